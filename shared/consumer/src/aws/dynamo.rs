@@ -1,0 +1,263 @@
+//! Ledgers and leases on DynamoDB: conditional writes, and nothing else that must be right.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use orderflow_contracts::{Event, OrderId, Time};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::classify;
+use crate::decider::{Adjustment, Shortfall};
+use crate::failure::{Failure, Outcome};
+use crate::port::{Acquired, Appended, Leases, Log};
+use crate::row::{Cause, Row};
+
+type Attributes = HashMap<String, AttributeValue>;
+
+/// A service's table, and the table of the counters that change with its rows, if it has any.
+#[derive(Clone, Debug)]
+pub struct DynamoLog {
+    client: Client,
+    table: String,
+    counters: Option<String>,
+}
+
+impl DynamoLog {
+    /// A table without counters.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into(), counters: None }
+    }
+
+    /// The same, with the table of the counters.
+    #[must_use]
+    pub fn with_counters(self, table: impl Into<String>) -> Self {
+        Self { counters: Some(table.into()), ..self }
+    }
+
+    async fn put(&self, item: Attributes) -> Outcome<Appended> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).condition_expression(IS_NEW);
+        match put.send().await {
+            Ok(_) => Ok(Appended::Done),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(Appended::LostRace)
+            }
+            Err(error) => Err(classify("PutItem", &error)),
+        }
+    }
+
+    async fn transact(&self, item: Attributes, adjustments: &[Adjustment]) -> Outcome<Appended> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(IS_NEW).build();
+        let put = put.map_err(|error| Failure::permanent(error.to_string()))?;
+        let mut request =
+            self.client.transact_write_items().transact_items(TransactWriteItem::builder().put(put).build());
+        for adjustment in adjustments {
+            let update = TransactWriteItem::builder().update(self.update(adjustment)?).build();
+            request = request.transact_items(update);
+        }
+        let Err(error) = request.send().await else { return Ok(Appended::Done) };
+        if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() {
+            return cancellation(canceled.cancellation_reasons(), adjustments);
+        }
+        Err(classify("TransactWriteItems", &error))
+    }
+
+    fn update(&self, adjustment: &Adjustment) -> Outcome<Update> {
+        let table = self.counters.as_ref().ok_or_else(|| Failure::permanent("this service has no counters"))?;
+        let (counter, least) = adjustment.at_least;
+        let mut update = Update::builder()
+            .table_name(table)
+            .key("pk", AttributeValue::S(adjustment.key.clone()))
+            .condition_expression("#least >= :least")
+            .expression_attribute_names("#least", counter)
+            .expression_attribute_values(":least", number(least))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut terms = Vec::new();
+        for (index, (counter, delta)) in adjustment.add.iter().enumerate() {
+            terms.push(format!("#c{index} :d{index}"));
+            update = update
+                .expression_attribute_names(format!("#c{index}"), *counter)
+                .expression_attribute_values(format!(":d{index}"), number(*delta));
+        }
+        let update = update.update_expression(format!("ADD {}", terms.join(", ")));
+        update.build().map_err(|error| Failure::permanent(error.to_string()))
+    }
+}
+
+const IS_NEW: &str = "attribute_not_exists(pk)";
+
+/// Reads why a transaction was cancelled: one reason for the row, and then one for each adjustment. The row's comes
+/// first: if somebody else wrote that version, all else is of no interest.
+fn cancellation(reasons: &[CancellationReason], adjustments: &[Adjustment]) -> Outcome<Appended> {
+    let code = |index: usize| reasons.get(index).and_then(CancellationReason::code).unwrap_or("None");
+    let any = |wanted: &[&str]| (0..reasons.len()).any(|index| wanted.contains(&code(index)));
+    if code(0) == "ConditionalCheckFailed" {
+        return Ok(Appended::LostRace);
+    }
+    if any(&["TransactionConflict"]) {
+        return Ok(Appended::Conflict);
+    }
+    if any(&["ProvisionedThroughputExceeded", "ThrottlingError"]) {
+        return Err(Failure::transient("TransactWriteItems: throttled"));
+    }
+    let shortfalls: Vec<Shortfall> = adjustments
+        .iter()
+        .zip(reasons.iter().skip(1))
+        .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
+        .map(|(adjustment, reason)| shortfall(adjustment, reason.item()))
+        .collect();
+    if shortfalls.is_empty() {
+        let codes: Vec<&str> = (0..reasons.len()).map(code).collect();
+        return Err(Failure::permanent(format!("TransactWriteItems: cancelled: {}", codes.join(", "))));
+    }
+    Ok(Appended::Short(shortfalls))
+}
+
+fn shortfall(adjustment: &Adjustment, item: Option<&Attributes>) -> Shortfall {
+    let (counter, required) = adjustment.at_least;
+    let value = item.and_then(|item| item.get(counter)).and_then(|value| value.as_n().ok());
+    Shortfall { key: adjustment.key.clone(), required, found: value.and_then(|n| n.parse().ok()).unwrap_or(0) }
+}
+
+fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+impl Log for DynamoLog {
+    async fn read(&self, order: &OrderId) -> Outcome<Vec<Row>> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(order.to_string()))
+            .into_paginator()
+            .items()
+            .send();
+        let items: Vec<Attributes> = pages.try_collect().await.map_err(|error| classify("Query", &error))?;
+        items.into_iter().map(from_item).collect()
+    }
+
+    async fn append(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment]) -> Outcome<Appended> {
+        let item = to_item(order, row)?;
+        if adjustments.is_empty() { self.put(item).await } else { self.transact(item, adjustments).await }
+    }
+}
+
+/// A row as it is stored. `events` is one JSON array in one string: the relay publishes what was committed, to the
+/// letter, and the stream's filter can ask whether there is any.
+#[derive(Serialize, Deserialize)]
+struct Item {
+    pk: String,
+    sk: u32,
+    at: Time,
+    cause: Cause,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    open: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    change: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    events: Option<String>,
+}
+
+fn to_item(order: &OrderId, row: &Row) -> Outcome<Attributes> {
+    let unwritable = |error: &dyn std::error::Error| Failure::permanent(format!("a row cannot be written: {error}"));
+    let events = if row.events.is_empty() {
+        None
+    } else {
+        Some(serde_json::to_string(&row.events).map_err(|error| unwritable(&error))?)
+    };
+    let item = Item {
+        pk: order.to_string(),
+        sk: row.version,
+        at: row.at,
+        cause: row.cause.clone(),
+        open: row.open,
+        change: row.change.clone(),
+        events,
+    };
+    serde_dynamo::to_item(item).map_err(|error| unwritable(&error))
+}
+
+fn from_item(item: Attributes) -> Outcome<Row> {
+    let unknown = |error: &dyn std::error::Error| Failure::permanent(format!("a row is not understood: {error}"));
+    let item: Item = serde_dynamo::from_item(item).map_err(|error| unknown(&error))?;
+    let events: Vec<Value> = match &item.events {
+        Some(events) => serde_json::from_str(events).map_err(|error| unknown(&error))?,
+        None => Vec::new(),
+    };
+    let events = events.iter().map(Event::from_value).collect::<Result<_, _>>().map_err(|error| unknown(&error))?;
+    Ok(Row { version: item.sk, at: item.at, cause: item.cause, open: item.open, change: item.change, events })
+}
+
+/// Leases in a service's table: items with the version 0, which no row has.
+#[derive(Clone, Debug)]
+pub struct DynamoLeases {
+    client: Client,
+    table: String,
+}
+
+impl DynamoLeases {
+    /// Leases in that table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    fn key(key: &str) -> Attributes {
+        HashMap::from([("pk".to_owned(), AttributeValue::S(format!("lease#{key}"))), ("sk".to_owned(), number(0))])
+    }
+}
+
+impl Leases for DynamoLeases {
+    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Outcome<Acquired> {
+        let mut item = Self::key(key);
+        item.insert("owner".to_owned(), AttributeValue::S(owner.to_owned()));
+        item.insert("until".to_owned(), number(until.as_millis()));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR (attribute_not_exists(done) AND #until <= :now)")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Err(error) = put.send().await else { return Ok(Acquired::Mine) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(held)) => {
+                let done = held.item().is_some_and(|item| item.contains_key("done"));
+                Ok(if done { Acquired::Done } else { Acquired::Held })
+            }
+            _ => Err(classify("PutItem", &error)),
+        }
+    }
+
+    async fn complete(&self, key: &str, owner: &str) -> Outcome<bool> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Self::key(key)))
+            .update_expression("SET done = :true")
+            .condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
+            .expression_attribute_values(":true", AttributeValue::Bool(true));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(classify("UpdateItem", &error)),
+        }
+    }
+}

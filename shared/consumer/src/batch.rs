@@ -1,0 +1,247 @@
+//! One invocation: records in, and out those that have to come again.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use futures::FutureExt;
+use futures::future::{Either, join_all, select};
+use lambda_runtime::{LambdaEvent, service_fn};
+use orderflow_contracts::Time;
+use tracing::{Instrument, Span, error, field, info, info_span, warn};
+
+use crate::backoff::backoff_seconds;
+use crate::config::QueueSettings;
+use crate::failure::{Failure, Kind, Outcome};
+use crate::message::{Fact, open};
+use crate::park::Letter;
+use crate::port::{Chance, Clock, DeadLetters, Visibility};
+use crate::telemetry;
+
+/// What is kept of the invocation's time to put failed messages back and to answer. A record that is at work then is
+/// given up, as if the function had crashed in it.
+const RESERVE: Duration = Duration::from_millis(750);
+
+/// How much time must be left, beyond the reserve, to begin with another record.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// What a function does with one fact.
+pub trait Handle {
+    /// What it takes from a message.
+    type Fact: Fact;
+
+    /// Whether it has a use for this fact. What it has none for is acknowledged and counted.
+    fn consumes(&self, fact: &Self::Fact) -> bool;
+
+    /// Prepares for the first message, while the function starts and is not throttled.
+    async fn warm(&self);
+
+    /// Handles it, completely or not at all: it may be called again with the same fact at any time.
+    ///
+    /// # Errors
+    ///
+    /// Why the fact is not handled, and whether to try again.
+    async fn handle(&self, fact: &Self::Fact, delivery: &Delivery<'_>) -> Outcome<Handled>;
+}
+
+/// The circumstances in which a fact arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The fact as it was published.
+    pub text: &'a str,
+    /// When the attempt is over at the latest.
+    pub deadline: Time,
+}
+
+/// How a fact was handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// Something happened because of it.
+    Changed,
+    /// It made no difference.
+    Unchanged,
+    /// It had been handled before.
+    Duplicate,
+    /// This function has no use for its type.
+    Ignored,
+}
+
+/// The invocations of one queue's consumer.
+pub struct Batch<H, Q, W> {
+    handler: H,
+    queue: Q,
+    world: W,
+    settings: QueueSettings,
+}
+
+/// What becomes of a record.
+enum Fate {
+    /// It is acknowledged.
+    Acknowledged,
+    /// It comes again after so many seconds.
+    Again(u32),
+}
+
+impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
+    /// The consumer of a queue.
+    pub fn new(handler: H, queue: Q, world: W, settings: QueueSettings) -> Self {
+        Self { handler, queue, world, settings }
+    }
+
+    /// What handles the facts.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// Handles the records of one invocation, which ends at `deadline`.
+    ///
+    /// Records of one message group are handled in their order, the groups side by side. When a record has to come
+    /// again, those behind it in its group do too: it stays away for its back-off, they may be seen at once, because
+    /// the group is blocked by the first of them anyway.
+    pub async fn run(&self, event: SqsEvent, deadline: Time) -> SqsBatchResponse {
+        let mut groups = BTreeMap::<String, Vec<SqsMessage>>::new();
+        for (index, record) in event.records.into_iter().enumerate() {
+            let group = record.attributes.get("MessageGroupId").cloned();
+            // A record of a standard queue is a group of its own.
+            groups.entry(group.unwrap_or_else(|| format!("\0{index}"))).or_default().push(record);
+        }
+        let again = join_all(groups.into_values().map(|records| self.run_group(records, deadline))).await.concat();
+        self.put_back(&again).await;
+        let mut response = SqsBatchResponse::default();
+        for (record, _) in again {
+            response.add_failure(record.message_id.unwrap_or_default());
+        }
+        response
+    }
+
+    async fn run_group(&self, records: Vec<SqsMessage>, deadline: Time) -> Vec<(SqsMessage, u32)> {
+        let mut again = Vec::new();
+        for record in records {
+            if !again.is_empty() || self.world.now().until(deadline) < RESERVE + LEAST {
+                again.push((record, 0));
+                continue;
+            }
+            if let Fate::Again(seconds) = self.run_record(&record, deadline).await {
+                again.push((record, seconds));
+            }
+        }
+        again
+    }
+
+    async fn run_record(&self, record: &SqsMessage, deadline: Time) -> Fate {
+        let receive_count = receive_count(record);
+        let span = info_span!(
+            "record",
+            request_id = telemetry::request_id(),
+            cold_start = telemetry::is_cold_start(),
+            message_id = record.message_id,
+            receive_count,
+            order_id = field::Empty,
+            event_id = field::Empty,
+            event_type = field::Empty,
+        );
+        async {
+            match self.attempt(record, deadline).await {
+                Ok(handled) => {
+                    info!(?handled, "handled");
+                    Fate::Acknowledged
+                }
+                Err(failure) => self.settle(record, receive_count, failure).await,
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Handles one record; a panic and a time-out are failures of this record alone.
+    async fn attempt(&self, record: &SqsMessage, deadline: Time) -> Outcome<Handled> {
+        let (fact, text) = open::<H::Fact>(record.body.as_deref().unwrap_or_default())?;
+        let span = Span::current();
+        span.record("order_id", fact.context().subject.as_str());
+        span.record("event_id", field::display(fact.context().id));
+        span.record("event_type", fact.kind());
+        if !self.handler.consumes(&fact) {
+            return Ok(Handled::Ignored);
+        }
+        let delivery = Delivery { text: &text, deadline };
+        let attempt = pin!(AssertUnwindSafe(self.handler.handle(&fact, &delivery)).catch_unwind());
+        let time_left = self.world.now().until(deadline).saturating_sub(RESERVE);
+        let time_up = pin!(self.world.sleep(time_left));
+        match select(attempt, time_up).await {
+            Either::Left((Ok(result), _)) => result,
+            Either::Left((Err(_panic), _)) => Err(Failure::transient("the handler panicked")),
+            Either::Right(_) => Err(Failure::transient("the function's time was up")),
+        }
+    }
+
+    /// Decides what becomes of a record that failed.
+    async fn settle(&self, record: &SqsMessage, receive_count: u32, failure: Failure) -> Fate {
+        let seconds = backoff_seconds(receive_count, self.settings.max_backoff_seconds, &self.world);
+        let retryable = failure.kind().is_retryable();
+        let is_last = receive_count >= self.settings.max_receive_count;
+        match failure.kind() {
+            Kind::Misconfigured => error!(reason = failure.reason(), "failed: the deployment must be mended"),
+            Kind::Transient => warn!(reason = failure.reason(), "failed, may pass"),
+            Kind::Permanent => warn!(reason = failure.reason(), "failed for ever"),
+        }
+        if retryable && !is_last {
+            return Fate::Again(seconds);
+        }
+        let letter = Letter::about(record, &failure, &self.settings.function, self.world.now());
+        match self.queue.park(&letter).await {
+            Ok(()) => {
+                warn!(retryable, "parked in the dead-letter queue");
+                Fate::Acknowledged
+            }
+            // The message stays where it is. After its last receive SQS itself moves it, without the reason.
+            Err(parking) => {
+                error!(reason = parking.reason(), "not parked");
+                Fate::Again(seconds)
+            }
+        }
+    }
+
+    async fn put_back(&self, again: &[(SqsMessage, u32)]) {
+        let changes: Vec<(String, u32)> =
+            again.iter().filter_map(|(record, seconds)| Some((record.receipt_handle.clone()?, *seconds))).collect();
+        if changes.is_empty() {
+            return;
+        }
+        if let Err(failure) = self.queue.set(&changes).await {
+            warn!(
+                reason = failure.reason(),
+                "visibility not changed: the messages come back after the queue's own time-out"
+            );
+        }
+    }
+}
+
+/// How often SQS has handed out the record, this time included.
+fn receive_count(record: &SqsMessage) -> u32 {
+    record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
+/// Serves a queue's invocations until Lambda ends the process.
+///
+/// # Errors
+///
+/// The Lambda Runtime API cannot be reached.
+pub async fn serve<H, Q, W>(batch: Batch<H, Q, W>) -> Result<(), lambda_runtime::Error>
+where
+    H: Handle,
+    Q: Visibility + DeadLetters,
+    W: Clock + Chance,
+{
+    batch.handler().warm().await;
+    let batch = &batch;
+    lambda_runtime::run(service_fn(async |invocation: LambdaEvent<SqsEvent>| {
+        telemetry::begin(&invocation.context);
+        let deadline = Time::from_millis(i64::try_from(invocation.context.deadline).unwrap_or(i64::MAX));
+        let response = batch.run(invocation.payload, deadline).await;
+        telemetry::end();
+        Ok::<_, std::convert::Infallible>(response)
+    }))
+    .await
+}

@@ -1,0 +1,168 @@
+//! Failures have two kinds: those that may pass, and those that cannot.
+
+use std::fmt;
+
+use orderflow_contracts::DecodeError;
+
+/// Whether a later attempt can succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It passes by itself: throttling, a time-out, a lost race, a neighbour that is down, an event that is too early.
+    Transient,
+    /// It passes once somebody mends the deployment: a missing permission, a missing table. It is retried like
+    /// [`Kind::Transient`], for parking would not help, but it is logged as an error.
+    Misconfigured,
+    /// No later attempt can succeed.
+    Permanent,
+}
+
+impl Kind {
+    /// Whether to try again.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::Transient | Self::Misconfigured => true,
+            Self::Permanent => false,
+        }
+    }
+
+    /// The kind of an AWS service's answer, by its HTTP status and its error code.
+    ///
+    /// Throttling and server faults come with many codes, and new ones appear, so the status decides what no code
+    /// does: a server's fault (5xx) passes, a client's (4xx) does not.
+    #[must_use]
+    pub fn of_answer(status: u16, code: &str) -> Self {
+        match code {
+            "AccessDenied"
+            | "AccessDeniedException"
+            | "AuthorizationError"
+            | "AuthorizationErrorException"
+            | "InvalidClientTokenId"
+            | "KMSAccessDenied"
+            | "KMSAccessDeniedException"
+            | "MissingAuthenticationToken"
+            | "NotFound"
+            | "NotFoundException"
+            | "QueueDoesNotExist"
+            | "AWS.SimpleQueueService.NonExistentQueue"
+            | "ResourceNotFoundException"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException" => Self::Misconfigured,
+            "ExpiredToken"
+            | "ExpiredTokenException"
+            | "KMSThrottling"
+            | "LimitExceededException"
+            | "ProvisionedThroughputExceededException"
+            | "RequestExpired"
+            | "RequestLimitExceeded"
+            | "RequestThrottled"
+            | "RequestTimeout"
+            | "RequestTimeoutException"
+            | "Throttled"
+            | "ThrottledException"
+            | "Throttling"
+            | "ThrottlingException"
+            | "TooManyRequestsException"
+            | "TransactionInProgressException" => Self::Transient,
+            _ if status >= 500 || status == 429 || status == 408 => Self::Transient,
+            _ => Self::Permanent,
+        }
+    }
+}
+
+/// Why something did not work out, and whether to try again. The reason is written for the operator who finds it in a
+/// log or at a dead letter, and never has a personal datum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    kind: Kind,
+    reason: String,
+}
+
+/// What may fail in one of the two ways.
+pub type Outcome<T> = Result<T, Failure>;
+
+impl Failure {
+    /// A failure of that kind.
+    #[must_use]
+    pub fn new(kind: Kind, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into() }
+    }
+
+    /// A failure that passes by itself.
+    #[must_use]
+    pub fn transient(reason: impl Into<String>) -> Self {
+        Self::new(Kind::Transient, reason)
+    }
+
+    /// A failure that never passes.
+    #[must_use]
+    pub fn permanent(reason: impl Into<String>) -> Self {
+        Self::new(Kind::Permanent, reason)
+    }
+
+    /// Whether a later attempt can succeed.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The cause, for the operator.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The same failure, said to have happened while doing `what`.
+    #[must_use]
+    pub fn during(self, what: &str) -> Self {
+        Self { reason: format!("{what}: {}", self.reason), ..self }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Self {
+        let kind = match &error {
+            DecodeError::NotJson(_)
+            | DecodeError::NotCloudEvent(_)
+            | DecodeError::UnknownType(_)
+            | DecodeError::UnknownVersion { .. }
+            | DecodeError::WrongSource { .. }
+            | DecodeError::InvalidData(_)
+            | DecodeError::SubjectDiffers => Kind::Permanent,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_classified_by_its_code_and_then_by_its_status() {
+        for (status, code, kind) in [
+            (400, "ThrottlingException", Kind::Transient),
+            (400, "ProvisionedThroughputExceededException", Kind::Transient),
+            (400, "ExpiredTokenException", Kind::Transient),
+            (500, "InternalServerError", Kind::Transient),
+            (503, "anything", Kind::Transient),
+            (429, "anything", Kind::Transient),
+            (400, "AccessDeniedException", Kind::Misconfigured),
+            (403, "AuthorizationError", Kind::Misconfigured),
+            (400, "ResourceNotFoundException", Kind::Misconfigured),
+            (404, "NotFound", Kind::Misconfigured),
+            (400, "ValidationException", Kind::Permanent),
+            (413, "anything", Kind::Permanent),
+        ] {
+            assert_eq!(Kind::of_answer(status, code), kind, "{status} {code}");
+        }
+    }
+}

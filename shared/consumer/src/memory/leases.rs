@@ -1,0 +1,42 @@
+//! Leases in memory.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use orderflow_contracts::Time;
+
+use crate::failure::Outcome;
+use crate::port::{Acquired, Leases};
+
+/// Leases by their keys.
+#[derive(Debug, Default)]
+pub struct MemoryLeases {
+    leases: RefCell<HashMap<String, Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    owner: String,
+    until: Time,
+    done: bool,
+}
+
+impl Leases for MemoryLeases {
+    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Outcome<Acquired> {
+        let mut leases = self.leases.borrow_mut();
+        match leases.get(key) {
+            Some(Held { done: true, .. }) => return Ok(Acquired::Done),
+            Some(held) if held.until > now => return Ok(Acquired::Held),
+            Some(_) | None => {}
+        }
+        leases.insert(key.to_owned(), Held { owner: owner.to_owned(), until, done: false });
+        Ok(Acquired::Mine)
+    }
+
+    async fn complete(&self, key: &str, owner: &str) -> Outcome<bool> {
+        let mut leases = self.leases.borrow_mut();
+        let Some(held) = leases.get_mut(key).filter(|held| held.owner == owner) else { return Ok(false) };
+        held.done = true;
+        Ok(true)
+    }
+}

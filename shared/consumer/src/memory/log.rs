@@ -1,0 +1,74 @@
+//! A service's table in memory.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+
+use orderflow_contracts::{Event, OrderId};
+
+use crate::decider::{Adjustment, Shortfall};
+use crate::failure::Outcome;
+use crate::port::{Appended, Log};
+use crate::row::Row;
+
+/// Rows and counters.
+#[derive(Debug, Default)]
+pub struct MemoryLog {
+    rows: RefCell<HashMap<OrderId, Vec<Row>>>,
+    counters: RefCell<BTreeMap<(String, &'static str), i64>>,
+    published: RefCell<Vec<Event>>,
+}
+
+impl MemoryLog {
+    /// Sets a counter.
+    pub fn set_counter(&self, key: &str, counter: &'static str, value: i64) {
+        self.counters.borrow_mut().insert((key.to_owned(), counter), value);
+    }
+
+    /// The value of a counter; 0 if it was never set.
+    #[must_use]
+    pub fn counter(&self, key: &str, counter: &'static str) -> i64 {
+        self.counters.borrow().get(&(key.to_owned(), counter)).copied().unwrap_or(0)
+    }
+
+    /// Every event that was committed, in the order of the commits: what the table's stream carries.
+    #[must_use]
+    pub fn published(&self) -> Vec<Event> {
+        self.published.borrow().clone()
+    }
+}
+
+impl Log for MemoryLog {
+    async fn read(&self, order: &OrderId) -> Outcome<Vec<Row>> {
+        Ok(self.rows.borrow().get(order).cloned().unwrap_or_default())
+    }
+
+    async fn append(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment]) -> Outcome<Appended> {
+        let mut rows = self.rows.borrow_mut();
+        let rows = rows.entry(order.clone()).or_default();
+        if rows.iter().any(|other| other.version == row.version) {
+            return Ok(Appended::LostRace);
+        }
+        let shortfalls: Vec<Shortfall> =
+            adjustments.iter().filter_map(|adjustment| self.shortfall(adjustment)).collect();
+        if !shortfalls.is_empty() {
+            return Ok(Appended::Short(shortfalls));
+        }
+        for Adjustment { key, add, .. } in adjustments {
+            for (counter, delta) in add {
+                *self.counters.borrow_mut().entry((key.clone(), counter)).or_default() += delta;
+            }
+        }
+        rows.push(row.clone());
+        rows.sort_by_key(|row| row.version);
+        self.published.borrow_mut().extend(row.events.iter().cloned());
+        Ok(Appended::Done)
+    }
+}
+
+impl MemoryLog {
+    fn shortfall(&self, adjustment: &Adjustment) -> Option<Shortfall> {
+        let (counter, required) = adjustment.at_least;
+        let found = self.counter(&adjustment.key, counter);
+        (found < required).then(|| Shortfall { key: adjustment.key.clone(), required, found })
+    }
+}

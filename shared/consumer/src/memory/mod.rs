@@ -1,0 +1,11 @@
+//! The ports in memory: for tests, and to run every function without a network.
+
+mod leases;
+mod log;
+mod queue;
+mod world;
+
+pub use leases::MemoryLeases;
+pub use log::MemoryLog;
+pub use queue::MemoryQueue;
+pub use world::World;

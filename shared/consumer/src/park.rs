@@ -1,0 +1,180 @@
+//! The letter that a message becomes when it cannot be handled.
+
+use std::collections::BTreeMap;
+
+use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};
+use data_encoding::BASE64;
+use orderflow_contracts::Time;
+use serde_json::{Map, json};
+
+use crate::failure::{Failure, Kind};
+
+/// SQS takes ten attributes with a message (its quota).
+const MAX_ATTRIBUTES: usize = 10;
+
+/// The most characters of a reason that are kept.
+const MAX_REASON: usize = 1_000;
+
+/// A message attribute of SQS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attribute {
+    /// `String`, `Number`, or a type of the sender's own, and the value.
+    Text(String, String),
+    /// `Binary`, or a type of the sender's own, and the value.
+    Binary(String, Vec<u8>),
+}
+
+impl Attribute {
+    fn string(value: impl Into<String>) -> Self {
+        Self::Text("String".to_owned(), value.into())
+    }
+}
+
+/// A message on its way to a dead-letter queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The body, as it was.
+    pub body: String,
+    /// The attributes, as they were, and those that say what went wrong.
+    pub attributes: BTreeMap<String, Attribute>,
+    /// The message group, for a FIFO queue.
+    pub group: Option<String>,
+    /// The id under which storing it twice within five minutes stores it once, for a FIFO queue.
+    pub deduplication: Option<String>,
+}
+
+impl Letter {
+    /// The letter about `message`, which failed in `function` at `now`.
+    ///
+    /// The deduplication id is the message's own id, which a redrive changes: what is parked, redriven and parked again
+    /// within the five minutes of SQS's deduplication is stored again, while a repeated attempt to park is not.
+    #[must_use]
+    pub fn about(message: &SqsMessage, failure: &Failure, function: &str, now: Time) -> Self {
+        let mut attributes: BTreeMap<String, Attribute> = message
+            .message_attributes
+            .iter()
+            .filter_map(|(name, attribute)| Some((name.clone(), kept(attribute)?)))
+            .collect();
+        let class = match failure.kind() {
+            Kind::Permanent => "permanent",
+            Kind::Transient | Kind::Misconfigured => "exhausted",
+        };
+        let reason: String = failure.reason().chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
+        describe(
+            &mut attributes,
+            [
+                ("failure-class", class.to_owned()),
+                ("failure-reason", if reason.is_empty() { "-".to_owned() } else { reason }),
+                ("failed-at", now.to_string()),
+                ("failed-function", function.to_owned()),
+            ],
+        );
+        Self {
+            body: message.body.clone().unwrap_or_default(),
+            attributes,
+            group: message.attributes.get("MessageGroupId").cloned(),
+            deduplication: message.message_id.clone(),
+        }
+    }
+}
+
+fn kept(attribute: &SqsMessageAttribute) -> Option<Attribute> {
+    let data_type = attribute.data_type.clone()?;
+    match (&attribute.string_value, &attribute.binary_value) {
+        (Some(text), _) => Some(Attribute::Text(data_type, text.clone())),
+        (None, Some(binary)) => Some(Attribute::Binary(data_type, binary.0.clone())),
+        (None, None) => None,
+    }
+}
+
+/// Adds `marks` as attributes of their own where SQS takes so many, else as one JSON attribute `failure`. Where even
+/// that is one too many, the last attribute by name moves into the JSON, so that nothing is lost.
+fn describe(attributes: &mut BTreeMap<String, Attribute>, marks: [(&str, String); 4]) {
+    attributes.retain(|name, _| name != "failure" && marks.iter().all(|(mark, _)| name != mark));
+    if attributes.len() + marks.len() <= MAX_ATTRIBUTES {
+        attributes.extend(marks.map(|(name, value)| (name.to_owned(), Attribute::string(value))));
+        return;
+    }
+    let mut failure: Map<_, _> = marks.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    if attributes.len() >= MAX_ATTRIBUTES
+        && let Some((name, attribute)) = attributes.pop_last()
+    {
+        let moved = match attribute {
+            Attribute::Text(data_type, value) => json!({ "name": name, "type": data_type, "value": value }),
+            Attribute::Binary(data_type, value) => {
+                json!({ "name": name, "type": data_type, "base64": BASE64.encode(&value) })
+            }
+        };
+        failure.insert("moved-attribute".to_owned(), moved);
+    }
+    attributes.insert("failure".to_owned(), Attribute::string(serde_json::Value::Object(failure).to_string()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(attributes: usize) -> SqsMessage {
+        let mut message = SqsMessage::default();
+        message.message_id = Some("m-1".to_owned());
+        message.body = Some("{}".to_owned());
+        message.attributes.insert("MessageGroupId".to_owned(), "ord_1".to_owned());
+        for number in 0..attributes {
+            let mut attribute = SqsMessageAttribute::default();
+            attribute.data_type = Some("String".to_owned());
+            attribute.string_value = Some(number.to_string());
+            message.message_attributes.insert(format!("a{number}"), attribute);
+        }
+        message
+    }
+
+    fn letter(message: &SqsMessage, failure: &Failure) -> Letter {
+        Letter::about(message, failure, "payment", Time::from_millis(0))
+    }
+
+    #[test]
+    fn a_letter_keeps_the_message_and_says_why() {
+        let letter = letter(&message(6), &Failure::permanent("not\nJSON"));
+        assert_eq!(letter.body, "{}");
+        assert_eq!(letter.group.as_deref(), Some("ord_1"));
+        assert_eq!(letter.deduplication.as_deref(), Some("m-1"));
+        assert_eq!(letter.attributes.len(), 10);
+        for (name, value) in [
+            ("a5", "5"),
+            ("failure-class", "permanent"),
+            ("failure-reason", "notJSON"),
+            ("failed-at", "1970-01-01T00:00:00.000Z"),
+            ("failed-function", "payment"),
+        ] {
+            assert_eq!(letter.attributes[name], Attribute::string(value));
+        }
+    }
+
+    #[test]
+    fn where_the_attributes_are_too_many_the_reason_is_one_of_them() {
+        for (before, after) in [(7, 8), (9, 10), (10, 10)] {
+            let letter = letter(&message(before), &Failure::transient("down"));
+            assert_eq!(letter.attributes.len(), after, "{before}");
+            let Attribute::Text(_, failure) = &letter.attributes["failure"] else { panic!("no text") };
+            let failure: serde_json::Value = serde_json::from_str(failure).unwrap();
+            assert_eq!(failure["failure-class"], "exhausted");
+            let moved =
+                if before == 10 { json!({ "name": "a9", "type": "String", "value": "9" }) } else { json!(null) };
+            assert_eq!(failure["moved-attribute"], moved);
+        }
+    }
+
+    #[test]
+    fn a_letter_that_was_redriven_is_described_anew() {
+        let mut again = message(0);
+        for name in ["failure-class", "failure-reason", "failed-at", "failed-function"] {
+            let mut attribute = SqsMessageAttribute::default();
+            attribute.data_type = Some("String".to_owned());
+            attribute.string_value = Some("old".to_owned());
+            again.message_attributes.insert(name.to_owned(), attribute);
+        }
+        let letter = letter(&again, &Failure::transient("down"));
+        assert_eq!(letter.attributes.len(), 4);
+        assert_eq!(letter.attributes["failure-class"], Attribute::string("exhausted"));
+    }
+}

@@ -1,0 +1,74 @@
+//! Logs: one JSON object a line, with the ids that an operator searches for, and never a payload.
+
+use std::cell::RefCell;
+use std::str::FromStr;
+
+use lambda_runtime::Context;
+use tracing::level_filters::LevelFilter;
+
+use crate::config::Environment;
+use crate::trace::TraceParent;
+
+/// The invocation that is under way. A function's process has one thread, and one invocation at a time.
+#[derive(Default)]
+struct Invocation {
+    request_id: String,
+    trace: Option<TraceParent>,
+    warm: bool,
+}
+
+thread_local! {
+    static INVOCATION: RefCell<Invocation> = RefCell::default();
+}
+
+/// Starts the logs of this process. `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging
+/// configuration, says how much is logged; `INFO` by default.
+pub fn init() {
+    let level = Environment::of_process().read(|environment| environment.text("AWS_LAMBDA_LOG_LEVEL"));
+    let level = level.ok().and_then(|level| LevelFilter::from_str(&level).ok()).unwrap_or(LevelFilter::INFO);
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_ansi(false)
+        .with_max_level(level)
+        .init();
+    // The message of a panic may have a value in it, so only the place is logged.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
+}
+
+/// Notes which invocation is under way.
+pub fn begin(context: &Context) {
+    INVOCATION.with_borrow_mut(|invocation| {
+        invocation.request_id.clone_from(&context.request_id);
+        invocation.trace = context.xray_trace_id.as_deref().and_then(TraceParent::from_xray);
+    });
+}
+
+/// Notes that the invocation is over: the next one is no cold start.
+pub fn end() {
+    INVOCATION.with_borrow_mut(|invocation| invocation.warm = true);
+}
+
+/// The id of the invocation that is under way.
+#[must_use]
+pub fn request_id() -> String {
+    INVOCATION.with_borrow(|invocation| invocation.request_id.clone())
+}
+
+/// Whether the invocation that is under way is the first of this process.
+#[must_use]
+pub fn is_cold_start() -> bool {
+    INVOCATION.with_borrow(|invocation| !invocation.warm)
+}
+
+/// The trace of the invocation that is under way, if Lambda gave one.
+#[must_use]
+pub fn trace_parent() -> Option<TraceParent> {
+    INVOCATION.with_borrow(|invocation| invocation.trace.clone())
+}

@@ -1,0 +1,222 @@
+//! The attributes that every event has, whatever it says.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::id::{EventId, OrderId};
+use crate::read::{Faults, Node, Read, parse};
+use crate::text::{Source, Text};
+use crate::time::Time;
+
+/// The version of the CloudEvents specification that the events follow.
+pub const SPEC_VERSION: &str = "1.0";
+
+/// Attributes that this crate does not know: kept as they came, and ignored.
+pub type Extensions = Map<String, Value>;
+
+/// The attributes of a CloudEvent, without its type and its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Unique for ever. Together with [`Context::source`] it tells a duplicate.
+    pub id: EventId,
+    /// Who says it.
+    pub source: Source,
+    /// The order that the event is about.
+    pub subject: OrderId,
+    /// When it happened.
+    pub time: Time,
+    /// The how-manieth event of this source about this subject it is, from 1 (CloudEvents *sequence* extension).
+    pub sequence: Option<u64>,
+    /// The id of the first event of the flow (CloudEvents *correlation* extension).
+    pub correlation_id: Option<Text>,
+    /// The id of the event that caused this one; none for the first of a flow.
+    pub causation_id: Option<Text>,
+    /// `traceparent` of W3C Trace Context (CloudEvents *distributed tracing* extension). It is not checked here: a
+    /// broken trace must never stop an order.
+    pub trace_parent: Option<String>,
+    /// `tracestate` of W3C Trace Context.
+    pub trace_state: Option<String>,
+    /// All other attributes.
+    pub extensions: Extensions,
+}
+
+impl Context {
+    /// The id of the first event of the flow that this event belongs to: itself, where it does not name another.
+    #[must_use]
+    pub fn flow(&self) -> Text {
+        self.correlation_id.clone().unwrap_or_else(|| Text::shortened(&self.id.to_string()))
+    }
+}
+
+/// A CloudEvent whose data nobody has looked at yet: what can be said of an event of an unknown type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The attributes, without the type.
+    pub context: Context,
+    /// The attribute `type`, such as `OrderCreated`.
+    pub kind: String,
+    /// The attribute `dataschema`, such as `urn:orderflow:OrderCreated:1`.
+    pub schema: String,
+    /// The payload.
+    pub data: Value,
+}
+
+impl Envelope {
+    /// Reads the JSON object of a CloudEvent, and checks its attributes only.
+    ///
+    /// # Errors
+    ///
+    /// Every attribute that is missing or breaks its rule.
+    pub fn from_value(document: &Value) -> Result<Self, Faults> {
+        parse(document)
+    }
+}
+
+const KNOWN: [&str; 14] = [
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "datacontenttype",
+    "dataschema",
+    "sequence",
+    "correlationid",
+    "causationid",
+    "traceparent",
+    "tracestate",
+    "data",
+];
+
+impl Read for Envelope {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        node.required::<SpecVersion>("specversion", faults);
+        let id = node.required("id", faults);
+        let source = node.required("source", faults);
+        let kind = node.required::<Text>("type", faults);
+        let subject = node.required("subject", faults);
+        let time = node.required("time", faults);
+        node.optional::<JsonContent>("datacontenttype", faults);
+        let schema = node.required::<Text>("dataschema", faults);
+        let sequence = node.optional::<Sequence>("sequence", faults);
+        let correlation_id = node.optional("correlationid", faults);
+        let causation_id = node.optional("causationid", faults);
+        let data = node.required::<Anything>("data", faults);
+        let text = |name| node.field(name).value().and_then(Value::as_str).map(str::to_owned);
+        let context = Context {
+            id: id?,
+            source: source?,
+            subject: subject?,
+            time: time?,
+            sequence: sequence?.map(|Sequence(count)| count),
+            correlation_id: correlation_id?,
+            causation_id: causation_id?,
+            trace_parent: text("traceparent"),
+            trace_state: text("tracestate"),
+            extensions: extensions(node),
+        };
+        Some(Self { context, kind: kind?.into(), schema: schema?.into(), data: data?.0 })
+    }
+}
+
+fn extensions(node: &Node<'_>) -> Extensions {
+    let all = node.value().and_then(Value::as_object).into_iter().flatten();
+    all.filter(|(name, _)| !KNOWN.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+struct SpecVersion;
+
+impl Read for SpecVersion {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        if node.text(faults)? == SPEC_VERSION {
+            return Some(Self);
+        }
+        faults.add(node, format!("must be \"{SPEC_VERSION}\""));
+        None
+    }
+}
+
+struct JsonContent;
+
+impl Read for JsonContent {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let media_type = node.text(faults)?.split(';').next().unwrap_or_default().trim();
+        if media_type.eq_ignore_ascii_case("application/json") {
+            return Some(Self);
+        }
+        faults.add(node, "must be application/json");
+        None
+    }
+}
+
+struct Sequence(u64);
+
+impl Read for Sequence {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = node.text(faults)?;
+        let digits = text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let count = text.parse().ok().filter(|count| digits && *count > 0);
+        if count.is_none() {
+            faults.add(node, "must be a count from 1, left-padded with zeros to 20 digits");
+        }
+        count.map(Self)
+    }
+}
+
+struct Anything(Value);
+
+impl Read for Anything {
+    fn read(node: &Node<'_>, _: &mut Faults) -> Option<Self> {
+        node.value().cloned().map(Self)
+    }
+}
+
+/// The attributes and the payload as they are written.
+#[derive(Serialize)]
+pub(crate) struct Wire<'a, D> {
+    specversion: &'static str,
+    id: EventId,
+    source: &'a Source,
+    r#type: &'a str,
+    subject: &'a OrderId,
+    time: Time,
+    datacontenttype: &'static str,
+    dataschema: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlationid: Option<&'a Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causationid: Option<&'a Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracestate: Option<&'a str>,
+    #[serde(flatten)]
+    extensions: &'a Extensions,
+    data: D,
+}
+
+impl<'a, D> Wire<'a, D> {
+    pub(crate) fn new(context: &'a Context, kind: &'a str, schema: String, data: D) -> Self {
+        Self {
+            specversion: SPEC_VERSION,
+            id: context.id,
+            source: &context.source,
+            r#type: kind,
+            subject: &context.subject,
+            time: context.time,
+            datacontenttype: "application/json",
+            dataschema: schema,
+            sequence: context.sequence.map(|count| format!("{count:020}")),
+            correlationid: context.correlation_id.as_ref(),
+            causationid: context.causation_id.as_ref(),
+            traceparent: context.trace_parent.as_deref(),
+            tracestate: context.trace_state.as_deref(),
+            extensions: &context.extensions,
+            data,
+        }
+    }
+}

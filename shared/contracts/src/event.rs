@@ -1,0 +1,352 @@
+//! An event: a fact about one order, said by the one who may say it.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::context::{Context, Envelope, Wire};
+use crate::payload::Payload;
+use crate::read::Faults;
+use crate::text::Source;
+
+/// An event that keeps every rule of the contract.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its attributes.
+    pub context: Context,
+    /// What it says.
+    pub data: Payload,
+}
+
+impl Event {
+    /// Reads a CloudEvent in structured JSON and checks every rule of the contract.
+    ///
+    /// # Errors
+    ///
+    /// Why the text is not such an event. No later attempt can succeed.
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        Self::from_value(&serde_json::from_str(text).map_err(|error| DecodeError::NotJson(error.to_string()))?)
+    }
+
+    /// Like [`Event::decode`], of a document that has been parsed already.
+    ///
+    /// # Errors
+    ///
+    /// Why the document is not such an event.
+    pub fn from_value(document: &Value) -> Result<Self, DecodeError> {
+        Envelope::from_value(document).map_err(DecodeError::NotCloudEvent)?.try_into()
+    }
+
+    /// What kind of fact it is.
+    #[must_use]
+    pub fn kind(&self) -> EventType {
+        self.data.kind()
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = self.kind();
+        Wire::new(&self.context, kind.as_str(), kind.schema(), &self.data).serialize(serializer)
+    }
+}
+
+impl TryFrom<Envelope> for Event {
+    type Error = DecodeError;
+
+    fn try_from(envelope: Envelope) -> Result<Self, DecodeError> {
+        let Envelope { context, kind, schema, data } = envelope;
+        let kind = EventType::named(&kind).ok_or(DecodeError::UnknownType(kind))?;
+        if schema != kind.schema() {
+            return Err(DecodeError::UnknownVersion { kind, schema });
+        }
+        if kind.source().is_some_and(|source| source != context.source) {
+            return Err(DecodeError::WrongSource { kind, said_by: context.source });
+        }
+        let payload = Payload::read(kind, &data).map_err(DecodeError::InvalidData)?;
+        if payload.order_id() != &context.subject {
+            return Err(DecodeError::SubjectDiffers);
+        }
+        Ok(Self { context, data: payload })
+    }
+}
+
+/// Why a text is not an event. Every one of these is permanent: the same text will never be one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// It is not JSON, or is nested deeper than 128 levels. Has the place and the reason.
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    /// It is JSON, but no CloudEvent of ours: has all missing and wrong attributes.
+    #[error("not a CloudEvent: {0}")]
+    NotCloudEvent(Faults),
+    /// Its type is not one of the contract's.
+    #[error("unknown event type {0}")]
+    UnknownType(String),
+    /// Its type is known, but not in this version; a newer consumer may know it.
+    #[error("unknown schema {schema} of {kind}: this consumer knows {known}, upgrade it", known = kind.schema())]
+    UnknownVersion {
+        /// The type.
+        kind: EventType,
+        /// The attribute `dataschema`.
+        schema: String,
+    },
+    /// Its type counts from one source only, and this is another.
+    #[error("{kind} does not count from source {said_by}")]
+    WrongSource {
+        /// The type.
+        kind: EventType,
+        /// Who said it.
+        said_by: Source,
+    },
+    /// Its payload breaks rules of its type: has all of them.
+    #[error("data is invalid: {0}")]
+    InvalidData(Faults),
+    /// Its subject is not the order that its payload is about.
+    #[error("subject is not data.orderId")]
+    SubjectDiffers,
+}
+
+/// Lists each type once, with the only source that it counts from.
+macro_rules! event_types {
+    ($($(#[$doc:meta])* $name:ident from $source:expr;)*) => {
+        /// The kinds of facts, all at version 1.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum EventType {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl EventType {
+            /// Every type.
+            pub const ALL: [Self; 0 $(+ { let _ = Self::$name; 1 })*] = [$(Self::$name),*];
+
+            /// The attribute `type`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// The only source from which this type counts; none where anyone may say it.
+            #[must_use]
+            pub const fn source(self) -> Option<Source> {
+                match self {
+                    $(Self::$name => $source,)*
+                }
+            }
+        }
+    };
+}
+
+event_types! {
+    /// An order was accepted. Anyone may produce it.
+    OrderCreated from None;
+    /// An order was given up.
+    OrderCancelled from Some(Source::ORDERS);
+    /// All goods of an order are set aside.
+    InventoryReserved from Some(Source::INVENTORY);
+    /// Goods of an order are missing, and nothing was set aside.
+    InventoryRejected from Some(Source::INVENTORY);
+    /// The goods of an order are available again.
+    InventoryReleased from Some(Source::INVENTORY);
+    /// An order was paid.
+    PaymentProcessed from Some(Source::PAYMENT);
+    /// The payment of an order was declined.
+    PaymentFailed from Some(Source::PAYMENT);
+    /// What was paid for an order was given back.
+    PaymentRefunded from Some(Source::PAYMENT);
+    /// The carrier took an order's shipment.
+    ShipmentCreated from Some(Source::SHIPPING);
+    /// The carrier gave up an order's shipment.
+    ShipmentCancelled from Some(Source::SHIPPING);
+    /// An order looks like fraud.
+    OrderFlagged from Some(Source::SCREENING);
+}
+
+impl EventType {
+    /// The type of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// The attribute `dataschema`.
+    #[must_use]
+    pub fn schema(self) -> String {
+        format!("urn:orderflow:{self}:1")
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn created() -> Value {
+        json!({
+            "specversion": "1.0",
+            "id": "0193a5c0-7b1e-7c3a-9f00-0123456789ab",
+            "source": "https://shop.example/web",
+            "type": "OrderCreated",
+            "subject": "web-17",
+            "time": "2026-11-22T09:00:00.000Z",
+            "datacontenttype": "application/json",
+            "dataschema": "urn:orderflow:OrderCreated:1",
+            "sequence": "00000000000000000001",
+            "correlationid": "0193a5c0-7b1e-7c3a-9f00-0123456789ab",
+            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "data": {
+                "orderId": "web-17",
+                "customer": { "id": "c1", "email": "ada@example.com", "phone": "+4930123456" },
+                "lines": [
+                    { "sku": "A-1", "quantity": 2, "unitPrice": { "amount": 995, "currency": "EUR" } },
+                    { "sku": "A-1", "quantity": 1, "unitPrice": { "amount": 0, "currency": "EUR" } }
+                ],
+                "total": { "amount": 1990, "currency": "EUR" },
+                "shippingAddress": {
+                    "name": "Ada", "line1": "Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
+                },
+                "paymentMethod": "pm_card_visa"
+            }
+        })
+    }
+
+    /// `created()` with the value at a JSON Pointer replaced, or removed where it is `null`.
+    fn with(pointer: &str, value: Value) -> Value {
+        let mut event = created();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        match event.pointer_mut(parent).unwrap() {
+            Value::Object(object) if value.is_null() => drop(object.remove(name)),
+            Value::Object(object) => drop(object.insert(name.to_owned(), value)),
+            Value::Array(list) => list[name.parse::<usize>().unwrap()] = value,
+            _ => panic!("{parent} has no members"),
+        }
+        event
+    }
+
+    #[test]
+    fn an_event_survives_being_written_and_read() {
+        let event = Event::from_value(&with("/partnerid", json!("kept"))).unwrap();
+        assert_eq!(event.context.extensions.get("partnerid"), Some(&json!("kept")));
+        assert_eq!(Event::decode(&serde_json::to_string(&event).unwrap()), Ok(event.clone()));
+        assert_eq!(serde_json::to_value(&event).unwrap(), with("/partnerid", json!("kept")));
+    }
+
+    #[test]
+    fn what_may_be_absent_or_unknown_is_no_fault() {
+        for event in [
+            with("/datacontenttype", Value::Null),
+            with("/sequence", Value::Null),
+            with("/correlationid", Value::Null),
+            with("/traceparent", json!("nonsense")),
+            with("/data/customer/phone", Value::Null),
+            with("/data/giftWrap", json!(true)),
+            with("/data/total/amount", json!(2490)),
+            with("/time", json!("2026-11-22T09:00:00+00:00")),
+        ] {
+            assert!(Event::from_value(&event).is_ok(), "{event}");
+        }
+    }
+
+    #[test]
+    fn every_broken_rule_is_named_with_its_place() {
+        let long = "x".repeat(201);
+        let line = |amount: i64, currency: &str| json!({ "sku": "B", "quantity": 9999, "unitPrice": { "amount": amount, "currency": currency } });
+        for (pointer, value, reason) in [
+            ("/specversion", json!("0.3"), "not a CloudEvent: /specversion must be \"1.0\""),
+            ("/id", json!("1"), "not a CloudEvent: /id must be a UUIDv7"),
+            ("/id", Value::Null, "not a CloudEvent: /id is required"),
+            ("/source", json!(""), "not a CloudEvent: /source must be 1 to 200 characters"),
+            ("/type", json!(7), "not a CloudEvent: /type must be a text"),
+            ("/subject", json!("a b"), "not a CloudEvent: /subject must be 1 to 64 of [A-Za-z0-9_-]"),
+            ("/time", json!("now"), "not a CloudEvent: /time must be a time of RFC 3339 in UTC"),
+            ("/datacontenttype", json!("text/xml"), "not a CloudEvent: /datacontenttype must be application/json"),
+            ("/dataschema", Value::Null, "not a CloudEvent: /dataschema is required"),
+            ("/data", Value::Null, "not a CloudEvent: /data is required"),
+            (
+                "/sequence",
+                json!("1"),
+                "not a CloudEvent: /sequence must be a count from 1, left-padded with zeros to 20 digits",
+            ),
+            ("/type", json!("OrderEaten"), "unknown event type OrderEaten"),
+            (
+                "/dataschema",
+                json!("urn:orderflow:OrderCreated:2"),
+                "unknown schema urn:orderflow:OrderCreated:2 of OrderCreated: \
+                 this consumer knows urn:orderflow:OrderCreated:1, upgrade it",
+            ),
+            ("/subject", json!("web-18"), "subject is not data.orderId"),
+            ("/data/lines", json!([]), "data is invalid: /lines must have 1 to 50 items"),
+            (
+                "/data/lines/0/quantity",
+                json!(0),
+                "data is invalid: /lines/0/quantity must be a whole number from 1 to 9999",
+            ),
+            ("/data/lines/1", line(1, "USD"), "data is invalid: /lines must all have the same currency"),
+            (
+                "/data/lines/1",
+                line(10_001, "EUR"),
+                "data is invalid: /lines must sum up to at most 99999999 minor units",
+            ),
+            ("/data/total/currency", json!("USD"), "data is invalid: /total must have the currency of the lines"),
+            ("/data/customer/email", json!("nobody"), "data is invalid: /customer/email must be an email address"),
+            (
+                "/data/shippingAddress/city",
+                json!(long),
+                "data is invalid: /shippingAddress/city must be 1 to 200 characters",
+            ),
+            (
+                "/data/paymentMethod",
+                json!("4242 4242 4242 4242"),
+                "data is invalid: /paymentMethod must be a token of the payment provider, not a card number",
+            ),
+        ] {
+            let error = Event::from_value(&with(pointer, value)).expect_err(reason);
+            assert_eq!(error.to_string(), reason);
+        }
+    }
+
+    #[test]
+    fn only_an_order_may_be_created_by_anyone() {
+        let paid = |source: &str| {
+            let mut event = with("/source", json!(source));
+            event["type"] = json!("PaymentProcessed");
+            event["dataschema"] = json!("urn:orderflow:PaymentProcessed:1");
+            event["data"] = json!({
+                "orderId": "web-17", "paymentId": "pay_1", "amount": { "amount": 1, "currency": "EUR" }
+            });
+            Event::from_value(&event)
+        };
+        assert!(paid("orderflow/payment").is_ok());
+        assert_eq!(
+            paid("https://evil.example").map_err(|error| error.to_string()),
+            Err("PaymentProcessed does not count from source https://evil.example".to_owned())
+        );
+    }
+
+    #[test]
+    fn junk_is_no_event_and_no_panic() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        for junk in ["", "hello", "{", "null", "[]", "42", "{}", deep.as_str()] {
+            assert!(Event::decode(junk).is_err(), "{junk:.20}");
+        }
+    }
+
+    #[test]
+    fn lines_of_one_sku_are_summed() {
+        let Payload::OrderCreated(order) = Event::from_value(&created()).unwrap().data else { panic!("another type") };
+        let lines: Vec<_> =
+            order.details.stock_lines().into_iter().map(|line| (line.sku.to_string(), line.quantity)).collect();
+        assert_eq!(lines, [("A-1".to_owned(), 3)]);
+        assert_eq!(order.details.total().map(|total| total.amount()), Some(1990));
+    }
+}

@@ -1,0 +1,158 @@
+//! Money: whole minor units and their currency, never a fraction.
+
+use std::fmt;
+
+use iso_currency::Currency;
+use serde::{Deserialize, Serialize};
+
+use crate::read::{Faults, Node, Read};
+use crate::text::Invalid;
+
+/// The largest amount, in minor units: 999,999.99 in a currency with cents.
+pub const MAX_AMOUNT: i64 = 99_999_999;
+
+/// An amount of 0 to [`MAX_AMOUNT`] minor units of a currency of ISO 4217.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked", into = "Unchecked")]
+pub struct Money {
+    amount: i64,
+    currency: Currency,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Unchecked {
+    amount: i64,
+    currency: String,
+}
+
+impl Money {
+    /// An amount in minor units and the code of its currency.
+    ///
+    /// # Errors
+    ///
+    /// The rule that is broken: the amount's range, or a code that ISO 4217 does not list.
+    pub fn new(amount: i64, currency: &str) -> Result<Self, Invalid> {
+        if !(0..=MAX_AMOUNT).contains(&amount) {
+            return Err(Invalid::rule(format!("must be a whole number from 0 to {MAX_AMOUNT}")));
+        }
+        let currency = Currency::from_code(currency).ok_or_else(|| Invalid::rule(NO_CURRENCY))?;
+        Ok(Self { amount, currency })
+    }
+
+    /// The amount in minor units.
+    #[must_use]
+    pub fn amount(&self) -> i64 {
+        self.amount
+    }
+
+    /// The code of the currency, such as `EUR`.
+    #[must_use]
+    pub fn currency(&self) -> &'static str {
+        self.currency.code()
+    }
+
+    /// `times` this amount, and `sum` to it. `None` above [`MAX_AMOUNT`], or where the currencies differ.
+    pub(crate) fn add_to(self, times: u32, sum: Option<Self>) -> Option<Self> {
+        let before = match sum {
+            None => 0,
+            Some(sum) if sum.currency == self.currency => sum.amount,
+            Some(_) => return None,
+        };
+        let amount = self.amount.checked_mul(i64::from(times))?.checked_add(before)?;
+        (amount <= MAX_AMOUNT).then_some(Self { amount, ..self })
+    }
+}
+
+const NO_CURRENCY: &str = "must be a currency code of ISO 4217";
+
+/// For people: `19.90 EUR`, `500 JPY`.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = usize::from(self.currency.exponent().unwrap_or(0));
+        let unit = 10_i64.pow(u32::from(self.currency.exponent().unwrap_or(0)));
+        if digits == 0 {
+            return write!(f, "{} {}", self.amount, self.currency());
+        }
+        write!(f, "{}.{:0digits$} {}", self.amount / unit, self.amount % unit, self.currency())
+    }
+}
+
+impl TryFrom<Unchecked> for Money {
+    type Error = Invalid;
+
+    fn try_from(Unchecked { amount, currency }: Unchecked) -> Result<Self, Self::Error> {
+        Self::new(amount, &currency)
+    }
+}
+
+impl From<Money> for Unchecked {
+    fn from(money: Money) -> Self {
+        Self { amount: money.amount, currency: money.currency().to_owned() }
+    }
+}
+
+impl Read for Money {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        let amount = node.required::<Amount>("amount", faults);
+        let currency = node.required::<Code>("currency", faults);
+        Some(Self { amount: amount?.0, currency: currency?.0 })
+    }
+}
+
+struct Amount(i64);
+
+impl Read for Amount {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.integer(0, MAX_AMOUNT, faults).map(Self)
+    }
+}
+
+struct Code(Currency);
+
+impl Read for Code {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let currency = Currency::from_code(node.text(faults)?);
+        if currency.is_none() {
+            faults.add(node, NO_CURRENCY);
+        }
+        currency.map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_has_a_range_and_a_currency() {
+        for (amount, currency, good) in [
+            (0, "EUR", true),
+            (MAX_AMOUNT, "JPY", true),
+            (-1, "EUR", false),
+            (MAX_AMOUNT + 1, "EUR", false),
+            (1, "eur", false),
+            (1, "ABC", false),
+        ] {
+            assert_eq!(Money::new(amount, currency).is_ok(), good, "{amount} {currency}");
+        }
+    }
+
+    #[test]
+    fn money_is_shown_with_the_decimals_of_its_currency() {
+        for (amount, currency, shown) in
+            [(1990, "EUR", "19.90 EUR"), (5, "USD", "0.05 USD"), (500, "JPY", "500 JPY"), (1234, "BHD", "1.234 BHD")]
+        {
+            assert_eq!(Money::new(amount, currency).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn sums_stop_at_the_limit_and_at_another_currency() {
+        let (euro, dollar) = (Money::new(MAX_AMOUNT, "EUR").unwrap(), Money::new(1, "USD").unwrap());
+        assert_eq!(euro.add_to(1, None), Some(euro));
+        assert_eq!(euro.add_to(2, None), None);
+        assert_eq!(euro.add_to(u32::MAX, None), None);
+        assert_eq!(dollar.add_to(1, Some(euro)), None);
+    }
+}

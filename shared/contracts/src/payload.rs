@@ -1,0 +1,553 @@
+//! What the events say: one payload for each type, in camelCase on the wire.
+//!
+//! A `Read` implementation checks the rules; the derived `Serialize` writes the same shape back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::EventType;
+use crate::id::{OrderId, PaymentId, RefundId, ShipmentId};
+use crate::money::{MAX_AMOUNT, Money};
+use crate::read::{Faults, Node, Read, parse};
+use crate::text::{Email, PaymentMethod, Sku, Text};
+
+/// The most lines that an order may have.
+pub const MAX_LINES: usize = 50;
+
+/// The most pieces that one line may ask for.
+pub const MAX_QUANTITY: u32 = 9_999;
+
+/// [`MAX_LINES`] lines of [`MAX_QUANTITY`] pieces each.
+const MAX_PIECES: i64 = 50 * 9_999;
+
+/// Says how an object is read: each field, whether it is required, and its name on the wire.
+macro_rules! reads {
+    ($name:ident { $($field:ident: $how:ident($wire:literal $(, $most:expr)?)),* $(,)? }) => {
+        impl Read for $name {
+            fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+                node.object(faults)?;
+                // Each field is read before the first failure ends the reading: all faults are to be found.
+                $(let $field = node.$how($wire, $($most,)? faults);)*
+                Some(Self { $($field: $field?),* })
+            }
+        }
+    };
+}
+
+/// The buyer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// The shop's own id of the customer.
+    pub id: Text,
+    /// Where mails go.
+    pub email: Email,
+    /// Where short messages go; only a number of E.164, such as `+4930123456`, can be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Text>,
+}
+
+reads!(Customer { id: required("id"), email: required("email"), phone: optional("phone") });
+
+/// How many pieces: 1 to [`MAX_QUANTITY`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Quantity(u32);
+
+impl Quantity {
+    /// The number of pieces.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for Quantity {
+    type Error = crate::Invalid;
+
+    fn try_from(pieces: u32) -> Result<Self, Self::Error> {
+        let valid = (1..=MAX_QUANTITY).contains(&pieces);
+        valid.then_some(Self(pieces)).ok_or_else(|| crate::Invalid::rule(format!("must be 1 to {MAX_QUANTITY}")))
+    }
+}
+
+impl From<Quantity> for u32 {
+    fn from(quantity: Quantity) -> Self {
+        quantity.0
+    }
+}
+
+impl Read for Quantity {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.integer(1, MAX_QUANTITY.into(), faults).and_then(|pieces| u32::try_from(pieces).ok()).map(Self)
+    }
+}
+
+/// One line of an order. A SKU may stand on more than one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    /// What is bought.
+    pub sku: Sku,
+    /// How much of it.
+    pub quantity: Quantity,
+    /// The price of one piece.
+    pub unit_price: Money,
+}
+
+reads!(Line { sku: required("sku"), quantity: required("quantity"), unit_price: required("unitPrice") });
+
+/// Where the goods go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Address {
+    /// The recipient.
+    pub name: Text,
+    /// Street and number.
+    pub line1: Text,
+    /// More of the street, such as a floor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line2: Option<Text>,
+    /// City.
+    pub city: Text,
+    /// State, province or the like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Text>,
+    /// Postal code.
+    pub postal_code: Text,
+    /// Country.
+    pub country: Text,
+}
+
+reads!(Address {
+    name: required("name"),
+    line1: required("line1"),
+    line2: optional("line2"),
+    city: required("city"),
+    region: optional("region"),
+    postal_code: required("postalCode"),
+    country: required("country"),
+});
+
+/// What a customer decides about an order: the body of `POST /orders`, and the heart of `OrderCreated`.
+///
+/// Read from JSON it keeps every rule: 1 to [`MAX_LINES`] lines, one currency, a sum of at most [`MAX_AMOUNT`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderDetails {
+    /// Who buys.
+    pub customer: Customer,
+    /// What is bought.
+    pub lines: Vec<Line>,
+    /// Where it goes.
+    pub shipping_address: Address,
+    /// How it is paid.
+    pub payment_method: PaymentMethod,
+}
+
+impl OrderDetails {
+    /// The sum of all lines. `None` if it is above [`MAX_AMOUNT`], or the lines have several currencies, or there are
+    /// none; details that were read from JSON always have a sum.
+    #[must_use]
+    pub fn total(&self) -> Option<Money> {
+        total_of(&self.lines)
+    }
+
+    /// How many pieces of each SKU: the lines of one SKU are summed.
+    #[must_use]
+    pub fn stock_lines(&self) -> Vec<StockLine> {
+        let mut pieces = BTreeMap::<&Sku, u32>::new();
+        for line in &self.lines {
+            *pieces.entry(&line.sku).or_default() += line.quantity.get();
+        }
+        pieces.into_iter().map(|(sku, quantity)| StockLine { sku: sku.clone(), quantity }).collect()
+    }
+}
+
+fn total_of(lines: &[Line]) -> Option<Money> {
+    lines.iter().try_fold(None, |sum, line| line.unit_price.add_to(line.quantity.get(), sum).map(Some)).flatten()
+}
+
+impl Read for OrderDetails {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        let customer = node.required("customer", faults);
+        let lines = node.list::<Line>("lines", MAX_LINES, faults);
+        let shipping_address = node.required("shippingAddress", faults);
+        let payment_method = node.required("paymentMethod", faults);
+        if let Some(lines) = &lines {
+            check_sum(lines, &node.field("lines"), faults);
+        }
+        Some(Self {
+            customer: customer?,
+            lines: lines?,
+            shipping_address: shipping_address?,
+            payment_method: payment_method?,
+        })
+    }
+}
+
+fn check_sum(lines: &[Line], node: &Node<'_>, faults: &mut Faults) {
+    if lines.iter().any(|line| line.unit_price.currency() != lines[0].unit_price.currency()) {
+        faults.add(node, "must all have the same currency");
+    } else if total_of(lines).is_none() {
+        faults.add(node, format!("must sum up to at most {MAX_AMOUNT} minor units"));
+    }
+}
+
+/// An order was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderCreated {
+    /// The order.
+    pub order_id: OrderId,
+    /// What the customer decided.
+    #[serde(flatten)]
+    pub details: OrderDetails,
+    /// What is to be paid, in the currency of the lines. From another producer it need not be the sum of the lines:
+    /// there may be postage, or a discount.
+    pub total: Money,
+}
+
+impl Read for OrderCreated {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let details = OrderDetails::read(node, faults);
+        node.value().filter(|value| value.is_object())?;
+        let order_id = node.required("orderId", faults);
+        let total = node.required::<Money>("total", faults);
+        if let (Some(details), Some(total)) = (&details, &total)
+            && details.lines[0].unit_price.currency() != total.currency()
+        {
+            faults.add(&node.field("total"), "must have the currency of the lines");
+        }
+        Some(Self { order_id: order_id?, details: details?, total: total? })
+    }
+}
+
+/// Why an order was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CancellationReason {
+    /// The customer asked for it.
+    CustomerRequest,
+    /// Goods are missing.
+    OutOfStock,
+    /// The payment was declined.
+    PaymentFailed,
+}
+
+impl Read for CancellationReason {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.text(faults)? {
+            "customerRequest" => Some(Self::CustomerRequest),
+            "outOfStock" => Some(Self::OutOfStock),
+            "paymentFailed" => Some(Self::PaymentFailed),
+            _ => {
+                faults.add(node, "must be customerRequest, outOfStock or paymentFailed");
+                None
+            }
+        }
+    }
+}
+
+/// An order was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderCancelled {
+    /// The order.
+    pub order_id: OrderId,
+    /// Why.
+    pub reason: CancellationReason,
+}
+
+reads!(OrderCancelled { order_id: required("orderId"), reason: required("reason") });
+
+/// How many pieces of one SKU, over all lines of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockLine {
+    /// Which goods.
+    pub sku: Sku,
+    /// How many pieces: at most [`MAX_LINES`] times [`MAX_QUANTITY`].
+    pub quantity: u32,
+}
+
+reads!(StockLine { sku: required("sku"), quantity: pieces("quantity") });
+
+impl Node<'_> {
+    /// A number of pieces, summed over all lines of an order.
+    fn pieces(&self, name: &str, faults: &mut Faults) -> Option<u32> {
+        u32::try_from(self.field(name).integer(1, MAX_PIECES, faults)?).ok()
+    }
+
+    /// How much of something there is: any number from 0.
+    fn count(&self, name: &str, faults: &mut Faults) -> Option<i64> {
+        self.field(name).integer(0, i64::MAX, faults)
+    }
+}
+
+/// All goods of an order are set aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryReserved {
+    /// The order.
+    pub order_id: OrderId,
+    /// What is set aside, one line for each SKU.
+    pub lines: Vec<StockLine>,
+}
+
+reads!(InventoryReserved { order_id: required("orderId"), lines: list("lines", MAX_LINES) });
+
+/// Goods that are missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortage {
+    /// Which goods.
+    pub sku: Sku,
+    /// How many pieces the order asks for.
+    pub requested: u32,
+    /// How many pieces could be had.
+    pub available: i64,
+}
+
+reads!(Shortage { sku: required("sku"), requested: pieces("requested"), available: count("available") });
+
+/// Goods of an order are missing, and nothing was set aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryRejected {
+    /// The order.
+    pub order_id: OrderId,
+    /// What is missing.
+    pub shortages: Vec<Shortage>,
+}
+
+reads!(InventoryRejected { order_id: required("orderId"), shortages: list("shortages", MAX_LINES) });
+
+/// The goods of an order are available again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryReleased {
+    /// The order.
+    pub order_id: OrderId,
+    /// What is available again, one line for each SKU.
+    pub lines: Vec<StockLine>,
+}
+
+reads!(InventoryReleased { order_id: required("orderId"), lines: list("lines", MAX_LINES) });
+
+/// An order was paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentProcessed {
+    /// The order.
+    pub order_id: OrderId,
+    /// The charge.
+    pub payment_id: PaymentId,
+    /// What was charged.
+    pub amount: Money,
+}
+
+reads!(PaymentProcessed {
+    order_id: required("orderId"),
+    payment_id: required("paymentId"),
+    amount: required("amount")
+});
+
+/// Why a payment was declined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentFailure {
+    /// The provider's code, such as `insufficient_funds`.
+    pub code: Text,
+    /// The same for people.
+    pub message: Text,
+}
+
+reads!(PaymentFailure { code: required("code"), message: required("message") });
+
+/// The payment of an order was declined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentFailed {
+    /// The order.
+    pub order_id: OrderId,
+    /// The charge that was tried.
+    pub payment_id: PaymentId,
+    /// Why.
+    pub reason: PaymentFailure,
+}
+
+reads!(PaymentFailed { order_id: required("orderId"), payment_id: required("paymentId"), reason: required("reason") });
+
+/// What was paid for an order was given back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentRefunded {
+    /// The order.
+    pub order_id: OrderId,
+    /// The charge.
+    pub payment_id: PaymentId,
+    /// The refund.
+    pub refund_id: RefundId,
+    /// What was given back.
+    pub amount: Money,
+}
+
+reads!(PaymentRefunded {
+    order_id: required("orderId"),
+    payment_id: required("paymentId"),
+    refund_id: required("refundId"),
+    amount: required("amount"),
+});
+
+/// The carrier took an order's shipment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShipmentCreated {
+    /// The order.
+    pub order_id: OrderId,
+    /// The shipment.
+    pub shipment_id: ShipmentId,
+    /// Who carries it.
+    pub carrier: Text,
+    /// The carrier's number to follow it by.
+    pub tracking_number: Text,
+}
+
+reads!(ShipmentCreated {
+    order_id: required("orderId"),
+    shipment_id: required("shipmentId"),
+    carrier: required("carrier"),
+    tracking_number: required("trackingNumber"),
+});
+
+/// The carrier gave up an order's shipment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShipmentCancelled {
+    /// The order.
+    pub order_id: OrderId,
+    /// The shipment.
+    pub shipment_id: ShipmentId,
+}
+
+reads!(ShipmentCancelled { order_id: required("orderId"), shipment_id: required("shipmentId") });
+
+/// How much an order looks like fraud: 0, not at all, to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Score(u8);
+
+impl Score {
+    /// The score as a number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u8> for Score {
+    type Error = crate::Invalid;
+
+    fn try_from(score: u8) -> Result<Self, Self::Error> {
+        (score <= 100).then_some(Self(score)).ok_or_else(|| crate::Invalid::rule("must be 0 to 100"))
+    }
+}
+
+impl From<Score> for u8 {
+    fn from(score: Score) -> Self {
+        score.0
+    }
+}
+
+impl Read for Score {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.integer(0, 100, faults).and_then(|score| u8::try_from(score).ok()).map(Self)
+    }
+}
+
+/// One reason to take an order for fraud.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlagReason {
+    /// The rule that fired.
+    pub code: Text,
+    /// What it saw.
+    pub detail: Text,
+}
+
+reads!(FlagReason { code: required("code"), detail: required("detail") });
+
+/// An order looks like fraud.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderFlagged {
+    /// The order.
+    pub order_id: OrderId,
+    /// How much.
+    pub score: Score,
+    /// Why.
+    pub reasons: Vec<FlagReason>,
+}
+
+reads!(OrderFlagged { order_id: required("orderId"), score: required("score"), reasons: list("reasons", 100) });
+
+/// Lists each payload once.
+macro_rules! payloads {
+    ($($name:ident),* $(,)?) => {
+        /// What an event says, by its type.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(untagged)]
+        #[expect(clippy::large_enum_variant, reason = "the large one is the first of every order, and is rarely moved")]
+        pub enum Payload {
+            $(
+                #[doc = concat!("See [`", stringify!($name), "`].")]
+                $name($name),
+            )*
+        }
+
+        impl Payload {
+            /// The type of the event that says this.
+            #[must_use]
+            pub const fn kind(&self) -> EventType {
+                match self {
+                    $(Self::$name(_) => EventType::$name,)*
+                }
+            }
+
+            /// The order that this is about.
+            #[must_use]
+            pub const fn order_id(&self) -> &OrderId {
+                match self {
+                    $(Self::$name(payload) => &payload.order_id,)*
+                }
+            }
+
+            pub(crate) fn read(kind: EventType, data: &Value) -> Result<Self, Faults> {
+                match kind {
+                    $(EventType::$name => parse(data).map(Self::$name),)*
+                }
+            }
+        }
+
+        $(
+            impl From<$name> for Payload {
+                fn from(payload: $name) -> Self {
+                    Self::$name(payload)
+                }
+            }
+        )*
+    };
+}
+
+payloads!(
+    OrderCreated,
+    OrderCancelled,
+    InventoryReserved,
+    InventoryRejected,
+    InventoryReleased,
+    PaymentProcessed,
+    PaymentFailed,
+    PaymentRefunded,
+    ShipmentCreated,
+    ShipmentCancelled,
+    OrderFlagged,
+);

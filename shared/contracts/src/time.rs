@@ -1,0 +1,107 @@
+//! Points in time, as events carry them.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::read::{Faults, Node, Read};
+use crate::text::Invalid;
+
+/// A point in time: RFC 3339, UTC, to the millisecond. A finer one is cut, not rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Time(Timestamp);
+
+impl Time {
+    /// Milliseconds since 1970, cut to the years that RFC 3339 can write.
+    #[must_use]
+    pub fn from_millis(millis: i64) -> Self {
+        Self(Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Reads RFC 3339 with an offset of zero.
+    ///
+    /// # Errors
+    ///
+    /// The rule that `text` breaks.
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let in_utc = ["Z", "z", "+00:00"].iter().any(|offset| text.ends_with(offset));
+        let time = text.parse::<Timestamp>().ok().filter(|_| in_utc);
+        time.map(|time| Self::from_millis(time.as_millisecond()))
+            .ok_or_else(|| Invalid::rule("must be a time of RFC 3339 in UTC"))
+    }
+
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub fn as_millis(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
+    /// How long it is from this point to a `later` one; zero if that is not later.
+    #[must_use]
+    pub fn until(self, later: Self) -> Duration {
+        Duration::from_millis(u64::try_from(later.as_millis() - self.as_millis()).unwrap_or(0))
+    }
+
+    /// The point `duration` after this one.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.as_millis().saturating_add(millis))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.0)
+    }
+}
+
+impl TryFrom<String> for Time {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text)
+    }
+}
+
+impl From<Time> for String {
+    fn from(time: Time) -> Self {
+        time.to_string()
+    }
+}
+
+impl Read for Time {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = node.text(faults)?;
+        Self::new(text).map_err(|rule| faults.add(node, rule.to_string())).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_utc_to_the_millisecond() {
+        for (text, shown) in [
+            ("2026-11-22T09:00:00Z", "2026-11-22T09:00:00.000Z"),
+            ("2026-11-22T09:00:00.1239+00:00", "2026-11-22T09:00:00.123Z"),
+        ] {
+            assert_eq!(Time::new(text).map(|time| time.to_string()), Ok(shown.to_owned()));
+        }
+        for bad in ["", "yesterday", "2026-11-22", "2026-11-22T09:00:00", "2026-11-22T09:00:00+01:00", "1763802000"] {
+            assert!(Time::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn spans_are_never_negative() {
+        let (early, late) = (Time::from_millis(1_000), Time::from_millis(3_500));
+        assert_eq!(early.until(late), Duration::from_millis(2_500));
+        assert_eq!(late.until(early), Duration::ZERO);
+        assert_eq!(early.after(Duration::from_millis(2_500)), late);
+    }
+}

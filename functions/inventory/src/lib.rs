@@ -1,1 +1,12 @@
-//! orderflow-inventory
+//! Inventory: sets goods aside for orders, all or none, and never more than there are.
+//!
+//! Two functions: `inventory` reserves, releases and hands out; `inventory-api` shows the stock of a SKU and takes
+//! counts of the shelf.
+
+mod api;
+mod domain;
+mod stock;
+
+pub use api::InventoryApi;
+pub use domain::{Change, Inventory, Reservation, Short};
+pub use stock::{AVAILABLE, Counted, DynamoStock, RESERVED, REVISION, Revision, Stock, StockStore};

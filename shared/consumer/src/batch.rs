@@ -237,8 +237,7 @@ where
     batch.handler().warm().await;
     let batch = &batch;
     lambda_runtime::run(service_fn(async |invocation: LambdaEvent<SqsEvent>| {
-        telemetry::begin(&invocation.context);
-        let deadline = Time::from_millis(i64::try_from(invocation.context.deadline).unwrap_or(i64::MAX));
+        let deadline = telemetry::begin(&invocation.context);
         let response = batch.run(invocation.payload, deadline).await;
         telemetry::end();
         Ok::<_, std::convert::Infallible>(response)

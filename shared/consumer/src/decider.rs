@@ -45,6 +45,14 @@ pub trait Decider {
         None
     }
 
+    /// The state after the service itself has published `event`, where its id or its time matter here: they are given
+    /// to an event when it is committed, and so no change can have them.
+    #[must_use]
+    fn published(state: Self::State, event: &Event) -> Self::State {
+        let _ = event;
+        state
+    }
+
     /// The outcome that it means when adjustments were refused. `None`, as here, for services that adjust nothing.
     #[must_use]
     fn refused(shortfalls: &[Shortfall]) -> Option<Self::Outcome> {
@@ -68,13 +76,19 @@ impl<C, E> Step<C, E> {
     /// Something happened, and with it the event is handled.
     #[must_use]
     pub fn record(change: C) -> Self {
-        Self::Commit(Commit { change, events: Vec::new(), adjustments: Vec::new(), open: false })
+        Self::Commit(Commit { change: Some(change), events: Vec::new(), adjustments: Vec::new(), open: false })
     }
 
     /// Something happened, and there is more to do for the event: decide again once it is on record.
     #[must_use]
     pub fn record_and_go_on(change: C) -> Self {
-        Self::Commit(Commit { change, events: Vec::new(), adjustments: Vec::new(), open: true })
+        Self::Commit(Commit { change: Some(change), events: Vec::new(), adjustments: Vec::new(), open: true })
+    }
+
+    /// What this event tells happened (see [`Decider::told`]), and with it the event at hand is handled.
+    #[must_use]
+    pub fn publish(payload: impl Into<Payload>) -> Self {
+        Self::Commit(Commit::publish(payload))
     }
 
     /// And this is published.
@@ -99,14 +113,22 @@ impl<C, E> Step<C, E> {
 /// What is to be written as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit<C> {
-    /// What happened.
-    pub change: C,
+    /// What happened; `None` where the published event tells it (see [`Decider::told`]).
+    pub change: Option<C>,
     /// What is published.
     pub events: Vec<Payload>,
     /// What else changes with it.
     pub adjustments: Vec<Adjustment>,
     /// Whether there is more to do for the event.
     pub open: bool,
+}
+
+impl<C> Commit<C> {
+    /// What this event tells happened, and nothing else.
+    #[must_use]
+    pub fn publish(payload: impl Into<Payload>) -> Self {
+        Self { change: None, events: vec![payload.into()], adjustments: Vec::new(), open: false }
+    }
 }
 
 /// A change of the counters of one item that stands beside the rows, such as the stock of a SKU.

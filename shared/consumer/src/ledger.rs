@@ -131,21 +131,23 @@ impl<L: Log, W: Clock + Chance> Ledger<L, W> {
             .zip(commit.events)
             .map(|(sequence, payload)| self.event(D::SOURCE, history, origin, sequence, now, payload))
             .collect();
-        let told = matches!(events.as_slice(), [event] if D::told(event).as_ref() == Some(&commit.change));
-        let change = if told { None } else { Some(to_json(&commit.change)?) };
+        let told = if let [event] = events.as_slice() { D::told(event) } else { None };
+        let stored = commit.change.as_ref().filter(|change| told.as_ref() != Some(*change)).map(to_json).transpose()?;
+        let change = commit.change.or(told);
+        let change = change.ok_or_else(|| Failure::permanent("nothing says what happened"))?;
         let row = Row {
             version: history.version + 1,
             at: now,
             cause: origin.cause.clone(),
             open: commit.open,
-            change,
+            change: stored,
             events,
         };
         check_size(&row)?;
         for attempt in 0..MAX_COLLISIONS {
             match self.log.append(&history.order, &row, &commit.adjustments).await? {
                 Appended::Done => {
-                    history.add(&row, commit.change);
+                    history.add(&row, change);
                     return Ok(Committed::Done(row.events));
                 }
                 Appended::LostRace => return Ok(Committed::LostRace),
@@ -206,7 +208,8 @@ impl<D: Decider> History<D> {
     }
 
     fn add(&mut self, row: &Row, change: D::Change) {
-        self.state = D::evolve(std::mem::take(&mut self.state), change);
+        let state = D::evolve(std::mem::take(&mut self.state), change);
+        self.state = row.events.iter().fold(state, D::published);
         self.version = row.version;
         self.emitted += row.events.len() as u64;
         if !row.open {

@@ -18,6 +18,7 @@ mod batch;
 pub mod config;
 mod decider;
 mod failure;
+pub mod http;
 mod lease;
 mod ledger;
 pub mod memory;

@@ -55,20 +55,7 @@ impl Letter {
             .iter()
             .filter_map(|(name, attribute)| Some((name.clone(), kept(attribute)?)))
             .collect();
-        let class = match failure.kind() {
-            Kind::Permanent => "permanent",
-            Kind::Transient | Kind::Misconfigured => "exhausted",
-        };
-        let reason: String = failure.reason().chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
-        describe(
-            &mut attributes,
-            [
-                ("failure-class", class.to_owned()),
-                ("failure-reason", if reason.is_empty() { "-".to_owned() } else { reason }),
-                ("failed-at", now.to_string()),
-                ("failed-function", function.to_owned()),
-            ],
-        );
+        describe(&mut attributes, marks(failure, function, now));
         Self {
             body: message.body.clone().unwrap_or_default(),
             attributes,
@@ -76,6 +63,30 @@ impl Letter {
             deduplication: message.message_id.clone(),
         }
     }
+}
+
+impl Letter {
+    /// The letter about something that came from no queue, for a standard queue.
+    #[must_use]
+    pub fn from_body(body: String, failure: &Failure, function: &str, now: Time) -> Self {
+        let mut attributes = BTreeMap::new();
+        describe(&mut attributes, marks(failure, function, now));
+        Self { body, attributes, group: None, deduplication: None }
+    }
+}
+
+fn marks(failure: &Failure, function: &str, now: Time) -> [(&'static str, String); 4] {
+    let class = match failure.kind() {
+        Kind::Permanent => "permanent",
+        Kind::Transient | Kind::Misconfigured => "exhausted",
+    };
+    let reason: String = failure.reason().chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
+    [
+        ("failure-class", class.to_owned()),
+        ("failure-reason", if reason.is_empty() { "-".to_owned() } else { reason }),
+        ("failed-at", now.to_string()),
+        ("failed-function", function.to_owned()),
+    ]
 }
 
 fn kept(attribute: &SqsMessageAttribute) -> Option<Attribute> {

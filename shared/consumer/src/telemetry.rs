@@ -1,10 +1,14 @@
 //! Logs: one JSON object a line, with the ids that an operator searches for, and never a payload.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::str::FromStr;
 
+use lambda_http::{Body, Request, RequestExt, Response};
 use lambda_runtime::Context;
+use orderflow_contracts::Time;
 use tracing::level_filters::LevelFilter;
+use tracing::{Instrument, info_span};
 
 use crate::config::Environment;
 use crate::trace::TraceParent;
@@ -42,12 +46,14 @@ pub fn init() {
     }));
 }
 
-/// Notes which invocation is under way.
-pub fn begin(context: &Context) {
+/// Notes which invocation is under way, and answers when it ends at the latest.
+#[must_use]
+pub fn begin(context: &Context) -> Time {
     INVOCATION.with_borrow_mut(|invocation| {
         invocation.request_id.clone_from(&context.request_id);
         invocation.trace = context.xray_trace_id.as_deref().and_then(TraceParent::from_xray);
     });
+    Time::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX))
 }
 
 /// Notes that the invocation is over: the next one is no cold start.
@@ -71,4 +77,22 @@ pub fn is_cold_start() -> bool {
 #[must_use]
 pub fn trace_parent() -> Option<TraceParent> {
     INVOCATION.with_borrow(|invocation| invocation.trace.clone())
+}
+
+/// Answers an HTTP request in the invocation that it came with.
+///
+/// # Errors
+///
+/// None: an answer is an answer, whatever its status.
+pub async fn request(
+    request: &Request,
+    answer: impl Future<Output = Response<Body>>,
+) -> Result<Response<Body>, Infallible> {
+    if let Some(context) = request.lambda_context_ref() {
+        let _deadline = begin(context);
+    }
+    let span = info_span!("request", request_id = request_id(), cold_start = is_cold_start());
+    let response = answer.instrument(span).await;
+    end();
+    Ok(response)
 }

@@ -14,14 +14,28 @@ use crate::port::{DeadLetters, Visibility};
 pub struct SqsQueue {
     client: Client,
     queue_url: String,
-    dead_letter_queue_url: String,
+    dead_letters: SqsDeadLetters,
 }
 
 impl SqsQueue {
-    /// The queues at these URLs. A function that has no queue of its own, only one for dead letters, leaves the first
-    /// empty.
+    /// The queues at these URLs.
     pub fn new(client: Client, queue_url: impl Into<String>, dead_letter_queue_url: impl Into<String>) -> Self {
-        Self { client, queue_url: queue_url.into(), dead_letter_queue_url: dead_letter_queue_url.into() }
+        let dead_letters = SqsDeadLetters::new(client.clone(), dead_letter_queue_url);
+        Self { client, queue_url: queue_url.into(), dead_letters }
+    }
+}
+
+/// A dead-letter queue alone, for a function that has no queue of its own.
+#[derive(Clone, Debug)]
+pub struct SqsDeadLetters {
+    client: Client,
+    queue_url: String,
+}
+
+impl SqsDeadLetters {
+    /// The queue at that URL.
+    pub fn new(client: Client, queue_url: impl Into<String>) -> Self {
+        Self { client, queue_url: queue_url.into() }
     }
 }
 
@@ -51,10 +65,16 @@ impl Visibility for SqsQueue {
 
 impl DeadLetters for SqsQueue {
     async fn park(&self, letter: &Letter) -> Outcome<()> {
+        self.dead_letters.park(letter).await
+    }
+}
+
+impl DeadLetters for SqsDeadLetters {
+    async fn park(&self, letter: &Letter) -> Outcome<()> {
         let mut request = self
             .client
             .send_message()
-            .queue_url(&self.dead_letter_queue_url)
+            .queue_url(&self.queue_url)
             .message_body(&letter.body)
             .set_message_group_id(letter.group.clone())
             .set_message_deduplication_id(letter.group.as_ref().and(letter.deduplication.clone()));

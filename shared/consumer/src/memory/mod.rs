@@ -3,6 +3,7 @@
 mod leases;
 mod log;
 mod queue;
+pub mod sample;
 mod world;
 
 pub use leases::MemoryLeases;

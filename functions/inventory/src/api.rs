@@ -1,0 +1,165 @@
+//! The HTTP API of the stock.
+
+use lambda_http::http::{HeaderValue, Method, StatusCode, header};
+use lambda_http::{Body, Request, Response};
+use orderflow_consumer::Failure;
+use orderflow_consumer::http::{Problem, answer, path, read_body};
+use orderflow_consumer::port::{Chance, Clock};
+use orderflow_contracts::{Faults, Node, Read, Sku};
+use serde::Serialize;
+use std::time::Duration;
+use tracing::info;
+
+use crate::stock::{Counted, Revision, Stock, StockStore};
+
+/// How often a count is tried that collides with reservations.
+const MAX_RACES: u64 = 20;
+
+/// The most pieces that a shelf may hold.
+const MAX_ON_HAND: i64 = 1_000_000_000;
+
+/// Shows the stock of a SKU, and takes counts.
+pub struct InventoryApi<S, W> {
+    stocks: S,
+    world: W,
+}
+
+impl<S: StockStore, W: Clock + Chance> InventoryApi<S, W> {
+    /// The API on those stocks.
+    pub fn new(stocks: S, world: W) -> Self {
+        Self { stocks, world }
+    }
+
+    /// Opens the connection to the table. Whether it works out shows soon enough.
+    pub async fn warm(&self) {
+        if let Ok(nothing) = Sku::new("-") {
+            let _ = self.stocks.get(&nothing).await;
+        }
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: &Request) -> Response<Body> {
+        let answered = match (request.method(), path(request).as_slice()) {
+            (&Method::GET, ["inventory", sku]) => self.show(sku).await,
+            (&Method::PUT, ["inventory", sku]) => self.count(request, sku).await,
+            _ => Err(Problem::not_found("resource")),
+        };
+        answered.unwrap_or_else(Response::from)
+    }
+
+    async fn show(&self, sku: &str) -> Result<Response<Body>, Problem> {
+        let sku = Sku::new(sku).map_err(|_| Problem::not_found("SKU"))?;
+        let stock = self.stocks.get(&sku).await?.ok_or_else(|| Problem::not_found("SKU"))?;
+        Ok(shown(&sku, stock))
+    }
+
+    /// A count is absolute, and what is reserved changes at any moment, so it is written only onto the stock that it
+    /// was reckoned from.
+    async fn count(&self, request: &Request, sku: &str) -> Result<Response<Body>, Problem> {
+        let sku = Sku::new(sku)
+            .map_err(|rule| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The SKU in the path {rule}.")))?;
+        let expected = IfMatch::of(request)?;
+        let Count { on_hand } = read_body(request)?;
+        for race in 0..MAX_RACES {
+            let before = self.stocks.get(&sku).await?;
+            if !expected.accepts(before) {
+                return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "The stock has changed since that ETag.")
+                    .of_kind("urn:orderflow:problem:stock-changed", "Stock changed"));
+            }
+            let stock = counted(before, on_hand)?;
+            let since = before.map_or(Revision::New, |before| Revision::Read(before.revision));
+            match self.stocks.count(&sku, stock, since).await? {
+                Counted::Done => {
+                    info!(sku = sku.as_str(), on_hand, "stock counted");
+                    return Ok(shown(&sku, stock));
+                }
+                Counted::Changed => self.world.sleep(Duration::from_millis(self.world.below(5 * (race + 1)))).await,
+            }
+        }
+        Err(Failure::transient(format!("a count lost {MAX_RACES} races")).into())
+    }
+}
+
+fn counted(before: Option<Stock>, on_hand: i64) -> Result<Stock, Problem> {
+    let (reserved, revision) = before.map_or((0, 0), |before| (before.reserved, before.revision));
+    if on_hand < reserved {
+        let detail = format!("{reserved} pieces are reserved: onHand cannot be less.");
+        return Err(Problem::new(StatusCode::CONFLICT, detail)
+            .of_kind("urn:orderflow:problem:stock-reserved", "Stock reserved"));
+    }
+    Ok(Stock { available: on_hand - reserved, reserved, revision: revision + 1 })
+}
+
+/// The body of a count.
+struct Count {
+    on_hand: i64,
+}
+
+struct OnHand(i64);
+
+impl Read for OnHand {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.integer(0, MAX_ON_HAND, faults).map(Self)
+    }
+}
+
+impl Read for Count {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        node.required("onHand", faults).map(|OnHand(on_hand)| Self { on_hand })
+    }
+}
+
+/// The precondition of a request (RFC 9110, section 13.1.1).
+enum IfMatch {
+    /// There is none.
+    Anything,
+    /// There must be a stock.
+    Something,
+    /// It must have one of these tags. A weak one never matches.
+    OneOf(Vec<String>),
+}
+
+impl IfMatch {
+    fn of(request: &Request) -> Result<Self, Problem> {
+        let malformed = || Problem::new(StatusCode::BAD_REQUEST, "The header If-Match must be ETags, or *.");
+        let Some(value) = request.headers().get(header::IF_MATCH) else { return Ok(Self::Anything) };
+        let value = value.to_str().map_err(|_| malformed())?.trim();
+        if value == "*" {
+            return Ok(Self::Something);
+        }
+        let tags: Vec<String> = value.split(',').map(|tag| tag.trim().to_owned()).collect();
+        let is_tag = |tag: &str| tag.len() >= 2 && tag.trim_start_matches("W/").starts_with('"') && tag.ends_with('"');
+        if tags.iter().all(|tag| is_tag(tag)) { Ok(Self::OneOf(tags)) } else { Err(malformed()) }
+    }
+
+    fn accepts(&self, stock: Option<Stock>) -> bool {
+        match (self, stock) {
+            (Self::Anything, _) | (Self::Something, Some(_)) => true,
+            (Self::Something | Self::OneOf(_), None) => false,
+            (Self::OneOf(tags), Some(stock)) => tags.contains(&tag(stock)),
+        }
+    }
+}
+
+fn tag(stock: Stock) -> String {
+    format!("\"{}\"", stock.revision)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    sku: &'a Sku,
+    on_hand: i64,
+    reserved: i64,
+    available: i64,
+}
+
+fn shown(sku: &Sku, stock: Stock) -> Response<Body> {
+    let Stock { available, reserved, .. } = stock;
+    let mut response = answer(StatusCode::OK, &Shown { sku, on_hand: stock.on_hand(), reserved, available });
+    if let Ok(tag) = HeaderValue::from_str(&tag(stock)) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}

@@ -1,0 +1,22 @@
+//! The queue consumer of the inventory service.
+
+use orderflow_consumer::aws::{DynamoLog, SqsQueue, System, sdk_config};
+use orderflow_consumer::config::{Environment, QueueSettings};
+use orderflow_consumer::{Batch, Ledger, NoEffects, Process, serve, telemetry};
+use orderflow_inventory::Inventory;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let settings = Environment::of_process().read(|environment| {
+        let queue = QueueSettings::read(environment);
+        let (table, stock_table) = (environment.text("TABLE_NAME"), environment.text("STOCK_TABLE_NAME"));
+        Some((queue?, table?, stock_table?))
+    });
+    let (queue, table, stock_table) = settings?;
+    let aws = sdk_config().await?;
+    let log = DynamoLog::new(aws_sdk_dynamodb::Client::new(&aws), table).with_counters(stock_table);
+    let process = Process::<Inventory, _, _, _>::new(Ledger::new(log, System), NoEffects);
+    let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
+    serve(Batch::new(process, sqs, System, queue)).await
+}

@@ -1,0 +1,313 @@
+//! What becomes of the goods of an order.
+
+use std::convert::Infallible;
+
+use orderflow_consumer::{Adjustment, Decider, Rejection, Shortfall, Step};
+use orderflow_contracts::{
+    Event, EventType, InventoryRejected, InventoryReleased, InventoryReserved, OrderId, Payload, Shortage, Sku, Source,
+    StockLine,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::stock::{AVAILABLE, RESERVED, REVISION};
+
+/// The inventory service.
+pub struct Inventory;
+
+/// The goods of one order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reservation {
+    /// Nobody has asked for any.
+    #[default]
+    Unknown,
+    /// They are set aside.
+    Reserved(Vec<StockLine>),
+    /// They have left.
+    Shipped(Vec<StockLine>),
+    /// They were never set aside, or are back: nothing more can happen.
+    Closed,
+}
+
+/// What can happen to the goods of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// They were set aside.
+    Reserved(Vec<StockLine>),
+    /// There are not enough of them.
+    Rejected,
+    /// They are available again.
+    Released,
+    /// They left with a shipment.
+    Shipped,
+    /// The order was given up before anybody asked for its goods.
+    CancelledEarly,
+}
+
+/// Counters were too small for what was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Short(pub Vec<Shortfall>);
+
+type Next = Step<Change, Infallible>;
+
+impl Decider for Inventory {
+    const SOURCE: Source = Source::INVENTORY;
+    const CONSUMES: &'static [EventType] =
+        &[EventType::OrderCreated, EventType::PaymentFailed, EventType::OrderCancelled, EventType::ShipmentCreated];
+    type State = Reservation;
+    type Change = Change;
+    type Effect = Infallible;
+    type Outcome = Short;
+
+    fn evolve(reservation: Reservation, change: Change) -> Reservation {
+        match (change, reservation) {
+            (Change::Reserved(lines), _) => Reservation::Reserved(lines),
+            (Change::Shipped, Reservation::Reserved(lines)) => Reservation::Shipped(lines),
+            (Change::Shipped, other) => other,
+            (Change::Rejected | Change::Released | Change::CancelledEarly, _) => Reservation::Closed,
+        }
+    }
+
+    fn decide(reservation: &Reservation, event: &Event, short: Option<&Short>) -> Result<Next, Rejection> {
+        let order = &event.context.subject;
+        match (reservation, &event.data, short) {
+            (Reservation::Unknown, Payload::OrderCreated(created), None) => {
+                Ok(reserve(order, created.details.stock_lines()))
+            }
+            (Reservation::Unknown, Payload::OrderCreated(_), Some(short)) => reject(order, short),
+            (Reservation::Unknown, Payload::OrderCancelled(_), _) => Ok(Step::record(Change::CancelledEarly)),
+            (Reservation::Unknown, _, _) => Err(Rejection::TooEarly("the order is not created yet")),
+            // What is set aside cannot be missing: a stock that says so was changed behind the service's back.
+            (Reservation::Reserved(_) | Reservation::Shipped(_), _, Some(Short(shortfalls))) => {
+                Err(Rejection::Forbidden(format!("the stock does not hold what is reserved: {shortfalls:?}")))
+            }
+            (Reservation::Reserved(lines), Payload::PaymentFailed(_) | Payload::OrderCancelled(_), None) => {
+                Ok(give_back(order, lines, release))
+            }
+            (Reservation::Reserved(lines), Payload::ShipmentCreated(_), None) => {
+                Ok(Step::record(Change::Shipped).adjusting(lines.iter().map(hand_out)))
+            }
+            (Reservation::Shipped(lines), Payload::OrderCancelled(_), None) => Ok(give_back(order, lines, restock)),
+            (Reservation::Reserved(_) | Reservation::Shipped(_) | Reservation::Closed, _, _) => Ok(Step::Nothing),
+        }
+    }
+
+    fn told(event: &Event) -> Option<Change> {
+        match &event.data {
+            Payload::InventoryReserved(reserved) => Some(Change::Reserved(reserved.lines.clone())),
+            Payload::InventoryRejected(_) => Some(Change::Rejected),
+            Payload::InventoryReleased(_) => Some(Change::Released),
+            _ => None,
+        }
+    }
+
+    fn refused(shortfalls: &[Shortfall]) -> Option<Short> {
+        Some(Short(shortfalls.to_vec()))
+    }
+}
+
+fn reserve(order: &OrderId, lines: Vec<StockLine>) -> Next {
+    let adjustments: Vec<_> = lines.iter().map(set_aside).collect();
+    Step::publish(InventoryReserved { order_id: order.clone(), lines }).adjusting(adjustments)
+}
+
+fn reject(order: &OrderId, Short(shortfalls): &Short) -> Result<Next, Rejection> {
+    let shortages = shortfalls.iter().map(shortage).collect::<Option<_>>();
+    let shortages = shortages.ok_or_else(|| Rejection::Forbidden("a shortage of no goods".to_owned()))?;
+    Ok(Step::publish(InventoryRejected { order_id: order.clone(), shortages }))
+}
+
+fn shortage(shortfall: &Shortfall) -> Option<Shortage> {
+    Some(Shortage {
+        sku: Sku::new(shortfall.key.as_str()).ok()?,
+        requested: u32::try_from(shortfall.required).ok()?,
+        available: shortfall.found.max(0),
+    })
+}
+
+fn give_back(order: &OrderId, lines: &[StockLine], how: fn(&StockLine) -> Adjustment) -> Next {
+    Step::publish(InventoryReleased { order_id: order.clone(), lines: lines.to_vec() }).adjusting(lines.iter().map(how))
+}
+
+fn set_aside(line: &StockLine) -> Adjustment {
+    let pieces = i64::from(line.quantity);
+    adjust(line, &[(AVAILABLE, -pieces), (RESERVED, pieces)], (AVAILABLE, pieces))
+}
+
+fn release(line: &StockLine) -> Adjustment {
+    let pieces = i64::from(line.quantity);
+    adjust(line, &[(AVAILABLE, pieces), (RESERVED, -pieces)], (RESERVED, pieces))
+}
+
+fn hand_out(line: &StockLine) -> Adjustment {
+    let pieces = i64::from(line.quantity);
+    adjust(line, &[(RESERVED, -pieces)], (RESERVED, pieces))
+}
+
+fn restock(line: &StockLine) -> Adjustment {
+    adjust(line, &[(AVAILABLE, i64::from(line.quantity))], (AVAILABLE, 0))
+}
+
+fn adjust(line: &StockLine, add: &[(&'static str, i64)], at_least: (&'static str, i64)) -> Adjustment {
+    let add = add.iter().copied().chain([(REVISION, 1)]).collect();
+    Adjustment { key: line.sku.to_string(), add, at_least }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use orderflow_consumer::memory::{MemoryLog, World, sample};
+    use orderflow_consumer::{Delivery, Failure, Handle, Handled, Ledger, NoEffects, Process};
+    use orderflow_contracts::{
+        CancellationReason, Money, OrderCancelled, PaymentFailed, PaymentFailure, PaymentId, PaymentProcessed,
+        ShipmentCreated, ShipmentId, Text, Time,
+    };
+
+    use super::*;
+
+    /// Facts about one order, by the letter with which they begin below.
+    fn fact(kind: EventType, order: &str) -> Event {
+        let order_id = OrderId::new(order).unwrap();
+        let payment_id = PaymentId::of(&order_id);
+        let text = Text::shortened;
+        sample::event(match kind {
+            EventType::OrderCreated => Payload::from(sample::order(order)),
+            EventType::OrderCancelled => {
+                OrderCancelled { order_id, reason: CancellationReason::CustomerRequest }.into()
+            }
+            EventType::PaymentFailed => {
+                let reason = PaymentFailure { code: text("card_declined"), message: text("Declined.") };
+                PaymentFailed { order_id, payment_id, reason }.into()
+            }
+            EventType::ShipmentCreated => {
+                let shipment_id = ShipmentId::of(&order_id);
+                ShipmentCreated { order_id, shipment_id, carrier: text("C"), tracking_number: text("T") }.into()
+            }
+            EventType::PaymentProcessed => {
+                PaymentProcessed { order_id, payment_id, amount: Money::new(1, "EUR").unwrap() }.into()
+            }
+            other => panic!("inventory has no use for {other}"),
+        })
+    }
+
+    /// A shop with 5 pieces of `A-1` and 4 of `B-2`; the sample order takes 3 and 1.
+    struct Shop {
+        log: MemoryLog,
+        world: World,
+    }
+
+    impl Shop {
+        fn new() -> Self {
+            let log = MemoryLog::default();
+            for (sku, pieces) in [("A-1", 5), ("B-2", 4)] {
+                log.set_counter(sku, AVAILABLE, pieces);
+            }
+            Self { log, world: World::new(1) }
+        }
+
+        fn handle(&self, event: &Event) -> Result<Handled, Failure> {
+            let process = Process::<Inventory, _, _, _>::new(Ledger::new(&self.log, &self.world), NoEffects);
+            let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
+            block_on(process.handle(event, &delivery))
+        }
+
+        /// Available and reserved pieces of both SKUs.
+        fn stock(&self) -> [(i64, i64); 2] {
+            ["A-1", "B-2"].map(|sku| (self.log.counter(sku, AVAILABLE), self.log.counter(sku, RESERVED)))
+        }
+
+        fn published(&self) -> Vec<&'static str> {
+            self.log.published().iter().map(|event| event.kind().as_str()).collect()
+        }
+    }
+
+    use EventType as E;
+
+    const FULL: [(i64, i64); 2] = [(5, 0), (4, 0)];
+    const HELD: [(i64, i64); 2] = [(2, 3), (3, 1)];
+    const GONE: [(i64, i64); 2] = [(2, 0), (3, 0)];
+
+    #[test]
+    fn every_event_in_every_state() {
+        let (changed, nothing, early) = (Ok(Handled::Changed), Ok(Handled::Unchanged), Err(true));
+        let unknown = &[][..];
+        let reserved = &[E::OrderCreated][..];
+        let shipped = &[E::OrderCreated, E::ShipmentCreated][..];
+        let released = &[E::OrderCreated, E::PaymentFailed][..];
+        let restocked = &[E::OrderCreated, E::ShipmentCreated, E::OrderCancelled][..];
+        let cancelled = &[E::OrderCancelled][..];
+        for (given, when, expected, stock) in [
+            (unknown, E::OrderCreated, changed, HELD),
+            (unknown, E::PaymentFailed, early, FULL),
+            (unknown, E::OrderCancelled, changed, FULL),
+            (unknown, E::ShipmentCreated, early, FULL),
+            (unknown, E::PaymentProcessed, early, FULL),
+            (reserved, E::OrderCreated, Ok(Handled::Duplicate), HELD),
+            (reserved, E::PaymentFailed, changed, FULL),
+            (reserved, E::OrderCancelled, changed, FULL),
+            (reserved, E::ShipmentCreated, changed, GONE),
+            (reserved, E::PaymentProcessed, nothing, HELD),
+            (shipped, E::PaymentFailed, nothing, GONE),
+            (shipped, E::OrderCancelled, changed, FULL),
+            (shipped, E::ShipmentCreated, Ok(Handled::Duplicate), GONE),
+            (released, E::OrderCancelled, nothing, FULL),
+            (released, E::ShipmentCreated, nothing, FULL),
+            (restocked, E::PaymentFailed, nothing, FULL),
+            (restocked, E::ShipmentCreated, Ok(Handled::Duplicate), FULL),
+            (cancelled, E::OrderCreated, nothing, FULL),
+            (cancelled, E::PaymentFailed, nothing, FULL),
+            (cancelled, E::ShipmentCreated, nothing, FULL),
+        ] {
+            let shop = Shop::new();
+            for kind in given {
+                shop.handle(&fact(*kind, "ord_1")).unwrap();
+            }
+            let answer = shop.handle(&fact(when, "ord_1")).map_err(|failure| failure.kind().is_retryable());
+            assert_eq!(answer, expected, "{when} after {given:?}");
+            assert_eq!(shop.stock(), stock, "{when} after {given:?}");
+        }
+    }
+
+    #[test]
+    fn each_step_is_published_as_it_stands() {
+        for (given, expected) in [
+            (&[E::OrderCreated, E::PaymentFailed][..], &["InventoryReserved", "InventoryReleased"][..]),
+            (&[E::OrderCreated, E::ShipmentCreated], &["InventoryReserved"]),
+            (&[E::OrderCreated, E::ShipmentCreated, E::OrderCancelled], &["InventoryReserved", "InventoryReleased"]),
+            (&[E::OrderCancelled, E::OrderCreated], &[]),
+        ] {
+            let shop = Shop::new();
+            for kind in given {
+                shop.handle(&fact(*kind, "ord_1")).unwrap();
+            }
+            assert_eq!(shop.published(), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn all_lines_are_reserved_or_none_and_what_is_missing_is_told() {
+        let shop = Shop::new();
+        shop.handle(&fact(E::OrderCreated, "ord_1")).unwrap();
+        shop.handle(&fact(E::OrderCreated, "ord_2")).unwrap();
+        assert_eq!(shop.published(), ["InventoryReserved", "InventoryRejected"]);
+        assert_eq!(shop.stock(), HELD);
+        let Payload::InventoryRejected(rejected) = shop.log.published().remove(1).data else { panic!("another type") };
+        let shortages: Vec<_> = rejected.shortages.iter().map(|s| (s.sku.as_str(), s.requested, s.available)).collect();
+        assert_eq!(shortages, [("A-1", 3, 2)]);
+        // What was rejected stays rejected, and gives nothing back.
+        for kind in [E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated] {
+            assert_eq!(shop.handle(&fact(kind, "ord_2")), Ok(Handled::Unchanged));
+        }
+        assert_eq!(shop.stock(), HELD);
+    }
+
+    #[test]
+    fn a_stock_that_was_changed_behind_the_back_is_told_and_not_made_worse() {
+        let shop = Shop::new();
+        shop.handle(&fact(E::OrderCreated, "ord_1")).unwrap();
+        shop.log.set_counter("A-1", RESERVED, 1);
+        let failure = shop.handle(&fact(E::PaymentFailed, "ord_1")).unwrap_err();
+        assert!(!failure.kind().is_retryable() && failure.reason().contains("A-1"), "{failure}");
+        assert_eq!(shop.stock(), [(2, 1), (3, 1)]);
+    }
+}

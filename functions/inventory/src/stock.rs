@@ -1,0 +1,129 @@
+//! The stock of a SKU: how much of it can be had, and how much is set aside.
+//!
+//! DynamoDB's conditions know no arithmetic, so what is available is stored, and what is on hand is the sum.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use orderflow_consumer::aws::classify;
+use orderflow_consumer::{Failure, Outcome};
+use orderflow_contracts::Sku;
+use serde::{Deserialize, Serialize};
+
+/// The counter of the pieces that can be had.
+pub const AVAILABLE: &str = "available";
+/// The counter of the pieces that are set aside for orders.
+pub const RESERVED: &str = "reserved";
+/// The counter of the changes: two readings of one revision are of one stock.
+pub const REVISION: &str = "revision";
+
+/// The stock of a SKU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Stock {
+    /// Pieces that can be had.
+    pub available: i64,
+    /// Pieces that are set aside for orders.
+    pub reserved: i64,
+    /// How often it has changed.
+    pub revision: u64,
+}
+
+impl Stock {
+    /// Pieces on the shelf.
+    #[must_use]
+    pub const fn on_hand(&self) -> i64 {
+        self.available + self.reserved
+    }
+}
+
+/// Which stock a count replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Revision {
+    /// None: the SKU is new.
+    New,
+    /// The one that had been read.
+    Read(u64),
+}
+
+/// What became of a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// It is on record.
+    Done,
+    /// The stock had changed since it was read: nothing was done.
+    Changed,
+}
+
+/// Stocks by SKU.
+pub trait StockStore {
+    /// The stock of `sku` as of now or later.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn get(&self, sku: &Sku) -> Outcome<Option<Stock>>;
+
+    /// Makes `stock` the stock of `sku`, if it still has that revision.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was done.
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Outcome<Counted>;
+}
+
+/// Stocks in a table.
+#[derive(Clone, Debug)]
+pub struct DynamoStock {
+    client: Client,
+    table: String,
+}
+
+impl DynamoStock {
+    /// Stocks in that table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}
+
+impl StockStore for DynamoStock {
+    async fn get(&self, sku: &Sku) -> Outcome<Option<Stock>> {
+        let get = self.client.get_item().table_name(&self.table).key("pk", key(sku)).consistent_read(true);
+        let answer = get.send().await.map_err(|error| classify("GetItem", &error))?;
+        let stock = answer.item.map(serde_dynamo::from_item).transpose();
+        stock.map_err(|error| Failure::permanent(format!("a stock is not understood: {error}")))
+    }
+
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Outcome<Counted> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", key(sku))
+            .update_expression("SET #available = :available, #reserved = :reserved, #revision = :revision")
+            .expression_attribute_names("#available", AVAILABLE)
+            .expression_attribute_names("#reserved", RESERVED)
+            .expression_attribute_names("#revision", REVISION)
+            .expression_attribute_values(":available", AttributeValue::N(stock.available.to_string()))
+            .expression_attribute_values(":reserved", AttributeValue::N(stock.reserved.to_string()))
+            .expression_attribute_values(":revision", AttributeValue::N(stock.revision.to_string()));
+        let update = match since {
+            Revision::New => update.condition_expression("attribute_not_exists(pk)"),
+            Revision::Read(revision) => update
+                .condition_expression("#revision = :since")
+                .expression_attribute_values(":since", AttributeValue::N(revision.to_string())),
+        };
+        match update.send().await {
+            Ok(_) => Ok(Counted::Done),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(Counted::Changed)
+            }
+            Err(error) => Err(classify("UpdateItem", &error)),
+        }
+    }
+}
+
+fn key(sku: &Sku) -> AttributeValue {
+    AttributeValue::S(sku.to_string())
+}

@@ -1,0 +1,92 @@
+//! What the API shows of an order.
+
+use orderflow_contracts::{CancellationReason, Customer, Line, Money, OrderId, Time};
+use serde::Serialize;
+
+use crate::domain::{Known, Payment, Progress, Seen, Shipment, Status};
+
+/// The answer to a new order. It is the same for every repetition of the request, whatever has become of the order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Receipt<'a> {
+    order_id: &'a OrderId,
+    status: &'static str,
+    total: Money,
+    created_at: Option<Time>,
+}
+
+/// The answer to a cancellation.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Brief<'a> {
+    order_id: &'a OrderId,
+    status: &'static str,
+}
+
+/// An order in full.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Whole<'a> {
+    order_id: &'a OrderId,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancellation_reason: Option<CancellationReason>,
+    customer: &'a Customer,
+    lines: &'a [Line],
+    total: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<&'a Payment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shipment: Option<&'a Shipment>,
+    created_at: Option<Time>,
+    updated_at: Option<Time>,
+    timeline: Vec<&'a Seen>,
+}
+
+impl Known {
+    pub(crate) fn receipt(&self) -> Receipt<'_> {
+        Receipt {
+            order_id: &self.created.order_id,
+            status: name(Status::Open(Progress::Created)),
+            total: self.created.total,
+            created_at: self.timeline.first().map(|seen| seen.time),
+        }
+    }
+
+    pub(crate) fn brief(&self) -> Brief<'_> {
+        Brief { order_id: &self.created.order_id, status: name(self.status) }
+    }
+
+    pub(crate) fn whole(&self) -> Whole<'_> {
+        let mut timeline: Vec<&Seen> = self.timeline.iter().collect();
+        // By the time at which it happened: the service may have learned of it in another order.
+        timeline.sort_by_key(|seen| seen.time);
+        let cancellation_reason = match self.status {
+            Status::Cancelled(reason) => Some(reason),
+            Status::Open(_) | Status::Shipped => None,
+        };
+        Whole {
+            order_id: &self.created.order_id,
+            status: name(self.status),
+            cancellation_reason,
+            customer: &self.created.details.customer,
+            lines: &self.created.details.lines,
+            total: self.created.total,
+            payment: self.payment.as_ref(),
+            shipment: self.shipment.as_ref(),
+            created_at: self.timeline.first().map(|seen| seen.time),
+            updated_at: timeline.last().map(|seen| seen.time),
+            timeline,
+        }
+    }
+}
+
+fn name(status: Status) -> &'static str {
+    match status {
+        Status::Open(Progress::Created) => "created",
+        Status::Open(Progress::Reserved) => "reserved",
+        Status::Open(Progress::Paid) => "paid",
+        Status::Cancelled(_) => "cancelled",
+        Status::Shipped => "shipped",
+    }
+}

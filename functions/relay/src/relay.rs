@@ -1,0 +1,286 @@
+//! One invocation of the relay: rows in, events out.
+
+use std::time::Duration;
+
+use aws_lambda_events::dynamodb::Event as StreamEvent;
+use orderflow_consumer::port::{Chance, Clock, DeadLetters};
+use orderflow_consumer::{Failure, Kind, Letter, Outcome};
+use orderflow_contracts::Time;
+use tracing::{error, info, warn};
+
+use crate::outbox::{Entry, MAX_BATCH_ENTRIES, Outbox, OutboxRow, read_row};
+use crate::topic::Topic;
+
+/// What is kept of the invocation's time to fail in good order: a process that is stopped in the middle starts cold.
+const RESERVE: Duration = Duration::from_secs(6);
+
+/// How long the pause after a failed batch is at the most.
+const MAX_PAUSE_MS: u64 = 5_000;
+
+/// Publishes the events of new rows.
+pub struct Relay<T, D, W> {
+    topic: T,
+    dead_letters: D,
+    world: W,
+    function: String,
+}
+
+impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
+    /// A relay to that topic. What can never be published goes to the dead letters, in the name of `function`.
+    pub fn new(topic: T, dead_letters: D, world: W, function: impl Into<String>) -> Self {
+        Self { topic, dead_letters, world, function: function.into() }
+    }
+
+    /// Publishes the events of all records, and tries until the invocation's time, which ends at `deadline`, is nearly
+    /// up.
+    ///
+    /// # Errors
+    ///
+    /// Not all is published: the stream has to deliver the records again.
+    pub async fn run(&self, event: StreamEvent, deadline: Time) -> Outcome<()> {
+        let mut outbox = Outbox::default();
+        for record in event.records {
+            match read_row(record) {
+                Ok(entries) => outbox.extend(entries),
+                Err(unpublishable) => {
+                    let failure = Failure::permanent(unpublishable.reason);
+                    self.park(&unpublishable.row, &failure).await?;
+                }
+            }
+        }
+        let (count, mut pauses, mut most) = (outbox.len(), 0, MAX_BATCH_ENTRIES);
+        while !outbox.is_empty() {
+            if self.world.now().until(deadline) < RESERVE {
+                return Err(Failure::transient(format!("{} of {count} events are not published", outbox.len())));
+            }
+            let batch = outbox.take_batch(most);
+            let Unpublished { again, permanent } = self.publish(batch).await?;
+            // A batch that is refused as a whole has one that spoils it: alone, each shows what it is.
+            most = if permanent { 1 } else { MAX_BATCH_ENTRIES };
+            if again.is_empty() {
+                pauses = 0;
+                continue;
+            }
+            outbox.put_back(again);
+            if !permanent {
+                self.pause(pauses).await;
+                pauses += 1;
+            }
+        }
+        info!(count, "published");
+        Ok(())
+    }
+
+    /// Publishes one batch, and parks what can never be.
+    async fn publish(&self, batch: Vec<Entry>) -> Outcome<Unpublished> {
+        let refusals = match self.topic.publish(&batch).await {
+            Ok(refusals) => refusals,
+            Err(failure) => {
+                report(&failure, batch.len());
+                if failure.kind() != Kind::Permanent {
+                    return Ok(Unpublished { again: batch, permanent: false });
+                }
+                if let [only] = batch.as_slice() {
+                    self.park(&only.row, &failure).await?;
+                    return Ok(Unpublished { again: Vec::new(), permanent: true });
+                }
+                return Ok(Unpublished { again: batch, permanent: true });
+            }
+        };
+        let mut again = Vec::new();
+        for (index, entry) in batch.into_iter().enumerate() {
+            let Some(refusal) = refusals.iter().find(|refusal| refusal.index == index) else { continue };
+            report(&refusal.failure, 1);
+            if refusal.failure.kind() == Kind::Permanent {
+                self.park(&entry.row, &refusal.failure).await?;
+            } else {
+                again.push(entry);
+            }
+        }
+        Ok(Unpublished { again, permanent: false })
+    }
+
+    async fn park(&self, row: &OutboxRow, failure: &Failure) -> Outcome<()> {
+        error!(reason = failure.reason(), "a row cannot be published: it is copied to the dead letters");
+        let letter = Letter::from_body(row.0.to_string(), failure, &self.function, self.world.now());
+        self.dead_letters.park(&letter).await
+    }
+
+    /// Exponential back-off with full jitter.
+    async fn pause(&self, pauses: u32) {
+        let bound = 50_u64.saturating_mul(1 << pauses.min(10)).min(MAX_PAUSE_MS);
+        self.world.sleep(Duration::from_millis(self.world.below(bound + 1))).await;
+    }
+}
+
+/// What is left of a batch.
+struct Unpublished {
+    /// To be tried again.
+    again: Vec<Entry>,
+    /// Whether the batch was refused as a whole, for ever.
+    permanent: bool,
+}
+
+fn report(failure: &Failure, count: usize) {
+    match failure.kind() {
+        Kind::Misconfigured => error!(reason = failure.reason(), count, "not published: the deployment must be mended"),
+        Kind::Transient | Kind::Permanent => warn!(reason = failure.reason(), count, "not published"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
+    use aws_lambda_events::dynamodb::EventRecord;
+    use futures::executor::block_on;
+    use orderflow_consumer::memory::{MemoryQueue, World, sample};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::outbox::MAX_BATCH_BYTES;
+    use crate::topic::Refusal;
+
+    /// A topic that remembers its batches, and fails as it is told to.
+    #[derive(Default)]
+    struct FakeTopic {
+        batches: RefCell<Vec<Vec<String>>>,
+        fail_calls: RefCell<Vec<Failure>>,
+        refuse: RefCell<HashMap<String, Vec<Failure>>>,
+        spoiled_by: Option<String>,
+    }
+
+    impl Topic for &FakeTopic {
+        async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+            assert!(!batch.is_empty() && batch.len() <= MAX_BATCH_ENTRIES);
+            assert!(batch.iter().map(|entry| entry.message.len()).sum::<usize>() <= MAX_BATCH_BYTES);
+            if let Some(failure) = self.fail_calls.borrow_mut().pop() {
+                return Err(failure);
+            }
+            if batch.iter().any(|entry| Some(entry.group.to_string()) == self.spoiled_by) {
+                return Err(Failure::permanent("InvalidParameter"));
+            }
+            let refuse = |(index, entry): (usize, &Entry)| {
+                let failure = self.refuse.borrow_mut().get_mut(entry.group.as_str())?.pop()?;
+                Some(Refusal { index, failure })
+            };
+            let refusals: Vec<Refusal> = batch.iter().enumerate().filter_map(refuse).collect();
+            let published = batch.iter().enumerate().filter(|(index, _)| refusals.iter().all(|r| r.index != *index));
+            self.batches.borrow_mut().push(published.map(|(_, entry)| name(&entry.message)).collect());
+            Ok(refusals)
+        }
+    }
+
+    /// Of which order the event is, and what it is called there.
+    fn name(message: &str) -> String {
+        let event: Value = serde_json::from_str(message).unwrap();
+        format!("{}{}", event["subject"].as_str().unwrap(), event["name"].as_str().unwrap())
+    }
+
+    fn event(order: &str, name: &str, filling: usize) -> Value {
+        let id = sample::event(sample::order(order)).context.id.to_string();
+        json!({ "id": id, "subject": order, "name": name, "filling": "x".repeat(filling) })
+    }
+
+    fn record(kind: &str, events: &Value) -> EventRecord {
+        let image = if events.is_null() {
+            json!({ "pk": { "S": "a" } })
+        } else {
+            json!({ "pk": { "S": "a" }, "events": { "S": events.as_str().map_or(events.to_string(), str::to_owned) } })
+        };
+        let record = json!({
+            "awsRegion": "eu-central-1", "eventID": "1", "eventName": kind, "eventSourceARN": "arn:aws:dynamodb:stream",
+            "dynamodb": { "ApproximateCreationDateTime": 1.0, "NewImage": image, "SizeBytes": 1, "Keys": {} },
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    fn run(topic: &FakeTopic, letters: &MemoryQueue, records: Vec<EventRecord>) -> Outcome<()> {
+        let world = World::new(1);
+        let mut event = StreamEvent::default();
+        event.records = records;
+        let deadline = world.now().after(Duration::from_secs(60));
+        block_on(Relay::new(topic, letters, &world, "relay").run(event, deadline))
+    }
+
+    fn rows(rows: &[(&str, &str)]) -> Vec<EventRecord> {
+        rows.iter().map(|(order, name)| record("INSERT", &json!([event(order, name, 0)]))).collect()
+    }
+
+    #[test]
+    fn a_batch_has_one_event_of_an_order_and_keeps_the_order_of_its_events() {
+        let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
+        run(&topic, &letters, rows(&[("a", "1"), ("a", "2"), ("b", "1"), ("a", "3"), ("c", "1")])).unwrap();
+        assert_eq!(*topic.batches.borrow(), [vec!["a1", "b1", "c1"], vec!["a2"], vec!["a3"]]);
+    }
+
+    #[test]
+    fn a_batch_keeps_the_limits_of_sns() {
+        let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
+        let orders: Vec<String> = (0..25).map(|number| format!("o{number}_")).collect();
+        run(&topic, &letters, rows(&orders.iter().map(|order| (order.as_str(), "x")).collect::<Vec<_>>())).unwrap();
+        assert_eq!(topic.batches.take().iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
+        let large = ["a", "b", "c"].map(|order| record("INSERT", &json!([event(order, "1", 120_000)])));
+        run(&topic, &letters, large.into()).unwrap();
+        assert_eq!(topic.batches.take(), [vec!["a1", "b1"], vec!["c1"]]);
+    }
+
+    #[test]
+    fn only_new_rows_with_events_are_published() {
+        let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
+        let events = json!([event("a", "1", 0)]);
+        run(
+            &topic,
+            &letters,
+            vec![record("MODIFY", &events), record("REMOVE", &events), record("INSERT", &Value::Null)],
+        )
+        .unwrap();
+        assert!(topic.batches.take().is_empty() && letters.letters().is_empty());
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_and_not_overtaken_by_its_order() {
+        let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
+        topic
+            .fail_calls
+            .borrow_mut()
+            .extend([Failure::transient("throttled"), Failure::new(Kind::Misconfigured, "denied")]);
+        topic.refuse.borrow_mut().insert("a".to_owned(), vec![Failure::transient("internal"); 2]);
+        run(&topic, &letters, rows(&[("a", "1"), ("a", "2"), ("b", "1")])).unwrap();
+        assert_eq!(topic.batches.take().concat(), ["b1", "a1", "a2"]);
+        assert!(letters.letters().is_empty());
+    }
+
+    #[test]
+    fn an_outage_fails_the_invocation_before_its_time_is_up() {
+        let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
+        topic.fail_calls.borrow_mut().extend(vec![Failure::transient("down"); 10_000]);
+        let failure = run(&topic, &letters, rows(&[("a", "1"), ("b", "1")])).unwrap_err();
+        assert_eq!(failure.reason(), "2 of 2 events are not published");
+        assert!(topic.fail_calls.borrow().len() > 9_900, "it must pause between its attempts");
+    }
+
+    #[test]
+    fn what_can_never_be_published_is_copied_whole_and_holds_nothing_up() {
+        let topic = FakeTopic { spoiled_by: Some("b".to_owned()), ..FakeTopic::default() };
+        let letters = MemoryQueue::default();
+        topic.refuse.borrow_mut().insert("c".to_owned(), vec![Failure::permanent("InvalidParameter")]);
+        let mut records = rows(&[("a", "1"), ("b", "1"), ("c", "1"), ("d", "1")]);
+        records.insert(0, record("INSERT", &json!("not JSON")));
+        records.insert(1, record("INSERT", &json!([{ "id": "1" }])));
+        records.insert(2, record("INSERT", &json!([event("e", "1", MAX_BATCH_BYTES)])));
+        run(&topic, &letters, records).unwrap();
+        let mut published = topic.batches.take().concat();
+        published.sort();
+        assert_eq!(published, ["a1", "d1"]);
+        let bodies: Vec<Value> =
+            letters.letters().iter().map(|letter| serde_json::from_str(&letter.body).unwrap()).collect();
+        assert_eq!(bodies.len(), 5);
+        assert_eq!(
+            bodies[0],
+            json!({ "stream": "arn:aws:dynamodb:stream", "row": { "pk": "a", "events": "not JSON" } })
+        );
+        assert!(letters.letters().iter().all(|letter| letter.attributes.contains_key("failure-reason")));
+    }
+}

@@ -1,0 +1,80 @@
+//! The topic that all facts go to.
+
+use aws_sdk_sns::Client;
+use aws_sdk_sns::types::PublishBatchRequestEntry;
+use orderflow_consumer::aws::classify;
+use orderflow_consumer::{Failure, Kind, Outcome};
+
+use crate::outbox::Entry;
+
+/// An event of a batch that was not published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its place in the batch.
+    pub index: usize,
+    /// Why, and whether to try again.
+    pub failure: Failure,
+}
+
+/// A FIFO topic.
+pub trait Topic {
+    /// Publishes a batch, and answers which of its events were refused.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown which events were published: none was refused for itself.
+    async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>>;
+}
+
+/// A topic on SNS.
+#[derive(Clone, Debug)]
+pub struct SnsTopic {
+    client: Client,
+    arn: String,
+}
+
+impl SnsTopic {
+    /// The topic of that ARN.
+    pub fn new(client: Client, arn: impl Into<String>) -> Self {
+        Self { client, arn: arn.into() }
+    }
+}
+
+impl Topic for SnsTopic {
+    async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+        let mut request = self.client.publish_batch().topic_arn(&self.arn);
+        for (index, entry) in batch.iter().enumerate() {
+            let entry = PublishBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message(&entry.message)
+                .message_group_id(entry.group.as_str())
+                .message_deduplication_id(entry.id.to_string())
+                .build()
+                .map_err(|error| Failure::permanent(error.to_string()))?;
+            request = request.publish_batch_request_entries(entry);
+        }
+        let answer = request.send().await.map_err(|error| classify("PublishBatch", &error))?;
+        // Failures of single entries come with status 200, and an entry that the answer does not mention at all is
+        // not known to be published.
+        let mut refusals: Vec<Refusal> = answer
+            .failed()
+            .iter()
+            .filter_map(|failed| {
+                let kind = if failed.sender_fault() { Kind::of_answer(400, failed.code()) } else { Kind::Transient };
+                let reason = format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"));
+                Some(Refusal { index: failed.id().parse().ok()?, failure: Failure::new(kind, reason) })
+            })
+            .collect();
+        let mentioned: Vec<usize> = answer
+            .successful()
+            .iter()
+            .filter_map(|done| done.id()?.parse().ok())
+            .chain(refusals.iter().map(|refusal| refusal.index))
+            .collect();
+        let unmentioned = (0..batch.len()).filter(|index| !mentioned.contains(index));
+        refusals.extend(
+            unmentioned.map(|index| Refusal { index, failure: Failure::transient("not mentioned in the answer") }),
+        );
+        Ok(refusals)
+    }
+}

@@ -1,5 +1,7 @@
 //! The HTTP API of the stock.
 
+use std::time::Duration;
+
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use orderflow_consumer::Failure;
@@ -7,7 +9,6 @@ use orderflow_consumer::http::{Problem, answer, path, read_body};
 use orderflow_consumer::port::{Chance, Clock};
 use orderflow_contracts::{Faults, Node, Read, Sku};
 use serde::Serialize;
-use std::time::Duration;
 use tracing::info;
 
 use crate::stock::{Counted, Revision, Stock, StockStore};
@@ -162,4 +163,111 @@ fn shown(sku: &Sku, stock: Stock) -> Response<Body> {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use futures::executor::block_on;
+    use lambda_http::{RequestExt, http};
+    use orderflow_consumer::Outcome;
+    use orderflow_consumer::memory::{MemoryLog, World};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::stock::{AVAILABLE, RESERVED, REVISION};
+
+    /// Stocks of which others take a piece between a reading and a writing, so many times.
+    struct Busy<'a> {
+        log: &'a MemoryLog,
+        rivals: Cell<u32>,
+    }
+
+    impl StockStore for &Busy<'_> {
+        async fn get(&self, sku: &Sku) -> Outcome<Option<Stock>> {
+            self.log.get(sku).await
+        }
+
+        async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Outcome<Counted> {
+            if self.rivals.get() > 0 {
+                self.rivals.set(self.rivals.get() - 1);
+                for (counter, delta) in [(AVAILABLE, -1), (RESERVED, 1), (REVISION, 1)] {
+                    self.log.set_counter(sku.as_str(), counter, self.log.counter(sku.as_str(), counter) + delta);
+                }
+            }
+            self.log.count(sku, stock, since).await
+        }
+    }
+
+    fn send(busy: &Busy<'_>, method: &str, sku: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, Value) {
+        let path = format!("/inventory/{sku}");
+        let request = http::Request::builder().method(method).uri(&path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Body::from(body)).unwrap().with_raw_http_path(&path);
+        let api = InventoryApi::new(busy, World::new(1));
+        let (head, body) = block_on(api.answer(&request)).into_parts();
+        let tag = head.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned()).unwrap_or_default();
+        (head.status.as_u16(), tag, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn shown(on_hand: i64, reserved: i64) -> Value {
+        json!({ "sku": "A-1", "onHand": on_hand, "reserved": reserved, "available": on_hand - reserved })
+    }
+
+    #[test]
+    fn a_count_is_absolute_and_has_a_tag() {
+        let log = MemoryLog::default();
+        let busy = Busy { log: &log, rivals: Cell::new(0) };
+        assert_eq!(send(&busy, "GET", "A-1", &[], "").0, 404);
+        assert_eq!(send(&busy, "PUT", "A-1", &[], r#"{"onHand": 5}"#), (200, "\"1\"".to_owned(), shown(5, 0)));
+        assert_eq!(send(&busy, "PUT", "A-1", &[], r#"{"onHand": 3}"#), (200, "\"2\"".to_owned(), shown(3, 0)));
+        assert_eq!(send(&busy, "GET", "A-1", &[], ""), (200, "\"2\"".to_owned(), shown(3, 0)));
+    }
+
+    #[test]
+    fn what_is_reserved_stays_reserved() {
+        let log = MemoryLog::default();
+        let busy = Busy { log: &log, rivals: Cell::new(0) };
+        send(&busy, "PUT", "A-1", &[], r#"{"onHand": 5}"#);
+        busy.rivals.set(2);
+        // Two reservations come between: the count is reckoned anew from what they leave.
+        assert_eq!(send(&busy, "PUT", "A-1", &[], r#"{"onHand": 10}"#), (200, "\"4\"".to_owned(), shown(10, 2)));
+        assert_eq!(send(&busy, "PUT", "A-1", &[], r#"{"onHand": 1}"#).0, 409);
+        assert_eq!(send(&busy, "PUT", "A-1", &[], r#"{"onHand": 2}"#).2, shown(2, 2));
+        busy.rivals.set(1_000);
+        assert_eq!(send(&busy, "PUT", "A-1", &[], r#"{"onHand": 5000}"#).0, 503);
+    }
+
+    #[test]
+    fn a_precondition_holds_at_the_moment_of_writing() {
+        let log = MemoryLog::default();
+        let busy = Busy { log: &log, rivals: Cell::new(0) };
+        let put = |tag: &str| send(&busy, "PUT", "A-1", &[("If-Match", tag)], r#"{"onHand": 5}"#).0;
+        assert_eq!((put("*"), put("\"1\"")), (412, 412));
+        send(&busy, "PUT", "A-1", &[], r#"{"onHand": 5}"#);
+        assert_eq!((put("\"0\""), put("W/\"1\""), put("\"1\""), put("\"1\"")), (412, 412, 200, 412));
+        assert_eq!((put("*"), put("\"9\", \"3\"")), (200, 200));
+        busy.rivals.set(1);
+        assert_eq!(put("\"4\""), 412);
+        assert_eq!((put("4"), put("")), (400, 400));
+    }
+
+    #[test]
+    fn bad_counts_are_told_what_is_wrong() {
+        let log = MemoryLog::default();
+        let busy = Busy { log: &log, rivals: Cell::new(0) };
+        for (sku, body, status) in [
+            ("A-1", "", 400),
+            ("A-1", "{}", 422),
+            ("A-1", r#"{"onHand": -1}"#, 422),
+            ("A-1", r#"{"onHand": 1.5}"#, 422),
+            ("A-1", r#"{"onHand": "1"}"#, 422),
+            ("A-1", r#"{"onHand": 99999999999999999999}"#, 422),
+            ("A%201", r#"{"onHand": 1}"#, 422),
+        ] {
+            assert_eq!(send(&busy, "PUT", sku, &[], body).0, status, "{sku} {body}");
+        }
+        assert_eq!(send(&busy, "DELETE", "A-1", &[], "").0, 404);
+    }
 }

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use orderflow_consumer::aws::classify;
+use orderflow_consumer::memory::MemoryLog;
 use orderflow_consumer::{Failure, Outcome};
 use orderflow_contracts::Sku;
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,30 @@ impl StockStore for DynamoStock {
             }
             Err(error) => Err(classify("UpdateItem", &error)),
         }
+    }
+}
+
+/// Stocks in memory: the counters that the reservations in memory change.
+impl StockStore for &MemoryLog {
+    async fn get(&self, sku: &Sku) -> Outcome<Option<Stock>> {
+        let counter = |name| self.counter(sku.as_str(), name);
+        let stock = Stock {
+            available: counter(AVAILABLE),
+            reserved: counter(RESERVED),
+            revision: u64::try_from(counter(REVISION)).unwrap_or(0),
+        };
+        Ok(Some(stock).filter(|stock| stock.revision > 0))
+    }
+
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Outcome<Counted> {
+        let known = self.get(sku).await?.map_or(Revision::New, |known| Revision::Read(known.revision));
+        if known != since {
+            return Ok(Counted::Changed);
+        }
+        self.set_counter(sku.as_str(), AVAILABLE, stock.available);
+        self.set_counter(sku.as_str(), RESERVED, stock.reserved);
+        self.set_counter(sku.as_str(), REVISION, i64::try_from(stock.revision).unwrap_or(i64::MAX));
+        Ok(Counted::Done)
     }
 }
 

@@ -165,3 +165,242 @@ fn principal(request: &Request) -> Option<&str> {
     let ApiGatewayProxyRequestContext { authorizer, .. } = context;
     authorizer.fields.get("principalId")?.as_str().filter(|principal| !principal.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use lambda_http::http;
+    use orderflow_consumer::memory::{MemoryLog, World, sample};
+    use orderflow_contracts::{InventoryReserved, ShipmentCreated, ShipmentId, Text};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// An API in memory, and what the other services tell the orders service.
+    struct Shop {
+        log: MemoryLog,
+        world: World,
+    }
+
+    struct Reply {
+        status: u16,
+        headers: http::HeaderMap,
+        body: Value,
+    }
+
+    impl Shop {
+        fn new() -> Self {
+            Self { log: MemoryLog::default(), world: World::new(1) }
+        }
+
+        fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
+            let request = http::Request::builder().method(method).uri(path);
+            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            let request = request.body(body.into()).unwrap().with_raw_http_path(path);
+            let api = OrdersApi::new(Ledger::new(&self.log, &self.world));
+            let (head, body) = block_on(api.answer(&request)).into_parts();
+            Reply { status: head.status.as_u16(), headers: head.headers, body: serde_json::from_slice(&body).unwrap() }
+        }
+
+        fn place(&self, body: &Value, key: Option<&str>) -> Reply {
+            let key: Vec<_> = key.map(|key| ("Idempotency-Key", key)).into_iter().collect();
+            self.send("POST", "/orders", &key, body.to_string())
+        }
+
+        fn place_some(&self) -> String {
+            self.place(&order(), None).body["orderId"].as_str().unwrap().to_owned()
+        }
+
+        /// What the consumer does when it hears of `payload`.
+        fn hear(&self, payload: impl Into<orderflow_contracts::Payload>) {
+            let event = sample::event(payload);
+            let process = orderflow_consumer::Process::<Orders, _, _, _>::new(
+                Ledger::new(&self.log, &self.world),
+                orderflow_consumer::NoEffects,
+            );
+            let delivery =
+                orderflow_consumer::Delivery { text: "", deadline: orderflow_contracts::Time::from_millis(i64::MAX) };
+            block_on(orderflow_consumer::Handle::handle(&process, &event, &delivery)).unwrap();
+        }
+
+        fn published(&self) -> Vec<String> {
+            self.log.published().iter().map(|event| event.kind().to_string()).collect()
+        }
+    }
+
+    fn order() -> Value {
+        let mut order = serde_json::to_value(sample::order("x")).unwrap();
+        for derived in ["orderId", "total"] {
+            order.as_object_mut().unwrap().remove(derived);
+        }
+        order
+    }
+
+    fn pointers(reply: &Reply) -> Vec<&str> {
+        reply.body["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn an_order_is_placed_and_shown() {
+        let shop = Shop::new();
+        let placed = shop.place(&order(), None);
+        let id = placed.body["orderId"].as_str().unwrap();
+        assert_eq!(placed.status, 201);
+        assert!(id.starts_with("ord_"), "{id}");
+        assert_eq!(placed.headers["location"], format!("/orders/{id}"));
+        assert!(!placed.headers.contains_key("idempotent-replayed"));
+        assert_eq!(placed.body["total"], json!({ "amount": 3685, "currency": "EUR" }));
+        assert_eq!(shop.published(), ["OrderCreated"]);
+        let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty);
+        assert_eq!((shown.status, &shown.body["status"]), (200, &json!("created")));
+        for name in ["customer", "lines"] {
+            assert_eq!(shown.body[name], order()[name]);
+        }
+        assert_eq!(shown.body["timeline"][0]["type"], "OrderCreated");
+        assert_eq!(shown.body["createdAt"], placed.body["createdAt"]);
+    }
+
+    #[test]
+    fn the_same_key_is_the_same_order_whatever_became_of_it() {
+        let shop = Shop::new();
+        let first = shop.place(&order(), Some("key-1"));
+        let id = first.body["orderId"].as_str().unwrap();
+        let reserved = InventoryReserved { order_id: OrderId::new(id).unwrap(), lines: Vec::new() };
+        shop.hear(reserved);
+        // Unknown fields and the order of the members make no difference: it is the same parsed request.
+        let mut again = order();
+        again["note"] = json!("ignored");
+        let again = shop.place(&again, Some("key-1"));
+        assert_eq!((again.status, &again.body), (201, &first.body));
+        assert_eq!(again.headers["idempotent-replayed"], "true");
+        assert_eq!(shop.published(), ["OrderCreated"]);
+        let mut other = order();
+        other["lines"][0]["quantity"] = json!(9);
+        let other = shop.place(&other, Some("key-1"));
+        assert_eq!((other.status, &other.body["type"]), (422, &json!("urn:orderflow:problem:idempotency-key-reused")));
+        // A key is its customer's own.
+        let mut stranger = order();
+        stranger["customer"]["id"] = json!("cus_2");
+        assert_ne!(shop.place(&stranger, Some("key-1")).body["orderId"], first.body["orderId"]);
+        assert_ne!(shop.place(&order(), Some("key-2")).body["orderId"], first.body["orderId"]);
+    }
+
+    #[test]
+    fn bad_requests_are_told_what_is_wrong_and_leave_nothing() {
+        let shop = Shop::new();
+        let good = order().to_string();
+        let long = "k".repeat(256);
+        for (headers, body, status) in [
+            (&[][..], "", 400),
+            (&[], "{", 400),
+            (&[], "[]", 422),
+            (&[("Content-Type", "text/plain")], good.as_str(), 415),
+            (&[("Content-Type", "application/x-www-form-urlencoded")], &good, 415),
+            (&[("Idempotency-Key", "")], &good, 400),
+            (&[("Idempotency-Key", &long)], &good, 400),
+            (&[("Idempotency-Key", "a b")], &good, 400),
+            (&[("Idempotency-Key", "ä")], &good, 400),
+            (&[("Idempotency-Key", "a"), ("Idempotency-Key", "b")], &good, 400),
+        ] {
+            let reply = shop.send("POST", "/orders", headers, body);
+            assert_eq!(reply.status, status, "{headers:?} {body:.20}");
+            assert_eq!(reply.headers["content-type"], "application/problem+json");
+            assert_eq!(reply.body["status"], status);
+            assert!(reply.body["title"].is_string() && reply.body["type"].is_string(), "{}", reply.body);
+            assert!(reply.body["detail"].as_str().unwrap().ends_with('.'), "{}", reply.body);
+        }
+        let large = format!("{{\"filling\": \"{}\"}}", "x".repeat(256 * 1024));
+        assert_eq!(shop.send("POST", "/orders", &[], large).status, 413);
+        let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+        assert_eq!(shop.send("POST", "/orders", &[], deep).status, 400);
+        assert!(shop.published().is_empty());
+        let typed = [("Content-Type", "application/json; charset=utf-8"), ("Idempotency-Key", &long[..255])];
+        assert_eq!(shop.send("POST", "/orders", &typed, good.as_str()).status, 201);
+    }
+
+    #[test]
+    fn all_faults_of_an_order_are_listed_at_once() {
+        let shop = Shop::new();
+        let mut bad = order();
+        bad["customer"]["email"] = json!("nobody");
+        bad["lines"][0]["quantity"] = json!(1.5);
+        bad["lines"][1]["unitPrice"]["amount"] = json!(-1);
+        bad["lines"][2]["unitPrice"]["amount"] = json!("1");
+        bad["shippingAddress"]["name"] = json!("a\nb");
+        bad["shippingAddress"].as_object_mut().unwrap().remove("city");
+        bad["paymentMethod"] = json!("4242424242424242");
+        let reply = shop.place(&bad, None);
+        assert_eq!(reply.status, 422);
+        assert_eq!(
+            pointers(&reply),
+            [
+                "/customer/email",
+                "/lines/0/quantity",
+                "/lines/1/unitPrice/amount",
+                "/lines/2/unitPrice/amount",
+                "/shippingAddress/name",
+                "/shippingAddress/city",
+                "/paymentMethod",
+            ]
+        );
+        for (pointer, value) in
+            [("/lines/0/unitPrice/currency", json!("USD")), ("/lines/0/unitPrice/amount", json!(99_999_999))]
+        {
+            let mut bad = order();
+            *bad.pointer_mut(pointer).unwrap() = value;
+            assert_eq!(pointers(&shop.place(&bad, None)), ["/lines"], "{pointer}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        let shop = Shop::new();
+        for (method, path) in [
+            ("GET", "/orders/ord_1"),
+            ("GET", "/orders/a%20b"),
+            ("POST", "/orders/ord_1/cancel"),
+            ("DELETE", "/orders"),
+            ("GET", "/"),
+        ] {
+            let reply = shop.send(method, path, &[], Body::Empty);
+            assert_eq!((reply.status, &reply.body["status"]), (404, &json!(404)), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn an_order_is_cancelled_once_and_not_when_it_is_on_its_way() {
+        let shop = Shop::new();
+        let id = shop.place_some();
+        for _ in 0..2 {
+            let reply = shop.send("POST", &format!("/orders/{id}/cancel"), &[], Body::Empty);
+            assert_eq!((reply.status, reply.body), (202, json!({ "orderId": id, "status": "cancelled" })));
+        }
+        assert_eq!(shop.published(), ["OrderCreated", "OrderCancelled"]);
+        let events = shop.log.published();
+        assert_eq!(events[1].context.correlation_id, events[0].context.correlation_id);
+        assert_eq!(events[1].context.sequence, Some(2));
+        let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty);
+        assert_eq!(shown.body["cancellationReason"], "customerRequest");
+
+        let id = shop.place_some();
+        let order_id = OrderId::new(id.as_str()).unwrap();
+        let (carrier, tracking_number) = (Text::shortened("C"), Text::shortened("T"));
+        let shipment_id = ShipmentId::of(&order_id);
+        shop.hear(ShipmentCreated { order_id, shipment_id, carrier, tracking_number });
+        assert_eq!(shop.send("POST", &format!("/orders/{id}/cancel"), &[], Body::Empty).status, 409);
+    }
+
+    #[test]
+    fn a_trace_goes_on_or_begins_here() {
+        let shop = Shop::new();
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        for header in [&[("traceparent", parent)][..], &[("traceparent", "nonsense")], &[]] {
+            shop.send("POST", "/orders", header, order().to_string());
+        }
+        let traces: Vec<String> =
+            shop.log.published().into_iter().map(|event| event.context.trace_parent.unwrap()).collect();
+        assert_eq!(traces[0][..36], parent[..36]);
+        assert!(traces.iter().all(|trace| TraceParent::parse(trace).is_some()), "{traces:?}");
+        assert_ne!(traces[1][..36], traces[2][..36]);
+    }
+}

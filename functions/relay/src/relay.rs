@@ -200,7 +200,7 @@ mod tests {
         let world = World::new(1);
         let mut event = StreamEvent::default();
         event.records = records;
-        let deadline = world.now().after(Duration::from_secs(60));
+        let deadline = world.now().after(Duration::from_mins(1));
         block_on(Relay::new(topic, letters, &world, "relay").run(event, deadline))
     }
 

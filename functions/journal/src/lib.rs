@@ -1,1 +1,13 @@
-//! orderflow-journal
+//! Journal: the append-only record of all that happened.
+//!
+//! It takes every event, whatever its type, looks at nothing but the envelope, and keeps the text as it was published,
+//! to the letter. An event that comes again is recognised by its key, so that one write without a read is all it takes.
+
+mod entry;
+mod handler;
+pub mod memory;
+mod store;
+
+pub use entry::Entry;
+pub use handler::Journal;
+pub use store::{Appended, DynamoJournal, JournalStore};

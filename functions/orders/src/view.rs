@@ -59,8 +59,11 @@ impl Known {
 
     pub(crate) fn whole(&self) -> Whole<'_> {
         let mut timeline: Vec<&Seen> = self.timeline.iter().collect();
-        // By the time at which it happened: the service may have learned of it in another order.
-        timeline.sort_by_key(|seen| seen.time);
+        // By the time at which it happened: the service may have learned of it in another order. All but the creation,
+        // which comes first even if the clock of its producer is wrong.
+        if let [_creation, rest @ ..] = timeline.as_mut_slice() {
+            rest.sort_by_key(|seen| seen.time);
+        }
         let cancellation_reason = match self.status {
             Status::Cancelled(reason) => Some(reason),
             Status::Open(_) | Status::Shipped => None,
@@ -75,7 +78,7 @@ impl Known {
             payment: self.payment.as_ref(),
             shipment: self.shipment.as_ref(),
             created_at: self.timeline.first().map(|seen| seen.time),
-            updated_at: timeline.last().map(|seen| seen.time),
+            updated_at: timeline.iter().map(|seen| seen.time).max(),
             timeline,
         }
     }

@@ -1,0 +1,66 @@
+//! What the journal keeps of an event.
+
+use orderflow_consumer::{Failure, Outcome};
+use orderflow_contracts::{Envelope, EventId, OrderId, Source, Time};
+
+/// The largest entry: DynamoDB takes 400 KB with all names (its quota for an item).
+const MAX_BYTES: usize = 350_000;
+
+/// One event on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The order that the event is about.
+    pub order: OrderId,
+    /// The event's id.
+    pub id: EventId,
+    /// Who says it. Together with the id it tells a duplicate.
+    pub source: Source,
+    /// The event's type, known or not.
+    pub kind: String,
+    /// When it happened.
+    pub time: Time,
+    /// The event as it was published, to the letter.
+    pub text: String,
+    /// When it was put on record.
+    pub recorded_at: Time,
+}
+
+impl Entry {
+    /// The entry for an event that is put on record at `recorded_at`.
+    ///
+    /// # Errors
+    ///
+    /// It is too large, and always will be.
+    pub fn of(event: &Envelope, text: &str, recorded_at: Time) -> Outcome<Self> {
+        let entry = Self {
+            order: event.context.subject.clone(),
+            id: event.context.id,
+            source: event.context.source.clone(),
+            kind: event.kind.clone(),
+            time: event.context.time,
+            text: text.to_owned(),
+            recorded_at,
+        };
+        let bytes: usize = entry.attributes().iter().map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > MAX_BYTES {
+            return Err(Failure::permanent(format!("the entry has {bytes} bytes of {MAX_BYTES}")));
+        }
+        Ok(entry)
+    }
+
+    /// The entry as it is stored: all events of an order under one key, and in the order of their ids, which is that of
+    /// the time at which they happened.
+    #[must_use]
+    pub fn attributes(&self) -> [(&'static str, String); 8] {
+        [
+            ("pk", self.order.to_string()),
+            ("sk", format!("{}#{}", self.id, self.source)),
+            ("type", self.kind.clone()),
+            ("time", self.time.to_string()),
+            ("source", self.source.to_string()),
+            ("id", self.id.to_string()),
+            ("event", self.text.clone()),
+            ("recordedAt", self.recorded_at.to_string()),
+        ]
+    }
+}

@@ -1,0 +1,45 @@
+//! Taking events, and putting each of them on record once.
+
+use orderflow_consumer::port::Clock;
+use orderflow_consumer::{Delivery, Handle, Handled, Outcome};
+use orderflow_contracts::Envelope;
+
+use crate::entry::Entry;
+use crate::store::{Appended, JournalStore};
+
+/// The journal at work.
+pub struct Journal<S, C> {
+    store: S,
+    clock: C,
+}
+
+impl<S: JournalStore, C: Clock> Journal<S, C> {
+    /// A journal in that store.
+    pub fn new(store: S, clock: C) -> Self {
+        Self { store, clock }
+    }
+}
+
+impl<S: JournalStore, C: Clock> Handle for Journal<S, C> {
+    /// The envelope is all that must be right: what a type says is for those who know it.
+    type Fact = Envelope;
+
+    fn consumes(&self, _: &Envelope) -> bool {
+        true
+    }
+
+    async fn warm(&self) {
+        self.store.warm().await;
+    }
+
+    async fn handle(&self, event: &Envelope, delivery: &Delivery<'_>) -> Outcome<Handled> {
+        let entry = Entry::of(event, delivery.text, self.clock.now())?;
+        match self.store.append(entry).await? {
+            Appended::Done => Ok(Handled::Changed),
+            Appended::Before => Ok(Handled::Duplicate),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

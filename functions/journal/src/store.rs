@@ -1,0 +1,84 @@
+//! Where the journal is kept.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use orderflow_consumer::Outcome;
+use orderflow_consumer::aws::classify;
+
+use crate::entry::Entry;
+
+/// A place for entries, which are added and never changed.
+pub trait JournalStore {
+    /// Adds `entry`, unless the same event is on record already.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether the event is on record.
+    async fn append(&self, entry: Entry) -> Outcome<Appended>;
+
+    /// Opens the connection, so that the first event need not wait for it. Whether it works out shows soon enough.
+    async fn warm(&self);
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is on record now.
+    Done,
+    /// The event had been on record before: nothing was done.
+    Before,
+}
+
+impl<T: JournalStore> JournalStore for &T {
+    async fn append(&self, entry: Entry) -> Outcome<Appended> {
+        T::append(self, entry).await
+    }
+
+    async fn warm(&self) {
+        T::warm(self).await;
+    }
+}
+
+/// A journal in a table of DynamoDB.
+#[derive(Clone, Debug)]
+pub struct DynamoJournal {
+    client: Client,
+    table: String,
+}
+
+impl DynamoJournal {
+    /// A journal in that table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}
+
+impl JournalStore for DynamoJournal {
+    async fn append(&self, entry: Entry) -> Outcome<Appended> {
+        let item = entry.attributes().map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(HashMap::from(item)))
+            .condition_expression("attribute_not_exists(pk)");
+        match put.send().await {
+            Ok(_) => Ok(Appended::Done),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(Appended::Before)
+            }
+            Err(error) => Err(classify("PutItem", &error)),
+        }
+    }
+
+    /// The function may do nothing but put, so it asks for a put that cannot be: that of an entry which is there already,
+    /// under a key that none has.
+    async fn warm(&self) {
+        let nothing = || AttributeValue::S("-".to_owned());
+        let put = self.client.put_item().table_name(&self.table).item("pk", nothing()).item("sk", nothing());
+        let _ = put.condition_expression("attribute_exists(pk)").send().await;
+    }
+}

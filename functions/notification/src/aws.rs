@@ -1,0 +1,171 @@
+//! The ways out on AWS: mails by SES, short messages by SNS.
+
+use aws_sdk_ses::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ses::operation::send_email::SendEmailError;
+use aws_sdk_ses::types::{Body, Content, Destination, Message};
+use aws_sdk_sns::config::http::HttpResponse;
+use aws_sdk_sns::operation::publish::PublishError;
+use aws_sdk_sns::types::MessageAttributeValue;
+use orderflow_consumer::Failure;
+use orderflow_consumer::aws::classify;
+use orderflow_contracts::Email;
+
+use crate::mail::{Mail, MailError, Mailer};
+use crate::sms::{PhoneNumber, Sms, SmsError};
+
+/// Mails by SES.
+#[derive(Clone, Debug)]
+pub struct SesMailer {
+    client: aws_sdk_ses::Client,
+    sender: String,
+}
+
+impl SesMailer {
+    /// Mails from `sender`, an address that SES has verified.
+    pub fn new(client: aws_sdk_ses::Client, sender: impl Into<String>) -> Self {
+        Self { client, sender: sender.into() }
+    }
+}
+
+impl Mailer for SesMailer {
+    async fn send(&self, recipient: &Email, mail: &Mail) -> Result<(), MailError> {
+        let body = Body::builder().text(utf8(&mail.text)?).html(utf8(&mail.html)?).build();
+        let message = Message::builder().subject(utf8(&mail.subject)?).body(body).build();
+        let destination = Destination::builder().to_addresses(recipient.as_str()).build();
+        let request = self.client.send_email().source(&self.sender).destination(destination).message(message);
+        request.send().await.map_err(|error| mail_error(&error))?;
+        Ok(())
+    }
+}
+
+fn utf8(text: &str) -> Result<Content, MailError> {
+    let content = Content::builder().charset("UTF-8").data(text).build();
+    content.map_err(|error| MailError::Other(Failure::permanent(error.to_string())))
+}
+
+fn mail_error(error: &SdkError<SendEmailError, HttpResponse>) -> MailError {
+    let Some(answer) = error.as_service_error() else { return MailError::Other(classify("SendEmail", error)) };
+    let code = answer.code().unwrap_or("no code");
+    match code {
+        // One code for two things: a mail with a virus in it, and an address that somebody must verify first.
+        "MessageRejected" if answer.message().is_some_and(|text| text.starts_with("Email address is not verified")) => {
+            MailError::NotVerified
+        }
+        "MessageRejected" | "InvalidParameterValue" => MailError::Refused(code.to_owned()),
+        "MailFromDomainNotVerifiedException" => MailError::NotVerified,
+        "AccountSendingPausedException" | "ConfigurationSetSendingPausedException" => MailError::Paused,
+        _ => MailError::Other(classify("SendEmail", error)),
+    }
+}
+
+/// Short messages by SNS.
+#[derive(Clone, Debug)]
+pub struct SnsSms {
+    client: aws_sdk_sns::Client,
+}
+
+impl SnsSms {
+    /// Short messages from whatever number SNS chooses.
+    #[must_use]
+    pub fn new(client: aws_sdk_sns::Client) -> Self {
+        Self { client }
+    }
+}
+
+impl Sms for SnsSms {
+    async fn send(&self, recipient: &PhoneNumber, text: &str) -> Result<(), SmsError> {
+        // What is not said to be transactional goes by the cheapest way, and some day.
+        let transactional = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build();
+        let transactional = transactional.map_err(|error| SmsError::Other(Failure::permanent(error.to_string())))?;
+        let request = self
+            .client
+            .publish()
+            .phone_number(recipient.as_str())
+            .message(text)
+            .message_attributes("AWS.SNS.SMS.SMSType", transactional);
+        request.send().await.map_err(|error| sms_error(&error))?;
+        Ok(())
+    }
+}
+
+fn sms_error(error: &SdkError<PublishError, HttpResponse>) -> SmsError {
+    match error.as_service_error() {
+        Some(PublishError::InvalidParameterException(_) | PublishError::InvalidParameterValueException(_)) => {
+            SmsError::Refused(error.code().unwrap_or("no code").to_owned())
+        }
+        Some(_) | None => SmsError::Other(classify("Publish", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ses::error::ErrorMetadata;
+    use orderflow_consumer::Kind;
+
+    use super::*;
+
+    const PERSONAL: &str = "ada@example.com +4930123456";
+
+    fn answer(status: u16) -> HttpResponse {
+        HttpResponse::new(status.try_into().unwrap(), "".into())
+    }
+
+    fn metadata(code: &str, message: &str) -> ErrorMetadata {
+        ErrorMetadata::builder().code(code).message(format!("{message}: {PERSONAL}")).build()
+    }
+
+    #[track_caller]
+    fn check(failure: &Failure, kind: Kind, reason: &str) {
+        assert_eq!(failure.kind(), kind, "{reason}");
+        assert!(failure.reason().starts_with(reason), "{failure}");
+        for personal in PERSONAL.split(' ') {
+            assert!(!failure.reason().contains(personal), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_mail_that_failed_says_why_and_not_to_whom() {
+        let unverified = "Email address is not verified. The following identities failed the check";
+        let refused = |code| format!("the address or the mail was refused ({code})");
+        let not_verified = "the sender is not verified, or the account is in the sandbox and may not write to everyone";
+        for (status, code, message, kind, reason) in [
+            (400, "MessageRejected", "Virus found", Kind::Permanent, refused("MessageRejected").as_str()),
+            (400, "InvalidParameterValue", "Illegal address", Kind::Permanent, &refused("InvalidParameterValue")),
+            (400, "MessageRejected", unverified, Kind::Misconfigured, not_verified),
+            (400, "MailFromDomainNotVerifiedException", "", Kind::Misconfigured, not_verified),
+            (400, "AccountSendingPausedException", "", Kind::Misconfigured, "sending is paused"),
+            (400, "ConfigurationSetSendingPausedException", "", Kind::Misconfigured, "sending is paused"),
+            (403, "AccessDenied", "", Kind::Misconfigured, "SendEmail: AccessDenied (403)"),
+            (400, "Throttling", "Daily quota", Kind::Transient, "SendEmail: Throttling (400)"),
+            (503, "ServiceUnavailable", "", Kind::Transient, "SendEmail: ServiceUnavailable (503)"),
+            (400, "ValidationError", "", Kind::Permanent, "SendEmail: ValidationError (400)"),
+        ] {
+            let error = SendEmailError::generic(metadata(code, message));
+            check(&mail_error(&SdkError::service_error(error, answer(status))).into(), kind, reason);
+        }
+        let lost = SdkError::timeout_error("no answer");
+        check(&mail_error(&lost).into(), Kind::Transient, "SendEmail: timed out");
+    }
+
+    #[test]
+    fn a_short_message_that_failed_says_why_and_not_to_whom() {
+        use aws_sdk_sns::types::error::{InvalidParameterException, InvalidParameterValueException};
+        let invalid = metadata("InvalidParameter", "PhoneNumber is not valid to publish to");
+        let invalid =
+            PublishError::InvalidParameterException(InvalidParameterException::builder().meta(invalid).build());
+        let value = metadata("ParameterValueInvalid", "is invalid");
+        let value =
+            PublishError::InvalidParameterValueException(InvalidParameterValueException::builder().meta(value).build());
+        let generic = |code| PublishError::generic(metadata(code, ""));
+        let refused = |code| format!("the number or the message was refused ({code})");
+        for (status, error, kind, reason) in [
+            (400, invalid, Kind::Permanent, refused("InvalidParameter").as_str()),
+            (400, value, Kind::Permanent, &refused("ParameterValueInvalid")),
+            (403, generic("AuthorizationError"), Kind::Misconfigured, "Publish: AuthorizationError (403)"),
+            (400, generic("Throttled"), Kind::Transient, "Publish: Throttled (400)"),
+            (500, generic("InternalError"), Kind::Transient, "Publish: InternalError (500)"),
+        ] {
+            check(&sms_error(&SdkError::service_error(error, answer(status))).into(), kind, reason);
+        }
+    }
+}

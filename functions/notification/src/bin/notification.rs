@@ -1,0 +1,31 @@
+//! The queue consumer of notification.
+
+use orderflow_consumer::aws::{DynamoLeases, DynamoLog, SqsQueue, System, sdk_config};
+use orderflow_consumer::config::{Environment, QueueSettings};
+use orderflow_consumer::{Batch, Ledger, Process, serve, telemetry};
+use orderflow_notification::aws::{SesMailer, SnsSms};
+use orderflow_notification::domain::Notification;
+use orderflow_notification::messenger::Messenger;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let settings = Environment::of_process().read(|environment| {
+        let queue = QueueSettings::read(environment);
+        let (table, sender) = (environment.text("TABLE_NAME"), environment.text("SENDER_EMAIL"));
+        Some((queue?, table?, sender?))
+    });
+    let (queue, table, sender) = settings?;
+    let aws = sdk_config().await?;
+    let dynamo = aws_sdk_dynamodb::Client::new(&aws);
+    let messenger = Messenger::new(
+        SesMailer::new(aws_sdk_ses::Client::new(&aws), sender),
+        SnsSms::new(aws_sdk_sns::Client::new(&aws)),
+        DynamoLeases::new(dynamo.clone(), &table),
+        System,
+    );
+    let ledger = Ledger::new(DynamoLog::new(dynamo, table), System);
+    let process = Process::<Notification, _, _, _>::new(ledger, messenger);
+    let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
+    serve(Batch::new(process, sqs, System, queue)).await
+}

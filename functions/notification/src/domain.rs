@@ -1,0 +1,279 @@
+//! What the customer is told, and when.
+
+use orderflow_consumer::{Cause, Decider, Rejection, Step};
+use orderflow_contracts::{
+    CancellationReason, Email, Event, EventType, Line, Money, OrderCreated, OrderId, Payload, Source, Text,
+};
+use serde::{Deserialize, Serialize};
+
+/// The rules of notification.
+#[derive(Clone, Copy, Debug)]
+pub struct Notification;
+
+/// What notification knows of an order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// It has not heard of the order.
+    #[default]
+    Unknown,
+    /// It knows whom to tell.
+    Known(Contact),
+    /// It knows whom to tell, and that there is no success to tell of any more.
+    Cancelled(Contact),
+}
+
+/// How the customer can be reached: no more of the customer is stored here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Where mails go.
+    pub email: Email,
+    /// Where short messages go, as the customer wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Text>,
+}
+
+/// What can happen to an order here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// The order became known, and with it the customer.
+    Met(Contact),
+    /// The order was cancelled.
+    Cancelled,
+}
+
+/// Something to tell a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tell {
+    /// The event that is told of. The same event is told once on each channel.
+    pub cause: Cause,
+    /// The order that it is about.
+    pub order: OrderId,
+    /// Whom to tell.
+    pub contact: Contact,
+    /// What to tell.
+    pub message: Message,
+}
+
+/// What a customer is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// We have your order.
+    Received {
+        /// What is bought.
+        lines: Vec<Line>,
+        /// What is to be paid.
+        total: Money,
+    },
+    /// We have your money.
+    Paid {
+        /// How much.
+        amount: Money,
+    },
+    /// Your payment was declined.
+    Declined {
+        /// Why, in the provider's words for people.
+        reason: Text,
+    },
+    /// You get your money back.
+    Refunded {
+        /// How much.
+        amount: Money,
+    },
+    /// Your goods are on their way.
+    Shipped {
+        /// Who carries them.
+        carrier: Text,
+        /// The carrier's number to follow them by.
+        tracking_number: Text,
+    },
+    /// Your order was given up.
+    Cancelled {
+        /// Why.
+        reason: CancellationReason,
+    },
+}
+
+impl Decider for Notification {
+    /// Notification publishes nothing, so that no event has this source.
+    const SOURCE: Source = Source::from_static("orderflow/notification");
+
+    const CONSUMES: &'static [EventType] = &[
+        EventType::OrderCreated,
+        EventType::PaymentProcessed,
+        EventType::PaymentFailed,
+        EventType::PaymentRefunded,
+        EventType::ShipmentCreated,
+        EventType::OrderCancelled,
+    ];
+
+    type State = State;
+    type Change = Change;
+    type Effect = Tell;
+    /// It is told, on every channel.
+    type Outcome = ();
+
+    fn evolve(state: State, change: Change) -> State {
+        match (state, change) {
+            (_, Change::Met(contact)) => State::Known(contact),
+            (State::Known(contact) | State::Cancelled(contact), Change::Cancelled) => State::Cancelled(contact),
+            (State::Unknown, Change::Cancelled) => State::Unknown,
+        }
+    }
+
+    /// Both changes leave their event open: it is handled once the customer is told, and that is on record in the
+    /// leases, not here. An event that comes again is told again, and the leases see to it that nobody hears it twice.
+    fn decide(state: &State, event: &Event, told: Option<&()>) -> Result<Step<Change, Tell>, Rejection> {
+        if told.is_some() {
+            return Ok(Step::Nothing);
+        }
+        match (state, &event.data) {
+            (State::Unknown, Payload::OrderCreated(order)) => {
+                Ok(Step::record_and_go_on(Change::Met(Contact::of(order))))
+            }
+            (State::Unknown, _) => Err(Rejection::TooEarly("the customer is not known yet")),
+            (State::Known(_), Payload::OrderCancelled(_)) => Ok(Step::record_and_go_on(Change::Cancelled)),
+            (State::Known(contact), data) => Ok(tell(contact, event, Message::of(data))),
+            (State::Cancelled(contact), data) => {
+                Ok(tell(contact, event, Message::of(data).filter(|message| !message.is_success())))
+            }
+        }
+    }
+}
+
+fn tell(contact: &Contact, event: &Event, message: Option<Message>) -> Step<Change, Tell> {
+    let Some(message) = message else { return Step::Nothing };
+    let (cause, order, contact) = (Cause::from(event), event.context.subject.clone(), contact.clone());
+    Step::Perform(Tell { cause, order, contact, message })
+}
+
+impl Contact {
+    fn of(order: &OrderCreated) -> Self {
+        let customer = &order.details.customer;
+        Self { email: customer.email.clone(), phone: customer.phone.clone() }
+    }
+}
+
+impl Message {
+    /// What a customer is told of an event; `None` where it is none of the customer's business.
+    pub(crate) fn of(payload: &Payload) -> Option<Self> {
+        match payload {
+            Payload::OrderCreated(order) => {
+                Some(Self::Received { lines: order.details.lines.clone(), total: order.total })
+            }
+            Payload::PaymentProcessed(payment) => Some(Self::Paid { amount: payment.amount }),
+            Payload::PaymentFailed(payment) => Some(Self::Declined { reason: payment.reason.message.clone() }),
+            Payload::PaymentRefunded(refund) => Some(Self::Refunded { amount: refund.amount }),
+            Payload::ShipmentCreated(shipment) => Some(Self::Shipped {
+                carrier: shipment.carrier.clone(),
+                tracking_number: shipment.tracking_number.clone(),
+            }),
+            Payload::OrderCancelled(cancelled) => Some(Self::Cancelled { reason: cancelled.reason }),
+            Payload::InventoryReserved(_)
+            | Payload::InventoryRejected(_)
+            | Payload::InventoryReleased(_)
+            | Payload::ShipmentCancelled(_)
+            | Payload::OrderFlagged(_) => None,
+        }
+    }
+
+    /// Whether the customer would take it for the order going well. After a cancellation that would be a lie.
+    fn is_success(&self) -> bool {
+        match self {
+            Self::Received { .. } | Self::Paid { .. } | Self::Shipped { .. } => true,
+            Self::Declined { .. } | Self::Refunded { .. } | Self::Cancelled { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{consumed, contact, created, event, inventory_reserved, order};
+
+    fn met() -> Change {
+        Change::Met(contact())
+    }
+
+    /// Given what happened before, when this event arrives, then this is done.
+    #[track_caller]
+    fn check(given: &[Change], when: &Event, then: &Result<Step<Change, Tell>, Rejection>) {
+        let state = given.iter().cloned().fold(State::default(), Notification::evolve);
+        assert_eq!(&Notification::decide(&state, when, None), then, "{} given {given:?}", when.kind());
+    }
+
+    #[track_caller]
+    fn tells(given: &[Change], when: &Event) {
+        let message = Message::of(&when.data).unwrap();
+        let tell = Tell { cause: Cause::from(when), order: order(), contact: contact(), message };
+        check(given, when, &Ok(Step::Perform(tell)));
+    }
+
+    #[test]
+    fn an_unknown_order_must_be_created_first() {
+        let early = Err(Rejection::TooEarly("the customer is not known yet"));
+        check(&[], &created(), &Ok(Step::record_and_go_on(met())));
+        for kind in [
+            EventType::PaymentProcessed,
+            EventType::PaymentFailed,
+            EventType::PaymentRefunded,
+            EventType::ShipmentCreated,
+            EventType::OrderCancelled,
+        ] {
+            check(&[], &event(kind), &early);
+        }
+        check(&[], &inventory_reserved(), &early);
+    }
+
+    #[test]
+    fn the_customer_of_a_known_order_is_told() {
+        tells(&[met()], &created());
+        tells(&[met()], &event(EventType::PaymentProcessed));
+        tells(&[met()], &event(EventType::PaymentFailed));
+        tells(&[met()], &event(EventType::PaymentRefunded));
+        tells(&[met()], &event(EventType::ShipmentCreated));
+        check(&[met()], &event(EventType::OrderCancelled), &Ok(Step::record_and_go_on(Change::Cancelled)));
+        check(&[met()], &inventory_reserved(), &Ok(Step::Nothing));
+    }
+
+    #[test]
+    fn after_a_cancellation_no_success_is_told() {
+        let given = [met(), Change::Cancelled];
+        check(&given, &created(), &Ok(Step::Nothing));
+        check(&given, &event(EventType::PaymentProcessed), &Ok(Step::Nothing));
+        tells(&given, &event(EventType::PaymentFailed));
+        tells(&given, &event(EventType::PaymentRefunded));
+        check(&given, &event(EventType::ShipmentCreated), &Ok(Step::Nothing));
+        tells(&given, &event(EventType::OrderCancelled));
+        check(&given, &inventory_reserved(), &Ok(Step::Nothing));
+    }
+
+    #[test]
+    fn what_is_told_is_done() {
+        for state in [State::Known(contact()), State::Cancelled(contact())] {
+            for event in consumed() {
+                assert_eq!(Notification::decide(&state, &event, Some(&())), Ok(Step::Nothing), "{}", event.kind());
+            }
+        }
+    }
+
+    #[test]
+    fn every_consumed_type_has_a_message_and_no_other_has() {
+        let told: Vec<EventType> =
+            consumed().iter().filter(|e| Message::of(&e.data).is_some()).map(Event::kind).collect();
+        assert_eq!(told, Notification::CONSUMES);
+        assert_eq!(Message::of(&inventory_reserved().data), None);
+    }
+
+    /// Stored rows were written by earlier builds: they must be understood for ever.
+    #[test]
+    fn changes_are_stored_like_this() {
+        for (change, stored) in [
+            (met(), r#"{"met":{"email":"ada@example.com","phone":"+4930123456"}}"#),
+            (Change::Cancelled, r#""cancelled""#),
+        ] {
+            assert_eq!(serde_json::to_string(&change).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<Change>(stored).unwrap(), change);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The events that the tests are about.
+
+use orderflow_consumer::Decider;
+use orderflow_contracts::{Email, Event, EventType, OrderId, Text};
+use serde_json::{Value, json};
+
+use crate::domain::{Contact, Notification};
+
+pub(crate) fn order() -> OrderId {
+    OrderId::new("ord_1").unwrap()
+}
+
+pub(crate) fn contact() -> Contact {
+    Contact { email: Email::new("ada@example.com").unwrap(), phone: Some(Text::new("+4930123456").unwrap()) }
+}
+
+pub(crate) fn created() -> Event {
+    event(EventType::OrderCreated)
+}
+
+pub(crate) fn created_with_phone(phone: Option<&str>) -> Event {
+    let mut data = data(EventType::OrderCreated);
+    data["customer"]["phone"] = json!(phone);
+    event_with(EventType::OrderCreated, &data)
+}
+
+/// A type that notification does not consume.
+pub(crate) fn inventory_reserved() -> Event {
+    event(EventType::InventoryReserved)
+}
+
+/// One event of each type that notification consumes.
+pub(crate) fn consumed() -> Vec<Event> {
+    Notification::CONSUMES.iter().copied().map(event).collect()
+}
+
+pub(crate) fn event(kind: EventType) -> Event {
+    event_with(kind, &data(kind))
+}
+
+fn event_with(kind: EventType, data: &Value) -> Event {
+    let number = EventType::ALL.iter().position(|other| *other == kind).unwrap();
+    Event::from_value(&json!({
+        "specversion": "1.0",
+        "id": format!("0193a5c0-7b1e-7c3a-9f00-{number:012}"),
+        "source": kind.source().map_or("https://shop.example/#web".to_owned(), |source| source.to_string()),
+        "type": kind.as_str(),
+        "subject": "ord_1",
+        "time": "2026-11-22T09:00:00.000Z",
+        "dataschema": kind.schema(),
+        "data": data,
+    }))
+    .unwrap()
+}
+
+fn data(kind: EventType) -> Value {
+    let (order, money) = ("ord_1", json!({ "amount": 1990, "currency": "EUR" }));
+    match kind {
+        EventType::OrderCreated => json!({
+            "orderId": order,
+            "customer": { "id": "c1", "email": "ada@example.com", "phone": "+4930123456" },
+            "lines": [
+                { "sku": "TEA-GREEN", "quantity": 2, "unitPrice": { "amount": 795, "currency": "EUR" } },
+                { "sku": "CUP", "quantity": 1, "unitPrice": { "amount": 400, "currency": "EUR" } },
+            ],
+            "total": money,
+            "shippingAddress": {
+                "name": "Ada", "line1": "Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
+            },
+            "paymentMethod": "pm_card_visa",
+        }),
+        EventType::OrderCancelled => json!({ "orderId": order, "reason": "customerRequest" }),
+        EventType::InventoryReserved => json!({ "orderId": order, "lines": [{ "sku": "CUP", "quantity": 1 }] }),
+        EventType::PaymentProcessed => json!({ "orderId": order, "paymentId": "pay_1", "amount": money }),
+        EventType::PaymentFailed => json!({
+            "orderId": order,
+            "paymentId": "pay_1",
+            "reason": { "code": "insufficient_funds", "message": "Your card has <insufficient> funds." },
+        }),
+        EventType::PaymentRefunded => {
+            json!({ "orderId": order, "paymentId": "pay_1", "refundId": "rfd_1", "amount": money })
+        }
+        EventType::ShipmentCreated => json!({
+            "orderId": order, "shipmentId": "shp_1", "carrier": "Hare & Hound", "trackingNumber": "HH-2026-000017"
+        }),
+        _ => panic!("no test needs {kind}"),
+    }
+}

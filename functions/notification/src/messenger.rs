@@ -1,0 +1,96 @@
+//! Telling the customer: each message once on each channel.
+
+use orderflow_consumer::port::{Chance, Clock, Leases};
+use orderflow_consumer::{Delivery, Effects, Failure, Kind, Lease, Leased, Outcome, Standing, with_lease};
+use orderflow_contracts::Time;
+use tracing::{info, warn};
+
+use crate::domain::{Notification, Tell};
+use crate::mail::Mailer;
+use crate::sms::{PhoneNumber, Sms};
+use crate::wording;
+
+/// The channels, and the leases that keep their messages from being sent twice.
+pub struct Messenger<M, S, L, W> {
+    mailer: M,
+    sms: S,
+    leases: L,
+    world: W,
+}
+
+impl<M: Mailer, S: Sms, L: Leases, W: Clock + Chance> Messenger<M, S, L, W> {
+    /// A messenger on these channels.
+    pub fn new(mailer: M, sms: S, leases: L, world: W) -> Self {
+        Self { mailer, sms, leases, world }
+    }
+
+    async fn by_mail(&self, tell: &Tell, until: Time) -> Outcome<()> {
+        self.once("email", tell, until, async {
+            let mail = wording::mail(&tell.order, &tell.message);
+            let mail = mail.map_err(|error| Failure::permanent(format!("the mail cannot be written: {error}")))?;
+            Ok(self.mailer.send(&tell.contact.email, &mail).await?)
+        })
+        .await
+    }
+
+    async fn by_sms(&self, tell: &Tell, until: Time) -> Outcome<()> {
+        let Some(phone) = &tell.contact.phone else { return Ok(()) };
+        let Some(recipient) = PhoneNumber::of(phone) else {
+            warn!("no SMS: the customer's phone is not a number of E.164");
+            return Ok(());
+        };
+        self.once("sms", tell, until, async {
+            Ok(self.sms.send(&recipient, &wording::sms(&tell.order, &tell.message)).await?)
+        })
+        .await
+    }
+
+    /// Sends on one channel, unless that is done already.
+    async fn once(
+        &self,
+        channel: &'static str,
+        tell: &Tell,
+        until: Time,
+        send: impl Future<Output = Outcome<()>>,
+    ) -> Outcome<()> {
+        let key = format!("{}#{}#{channel}", tell.cause.source, tell.cause.id);
+        match with_lease(&self.leases, &self.world, Lease { key, until }, send).await {
+            Ok(Leased::Now) => info!(channel, "sent"),
+            Ok(Leased::Before) => info!(channel, "sent before"),
+            Err(failure) => return Err(failure.during(channel)),
+        }
+        Ok(())
+    }
+}
+
+impl<M: Mailer, S: Sms, L: Leases, W: Clock + Chance> Effects<Notification> for Messenger<M, S, L, W> {
+    /// The channels know nothing of each other: when one fails the other is not stopped, and when the event comes again
+    /// because of the one, the other finds its lease done.
+    async fn perform(&self, tell: Tell, _: Standing, delivery: &Delivery<'_>) -> Outcome<()> {
+        let (mail, sms) = tokio::join!(self.by_mail(&tell, delivery.deadline), self.by_sms(&tell, delivery.deadline));
+        both(mail, sms)
+    }
+}
+
+/// The result of two channels together. A failure that may pass counts for more than one that cannot: else the event
+/// would be parked at once, and with it the message that would have gone out a moment later.
+fn both(one: Outcome<()>, other: Outcome<()>) -> Outcome<()> {
+    match (one, other) {
+        (Ok(()), result) | (result, Ok(())) => result,
+        (Err(one), Err(other)) => {
+            let kind = if urgency(one.kind()) >= urgency(other.kind()) { one.kind() } else { other.kind() };
+            Err(Failure::new(kind, format!("{one}; {other}")))
+        }
+    }
+}
+
+const fn urgency(kind: Kind) -> u8 {
+    match kind {
+        Kind::Misconfigured => 2,
+        Kind::Transient => 1,
+        Kind::Permanent => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! The queue consumer of the payment service.
+
+use orderflow_consumer::aws::{DynamoLog, SqsQueue, System, sdk_config};
+use orderflow_consumer::config::{Environment, QueueSettings};
+use orderflow_consumer::{Batch, Ledger, Process, serve, telemetry};
+use orderflow_payment::domain::Payment;
+use orderflow_payment::hands::Hands;
+use orderflow_payment::simulation::{DynamoBooks, Simulation};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let settings = Environment::of_process().read(|environment| {
+        let queue = QueueSettings::read(environment);
+        let (table, provider_table) = (environment.text("TABLE_NAME"), environment.text("PROVIDER_TABLE_NAME"));
+        Some((queue?, table?, provider_table?))
+    });
+    let (queue, table, provider_table) = settings?;
+    let aws = sdk_config().await?;
+    let dynamo = aws_sdk_dynamodb::Client::new(&aws);
+    let provider = Simulation::new(DynamoBooks::new(dynamo.clone(), provider_table), System);
+    let ledger = Ledger::new(DynamoLog::new(dynamo, table), System);
+    let process = Process::<Payment, _, _, _>::new(ledger, Hands::new(provider));
+    let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
+    serve(Batch::new(process, sqs, System, queue)).await
+}

@@ -1,0 +1,319 @@
+//! What the events mean for the payment of an order: the table of the contract.
+//!
+//! ```text
+//!             OrderCreated       InventoryReserved           charged
+//!   unknown ───────────────► due ─────────────────► charging ─────────► paid
+//!      │                      │                     │   │                │ OrderCancelled
+//!      │ OrderCancelled       │ OrderCancelled      │   │ declined       ▼
+//!      ▼                      ▼                     │   ▼            refunding ──► refunded
+//!   cancelled ◄───────────────┘                     │ failed             ▲
+//!                                                   │   ┊ charged        │
+//!      OrderCancelled, and the provider knows       ▼   ▼ after all      │
+//!      of no charge (yet)                      unsettled ┄┄► owed ───────┘
+//! ```
+
+use orderflow_consumer::{Decider, Rejection, Step};
+use orderflow_contracts::{
+    Event, EventType, Money, OrderCreated, OrderId, Payload, PaymentFailed, PaymentFailure, PaymentId, PaymentMethod,
+    PaymentProcessed, PaymentRefunded, RefundId, Source,
+};
+use serde::{Deserialize, Serialize};
+
+/// The payment of an order.
+#[derive(Clone, Copy, Debug)]
+pub enum Payment {}
+
+/// Where the payment of an order stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has said anything about the order yet.
+    #[default]
+    Unknown,
+    /// It is to be charged once its goods are reserved.
+    Due {
+        /// What is to be charged.
+        total: Money,
+        /// How it is paid.
+        method: PaymentMethod,
+    },
+    /// It may be charged at any moment from now on, or have been charged: only the provider knows.
+    Charging {
+        /// The id of the charge.
+        payment: PaymentId,
+        /// What is to be charged.
+        total: Money,
+        /// How it is paid.
+        method: PaymentMethod,
+    },
+    /// It is charged.
+    Paid {
+        /// The id of the charge.
+        payment: PaymentId,
+        /// What was charged.
+        amount: Money,
+    },
+    /// It was charged although it had been cancelled: the money must go back.
+    Owed {
+        /// The id of the charge.
+        payment: PaymentId,
+        /// What was charged.
+        amount: Money,
+    },
+    /// It may be refunded at any moment from now on, or have been refunded: only the provider knows.
+    Refunding {
+        /// The id of the charge.
+        payment: PaymentId,
+        /// The id of the refund.
+        refund: RefundId,
+        /// What goes back.
+        amount: Money,
+    },
+    /// The charge was declined.
+    Failed,
+    /// It was cancelled, and nobody had meant to charge it.
+    Cancelled,
+    /// It was cancelled while it was charging. The provider knew of no charge then, but whoever meant to charge may do
+    /// so yet: their event is not handled, and when it comes again it has to ask once more.
+    Unsettled {
+        /// The id of the charge.
+        payment: PaymentId,
+    },
+    /// The money went back.
+    Refunded,
+}
+
+/// What can happen to the payment of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// An order was accepted.
+    Ordered {
+        /// What is to be charged.
+        total: Money,
+        /// How it is paid.
+        method: PaymentMethod,
+    },
+    /// From here on the provider may be asked to charge.
+    ChargeIntended {
+        /// Under which id.
+        payment: PaymentId,
+    },
+    /// The provider has charged.
+    Charged {
+        /// Under which id.
+        payment: PaymentId,
+        /// How much.
+        amount: Money,
+    },
+    /// The provider has declined to charge.
+    Declined,
+    /// The order was cancelled before it was charged, as far as is known.
+    Cancelled,
+    /// From here on the provider may be asked to refund.
+    RefundIntended {
+        /// Under which id.
+        refund: RefundId,
+    },
+    /// The provider has refunded.
+    Refunded,
+}
+
+/// What the provider is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// See to it that this is charged, or declined, once.
+    Charge {
+        /// Under which id.
+        payment: PaymentId,
+        /// How much.
+        amount: Money,
+        /// From where.
+        method: PaymentMethod,
+    },
+    /// Find out whether this was charged, and do not charge it.
+    Settle {
+        /// Under which id.
+        payment: PaymentId,
+    },
+    /// See to it that this is refunded once.
+    Refund {
+        /// Which charge.
+        payment: PaymentId,
+        /// Under which id.
+        refund: RefundId,
+        /// How much.
+        amount: Money,
+    },
+}
+
+/// What the provider answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is charged.
+    Charged {
+        /// Under which id.
+        payment: PaymentId,
+        /// How much.
+        amount: Money,
+    },
+    /// It is declined.
+    Declined {
+        /// Under which id.
+        payment: PaymentId,
+        /// Why.
+        reason: PaymentFailure,
+    },
+    /// There is no charge of that id, at the moment.
+    NotCharged,
+    /// It is refunded.
+    Refunded,
+}
+
+type Next = Step<Change, Effect>;
+
+impl Decider for Payment {
+    const SOURCE: Source = Source::PAYMENT;
+    const CONSUMES: &'static [EventType] =
+        &[EventType::OrderCreated, EventType::InventoryReserved, EventType::OrderCancelled];
+    type State = State;
+    type Change = Change;
+    type Effect = Effect;
+    type Outcome = Answer;
+
+    fn evolve(state: State, change: Change) -> State {
+        match (change, state) {
+            (Change::Ordered { total, method }, _) => State::Due { total, method },
+            (Change::ChargeIntended { payment }, State::Due { total, method }) => {
+                State::Charging { payment, total, method }
+            }
+            (Change::Charged { payment, amount }, State::Charging { .. }) => State::Paid { payment, amount },
+            (Change::Charged { payment, amount }, _) => State::Owed { payment, amount },
+            (Change::Declined, _) => State::Failed,
+            (Change::Cancelled, State::Charging { payment, .. }) => State::Unsettled { payment },
+            (Change::Cancelled, _) => State::Cancelled,
+            (Change::RefundIntended { refund }, State::Paid { payment, amount } | State::Owed { payment, amount }) => {
+                State::Refunding { payment, refund, amount }
+            }
+            (Change::Refunded, _) => State::Refunded,
+            // There are no other intents: see `decide`.
+            (Change::ChargeIntended { .. } | Change::RefundIntended { .. }, state) => state,
+        }
+    }
+
+    fn decide(state: &State, event: &Event, answer: Option<&Answer>) -> Result<Next, Rejection> {
+        let order = &event.context.subject;
+        match &event.data {
+            Payload::OrderCreated(created) => Ok(on_created(state, created)),
+            Payload::InventoryReserved(_) => on_reserved(state, order, answer),
+            Payload::OrderCancelled(_) => Ok(on_cancelled(state, order, answer)),
+            _ => on_another(state),
+        }
+    }
+
+    fn told(event: &Event) -> Option<Change> {
+        match &event.data {
+            Payload::PaymentProcessed(PaymentProcessed { payment_id, amount, .. }) => {
+                Some(Change::Charged { payment: payment_id.clone(), amount: *amount })
+            }
+            Payload::PaymentFailed(_) => Some(Change::Declined),
+            Payload::PaymentRefunded(_) => Some(Change::Refunded),
+            _ => None,
+        }
+    }
+}
+
+fn on_created(state: &State, created: &OrderCreated) -> Next {
+    match state {
+        State::Unknown => {
+            Step::record(Change::Ordered { total: created.total, method: created.details.payment_method.clone() })
+        }
+        _ => Step::Nothing,
+    }
+}
+
+/// The goods are there: charge. This event is the one whose attempts charge, and so the one that has to see to what
+/// came of it: it counts as handled only when that is known.
+fn on_reserved(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
+    Ok(match (state, answer) {
+        (State::Unknown, _) => return Err(UNKNOWN),
+        (State::Due { .. }, _) => Step::record_and_go_on(Change::ChargeIntended { payment: PaymentId::of(order) }),
+        (State::Charging { .. }, Some(Answer::Charged { payment, amount })) => {
+            charged(Step::record, order, payment, *amount)
+        }
+        (State::Charging { .. }, Some(Answer::Declined { payment, reason })) => declined(order, payment, reason),
+        (State::Charging { payment, total, method }, Some(Answer::NotCharged | Answer::Refunded) | None) => {
+            Step::Perform(Effect::Charge { payment: payment.clone(), amount: *total, method: method.clone() })
+        }
+        (State::Failed | State::Cancelled | State::Unsettled { .. }, Some(Answer::Charged { payment, amount })) => {
+            charged(Step::record_and_go_on, order, payment, *amount)
+        }
+        (State::Unsettled { payment }, None) => Step::Perform(Effect::Settle { payment: payment.clone() }),
+        (State::Owed { .. }, _) => intend_refund(order),
+        (State::Refunding { payment, refund, amount }, _) => refunding(order, payment, refund, *amount, answer),
+        (
+            State::Paid { .. } | State::Failed | State::Cancelled | State::Unsettled { .. } | State::Refunded,
+            Some(_) | None,
+        ) => Step::Nothing,
+    })
+}
+
+/// The order is given up: what was charged goes back, and what was not is not charged any more.
+fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Next {
+    match (state, answer) {
+        (State::Unknown | State::Due { .. }, _) | (State::Charging { .. }, Some(Answer::NotCharged)) => {
+            Step::record(Change::Cancelled)
+        }
+        (State::Charging { payment, .. }, Some(Answer::Refunded) | None) => {
+            Step::Perform(Effect::Settle { payment: payment.clone() })
+        }
+        (State::Charging { .. }, Some(Answer::Declined { payment, reason })) => declined(order, payment, reason),
+        (
+            State::Charging { .. } | State::Failed | State::Cancelled | State::Unsettled { .. },
+            Some(Answer::Charged { payment, amount }),
+        ) => charged(Step::record_and_go_on, order, payment, *amount),
+        (State::Paid { .. } | State::Owed { .. }, _) => intend_refund(order),
+        (State::Refunding { payment, refund, amount }, _) => refunding(order, payment, refund, *amount, answer),
+        (State::Failed | State::Cancelled | State::Unsettled { .. } | State::Refunded, Some(_) | None) => Step::Nothing,
+    }
+}
+
+fn on_another(state: &State) -> Result<Next, Rejection> {
+    match state {
+        State::Unknown => Err(UNKNOWN),
+        _ => Ok(Step::Nothing),
+    }
+}
+
+const UNKNOWN: Rejection = Rejection::TooEarly("no OrderCreated yet");
+
+fn charged(record: impl Fn(Change) -> Next, order: &OrderId, payment: &PaymentId, amount: Money) -> Next {
+    let change = Change::Charged { payment: payment.clone(), amount };
+    record(change).publishing(PaymentProcessed { order_id: order.clone(), payment_id: payment.clone(), amount })
+}
+
+fn declined(order: &OrderId, payment: &PaymentId, reason: &PaymentFailure) -> Next {
+    Step::record(Change::Declined).publishing(PaymentFailed {
+        order_id: order.clone(),
+        payment_id: payment.clone(),
+        reason: reason.clone(),
+    })
+}
+
+fn intend_refund(order: &OrderId) -> Next {
+    Step::record_and_go_on(Change::RefundIntended { refund: RefundId::of(order) })
+}
+
+fn refunding(order: &OrderId, payment: &PaymentId, refund: &RefundId, amount: Money, answer: Option<&Answer>) -> Next {
+    if answer != Some(&Answer::Refunded) {
+        return Step::Perform(Effect::Refund { payment: payment.clone(), refund: refund.clone(), amount });
+    }
+    Step::record(Change::Refunded).publishing(PaymentRefunded {
+        order_id: order.clone(),
+        payment_id: payment.clone(),
+        refund_id: refund.clone(),
+        amount,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+use orderflow_consumer::Step;
+use orderflow_contracts::{CancellationReason, Context, EventId, Extensions, InventoryReserved, OrderCancelled, Time};
+use serde_json::json;
+
+use super::*;
+
+/// What a decision comes to.
+type Decision = Result<Next, Rejection>;
+
+/// Every answer that an attempt may come back with: none, charged, declined, not charged, refunded.
+fn answers() -> [Option<Answer>; 5] {
+    let declined = Answer::Declined { payment: payment(), reason: reason() };
+    [None, Some(charged_answer()), Some(declined), Some(Answer::NotCharged), Some(Answer::Refunded)]
+}
+
+/// Given, then: what `payload` comes to after these changes, with each of the [`answers`].
+fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 5]); 10]) {
+    let event = event(payload);
+    for (given, then) in rows {
+        let state = state(given);
+        for (answer, then) in answers().iter().zip(then) {
+            let decision = Payment::decide(&state, &event, answer.as_ref());
+            assert_eq!(decision, then, "given {given:?}, when {} and {answer:?}", event.kind());
+        }
+    }
+}
+
+#[test]
+fn order_created() {
+    let known = || same(Ok(Step::Nothing));
+    check(
+        created(),
+        [
+            (UNKNOWN, same(Ok(Step::record(ordered())))),
+            (&due(), known()),
+            (&charging(), known()),
+            (&paid(), known()),
+            (&owed(), known()),
+            (&refunding(), known()),
+            (&failed(), known()),
+            (&cancelled(), known()),
+            (&unsettled(), known()),
+            (&refunded(), known()),
+        ],
+    );
+}
+
+#[test]
+fn inventory_reserved() {
+    let nothing = || Step::Nothing;
+    check(
+        reserved(),
+        [
+            (UNKNOWN, same(Err(UNKNOWN_ORDER))),
+            (&due(), same(Ok(Step::record_and_go_on(intent())))),
+            (&charging(), [charge(), done(Step::record), decline(), charge(), charge()].map(Ok)),
+            (&paid(), same(Ok(nothing()))),
+            (&owed(), same(Ok(go_on_to_refund()))),
+            (&refunding(), [refund(), refund(), refund(), refund(), give_back()].map(Ok)),
+            (&failed(), [nothing(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
+            (&cancelled(), [nothing(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
+            (&unsettled(), [settle(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
+            (&refunded(), same(Ok(nothing()))),
+        ],
+    );
+}
+
+#[test]
+fn order_cancelled() {
+    let nothing = || Step::Nothing;
+    let cancel = || Step::record(Change::Cancelled);
+    check(
+        OrderCancelled { order_id: order(), reason: CancellationReason::CustomerRequest },
+        [
+            (UNKNOWN, same(Ok(cancel()))),
+            (&due(), same(Ok(cancel()))),
+            (&charging(), [settle(), done(Step::record_and_go_on), decline(), cancel(), settle()].map(Ok)),
+            (&paid(), same(Ok(go_on_to_refund()))),
+            (&owed(), same(Ok(go_on_to_refund()))),
+            (&refunding(), [refund(), refund(), refund(), refund(), give_back()].map(Ok)),
+            (&failed(), [nothing(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
+            (&cancelled(), [nothing(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
+            (&unsettled(), [nothing(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
+            (&refunded(), same(Ok(nothing()))),
+        ],
+    );
+}
+
+#[test]
+fn whatever_is_not_listed_is_early_for_an_unknown_order_and_nothing_for_a_known_one() {
+    let known = || same(Ok(Step::Nothing));
+    check(
+        PaymentProcessed { order_id: order(), payment_id: payment(), amount: money() },
+        [
+            (UNKNOWN, same(Err(UNKNOWN_ORDER))),
+            (&due(), known()),
+            (&charging(), known()),
+            (&paid(), known()),
+            (&owed(), known()),
+            (&refunding(), known()),
+            (&failed(), known()),
+            (&cancelled(), known()),
+            (&unsettled(), known()),
+            (&refunded(), known()),
+        ],
+    );
+}
+
+#[test]
+fn an_order_that_was_cancelled_before_it_was_known_is_never_due() {
+    let state = state(&[Change::Cancelled]);
+    assert_eq!(state, State::Cancelled);
+    for payload in [Payload::from(created()), Payload::from(reserved())] {
+        assert_eq!(Payment::decide(&state, &event(payload), None), Ok(Step::Nothing));
+    }
+}
+
+#[test]
+fn the_states_are_what_the_changes_made_of_them() {
+    let (payment, amount, total) = (payment(), money(), money());
+    for (given, then) in [
+        (UNKNOWN, State::Unknown),
+        (&due(), State::Due { total, method: method() }),
+        (&charging(), State::Charging { payment: payment.clone(), total, method: method() }),
+        (&paid(), State::Paid { payment: payment.clone(), amount }),
+        (&owed(), State::Owed { payment: payment.clone(), amount }),
+        (&[&failed()[..], &[charged_change()]].concat(), State::Owed { payment: payment.clone(), amount }),
+        (&refunding(), State::Refunding { payment: payment.clone(), refund: RefundId::of(&order()), amount }),
+        (
+            &[&owed()[..], &[refund_intent()]].concat(),
+            State::Refunding { payment: payment.clone(), refund: RefundId::of(&order()), amount },
+        ),
+        (&failed(), State::Failed),
+        (&cancelled(), State::Cancelled),
+        (&unsettled(), State::Unsettled { payment: payment.clone() }),
+        (&refunded(), State::Refunded),
+    ] {
+        assert_eq!(state(given), then, "{given:?}");
+    }
+}
+
+#[test]
+fn what_is_published_tells_the_change() {
+    for step in [done(Step::record), decline(), give_back()] {
+        let Step::Commit(mut commit) = step else { panic!("no commit") };
+        assert_eq!(Payment::told(&event(commit.events.remove(0))), commit.change);
+    }
+    assert_eq!(Payment::told(&event(created())), None);
+}
+
+/// Rows are never changed, so every later build has to read them like this.
+#[test]
+fn changes_are_stored_like_this() {
+    let total = json!({ "amount": 1990, "currency": "EUR" });
+    for (change, stored) in [
+        (ordered(), json!({ "ordered": { "total": total, "method": "pm_card_visa" } })),
+        (intent(), json!({ "chargeIntended": { "payment": "pay_1ez6m7xhq1v6vjcndwmdyvsfys" } })),
+        (charged_change(), json!({ "charged": { "payment": payment(), "amount": total } })),
+        (Change::Declined, json!("declined")),
+        (Change::Cancelled, json!("cancelled")),
+        (refund_intent(), json!({ "refundIntended": { "refund": RefundId::of(&order()) } })),
+        (Change::Refunded, json!("refunded")),
+    ] {
+        assert_eq!(serde_json::to_value(&change).unwrap(), stored);
+        assert_eq!(serde_json::from_value::<Change>(stored).unwrap(), change);
+    }
+}
+
+const UNKNOWN: &[Change] = &[];
+const UNKNOWN_ORDER: Rejection = Rejection::TooEarly("no OrderCreated yet");
+
+fn due() -> Vec<Change> {
+    vec![ordered()]
+}
+
+fn charging() -> Vec<Change> {
+    vec![ordered(), intent()]
+}
+
+fn paid() -> Vec<Change> {
+    vec![ordered(), intent(), charged_change()]
+}
+
+fn owed() -> Vec<Change> {
+    vec![ordered(), intent(), Change::Cancelled, charged_change()]
+}
+
+fn refunding() -> Vec<Change> {
+    vec![ordered(), intent(), charged_change(), refund_intent()]
+}
+
+fn failed() -> Vec<Change> {
+    vec![ordered(), intent(), Change::Declined]
+}
+
+fn cancelled() -> Vec<Change> {
+    vec![ordered(), Change::Cancelled]
+}
+
+fn unsettled() -> Vec<Change> {
+    vec![ordered(), intent(), Change::Cancelled]
+}
+
+fn refunded() -> Vec<Change> {
+    vec![ordered(), intent(), charged_change(), refund_intent(), Change::Refunded]
+}
+
+fn state(changes: &[Change]) -> State {
+    changes.iter().cloned().fold(State::default(), Payment::evolve)
+}
+
+fn ordered() -> Change {
+    Change::Ordered { total: money(), method: method() }
+}
+
+fn intent() -> Change {
+    Change::ChargeIntended { payment: payment() }
+}
+
+fn charged_change() -> Change {
+    Change::Charged { payment: payment(), amount: money() }
+}
+
+fn refund_intent() -> Change {
+    Change::RefundIntended { refund: RefundId::of(&order()) }
+}
+
+fn same(decision: Decision) -> [Decision; 5] {
+    [decision.clone(), decision.clone(), decision.clone(), decision.clone(), decision]
+}
+
+fn charge() -> Next {
+    Step::Perform(Effect::Charge { payment: payment(), amount: money(), method: method() })
+}
+
+fn settle() -> Next {
+    Step::Perform(Effect::Settle { payment: payment() })
+}
+
+fn refund() -> Next {
+    let refund = RefundId::of(&order());
+    Step::Perform(Effect::Refund { payment: payment(), refund, amount: money() })
+}
+
+fn done(record: impl Fn(Change) -> Next) -> Next {
+    let processed = PaymentProcessed { order_id: order(), payment_id: payment(), amount: money() };
+    record(charged_change()).publishing(processed)
+}
+
+fn decline() -> Next {
+    let failed = PaymentFailed { order_id: order(), payment_id: payment(), reason: reason() };
+    Step::record(Change::Declined).publishing(failed)
+}
+
+fn go_on_to_refund() -> Next {
+    Step::record_and_go_on(refund_intent())
+}
+
+fn give_back() -> Next {
+    let (order_id, payment_id, refund_id) = (order(), payment(), RefundId::of(&order()));
+    let refunded = PaymentRefunded { order_id, payment_id, refund_id, amount: money() };
+    Step::record(Change::Refunded).publishing(refunded)
+}
+
+fn charged_answer() -> Answer {
+    Answer::Charged { payment: payment(), amount: money() }
+}
+
+fn reason() -> PaymentFailure {
+    PaymentFailure { code: "card_declined".parse().unwrap(), message: "Your card was declined.".parse().unwrap() }
+}
+
+fn order() -> OrderId {
+    OrderId::new("ord_1").unwrap()
+}
+
+fn payment() -> PaymentId {
+    PaymentId::of(&order())
+}
+
+fn money() -> Money {
+    Money::new(1990, "EUR").unwrap()
+}
+
+fn method() -> PaymentMethod {
+    PaymentMethod::new("pm_card_visa").unwrap()
+}
+
+fn reserved() -> InventoryReserved {
+    InventoryReserved { order_id: order(), lines: Vec::new() }
+}
+
+fn created() -> OrderCreated {
+    serde_json::from_value(json!({
+        "orderId": "ord_1",
+        "customer": { "id": "c1", "email": "ada@example.com" },
+        "lines": [{ "sku": "A-1", "quantity": 2, "unitPrice": { "amount": 995, "currency": "EUR" } }],
+        "total": { "amount": 1990, "currency": "EUR" },
+        "shippingAddress": {
+            "name": "Ada", "line1": "Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
+        },
+        "paymentMethod": "pm_card_visa"
+    }))
+    .unwrap()
+}
+
+fn event(payload: impl Into<Payload>) -> Event {
+    let context = Context {
+        id: EventId::from_parts(0, [0; 10]),
+        source: Source::ORDERS,
+        subject: order(),
+        time: Time::from_millis(0),
+        sequence: None,
+        correlation_id: None,
+        causation_id: None,
+        trace_parent: None,
+        trace_state: None,
+        extensions: Extensions::new(),
+    };
+    Event { context, data: payload.into() }
+}

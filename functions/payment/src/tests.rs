@@ -1,0 +1,468 @@
+//! The whole service on ports in memory: crashes and overlaps at every call of a port, made to happen.
+//!
+//! Each port call has a pause before it and one after it. Where an attempt's [`Pace`] is used up it stands still there,
+//! as a function that hangs; dropping it is a crash.
+
+use std::cell::Cell;
+use std::collections::{BTreeSet, VecDeque};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use orderflow_consumer::memory::{MemoryLog, World};
+use orderflow_consumer::port::{Appended, Chance, Log};
+use orderflow_consumer::{Adjustment, Delivery, Handle, Handled, Kind, Ledger, Outcome, Process, Row};
+use orderflow_contracts::{
+    CancellationReason, Context, Event, EventId, Extensions, InventoryReserved, Money, OrderCancelled, OrderCreated,
+    OrderId, Payload, PaymentId, RefundId, Source, Time,
+};
+use serde_json::json;
+
+use crate::domain::Payment;
+use crate::hands::Hands;
+use crate::provider::{Charge, ChargeRequest, PaymentProvider, ProviderError, Verdict};
+use crate::simulation::{Books, Entry, KEY_LIFETIME, MemoryBooks, Simulation};
+
+#[test]
+fn an_order_is_charged_once_its_goods_are_reserved() {
+    let shop = Shop::new();
+    assert_eq!(shop.handle(&created("pm_card_visa")), Ok(Handled::Changed));
+    assert_eq!(shop.handle(&reserved()), Ok(Handled::Changed));
+    assert_eq!(shop.handle(&reserved()), Ok(Handled::Duplicate));
+    assert_eq!(shop.published(), ["PaymentProcessed"]);
+    assert_eq!(shop.entry().charges, 1);
+}
+
+#[test]
+fn the_attempt_that_wrote_an_intent_asks_nothing_first() {
+    let shop = Shop::new();
+    for event in [created(VISA), reserved(), cancelled()] {
+        let pace = Pace::until("before find");
+        assert_eq!(shop.attempt(event, &pace).now_or_never(), Some(Ok(Handled::Changed)));
+    }
+    assert_eq!(shop.published(), ["PaymentProcessed", "PaymentRefunded"]);
+}
+
+#[test]
+fn goods_that_are_reserved_before_the_order_is_known_are_early() {
+    let shop = Shop::new();
+    assert_eq!(shop.handle(&reserved()), Err(Kind::Transient));
+    shop.deliver_all([created("pm_card_visa"), reserved()]);
+    assert_eq!(shop.published(), ["PaymentProcessed"]);
+}
+
+#[test]
+fn a_decline_is_told_with_its_reason() {
+    let shop = Shop::new();
+    shop.deliver_all([created("pm_card_visa_chargeDeclinedInsufficientFunds"), reserved(), cancelled()]);
+    assert_eq!(shop.published(), ["PaymentFailed"]);
+    let Payload::PaymentFailed(failed) = &shop.log.published()[0].data else { panic!("another event") };
+    assert_eq!(failed.reason.code.as_str(), "insufficient_funds");
+}
+
+#[test]
+fn failures_that_pass_are_tried_again_until_they_have_passed() {
+    let shop = Shop::new();
+    shop.deliver_all([created("pm_sim_unavailable_9")]);
+    for _ in 0..9 {
+        assert_eq!(shop.handle(&reserved()), Err(Kind::Transient));
+    }
+    assert_eq!(shop.handle(&reserved()), Ok(Handled::Changed));
+    assert_eq!((shop.published(), shop.entry().charges), (vec!["PaymentProcessed"], 1));
+}
+
+#[test]
+fn an_order_can_be_cancelled_at_every_moment_of_its_way() {
+    for (script, published) in [
+        (vec![cancelled(), created(VISA), reserved()], vec![]),
+        (vec![created(VISA), cancelled(), reserved()], vec![]),
+        (vec![created(VISA), reserved(), cancelled()], vec!["PaymentProcessed", "PaymentRefunded"]),
+        (
+            vec![created(VISA), reserved(), cancelled(), cancelled(), reserved()],
+            vec!["PaymentProcessed", "PaymentRefunded"],
+        ),
+    ] {
+        let shop = Shop::new();
+        shop.deliver_all(script);
+        assert_eq!(shop.published(), published);
+        shop.check_money();
+    }
+}
+
+#[test]
+fn a_cancellation_settles_a_charge_whose_function_crashed_in_it() {
+    for (place, published) in [("before charge", vec![]), ("after charge", vec!["PaymentProcessed", "PaymentRefunded"])]
+    {
+        let shop = Shop::new();
+        shop.deliver_all([created(VISA)]);
+        shop.crash(&reserved(), place);
+        assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed), "crash {place}");
+        shop.deliver_all([reserved()]);
+        assert_eq!(shop.published(), published, "crash {place}");
+        shop.check_money();
+    }
+}
+
+#[test]
+fn a_charge_that_the_cancellation_did_not_see_yet_is_recorded_and_refunded() {
+    let shop = Shop::new();
+    shop.deliver_all([created(VISA)]);
+    let pace = Pace::until("before charge");
+    let mut charging = pin!(shop.attempt(reserved(), &pace));
+    assert!(charging.as_mut().now_or_never().is_none());
+    assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
+    pace.release();
+    assert_eq!(charging.now_or_never(), Some(Ok(Handled::Changed)));
+    assert_eq!(shop.published(), ["PaymentProcessed", "PaymentRefunded"]);
+    shop.check_money();
+}
+
+#[test]
+fn a_charge_that_the_cancellation_did_not_see_yet_is_refunded_even_if_its_function_crashed() {
+    let shop = Shop::new();
+    shop.deliver_all([created(VISA)]);
+    let pace = Pace::until("before charge");
+    {
+        let mut charging = pin!(shop.attempt(reserved(), &pace));
+        assert!(charging.as_mut().now_or_never().is_none());
+        assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
+        pace.hold("after charge");
+        assert!(charging.now_or_never().is_none());
+    }
+    assert_eq!((shop.published(), shop.entry().charges), (vec![], 1), "charged, and nobody knows");
+    assert_eq!(shop.handle(&reserved()), Ok(Handled::Changed));
+    assert_eq!(shop.published(), ["PaymentProcessed", "PaymentRefunded"]);
+    shop.check_money();
+}
+
+#[test]
+fn a_cancellation_that_finds_nothing_leaves_nothing_to_do() {
+    let shop = Shop::new();
+    shop.deliver_all([created("pm_sim_unavailable_9")]);
+    assert_eq!(shop.handle(&reserved()), Err(Kind::Transient));
+    assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
+    assert_eq!(shop.handle(&reserved()), Ok(Handled::Unchanged));
+    assert_eq!((shop.published(), shop.entry().charges), (vec![], 0));
+}
+
+#[test]
+fn attempts_that_overlap_charge_once() {
+    for place in ["before charge", "after charge", "before append"] {
+        let shop = Shop::new();
+        shop.deliver_all([created(VISA)]);
+        let pace = Pace::until(place);
+        let mut slow = pin!(shop.attempt(reserved(), &pace));
+        assert!(slow.as_mut().now_or_never().is_none());
+        assert_eq!(shop.handle(&reserved()), Ok(Handled::Changed), "held {place}");
+        pace.release();
+        assert!(slow.now_or_never().is_some_and(|handled| handled.is_ok()), "held {place}");
+        assert_eq!((shop.published(), shop.entry().charges), (vec!["PaymentProcessed"], 1), "held {place}");
+    }
+}
+
+#[test]
+fn a_refund_that_the_provider_refuses_is_permanent() {
+    let shop = Shop::new();
+    shop.deliver_all([created(VISA), reserved()]);
+    let by_hand = RefundId::new("rfd_by_hand").unwrap();
+    shop.provider().refund(&payment(), &by_hand, money()).now_or_never().unwrap().unwrap();
+    assert_eq!(shop.handle(&cancelled()), Err(Kind::Permanent));
+    assert_eq!(shop.handle(&cancelled()), Err(Kind::Permanent), "after a redrive");
+    assert_eq!(shop.published(), ["PaymentProcessed"]);
+}
+
+/// Every message comes again at once after a crash, or behind all others, and the provider has forgotten its keys by
+/// then. Two crashes at any two pauses.
+#[test]
+fn crashes_at_any_pause_change_nothing() {
+    let refunded: &[&str] = &["PaymentProcessed", "PaymentRefunded"];
+    for (script, in_order) in [
+        (vec![created(VISA), reserved()], &refunded[..1]),
+        (vec![created("pm_sim_unavailable_1"), reserved()], &refunded[..1]),
+        (vec![created(DECLINED), reserved()], &["PaymentFailed"]),
+        (vec![created(VISA), reserved(), cancelled()], refunded),
+    ] {
+        for (first, second) in pairs(40) {
+            let shop = Shop::new();
+            shop.deliver_with_crashes(&script, &[first, second], Redelivery::AtOnce);
+            assert_eq!(shop.published(), in_order, "crashes at {first} and {second}");
+            shop.check_money();
+
+            let shop = Shop::new();
+            shop.deliver_with_crashes(&script, &[first, second], Redelivery::BehindAllOthers);
+            let published = shop.published();
+            let late: &[&str] = if script.len() > 2 { &[] } else { in_order };
+            assert!(published == in_order || published == late, "crashes at {first} and {second}: {published:?}");
+            shop.check_money();
+        }
+    }
+}
+
+/// The charging and the cancelling attempt take their steps in any order, and each may crash once.
+#[test]
+fn attempts_that_overlap_in_any_order_agree() {
+    let mut seen = BTreeSet::new();
+    for (seed, method) in (0..1_500).flat_map(|seed| [(seed, VISA), (seed, DECLINED), (seed, "pm_sim_unavailable_1")]) {
+        let shop = Shop::new();
+        let chance = World::new(seed);
+        shop.deliver_all([created(method)]);
+        // Either two attempts at one message overlap, or one of them crashes: a queue hands a message out again
+        // only after the function that had it before is over.
+        let twice = chance.below(2) == 0;
+        let paces = [Pace::of(0), Pace::of(0), Pace::of(0)];
+        let mut attempts: Vec<Option<LocalBoxFuture<'_, _>>> = vec![
+            Some(shop.attempt(reserved(), &paces[0]).boxed_local()),
+            Some(shop.attempt(cancelled(), &paces[1]).boxed_local()),
+            twice.then(|| shop.attempt(reserved(), &paces[2]).boxed_local()),
+        ];
+        while attempts.iter().any(Option::is_some) {
+            let turn = usize::try_from(chance.below(3)).unwrap();
+            let Some(attempt) = &mut attempts[turn] else { continue };
+            paces[turn].grant(1);
+            let over = attempt.now_or_never().is_some();
+            if over || (!twice && chance.below(20) == 0) {
+                attempts[turn] = None;
+            }
+        }
+        shop.world.pass(KEY_LIFETIME);
+        shop.deliver_all([reserved(), cancelled()]);
+        shop.check_money();
+        seen.insert(shop.published().join(" "));
+    }
+    let all = ["", "PaymentFailed", "PaymentProcessed PaymentRefunded"];
+    assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
+}
+
+const VISA: &str = "pm_card_visa";
+const DECLINED: &str = "pm_card_visa_chargeDeclined";
+
+/// How far an attempt may go.
+struct Pace {
+    steps: Cell<u32>,
+    hold: Cell<Option<&'static str>>,
+}
+
+impl Pace {
+    /// So many pauses are passed.
+    fn of(steps: u32) -> Self {
+        Self { steps: Cell::new(steps), hold: Cell::new(None) }
+    }
+
+    /// The first pause of that name is not passed.
+    fn until(place: &'static str) -> Self {
+        Self { steps: Cell::new(u32::MAX), hold: Cell::new(Some(place)) }
+    }
+
+    fn hold(&self, place: &'static str) {
+        self.hold.set(Some(place));
+    }
+
+    fn release(&self) {
+        self.hold.set(None);
+    }
+
+    fn grant(&self, steps: u32) {
+        self.steps.set(self.steps.get() + steps);
+    }
+
+    async fn pause(&self, place: &'static str) {
+        poll_fn(|_| {
+            if self.hold.get() == Some(place) || self.steps.get() == 0 {
+                return Poll::Pending;
+            }
+            self.steps.set(self.steps.get() - 1);
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// A port whose calls are paced.
+struct Paced<'a, T> {
+    port: T,
+    pace: &'a Pace,
+}
+
+impl<T: Log> Log for Paced<'_, T> {
+    async fn read(&self, order: &OrderId) -> Outcome<Vec<Row>> {
+        self.pace.pause("before read").await;
+        self.port.read(order).await
+    }
+
+    async fn append(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment]) -> Outcome<Appended> {
+        self.pace.pause("before append").await;
+        let appended = self.port.append(order, row, adjustments).await;
+        self.pace.pause("after append").await;
+        appended
+    }
+}
+
+impl<T: PaymentProvider> PaymentProvider for Paced<'_, T> {
+    async fn charge(&self, request: &ChargeRequest) -> Result<Verdict, ProviderError> {
+        self.pace.pause("before charge").await;
+        let verdict = self.port.charge(request).await;
+        self.pace.pause("after charge").await;
+        verdict
+    }
+
+    async fn find(&self, payment: &PaymentId) -> Result<Option<Charge>, ProviderError> {
+        self.pace.pause("before find").await;
+        let charge = self.port.find(payment).await;
+        self.pace.pause("after find").await;
+        charge
+    }
+
+    async fn refund(&self, payment: &PaymentId, refund: &RefundId, amount: Money) -> Result<(), ProviderError> {
+        self.pace.pause("before refund").await;
+        let refunded = self.port.refund(payment, refund, amount).await;
+        self.pace.pause("after refund").await;
+        refunded
+    }
+}
+
+/// When a message comes again after a crash.
+#[derive(Clone, Copy)]
+enum Redelivery {
+    AtOnce,
+    BehindAllOthers,
+}
+
+/// The service's table, the provider, and the world around them.
+struct Shop {
+    world: World,
+    log: MemoryLog,
+    books: MemoryBooks,
+}
+
+impl Shop {
+    fn new() -> Self {
+        Self { world: World::new(7), log: MemoryLog::default(), books: MemoryBooks::default() }
+    }
+
+    fn provider(&self) -> Simulation<&MemoryBooks, &World> {
+        Simulation::new(&self.books, &self.world)
+    }
+
+    async fn attempt(&self, event: Event, pace: &Pace) -> Result<Handled, Kind> {
+        let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
+        let hands = Hands::new(Paced { port: self.provider(), pace });
+        let process = Process::<Payment, _, _, _>::new(ledger, hands);
+        let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
+        process.handle(&event, &delivery).await.map_err(|failure| failure.kind())
+    }
+
+    fn handle(&self, event: &Event) -> Result<Handled, Kind> {
+        self.attempt(event.clone(), &Pace::of(u32::MAX)).now_or_never().expect("nothing holds it")
+    }
+
+    fn crash(&self, event: &Event, at: &'static str) {
+        let crashed = self.attempt(event.clone(), &Pace::until(at)).now_or_never().is_none();
+        assert!(crashed, "it never came {at}");
+    }
+
+    /// Delivers each message until it is handled.
+    fn deliver_all(&self, script: impl IntoIterator<Item = Event>) {
+        let script: Vec<Event> = script.into_iter().collect();
+        self.deliver_with_crashes(&script, &[], Redelivery::AtOnce);
+    }
+
+    /// The same, with a crash after so many pauses, and the next one so many after that.
+    fn deliver_with_crashes(&self, script: &[Event], crashes: &[u32], redelivery: Redelivery) {
+        let mut crashes = crashes.iter().copied();
+        let mut pace = Pace::of(crashes.next().unwrap_or(u32::MAX));
+        let mut queue: VecDeque<Event> = script.iter().cloned().collect();
+        while let Some(event) = queue.pop_front() {
+            let result = self.attempt(event.clone(), &pace).now_or_never();
+            if result.is_none() {
+                pace = Pace::of(crashes.next().unwrap_or(u32::MAX));
+                self.world.pass(KEY_LIFETIME);
+            }
+            let again = match result {
+                Some(Ok(_)) => false,
+                Some(Err(Kind::Permanent)) => panic!("{} can never be handled", event.kind()),
+                Some(Err(Kind::Transient | Kind::Misconfigured)) | None => true,
+            };
+            match redelivery {
+                Redelivery::AtOnce if again => queue.push_front(event),
+                Redelivery::BehindAllOthers if again => queue.push_back(event),
+                Redelivery::AtOnce | Redelivery::BehindAllOthers => {}
+            }
+        }
+    }
+
+    fn published(&self) -> Vec<&'static str> {
+        self.log.published().iter().map(|event| event.kind().as_str()).collect()
+    }
+
+    fn entry(&self) -> Entry {
+        self.books.entry(&payment()).now_or_never().unwrap().unwrap()
+    }
+
+    /// Charged and refunded at most once, and exactly what was told.
+    fn check_money(&self) {
+        let entry = self.entry();
+        let told = |kind| self.published().iter().filter(|published| **published == kind).count();
+        assert_eq!(usize::try_from(entry.charges), Ok(told("PaymentProcessed")), "charges");
+        assert_eq!(usize::from(entry.refund.is_some()), told("PaymentRefunded"), "refunds");
+        assert!(entry.charges <= 1, "charged twice");
+    }
+}
+
+/// All pairs of numbers below `bound`.
+fn pairs(bound: u32) -> impl Iterator<Item = (u32, u32)> {
+    (0..bound).flat_map(move |first| (0..bound).map(move |second| (first, second)))
+}
+
+fn order() -> OrderId {
+    OrderId::new("ord_1").unwrap()
+}
+
+fn payment() -> PaymentId {
+    PaymentId::of(&order())
+}
+
+fn money() -> Money {
+    Money::new(1990, "EUR").unwrap()
+}
+
+fn created(method: &str) -> Event {
+    let created: OrderCreated = serde_json::from_value(json!({
+        "orderId": "ord_1",
+        "customer": { "id": "c1", "email": "ada@example.com" },
+        "lines": [{ "sku": "A-1", "quantity": 2, "unitPrice": { "amount": 995, "currency": "EUR" } }],
+        "total": { "amount": 1990, "currency": "EUR" },
+        "shippingAddress": {
+            "name": "Ada", "line1": "Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
+        },
+        "paymentMethod": method
+    }))
+    .unwrap();
+    event(1, Source::ORDERS, created)
+}
+
+fn reserved() -> Event {
+    event(2, Source::INVENTORY, InventoryReserved { order_id: order(), lines: Vec::new() })
+}
+
+fn cancelled() -> Event {
+    let cancelled = OrderCancelled { order_id: order(), reason: CancellationReason::CustomerRequest };
+    event(3, Source::ORDERS, cancelled)
+}
+
+fn event(number: u8, source: Source, payload: impl Into<Payload>) -> Event {
+    let context = Context {
+        id: EventId::from_parts(0, [number; 10]),
+        source,
+        subject: order(),
+        time: Time::from_millis(0),
+        sequence: None,
+        correlation_id: None,
+        causation_id: None,
+        trace_parent: None,
+        trace_state: None,
+        extensions: Extensions::new(),
+    };
+    Event { context, data: payload.into() }
+}

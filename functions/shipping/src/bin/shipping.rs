@@ -1,0 +1,26 @@
+//! The queue consumer of the shipping service.
+
+use orderflow_consumer::aws::{DynamoLog, SqsQueue, System, sdk_config};
+use orderflow_consumer::config::{Environment, QueueSettings};
+use orderflow_consumer::{Batch, Ledger, Process, serve, telemetry};
+use orderflow_shipping::domain::Shipping;
+use orderflow_shipping::hands::Hands;
+use orderflow_shipping::simulation::{DynamoRegister, Simulation};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let settings = Environment::of_process().read(|environment| {
+        let queue = QueueSettings::read(environment);
+        let (table, carrier_table) = (environment.text("TABLE_NAME"), environment.text("CARRIER_TABLE_NAME"));
+        Some((queue?, table?, carrier_table?))
+    });
+    let (queue, table, carrier_table) = settings?;
+    let aws = sdk_config().await?;
+    let dynamo = aws_sdk_dynamodb::Client::new(&aws);
+    let carrier = Simulation::new(DynamoRegister::new(dynamo.clone(), carrier_table), System);
+    let ledger = Ledger::new(DynamoLog::new(dynamo, table), System);
+    let process = Process::<Shipping, _, _, _>::new(ledger, Hands::new(carrier));
+    let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
+    serve(Batch::new(process, sqs, System, queue)).await
+}

@@ -1,0 +1,90 @@
+//! What this service needs of a carrier: someone else's API, told in our words.
+
+use orderflow_consumer::{Failure, Kind};
+use orderflow_contracts::{Address, ShipmentId, Text};
+
+/// A company that carries parcels, such as DHL or UPS.
+///
+/// It makes sure that a booking that is repeated under the same id is made once, but only for a while. What it has
+/// booked it never forgets. So a booking is repeated only after [`Carrier::find`] has said that it did not arrive.
+pub trait Carrier {
+    /// Books.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was booked, or the carrier refuses to.
+    async fn book(&self, request: &BookingRequest) -> Result<Booking, CarrierError>;
+
+    /// The booking of that id, as of now; `None` if the carrier has never heard of it.
+    ///
+    /// # Errors
+    ///
+    /// The carrier cannot be asked.
+    async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError>;
+
+    /// Gives up a booking.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was given up, or the carrier refuses to, as when the goods are on their way.
+    async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError>;
+}
+
+/// What is to be carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookingRequest {
+    /// Our id of the shipment, and the idempotency key.
+    pub shipment: ShipmentId,
+    /// Where it goes.
+    pub address: Address,
+}
+
+/// A booking as the carrier has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booking {
+    /// Who carries it: many a carrier's API is a broker's.
+    pub carrier: Text,
+    /// The number to follow it by.
+    pub tracking_number: Text,
+    /// Whether it was given up.
+    pub voided: bool,
+}
+
+/// Why a carrier did not do what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CarrierError {
+    /// It is down, or too busy, or too slow. It may have done what it was asked for.
+    #[error("the carrier is unavailable: {0}")]
+    Unavailable(String),
+    /// It does not let us in.
+    #[error("the carrier does not accept this account: {0}")]
+    NotAdmitted(String),
+    /// It will not do it, now or ever.
+    #[error("the carrier refuses: {0}")]
+    Refused(String),
+}
+
+impl From<CarrierError> for Failure {
+    fn from(error: CarrierError) -> Self {
+        let kind = match &error {
+            CarrierError::Unavailable(_) => Kind::Transient,
+            CarrierError::NotAdmitted(_) => Kind::Misconfigured,
+            CarrierError::Refused(_) => Kind::Permanent,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl<T: Carrier> Carrier for &T {
+    async fn book(&self, request: &BookingRequest) -> Result<Booking, CarrierError> {
+        T::book(self, request).await
+    }
+
+    async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError> {
+        T::find(self, shipment).await
+    }
+
+    async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
+        T::void(self, shipment).await
+    }
+}

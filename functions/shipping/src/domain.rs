@@ -1,0 +1,261 @@
+//! What the events mean for the shipment of an order: the table of the contract.
+//!
+//! ```text
+//!             OrderCreated         PaymentProcessed            booked
+//!   unknown ───────────────► ready ────────────────► booking ─────────► shipped
+//!      │                       │                        │                  │ OrderCancelled
+//!      │ OrderCancelled        │ OrderCancelled         │                  ▼
+//!      ▼                       ▼                        │               voiding ──► voided
+//!   cancelled ◄────────────────┘                        │                  ▲
+//!                                                       ▼                  ┊ booked after all
+//!      OrderCancelled, and the carrier knows        unsettled ┄┄┄┄┄┄┄┄┄┄┄┄┄┘
+//!      of no booking (yet)
+//! ```
+
+use orderflow_consumer::{Decider, Rejection, Step};
+use orderflow_contracts::{
+    Address, Event, EventType, OrderCreated, OrderId, Payload, ShipmentCancelled, ShipmentCreated, ShipmentId, Source,
+    Text,
+};
+use serde::{Deserialize, Serialize};
+
+/// The shipment of an order.
+#[derive(Clone, Copy, Debug)]
+pub enum Shipping {}
+
+/// Where the shipment of an order stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has said anything about the order yet.
+    #[default]
+    Unknown,
+    /// It is to be shipped once it is paid.
+    Ready {
+        /// Where it goes.
+        address: Address,
+    },
+    /// It may be booked at any moment from now on, or have been booked: only the carrier knows.
+    Booking {
+        /// The id of the shipment.
+        shipment: ShipmentId,
+        /// Where it goes.
+        address: Address,
+    },
+    /// The carrier has it.
+    Shipped {
+        /// The id of the shipment.
+        shipment: ShipmentId,
+    },
+    /// It may be voided at any moment from now on, or have been voided: only the carrier knows.
+    Voiding {
+        /// The id of the shipment.
+        shipment: ShipmentId,
+    },
+    /// It was cancelled, and nobody had meant to book it.
+    Cancelled,
+    /// It was cancelled while it was booking. The carrier knew of no shipment then, but whoever meant to book may do
+    /// so yet: their event is not handled, and when it comes again it has to ask once more.
+    Unsettled {
+        /// The id of the shipment.
+        shipment: ShipmentId,
+    },
+    /// The carrier has given it up.
+    Voided,
+}
+
+/// What can happen to the shipment of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// An order was accepted.
+    Ordered {
+        /// Where it goes.
+        address: Address,
+    },
+    /// From here on the carrier may be asked to take it.
+    BookingIntended {
+        /// Under which id.
+        shipment: ShipmentId,
+    },
+    /// The carrier has taken it. If the order is cancelled by then, this is the intent to void it, too.
+    Booked {
+        /// Under which id.
+        shipment: ShipmentId,
+    },
+    /// The order was cancelled before it was booked, as far as is known.
+    Cancelled,
+    /// From here on the carrier may be asked to give it up.
+    VoidIntended,
+    /// The carrier has given it up.
+    Voided,
+}
+
+/// What the carrier is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// See to it that this is booked once.
+    Book {
+        /// Under which id.
+        shipment: ShipmentId,
+        /// Where it goes.
+        address: Address,
+    },
+    /// Find out whether this was booked, and do not book it.
+    Settle {
+        /// Under which id.
+        shipment: ShipmentId,
+    },
+    /// See to it that this is voided.
+    Void {
+        /// Under which id.
+        shipment: ShipmentId,
+    },
+}
+
+/// What the carrier answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is booked.
+    Booked {
+        /// Under which id.
+        shipment: ShipmentId,
+        /// Who carries it.
+        carrier: Text,
+        /// The carrier's number to follow it by.
+        tracking_number: Text,
+    },
+    /// There is no shipment of that id, at the moment.
+    NotBooked,
+    /// It is voided.
+    Voided,
+}
+
+type Next = Step<Change, Effect>;
+
+impl Decider for Shipping {
+    const SOURCE: Source = Source::SHIPPING;
+    const CONSUMES: &'static [EventType] =
+        &[EventType::OrderCreated, EventType::PaymentProcessed, EventType::OrderCancelled];
+    type State = State;
+    type Change = Change;
+    type Effect = Effect;
+    type Outcome = Answer;
+
+    fn evolve(state: State, change: Change) -> State {
+        match (change, state) {
+            (Change::Ordered { address }, _) => State::Ready { address },
+            (Change::BookingIntended { shipment }, State::Ready { address }) => State::Booking { shipment, address },
+            (Change::Booked { shipment }, State::Booking { .. }) => State::Shipped { shipment },
+            (Change::Booked { shipment }, _) | (Change::VoidIntended, State::Shipped { shipment }) => {
+                State::Voiding { shipment }
+            }
+            (Change::Cancelled, State::Booking { shipment, .. }) => State::Unsettled { shipment },
+            (Change::Cancelled, _) => State::Cancelled,
+            (Change::Voided, _) => State::Voided,
+            // There are no other intents: see `decide`.
+            (Change::BookingIntended { .. } | Change::VoidIntended, state) => state,
+        }
+    }
+
+    fn decide(state: &State, event: &Event, answer: Option<&Answer>) -> Result<Next, Rejection> {
+        let order = &event.context.subject;
+        match &event.data {
+            Payload::OrderCreated(created) => Ok(on_created(state, created)),
+            Payload::PaymentProcessed(_) => on_paid(state, order, answer),
+            Payload::OrderCancelled(_) => Ok(on_cancelled(state, order, answer)),
+            _ => on_another(state),
+        }
+    }
+
+    fn told(event: &Event) -> Option<Change> {
+        match &event.data {
+            Payload::ShipmentCreated(created) => Some(Change::Booked { shipment: created.shipment_id.clone() }),
+            Payload::ShipmentCancelled(_) => Some(Change::Voided),
+            _ => None,
+        }
+    }
+}
+
+fn on_created(state: &State, created: &OrderCreated) -> Next {
+    match state {
+        State::Unknown => Step::record(Change::Ordered { address: created.details.shipping_address.clone() }),
+        _ => Step::Nothing,
+    }
+}
+
+/// The order is paid: ship it. This event is the one whose attempts book, and so the one that has to see to what came
+/// of it: it counts as handled only when that is known.
+fn on_paid(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
+    Ok(match (state, answer) {
+        (State::Unknown, _) => return Err(UNKNOWN),
+        (State::Ready { .. }, _) => Step::record_and_go_on(Change::BookingIntended { shipment: ShipmentId::of(order) }),
+        (State::Booking { .. }, Some(Answer::Booked { shipment, carrier, tracking_number })) => {
+            booked(Step::record, order, shipment, carrier, tracking_number)
+        }
+        (State::Booking { shipment, address }, Some(Answer::NotBooked | Answer::Voided) | None) => {
+            Step::Perform(Effect::Book { shipment: shipment.clone(), address: address.clone() })
+        }
+        (State::Cancelled | State::Unsettled { .. }, Some(Answer::Booked { shipment, carrier, tracking_number })) => {
+            booked(Step::record_and_go_on, order, shipment, carrier, tracking_number)
+        }
+        (State::Unsettled { shipment }, None) => Step::Perform(Effect::Settle { shipment: shipment.clone() }),
+        (State::Voiding { shipment }, _) => voiding(order, shipment, answer),
+        (State::Shipped { .. } | State::Cancelled | State::Unsettled { .. } | State::Voided, Some(_) | None) => {
+            Step::Nothing
+        }
+    })
+}
+
+/// The order is given up: what was booked is voided, and what was not is not booked any more.
+fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Next {
+    match (state, answer) {
+        (State::Unknown | State::Ready { .. }, _) | (State::Booking { .. }, Some(Answer::NotBooked)) => {
+            Step::record(Change::Cancelled)
+        }
+        (State::Booking { shipment, .. }, Some(Answer::Voided) | None) => {
+            Step::Perform(Effect::Settle { shipment: shipment.clone() })
+        }
+        (
+            State::Booking { .. } | State::Cancelled | State::Unsettled { .. },
+            Some(Answer::Booked { shipment, carrier, tracking_number }),
+        ) => booked(Step::record_and_go_on, order, shipment, carrier, tracking_number),
+        (State::Shipped { .. }, _) => Step::record_and_go_on(Change::VoidIntended),
+        (State::Voiding { shipment }, _) => voiding(order, shipment, answer),
+        (State::Cancelled | State::Unsettled { .. } | State::Voided, Some(_) | None) => Step::Nothing,
+    }
+}
+
+fn on_another(state: &State) -> Result<Next, Rejection> {
+    match state {
+        State::Unknown => Err(UNKNOWN),
+        _ => Ok(Step::Nothing),
+    }
+}
+
+const UNKNOWN: Rejection = Rejection::TooEarly("no OrderCreated yet");
+
+fn booked(
+    record: impl Fn(Change) -> Next,
+    order: &OrderId,
+    shipment: &ShipmentId,
+    carrier: &Text,
+    tracking_number: &Text,
+) -> Next {
+    record(Change::Booked { shipment: shipment.clone() }).publishing(ShipmentCreated {
+        order_id: order.clone(),
+        shipment_id: shipment.clone(),
+        carrier: carrier.clone(),
+        tracking_number: tracking_number.clone(),
+    })
+}
+
+fn voiding(order: &OrderId, shipment: &ShipmentId, answer: Option<&Answer>) -> Next {
+    if answer != Some(&Answer::Voided) {
+        return Step::Perform(Effect::Void { shipment: shipment.clone() });
+    }
+    Step::record(Change::Voided)
+        .publishing(ShipmentCancelled { order_id: order.clone(), shipment_id: shipment.clone() })
+}
+
+#[cfg(test)]
+mod tests;

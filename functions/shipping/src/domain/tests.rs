@@ -1,0 +1,284 @@
+use orderflow_consumer::Step;
+use orderflow_contracts::{
+    CancellationReason, Context, EventId, Extensions, Money, OrderCancelled, PaymentId, PaymentProcessed, Time,
+};
+use serde_json::json;
+
+use super::*;
+
+/// What a decision comes to.
+type Decision = Result<Next, Rejection>;
+
+/// Every answer that an attempt may come back with: none, booked, not booked, voided.
+fn answers() -> [Option<Answer>; 4] {
+    let booked =
+        Answer::Booked { shipment: shipment(), carrier: text("Parcel Service"), tracking_number: text("SPS1") };
+    [None, Some(booked), Some(Answer::NotBooked), Some(Answer::Voided)]
+}
+
+/// Given, then: what `payload` comes to after these changes, with each of the [`answers`].
+fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 4]); 8]) {
+    let event = event(payload);
+    for (given, then) in rows {
+        let state = state(given);
+        for (answer, then) in answers().iter().zip(then) {
+            let decision = Shipping::decide(&state, &event, answer.as_ref());
+            assert_eq!(decision, then, "given {given:?}, when {} and {answer:?}", event.kind());
+        }
+    }
+}
+
+#[test]
+fn order_created() {
+    let known = || same(Ok(Step::Nothing));
+    check(
+        created(),
+        [
+            (UNKNOWN, same(Ok(Step::record(ordered())))),
+            (&ready(), known()),
+            (&booking(), known()),
+            (&shipped(), known()),
+            (&voiding(), known()),
+            (&cancelled(), known()),
+            (&unsettled(), known()),
+            (&voided(), known()),
+        ],
+    );
+}
+
+#[test]
+fn payment_processed() {
+    let nothing = || Step::Nothing;
+    check(
+        paid(),
+        [
+            (UNKNOWN, same(Err(UNKNOWN_ORDER))),
+            (&ready(), same(Ok(Step::record_and_go_on(intent())))),
+            (&booking(), [book(), done(Step::record), book(), book()].map(Ok)),
+            (&shipped(), same(Ok(nothing()))),
+            (&voiding(), [void(), void(), void(), give_up()].map(Ok)),
+            (&cancelled(), [nothing(), done(Step::record_and_go_on), nothing(), nothing()].map(Ok)),
+            (&unsettled(), [settle(), done(Step::record_and_go_on), nothing(), nothing()].map(Ok)),
+            (&voided(), same(Ok(nothing()))),
+        ],
+    );
+}
+
+#[test]
+fn order_cancelled() {
+    let nothing = || Step::Nothing;
+    let cancel = || Step::record(Change::Cancelled);
+    check(
+        OrderCancelled { order_id: order(), reason: CancellationReason::CustomerRequest },
+        [
+            (UNKNOWN, same(Ok(cancel()))),
+            (&ready(), same(Ok(cancel()))),
+            (&booking(), [settle(), done(Step::record_and_go_on), cancel(), settle()].map(Ok)),
+            (&shipped(), same(Ok(Step::record_and_go_on(Change::VoidIntended)))),
+            (&voiding(), [void(), void(), void(), give_up()].map(Ok)),
+            (&cancelled(), [nothing(), done(Step::record_and_go_on), nothing(), nothing()].map(Ok)),
+            (&unsettled(), [nothing(), done(Step::record_and_go_on), nothing(), nothing()].map(Ok)),
+            (&voided(), same(Ok(nothing()))),
+        ],
+    );
+}
+
+#[test]
+fn whatever_is_not_listed_is_early_for_an_unknown_order_and_nothing_for_a_known_one() {
+    let known = || same(Ok(Step::Nothing));
+    check(
+        ShipmentCancelled { order_id: order(), shipment_id: shipment() },
+        [
+            (UNKNOWN, same(Err(UNKNOWN_ORDER))),
+            (&ready(), known()),
+            (&booking(), known()),
+            (&shipped(), known()),
+            (&voiding(), known()),
+            (&cancelled(), known()),
+            (&unsettled(), known()),
+            (&voided(), known()),
+        ],
+    );
+}
+
+#[test]
+fn an_order_that_was_cancelled_before_it_was_known_is_never_ready() {
+    let state = state(&[Change::Cancelled]);
+    assert_eq!(state, State::Cancelled);
+    for payload in [Payload::from(created()), Payload::from(paid())] {
+        assert_eq!(Shipping::decide(&state, &event(payload), None), Ok(Step::Nothing));
+    }
+}
+
+#[test]
+fn the_states_are_what_the_changes_made_of_them() {
+    let shipment = shipment();
+    for (given, then) in [
+        (UNKNOWN, State::Unknown),
+        (&ready(), State::Ready { address: address() }),
+        (&booking(), State::Booking { shipment: shipment.clone(), address: address() }),
+        (&shipped(), State::Shipped { shipment: shipment.clone() }),
+        (&voiding(), State::Voiding { shipment: shipment.clone() }),
+        (&[&unsettled()[..], &[booked()]].concat(), State::Voiding { shipment: shipment.clone() }),
+        (&[&cancelled()[..], &[booked()]].concat(), State::Voiding { shipment: shipment.clone() }),
+        (&cancelled(), State::Cancelled),
+        (&unsettled(), State::Unsettled { shipment: shipment.clone() }),
+        (&voided(), State::Voided),
+    ] {
+        assert_eq!(state(given), then, "{given:?}");
+    }
+}
+
+#[test]
+fn what_is_published_tells_the_change() {
+    for step in [done(Step::record), give_up()] {
+        let Step::Commit(mut commit) = step else { panic!("no commit") };
+        assert_eq!(Shipping::told(&event(commit.events.remove(0))), commit.change);
+    }
+    assert_eq!(Shipping::told(&event(created())), None);
+}
+
+/// Rows are never changed, so every later build has to read them like this.
+#[test]
+fn changes_are_stored_like_this() {
+    let address = json!({ "name": "Ada", "line1": "Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE" });
+    for (change, stored) in [
+        (ordered(), json!({ "ordered": { "address": address } })),
+        (intent(), json!({ "bookingIntended": { "shipment": shipment() } })),
+        (booked(), json!({ "booked": { "shipment": shipment() } })),
+        (Change::Cancelled, json!("cancelled")),
+        (Change::VoidIntended, json!("voidIntended")),
+        (Change::Voided, json!("voided")),
+    ] {
+        assert_eq!(serde_json::to_value(&change).unwrap(), stored);
+        assert_eq!(serde_json::from_value::<Change>(stored).unwrap(), change);
+    }
+}
+
+const UNKNOWN: &[Change] = &[];
+const UNKNOWN_ORDER: Rejection = Rejection::TooEarly("no OrderCreated yet");
+
+fn ready() -> Vec<Change> {
+    vec![ordered()]
+}
+
+fn booking() -> Vec<Change> {
+    vec![ordered(), intent()]
+}
+
+fn shipped() -> Vec<Change> {
+    vec![ordered(), intent(), booked()]
+}
+
+fn voiding() -> Vec<Change> {
+    vec![ordered(), intent(), booked(), Change::VoidIntended]
+}
+
+fn cancelled() -> Vec<Change> {
+    vec![ordered(), Change::Cancelled]
+}
+
+fn unsettled() -> Vec<Change> {
+    vec![ordered(), intent(), Change::Cancelled]
+}
+
+fn voided() -> Vec<Change> {
+    vec![ordered(), intent(), booked(), Change::VoidIntended, Change::Voided]
+}
+
+fn state(changes: &[Change]) -> State {
+    changes.iter().cloned().fold(State::default(), Shipping::evolve)
+}
+
+fn ordered() -> Change {
+    Change::Ordered { address: address() }
+}
+
+fn intent() -> Change {
+    Change::BookingIntended { shipment: shipment() }
+}
+
+fn booked() -> Change {
+    Change::Booked { shipment: shipment() }
+}
+
+fn same(decision: Decision) -> [Decision; 4] {
+    [decision.clone(), decision.clone(), decision.clone(), decision]
+}
+
+fn book() -> Next {
+    Step::Perform(Effect::Book { shipment: shipment(), address: address() })
+}
+
+fn settle() -> Next {
+    Step::Perform(Effect::Settle { shipment: shipment() })
+}
+
+fn void() -> Next {
+    Step::Perform(Effect::Void { shipment: shipment() })
+}
+
+fn done(record: impl Fn(Change) -> Next) -> Next {
+    let (carrier, tracking_number) = (text("Parcel Service"), text("SPS1"));
+    record(booked()).publishing(ShipmentCreated {
+        order_id: order(),
+        shipment_id: shipment(),
+        carrier,
+        tracking_number,
+    })
+}
+
+fn give_up() -> Next {
+    Step::record(Change::Voided).publishing(ShipmentCancelled { order_id: order(), shipment_id: shipment() })
+}
+
+fn order() -> OrderId {
+    OrderId::new("ord_1").unwrap()
+}
+
+fn shipment() -> ShipmentId {
+    ShipmentId::of(&order())
+}
+
+fn text(text: &str) -> Text {
+    Text::new(text).unwrap()
+}
+
+fn address() -> Address {
+    created().details.shipping_address
+}
+
+fn paid() -> PaymentProcessed {
+    let amount = Money::new(1990, "EUR").unwrap();
+    PaymentProcessed { order_id: order(), payment_id: PaymentId::of(&order()), amount }
+}
+
+fn created() -> OrderCreated {
+    serde_json::from_value(json!({
+        "orderId": "ord_1",
+        "customer": { "id": "c1", "email": "ada@example.com" },
+        "lines": [{ "sku": "A-1", "quantity": 2, "unitPrice": { "amount": 995, "currency": "EUR" } }],
+        "total": { "amount": 1990, "currency": "EUR" },
+        "shippingAddress": {
+            "name": "Ada", "line1": "Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
+        },
+        "paymentMethod": "pm_card_visa"
+    }))
+    .unwrap()
+}
+
+fn event(payload: impl Into<Payload>) -> Event {
+    let context = Context {
+        id: EventId::from_parts(0, [0; 10]),
+        source: Source::ORDERS,
+        subject: order(),
+        time: Time::from_millis(0),
+        sequence: None,
+        correlation_id: None,
+        causation_id: None,
+        trace_parent: None,
+        trace_state: None,
+        extensions: Extensions::new(),
+    };
+    Event { context, data: payload.into() }
+}

@@ -1,0 +1,475 @@
+//! The whole service on ports in memory: crashes and overlaps at every call of a port, made to happen.
+//!
+//! Each port call has a pause before it and one after it. Where an attempt's [`Pace`] is used up it stands still there,
+//! as a function that hangs; dropping it is a crash.
+
+use std::cell::Cell;
+use std::collections::{BTreeSet, VecDeque};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use orderflow_consumer::memory::{MemoryLog, World};
+use orderflow_consumer::port::{Appended, Chance, Log};
+use orderflow_consumer::{Adjustment, Delivery, Handle, Handled, Kind, Ledger, Outcome, Process, Row};
+use orderflow_contracts::{
+    CancellationReason, Context, Event, EventId, Extensions, Money, OrderCancelled, OrderCreated, OrderId, Payload,
+    PaymentId, PaymentProcessed, ShipmentId, Source, Time,
+};
+use serde_json::json;
+
+use crate::carrier::{Booking, BookingRequest, Carrier, CarrierError};
+use crate::domain::Shipping;
+use crate::hands::Hands;
+use crate::simulation::{Entry, KEY_LIFETIME, MemoryRegister, Register, Simulation};
+
+#[test]
+fn an_order_is_shipped_once_it_is_paid() {
+    let shop = Shop::new();
+    assert_eq!(shop.handle(&created(BERLIN)), Ok(Handled::Changed));
+    assert_eq!(shop.handle(&paid()), Ok(Handled::Changed));
+    assert_eq!(shop.handle(&paid()), Ok(Handled::Duplicate));
+    assert_eq!(shop.published(), ["ShipmentCreated"]);
+    let Payload::ShipmentCreated(told) = &shop.log.published()[0].data else { panic!("another event") };
+    let booking = shop.carrier().find(&told.shipment_id).now_or_never().unwrap().unwrap().unwrap();
+    assert_eq!((&told.carrier, &told.tracking_number), (&booking.carrier, &booking.tracking_number));
+    shop.check_parcels();
+}
+
+#[test]
+fn the_attempt_that_wrote_an_intent_asks_nothing_first() {
+    let shop = Shop::new();
+    for event in [created(BERLIN), paid(), cancelled()] {
+        let pace = Pace::until("before find");
+        assert_eq!(shop.attempt(event, &pace).now_or_never(), Some(Ok(Handled::Changed)));
+    }
+    assert_eq!(shop.published(), ["ShipmentCreated", "ShipmentCancelled"]);
+}
+
+#[test]
+fn a_payment_before_the_order_is_known_is_early() {
+    let shop = Shop::new();
+    assert_eq!(shop.handle(&paid()), Err(Kind::Transient));
+    shop.deliver_all([created(BERLIN), paid()]);
+    assert_eq!(shop.published(), ["ShipmentCreated"]);
+}
+
+#[test]
+fn failures_that_pass_are_tried_again_until_they_have_passed() {
+    let shop = Shop::new();
+    shop.deliver_all([created("SIM-UNAVAILABLE-9")]);
+    for _ in 0..9 {
+        assert_eq!(shop.handle(&paid()), Err(Kind::Transient));
+    }
+    assert_eq!(shop.handle(&paid()), Ok(Handled::Changed));
+    assert_eq!((shop.published(), shop.entry().bookings), (vec!["ShipmentCreated"], 1));
+}
+
+#[test]
+fn a_booking_that_the_carrier_refuses_is_permanent_and_the_order_can_still_be_cancelled() {
+    let shop = Shop::new();
+    shop.deliver_all([created("SIM-REFUSED")]);
+    assert_eq!(shop.handle(&paid()), Err(Kind::Permanent));
+    assert_eq!(shop.handle(&paid()), Err(Kind::Permanent), "after a redrive");
+    assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
+    assert_eq!(shop.handle(&paid()), Ok(Handled::Unchanged));
+    assert_eq!((shop.published(), shop.entry().bookings), (vec![], 0));
+}
+
+#[test]
+fn a_void_that_the_carrier_refuses_is_permanent() {
+    let shop = Shop::new();
+    shop.deliver_all([created("SIM-NO-VOID"), paid()]);
+    assert_eq!(shop.handle(&cancelled()), Err(Kind::Permanent));
+    assert_eq!(shop.handle(&cancelled()), Err(Kind::Permanent), "after a redrive");
+    assert_eq!(shop.handle(&paid()), Ok(Handled::Duplicate));
+    assert_eq!(shop.published(), ["ShipmentCreated"]);
+}
+
+/// A person may have called the carrier meanwhile.
+#[test]
+fn a_shipment_that_was_voided_by_hand_is_found_so() {
+    let shop = Shop::new();
+    shop.deliver_all([created(BERLIN), paid()]);
+    shop.crash(&cancelled(), "before void");
+    shop.carrier().void(&shipment()).now_or_never().unwrap().unwrap();
+    shop.world.pass(KEY_LIFETIME);
+    assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
+    assert_eq!(shop.published(), ["ShipmentCreated", "ShipmentCancelled"]);
+}
+
+#[test]
+fn what_the_carrier_refuses_is_told_without_the_address() {
+    let shop = Shop::new();
+    shop.deliver_all([created("SIM-REFUSED")]);
+    let process = Process::<Shipping, _, _, _>::new(Ledger::new(&shop.log, &shop.world), Hands::new(shop.carrier()));
+    let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
+    let failure = process.handle(&paid(), &delivery).now_or_never().unwrap().unwrap_err();
+    assert_eq!(failure.reason(), "the carrier refuses: it does not deliver there");
+}
+
+#[test]
+fn an_order_can_be_cancelled_at_every_moment_of_its_way() {
+    for (script, published) in [
+        (vec![cancelled(), created(BERLIN), paid()], vec![]),
+        (vec![created(BERLIN), cancelled(), paid()], vec![]),
+        (vec![created(BERLIN), paid(), cancelled()], BOTH.to_vec()),
+        (vec![created(BERLIN), paid(), cancelled(), cancelled(), paid()], BOTH.to_vec()),
+    ] {
+        let shop = Shop::new();
+        shop.deliver_all(script);
+        assert_eq!(shop.published(), published);
+        shop.check_parcels();
+    }
+}
+
+#[test]
+fn a_cancellation_settles_a_booking_whose_function_crashed_in_it() {
+    for (place, published) in [("before book", vec![]), ("after book", BOTH.to_vec())] {
+        let shop = Shop::new();
+        shop.deliver_all([created(BERLIN)]);
+        shop.crash(&paid(), place);
+        assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed), "crash {place}");
+        shop.deliver_all([paid()]);
+        assert_eq!(shop.published(), published, "crash {place}");
+        shop.check_parcels();
+    }
+}
+
+#[test]
+fn a_booking_that_the_cancellation_did_not_see_yet_is_recorded_and_voided() {
+    let shop = Shop::new();
+    shop.deliver_all([created(BERLIN)]);
+    let pace = Pace::until("before book");
+    let mut booking = pin!(shop.attempt(paid(), &pace));
+    assert!(booking.as_mut().now_or_never().is_none());
+    assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
+    pace.release();
+    assert_eq!(booking.now_or_never(), Some(Ok(Handled::Changed)));
+    assert_eq!(shop.published(), BOTH);
+    shop.check_parcels();
+}
+
+#[test]
+fn a_booking_that_the_cancellation_did_not_see_yet_is_voided_even_if_its_function_crashed() {
+    let shop = Shop::new();
+    shop.deliver_all([created(BERLIN)]);
+    let pace = Pace::until("before book");
+    {
+        let mut booking = pin!(shop.attempt(paid(), &pace));
+        assert!(booking.as_mut().now_or_never().is_none());
+        assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
+        pace.hold("after book");
+        assert!(booking.now_or_never().is_none());
+    }
+    assert_eq!((shop.published(), shop.entry().bookings), (vec![], 1), "booked, and nobody knows");
+    assert_eq!(shop.handle(&paid()), Ok(Handled::Changed));
+    assert_eq!(shop.published(), BOTH);
+    shop.check_parcels();
+}
+
+#[test]
+fn attempts_that_overlap_book_once() {
+    for place in ["before book", "after book", "before append"] {
+        let shop = Shop::new();
+        shop.deliver_all([created(BERLIN)]);
+        let pace = Pace::until(place);
+        let mut slow = pin!(shop.attempt(paid(), &pace));
+        assert!(slow.as_mut().now_or_never().is_none());
+        assert_eq!(shop.handle(&paid()), Ok(Handled::Changed), "held {place}");
+        pace.release();
+        assert!(slow.now_or_never().is_some_and(|handled| handled.is_ok()), "held {place}");
+        assert_eq!((shop.published(), shop.entry().bookings), (vec!["ShipmentCreated"], 1), "held {place}");
+    }
+}
+
+/// Every message comes again at once after a crash, or behind all others, and the carrier has forgotten its keys by
+/// then. Two crashes at any two pauses.
+#[test]
+fn crashes_at_any_pause_change_nothing() {
+    for (script, in_order) in [
+        (vec![created(BERLIN), paid()], &BOTH[..1]),
+        (vec![created("SIM-UNAVAILABLE-1"), paid()], &BOTH[..1]),
+        (vec![created(BERLIN), paid(), cancelled()], &BOTH),
+    ] {
+        for (first, second) in pairs(40) {
+            let shop = Shop::new();
+            shop.deliver_with_crashes(&script, &[first, second], Redelivery::AtOnce);
+            assert_eq!(shop.published(), in_order, "crashes at {first} and {second}");
+            shop.check_parcels();
+
+            let shop = Shop::new();
+            shop.deliver_with_crashes(&script, &[first, second], Redelivery::BehindAllOthers);
+            let published = shop.published();
+            let late: &[&str] = if script.len() > 2 { &[] } else { in_order };
+            assert!(published == in_order || published == late, "crashes at {first} and {second}: {published:?}");
+            shop.check_parcels();
+        }
+    }
+}
+
+/// The booking and the cancelling attempt take their steps in any order, and each may crash once.
+#[test]
+fn attempts_that_overlap_in_any_order_agree() {
+    let mut seen = BTreeSet::new();
+    for (seed, postal_code) in (0..1_500).flat_map(|seed| [(seed, BERLIN), (seed, "SIM-UNAVAILABLE-1")]) {
+        let shop = Shop::new();
+        let chance = World::new(seed);
+        shop.deliver_all([created(postal_code)]);
+        // Either two attempts at one message overlap, or one of them crashes: a queue hands a message out again
+        // only after the function that had it before is over.
+        let twice = chance.below(2) == 0;
+        let paces = [Pace::of(0), Pace::of(0), Pace::of(0)];
+        let mut attempts: Vec<Option<LocalBoxFuture<'_, _>>> = vec![
+            Some(shop.attempt(paid(), &paces[0]).boxed_local()),
+            Some(shop.attempt(cancelled(), &paces[1]).boxed_local()),
+            twice.then(|| shop.attempt(paid(), &paces[2]).boxed_local()),
+        ];
+        while attempts.iter().any(Option::is_some) {
+            let turn = usize::try_from(chance.below(3)).unwrap();
+            let Some(attempt) = &mut attempts[turn] else { continue };
+            paces[turn].grant(1);
+            let over = attempt.now_or_never().is_some();
+            if over || (!twice && chance.below(20) == 0) {
+                attempts[turn] = None;
+            }
+        }
+        shop.world.pass(KEY_LIFETIME);
+        shop.deliver_all([paid(), cancelled()]);
+        shop.check_parcels();
+        seen.insert(shop.published().join(" "));
+    }
+    let all = ["", "ShipmentCreated ShipmentCancelled"];
+    assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
+}
+
+const BERLIN: &str = "10115";
+const BOTH: [&str; 2] = ["ShipmentCreated", "ShipmentCancelled"];
+
+/// How far an attempt may go.
+struct Pace {
+    steps: Cell<u32>,
+    hold: Cell<Option<&'static str>>,
+}
+
+impl Pace {
+    /// So many pauses are passed.
+    fn of(steps: u32) -> Self {
+        Self { steps: Cell::new(steps), hold: Cell::new(None) }
+    }
+
+    /// The first pause of that name is not passed.
+    fn until(place: &'static str) -> Self {
+        Self { steps: Cell::new(u32::MAX), hold: Cell::new(Some(place)) }
+    }
+
+    fn hold(&self, place: &'static str) {
+        self.hold.set(Some(place));
+    }
+
+    fn release(&self) {
+        self.hold.set(None);
+    }
+
+    fn grant(&self, steps: u32) {
+        self.steps.set(self.steps.get() + steps);
+    }
+
+    async fn pause(&self, place: &'static str) {
+        poll_fn(|_| {
+            if self.hold.get() == Some(place) || self.steps.get() == 0 {
+                return Poll::Pending;
+            }
+            self.steps.set(self.steps.get() - 1);
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// A port whose calls are paced.
+struct Paced<'a, T> {
+    port: T,
+    pace: &'a Pace,
+}
+
+impl<T: Log> Log for Paced<'_, T> {
+    async fn read(&self, order: &OrderId) -> Outcome<Vec<Row>> {
+        self.pace.pause("before read").await;
+        self.port.read(order).await
+    }
+
+    async fn append(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment]) -> Outcome<Appended> {
+        self.pace.pause("before append").await;
+        let appended = self.port.append(order, row, adjustments).await;
+        self.pace.pause("after append").await;
+        appended
+    }
+}
+
+impl<T: Carrier> Carrier for Paced<'_, T> {
+    async fn book(&self, request: &BookingRequest) -> Result<Booking, CarrierError> {
+        self.pace.pause("before book").await;
+        let booking = self.port.book(request).await;
+        self.pace.pause("after book").await;
+        booking
+    }
+
+    async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError> {
+        self.pace.pause("before find").await;
+        let booking = self.port.find(shipment).await;
+        self.pace.pause("after find").await;
+        booking
+    }
+
+    async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
+        self.pace.pause("before void").await;
+        let voided = self.port.void(shipment).await;
+        self.pace.pause("after void").await;
+        voided
+    }
+}
+
+/// When a message comes again after a crash.
+#[derive(Clone, Copy)]
+enum Redelivery {
+    AtOnce,
+    BehindAllOthers,
+}
+
+/// The service's table, the carrier, and the world around them.
+struct Shop {
+    world: World,
+    log: MemoryLog,
+    register: MemoryRegister,
+}
+
+impl Shop {
+    fn new() -> Self {
+        Self { world: World::new(7), log: MemoryLog::default(), register: MemoryRegister::default() }
+    }
+
+    fn carrier(&self) -> Simulation<&MemoryRegister, &World> {
+        Simulation::new(&self.register, &self.world)
+    }
+
+    async fn attempt(&self, event: Event, pace: &Pace) -> Result<Handled, Kind> {
+        let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
+        let hands = Hands::new(Paced { port: self.carrier(), pace });
+        let process = Process::<Shipping, _, _, _>::new(ledger, hands);
+        let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
+        process.handle(&event, &delivery).await.map_err(|failure| failure.kind())
+    }
+
+    fn handle(&self, event: &Event) -> Result<Handled, Kind> {
+        self.attempt(event.clone(), &Pace::of(u32::MAX)).now_or_never().expect("nothing holds it")
+    }
+
+    fn crash(&self, event: &Event, at: &'static str) {
+        let crashed = self.attempt(event.clone(), &Pace::until(at)).now_or_never().is_none();
+        assert!(crashed, "it never came {at}");
+    }
+
+    /// Delivers each message until it is handled.
+    fn deliver_all(&self, script: impl IntoIterator<Item = Event>) {
+        let script: Vec<Event> = script.into_iter().collect();
+        self.deliver_with_crashes(&script, &[], Redelivery::AtOnce);
+    }
+
+    /// The same, with a crash after so many pauses, and the next one so many after that.
+    fn deliver_with_crashes(&self, script: &[Event], crashes: &[u32], redelivery: Redelivery) {
+        let mut crashes = crashes.iter().copied();
+        let mut pace = Pace::of(crashes.next().unwrap_or(u32::MAX));
+        let mut queue: VecDeque<Event> = script.iter().cloned().collect();
+        while let Some(event) = queue.pop_front() {
+            let result = self.attempt(event.clone(), &pace).now_or_never();
+            if result.is_none() {
+                pace = Pace::of(crashes.next().unwrap_or(u32::MAX));
+                self.world.pass(KEY_LIFETIME);
+            }
+            let again = match result {
+                Some(Ok(_)) => false,
+                Some(Err(Kind::Permanent)) => panic!("{} can never be handled", event.kind()),
+                Some(Err(Kind::Transient | Kind::Misconfigured)) | None => true,
+            };
+            match redelivery {
+                Redelivery::AtOnce if again => queue.push_front(event),
+                Redelivery::BehindAllOthers if again => queue.push_back(event),
+                Redelivery::AtOnce | Redelivery::BehindAllOthers => {}
+            }
+        }
+    }
+
+    fn published(&self) -> Vec<&'static str> {
+        self.log.published().iter().map(|event| event.kind().as_str()).collect()
+    }
+
+    fn entry(&self) -> Entry {
+        self.register.entry(&shipment()).now_or_never().unwrap().unwrap()
+    }
+
+    /// Booked and voided at most once, and exactly what was told.
+    fn check_parcels(&self) {
+        let entry = self.entry();
+        let told = |kind| self.published().iter().filter(|published| **published == kind).count();
+        assert_eq!(usize::try_from(entry.bookings), Ok(told("ShipmentCreated")), "bookings");
+        assert_eq!(usize::from(entry.voided_at.is_some()), told("ShipmentCancelled"), "voids");
+        assert!(entry.bookings <= 1, "booked twice");
+    }
+}
+
+/// All pairs of numbers below `bound`.
+fn pairs(bound: u32) -> impl Iterator<Item = (u32, u32)> {
+    (0..bound).flat_map(move |first| (0..bound).map(move |second| (first, second)))
+}
+
+fn order() -> OrderId {
+    OrderId::new("ord_1").unwrap()
+}
+
+fn shipment() -> ShipmentId {
+    ShipmentId::of(&order())
+}
+
+fn created(postal_code: &str) -> Event {
+    let created: OrderCreated = serde_json::from_value(json!({
+        "orderId": "ord_1",
+        "customer": { "id": "c1", "email": "ada@example.com" },
+        "lines": [{ "sku": "A-1", "quantity": 2, "unitPrice": { "amount": 995, "currency": "EUR" } }],
+        "total": { "amount": 1990, "currency": "EUR" },
+        "shippingAddress": {
+            "name": "Ada", "line1": "Road 1", "city": "Berlin", "postalCode": postal_code, "country": "DE"
+        },
+        "paymentMethod": "pm_card_visa"
+    }))
+    .unwrap();
+    event(1, Source::ORDERS, created)
+}
+
+fn paid() -> Event {
+    let (payment_id, amount) = (PaymentId::of(&order()), Money::new(1990, "EUR").unwrap());
+    event(2, Source::PAYMENT, PaymentProcessed { order_id: order(), payment_id, amount })
+}
+
+fn cancelled() -> Event {
+    let cancelled = OrderCancelled { order_id: order(), reason: CancellationReason::CustomerRequest };
+    event(3, Source::ORDERS, cancelled)
+}
+
+fn event(number: u8, source: Source, payload: impl Into<Payload>) -> Event {
+    let context = Context {
+        id: EventId::from_parts(0, [number; 10]),
+        source,
+        subject: order(),
+        time: Time::from_millis(0),
+        sequence: None,
+        correlation_id: None,
+        causation_id: None,
+        trace_parent: None,
+        trace_state: None,
+        extensions: Extensions::new(),
+    };
+    Event { context, data: payload.into() }
+}

@@ -1,1 +1,5 @@
-//! orderflow-tests
+//! What the tests that cross services share: a shop on a deployed stack, seen from outside.
+
+mod shop;
+
+pub use shop::{Channel, SERVICES, Service, Shop, eventually};

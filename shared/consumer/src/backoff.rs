@@ -14,7 +14,8 @@ pub fn backoff_seconds(receive_count: u32, cap_seconds: u32, chance: &impl Chanc
     u32::try_from(chance.below(u64::from(bound) + 1)).unwrap_or(bound)
 }
 
-/// The same within a handler, for collisions that pass in milliseconds: from 0 to `5 ms · 2^attempt`, at most 200 ms.
+/// The same within a handler, for collisions that pass in milliseconds: from 0 to `5 ms · 2^attempt`, counted from 1, at
+/// most 200 ms.
 pub(crate) fn collision_pause(attempt: u32, chance: &impl Chance) -> Duration {
     let bound = 5_u64.saturating_mul(1 << attempt.min(8)).min(200);
     Duration::from_millis(chance.below(bound + 1))

@@ -20,9 +20,15 @@ use crate::park::Letter;
 use crate::port::{Chance, Clock, DeadLetters, Visibility};
 use crate::telemetry;
 
-/// What is kept of the invocation's time to put failed messages back and to answer. A record that is at work then is
-/// given up, as if the function had crashed in it.
+/// What is kept of the invocation's time to park and put back what failed. A record that is at work then is given up, as
+/// if the function had crashed in it.
 const RESERVE: Duration = Duration::from_millis(750);
+
+/// What is kept, of that, for the answer: without it Lambda takes every record of the batch for failed.
+const ANSWER: Duration = Duration::from_millis(150);
+
+/// SQS changes the visibility of so many messages at once (its quota).
+const MAX_CHANGES: usize = 10;
 
 /// How much time must be left, beyond the reserve, to begin with another record.
 const LEAST: Duration = Duration::from_secs(1);
@@ -108,7 +114,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
             groups.entry(group.unwrap_or_else(|| format!("\0{index}"))).or_default().push(record);
         }
         let again = join_all(groups.into_values().map(|records| self.run_group(records, deadline))).await.concat();
-        self.put_back(&again).await;
+        self.put_back(&again, deadline).await;
         let mut response = SqsBatchResponse::default();
         for (record, _) in again {
             response.add_failure(record.message_id.unwrap_or_default());
@@ -119,15 +125,36 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
     async fn run_group(&self, records: Vec<SqsMessage>, deadline: Time) -> Vec<(SqsMessage, u32)> {
         let mut again = Vec::new();
         for record in records {
-            if !again.is_empty() || self.world.now().until(deadline) < RESERVE + LEAST {
-                again.push((record, 0));
-                continue;
-            }
-            if let Fate::Again(seconds) = self.run_record(&record, deadline).await {
+            let waits = !again.is_empty() || self.time_left(deadline, RESERVE) < LEAST;
+            // A message at its last receive has no other chance: it does not wait for one that could not be parked, and
+            // is attempted in whatever time is left.
+            let fate = if waits && !self.is_last_receive(&record) {
+                Fate::Again(0)
+            } else {
+                self.run_record(&record, deadline).await
+            };
+            if let Fate::Again(seconds) = fate {
                 again.push((record, seconds));
             }
         }
         again
+    }
+
+    fn is_last_receive(&self, record: &SqsMessage) -> bool {
+        receive_count(record) >= self.settings.max_receive_count
+    }
+
+    fn time_left(&self, deadline: Time, reserve: Duration) -> Duration {
+        self.world.now().until(deadline).saturating_sub(reserve)
+    }
+
+    /// Does `work`, unless it takes longer than until `reserve` before the deadline.
+    async fn in_time<T>(&self, deadline: Time, reserve: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let time_up = pin!(self.world.sleep(self.time_left(deadline, reserve)));
+        match select(pin!(work), time_up).await {
+            Either::Left((result, _)) => Some(result),
+            Either::Right(_) => None,
+        }
     }
 
     async fn run_record(&self, record: &SqsMessage, deadline: Time) -> Fate {
@@ -148,7 +175,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
                     info!(?handled, "handled");
                     Fate::Acknowledged
                 }
-                Err(failure) => self.settle(record, receive_count, failure).await,
+                Err(failure) => self.settle(record, failure, deadline).await,
             }
         }
         .instrument(span)
@@ -157,6 +184,15 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
 
     /// Handles one record; a panic and a time-out are failures of this record alone.
     async fn attempt(&self, record: &SqsMessage, deadline: Time) -> Outcome<Handled> {
+        let attempt = AssertUnwindSafe(self.handle(record, deadline)).catch_unwind();
+        match self.in_time(deadline, RESERVE, attempt).await {
+            Some(Ok(result)) => result,
+            Some(Err(_panic)) => Err(Failure::transient("the handler panicked")),
+            None => Err(time_up()),
+        }
+    }
+
+    async fn handle(&self, record: &SqsMessage, deadline: Time) -> Outcome<Handled> {
         let (fact, text) = open::<H::Fact>(record.body.as_deref().unwrap_or_default())?;
         let span = Span::current();
         span.record("order_id", fact.context().subject.as_str());
@@ -165,32 +201,24 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
         if !self.handler.consumes(&fact) {
             return Ok(Handled::Ignored);
         }
-        let delivery = Delivery { text: &text, deadline };
-        let attempt = pin!(AssertUnwindSafe(self.handler.handle(&fact, &delivery)).catch_unwind());
-        let time_left = self.world.now().until(deadline).saturating_sub(RESERVE);
-        let time_up = pin!(self.world.sleep(time_left));
-        match select(attempt, time_up).await {
-            Either::Left((Ok(result), _)) => result,
-            Either::Left((Err(_panic), _)) => Err(Failure::transient("the handler panicked")),
-            Either::Right(_) => Err(Failure::transient("the function's time was up")),
-        }
+        self.handler.handle(&fact, &Delivery { text: &text, deadline }).await
     }
 
     /// Decides what becomes of a record that failed.
-    async fn settle(&self, record: &SqsMessage, receive_count: u32, failure: Failure) -> Fate {
-        let seconds = backoff_seconds(receive_count, self.settings.max_backoff_seconds, &self.world);
+    async fn settle(&self, record: &SqsMessage, failure: Failure, deadline: Time) -> Fate {
+        let seconds = backoff_seconds(receive_count(record), self.settings.max_backoff_seconds, &self.world);
         let retryable = failure.kind().is_retryable();
-        let is_last = receive_count >= self.settings.max_receive_count;
         match failure.kind() {
             Kind::Misconfigured => error!(reason = failure.reason(), "failed: the deployment must be mended"),
             Kind::Transient => warn!(reason = failure.reason(), "failed, may pass"),
             Kind::Permanent => warn!(reason = failure.reason(), "failed for ever"),
         }
-        if retryable && !is_last {
+        if retryable && !self.is_last_receive(record) {
             return Fate::Again(seconds);
         }
         let letter = Letter::about(record, &failure, &self.settings.function, self.world.now());
-        match self.queue.park(&letter).await {
+        let parked = self.in_time(deadline, ANSWER, self.queue.park(&letter)).await;
+        match parked.unwrap_or_else(|| Err(time_up())) {
             Ok(()) => {
                 warn!(retryable, "parked in the dead-letter queue");
                 Fate::Acknowledged
@@ -203,19 +231,24 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
         }
     }
 
-    async fn put_back(&self, again: &[(SqsMessage, u32)]) {
+    async fn put_back(&self, again: &[(SqsMessage, u32)], deadline: Time) {
         let changes: Vec<(String, u32)> =
             again.iter().filter_map(|(record, seconds)| Some((record.receipt_handle.clone()?, *seconds))).collect();
-        if changes.is_empty() {
-            return;
-        }
-        if let Err(failure) = self.queue.set(&changes).await {
-            warn!(
-                reason = failure.reason(),
-                "visibility not changed: the messages come back after the queue's own time-out"
-            );
+        for changes in changes.chunks(MAX_CHANGES) {
+            let result = self.in_time(deadline, ANSWER, self.queue.set(changes)).await;
+            if let Err(failure) = result.unwrap_or_else(|| Err(time_up())) {
+                warn!(
+                    request_id = telemetry::request_id(),
+                    reason = failure.reason(),
+                    "visibility not changed: the messages come back after the queue's own time-out"
+                );
+            }
         }
     }
+}
+
+fn time_up() -> Failure {
+    Failure::transient("the function's time was up")
 }
 
 /// How often SQS has handed out the record, this time included.
@@ -244,3 +277,6 @@ where
     }))
     .await
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,9 +84,10 @@ impl QueueSettings {
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let queue_url = environment.text("QUEUE_URL");
         let dead_letter_queue_url = environment.text("DEAD_LETTER_QUEUE_URL");
-        // 1,000 is SQS's limit of maxReceiveCount, 43,200 s its limit of a visibility timeout.
+        // 1,000 is SQS's limit of maxReceiveCount. Its limit of a visibility timeout is twelve hours since the message was
+        // received, of which the function has taken some.
         let max_receive_count = environment.number("MAX_RECEIVE_COUNT", 1..=1_000);
-        let max_backoff_seconds = environment.number("MAX_BACKOFF_SECONDS", 1..=43_200);
+        let max_backoff_seconds = environment.number("MAX_BACKOFF_SECONDS", 1..=39_600);
         let function = environment.text("AWS_LAMBDA_FUNCTION_NAME");
         Some(Self {
             queue_url: queue_url?,
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(
             error,
             "the function is not configured: DEAD_LETTER_QUEUE_URL is not set; \
-             MAX_BACKOFF_SECONDS must be a whole number from 1 to 43200; AWS_LAMBDA_FUNCTION_NAME is not set"
+             MAX_BACKOFF_SECONDS must be a whole number from 1 to 39600; AWS_LAMBDA_FUNCTION_NAME is not set"
         );
     }
 }

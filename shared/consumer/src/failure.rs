@@ -26,48 +26,71 @@ impl Kind {
         }
     }
 
-    /// The kind of an AWS service's answer, by its HTTP status and its error code.
+    /// The kind of an AWS service's answer, by its HTTP status and its error code, which is empty where it has none.
     ///
     /// Throttling and server faults come with many codes, and new ones appear, so the status decides what no code
-    /// does: a server's fault (5xx) passes, a client's (4xx) does not.
+    /// does: a server's fault (5xx) passes, a refusal is mended, any other fault of the client's (4xx) stays.
     #[must_use]
     pub fn of_answer(status: u16, code: &str) -> Self {
         match code {
-            "AccessDenied"
-            | "AccessDeniedException"
-            | "AuthorizationError"
-            | "AuthorizationErrorException"
+            "AccountSendingPausedException"
+            | "ConfigurationSetDoesNotExist"
+            | "IncompleteSignature"
+            | "IncompleteSignatureException"
             | "InvalidClientTokenId"
-            | "KMSAccessDenied"
-            | "KMSAccessDeniedException"
+            | "InvalidSecurity"
+            | "InvalidSignatureException"
             | "MissingAuthenticationToken"
-            | "NotFound"
-            | "NotFoundException"
+            | "MissingAuthenticationTokenException"
+            | "OptInRequired"
             | "QueueDoesNotExist"
             | "AWS.SimpleQueueService.NonExistentQueue"
             | "ResourceNotFoundException"
             | "SignatureDoesNotMatch"
             | "UnrecognizedClientException" => Self::Misconfigured,
-            "ExpiredToken"
+            "BandwidthLimitExceeded"
+            | "EC2ThrottledException"
+            | "ExpiredToken"
             | "ExpiredTokenException"
-            | "KMSThrottling"
             | "LimitExceededException"
+            | "OverLimit"
+            | "PriorRequestNotComplete"
             | "ProvisionedThroughputExceededException"
+            | "ReplicatedWriteConflictException"
             | "RequestExpired"
             | "RequestLimitExceeded"
             | "RequestThrottled"
+            | "RequestThrottledException"
             | "RequestTimeout"
             | "RequestTimeoutException"
+            | "SlowDown"
             | "Throttled"
             | "ThrottledException"
             | "Throttling"
             | "ThrottlingException"
             | "TooManyRequestsException"
+            | "TransactionConflictException"
             | "TransactionInProgressException" => Self::Transient,
+            // DynamoDB, SNS and SQS each spell the troubles with a key of KMS in their own way.
+            _ if starts_with_kms(code) && code.contains("hrottl") => Self::Transient,
+            _ if starts_with_kms(code)
+                || code.starts_with("AccessDenied")
+                || code.starts_with("AuthorizationError") =>
+            {
+                Self::Misconfigured
+            }
             _ if status >= 500 || status == 429 || status == 408 => Self::Transient,
+            // Refused, or sent to something that is not there.
+            _ if matches!(status, 401 | 403 | 404) => Self::Misconfigured,
+            // A service always names its reason, so this was said by something else on the way to it.
+            "" => Self::Transient,
             _ => Self::Permanent,
         }
     }
+}
+
+fn starts_with_kms(code: &str) -> bool {
+    code.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("kms"))
 }
 
 /// Why something did not work out, and whether to try again. The reason is written for the operator who finds it in a
@@ -159,7 +182,19 @@ mod tests {
             (403, "AuthorizationError", Kind::Misconfigured),
             (400, "ResourceNotFoundException", Kind::Misconfigured),
             (404, "NotFound", Kind::Misconfigured),
+            (400, "TransactionConflictException", Kind::Transient),
+            (403, "ExpiredToken", Kind::Transient),
+            (400, "KMSThrottlingException", Kind::Transient),
+            (400, "KmsThrottled", Kind::Transient),
+            (400, "KMSAccessDeniedException", Kind::Misconfigured),
+            (400, "KmsDisabled", Kind::Misconfigured),
+            (400, "InvalidSignatureException", Kind::Misconfigured),
+            (403, "anything", Kind::Misconfigured),
+            (404, "anything", Kind::Misconfigured),
             (400, "ValidationException", Kind::Permanent),
+            (400, "", Kind::Transient),
+            (403, "", Kind::Misconfigured),
+            (400, "MessageRejected", Kind::Permanent),
             (413, "anything", Kind::Permanent),
         ] {
             assert_eq!(Kind::of_answer(status, code), kind, "{status} {code}");

@@ -1,6 +1,7 @@
 //! Effects that have no idempotency key, such as a mail: at least once, and twice only after a crash.
 
 use orderflow_contracts::Time;
+use tracing::warn;
 
 use crate::failure::{Failure, Outcome};
 use crate::port::{Acquired, Chance, Clock, Leases};
@@ -27,7 +28,8 @@ pub enum Leased {
 ///
 /// ```text
 ///   acquire ──► effect ──► complete
-///           │           └─ a crash here repeats the effect once the lease has run out
+///           │    │      └─ a crash here repeats the effect once the lease has run out
+///           │    └─ failed: release, and the next attempt may begin at once
 ///           └─ a crash here delays the effect until the lease has run out
 /// ```
 ///
@@ -48,8 +50,84 @@ pub async fn with_lease<W: Clock + Chance>(
         Acquired::Held => return Err(Failure::transient("another attempt is under way")),
         Acquired::Mine => {}
     }
-    effect.await?;
+    if let Err(failure) = effect.await {
+        // If this fails too, the next attempt waits until the lease has run out: later, but not wrong.
+        if let Err(release) = leases.release(&lease.key, &owner).await {
+            warn!(reason = release.reason(), "lease not released");
+        }
+        return Err(failure);
+    }
     // Whether the lease was still ours makes no difference any more: the effect is done.
     leases.complete(&lease.key, &owner).await?;
     Ok(Leased::Now)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use futures::FutureExt;
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::memory::{MemoryLeases, World};
+
+    struct Bench {
+        leases: MemoryLeases,
+        world: World,
+        sent: Cell<u32>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self { leases: MemoryLeases::default(), world: World::new(1), sent: Cell::new(0) }
+        }
+
+        /// Sends a mail behind a lease of a minute.
+        async fn send(&self, result: Outcome<()>) -> Outcome<Leased> {
+            let lease = Lease { key: "mail".to_owned(), until: self.world.now().after(Duration::from_mins(1)) };
+            with_lease(&self.leases, &self.world, lease, async {
+                self.world.sleep(Duration::from_secs(1)).await;
+                self.sent.set(self.sent.get() + 1);
+                result
+            })
+            .await
+        }
+    }
+
+    #[test]
+    fn an_effect_is_done_once() {
+        let bench = Bench::new();
+        assert_eq!(block_on(bench.send(Ok(()))), Ok(Leased::Now));
+        bench.world.pass(Duration::from_hours(1));
+        assert_eq!(block_on(bench.send(Ok(()))), Ok(Leased::Before));
+        assert_eq!(bench.sent.get(), 1);
+    }
+
+    #[test]
+    fn of_two_at_once_one_has_to_wait() {
+        let bench = Bench::new();
+        let (first, second) = block_on(futures::future::join(bench.send(Ok(())), bench.send(Ok(()))));
+        assert_eq!((first, second.map_err(|failure| failure.kind().is_retryable())), (Ok(Leased::Now), Err(true)));
+        assert_eq!(bench.sent.get(), 1);
+    }
+
+    #[test]
+    fn after_a_failure_the_effect_is_tried_again_at_once() {
+        let bench = Bench::new();
+        assert_eq!(block_on(bench.send(Err(Failure::transient("down")))), Err(Failure::transient("down")));
+        assert_eq!(block_on(bench.send(Ok(()))), Ok(Leased::Now));
+    }
+
+    #[test]
+    fn after_a_crash_the_effect_is_repeated_once_the_lease_has_run_out() {
+        let bench = Bench::new();
+        // The attempt is dropped in the middle of the effect: nothing after it runs.
+        assert!(bench.send(Ok(())).now_or_never().is_none());
+        assert!(block_on(bench.send(Ok(()))).is_err(), "the lease is still held");
+        bench.world.pass(Duration::from_mins(1));
+        assert_eq!(block_on(bench.send(Ok(()))), Ok(Leased::Now));
+        assert_eq!(bench.sent.get(), 1);
+    }
 }

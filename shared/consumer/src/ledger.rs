@@ -144,7 +144,7 @@ impl<L: Log, W: Clock + Chance> Ledger<L, W> {
             events,
         };
         check_size(&row)?;
-        for attempt in 0..MAX_COLLISIONS {
+        for attempt in 1..=MAX_COLLISIONS {
             match self.log.append(&history.order, &row, &commit.adjustments).await? {
                 Appended::Done => {
                     history.add(&row, change);
@@ -152,6 +152,7 @@ impl<L: Log, W: Clock + Chance> Ledger<L, W> {
                 }
                 Appended::LostRace => return Ok(Committed::LostRace),
                 Appended::Short(shortfalls) => return Ok(Committed::Short(shortfalls)),
+                Appended::Conflict if attempt == MAX_COLLISIONS => break,
                 Appended::Conflict => self.world.sleep(collision_pause(attempt, &self.world)).await,
             }
         }
@@ -196,7 +197,8 @@ impl<D: Decider> History<D> {
     /// Whether `event` is handled already: it is the cause of a row that left nothing to do, or was published from here.
     #[must_use]
     pub fn has_handled(&self, event: &Event) -> bool {
-        self.handled.contains(&Cause::from(event))
+        let (source, id) = (event.context.source.as_str(), event.context.id.to_string());
+        self.handled.iter().any(|cause| cause.source == source && cause.id == id)
     }
 
     /// Whether `event` says that the order was created, when another event has said so before.
@@ -224,10 +226,11 @@ impl<D: Decider> History<D> {
 }
 
 fn change_of<D: Decider>(row: &Row) -> Outcome<D::Change> {
-    let unknown = |detail: String| Failure::permanent(format!("row {} is not understood: {detail}", row.version));
+    // What serde says may have a value in it, which could be personal data, so it is not repeated.
+    let unknown = |what| Failure::permanent(format!("row {} is not understood: {what}", row.version));
     match &row.change {
-        Some(change) => serde_json::from_value(change.clone()).map_err(|error| unknown(error.to_string())),
-        None => row.events.first().and_then(D::told).ok_or_else(|| unknown("it has no change".to_owned())),
+        Some(change) => serde_json::from_value(change.clone()).map_err(|_| unknown("its change")),
+        None => row.events.first().and_then(D::told).ok_or_else(|| unknown("it has no change")),
     }
 }
 

@@ -5,12 +5,18 @@ use std::collections::BTreeMap;
 use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};
 use data_encoding::BASE64;
 use orderflow_contracts::Time;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Kind};
 
 /// SQS takes ten attributes with a message (its quota).
 const MAX_ATTRIBUTES: usize = 10;
+
+/// The attribute that says what went wrong where there is no room for four.
+const FAILURE: &str = "failure";
+
+/// In it, an attribute that had to make room.
+const MOVED: &str = "moved-attribute";
 
 /// The most characters of a reason that are kept.
 const MAX_REASON: usize = 1_000;
@@ -80,13 +86,18 @@ fn marks(failure: &Failure, function: &str, now: Time) -> [(&'static str, String
         Kind::Permanent => "permanent",
         Kind::Transient | Kind::Misconfigured => "exhausted",
     };
-    let reason: String = failure.reason().chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
+    let reason: String = failure.reason().chars().filter(|c| is_sendable(*c)).take(MAX_REASON).collect();
     [
         ("failure-class", class.to_owned()),
         ("failure-reason", if reason.is_empty() { "-".to_owned() } else { reason }),
         ("failed-at", now.to_string()),
         ("failed-function", function.to_owned()),
     ]
+}
+
+/// SQS takes the characters that XML does. A reason may name an event's type, and so have any character in it.
+fn is_sendable(character: char) -> bool {
+    !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}')
 }
 
 fn kept(attribute: &SqsMessageAttribute) -> Option<Attribute> {
@@ -101,7 +112,7 @@ fn kept(attribute: &SqsMessageAttribute) -> Option<Attribute> {
 /// Adds `marks` as attributes of their own where SQS takes so many, else as one JSON attribute `failure`. Where even
 /// that is one too many, the last attribute by name moves into the JSON, so that nothing is lost.
 fn describe(attributes: &mut BTreeMap<String, Attribute>, marks: [(&str, String); 4]) {
-    attributes.retain(|name, _| name != "failure" && marks.iter().all(|(mark, _)| name != mark));
+    forget_earlier(attributes, &marks);
     if attributes.len() + marks.len() <= MAX_ATTRIBUTES {
         attributes.extend(marks.map(|(name, value)| (name.to_owned(), Attribute::string(value))));
         return;
@@ -110,15 +121,39 @@ fn describe(attributes: &mut BTreeMap<String, Attribute>, marks: [(&str, String)
     if attributes.len() >= MAX_ATTRIBUTES
         && let Some((name, attribute)) = attributes.pop_last()
     {
-        let moved = match attribute {
-            Attribute::Text(data_type, value) => json!({ "name": name, "type": data_type, "value": value }),
-            Attribute::Binary(data_type, value) => {
-                json!({ "name": name, "type": data_type, "base64": BASE64.encode(&value) })
-            }
-        };
-        failure.insert("moved-attribute".to_owned(), moved);
+        failure.insert(MOVED.to_owned(), moved(&name, &attribute));
     }
-    attributes.insert("failure".to_owned(), Attribute::string(serde_json::Value::Object(failure).to_string()));
+    attributes.insert(FAILURE.to_owned(), Attribute::string(Value::Object(failure).to_string()));
+}
+
+/// Removes what an earlier letter said, as after a redrive, and brings back the attribute that had to move for it.
+fn forget_earlier(attributes: &mut BTreeMap<String, Attribute>, marks: &[(&str, String)]) {
+    attributes.retain(|name, _| marks.iter().all(|(mark, _)| name != mark));
+    if let Some(Attribute::Text(_, earlier)) = attributes.remove(FAILURE)
+        && let Ok(earlier) = serde_json::from_str::<Value>(&earlier)
+        && let Some((name, attribute)) = moved_back(&earlier[MOVED])
+    {
+        attributes.insert(name, attribute);
+    }
+}
+
+fn moved(name: &str, attribute: &Attribute) -> Value {
+    match attribute {
+        Attribute::Text(data_type, value) => json!({ "name": name, "type": data_type, "value": value }),
+        Attribute::Binary(data_type, value) => {
+            json!({ "name": name, "type": data_type, "base64": BASE64.encode(value) })
+        }
+    }
+}
+
+fn moved_back(moved: &Value) -> Option<(String, Attribute)> {
+    let text = |field: &str| moved[field].as_str().map(str::to_owned);
+    let (name, data_type) = (text("name")?, text("type")?);
+    let attribute = match (text("value"), text("base64")) {
+        (Some(value), _) => Attribute::Text(data_type, value),
+        (None, base64) => Attribute::Binary(data_type, BASE64.decode(base64?.as_bytes()).ok()?),
+    };
+    Some((name, attribute))
 }
 
 #[cfg(test)]
@@ -187,5 +222,34 @@ mod tests {
         let letter = letter(&again, &Failure::transient("down"));
         assert_eq!(letter.attributes.len(), 4);
         assert_eq!(letter.attributes["failure-class"], Attribute::string("exhausted"));
+    }
+
+    #[test]
+    fn an_attribute_that_had_to_move_is_not_lost_by_a_redrive() {
+        let mut before = message(9);
+        let mut binary = SqsMessageAttribute::default();
+        binary.data_type = Some("Binary.png".to_owned());
+        binary.binary_value = serde_json::from_value(json!("AP8=")).unwrap();
+        before.message_attributes.insert("z".to_owned(), binary);
+        let parked = letter(&before, &Failure::transient("down"));
+        assert!(!parked.attributes.contains_key("z"));
+
+        let mut redriven = message(9);
+        let Attribute::Text(data_type, failure) = &parked.attributes["failure"] else { panic!("no text") };
+        let mut attribute = SqsMessageAttribute::default();
+        attribute.data_type = Some(data_type.clone());
+        attribute.string_value = Some(failure.clone());
+        redriven.message_attributes.insert("failure".to_owned(), attribute);
+        assert_eq!(letter(&redriven, &Failure::transient("down")), parked);
+    }
+
+    #[test]
+    fn a_reason_has_only_what_sqs_takes() {
+        let reason = format!("a\u{ffff}b\u{fffe}c\n{}", "ä".repeat(2_000));
+        let letter = letter(&message(0), &Failure::permanent(reason));
+        assert_eq!(
+            letter.attributes["failure-reason"],
+            Attribute::string(format!("abc{}", "ä".repeat(MAX_REASON - 3)))
+        );
     }
 }

@@ -35,14 +35,15 @@ pub trait Chance {
 
 /// A service's table: for each order, rows that are added and never changed.
 pub trait Log {
-    /// All rows of `order`, by version, as of now or later.
+    /// All rows of `order`, by version, none that was added before missing.
     ///
     /// # Errors
     ///
     /// The table cannot be read, or a row is not one of ours.
     async fn read(&self, order: &OrderId) -> Outcome<Vec<Row>>;
 
-    /// Adds `row` if no row has its version yet, and makes all `adjustments` with it: either everything or nothing.
+    /// Adds `row` if no row has its version yet, and makes all `adjustments` with it: either everything or nothing. No two
+    /// adjustments may have the same key.
     ///
     /// # Errors
     ///
@@ -85,7 +86,8 @@ pub trait DeadLetters {
 
 /// Leases: who may attempt an effect that has no idempotency key of its own.
 pub trait Leases {
-    /// Takes the lease `key` for `owner` until `until`, unless somebody else holds it or the effect is done.
+    /// Takes the lease `key` for `owner` until `until`, unless somebody else holds it or the effect is done. To take it
+    /// twice is to take it once.
     ///
     /// # Errors
     ///
@@ -98,6 +100,13 @@ pub trait Leases {
     ///
     /// It is unknown whether it was recorded.
     async fn complete(&self, key: &str, owner: &str) -> Outcome<bool>;
+
+    /// Gives the lease up, if `owner` still holds it, so that the next attempt need not wait until it has run out.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was given up.
+    async fn release(&self, key: &str, owner: &str) -> Outcome<()>;
 }
 
 /// What became of an attempt to take a lease.
@@ -156,5 +165,9 @@ impl<T: Leases> Leases for &T {
 
     async fn complete(&self, key: &str, owner: &str) -> Outcome<bool> {
         T::complete(self, key, owner).await
+    }
+
+    async fn release(&self, key: &str, owner: &str) -> Outcome<()> {
+        T::release(self, key, owner).await
     }
 }

@@ -42,30 +42,36 @@ impl<D: Decider, L: Log, W: Clock + Chance, E: Effects<D>> Handle for Process<D,
     async fn handle(&self, event: &Event, delivery: &Delivery<'_>) -> Outcome<Handled> {
         let origin = Origin::from(event);
         let mut history = self.ledger.load::<D>(&event.context.subject).await?;
-        let (mut outcome, mut standing) = (None, Standing::Found);
+        // What the world outside answered must not be forgotten, whoever else is at work on the order. What the
+        // counters answered holds only as long as nobody is.
+        let (mut performed, mut refused) = (None, None);
+        let mut standing = Standing::Found;
         for _ in 0..MAX_STEPS {
-            // An outcome is decided upon even if the event is handled meanwhile: what the world outside did must not
-            // be forgotten because another attempt was faster.
-            if outcome.is_none() && history.has_handled(event) {
+            if performed.is_none() && history.has_handled(event) {
                 return Ok(Handled::Duplicate);
             }
             if history.is_created_otherwise(event) {
                 return Err(Failure::permanent("the order was created by another OrderCreated"));
             }
-            match D::decide(&history.state, event, outcome.as_ref())? {
+            match D::decide(&history.state, event, performed.as_ref().or(refused.as_ref()))? {
                 Step::Nothing => return Ok(Handled::Unchanged),
                 Step::Perform(effect) => {
-                    outcome = Some(self.effects.perform(effect, standing, delivery).await?);
+                    performed = Some(self.effects.perform(effect, standing, delivery).await?);
                     standing = Standing::Found;
                 }
                 Step::Commit(commit) => {
                     let open = commit.open;
                     match self.ledger.commit(&mut history, &origin, commit).await? {
                         Committed::Done(_) if !open => return Ok(Handled::Changed),
-                        Committed::Done(_) => (outcome, standing) = (None, Standing::JustIntended),
-                        Committed::LostRace => history = self.ledger.load(&event.context.subject).await?,
+                        Committed::Done(_) => {
+                            (performed, refused, standing) = (None, None, Standing::JustIntended);
+                        }
+                        Committed::LostRace => {
+                            history = self.ledger.load(&event.context.subject).await?;
+                            (refused, standing) = (None, Standing::Found);
+                        }
                         Committed::Short(shortfalls) => {
-                            outcome = Some(D::refused(&shortfalls).ok_or_else(|| {
+                            refused = Some(D::refused(&shortfalls).ok_or_else(|| {
                                 Failure::permanent(format!("counters are too small: {shortfalls:?}"))
                             })?);
                         }
@@ -78,3 +84,6 @@ impl<D: Decider, L: Log, W: Clock + Chance, E: Effects<D>> Handle for Process<D,
         )))
     }
 }
+
+#[cfg(test)]
+mod tests;

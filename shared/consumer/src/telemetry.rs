@@ -9,6 +9,8 @@ use lambda_runtime::Context;
 use orderflow_contracts::Time;
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, info_span};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Environment;
 use crate::trace::TraceParent;
@@ -30,6 +32,19 @@ thread_local! {
 pub fn init() {
     let level = Environment::of_process().read(|environment| environment.text("AWS_LAMBDA_LOG_LEVEL"));
     let level = level.ok().and_then(|level| LevelFilter::from_str(&level).ok()).unwrap_or(LevelFilter::INFO);
+    logs(level, std::io::stdout).init();
+    // The message of a panic may have a value in it, so only the place is logged.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
+}
+
+/// The form of the logs.
+pub(crate) fn logs<W>(level: LevelFilter, writer: W) -> impl SubscriberInitExt
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -38,12 +53,8 @@ pub fn init() {
         .with_target(false)
         .with_ansi(false)
         .with_max_level(level)
-        .init();
-    // The message of a panic may have a value in it, so only the place is logged.
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "panicked");
-    }));
+        .with_writer(writer)
+        .finish()
 }
 
 /// Notes which invocation is under way, and answers when it ends at the latest.

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use orderflow_contracts::{Event, OrderId, Time};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::classify;
@@ -48,6 +48,9 @@ impl DynamoLog {
             Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(Appended::LostRace)
             }
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_transaction_conflict_exception) => {
+                Ok(Appended::Conflict)
+            }
             Err(error) => Err(classify("PutItem", &error)),
         }
     }
@@ -71,10 +74,12 @@ impl DynamoLog {
     fn update(&self, adjustment: &Adjustment) -> Outcome<Update> {
         let table = self.counters.as_ref().ok_or_else(|| Failure::permanent("this service has no counters"))?;
         let (counter, least) = adjustment.at_least;
+        // A counter that is missing is 0, but a condition on it does not hold.
+        let condition = if least > 0 { "#least >= :least" } else { "attribute_not_exists(#least) OR #least >= :least" };
         let mut update = Update::builder()
             .table_name(table)
             .key("pk", AttributeValue::S(adjustment.key.clone()))
-            .condition_expression("#least >= :least")
+            .condition_expression(condition)
             .expression_attribute_names("#least", counter)
             .expression_attribute_values(":least", number(least))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -95,16 +100,13 @@ const IS_NEW: &str = "attribute_not_exists(pk)";
 /// Reads why a transaction was cancelled: one reason for the row, and then one for each adjustment. The row's comes
 /// first: if somebody else wrote that version, all else is of no interest.
 fn cancellation(reasons: &[CancellationReason], adjustments: &[Adjustment]) -> Outcome<Appended> {
-    let code = |index: usize| reasons.get(index).and_then(CancellationReason::code).unwrap_or("None");
-    let any = |wanted: &[&str]| (0..reasons.len()).any(|index| wanted.contains(&code(index)));
-    if code(0) == "ConditionalCheckFailed" {
+    let codes: Vec<&str> = reasons.iter().map(|reason| reason.code().unwrap_or("None")).collect();
+    let any = |wanted: &[&str]| codes.iter().any(|code| wanted.contains(code));
+    if codes.first() == Some(&"ConditionalCheckFailed") {
         return Ok(Appended::LostRace);
     }
     if any(&["TransactionConflict"]) {
         return Ok(Appended::Conflict);
-    }
-    if any(&["ProvisionedThroughputExceeded", "ThrottlingError"]) {
-        return Err(Failure::transient("TransactWriteItems: throttled"));
     }
     let shortfalls: Vec<Shortfall> = adjustments
         .iter()
@@ -112,9 +114,14 @@ fn cancellation(reasons: &[CancellationReason], adjustments: &[Adjustment]) -> O
         .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
         .map(|(adjustment, reason)| shortfall(adjustment, reason.item()))
         .collect();
-    if shortfalls.is_empty() {
-        let codes: Vec<&str> = (0..reasons.len()).map(code).collect();
-        return Err(Failure::permanent(format!("TransactWriteItems: cancelled: {}", codes.join(", "))));
+    let cancelled = format!("TransactWriteItems: cancelled: {}", codes.join(", "));
+    if any(&["ItemCollectionSizeLimitExceeded", "ValidationError"]) {
+        return Err(Failure::permanent(cancelled));
+    }
+    // Throttled, as the other codes say, an item may still be short, or may not be.
+    let only_short = codes.iter().all(|code| matches!(*code, "None" | "ConditionalCheckFailed"));
+    if shortfalls.is_empty() || !only_short {
+        return Err(Failure::transient(cancelled));
     }
     Ok(Appended::Short(shortfalls))
 }
@@ -161,10 +168,15 @@ struct Item {
     cause: Cause,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     open: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     change: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     events: Option<String>,
+}
+
+/// A `null` that is there is something else than nothing.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 fn to_item(order: &OrderId, row: &Row) -> Outcome<Attributes> {
@@ -187,15 +199,22 @@ fn to_item(order: &OrderId, row: &Row) -> Outcome<Attributes> {
 }
 
 fn from_item(item: Attributes) -> Outcome<Row> {
-    let unknown = |error: &dyn std::error::Error| Failure::permanent(format!("a row is not understood: {error}"));
-    let item: Item = serde_dynamo::from_item(item).map_err(|error| unknown(&error))?;
+    let version = item.get("sk").and_then(|version| version.as_n().ok()).cloned().unwrap_or_default();
+    // What serde says may have a value in it, which could be personal data. What the contract says has none.
+    let unknown = |what: &str| Failure::permanent(format!("row {version} is not understood: {what}"));
+    let item: Item = serde_dynamo::from_item(item).map_err(|_| unknown("its attributes"))?;
     let events: Vec<Value> = match &item.events {
-        Some(events) => serde_json::from_str(events).map_err(|error| unknown(&error))?,
+        Some(events) => serde_json::from_str(events).map_err(|_| unknown("its events are no list"))?,
         None => Vec::new(),
     };
-    let events = events.iter().map(Event::from_value).collect::<Result<_, _>>().map_err(|error| unknown(&error))?;
+    let events = events.iter().map(Event::from_value).collect::<Result<_, _>>();
+    let events = events.map_err(|error| unknown(&error.to_string()))?;
     Ok(Row { version: item.sk, at: item.at, cause: item.cause, open: item.open, change: item.change, events })
 }
+
+/// Never taken, run out, or the caller's own already: the SDK sends a request again whose answer was lost.
+const IS_FREE: &str =
+    "attribute_not_exists(pk) OR (attribute_not_exists(done) AND (#until <= :now OR #owner = :owner))";
 
 /// Leases in a service's table: items with the version 0, which no row has.
 #[derive(Clone, Debug)]
@@ -208,6 +227,30 @@ impl DynamoLeases {
     /// Leases in that table.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
+    }
+
+    /// Sets an attribute of the lease if it is `owner`'s, and answers whether it was.
+    async fn set(&self, key: &str, owner: &str, attribute: &str, value: AttributeValue) -> Outcome<bool> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Self::key(key)))
+            .update_expression("SET #attribute = :value")
+            .condition_expression("#owner = :owner")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
+            .expression_attribute_values(":value", value);
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(classify("UpdateItem", &error)),
+        }
     }
 
     fn key(key: &str) -> Attributes {
@@ -225,9 +268,11 @@ impl Leases for DynamoLeases {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk) OR (attribute_not_exists(done) AND #until <= :now)")
+            .condition_expression(IS_FREE)
             .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = put.send().await else { return Ok(Acquired::Mine) };
         match error.as_service_error() {
@@ -240,24 +285,70 @@ impl Leases for DynamoLeases {
     }
 
     async fn complete(&self, key: &str, owner: &str) -> Outcome<bool> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(Self::key(key)))
-            .update_expression("SET done = :true")
-            .condition_expression("#owner = :owner")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
-            .expression_attribute_values(":true", AttributeValue::Bool(true));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(classify("UpdateItem", &error)),
+        self.set(key, owner, "done", AttributeValue::Bool(true)).await
+    }
+
+    async fn release(&self, key: &str, owner: &str) -> Outcome<()> {
+        self.set(key, owner, "until", number(0)).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Kind;
+
+    fn adjustments() -> [Adjustment; 2] {
+        ["A-1", "B-2"].map(|key| Adjustment {
+            key: key.to_owned(),
+            add: vec![("available", -3)],
+            at_least: ("available", 3),
+        })
+    }
+
+    /// Reads the reasons of a transaction of the row, `A-1` and `B-2`. A failed condition tells that there are 2.
+    fn read(codes: [&str; 3]) -> Result<Appended, Kind> {
+        let item = HashMap::from([("available".to_owned(), number(2))]);
+        let reasons = codes.map(|code| {
+            let failed = code == "ConditionalCheckFailed";
+            CancellationReason::builder().code(code).set_item(failed.then(|| item.clone())).build()
+        });
+        cancellation(&reasons, &adjustments()).map_err(|failure| failure.kind())
+    }
+
+    fn short(keys: &[&str]) -> Appended {
+        Appended::Short(keys.iter().map(|key| Shortfall { key: (*key).to_owned(), required: 3, found: 2 }).collect())
+    }
+
+    #[test]
+    fn the_reasons_of_a_cancelled_transaction_are_read_row_first() {
+        const FAILED: &str = "ConditionalCheckFailed";
+        for (codes, appended) in [
+            ([FAILED, "None", "None"], Ok(Appended::LostRace)),
+            ([FAILED, FAILED, "TransactionConflict"], Ok(Appended::LostRace)),
+            (["None", FAILED, "None"], Ok(short(&["A-1"]))),
+            (["None", "None", FAILED], Ok(short(&["B-2"]))),
+            (["None", FAILED, FAILED], Ok(short(&["A-1", "B-2"]))),
+            (["TransactionConflict", "None", "None"], Ok(Appended::Conflict)),
+            (["None", FAILED, "TransactionConflict"], Ok(Appended::Conflict)),
+            (["None", "ThrottlingError", "None"], Err(Kind::Transient)),
+            (["None", "ProvisionedThroughputExceeded", FAILED], Err(Kind::Transient)),
+            (["None", "SomethingNew", FAILED], Err(Kind::Transient)),
+            (["None", "None", "None"], Err(Kind::Transient)),
+            (["ItemCollectionSizeLimitExceeded", "None", "None"], Err(Kind::Permanent)),
+            (["None", "ValidationError", "None"], Err(Kind::Permanent)),
+        ] {
+            assert_eq!(read(codes), appended, "{codes:?}");
         }
+    }
+
+    #[test]
+    fn an_item_that_is_missing_has_nothing_of_anything() {
+        let failed = CancellationReason::builder().code("ConditionalCheckFailed").build();
+        let none = CancellationReason::builder().build();
+        let Ok(Appended::Short(shortfalls)) = cancellation(&[none, failed], &adjustments()) else {
+            panic!("not short")
+        };
+        assert_eq!(shortfalls, [Shortfall { key: "A-1".to_owned(), required: 3, found: 0 }]);
     }
 }

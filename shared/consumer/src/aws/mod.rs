@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Builder;
@@ -21,12 +21,20 @@ pub use system::System;
 
 use crate::failure::{Failure, Kind};
 
+/// The longest pause before a call's second attempt; the third has twice that. The SDK's own, a second, is time that a
+/// function is paid for and does nothing in: what does not pass in a moment is better put back into its queue.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
 /// The configuration of every client, read from the environment: region, credentials, endpoint.
 ///
 /// # Errors
 ///
 /// The trust store cannot be built.
 pub async fn sdk_config() -> Result<SdkConfig, lambda_runtime::Error> {
+    Ok(loader()?.load().await)
+}
+
+fn loader() -> Result<ConfigLoader, lambda_runtime::Error> {
     let context = TlsContext::builder().with_trust_store(roots::amazon()).build()?;
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https();
     // A function's time is short: a call that hangs must leave room for another try, and for putting messages back.
@@ -38,27 +46,47 @@ pub async fn sdk_config() -> Result<SdkConfig, lambda_runtime::Error> {
     Ok(aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .load()
-        .await)
+        .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(FIRST_PAUSE)))
 }
 
 /// Says whether an error of the SDK may pass, and what it was, without what the caller had sent.
 pub fn classify<E: ProvideErrorMetadata>(what: &str, error: &SdkError<E, HttpResponse>) -> Failure {
     match error {
         SdkError::ServiceError(answer) => {
-            let (status, code) = (answer.raw().status().as_u16(), answer.err().code().unwrap_or("no code"));
-            let message = answer.err().message().unwrap_or("no message");
-            Failure::new(Kind::of_answer(status, code), format!("{what}: {code} ({status}): {message}"))
+            let (status, code) = (answer.raw().status().as_u16(), answer.err().code());
+            let kind = Kind::of_answer(status, code.unwrap_or_default());
+            let message = without_addresses(answer.err().message().unwrap_or("no message"));
+            Failure::new(kind, format!("{what}: {} ({status}): {message}", code.unwrap_or("no code")))
         }
         SdkError::ConstructionFailure(_) => {
-            Failure::new(Kind::Misconfigured, format!("{what}: the request cannot be made; are there credentials?"))
+            Failure::new(Kind::Misconfigured, format!("{what}: the request cannot be made"))
         }
         SdkError::TimeoutError(_) => Failure::transient(format!("{what}: timed out")),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Failure::transient(format!("{what}: timed out")),
+        // What fails before there is a connection, such as looking for credentials, is neither IO nor any known kind.
+        SdkError::DispatchFailure(failure)
+            if failure.is_user() || (failure.is_other() && failure.as_other().is_none()) =>
+        {
+            let detail = "the request cannot be sent: are there credentials, a region, an endpoint?";
+            Failure::new(Kind::Misconfigured, format!("{what}: {detail}"))
+        }
         SdkError::DispatchFailure(_) => Failure::transient(format!("{what}: no connection")),
         SdkError::ResponseError(_) => Failure::transient(format!("{what}: the answer is not understood")),
         // The SDK may add variants; what it does not name is not known to be permanent.
-        _ => Failure::transient(format!("{what}: {error}")),
+        _ => Failure::transient(format!("{what}: failed in an unknown way")),
     }
 }
+
+/// A service's own words, without the email addresses and telephone numbers that SES and SNS repeat in theirs.
+fn without_addresses(message: &str) -> String {
+    let is_address = |word: &str| {
+        let number = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let is_number = number.len() > 6 && number.bytes().all(|byte| byte.is_ascii_digit() || b"-.()".contains(&byte));
+        word.contains('@') || is_number
+    };
+    let words: Vec<&str> = message.split_whitespace().map(|word| if is_address(word) { "…" } else { word }).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests;

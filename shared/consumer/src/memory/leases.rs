@@ -26,7 +26,7 @@ impl Leases for MemoryLeases {
         let mut leases = self.leases.borrow_mut();
         match leases.get(key) {
             Some(Held { done: true, .. }) => return Ok(Acquired::Done),
-            Some(held) if held.until > now => return Ok(Acquired::Held),
+            Some(held) if held.until > now && held.owner != owner => return Ok(Acquired::Held),
             Some(_) | None => {}
         }
         leases.insert(key.to_owned(), Held { owner: owner.to_owned(), until, done: false });
@@ -38,5 +38,13 @@ impl Leases for MemoryLeases {
         let Some(held) = leases.get_mut(key).filter(|held| held.owner == owner) else { return Ok(false) };
         held.done = true;
         Ok(true)
+    }
+
+    async fn release(&self, key: &str, owner: &str) -> Outcome<()> {
+        let mut leases = self.leases.borrow_mut();
+        if let Some(held) = leases.get_mut(key).filter(|held| held.owner == owner) {
+            held.until = Time::from_millis(0);
+        }
+        Ok(())
     }
 }

@@ -1,12 +1,12 @@
 //! A service's table in memory.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use orderflow_contracts::{Event, OrderId};
 
 use crate::decider::{Adjustment, Shortfall};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::port::{Appended, Log};
 use crate::row::Row;
 
@@ -43,6 +43,10 @@ impl Log for MemoryLog {
     }
 
     async fn append(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment]) -> Outcome<Appended> {
+        let keys: HashSet<&str> = adjustments.iter().map(|adjustment| adjustment.key.as_str()).collect();
+        if keys.len() < adjustments.len() {
+            return Err(Failure::permanent("two adjustments have the same key"));
+        }
         let mut rows = self.rows.borrow_mut();
         let rows = rows.entry(order.clone()).or_default();
         if rows.iter().any(|other| other.version == row.version) {

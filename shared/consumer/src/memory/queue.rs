@@ -1,20 +1,27 @@
 //! What a consumer does to its queues, remembered.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::park::Letter;
 use crate::port::{DeadLetters, Visibility};
 
-/// Visibilities that were set, and letters that were parked.
+/// Messages that were handed out, visibilities that were set, and letters that were parked.
 #[derive(Debug, Default)]
 pub struct MemoryQueue {
+    handed_out: RefCell<HashSet<String>>,
     visibilities: RefCell<Vec<(String, u32)>>,
     letters: RefCell<Vec<Letter>>,
 }
 
 impl MemoryQueue {
-    /// Every receipt handle and the seconds that were set for it, in order.
+    /// Notes that a message was handed out with this receipt handle.
+    pub fn hand_out(&self, receipt: impl Into<String>) {
+        self.handed_out.borrow_mut().insert(receipt.into());
+    }
+
+    /// Every receipt handle and the seconds that were asked for it, in order.
     #[must_use]
     pub fn visibilities(&self) -> Vec<(String, u32)> {
         self.visibilities.borrow().clone()
@@ -30,6 +37,10 @@ impl MemoryQueue {
 impl Visibility for MemoryQueue {
     async fn set(&self, changes: &[(String, u32)]) -> Outcome<()> {
         self.visibilities.borrow_mut().extend_from_slice(changes);
+        let handed_out = self.handed_out.borrow();
+        if changes.len() > 10 || changes.iter().any(|(receipt, _)| !handed_out.contains(receipt)) {
+            return Err(Failure::transient("too many messages, or one that was not handed out"));
+        }
         Ok(())
     }
 }

@@ -1,0 +1,239 @@
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use aws_config::Region;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata};
+use orderflow_contracts::{OrderId, Time};
+
+use super::*;
+use crate::config::Environment;
+use crate::port::{Appended, Log};
+use crate::row::{Cause, Row};
+
+/// A server that knows one answer.
+struct Server {
+    url: String,
+    requests: Arc<AtomicUsize>,
+}
+
+/// What a server does with a request.
+#[derive(Clone)]
+enum Answer {
+    Says(&'static str, String),
+    HangsUp,
+    SaysNothing,
+}
+
+fn says(status: &'static str, code: &str) -> Answer {
+    Answer::Says(status, format!(r#"{{"__type":"com.amazonaws.dynamodb#{code}","message":"said ada@example.com"}}"#))
+}
+
+impl Server {
+    fn start(answer: Answer) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&requests);
+        thread::spawn(move || {
+            let mut open = Vec::new();
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                // A request of a few hundred bytes comes in one piece.
+                let _ = stream.read(&mut [0; 8_192]);
+                count.fetch_add(1, Ordering::SeqCst);
+                match &answer {
+                    Answer::Says(status, body) => {
+                        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close", body.len());
+                        let _ = write!(stream, "{head}\r\n\r\n{body}");
+                    }
+                    Answer::HangsUp => drop(stream),
+                    Answer::SaysNothing => open.push(stream),
+                }
+            }
+        });
+        Self { url, requests }
+    }
+
+    async fn config(&self) -> SdkConfig {
+        config_of(&self.url).await
+    }
+}
+
+async fn config_of(url: &str) -> SdkConfig {
+    let credentials = Credentials::new("id", "secret", None, None, "test");
+    loader().unwrap().region("us-east-1").credentials_provider(credentials).endpoint_url(url).load().await
+}
+
+async fn read(config: &SdkConfig) -> Failure {
+    DynamoLog::new(Client::new(config), "Table").read(&OrderId::new("ord_1").unwrap()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn an_answer_is_classified_and_tried_again_where_that_helps() {
+    for (answer, kind, reason, attempts) in [
+        (
+            says("400 Bad Request", "AccessDeniedException"),
+            Kind::Misconfigured,
+            "Query: AccessDeniedException (400): said …",
+            1,
+        ),
+        (
+            says("400 Bad Request", "ResourceNotFoundException"),
+            Kind::Misconfigured,
+            "Query: ResourceNotFoundException (400): said …",
+            1,
+        ),
+        (
+            says("400 Bad Request", "ThrottlingException"),
+            Kind::Transient,
+            "Query: ThrottlingException (400): said …",
+            3,
+        ),
+        (
+            says("400 Bad Request", "ValidationException"),
+            Kind::Permanent,
+            "Query: ValidationException (400): said …",
+            1,
+        ),
+        (says("500 Oh", "InternalServerError"), Kind::Transient, "Query: InternalServerError (500): said …", 3),
+        (Answer::Says("503 Oh", "<html>".to_owned()), Kind::Transient, "Query: no code (503): no message", 3),
+        (Answer::Says("200 OK", "<html>".to_owned()), Kind::Transient, "Query: no code (200): no message", 1),
+        (Answer::HangsUp, Kind::Transient, "Query: no connection", 3),
+    ] {
+        let server = Server::start(answer);
+        let failure = read(&server.config().await).await;
+        assert_eq!((failure.kind(), failure.reason()), (kind, reason));
+        assert_eq!(server.requests.load(Ordering::SeqCst), attempts, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_collides_with_a_transaction_is_a_conflict() {
+    let server = Server::start(says("400 Bad Request", "TransactionConflictException"));
+    let log = DynamoLog::new(Client::new(&server.config().await), "Table");
+    let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), kind: "K".to_owned() };
+    let row = Row { version: 1, at: Time::from_millis(0), cause, open: false, change: None, events: Vec::new() };
+    assert_eq!(log.append(&OrderId::new("ord_1").unwrap(), &row, &[]).await, Ok(Appended::Conflict));
+}
+
+#[tokio::test]
+async fn three_attempts_take_no_longer_than_a_moment() {
+    let server = Server::start(says("500 Oh", "InternalServerError"));
+    let config = server.config().await;
+    let begun = tokio::time::Instant::now();
+    for _ in 0..5 {
+        read(&config).await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2), "the pauses took {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_is_given_up_and_tried_again() {
+    let server = Server::start(Answer::SaysNothing);
+    let config = server.config().await;
+    let failure = read(&config).await;
+    assert_eq!((failure.kind(), failure.reason()), (Kind::Transient, "Query: timed out"));
+    assert!(server.requests.load(Ordering::SeqCst) > 1);
+}
+
+#[tokio::test]
+async fn nobody_there_is_no_connection() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let failure = read(&config_of(&format!("http://{address}")).await).await;
+    assert_eq!((failure.kind(), failure.reason()), (Kind::Transient, "Query: no connection"));
+}
+
+#[tokio::test]
+async fn the_trust_store_is_read_and_strangers_are_not_trusted() {
+    let server = Server::start(Answer::HangsUp);
+    let failure = read(&config_of(&server.url.replace("http", "https")).await).await;
+    assert_eq!((failure.kind(), failure.reason()), (Kind::Transient, "Query: no connection"));
+}
+
+#[tokio::test]
+async fn what_is_missing_before_there_is_a_connection_is_for_a_person_to_mend() {
+    let server = Server::start(says("500 Oh", "InternalServerError"));
+    let without_credentials = loader().unwrap().region("us-east-1").no_credentials().endpoint_url(&server.url);
+    let mut without_region = server.config().await.to_builder();
+    without_region.set_region(None::<Region>).set_endpoint_url(None);
+    for config in [without_credentials.load().await, without_region.build()] {
+        let failure = read(&config).await;
+        assert_eq!(failure.kind(), Kind::Misconfigured, "{failure}");
+        assert!(failure.reason().contains("are there credentials"), "{failure}");
+    }
+    assert_eq!(server.requests.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn an_error_without_an_answer_is_classified() {
+    type Error = SdkError<ErrorMetadata, HttpResponse>;
+    for (error, kind, reason) in [
+        (Error::construction_failure("x"), Kind::Misconfigured, "Put: the request cannot be made"),
+        (Error::timeout_error("x"), Kind::Transient, "Put: timed out"),
+        (Error::dispatch_failure(ConnectorError::timeout("x".into())), Kind::Transient, "Put: timed out"),
+        (Error::dispatch_failure(ConnectorError::io("x".into())), Kind::Transient, "Put: no connection"),
+        (
+            Error::dispatch_failure(ConnectorError::user("x".into())),
+            Kind::Misconfigured,
+            "Put: the request cannot be sent: are there credentials, a region, an endpoint?",
+        ),
+    ] {
+        let failure = classify("Put", &error);
+        assert_eq!((failure.kind(), failure.reason()), (kind, reason));
+    }
+}
+
+#[test]
+fn addresses_are_left_out_of_what_a_service_says() {
+    for (said, repeated) in [
+        (
+            "Email address is not verified. The following identities failed the check in region EU-WEST-1: \"Ada\" <ada@example.com>",
+            "Email address is not verified. The following identities failed the check in region EU-WEST-1: \"Ada\" …",
+        ),
+        (
+            "Invalid parameter: PhoneNumber Reason: +4930123456 is not valid",
+            "Invalid parameter: PhoneNumber Reason: … is not valid",
+        ),
+        (
+            "is not authorized to perform: SNS:Publish on resource: +49-30-123456.",
+            "is not authorized to perform: SNS:Publish on resource: …",
+        ),
+        (
+            "User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized to perform: dynamodb:Query",
+            "User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized to perform: dynamodb:Query",
+        ),
+        ("Item size 400 exceeds 409600", "Item size 400 exceeds 409600"),
+    ] {
+        assert_eq!(without_addresses(said), repeated);
+    }
+}
+
+/// The environment of a process cannot be changed safely, so that the test runs itself again in another one.
+#[tokio::test]
+async fn the_endpoint_is_that_of_the_environment() {
+    const NAME: &str = "aws::tests::the_endpoint_is_that_of_the_environment";
+    let child = Environment::of_process().read(|environment| environment.text("ORDERFLOW_TEST_CHILD"));
+    if child.is_ok() {
+        read(&sdk_config().await.unwrap()).await;
+        return;
+    }
+    let server = Server::start(says("400 Bad Request", "ValidationException"));
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME])
+        .env("ORDERFLOW_TEST_CHILD", "yes")
+        .env("AWS_ENDPOINT_URL", &server.url)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "id")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .status();
+    assert!(status.unwrap().success());
+    assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+}

@@ -1,0 +1,76 @@
+//! Tables and queues on an emulator of AWS.
+
+use std::sync::OnceLock;
+
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use aws_sdk_sqs::types::QueueAttributeName;
+use orderflow_local::{Options, Stack};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// An emulator of AWS, started when it is needed first.
+#[derive(Default)]
+pub(crate) struct Aws {
+    emulator: OnceLock<Emulator>,
+}
+
+impl Aws {
+    /// Clients whose connections belong to the async runtime at hand.
+    pub(crate) fn clients(&self) -> (aws_sdk_dynamodb::Client, aws_sdk_sqs::Client) {
+        let aws = self.emulator.get_or_init(Emulator::start).stack.sdk_config();
+        (aws_sdk_dynamodb::Client::new(&aws), aws_sdk_sqs::Client::new(&aws))
+    }
+
+    /// A new table with a key of that many attributes: `pk`, a text, and `sk`, a number.
+    pub(crate) async fn table(&self, key: usize) -> String {
+        let name = unique();
+        let attributes =
+            [("pk", KeyType::Hash, ScalarAttributeType::S), ("sk", KeyType::Range, ScalarAttributeType::N)];
+        let mut request = self.clients().0.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+        for (attribute, kind, data_type) in attributes.into_iter().take(key) {
+            let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind).build().unwrap();
+            let definition = AttributeDefinition::builder().attribute_name(attribute).attribute_type(data_type);
+            request = request.key_schema(key).attribute_definitions(definition.build().unwrap());
+        }
+        request.send().await.expect("a table");
+        name
+    }
+
+    /// The URL of a new FIFO queue like those of the stack.
+    pub(crate) async fn queue(&self) -> String {
+        let request = self
+            .clients()
+            .1
+            .create_queue()
+            .queue_name(format!("{}.fifo", unique()))
+            .attributes(QueueAttributeName::FifoQueue, "true")
+            .attributes(QueueAttributeName::DeduplicationScope, "messageGroup")
+            .attributes(QueueAttributeName::FifoThroughputLimit, "perMessageGroupId");
+        request.send().await.expect("a queue").queue_url.expect("its URL")
+    }
+}
+
+/// A running emulator; dropping it ends it.
+struct Emulator {
+    stack: Stack,
+    /// Where the stack keeps its log.
+    _home: TempDir,
+}
+
+impl Emulator {
+    fn start() -> Self {
+        // Whoever needs it first is on an async runtime already, and a thread can have only one.
+        let starting = std::thread::spawn(|| {
+            let home = tempfile::tempdir().expect("a temporary directory");
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let stack = runtime.block_on(Stack::up(&Options::apart(home.path())));
+            let stack = stack.unwrap_or_else(|error| panic!("the emulator does not start: {error}"));
+            Self { stack, _home: home }
+        });
+        starting.join().expect("an emulator")
+    }
+}
+
+fn unique() -> String {
+    format!("conformance-{}", Uuid::now_v7().simple())
+}

@@ -1,0 +1,45 @@
+//! One suite for each port, run over each of its implementations: the one in memory is not kinder than the real one.
+//!
+//! What is AWS in reality is an emulator here, started once; every test has tables and queues of its own.
+
+mod aws;
+mod leases;
+mod log;
+mod queues;
+
+use std::sync::Arc;
+
+use aws::Aws;
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::from_args();
+    let aws = Arc::new(Aws::default());
+    let trials = [log::trials(&aws), leases::trials(&aws), queues::trials(&aws)].into_iter().flatten().collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // It ends the emulator, which `exit` would not.
+    drop(aws);
+    conclusion.exit_code()
+}
+
+/// The trials of a suite: each of its tests over a new bench in memory, and over a new bench on AWS.
+macro_rules! suite {
+    ($aws:ident, $in_memory:expr, $on_aws:expr, [$($test:ident),* $(,)?]) => {{
+        let mut trials = Vec::new();
+        $({
+            trials.push($crate::trial("memory", stringify!($test), async || $test(&$in_memory()).await));
+            let aws = std::sync::Arc::clone($aws);
+            trials.push($crate::trial("aws", stringify!($test), async move || $test(&$on_aws(&aws).await).await));
+        })*
+        trials
+    }};
+}
+pub(crate) use suite;
+
+fn trial(backend: &str, name: &str, test: impl AsyncFnOnce() + Send + 'static) -> Trial {
+    Trial::test(format!("{name}::{backend}"), move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(test());
+        Ok(())
+    })
+}

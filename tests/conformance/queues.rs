@@ -1,0 +1,200 @@
+//! The suites of [`DeadLetters`] and [`Visibility`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use libtest_mimic::Trial;
+use orderflow_consumer::aws::SqsQueue;
+use orderflow_consumer::memory::MemoryQueue;
+use orderflow_consumer::port::{DeadLetters, Visibility};
+use orderflow_consumer::{Attribute, Letter};
+
+use crate::aws::Aws;
+
+pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
+    crate::suite!(
+        aws,
+        MemoryQueue::default,
+        SqsBench::new,
+        [
+            a_letter_is_kept_as_it_is,
+            a_letter_with_ten_attributes_is_kept,
+            a_letter_that_is_parked_twice_is_stored_once,
+            letters_of_one_body_are_all_stored,
+            a_message_is_seen_again_when_it_is_told_to,
+            a_message_that_is_not_known_is_an_error,
+        ]
+    )
+}
+
+/// A queue and its dead-letter queue, and how a test looks at them.
+trait Bench {
+    fn queue(&self) -> &(impl DeadLetters + Visibility);
+    /// All letters.
+    async fn letters(&self) -> Vec<Letter>;
+    /// Hands out new messages, for an hour each, and answers their receipt handles.
+    async fn hand_out(&self, messages: usize) -> Vec<String>;
+    /// How many of those that were handed out can be seen again.
+    async fn seen_again(&self) -> usize;
+}
+
+impl Bench for MemoryQueue {
+    fn queue(&self) -> &(impl DeadLetters + Visibility) {
+        self
+    }
+
+    async fn letters(&self) -> Vec<Letter> {
+        MemoryQueue::letters(self)
+    }
+
+    async fn hand_out(&self, messages: usize) -> Vec<String> {
+        let receipts: Vec<String> = (0..messages).map(|message| format!("receipt {message}")).collect();
+        for receipt in &receipts {
+            MemoryQueue::hand_out(self, receipt);
+        }
+        receipts
+    }
+
+    async fn seen_again(&self) -> usize {
+        self.visibilities().iter().filter(|(_, seconds)| *seconds == 0).count()
+    }
+}
+
+struct SqsBench {
+    client: Client,
+    queue_url: String,
+    dead_letter_queue_url: String,
+    queue: SqsQueue,
+}
+
+impl SqsBench {
+    async fn new(aws: &Aws) -> Self {
+        let (_, client) = aws.clients();
+        let (queue_url, dead_letter_queue_url) = (aws.queue().await, aws.queue().await);
+        let queue = SqsQueue::new(client.clone(), &queue_url, &dead_letter_queue_url);
+        Self { client, queue_url, dead_letter_queue_url, queue }
+    }
+
+    async fn receive(&self, queue_url: &str) -> Vec<Message> {
+        let mut messages = Vec::new();
+        loop {
+            let request = self
+                .client
+                .receive_message()
+                .queue_url(queue_url)
+                .max_number_of_messages(10)
+                .visibility_timeout(3_600)
+                .message_attribute_names("All")
+                .message_system_attribute_names(MessageSystemAttributeName::All);
+            let batch = request.send().await.expect("an answer").messages.unwrap_or_default();
+            if batch.is_empty() {
+                return messages;
+            }
+            messages.extend(batch);
+        }
+    }
+}
+
+impl Bench for SqsBench {
+    fn queue(&self) -> &(impl DeadLetters + Visibility) {
+        &self.queue
+    }
+
+    async fn letters(&self) -> Vec<Letter> {
+        self.receive(&self.dead_letter_queue_url).await.into_iter().map(to_letter).collect()
+    }
+
+    async fn hand_out(&self, messages: usize) -> Vec<String> {
+        for message in 0..messages {
+            let request = self.client.send_message().queue_url(&self.queue_url).message_body("{}");
+            let id = message.to_string();
+            request.message_group_id(&id).message_deduplication_id(&id).send().await.expect("a message");
+        }
+        self.receive(&self.queue_url).await.into_iter().filter_map(|message| message.receipt_handle).collect()
+    }
+
+    async fn seen_again(&self) -> usize {
+        self.receive(&self.queue_url).await.len()
+    }
+}
+
+fn to_letter(message: Message) -> Letter {
+    let attributes = message.message_attributes.unwrap_or_default().into_iter().map(|(name, value)| {
+        let attribute = match (value.string_value, value.binary_value) {
+            (Some(text), _) => Attribute::Text(value.data_type, text),
+            (None, blob) => Attribute::Binary(value.data_type, blob.expect("a value").into_inner()),
+        };
+        (name, attribute)
+    });
+    let mut system = message.attributes.unwrap_or_default();
+    Letter {
+        body: message.body.unwrap_or_default(),
+        attributes: attributes.collect(),
+        group: system.remove(&MessageSystemAttributeName::MessageGroupId),
+        deduplication: system.remove(&MessageSystemAttributeName::MessageDeduplicationId),
+    }
+}
+
+fn letter(deduplication: &str) -> Letter {
+    Letter {
+        body: "{\"not\": JSON 🎈\n".to_owned(),
+        attributes: BTreeMap::new(),
+        group: Some("ord_1".to_owned()),
+        deduplication: Some(deduplication.to_owned()),
+    }
+}
+
+fn text(data_type: &str, value: &str) -> Attribute {
+    Attribute::Text(data_type.to_owned(), value.to_owned())
+}
+
+async fn a_letter_is_kept_as_it_is(bench: &impl Bench) {
+    let attributes = [
+        ("text", text("String", "Zoë 名前 🎈")),
+        ("number", text("Number", "-12.5")),
+        ("own", text("String.uuid", "x")),
+        ("bytes", Attribute::Binary("Binary".to_owned(), vec![0, 255, 10, 13])),
+        ("picture", Attribute::Binary("Binary.png".to_owned(), b"png".to_vec())),
+    ];
+    let letter = Letter { attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(), ..letter("a") };
+    bench.queue().park(&letter).await.unwrap();
+    assert_eq!(bench.letters().await, [letter]);
+}
+
+async fn a_letter_with_ten_attributes_is_kept(bench: &impl Bench) {
+    let attributes = (0..10).map(|number| (format!("a{number}"), text("String", "x"))).collect();
+    let letter = Letter { attributes, ..letter("a") };
+    bench.queue().park(&letter).await.unwrap();
+    assert_eq!(bench.letters().await, [letter]);
+}
+
+async fn a_letter_that_is_parked_twice_is_stored_once(bench: &impl Bench) {
+    for _ in 0..3 {
+        bench.queue().park(&letter("a")).await.unwrap();
+    }
+    assert_eq!(bench.letters().await, [letter("a")]);
+}
+
+async fn letters_of_one_body_are_all_stored(bench: &impl Bench) {
+    for id in ["a", "b", "c"] {
+        bench.queue().park(&letter(id)).await.unwrap();
+    }
+    assert_eq!(bench.letters().await, ["a", "b", "c"].map(letter));
+}
+
+async fn a_message_is_seen_again_when_it_is_told_to(bench: &impl Bench) {
+    let receipts = bench.hand_out(10).await;
+    assert_eq!(receipts.iter().collect::<BTreeSet<_>>().len(), 10);
+    let changes: Vec<(String, u32)> = receipts.into_iter().zip([0, 600, 0, 39_600, 0, 1_000, 0, 600, 0, 600]).collect();
+    bench.queue().set(&changes).await.unwrap();
+    assert_eq!(bench.seen_again().await, 5);
+}
+
+async fn a_message_that_is_not_known_is_an_error(bench: &impl Bench) {
+    let receipts = bench.hand_out(1).await;
+    let changes = [(receipts[0].clone(), 0), ("nobody's".to_owned(), 0)];
+    let failure = bench.queue().set(&changes).await.unwrap_err();
+    assert!(failure.kind().is_retryable(), "{failure}");
+}

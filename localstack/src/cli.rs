@@ -1,0 +1,268 @@
+//! The `cargo local` command line.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::demo;
+use crate::deploy::Deployment;
+use crate::endpoint::Endpoint;
+use crate::home::Home;
+use crate::outputs::Outputs;
+use crate::port::PortChoice;
+use crate::progress::Progress;
+use crate::publish::Draft;
+use crate::signals::Signals;
+use crate::stack::{Options, Stack};
+use crate::terminal::{bad, faint, strong};
+use crate::workspace::Workspace;
+use crate::{Error, Profile};
+
+/// Runs orderflow on this machine: template.yaml, unchanged, on an emulator of AWS.
+///
+/// Without a command it does everything: it starts the emulator, builds and deploys the stack, places three sample
+/// orders and shows what happens to them, then stays up until Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "cargo local", bin_name = "cargo local", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the stack alone, and stay until Ctrl-C
+    Up(Up),
+    /// Show the stack's outputs: URLs, names and ARNs that answer from this machine
+    Outputs {
+        /// Print one JSON object, name → value
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Publish a `CloudEvent` to the topic
+    Publish {
+        /// A file with the event as JSON, or - for standard input
+        file: PathBuf,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Stop the stack, and leave nothing of it running
+    Down(Which),
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    /// Port of the emulator [default: 4566, or any free port if that is taken]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Return once the stack answers, and let it run
+    #[arg(long)]
+    detach: bool,
+    /// Build the functions as for AWS; the first time takes minutes
+    #[arg(long)]
+    release: bool,
+    /// Deploy to an emulator that is already running, such as LocalStack, and return
+    #[arg(long, value_name = "URL", conflicts_with_all = ["port", "detach"])]
+    endpoint: Option<Endpoint>,
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// Port of the stack; needed only if several are running
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+impl Cli {
+    /// Does what was asked for, and says on standard error what went wrong.
+    pub async fn run(self) -> ExitCode {
+        match self.execute().await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Error::Interrupted) => {
+                anstream::eprintln!("interrupted");
+                ExitCode::from(130)
+            }
+            Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Err(error) => {
+                anstream::eprintln!("{} {error}", bad("error:"));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn execute(self) -> Result<(), Error> {
+        let mut signals = Signals::listen()?;
+        match self.command {
+            None => everything(&mut signals).await,
+            Some(Command::Up(up)) => up.execute(&mut signals).await,
+            Some(Command::Outputs { json, which }) => show_outputs(&which.outputs()?, json),
+            Some(Command::Publish { file, which }) => {
+                signals.unless_asked_to_end(publish(file, which.outputs()?)).await
+            }
+            Some(Command::Down(which)) => signals.unless_asked_to_end(which.stop()).await,
+        }
+    }
+}
+
+async fn everything(signals: &mut Signals) -> Result<(), Error> {
+    let mut stack = signals.unless_asked_to_end(Stack::up(&Options::default())).await?;
+    let order_id = match signals.unless_asked_to_end(demo::run(&stack)).await {
+        Ok(order_id) => order_id,
+        Err(Error::Interrupted) => {
+            stack.down();
+            return Err(Error::Interrupted);
+        }
+        Err(error) => return Err(stack.cause_of(error)),
+    };
+    invite(stack.outputs(), &order_id)?;
+    stay(&mut stack, signals).await?;
+    stack.down();
+    Ok(())
+}
+
+impl Up {
+    async fn execute(self, signals: &mut Signals) -> Result<(), Error> {
+        let mut stack = signals.unless_asked_to_end(Stack::up(&self.options())).await?;
+        let port = stack.port();
+        if !stack.owns_emulator() {
+            return show_address(stack.outputs());
+        }
+        show_address(stack.outputs())?;
+        if self.detach {
+            stack.detach()?;
+            return Ok(writeln!(anstream::stdout(), "Stop it with: cargo local down --port {port}")?);
+        }
+        stay(&mut stack, signals).await?;
+        stack.down();
+        Ok(())
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            port: self.port.map_or(PortChoice::UsualOrFree, PortChoice::Given),
+            endpoint: self.endpoint.clone(),
+            profile: if self.release { Profile::Release } else { Profile::Debug },
+            ..Options::default()
+        }
+    }
+}
+
+/// Keeps the stack until Ctrl-C; an error if it ends by itself.
+async fn stay(stack: &mut Stack, signals: &mut Signals) -> Result<(), Error> {
+    writeln!(anstream::stdout(), "\n{}", faint("Ctrl-C stops the stack."))?;
+    tokio::select! {
+        () = signals.ask_to_end() => Ok(()),
+        error = stack.death() => Err(error),
+    }
+}
+
+impl Which {
+    fn outputs(&self) -> Result<Outputs, Error> {
+        Ok(home().find(self.port)?.outputs()?)
+    }
+
+    async fn stop(self) -> Result<(), Error> {
+        let place = home().find_to_stop(self.port)?;
+        let Some(state) = place.state() else { return Ok(()) };
+        match state.pid {
+            Some(pid) => place.stop_emulator(pid),
+            None if !place.is_running() => place.remove(),
+            // Someone else has started that emulator, and may have other things on it.
+            None => {
+                let endpoint: Endpoint = state.endpoint.parse()?;
+                Deployment::new(&endpoint.sdk_config()).delete(Progress::Shown).await?;
+                place.remove();
+            }
+        }
+        Ok(writeln!(anstream::stdout(), "The stack on port {} is stopped.", place.port())?)
+    }
+}
+
+fn home() -> Home {
+    Home::at(Workspace::of_this_crate().local_dir())
+}
+
+async fn publish(file: PathBuf, outputs: Outputs) -> Result<(), Error> {
+    let draft = Draft::read(&file)?;
+    let said = format!("Published {} of {}.", draft.id, draft.subject);
+    let endpoint: Endpoint = outputs.get("Endpoint").unwrap_or_default().parse()?;
+    draft.publish(&endpoint.sdk_config(), &outputs).await?;
+    Ok(writeln!(anstream::stdout(), "{said}")?)
+}
+
+fn show_outputs(outputs: &Outputs, json: bool) -> Result<(), Error> {
+    let mut stdout = anstream::stdout().lock();
+    if json {
+        return Ok(writeln!(stdout, "{:#}", outputs.to_json())?);
+    }
+    let width = outputs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    for (name, value) in outputs.iter() {
+        writeln!(stdout, "{}  {value}", faint(format!("{name:<width$}")))?;
+    }
+    Ok(())
+}
+
+fn show_address(outputs: &Outputs) -> Result<(), Error> {
+    let mut stdout = anstream::stdout().lock();
+    for name in ["ApiUrl", "Endpoint"] {
+        writeln!(stdout, "  {name:<8}  {}", strong(outputs.get(name).unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+/// What to try next.
+fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
+    let api = outputs.get("ApiUrl").unwrap_or_default();
+    let order = demo::sample_order();
+    let sku = demo::sample_sku();
+    let mut stdout = anstream::stdout().lock();
+    writeln!(stdout, "\n{}", strong("Try next, in another terminal"))?;
+    writeln!(stdout, "\n  API={api}")?;
+    writeln!(stdout, "\n  {}", faint("# all that happened to the first order"))?;
+    writeln!(stdout, "  curl -s $API/orders/{order_id}")?;
+    writeln!(stdout, "\n  {}", faint("# an order of yours; the same key again makes no second one"))?;
+    writeln!(stdout, "  curl -s $API/orders -H 'Content-Type: application/json' -H 'Idempotency-Key: mine-1' \\")?;
+    writeln!(stdout, "    -d '{order}'")?;
+    writeln!(stdout, "\n  {}", faint("# a count of the shelf"))?;
+    writeln!(
+        stdout,
+        "  curl -s -X PUT $API/inventory/{sku} -H 'Content-Type: application/json' -d '{{\"onHand\": 50}}'"
+    )?;
+    writeln!(stdout, "\n  {}", faint("# an order that another producer publishes"))?;
+    writeln!(stdout, "  cargo local publish localstack/examples/order-created.json")?;
+    writeln!(stdout, "\n  {}", faint("# queues, tables, functions"))?;
+    writeln!(stdout, "  cargo local outputs")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(arguments: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("cargo local").chain(arguments.split_whitespace()))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_that_exclude_each_other_are_refused() {
+        assert!(parse("up --endpoint http://localhost:4566 --port 4567").is_err());
+        assert!(parse("up --endpoint http://sqs.us-east-1.amazonaws.com").is_err());
+        assert!(parse("up --port 70000").is_err());
+        assert!(parse("up --port 4567 --detach --release").is_ok());
+    }
+
+    #[test]
+    fn without_a_command_everything_is_done() {
+        assert!(parse("").unwrap().command.is_none());
+    }
+}

@@ -1,0 +1,197 @@
+//! The emulator's process.
+
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::endpoint::{Endpoint, REGION, http_client};
+use crate::group::ProcessGroup;
+use crate::home::{HomeError, Place};
+use crate::progress::Progress;
+use crate::python::Python;
+use crate::workspace::Workspace;
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+const START_POLL: Duration = Duration::from_millis(50);
+const LIFE_POLL: Duration = Duration::from_millis(200);
+
+/// Why the emulator does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum EmulatorError {
+    /// Its program could not be executed.
+    #[error("cannot start the emulator: {0}")]
+    Spawn(#[source] io::Error),
+    /// It ended by itself.
+    #[error("the emulator died ({status}): {last_words} (log: {})", log.display())]
+    Died {
+        /// How it ended.
+        status: String,
+        /// The last line of its log.
+        last_words: String,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// It started and does not answer.
+    #[error("the emulator does not answer after {} s (log: {})", START_LIMIT.as_secs(), log.display())]
+    Mute {
+        /// Its log.
+        log: PathBuf,
+    },
+    /// `cargo local down`, somewhere else.
+    #[error("the stack was stopped")]
+    Stopped,
+    /// Its directory.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+}
+
+/// A running emulator; dropping it ends it and everything that it runs.
+#[derive(Debug)]
+pub(crate) struct Emulator {
+    child: Child,
+    group: ProcessGroup,
+    /// The emulator ends when this closes, even if this process is killed.
+    lifeline: Option<ChildStdin>,
+    place: Place,
+    endpoint: Endpoint,
+    status: Option<ExitStatus>,
+    detached: bool,
+}
+
+impl Emulator {
+    /// Starts it and waits until it answers.
+    pub(crate) async fn start(
+        workspace: &Workspace,
+        python: &Python,
+        place: &Place,
+        progress: Progress,
+    ) -> Result<Self, EmulatorError> {
+        let step = progress.step("emulator");
+        let mut emulator = Self::spawn(workspace, python, place)?;
+        emulator.wait_until_it_answers().await?;
+        step.done(&emulator.endpoint.to_string());
+        Ok(emulator)
+    }
+
+    fn spawn(workspace: &Workspace, python: &Python, place: &Place) -> Result<Self, EmulatorError> {
+        place.make_afresh()?;
+        let log = place.open_locked_log()?;
+        let errors = log.try_clone().map_err(EmulatorError::Spawn)?;
+        let endpoint = Endpoint::local(place.port());
+        let mut child = Command::new(python.program())
+            .arg(workspace.emulator_program())
+            .env_clear()
+            .envs(environment(place, &endpoint))
+            .current_dir(place.dir())
+            .stdin(Stdio::piped())
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .map_err(EmulatorError::Spawn)?;
+        let lifeline = child.stdin.take();
+        let group = ProcessGroup::led_by(child.id()).ok_or_else(|| EmulatorError::Spawn(io::Error::other("no pid")))?;
+        Ok(Self { child, group, lifeline, place: place.clone(), endpoint, status: None, detached: false })
+    }
+
+    async fn wait_until_it_answers(&mut self) -> Result<(), EmulatorError> {
+        let http = http_client().map_err(|error| EmulatorError::Spawn(io::Error::other(error)))?;
+        let health = self.endpoint.join("/_localstack/health");
+        let deadline = Instant::now() + START_LIMIT;
+        while Instant::now() < deadline {
+            self.check()?;
+            if http.get(health.clone()).send().await.is_ok_and(|reply| reply.status().is_success()) {
+                // Someone else's emulator may have taken the port a moment before; then this one is dead by now.
+                return self.check();
+            }
+            sleep(START_POLL).await;
+        }
+        Err(EmulatorError::Mute { log: self.place.log() })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// An error if it has ended.
+    pub(crate) fn check(&mut self) -> Result<(), EmulatorError> {
+        if !self.has_ended() {
+            return Ok(());
+        }
+        let status = self.status.map_or_else(|| "unknown status".to_owned(), |status| status.to_string());
+        let last_words = self.place.last_words().unwrap_or_else(|| "it said nothing".to_owned());
+        Err(EmulatorError::Died { status, last_words, log: self.place.log() })
+    }
+
+    /// Returns once it has ended, with the reason.
+    pub(crate) async fn death(&mut self) -> EmulatorError {
+        loop {
+            if let Err(died) = self.check() {
+                return if self.place.is_recorded() { died } else { EmulatorError::Stopped };
+            }
+            sleep(LIFE_POLL).await;
+        }
+    }
+
+    /// Lets it live on when this process ends.
+    pub(crate) fn detach(mut self) -> Result<(), EmulatorError> {
+        if let Some(mut lifeline) = self.lifeline.take() {
+            lifeline.write_all(b"d").map_err(EmulatorError::Spawn)?;
+        }
+        self.detached = true;
+        Ok(())
+    }
+
+    fn has_ended(&mut self) -> bool {
+        if self.status.is_none() {
+            self.status = self.child.try_wait().ok().flatten();
+        }
+        self.status.is_some()
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if !self.detached {
+            let group = self.group;
+            group.stop(|| self.has_ended());
+        }
+    }
+}
+
+/// All that the emulator and its functions see: nothing of the user's own AWS configuration, and an endpoint without
+/// which the functions' clients would call AWS itself.
+fn environment(place: &Place, endpoint: &Endpoint) -> Vec<(&'static str, String)> {
+    let port = place.port().to_string();
+    let scratch = place.scratch().display().to_string();
+    let mut variables = vec![
+        ("GATEWAY_PORT", port),
+        ("BIND_HOST", "127.0.0.1".to_owned()),
+        ("MINISTACK_HOST", "127.0.0.1".to_owned()),
+        ("MINISTACK_REGION", REGION.to_owned()),
+        ("AWS_ENDPOINT_URL", endpoint.to_string()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("AWS_DEFAULT_REGION", REGION.to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("HOME", scratch.clone()),
+        ("TMPDIR", scratch),
+        ("PYTHONUNBUFFERED", "1".to_owned()),
+        ("PYTHONUTF8", "1".to_owned()),
+    ];
+    variables.extend(inherited("PATH"));
+    variables
+}
+
+#[expect(clippy::disallowed_methods, reason = "a child's variable is passed on, not read")]
+fn inherited(name: &'static str) -> Option<(&'static str, String)> {
+    std::env::var(name).ok().map(|value| (name, value))
+}

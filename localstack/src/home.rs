@@ -1,0 +1,321 @@
+//! What is kept on disk about the stacks of this machine.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::Endpoint;
+use crate::group::ProcessGroup;
+use crate::outputs::Outputs;
+use crate::port;
+
+const STATE_FILE: &str = "state.json";
+const LOG_FILE: &str = "emulator.log";
+
+/// The directory of all stacks: one directory for each, named by its port.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    dir: PathBuf,
+}
+
+/// The directory of one stack.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    dir: PathBuf,
+    port: u16,
+}
+
+/// What another process has to know to use a stack or to stop it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// The emulator's URL.
+    pub(crate) endpoint: String,
+    /// The emulator's process, which leads a process group; none if someone else has started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pid: Option<u32>,
+    /// The stack's outputs as `CloudFormation` gave them; empty until it is deployed.
+    #[serde(default)]
+    pub(crate) outputs: BTreeMap<String, String>,
+}
+
+/// Why a stack's directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// The file system refused.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No stack is there to use.
+    #[error("no stack is running: start one with `cargo local up`")]
+    NoneRunning,
+    /// None of the running stacks is the one that was asked for.
+    #[error("no stack is running on port {port}; running: {}", list(running))]
+    NotThis {
+        /// The port that was asked for.
+        port: u16,
+        /// The ports with a running stack.
+        running: Vec<u16>,
+    },
+    /// Several are running, and none was named.
+    #[error("several stacks are running, on ports {}: choose one with --port", list(running))]
+    Several {
+        /// The ports with a running stack.
+        running: Vec<u16>,
+    },
+    /// The stack has not been deployed yet.
+    #[error("the stack on port {0} is still starting")]
+    StillStarting(u16),
+}
+
+fn list(ports: &[u16]) -> String {
+    ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl Home {
+    pub(crate) fn at(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    pub(crate) fn place(&self, port: u16) -> Place {
+        Place { dir: self.dir.join(port.to_string()), port }
+    }
+
+    /// The stack on `port`, or the only one that runs.
+    pub(crate) fn find(&self, port: Option<u16>) -> Result<Place, HomeError> {
+        self.choose(port, self.ports(Place::is_running))
+    }
+
+    /// The same, to stop it: also one that has died may have left something.
+    pub(crate) fn find_to_stop(&self, port: Option<u16>) -> Result<Place, HomeError> {
+        self.find(port).or_else(|error| self.choose(port, self.ports(Place::is_recorded)).map_err(|_| error))
+    }
+
+    fn choose(&self, port: Option<u16>, ports: Vec<u16>) -> Result<Place, HomeError> {
+        match (port, ports.as_slice()) {
+            (_, []) => Err(HomeError::NoneRunning),
+            (Some(port), ports) if ports.contains(&port) => Ok(self.place(port)),
+            (None, [port]) => Ok(self.place(*port)),
+            (Some(port), _) => Err(HomeError::NotThis { port, running: ports }),
+            (None, _) => Err(HomeError::Several { running: ports }),
+        }
+    }
+
+    /// The ports of certain stacks, in order.
+    fn ports(&self, which: impl Fn(&Place) -> bool) -> Vec<u16> {
+        let mut ports: Vec<u16> = fs::read_dir(&self.dir)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|port| which(&self.place(*port)))
+            .collect();
+        ports.sort_unstable();
+        ports
+    }
+}
+
+impl Place {
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.dir.join(LOG_FILE)
+    }
+
+    /// The emulator's own directory for temporary files.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.dir.join("tmp")
+    }
+
+    fn state_file(&self) -> PathBuf {
+        self.dir.join(STATE_FILE)
+    }
+
+    /// Makes the directory, without anything that an earlier stack has left in it.
+    pub(crate) fn make_afresh(&self) -> Result<(), HomeError> {
+        self.remove();
+        fs::create_dir_all(self.scratch()).map_err(|source| HomeError::Write { path: self.scratch(), source })
+    }
+
+    /// Removes the directory. What cannot be removed is in nobody's way.
+    pub(crate) fn remove(&self) {
+        let _left = fs::remove_dir_all(&self.dir);
+    }
+
+    /// Removes everything but the log, which tells why a stack failed.
+    pub(crate) fn keep_only_log(&self) {
+        self.forget();
+        let _left = fs::remove_dir_all(self.scratch());
+    }
+
+    /// Opens the emulator's log for it. The lock lives as long as any process has the file open: it is how another
+    /// process knows that the emulator lives, where a process id could have been given to someone else.
+    pub(crate) fn open_locked_log(&self) -> Result<File, HomeError> {
+        let failed = |source| HomeError::Write { path: self.log(), source };
+        let file = File::create(self.log()).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(file)
+    }
+
+    fn emulator_lives(&self) -> bool {
+        File::open(self.log()).is_ok_and(|log| matches!(log.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// The log's last line that says anything.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let log = fs::read(self.log()).ok()?;
+        String::from_utf8_lossy(&log).lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
+    }
+
+    /// The recorded state, if there is one that can be read.
+    pub(crate) fn state(&self) -> Option<State> {
+        serde_json::from_slice(&fs::read(self.state_file()).ok()?).ok()
+    }
+
+    /// Written beside the file and moved over it, so that no reader sees half of it.
+    pub(crate) fn record(&self, state: &State) -> Result<(), HomeError> {
+        let failed = |source| HomeError::Write { path: self.state_file(), source };
+        fs::create_dir_all(&self.dir).map_err(failed)?;
+        let draft = self.dir.join(format!("{STATE_FILE}.new"));
+        let text = serde_json::to_vec_pretty(state).map_err(|error| failed(error.into()))?;
+        let mut file = File::create(&draft).map_err(failed)?;
+        file.write_all(&text).and_then(|()| fs::rename(&draft, self.state_file())).map_err(failed)
+    }
+
+    /// Removes the record of a stack: to its own process, too, the sign that someone stops it on purpose.
+    pub(crate) fn forget(&self) {
+        let _gone = fs::remove_file(self.state_file());
+    }
+
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.state_file().exists()
+    }
+
+    /// Whether the stack that is recorded here can be reached.
+    pub(crate) fn is_running(&self) -> bool {
+        match self.state() {
+            Some(State { pid: Some(_), .. }) => self.emulator_lives(),
+            Some(State { pid: None, endpoint, .. }) => endpoint.parse().is_ok_and(|endpoint: Endpoint| {
+                // An emulator on another machine is taken to be up: whoever uses it will see.
+                !endpoint.is_this_machine() || port::answers(endpoint.port())
+            }),
+            None => false,
+        }
+    }
+
+    /// The outputs of the stack that runs here.
+    pub(crate) fn outputs(&self) -> Result<Outputs, HomeError> {
+        let state = self.state().ok_or(HomeError::NoneRunning)?;
+        let endpoint = state.endpoint.parse().map_err(|_| HomeError::NoneRunning)?;
+        if state.outputs.is_empty() {
+            return Err(HomeError::StillStarting(self.port));
+        }
+        Ok(Outputs::new(state.outputs, endpoint))
+    }
+
+    /// Ends the emulator of another `cargo local`, and whatever it runs. The record goes first: it tells the other one
+    /// that this is on purpose.
+    pub(crate) fn stop_emulator(&self, pid: u32) {
+        self.forget();
+        if let Some(group) = ProcessGroup::led_by(pid)
+            // An emulator that was killed leaves its functions in a group without a leader; with one, it is not ours.
+            && (self.emulator_lives() || !group.has_leader())
+        {
+            group.stop(|| !self.emulator_lives());
+        }
+        self.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Home) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().to_owned());
+        (dir, home)
+    }
+
+    fn state() -> State {
+        State {
+            endpoint: "http://127.0.0.1:4700".to_owned(),
+            pid: Some(4_000_000),
+            outputs: BTreeMap::from([("EventsTopicArn".to_owned(), "arn".to_owned())]),
+        }
+    }
+
+    /// A stack that seems to run, for as long as the file is open.
+    fn run(home: &Home, port: u16) -> File {
+        let place = home.place(port);
+        place.make_afresh().unwrap();
+        place.record(&state()).unwrap();
+        place.open_locked_log().unwrap()
+    }
+
+    fn error(result: Result<Place, HomeError>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_state_is_read_as_it_was_written() {
+        let (_dir, home) = home();
+        home.place(4700).record(&state()).unwrap();
+        assert_eq!(home.place(4700).state(), Some(state()));
+    }
+
+    #[test]
+    fn a_stack_is_found_without_its_port_only_if_it_is_the_only_one() {
+        let (_dir, home) = home();
+        assert!(error(home.find(None)).starts_with("no stack is running"));
+        let first = run(&home, 4700);
+        assert_eq!(home.find(None).unwrap().port(), 4700);
+        let _second = run(&home, 4800);
+        assert!(error(home.find(None)).contains("4700, 4800"));
+        assert_eq!(home.find(Some(4800)).unwrap().port(), 4800);
+        assert!(error(home.find(Some(5))).contains("port 5; running: 4700, 4800"));
+        drop(first);
+        assert_eq!(home.find(None).unwrap().port(), 4800);
+    }
+
+    #[test]
+    fn a_dead_stack_is_not_running_whoever_has_its_process_id_now() {
+        let (_dir, home) = home();
+        drop(run(&home, 4700));
+        assert!(home.place(4700).is_recorded());
+        assert!(!home.place(4700).is_running());
+        assert!(home.find(None).is_err());
+        assert_eq!(home.find_to_stop(None).unwrap().port(), 4700);
+    }
+
+    #[test]
+    fn a_stack_has_outputs_once_it_is_deployed() {
+        let (_dir, home) = home();
+        let place = home.place(4700);
+        place.record(&State { outputs: BTreeMap::new(), ..state() }).unwrap();
+        assert!(matches!(place.outputs(), Err(HomeError::StillStarting(4700))));
+        place.record(&state()).unwrap();
+        assert_eq!(place.outputs().unwrap().get("EventsTopicArn"), Some("arn"));
+    }
+
+    #[test]
+    fn the_last_words_are_the_last_line_that_says_anything() {
+        let (_dir, home) = home();
+        let place = home.place(4700);
+        place.make_afresh().unwrap();
+        fs::write(place.log(), "one\n  two  \n\n").unwrap();
+        assert_eq!(place.last_words().as_deref(), Some("two"));
+    }
+}

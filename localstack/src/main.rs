@@ -1,0 +1,11 @@
+//! The `cargo local` command. See [`orderflow_local::cli`].
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use orderflow_local::cli::Cli;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    Cli::parse().run().await
+}

@@ -1,0 +1,288 @@
+//! The emulator's Python: a virtual environment with exactly the packages of `requirements.txt`.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::progress::{Progress, Step};
+use crate::workspace::Workspace;
+
+/// The oldest Python that the emulator runs on.
+const OLDEST: (u32, u32) = (3, 10);
+
+/// Tried in this order: the one that the user has chosen comes first.
+const NAMES: [&str; 7] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
+
+/// Prints the version, then whether virtual environments can be made; Debian packages their two modules apart.
+const QUESTIONS: &str = "\
+import importlib.util as u, sys
+print(*sys.version_info[:2], all(u.find_spec(m) for m in ('venv', 'ensurepip')))";
+
+const KEPT_LINES: usize = 20;
+const LOCK_POLL: Duration = Duration::from_millis(100);
+
+/// Why there is no Python for the emulator.
+#[derive(Debug, thiserror::Error)]
+pub enum PythonError {
+    /// None at all.
+    #[error("Python {}.{} or newer is needed: there is no python3 on the PATH", OLDEST.0, OLDEST.1)]
+    Missing,
+    /// Only older ones.
+    #[error("Python {}.{} or newer is needed: {name} is {}.{}", OLDEST.0, OLDEST.1, version.0, version.1)]
+    TooOld {
+        /// The newest found.
+        name: &'static str,
+        /// Its version.
+        version: (u32, u32),
+    },
+    /// The right Python, without its modules for virtual environments.
+    #[error(
+        "{name} cannot make virtual environments: install its venv module (Debian, Ubuntu: apt install python3-venv)"
+    )]
+    NoVenv {
+        /// The program.
+        name: &'static str,
+    },
+    /// `python -m venv` failed.
+    #[error("cannot make the virtual environment: {0}")]
+    Venv(String),
+    /// `pip install` failed.
+    #[error("pip cannot install the emulator: {last_line} (all of it: {})", log.display())]
+    Pip {
+        /// What pip said last.
+        last_line: String,
+        /// Everything that it said.
+        log: PathBuf,
+    },
+    /// A file of the environment.
+    #[error("cannot use {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The Python program of the emulator's virtual environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Python {
+    program: PathBuf,
+}
+
+struct Interpreter {
+    name: &'static str,
+    version: (u32, u32),
+    makes_venvs: bool,
+}
+
+impl Python {
+    /// The environment in `.local/venv`, made first if it is missing or the requirements have changed.
+    pub(crate) async fn prepare(workspace: &Workspace, progress: Progress) -> Result<Self, PythonError> {
+        let environment = Environment::of(workspace);
+        let python = Self { program: environment.dir.join("bin/python") };
+        let _lock = environment.lock().await?;
+        if environment.is_current(&python) {
+            return Ok(python);
+        }
+        let step = progress.step("python");
+        let interpreter = find_interpreter().await?;
+        environment.make(&interpreter, &python, &step).await?;
+        step.done(&format!("{} → .local/venv", interpreter.name));
+        Ok(python)
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+}
+
+/// Where the virtual environment is, and what it has to be.
+struct Environment {
+    dir: PathBuf,
+    requirements: PathBuf,
+    /// The requirements that are installed. Written last: without it the environment is made again.
+    stamp: PathBuf,
+    log: PathBuf,
+    lock: PathBuf,
+}
+
+impl Environment {
+    fn of(workspace: &Workspace) -> Self {
+        let local = workspace.local_dir();
+        let dir = local.join("venv");
+        Self {
+            requirements: workspace.requirements(),
+            stamp: dir.join("installed.txt"),
+            log: local.join("venv.log"),
+            lock: local.join("venv.lock"),
+            dir,
+        }
+    }
+
+    /// Two first runs side by side must not make it at once.
+    async fn lock(&self) -> Result<File, PythonError> {
+        let failed = |source| PythonError::File { path: self.lock.clone(), source };
+        if let Some(parent) = self.lock.parent() {
+            fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let file = File::create(&self.lock).map_err(failed)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_POLL).await,
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
+        }
+    }
+
+    fn is_current(&self, python: &Python) -> bool {
+        // `exists` follows the link to the system's Python, which an update may have removed.
+        python.program.exists()
+            && matches!((fs::read(&self.requirements), fs::read(&self.stamp)), (Ok(wanted), Ok(made)) if wanted == made)
+    }
+
+    async fn make(&self, interpreter: &Interpreter, python: &Python, step: &Step) -> Result<(), PythonError> {
+        let _absent = fs::remove_dir_all(&self.dir);
+        step.at("making .local/venv");
+        let mut venv = Command::new(interpreter.name);
+        venv.args(["-m", "venv"]).arg(&self.dir);
+        run(venv, |_| ()).await.map_err(|lines| PythonError::Venv(said_last(&lines)))?;
+
+        let mut pip = Command::new(&python.program);
+        pip.args(["-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check"])
+            .args(["--progress-bar", "off", "-r"])
+            .arg(&self.requirements);
+        run(pip, |line| step.at(summary_of_pip(line))).await.map_err(|lines| self.pip_error(&lines))?;
+
+        fs::copy(&self.requirements, &self.stamp)
+            .map_err(|source| PythonError::File { path: self.stamp.clone(), source })?;
+        Ok(())
+    }
+
+    fn pip_error(&self, lines: &VecDeque<String>) -> PythonError {
+        let text: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let _unwritten = fs::write(&self.log, text.join("\n"));
+        PythonError::Pip { last_line: said_last(lines), log: self.log.clone() }
+    }
+}
+
+/// pip's line without what only pip needs to know.
+fn summary_of_pip(line: &str) -> String {
+    let line = line.trim();
+    let end = line.find(" (from ").unwrap_or(line.len());
+    line[..end].to_owned()
+}
+
+/// The last line with an error in it, or else the last one.
+fn said_last(lines: &VecDeque<String>) -> String {
+    let error = lines.iter().rev().find(|line| line.to_ascii_lowercase().contains("error"));
+    error
+        .or(lines.back())
+        .map_or_else(|| "it said nothing".to_owned(), |line| line.trim().trim_start_matches("ERROR: ").to_owned())
+}
+
+async fn find_interpreter() -> Result<Interpreter, PythonError> {
+    let mut newest_of_the_old: Option<Interpreter> = None;
+    let mut without_venv = None;
+    for name in NAMES {
+        match ask(name).await {
+            Some(found) if found.version < OLDEST => {
+                if newest_of_the_old.as_ref().is_none_or(|old| old.version < found.version) {
+                    newest_of_the_old = Some(found);
+                }
+            }
+            Some(found) if found.makes_venvs => return Ok(found),
+            Some(found) => without_venv = without_venv.or(Some(found.name)),
+            None => {}
+        }
+    }
+    Err(match (without_venv, newest_of_the_old) {
+        (Some(name), _) => PythonError::NoVenv { name },
+        (None, Some(old)) => PythonError::TooOld { name: old.name, version: old.version },
+        (None, None) => PythonError::Missing,
+    })
+}
+
+/// What the program of this name says about itself; `None` if it is no Python.
+async fn ask(name: &'static str) -> Option<Interpreter> {
+    let output = Command::new(name).args(["-c", QUESTIONS]).stdin(Stdio::null()).output().await.ok()?;
+    let answer = String::from_utf8(output.stdout).ok()?;
+    let mut words = answer.split_whitespace();
+    let version = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(Interpreter { name, version, makes_venvs: words.next()? == "True" })
+}
+
+/// Runs a program to its end; its last lines if it fails.
+async fn run(mut command: Command, mut on_line: impl FnMut(&str)) -> Result<(), VecDeque<String>> {
+    let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn();
+    let mut child = started.map_err(|error| VecDeque::from([error.to_string()]))?;
+    let lines = collect_lines(&mut child, &mut on_line).await;
+    match child.wait().await {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(lines),
+        Err(error) => Err(VecDeque::from([error.to_string()])),
+    }
+}
+
+async fn collect_lines(child: &mut Child, on_line: &mut impl FnMut(&str)) -> VecDeque<String> {
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return VecDeque::new();
+    };
+    let (mut out, mut err) = (BufReader::new(stdout).lines(), BufReader::new(stderr).lines());
+    let (mut out_is_open, mut err_is_open) = (true, true);
+    let mut kept = VecDeque::new();
+    while out_is_open || err_is_open {
+        let (line, is_open) = tokio::select! {
+            line = out.next_line(), if out_is_open => (line, &mut out_is_open),
+            line = err.next_line(), if err_is_open => (line, &mut err_is_open),
+        };
+        match line {
+            Ok(Some(line)) => {
+                on_line(&line);
+                kept.push_back(line);
+                if kept.len() > KEPT_LINES {
+                    kept.pop_front();
+                }
+            }
+            Ok(None) | Err(_) => *is_open = false,
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pip_is_summed_up_without_the_path_of_its_requirements() {
+        assert_eq!(
+            summary_of_pip("Collecting h2==4.4.1 (from -r /work/requirements.txt (line 9))"),
+            "Collecting h2==4.4.1"
+        );
+        assert_eq!(summary_of_pip("Installing collected packages: h2"), "Installing collected packages: h2");
+    }
+
+    #[test]
+    fn the_error_is_told_rather_than_what_follows_it() {
+        let lines = ["Collecting h2", "ERROR: no such package", "[notice] a new pip"];
+        assert_eq!(said_last(&lines.into_iter().map(str::to_owned).collect()), "no such package");
+        assert_eq!(said_last(&VecDeque::from(["Killed".to_owned()])), "Killed");
+    }
+
+    #[tokio::test]
+    async fn a_failing_program_is_known_by_its_last_lines() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "seq 30; echo gone wrong >&2; exit 1"]);
+        let lines = run(command, |_| ()).await.unwrap_err();
+        assert_eq!(lines.len(), KEPT_LINES);
+        assert!(lines.contains(&"gone wrong".to_owned()));
+    }
+}

@@ -1,0 +1,281 @@
+//! The whole stack: from a checkout to an API that answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use aws_config::SdkConfig;
+use aws_sdk_ses::error::ProvideErrorMetadata;
+
+use crate::Error;
+use crate::api::{Api, ApiError};
+use crate::build::{self, Profile};
+use crate::deploy::Deployment;
+use crate::emulator::Emulator;
+use crate::endpoint::Endpoint;
+use crate::gaps;
+use crate::home::{Home, Place, State};
+use crate::outputs::Outputs;
+use crate::package;
+use crate::port::PortChoice;
+use crate::progress::Progress;
+use crate::python::Python;
+use crate::ready;
+use crate::template::Template;
+use crate::workspace::Workspace;
+
+/// The template's parameter with the address that mail is sent from.
+const SENDER_EMAIL: &str = "SenderEmail";
+
+/// How a stack is to be brought up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the emulator listens.
+    pub port: PortChoice,
+    /// A running emulator to deploy to, instead of starting one.
+    pub endpoint: Option<Endpoint>,
+    /// How the functions are compiled.
+    pub profile: Profile,
+    /// Who is told how far it is.
+    pub progress: Progress,
+    /// The template's parameters; one that it does not declare is left out.
+    pub parameters: BTreeMap<String, String>,
+    /// Where stacks keep their state. `cargo local outputs` and its like know those in `.local` alone.
+    pub home: PathBuf,
+}
+
+impl Default for Options {
+    /// A developer's stack.
+    fn default() -> Self {
+        Self {
+            port: PortChoice::default(),
+            endpoint: None,
+            profile: Profile::default(),
+            progress: Progress::default(),
+            parameters: local_parameters(),
+            home: Workspace::of_this_crate().local_dir(),
+        }
+    }
+}
+
+impl Options {
+    /// A stack that no other notices: for a test. Its state and its log are in `home`.
+    #[must_use]
+    pub fn apart(home: impl Into<PathBuf>) -> Self {
+        Self { port: PortChoice::Free, progress: Progress::Silent, home: home.into(), ..Self::default() }
+    }
+}
+
+/// This machine's processor, and waits short enough to be watched.
+fn local_parameters() -> BTreeMap<String, String> {
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let parameters = [("Architecture", architecture), ("MaxBackoffSeconds", "4")];
+    parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// A deployed stack. Dropping it ends the emulator, if it has started one, and every function with it.
+#[derive(Debug)]
+pub struct Stack {
+    endpoint: Endpoint,
+    outputs: Outputs,
+    place: Place,
+    emulator: Option<Emulator>,
+}
+
+impl Stack {
+    /// Starts the emulator, builds the functions, deploys the template and waits until all of it works.
+    ///
+    /// # Errors
+    ///
+    /// With the first step that fails; nothing is left running then.
+    pub async fn up(options: &Options) -> Result<Self, Error> {
+        let workspace = Workspace::of_this_crate();
+        let home = Home::at(options.home.clone());
+        match &options.endpoint {
+            Some(endpoint) => Self::up_at(&workspace, &home, endpoint.clone(), options).await,
+            None => Self::up_on_own_emulator(&workspace, &home, options).await,
+        }
+    }
+
+    async fn up_on_own_emulator(workspace: &Workspace, home: &Home, options: &Options) -> Result<Self, Error> {
+        // What a person has to mend comes before the long build; the port is only kept once the emulator listens.
+        options.port.choose()?;
+        let python = Python::prepare(workspace, options.progress).await?;
+        let built = Built::build(workspace, options).await?;
+        let place = home.place(options.port.choose()?);
+        let mut emulator = Emulator::start(workspace, &python, &place, options.progress).await?;
+        let endpoint = emulator.endpoint().clone();
+        let state = State { endpoint: endpoint.to_string(), pid: Some(emulator.pid()), outputs: BTreeMap::new() };
+        place.record(&state)?;
+        let deployed = tokio::select! {
+            biased;
+            result = built.deploy(&endpoint, options) => result,
+            death = emulator.death() => Err(death.into()),
+        };
+        // A call that failed because the emulator died tells less than the death itself.
+        let deployed = deployed.and_then(|raw| {
+            emulator.check()?;
+            Ok(raw)
+        });
+        match deployed {
+            Ok(raw) => {
+                place.record(&State { outputs: raw.clone(), ..state })?;
+                let outputs = Outputs::new(raw, endpoint.clone());
+                Ok(Self { endpoint, outputs, place, emulator: Some(emulator) })
+            }
+            Err(error) => {
+                let error = emulator.check().map_or_else(Error::from, |()| error);
+                drop(emulator);
+                place.keep_only_log();
+                Err(error)
+            }
+        }
+    }
+
+    async fn up_at(workspace: &Workspace, home: &Home, endpoint: Endpoint, options: &Options) -> Result<Self, Error> {
+        let place = home.place(endpoint.port());
+        let built = Built::build(workspace, options).await?;
+        let raw = built.deploy(&endpoint, options).await?;
+        // A stack that `cargo local up` runs in another terminal keeps its process.
+        let pid = if place.is_running() { place.state().and_then(|state| state.pid) } else { None };
+        place.record(&State { endpoint: endpoint.to_string(), pid, outputs: raw.clone() })?;
+        let outputs = Outputs::new(raw, endpoint.clone());
+        Ok(Self { endpoint, outputs, place, emulator: None })
+    }
+
+    /// The emulator's URL.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What the stack tells about itself.
+    #[must_use]
+    pub fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    /// What every client of the AWS SDK is made of.
+    #[must_use]
+    pub fn sdk_config(&self) -> SdkConfig {
+        self.endpoint.sdk_config()
+    }
+
+    /// A client of the stack's HTTP API.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses to open what an HTTP client needs.
+    pub fn api(&self) -> Result<Api, ApiError> {
+        Api::at(self.outputs.get("ApiUrl").unwrap_or_default())
+    }
+
+    /// The emulator's log, with what the functions have written.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.place.log()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.place.port()
+    }
+
+    /// Whether this process runs the stack's emulator.
+    pub(crate) fn owns_emulator(&self) -> bool {
+        self.emulator.is_some()
+    }
+
+    /// Returns once the emulator has ended by itself, with the reason; never for someone else's emulator.
+    pub(crate) async fn death(&mut self) -> Error {
+        match &mut self.emulator {
+            Some(emulator) => emulator.death().await.into(),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The emulator's death if that is what `error` comes of.
+    pub(crate) fn cause_of(&mut self, error: Error) -> Error {
+        match self.emulator.as_mut().map(Emulator::check) {
+            Some(Err(death)) => death.into(),
+            _ => error,
+        }
+    }
+
+    /// Lets the emulator live on when this process ends.
+    pub(crate) fn detach(mut self) -> Result<(), Error> {
+        match self.emulator.take() {
+            Some(emulator) => Ok(emulator.detach()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the stack and removes what it has kept on disk.
+    pub fn down(mut self) {
+        if let Some(emulator) = self.emulator.take() {
+            // First the record, so that nobody takes a stack that is being stopped for one that runs.
+            self.place.forget();
+            drop(emulator);
+            self.place.remove();
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Some(emulator) = self.emulator.take() {
+            drop(emulator);
+            self.place.keep_only_log();
+        }
+    }
+}
+
+/// The template and the functions' binaries.
+struct Built {
+    template: Template,
+    /// The binary of each function, by its logical id.
+    binaries: BTreeMap<String, String>,
+    executables: BTreeMap<String, PathBuf>,
+}
+
+impl Built {
+    async fn build(workspace: &Workspace, options: &Options) -> Result<Self, Error> {
+        let template = Template::read(&workspace.template())?;
+        let binaries = template.binaries()?;
+        let names: BTreeSet<&str> = binaries.values().map(String::as_str).collect();
+        let executables = build::build(workspace, &names, options.profile, options.progress).await?;
+        Ok(Self { template, binaries, executables })
+    }
+
+    /// Uploads and deploys it; the stack's outputs once everything works.
+    async fn deploy(&self, endpoint: &Endpoint, options: &Options) -> Result<BTreeMap<String, String>, Error> {
+        let Self { template, binaries, executables } = self;
+        let package = package::upload(endpoint, template, binaries, executables, options.progress).await?;
+        let parameters = declared(template, &options.parameters);
+        let sdk = endpoint.sdk_config();
+        let raw = Deployment::new(&sdk)
+            .deploy(&package.template_url, &parameters, template.resource_count(), options.progress)
+            .await?;
+        gaps::fill(endpoint, &sdk, template, &raw).await?;
+        self.verify_sender(&sdk, &parameters).await?;
+        let outputs = Outputs::new(raw.clone(), endpoint.clone());
+        ready::wait(endpoint, &outputs, options.progress).await?;
+        Ok(raw)
+    }
+
+    /// As SES does, LocalStack sends mail only from an identity that is verified; there, to ask is to be verified.
+    async fn verify_sender(&self, sdk: &SdkConfig, parameters: &BTreeMap<String, String>) -> Result<(), Error> {
+        let set = parameters.get(SENDER_EMAIL).map(String::as_str);
+        let Some(sender) = set.or_else(|| self.template.parameter_default(SENDER_EMAIL)) else { return Ok(()) };
+        let ses = aws_sdk_ses::Client::new(sdk);
+        match ses.verify_email_identity().email_address(sender).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                Err(Error::Sender(error.message().unwrap_or("the emulator's SES does not answer").to_owned()))
+            }
+        }
+    }
+}
+
+fn declared(template: &Template, parameters: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let declared = parameters.iter().filter(|(name, _)| template.declares_parameter(name));
+    declared.map(|(name, value)| (name.clone(), value.clone())).collect()
+}

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use futures::future::{join_all, try_join_all};
 use libtest_mimic::{Arguments, Failed, Trial};
-use orderflow_local::{Options, Stack};
+use orderflow_local::{Options, Reply, Stack};
 use orderflow_tests::{Channel, SERVICES, Shop, eventually};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 fn main() -> std::process::ExitCode {
@@ -60,6 +61,7 @@ fn trials(stack: Option<&Arc<Stack>>) -> Vec<Trial> {
         a_duplicate_of_every_event_in_every_queue_changes_nothing,
         a_provider_that_fails_nine_times_charges_once,
         a_cancelled_order_is_refunded_and_restocked,
+        every_error_is_a_problem,
     ]
 }
 
@@ -84,23 +86,16 @@ fn order(sku: &str, quantity: u32, payment_method: &str) -> Value {
     })
 }
 
-/// The event with which another producer's order begins.
+/// The event with which another producer's order begins: the example of the README, as a new order of one piece.
 fn foreign_order(order_id: &str, sku: &str) -> Value {
-    let mut data = order(sku, 1, "pm_card_visa");
-    data["orderId"] = json!(order_id);
-    data["total"] = json!({ "amount": 1990, "currency": "EUR" });
-    json!({
-        "specversion": "1.0",
-        "id": uuid::Uuid::now_v7().to_string(),
-        "source": "https://shop.example/web",
-        "type": "OrderCreated",
-        "subject": order_id,
-        "time": "2026-11-22T09:00:00.000Z",
-        "datacontenttype": "application/json",
-        "dataschema": "urn:orderflow:OrderCreated:1",
-        "partnerid": "kept",
-        "data": data,
-    })
+    let example = include_str!("../localstack/examples/order-created.json");
+    let mut event: Value = serde_json::from_str(example).expect("JSON");
+    event["id"] = json!(uuid::Uuid::now_v7().to_string());
+    event["subject"] = json!(order_id);
+    event["partnerid"] = json!("kept");
+    event["data"]["orderId"] = json!(order_id);
+    event["data"]["lines"][0]["sku"] = json!(sku);
+    event
 }
 
 const FULFILLED: [&str; 4] = ["InventoryReserved", "OrderCreated", "PaymentProcessed", "ShipmentCreated"];
@@ -329,4 +324,24 @@ async fn a_cancelled_order_is_refunded_and_restocked(shop: &Shop) {
     })
     .await;
     assert_eq!(shop.show(&id).await["cancellationReason"], "customerRequest");
+}
+
+async fn every_error_is_a_problem(shop: &Shop) {
+    let problem = async |method: Method, path: &str, body: &str, status: u16| {
+        let reply = Reply::to(shop.api.request(method, path).body(body.to_owned())).await.expect("an answer");
+        assert_eq!(reply.status, status, "{path} {body:.20}: {}", reply.body);
+        assert_eq!(reply.header("Content-Type"), Some("application/problem+json"), "{path}: {}", reply.body);
+        assert_eq!(reply.body["status"], status, "{path}: {}", reply.body);
+        assert!(reply.body["title"].is_string() && reply.body["detail"].is_string(), "{path}: {}", reply.body);
+    };
+    // The gateway's own answers, and then the functions'.
+    problem(Method::GET, "/nowhere", "", 404).await;
+    problem(Method::DELETE, "/orders", "", 404).await;
+    problem(Method::GET, "/orders/ord_nobody", "", 404).await;
+    problem(Method::POST, "/orders/ord_nobody/cancel", "", 404).await;
+    problem(Method::GET, "/inventory/nothing", "", 404).await;
+    problem(Method::POST, "/orders", "{", 400).await;
+    problem(Method::POST, "/orders", "{}", 422).await;
+    problem(Method::POST, "/orders", &format!("\"{}\"", "x".repeat(300_000)), 413).await;
+    problem(Method::PUT, "/inventory/nothing", "{\"onHand\": -1}", 422).await;
 }

@@ -22,6 +22,8 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             a_lease_can_be_taken_twice_by_its_owner,
             an_effect_that_is_done_is_done_for_ever,
             only_who_holds_a_lease_can_complete_it,
+            a_lease_that_is_released_is_free_at_once,
+            only_who_holds_a_lease_can_release_it,
             leases_of_different_keys_are_independent,
             of_many_at_once_one_gets_it,
         ]
@@ -74,6 +76,25 @@ async fn only_who_holds_a_lease_can_complete_it(leases: &impl Leases) {
     assert_eq!(acquire(leases, "third", 11).await, Acquired::Held);
     assert_eq!(leases.complete("mail", "second").await, Ok(true));
     assert_eq!(acquire(leases, "third", 11).await, Acquired::Done);
+}
+
+async fn a_lease_that_is_released_is_free_at_once(leases: &impl Leases) {
+    acquire(leases, "first", 0).await;
+    assert_eq!(leases.release("mail", "first").await, Ok(()));
+    assert_eq!(acquire(leases, "second", 0).await, Acquired::Mine);
+    assert_eq!(leases.complete("mail", "second").await, Ok(true));
+    assert_eq!(leases.release("mail", "second").await, Ok(()));
+    assert_eq!(acquire(leases, "third", 0).await, Acquired::Done, "done is done");
+}
+
+async fn only_who_holds_a_lease_can_release_it(leases: &impl Leases) {
+    assert_eq!(leases.release("mail", "first").await, Ok(()), "nobody has taken it");
+    acquire(leases, "first", 0).await;
+    assert_eq!(leases.release("mail", "second").await, Ok(()));
+    assert_eq!(acquire(leases, "second", 9).await, Acquired::Held);
+    acquire(leases, "second", 10).await;
+    assert_eq!(leases.release("mail", "first").await, Ok(()), "it was taken over");
+    assert_eq!(acquire(leases, "third", 11).await, Acquired::Held);
 }
 
 async fn leases_of_different_keys_are_independent(leases: &impl Leases) {

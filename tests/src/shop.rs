@@ -151,7 +151,9 @@ impl Shop {
     }
 
     async fn waiting(&self, url: &str) -> u64 {
-        use QueueAttributeName::{ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesNotVisible as Hidden};
+        use QueueAttributeName::{
+            ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesNotVisible as Hidden,
+        };
         let names = vec![Visible, Hidden];
         let get = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names));
         let attributes = get.send().await.expect("an answer").attributes.unwrap_or_default();
@@ -207,7 +209,9 @@ impl Shop {
 fn collect(value: &Value, word: &str, found: &mut Vec<String>) -> bool {
     let inner = match value {
         Value::Array(list) => list.iter().map(|item| collect(item, word, found)).fold(false, |any, one| any | one),
-        Value::Object(object) => object.values().map(|item| collect(item, word, found)).fold(false, |any, one| any | one),
+        Value::Object(object) => {
+            object.values().map(|item| collect(item, word, found)).fold(false, |any, one| any | one)
+        }
         _ => return false,
     };
     let mentions = inner || matches!(value, Value::Object(_)) && value.to_string().contains(word);

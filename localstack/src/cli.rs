@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::demo;
 use crate::deploy::Deployment;
+use crate::emulator::EmulatorError;
 use crate::endpoint::Endpoint;
 use crate::home::Home;
 use crate::outputs::Outputs;
@@ -156,7 +157,11 @@ async fn stay(stack: &mut Stack, signals: &mut Signals) -> Result<(), Error> {
     writeln!(anstream::stdout(), "\n{}", faint("Ctrl-C stops the stack."))?;
     tokio::select! {
         () = signals.ask_to_end() => Ok(()),
-        error = stack.death() => Err(error),
+        error = stack.death() => match error {
+            // By `cargo local down` in another terminal.
+            Error::Emulator(EmulatorError::Stopped) => Ok(writeln!(anstream::stdout(), "The stack was stopped.")?),
+            error => Err(error),
+        },
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::endpoint::{Endpoint, REGION, http_client};
 use crate::group::ProcessGroup;
-use crate::home::{HomeError, Place};
+use crate::home::{Claim, Place};
 use crate::progress::Progress;
 use crate::python::Python;
 use crate::workspace::Workspace;
@@ -26,12 +26,10 @@ pub enum EmulatorError {
     #[error("cannot start the emulator: {0}")]
     Spawn(#[source] io::Error),
     /// It ended by itself.
-    #[error("the emulator died ({status}): {last_words} (log: {})", log.display())]
+    #[error("the emulator died: {reason} (log: {})", log.display())]
     Died {
-        /// How it ended.
-        status: String,
-        /// The last line of its log.
-        last_words: String,
+        /// How it ended, or the last line of its log.
+        reason: String,
         /// Its log.
         log: PathBuf,
     },
@@ -44,9 +42,6 @@ pub enum EmulatorError {
     /// `cargo local down`, somewhere else.
     #[error("the stack was stopped")]
     Stopped,
-    /// Its directory.
-    #[error(transparent)]
-    Home(#[from] HomeError),
 }
 
 /// A running emulator; dropping it ends it and everything that it runs.
@@ -67,25 +62,24 @@ impl Emulator {
     pub(crate) async fn start(
         workspace: &Workspace,
         python: &Python,
-        place: &Place,
+        claim: Claim,
         progress: Progress,
     ) -> Result<Self, EmulatorError> {
         let step = progress.step("emulator");
-        let mut emulator = Self::spawn(workspace, python, place)?;
+        let mut emulator = Self::spawn(workspace, python, claim)?;
         emulator.wait_until_it_answers().await?;
         step.done(&emulator.endpoint.to_string());
         Ok(emulator)
     }
 
-    fn spawn(workspace: &Workspace, python: &Python, place: &Place) -> Result<Self, EmulatorError> {
-        place.make_afresh()?;
-        let log = place.open_locked_log()?;
+    fn spawn(workspace: &Workspace, python: &Python, claim: Claim) -> Result<Self, EmulatorError> {
+        let Claim { place, log } = claim;
         let errors = log.try_clone().map_err(EmulatorError::Spawn)?;
         let endpoint = Endpoint::local(place.port());
         let mut child = Command::new(python.program())
             .arg(workspace.emulator_program())
             .env_clear()
-            .envs(environment(place, &endpoint))
+            .envs(environment(&place, &endpoint))
             .current_dir(place.dir())
             .stdin(Stdio::piped())
             .stdout(log)
@@ -95,7 +89,7 @@ impl Emulator {
             .map_err(EmulatorError::Spawn)?;
         let lifeline = child.stdin.take();
         let group = ProcessGroup::led_by(child.id()).ok_or_else(|| EmulatorError::Spawn(io::Error::other("no pid")))?;
-        Ok(Self { child, group, lifeline, place: place.clone(), endpoint, status: None, detached: false })
+        Ok(Self { child, group, lifeline, place, endpoint, status: None, detached: false })
     }
 
     async fn wait_until_it_answers(&mut self) -> Result<(), EmulatorError> {
@@ -126,9 +120,14 @@ impl Emulator {
         if !self.has_ended() {
             return Ok(());
         }
-        let status = self.status.map_or_else(|| "unknown status".to_owned(), |status| status.to_string());
-        let last_words = self.place.last_words().unwrap_or_else(|| "it said nothing".to_owned());
-        Err(EmulatorError::Died { status, last_words, log: self.place.log() })
+        Err(EmulatorError::Died { reason: self.reason_of_death(), log: self.place.log() })
+    }
+
+    /// What it said last, unless it was killed: then it did not know.
+    fn reason_of_death(&self) -> String {
+        let status = self.status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
+        let was_killed = self.status.is_some_and(|status| status.code().is_none());
+        if was_killed { status } else { self.place.last_words().unwrap_or(status) }
     }
 
     /// Returns once it has ended, with the reason.
@@ -159,10 +158,13 @@ impl Emulator {
 }
 
 impl Drop for Emulator {
+    /// By force: it keeps nothing that would have to be written first.
     fn drop(&mut self) {
         if !self.detached {
+            self.place.forget();
             let group = self.group;
-            group.stop(|| self.has_ended());
+            group.kill(|| self.has_ended());
+            self.place.keep_only_log();
         }
     }
 }

@@ -106,6 +106,13 @@ pub(crate) fn http_client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder().no_proxy().timeout(HTTP_LIMIT).build()
 }
 
+/// The header by which an emulator knows which service is meant. Neither checks the signature that AWS would want; so a
+/// call or two to a service need not cost the compilation of its whole client.
+pub(crate) fn authorization(service: &str) -> String {
+    let scope = format!("19700101/{REGION}/{service}/aws4_request");
+    format!("AWS4-HMAC-SHA256 Credential=test/{scope}, SignedHeaders=host, Signature=0")
+}
+
 fn is_aws(host: &str) -> bool {
     let host = host.trim_end_matches('.');
     ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "on.aws"]

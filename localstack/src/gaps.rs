@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_sns::error::ProvideErrorMetadata;
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::{Map, Value, json};
 
-use crate::endpoint::{Endpoint, http_client};
+use crate::endpoint::{Endpoint, authorization, http_client};
 use crate::error::innermost;
 use crate::template::Template;
 
@@ -98,7 +99,7 @@ impl Gateway<'_> {
 }
 
 async fn ask(request: RequestBuilder) -> Result<Value, reqwest::Error> {
-    request.send().await?.error_for_status()?.json().await
+    request.header(AUTHORIZATION, authorization("apigateway")).send().await?.error_for_status()?.json().await
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process, test_k
 
 const POLL: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_secs(3);
+/// The killed are gone in no time; those that nobody reaps stay for ever as mere entries of the process table.
+const BURIAL: Duration = Duration::from_millis(300);
 
 /// A process that leads a group of its own, and the rest of that group.
 #[derive(Clone, Copy, Debug)]
@@ -21,13 +23,18 @@ impl ProcessGroup {
         (!leader.is_init()).then_some(Self { leader })
     }
 
-    /// Ends the group: first politely, so that the leader can tidy up, then by force. `leader_has_gone` is asked until
-    /// it says yes or the grace is over.
+    /// Ends the group, by force if its leader does not end by itself. `leader_has_gone` is asked until it says yes.
     pub(crate) fn stop(self, mut leader_has_gone: impl FnMut() -> bool) {
         self.signal(Signal::TERM);
-        wait_until(&mut leader_has_gone);
+        wait_until(GRACE, &mut leader_has_gone);
+        self.kill(leader_has_gone);
+    }
+
+    /// Ends the group by force, and waits until it is gone.
+    pub(crate) fn kill(self, mut leader_has_gone: impl FnMut() -> bool) {
         self.signal(Signal::KILL);
-        wait_until(|| leader_has_gone() && !self.exists());
+        wait_until(GRACE, &mut leader_has_gone);
+        wait_until(BURIAL, || !self.exists());
     }
 
     pub(crate) fn has_leader(self) -> bool {
@@ -45,13 +52,41 @@ impl ProcessGroup {
     }
 }
 
-/// Bounded: where process 1 reaps no orphans, a group never quite disappears.
-fn wait_until(mut done: impl FnMut() -> bool) {
-    let attempts = GRACE.as_millis() / POLL.as_millis();
-    for _ in 0..attempts {
+fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) {
+    for _ in 0..limit.as_millis() / POLL.as_millis() {
         if done() {
             return;
         }
         std::thread::sleep(POLL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_group_is_killed_with_all_that_its_leader_has_started() {
+        let mut command = Command::new("sh");
+        // The child holds the pipe open for as long as it lives.
+        command.args(["-c", "sleep 60 & echo started; wait"]).stdout(Stdio::piped()).process_group(0);
+        let mut leader = command.spawn().unwrap();
+        let mut output = leader.stdout.take().unwrap();
+        output.read_exact(&mut [0; 8]).unwrap();
+
+        let group = ProcessGroup::led_by(leader.id()).unwrap();
+        assert!(group.has_leader());
+        group.kill(|| matches!(leader.try_wait(), Ok(Some(_))));
+        assert!(!group.has_leader());
+        assert_eq!(output.read_to_end(&mut Vec::new()).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_group_of_init_is_nobodys() {
+        assert!(ProcessGroup::led_by(1).is_none());
+        assert!(ProcessGroup::led_by(0).is_none());
     }
 }

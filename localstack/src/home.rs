@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint::Endpoint;
 use crate::group::ProcessGroup;
 use crate::outputs::Outputs;
-use crate::port;
+use crate::port::{self, PortChoice, PortError};
 
 const STATE_FILE: &str = "state.json";
 const LOG_FILE: &str = "emulator.log";
@@ -69,6 +69,9 @@ pub enum HomeError {
         /// The ports with a running stack.
         running: Vec<u16>,
     },
+    /// There is no port for a stack.
+    #[error(transparent)]
+    Port(#[from] PortError),
     /// The stack has not been deployed yet.
     #[error("the stack on port {0} is still starting")]
     StillStarting(u16),
@@ -121,6 +124,44 @@ impl Home {
     }
 }
 
+/// A place that is taken before anything listens on its port.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) place: Place,
+    /// The emulator's log. Its lock lives as long as any process has the file open: it is how others know that the
+    /// emulator lives, where a process id could have been given to someone else.
+    pub(crate) log: File,
+}
+
+impl Home {
+    /// Chooses a port and takes its place, without anything that an earlier stack has left in it.
+    pub(crate) fn claim(&self, choice: PortChoice) -> Result<Claim, HomeError> {
+        // Until the emulator listens only the claim tells others that the port is taken.
+        let _one_at_a_time = self.lock()?;
+        self.tidy();
+        let place = self.place(choice.choose(|port| self.place(port).is_claimed())?);
+        place.make_afresh()?;
+        let log = place.open_locked_log()?;
+        Ok(Claim { place, log })
+    }
+
+    fn lock(&self) -> Result<File, HomeError> {
+        let path = self.dir.join("lock");
+        let failed = |source| HomeError::Write { path: path.clone(), source };
+        fs::create_dir_all(&self.dir).map_err(failed)?;
+        let file = File::create(&path).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(file)
+    }
+
+    /// Removes the logs of stacks that have ended: they were kept for a look, and this is a new start.
+    fn tidy(&self) {
+        for port in self.ports(|place| place.log().exists() && !place.is_claimed()) {
+            self.place(port).remove();
+        }
+    }
+}
+
 impl Place {
     pub(crate) fn port(&self) -> u16 {
         self.port
@@ -143,8 +184,7 @@ impl Place {
         self.dir.join(STATE_FILE)
     }
 
-    /// Makes the directory, without anything that an earlier stack has left in it.
-    pub(crate) fn make_afresh(&self) -> Result<(), HomeError> {
+    fn make_afresh(&self) -> Result<(), HomeError> {
         self.remove();
         fs::create_dir_all(self.scratch()).map_err(|source| HomeError::Write { path: self.scratch(), source })
     }
@@ -160,16 +200,15 @@ impl Place {
         let _left = fs::remove_dir_all(self.scratch());
     }
 
-    /// Opens the emulator's log for it. The lock lives as long as any process has the file open: it is how another
-    /// process knows that the emulator lives, where a process id could have been given to someone else.
-    pub(crate) fn open_locked_log(&self) -> Result<File, HomeError> {
+    fn open_locked_log(&self) -> Result<File, HomeError> {
         let failed = |source| HomeError::Write { path: self.log(), source };
         let file = File::create(self.log()).map_err(failed)?;
         file.lock().map_err(failed)?;
         Ok(file)
     }
 
-    fn emulator_lives(&self) -> bool {
+    /// Whether an emulator lives here or is about to.
+    fn is_claimed(&self) -> bool {
         File::open(self.log()).is_ok_and(|log| matches!(log.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
@@ -206,7 +245,7 @@ impl Place {
     /// Whether the stack that is recorded here can be reached.
     pub(crate) fn is_running(&self) -> bool {
         match self.state() {
-            Some(State { pid: Some(_), .. }) => self.emulator_lives(),
+            Some(State { pid: Some(_), .. }) => self.is_claimed(),
             Some(State { pid: None, endpoint, .. }) => endpoint.parse().is_ok_and(|endpoint: Endpoint| {
                 // An emulator on another machine is taken to be up: whoever uses it will see.
                 !endpoint.is_this_machine() || port::answers(endpoint.port())
@@ -231,9 +270,9 @@ impl Place {
         self.forget();
         if let Some(group) = ProcessGroup::led_by(pid)
             // An emulator that was killed leaves its functions in a group without a leader; with one, it is not ours.
-            && (self.emulator_lives() || !group.has_leader())
+            && (self.is_claimed() || !group.has_leader())
         {
-            group.stop(|| !self.emulator_lives());
+            group.kill(|| !self.is_claimed());
         }
         self.remove();
     }
@@ -257,12 +296,35 @@ mod tests {
         }
     }
 
-    /// A stack that seems to run, for as long as the file is open.
-    fn run(home: &Home, port: u16) -> File {
-        let place = home.place(port);
-        place.make_afresh().unwrap();
-        place.record(&state()).unwrap();
-        place.open_locked_log().unwrap()
+    /// A stack that seems to run, for as long as the claim lives.
+    fn run(home: &Home, port: u16) -> Claim {
+        let claim = home.claim(PortChoice::Given(port)).unwrap();
+        claim.place.record(&state()).unwrap();
+        claim
+    }
+
+    #[test]
+    fn a_claimed_port_is_taken_before_anything_listens_on_it() {
+        let (_dir, home) = home();
+        let port = PortChoice::Free.choose(|_| false).unwrap();
+        let claim = home.claim(PortChoice::Given(port)).unwrap();
+        assert!(matches!(home.claim(PortChoice::Given(port)), Err(HomeError::Port(PortError::Taken(_)))));
+        drop(claim);
+        assert!(home.claim(PortChoice::Given(port)).is_ok());
+    }
+
+    #[test]
+    fn a_new_start_removes_the_logs_of_the_dead_and_nothing_else() {
+        let (_dir, home) = home();
+        let dead = home.place(4701);
+        drop(run(&home, 4701));
+        let alive = run(&home, 4702);
+        let external = home.place(4703);
+        external.record(&State { pid: None, ..state() }).unwrap();
+        let _new = run(&home, 4704);
+        assert!(!dead.dir().exists());
+        assert!(alive.place.dir().exists());
+        assert!(external.dir().exists());
     }
 
     fn error(result: Result<Place, HomeError>) -> String {

@@ -30,12 +30,22 @@ pub enum PortError {
 }
 
 impl PortChoice {
-    pub(crate) fn choose(self) -> Result<u16, PortError> {
+    /// A port that nothing listens on and that is not `claimed`.
+    pub(crate) fn choose(self, claimed: impl Fn(u16) -> bool) -> Result<u16, PortError> {
+        let is_free = |port: u16| !claimed(port) && nothing_listens_on(port);
         match self {
             Self::Given(port) if is_free(port) => Ok(port),
             Self::Given(port) => Err(PortError::Taken(port)),
             Self::UsualOrFree if is_free(USUAL) => Ok(USUAL),
             Self::UsualOrFree | Self::Free => any_free(),
+        }
+    }
+
+    /// An error if the port that was asked for is taken now.
+    pub(crate) fn check(self) -> Result<(), PortError> {
+        match self {
+            Self::Given(port) if !nothing_listens_on(port) => Err(PortError::Taken(port)),
+            _ => Ok(()),
         }
     }
 }
@@ -47,7 +57,7 @@ pub(crate) fn answers(port: u16) -> bool {
 }
 
 /// Asked both ways, because macOS lets a program listen on 127.0.0.1 beside one that listens on every address.
-fn is_free(port: u16) -> bool {
+fn nothing_listens_on(port: u16) -> bool {
     !answers(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
@@ -69,7 +79,7 @@ mod tests {
     #[test]
     fn a_given_port_that_is_taken_is_an_error() {
         let (_listener, port) = taken();
-        let error = PortChoice::Given(port).choose().unwrap_err();
+        let error = PortChoice::Given(port).choose(|_| false).unwrap_err();
         assert_eq!(error.to_string(), format!("port {port} is taken"));
     }
 
@@ -77,18 +87,18 @@ mod tests {
     fn a_port_taken_on_every_address_is_taken() {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert!(PortChoice::Given(port).choose().is_err());
+        assert!(PortChoice::Given(port).choose(|_| false).is_err());
     }
 
     #[test]
     fn a_given_port_that_is_free_is_taken_as_it_is() {
         let (listener, port) = taken();
         drop(listener);
-        assert_eq!(PortChoice::Given(port).choose().unwrap(), port);
+        assert_eq!(PortChoice::Given(port).choose(|_| false).unwrap(), port);
     }
 
     #[test]
     fn a_free_port_is_never_the_usual_one() {
-        assert_ne!(PortChoice::Free.choose().unwrap(), USUAL);
+        assert_ne!(PortChoice::Free.choose(|_| false).unwrap(), USUAL);
     }
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use reqwest::Client;
+use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
 use crate::api::{Api, ApiError};
-use crate::endpoint::{Endpoint, http_client};
+use crate::endpoint::{Endpoint, authorization, http_client};
 use crate::error::innermost;
 use crate::outputs::Outputs;
 use crate::progress::Progress;
@@ -112,7 +113,7 @@ async fn event_sources(
     outputs: &Outputs,
 ) -> Result<Vec<EventSource>, reqwest::Error> {
     let url = endpoint.join("/2015-03-31/event-source-mappings/");
-    let reply = http.get(url).send().await?.error_for_status()?;
+    let reply = http.get(url).header(AUTHORIZATION, authorization("lambda")).send().await?.error_for_status()?;
     let all: EventSources = reply.json().await?;
     let is_ours = |source: &EventSource| {
         outputs.iter().any(|(name, value)| name.ends_with("FunctionName") && source.function_arn.ends_with(value))

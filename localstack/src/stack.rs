@@ -97,12 +97,13 @@ impl Stack {
     }
 
     async fn up_on_own_emulator(workspace: &Workspace, home: &Home, options: &Options) -> Result<Self, Error> {
-        // What a person has to mend comes before the long build; the port is only kept once the emulator listens.
-        options.port.choose()?;
+        // What a person has to mend comes before the long build.
+        options.port.check()?;
         let python = Python::prepare(workspace, options.progress).await?;
         let built = Built::build(workspace, options).await?;
-        let place = home.place(options.port.choose()?);
-        let mut emulator = Emulator::start(workspace, &python, &place, options.progress).await?;
+        let claim = home.claim(options.port)?;
+        let place = claim.place.clone();
+        let mut emulator = Emulator::start(workspace, &python, claim, options.progress).await?;
         let endpoint = emulator.endpoint().clone();
         let state = State { endpoint: endpoint.to_string(), pid: Some(emulator.pid()), outputs: BTreeMap::new() };
         place.record(&state)?;
@@ -123,10 +124,8 @@ impl Stack {
                 Ok(Self { endpoint, outputs, place, emulator: Some(emulator) })
             }
             Err(error) => {
-                let error = emulator.check().map_or_else(Error::from, |()| error);
-                drop(emulator);
-                place.keep_only_log();
-                Err(error)
+                // A call that failed because the emulator died tells less than the death itself.
+                Err(emulator.check().map_or_else(Error::from, |()| error))
             }
         }
     }
@@ -208,22 +207,11 @@ impl Stack {
         }
     }
 
-    /// Ends the stack and removes what it has kept on disk.
+    /// Ends the stack and removes its log, too, which a dropped stack leaves.
     pub fn down(mut self) {
         if let Some(emulator) = self.emulator.take() {
-            // First the record, so that nobody takes a stack that is being stopped for one that runs.
-            self.place.forget();
             drop(emulator);
             self.place.remove();
-        }
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        if let Some(emulator) = self.emulator.take() {
-            drop(emulator);
-            self.place.keep_only_log();
         }
     }
 }

@@ -197,4 +197,5 @@ async fn a_message_that_is_not_known_is_an_error(bench: &impl Bench) {
     let changes = [(receipts[0].clone(), 0), ("nobody's".to_owned(), 0)];
     let failure = bench.queue().set(&changes).await.unwrap_err();
     assert!(failure.kind().is_retryable(), "{failure}");
+    assert_eq!(bench.seen_again().await, 1, "those that are known are changed");
 }

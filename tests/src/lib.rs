@@ -2,4 +2,4 @@
 
 mod shop;
 
-pub use shop::{Channel, SERVICES, Service, Shop, eventually};
+pub use shop::{Channel, Emulator, SERVICES, Service, Shop, eventually};

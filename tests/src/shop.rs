@@ -28,6 +28,15 @@ pub enum Channel {
     Sms,
 }
 
+/// What plays AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emulator {
+    /// The one that `cargo local` starts.
+    MiniStack,
+    /// LocalStack, which was running before.
+    LocalStack,
+}
+
 /// A deployed stack and clients for all of it.
 pub struct Shop {
     /// The HTTP API.
@@ -193,15 +202,22 @@ impl Shop {
 
     /// The messages to people that mention the order, each as text.
     pub async fn messages(&self, channel: Channel, order_id: &str) -> Vec<String> {
-        let path = match channel {
-            Channel::Email => "/_ministack/ses/messages",
-            Channel::Sms => "/_ministack/sns/sms-messages",
+        let path = match (self.emulator().await, channel) {
+            (Emulator::MiniStack, Channel::Email) => "/_ministack/ses/messages",
+            (Emulator::MiniStack, Channel::Sms) => "/_ministack/sns/sms-messages",
+            (Emulator::LocalStack, Channel::Email) => "/_aws/ses",
+            (Emulator::LocalStack, Channel::Sms) => "/_aws/sns/sms-messages",
         };
         let sent = self.http.get(format!("{}{path}", self.endpoint)).send().await.expect("an answer");
-        let sent: Value = sent.json().await.expect("JSON");
         let mut found = Vec::new();
-        collect(&sent, order_id, &mut found);
+        collect(&sent.json().await.expect("JSON"), order_id, &mut found);
         found
+    }
+
+    /// Which emulator it is.
+    pub async fn emulator(&self) -> Emulator {
+        let own = self.http.get(format!("{}/_ministack/ses/messages", self.endpoint)).send().await.expect("an answer");
+        if own.status().is_success() { Emulator::MiniStack } else { Emulator::LocalStack }
     }
 }
 

@@ -23,9 +23,13 @@ impl Aws {
 
     /// A new table with a key of that many attributes: `pk`, a text, and `sk`, a number.
     pub(crate) async fn table(&self, key: usize) -> String {
+        self.sorted_table(key, ScalarAttributeType::N).await
+    }
+
+    /// The same, with an `sk` of that type.
+    pub(crate) async fn sorted_table(&self, key: usize, sort: ScalarAttributeType) -> String {
         let name = unique();
-        let attributes =
-            [("pk", KeyType::Hash, ScalarAttributeType::S), ("sk", KeyType::Range, ScalarAttributeType::N)];
+        let attributes = [("pk", KeyType::Hash, ScalarAttributeType::S), ("sk", KeyType::Range, sort)];
         let mut request = self.clients().0.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
         for (attribute, kind, data_type) in attributes.into_iter().take(key) {
             let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind).build().unwrap();

@@ -2,10 +2,13 @@
 //!
 //! What is AWS in reality is an emulator here, started once; every test has tables and queues of its own.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
+
 mod aws;
 mod leases;
 mod log;
 mod queues;
+mod sightings;
 
 use std::sync::Arc;
 
@@ -15,7 +18,8 @@ use libtest_mimic::{Arguments, Trial};
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::from_args();
     let aws = Arc::new(Aws::default());
-    let trials = [log::trials(&aws), leases::trials(&aws), queues::trials(&aws)].into_iter().flatten().collect();
+    let trials = [log::trials(&aws), leases::trials(&aws), queues::trials(&aws), sightings::trials(&aws)];
+    let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // It ends the emulator, which `exit` would not.
     drop(aws);

@@ -1,5 +1,7 @@
 //! What the tests that cross services share: a shop on a deployed stack, seen from outside.
 
+#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test says by a panic what is wrong")]
+
 mod shop;
 
 pub use shop::{Channel, Emulator, SERVICES, Service, Shop, eventually};

@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 /// The services that have a queue, as the stack's outputs name them.
-pub const SERVICES: [Service; 6] = ["Orders", "Inventory", "Payment", "Shipping", "Notification", "Journal"];
+pub const SERVICES: [Service; 7] =
+    ["Orders", "Inventory", "Payment", "Shipping", "Screening", "Notification", "Journal"];
 
 /// A service's name in the stack's outputs.
 pub type Service = &'static str;
 
 /// How long anything may take that takes a moment: long enough for the slowest machine, for it is reached only by a
 /// failure.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where messages to people go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,11 +238,7 @@ fn collect(value: &Value, word: &str, found: &mut Vec<String>) -> bool {
     mentions
 }
 
-/// Tries until `attempt` answers `Ok`.
-///
-/// # Panics
-///
-/// After two minutes, with what `attempt` saw last.
+/// Tries until `attempt` answers `Ok`; gives up after two minutes, with what `attempt` saw last.
 pub async fn eventually<T>(what: &str, attempt: impl AsyncFn() -> Result<T, Value>) -> T {
     let begin = Instant::now();
     loop {

@@ -3,17 +3,14 @@
 //! Each port call has a pause before it and one after it. Where an attempt's [`Pace`] is used up it stands still there,
 //! as a function that hangs; dropping it is a crash.
 
-use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
-use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use orderflow_consumer::memory::{MemoryLog, World};
-use orderflow_consumer::port::{Appended, Chance, Log};
-use orderflow_consumer::{Adjustment, Delivery, Handle, Handled, Kind, Ledger, Outcome, Process, Row};
+use orderflow_consumer::memory::{MemoryLog, Pace, Paced, World};
+use orderflow_consumer::port::Chance;
+use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, Process};
 use orderflow_contracts::{
     CancellationReason, Context, Event, EventId, Extensions, InventoryReserved, Money, OrderCancelled, OrderCreated,
     OrderId, Payload, PaymentId, RefundId, Source, Time,
@@ -237,67 +234,6 @@ fn attempts_that_overlap_in_any_order_agree() {
 
 const VISA: &str = "pm_card_visa";
 const DECLINED: &str = "pm_card_visa_chargeDeclined";
-
-/// How far an attempt may go.
-struct Pace {
-    steps: Cell<u32>,
-    hold: Cell<Option<&'static str>>,
-}
-
-impl Pace {
-    /// So many pauses are passed.
-    fn of(steps: u32) -> Self {
-        Self { steps: Cell::new(steps), hold: Cell::new(None) }
-    }
-
-    /// The first pause of that name is not passed.
-    fn until(place: &'static str) -> Self {
-        Self { steps: Cell::new(u32::MAX), hold: Cell::new(Some(place)) }
-    }
-
-    fn hold(&self, place: &'static str) {
-        self.hold.set(Some(place));
-    }
-
-    fn release(&self) {
-        self.hold.set(None);
-    }
-
-    fn grant(&self, steps: u32) {
-        self.steps.set(self.steps.get() + steps);
-    }
-
-    async fn pause(&self, place: &'static str) {
-        poll_fn(|_| {
-            if self.hold.get() == Some(place) || self.steps.get() == 0 {
-                return Poll::Pending;
-            }
-            self.steps.set(self.steps.get() - 1);
-            Poll::Ready(())
-        })
-        .await;
-    }
-}
-
-/// A port whose calls are paced.
-struct Paced<'a, T> {
-    port: T,
-    pace: &'a Pace,
-}
-
-impl<T: Log> Log for Paced<'_, T> {
-    async fn read(&self, order: &OrderId) -> Outcome<Vec<Row>> {
-        self.pace.pause("before read").await;
-        self.port.read(order).await
-    }
-
-    async fn append(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment]) -> Outcome<Appended> {
-        self.pace.pause("before append").await;
-        let appended = self.port.append(order, row, adjustments).await;
-        self.pace.pause("after append").await;
-        appended
-    }
-}
 
 impl<T: PaymentProvider> PaymentProvider for Paced<'_, T> {
     async fn charge(&self, request: &ChargeRequest) -> Result<Verdict, ProviderError> {

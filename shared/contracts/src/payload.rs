@@ -438,6 +438,12 @@ reads!(ShipmentCancelled { order_id: required("orderId"), shipment_id: required(
 pub struct Score(u8);
 
 impl Score {
+    /// A sum of points as a score: what is above 100 does not count.
+    #[must_use]
+    pub fn of_points(points: u32) -> Self {
+        Self(u8::try_from(points).unwrap_or(100).min(100))
+    }
+
     /// The score as a number.
     #[must_use]
     pub const fn get(self) -> u8 {

@@ -2,11 +2,13 @@
 
 mod leases;
 mod log;
+mod pace;
 mod queue;
 pub mod sample;
 mod world;
 
 pub use leases::MemoryLeases;
 pub use log::MemoryLog;
+pub use pace::{Pace, Paced};
 pub use queue::MemoryQueue;
 pub use world::World;

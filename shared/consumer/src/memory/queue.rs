@@ -21,7 +21,7 @@ impl MemoryQueue {
         self.handed_out.borrow_mut().insert(receipt.into());
     }
 
-    /// Every receipt handle and the seconds that were asked for it, in order.
+    /// Every receipt handle and the seconds that were set for it, in order.
     #[must_use]
     pub fn visibilities(&self) -> Vec<(String, u32)> {
         self.visibilities.borrow().clone()
@@ -36,12 +36,14 @@ impl MemoryQueue {
 
 impl Visibility for MemoryQueue {
     async fn set(&self, changes: &[(String, u32)]) -> Outcome<()> {
-        self.visibilities.borrow_mut().extend_from_slice(changes);
-        let handed_out = self.handed_out.borrow();
-        if changes.len() > 10 || changes.iter().any(|(receipt, _)| !handed_out.contains(receipt)) {
-            return Err(Failure::transient("too many messages, or one that was not handed out"));
+        if changes.len() > 10 {
+            return Err(Failure::permanent("more than ten messages"));
         }
-        Ok(())
+        let handed_out = self.handed_out.borrow();
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            changes.iter().cloned().partition(|(receipt, _)| handed_out.contains(receipt));
+        self.visibilities.borrow_mut().extend(known);
+        if unknown.is_empty() { Ok(()) } else { Err(Failure::transient("a message was not handed out")) }
     }
 }
 

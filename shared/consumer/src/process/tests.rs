@@ -166,7 +166,9 @@ enum Fate {
     Conflicts,
     /// Somebody else is faster, and makes this of the order.
     LosesTo(Change),
-    /// The same, and new goods arrive.
+    /// The same, and it is another attempt at the same event.
+    LosesToTwin(Change),
+    /// Somebody else is faster, and new goods arrive.
     LosesToDelivery,
 }
 
@@ -266,16 +268,17 @@ impl Log for &Bench {
     }
 
     async fn append(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment]) -> Outcome<Appended> {
-        let rival = match self.fates.borrow_mut().front_mut() {
-            Some(Fate::LosesTo(change)) => Some(change.clone()),
+        let rival = match self.fates.borrow().front() {
+            Some(Fate::LosesTo(change)) => Some(rival_row(row.version, change)),
+            Some(Fate::LosesToTwin(change)) => Some(Row { cause: row.cause.clone(), ..rival_row(row.version, change) }),
             Some(Fate::LosesToDelivery) => {
                 self.log.set_counter("A-1", "available", 10);
-                Some(Change::Noted(String::new()))
+                Some(rival_row(row.version, &Change::Noted(String::new())))
             }
             _ => None,
         };
-        if let Some(change) = rival {
-            self.log.append(order, &rival_row(row.version, &change), &[]).await?;
+        if let Some(rival) = rival {
+            self.log.append(order, &rival, &[]).await?;
         }
         self.call(async || self.log.append(order, row, adjustments).await, Some(Ok(Appended::Conflict))).await?
     }
@@ -431,6 +434,17 @@ fn an_outcome_survives_a_lost_race() {
 }
 
 #[test]
+fn an_outcome_survives_another_attempt_that_was_faster() {
+    let bench = Bench::new();
+    bench.handle(&created()).unwrap();
+    let works = [Fate::Works, Fate::Works, Fate::Works, Fate::Works];
+    bench.then(works).then([Fate::LosesToTwin(Change::Cancelled)]);
+    assert_eq!(bench.handle(&reserved()), Ok(Handled::Changed));
+    assert_eq!(bench.state(), Order::Refunded);
+    assert_eq!(bench.handle(&reserved()), Ok(Handled::Duplicate));
+}
+
+#[test]
 fn an_intent_does_not_mark_its_event_as_handled_and_stands_as_found() {
     let bench = Bench::new();
     bench.handle(&created()).unwrap();
@@ -511,6 +525,20 @@ fn sequence_numbers_go_on_from_row_to_row() {
         let Committed::Done(events) = committed else { panic!("{committed:?}") };
         let sequence: Vec<_> = events.iter().filter_map(|event| event.context.sequence).collect();
         assert_eq!(sequence, expected);
+    }
+}
+
+#[test]
+fn a_change_is_stored_unless_the_event_tells_it() {
+    let told = Change::Paid(PaymentId::of(&ord_1()));
+    for (change, is_stored) in [(None, false), (Some(told), false), (Some(Change::Refunded), true)] {
+        let bench = Bench::new();
+        let ledger = Ledger::new(&bench.log, &bench.world);
+        let commit = Commit { change, ..Commit::publish(processed(&ord_1())) };
+        let mut history = History::<Shop>::unknown(ord_1());
+        block_on(ledger.commit(&mut history, &Origin::from(&reserved()), commit)).unwrap();
+        assert_eq!(bench.rows()[0].change.is_some(), is_stored);
+        assert_eq!(bench.state(), history.state);
     }
 }
 

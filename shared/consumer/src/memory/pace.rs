@@ -1,0 +1,103 @@
+//! Crashes and overlaps, made to happen.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use orderflow_contracts::OrderId;
+
+use crate::decider::Adjustment;
+use crate::failure::Outcome;
+use crate::port::{Appended, Log};
+use crate::row::Row;
+
+/// How far an attempt may go.
+///
+/// Each call of a [`Paced`] port pauses before it and after it. Where the pace is used up the attempt stands still, as a
+/// function that hangs; dropping it there is a crash.
+///
+/// ```
+/// use futures::FutureExt;
+/// use orderflow_consumer::memory::{MemoryLog, Pace, Paced};
+/// use orderflow_consumer::port::Log;
+/// use orderflow_contracts::OrderId;
+///
+/// let log = MemoryLog::default();
+/// let pace = Pace::until("before read");
+/// let paced = Paced { port: &log, pace: &pace };
+/// let order = OrderId::new("ord_1")?;
+/// let mut attempt = std::pin::pin!(paced.read(&order));
+/// assert!(attempt.as_mut().now_or_never().is_none(), "it stands still");
+/// pace.release();
+/// assert!(attempt.now_or_never().is_some(), "it goes on");
+/// # Ok::<(), orderflow_contracts::Invalid>(())
+/// ```
+#[derive(Debug)]
+pub struct Pace {
+    steps: Cell<u32>,
+    hold: Cell<Option<&'static str>>,
+}
+
+impl Pace {
+    /// So many pauses are passed, and the next one is not.
+    #[must_use]
+    pub fn of(steps: u32) -> Self {
+        Self { steps: Cell::new(steps), hold: Cell::new(None) }
+    }
+
+    /// The first pause of that name is not passed, such as `before append`.
+    #[must_use]
+    pub fn until(place: &'static str) -> Self {
+        Self { steps: Cell::new(u32::MAX), hold: Cell::new(Some(place)) }
+    }
+
+    /// From now on no pause of that name is passed.
+    pub fn hold(&self, place: &'static str) {
+        self.hold.set(Some(place));
+    }
+
+    /// From now on the pauses of all names are passed.
+    pub fn release(&self) {
+        self.hold.set(None);
+    }
+
+    /// So many more pauses are passed.
+    pub fn grant(&self, steps: u32) {
+        self.steps.set(self.steps.get() + steps);
+    }
+
+    /// Pauses, if the pace says so: for the [`Paced`] ports of a service, before and after each call.
+    pub async fn pause(&self, place: &'static str) {
+        poll_fn(|_| {
+            if self.hold.get() == Some(place) || self.steps.get() == 0 {
+                return Poll::Pending;
+            }
+            self.steps.set(self.steps.get() - 1);
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// A port whose calls are paced. A service implements its own ports for it as this crate does [`Log`].
+#[derive(Clone, Copy, Debug)]
+pub struct Paced<'a, T> {
+    /// What does the work.
+    pub port: T,
+    /// How far it may go.
+    pub pace: &'a Pace,
+}
+
+impl<T: Log> Log for Paced<'_, T> {
+    async fn read(&self, order: &OrderId) -> Outcome<Vec<Row>> {
+        self.pace.pause("before read").await;
+        self.port.read(order).await
+    }
+
+    async fn append(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment]) -> Outcome<Appended> {
+        self.pace.pause("before append").await;
+        let appended = self.port.append(order, row, adjustments).await;
+        self.pace.pause("after append").await;
+        appended
+    }
+}

@@ -3,6 +3,8 @@
 //! The stack is brought up once; every test has orders and goods of its own, and all of them run side by side. It runs
 //! on an emulator of its own, or, with `ORDERFLOW_ENDPOINT=http://localhost:4566`, on the one that listens there.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -70,6 +72,7 @@ fn trials(stack: Option<&Arc<Stack>>) -> Vec<Trial> {
         a_duplicate_of_every_event_in_every_queue_changes_nothing,
         a_provider_that_fails_nine_times_charges_once,
         a_cancelled_order_is_refunded_and_restocked,
+        a_suspicious_order_is_flagged_and_fulfilled,
         every_error_is_a_problem,
     ]
 }
@@ -83,10 +86,10 @@ fn trial(stack: Option<&Arc<Stack>>, name: &str, test: impl AsyncFn(&Shop) + Sen
     })
 }
 
-/// An order of one line.
+/// An order of one line. The customers of each SKU are its own, or screening would take all tests for one eager buyer.
 fn order(sku: &str, quantity: u32, payment_method: &str) -> Value {
     json!({
-        "customer": { "id": "cus_ada", "email": "ada@example.com", "phone": "+4930123456" },
+        "customer": { "id": format!("cus_{sku}"), "email": format!("{sku}@example.com"), "phone": "+4930123456" },
         "lines": [{ "sku": sku, "quantity": quantity, "unitPrice": { "amount": 1990, "currency": "EUR" } }],
         "shippingAddress": {
             "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
@@ -104,6 +107,8 @@ fn foreign_order(order_id: &str, sku: &str) -> Value {
     event["partnerid"] = json!("kept");
     event["data"]["orderId"] = json!(order_id);
     event["data"]["lines"][0]["sku"] = json!(sku);
+    event["data"]["customer"]["id"] = json!(format!("cus_{sku}"));
+    event["data"]["customer"]["email"] = json!(format!("{sku}@example.com"));
     event
 }
 
@@ -333,6 +338,48 @@ async fn a_cancelled_order_is_refunded_and_restocked(shop: &Shop) {
     })
     .await;
     assert_eq!(shop.show(&id).await["cancellationReason"], "customerRequest");
+}
+
+async fn a_suspicious_order_is_flagged_and_fulfilled(shop: &Shop) {
+    shop.stock("loot", 100).await;
+    let mut suspicious = order("loot", 1, "pm_card_visa");
+    suspicious["lines"][0]["unitPrice"]["amount"] = json!(125_000);
+    suspicious["customer"]["email"] = json!("loot@mailinator.com");
+    let id = shop.order(&suspicious).await;
+    let ordinary = shop.order(&order("loot", 1, "pm_card_visa")).await;
+    let mut eager = order("loot", 1, "pm_card_visa");
+    eager["customer"] = json!({ "id": "cus_eager", "email": "eager@example.com" });
+    let burst = join_all((0..10).map(|_| shop.order(&eager))).await;
+    for id in [&id, &ordinary].into_iter().chain(&burst) {
+        shop.wait_for(id, "shipped").await;
+    }
+    let flag = eventually("the order is flagged", async || {
+        let events = shop.journal(&id).await;
+        let flag = events.iter().find(|event| event["type"] == "OrderFlagged").cloned();
+        if events.len() == 5 { flag.ok_or(json!(events)) } else { Err(json!(events)) }
+    })
+    .await;
+    assert_eq!((&flag["source"], &flag["subject"]), (&json!("orderflow/screening"), &json!(id)));
+    assert_eq!((&flag["data"]["orderId"], &flag["data"]["score"]), (&json!(id), &json!(60)));
+    let reasons = json!([
+        { "code": "disposableEmail", "detail": "mailinator.com gives email addresses to anybody, for minutes" },
+        { "code": "highAmount", "detail": "1250.00 EUR is 1000.00 EUR or more" },
+    ]);
+    assert_eq!(flag["data"]["reasons"], reasons);
+    check_links(&shop.journal(&id).await);
+    // Of ten at once, the one that was looked at last has nine neighbours. How many the others had is chance.
+    let flagged = eventually("one of the burst is flagged", async || {
+        let journals = join_all(burst.iter().map(|id| shop.journal(id))).await.concat();
+        let flagged: Vec<Value> = journals.into_iter().filter(|event| event["type"] == "OrderFlagged").collect();
+        if flagged.iter().any(|flag| flag["data"]["score"] == 80) { Ok(flagged) } else { Err(json!(flagged)) }
+    })
+    .await;
+    for flag in flagged {
+        let codes = [0, 1].map(|index| flag["data"]["reasons"][index]["code"].clone());
+        assert_eq!(codes, ["customerVelocity", "emailVelocity"], "{flag}");
+    }
+    shop.quiet().await;
+    assert_eq!(shop.types(&ordinary).await, FULFILLED);
 }
 
 async fn every_error_is_a_problem(shop: &Shop) {

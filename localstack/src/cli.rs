@@ -81,7 +81,7 @@ struct Which {
 impl Cli {
     /// Does what was asked for, and says on standard error what went wrong.
     pub async fn run(self) -> ExitCode {
-        match self.execute().await {
+        match Box::pin(self.execute()).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(Error::Interrupted) => {
                 anstream::eprintln!("interrupted");
@@ -110,7 +110,7 @@ impl Cli {
 }
 
 async fn everything(signals: &mut Signals) -> Result<(), Error> {
-    let mut stack = signals.unless_asked_to_end(Stack::up(&Options::default())).await?;
+    let mut stack = signals.unless_asked_to_end(Box::pin(Stack::up(&Options::default()))).await?;
     let order_id = match signals.unless_asked_to_end(demo::run(&stack)).await {
         Ok(order_id) => order_id,
         Err(Error::Interrupted) => {
@@ -127,7 +127,7 @@ async fn everything(signals: &mut Signals) -> Result<(), Error> {
 
 impl Up {
     async fn execute(self, signals: &mut Signals) -> Result<(), Error> {
-        let mut stack = signals.unless_asked_to_end(Stack::up(&self.options())).await?;
+        let mut stack = signals.unless_asked_to_end(Box::pin(Stack::up(&self.options()))).await?;
         let port = stack.port();
         if !stack.owns_emulator() {
             return show_address(stack.outputs());
@@ -222,25 +222,29 @@ fn show_address(outputs: &Outputs) -> Result<(), Error> {
 /// What to try next.
 fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
     let api = outputs.get("ApiUrl").unwrap_or_default();
-    let order = demo::sample_order();
-    let sku = demo::sample_sku();
+    let json = "-H 'Content-Type: application/json'";
+    let ideas = [
+        ("all that happened to the first order", format!("curl -s $API/orders/{order_id}")),
+        (
+            "an order of yours; the same key again makes no second one",
+            format!("curl -s $API/orders {json} -H 'Idempotency-Key: mine-1' -d @localstack/examples/order.json"),
+        ),
+        ("a look at the shelf", "curl -s $API/inventory/coffee-beans-1kg".to_owned()),
+        (
+            "a count of the shelf",
+            format!("curl -s -X PUT $API/inventory/coffee-beans-1kg {json} -d '{{\"onHand\": 50}}'"),
+        ),
+        (
+            "an order that another producer publishes; then look at it",
+            "cargo local publish localstack/examples/order-created.json\n  curl -s $API/orders/web-17".to_owned(),
+        ),
+        ("queues, tables, functions", "cargo local outputs".to_owned()),
+    ];
     let mut stdout = anstream::stdout().lock();
-    writeln!(stdout, "\n{}", strong("Try next, in another terminal"))?;
-    writeln!(stdout, "\n  API={api}")?;
-    writeln!(stdout, "\n  {}", faint("# all that happened to the first order"))?;
-    writeln!(stdout, "  curl -s $API/orders/{order_id}")?;
-    writeln!(stdout, "\n  {}", faint("# an order of yours; the same key again makes no second one"))?;
-    writeln!(stdout, "  curl -s $API/orders -H 'Content-Type: application/json' -H 'Idempotency-Key: mine-1' \\")?;
-    writeln!(stdout, "    -d '{order}'")?;
-    writeln!(stdout, "\n  {}", faint("# a count of the shelf"))?;
-    writeln!(
-        stdout,
-        "  curl -s -X PUT $API/inventory/{sku} -H 'Content-Type: application/json' -d '{{\"onHand\": 50}}'"
-    )?;
-    writeln!(stdout, "\n  {}", faint("# an order that another producer publishes"))?;
-    writeln!(stdout, "  cargo local publish localstack/examples/order-created.json")?;
-    writeln!(stdout, "\n  {}", faint("# queues, tables, functions"))?;
-    writeln!(stdout, "  cargo local outputs")?;
+    writeln!(stdout, "\n{}\n\n  API={api}", strong("Try next, in another terminal, here"))?;
+    for (what, command) in ideas {
+        writeln!(stdout, "\n  {}\n  {command}", faint(format!("# {what}")))?;
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::Error;
 use crate::api::{Api, ApiError, Reply};
 use crate::events::{Event, EventStream};
-use crate::mailbox::{Mail, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::progress::Progress;
 use crate::stack::Stack;
 use crate::terminal::{bad, elapsed, faint, good, strong};
@@ -23,10 +23,12 @@ const MACHINE: &str = "espresso-machine";
 const STOCK: [(&str, u64); 3] = [(BEANS, 100), (GRINDER, 10), (MACHINE, 1)];
 
 /// The longest that one order may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// How long nothing must happen for an order to be over: mails follow the last event.
 const QUIET: Duration = Duration::from_millis(1500);
+
+const POLL: Duration = Duration::from_millis(100);
 
 /// Why the demonstration stopped.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +67,7 @@ pub enum DemoError {
 struct Scene {
     title: &'static str,
     customer: &'static str,
+    email: &'static str,
     lines: &'static [(&'static str, u64, u64)],
     payment_method: &'static str,
     ends_as: &'static str,
@@ -75,7 +78,8 @@ struct Scene {
 const SCENES: [Scene; 3] = [
     Scene {
         title: "An order that is paid and shipped",
-        customer: "ada",
+        customer: "Ada Lovelace",
+        email: "ada@example.com",
         lines: &[(BEANS, 2, 1490), (GRINDER, 1, 4900)],
         payment_method: "pm_card_visa",
         ends_as: "shipped",
@@ -83,7 +87,8 @@ const SCENES: [Scene; 3] = [
     },
     Scene {
         title: "An order whose card is declined: its goods come back",
-        customer: "grace",
+        customer: "Grace Hopper",
+        email: "grace@example.com",
         lines: &[(BEANS, 1, 1490)],
         payment_method: "pm_card_visa_chargeDeclined",
         ends_as: "cancelled",
@@ -91,7 +96,8 @@ const SCENES: [Scene; 3] = [
     },
     Scene {
         title: "An order for more than there is",
-        customer: "edsger",
+        customer: "Edsger Dijkstra",
+        email: "edsger@example.com",
         lines: &[(MACHINE, 2, 64_900)],
         payment_method: "pm_card_visa",
         ends_as: "cancelled",
@@ -118,16 +124,6 @@ pub(crate) async fn run(stack: &Stack) -> Result<String, Error> {
     Ok(first.unwrap_or_default())
 }
 
-/// The body of an order, for `POST /orders`.
-pub(crate) fn sample_order() -> Value {
-    SCENES[0].order()
-}
-
-/// Goods that are in stock, for `PUT /inventory`.
-pub(crate) fn sample_sku() -> &'static str {
-    BEANS
-}
-
 async fn fill_shelves(api: &Api) -> Result<(), DemoError> {
     let step = Progress::Shown.step("stock");
     for (sku, on_hand) in STOCK {
@@ -151,17 +147,13 @@ impl Scene {
             .map(|(sku, quantity, cents)| json!({"sku": sku, "quantity": quantity, "unitPrice": euros(*cents)}))
             .collect();
         json!({
-            "customer": {"id": self.customer, "email": self.email()},
+            "customer": {"id": self.email, "email": self.email},
             "lines": lines,
             "shippingAddress": {
                 "name": self.customer, "line1": "Brunnenstraße 1", "city": "Berlin", "postalCode": "10119", "country": "DE"
             },
             "paymentMethod": self.payment_method,
         })
-    }
-
-    fn email(&self) -> String {
-        format!("{}@example.com", self.customer)
     }
 }
 
@@ -193,15 +185,17 @@ impl Stage {
             if placed.elapsed() > LIMIT {
                 return Err(self.stuck(order_id, &missing).await?.into());
             }
-            for event in self.events.next().await?.iter().filter(|event| event.subject == order_id) {
+            for event in self.events.next(Duration::ZERO).await?.iter().filter(|event| event.subject == order_id) {
                 missing.remove(event.kind.as_str());
                 last_sign = Instant::now();
                 show(placed, &event.kind, producer(event), &describe(event));
             }
-            for mail in self.mailbox.new_mails().await.iter().filter(|mail| mail.to == scene.email()) {
+            for mail in self.mailbox.new_mails().await.iter().filter(|mail| mail.to == scene.email) {
                 last_sign = Instant::now();
-                show_mail(placed, mail);
+                let subject = mail.subject.replace(&order_id, &shortened(&order_id));
+                show(placed, "mail", "notification", &format!("to {}: {subject}", mail.to));
             }
+            sleep(POLL).await;
         }
         self.curtain(scene, &order_id).await?;
         Ok(order_id)
@@ -224,7 +218,7 @@ impl Stage {
             if Instant::now() > deadline {
                 return Err(self.stuck(order_id.to_owned(), &BTreeSet::new()).await?);
             }
-            sleep(Duration::from_millis(200)).await;
+            sleep(POLL).await;
         }
     }
 
@@ -241,8 +235,10 @@ fn show(placed: Instant, what: &str, who: &str, details: &str) {
     println!("  {}  {what:<18} {}  {details}", faint(format!("{time:>6}")), faint(format!("{who:<12}")));
 }
 
-fn show_mail(placed: Instant, mail: &Mail) {
-    show(placed, "mail", "notification", &format!("to {}: {}", mail.to, mail.subject));
+/// Enough of an id to tell one order from the next.
+fn shortened(id: &str) -> String {
+    let start: String = id.chars().take(8).collect();
+    format!("{start}…")
 }
 
 fn producer(event: &Event) -> &str {

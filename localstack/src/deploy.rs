@@ -16,7 +16,7 @@ use crate::progress::{Progress, Step};
 pub(crate) const STACK: &str = "orderflow";
 
 const POLL: Duration = Duration::from_millis(200);
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// Why the stack is not deployed.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! The events of the topic, as they come.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -10,6 +11,8 @@ use serde_json::Value;
 
 use crate::deploy::STACK;
 use crate::outputs::Outputs;
+
+const LONGEST_WAIT_SECONDS: u64 = 20;
 
 /// Why the events cannot be followed.
 #[derive(Debug, thiserror::Error)]
@@ -83,14 +86,15 @@ impl EventStream {
         Ok(Self { sns, sqs, queue_url, subscription_arn: subscription.subscription_arn.unwrap_or_default() })
     }
 
-    /// The next events, in their order; none if there are none for a second.
+    /// The next events, in their order, or none if there are none for so long; SQS waits for whole seconds, 20 at most.
     ///
     /// # Errors
     ///
     /// If SQS refuses.
-    pub async fn next(&self) -> Result<Vec<Event>, EventsError> {
+    pub async fn next(&self, wait: Duration) -> Result<Vec<Event>, EventsError> {
+        let seconds = i32::try_from(wait.as_secs().min(LONGEST_WAIT_SECONDS)).unwrap_or_default();
         let request = self.sqs.receive_message().queue_url(&self.queue_url);
-        let reply = request.max_number_of_messages(10).wait_time_seconds(1).send().await?;
+        let reply = request.max_number_of_messages(10).wait_time_seconds(seconds).send().await?;
         let messages = reply.messages.unwrap_or_default();
         for message in &messages {
             self.delete(message).await?;

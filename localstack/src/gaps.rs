@@ -49,7 +49,8 @@ async fn make_fifo(sdk: &SdkConfig, topic: &str) -> Result<(), GapError> {
     let sns = aws_sdk_sns::Client::new(sdk);
     let told = |message: Option<&str>| GapError::Topic(message.unwrap_or("SNS does not answer").to_owned());
     let attributes = sns.get_topic_attributes().topic_arn(topic).send().await.map_err(|e| told(e.message()))?;
-    if !topic.ends_with(".fifo") || attributes.attributes().is_some_and(|all| all.contains_key("FifoTopic")) {
+    let is_fifo = topic.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo");
+    if !is_fifo || attributes.attributes().is_some_and(|all| all.contains_key("FifoTopic")) {
         return Ok(());
     }
     for name in ["FifoTopic", "ContentBasedDeduplication"] {

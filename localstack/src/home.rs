@@ -257,11 +257,11 @@ impl Place {
     /// The outputs of the stack that runs here.
     pub(crate) fn outputs(&self) -> Result<Outputs, HomeError> {
         let state = self.state().ok_or(HomeError::NoneRunning)?;
-        let endpoint = state.endpoint.parse().map_err(|_| HomeError::NoneRunning)?;
+        let endpoint: Endpoint = state.endpoint.parse().map_err(|_| HomeError::NoneRunning)?;
         if state.outputs.is_empty() {
             return Err(HomeError::StillStarting(self.port));
         }
-        Ok(Outputs::new(state.outputs, endpoint))
+        Ok(Outputs::new(state.outputs, &endpoint))
     }
 
     /// Ends the emulator of another `cargo local`, and whatever it runs. The record goes first: it tells the other one

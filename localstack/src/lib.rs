@@ -42,3 +42,4 @@ pub use outputs::Outputs;
 pub use port::PortChoice;
 pub use progress::Progress;
 pub use stack::{Options, Stack};
+pub use template::{TemplateError, read_template};

@@ -17,9 +17,8 @@ pub struct Outputs {
 
 impl Outputs {
     /// From the outputs as `CloudFormation` gives them.
-    pub(crate) fn new(raw: BTreeMap<String, String>, endpoint: Endpoint) -> Self {
-        let mut values: BTreeMap<_, _> =
-            raw.into_iter().map(|(name, value)| (name, usable(value, &endpoint))).collect();
+    pub(crate) fn new(raw: BTreeMap<String, String>, endpoint: &Endpoint) -> Self {
+        let mut values: BTreeMap<_, _> = raw.into_iter().map(|(name, value)| (name, usable(value, endpoint))).collect();
         values.insert(ENDPOINT.to_owned(), endpoint.to_string());
         Self { values }
     }
@@ -91,7 +90,7 @@ mod tests {
 
     #[test]
     fn json_is_one_object_with_the_endpoint() {
-        let outputs = Outputs::new(BTreeMap::from([("Name".to_owned(), "value".to_owned())]), Endpoint::local(4700));
+        let outputs = Outputs::new(BTreeMap::from([("Name".to_owned(), "value".to_owned())]), &Endpoint::local(4700));
         assert_eq!(outputs.to_json(), serde_json::json!({"Endpoint": "http://127.0.0.1:4700", "Name": "value"}));
     }
 }

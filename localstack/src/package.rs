@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use reqwest::StatusCode;
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
@@ -89,9 +90,8 @@ impl<'a> Bucket<'a> {
         let bucket = Self { endpoint, http: crate::endpoint::http_client()? };
         match bucket.request("", Vec::new()).await {
             // It is there already when a running stack is updated.
-            Err(PackageError::Refused { status: StatusCode::CONFLICT, .. }) => Ok(bucket),
+            Ok(_) | Err(PackageError::Refused { status: StatusCode::CONFLICT, .. }) => Ok(bucket),
             Err(error) => Err(error),
-            Ok(_) => Ok(bucket),
         }
     }
 
@@ -126,8 +126,7 @@ fn zipped(executable: &Path) -> Result<Vec<u8>, PackageError> {
 
 /// Enough of the content's hash to tell it from any other.
 fn fingerprint(content: &[u8]) -> String {
-    let hash = Sha256::digest(content);
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(content)[..8])
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Step {
         self.spinner.finish_and_clear();
         if self.shown {
             let time = elapsed(self.started.elapsed());
-            anstream::eprintln!("  {} {:<9} {result:<52} {}", good("✓"), self.name, faint(format!("{time:>8}")));
+            anstream::eprintln!("  {} {:<9} {result:<60} {}", good("✓"), self.name, faint(format!("{time:>8}")));
         }
     }
 }

@@ -36,7 +36,7 @@ pub enum PythonError {
     /// Only older ones.
     #[error("Python {}.{} or newer is needed: {name} is {}.{}", OLDEST.0, OLDEST.1, version.0, version.1)]
     TooOld {
-        /// The newest found.
+        /// The first found.
         name: &'static str,
         /// Its version.
         version: (u32, u32),
@@ -189,21 +189,17 @@ fn said_last(lines: &VecDeque<String>) -> String {
 }
 
 async fn find_interpreter() -> Result<Interpreter, PythonError> {
-    let mut newest_of_the_old: Option<Interpreter> = None;
+    let mut too_old: Option<Interpreter> = None;
     let mut without_venv = None;
     for name in NAMES {
         match ask(name).await {
-            Some(found) if found.version < OLDEST => {
-                if newest_of_the_old.as_ref().is_none_or(|old| old.version < found.version) {
-                    newest_of_the_old = Some(found);
-                }
-            }
-            Some(found) if found.makes_venvs => return Ok(found),
-            Some(found) => without_venv = without_venv.or(Some(found.name)),
+            Some(found) if found.version >= OLDEST && found.makes_venvs => return Ok(found),
+            Some(found) if found.version >= OLDEST => without_venv = without_venv.or(Some(found.name)),
+            Some(found) => too_old = too_old.or(Some(found)),
             None => {}
         }
     }
-    Err(match (without_venv, newest_of_the_old) {
+    Err(match (without_venv, too_old) {
         (Some(name), _) => PythonError::NoVenv { name },
         (None, Some(old)) => PythonError::TooOld { name: old.name, version: old.version },
         (None, None) => PythonError::Missing,

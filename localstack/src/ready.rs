@@ -13,7 +13,7 @@ use crate::error::innermost;
 use crate::outputs::Outputs;
 use crate::progress::Progress;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(200);
 
 /// Why the stack is not ready.

@@ -120,7 +120,7 @@ impl Stack {
         match deployed {
             Ok(raw) => {
                 place.record(&State { outputs: raw.clone(), ..state })?;
-                let outputs = Outputs::new(raw, endpoint.clone());
+                let outputs = Outputs::new(raw, &endpoint);
                 Ok(Self { endpoint, outputs, place, emulator: Some(emulator) })
             }
             Err(error) => {
@@ -137,7 +137,7 @@ impl Stack {
         // A stack that `cargo local up` runs in another terminal keeps its process.
         let pid = if place.is_running() { place.state().and_then(|state| state.pid) } else { None };
         place.record(&State { endpoint: endpoint.to_string(), pid, outputs: raw.clone() })?;
-        let outputs = Outputs::new(raw, endpoint.clone());
+        let outputs = Outputs::new(raw, &endpoint);
         Ok(Self { endpoint, outputs, place, emulator: None })
     }
 
@@ -244,7 +244,7 @@ impl Built {
             .await?;
         gaps::fill(endpoint, &sdk, template, &raw).await?;
         self.verify_sender(&sdk, &parameters).await?;
-        let outputs = Outputs::new(raw.clone(), endpoint.clone());
+        let outputs = Outputs::new(raw.clone(), endpoint);
         ready::wait(endpoint, &outputs, options.progress).await?;
         Ok(raw)
     }

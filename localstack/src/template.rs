@@ -48,6 +48,15 @@ pub(crate) struct Template {
     document: Json,
 }
 
+/// The template of that file in the form of JSON, each intrinsic function in its long form.
+///
+/// # Errors
+///
+/// The file cannot be read, or says what `CloudFormation` does not take.
+pub fn read_template(path: &Path) -> Result<Json, TemplateError> {
+    Ok(Template::read(path)?.document)
+}
+
 /// Where a function's code was uploaded to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CodePlace {

@@ -9,7 +9,7 @@ use orderflow_consumer::aws::classify;
 use orderflow_consumer::memory::MemoryLog;
 use orderflow_consumer::{Failure, Outcome};
 use orderflow_contracts::Sku;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// The counter of the pieces that can be had.
 pub const AVAILABLE: &str = "available";
@@ -38,7 +38,7 @@ impl Stock {
 }
 
 /// Which stock a count replaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revision {
     /// None: the SKU is new.
     New,
@@ -115,11 +115,7 @@ impl StockStore for DynamoStock {
         };
         match update.send().await {
             Ok(_) => Ok(Counted::Done),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(Counted::Changed)
-            }
+            Err(error) if error.as_service_error().is_some_and(has_lost) => Ok(Counted::Changed),
             Err(error) => Err(classify("UpdateItem", &error)),
         }
     }
@@ -147,6 +143,11 @@ impl StockStore for &MemoryLog {
         self.set_counter(sku.as_str(), REVISION, i64::try_from(stock.revision).unwrap_or(i64::MAX));
         Ok(Counted::Done)
     }
+}
+
+/// Whether somebody else has changed the stock, or is changing it: a reservation is a transaction.
+fn has_lost(error: &UpdateItemError) -> bool {
+    error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
 }
 
 fn key(sku: &Sku) -> AttributeValue {

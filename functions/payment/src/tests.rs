@@ -140,7 +140,7 @@ fn a_cancellation_that_finds_nothing_leaves_nothing_to_do() {
     shop.deliver_all([created("pm_sim_unavailable_9")]);
     assert_eq!(shop.handle(&reserved()), Err(Kind::Transient));
     assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
-    assert_eq!(shop.handle(&reserved()), Ok(Handled::Unchanged));
+    assert_eq!(shop.handle(&reserved()), Ok(Handled::Performed));
     assert_eq!((shop.published(), shop.entry().charges), (vec![], 0));
 }
 

@@ -36,7 +36,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Unpublishable {
     /// The row.
-    pub row: OutboxRow,
+    pub row: Rc<OutboxRow>,
     /// Why.
     pub reason: String,
 }
@@ -59,13 +59,14 @@ pub fn read_row(record: EventRecord) -> Result<Vec<Entry>, Box<Unpublishable>> {
     let source = record.event_source_arn.unwrap_or_default();
     let item: Value = match serde_dynamo::from_item(record.change.new_image) {
         Ok(item) => item,
-        Err(error) => {
+        // What serde says may have a value in it, which could be personal data, so it is not repeated.
+        Err(_) => {
             let row = OutboxRow(json!({ "stream": source, "keys": format!("{:?}", record.change.keys) }));
-            return Err(Box::new(Unpublishable { row, reason: format!("the row is not understood: {error}") }));
+            return Err(Box::new(Unpublishable { row: Rc::new(row), reason: "the row is not understood".to_owned() }));
         }
     };
     let events = item.get("events").cloned();
-    let row = OutboxRow(json!({ "stream": source, "row": item }));
+    let row = Rc::new(OutboxRow(json!({ "stream": source, "row": item })));
     let read = match events {
         None => return Ok(Vec::new()),
         Some(Value::String(events)) => read_events(&events),
@@ -73,7 +74,6 @@ pub fn read_row(record: EventRecord) -> Result<Vec<Entry>, Box<Unpublishable>> {
     };
     match read {
         Ok(events) => {
-            let row = Rc::new(row);
             let entry = |(message, head): (String, Head)| Entry {
                 message,
                 group: head.subject,
@@ -87,11 +87,10 @@ pub fn read_row(record: EventRecord) -> Result<Vec<Entry>, Box<Unpublishable>> {
 }
 
 fn read_events(events: &str) -> Result<Vec<(String, Head)>, String> {
-    let events: Vec<&RawValue> =
-        serde_json::from_str(events).map_err(|error| format!("its events are not understood: {error}"))?;
+    let events: Vec<&RawValue> = serde_json::from_str(events).map_err(|_| "its events are not understood")?;
     let read = |event: &RawValue| {
         let text = event.get();
-        let head = serde_json::from_str(text).map_err(|error| format!("an event is not understood: {error}"))?;
+        let head = serde_json::from_str(text).map_err(|_| "an event is not understood")?;
         if text.len() > MAX_BATCH_BYTES {
             return Err(format!("an event has {} bytes of at most {MAX_BATCH_BYTES}", text.len()));
         }

@@ -1,5 +1,6 @@
 //! One invocation of the relay: rows in, events out.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use aws_lambda_events::dynamodb::Event as StreamEvent;
@@ -31,6 +32,11 @@ impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
         Self { topic, dead_letters, world, function: function.into() }
     }
 
+    /// Opens the connection to the topic.
+    pub async fn warm(&self) {
+        self.topic.warm().await;
+    }
+
     /// Publishes the events of all records, and tries until the invocation's time, which ends at `deadline`, is nearly
     /// up.
     ///
@@ -38,14 +44,11 @@ impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
     ///
     /// Not all is published: the stream has to deliver the records again.
     pub async fn run(&self, event: StreamEvent, deadline: Time) -> Outcome<()> {
-        let mut outbox = Outbox::default();
+        let (mut outbox, mut unpublishable) = (Outbox::default(), Vec::new());
         for record in event.records {
             match read_row(record) {
                 Ok(entries) => outbox.extend(entries),
-                Err(unpublishable) => {
-                    let failure = Failure::permanent(unpublishable.reason);
-                    self.park(&unpublishable.row, &failure).await?;
-                }
+                Err(found) => unpublishable.push((found.row, Failure::permanent(found.reason))),
             }
         }
         let (count, mut pauses, mut most) = (outbox.len(), 0, MAX_BATCH_ENTRIES);
@@ -54,7 +57,7 @@ impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
                 return Err(Failure::transient(format!("{} of {count} events are not published", outbox.len())));
             }
             let batch = outbox.take_batch(most);
-            let Unpublished { again, permanent } = self.publish(batch).await?;
+            let Unpublished { again, permanent } = self.publish(batch, &mut unpublishable).await;
             // A batch that is refused as a whole has one that spoils it: alone, each shows what it is.
             most = if permanent { 1 } else { MAX_BATCH_ENTRIES };
             if again.is_empty() {
@@ -67,24 +70,32 @@ impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
                 pauses += 1;
             }
         }
+        // Last of all, and each row once: an invocation that fails comes again, and would copy them again.
+        let mut copied = Vec::<Rc<OutboxRow>>::new();
+        for (row, failure) in unpublishable {
+            if !copied.iter().any(|other| Rc::ptr_eq(other, &row)) {
+                self.park(&row, &failure).await?;
+                copied.push(row);
+            }
+        }
         info!(count, "published");
         Ok(())
     }
 
-    /// Publishes one batch, and parks what can never be.
-    async fn publish(&self, batch: Vec<Entry>) -> Outcome<Unpublished> {
+    /// Publishes one batch, and notes the rows of what can never be.
+    async fn publish(&self, batch: Vec<Entry>, unpublishable: &mut Vec<(Rc<OutboxRow>, Failure)>) -> Unpublished {
         let refusals = match self.topic.publish(&batch).await {
             Ok(refusals) => refusals,
             Err(failure) => {
                 report(&failure, batch.len());
                 if failure.kind() != Kind::Permanent {
-                    return Ok(Unpublished { again: batch, permanent: false });
+                    return Unpublished { again: batch, permanent: false };
                 }
                 if let [only] = batch.as_slice() {
-                    self.park(&only.row, &failure).await?;
-                    return Ok(Unpublished { again: Vec::new(), permanent: true });
+                    unpublishable.push((Rc::clone(&only.row), failure));
+                    return Unpublished { again: Vec::new(), permanent: true };
                 }
-                return Ok(Unpublished { again: batch, permanent: true });
+                return Unpublished { again: batch, permanent: true };
             }
         };
         let mut again = Vec::new();
@@ -92,17 +103,17 @@ impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
             let Some(refusal) = refusals.iter().find(|refusal| refusal.index == index) else { continue };
             report(&refusal.failure, 1);
             if refusal.failure.kind() == Kind::Permanent {
-                self.park(&entry.row, &refusal.failure).await?;
+                unpublishable.push((entry.row, refusal.failure.clone()));
             } else {
                 again.push(entry);
             }
         }
-        Ok(Unpublished { again, permanent: false })
+        Unpublished { again, permanent: false }
     }
 
     async fn park(&self, row: &OutboxRow, failure: &Failure) -> Outcome<()> {
         error!(reason = failure.reason(), "a row cannot be published: it is copied to the dead letters");
-        let letter = Letter::from_body(row.0.to_string(), failure, &self.function, self.world.now());
+        let letter = Letter::from_json(&row.0, failure, &self.function, self.world.now());
         self.dead_letters.park(&letter).await
     }
 
@@ -152,6 +163,8 @@ mod tests {
     }
 
     impl Topic for &FakeTopic {
+        async fn warm(&self) {}
+
         async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
             assert!(!batch.is_empty() && batch.len() <= MAX_BATCH_ENTRIES);
             assert!(batch.iter().map(|entry| entry.message.len()).sum::<usize>() <= MAX_BATCH_BYTES);
@@ -282,5 +295,18 @@ mod tests {
             json!({ "stream": "arn:aws:dynamodb:stream", "row": { "pk": "a", "events": "not JSON" } })
         );
         assert!(letters.letters().iter().all(|letter| letter.attributes.contains_key("failure-reason")));
+    }
+
+    #[test]
+    fn a_row_is_copied_once_and_only_when_all_others_are_published() {
+        let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
+        topic.refuse.borrow_mut().insert("a".to_owned(), vec![Failure::permanent("InvalidParameter"); 2]);
+        run(&topic, &letters, vec![record("INSERT", &json!([event("a", "1", 0), event("a", "2", 0)]))]).unwrap();
+        assert_eq!(letters.letters().len(), 1);
+        topic.fail_calls.borrow_mut().extend(vec![Failure::transient("down"); 10_000]);
+        let mut records = rows(&[("b", "1")]);
+        records.push(record("INSERT", &json!("not JSON")));
+        assert!(run(&topic, &letters, records).is_err());
+        assert_eq!(letters.letters().len(), 1);
     }
 }

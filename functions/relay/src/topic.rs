@@ -2,7 +2,7 @@
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::PublishBatchRequestEntry;
-use orderflow_consumer::aws::classify;
+use orderflow_consumer::aws::{classify, without_addresses};
 use orderflow_consumer::{Failure, Kind, Outcome};
 
 use crate::outbox::Entry;
@@ -24,6 +24,9 @@ pub trait Topic {
     ///
     /// It is unknown which events were published: none was refused for itself.
     async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>>;
+
+    /// Opens the connection, while the function starts and is not throttled. Whether it works out shows soon enough.
+    async fn warm(&self);
 }
 
 /// A topic on SNS.
@@ -61,7 +64,8 @@ impl Topic for SnsTopic {
             .iter()
             .filter_map(|failed| {
                 let kind = if failed.sender_fault() { Kind::of_answer(400, failed.code()) } else { Kind::Transient };
-                let reason = format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"));
+                let reason =
+                    format!("{}: {}", failed.code(), without_addresses(failed.message().unwrap_or("no message")));
                 Some(Refusal { index: failed.id().parse().ok()?, failure: Failure::new(kind, reason) })
             })
             .collect();
@@ -76,5 +80,10 @@ impl Topic for SnsTopic {
             unmentioned.map(|index| Refusal { index, failure: Failure::transient("not mentioned in the answer") }),
         );
         Ok(refusals)
+    }
+
+    async fn warm(&self) {
+        // A batch of nothing: SNS refuses it, and the function's role allows nothing else.
+        let _ = self.client.publish_batch().topic_arn(&self.arn).send().await;
     }
 }

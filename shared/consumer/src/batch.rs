@@ -66,6 +66,8 @@ pub struct Delivery<'a> {
 pub enum Handled {
     /// Something happened because of it.
     Changed,
+    /// The world outside was asked, and nothing had to be written about it.
+    Performed,
     /// It made no difference.
     Unchanged,
     /// It had been handled before.

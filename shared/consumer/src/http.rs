@@ -1,6 +1,7 @@
 //! What the HTTP functions share: bodies in, answers and problems out.
 
 use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
 use orderflow_contracts::{Fault, Faults, Read, parse};
 use serde::Serialize;
@@ -31,7 +32,11 @@ impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Unknown"),
+            title: match status {
+                // Its name since RFC 9110.
+                StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+                other => other.canonical_reason().unwrap_or("Unknown"),
+            },
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
@@ -60,12 +65,6 @@ impl Problem {
             errors: faults.as_slice().to_vec(),
             ..problem.of_kind("urn:orderflow:problem:invalid", "Invalid request")
         }
-    }
-
-    /// The status that it is answered with.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        self.status
     }
 }
 
@@ -114,10 +113,17 @@ fn with_body(status: StatusCode, media_type: &'static str, body: &impl Serialize
     response
 }
 
-/// The parts of the path, without the stage: `/orders/ord_1` is `["orders", "ord_1"]`.
+/// The parts of the path, without the stage: `/orders/ord_1` is `["orders", "ord_1"]`. A custom domain may put a base
+/// path before it; the API's own part is as long as the resource that the gateway has matched.
 #[must_use]
 pub fn path(request: &Request) -> Vec<&str> {
-    request.raw_http_path().split('/').filter(|part| !part.is_empty()).collect()
+    let parts = |path: &'_ str| path.split('/').filter(|part| !part.is_empty()).count();
+    let all: Vec<&str> = request.raw_http_path().split('/').filter(|part| !part.is_empty()).collect();
+    let own = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => context.resource_path.as_deref().map_or(all.len(), parts),
+        _ => all.len(),
+    };
+    all[all.len().saturating_sub(own)..].to_vec()
 }
 
 /// Reads a JSON body.
@@ -146,25 +152,16 @@ pub fn read_body<T: Read>(request: &Request) -> Result<T, Problem> {
     parse(&document).map_err(|faults| Problem::invalid(&faults))
 }
 
-/// A header that may stand in a request once.
+/// A header. Where it was sent several times Lambda hands over the last.
 ///
 /// # Errors
 ///
-/// 400 if it is there several times, or is not visible ASCII.
+/// 400 if it is not visible ASCII.
 pub fn header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>, Problem> {
-    let malformed = |detail: &str| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("The header {name} {detail}."))
-            .of_kind("urn:orderflow:problem:malformed", "Malformed request")
-    };
-    let mut values = request.headers().get_all(name).iter();
-    let value = values.next();
-    // Lambda hands a header over twice, as the last value and in the list of all values.
-    if values.any(|other| Some(other) != value) {
-        return Err(malformed("may be sent only once"));
+    let Some(value) = request.headers().get(name) else { return Ok(None) };
+    match value.to_str() {
+        Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Some(text)),
+        _ => Err(Problem::new(StatusCode::BAD_REQUEST, format!("The header {name} must be visible ASCII."))
+            .of_kind("urn:orderflow:problem:malformed", "Malformed request")),
     }
-    let text = value.map(HeaderValue::to_str).transpose().map_err(|_| malformed("must be visible ASCII"))?;
-    if text.is_some_and(|text| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
-        return Err(malformed("must be visible ASCII"));
-    }
-    Ok(text)
 }

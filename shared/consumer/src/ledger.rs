@@ -67,9 +67,14 @@ impl From<&Event> for Origin {
             flow: Some(context.flow()),
             causation: Some(Text::shortened(&context.id.to_string())),
             trace_parent: context.trace_parent.as_deref().and_then(TraceParent::parse),
-            trace_state: context.trace_state.clone(),
+            trace_state: context.trace_state.clone().filter(|state| is_trace_state(state)),
         }
     }
+}
+
+/// A `tracestate` that is worth carrying on: W3C Trace Context asks for 512 characters, and lets longer ones be dropped.
+fn is_trace_state(text: &str) -> bool {
+    text.len() <= 512 && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
 /// What became of a commit.

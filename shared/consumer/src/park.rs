@@ -72,9 +72,11 @@ impl Letter {
 }
 
 impl Letter {
-    /// The letter about something that came from no queue, for a standard queue.
+    /// The letter about something that came from no queue, as JSON, for a standard queue.
     #[must_use]
-    pub fn from_body(body: String, failure: &Failure, function: &str, now: Time) -> Self {
+    pub fn from_json(body: &Value, failure: &Failure, function: &str, now: Time) -> Self {
+        // The two characters of Unicode that SQS refuses can only stand in texts, and a text may write them like this.
+        let body = body.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
         let mut attributes = BTreeMap::new();
         describe(&mut attributes, marks(failure, function, now));
         Self { body, attributes, group: None, deduplication: None }

@@ -54,6 +54,7 @@ impl<D: Decider, L: Log, W: Clock + Chance, E: Effects<D>> Handle for Process<D,
                 return Err(Failure::permanent("the order was created by another OrderCreated"));
             }
             match D::decide(&history.state, event, performed.as_ref().or(refused.as_ref()))? {
+                Step::Nothing if performed.is_some() => return Ok(Handled::Performed),
                 Step::Nothing => return Ok(Handled::Unchanged),
                 Step::Perform(effect) => {
                     performed = Some(self.effects.perform(effect, standing, delivery).await?);

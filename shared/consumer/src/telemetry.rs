@@ -9,7 +9,9 @@ use lambda_runtime::Context;
 use orderflow_contracts::Time;
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, info_span};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Environment;
@@ -28,7 +30,8 @@ thread_local! {
 }
 
 /// Starts the logs of this process. `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging
-/// configuration, says how much is logged; `INFO` by default.
+/// configuration, says how much is logged; `INFO` by default. Of what others log, no more than `INFO` ever is: below
+/// that the Lambda runtime and the SDK write whole payloads.
 pub fn init() {
     let level = Environment::of_process().read(|environment| environment.text("AWS_LAMBDA_LOG_LEVEL"));
     let level = level.ok().and_then(|level| LevelFilter::from_str(&level).ok()).unwrap_or(LevelFilter::INFO);
@@ -55,6 +58,7 @@ where
         .with_max_level(level)
         .with_writer(writer)
         .finish()
+        .with(Targets::new().with_default(level.min(LevelFilter::INFO)).with_target("orderflow", level))
 }
 
 /// Notes which invocation is under way, and answers when it ends at the latest.

@@ -25,7 +25,7 @@ pub struct Context {
     pub subject: OrderId,
     /// When it happened.
     pub time: Time,
-    /// The how-manieth event of this source about this subject it is, from 1 (CloudEvents *sequence* extension).
+    /// Which event of this source about this subject it is, counted from 1 (CloudEvents *sequence* extension).
     pub sequence: Option<u64>,
     /// The id of the first event of the flow (CloudEvents *correlation* extension).
     pub correlation_id: Option<Text>,

@@ -3,7 +3,7 @@
 use data_encoding::{Encoding, Specification};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
+use uuid::{Uuid, Variant};
 
 use crate::read::{Faults, Node, Read};
 use crate::text::{Invalid, text_type, token};
@@ -118,7 +118,9 @@ impl EventId {
     ///
     /// The rule that `text` breaks.
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let uuid = Uuid::try_parse(text).ok().filter(|uuid| uuid.get_version_num() == 7 && text.len() == 36);
+        let uuid = Uuid::try_parse(text)
+            .ok()
+            .filter(|uuid| uuid.get_version_num() == 7 && uuid.get_variant() == Variant::RFC4122 && text.len() == 36);
         uuid.map(Self).ok_or_else(|| Invalid::rule("must be a UUIDv7"))
     }
 
@@ -187,7 +189,13 @@ mod tests {
     fn an_event_id_is_a_uuid_of_version_7() {
         let id = EventId::from_parts(1_700_000_000_000, [7; 10]);
         assert_eq!(EventId::new(&id.to_string()), Ok(id));
-        for bad in ["", "x", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "0193a5c07b1e7c3a9f000123456789ab"] {
+        for bad in [
+            "",
+            "x",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            "0193a5c07b1e7c3a9f000123456789ab",
+            "0193a5c0-7b1e-7c3a-0f00-0123456789ab",
+        ] {
             assert!(EventId::new(bad).is_err(), "{bad:?}");
         }
     }

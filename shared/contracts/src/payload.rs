@@ -19,8 +19,9 @@ pub const MAX_LINES: usize = 50;
 /// The most pieces that one line may ask for.
 pub const MAX_QUANTITY: u32 = 9_999;
 
-/// [`MAX_LINES`] lines of [`MAX_QUANTITY`] pieces each.
-const MAX_PIECES: i64 = 50 * 9_999;
+/// The most pieces of one SKU that an order may ask for, over all its lines.
+#[expect(clippy::cast_possible_wrap, reason = "fifty lines fit into any integer")]
+const MAX_PIECES: i64 = MAX_LINES as i64 * MAX_QUANTITY as i64;
 
 /// Says how an object is read: each field, whether it is required, and its name on the wire.
 macro_rules! reads {

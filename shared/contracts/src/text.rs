@@ -87,10 +87,16 @@ fn plain(text: &str, most: usize) -> Result<(), Invalid> {
     if length == 0 || length > most {
         return Err(Invalid::rule(format!("must be 1 to {most} characters")));
     }
-    if text.chars().any(char::is_control) {
+    if !text.chars().all(is_plain) {
         return Err(Invalid::rule("must not contain control characters"));
     }
     Ok(())
+}
+
+/// No control character, and none of the two that SQS refuses in a message although they are Unicode (U+FFFE, U+FFFF):
+/// an event that has one could be committed, and never be delivered.
+fn is_plain(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// 1 to 64 characters, each of which `allowed` takes; `set` names them.
@@ -116,7 +122,7 @@ impl Text {
     /// even if they are too long. An empty text becomes `-`.
     #[must_use]
     pub fn shortened(text: &str) -> Self {
-        let kept: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+        let kept: String = text.chars().filter(|c| is_plain(*c)).take(200).collect();
         Self(if kept.is_empty() { "-".to_owned() } else { kept })
     }
 }
@@ -286,7 +292,7 @@ mod tests {
     #[test]
     fn texts_keep_their_rules() {
         let (full, over) = ("ä".repeat(200), "ä".repeat(201));
-        check(Text::new, &["x", &full], &["", &over, "a\nb", "a\u{7f}"]);
+        check(Text::new, &["x", &full], &["", &over, "a\nb", "a\u{7f}", "a\u{fffe}", "a\u{ffff}"]);
         check(Sku::new, &["A", "a.b_c-9", &"x".repeat(64)], &["", "a b", "ä", "a/b", &"x".repeat(65)]);
         let (longest, too_long) = (format!("{}@b.example", "a".repeat(244)), format!("{}@b.example", "a".repeat(245)));
         check(Email::new, &["a@b", &longest], &["", "a", "@b", "a@", "a b@c", "a@b\r\nBcc: x@y", &too_long]);

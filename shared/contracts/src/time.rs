@@ -27,8 +27,7 @@ impl Time {
     ///
     /// The rule that `text` breaks.
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let in_utc = ["Z", "z", "+00:00"].iter().any(|offset| text.ends_with(offset));
-        let time = text.parse::<Timestamp>().ok().filter(|_| in_utc);
+        let time = text.parse::<Timestamp>().ok().filter(|_| is_rfc_3339_utc(text));
         time.map(|time| Self::from_millis(time.as_millisecond()))
             .ok_or_else(|| Invalid::rule("must be a time of RFC 3339 in UTC"))
     }
@@ -51,6 +50,22 @@ impl Time {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_millis(self.as_millis().saturating_add(millis))
     }
+}
+
+/// Whether a text has the form `2026-11-22T09:00:00.123Z`: the parser takes the whole of ISO 8601, of which RFC 3339 is
+/// a small part.
+fn is_rfc_3339_utc(text: &str) -> bool {
+    let Some(local) = ["Z", "z", "+00:00"].iter().find_map(|offset| text.strip_suffix(offset)) else { return false };
+    let (seconds, fraction) = local.split_once('.').unwrap_or((local, "0"));
+    let has_form = |form: &str| {
+        seconds.len() == form.len()
+            && seconds.bytes().zip(form.bytes()).all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => byte.eq_ignore_ascii_case(&b'T'),
+                sign => byte == sign,
+            })
+    };
+    has_form("0000-00-00T00:00:00") && !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Display for Time {
@@ -92,7 +107,18 @@ mod tests {
         ] {
             assert_eq!(Time::new(text).map(|time| time.to_string()), Ok(shown.to_owned()));
         }
-        for bad in ["", "yesterday", "2026-11-22", "2026-11-22T09:00:00", "2026-11-22T09:00:00+01:00", "1763802000"] {
+        for bad in [
+            "",
+            "yesterday",
+            "2026-11-22",
+            "2026-11-22T09:00:00",
+            "2026-11-22T09:00:00+01:00",
+            "1763802000",
+            "20261122T090000Z",
+            "2026-11-22T09Z",
+            "2026-11-22T09:00:00,5Z",
+            "2026-11-22T09:00:00.Z",
+        ] {
             assert!(Time::new(bad).is_err(), "{bad:?}");
         }
     }

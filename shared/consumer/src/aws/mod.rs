@@ -78,7 +78,8 @@ pub fn classify<E: ProvideErrorMetadata>(what: &str, error: &SdkError<E, HttpRes
 }
 
 /// A service's own words, without the email addresses and telephone numbers that SES and SNS repeat in theirs.
-fn without_addresses(message: &str) -> String {
+#[must_use]
+pub fn without_addresses(message: &str) -> String {
     let is_address = |word: &str| {
         let number = word.trim_matches(|c: char| !c.is_alphanumeric());
         let is_number = number.len() > 6 && number.bytes().all(|byte| byte.is_ascii_digit() || b"-.()".contains(&byte));

@@ -1,0 +1,24 @@
+//! The queue consumer of the screening service.
+
+use orderflow_consumer::aws::{DynamoLog, SqsQueue, System, sdk_config};
+use orderflow_consumer::config::{Environment, QueueSettings};
+use orderflow_consumer::{Batch, Ledger, Process, serve, telemetry};
+use orderflow_screening::domain::Screening;
+use orderflow_screening::sightings::{DynamoSightings, Hands};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let settings = Environment::of_process().read(|environment| {
+        let queue = QueueSettings::read(environment);
+        let (table, sightings_table) = (environment.text("TABLE_NAME"), environment.text("SIGHTINGS_TABLE_NAME"));
+        Some((queue?, table?, sightings_table?))
+    });
+    let (queue, table, sightings_table) = settings?;
+    let aws = sdk_config().await?;
+    let dynamo = aws_sdk_dynamodb::Client::new(&aws);
+    let hands = Hands::new(DynamoSightings::new(dynamo.clone(), sightings_table));
+    let process = Process::<Screening, _, _, _>::new(Ledger::new(DynamoLog::new(dynamo, table), System), hands);
+    let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
+    serve(Batch::new(process, sqs, System, queue)).await
+}

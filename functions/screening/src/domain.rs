@@ -1,0 +1,117 @@
+//! What a new order means for screening: it is looked at once, and the verdict stands.
+//!
+//! ```text
+//!             OrderCreated                 how many were seen
+//!   unknown ──────────────► (put down, count) ──────────────► screened, and OrderFlagged where it is suspicious
+//! ```
+//!
+//! To put an order down among those seen has no intent before it: it is done under the order's own id, and so as often
+//! as one likes. Every order leaves a row, also one that is not suspicious: else a duplicate of it would be judged again,
+//! by orders that came later.
+
+use orderflow_consumer::{Decider, Rejection, Step};
+use orderflow_contracts::{Event, EventType, OrderCreated, OrderFlagged, OrderId, Payload, Score, Source, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::Fingerprint;
+use crate::rules::{Seen, assess};
+
+/// The screening service.
+#[derive(Clone, Copy, Debug)]
+pub enum Screening {}
+
+/// What is known of an order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has said anything about it yet.
+    #[default]
+    Unknown,
+    /// It was looked at.
+    Screened,
+}
+
+/// What can happen to an order here. None of it has a personal datum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// It was not suspicious enough.
+    Passed {
+        /// How much it was.
+        score: Score,
+    },
+    /// It was suspicious.
+    Flagged {
+        /// How much.
+        score: Score,
+    },
+}
+
+/// Put this order down among those seen, and count those around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// The order.
+    pub order: OrderId,
+    /// When it was created, by its event.
+    pub at: Time,
+    /// Who ordered.
+    pub customer: Fingerprint,
+    /// Under which email address.
+    pub email: Fingerprint,
+}
+
+impl Sighting {
+    fn of(event: &Event, created: &OrderCreated) -> Self {
+        let customer = &created.details.customer;
+        Self {
+            order: created.order_id.clone(),
+            at: event.context.time,
+            customer: Fingerprint::of_customer(&customer.id),
+            email: Fingerprint::of_email(&customer.email),
+        }
+    }
+}
+
+type Next = Step<Change, Sighting>;
+
+impl Decider for Screening {
+    const SOURCE: Source = Source::SCREENING;
+    const CONSUMES: &'static [EventType] = &[EventType::OrderCreated];
+    type State = State;
+    type Change = Change;
+    type Effect = Sighting;
+    type Outcome = Seen;
+
+    fn evolve(_: State, change: Change) -> State {
+        match change {
+            Change::Passed { .. } | Change::Flagged { .. } => State::Screened,
+        }
+    }
+
+    fn decide(state: &State, event: &Event, seen: Option<&Seen>) -> Result<Next, Rejection> {
+        match (state, &event.data, seen) {
+            (State::Unknown, Payload::OrderCreated(created), None) => Ok(Step::Perform(Sighting::of(event, created))),
+            (State::Unknown, Payload::OrderCreated(created), Some(seen)) => Ok(judge(created, *seen)),
+            (State::Unknown, _, _) => Err(Rejection::TooEarly("no OrderCreated yet")),
+            (State::Screened, _, _) => Ok(Step::Nothing),
+        }
+    }
+
+    fn told(event: &Event) -> Option<Change> {
+        match &event.data {
+            Payload::OrderFlagged(flagged) => Some(Change::Flagged { score: flagged.score }),
+            _ => None,
+        }
+    }
+}
+
+fn judge(created: &OrderCreated, seen: Seen) -> Next {
+    let assessment = assess(created, seen);
+    if !assessment.is_suspicious() {
+        return Step::record(Change::Passed { score: assessment.score });
+    }
+    let order_id = created.order_id.clone();
+    Step::publish(OrderFlagged { order_id, score: assessment.score, reasons: assessment.reasons })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+use orderflow_consumer::memory::sample;
+use orderflow_contracts::{CancellationReason, Email, Money, OrderCancelled};
+
+use super::*;
+
+/// Given, when, then: what an event comes to in a state, with what was seen.
+#[track_caller]
+fn check(state: State, event: &Event, seen: Option<Seen>, then: &Result<Next, Rejection>) {
+    assert_eq!(&Screening::decide(&state, event, seen.as_ref()), then, "{state:?}, {}, {seen:?}", event.kind());
+}
+
+fn created() -> Event {
+    sample::event(sample::order("ord_1"))
+}
+
+/// A disposable address and a high amount.
+fn suspicious() -> Event {
+    let mut order = sample::order("ord_1");
+    order.details.customer.email = Email::new("ada@mailinator.com").unwrap();
+    order.total = Money::new(200_000, "EUR").unwrap();
+    sample::event(order)
+}
+
+fn cancelled() -> Event {
+    let order_id = OrderId::new("ord_1").unwrap();
+    sample::event(OrderCancelled { order_id, reason: CancellationReason::CustomerRequest })
+}
+
+const FEW: Option<Seen> = Some(Seen { customer: 1, email: 1 });
+const MANY: Option<Seen> = Some(Seen { customer: 10, email: 10 });
+
+fn passed(points: u32) -> Next {
+    Step::record(Change::Passed { score: Score::of_points(points) })
+}
+
+fn flagged(event: &Event, seen: Option<Seen>) -> Next {
+    let Payload::OrderCreated(order) = &event.data else { panic!("another event") };
+    let assessment = assess(order, seen.unwrap());
+    let order_id = order.order_id.clone();
+    Step::publish(OrderFlagged { order_id, score: assessment.score, reasons: assessment.reasons })
+}
+
+#[test]
+fn every_event_in_every_state() {
+    let look = Sighting {
+        order: OrderId::new("ord_1").unwrap(),
+        at: created().context.time,
+        customer: Fingerprint::of_customer(&sample::order("ord_1").details.customer.id),
+        email: Fingerprint::of_email(&sample::order("ord_1").details.customer.email),
+    };
+    check(State::Unknown, &created(), None, &Ok(Step::Perform(look)));
+    check(State::Unknown, &created(), FEW, &Ok(passed(0)));
+    check(State::Unknown, &created(), Some(Seen { customer: 10, email: 1 }), &Ok(passed(40)));
+    check(State::Unknown, &created(), MANY, &Ok(flagged(&created(), MANY)));
+    check(State::Unknown, &suspicious(), FEW, &Ok(flagged(&suspicious(), FEW)));
+    for seen in [None, FEW, MANY] {
+        check(State::Unknown, &cancelled(), seen, &Err(Rejection::TooEarly("no OrderCreated yet")));
+        check(State::Screened, &created(), seen, &Ok(Step::Nothing));
+        check(State::Screened, &suspicious(), seen, &Ok(Step::Nothing));
+        check(State::Screened, &cancelled(), seen, &Ok(Step::Nothing));
+    }
+}
+
+#[test]
+fn every_change_is_the_verdict() {
+    let score = Score::of_points(60);
+    for change in [Change::Passed { score }, Change::Flagged { score }] {
+        assert_eq!(Screening::evolve(State::Unknown, change), State::Screened);
+    }
+    let flag = OrderFlagged { order_id: OrderId::new("ord_1").unwrap(), score, reasons: Vec::new() };
+    assert_eq!(Screening::told(&sample::event(flag)), Some(Change::Flagged { score }));
+    assert_eq!(Screening::told(&created()), None);
+}

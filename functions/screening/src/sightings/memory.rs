@@ -1,0 +1,32 @@
+//! Sightings in memory.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use orderflow_consumer::Outcome;
+use orderflow_contracts::{OrderId, Time};
+
+use super::{MAX_COUNTED, Sightings};
+use crate::fingerprint::Fingerprint;
+
+/// Whose order was seen, when, and which.
+#[derive(Debug, Default)]
+pub struct MemorySightings {
+    seen: RefCell<BTreeSet<(Fingerprint, Time, OrderId)>>,
+}
+
+impl Sightings for MemorySightings {
+    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Outcome<()> {
+        self.seen.borrow_mut().insert((whose.clone(), at, order.clone()));
+        Ok(())
+    }
+
+    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Outcome<u32> {
+        let seen = self.seen.borrow();
+        let near =
+            seen.iter().filter(|(person, at, _)| person == whose && around.until(*at).max(at.until(around)) <= within);
+        let orders: HashSet<&OrderId> = near.map(|(_, _, order)| order).collect();
+        Ok(u32::try_from(orders.len()).unwrap_or(MAX_COUNTED).min(MAX_COUNTED))
+    }
+}

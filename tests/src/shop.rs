@@ -145,6 +145,23 @@ impl Shop {
         self.waiting(self.output(&format!("{service}DlqUrl"))).await
     }
 
+    /// How often the payment provider has charged for an order. It keeps books of its own, in a table that is nobody's
+    /// business but a test's.
+    pub async fn charges(&self, payment_id: &str) -> u64 {
+        let tables =
+            self.dynamodb.list_tables().into_paginator().items().send().try_collect().await.expect("an answer");
+        // The emulator may have other stacks, of which none has this payment.
+        let mut charges = 0;
+        for table in tables.iter().filter(|table: &&String| table.contains("PaymentProvider")) {
+            let get = self.dynamodb.get_item().table_name(table).consistent_read(true);
+            let get = get.key("pk", AttributeValue::S(payment_id.to_owned()));
+            let item = get.send().await.expect("an answer").item.unwrap_or_default();
+            let count = item.get("charges").and_then(|charges| charges.as_n().ok()?.parse::<u64>().ok());
+            charges += count.unwrap_or_default();
+        }
+        charges
+    }
+
     /// Waits until no queue has a message and nothing new is said.
     pub async fn quiet(&self) {
         eventually("all is quiet", async || {

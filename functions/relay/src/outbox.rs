@@ -57,13 +57,10 @@ pub fn read_row(record: EventRecord) -> Result<Vec<Entry>, Box<Unpublishable>> {
         return Ok(Vec::new());
     }
     let source = record.event_source_arn.unwrap_or_default();
-    let item: Value = match serde_dynamo::from_item(record.change.new_image) {
-        Ok(item) => item,
-        // What serde says may have a value in it, which could be personal data, so it is not repeated.
-        Err(_) => {
-            let row = OutboxRow(json!({ "stream": source, "keys": format!("{:?}", record.change.keys) }));
-            return Err(Box::new(Unpublishable { row: Rc::new(row), reason: "the row is not understood".to_owned() }));
-        }
+    // What serde says may have a value in it, which could be personal data, so it is not repeated.
+    let Ok(item) = serde_dynamo::from_item::<_, Value>(record.change.new_image) else {
+        let row = OutboxRow(json!({ "stream": source, "keys": format!("{:?}", record.change.keys) }));
+        return Err(Box::new(Unpublishable { row: Rc::new(row), reason: "the row is not understood".to_owned() }));
     };
     let events = item.get("events").cloned();
     let row = Rc::new(OutboxRow(json!({ "stream": source, "row": item })));

@@ -157,7 +157,10 @@ fn variables_of_cargo_run() -> impl Iterator<Item = String> {
     all.filter(|name| {
         name.starts_with("CARGO_PKG_")
             || matches!(name.as_str(), "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH" | "CARGO_PRIMARY_PACKAGE")
-            || matches!(name.as_str(), "CARGO_BIN_NAME" | "CARGO_CRATE_NAME" | "LD_LIBRARY_PATH" | "OUT_DIR")
+            || matches!(
+                name.as_str(),
+                "CARGO_BIN_NAME" | "CARGO_CRATE_NAME" | "OUT_DIR" | "LD_LIBRARY_PATH" | "DYLD_FALLBACK_LIBRARY_PATH"
+            )
     })
 }
 

@@ -11,6 +11,7 @@ use crate::deploy::Deployment;
 use crate::emulator::EmulatorError;
 use crate::endpoint::Endpoint;
 use crate::home::Home;
+use crate::logs::Logs;
 use crate::outputs::Outputs;
 use crate::port::PortChoice;
 use crate::progress::Progress;
@@ -18,6 +19,7 @@ use crate::publish::Draft;
 use crate::signals::Signals;
 use crate::stack::{Options, Stack};
 use crate::terminal::{bad, faint, strong};
+use crate::watch::Watch;
 use crate::workspace::Workspace;
 use crate::{Error, Profile};
 
@@ -44,10 +46,33 @@ enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Publish a `CloudEvent` to the topic
+    /// Publish a CloudEvent to the topic
     Publish {
         /// A file with the event as JSON, or - for standard input
         file: PathBuf,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Show the events as they happen
+    Watch {
+        /// One order alone
+        order: Option<String>,
+        /// Print each event as it was published, one JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Show what the functions have written
+    Logs {
+        /// One function alone, such as payment or orders-api
+        function: Option<String>,
+        /// Go on with what is written from now on
+        #[arg(short, long)]
+        follow: bool,
+        /// Print each line as the function wrote it
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         which: Which,
     },
@@ -67,7 +92,7 @@ struct Up {
     #[arg(long)]
     release: bool,
     /// Deploy to an emulator that is already running, such as LocalStack, and return
-    #[arg(long, value_name = "URL", conflicts_with_all = ["port", "detach"])]
+    #[arg(long, value_name = "URL", conflicts_with = "port")]
     endpoint: Option<Endpoint>,
 }
 
@@ -104,6 +129,12 @@ impl Cli {
             Some(Command::Publish { file, which }) => {
                 signals.unless_asked_to_end(publish(file, which.outputs()?)).await
             }
+            Some(Command::Watch { order, json, which }) => {
+                Watch { order, json }.run(&which.outputs()?, &mut signals).await
+            }
+            Some(Command::Logs { function, follow, json, which }) => {
+                Logs { function, follow, json }.run(&which.outputs()?, &mut signals).await
+            }
             Some(Command::Down(which)) => signals.unless_asked_to_end(which.stop()).await,
         }
     }
@@ -120,26 +151,20 @@ async fn everything(signals: &mut Signals) -> Result<(), Error> {
         Err(error) => return Err(stack.cause_of(error)),
     };
     invite(stack.outputs(), &order_id)?;
-    stay(&mut stack, signals).await?;
-    stack.down();
-    Ok(())
+    stay(stack, signals).await
 }
 
 impl Up {
     async fn execute(self, signals: &mut Signals) -> Result<(), Error> {
-        let mut stack = signals.unless_asked_to_end(Box::pin(Stack::up(&self.options()))).await?;
-        let port = stack.port();
-        if !stack.owns_emulator() {
-            return show_address(stack.outputs());
-        }
-        show_address(stack.outputs())?;
-        if self.detach {
+        let stack = signals.unless_asked_to_end(Box::pin(Stack::up(&self.options()))).await?;
+        let (port, outputs) = (stack.port(), stack.outputs().clone());
+        if self.detach || !stack.owns_emulator() {
             stack.detach()?;
-            return Ok(writeln!(anstream::stdout(), "Stop it with: cargo local down --port {port}")?);
+            show_address(&outputs)?;
+            return Ok(writeln!(anstream::stdout(), "\nStop it with: cargo local down --port {port}")?);
         }
-        stay(&mut stack, signals).await?;
-        stack.down();
-        Ok(())
+        show_address(&outputs)?;
+        stay(stack, signals).await
     }
 
     fn options(&self) -> Options {
@@ -153,16 +178,18 @@ impl Up {
 }
 
 /// Keeps the stack until Ctrl-C; an error if it ends by itself.
-async fn stay(stack: &mut Stack, signals: &mut Signals) -> Result<(), Error> {
+async fn stay(mut stack: Stack, signals: &mut Signals) -> Result<(), Error> {
     writeln!(anstream::stdout(), "\n{}", faint("Ctrl-C stops the stack."))?;
     tokio::select! {
-        () = signals.ask_to_end() => Ok(()),
+        () = signals.ask_to_end() => {}
         error = stack.death() => match error {
             // By `cargo local down` in another terminal.
-            Error::Emulator(EmulatorError::Stopped) => Ok(writeln!(anstream::stdout(), "The stack was stopped.")?),
-            error => Err(error),
+            Error::Emulator(EmulatorError::Stopped) => {}
+            error => return Err(error),
         },
     }
+    stack.down();
+    Ok(writeln!(anstream::stdout(), "\nThe stack is stopped.")?)
 }
 
 impl Which {
@@ -237,6 +264,10 @@ fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
         (
             "an order that another producer publishes; then look at it",
             "cargo local publish localstack/examples/order-created.json\n  curl -s $API/orders/web-17".to_owned(),
+        ),
+        (
+            "the events as they happen, and what the functions write",
+            "cargo local watch\n  cargo local logs --follow".to_owned(),
         ),
         ("queues, tables, functions", "cargo local outputs".to_owned()),
     ];

@@ -241,12 +241,12 @@ fn shortened(id: &str) -> String {
     format!("{start}…")
 }
 
-fn producer(event: &Event) -> &str {
+pub(crate) fn producer(event: &Event) -> &str {
     event.source.rsplit('/').next().unwrap_or_default()
 }
 
 /// What is worth knowing of an event's payload, in a few words.
-fn describe(event: &Event) -> String {
+pub(crate) fn describe(event: &Event) -> String {
     let data = &event.data;
     let text = |pointer: &str| data.pointer(pointer).and_then(Value::as_str).unwrap_or("?").to_owned();
     match event.kind.as_str() {
@@ -257,6 +257,7 @@ fn describe(event: &Event) -> String {
         "PaymentProcessed" | "PaymentRefunded" => money(&data["amount"]),
         "PaymentFailed" => text("/reason/message"),
         "ShipmentCreated" => format!("{} {}", text("/carrier"), text("/trackingNumber")),
+        "OrderFlagged" => format!("score {}: {}", data["score"], reasons(data)),
         _ => String::new(),
     }
 }
@@ -270,6 +271,10 @@ fn shortages(data: &Value) -> String {
         let sku = shortage["sku"].as_str().unwrap_or("?");
         format!("{} {sku} wanted, {} there", shortage["requested"], shortage["available"])
     })
+}
+
+fn reasons(data: &Value) -> String {
+    list(&data["reasons"], |reason| reason["code"].as_str().unwrap_or("?").to_owned())
 }
 
 fn list(items: &Value, describe: impl Fn(&Value) -> String) -> String {
@@ -316,7 +321,8 @@ mod tests {
                 "2 a wanted, 1 there",
             ),
             ("ShipmentCreated", json!({"carrier": "DHL", "trackingNumber": "T1"}), "DHL T1"),
-            ("OrderFlagged", json!({"score": 3}), ""),
+            ("OrderFlagged", json!({"score": 75, "reasons": [{"code": "amount"}]}), "score 75: amount"),
+            ("ShipmentCancelled", json!({}), ""),
         ] {
             let event = Event { kind: kind.to_owned(), data, ..Event::default() };
             assert_eq!(describe(&event), expected, "{kind}");

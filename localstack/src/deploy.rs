@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, Parameter, Stack, StackEvent, StackStatus,
+    Capability, ChangeSetStatus, ChangeSetType, Parameter, ResourceStatus, Stack, StackEvent, StackStatus,
 };
 use tokio::time::{Instant, sleep};
 
@@ -189,15 +189,14 @@ impl Deployment {
 
     async fn how_far(&self, resource_count: usize) -> Result<String, DeployError> {
         let events = self.events().await?;
-        let done = events.iter().filter(|event| is_complete(event) && !is_of_stack(event)).count();
+        let done = latest_operation(&events).filter(|event| is_complete(event) && !is_of_stack(event)).count();
         Ok(format!("{done} of {resource_count} resources"))
     }
 
     /// The reason of the resource that failed first: those after it only failed because of it.
     async fn failure(&self, status: &str, reason: Option<&str>) -> Result<DeployError, DeployError> {
         let events = self.events().await?;
-        // The newest event comes first.
-        let culprit = events.iter().rev().find(|event| is_own_failure(event) && !is_of_stack(event));
+        let culprit = latest_operation(&events).filter(|event| is_own_failure(event) && !is_of_stack(event)).last();
         Ok(match culprit {
             Some(event) => DeployError::Resource {
                 resource: format!(
@@ -252,6 +251,16 @@ fn says_no_change(reason: Option<&str>) -> bool {
     reason.is_some_and(|reason| reason.contains("didn't contain changes") || reason.contains("No updates"))
 }
 
+/// The events since the stack was last told to change. The newest event comes first.
+fn latest_operation(events: &[StackEvent]) -> impl Iterator<Item = &StackEvent> {
+    events.iter().take_while(|event| !(is_of_stack(event) && is_start(event)))
+}
+
+fn is_start(event: &StackEvent) -> bool {
+    let status = event.resource_status().map(ResourceStatus::as_str);
+    matches!(status, Some("CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS"))
+}
+
 fn is_complete(event: &StackEvent) -> bool {
     event.resource_status().is_some_and(|status| matches!(status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE"))
 }
@@ -277,7 +286,23 @@ fn outputs_of(stack: &Stack) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_cloudformation::types::ResourceStatus;
+
+    #[test]
+    fn only_the_latest_operation_is_looked_at() {
+        let event = |id: &str, kind: &str, status: &str| {
+            let status = ResourceStatus::from(status);
+            StackEvent::builder().logical_resource_id(id).resource_type(kind).resource_status(status).build()
+        };
+        let stack = "AWS::CloudFormation::Stack";
+        let newest_first = [
+            event("orderflow", stack, "UPDATE_ROLLBACK_IN_PROGRESS"),
+            event("NewCulprit", "AWS::SQS::Queue", "CREATE_FAILED"),
+            event("orderflow", stack, "UPDATE_IN_PROGRESS"),
+            event("OldCulprit", "AWS::SQS::Queue", "CREATE_FAILED"),
+        ];
+        let culprits = latest_operation(&newest_first).filter(|event| is_own_failure(event));
+        assert_eq!(culprits.filter_map(StackEvent::logical_resource_id).collect::<Vec<_>>(), ["NewCulprit"]);
+    }
 
     #[test]
     fn a_stack_is_over_when_it_has_arrived_or_rolled_back() {

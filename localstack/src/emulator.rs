@@ -54,7 +54,8 @@ pub(crate) struct Emulator {
     place: Place,
     endpoint: Endpoint,
     status: Option<ExitStatus>,
-    detached: bool,
+    /// It is no longer ours to end, nor is its place ours to tidy.
+    released: bool,
 }
 
 impl Emulator {
@@ -89,7 +90,7 @@ impl Emulator {
             .map_err(EmulatorError::Spawn)?;
         let lifeline = child.stdin.take();
         let group = ProcessGroup::led_by(child.id()).ok_or_else(|| EmulatorError::Spawn(io::Error::other("no pid")))?;
-        Ok(Self { child, group, lifeline, place, endpoint, status: None, detached: false })
+        Ok(Self { child, group, lifeline, place, endpoint, status: None, released: false })
     }
 
     async fn wait_until_it_answers(&mut self) -> Result<(), EmulatorError> {
@@ -134,7 +135,12 @@ impl Emulator {
     pub(crate) async fn death(&mut self) -> EmulatorError {
         loop {
             if let Err(died) = self.check() {
-                return if self.place.is_recorded() { died } else { EmulatorError::Stopped };
+                if self.place.is_recorded() {
+                    return died;
+                }
+                // Whoever has stopped it has tidied up, too; by now the place may be that of another stack.
+                self.released = true;
+                return EmulatorError::Stopped;
             }
             sleep(LIFE_POLL).await;
         }
@@ -145,8 +151,17 @@ impl Emulator {
         if let Some(mut lifeline) = self.lifeline.take() {
             lifeline.write_all(b"d").map_err(EmulatorError::Spawn)?;
         }
-        self.detached = true;
+        self.released = true;
         Ok(())
+    }
+
+    /// Ends it and removes its log, too, which a dropped emulator leaves.
+    pub(crate) fn down(self) {
+        let (place, released) = (self.place.clone(), self.released);
+        drop(self);
+        if !released {
+            place.remove();
+        }
     }
 
     fn has_ended(&mut self) -> bool {
@@ -160,7 +175,7 @@ impl Emulator {
 impl Drop for Emulator {
     /// By force: it keeps nothing that would have to be written first.
     fn drop(&mut self) {
-        if !self.detached {
+        if !self.released {
             self.place.forget();
             let group = self.group;
             group.kill(|| self.has_ended());

@@ -8,6 +8,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use reqwest::Url;
 
+use crate::error::innermost;
+
 /// The region that the stack is deployed to. An emulator has every region; one is enough.
 pub(crate) const REGION: &str = "us-east-1";
 
@@ -21,7 +23,7 @@ pub struct Endpoint {
 }
 
 /// Why a text is no endpoint.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// It cannot be read as a URL.
     #[error("the endpoint is not a URL such as http://127.0.0.1:4566")]
@@ -29,6 +31,14 @@ pub enum EndpointError {
     /// It has another scheme. An emulator on this machine has no certificate that is worth checking.
     #[error("the endpoint must start with http://")]
     NotHttp,
+    /// Nothing is there.
+    #[error("nothing answers at {url}: {}", innermost(.source))]
+    Silent {
+        /// The endpoint.
+        url: String,
+        /// Why there is no answer.
+        source: reqwest::Error,
+    },
     /// It would deploy to AWS.
     #[error("{0} is AWS itself: deploy there with `sam build && sam deploy`")]
     Aws(String),
@@ -66,6 +76,13 @@ impl Endpoint {
 
     pub(crate) fn is_this_machine(&self) -> bool {
         matches!(self.url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
+    }
+
+    /// An error if nothing answers there; any answer will do.
+    pub(crate) async fn check(&self) -> Result<(), EndpointError> {
+        let silent = |source| EndpointError::Silent { url: self.to_string(), source };
+        http_client().map_err(silent)?.get(self.url.clone()).send().await.map_err(silent)?;
+        Ok(())
     }
 
     /// What every client of the AWS SDK is made of. Each call makes connections of its own, so that a configuration
@@ -130,12 +147,9 @@ impl fmt::Display for Endpoint {
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: Result<&str, EndpointError>) {
-        assert_eq!(
-            text.parse::<Endpoint>().map(|endpoint| endpoint.to_string()),
-            expected.map(str::to_owned),
-            "{text}"
-        );
+    fn check(text: &str, expected: Result<&str, &str>) {
+        let parsed = text.parse::<Endpoint>().map(|endpoint| endpoint.to_string()).map_err(|error| error.to_string());
+        assert_eq!(parsed.as_deref().map_err(String::as_str), expected, "{text}");
     }
 
     #[test]
@@ -143,9 +157,9 @@ mod tests {
         check("http://127.0.0.1:4566", Ok("http://127.0.0.1:4566"));
         check("http://localhost:4566/?x#y", Ok("http://localhost:4566"));
         check("http://emulator", Ok("http://emulator"));
-        check("127.0.0.1:4566", Err(EndpointError::NotAUrl));
-        check("localhost:4566", Err(EndpointError::NotHttp));
-        check("https://localhost:4566", Err(EndpointError::NotHttp));
+        check("127.0.0.1:4566", Err("the endpoint is not a URL such as http://127.0.0.1:4566"));
+        check("localhost:4566", Err("the endpoint must start with http://"));
+        check("https://localhost:4566", Err("the endpoint must start with http://"));
     }
 
     #[test]

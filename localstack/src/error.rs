@@ -8,6 +8,7 @@ use crate::endpoint::EndpointError;
 use crate::events::EventsError;
 use crate::gaps::GapError;
 use crate::home::HomeError;
+use crate::logs::LogsError;
 use crate::package::PackageError;
 use crate::port::PortError;
 use crate::publish::PublishError;
@@ -60,6 +61,9 @@ pub enum Error {
     /// Events that could not be followed.
     #[error(transparent)]
     Events(#[from] EventsError),
+    /// Logs that could not be shown.
+    #[error(transparent)]
+    Logs(#[from] LogsError),
     /// An order that did not go as it should.
     #[error(transparent)]
     Demo(#[from] DemoError),

@@ -52,6 +52,9 @@ pub struct Event {
     pub time: String,
     /// The payload.
     pub data: Value,
+    /// All of it, as it was published.
+    #[serde(skip)]
+    pub text: String,
 }
 
 /// A queue of one's own behind the topic. [`EventStream::close`] it: an abandoned queue would fill for ever.
@@ -100,7 +103,8 @@ impl EventStream {
             self.delete(message).await?;
         }
         let bodies = messages.iter().filter_map(Message::body);
-        Ok(bodies.filter_map(|body| serde_json::from_str(body).ok()).collect())
+        let read = |body: &str| Some(Event { text: body.to_owned(), ..serde_json::from_str(body).ok()? });
+        Ok(bodies.filter_map(read).collect())
     }
 
     async fn delete(&self, message: &Message) -> Result<(), EventsError> {

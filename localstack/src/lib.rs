@@ -19,6 +19,7 @@ mod events;
 mod gaps;
 mod group;
 mod home;
+mod logs;
 mod mailbox;
 mod outputs;
 mod package;
@@ -31,6 +32,7 @@ mod signals;
 mod stack;
 mod template;
 mod terminal;
+mod watch;
 mod workspace;
 
 pub use api::{Api, Reply};

@@ -159,7 +159,8 @@ impl Environment {
         pip.args(["-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check"])
             .args(["--progress-bar", "off", "-r"])
             .arg(&self.requirements);
-        run(pip, |line| step.at(summary_of_pip(line))).await.map_err(|lines| self.pip_error(&lines))?;
+        let show = |line: &str| summary_of_pip(line).into_iter().for_each(|summary| step.at(summary));
+        run(pip, show).await.map_err(|lines| self.pip_error(&lines))?;
 
         fs::copy(&self.requirements, &self.stamp)
             .map_err(|source| PythonError::File { path: self.stamp.clone(), source })?;
@@ -173,11 +174,14 @@ impl Environment {
     }
 }
 
-/// pip's line without what only pip needs to know.
-fn summary_of_pip(line: &str) -> String {
-    let line = line.trim();
-    let end = line.find(" (from ").unwrap_or(line.len());
-    line[..end].to_owned()
+/// The package that pip is at, from a line such as `Collecting h2==4.4.1 (from -r requirements.txt (line 9))`.
+fn summary_of_pip(line: &str) -> Option<String> {
+    let mut words = line.split_whitespace();
+    match (words.next()?, words.next()?) {
+        ("Collecting", package) => Some(format!("downloading {package}")),
+        ("Installing", _) => Some("installing".to_owned()),
+        _ => None,
+    }
 }
 
 /// The last line with an error in it, or else the last one.
@@ -258,12 +262,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pip_is_summed_up_without_the_path_of_its_requirements() {
-        assert_eq!(
-            summary_of_pip("Collecting h2==4.4.1 (from -r /work/requirements.txt (line 9))"),
-            "Collecting h2==4.4.1"
-        );
-        assert_eq!(summary_of_pip("Installing collected packages: h2"), "Installing collected packages: h2");
+    fn pip_is_summed_up() {
+        for (line, expected) in [
+            ("Collecting h2==4.4.1 (from -r requirements.txt (line 9))", Some("downloading h2==4.4.1")),
+            ("  Downloading h2-4.4.1-py3-none-any.whl (57 kB)", None),
+            ("Ignoring tomli: markers don't match your environment", None),
+            ("Installing collected packages: h2, hpack", Some("installing")),
+        ] {
+            assert_eq!(summary_of_pip(line).as_deref(), expected, "{line}");
+        }
     }
 
     #[test]

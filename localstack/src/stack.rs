@@ -131,6 +131,7 @@ impl Stack {
     }
 
     async fn up_at(workspace: &Workspace, home: &Home, endpoint: Endpoint, options: &Options) -> Result<Self, Error> {
+        endpoint.check().await?;
         let place = home.place(endpoint.port());
         let built = Built::build(workspace, options).await?;
         let raw = built.deploy(&endpoint, options).await?;
@@ -210,8 +211,7 @@ impl Stack {
     /// Ends the stack and removes its log, too, which a dropped stack leaves.
     pub fn down(mut self) {
         if let Some(emulator) = self.emulator.take() {
-            drop(emulator);
-            self.place.remove();
+            emulator.down();
         }
     }
 }

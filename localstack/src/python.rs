@@ -237,24 +237,30 @@ async fn collect_lines(child: &mut Child, on_line: &mut impl FnMut(&str)) -> Vec
     };
     let (mut out, mut err) = (BufReader::new(stdout).lines(), BufReader::new(stderr).lines());
     let (mut out_is_open, mut err_is_open) = (true, true);
-    let mut kept = VecDeque::new();
+    let (mut said, mut complained) = (VecDeque::new(), VecDeque::new());
     while out_is_open || err_is_open {
-        let (line, is_open) = tokio::select! {
-            line = out.next_line(), if out_is_open => (line, &mut out_is_open),
-            line = err.next_line(), if err_is_open => (line, &mut err_is_open),
+        let (line, is_open, kept) = tokio::select! {
+            line = out.next_line(), if out_is_open => (line, &mut out_is_open, &mut said),
+            line = err.next_line(), if err_is_open => (line, &mut err_is_open, &mut complained),
         };
         match line {
             Ok(Some(line)) => {
                 on_line(&line);
-                kept.push_back(line);
-                if kept.len() > KEPT_LINES {
-                    kept.pop_front();
-                }
+                keep(kept, line);
             }
-            Ok(None) | Err(_) => *is_open = false,
+            _ => *is_open = false,
         }
     }
-    kept
+    // Which of the two streams is read first is chance. What stands last should be what the program complained of.
+    complained.into_iter().for_each(|line| keep(&mut said, line));
+    said
+}
+
+fn keep(lines: &mut VecDeque<String>, line: String) {
+    if lines.len() == KEPT_LINES {
+        lines.pop_front();
+    }
+    lines.push_back(line);
 }
 
 #[cfg(test)]
@@ -286,6 +292,6 @@ mod tests {
         command.args(["-c", "seq 30; echo gone wrong >&2; exit 1"]);
         let lines = run(command, |_| ()).await.unwrap_err();
         assert_eq!(lines.len(), KEPT_LINES);
-        assert!(lines.contains(&"gone wrong".to_owned()));
+        assert_eq!(lines.back().map(String::as_str), Some("gone wrong"));
     }
 }

@@ -248,11 +248,13 @@ async fn collect_lines(child: &mut Child, on_line: &mut impl FnMut(&str)) -> Vec
                 on_line(&line);
                 keep(kept, line);
             }
-            _ => *is_open = false,
+            Ok(None) | Err(_) => *is_open = false,
         }
     }
     // Which of the two streams is read first is chance. What stands last should be what the program complained of.
-    complained.into_iter().for_each(|line| keep(&mut said, line));
+    for line in complained {
+        keep(&mut said, line);
+    }
     said
 }
 

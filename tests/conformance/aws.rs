@@ -1,9 +1,9 @@
-//! Tables and queues on an emulator of AWS.
+//! Tables, queues, topics and the like on an emulator of AWS.
 
 use std::sync::OnceLock;
 
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use orderflow_local::{Options, Stack};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -15,9 +15,14 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
+    /// The emulator, and what is needed to talk to it.
+    pub(crate) fn stack(&self) -> &Stack {
+        &self.emulator.get_or_init(Emulator::start).stack
+    }
+
     /// Clients whose connections belong to the async runtime at hand.
     pub(crate) fn clients(&self) -> (aws_sdk_dynamodb::Client, aws_sdk_sqs::Client) {
-        let aws = self.emulator.get_or_init(Emulator::start).stack.sdk_config();
+        let aws = self.stack().sdk_config();
         (aws_sdk_dynamodb::Client::new(&aws), aws_sdk_sqs::Client::new(&aws))
     }
 
@@ -54,6 +59,25 @@ impl Aws {
     }
 }
 
+/// Takes all that is visible in a queue, for an hour.
+pub(crate) async fn receive(client: &aws_sdk_sqs::Client, queue_url: &str) -> Vec<Message> {
+    let mut messages = Vec::new();
+    loop {
+        let request = client
+            .receive_message()
+            .queue_url(queue_url)
+            .max_number_of_messages(10)
+            .visibility_timeout(3_600)
+            .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::All);
+        let batch = request.send().await.expect("an answer").messages.unwrap_or_default();
+        if batch.is_empty() {
+            return messages;
+        }
+        messages.extend(batch);
+    }
+}
+
 /// A running emulator; dropping it ends it.
 struct Emulator {
     stack: Stack,
@@ -75,6 +99,7 @@ impl Emulator {
     }
 }
 
-fn unique() -> String {
+/// A name that nothing has.
+pub(crate) fn unique() -> String {
     format!("conformance-{}", Uuid::now_v7().simple())
 }

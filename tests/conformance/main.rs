@@ -1,14 +1,19 @@
 //! One suite for each port, run over each of its implementations: the one in memory is not kinder than the real one.
 //!
-//! What is AWS in reality is an emulator here, started once; every test has tables and queues of its own.
+//! What is AWS in reality is an emulator here, started once; every test has tables, queues and the like of its own.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
 mod aws;
+mod journal;
 mod leases;
 mod log;
+mod messages;
 mod queues;
 mod sightings;
+mod simulations;
+mod stocks;
+mod topic;
 
 use std::sync::Arc;
 
@@ -18,7 +23,17 @@ use libtest_mimic::{Arguments, Trial};
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::from_args();
     let aws = Arc::new(Aws::default());
-    let trials = [log::trials(&aws), leases::trials(&aws), queues::trials(&aws), sightings::trials(&aws)];
+    let trials = [
+        log::trials(&aws),
+        leases::trials(&aws),
+        queues::trials(&aws),
+        topic::trials(&aws),
+        stocks::trials(&aws),
+        simulations::trials(&aws),
+        sightings::trials(&aws),
+        messages::trials(&aws),
+        journal::trials(&aws),
+    ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // It ends the emulator, which `exit` would not.

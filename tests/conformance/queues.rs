@@ -11,7 +11,7 @@ use orderflow_consumer::memory::MemoryQueue;
 use orderflow_consumer::port::{DeadLetters, Visibility};
 use orderflow_consumer::{Attribute, Letter};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, receive};
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
     crate::suite!(
@@ -76,25 +76,6 @@ impl SqsBench {
         let queue = SqsQueue::new(client.clone(), &queue_url, &dead_letter_queue_url);
         Self { client, queue_url, dead_letter_queue_url, queue }
     }
-
-    async fn receive(&self, queue_url: &str) -> Vec<Message> {
-        let mut messages = Vec::new();
-        loop {
-            let request = self
-                .client
-                .receive_message()
-                .queue_url(queue_url)
-                .max_number_of_messages(10)
-                .visibility_timeout(3_600)
-                .message_attribute_names("All")
-                .message_system_attribute_names(MessageSystemAttributeName::All);
-            let batch = request.send().await.expect("an answer").messages.unwrap_or_default();
-            if batch.is_empty() {
-                return messages;
-            }
-            messages.extend(batch);
-        }
-    }
 }
 
 impl Bench for SqsBench {
@@ -103,7 +84,7 @@ impl Bench for SqsBench {
     }
 
     async fn letters(&self) -> Vec<Letter> {
-        self.receive(&self.dead_letter_queue_url).await.into_iter().map(to_letter).collect()
+        receive(&self.client, &self.dead_letter_queue_url).await.into_iter().map(to_letter).collect()
     }
 
     async fn hand_out(&self, messages: usize) -> Vec<String> {
@@ -112,11 +93,11 @@ impl Bench for SqsBench {
             let id = message.to_string();
             request.message_group_id(&id).message_deduplication_id(&id).send().await.expect("a message");
         }
-        self.receive(&self.queue_url).await.into_iter().filter_map(|message| message.receipt_handle).collect()
+        receive(&self.client, &self.queue_url).await.into_iter().filter_map(|message| message.receipt_handle).collect()
     }
 
     async fn seen_again(&self) -> usize {
-        self.receive(&self.queue_url).await.len()
+        receive(&self.client, &self.queue_url).await.len()
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test says by a panic what is wrong")]
 
+mod double;
 mod shop;
 
-pub use shop::{Channel, Emulator, SERVICES, Service, Shop, eventually};
+pub use double::Double;
+pub use shop::{Channel, Emulator, Letter, SERVICES, Service, Shop, eventually};

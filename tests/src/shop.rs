@@ -1,10 +1,13 @@
 //! A shop on a deployed stack. It knows the contract alone: the HTTP API, the topic, the queues, and the mails.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{
+    Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+};
 use orderflow_local::{Api, Outputs, Stack};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -42,11 +45,11 @@ pub enum Emulator {
 pub struct Shop {
     /// The HTTP API.
     pub api: Api,
+    pub(crate) endpoint: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
     outputs: Outputs,
-    endpoint: String,
-    http: reqwest::Client,
     sns: aws_sdk_sns::Client,
-    sqs: aws_sdk_sqs::Client,
     dynamodb: aws_sdk_dynamodb::Client,
 }
 
@@ -114,30 +117,108 @@ impl Shop {
 
     /// Sends a message to a service's queue, past the topic.
     pub async fn send(&self, service: Service, group: &str, body: &str) {
-        let send = self.sqs.send_message().queue_url(self.output(&format!("{service}QueueUrl"))).message_body(body);
-        let unique = uuid::Uuid::now_v7().to_string();
-        send.message_group_id(group).message_deduplication_id(unique).send().await.expect("it is sent");
+        self.send_with(service, group, body, HashMap::new()).await;
     }
 
-    /// Waits for the letter with that body in a service's dead-letter queue, takes it out, and answers its attributes.
-    pub async fn take_letter(&self, service: Service, body: &str) -> BTreeMap<String, String> {
-        let url = self.output(&format!("{service}DlqUrl"));
-        eventually(&format!("{body:.30} is among the dead letters of {service}"), async || {
-            let receive = self.sqs.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(1);
-            let receive = receive.message_attribute_names("All");
-            let receive = receive.message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
-            let messages = receive.send().await.expect("an answer").messages.unwrap_or_default();
-            let Some(letter) = messages.iter().find(|message| message.body() == Some(body)) else {
-                return Err(json!(messages.len()));
+    /// Sends a message with attributes to a service's queue, past the topic.
+    pub async fn send_with(
+        &self,
+        service: Service,
+        group: &str,
+        body: &str,
+        attributes: HashMap<String, MessageAttributeValue>,
+    ) {
+        let send = self.sqs.send_message().queue_url(self.output(&format!("{service}QueueUrl"))).message_body(body);
+        let send = send.message_group_id(group).message_deduplication_id(unique());
+        send.set_message_attributes(Some(attributes)).send().await.expect("it is sent");
+    }
+
+    /// Sends messages of one group to the queue with that URL, all at once, in their order.
+    pub async fn send_together(&self, url: &str, group: &str, bodies: &[String]) {
+        let mut send = self.sqs.send_message_batch().queue_url(url);
+        for (index, body) in bodies.iter().enumerate() {
+            let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
+            let entry = entry.message_group_id(group).message_deduplication_id(unique());
+            send = send.entries(entry.build().expect("an entry"));
+        }
+        let answer = send.send().await.expect("an answer");
+        assert!(answer.failed().is_empty(), "{answer:?}");
+    }
+
+    /// Waits for the letter with that body in a service's dead-letter queue, and takes it out.
+    pub async fn take_letter(&self, service: Service, body: &str) -> Letter {
+        let letters = self.take_letters(self.dead_letters(service), &[body]).await;
+        letters.into_iter().next().expect("as many letters as bodies")
+    }
+
+    /// Waits for a letter with each of those bodies in the queue with that URL, and takes them out. The letters are
+    /// answered in the order of the bodies.
+    pub async fn take_letters(&self, url: &str, bodies: &[&str]) -> Vec<Letter> {
+        let found = RefCell::new(vec![None; bodies.len()]);
+        eventually("there is a letter of each", async || {
+            let is_wanted = |letter: &Letter| {
+                let mut found = found.borrow_mut();
+                let is_it = |index: &usize| bodies[*index] == letter.body() && found[*index].is_none();
+                let place = (0..bodies.len()).find(is_it);
+                place.map(|index| found[index] = Some(letter.clone())).is_some()
             };
-            let delete = self.sqs.delete_message().queue_url(url).receipt_handle(letter.receipt_handle().expect("one"));
-            delete.send().await.expect("it is deleted");
-            let group = letter.attributes().and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId));
-            let marks = letter.message_attributes().into_iter().flatten();
-            let marks = marks.map(|(name, value)| (name.clone(), value.string_value().unwrap_or_default().to_owned()));
-            Ok(marks.chain([("group".to_owned(), group.cloned().unwrap_or_default())]).collect())
+            self.take_some(url, is_wanted).await;
+            let found = found.borrow();
+            let missing = bodies.iter().zip(found.iter()).filter(|(_, letter)| letter.is_none());
+            let missing: Vec<String> = missing.map(|(body, _)| format!("no letter of {body:.60}")).collect();
+            found.iter().cloned().collect::<Option<Vec<_>>>().ok_or_else(|| json!(missing))
         })
         .await
+    }
+
+    /// Waits for the letter with that body, and sends it back from where it came, as an operator does: it is received,
+    /// sent to the queue with all that it carries, and deleted.
+    pub async fn redrive(&self, service: Service, body: &str) -> Letter {
+        let letter = self.take_letter(service, body).await;
+        self.send_with(service, letter.group(), body, letter.attributes()).await;
+        letter
+    }
+
+    /// Waits for a message about `word` in the relay's dead-letter queue, and takes it out.
+    pub async fn take_relay_letter(&self, word: &str) -> Letter {
+        let url = self.output("RelayDlqUrl");
+        eventually(&format!("{word} is among the dead letters of the relay"), async || {
+            let letter = self.take_some(url, |letter| letter.body().contains(word)).await.pop();
+            letter.ok_or_else(|| json!("no such letter"))
+        })
+        .await
+    }
+
+    /// Looks at up to ten letters, takes those out that are wanted, and leaves the others to everybody else at once.
+    async fn take_some(&self, url: &str, is_wanted: impl Fn(&Letter) -> bool) -> Vec<Letter> {
+        let receive = self.sqs.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(30);
+        let receive = receive.message_attribute_names("All");
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
+        let messages = receive.send().await.expect("an answer").messages.unwrap_or_default();
+        let (taken, others): (Vec<Letter>, Vec<Letter>) = messages.into_iter().map(Letter).partition(is_wanted);
+        for Letter(message) in &others {
+            let put_back = self.sqs.change_message_visibility().queue_url(url).visibility_timeout(0);
+            put_back.set_receipt_handle(message.receipt_handle.clone()).send().await.expect("it is put back");
+        }
+        for Letter(message) in &taken {
+            let delete = self.sqs.delete_message().queue_url(url);
+            delete.set_receipt_handle(message.receipt_handle.clone()).send().await.expect("it is deleted");
+        }
+        taken
+    }
+
+    /// The URL of a service's dead-letter queue.
+    #[must_use]
+    pub fn dead_letters(&self, service: Service) -> &str {
+        self.output(&format!("{service}DlqUrl"))
+    }
+
+    /// Puts a row into a service's table, as nobody but the service should.
+    pub async fn put_row(&self, service: Service, order_id: &str, version: u32, events: &str) {
+        let put = self.dynamodb.put_item().table_name(self.output(&format!("{service}TableName")));
+        let put = put.item("pk", AttributeValue::S(order_id.to_owned()));
+        let put = put.item("sk", AttributeValue::N(version.to_string()));
+        put.item("events", AttributeValue::S(events.to_owned())).send().await.expect("it is put");
     }
 
     /// How many letters are in a service's dead-letter queue.
@@ -218,6 +299,24 @@ impl Shop {
         types
     }
 
+    /// Waits until the journal has events of just these types of an order.
+    pub async fn wait_for_types(&self, order_id: &str, expected: &[&str]) {
+        eventually(&format!("all of {order_id} is in the journal"), async || {
+            let types = self.types(order_id).await;
+            if types == expected { Ok(()) } else { Err(json!(types)) }
+        })
+        .await;
+    }
+
+    /// Waits until that is on the shelf: on hand, reserved, available.
+    pub async fn wait_for_shelf(&self, sku: &str, expected: [i64; 3]) {
+        eventually(&format!("the shelf of {sku} has {expected:?}"), async || {
+            let seen = self.shelf(sku).await;
+            if seen == expected { Ok(()) } else { Err(json!(seen)) }
+        })
+        .await;
+    }
+
     /// The messages to people that mention the order, each as text.
     pub async fn messages(&self, channel: Channel, order_id: &str) -> Vec<String> {
         let path = match (self.emulator().await, channel) {
@@ -237,6 +336,43 @@ impl Shop {
         let own = self.http.get(format!("{}/_ministack/ses/messages", self.endpoint)).send().await.expect("an answer");
         if own.status().is_success() { Emulator::MiniStack } else { Emulator::LocalStack }
     }
+}
+
+/// A message in a dead-letter queue.
+#[derive(Clone, Debug)]
+pub struct Letter(Message);
+
+impl Letter {
+    /// The body of the message.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        self.0.body().unwrap_or_default()
+    }
+
+    /// Its message group; empty where it has none.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        let group = self.0.attributes().and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId));
+        group.map_or("", String::as_str)
+    }
+
+    /// All its attributes.
+    #[must_use]
+    pub fn attributes(&self) -> HashMap<String, MessageAttributeValue> {
+        self.0.message_attributes().cloned().unwrap_or_default()
+    }
+
+    /// The text of an attribute; empty where there is none.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        let attribute = self.0.message_attributes().and_then(|all| all.get(name));
+        attribute.and_then(MessageAttributeValue::string_value).unwrap_or_default()
+    }
+}
+
+/// A new id, for ever.
+pub(crate) fn unique() -> String {
+    uuid::Uuid::now_v7().to_string()
 }
 
 /// The innermost objects that mention `word`: whatever the emulator's list looks like, a message is one of them.

@@ -124,18 +124,27 @@ impl StockStore for DynamoStock {
 /// Stocks in memory: the counters that the reservations in memory change.
 impl StockStore for &MemoryLog {
     async fn get(&self, sku: &Sku) -> Outcome<Option<Stock>> {
-        let counter = |name| self.counter(sku.as_str(), name);
-        let stock = Stock {
-            available: counter(AVAILABLE),
-            reserved: counter(RESERVED),
-            revision: u64::try_from(counter(REVISION)).unwrap_or(0),
+        let counters = self.counters(sku.as_str());
+        if counters.is_empty() {
+            return Ok(None);
+        }
+        let counter = |name| {
+            let value = counters.get(name).copied();
+            value.ok_or_else(|| Failure::permanent(format!("a stock is not understood: it has no {name}")))
         };
-        Ok(Some(stock).filter(|stock| stock.revision > 0))
+        let revision = u64::try_from(counter(REVISION)?).unwrap_or(0);
+        Ok(Some(Stock { available: counter(AVAILABLE)?, reserved: counter(RESERVED)?, revision }))
     }
 
     async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Outcome<Counted> {
-        let known = self.get(sku).await?.map_or(Revision::New, |known| Revision::Read(known.revision));
-        if known != since {
+        let counters = self.counters(sku.as_str());
+        let is_current = match since {
+            Revision::New => counters.is_empty(),
+            Revision::Read(revision) => {
+                counters.get(REVISION).is_some_and(|known| u64::try_from(*known) == Ok(revision))
+            }
+        };
+        if !is_current {
             return Ok(Counted::Changed);
         }
         self.set_counter(sku.as_str(), AVAILABLE, stock.available);

@@ -311,7 +311,9 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use orderflow_consumer::memory::sample;
+    use futures::executor::block_on;
+    use orderflow_consumer::memory::{MemoryLog, World, sample};
+    use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, NoEffects, Process};
     use orderflow_contracts::{
         InventoryRejected, InventoryReleased, InventoryReserved, OrderFlagged, OrderId, PaymentFailed, PaymentFailure,
         PaymentProcessed, PaymentRefunded, ShipmentCancelled, ShipmentCreated, Shortage, Sku, StockLine,
@@ -489,6 +491,22 @@ mod tests {
                 if changes { Step::record(change).publishing(payload) } else { Step::Nothing }
             });
             assert_eq!(step, expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
+        for given in [OPEN, RESERVED, PAID, CANCELLED, SHIPPED] {
+            let (log, world) = (MemoryLog::default(), World::new(1));
+            let process = Process::<Orders, _, _, _>::new(Ledger::new(&log, &world), NoEffects);
+            let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
+            let handle = |event: Event| block_on(process.handle(&event, &delivery)).map_err(|failure| failure.kind());
+            for kind in given {
+                assert_eq!(handle(fact(*kind)), Ok(Handled::Changed), "{kind} of {given:?}");
+            }
+            assert_eq!(handle(fact(E::OrderCreated)), Ok(Handled::Duplicate), "{given:?}");
+            let another = sample::another_event(sample::order("ord_1"), 1);
+            assert_eq!(handle(another), Err(Kind::Permanent), "{given:?}");
         }
     }
 

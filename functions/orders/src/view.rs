@@ -93,3 +93,51 @@ fn name(status: Status) -> &'static str {
         Status::Shipped => "shipped",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderflow_consumer::memory::sample;
+    use orderflow_consumer::{Decider, Step};
+    use orderflow_contracts::{InventoryReserved, Payload, PaymentId, PaymentProcessed};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::{Order, Orders};
+
+    fn at(second: i64) -> Time {
+        Time::from_millis(1_767_225_600_000 + second * 1_000)
+    }
+
+    /// What is shown of an order that has learned of these facts, each with the second at which it happened.
+    fn shown(learned: Vec<(Payload, i64)>) -> Value {
+        let order = learned.into_iter().fold(Order::default(), |order, (fact, second)| {
+            let mut event = sample::event(fact);
+            event.context.time = at(second);
+            let Ok(Step::Commit(commit)) = Orders::decide(&order, &event, None) else { panic!("{event:?}") };
+            Orders::evolve(order, commit.change.unwrap())
+        });
+        let Order::Known(known) = order else { panic!("nobody has created it") };
+        serde_json::to_value(known.whole()).unwrap()
+    }
+
+    #[test]
+    fn the_timeline_is_in_the_order_of_time_with_the_creation_first() {
+        let order_id = OrderId::new("ord_1").unwrap();
+        let (payment_id, amount) = (PaymentId::of(&order_id), Money::new(3685, "EUR").unwrap());
+        let paid: Payload = PaymentProcessed { order_id: order_id.clone(), payment_id, amount }.into();
+        let reserved: Payload = InventoryReserved { order_id, lines: Vec::new() }.into();
+        let created: Payload = sample::order("ord_1").into();
+        for (creation, updated) in [(0, 2), (3_600, 3_600)] {
+            let shown = shown(vec![(created.clone(), creation), (paid.clone(), 2), (reserved.clone(), 1)]);
+            let timeline: Vec<(&Value, &Value)> =
+                shown["timeline"].as_array().unwrap().iter().map(|seen| (&seen["type"], &seen["time"])).collect();
+            let happened = |kind: &str, second| (json!(kind), json!(at(second)));
+            let expected =
+                [happened("OrderCreated", creation), happened("InventoryReserved", 1), happened("PaymentProcessed", 2)];
+            assert_eq!(timeline, expected.each_ref().map(|(kind, time)| (kind, time)), "created at {creation} s");
+            assert_eq!(shown["createdAt"], json!(at(creation)));
+            assert_eq!(shown["updatedAt"], json!(at(updated)), "created at {creation} s");
+            assert_eq!(shown["status"], "paid");
+        }
+    }
+}

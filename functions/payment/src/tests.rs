@@ -8,7 +8,7 @@ use std::pin::pin;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use orderflow_consumer::memory::{MemoryLog, Pace, Paced, World};
+use orderflow_consumer::memory::{MemoryLog, Pace, Paced, World, sample};
 use orderflow_consumer::port::Chance;
 use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, Process};
 use orderflow_contracts::{
@@ -160,6 +160,38 @@ fn attempts_that_overlap_charge_once() {
 }
 
 #[test]
+fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
+    let mut states = BTreeSet::new();
+    for script in [
+        vec![(created(VISA), END)],
+        vec![(created(VISA), END), (reserved(), "before charge")],
+        vec![(created(VISA), END), (reserved(), END)],
+        vec![(created(DECLINED), END), (reserved(), END)],
+        vec![(created(VISA), END), (cancelled(), END)],
+        vec![(created(VISA), END), (reserved(), "before charge"), (cancelled(), END)],
+        vec![(created(VISA), END), (reserved(), END), (cancelled(), "before refund")],
+        vec![(created(VISA), END), (reserved(), END), (cancelled(), END)],
+    ] {
+        let shop = Shop::new();
+        for (event, place) in &script {
+            let is_over = shop.attempt(event.clone(), &Pace::until(place)).now_or_never().is_some();
+            assert_eq!(is_over, *place == END, "{} {place}", event.kind());
+        }
+        let history = Ledger::new(&shop.log, &shop.world).load::<Payment>(&order()).now_or_never().unwrap().unwrap();
+        let state = format!("{:?}", history.state);
+        let published = shop.published();
+        assert_eq!(shop.handle(&script[0].0), Ok(Handled::Duplicate), "{state}");
+        let another = sample::another_event(script[0].0.data.clone(), 1);
+        assert_eq!(shop.handle(&another), Err(Kind::Permanent), "{state}");
+        assert_eq!(shop.published(), published, "{state}");
+        states.insert(state.split(' ').next().unwrap_or_default().to_owned());
+    }
+    // Owed would take two attempts that overlap.
+    let all = ["Cancelled", "Charging", "Due", "Failed", "Paid", "Refunded", "Refunding", "Unsettled"];
+    assert_eq!(states.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}
+
+#[test]
 fn a_refund_that_the_provider_refuses_is_permanent() {
     let shop = Shop::new();
     shop.deliver_all([created(VISA), reserved()]);
@@ -232,6 +264,8 @@ fn attempts_that_overlap_in_any_order_agree() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
 }
 
+/// Where no attempt crashes.
+const END: &str = "at the end";
 const VISA: &str = "pm_card_visa";
 const DECLINED: &str = "pm_card_visa_chargeDeclined";
 

@@ -4,6 +4,7 @@
 //! publishes them. It may publish them again after a crash, which is harmless: they keep their ids, and every consumer
 //! is idempotent.
 
+pub mod memory;
 mod outbox;
 mod relay;
 mod topic;

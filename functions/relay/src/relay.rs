@@ -162,7 +162,7 @@ mod tests {
         spoiled_by: Option<String>,
     }
 
-    impl Topic for &FakeTopic {
+    impl Topic for FakeTopic {
         async fn warm(&self) {}
 
         async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {

@@ -29,6 +29,16 @@ pub trait Topic {
     async fn warm(&self);
 }
 
+impl<T: Topic> Topic for &T {
+    async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+        T::publish(self, batch).await
+    }
+
+    async fn warm(&self) {
+        T::warm(self).await;
+    }
+}
+
 /// A topic on SNS.
 #[derive(Clone, Debug)]
 pub struct SnsTopic {

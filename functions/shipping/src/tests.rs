@@ -8,7 +8,7 @@ use std::pin::pin;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use orderflow_consumer::memory::{MemoryLog, Pace, Paced, World};
+use orderflow_consumer::memory::{MemoryLog, Pace, Paced, World, sample};
 use orderflow_consumer::port::Chance;
 use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, Process};
 use orderflow_contracts::{
@@ -73,6 +73,36 @@ fn a_booking_that_the_carrier_refuses_is_permanent_and_the_order_can_still_be_ca
     assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
     assert_eq!(shop.handle(&paid()), Ok(Handled::Performed));
     assert_eq!((shop.published(), shop.entry().bookings), (vec![], 0));
+}
+
+#[test]
+fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
+    let mut states = BTreeSet::new();
+    for script in [
+        vec![(created(BERLIN), END)],
+        vec![(created(BERLIN), END), (paid(), "before book")],
+        vec![(created(BERLIN), END), (paid(), END)],
+        vec![(created(BERLIN), END), (cancelled(), END)],
+        vec![(created(BERLIN), END), (paid(), "before book"), (cancelled(), END)],
+        vec![(created(BERLIN), END), (paid(), END), (cancelled(), "before void")],
+        vec![(created(BERLIN), END), (paid(), END), (cancelled(), END)],
+    ] {
+        let shop = Shop::new();
+        for (event, place) in &script {
+            let is_over = shop.attempt(event.clone(), &Pace::until(place)).now_or_never().is_some();
+            assert_eq!(is_over, *place == END, "{} {place}", event.kind());
+        }
+        let history = Ledger::new(&shop.log, &shop.world).load::<Shipping>(&order()).now_or_never().unwrap().unwrap();
+        let state = format!("{:?}", history.state);
+        let published = shop.published();
+        assert_eq!(shop.handle(&script[0].0), Ok(Handled::Duplicate), "{state}");
+        let another = sample::another_event(script[0].0.data.clone(), 1);
+        assert_eq!(shop.handle(&another), Err(Kind::Permanent), "{state}");
+        assert_eq!(shop.published(), published, "{state}");
+        states.insert(state.split(' ').next().unwrap_or_default().to_owned());
+    }
+    let all = ["Booking", "Cancelled", "Ready", "Shipped", "Unsettled", "Voided", "Voiding"];
+    assert_eq!(states.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
 
 #[test]
@@ -242,6 +272,8 @@ fn attempts_that_overlap_in_any_order_agree() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
 }
 
+/// Where no attempt crashes.
+const END: &str = "at the end";
 const BERLIN: &str = "10115";
 const BOTH: [&str; 2] = ["ShipmentCreated", "ShipmentCancelled"];
 

@@ -30,6 +30,14 @@ impl MemoryLog {
         self.counters.borrow().get(&(key.to_owned(), counter)).copied().unwrap_or(0)
     }
 
+    /// All counters of an item; nothing if none of them was ever set: then there is no such item.
+    #[must_use]
+    pub fn counters(&self, key: &str) -> BTreeMap<&'static str, i64> {
+        let counters = self.counters.borrow();
+        let of_the_item = counters.iter().filter(|((item, _), _)| item == key);
+        of_the_item.map(|((_, counter), value)| (*counter, *value)).collect()
+    }
+
     /// Every event that was committed, in the order of the commits: what the table's stream carries.
     #[must_use]
     pub fn published(&self) -> Vec<Event> {

@@ -1,0 +1,163 @@
+//! Orders through the real stack: the emulator, the template, and the `bootstrap` binaries.
+//!
+//! The stack is brought up once; every test has orders and goods of its own, and all of them run side by side. It runs
+//! on an emulator of its own, or, with `ORDERFLOW_ENDPOINT=http://localhost:4566`, on the one that listens there.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
+
+mod cancellation;
+mod killed;
+mod messages;
+mod orders;
+mod relay;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use orderflow_local::{Options, Stack};
+use orderflow_tests::Shop;
+use serde_json::{Value, json};
+
+fn main() -> std::process::ExitCode {
+    let mut arguments = Arguments::from_args();
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let (runtime, options) = (runtime(), options(home.path()));
+    let stack = if arguments.list {
+        None
+    } else {
+        match runtime.block_on(Stack::up(&options)) {
+            Ok(stack) => Some(Arc::new(stack)),
+            Err(error) => {
+                eprintln!("the stack does not come up: {error}");
+                return std::process::ExitCode::FAILURE;
+            }
+        }
+    };
+    let trials = trials(stack.as_ref());
+    // They wait most of their time, some of them for another's end. LocalStack takes fewer orders at once.
+    if options.endpoint.is_none() {
+        arguments.test_threads.get_or_insert(trials.len());
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if conclusion.has_failed()
+        && let Some(stack) = &stack
+        && let Ok(log) = std::fs::read_to_string(stack.log())
+    {
+        eprintln!("The end of the emulator's log:");
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(60)..].iter().for_each(|line| eprintln!("{line}"));
+    }
+    drop(stack);
+    conclusion.exit_code()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment where to run")]
+fn options(home: &Path) -> Options {
+    let endpoint = std::env::var("ORDERFLOW_ENDPOINT").ok();
+    let endpoint = endpoint.map(|url| url.parse().expect("ORDERFLOW_ENDPOINT is the URL of an emulator"));
+    Options { endpoint, ..Options::apart(home) }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an async runtime")
+}
+
+fn trials(stack: Option<&Arc<Stack>>) -> Vec<Trial> {
+    macro_rules! trials {
+        ($($module:ident: $($name:ident),* $(,)?;)*) => {
+            vec![$($(
+                trial(stack, concat!(stringify!($module), "::", stringify!($name)), async |shop: &Shop| {
+                    $module::$name(shop).await;
+                }),
+            )*)*]
+        };
+    }
+    trials![
+        orders:
+            an_order_is_reserved_paid_and_shipped_and_the_customer_is_told,
+            a_declined_order_gives_its_goods_back,
+            an_order_for_missing_goods_is_cancelled,
+            of_40_orders_for_10_items_10_are_shipped,
+            one_request_sent_16_times_at_once_is_one_order,
+            an_order_of_another_producer_is_fulfilled,
+            a_provider_that_fails_nine_times_charges_once,
+            a_suspicious_order_is_flagged_and_fulfilled,
+            every_error_is_a_problem;
+        cancellation:
+            a_cancelled_order_is_refunded_and_restocked,
+            a_cancelled_order_of_another_producer_is_refunded_and_restocked,
+            an_order_that_was_cancelled_before_it_was_known_has_no_effect;
+        messages:
+            an_event_in_an_sns_envelope_counts,
+            a_duplicate_of_every_event_in_every_queue_changes_nothing,
+            poison_is_parked_in_each_queue_and_holds_nothing_up,
+            a_bad_message_is_parked_with_its_reason,
+            a_message_with_many_attributes_keeps_them_all,
+            a_letter_that_is_redriven_can_be_parked_again,
+            a_second_order_created_is_parked_by_all_but_the_journal,
+            an_unknown_type_is_kept_by_the_journal,
+            those_behind_a_message_that_fails_to_its_end_are_handled;
+        killed:
+            a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on;
+        relay:
+            a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up;
+    ]
+}
+
+fn trial(stack: Option<&Arc<Stack>>, name: &str, test: impl AsyncFn(&Shop) + Send + 'static) -> Trial {
+    let stack = stack.cloned();
+    Trial::test(name, move || {
+        let stack = stack.ok_or_else(|| Failed::from("there is no stack"))?;
+        runtime().block_on(async { test(&Shop::on(&stack)).await });
+        Ok(())
+    })
+}
+
+/// An order of one line. The customers of each SKU are its own, or screening would take all tests for one eager buyer.
+fn order(sku: &str, quantity: u32, payment_method: &str) -> Value {
+    json!({
+        "customer": { "id": format!("cus_{sku}"), "email": format!("{sku}@example.com"), "phone": "+4930123456" },
+        "lines": [{ "sku": sku, "quantity": quantity, "unitPrice": { "amount": 1990, "currency": "EUR" } }],
+        "shippingAddress": {
+            "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
+        },
+        "paymentMethod": payment_method,
+    })
+}
+
+/// The event with which another producer's order begins: the example of the README, as a new order of one piece.
+fn foreign_order(order_id: &str, sku: &str) -> Value {
+    let example = include_str!("../../localstack/examples/order-created.json");
+    let mut event: Value = serde_json::from_str(example).expect("JSON");
+    event["id"] = json!(uuid::Uuid::now_v7().to_string());
+    event["subject"] = json!(order_id);
+    // What nobody knows, in the event as well as in its data, is kept and ignored.
+    event["partnerid"] = json!("kept");
+    event["data"]["giftWrap"] = json!({ "colour": [null, 1.5, "red"] });
+    event["data"]["lines"][0]["engraving"] = json!("for Ada");
+    event["data"]["orderId"] = json!(order_id);
+    event["data"]["lines"][0]["sku"] = json!(sku);
+    event["data"]["customer"]["id"] = json!(format!("cus_{sku}"));
+    event["data"]["customer"]["email"] = json!(format!("{sku}@example.com"));
+    event
+}
+
+/// An event of a type of the contract about an order, from that source.
+fn event(kind: &str, source: &str, order_id: &str, mut data: Value) -> Value {
+    data["orderId"] = json!(order_id);
+    json!({
+        "specversion": "1.0",
+        "id": uuid::Uuid::now_v7().to_string(),
+        "source": source,
+        "type": kind,
+        "subject": order_id,
+        "time": "2026-11-22T09:00:00.000Z",
+        "datacontenttype": "application/json",
+        "dataschema": format!("urn:orderflow:{kind}:1"),
+        "data": data,
+    })
+}
+
+/// The types of all events of an order that went well.
+const FULFILLED: [&str; 4] = ["InventoryReserved", "OrderCreated", "PaymentProcessed", "ShipmentCreated"];

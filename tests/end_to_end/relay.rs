@@ -1,0 +1,36 @@
+//! The door by which all facts leave.
+
+use orderflow_tests::Shop;
+use serde_json::{Value, json};
+
+use crate::{FULFILLED, foreign_order, order};
+
+pub(crate) async fn a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up(shop: &Shop) {
+    shop.stock("relay", 5).await;
+    let mut large = foreign_order("large", "relay");
+    large["data"]["note"] = json!("x".repeat(300_000));
+    let rows = [
+        ("row-text", "no events at all \u{ffff}".to_owned(), "its events are not understood"),
+        ("row-one", foreign_order("row-one", "relay").to_string(), "its events are not understood"),
+        ("row-number", "[1]".to_owned(), "an event is not understood"),
+        ("row-subject", r#"[{"id":"019aa9d0-7c00-7b1e-9f00-5a0000000017"}]"#.to_owned(), "an event is not understood"),
+        ("row-large", json!([large]).to_string(), "an event has 300"),
+    ];
+    for (pk, events, _) in &rows {
+        shop.put_row("Orders", pk, 7, events).await;
+    }
+    let id = shop.order(&order("relay", 1, "pm_card_visa")).await;
+    shop.wait_for(&id, "shipped").await;
+    shop.wait_for_types(&id, &FULFILLED).await;
+    for (pk, events, reason) in rows {
+        let letter = shop.take_relay_letter(pk).await;
+        let body: Value = serde_json::from_str(letter.body()).unwrap();
+        assert_eq!(body["row"], json!({ "pk": pk, "sk": 7, "events": events }), "{pk}");
+        let table = shop.output("OrdersTableName");
+        assert!(body["stream"].as_str().is_some_and(|stream| stream.contains(table)), "{pk}: {}", body["stream"]);
+        assert_eq!(letter.text("failure-class"), "permanent", "{pk}");
+        assert!(letter.text("failure-reason").starts_with(reason), "{pk}: {letter:?}");
+        assert!(letter.text("failed-at").ends_with('Z'), "{pk}: {letter:?}");
+        assert_eq!(letter.text("failed-function"), shop.output("RelayFunctionName"), "{pk}");
+    }
+}

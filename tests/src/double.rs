@@ -1,0 +1,168 @@
+//! A double of a function, for what must not happen to the function itself.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use data_encoding::BASE64;
+use reqwest::{Method, RequestBuilder};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::shop::{Shop, unique};
+
+/// How often a message is received at the most.
+const MAX_RECEIVES: u32 = 3;
+
+/// How long a function may take, and for how long a message that it was given is hidden.
+const PATIENCE_SECONDS: u32 = 3;
+
+/// A second journal beside the stack's own: the same program with queues of its own, of little patience. It is killed
+/// whenever it is about to put an entry on record that has a certain word in it.
+pub struct Double {
+    /// The URL of its queue.
+    pub queue_url: String,
+    /// The URL of its dead-letter queue.
+    pub dead_letters_url: String,
+    kills: Arc<AtomicU32>,
+}
+
+impl Double {
+    /// Deploys it to the emulator, which has to run its functions as processes of this machine.
+    pub async fn killed_by(word: &'static str, shop: &Shop) -> Self {
+        let name = format!("double-{}", unique());
+        let (dead_letters_url, dead_letters_arn) = queue(shop, &format!("{name}-dlq"), &[]).await;
+        let redrive = json!({ "deadLetterTargetArn": dead_letters_arn, "maxReceiveCount": MAX_RECEIVES });
+        let attributes = [
+            (QueueAttributeName::VisibilityTimeout, PATIENCE_SECONDS.to_string()),
+            (QueueAttributeName::RedrivePolicy, redrive.to_string()),
+        ];
+        let (queue_url, queue_arn) = queue(shop, &name, &attributes).await;
+        let kills = Arc::new(AtomicU32::new(0));
+        let trap = Trap { word, function: name.clone(), upstream: upstream(shop), kills: Arc::clone(&kills) };
+        let endpoint = trap.set().await;
+        let mut function =
+            lambda(shop, Method::GET, &format!("functions/{}", shop.output("JournalFunctionName"))).await;
+        let code = function["Code"]["Location"].as_str().expect("where the code is").to_owned();
+        let code = shop.http.get(code).send().await.expect("an answer").bytes().await.expect("the code");
+        let mut variables = function["Configuration"]["Environment"]["Variables"].take();
+        variables["QUEUE_URL"] = json!(queue_url);
+        variables["DEAD_LETTER_QUEUE_URL"] = json!(dead_letters_url);
+        variables["MAX_RECEIVE_COUNT"] = json!(MAX_RECEIVES.to_string());
+        variables["AWS_ENDPOINT_URL_DYNAMODB"] = json!(endpoint);
+        let configuration = json!({
+            "FunctionName": name,
+            "Runtime": function["Configuration"]["Runtime"],
+            "Handler": function["Configuration"]["Handler"],
+            "Role": function["Configuration"]["Role"],
+            "Architectures": function["Configuration"]["Architectures"],
+            "Timeout": PATIENCE_SECONDS,
+            "Environment": { "Variables": variables },
+            "Code": { "ZipFile": BASE64.encode(&code) },
+        });
+        post(shop, "functions", &configuration).await;
+        let mapping = json!({
+            "EventSourceArn": queue_arn, "FunctionName": name, "BatchSize": 10,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        });
+        post(shop, "event-source-mappings/", &mapping).await;
+        Self { queue_url, dead_letters_url, kills }
+    }
+
+    /// How often it was killed.
+    #[must_use]
+    pub fn kills(&self) -> u32 {
+        self.kills.load(Ordering::Relaxed)
+    }
+}
+
+/// A FIFO queue: its URL and its ARN.
+async fn queue(shop: &Shop, name: &str, attributes: &[(QueueAttributeName, String)]) -> (String, String) {
+    let mut create = shop.sqs.create_queue().queue_name(format!("{name}.fifo"));
+    create = create.attributes(QueueAttributeName::FifoQueue, "true");
+    for (attribute, value) in attributes {
+        create = create.attributes(attribute.clone(), value);
+    }
+    let url = create.send().await.expect("it is created").queue_url.expect("a URL");
+    let get = shop.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
+    let attributes = get.send().await.expect("an answer").attributes.unwrap_or_default();
+    (url, attributes[&QueueAttributeName::QueueArn].clone())
+}
+
+fn request(shop: &Shop, method: Method, path: &str) -> RequestBuilder {
+    // Emulators look at nothing in the signature but which service is meant.
+    let scope =
+        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
+    shop.http.request(method, format!("{}/2015-03-31/{path}", shop.endpoint)).header("Authorization", scope)
+}
+
+async fn lambda(shop: &Shop, method: Method, path: &str) -> Value {
+    request(shop, method, path).send().await.expect("an answer").json().await.expect("JSON")
+}
+
+async fn post(shop: &Shop, path: &str, body: &Value) {
+    let answer = request(shop, Method::POST, path).json(body).send().await.expect("an answer");
+    assert!(answer.status().is_success(), "{path}: {:?}", answer.text().await);
+}
+
+fn upstream(shop: &Shop) -> String {
+    shop.endpoint.trim_start_matches("http://").to_owned()
+}
+
+/// A way to the emulator that kills who sends a certain word.
+#[derive(Clone)]
+struct Trap {
+    word: &'static str,
+    function: String,
+    upstream: String,
+    kills: Arc<AtomicU32>,
+}
+
+impl Trap {
+    /// Its URL.
+    async fn set(self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(&self.upstream).await.expect("the emulator listens");
+                let ((requests, mut replies), (mut from_server, to_server)) =
+                    (client.into_split(), server.into_split());
+                tokio::spawn(self.clone().forward(requests, to_server));
+                tokio::spawn(async move { copy(&mut from_server, &mut replies).await });
+            }
+        });
+        format!("http://127.0.0.1:{port}")
+    }
+
+    async fn forward(self, mut requests: OwnedReadHalf, mut to_server: OwnedWriteHalf) {
+        let (mut buffer, mut seen) = (vec![0; 64 * 1024], Vec::new());
+        while let Ok(count @ 1..) = requests.read(&mut buffer).await {
+            seen.extend_from_slice(&buffer[..count]);
+            if seen.windows(self.word.len()).any(|window| window == self.word.as_bytes()) {
+                self.kills.fetch_add(1, Ordering::Relaxed);
+                return kill(&self.function);
+            }
+            if to_server.write_all(&buffer[..count]).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Kills the processes that run that function, as the kernel does when the memory is used up.
+fn kill(function: &str) {
+    let mark = format!("AWS_LAMBDA_FUNCTION_NAME={function}\0");
+    for process in fs::read_dir("/proc").expect("the processes of this machine").flatten() {
+        let environment = fs::read(process.path().join("environ")).unwrap_or_default();
+        let is_it = environment.windows(mark.len()).any(|window| window == mark.as_bytes());
+        let pid = process.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| is_it) {
+            kill_process(pid, Signal::KILL).expect("it is killed");
+        }
+    }
+}

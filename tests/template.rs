@@ -396,6 +396,26 @@ fn subscriptions(template: &Template) -> Vec<String> {
 }
 
 #[test]
+fn the_relay_waits_for_every_subscription() {
+    check(
+        "A topic forgets what nobody subscribes to, such as an event that is published while the stack is being created.",
+        relay_before_subscriptions,
+        &[
+            ("/Resources/RelayFunction/DependsOn", GONE, "OrdersSubscription"),
+            ("/Resources/RelayFunction/DependsOn/6", GONE, "JournalSubscription"),
+            ("/Resources/OtherSubscription", json!({"Type": "AWS::SNS::Subscription"}), "OtherSubscription"),
+        ],
+    );
+}
+
+fn relay_before_subscriptions(template: &Template) -> Vec<String> {
+    let waits_for = list(&template.resource("RelayFunction")["DependsOn"]);
+    let subscriptions = template.of_type("AWS::SNS::Subscription").map(|(id, _)| id);
+    let missed = subscriptions.filter(|id| !waits_for.contains(&json!(id)));
+    missed.map(|id| format!("{id}: the relay does not wait for it")).collect()
+}
+
+#[test]
 fn every_filter_is_its_consumers_own_list_of_types() {
     check(
         "A type that is missing never arrives; one too many is paid for and thrown away. The journal takes everything.",

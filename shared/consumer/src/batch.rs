@@ -33,6 +33,13 @@ const MAX_CHANGES: usize = 10;
 /// How much time must be left, beyond the reserve, to begin with another record.
 const LEAST: Duration = Duration::from_secs(1);
 
+/// How long after one another the groups come again that ended with their function. Visibility is counted in whole
+/// seconds, so that one second could be none.
+const APART_SECONDS: u32 = 2;
+
+/// How long SQS may take to note that.
+const SET_APART_LIMIT: Duration = Duration::from_secs(1);
+
 /// What a function does with one fact.
 pub trait Handle {
     /// What it takes from a message.
@@ -108,6 +115,9 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
     /// Records of one message group are handled in their order, the groups side by side. When a record has to come
     /// again, those behind it in its group do too: it stays away for its back-off, they may be seen at once, because
     /// the group is blocked by the first of them anyway.
+    ///
+    /// A record that kills the function fails all of the batch. If that has happened to any record before, the groups
+    /// are set apart first, so that each comes again by itself.
     pub async fn run(&self, event: SqsEvent, deadline: Time) -> SqsBatchResponse {
         let mut groups = BTreeMap::<String, Vec<SqsMessage>>::new();
         for (index, record) in event.records.into_iter().enumerate() {
@@ -115,7 +125,9 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
             // A record of a standard queue is a group of its own.
             groups.entry(group.unwrap_or_else(|| format!("\0{index}"))).or_default().push(record);
         }
-        let again = join_all(groups.into_values().map(|records| self.run_group(records, deadline))).await.concat();
+        let groups: Vec<Vec<SqsMessage>> = groups.into_values().collect();
+        self.set_apart(&groups, deadline).await;
+        let again = join_all(groups.into_iter().map(|records| self.run_group(records, deadline))).await.concat();
         self.put_back(&again, deadline).await;
         let mut response = SqsBatchResponse::default();
         for (record, _) in again {
@@ -150,9 +162,9 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
         self.world.now().until(deadline).saturating_sub(reserve)
     }
 
-    /// Does `work`, unless it takes longer than until `reserve` before the deadline.
-    async fn in_time<T>(&self, deadline: Time, reserve: Duration, work: impl Future<Output = T>) -> Option<T> {
-        let time_up = pin!(self.world.sleep(self.time_left(deadline, reserve)));
+    /// Does `work`, unless it takes longer than `limit`.
+    async fn in_time<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let time_up = pin!(self.world.sleep(limit));
         match select(pin!(work), time_up).await {
             Either::Left((result, _)) => Some(result),
             Either::Right(_) => None,
@@ -187,7 +199,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
     /// Handles one record; a panic and a time-out are failures of this record alone.
     async fn attempt(&self, record: &SqsMessage, deadline: Time) -> Outcome<Handled> {
         let attempt = AssertUnwindSafe(self.handle(record, deadline)).catch_unwind();
-        match self.in_time(deadline, RESERVE, attempt).await {
+        match self.in_time(self.time_left(deadline, RESERVE), attempt).await {
             Some(Ok(result)) => result,
             Some(Err(_panic)) => Err(Failure::transient("the handler panicked")),
             None => Err(time_up()),
@@ -219,7 +231,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
             return Fate::Again(seconds);
         }
         let letter = Letter::about(record, &failure, &self.settings.function, self.world.now());
-        let parked = self.in_time(deadline, ANSWER, self.queue.park(&letter)).await;
+        let parked = self.in_time(self.time_left(deadline, ANSWER), self.queue.park(&letter)).await;
         match parked.unwrap_or_else(|| Err(time_up())) {
             Ok(()) => {
                 warn!(retryable, "parked in the dead-letter queue");
@@ -233,18 +245,37 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
         }
     }
 
+    /// Lets the groups of a batch come again each at its own time, after the end of this invocation, unless they are
+    /// done with by then.
+    ///
+    /// What dies with its function comes again at the same moment, is received together once more, and dies together
+    /// once more: up to the last receive, at which SQS moves all of it, and not only the message that kills. A dead
+    /// function leaves no word about it, so this is done before the work begins, and only where a record was handed out
+    /// before: what is received for the first time costs nothing.
+    async fn set_apart(&self, groups: &[Vec<SqsMessage>], deadline: Time) {
+        if groups.len() < 2 || groups.iter().flatten().all(|record| receive_count(record) < 2) {
+            return;
+        }
+        let end = u32::try_from(self.time_left(deadline, Duration::ZERO).as_secs() + 1).unwrap_or(u32::MAX);
+        let moments = (1..).map(|turn: u32| end.saturating_add(turn.saturating_mul(APART_SECONDS)));
+        let records = groups.iter().zip(moments).flat_map(|(group, moment)| group.iter().map(move |one| (one, moment)));
+        let limit = self.time_left(deadline, RESERVE).min(SET_APART_LIMIT);
+        self.set_visibility(records, limit).await;
+    }
+
     async fn put_back(&self, again: &[(SqsMessage, u32)], deadline: Time) {
-        let changes: Vec<(String, u32)> =
-            again.iter().filter_map(|(record, seconds)| Some((record.receipt_handle.clone()?, *seconds))).collect();
-        for changes in changes.chunks(MAX_CHANGES) {
-            let result = self.in_time(deadline, ANSWER, self.queue.set(changes)).await;
-            if let Err(failure) = result.unwrap_or_else(|| Err(time_up())) {
-                warn!(
-                    request_id = telemetry::request_id(),
-                    reason = failure.reason(),
-                    "visibility not changed: the messages come back after the queue's own time-out"
-                );
-            }
+        let records = again.iter().map(|(record, seconds)| (record, *seconds));
+        self.set_visibility(records, self.time_left(deadline, ANSWER)).await;
+    }
+
+    /// If it fails, the messages come back after the queue's own time-out: at a worse moment, but none is lost.
+    async fn set_visibility(&self, records: impl Iterator<Item = (&SqsMessage, u32)>, limit: Duration) {
+        let changes = records.filter_map(|(record, seconds)| Some((record.receipt_handle.clone()?, seconds)));
+        let changes: Vec<(String, u32)> = changes.collect();
+        let set = join_all(changes.chunks(MAX_CHANGES).map(|changes| self.queue.set(changes)));
+        let results = self.in_time(limit, set).await.unwrap_or_else(|| vec![Err(time_up())]);
+        for failure in results.into_iter().filter_map(Result::err) {
+            warn!(request_id = telemetry::request_id(), reason = failure.reason(), "visibility not changed");
         }
     }
 }

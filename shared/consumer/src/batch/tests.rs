@@ -1,7 +1,9 @@
-use std::cell::RefCell;
-use std::future::pending;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use aws_lambda_events::sqs::SqsMessageAttribute;
 use futures::executor::block_on;
@@ -159,18 +161,18 @@ fn a_transient_failure_holds_up_its_group_and_no_other() {
             }
         },
         vec![
-            record("a1", "ord_1", 2),
+            record("a1", "ord_1", 1),
             record("b1", "ord_2", 1),
             record("a2", "ord_1", 1),
             record("b2", "ord_2", 1),
-            record("a3", "ord_1", 2),
+            record("a3", "ord_1", 1),
         ],
     );
     assert_eq!(*handled.borrow(), ["ord_1", "ord_2", "ord_2"]);
     assert_eq!(fates.reported, ["a1", "a2", "a3"]);
     assert_eq!(fates.parked, []);
     let [(head, pause), followers @ ..] = fates.put_back.as_slice() else { panic!("{fates:?}") };
-    assert!(head == "r-a1" && *pause <= 2, "{fates:?}");
+    assert!(head == "r-a1" && *pause <= 1, "{fates:?}");
     assert_eq!(followers, [("r-a2".to_owned(), 0), ("r-a3".to_owned(), 0)]);
 }
 
@@ -287,7 +289,7 @@ impl DeadLetters for Mute {
 #[test]
 fn a_queue_that_never_answers_does_not_cost_the_other_records() {
     let (world, queue) = (World::new(1), MemoryQueue::default());
-    let records = vec![record_of("m1", "ord_1", 1, "no event"), record("m2", "ord_2", 1)];
+    let records = vec![record_of("m1", "ord_1", 1, "no event"), record("m2", "ord_2", 2)];
     let fates = run_on(&world, &queue, Mute, Duration::from_secs(30), async |_, _| Ok(Handled::Changed), records);
     assert_eq!(fates.reported, ["m1"]);
 }
@@ -368,6 +370,144 @@ fn groups_go_on_side_by_side() {
     let fates = run_on(&world, &queue, &queue, Duration::from_secs(7), slow, records);
     assert_eq!(fates, Fates::default());
     assert_eq!(World::new(1).now().until(world.now()), Duration::from_secs(5));
+}
+
+#[test]
+fn the_groups_of_a_batch_are_set_apart_once_one_of_them_was_handed_out_before() {
+    let apart = |receives: [u32; 4]| {
+        let (world, queue) = (World::new(1), MemoryQueue::default());
+        let groups = ["ord_1", "ord_2", "ord_1", "ord_3"];
+        let records = (0..4).map(|index| record(&format!("m{index}"), groups[index], receives[index])).collect();
+        let dead = async |_: &Event, _: &Delivery<'_>| pending().await;
+        let (time, queue) = (Duration::from_millis(9_400), &queue);
+        assert!(run_on(&world, queue, queue, time, dead, records).reported.len() == 4);
+        let mut set = queue.visibilities();
+        // The last ones are for those that were given up in the end.
+        set.truncate(set.len() - 4);
+        set
+    };
+    let set = |receipt: &str, seconds| (receipt.to_owned(), seconds);
+    assert_eq!(apart([1, 1, 1, 1]), []);
+    assert_eq!(apart([1, 2, 1, 1]), [set("r-m0", 12), set("r-m2", 12), set("r-m1", 14), set("r-m3", 16)]);
+    let alone = run(async |_, _| Ok(Handled::Changed), vec![record("m1", "ord_1", 2), record("m2", "ord_1", 2)]);
+    assert_eq!(alone, Fates::default(), "a group that is alone is apart");
+}
+
+/// A queue as SQS has it, whose function dies of some of its messages.
+struct Deadly {
+    world: World,
+    messages: RefCell<Vec<Message>>,
+    handled: RefCell<Vec<String>>,
+    dead: RefCell<Vec<String>>,
+}
+
+struct Message {
+    id: String,
+    group: String,
+    receives: u32,
+    visible_at: Time,
+}
+
+impl Visibility for &Deadly {
+    async fn set(&self, changes: &[(String, u32)]) -> Outcome<()> {
+        for message in self.messages.borrow_mut().iter_mut() {
+            let change = changes.iter().find(|(receipt, _)| *receipt == format!("r-{}", message.id));
+            if let Some((_, seconds)) = change {
+                message.visible_at = self.world.now().after(Duration::from_secs(u64::from(*seconds)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl DeadLetters for &Deadly {
+    async fn park(&self, _: &Letter) -> Outcome<()> {
+        Err(Failure::permanent("nothing here is to be parked"))
+    }
+}
+
+impl Deadly {
+    /// The messages of the groups that have none in flight, for a minute. Those that were received often enough are moved.
+    fn receive(&self) -> Vec<SqsMessage> {
+        let now = self.world.now();
+        let mut messages = self.messages.borrow_mut();
+        let blocked: Vec<String> =
+            messages.iter().filter(|message| message.visible_at > now).map(|message| message.group.clone()).collect();
+        let mut received = Vec::new();
+        messages.retain_mut(|message| {
+            if blocked.contains(&message.group) {
+                return true;
+            }
+            if message.receives == MAX_RECEIVES {
+                self.dead.borrow_mut().push(message.id.clone());
+                return false;
+            }
+            message.receives += 1;
+            message.visible_at = now.after(Duration::from_mins(1));
+            received.push(record(&message.id, &message.group, message.receives));
+            true
+        });
+        received
+    }
+
+    /// One invocation. If the function dies, nobody hears of those that it has handled.
+    async fn invoke(&self, killers: &[&str]) {
+        let is_dead = Cell::new(false);
+        let handle = async |event: &Event, _: &Delivery<'_>| {
+            let order = event.context.subject.as_str();
+            if killers.contains(&order) {
+                is_dead.set(true);
+                return pending().await;
+            }
+            self.handled.borrow_mut().push(order.to_owned());
+            Ok(Handled::Changed)
+        };
+        let settings = QueueSettings {
+            queue_url: String::new(),
+            dead_letter_queue_url: String::new(),
+            max_receive_count: MAX_RECEIVES,
+            max_backoff_seconds: CAP,
+            function: String::new(),
+        };
+        let mut event = SqsEvent::default();
+        event.records = self.receive();
+        let received: Vec<_> = event.records.iter().filter_map(|record| record.message_id.clone()).collect();
+        let batch = Batch::new(Fake(handle), self, &self.world, settings);
+        let run = batch.run(event, self.world.now().after(Duration::from_secs(10)));
+        let death = poll_fn(|_| if is_dead.get() { Poll::Ready(()) } else { Poll::Pending });
+        if let Either::Left((response, _)) = select(pin!(run), death).await {
+            assert_eq!(response.batch_item_failures.len(), 0);
+            self.messages.borrow_mut().retain(|message| !received.contains(&message.id));
+        }
+    }
+}
+
+#[test]
+fn orders_that_share_a_batch_with_one_that_kills_the_function_do_not_die_with_it() {
+    let orders: Vec<String> = (0..8).map(|index| format!("ord_{index}")).collect();
+    for killers in [&["ord_5"][..], &["ord_0"], &["ord_7"], &["ord_0", "ord_3", "ord_4", "ord_7"]] {
+        let world = World::new(1);
+        let message = |id: &str, group: &str| Message {
+            id: id.to_owned(),
+            group: group.to_owned(),
+            receives: 0,
+            visible_at: world.now(),
+        };
+        let mut messages: Vec<Message> = orders.iter().map(|order| message(order, order)).collect();
+        messages.push(message("second of ord_2", "ord_2"));
+        let deadly =
+            Deadly { world, messages: RefCell::new(messages), handled: RefCell::default(), dead: RefCell::default() };
+        for _ in 0..600 {
+            block_on(deadly.invoke(killers));
+            deadly.world.pass(Duration::from_secs(1));
+        }
+        assert_eq!(deadly.messages.borrow().len(), 0);
+        assert_eq!(*deadly.dead.borrow(), killers, "only what kills is moved to the dead letters");
+        let handled: BTreeSet<String> = deadly.handled.borrow().iter().cloned().collect();
+        let innocent: BTreeSet<String> =
+            orders.iter().filter(|order| !killers.contains(&order.as_str())).cloned().collect();
+        assert_eq!(handled, innocent);
+    }
 }
 
 #[test]

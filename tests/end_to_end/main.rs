@@ -99,7 +99,8 @@ fn trials(stack: Option<&Arc<Stack>>) -> Vec<Trial> {
             an_unknown_type_is_kept_by_the_journal,
             those_behind_a_message_that_fails_to_its_end_are_handled;
         killed:
-            a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on;
+            a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
+            orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;
         relay:
             a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up;
     ]

@@ -252,7 +252,8 @@ pub(crate) async fn those_behind_a_message_that_fails_to_its_end_are_handled(sho
     });
     // What makes them possible is behind them, and is received as often as they are: it would die at the same moment.
     let [first, second] = early.clone();
-    shop.send_together(shop.output("ShippingQueueUrl"), "web-22", &[first, second, created.to_string()]).await;
+    let together = [first, second, created.to_string()].map(|body| ("web-22", body));
+    shop.send_together(shop.output("ShippingQueueUrl"), &together).await;
     shop.publish(&created).await;
     let letters = shop.take_letters(shop.dead_letters("Shipping"), &early.each_ref().map(String::as_str)).await;
     for letter in &letters {

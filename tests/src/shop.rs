@@ -133,12 +133,12 @@ impl Shop {
         send.set_message_attributes(Some(attributes)).send().await.expect("it is sent");
     }
 
-    /// Sends messages of one group to the queue with that URL, all at once, in their order.
-    pub async fn send_together(&self, url: &str, group: &str, bodies: &[String]) {
+    /// Sends messages, each a group and a body, to the queue with that URL, all at once, in their order.
+    pub async fn send_together(&self, url: &str, messages: &[(&str, String)]) {
         let mut send = self.sqs.send_message_batch().queue_url(url);
-        for (index, body) in bodies.iter().enumerate() {
+        for (index, (group, body)) in messages.iter().enumerate() {
             let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
-            let entry = entry.message_group_id(group).message_deduplication_id(unique());
+            let entry = entry.message_group_id(*group).message_deduplication_id(unique());
             send = send.entries(entry.build().expect("an entry"));
         }
         let answer = send.send().await.expect("an answer");
@@ -223,7 +223,7 @@ impl Shop {
 
     /// How many letters are in a service's dead-letter queue.
     pub async fn letters(&self, service: Service) -> u64 {
-        self.waiting(self.output(&format!("{service}DlqUrl"))).await
+        self.waiting(self.dead_letters(service)).await
     }
 
     /// How often the payment provider has charged for an order. It keeps books of its own, in a table that is nobody's
@@ -258,7 +258,8 @@ impl Shop {
         .await;
     }
 
-    async fn waiting(&self, url: &str) -> u64 {
+    /// How many messages are in the queue with that URL, handed out or not.
+    pub async fn waiting(&self, url: &str) -> u64 {
         use QueueAttributeName::{
             ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesNotVisible as Hidden,
         };

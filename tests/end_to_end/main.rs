@@ -80,7 +80,8 @@ fn trials(stack: Option<&Arc<Stack>>) -> Vec<Trial> {
             an_order_for_missing_goods_is_cancelled,
             of_40_orders_for_10_items_10_are_shipped,
             one_request_sent_16_times_at_once_is_one_order,
-            an_order_of_another_producer_is_fulfilled,
+            an_order_of_another_producer_is_fulfilled_in_each_version,
+            an_order_on_record_in_version_1_is_fulfilled,
             a_provider_that_fails_nine_times_charges_once,
             a_suspicious_order_is_flagged_and_fulfilled,
             every_error_is_a_problem;

@@ -104,8 +104,13 @@ pub(crate) async fn a_bad_message_is_parked_with_its_reason(shop: &Shop) {
         ("an unknown type", spoiled("/type", json!("OrderTeleported")), "unknown event type OrderTeleported"),
         (
             "a later version",
-            spoiled("/dataschema", json!("urn:orderflow:OrderCreated:2")),
-            "unknown schema urn:orderflow:OrderCreated:2 of OrderCreated: this consumer knows urn:orderflow:OrderCreated:1",
+            spoiled("/dataschema", json!("urn:orderflow:OrderCreated:3")),
+            "version 3 of OrderCreated is later than 2, the newest that this consumer knows: upgrade it",
+        ),
+        (
+            "another schema",
+            spoiled("/dataschema", json!("urn:shop:order")),
+            "unknown schema urn:shop:order of OrderCreated: the newest is urn:orderflow:OrderCreated:2",
         ),
         ("no data", spoiled("/data", json!([])), "data is invalid: the document must be an object"),
         ("a missing field", spoiled("/data/total", json!(null)), "data is invalid: /total is required"),
@@ -234,7 +239,7 @@ pub(crate) async fn a_second_order_created_is_parked_by_all_but_the_journal(shop
 pub(crate) async fn an_unknown_type_is_kept_by_the_journal(shop: &Shop) {
     let unknown = event("OrderTeleported", "https://shop.example/web", "web-21", json!({ "to": "Alpha Centauri" }));
     let mut later = foreign_order("web-21", "later");
-    later["dataschema"] = json!("urn:orderflow:OrderCreated:2");
+    later["dataschema"] = json!("urn:orderflow:OrderCreated:3");
     shop.publish(&unknown).await;
     shop.send("Journal", "web-21", &later.to_string()).await;
     shop.wait_for_types("web-21", &["OrderCreated", "OrderTeleported"]).await;

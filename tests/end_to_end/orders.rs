@@ -105,15 +105,43 @@ pub(crate) async fn one_request_sent_16_times_at_once_is_one_order(shop: &Shop) 
     assert_eq!(other.status, 422, "{}", other.body);
 }
 
-pub(crate) async fn an_order_of_another_producer_is_fulfilled(shop: &Shop) {
+pub(crate) async fn an_order_of_another_producer_is_fulfilled_in_each_version(shop: &Shop) {
     shop.stock("foreign", 5).await;
-    let event = foreign_order("web-17", "foreign");
-    shop.publish(&event).await;
-    let shown = shop.wait_for("web-17", "shipped").await;
-    assert_eq!(shown["timeline"][0]["id"], event["id"]);
-    shop.wait_for_types("web-17", &FULFILLED).await;
-    let kept = shop.journal("web-17").await.into_iter().find(|event| event["type"] == "OrderCreated");
-    assert_eq!(kept, Some(event));
+    let newest = foreign_order("web-17", "foreign");
+    for (id, event) in [("web-17", newest), ("web-16", in_version_1(foreign_order("web-16", "foreign")))] {
+        shop.publish(&event).await;
+        let shown = shop.wait_for(id, "shipped").await;
+        assert_eq!(shown["customer"]["name"], "Ada Lovelace");
+        assert_eq!(shown["timeline"][0]["id"], event["id"]);
+        shop.wait_for_types(id, &FULFILLED).await;
+        let kept = shop.journal(id).await.into_iter().find(|event| event["type"] == "OrderCreated");
+        assert_eq!(kept, Some(event));
+    }
+}
+
+/// As an earlier build has stored it, and died before it was published.
+pub(crate) async fn an_order_on_record_in_version_1_is_fulfilled(shop: &Shop) {
+    shop.stock("on-record", 5).await;
+    let mut event = in_version_1(foreign_order("ord_on_record", "on-record"));
+    event["source"] = json!("orderflow/orders");
+    let row = json!({
+        "pk": "ord_on_record",
+        "sk": 1,
+        "at": event["time"],
+        "cause": { "source": "orderflow/orders-api", "id": "request-1", "type": "PlaceOrder" },
+        "events": json!([event]).to_string(),
+    });
+    shop.put_row("Orders", &row).await;
+    let shown = shop.wait_for("ord_on_record", "shipped").await;
+    assert_eq!(shown["customer"]["name"], "Ada Lovelace");
+    shop.wait_for_types("ord_on_record", &FULFILLED).await;
+}
+
+/// The same event as those who know version 1 only say it.
+fn in_version_1(mut event: Value) -> Value {
+    event["dataschema"] = json!("urn:orderflow:OrderCreated:1");
+    event["data"]["customer"].as_object_mut().expect("a customer").remove("name");
+    event
 }
 
 pub(crate) async fn a_provider_that_fails_nine_times_charges_once(shop: &Shop) {

@@ -17,7 +17,7 @@ pub(crate) async fn a_row_that_cannot_be_published_is_copied_whole_and_holds_not
         ("row-large", json!([large]).to_string(), "an event has 300"),
     ];
     for (pk, events, _) in &rows {
-        shop.put_row("Orders", pk, 7, events).await;
+        shop.put_row("Orders", &json!({ "pk": pk, "sk": 7, "events": events })).await;
     }
     let id = shop.order(&order("relay", 1, "pm_card_visa")).await;
     shop.wait_for(&id, "shipped").await;

@@ -214,11 +214,9 @@ impl Shop {
     }
 
     /// Puts a row into a service's table, as nobody but the service should.
-    pub async fn put_row(&self, service: Service, order_id: &str, version: u32, events: &str) {
+    pub async fn put_row(&self, service: Service, row: &Value) {
         let put = self.dynamodb.put_item().table_name(self.output(&format!("{service}TableName")));
-        let put = put.item("pk", AttributeValue::S(order_id.to_owned()));
-        let put = put.item("sk", AttributeValue::N(version.to_string()));
-        put.item("events", AttributeValue::S(events.to_owned())).send().await.expect("it is put");
+        put.set_item(attribute(row).as_m().ok().cloned()).send().await.expect("it is put");
     }
 
     /// How many letters are in a service's dead-letter queue.
@@ -336,6 +334,20 @@ impl Shop {
     pub async fn emulator(&self) -> Emulator {
         let own = self.http.get(format!("{}/_ministack/ses/messages", self.endpoint)).send().await.expect("an answer");
         if own.status().is_success() { Emulator::MiniStack } else { Emulator::LocalStack }
+    }
+}
+
+/// A JSON value as DynamoDB has it.
+fn attribute(value: &Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(truth) => AttributeValue::Bool(*truth),
+        Value::Number(number) => AttributeValue::N(number.to_string()),
+        Value::String(text) => AttributeValue::S(text.clone()),
+        Value::Array(list) => AttributeValue::L(list.iter().map(attribute).collect()),
+        Value::Object(object) => {
+            AttributeValue::M(object.iter().map(|(name, value)| (name.clone(), attribute(value))).collect())
+        }
     }
 }
 

@@ -58,7 +58,7 @@ fn data(kind: EventType) -> Value {
     match kind {
         EventType::OrderCreated => json!({
             "orderId": order,
-            "customer": { "id": "c1", "email": "ada@example.com", "phone": "+4930123456" },
+            "customer": { "id": "c1", "name": "Ada", "email": "ada@example.com", "phone": "+4930123456" },
             "lines": [
                 { "sku": "TEA-GREEN", "quantity": 2, "unitPrice": { "amount": 795, "currency": "EUR" } },
                 { "sku": "CUP", "quantity": 1, "unitPrice": { "amount": 400, "currency": "EUR" } },

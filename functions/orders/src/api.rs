@@ -9,7 +9,7 @@ use orderflow_consumer::port::{Chance, Clock, Log};
 use orderflow_consumer::{
     Cause, Commit, Committed, Failure, History, Ledger, Origin, Outcome, Step, TraceParent, telemetry,
 };
-use orderflow_contracts::{IdKind, OrderCreated, OrderDetails, OrderId, derive_id};
+use orderflow_contracts::{IdKind, NewOrder, OrderCreated, OrderDetails, OrderId, derive_id};
 use serde_json::Value;
 use tracing::info;
 
@@ -56,7 +56,7 @@ impl<L: Log, W: Clock + Chance> OrdersApi<L, W> {
             return Err(Problem::new(StatusCode::BAD_REQUEST, detail)
                 .of_kind("urn:orderflow:problem:malformed", "Malformed request"));
         }
-        let details: OrderDetails = read_body(request)?;
+        let details: OrderDetails = read_body::<NewOrder>(request)?.into();
         let order_id = self.order_id(request, &details, key)?;
         let total = details.total().ok_or_else(|| Failure::permanent("an order that was checked has no total"))?;
         let order = OrderCreated { order_id: order_id.clone(), details, total };
@@ -172,10 +172,16 @@ fn principal(request: &Request) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use futures::executor::block_on;
     use lambda_http::http;
+    use orderflow_consumer::Row;
     use orderflow_consumer::memory::{MemoryLog, World, sample};
-    use orderflow_contracts::{InventoryReserved, ShipmentCreated, ShipmentId, Text};
+    use orderflow_consumer::port::Appended;
+    use orderflow_contracts::{
+        Event, InventoryReserved, Money, PaymentId, PaymentRefunded, RefundId, ShipmentCreated, ShipmentId, Text,
+    };
     use serde_json::json;
 
     use super::*;
@@ -262,6 +268,66 @@ mod tests {
         }
         assert_eq!(shown.body["timeline"][0]["type"], "OrderCreated");
         assert_eq!(shown.body["createdAt"], placed.body["createdAt"]);
+    }
+
+    #[test]
+    fn a_customer_without_a_name_is_the_recipient() {
+        let shop = Shop::new();
+        let mut nameless = order();
+        nameless["customer"].as_object_mut().unwrap().remove("name");
+        let placed = shop.place(&nameless, Some("key-1"));
+        assert_eq!(placed.status, 201);
+        let id = placed.body["orderId"].as_str().unwrap();
+        let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty);
+        assert_eq!(shown.body["customer"], order()["customer"]);
+        for (name, status) in [(json!("Ada Lovelace"), 201), (json!("Grace Hopper"), 422), (json!(7), 422)] {
+            let mut again = order();
+            again["customer"]["name"] = name;
+            let again = shop.place(&again, Some("key-1"));
+            assert_eq!(again.status, status, "{}", again.body);
+        }
+        assert_eq!(shop.published(), ["OrderCreated"]);
+    }
+
+    /// What a build has stored that knew version 1 of `OrderCreated` only: an order of the API, and one of another
+    /// producer.
+    const ROWS_OF_VERSION_1: &str = include_str!("rows_of_version_1.json");
+
+    /// A row as the table has it.
+    fn row(item: &Value) -> Row {
+        let events = item["events"].as_str().unwrap_or("[]");
+        let events: Vec<Value> = serde_json::from_str(events).unwrap();
+        Row {
+            version: serde_json::from_value(item["sk"].clone()).unwrap(),
+            at: serde_json::from_value(item["at"].clone()).unwrap(),
+            cause: serde_json::from_value(item["cause"].clone()).unwrap(),
+            open: item["open"] == true,
+            change: item.get("change").cloned(),
+            events: events.iter().map(|event| Event::from_value(event).unwrap()).collect(),
+        }
+    }
+
+    #[test]
+    fn an_order_that_was_stored_in_version_1_goes_on() {
+        let stored: HashMap<String, Vec<Value>> = serde_json::from_str(ROWS_OF_VERSION_1).unwrap();
+        assert_eq!(stored.len(), 2);
+        for items in stored.values() {
+            let (shop, id) = (Shop::new(), items[0]["pk"].as_str().unwrap());
+            let (path, order_id) = (format!("/orders/{id}"), OrderId::new(id).unwrap());
+            for (item, status) in items.iter().zip(["created", "reserved", "paid", "shipped", "shipped"]) {
+                assert_eq!(block_on(shop.log.append(&order_id, &row(item), &[])), Ok(Appended::Done));
+                let shown = shop.send("GET", &path, &[], Body::Empty).body;
+                assert_eq!(shown["status"], status, "{item}");
+                assert_eq!(shown["customer"]["name"], "Ada Lovelace");
+            }
+            shop.hear(PaymentRefunded {
+                payment_id: PaymentId::of(&order_id),
+                refund_id: RefundId::of(&order_id),
+                amount: Money::new(1490, "EUR").unwrap(),
+                order_id,
+            });
+            assert_eq!(shop.send("GET", &path, &[], Body::Empty).body["payment"]["refunded"], true);
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use orderflow_consumer::{Decider, Rejection, Step};
 use orderflow_contracts::{
-    CancellationReason, Event, EventId, EventType, Money, OrderCancelled, OrderCreated, Payload, PaymentId, ShipmentId,
-    Source, Text, Time,
+    CancellationReason, Event, EventId, EventType, Money, OrderCancelled, OrderCreated, OrderCreatedV1, Payload,
+    PaymentId, ShipmentId, Source, Text, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +110,7 @@ impl From<&Event> for Seen {
 #[serde(rename_all = "camelCase")]
 pub enum Change {
     /// It was created, by the API or by another producer.
+    #[serde(rename = "createdV2")]
     Created {
         /// The event that says so.
         seen: Seen,
@@ -117,6 +118,16 @@ pub enum Change {
         flow: Text,
         /// What was ordered.
         order: Box<OrderCreated>,
+    },
+    /// The same, as it was stored when version 1 of `OrderCreated` was the newest: read, and never written.
+    #[serde(rename = "created")]
+    CreatedV1 {
+        /// The event that says so.
+        seen: Seen,
+        /// The id of the first event of the flow.
+        flow: Text,
+        /// What was ordered.
+        order: Box<OrderCreatedV1>,
     },
     /// Its goods are set aside.
     Reserved(Seen),
@@ -170,6 +181,9 @@ impl Decider for Orders {
                 shipment: None,
                 timeline: vec![seen],
             })),
+            (Order::Unknown, Change::CreatedV1 { seen, flow, order }) => {
+                Self::evolve(Order::Unknown, Change::Created { seen, flow, order: Box::new((*order).into()) })
+            }
             (Order::Known(mut known), change) => {
                 known.add(change);
                 Order::Known(known)
@@ -259,7 +273,7 @@ impl Known {
     fn add(&mut self, change: Change) {
         match change {
             // An order is created once: the ledger refuses any other creation.
-            Change::Created { .. } => {}
+            Change::Created { .. } | Change::CreatedV1 { .. } => {}
             Change::Reserved(seen) => {
                 self.advance(Progress::Reserved);
                 self.timeline.push(seen);

@@ -400,7 +400,7 @@ fn money() -> Money {
 fn created(method: &str) -> Event {
     let created: OrderCreated = serde_json::from_value(json!({
         "orderId": "ord_1",
-        "customer": { "id": "c1", "email": "ada@example.com" },
+        "customer": { "id": "c1", "name": "Ada", "email": "ada@example.com" },
         "lines": [{ "sku": "A-1", "quantity": 2, "unitPrice": { "amount": 995, "currency": "EUR" } }],
         "total": { "amount": 1990, "currency": "EUR" },
         "shippingAddress": {

@@ -156,7 +156,8 @@ impl From<DecodeError> for Failure {
             DecodeError::NotJson(_)
             | DecodeError::NotCloudEvent(_)
             | DecodeError::UnknownType(_)
-            | DecodeError::UnknownVersion { .. }
+            | DecodeError::UnknownSchema { .. }
+            | DecodeError::LaterVersion { .. }
             | DecodeError::WrongSource { .. }
             | DecodeError::InvalidData(_)
             | DecodeError::SubjectDiffers => Kind::Permanent,

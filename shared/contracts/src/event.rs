@@ -1,14 +1,12 @@
 //! An event: a fact about one order, said by the one who may say it.
 
-use std::fmt;
-
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::context::{Context, Envelope, Wire};
-use crate::payload::Payload;
 use crate::read::Faults;
 use crate::text::Source;
+use crate::types::{EventType, Payload};
 
 /// An event that keeps every rule of the contract.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +33,23 @@ impl Event {
     ///
     /// Why the document is not such an event.
     pub fn from_value(document: &Value) -> Result<Self, DecodeError> {
-        Envelope::from_value(document).map_err(DecodeError::NotCloudEvent)?.try_into()
+        let Envelope { context, kind, schema } = Envelope::from_value(document).map_err(DecodeError::NotCloudEvent)?;
+        let kind = EventType::named(&kind).ok_or(DecodeError::UnknownType(kind))?;
+        let Some(version) = kind.version_named(&schema) else {
+            return Err(DecodeError::UnknownSchema { kind, schema });
+        };
+        if version > kind.newest_version() {
+            return Err(DecodeError::LaterVersion { kind, version });
+        }
+        if kind.source().is_some_and(|source| source != context.source) {
+            return Err(DecodeError::WrongSource { kind, said_by: context.source });
+        }
+        let read = Payload::read(kind, version, &document["data"]);
+        let data = read.ok_or(DecodeError::UnknownSchema { kind, schema })?.map_err(DecodeError::InvalidData)?;
+        if data.order_id() != &context.subject {
+            return Err(DecodeError::SubjectDiffers);
+        }
+        Ok(Self { context, data })
     }
 
     /// What kind of fact it is.
@@ -52,26 +66,6 @@ impl Serialize for Event {
     }
 }
 
-impl TryFrom<Envelope> for Event {
-    type Error = DecodeError;
-
-    fn try_from(envelope: Envelope) -> Result<Self, DecodeError> {
-        let Envelope { context, kind, schema, data } = envelope;
-        let kind = EventType::named(&kind).ok_or(DecodeError::UnknownType(kind))?;
-        if schema != kind.schema() {
-            return Err(DecodeError::UnknownVersion { kind, schema });
-        }
-        if kind.source().is_some_and(|source| source != context.source) {
-            return Err(DecodeError::WrongSource { kind, said_by: context.source });
-        }
-        let payload = Payload::read(kind, &data).map_err(DecodeError::InvalidData)?;
-        if payload.order_id() != &context.subject {
-            return Err(DecodeError::SubjectDiffers);
-        }
-        Ok(Self { context, data: payload })
-    }
-}
-
 /// Why a text is not an event. Every one of these is permanent: the same text will never be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -84,13 +78,24 @@ pub enum DecodeError {
     /// Its type is not one of the contract's.
     #[error("unknown event type {0}")]
     UnknownType(String),
-    /// Its type is known, but not in this version; a newer consumer may know it.
-    #[error("unknown schema {schema} of {kind}: this consumer knows {known}, upgrade it", known = kind.schema())]
-    UnknownVersion {
+    /// Its type is known, but its schema is none of that type.
+    #[error("unknown schema {schema} of {kind}: the newest is {known}", known = kind.schema())]
+    UnknownSchema {
         /// The type.
         kind: EventType,
         /// The attribute `dataschema`.
         schema: String,
+    },
+    /// Its type is known, but not yet in this version: a later build of the consumer will know it.
+    #[error(
+        "version {version} of {kind} is later than {known}, the newest that this consumer knows: upgrade it",
+        known = kind.newest_version()
+    )]
+    LaterVersion {
+        /// The type.
+        kind: EventType,
+        /// The version.
+        version: u32,
     },
     /// Its type counts from one source only, and this is another.
     #[error("{kind} does not count from source {said_by}")]
@@ -108,83 +113,6 @@ pub enum DecodeError {
     SubjectDiffers,
 }
 
-/// Lists each type once, with the only source that it counts from.
-macro_rules! event_types {
-    ($($(#[$doc:meta])* $name:ident from $source:expr;)*) => {
-        /// The kinds of facts, all at version 1.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum EventType {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl EventType {
-            /// Every type.
-            pub const ALL: [Self; 0 $(+ { let _ = Self::$name; 1 })*] = [$(Self::$name),*];
-
-            /// The attribute `type`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => stringify!($name),)*
-                }
-            }
-
-            /// The only source from which this type counts; none where anyone may say it.
-            #[must_use]
-            pub const fn source(self) -> Option<Source> {
-                match self {
-                    $(Self::$name => $source,)*
-                }
-            }
-        }
-    };
-}
-
-event_types! {
-    /// An order was accepted. Anyone may produce it.
-    OrderCreated from None;
-    /// An order was given up.
-    OrderCancelled from Some(Source::ORDERS);
-    /// All goods of an order are set aside.
-    InventoryReserved from Some(Source::INVENTORY);
-    /// Goods of an order are missing, and nothing was set aside.
-    InventoryRejected from Some(Source::INVENTORY);
-    /// The goods of an order are available again.
-    InventoryReleased from Some(Source::INVENTORY);
-    /// An order was paid.
-    PaymentProcessed from Some(Source::PAYMENT);
-    /// The payment of an order was declined.
-    PaymentFailed from Some(Source::PAYMENT);
-    /// What was paid for an order was given back.
-    PaymentRefunded from Some(Source::PAYMENT);
-    /// The carrier took an order's shipment.
-    ShipmentCreated from Some(Source::SHIPPING);
-    /// The carrier gave up an order's shipment.
-    ShipmentCancelled from Some(Source::SHIPPING);
-    /// An order looks like fraud.
-    OrderFlagged from Some(Source::SCREENING);
-}
-
-impl EventType {
-    /// The type of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    /// The attribute `dataschema`.
-    #[must_use]
-    pub fn schema(self) -> String {
-        format!("urn:orderflow:{self}:1")
-    }
-}
-
-impl fmt::Display for EventType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -200,13 +128,13 @@ mod tests {
             "subject": "web-17",
             "time": "2026-11-22T09:00:00.000Z",
             "datacontenttype": "application/json",
-            "dataschema": "urn:orderflow:OrderCreated:1",
+            "dataschema": "urn:orderflow:OrderCreated:2",
             "sequence": "00000000000000000001",
             "correlationid": "0193a5c0-7b1e-7c3a-9f00-0123456789ab",
             "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "data": {
                 "orderId": "web-17",
-                "customer": { "id": "c1", "email": "ada@example.com", "phone": "+4930123456" },
+                "customer": { "id": "c1", "name": "Ada Lovelace", "email": "ada@example.com", "phone": "+4930123456" },
                 "lines": [
                     { "sku": "A-1", "quantity": 2, "unitPrice": { "amount": 995, "currency": "EUR" } },
                     { "sku": "A-1", "quantity": 1, "unitPrice": { "amount": 0, "currency": "EUR" } }
@@ -280,9 +208,13 @@ mod tests {
             ("/type", json!("OrderEaten"), "unknown event type OrderEaten"),
             (
                 "/dataschema",
-                json!("urn:orderflow:OrderCreated:2"),
-                "unknown schema urn:orderflow:OrderCreated:2 of OrderCreated: \
-                 this consumer knows urn:orderflow:OrderCreated:1, upgrade it",
+                json!("urn:orderflow:OrderCreated:3"),
+                "version 3 of OrderCreated is later than 2, the newest that this consumer knows: upgrade it",
+            ),
+            (
+                "/dataschema",
+                json!("urn:orderflow:OrderEaten:1"),
+                "unknown schema urn:orderflow:OrderEaten:1 of OrderCreated: the newest is urn:orderflow:OrderCreated:2",
             ),
             ("/subject", json!("web-18"), "subject is not data.orderId"),
             ("/data/lines", json!([]), "data is invalid: /lines must have 1 to 50 items"),
@@ -298,6 +230,7 @@ mod tests {
                 "data is invalid: /lines must sum up to at most 99999999 minor units",
             ),
             ("/data/total/currency", json!("USD"), "data is invalid: /total must have the currency of the lines"),
+            ("/data/customer/name", Value::Null, "data is invalid: /customer/name is required"),
             ("/data/customer/email", json!("nobody"), "data is invalid: /customer/email must be an email address"),
             (
                 "/data/shippingAddress/city",
@@ -313,6 +246,24 @@ mod tests {
             let error = Event::from_value(&with(pointer, value)).expect_err(reason);
             assert_eq!(error.to_string(), reason);
         }
+    }
+
+    #[test]
+    fn version_1_of_an_order_has_the_name_of_its_recipient() {
+        let newest = Event::from_value(&with("/data/customer/name", json!("Ada"))).unwrap();
+        let mut first = with("/dataschema", json!("urn:orderflow:OrderCreated:1"));
+        // What version 1 does not know is ignored, as in every version.
+        for name in [json!("Grace"), json!({ "first": "Grace" }), Value::Null] {
+            first["data"]["customer"]["name"] = name;
+            assert_eq!(Event::from_value(&first), Ok(newest.clone()));
+        }
+        first["data"]["customer"]["email"] = json!("nobody");
+        first["data"]["total"]["currency"] = json!("USD");
+        let error = Event::from_value(&first).expect_err("a rule is broken").to_string();
+        assert_eq!(
+            error,
+            "data is invalid: /customer/email must be an email address; /total must have the currency of the lines"
+        );
     }
 
     #[test]

@@ -27,21 +27,26 @@ mod context;
 mod event;
 mod id;
 mod money;
+mod older;
 mod payload;
 mod read;
+mod request;
 mod text;
 mod time;
+mod types;
 
 pub use context::{Context, Envelope, Extensions, SPEC_VERSION};
-pub use event::{DecodeError, Event, EventType};
+pub use event::{DecodeError, Event};
 pub use id::{EventId, IdKind, OrderId, PaymentId, RefundId, ShipmentId, derive_id};
 pub use money::{MAX_AMOUNT, Money};
+pub use older::{CustomerV1, OrderCreatedV1};
 pub use payload::{
     Address, CancellationReason, Customer, FlagReason, InventoryRejected, InventoryReleased, InventoryReserved, Line,
-    MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged, Payload, PaymentFailed,
-    PaymentFailure, PaymentProcessed, PaymentRefunded, Quantity, Score, ShipmentCancelled, ShipmentCreated, Shortage,
-    StockLine,
+    MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged, PaymentFailed, PaymentFailure,
+    PaymentProcessed, PaymentRefunded, Quantity, Score, ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
 };
 pub use read::{Fault, Faults, Node, Read, parse};
+pub use request::{NewCustomer, NewOrder};
 pub use text::{Email, Invalid, PaymentMethod, Sku, Source, Text};
 pub use time::Time;
+pub use types::{EventType, Payload};

@@ -5,12 +5,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::event::EventType;
 use crate::id::{OrderId, PaymentId, RefundId, ShipmentId};
 use crate::money::{MAX_AMOUNT, Money};
-use crate::read::{Faults, Node, Read, parse};
+use crate::read::{Faults, Node, Read};
 use crate::text::{Email, PaymentMethod, Sku, Text};
 
 /// The most lines that an order may have.
@@ -25,23 +23,26 @@ const MAX_PIECES: i64 = MAX_LINES as i64 * MAX_QUANTITY as i64;
 
 /// Says how an object is read: each field, whether it is required, and its name on the wire.
 macro_rules! reads {
-    ($name:ident { $($field:ident: $how:ident($wire:literal $(, $most:expr)?)),* $(,)? }) => {
-        impl Read for $name {
-            fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+    ($name:ident { $($field:ident: $how:ident($wire:literal $(, $limit:expr)?)),* $(,)? }) => {
+        impl $crate::read::Read for $name {
+            fn read(node: &$crate::read::Node<'_>, faults: &mut $crate::read::Faults) -> Option<Self> {
                 node.object(faults)?;
                 // Each field is read before the first failure ends the reading: all faults are to be found.
-                $(let $field = node.$how($wire, $($most,)? faults);)*
+                $(let $field = node.$how($wire, $($limit,)? faults);)*
                 Some(Self { $($field: $field?),* })
             }
         }
     };
 }
+pub(crate) use reads;
 
 /// The buyer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// The shop's own id of the customer.
     pub id: Text,
+    /// What they are called.
+    pub name: Text,
     /// Where mails go.
     pub email: Email,
     /// Where short messages go; only a number of E.164, such as `+4930123456`, can be reached.
@@ -49,7 +50,7 @@ pub struct Customer {
     pub phone: Option<Text>,
 }
 
-reads!(Customer { id: required("id"), email: required("email"), phone: optional("phone") });
+reads!(Customer { id: required("id"), name: required("name"), email: required("email"), phone: optional("phone") });
 
 /// How many pieces: 1 to [`MAX_QUANTITY`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +132,7 @@ reads!(Address {
     country: required("country"),
 });
 
-/// What a customer decides about an order: the body of `POST /orders`, and the heart of `OrderCreated`.
+/// What a customer decides about an order: the heart of `OrderCreated`.
 ///
 /// Read from JSON it keeps every rule: 1 to [`MAX_LINES`] lines, one currency, a sum of at most [`MAX_AMOUNT`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,30 +171,32 @@ fn total_of(lines: &[Line]) -> Option<Money> {
     lines.iter().try_fold(None, |sum, line| line.unit_price.add_to(line.quantity.get(), sum).map(Some)).flatten()
 }
 
-impl Read for OrderDetails {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        node.object(faults)?;
-        let customer = node.required("customer", faults);
-        let lines = node.list::<Line>("lines", MAX_LINES, faults);
-        let shipping_address = node.required("shippingAddress", faults);
-        let payment_method = node.required("paymentMethod", faults);
-        if let Some(lines) = &lines {
-            check_sum(lines, &node.field("lines"), faults);
-        }
-        Some(Self {
-            customer: customer?,
-            lines: lines?,
-            shipping_address: shipping_address?,
-            payment_method: payment_method?,
-        })
-    }
-}
+reads!(OrderDetails {
+    customer: required("customer"),
+    lines: lines("lines"),
+    shipping_address: required("shippingAddress"),
+    payment_method: required("paymentMethod"),
+});
 
-fn check_sum(lines: &[Line], node: &Node<'_>, faults: &mut Faults) {
-    if lines.iter().any(|line| line.unit_price.currency() != lines[0].unit_price.currency()) {
-        faults.add(node, "must all have the same currency");
-    } else if total_of(lines).is_none() {
-        faults.add(node, format!("must sum up to at most {MAX_AMOUNT} minor units"));
+impl Node<'_> {
+    /// The lines of an order, which have one currency and a sum.
+    pub(crate) fn lines(&self, name: &str, faults: &mut Faults) -> Option<Vec<Line>> {
+        let lines = self.list::<Line>(name, MAX_LINES, faults)?;
+        if lines.iter().any(|line| line.unit_price.currency() != lines[0].unit_price.currency()) {
+            faults.add(&self.field(name), "must all have the same currency");
+        } else if total_of(&lines).is_none() {
+            faults.add(&self.field(name), format!("must sum up to at most {MAX_AMOUNT} minor units"));
+        }
+        Some(lines)
+    }
+
+    /// What is to be paid for `lines`, if those could be read.
+    pub(crate) fn total(&self, name: &str, lines: Option<&[Line]>, faults: &mut Faults) -> Option<Money> {
+        let total: Money = self.required(name, faults)?;
+        if lines.is_some_and(|lines| lines[0].unit_price.currency() != total.currency()) {
+            faults.add(&self.field(name), "must have the currency of the lines");
+        }
+        Some(total)
     }
 }
 
@@ -216,12 +219,7 @@ impl Read for OrderCreated {
         let details = OrderDetails::read(node, faults);
         node.value().filter(|value| value.is_object())?;
         let order_id = node.required("orderId", faults);
-        let total = node.required::<Money>("total", faults);
-        if let (Some(details), Some(total)) = (&details, &total)
-            && details.lines[0].unit_price.currency() != total.currency()
-        {
-            faults.add(&node.field("total"), "must have the currency of the lines");
-        }
+        let total = node.total("total", details.as_ref().map(|details| details.lines.as_slice()), faults);
         Some(Self { order_id: order_id?, details: details?, total: total? })
     }
 }
@@ -496,65 +494,3 @@ pub struct OrderFlagged {
 }
 
 reads!(OrderFlagged { order_id: required("orderId"), score: required("score"), reasons: list("reasons", 100) });
-
-/// Lists each payload once.
-macro_rules! payloads {
-    ($($name:ident),* $(,)?) => {
-        /// What an event says, by its type.
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-        #[serde(untagged)]
-        #[expect(clippy::large_enum_variant, reason = "the large one is the first of every order, and is rarely moved")]
-        pub enum Payload {
-            $(
-                #[doc = concat!("See [`", stringify!($name), "`].")]
-                $name($name),
-            )*
-        }
-
-        impl Payload {
-            /// The type of the event that says this.
-            #[must_use]
-            pub const fn kind(&self) -> EventType {
-                match self {
-                    $(Self::$name(_) => EventType::$name,)*
-                }
-            }
-
-            /// The order that this is about.
-            #[must_use]
-            pub const fn order_id(&self) -> &OrderId {
-                match self {
-                    $(Self::$name(payload) => &payload.order_id,)*
-                }
-            }
-
-            pub(crate) fn read(kind: EventType, data: &Value) -> Result<Self, Faults> {
-                match kind {
-                    $(EventType::$name => parse(data).map(Self::$name),)*
-                }
-            }
-        }
-
-        $(
-            impl From<$name> for Payload {
-                fn from(payload: $name) -> Self {
-                    Self::$name(payload)
-                }
-            }
-        )*
-    };
-}
-
-payloads!(
-    OrderCreated,
-    OrderCancelled,
-    InventoryReserved,
-    InventoryRejected,
-    InventoryReleased,
-    PaymentProcessed,
-    PaymentFailed,
-    PaymentRefunded,
-    ShipmentCreated,
-    ShipmentCancelled,
-    OrderFlagged,
-);

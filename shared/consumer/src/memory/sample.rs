@@ -16,7 +16,7 @@ pub fn order(order_id: &str) -> OrderCreated {
     let price = |amount: i64| json!({ "amount": amount, "currency": "EUR" });
     let order = json!({
         "orderId": order_id,
-        "customer": { "id": "cus_1", "email": "ada@example.com", "phone": "+4930123456" },
+        "customer": { "id": "cus_1", "name": "Ada Lovelace", "email": "ada@example.com", "phone": "+4930123456" },
         "lines": [
             { "sku": "A-1", "quantity": 2, "unitPrice": price(995) },
             { "sku": "B-2", "quantity": 1, "unitPrice": price(700) },

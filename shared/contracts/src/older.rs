@@ -1,0 +1,69 @@
+//! Shapes of older versions, each with what makes the next one of it.
+//!
+//! They are read for as long as anybody may send them or a row may have them, and never written.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::OrderId;
+use crate::money::Money;
+use crate::payload::{Address, Customer, Line, OrderCreated, OrderDetails, reads};
+use crate::text::{Email, PaymentMethod, Text};
+
+/// An order was accepted: version 1, in which the buyer has no name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderCreatedV1 {
+    /// The order.
+    pub order_id: OrderId,
+    /// Who buys.
+    pub customer: CustomerV1,
+    /// What is bought.
+    pub lines: Vec<Line>,
+    /// Where it goes.
+    pub shipping_address: Address,
+    /// How it is paid.
+    pub payment_method: PaymentMethod,
+    /// What is to be paid, in the currency of the lines.
+    pub total: Money,
+}
+
+/// The buyer, without a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerV1 {
+    /// The shop's own id of the customer.
+    pub id: Text,
+    /// Where mails go.
+    pub email: Email,
+    /// Where short messages go; only a number of E.164, such as `+4930123456`, can be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Text>,
+}
+
+reads!(CustomerV1 { id: required("id"), email: required("email"), phone: optional("phone") });
+
+reads!(OrderCreatedV1 {
+    order_id: required("orderId"),
+    customer: required("customer"),
+    lines: lines("lines"),
+    shipping_address: required("shippingAddress"),
+    payment_method: required("paymentMethod"),
+    total: total("total", lines.as_deref()),
+});
+
+/// Who buys has the name of who receives the goods.
+impl From<OrderCreatedV1> for OrderCreated {
+    fn from(order: OrderCreatedV1) -> Self {
+        let CustomerV1 { id, email, phone } = order.customer;
+        let name = order.shipping_address.name.clone();
+        Self {
+            order_id: order.order_id,
+            details: OrderDetails {
+                customer: Customer { id, name, email, phone },
+                lines: order.lines,
+                shipping_address: order.shipping_address,
+                payment_method: order.payment_method,
+            },
+            total: order.total,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What is asked of the shop over HTTP, and becomes an event.
+
+use crate::payload::{Address, Customer, Line, OrderDetails, reads};
+use crate::text::{Email, PaymentMethod, Text};
+
+/// The body of `POST /orders`. It keeps the rules of [`OrderDetails`], which it becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOrder {
+    /// Who buys.
+    pub customer: NewCustomer,
+    /// What is bought.
+    pub lines: Vec<Line>,
+    /// Where it goes.
+    pub shipping_address: Address,
+    /// How it is paid.
+    pub payment_method: PaymentMethod,
+}
+
+/// The buyer, as they name themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCustomer {
+    /// The shop's own id of the customer.
+    pub id: Text,
+    /// What they are called; without a name they are the recipient of the goods.
+    pub name: Option<Text>,
+    /// Where mails go.
+    pub email: Email,
+    /// Where short messages go; only a number of E.164, such as `+4930123456`, can be reached.
+    pub phone: Option<Text>,
+}
+
+reads!(NewOrder {
+    customer: required("customer"),
+    lines: lines("lines"),
+    shipping_address: required("shippingAddress"),
+    payment_method: required("paymentMethod"),
+});
+
+reads!(NewCustomer { id: required("id"), name: optional("name"), email: required("email"), phone: optional("phone") });
+
+impl From<NewOrder> for OrderDetails {
+    fn from(order: NewOrder) -> Self {
+        let NewCustomer { id, name, email, phone } = order.customer;
+        let name = name.unwrap_or_else(|| order.shipping_address.name.clone());
+        Self {
+            customer: Customer { id, name, email, phone },
+            lines: order.lines,
+            shipping_address: order.shipping_address,
+            payment_method: order.payment_method,
+        }
+    }
+}

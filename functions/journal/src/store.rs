@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use orderflow_consumer::Outcome;
-use orderflow_consumer::aws::classify;
+use orderflow_consumer::aws::put_if;
 
 use crate::entry::Entry;
 
@@ -65,13 +64,7 @@ impl JournalStore for DynamoJournal {
             .table_name(&self.table)
             .set_item(Some(HashMap::from(item)))
             .condition_expression("attribute_not_exists(pk)");
-        match put.send().await {
-            Ok(_) => Ok(Appended::Done),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(Appended::Before)
-            }
-            Err(error) => Err(classify("PutItem", &error)),
-        }
+        Ok(if put_if(put).await? { Appended::Done } else { Appended::Before })
     }
 
     /// The function may do nothing but put, so it asks for a put that cannot be: that of an entry which is there already,

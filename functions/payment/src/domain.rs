@@ -6,11 +6,13 @@
 //!      │                      │                     │   │                │ OrderCancelled
 //!      │ OrderCancelled       │ OrderCancelled      │   │ declined       ▼
 //!      ▼                      ▼                     │   ▼            refunding ──► refunded
-//!   cancelled ◄───────────────┘                     │ failed             ▲
-//!                                                   │   ┊ charged        │
-//!      OrderCancelled, and the provider knows       ▼   ▼ after all      │
-//!      of no charge (yet)                      unsettled ┄┄► owed ───────┘
+//!   cancelled ◄───────────────┴─────────────────────┘ failed
+//!                               OrderCancelled, and the provider has
+//!                               cancelled what it had not charged yet
 //! ```
+//!
+//! An order that is cancelled while it is charging is cancelled at the provider first. So nobody who is still at work on
+//! the charge can charge any more, and what was charged before is found, and refunded.
 
 use orderflow_consumer::{Decider, Rejection, Step};
 use orderflow_contracts::{
@@ -52,13 +54,6 @@ pub enum State {
         /// What was charged.
         amount: Money,
     },
-    /// It was charged although it had been cancelled: the money must go back.
-    Owed {
-        /// The id of the charge.
-        payment: PaymentId,
-        /// What was charged.
-        amount: Money,
-    },
     /// It may be refunded at any moment from now on, or have been refunded: only the provider knows.
     Refunding {
         /// The id of the charge.
@@ -70,14 +65,8 @@ pub enum State {
     },
     /// The charge was declined.
     Failed,
-    /// It was cancelled, and nobody had meant to charge it.
+    /// It was cancelled before it was charged, and never will be.
     Cancelled,
-    /// It was cancelled while it was charging. The provider knew of no charge then, but whoever meant to charge may do
-    /// so yet: their event is not handled, and when it comes again it has to ask once more.
-    Unsettled {
-        /// The id of the charge.
-        payment: PaymentId,
-    },
     /// The money went back.
     Refunded,
 }
@@ -107,7 +96,7 @@ pub enum Change {
     },
     /// The provider has declined to charge.
     Declined,
-    /// The order was cancelled before it was charged, as far as is known.
+    /// The order was cancelled before it was charged, and so was the charge, if anybody had meant to charge.
     Cancelled,
     /// From here on the provider may be asked to refund.
     RefundIntended {
@@ -130,8 +119,8 @@ pub enum Effect {
         /// From where.
         method: PaymentMethod,
     },
-    /// Find out whether this was charged, and do not charge it.
-    Settle {
+    /// See to it that this is never charged, or find out that it was.
+    Cancel {
         /// Under which id.
         payment: PaymentId,
     },
@@ -163,8 +152,8 @@ pub enum Answer {
         /// Why.
         reason: PaymentFailure,
     },
-    /// There is no charge of that id, at the moment.
-    NotCharged,
+    /// It is not charged, and never will be.
+    Cancelled,
     /// It is refunded.
     Refunded,
 }
@@ -186,12 +175,10 @@ impl Decider for Payment {
             (Change::ChargeIntended { payment }, State::Due { total, method }) => {
                 State::Charging { payment, total, method }
             }
-            (Change::Charged { payment, amount }, State::Charging { .. }) => State::Paid { payment, amount },
-            (Change::Charged { payment, amount }, _) => State::Owed { payment, amount },
+            (Change::Charged { payment, amount }, _) => State::Paid { payment, amount },
             (Change::Declined, _) => State::Failed,
-            (Change::Cancelled, State::Charging { payment, .. }) => State::Unsettled { payment },
             (Change::Cancelled, _) => State::Cancelled,
-            (Change::RefundIntended { refund }, State::Paid { payment, amount } | State::Owed { payment, amount }) => {
+            (Change::RefundIntended { refund }, State::Paid { payment, amount }) => {
                 State::Refunding { payment, refund, amount }
             }
             (Change::Refunded, _) => State::Refunded,
@@ -205,7 +192,7 @@ impl Decider for Payment {
         match &event.data {
             Payload::OrderCreated(created) => Ok(on_created(state, created)),
             Payload::InventoryReserved(_) => on_reserved(state, order, answer),
-            Payload::OrderCancelled(_) => Ok(on_cancelled(state, order, answer)),
+            Payload::OrderCancelled(_) => on_cancelled(state, order, answer),
             _ => on_another(state),
         }
     }
@@ -231,8 +218,8 @@ fn on_created(state: &State, created: &OrderCreated) -> Next {
     }
 }
 
-/// The goods are there: charge. This event is the one whose attempts charge, and so the one that has to see to what
-/// came of it: it counts as handled only when that is known.
+/// The goods are there: charge. This event is the one whose attempts charge, and so it counts as handled only when it is
+/// known what came of it.
 fn on_reserved(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
     Ok(match (state, answer) {
         (State::Unknown, _) => return Err(UNKNOWN),
@@ -241,40 +228,43 @@ fn on_reserved(state: &State, order: &OrderId, answer: Option<&Answer>) -> Resul
             charged(Step::record, order, payment, *amount)
         }
         (State::Charging { .. }, Some(Answer::Declined { payment, reason })) => declined(order, payment, reason),
-        (State::Charging { payment, total, method }, Some(Answer::NotCharged | Answer::Refunded) | None) => {
+        (State::Charging { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
+        (State::Charging { payment, total, method }, Some(Answer::Refunded) | None) => {
             Step::Perform(Effect::Charge { payment: payment.clone(), amount: *total, method: method.clone() })
         }
-        (State::Failed | State::Cancelled | State::Unsettled { .. }, Some(Answer::Charged { payment, amount })) => {
-            charged(Step::record_and_go_on, order, payment, *amount)
-        }
-        (State::Unsettled { payment }, None) => Step::Perform(Effect::Settle { payment: payment.clone() }),
-        (State::Owed { .. }, _) => intend_refund(order),
-        (State::Refunding { payment, refund, amount }, _) => refunding(order, payment, refund, *amount, answer),
+        (State::Failed | State::Cancelled, Some(Answer::Charged { .. })) => return Err(charged_after_all()),
         (
-            State::Paid { .. } | State::Failed | State::Cancelled | State::Unsettled { .. } | State::Refunded,
+            State::Paid { .. } | State::Refunding { .. } | State::Failed | State::Cancelled | State::Refunded,
             Some(_) | None,
         ) => Step::Nothing,
     })
 }
 
 /// The order is given up: what was charged goes back, and what was not is not charged any more.
-fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Next {
-    match (state, answer) {
-        (State::Unknown | State::Due { .. }, _) | (State::Charging { .. }, Some(Answer::NotCharged)) => {
+fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
+    Ok(match (state, answer) {
+        (State::Unknown | State::Due { .. }, _) | (State::Charging { .. }, Some(Answer::Cancelled)) => {
             Step::record(Change::Cancelled)
         }
         (State::Charging { payment, .. }, Some(Answer::Refunded) | None) => {
-            Step::Perform(Effect::Settle { payment: payment.clone() })
+            Step::Perform(Effect::Cancel { payment: payment.clone() })
         }
         (State::Charging { .. }, Some(Answer::Declined { payment, reason })) => declined(order, payment, reason),
-        (
-            State::Charging { .. } | State::Failed | State::Cancelled | State::Unsettled { .. },
-            Some(Answer::Charged { payment, amount }),
-        ) => charged(Step::record_and_go_on, order, payment, *amount),
-        (State::Paid { .. } | State::Owed { .. }, _) => intend_refund(order),
+        (State::Charging { .. }, Some(Answer::Charged { payment, amount })) => {
+            charged(Step::record_and_go_on, order, payment, *amount)
+        }
+        (State::Paid { .. }, _) => intend_refund(order),
         (State::Refunding { payment, refund, amount }, _) => refunding(order, payment, refund, *amount, answer),
-        (State::Failed | State::Cancelled | State::Unsettled { .. } | State::Refunded, Some(_) | None) => Step::Nothing,
-    }
+        (State::Failed | State::Cancelled, Some(Answer::Charged { .. })) => return Err(charged_after_all()),
+        (State::Failed | State::Cancelled | State::Refunded, Some(_) | None) => Step::Nothing,
+    })
+}
+
+/// The provider promises that this cannot be.
+fn charged_after_all() -> Rejection {
+    Rejection::Forbidden(
+        "the provider has charged what it had declined or cancelled: a person has to decide".to_owned(),
+    )
 }
 
 fn on_another(state: &State) -> Result<Next, Rejection> {

@@ -24,7 +24,7 @@ impl<P: PaymentProvider> Effects<Payment> for Hands<P> {
             Effect::Charge { payment, amount, method } => {
                 self.charge(ChargeRequest { payment, amount, method }, standing).await
             }
-            Effect::Settle { payment } => Ok(self.settle(&payment).await?.unwrap_or(Answer::NotCharged)),
+            Effect::Cancel { payment } => Ok(answer(&payment, self.provider.cancel(&payment).await?)),
             Effect::Refund { payment, refund, amount } => self.refund(&payment, &refund, amount, standing).await,
         }
     }
@@ -38,17 +38,12 @@ impl<P: PaymentProvider> Hands<P> {
 
     async fn charge(&self, request: ChargeRequest, standing: Standing) -> Outcome<Answer> {
         if standing == Standing::Found
-            && let Some(answer) = self.settle(&request.payment).await?
+            && let Some(charge) = self.provider.find(&request.payment).await?
         {
-            return Ok(answer);
+            return Ok(answer(&request.payment, charge.verdict));
         }
         let verdict = self.provider.charge(&request).await?;
         Ok(answer(&request.payment, verdict))
-    }
-
-    async fn settle(&self, payment: &PaymentId) -> Outcome<Option<Answer>> {
-        let charge = self.provider.find(payment).await?;
-        Ok(charge.map(|charge| answer(payment, charge.verdict)))
     }
 
     async fn refund(
@@ -74,5 +69,6 @@ fn answer(payment: &PaymentId, verdict: Verdict) -> Answer {
     match verdict {
         Verdict::Succeeded(amount) => Answer::Charged { payment, amount },
         Verdict::Declined(reason) => Answer::Declined { payment, reason },
+        Verdict::Cancelled => Answer::Cancelled,
     }
 }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 /// A company that moves money, such as Stripe or Adyen.
 ///
 /// It makes sure that a request that is repeated under the same id does its work once, but only for a while: Stripe
-/// forgets its idempotency keys after 24 hours. What it has charged it never forgets. So a request is repeated only
-/// after [`PaymentProvider::find`] has said that it did not arrive.
+/// forgets its idempotency keys after 24 hours. What it has charged or cancelled it never forgets. So a request is
+/// repeated only after [`PaymentProvider::find`] has said that it did not arrive.
 pub trait PaymentProvider {
-    /// Charges, or declines to: both are answers.
+    /// Charges, or declines to, or says that it was cancelled: all three are answers.
     ///
     /// # Errors
     ///
@@ -23,6 +23,14 @@ pub trait PaymentProvider {
     ///
     /// The provider cannot be asked.
     async fn find(&self, payment: &PaymentId) -> Result<Option<Charge>, ProviderError>;
+
+    /// Sees to it that nothing is charged under that id from now on, by whatever request, however late it arrives. What
+    /// was charged or declined before stays, and is the answer. With Stripe this is to cancel a `PaymentIntent`.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was cancelled.
+    async fn cancel(&self, payment: &PaymentId) -> Result<Verdict, ProviderError>;
 
     /// Gives back all of a charge.
     ///
@@ -52,7 +60,7 @@ pub struct Charge {
     pub refund: Option<RefundId>,
 }
 
-/// What came of a charge.
+/// What came of a charge that was asked for, or cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
@@ -60,6 +68,8 @@ pub enum Verdict {
     Succeeded(Money),
     /// Nothing was charged, and never will be.
     Declined(PaymentFailure),
+    /// Nothing was charged, and never will be: it was cancelled first.
+    Cancelled,
 }
 
 /// Why a provider did not answer.
@@ -94,6 +104,10 @@ impl<T: PaymentProvider> PaymentProvider for &T {
 
     async fn find(&self, payment: &PaymentId) -> Result<Option<Charge>, ProviderError> {
         T::find(self, payment).await
+    }
+
+    async fn cancel(&self, payment: &PaymentId) -> Result<Verdict, ProviderError> {
+        T::cancel(self, payment).await
     }
 
     async fn refund(&self, payment: &PaymentId, refund: &RefundId, amount: Money) -> Result<(), ProviderError> {

@@ -12,6 +12,7 @@
 //!
 //! It is as honest as real ones about repeated requests: for 24 hours a repetition gets the first answer, and after
 //! that it is a new request. A charge is made once more then; a refund is refused, for all the money is back already.
+//! What was cancelled is never charged.
 
 mod conformance;
 mod dynamo;
@@ -54,7 +55,8 @@ pub trait Books {
     /// It is unknown whether it was counted.
     async fn count_attempt(&self, payment: &PaymentId) -> Result<u32, ProviderError>;
 
-    /// Enters a charge of `now`, unless there is one that was made after `forgotten`. Answers whether it was entered.
+    /// Enters what came of a charge at `now`, unless there is a charge that was made after `forgotten`, or it was
+    /// cancelled at any time. Answers whether it was entered.
     ///
     /// # Errors
     ///
@@ -92,6 +94,11 @@ impl<B: Books, W: Clock> Simulation<B, W> {
         Self { books, clock }
     }
 
+    async fn first_verdict(&self, payment: &PaymentId) -> Result<Verdict, ProviderError> {
+        let first = self.books.entry(payment).await?.charge.map(|(verdict, _)| verdict);
+        first.ok_or_else(|| ProviderError::Unavailable("the books contradict themselves".to_owned()))
+    }
+
     /// The moment up to which requests are forgotten by `now`.
     fn forgotten(now: Time) -> Time {
         let lifetime = i64::try_from(KEY_LIFETIME.as_millis()).unwrap_or(i64::MAX);
@@ -117,8 +124,7 @@ impl<B: Books, W: Clock> PaymentProvider for Simulation<B, W> {
         if self.books.enter_charge(payment, &verdict, now, Self::forgotten(now)).await? {
             return Ok(verdict);
         }
-        let first = self.books.entry(payment).await?.charge.map(|(verdict, _)| verdict);
-        first.ok_or_else(|| ProviderError::Unavailable("the books contradict themselves".to_owned()))
+        self.first_verdict(payment).await
     }
 
     async fn find(&self, payment: &PaymentId) -> Result<Option<Charge>, ProviderError> {
@@ -126,12 +132,23 @@ impl<B: Books, W: Clock> PaymentProvider for Simulation<B, W> {
         Ok(charge.map(|(verdict, _)| Charge { verdict, refund: refund.map(|(id, _)| id) }))
     }
 
+    async fn cancel(&self, payment: &PaymentId) -> Result<Verdict, ProviderError> {
+        // No charge was made before 1970, so that none is forgotten.
+        let (cancelled, never) = (Verdict::Cancelled, Time::from_millis(0));
+        if self.books.enter_charge(payment, &cancelled, self.clock.now(), never).await? {
+            return Ok(cancelled);
+        }
+        self.first_verdict(payment).await
+    }
+
     async fn refund(&self, payment: &PaymentId, refund: &RefundId, amount: Money) -> Result<(), ProviderError> {
         let refused = |why: &str| Err(ProviderError::Refused(why.to_owned()));
         match self.books.entry(payment).await?.charge {
             Some((Verdict::Succeeded(charged), _)) if charged == amount => {}
             Some((Verdict::Succeeded(_), _)) => return refused("a refund must be of all that was charged"),
-            Some((Verdict::Declined(_), _)) | None => return refused("there is no charge of that id to refund"),
+            Some((Verdict::Declined(_) | Verdict::Cancelled, _)) | None => {
+                return refused("there is no charge of that id to refund");
+            }
         }
         let now = self.clock.now();
         if self.books.enter_refund(payment, refund, now).await? {
@@ -198,7 +215,7 @@ impl Behaviour {
 fn taken(verdict: &Verdict) -> u32 {
     match verdict {
         Verdict::Succeeded(_) => 1,
-        Verdict::Declined(_) => 0,
+        Verdict::Declined(_) | Verdict::Cancelled => 0,
     }
 }
 

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::LocalBoxFuture;
-use orderflow_consumer::memory::{MemoryLog, Pace, Paced, World, sample};
-use orderflow_consumer::port::{Chance, Log};
+use orderflow_consumer::memory::{MemoryLog, Pace, Paced, World, overlap, sample};
+use orderflow_consumer::port::Log;
 use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, Outcome, Process};
 use orderflow_contracts::{Email, Event, OrderId, Payload, Source, Text, Time};
 
@@ -26,16 +25,16 @@ impl Shop {
         Self { world: World::new(7), log: MemoryLog::default(), sightings: MemorySightings::default() }
     }
 
-    async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled, Kind> {
+    async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
         let hands = Hands::new(Paced { port: &self.sightings, pace });
         let process = Process::<Screening, _, _, _>::new(ledger, hands);
-        let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
-        process.handle(event, &delivery).await.map_err(|failure| failure.kind())
+        process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
 
     fn handle(&self, event: &Event) -> Result<Handled, Kind> {
-        self.attempt(event, &Pace::of(u32::MAX)).now_or_never().expect("nothing holds it")
+        let handled = self.attempt(event, &Pace::of(u32::MAX)).now_or_never().expect("nothing holds it");
+        handled.map_err(|failure| failure.kind())
     }
 
     fn handle_all<'a>(&self, events: impl IntoIterator<Item = &'a Event>) {
@@ -232,22 +231,11 @@ fn attempts_that_overlap_agree_and_one_of_a_burst_sees_all_of_it() {
     let mut seen = BTreeSet::new();
     for seed in 0..500 {
         let shop = Shop::new();
-        let chance = World::new(seed);
         shop.handle_all(&burst(8));
         // The last two of ten, each of them handed out twice.
         let events = [order(8, 8), order(8, 8), order(9, 9), order(9, 9)];
-        let paces = [Pace::of(0), Pace::of(0), Pace::of(0), Pace::of(0)];
-        let attempts = events.iter().zip(&paces).map(|(event, pace)| Some(shop.attempt(event, pace).boxed_local()));
-        let mut attempts: Vec<Option<LocalBoxFuture<'_, _>>> = attempts.collect();
-        while attempts.iter().any(Option::is_some) {
-            let turn = usize::try_from(chance.below(4)).unwrap();
-            let Some(attempt) = &mut attempts[turn] else { continue };
-            paces[turn].grant(1);
-            if let Some(result) = attempt.now_or_never() {
-                assert!(result.is_ok(), "{result:?}");
-                attempts[turn] = None;
-            }
-        }
+        let again = overlap(&events, 0, &World::new(seed), &async |event, pace| shop.attempt(event, pace).await);
+        assert_eq!(again, []);
         let flags = shop.flags();
         // The other may have seen the last one under its customer, and not yet under its address.
         assert_eq!(flags.values().max(), Some(&80), "{flags:?}");

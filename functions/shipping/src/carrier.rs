@@ -6,9 +6,10 @@ use orderflow_contracts::{Address, ShipmentId, Text};
 /// A company that carries parcels, such as DHL or UPS.
 ///
 /// It makes sure that a booking that is repeated under the same id is made once, but only for a while. What it has
-/// booked it never forgets. So a booking is repeated only after [`Carrier::find`] has said that it did not arrive.
+/// booked or cancelled it never forgets. So a booking is repeated only after [`Carrier::find`] has said that it did not
+/// arrive.
 pub trait Carrier {
-    /// Books.
+    /// Books, or says that it was cancelled: both are answers.
     ///
     /// # Errors
     ///
@@ -21,6 +22,14 @@ pub trait Carrier {
     ///
     /// The carrier cannot be asked.
     async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError>;
+
+    /// Sees to it that nothing is booked under that id from now on, by whatever request, however late it arrives. What
+    /// was booked before stays, and is the answer.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was cancelled.
+    async fn cancel(&self, shipment: &ShipmentId) -> Result<Booking, CarrierError>;
 
     /// Gives up a booking.
     ///
@@ -39,15 +48,20 @@ pub struct BookingRequest {
     pub address: Address,
 }
 
-/// A booking as the carrier has it.
+/// What came of a booking that was asked for, or cancelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Booking {
-    /// Who carries it: many a carrier's API is a broker's.
-    pub carrier: Text,
-    /// The number to follow it by.
-    pub tracking_number: Text,
-    /// Whether it was given up.
-    pub voided: bool,
+pub enum Booking {
+    /// It is booked.
+    Made {
+        /// Who carries it: many a carrier's API is a broker's.
+        carrier: Text,
+        /// The number to follow it by.
+        tracking_number: Text,
+        /// Whether it was given up.
+        voided: bool,
+    },
+    /// It was not booked, and never will be: it was cancelled first.
+    Cancelled,
 }
 
 /// Why a carrier did not do what it was asked for.
@@ -82,6 +96,10 @@ impl<T: Carrier> Carrier for &T {
 
     async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError> {
         T::find(self, shipment).await
+    }
+
+    async fn cancel(&self, shipment: &ShipmentId) -> Result<Booking, CarrierError> {
+        T::cancel(self, shipment).await
     }
 
     async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {

@@ -6,11 +6,13 @@
 //!      │                       │                        │                  │ OrderCancelled
 //!      │ OrderCancelled        │ OrderCancelled         │                  ▼
 //!      ▼                       ▼                        │               voiding ──► voided
-//!   cancelled ◄────────────────┘                        │                  ▲
-//!                                                       ▼                  ┊ booked after all
-//!      OrderCancelled, and the carrier knows        unsettled ┄┄┄┄┄┄┄┄┄┄┄┄┄┘
-//!      of no booking (yet)
+//!   cancelled ◄────────────────┴────────────────────────┘
+//!                               OrderCancelled, and the carrier has
+//!                               cancelled what it had not booked yet
 //! ```
+//!
+//! An order that is cancelled while it is booking is cancelled at the carrier first. So nobody who is still at work on the
+//! booking can book any more, and what was booked before is found, and voided.
 
 use orderflow_consumer::{Decider, Rejection, Step};
 use orderflow_contracts::{
@@ -51,14 +53,8 @@ pub enum State {
         /// The id of the shipment.
         shipment: ShipmentId,
     },
-    /// It was cancelled, and nobody had meant to book it.
+    /// It was cancelled before it was booked, and never will be.
     Cancelled,
-    /// It was cancelled while it was booking. The carrier knew of no shipment then, but whoever meant to book may do
-    /// so yet: their event is not handled, and when it comes again it has to ask once more.
-    Unsettled {
-        /// The id of the shipment.
-        shipment: ShipmentId,
-    },
     /// The carrier has given it up.
     Voided,
 }
@@ -77,12 +73,12 @@ pub enum Change {
         /// Under which id.
         shipment: ShipmentId,
     },
-    /// The carrier has taken it. If the order is cancelled by then, this is the intent to void it, too.
+    /// The carrier has taken it.
     Booked {
         /// Under which id.
         shipment: ShipmentId,
     },
-    /// The order was cancelled before it was booked, as far as is known.
+    /// The order was cancelled before it was booked, and so was the booking, if anybody had meant to book.
     Cancelled,
     /// From here on the carrier may be asked to give it up.
     VoidIntended,
@@ -100,8 +96,8 @@ pub enum Effect {
         /// Where it goes.
         address: Address,
     },
-    /// Find out whether this was booked, and do not book it.
-    Settle {
+    /// See to it that this is never booked, or find out that it was.
+    Cancel {
         /// Under which id.
         shipment: ShipmentId,
     },
@@ -124,8 +120,8 @@ pub enum Answer {
         /// The carrier's number to follow it by.
         tracking_number: Text,
     },
-    /// There is no shipment of that id, at the moment.
-    NotBooked,
+    /// It is not booked, and never will be.
+    Cancelled,
     /// It is voided.
     Voided,
 }
@@ -145,11 +141,8 @@ impl Decider for Shipping {
         match (change, state) {
             (Change::Ordered { address }, _) => State::Ready { address },
             (Change::BookingIntended { shipment }, State::Ready { address }) => State::Booking { shipment, address },
-            (Change::Booked { shipment }, State::Booking { .. }) => State::Shipped { shipment },
-            (Change::Booked { shipment }, _) | (Change::VoidIntended, State::Shipped { shipment }) => {
-                State::Voiding { shipment }
-            }
-            (Change::Cancelled, State::Booking { shipment, .. }) => State::Unsettled { shipment },
+            (Change::Booked { shipment }, _) => State::Shipped { shipment },
+            (Change::VoidIntended, State::Shipped { shipment }) => State::Voiding { shipment },
             (Change::Cancelled, _) => State::Cancelled,
             (Change::Voided, _) => State::Voided,
             // There are no other intents: see `decide`.
@@ -162,7 +155,7 @@ impl Decider for Shipping {
         match &event.data {
             Payload::OrderCreated(created) => Ok(on_created(state, created)),
             Payload::PaymentProcessed(_) => on_paid(state, order, answer),
-            Payload::OrderCancelled(_) => Ok(on_cancelled(state, order, answer)),
+            Payload::OrderCancelled(_) => on_cancelled(state, order, answer),
             _ => on_another(state),
         }
     }
@@ -183,8 +176,8 @@ fn on_created(state: &State, created: &OrderCreated) -> Next {
     }
 }
 
-/// The order is paid: ship it. This event is the one whose attempts book, and so the one that has to see to what came
-/// of it: it counts as handled only when that is known.
+/// The order is paid: ship it. This event is the one whose attempts book, and so it counts as handled only when it is
+/// known what came of it.
 fn on_paid(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
     Ok(match (state, answer) {
         (State::Unknown, _) => return Err(UNKNOWN),
@@ -192,37 +185,39 @@ fn on_paid(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Ne
         (State::Booking { .. }, Some(Answer::Booked { shipment, carrier, tracking_number })) => {
             booked(Step::record, order, shipment, carrier, tracking_number)
         }
-        (State::Booking { shipment, address }, Some(Answer::NotBooked | Answer::Voided) | None) => {
+        (State::Booking { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
+        (State::Booking { shipment, address }, Some(Answer::Voided) | None) => {
             Step::Perform(Effect::Book { shipment: shipment.clone(), address: address.clone() })
         }
-        (State::Cancelled | State::Unsettled { .. }, Some(Answer::Booked { shipment, carrier, tracking_number })) => {
-            booked(Step::record_and_go_on, order, shipment, carrier, tracking_number)
-        }
-        (State::Unsettled { shipment }, None) => Step::Perform(Effect::Settle { shipment: shipment.clone() }),
-        (State::Voiding { shipment }, _) => voiding(order, shipment, answer),
-        (State::Shipped { .. } | State::Cancelled | State::Unsettled { .. } | State::Voided, Some(_) | None) => {
+        (State::Cancelled, Some(Answer::Booked { .. })) => return Err(booked_after_all()),
+        (State::Shipped { .. } | State::Voiding { .. } | State::Cancelled | State::Voided, Some(_) | None) => {
             Step::Nothing
         }
     })
 }
 
 /// The order is given up: what was booked is voided, and what was not is not booked any more.
-fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Next {
-    match (state, answer) {
-        (State::Unknown | State::Ready { .. }, _) | (State::Booking { .. }, Some(Answer::NotBooked)) => {
+fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
+    Ok(match (state, answer) {
+        (State::Unknown | State::Ready { .. }, _) | (State::Booking { .. }, Some(Answer::Cancelled)) => {
             Step::record(Change::Cancelled)
         }
         (State::Booking { shipment, .. }, Some(Answer::Voided) | None) => {
-            Step::Perform(Effect::Settle { shipment: shipment.clone() })
+            Step::Perform(Effect::Cancel { shipment: shipment.clone() })
         }
-        (
-            State::Booking { .. } | State::Cancelled | State::Unsettled { .. },
-            Some(Answer::Booked { shipment, carrier, tracking_number }),
-        ) => booked(Step::record_and_go_on, order, shipment, carrier, tracking_number),
+        (State::Booking { .. }, Some(Answer::Booked { shipment, carrier, tracking_number })) => {
+            booked(Step::record_and_go_on, order, shipment, carrier, tracking_number)
+        }
         (State::Shipped { .. }, _) => Step::record_and_go_on(Change::VoidIntended),
         (State::Voiding { shipment }, _) => voiding(order, shipment, answer),
-        (State::Cancelled | State::Unsettled { .. } | State::Voided, Some(_) | None) => Step::Nothing,
-    }
+        (State::Cancelled, Some(Answer::Booked { .. })) => return Err(booked_after_all()),
+        (State::Cancelled | State::Voided, Some(_) | None) => Step::Nothing,
+    })
+}
+
+/// The carrier promises that this cannot be.
+fn booked_after_all() -> Rejection {
+    Rejection::Forbidden("the carrier has booked what it had cancelled: a person has to decide".to_owned())
 }
 
 fn on_another(state: &State) -> Result<Next, Rejection> {

@@ -22,7 +22,7 @@ impl<C: Carrier> Effects<Shipping> for Hands<C> {
     async fn perform(&self, effect: Effect, standing: Standing, _: &Delivery<'_>) -> Outcome<Answer> {
         match effect {
             Effect::Book { shipment, address } => self.book(BookingRequest { shipment, address }, standing).await,
-            Effect::Settle { shipment } => Ok(self.settle(&shipment).await?.unwrap_or(Answer::NotBooked)),
+            Effect::Cancel { shipment } => Ok(answer(&shipment, self.carrier.cancel(&shipment).await?)),
             Effect::Void { shipment } => self.void(&shipment, standing).await,
         }
     }
@@ -36,23 +36,17 @@ impl<C: Carrier> Hands<C> {
 
     async fn book(&self, request: BookingRequest, standing: Standing) -> Outcome<Answer> {
         if standing == Standing::Found
-            && let Some(answer) = self.settle(&request.shipment).await?
+            && let Some(booking) = self.carrier.find(&request.shipment).await?
         {
-            return Ok(answer);
+            return Ok(answer(&request.shipment, booking));
         }
         let booking = self.carrier.book(&request).await?;
         Ok(answer(&request.shipment, booking))
     }
 
-    async fn settle(&self, shipment: &ShipmentId) -> Outcome<Option<Answer>> {
-        let booking = self.carrier.find(shipment).await?;
-        Ok(booking.map(|booking| answer(shipment, booking)))
-    }
-
     async fn void(&self, shipment: &ShipmentId, standing: Standing) -> Outcome<Answer> {
         if standing == Standing::Found
-            && let Some(booking) = self.carrier.find(shipment).await?
-            && booking.voided
+            && let Some(Booking::Made { voided: true, .. }) = self.carrier.find(shipment).await?
         {
             return Ok(Answer::Voided);
         }
@@ -63,6 +57,10 @@ impl<C: Carrier> Hands<C> {
 
 /// Whether it was voided since makes no difference here: it was booked, and that is to be told.
 fn answer(shipment: &ShipmentId, booking: Booking) -> Answer {
-    let Booking { carrier, tracking_number, voided: _ } = booking;
-    Answer::Booked { shipment: shipment.clone(), carrier, tracking_number }
+    match booking {
+        Booking::Made { carrier, tracking_number, voided: _ } => {
+            Answer::Booked { shipment: shipment.clone(), carrier, tracking_number }
+        }
+        Booking::Cancelled => Answer::Cancelled,
+    }
 }

@@ -10,7 +10,8 @@
 //! | any other | booked |
 //!
 //! It is as honest as real ones about repeated requests: for 24 hours a repetition gets the first answer, and after
-//! that it is a new request. It is booked once more then; voiding is refused, for it is voided already.
+//! that it is a new request. It is booked once more then; voiding is refused, for it is voided already. What was
+//! cancelled is never booked.
 //!
 //! It keeps no address: nothing that it is asked later needs one.
 
@@ -55,13 +56,21 @@ pub trait Register {
     /// It is unknown whether it was counted.
     async fn count_attempt(&self, shipment: &ShipmentId) -> Result<u32, CarrierError>;
 
-    /// Enters a booking, unless there is one that was made after `forgotten`. Answers whether it was entered.
+    /// Enters a booking, unless there is one that was made after `forgotten`, or it was cancelled. Answers whether it was
+    /// entered.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was entered.
     async fn enter_booking(&self, shipment: &ShipmentId, booked: Booked, forgotten: Time)
     -> Result<bool, CarrierError>;
+
+    /// Enters that it was cancelled, unless there is a booking. To enter it twice is to enter it once.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was entered.
+    async fn enter_cancellation(&self, shipment: &ShipmentId) -> Result<(), CarrierError>;
 
     /// Enters that it was given up at `now`, unless it was before. Answers whether it was entered.
     ///
@@ -78,6 +87,8 @@ pub struct Entry {
     pub booked: Option<Booked>,
     /// How often it was booked. More than once is what a client of the carrier must never cause.
     pub bookings: u32,
+    /// Whether it was cancelled before it was booked.
+    pub cancelled: bool,
     /// When it was given up.
     pub voided_at: Option<Time>,
 }
@@ -95,6 +106,11 @@ impl<R: Register, W: Clock> Simulation<R, W> {
     /// A carrier with this register, and this clock to forget by.
     pub fn new(register: R, clock: W) -> Self {
         Self { register, clock }
+    }
+
+    async fn first(&self, shipment: &ShipmentId) -> Result<Booking, CarrierError> {
+        let first = self.find(shipment).await?;
+        first.ok_or_else(|| CarrierError::Unavailable("the register contradicts itself".to_owned()))
     }
 
     /// The moment up to which requests are forgotten by `now`.
@@ -117,13 +133,21 @@ impl<R: Register, W: Clock> Carrier for Simulation<R, W> {
             Behaviour::Refuses => return refused("it does not deliver there"),
         };
         let at = self.clock.now();
-        self.register.enter_booking(shipment, Booked { at, voidable }, Self::forgotten(at)).await?;
-        Ok(booking(shipment, false))
+        if self.register.enter_booking(shipment, Booked { at, voidable }, Self::forgotten(at)).await? {
+            return Ok(booking(shipment, false));
+        }
+        self.first(shipment).await
     }
 
     async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError> {
-        let Entry { booked, voided_at, .. } = self.register.entry(shipment).await?;
-        Ok(booked.map(|_| booking(shipment, voided_at.is_some())))
+        let Entry { booked, cancelled, voided_at, .. } = self.register.entry(shipment).await?;
+        let booking = booked.map(|_| booking(shipment, voided_at.is_some()));
+        Ok(booking.or(cancelled.then_some(Booking::Cancelled)))
+    }
+
+    async fn cancel(&self, shipment: &ShipmentId) -> Result<Booking, CarrierError> {
+        self.register.enter_cancellation(shipment).await?;
+        self.first(shipment).await
     }
 
     async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
@@ -150,7 +174,7 @@ fn refused<T>(why: &str) -> Result<T, CarrierError> {
 /// The tracking number is the shipment's id in another dress.
 fn booking(shipment: &ShipmentId, voided: bool) -> Booking {
     let digits: String = shipment.as_str().chars().skip("shp_".len()).take(14).collect();
-    Booking {
+    Booking::Made {
         carrier: Text::shortened("Simulated Parcel Service"),
         tracking_number: Text::shortened(&format!("SPS{}", digits.to_uppercase())),
         voided,
@@ -173,6 +197,10 @@ impl<T: Register> Register for &T {
         forgotten: Time,
     ) -> Result<bool, CarrierError> {
         T::enter_booking(self, shipment, booked, forgotten).await
+    }
+
+    async fn enter_cancellation(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
+        T::enter_cancellation(self, shipment).await
     }
 
     async fn enter_void(&self, shipment: &ShipmentId, now: Time) -> Result<bool, CarrierError> {

@@ -1,5 +1,6 @@
 use orderflow_consumer::Step;
-use orderflow_contracts::{CancellationReason, Context, EventId, Extensions, InventoryReserved, OrderCancelled, Time};
+use orderflow_consumer::memory::sample::{self, event};
+use orderflow_contracts::{CancellationReason, InventoryReserved, OrderCancelled};
 use serde_json::json;
 
 use super::*;
@@ -7,14 +8,14 @@ use super::*;
 /// What a decision comes to.
 type Decision = Result<Next, Rejection>;
 
-/// Every answer that an attempt may come back with: none, charged, declined, not charged, refunded.
+/// Every answer that an attempt may come back with: none, charged, declined, cancelled, refunded.
 fn answers() -> [Option<Answer>; 5] {
     let declined = Answer::Declined { payment: payment(), reason: reason() };
-    [None, Some(charged_answer()), Some(declined), Some(Answer::NotCharged), Some(Answer::Refunded)]
+    [None, Some(charged_answer()), Some(declined), Some(Answer::Cancelled), Some(Answer::Refunded)]
 }
 
 /// Given, then: what `payload` comes to after these changes, with each of the [`answers`].
-fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 5]); 10]) {
+fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 5]); 8]) {
     let event = event(payload);
     for (given, then) in rows {
         let state = state(given);
@@ -35,11 +36,9 @@ fn order_created() {
             (&due(), known()),
             (&charging(), known()),
             (&paid(), known()),
-            (&owed(), known()),
             (&refunding(), known()),
             (&failed(), known()),
             (&cancelled(), known()),
-            (&unsettled(), known()),
             (&refunded(), known()),
         ],
     );
@@ -47,41 +46,39 @@ fn order_created() {
 
 #[test]
 fn inventory_reserved() {
-    let nothing = || Step::Nothing;
+    let nothing = || Ok(Step::Nothing);
+    let cancel = || Step::record(Change::Cancelled);
     check(
         reserved(),
         [
             (UNKNOWN, same(Err(UNKNOWN_ORDER))),
             (&due(), same(Ok(Step::record_and_go_on(intent())))),
-            (&charging(), [charge(), done(Step::record), decline(), charge(), charge()].map(Ok)),
-            (&paid(), same(Ok(nothing()))),
-            (&owed(), same(Ok(go_on_to_refund()))),
-            (&refunding(), [refund(), refund(), refund(), refund(), give_back()].map(Ok)),
-            (&failed(), [nothing(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
-            (&cancelled(), [nothing(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
-            (&unsettled(), [settle(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
-            (&refunded(), same(Ok(nothing()))),
+            (&charging(), [charge(), done(Step::record), decline(), cancel(), charge()].map(Ok)),
+            (&paid(), same(nothing())),
+            (&refunding(), same(nothing())),
+            (&failed(), [nothing(), charged_after_all(), nothing(), nothing(), nothing()]),
+            (&cancelled(), [nothing(), charged_after_all(), nothing(), nothing(), nothing()]),
+            (&refunded(), same(nothing())),
         ],
     );
 }
 
 #[test]
 fn order_cancelled() {
-    let nothing = || Step::Nothing;
+    let nothing = || Ok(Step::Nothing);
     let cancel = || Step::record(Change::Cancelled);
+    let ask = || Step::Perform(Effect::Cancel { payment: payment() });
     check(
         OrderCancelled { order_id: order(), reason: CancellationReason::CustomerRequest },
         [
             (UNKNOWN, same(Ok(cancel()))),
             (&due(), same(Ok(cancel()))),
-            (&charging(), [settle(), done(Step::record_and_go_on), decline(), cancel(), settle()].map(Ok)),
+            (&charging(), [ask(), done(Step::record_and_go_on), decline(), cancel(), ask()].map(Ok)),
             (&paid(), same(Ok(go_on_to_refund()))),
-            (&owed(), same(Ok(go_on_to_refund()))),
             (&refunding(), [refund(), refund(), refund(), refund(), give_back()].map(Ok)),
-            (&failed(), [nothing(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
-            (&cancelled(), [nothing(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
-            (&unsettled(), [nothing(), done(Step::record_and_go_on), nothing(), nothing(), nothing()].map(Ok)),
-            (&refunded(), same(Ok(nothing()))),
+            (&failed(), [nothing(), charged_after_all(), nothing(), nothing(), nothing()]),
+            (&cancelled(), [nothing(), charged_after_all(), nothing(), nothing(), nothing()]),
+            (&refunded(), same(nothing())),
         ],
     );
 }
@@ -96,11 +93,9 @@ fn whatever_is_not_listed_is_early_for_an_unknown_order_and_nothing_for_a_known_
             (&due(), known()),
             (&charging(), known()),
             (&paid(), known()),
-            (&owed(), known()),
             (&refunding(), known()),
             (&failed(), known()),
             (&cancelled(), known()),
-            (&unsettled(), known()),
             (&refunded(), known()),
         ],
     );
@@ -123,16 +118,10 @@ fn the_states_are_what_the_changes_made_of_them() {
         (&due(), State::Due { total, method: method() }),
         (&charging(), State::Charging { payment: payment.clone(), total, method: method() }),
         (&paid(), State::Paid { payment: payment.clone(), amount }),
-        (&owed(), State::Owed { payment: payment.clone(), amount }),
-        (&[&failed()[..], &[charged_change()]].concat(), State::Owed { payment: payment.clone(), amount }),
         (&refunding(), State::Refunding { payment: payment.clone(), refund: RefundId::of(&order()), amount }),
-        (
-            &[&owed()[..], &[refund_intent()]].concat(),
-            State::Refunding { payment: payment.clone(), refund: RefundId::of(&order()), amount },
-        ),
         (&failed(), State::Failed),
         (&cancelled(), State::Cancelled),
-        (&unsettled(), State::Unsettled { payment: payment.clone() }),
+        (&[&charging()[..], &[Change::Cancelled]].concat(), State::Cancelled),
         (&refunded(), State::Refunded),
     ] {
         assert_eq!(state(given), then, "{given:?}");
@@ -151,7 +140,7 @@ fn what_is_published_tells_the_change() {
 /// Rows are never changed, so every later build has to read them like this.
 #[test]
 fn changes_are_stored_like_this() {
-    let total = json!({ "amount": 1990, "currency": "EUR" });
+    let total = json!({ "amount": 3685, "currency": "EUR" });
     for (change, stored) in [
         (ordered(), json!({ "ordered": { "total": total, "method": "pm_card_visa" } })),
         (intent(), json!({ "chargeIntended": { "payment": "pay_1ez6m7xhq1v6vjcndwmdyvsfys" } })),
@@ -181,10 +170,6 @@ fn paid() -> Vec<Change> {
     vec![ordered(), intent(), charged_change()]
 }
 
-fn owed() -> Vec<Change> {
-    vec![ordered(), intent(), Change::Cancelled, charged_change()]
-}
-
 fn refunding() -> Vec<Change> {
     vec![ordered(), intent(), charged_change(), refund_intent()]
 }
@@ -195,10 +180,6 @@ fn failed() -> Vec<Change> {
 
 fn cancelled() -> Vec<Change> {
     vec![ordered(), Change::Cancelled]
-}
-
-fn unsettled() -> Vec<Change> {
-    vec![ordered(), intent(), Change::Cancelled]
 }
 
 fn refunded() -> Vec<Change> {
@@ -233,8 +214,9 @@ fn charge() -> Next {
     Step::Perform(Effect::Charge { payment: payment(), amount: money(), method: method() })
 }
 
-fn settle() -> Next {
-    Step::Perform(Effect::Settle { payment: payment() })
+fn charged_after_all() -> Decision {
+    let why = "the provider has charged what it had declined or cancelled: a person has to decide";
+    Err(Rejection::Forbidden(why.to_owned()))
 }
 
 fn refund() -> Next {
@@ -279,7 +261,7 @@ fn payment() -> PaymentId {
 }
 
 fn money() -> Money {
-    Money::new(1990, "EUR").unwrap()
+    created().total
 }
 
 fn method() -> PaymentMethod {
@@ -291,31 +273,5 @@ fn reserved() -> InventoryReserved {
 }
 
 fn created() -> OrderCreated {
-    serde_json::from_value(json!({
-        "orderId": "ord_1",
-        "customer": { "id": "c1", "name": "Ada", "email": "ada@example.com" },
-        "lines": [{ "sku": "A-1", "quantity": 2, "unitPrice": { "amount": 995, "currency": "EUR" } }],
-        "total": { "amount": 1990, "currency": "EUR" },
-        "shippingAddress": {
-            "name": "Ada", "line1": "Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
-        },
-        "paymentMethod": "pm_card_visa"
-    }))
-    .unwrap()
-}
-
-fn event(payload: impl Into<Payload>) -> Event {
-    let context = Context {
-        id: EventId::from_parts(0, [0; 10]),
-        source: Source::ORDERS,
-        subject: order(),
-        time: Time::from_millis(0),
-        sequence: None,
-        correlation_id: None,
-        causation_id: None,
-        trace_parent: None,
-        trace_state: None,
-        extensions: Extensions::new(),
-    };
-    Event { context, data: payload.into() }
+    sample::order("ord_1")
 }

@@ -20,6 +20,7 @@ use crate::provider::{Charge, ChargeRequest, PaymentProvider, ProviderError, Ver
 pub async fn check_conformance(provider: &impl PaymentProvider, world: &World) -> Result<(), Box<dyn Error>> {
     methods_decide(provider).await?;
     passing_failures_pass(provider).await?;
+    what_is_cancelled_is_never_charged(provider, world).await?;
     refunds_are_made_once(provider, world).await?;
     repetitions_are_forgotten(provider, world).await
 }
@@ -39,7 +40,7 @@ async fn methods_decide(provider: &impl PaymentProvider) -> Result<(), Box<dyn E
         match (&verdict, code) {
             (Verdict::Succeeded(amount), None) => assert_eq!(*amount, request.amount, "{method}"),
             (Verdict::Declined(reason), Some(code)) => assert_eq!(reason.code.as_str(), code, "{method}"),
-            (Verdict::Succeeded(_) | Verdict::Declined(_), _) => panic!("{method}: {verdict:?}"),
+            (Verdict::Succeeded(_) | Verdict::Declined(_) | Verdict::Cancelled, _) => panic!("{method}: {verdict:?}"),
         }
         assert_eq!(provider.charge(&request).await?, verdict, "{method} again");
         let found = Charge { verdict, refund: None };
@@ -60,6 +61,28 @@ async fn passing_failures_pass(provider: &impl PaymentProvider) -> Result<(), Bo
         assert!(matches!(provider.charge(&other).await, Err(ProviderError::Unavailable(_))), "each charge by itself");
     }
     assert_eq!(provider.charge(&other).await?, Verdict::Succeeded(other.amount));
+    Ok(())
+}
+
+async fn what_is_cancelled_is_never_charged(
+    provider: &impl PaymentProvider,
+    world: &World,
+) -> Result<(), Box<dyn Error>> {
+    let (new, charged) = (request("cancelled", "pm_card_visa")?, request("too-late", "pm_card_visa")?);
+    let declined = request("declined-before", "pm_card_visa_chargeDeclined")?;
+    let before = [provider.charge(&charged).await?, provider.charge(&declined).await?];
+    world.pass(KEY_LIFETIME);
+    for _ in 0..2 {
+        assert_eq!(provider.cancel(&new.payment).await?, Verdict::Cancelled);
+        assert_eq!(provider.charge(&new).await?, Verdict::Cancelled);
+        let after = [provider.cancel(&charged.payment).await?, provider.cancel(&declined.payment).await?];
+        assert_eq!(after, before, "what was done before is not undone, even if its key is forgotten");
+        world.pass(KEY_LIFETIME);
+    }
+    let found = Charge { verdict: Verdict::Cancelled, refund: None };
+    assert_eq!(provider.find(&new.payment).await?, Some(found));
+    let refund = provider.refund(&new.payment, &RefundId::new("rfd_0")?, new.amount).await;
+    assert!(matches!(refund, Err(ProviderError::Refused(_))), "nothing was charged");
     Ok(())
 }
 

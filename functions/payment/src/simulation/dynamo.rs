@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use orderflow_consumer::aws::classify;
+use orderflow_consumer::aws::{classify, update_if};
 use orderflow_consumer::{Failure, Kind};
 use orderflow_contracts::{PaymentId, RefundId, Time};
 
@@ -57,16 +56,19 @@ impl Books for DynamoBooks {
         now: Time,
         forgotten: Time,
     ) -> Result<bool, ProviderError> {
-        let verdict_json = serde_json::to_string(verdict).map_err(|_| unintelligible(payment))?;
+        let json = |verdict| serde_json::to_string(verdict).map(text).map_err(|_| unintelligible(payment));
         let update = self
             .update(payment)
             .update_expression("SET verdict = :verdict, chargedAt = :now ADD charges :taken")
-            .condition_expression("attribute_not_exists(chargedAt) OR chargedAt <= :forgotten")
-            .expression_attribute_values(":verdict", text(verdict_json))
+            .condition_expression(
+                "attribute_not_exists(chargedAt) OR chargedAt <= :forgotten AND verdict <> :cancelled",
+            )
+            .expression_attribute_values(":verdict", json(verdict)?)
+            .expression_attribute_values(":cancelled", json(&Verdict::Cancelled)?)
             .expression_attribute_values(":now", number(now.as_millis()))
             .expression_attribute_values(":forgotten", number(forgotten.as_millis()))
             .expression_attribute_values(":taken", number(taken(verdict).into()));
-        entered(update).await
+        Ok(update_if(update).await?)
     }
 
     async fn enter_refund(&self, payment: &PaymentId, refund: &RefundId, now: Time) -> Result<bool, ProviderError> {
@@ -76,18 +78,7 @@ impl Books for DynamoBooks {
             .condition_expression("attribute_not_exists(refund)")
             .expression_attribute_values(":refund", text(refund.as_str()))
             .expression_attribute_values(":now", number(now.as_millis()));
-        entered(update).await
-    }
-}
-
-/// Sends an update, and answers whether its condition held.
-async fn entered(update: UpdateItemFluentBuilder) -> Result<bool, ProviderError> {
-    match update.send().await {
-        Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-            Ok(false)
-        }
-        Err(error) => Err(classify("UpdateItem", &error).into()),
+        Ok(update_if(update).await?)
     }
 }
 

@@ -36,7 +36,8 @@ impl Books for MemoryBooks {
     ) -> Result<bool, ProviderError> {
         let mut entries = self.entries.borrow_mut();
         let entry = entries.entry(payment.clone()).or_default();
-        if entry.charge.as_ref().is_some_and(|(_, at)| *at > forgotten) {
+        let stays = |(verdict, at): &(Verdict, Time)| *at > forgotten || *verdict == Verdict::Cancelled;
+        if entry.charge.as_ref().is_some_and(stays) {
             return Ok(false);
         }
         entry.charge = Some((verdict.clone(), now));

@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use orderflow_consumer::Outcome;
-use orderflow_consumer::aws::classify;
+use orderflow_consumer::aws::{classify, put_if};
 use orderflow_contracts::{OrderId, Time};
 
 use super::{MAX_COUNTED, Sightings};
@@ -42,13 +41,7 @@ impl Sightings for DynamoSightings {
             .item("sk", text(format!("{}#{order}", sortable(at.as_millis()))))
             .item("expiresAt", AttributeValue::N(expires_at.to_string()))
             .condition_expression("attribute_not_exists(pk)");
-        match put.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(())
-            }
-            Err(error) => Err(classify("PutItem", &error)),
-        }
+        put_if(put).await.map(drop)
     }
 
     async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Outcome<u32> {

@@ -20,6 +20,7 @@ use crate::carrier::{Booking, BookingRequest, Carrier, CarrierError};
 pub async fn check_conformance(carrier: &impl Carrier, world: &World) -> Result<(), Box<dyn Error>> {
     addresses_decide(carrier).await?;
     passing_failures_pass(carrier).await?;
+    what_is_cancelled_is_never_booked(carrier, world).await?;
     shipments_are_voided_once(carrier, world).await?;
     repetitions_are_forgotten(carrier, world).await
 }
@@ -29,7 +30,7 @@ async fn addresses_decide(carrier: &impl Carrier) -> Result<(), Box<dyn Error>> 
         let request = request(order, postal_code)?;
         assert_eq!(carrier.find(&request.shipment).await?, None, "{postal_code}");
         let booking = carrier.book(&request).await?;
-        assert!(!booking.voided && booking.tracking_number.as_str().starts_with("SPS"), "{postal_code}");
+        assert!(tracking_number(&booking).as_str().starts_with("SPS"), "{postal_code}");
         assert_eq!(carrier.book(&request).await?, booking, "{postal_code} again");
         assert_eq!(carrier.find(&request.shipment).await?, Some(booking), "{postal_code}");
     }
@@ -37,7 +38,38 @@ async fn addresses_decide(carrier: &impl Carrier) -> Result<(), Box<dyn Error>> 
     assert!(matches!(carrier.book(&refused).await, Err(CarrierError::Refused(_))));
     assert_eq!(carrier.find(&refused.shipment).await?, None);
     let (one, other) = (request("a", "10115")?, request("b", "10115")?);
-    assert_ne!(carrier.book(&one).await?.tracking_number, carrier.book(&other).await?.tracking_number);
+    assert_ne!(tracking_number(&carrier.book(&one).await?), tracking_number(&carrier.book(&other).await?));
+    Ok(())
+}
+
+/// That of a booking that was made, and not given up.
+fn tracking_number(booking: &Booking) -> &Text {
+    let Booking::Made { tracking_number, voided: false, .. } = booking else { panic!("{booking:?}") };
+    tracking_number
+}
+
+fn voided(booking: Booking) -> Booking {
+    match booking {
+        Booking::Made { carrier, tracking_number, .. } => Booking::Made { carrier, tracking_number, voided: true },
+        Booking::Cancelled => panic!("it was cancelled"),
+    }
+}
+
+async fn what_is_cancelled_is_never_booked(carrier: &impl Carrier, world: &World) -> Result<(), Box<dyn Error>> {
+    let (new, before, given_up) = (request("k", "10115")?, request("l", "10115")?, request("m", "10115")?);
+    let booking = carrier.book(&before).await?;
+    let given_up_booking = voided(carrier.book(&given_up).await?);
+    carrier.void(&given_up.shipment).await?;
+    world.pass(KEY_LIFETIME);
+    for _ in 0..2 {
+        assert_eq!(carrier.cancel(&new.shipment).await?, Booking::Cancelled);
+        assert_eq!(carrier.book(&new).await?, Booking::Cancelled);
+        assert_eq!(carrier.cancel(&before.shipment).await?, booking, "what was booked before is not undone");
+        assert_eq!(carrier.cancel(&given_up.shipment).await?, given_up_booking);
+        world.pass(KEY_LIFETIME);
+    }
+    assert_eq!(carrier.find(&new.shipment).await?, Some(Booking::Cancelled));
+    assert!(matches!(carrier.void(&new.shipment).await, Err(CarrierError::Refused(_))), "nothing was booked");
     Ok(())
 }
 
@@ -62,7 +94,7 @@ async fn shipments_are_voided_once(carrier: &impl Carrier, world: &World) -> Res
     let booking = carrier.book(&shipped).await?;
     carrier.void(&shipped.shipment).await?;
     carrier.void(&shipped.shipment).await?;
-    let voided = Some(Booking { voided: true, ..booking });
+    let voided = Some(voided(booking));
     assert_eq!(carrier.find(&shipped.shipment).await?, voided);
     world.pass(KEY_LIFETIME);
     assert!(refused(&shipped).await, "the repetition is forgotten");

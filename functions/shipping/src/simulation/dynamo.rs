@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use orderflow_consumer::aws::classify;
+use orderflow_consumer::aws::{classify, update_if};
 use orderflow_consumer::{Failure, Kind};
 use orderflow_contracts::{ShipmentId, Time};
 
@@ -58,12 +57,24 @@ impl Register for DynamoRegister {
         let update = self
             .update(shipment)
             .update_expression("SET bookedAt = :at, voidable = :voidable ADD bookings :one")
-            .condition_expression("attribute_not_exists(bookedAt) OR bookedAt <= :forgotten")
+            .condition_expression(
+                "attribute_not_exists(cancelled) AND (attribute_not_exists(bookedAt) OR bookedAt <= :forgotten)",
+            )
             .expression_attribute_values(":at", number(booked.at.as_millis()))
             .expression_attribute_values(":voidable", AttributeValue::Bool(booked.voidable))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":forgotten", number(forgotten.as_millis()));
-        entered(update).await
+        Ok(update_if(update).await?)
+    }
+
+    async fn enter_cancellation(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
+        let update = self
+            .update(shipment)
+            .update_expression("SET cancelled = :true")
+            .condition_expression("attribute_not_exists(bookedAt)")
+            .expression_attribute_values(":true", AttributeValue::Bool(true));
+        update_if(update).await?;
+        Ok(())
     }
 
     async fn enter_void(&self, shipment: &ShipmentId, now: Time) -> Result<bool, CarrierError> {
@@ -72,18 +83,7 @@ impl Register for DynamoRegister {
             .update_expression("SET voidedAt = :now")
             .condition_expression("attribute_not_exists(voidedAt)")
             .expression_attribute_values(":now", number(now.as_millis()));
-        entered(update).await
-    }
-}
-
-/// Sends an update, and answers whether its condition held.
-async fn entered(update: UpdateItemFluentBuilder) -> Result<bool, CarrierError> {
-    match update.send().await {
-        Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-            Ok(false)
-        }
-        Err(error) => Err(classify("UpdateItem", &error).into()),
+        Ok(update_if(update).await?)
     }
 }
 
@@ -92,9 +92,10 @@ type Item = HashMap<String, AttributeValue>;
 /// An item as an entry. No item is an empty entry.
 fn read_entry(item: &Item) -> Entry {
     let at = |name| read_number(item, name).map(Time::from_millis);
-    let voidable = item.get("voidable").and_then(|value| value.as_bool().ok()).copied().unwrap_or(false);
+    let is = |name| item.get(name).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false);
     Entry {
-        booked: at("bookedAt").map(|at| Booked { at, voidable }),
+        booked: at("bookedAt").map(|at| Booked { at, voidable: is("voidable") }),
+        cancelled: is("cancelled"),
         bookings: read_number(item, "bookings").unwrap_or(0),
         voided_at: at("voidedAt"),
     }

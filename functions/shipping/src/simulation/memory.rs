@@ -35,12 +35,19 @@ impl Register for MemoryRegister {
     ) -> Result<bool, CarrierError> {
         let mut entries = self.entries.borrow_mut();
         let entry = entries.entry(shipment.clone()).or_default();
-        if entry.booked.is_some_and(|booked| booked.at > forgotten) {
+        if entry.cancelled || entry.booked.is_some_and(|booked| booked.at > forgotten) {
             return Ok(false);
         }
         entry.booked = Some(booked);
         entry.bookings += 1;
         Ok(true)
+    }
+
+    async fn enter_cancellation(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
+        let mut entries = self.entries.borrow_mut();
+        let entry = entries.entry(shipment.clone()).or_default();
+        entry.cancelled = entry.booked.is_none();
+        Ok(())
     }
 
     async fn enter_void(&self, shipment: &ShipmentId, now: Time) -> Result<bool, CarrierError> {

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -20,6 +22,36 @@ use crate::port::{Acquired, Appended, Leases, Log};
 use crate::row::{Cause, Row};
 
 type Attributes = HashMap<String, AttributeValue>;
+
+/// Puts an item on a condition, and answers whether the condition held: if not, nothing was put.
+///
+/// # Errors
+///
+/// It is unknown whether the item was put.
+pub async fn put_if(put: PutItemFluentBuilder) -> Outcome<bool> {
+    match put.send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+            Ok(false)
+        }
+        Err(error) => Err(classify("PutItem", &error)),
+    }
+}
+
+/// Updates an item on a condition, and answers whether the condition held: if not, nothing was changed.
+///
+/// # Errors
+///
+/// It is unknown whether the item was changed.
+pub async fn update_if(update: UpdateItemFluentBuilder) -> Outcome<bool> {
+    match update.send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+            Ok(false)
+        }
+        Err(error) => Err(classify("UpdateItem", &error)),
+    }
+}
 
 /// A service's table, and the table of the counters that change with its rows, if it has any.
 #[derive(Clone, Debug)]
@@ -242,15 +274,7 @@ impl DynamoLeases {
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
             .expression_attribute_values(":value", value);
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(classify("UpdateItem", &error)),
-        }
+        update_if(update).await
     }
 
     fn key(key: &str) -> Attributes {

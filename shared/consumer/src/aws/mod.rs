@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 
-pub use dynamo::{DynamoLeases, DynamoLog};
+pub use dynamo::{DynamoLeases, DynamoLog, put_if, update_if};
 pub use queue::{SqsDeadLetters, SqsQueue};
 pub use system::System;
 

@@ -16,6 +16,7 @@ use crate::decider::{Commit, Decider, Shortfall};
 use crate::failure::{Failure, Outcome};
 use crate::port::{Appended, Chance, Clock, Log};
 use crate::row::{Cause, Row};
+use crate::self_check;
 use crate::trace::TraceParent;
 
 /// The largest event that is committed: SNS takes 256 KB with all attributes, and a batch must have room for others.
@@ -149,6 +150,7 @@ impl<L: Log, W: Clock + Chance> Ledger<L, W> {
             events,
         };
         check_size(&row)?;
+        row.events.iter().try_for_each(self_check::check)?;
         for attempt in 1..=MAX_COLLISIONS {
             match self.log.append(&history.order, &row, &commit.adjustments).await? {
                 Appended::Done => {

@@ -27,6 +27,7 @@ mod park;
 pub mod port;
 mod process;
 mod row;
+mod self_check;
 pub mod telemetry;
 mod trace;
 

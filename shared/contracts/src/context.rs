@@ -172,29 +172,58 @@ impl Read for Anything {
     }
 }
 
+#[cfg(feature = "schema")]
+const DESCRIPTION: &str = "A fact about one order: a CloudEvent of version 1.0, in structured JSON. Attributes that are \
+                           not listed here are extensions: they are kept and ignored.";
+
 /// The attributes and the payload as they are written.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(description = DESCRIPTION))]
 pub(crate) struct Wire<'a, D> {
+    /// The version of the CloudEvents specification that the event follows.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = SPEC_VERSION)))]
     specversion: &'static str,
+    /// Unique for ever. Together with `source` it tells a duplicate.
     id: EventId,
+    /// Who says it.
     source: &'a Source,
+    /// What kind of fact it is.
+    #[cfg_attr(feature = "schema", schemars(with = "Text"))]
     r#type: &'a str,
+    /// The order that the event is about: equal to `data.orderId`, and the SNS message group.
     subject: &'a OrderId,
+    /// When it happened.
     time: Time,
+    /// The media type of `data`: `application/json`, with or without parameters. Absent, it is meant.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     datacontenttype: &'static str,
+    /// The JSON Schema that `data` keeps: `urn:orderflow:<type>:<version>`.
+    #[cfg_attr(feature = "schema", schemars(with = "Text"))]
     dataschema: String,
+    /// Which event of this source about this subject it is, counted from 1 and left-padded with zeros to 20 digits
+    /// (CloudEvents *sequence* extension).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^(?!0{20}$)[0-9]{20}$")))]
     sequence: Option<String>,
+    /// The id of the first event of the flow (CloudEvents *correlation* extension).
     #[serde(skip_serializing_if = "Option::is_none")]
     correlationid: Option<&'a Text>,
+    /// The id of the event that caused this one (CloudEvents *correlation* extension).
     #[serde(skip_serializing_if = "Option::is_none")]
     causationid: Option<&'a Text>,
+    /// W3C Trace Context (CloudEvents *distributed tracing* extension). A broken one is ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     traceparent: Option<&'a str>,
+    /// W3C Trace Context (CloudEvents *distributed tracing* extension). A broken one is ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     tracestate: Option<&'a str>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     extensions: &'a Extensions,
+    /// What the event says: an object, as its type and version have it.
+    #[cfg_attr(feature = "schema", schemars(extend("type" = "object")))]
     data: D,
 }
 

@@ -12,7 +12,8 @@ text_type!(
     /// One order. Ours begin with `ord_`; another producer's order has whatever id it gave, 1 to 64 of
     /// `[A-Za-z0-9_-]`. It is every event's `subject`, and so the message group that keeps an order's events in order.
     OrderId,
-    order_id_rule
+    order_id_rule,
+    { "type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]+$", "examples": ["web-17"] }
 );
 
 fn order_id_rule(text: &str) -> Result<(), Invalid> {
@@ -56,8 +57,13 @@ impl IdKind {
 
 /// Defines an id that belongs to an order, and so can be derived from the order's id.
 macro_rules! derived_id {
-    ($(#[$doc:meta])* $name:ident, $kind:expr, $rule:ident) => {
-        text_type!($(#[$doc])* $name, $rule);
+    ($(#[doc = $doc:literal])* $name:ident, $kind:expr, $rule:ident) => {
+        text_type!($(#[doc = $doc])* $name, $rule, {
+            "type": "string",
+            "maxLength": 64,
+            "pattern": format!("^{}[!-~]+$", $kind.prefix()),
+            "examples": [derive_id($kind, &["web-17"])],
+        });
 
         fn $rule(text: &str) -> Result<(), Invalid> {
             $kind.check(text)
@@ -105,6 +111,17 @@ fn crockford() -> Encoding {
     specification.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
     specification.encoding().unwrap_or(data_encoding::BASE32HEX_NOPAD)
 }
+
+crate::schema::json_schema_of!(
+    EventId,
+    ["The id of one event: a UUIDv7 (RFC 9562), unique for ever. The same event published twice has the same id."],
+    {
+        "type": "string",
+        "format": "uuid",
+        "pattern": "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-7[0-9A-Fa-f]{3}-[89ABab][0-9A-Fa-f]{3}-[0-9A-Fa-f]{12}$",
+        "examples": ["019aa9d0-7c00-7b1e-9f00-5a0000000017"],
+    }
+);
 
 /// The id of one event: a `UUIDv7` (RFC 9562), unique for ever. The same event published twice has the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

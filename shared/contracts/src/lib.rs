@@ -31,6 +31,7 @@ mod older;
 mod payload;
 mod read;
 mod request;
+pub mod schema;
 mod text;
 mod time;
 mod types;

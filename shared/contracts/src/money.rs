@@ -19,6 +19,29 @@ pub struct Money {
     currency: Currency,
 }
 
+crate::schema::json_schema_of!(
+    Money,
+    ["An amount of money: whole minor units, never a fraction."],
+    {
+        "type": "object",
+        "required": ["amount", "currency"],
+        "properties": {
+            "amount": {
+                "description": "How many minor units of the currency, such as cents: 1990 is 19.90 EUR, or 1990 JPY.",
+                "type": "integer",
+                "minimum": 0,
+                "maximum": MAX_AMOUNT,
+            },
+            "currency": {
+                "description": "The code of a currency of ISO 4217.",
+                "type": "string",
+                "pattern": "^[A-Z]{3}$",
+                "examples": ["EUR"],
+            },
+        },
+    }
+);
+
 #[derive(Serialize, Deserialize)]
 struct Unchecked {
     amount: i64,

@@ -11,13 +11,15 @@ use crate::text::{Email, PaymentMethod, Text};
 
 /// An order was accepted: version 1, in which the buyer has no name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCreatedV1 {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
     /// Who buys.
     pub customer: CustomerV1,
     /// What is bought.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::payload::MAX_LINES)))]
     pub lines: Vec<Line>,
     /// Where it goes.
     pub shipping_address: Address,
@@ -29,6 +31,7 @@ pub struct OrderCreatedV1 {
 
 /// The buyer, without a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CustomerV1 {
     /// The shop's own id of the customer.
     pub id: Text,

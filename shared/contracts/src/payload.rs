@@ -38,6 +38,7 @@ pub(crate) use reads;
 
 /// The buyer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Customer {
     /// The shop's own id of the customer.
     pub id: Text,
@@ -51,6 +52,12 @@ pub struct Customer {
 }
 
 reads!(Customer { id: required("id"), name: required("name"), email: required("email"), phone: optional("phone") });
+
+crate::schema::json_schema_of!(
+    Quantity,
+    ["How many pieces."],
+    { "type": "integer", "minimum": 1, "maximum": MAX_QUANTITY }
+);
 
 /// How many pieces: 1 to [`MAX_QUANTITY`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,11 +95,12 @@ impl Read for Quantity {
 
 /// One line of an order. A SKU may stand on more than one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     /// What is bought.
     pub sku: Sku,
-    /// How much of it.
+    /// How many pieces of it.
     pub quantity: Quantity,
     /// The price of one piece.
     pub unit_price: Money,
@@ -102,6 +110,7 @@ reads!(Line { sku: required("sku"), quantity: required("quantity"), unit_price: 
 
 /// Where the goods go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Address {
     /// The recipient.
@@ -111,14 +120,14 @@ pub struct Address {
     /// More of the street, such as a floor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line2: Option<Text>,
-    /// City.
+    /// The city or the town.
     pub city: Text,
     /// State, province or the like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Text>,
-    /// Postal code.
+    /// The postal code.
     pub postal_code: Text,
-    /// Country.
+    /// The country.
     pub country: Text,
 }
 
@@ -136,11 +145,13 @@ reads!(Address {
 ///
 /// Read from JSON it keeps every rule: 1 to [`MAX_LINES`] lines, one currency, a sum of at most [`MAX_AMOUNT`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderDetails {
     /// Who buys.
     pub customer: Customer,
     /// What is bought.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub lines: Vec<Line>,
     /// Where it goes.
     pub shipping_address: Address,
@@ -202,9 +213,10 @@ impl Node<'_> {
 
 /// An order was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCreated {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
     /// What the customer decided.
     #[serde(flatten)]
@@ -226,6 +238,7 @@ impl Read for OrderCreated {
 
 /// Why an order was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum CancellationReason {
     /// The customer asked for it.
@@ -252,11 +265,12 @@ impl Read for CancellationReason {
 
 /// An order was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCancelled {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
-    /// Why.
+    /// Why it was given up.
     pub reason: CancellationReason,
 }
 
@@ -264,10 +278,12 @@ reads!(OrderCancelled { order_id: required("orderId"), reason: required("reason"
 
 /// How many pieces of one SKU, over all lines of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StockLine {
     /// Which goods.
     pub sku: Sku,
-    /// How many pieces: at most [`MAX_LINES`] times [`MAX_QUANTITY`].
+    /// How many pieces.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_PIECES)))]
     pub quantity: u32,
 }
 
@@ -287,11 +303,13 @@ impl Node<'_> {
 
 /// All goods of an order are set aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryReserved {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
     /// What is set aside, one line for each SKU.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub lines: Vec<StockLine>,
 }
 
@@ -299,12 +317,15 @@ reads!(InventoryReserved { order_id: required("orderId"), lines: list("lines", M
 
 /// Goods that are missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shortage {
     /// Which goods.
     pub sku: Sku,
     /// How many pieces the order asks for.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_PIECES)))]
     pub requested: u32,
     /// How many pieces could be had.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub available: i64,
 }
 
@@ -312,11 +333,13 @@ reads!(Shortage { sku: required("sku"), requested: pieces("requested"), availabl
 
 /// Goods of an order are missing, and nothing was set aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryRejected {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
     /// What is missing.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub shortages: Vec<Shortage>,
 }
 
@@ -324,11 +347,13 @@ reads!(InventoryRejected { order_id: required("orderId"), shortages: list("short
 
 /// The goods of an order are available again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryReleased {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
     /// What is available again, one line for each SKU.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub lines: Vec<StockLine>,
 }
 
@@ -336,9 +361,10 @@ reads!(InventoryReleased { order_id: required("orderId"), lines: list("lines", M
 
 /// An order was paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentProcessed {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
     /// The charge.
     pub payment_id: PaymentId,
@@ -354,6 +380,7 @@ reads!(PaymentProcessed {
 
 /// Why a payment was declined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentFailure {
     /// The provider's code, such as `insufficient_funds`.
     pub code: Text,
@@ -365,13 +392,14 @@ reads!(PaymentFailure { code: required("code"), message: required("message") });
 
 /// The payment of an order was declined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentFailed {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
     /// The charge that was tried.
     pub payment_id: PaymentId,
-    /// Why.
+    /// Why it was declined.
     pub reason: PaymentFailure,
 }
 
@@ -379,9 +407,10 @@ reads!(PaymentFailed { order_id: required("orderId"), payment_id: required("paym
 
 /// What was paid for an order was given back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRefunded {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
     /// The charge.
     pub payment_id: PaymentId,
@@ -400,9 +429,10 @@ reads!(PaymentRefunded {
 
 /// The carrier took an order's shipment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ShipmentCreated {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
     /// The shipment.
     pub shipment_id: ShipmentId,
@@ -421,15 +451,22 @@ reads!(ShipmentCreated {
 
 /// The carrier gave up an order's shipment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ShipmentCancelled {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
     /// The shipment.
     pub shipment_id: ShipmentId,
 }
 
 reads!(ShipmentCancelled { order_id: required("orderId"), shipment_id: required("shipmentId") });
+
+crate::schema::json_schema_of!(
+    Score,
+    ["How much an order looks like fraud: 0, not at all, to 100."],
+    { "type": "integer", "minimum": 0, "maximum": 100 }
+);
 
 /// How much an order looks like fraud: 0, not at all, to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -470,8 +507,12 @@ impl Read for Score {
     }
 }
 
+/// The most reasons that a flag may have.
+const MAX_FLAG_REASONS: usize = 100;
+
 /// One reason to take an order for fraud.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FlagReason {
     /// The rule that fired.
     pub code: Text,
@@ -483,14 +524,20 @@ reads!(FlagReason { code: required("code"), detail: required("detail") });
 
 /// An order looks like fraud.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderFlagged {
-    /// The order.
+    /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
-    /// How much.
+    /// How much it looks like fraud.
     pub score: Score,
-    /// Why.
+    /// What is suspicious about it.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_FLAG_REASONS)))]
     pub reasons: Vec<FlagReason>,
 }
 
-reads!(OrderFlagged { order_id: required("orderId"), score: required("score"), reasons: list("reasons", 100) });
+reads!(OrderFlagged {
+    order_id: required("orderId"),
+    score: required("score"),
+    reasons: list("reasons", MAX_FLAG_REASONS)
+});

@@ -15,10 +15,12 @@ impl Invalid {
     }
 }
 
-/// Defines a text type by its rule.
+/// Defines a text type by its rule, which its JSON Schema tells as far as it can.
 macro_rules! text_type {
-    ($(#[$doc:meta])* $name:ident, $rule:path) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, $rule:path, $schema:tt) => {
+        $crate::schema::json_schema_of!($name, [$($doc),*], $schema);
+
+        $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
@@ -99,6 +101,10 @@ fn is_plain(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
+/// What [`is_plain`] takes, as a pattern of JSON Schema.
+#[cfg(feature = "schema")]
+pub(crate) const PLAIN: &str = r"^[^\u0000-\u001f\u007f-\u009f\ufffe\uffff]*$";
+
 /// 1 to 64 characters, each of which `allowed` takes; `set` names them.
 pub(crate) fn token(text: &str, set: &str, allowed: fn(u8) -> bool) -> Result<(), Invalid> {
     if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
@@ -110,7 +116,8 @@ pub(crate) fn token(text: &str, set: &str, allowed: fn(u8) -> bool) -> Result<()
 text_type!(
     /// Any text of 1 to 200 characters without control characters: a name, a street, a reason.
     Text,
-    text_rule
+    text_rule,
+    { "type": "string", "minLength": 1, "maxLength": 200, "pattern": PLAIN }
 );
 
 fn text_rule(text: &str) -> Result<(), Invalid> {
@@ -130,7 +137,8 @@ impl Text {
 text_type!(
     /// A stock keeping unit: 1 to 64 of `[A-Za-z0-9._-]`.
     Sku,
-    sku_rule
+    sku_rule,
+    { "type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9._-]+$", "examples": ["coffee-beans-1kg"] }
 );
 
 fn sku_rule(text: &str) -> Result<(), Invalid> {
@@ -141,7 +149,15 @@ text_type!(
     /// An email address of at most 254 characters (RFC 5321, erratum 1690). Whether it can be delivered to, only a
     /// mail can tell, so the rule is no more than something on both sides of the last `@`, and no blank.
     Email,
-    email_rule
+    email_rule,
+    {
+        "type": "string",
+        "format": "idn-email",
+        "minLength": 3,
+        "maxLength": 254,
+        "pattern": r"^[^\s\u0000-\u001f\u007f-\u009f\ufffe\uffff]+@[^\s@\u0000-\u001f\u007f-\u009f\ufffe\uffff]+$",
+        "examples": ["ada@example.com"],
+    }
 );
 
 fn email_rule(text: &str) -> Result<(), Invalid> {
@@ -157,7 +173,8 @@ text_type!(
     /// The payment provider's token for a way to pay, such as `pm_card_visa`. A card number is refused here, so that
     /// none can ever be stored, published or logged.
     PaymentMethod,
-    payment_method_rule
+    payment_method_rule,
+    { "type": "string", "minLength": 1, "maxLength": 200, "pattern": PLAIN, "examples": ["pm_card_visa"] }
 );
 
 fn payment_method_rule(text: &str) -> Result<(), Invalid> {
@@ -180,6 +197,19 @@ fn is_card_number(text: &str) -> bool {
         .sum();
     only_digits && (12..=19).contains(&digits.len()) && sum.is_multiple_of(10)
 }
+
+crate::schema::json_schema_of!(
+    Source,
+    ["Who says it: a non-empty URI-reference (RFC 3986) of at most 200 characters."],
+    {
+        "type": "string",
+        "format": "uri-reference",
+        "minLength": 1,
+        "maxLength": 200,
+        "pattern": r"^[A-Za-z0-9\-._~%:/?#\[\]@!$&'()*+,;=]+$",
+        "examples": ["https://shop.example/web"],
+    }
+);
 
 /// Who says it: a non-empty URI-reference (RFC 3986) of at most 200 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

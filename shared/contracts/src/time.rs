@@ -9,6 +9,17 @@ use serde::{Deserialize, Serialize};
 use crate::read::{Faults, Node, Read};
 use crate::text::Invalid;
 
+crate::schema::json_schema_of!(
+    Time,
+    ["A point in time: RFC 3339, in UTC. What is finer than a millisecond is cut."],
+    {
+        "type": "string",
+        "format": "date-time",
+        "pattern": r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|\+00:00)$",
+        "examples": ["2026-11-22T09:00:00.000Z"],
+    }
+);
+
 /// A point in time: RFC 3339, UTC, to the millisecond. A finer one is cut, not rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -8,6 +8,8 @@
 //! 1. Move the shape that is the newest to `older.rs`, with its number in its name, and give the new one the type's name.
 //! 2. Say how the older becomes it: `impl From<OrderCreatedV2> for OrderCreated`, pure and for every value.
 //! 3. Add it to the table below: `{ 1: OrderCreatedV1, 2: OrderCreatedV2, 3: OrderCreated }`.
+//! 4. Make an empty file for its schema, `schemas/OrderCreated.3.json`, and let `cargo documents` write it.
+//! 5. Save one event of it, as it is published, in `golden/OrderCreated.3.json`, and run `cargo documents` again.
 
 use std::fmt;
 
@@ -36,13 +38,13 @@ macro_rules! read_version {
 }
 
 /// Lists each type once: the only source that it counts from, and the shape of its data in each version. The newest is
-/// the last, and has the type's own name.
+/// the last, and has the type's own name. Of its comment the published documents are made.
 macro_rules! event_types {
-    ($($(#[$doc:meta])* $name:ident from $source:expr, { $($version:literal: $shape:ident),+ };)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident from $source:expr, { $($version:literal: $shape:ident),+ };)*) => {
         /// The kinds of facts.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EventType {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl EventType {
@@ -70,6 +72,35 @@ macro_rules! event_types {
             pub const fn versions(self) -> &'static [u32] {
                 match self {
                     $(Self::$name => &[$($version),+],)*
+                }
+            }
+
+            /// The committed JSON Schema (2020-12) of its data in that version, as others have it; none where there is no
+            /// such version.
+            #[must_use]
+            pub const fn committed_schema(self, version: u32) -> Option<&'static str> {
+                match (self, version) {
+                    $($((Self::$name, $version) => {
+                        Some(include_str!(concat!("../schemas/", stringify!($name), ".", $version, ".json")))
+                    })+)*
+                    _ => None,
+                }
+            }
+
+            /// What it tells, and when it is sent.
+            #[cfg(feature = "schema")]
+            pub(crate) fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim_start(),)*
+                }
+            }
+
+            /// The JSON Schema of the shape of its data in that version.
+            #[cfg(feature = "schema")]
+            pub(crate) fn shape(self, version: u32) -> Option<schemars::Schema> {
+                match (self, version) {
+                    $($((Self::$name, $version) => Some(crate::schema::of::<$shape>()),)+)*
+                    _ => None,
                 }
             }
         }
@@ -123,27 +154,29 @@ macro_rules! event_types {
 }
 
 event_types! {
-    /// An order was accepted. Anyone may produce it.
+    /// An order was accepted. Sent once for each order: by orders when it comes in over HTTP, or by another producer, whose
+    /// order is then adopted.
     OrderCreated from None, { 1: OrderCreatedV1, 2: OrderCreated };
-    /// An order was given up.
+    /// An order was given up. Sent when the customer asks for it, when goods are missing and when the payment is declined,
+    /// unless the order is on its way already.
     OrderCancelled from Some(Source::ORDERS), { 1: OrderCancelled };
-    /// All goods of an order are set aside.
+    /// All goods of an order are set aside. Sent on `OrderCreated`, if there is enough of everything.
     InventoryReserved from Some(Source::INVENTORY), { 1: InventoryReserved };
-    /// Goods of an order are missing, and nothing was set aside.
+    /// Goods of an order are missing, and nothing was set aside. Sent on `OrderCreated`, if there is not enough of something.
     InventoryRejected from Some(Source::INVENTORY), { 1: InventoryRejected };
-    /// The goods of an order are available again.
+    /// The goods of an order are available again. Sent on `PaymentFailed` and `OrderCancelled`, if they were set aside.
     InventoryReleased from Some(Source::INVENTORY), { 1: InventoryReleased };
-    /// An order was paid.
+    /// An order was paid. Sent on `InventoryReserved`, when the charge has gone through.
     PaymentProcessed from Some(Source::PAYMENT), { 1: PaymentProcessed };
-    /// The payment of an order was declined.
+    /// The payment of an order was declined. Sent on `InventoryReserved`, when the charge has not gone through.
     PaymentFailed from Some(Source::PAYMENT), { 1: PaymentFailed };
-    /// What was paid for an order was given back.
+    /// What was paid for an order was given back. Sent on `OrderCancelled`, if the order was paid.
     PaymentRefunded from Some(Source::PAYMENT), { 1: PaymentRefunded };
-    /// The carrier took an order's shipment.
+    /// The carrier took an order's shipment. Sent on `PaymentProcessed`.
     ShipmentCreated from Some(Source::SHIPPING), { 1: ShipmentCreated };
-    /// The carrier gave up an order's shipment.
+    /// The carrier gave up an order's shipment. Sent on `OrderCancelled`, if the shipment was booked.
     ShipmentCancelled from Some(Source::SHIPPING), { 1: ShipmentCancelled };
-    /// An order looks like fraud.
+    /// An order looks like fraud. Sent on `OrderCreated`, if enough about it is suspicious. The order goes on.
     OrderFlagged from Some(Source::SCREENING), { 1: OrderFlagged };
 }
 

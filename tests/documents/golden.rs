@@ -1,0 +1,47 @@
+//! One event of each type and version, as some build has published it: they must be understood for ever.
+
+use std::collections::BTreeSet;
+
+use orderflow_contracts::{Event, EventType};
+use serde_json::Value;
+
+use crate::schemas::versions;
+use crate::{committed, files_in};
+
+/// Where the event of that version is.
+fn path(kind: EventType, version: u32) -> String {
+    format!("golden/{kind}.{version}.json")
+}
+
+/// The committed event of that version.
+pub(crate) fn read(kind: EventType, version: u32) -> Option<Value> {
+    committed(&path(kind, version)).map(|text| serde_json::from_str(&text).expect("an event is JSON"))
+}
+
+/// Every committed event.
+pub(crate) fn all() -> Vec<(EventType, u32, Value)> {
+    versions().filter_map(|(kind, version)| Some((kind, version, read(kind, version)?))).collect()
+}
+
+pub(crate) fn every_type_and_version_has_an_event_and_no_other_has() {
+    let expected: BTreeSet<String> = versions().map(|(kind, version)| path(kind, version)).collect();
+    let found: BTreeSet<String> = files_in("golden").into_iter().collect();
+    let missing: Vec<_> = expected.difference(&found).collect();
+    assert!(missing.is_empty(), "{missing:?}: save an event there that `cargo local watch --json` shows");
+    let lost: Vec<_> = found.difference(&expected).collect();
+    assert!(lost.is_empty(), "{lost:?} was published once, and is no longer understood: its version must stay");
+}
+
+pub(crate) fn every_event_of_an_earlier_build_is_understood() {
+    for (kind, version, event) in all() {
+        assert_eq!(event["dataschema"], kind.schema_of(version), "{kind} {version}");
+        let decoded = Event::from_value(&event).unwrap_or_else(|error| panic!("{kind} {version}: {error}"));
+        assert_eq!(decoded.kind(), kind);
+        // What is written again is the same event: to the letter, where its version is the newest.
+        let written = serde_json::to_value(&decoded).expect("an event can be written");
+        assert_eq!(Event::from_value(&written), Ok(decoded), "{kind} {version}");
+        if version == kind.newest_version() {
+            assert_eq!(written, event, "{kind} {version}");
+        }
+    }
+}

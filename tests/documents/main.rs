@@ -1,0 +1,123 @@
+//! What others read of us: made of the types, committed, and compared here with what the types say now.
+//!
+//! `cargo documents` writes it.
+
+#![expect(clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
+
+mod agreement;
+mod compatibility;
+mod golden;
+mod places;
+mod schemas;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::{env, fs};
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    if env::args().skip(1).eq(["--write"]) {
+        return write();
+    }
+    let arguments = Arguments::from_args();
+    libtest_mimic::run(&arguments, trials()).exit_code()
+}
+
+fn trials() -> Vec<Trial> {
+    macro_rules! trials {
+        ($($module:ident: $($name:ident),* $(,)?;)*) => {
+            vec![$($(
+                Trial::test(concat!(stringify!($module), "::", stringify!($name)), || {
+                    $module::$name();
+                    Ok(())
+                }),
+            )*)*]
+        };
+    }
+    let mut trials = trials![
+        agreement:
+            the_schemas_take_the_data_that_the_decoder_takes,
+            the_schema_takes_the_attributes_that_the_decoder_takes;
+        compatibility:
+            a_change_that_harms_nobody_is_none,
+            a_change_that_harms_somebody_says_whom_and_what_to_do;
+        golden:
+            every_type_and_version_has_an_event_and_no_other_has,
+            every_event_of_an_earlier_build_is_understood;
+        schemas:
+            no_released_version_is_broken,
+            nothing_can_be_taken_out_of_a_schema_unseen,
+            every_schema_has_a_description_of_each_field;
+    ];
+    trials.push(Trial::test("what_is_committed_is_what_the_types_say", || {
+        what_is_committed_is_what_the_types_say();
+        Ok(())
+    }));
+    trials
+}
+
+/// A file that is made of the types.
+pub(crate) struct Document {
+    /// Where it is in `shared/contracts`.
+    pub(crate) path: String,
+    /// What is in it.
+    pub(crate) text: String,
+}
+
+/// The folders that have documents of the types, and nothing else.
+const FOLDERS: [&str; 1] = ["schemas"];
+
+fn documents() -> Vec<Document> {
+    schemas::documents()
+}
+
+fn what_is_committed_is_what_the_types_say() {
+    let documents = documents();
+    let stale = documents.iter().filter(|document| committed(&document.path).as_ref() != Some(&document.text));
+    let mut faults: Vec<String> = stale.map(|document| format!("{} is not up to date", document.path)).collect();
+    let known: BTreeSet<&str> = documents.iter().map(|document| document.path.as_str()).collect();
+    let unknown = FOLDERS.into_iter().flat_map(files_in).filter(|path| !known.contains(path.as_str()));
+    faults.extend(unknown.map(|path| format!("{path} is nobody's")));
+    assert!(faults.is_empty(), "{faults:?}: run `cargo documents`, and look at what it changes");
+}
+
+/// Writes all documents, unless that would break a released version.
+fn write() -> ExitCode {
+    let broken = schemas::broken();
+    if !broken.is_empty() {
+        eprintln!("Nothing is written: this would break those who have built on what is released.");
+        eprintln!("  {}", broken.join("\n  "));
+        eprintln!("CONTRIBUTING.md says how to add a version.");
+        return ExitCode::FAILURE;
+    }
+    for Document { path, text } in documents() {
+        if committed(&path).as_ref() == Some(&text) {
+            continue;
+        }
+        if let Err(error) = fs::write(place(&path), text) {
+            eprintln!("{path} cannot be written: {error}");
+            return ExitCode::FAILURE;
+        }
+        println!("{path} is written");
+    }
+    ExitCode::SUCCESS
+}
+
+/// The place of a file of `shared/contracts`.
+fn place(path: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/contracts")).join(path)
+}
+
+/// What is committed there, if something is.
+pub(crate) fn committed(path: &str) -> Option<String> {
+    fs::read_to_string(place(path)).ok()
+}
+
+/// All files of a folder.
+pub(crate) fn files_in(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(place(folder)).expect("a folder");
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+    entries.map(|entry| format!("{folder}/{}", name(entry).to_string_lossy())).collect()
+}

@@ -59,28 +59,34 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts it and waits until it answers.
+    /// Starts it and waits until it answers. Its functions send their calls to it, or to the `detour`.
     pub(crate) async fn start(
         workspace: &Workspace,
         python: &Python,
         claim: Claim,
+        detour: Option<&Endpoint>,
         progress: Progress,
     ) -> Result<Self, EmulatorError> {
         let step = progress.step("emulator");
-        let mut emulator = Self::spawn(workspace, python, claim)?;
+        let mut emulator = Self::spawn(workspace, python, claim, detour)?;
         emulator.wait_until_it_answers().await?;
         step.done(&emulator.endpoint.to_string());
         Ok(emulator)
     }
 
-    fn spawn(workspace: &Workspace, python: &Python, claim: Claim) -> Result<Self, EmulatorError> {
+    fn spawn(
+        workspace: &Workspace,
+        python: &Python,
+        claim: Claim,
+        detour: Option<&Endpoint>,
+    ) -> Result<Self, EmulatorError> {
         let Claim { place, log } = claim;
         let errors = log.try_clone().map_err(EmulatorError::Spawn)?;
         let endpoint = Endpoint::local(place.port());
         let mut child = Command::new(python.program())
             .arg(workspace.emulator_program())
             .env_clear()
-            .envs(environment(&place, &endpoint))
+            .envs(environment(&place, detour.unwrap_or(&endpoint)))
             .current_dir(place.dir())
             .stdin(Stdio::piped())
             .stdout(log)
@@ -184,8 +190,8 @@ impl Drop for Emulator {
     }
 }
 
-/// All that the emulator and its functions see: nothing of the user's own AWS configuration, and an endpoint without
-/// which the functions' clients would call AWS itself.
+/// All that the emulator and its functions see: nothing of the user's own AWS configuration, and the endpoint of the
+/// functions, without which their clients would call AWS itself.
 fn environment(place: &Place, endpoint: &Endpoint) -> Vec<(&'static str, String)> {
     let port = place.port().to_string();
     let scratch = place.scratch().display().to_string();

@@ -33,6 +33,9 @@ pub struct Options {
     pub port: PortChoice,
     /// A running emulator to deploy to, instead of starting one.
     pub endpoint: Option<Endpoint>,
+    /// Where the functions send their calls, if not straight to the emulator: a proxy that stands before it. An emulator
+    /// that is running already has told its functions otherwise.
+    pub detour: Option<Endpoint>,
     /// How the functions are compiled.
     pub profile: Profile,
     /// Who is told how far it is.
@@ -49,6 +52,7 @@ impl Default for Options {
         Self {
             port: PortChoice::default(),
             endpoint: None,
+            detour: None,
             profile: Profile::default(),
             progress: Progress::default(),
             parameters: local_parameters(),
@@ -103,7 +107,8 @@ impl Stack {
         let built = Built::build(workspace, options).await?;
         let claim = home.claim(options.port)?;
         let place = claim.place.clone();
-        let mut emulator = Emulator::start(workspace, &python, claim, options.progress).await?;
+        let mut emulator =
+            Emulator::start(workspace, &python, claim, options.detour.as_ref(), options.progress).await?;
         let endpoint = emulator.endpoint().clone();
         let state = State { endpoint: endpoint.to_string(), pid: Some(emulator.pid()), outputs: BTreeMap::new() };
         place.record(&state)?;
@@ -173,6 +178,13 @@ impl Stack {
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.place.log()
+    }
+
+    /// The emulator's process, which leads the process group that it and all its functions are in; none if someone else
+    /// has started it.
+    #[must_use]
+    pub fn emulator_pid(&self) -> Option<u32> {
+        self.emulator.as_ref().map(Emulator::pid)
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -1,18 +1,17 @@
 //! A double of a function, for what must not happen to the function itself.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use data_encoding::BASE64;
 use reqwest::{Method, RequestBuilder};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::process::FunctionProcess;
 use crate::shop::{Shop, unique};
 
 /// How often a message is received at the most.
@@ -145,24 +144,14 @@ impl Trap {
             seen.extend_from_slice(&buffer[..count]);
             if seen.windows(self.word.len()).any(|window| window == self.word.as_bytes()) {
                 self.kills.fetch_add(1, Ordering::Relaxed);
-                return kill(&self.function);
+                for process in FunctionProcess::all().iter().filter(|process| process.function == self.function) {
+                    assert!(process.kill(), "it is killed");
+                }
+                return;
             }
             if to_server.write_all(&buffer[..count]).await.is_err() {
                 return;
             }
-        }
-    }
-}
-
-/// Kills the processes that run that function, as the kernel does when the memory is used up.
-fn kill(function: &str) {
-    let mark = format!("AWS_LAMBDA_FUNCTION_NAME={function}\0");
-    for process in fs::read_dir("/proc").expect("the processes of this machine").flatten() {
-        let environment = fs::read(process.path().join("environ")).unwrap_or_default();
-        let is_it = environment.windows(mark.len()).any(|window| window == mark.as_bytes());
-        let pid = process.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
-        if let Some(pid) = pid.filter(|_| is_it) {
-            kill_process(pid, Signal::KILL).expect("it is killed");
         }
     }
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test says by a panic what is wrong")]
 
 mod double;
+mod process;
 mod shop;
 
 pub use double::Double;
-pub use shop::{Channel, Emulator, Letter, SERVICES, Service, Shop, eventually};
+pub use process::{FunctionProcess, socket_of_caller};
+pub use shop::{Channel, Emulator, Item, Letter, SERVICES, Service, Shop, eventually};

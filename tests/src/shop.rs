@@ -47,11 +47,16 @@ pub struct Shop {
     pub api: Api,
     pub(crate) endpoint: String,
     pub(crate) http: reqwest::Client,
-    pub(crate) sqs: aws_sdk_sqs::Client,
+    /// The queues.
+    pub sqs: aws_sdk_sqs::Client,
+    /// The tables.
+    pub dynamodb: aws_sdk_dynamodb::Client,
     outputs: Outputs,
     sns: aws_sdk_sns::Client,
-    dynamodb: aws_sdk_dynamodb::Client,
 }
+
+/// An item of a table.
+pub type Item = HashMap<String, AttributeValue>;
 
 impl Shop {
     /// A shop on that stack. Its connections belong to the async runtime at hand.
@@ -111,8 +116,13 @@ impl Shop {
 
     /// Publishes an event as a producer outside does: `aws sns publish` with nothing but the group.
     pub async fn publish(&self, event: &Value) {
-        let publish = self.sns.publish().topic_arn(self.output("EventsTopicArn")).message(event.to_string());
-        publish.message_group_id(event["subject"].as_str().expect("a subject")).send().await.expect("it is published");
+        self.publish_text(event["subject"].as_str().expect("a subject"), &event.to_string()).await;
+    }
+
+    /// Publishes a text. The same text again within five minutes is dropped by the topic.
+    pub async fn publish_text(&self, group: &str, text: &str) {
+        let publish = self.sns.publish().topic_arn(self.output("EventsTopicArn")).message(text);
+        publish.message_group_id(group).send().await.expect("it is published");
     }
 
     /// Sends a message to a service's queue, past the topic.
@@ -128,7 +138,7 @@ impl Shop {
         body: &str,
         attributes: HashMap<String, MessageAttributeValue>,
     ) {
-        let send = self.sqs.send_message().queue_url(self.output(&format!("{service}QueueUrl"))).message_body(body);
+        let send = self.sqs.send_message().queue_url(self.queue(service)).message_body(body);
         let send = send.message_group_id(group).message_deduplication_id(unique());
         send.set_message_attributes(Some(attributes)).send().await.expect("it is sent");
     }
@@ -191,26 +201,69 @@ impl Shop {
 
     /// Looks at up to ten letters, takes those out that are wanted, and leaves the others to everybody else at once.
     async fn take_some(&self, url: &str, is_wanted: impl Fn(&Letter) -> bool) -> Vec<Letter> {
-        let receive = self.sqs.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(30);
-        let receive = receive.message_attribute_names("All");
-        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
-        let messages = receive.send().await.expect("an answer").messages.unwrap_or_default();
+        let messages = self.receive(url, 10).await;
         let (taken, others): (Vec<Letter>, Vec<Letter>) = messages.into_iter().map(Letter).partition(is_wanted);
         for Letter(message) in &others {
             let put_back = self.sqs.change_message_visibility().queue_url(url).visibility_timeout(0);
             put_back.set_receipt_handle(message.receipt_handle.clone()).send().await.expect("it is put back");
         }
-        for Letter(message) in &taken {
-            let delete = self.sqs.delete_message().queue_url(url);
-            delete.set_receipt_handle(message.receipt_handle.clone()).send().await.expect("it is deleted");
+        for letter in &taken {
+            self.delete(url, letter).await;
         }
         taken
+    }
+
+    async fn receive(&self, url: &str, most: i32) -> Vec<Message> {
+        let receive = self.sqs.receive_message().queue_url(url).max_number_of_messages(most).visibility_timeout(30);
+        let receive = receive.message_attribute_names("All");
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
+        receive.send().await.expect("an answer").messages.unwrap_or_default()
+    }
+
+    async fn delete(&self, url: &str, Letter(message): &Letter) {
+        let delete = self.sqs.delete_message().queue_url(url);
+        delete.set_receipt_handle(message.receipt_handle.clone()).send().await.expect("it is deleted");
+    }
+
+    /// Takes everything out of the queue with that URL.
+    pub async fn take_all(&self, url: &str) -> Vec<Letter> {
+        let mut all = Vec::new();
+        loop {
+            let letters = self.take_some(url, |_| true).await;
+            if letters.is_empty() {
+                return all;
+            }
+            all.extend(letters);
+        }
+    }
+
+    /// Moves a message of a service's queue behind all others of its group. Answers whether there was one to move.
+    pub async fn move_back(&self, service: Service) -> bool {
+        let url = self.queue(service);
+        let Some(message) = self.receive(url, 1).await.pop().map(Letter) else { return false };
+        // Sent before it is deleted: whatever happens between, it is there.
+        self.send_with(service, message.group(), message.body(), message.attributes()).await;
+        self.delete(url, &message).await;
+        true
+    }
+
+    /// The URL of a service's queue.
+    #[must_use]
+    pub fn queue(&self, service: Service) -> &str {
+        self.output(&format!("{service}QueueUrl"))
     }
 
     /// The URL of a service's dead-letter queue.
     #[must_use]
     pub fn dead_letters(&self, service: Service) -> &str {
         self.output(&format!("{service}DlqUrl"))
+    }
+
+    /// Lets the messages of a service's queue be hidden for so long when they are received.
+    pub async fn hide_received(&self, service: Service, seconds: u32) {
+        let set = self.sqs.set_queue_attributes().queue_url(self.queue(service));
+        let set = set.attributes(QueueAttributeName::VisibilityTimeout, seconds.to_string());
+        set.send().await.expect("it is set");
     }
 
     /// Puts a row into a service's table, as nobody but the service should.
@@ -227,11 +280,9 @@ impl Shop {
     /// How often the payment provider has charged for an order. It keeps books of its own, in a table that is nobody's
     /// business but a test's.
     pub async fn charges(&self, payment_id: &str) -> u64 {
-        let tables =
-            self.dynamodb.list_tables().into_paginator().items().send().try_collect().await.expect("an answer");
         // The emulator may have other stacks, of which none has this payment.
         let mut charges = 0;
-        for table in tables.iter().filter(|table: &&String| table.contains("PaymentProvider")) {
+        for table in self.tables("PaymentProvider").await {
             let get = self.dynamodb.get_item().table_name(table).consistent_read(true);
             let get = get.key("pk", AttributeValue::S(payment_id.to_owned()));
             let item = get.send().await.expect("an answer").item.unwrap_or_default();
@@ -241,13 +292,26 @@ impl Shop {
         charges
     }
 
+    /// The names of the tables that have `word` in theirs: those that no output of the stack names are found so.
+    pub async fn tables(&self, word: &str) -> Vec<String> {
+        let all: Vec<String> =
+            self.dynamodb.list_tables().into_paginator().items().send().try_collect().await.expect("an answer");
+        all.into_iter().filter(|table| table.contains(word)).collect()
+    }
+
+    /// All items of a table.
+    pub async fn scan(&self, table: &str) -> Vec<Item> {
+        let scan = self.dynamodb.scan().table_name(table).consistent_read(true);
+        scan.into_paginator().items().send().try_collect().await.expect("an answer")
+    }
+
     /// Waits until no queue has a message and nothing new is said.
     pub async fn quiet(&self) {
         eventually("all is quiet", async || {
             let before = self.journal_size().await;
             let mut waiting = 0;
             for service in SERVICES {
-                waiting += self.waiting(self.output(&format!("{service}QueueUrl"))).await;
+                waiting += self.waiting(self.queue(service)).await;
             }
             sleep(Duration::from_millis(400)).await;
             let after = self.journal_size().await;
@@ -282,9 +346,7 @@ impl Shop {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", AttributeValue::S(order_id.to_owned()));
         let items = query.send().await.expect("an answer").items.unwrap_or_default();
-        let text = |item: &std::collections::HashMap<String, AttributeValue>| {
-            serde_json::from_str(item["event"].as_s().expect("a text")).expect("JSON")
-        };
+        let text = |item: &Item| serde_json::from_str(item["event"].as_s().expect("a text")).expect("JSON");
         let mut events: Vec<Value> = items.iter().map(text).collect();
         events.sort_by_key(|event| event["time"].to_string());
         events

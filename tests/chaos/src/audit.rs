@@ -1,0 +1,590 @@
+//! The audit: what is on record, held against what was asked for and against the invariants of the system.
+//!
+//! It is a pure function, so that it can be shown books with every fault there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use orderflow_contracts::{OrderId, PaymentId, ShipmentId, Time};
+use orderflow_tests::Service;
+use serde_json::Value;
+
+use crate::books::{Booking, Books, Charge, Fact, LEDGERS, Row, Shelf};
+use crate::customer::{Cancelled, Customer};
+use crate::plan::Plan;
+use crate::saboteur::Sent;
+
+/// What was asked for from outside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) customers: Vec<Customer>,
+    pub(crate) sabotage: Sent,
+    /// What was counted on the shelves at first.
+    pub(crate) shelves: BTreeMap<String, i64>,
+}
+
+/// A rule that was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rule {
+    /// More goods are promised than there are.
+    Oversold,
+    /// What is reserved is the sum of the open reservations, and nothing gets lost from the shelf.
+    StockMiscounted,
+    /// An order is charged at most once.
+    ChargedTwice,
+    /// A refund follows a charge.
+    RefundedUncharged,
+    /// A shipment is booked at most once.
+    BookedTwice,
+    /// A shipment follows a charge.
+    ShippedUnpaid,
+    /// What was accepted is on record.
+    OrderLost,
+    /// One customer, or one idempotency key, is one order.
+    OrderedTwice,
+    /// What the API says is what it promises.
+    WrongAnswer,
+    /// An order ends, or one of its messages is a dead letter.
+    NeverEnded,
+    /// An order ends as it must by its goods, its payment and its customer's wishes.
+    WrongEnd,
+    /// What a cancelled order had is given back.
+    NotUndone,
+    /// What an order has that was not cancelled is not given back.
+    UndoneWithoutCause,
+    /// What has happened outside is told by one event, and what is told has happened.
+    BooksDisagree,
+    /// The same event is handled and told once.
+    DoneTwice,
+    /// What is committed is in the journal, as it was committed.
+    EventLost,
+    /// What is in the journal was committed, or published by others.
+    EventFromNowhere,
+    /// A message is handled, or is a dead letter.
+    MessageLost,
+    /// A message is a dead letter for a good reason only.
+    NeedlesslyDead,
+}
+
+/// A breach of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) rule: Rule,
+    /// Of which order, if it is one order's.
+    pub(crate) order: Option<String>,
+    pub(crate) detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.rule, self.detail)?;
+        match &self.order {
+            Some(order) => write!(f, " [{order}]"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How an order ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It has not.
+    Open,
+    Shipped,
+    /// And why.
+    Cancelled(String),
+}
+
+/// All that is on record about one order.
+#[derive(Debug)]
+pub(crate) struct Order<'a> {
+    id: &'a str,
+    /// By service, each by version.
+    rows: BTreeMap<Service, Vec<&'a Row>>,
+    charge: Option<&'a Charge>,
+    booking: Option<&'a Booking>,
+    /// The services that have a permanent dead letter about it.
+    dead: BTreeSet<Service>,
+}
+
+/// Everything that is wrong.
+pub(crate) fn audit(books: &Books, asked: &Asked) -> Vec<Violation> {
+    let mut auditor = Auditor { violations: Vec::new() };
+    let orders = orders(books);
+    let by_customer = by_customer(&orders);
+    for customer in &asked.customers {
+        auditor.check_customer(customer, &by_customer, &orders);
+    }
+    for order in orders.values() {
+        auditor.check_money(order);
+        auditor.check_shipment(order);
+        auditor.check_goods(order);
+        auditor.check_end(order);
+        auditor.check_handling(order, &books.told);
+    }
+    auditor.check_strangers(books, &orders);
+    auditor.check_stock(&books.shelves, &asked.shelves, &orders);
+    auditor.check_journal(books, asked);
+    auditor.check_letters(books, asked);
+    for (queue, waiting) in &books.waiting {
+        auditor.find(Rule::MessageLost, None, format!("{waiting} messages are still in {queue}"));
+    }
+    auditor.violations
+}
+
+/// How each order ended.
+pub(crate) fn ends(books: &Books) -> Vec<End> {
+    orders(books).values().map(Order::end).collect()
+}
+
+fn orders(books: &Books) -> BTreeMap<&str, Order<'_>> {
+    let mut orders = BTreeMap::<&str, Order<'_>>::new();
+    for (service, rows) in &books.rows {
+        for row in rows {
+            let order = orders.entry(&row.order).or_insert_with(|| Order::new(&row.order, books));
+            order.rows.entry(service).or_default().push(row);
+        }
+    }
+    for rows in orders.values_mut().flat_map(|order| order.rows.values_mut()) {
+        rows.sort_by_key(|row| row.version);
+    }
+    let published: BTreeSet<&str> = books.journal.iter().map(|fact| fact.id.as_str()).collect();
+    for letter in books.letters.iter().filter(|letter| letter.is_permanent()) {
+        // Poison names orders, too, but no such event was ever published.
+        if let Some(fact) = letter.fact()
+            && let Some(order) = orders.get_mut(fact.subject.as_str())
+            && published.contains(fact.id.as_str())
+        {
+            order.dead.insert(letter.service);
+        }
+    }
+    orders
+}
+
+/// The orders of each customer.
+fn by_customer<'a>(orders: &BTreeMap<&'a str, Order<'a>>) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut by_customer = BTreeMap::<&str, Vec<&str>>::new();
+    for order in orders.values() {
+        if let Some(customer) = order.customer() {
+            by_customer.entry(customer).or_default().push(order.id);
+        }
+    }
+    by_customer
+}
+
+impl<'a> Order<'a> {
+    fn new(id: &'a str, books: &'a Books) -> Self {
+        let ids = OrderId::new(id).ok().map(|id| (PaymentId::of(&id).to_string(), ShipmentId::of(&id).to_string()));
+        let (charge, booking) = ids
+            .map_or((None, None), |(payment, shipment)| (books.charges.get(&payment), books.bookings.get(&shipment)));
+        Self { id, rows: BTreeMap::new(), charge, booking, dead: BTreeSet::new() }
+    }
+
+    fn rows_of(&self, service: Service) -> &[&'a Row] {
+        self.rows.get(service).map_or(&[], Vec::as_slice)
+    }
+
+    /// All events that were committed about it.
+    fn facts(&self) -> impl Iterator<Item = &'a Fact> {
+        self.rows.values().flatten().flat_map(|row| &row.events)
+    }
+
+    fn told(&self, kind: &str) -> Vec<&'a Fact> {
+        self.facts().filter(|fact| fact.kind == kind).collect()
+    }
+
+    fn has_told(&self, kind: &str) -> bool {
+        self.facts().any(|fact| fact.kind == kind)
+    }
+
+    /// Whether a service has changed something because of an event of that type.
+    fn has_acted(&self, service: Service, kind: &str) -> bool {
+        self.rows_of(service).iter().any(|row| row.cause.kind == kind)
+    }
+
+    /// Who has ordered: the first row has the order in it, be it as an event or as a change.
+    fn customer(&self) -> Option<&'a str> {
+        let row = self.rows_of("Orders").first()?;
+        let told = row.events.iter().find_map(|fact| fact.json.pointer("/data/customer/id"));
+        told.or_else(|| row.change.pointer("/created/order/customer/id"))?.as_str()
+    }
+
+    fn end(&self) -> End {
+        let mut end = End::Open;
+        for row in self.rows_of("Orders") {
+            if end != End::Open {
+                break;
+            }
+            if row.cause.kind == "ShipmentCreated" {
+                end = End::Shipped;
+            }
+            if let Some(cancelled) = row.events.iter().find(|fact| fact.kind == "OrderCancelled") {
+                end = End::Cancelled(cancelled.json["data"]["reason"].as_str().unwrap_or_default().to_owned());
+            }
+        }
+        end
+    }
+
+    fn is_cancelled(&self) -> bool {
+        matches!(self.end(), End::Cancelled(_))
+    }
+
+    /// What it has set aside, and whether that has left or is back.
+    fn goods(&self) -> (Vec<(&'a str, i64)>, bool, bool) {
+        let reserved = self.told("InventoryReserved");
+        let lines = reserved.first().and_then(|fact| fact.json["data"]["lines"].as_array()).into_iter().flatten();
+        let line = |line: &'a Value| Some((line["sku"].as_str()?, line["quantity"].as_i64()?));
+        let has_left = self.has_acted("Inventory", "ShipmentCreated");
+        (lines.filter_map(line).collect(), has_left, self.has_told("InventoryReleased"))
+    }
+}
+
+struct Auditor {
+    violations: Vec<Violation>,
+}
+
+impl Auditor {
+    fn find(&mut self, rule: Rule, order: Option<&str>, detail: impl Into<String>) {
+        self.violations.push(Violation { rule, order: order.map(str::to_owned), detail: detail.into() });
+    }
+
+    fn find_if(&mut self, is_broken: bool, rule: Rule, order: &Order<'_>, detail: impl Into<String>) {
+        if is_broken {
+            self.find(rule, Some(order.id), detail);
+        }
+    }
+
+    fn check_customer(
+        &mut self,
+        customer: &Customer,
+        by_customer: &BTreeMap<&str, Vec<&str>>,
+        orders: &BTreeMap<&str, Order<'_>>,
+    ) {
+        let name = &customer.plan.customer;
+        for complaint in &customer.complaints {
+            let order = customer.order_ids.first().map(String::as_str);
+            self.find(Rule::WrongAnswer, order, format!("{name}: {complaint}"));
+        }
+        let known = by_customer.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+        if known.len() > 1 || customer.order_ids.len() > 1 {
+            let order = known.first().copied();
+            self.find(
+                Rule::OrderedTwice,
+                order,
+                format!("{name} was given {:?} and has {known:?}", customer.order_ids),
+            );
+        }
+        for id in customer.order_ids.iter().filter(|id| !known.contains(&id.as_str())) {
+            self.find(
+                Rule::OrderLost,
+                Some(id),
+                format!("{name} was told that it is accepted, and it is not on record"),
+            );
+        }
+        if let Some(order) = known.first().and_then(|id| orders.get(id)) {
+            self.check_promises(customer, order);
+        }
+    }
+
+    /// Whether the order ended as it must.
+    fn check_promises(&mut self, customer: &Customer, order: &Order<'_>) {
+        let plan = &customer.plan;
+        let end = order.end();
+        let may = match &end {
+            End::Open => true,
+            End::Shipped => !plan.is_declined() && !plan.is_short() && plan.postal_code != "SIM-REFUSED",
+            End::Cancelled(reason) => match reason.as_str() {
+                "customerRequest" => customer.cancelled != Cancelled::NotWished,
+                "paymentFailed" => plan.is_declined(),
+                "outOfStock" => plan.may_be_short(),
+                _ => false,
+            },
+        };
+        self.find_if(!may, Rule::WrongEnd, order, format!("{end:?} does not follow from {plan:?}"));
+        let kept = match customer.cancelled {
+            Cancelled::Accepted => matches!(end, End::Cancelled(_)),
+            Cancelled::Refused => end == End::Shipped,
+            Cancelled::NotWished | Cancelled::Unknown => true,
+        };
+        self.find_if(
+            !kept,
+            Rule::WrongAnswer,
+            order,
+            format!("to cancel was {:?}, and the end is {end:?}", customer.cancelled),
+        );
+        let charged = order.charge.and_then(Charge::amount);
+        let is_right = charged.as_ref().is_none_or(|charged| *charged == plan.total());
+        self.find_if(!is_right, Rule::BooksDisagree, order, format!("{charged:?} was charged for {}", plan.total()));
+    }
+
+    fn check_money(&mut self, order: &Order<'_>) {
+        let nothing = Charge::default();
+        let charge = order.charge.unwrap_or(&nothing);
+        let (is_charged, is_refunded) = (charge.amount().is_some(), charge.refund.is_some());
+        let times = charge.charges;
+        self.find_if(times > 1, Rule::ChargedTwice, order, format!("it was charged {times} times"));
+        let is_after =
+            charge.refunded_at.is_none_or(|refunded| charge.charged_at.is_some_and(|charged| charged <= refunded));
+        self.find_if(
+            is_refunded && !(is_charged && is_after),
+            Rule::RefundedUncharged,
+            order,
+            "its refund follows no charge",
+        );
+        self.check_told(order, "PaymentProcessed", is_charged);
+        self.check_told(order, "PaymentFailed", charge.verdict.is_some() && !is_charged);
+        self.check_told(order, "PaymentRefunded", is_refunded);
+        self.check_undone(order, "its payment", is_charged, is_refunded, "Payment");
+    }
+
+    fn check_shipment(&mut self, order: &Order<'_>) {
+        let nothing = Booking::default();
+        let booking = order.booking.unwrap_or(&nothing);
+        let times = booking.bookings;
+        self.find_if(times > 1, Rule::BookedTwice, order, format!("it was booked {times} times"));
+        let charged_at = order.charge.filter(|charge| charge.amount().is_some()).and_then(|charge| charge.charged_at);
+        let is_paid = booking.booked_at.is_none_or(|booked| charged_at.is_some_and(|charged| charged <= booked));
+        self.find_if(!is_paid, Rule::ShippedUnpaid, order, "its shipment was booked before it was charged");
+        self.check_told(order, "ShipmentCreated", booking.booked_at.is_some());
+        self.check_told(order, "ShipmentCancelled", booking.voided_at.is_some());
+        self.check_undone(order, "its shipment", booking.booked_at.is_some(), booking.voided_at.is_some(), "Shipping");
+    }
+
+    fn check_goods(&mut self, order: &Order<'_>) {
+        let (lines, has_left, is_back) = order.goods();
+        let is_reserved = !lines.is_empty();
+        self.check_undone(order, "its reservation", is_reserved, is_back, "Inventory");
+        self.find_if(
+            is_back && !is_reserved,
+            Rule::UndoneWithoutCause,
+            order,
+            "goods are back that were not set aside",
+        );
+        let stays = order.end() == End::Shipped && !has_left && !order.dead.contains("Inventory");
+        self.find_if(stays, Rule::MessageLost, order, "it is shipped, and its goods have not left the shelf");
+        for kind in ["InventoryReserved", "InventoryRejected", "InventoryReleased", "OrderCancelled", "OrderFlagged"] {
+            let times = order.told(kind).len();
+            self.find_if(times > 1, Rule::DoneTwice, order, format!("{times} events {kind}"));
+        }
+    }
+
+    /// There is one event of that type if it has happened, and none if not.
+    fn check_told(&mut self, order: &Order<'_>, kind: &str, has_happened: bool) {
+        match (order.told(kind).len(), has_happened) {
+            (0, false) | (1, true) => {}
+            (0, true) => self.find(Rule::BooksDisagree, Some(order.id), format!("no {kind} tells what has happened")),
+            (_, false) => self.find(Rule::BooksDisagree, Some(order.id), format!("{kind} tells what has not happened")),
+            (times, true) => self.find(Rule::DoneTwice, Some(order.id), format!("{times} events {kind}")),
+        }
+    }
+
+    /// What was done for the order is undone if it was cancelled, and only then.
+    fn check_undone(&mut self, order: &Order<'_>, what: &str, is_done: bool, is_undone: bool, service: Service) {
+        let is_cancelled = order.is_cancelled();
+        let is_left = is_cancelled && is_done && !is_undone && !order.dead.contains(service);
+        self.find_if(is_left, Rule::NotUndone, order, format!("it was cancelled, and {what} stands"));
+        self.find_if(!is_cancelled && is_undone, Rule::UndoneWithoutCause, order, format!("{what} was undone"));
+    }
+
+    fn check_end(&mut self, order: &Order<'_>) {
+        let is_over = order.end() != End::Open || !order.dead.is_empty();
+        self.find_if(!is_over, Rule::NeverEnded, order, "it is neither shipped nor cancelled, and has no dead letter");
+        let is_booked = order.booking.is_some_and(|booking| booking.booked_at.is_some());
+        let is_empty = order.end() == End::Shipped && !is_booked;
+        self.find_if(is_empty, Rule::BooksDisagree, order, "it is shipped, and the carrier knows nothing of it");
+    }
+
+    /// Whether every service has done what it must on every event.
+    fn check_handling(&mut self, order: &Order<'_>, told: &BTreeSet<String>) {
+        let is_missing = |service: Service, fact: &Fact| {
+            let has_it =
+                order.rows_of(service).iter().any(|row| row.cause.id == fact.id && row.cause.source == fact.source);
+            !has_it && !order.dead.contains(service)
+        };
+        for fact in order.facts() {
+            // The orders service keeps these facts, whatever has become of the order.
+            let is_kept = matches!(
+                fact.kind.as_str(),
+                "InventoryReserved" | "PaymentProcessed" | "ShipmentCreated" | "PaymentRefunded" | "ShipmentCancelled"
+            );
+            if is_kept && is_missing("Orders", fact) {
+                self.find(Rule::MessageLost, Some(order.id), format!("Orders has not heard of {}", fact.kind));
+            }
+            let is_success = matches!(fact.kind.as_str(), "OrderCreated" | "PaymentProcessed" | "ShipmentCreated");
+            let is_news =
+                is_success || matches!(fact.kind.as_str(), "PaymentFailed" | "PaymentRefunded" | "OrderCancelled");
+            let must_be_told = is_news && !(is_success && order.is_cancelled()) && !order.dead.contains("Notification");
+            if must_be_told && !told.contains(&format!("{}#{}#email", fact.source, fact.id)) {
+                self.find(Rule::MessageLost, Some(order.id), format!("the customer was not told of {}", fact.kind));
+            }
+        }
+        for service in LEDGERS {
+            let is_unheard = order.rows_of(service).is_empty() && !order.dead.contains(service);
+            self.find_if(is_unheard, Rule::MessageLost, order, format!("{service} has not heard of it"));
+            self.check_rows(order, service);
+        }
+    }
+
+    /// Whether each cause was handled once, and each event counted.
+    fn check_rows(&mut self, order: &Order<'_>, service: Service) {
+        let rows = order.rows_of(service);
+        let mut handled = BTreeSet::new();
+        for row in rows.iter().filter(|row| !row.open) {
+            let is_new = handled.insert((&row.cause.source, &row.cause.id));
+            self.find_if(!is_new, Rule::DoneTwice, order, format!("{service} has handled {} twice", row.cause.kind));
+        }
+        let sequences: Vec<&str> = rows.iter().flat_map(|row| &row.events).map(|fact| fact.sequence.as_str()).collect();
+        let is_counted =
+            sequences.iter().zip(1_usize..).all(|(sequence, number)| **sequence == format!("{number:020}"));
+        self.find_if(!is_counted, Rule::DoneTwice, order, format!("{service} counts its events {sequences:?}"));
+    }
+
+    /// What the world outside has done for an order that nobody knows.
+    fn check_strangers(&mut self, books: &Books, orders: &BTreeMap<&str, Order<'_>>) {
+        let ids = orders.keys().filter_map(|id| OrderId::new(*id).ok());
+        let known: BTreeSet<String> =
+            ids.flat_map(|id| [PaymentId::of(&id).to_string(), ShipmentId::of(&id).to_string()]).collect();
+        for id in books.charges.keys().chain(books.bookings.keys()).filter(|id| !known.contains(*id)) {
+            self.find(Rule::BooksDisagree, None, format!("{id} is of no order"));
+        }
+    }
+
+    fn check_stock(
+        &mut self,
+        shelves: &BTreeMap<String, Shelf>,
+        counted: &BTreeMap<String, i64>,
+        orders: &BTreeMap<&str, Order<'_>>,
+    ) {
+        let mut expected: BTreeMap<&str, Shelf> =
+            counted.iter().map(|(sku, pieces)| (sku.as_str(), Shelf { available: *pieces, reserved: 0 })).collect();
+        for order in orders.values() {
+            let (lines, has_left, is_back) = order.goods();
+            for (sku, pieces) in lines.into_iter().filter(|_| !is_back) {
+                let stock = expected.entry(sku).or_insert(Shelf { available: 0, reserved: 0 });
+                stock.available -= pieces;
+                stock.reserved += if has_left { 0 } else { pieces };
+            }
+        }
+        for (sku, stock) in &expected {
+            if stock.available < 0 {
+                let detail = format!(
+                    "{} of {sku} are promised, and there are {}",
+                    -stock.available,
+                    counted.get(*sku).unwrap_or(&0)
+                );
+                self.find(Rule::Oversold, None, detail);
+            }
+            if shelves.get(*sku) != Some(stock) {
+                let detail = format!("{sku} must have {stock:?} by its orders, and has {:?}", shelves.get(*sku));
+                self.find(Rule::StockMiscounted, None, detail);
+            }
+        }
+        for (sku, stock) in shelves.iter().filter(|(sku, _)| !expected.contains_key(sku.as_str())) {
+            self.find(Rule::StockMiscounted, None, format!("{sku} was never counted, and has {stock:?}"));
+        }
+    }
+
+    fn check_journal(&mut self, books: &Books, asked: &Asked) {
+        let foreign = asked.customers.iter().filter_map(|customer| customer.event.clone());
+        let foreign: Vec<Fact> = foreign.chain(asked.sabotage.strangers.iter().cloned()).map(Fact::from).collect();
+        let committed = books.rows.values().flatten().flat_map(|row| &row.events);
+        let mut published = BTreeMap::new();
+        for fact in committed.chain(&foreign) {
+            if published.insert((&fact.source, &fact.id), fact).is_some() {
+                let detail = format!("{} has the id of another event", fact.kind);
+                self.find(Rule::DoneTwice, Some(&fact.subject), detail);
+            }
+        }
+        let journal: BTreeMap<_, _> = books.journal.iter().map(|fact| ((&fact.source, &fact.id), fact)).collect();
+        for (key, fact) in &published {
+            match journal.get(key) {
+                None => self.find(Rule::EventLost, Some(&fact.subject), format!("{} is not in the journal", fact.kind)),
+                Some(kept) if kept.json != fact.json => {
+                    self.find(Rule::EventLost, Some(&fact.subject), format!("{} is another in the journal", fact.kind));
+                }
+                Some(_) => {}
+            }
+        }
+        for fact in &books.journal {
+            if !published.contains_key(&(&fact.source, &fact.id)) {
+                let detail = format!("the journal has {} that nobody has published", fact.kind);
+                self.find(Rule::EventFromNowhere, Some(&fact.subject), detail);
+            }
+        }
+    }
+
+    fn check_letters(&mut self, books: &Books, asked: &Asked) {
+        let mut found = BTreeMap::<(Service, &str), Vec<&str>>::new();
+        for letter in &books.letters {
+            found.entry((letter.service, &letter.body)).or_default().push(&letter.failed_at);
+        }
+        for poison in &asked.sabotage.poison {
+            match found.remove(&(poison.service, poison.body.as_str())) {
+                None => self.find(
+                    Rule::MessageLost,
+                    None,
+                    format!("poison of {} vanished: {}", poison.service, poison.body),
+                ),
+                Some(at) if at.len() > 1 => {
+                    // SQS forgets a deduplication id after five minutes.
+                    let detail = format!("{} has poison {} times, of {at:?}", poison.service, at.len());
+                    self.find_if_within_five_minutes(&at, detail);
+                }
+                Some(_) => {}
+            }
+        }
+        let plans: BTreeMap<&str, &Plan> = asked
+            .customers
+            .iter()
+            .flat_map(|customer| customer.order_ids.iter().map(|id| (id.as_str(), &customer.plan)))
+            .collect();
+        let mut rows: BTreeSet<&str> = asked.sabotage.rows.iter().map(String::as_str).collect();
+        for letter in &books.letters {
+            let is_poison = asked
+                .sabotage
+                .poison
+                .iter()
+                .any(|poison| poison.service == letter.service && poison.body == letter.body);
+            let is_row = letter.service == "Relay" && {
+                let json: Value = serde_json::from_str(&letter.body).unwrap_or_default();
+                let key = json.pointer("/row/pk").and_then(Value::as_str).unwrap_or_default();
+                // It may be copied more than once: an invocation may die after it has copied it.
+                rows.remove(key) || asked.sabotage.rows.iter().any(|row| row == key)
+            };
+            let fact = letter.fact();
+            let plan = fact.as_ref().and_then(|fact| plans.get(fact.subject.as_str()));
+            // The carrier refuses, as it was told to.
+            let is_refusal = letter.service == "Shipping"
+                && plan.zip(fact.as_ref()).is_some_and(|(plan, fact)| match plan.postal_code {
+                    "SIM-REFUSED" => fact.kind == "PaymentProcessed",
+                    "SIM-NO-VOID" => fact.kind == "OrderCancelled",
+                    _ => false,
+                });
+            if !(letter.is_permanent() && (is_poison || is_row || is_refusal)) {
+                let order = fact.as_ref().map(|fact| fact.subject.as_str());
+                let kind = fact.as_ref().map_or("a message", |fact| &fact.kind);
+                let class = if letter.class.is_empty() { "without a reason" } else { &letter.class };
+                let detail = format!("{kind} of {} is dead: {class}: {}", letter.service, letter.reason);
+                self.find(Rule::NeedlesslyDead, order, detail);
+            }
+        }
+        for row in rows {
+            self.find(
+                Rule::MessageLost,
+                None,
+                format!("{row} cannot be published, and is not among the relay's letters"),
+            );
+        }
+    }
+
+    fn find_if_within_five_minutes(&mut self, at: &[&str], detail: String) {
+        let mut at: Vec<i64> = at.iter().filter_map(|at| Time::new(at).ok()).map(Time::as_millis).collect();
+        at.sort_unstable();
+        if at.windows(2).any(|pair| pair[1] - pair[0] < 290_000) {
+            self.find(Rule::DoneTwice, None, detail);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,524 @@
+//! Books that are in order, and every way in which they can be out of it.
+
+use serde_json::json;
+
+use super::*;
+use crate::books::{Cause, Letter};
+use crate::plan::{Entrance, Repeat};
+use crate::poison::Poison;
+
+/// A shop after its day.
+#[derive(Default)]
+struct Day {
+    books: Books,
+    asked: Asked,
+    /// In milliseconds: every row is later than the one before.
+    clock: i64,
+}
+
+fn plan(customer: &str, sku: &str, method: &str) -> Plan {
+    Plan {
+        customer: customer.to_owned(),
+        entrance: Entrance::WithKey(Repeat::Never),
+        lines: vec![(sku.to_owned(), 2)],
+        price: 100,
+        method: method.to_owned(),
+        postal_code: "10115",
+        has_phone: false,
+        cancel: None,
+    }
+}
+
+fn payment_of(order: &str) -> String {
+    PaymentId::of(&OrderId::new(order).unwrap()).to_string()
+}
+
+fn shipment_of(order: &str) -> String {
+    ShipmentId::of(&OrderId::new(order).unwrap()).to_string()
+}
+
+fn cause(kind: &str) -> Cause {
+    let source = match kind {
+        "OrderCreated" | "OrderCancelled" => "Orders",
+        "PaymentProcessed" | "PaymentFailed" | "PaymentRefunded" => "Payment",
+        "ShipmentCreated" | "ShipmentCancelled" => "Shipping",
+        "PlaceOrder" | "CancelOrder" => "Api",
+        _ => "Inventory",
+    };
+    Cause { source: source.to_owned(), id: format!("{kind}-id"), kind: kind.to_owned() }
+}
+
+impl Day {
+    /// A row of a service, and what it tells: the journal hears of it, and so does the customer.
+    fn row(&mut self, service: Service, order: &str, cause: Cause, told: Option<(&str, Value)>) {
+        self.clock += 10;
+        let rows = self.books.rows.entry(service).or_default();
+        let mine: Vec<&Row> = rows.iter().filter(|row| row.order == order).collect();
+        let (version, emitted) = (mine.len() + 1, mine.iter().map(|row| row.events.len()).sum::<usize>());
+        let events: Vec<Fact> = told
+            .map(|(kind, data)| {
+                let id = format!("{kind}-id-{order}");
+                let sequence = format!("{:020}", emitted + 1);
+                json!({ "id": id, "source": service, "type": kind, "subject": order, "sequence": sequence, "data": data })
+            })
+            .map(Fact::from)
+            .into_iter()
+            .collect();
+        self.books.journal.extend(events.iter().cloned());
+        self.books.told.extend(events.iter().map(|fact| format!("{}#{}#email", fact.source, fact.id)));
+        let cause = Cause { id: format!("{}-{order}", cause.id), ..cause };
+        let at = format!("{:024}", self.clock);
+        let version = u32::try_from(version).unwrap();
+        rows.push(Row { order: order.to_owned(), version, at, cause, open: false, change: Value::Null, events });
+    }
+
+    fn order(&mut self, order: &str, plan: Plan) {
+        let data = json!({ "customer": { "id": plan.customer } });
+        self.row("Orders", order, cause("PlaceOrder"), Some(("OrderCreated", data)));
+        for service in ["Payment", "Shipping", "Screening", "Notification"] {
+            self.row(service, order, cause("OrderCreated"), None);
+        }
+        let mut customer = Customer::new(plan);
+        customer.order_ids.insert(order.to_owned());
+        self.asked.customers.push(customer);
+    }
+
+    fn reserve(&mut self, order: &str, sku: &str) {
+        let lines = json!({ "lines": [{ "sku": sku, "quantity": 2 }] });
+        self.row("Inventory", order, cause("OrderCreated"), Some(("InventoryReserved", lines)));
+        self.row("Orders", order, cause("InventoryReserved"), None);
+        let stock = self.shelf(sku);
+        (stock.available, stock.reserved) = (stock.available - 2, stock.reserved + 2);
+    }
+
+    fn shelf(&mut self, sku: &str) -> &mut Shelf {
+        self.asked.shelves.entry(sku.to_owned()).or_insert(10);
+        self.books.shelves.entry(sku.to_owned()).or_insert(Shelf { available: 10, reserved: 0 })
+    }
+
+    fn charge(&mut self, order: &str) {
+        let amount = json!({ "amount": 200, "currency": "EUR" });
+        let verdict = Some(json!({ "succeeded": amount }).to_string());
+        let charge = Charge { charges: 1, verdict, charged_at: Some(self.clock), ..Charge::default() };
+        self.books.charges.insert(payment_of(order), charge);
+        self.row("Payment", order, cause("InventoryReserved"), Some(("PaymentProcessed", json!({ "amount": amount }))));
+        self.row("Orders", order, cause("PaymentProcessed"), None);
+    }
+
+    fn decline(&mut self, order: &str) {
+        let verdict = Some(json!({ "declined": { "code": "card_declined", "message": "No." } }).to_string());
+        let charge = Charge { verdict, charged_at: Some(self.clock), ..Charge::default() };
+        self.books.charges.insert(payment_of(order), charge);
+        self.row("Payment", order, cause("InventoryReserved"), Some(("PaymentFailed", json!({}))));
+    }
+
+    fn ship(&mut self, order: &str, sku: &str) {
+        let booking = Booking { bookings: 1, booked_at: Some(self.clock), voided_at: None };
+        self.books.bookings.insert(shipment_of(order), booking);
+        self.row("Shipping", order, cause("PaymentProcessed"), Some(("ShipmentCreated", json!({}))));
+        self.row("Inventory", order, cause("ShipmentCreated"), None);
+        self.shelf(sku).reserved -= 2;
+    }
+
+    fn cancel(&mut self, order: &str, because: &str, reason: &str) {
+        self.row("Orders", order, cause(because), Some(("OrderCancelled", json!({ "reason": reason }))));
+    }
+
+    fn release(&mut self, order: &str, sku: &str) {
+        let has_left =
+            self.books.rows["Inventory"].iter().any(|row| row.order == order && row.cause.kind == "ShipmentCreated");
+        self.row("Inventory", order, cause("OrderCancelled"), Some(("InventoryReleased", json!({}))));
+        let stock = self.shelf(sku);
+        stock.available += 2;
+        stock.reserved -= if has_left { 0 } else { 2 };
+    }
+
+    /// One order that is shipped, one that is cancelled when everything was done for it, one that is declined, one that
+    /// is out of stock, and one of another producer; poison, and an event that nobody knows.
+    fn good() -> Self {
+        let mut day = Self::default();
+        let (visa, declined) = ("pm_card_visa", "pm_card_visa_chargeDeclined");
+        day.order("shipped", plan("cus_1", "plenty-1", visa));
+        day.reserve("shipped", "plenty-1");
+        day.charge("shipped");
+        day.ship("shipped", "plenty-1");
+        day.row("Orders", "shipped", cause("ShipmentCreated"), None);
+
+        day.order("regretted", plan("cus_2", "plenty-1", visa));
+        day.reserve("regretted", "plenty-1");
+        day.charge("regretted");
+        day.cancel("regretted", "CancelOrder", "customerRequest");
+        day.asked.customers[1].cancelled = Cancelled::Accepted;
+        day.ship("regretted", "plenty-1");
+        day.row("Orders", "regretted", cause("ShipmentCreated"), None);
+        day.release("regretted", "plenty-1");
+        let clock = day.clock;
+        let charge = day.books.charges.get_mut(&payment_of("regretted")).unwrap();
+        (charge.refund, charge.refunded_at) = (Some("rfd_1".to_owned()), Some(clock));
+        day.row("Payment", "regretted", cause("OrderCancelled"), Some(("PaymentRefunded", json!({}))));
+        day.row("Orders", "regretted", cause("PaymentRefunded"), None);
+        day.books.bookings.get_mut(&shipment_of("regretted")).unwrap().voided_at = Some(clock);
+        day.row("Shipping", "regretted", cause("OrderCancelled"), Some(("ShipmentCancelled", json!({}))));
+        day.row("Orders", "regretted", cause("ShipmentCancelled"), None);
+
+        day.order("declined", plan("cus_3", "plenty-1", declined));
+        day.reserve("declined", "plenty-1");
+        day.decline("declined");
+        day.cancel("declined", "PaymentFailed", "paymentFailed");
+        day.release("declined", "plenty-1");
+
+        day.order("short", plan("cus_4", "empty", visa));
+        day.row("Inventory", "short", cause("OrderCreated"), Some(("InventoryRejected", json!({}))));
+        day.cancel("short", "InventoryRejected", "outOfStock");
+
+        let poison = Poison { service: "Payment", body: "poison".to_owned() };
+        day.letter("Payment", "poison", "permanent");
+        day.asked.sabotage.poison.push(poison);
+        day.letter("Relay", r#"{"row":{"pk":"unpublishable"}}"#, "permanent");
+        day.asked.sabotage.rows.push("unpublishable".to_owned());
+        let stranger = json!({ "id": "stranger", "source": "web", "type": "OrderPraised", "subject": "shipped" });
+        day.books.journal.push(Fact::from(stranger.clone()));
+        day.asked.sabotage.strangers.push(stranger);
+        day
+    }
+
+    fn letter(&mut self, service: Service, body: &str, class: &str) {
+        self.books.letters.push(Letter {
+            service,
+            body: body.to_owned(),
+            class: class.to_owned(),
+            reason: "a reason".to_owned(),
+            failed_at: "2026-11-22T09:00:00.000Z".to_owned(),
+        });
+    }
+
+    fn fact(&self, order: &str, kind: &str) -> Fact {
+        self.books.journal.iter().find(|fact| fact.subject == order && fact.kind == kind).unwrap().clone()
+    }
+
+    fn forget_rows(&mut self, is_one: impl Fn(Service, &Row) -> bool) {
+        let before = self.books.rows.values().map(Vec::len).sum::<usize>();
+        for (service, rows) in &mut self.books.rows {
+            rows.retain(|row| !is_one(service, row));
+        }
+        assert!(self.books.rows.values().map(Vec::len).sum::<usize>() < before, "there is no such row");
+    }
+
+    /// As if a service had never told that.
+    fn forget_fact(&mut self, order: &str, kind: &str) {
+        let id = self.fact(order, kind).id;
+        self.forget_rows(|_, row| row.events.iter().any(|fact| fact.id == id));
+        self.books.journal.retain(|fact| fact.id != id);
+        for rows in self.books.rows.values_mut() {
+            rows.retain(|row| row.cause.id != id);
+        }
+    }
+
+    fn charge_of(&mut self, order: &str) -> &mut Charge {
+        self.books.charges.get_mut(&payment_of(order)).unwrap()
+    }
+
+    fn booking_of(&mut self, order: &str) -> &mut Booking {
+        self.books.bookings.get_mut(&shipment_of(order)).unwrap()
+    }
+
+    fn customer(&mut self, number: usize) -> &mut Customer {
+        &mut self.asked.customers[number - 1]
+    }
+}
+
+/// Breaks what is in order, and looks which rules the audit finds broken.
+#[track_caller]
+fn check(spoil: impl FnOnce(&mut Day), expected: &[Rule]) {
+    let mut day = Day::good();
+    spoil(&mut day);
+    let found = audit(&day.books, &day.asked);
+    let rules: BTreeSet<Rule> = found.iter().map(|violation| violation.rule).collect();
+    assert_eq!(rules, expected.iter().copied().collect(), "{found:#?}");
+}
+
+#[test]
+fn good_books_are_found_good() {
+    check(|_| {}, &[]);
+    let day = Day::good();
+    let ends = ends(&day.books);
+    let cancelled = |reason: &str| End::Cancelled(reason.to_owned());
+    assert_eq!(ends, [cancelled("paymentFailed"), cancelled("customerRequest"), End::Shipped, cancelled("outOfStock")]);
+}
+
+#[test]
+fn stock_that_is_promised_twice_is_found() {
+    check(
+        |day| {
+            day.asked.shelves.insert("plenty-1".to_owned(), 1);
+            day.books.shelves.insert("plenty-1".to_owned(), Shelf { available: -1, reserved: 0 });
+        },
+        &[Rule::Oversold],
+    );
+}
+
+#[test]
+fn stock_that_does_not_add_up_is_found() {
+    check(|day| day.shelf("plenty-1").reserved += 1, &[Rule::StockMiscounted]);
+    check(|day| day.shelf("plenty-1").available += 2, &[Rule::StockMiscounted]);
+    check(|day| assert!(day.books.shelves.remove("plenty-1").is_some()), &[Rule::StockMiscounted]);
+    check(
+        |day| assert!(day.books.shelves.insert("mushroom".to_owned(), Shelf { available: 1, reserved: 0 }).is_none()),
+        &[Rule::StockMiscounted],
+    );
+}
+
+#[test]
+fn money_that_moves_twice_or_for_nothing_is_found() {
+    check(|day| day.charge_of("shipped").charges = 2, &[Rule::ChargedTwice]);
+    check(|day| day.charge_of("regretted").refunded_at = Some(0), &[Rule::RefundedUncharged]);
+    check(
+        |day| day.charge_of("declined").refund = Some("rfd_9".to_owned()),
+        &[Rule::RefundedUncharged, Rule::BooksDisagree],
+    );
+    check(
+        |day| {
+            day.charge_of("shipped").verdict =
+                Some(json!({ "succeeded": { "amount": 1, "currency": "EUR" } }).to_string());
+        },
+        &[Rule::BooksDisagree],
+    );
+    check(|day| drop(day.books.charges.insert("pay_nobody".to_owned(), Charge::default())), &[Rule::BooksDisagree]);
+}
+
+#[test]
+fn a_shipment_that_is_not_paid_or_booked_twice_is_found() {
+    check(|day| day.booking_of("shipped").bookings = 2, &[Rule::BookedTwice]);
+    check(|day| day.booking_of("shipped").booked_at = Some(0), &[Rule::ShippedUnpaid]);
+    check(
+        |day| {
+            day.books.charges.remove(&payment_of("shipped"));
+        },
+        &[Rule::ShippedUnpaid, Rule::BooksDisagree],
+    );
+}
+
+#[test]
+fn an_order_that_is_lost_is_found() {
+    check(
+        |day| {
+            let customer = day.customer(1);
+            customer.order_ids = BTreeSet::from(["vanished".to_owned()]);
+        },
+        &[Rule::OrderLost],
+    );
+    check(
+        |day| {
+            let id = day.fact("shipped", "ShipmentCreated").id;
+            day.forget_rows(|service, row| service == "Orders" && row.cause.id == id);
+        },
+        &[Rule::NeverEnded, Rule::MessageLost],
+    );
+}
+
+#[test]
+fn an_order_that_is_there_twice_is_found() {
+    check(
+        |day| {
+            day.order("shipped-2", plan("cus_1", "empty", "pm_card_visa"));
+            day.row("Inventory", "shipped-2", cause("OrderCreated"), Some(("InventoryRejected", json!({}))));
+            day.cancel("shipped-2", "InventoryRejected", "outOfStock");
+            day.asked.customers.pop();
+        },
+        &[Rule::OrderedTwice],
+    );
+}
+
+#[test]
+fn an_end_that_nothing_explains_is_found() {
+    check(|day| day.customer(1).plan.method = "pm_card_visa_chargeDeclined".to_owned(), &[Rule::WrongEnd]);
+    check(|day| day.customer(1).plan.lines[0].0 = "empty".to_owned(), &[Rule::WrongEnd]);
+    check(|day| day.customer(2).cancelled = Cancelled::NotWished, &[Rule::WrongEnd]);
+    check(|day| day.customer(3).plan.method = "pm_card_visa".to_owned(), &[Rule::WrongEnd]);
+    check(|day| day.customer(4).plan.lines[0].0 = "plenty-2".to_owned(), &[Rule::WrongEnd]);
+}
+
+#[test]
+fn a_broken_promise_is_found() {
+    check(|day| day.customer(1).cancelled = Cancelled::Accepted, &[Rule::WrongAnswer]);
+    check(|day| day.customer(2).cancelled = Cancelled::Refused, &[Rule::WrongAnswer]);
+    check(|day| day.customer(4).complaints.push("418".to_owned()), &[Rule::WrongAnswer]);
+}
+
+#[test]
+fn what_was_not_given_back_is_found() {
+    check(
+        |day| {
+            day.forget_fact("regretted", "PaymentRefunded");
+            (day.charge_of("regretted").refund, day.charge_of("regretted").refunded_at) = (None, None);
+        },
+        &[Rule::NotUndone],
+    );
+    check(
+        |day| {
+            day.forget_fact("regretted", "ShipmentCancelled");
+            day.booking_of("regretted").voided_at = None;
+        },
+        &[Rule::NotUndone],
+    );
+    check(
+        |day| {
+            day.forget_fact("declined", "InventoryReleased");
+            let shelf = day.shelf("plenty-1");
+            (shelf.available, shelf.reserved) = (shelf.available - 2, shelf.reserved + 2);
+        },
+        &[Rule::NotUndone],
+    );
+}
+
+#[test]
+fn what_was_given_back_without_a_cause_is_found() {
+    check(
+        |day| {
+            let clock = day.clock;
+            let charge = day.charge_of("shipped");
+            (charge.refund, charge.refunded_at) = (Some("rfd_9".to_owned()), Some(clock));
+        },
+        &[Rule::UndoneWithoutCause, Rule::BooksDisagree],
+    );
+    check(|day| day.release("shipped", "plenty-1"), &[Rule::UndoneWithoutCause]);
+    check(|day| day.release("short", "plenty-1"), &[Rule::UndoneWithoutCause, Rule::StockMiscounted]);
+}
+
+#[test]
+fn what_happened_and_what_was_told_are_compared() {
+    check(
+        |day| {
+            let id = day.fact("shipped", "PaymentProcessed").id;
+            day.forget_rows(|service, row| service == "Payment" && row.events.iter().any(|fact| fact.id == id));
+            day.books.journal.retain(|fact| fact.id != id);
+        },
+        &[Rule::BooksDisagree],
+    );
+    check(|day| assert!(day.books.bookings.remove(&shipment_of("shipped")).is_some()), &[Rule::BooksDisagree]);
+}
+
+#[test]
+fn what_is_done_twice_is_found() {
+    // One event handled by two rows.
+    check(
+        |day| {
+            let rows = day.books.rows.get_mut("Payment").unwrap();
+            let row = rows.iter().find(|row| row.order == "shipped" && row.events.is_empty()).unwrap().clone();
+            rows.push(Row { version: 9, ..row });
+        },
+        &[Rule::DoneTwice],
+    );
+    // One fact told by two events.
+    check(
+        |day| {
+            day.row("Payment", "shipped", cause("OrderCancelled"), Some(("PaymentProcessed", json!({}))));
+            let again = day.books.rows.get_mut("Payment").unwrap().last_mut().unwrap();
+            again.events[0].id = "again".to_owned();
+            day.books.journal.last_mut().unwrap().id = "again".to_owned();
+            day.books.told.insert("Payment#again#email".to_owned());
+            day.row("Orders", "shipped", cause("PaymentProcessed"), None);
+            day.books.rows.get_mut("Orders").unwrap().last_mut().unwrap().cause.id = "again".to_owned();
+        },
+        &[Rule::DoneTwice],
+    );
+    // One id for two events.
+    check(
+        |day| {
+            let stranger = day.asked.sabotage.strangers[0].clone();
+            day.asked.sabotage.strangers.push(stranger);
+        },
+        &[Rule::DoneTwice],
+    );
+    // A gap in the numbers of the events.
+    check(
+        |day| {
+            let rows = day.books.rows.get_mut("Payment").unwrap();
+            rows.iter_mut().flat_map(|row| &mut row.events).next().unwrap().sequence = "2".to_owned();
+        },
+        &[Rule::DoneTwice],
+    );
+    // Poison that was parked twice in a moment.
+    check(|day| day.letter("Payment", "poison", "permanent"), &[Rule::DoneTwice]);
+}
+
+#[test]
+fn an_event_that_is_lost_on_its_way_is_found() {
+    check(|day| day.books.journal.retain(|fact| fact.kind != "InventoryRejected"), &[Rule::EventLost]);
+    check(|day| day.books.journal.retain(|fact| fact.kind != "OrderPraised"), &[Rule::EventLost]);
+    check(|day| day.books.journal[0].json["data"] = json!({ "customer": "another" }), &[Rule::EventLost]);
+    check(
+        |day| day.books.journal.push(Fact::from(json!({ "id": "new", "source": "Orders", "subject": "shipped" }))),
+        &[Rule::EventFromNowhere],
+    );
+}
+
+#[test]
+fn a_message_that_nobody_has_handled_is_found() {
+    check(|day| assert!(day.books.waiting.insert("the queue of Orders".to_owned(), 1).is_none()), &[Rule::MessageLost]);
+    check(|day| day.books.letters.retain(|letter| letter.service != "Payment"), &[Rule::MessageLost]);
+    check(|day| day.books.letters.retain(|letter| letter.service != "Relay"), &[Rule::MessageLost]);
+    check(|day| day.books.told.retain(|key| !key.contains("PaymentRefunded")), &[Rule::MessageLost]);
+    check(|day| day.books.told.retain(|key| !key.contains("ShipmentCreated-id-shipped")), &[Rule::MessageLost]);
+    check(|day| day.forget_rows(|service, row| service == "Screening" && row.order == "short"), &[Rule::MessageLost]);
+    check(
+        |day| {
+            day.forget_rows(|service, row| service == "Inventory" && row.cause.id == "ShipmentCreated-id-shipped");
+            day.shelf("plenty-1").reserved += 2;
+        },
+        &[Rule::MessageLost],
+    );
+    check(
+        |day| day.forget_rows(|service, row| service == "Orders" && row.cause.id == "PaymentRefunded-id-regretted"),
+        &[Rule::MessageLost],
+    );
+}
+
+#[test]
+fn success_need_not_be_told_of_a_cancelled_order() {
+    check(|day| day.books.told.retain(|key| !key.contains("ShipmentCreated-id-regretted")), &[]);
+}
+
+#[test]
+fn a_letter_without_need_is_found() {
+    let fact = Day::good().fact("shipped", "PaymentProcessed").json.to_string();
+    check(|day| day.letter("Notification", &fact, "exhausted"), &[Rule::NeedlesslyDead]);
+    check(|day| day.letter("Notification", &fact, ""), &[Rule::NeedlesslyDead]);
+    check(|day| day.letter("Notification", &fact, "permanent"), &[Rule::NeedlesslyDead]);
+    check(|day| day.letter("Payment", "unknown poison", "permanent"), &[Rule::NeedlesslyDead]);
+    check(|day| day.books.letters[0].class = "exhausted".to_owned(), &[Rule::NeedlesslyDead]);
+    check(|day| day.letter("Relay", r#"{"row":{"pk":"another"}}"#, "permanent"), &[Rule::NeedlesslyDead]);
+    // An invocation of the relay that died has copied the row once before.
+    check(|day| day.letter("Relay", r#"{"row":{"pk":"unpublishable"}}"#, "permanent"), &[]);
+}
+
+#[test]
+fn what_the_carrier_refuses_is_excused_by_a_letter_and_by_nothing_else() {
+    let refused = |day: &mut Day| {
+        day.order("refused", Plan { postal_code: "SIM-REFUSED", ..plan("cus_5", "plenty-1", "pm_card_visa") });
+        day.reserve("refused", "plenty-1");
+        day.charge("refused");
+    };
+    check(refused, &[Rule::NeverEnded]);
+    check(
+        |day| {
+            refused(day);
+            day.letter("Shipping", &day.fact("refused", "PaymentProcessed").json.to_string(), "permanent");
+        },
+        &[],
+    );
+    let kept = |day: &mut Day| {
+        day.forget_fact("regretted", "ShipmentCancelled");
+        day.booking_of("regretted").voided_at = None;
+        day.customer(2).plan.postal_code = "SIM-NO-VOID";
+    };
+    check(kept, &[Rule::NotUndone]);
+    check(
+        |day| {
+            kept(day);
+            let envelope = json!({ "Message": day.fact("regretted", "OrderCancelled").json.to_string() });
+            day.letter("Shipping", &envelope.to_string(), "permanent");
+        },
+        &[],
+    );
+}

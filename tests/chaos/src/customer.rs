@@ -1,0 +1,212 @@
+//! Customers: each does what it has planned, and remembers what it was told.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures::future::{join, join_all};
+use orderflow_local::Reply;
+use orderflow_tests::Shop;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::plan::{Entrance, Plan, Repeat};
+use crate::tally::{Kind, Tally};
+
+/// What is no order of its own, and yet counted with them.
+pub(crate) const CANCELLATION: &str = "among all these, with a wish to cancel";
+
+/// How often a customer asks again before giving up.
+const MOST_ATTEMPTS: usize = 120;
+
+/// A customer with what it knows of its order.
+#[derive(Clone, Debug)]
+pub(crate) struct Customer {
+    pub(crate) plan: Plan,
+    /// The ids that it was given: for the same key it must be one.
+    pub(crate) order_ids: BTreeSet<String>,
+    /// The first answer. To the same request it must be the same.
+    receipt: Option<Value>,
+    /// The event with which its order began, if another producer took it.
+    pub(crate) event: Option<Value>,
+    /// What it was told when it cancelled.
+    pub(crate) cancelled: Cancelled,
+    /// What the API should not have said.
+    pub(crate) complaints: Vec<String>,
+}
+
+/// What became of the wish to cancel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cancelled {
+    /// There was none.
+    #[default]
+    NotWished,
+    /// It is not known: there was no answer that says.
+    Unknown,
+    /// 202
+    Accepted,
+    /// 409
+    Refused,
+}
+
+/// How a customer reaches the shop.
+pub(crate) struct Means {
+    pub(crate) shop: Rc<Shop>,
+    pub(crate) tally: Rc<Tally>,
+    pub(crate) rng: RefCell<Rng>,
+}
+
+impl Means {
+    async fn pause(&self) {
+        let pause = self.rng.borrow_mut().u64(100..1_000);
+        sleep(Duration::from_millis(pause)).await;
+    }
+}
+
+impl Customer {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let cancelled = if plan.cancel.is_some() { Cancelled::Unknown } else { Cancelled::NotWished };
+        Self { plan, order_ids: BTreeSet::new(), receipt: None, event: None, cancelled, complaints: Vec::new() }
+    }
+
+    /// Places its order, and does not wait for what comes of it.
+    pub(crate) async fn order(&mut self, means: &Means) {
+        let body = self.plan.body();
+        match self.plan.entrance {
+            Entrance::Foreign(times) => {
+                means.tally.count(Kind::Order, "of another producer");
+                let event = self.plan.event();
+                let subject = event["subject"].as_str().unwrap_or_default().to_owned();
+                means.shop.publish_text(&subject, &event.to_string()).await;
+                for _ in 1..times {
+                    means.tally.count(Kind::Duplicate, "published by the producer");
+                    // In other words: the topic drops what it has heard to the letter.
+                    means.shop.publish_text(&subject, &format!("{event:#}")).await;
+                }
+                self.order_ids.insert(subject);
+                self.event = Some(event);
+            }
+            Entrance::Once => {
+                means.tally.count(Kind::Order, "over HTTP without a key");
+                if let Ok(reply) = means.shop.api.place_order(&body, None).await {
+                    self.take(&reply, 201);
+                }
+            }
+            Entrance::WithKey(repeat) => {
+                means.tally.count(Kind::Order, "over HTTP with a key");
+                let clicks = match repeat {
+                    Repeat::Clicks(clicks) => clicks,
+                    Repeat::Impatient(patience) => {
+                        // Whether the request has arrived is not known: the connection is closed on it.
+                        let _given_up = timeout(patience, means.shop.api.place_order(&body, Some(self.key()))).await;
+                        1
+                    }
+                    Repeat::Never | Repeat::Later(_) | Repeat::Changed(_) => 1,
+                };
+                let key = self.key();
+                let replies = join_all((0..clicks).map(|_| insist(means, &body, key))).await;
+                for reply in replies {
+                    self.take_insisted(reply, 201);
+                }
+            }
+        }
+    }
+
+    /// Its idempotency key.
+    fn key(&self) -> &str {
+        &self.plan.customer
+    }
+
+    fn take_insisted(&mut self, reply: Option<Reply>, status: u16) {
+        match reply {
+            Some(reply) => self.take(&reply, status),
+            None => self.complaints.push(format!("no answer to {MOST_ATTEMPTS} requests")),
+        }
+    }
+
+    fn take(&mut self, reply: &Reply, status: u16) {
+        if reply.status >= 500 {
+            return;
+        }
+        if reply.status != status {
+            self.complaints.push(format!("the answer was {} instead of {status}: {}", reply.status, reply.body));
+        } else if status == 201 {
+            self.order_ids.extend(reply.body["orderId"].as_str().map(str::to_owned));
+            let first = self.receipt.get_or_insert_with(|| reply.body.clone());
+            if *first != reply.body {
+                self.complaints.push(format!("the same request was answered differently: {first}, {}", reply.body));
+            }
+        }
+    }
+
+    /// What it does after it has ordered.
+    pub(crate) async fn follow(&mut self, means: &Means) {
+        let (again, cancelled) = join(self.repeat(means), self.cancel(means)).await;
+        if let Some((reply, status)) = again {
+            self.take_insisted(reply, status);
+        }
+        match cancelled {
+            Ok(cancelled) => self.cancelled = cancelled,
+            Err(complaint) => self.complaints.push(complaint),
+        }
+    }
+
+    async fn repeat(&self, means: &Means) -> Option<(Option<Reply>, u16)> {
+        let mut body = self.plan.body();
+        match self.plan.entrance {
+            Entrance::WithKey(Repeat::Later(delay)) => {
+                sleep(delay).await;
+                Some((insist(means, &body, self.key()).await, 201))
+            }
+            Entrance::WithKey(Repeat::Changed(delay)) => {
+                sleep(delay).await;
+                body["lines"][0]["quantity"] = json!(77);
+                Some((insist(means, &body, self.key()).await, 422))
+            }
+            _ => None,
+        }
+    }
+
+    async fn cancel(&self, means: &Means) -> Result<Cancelled, String> {
+        let Some((delay, clicks)) = self.plan.cancel else { return Ok(Cancelled::NotWished) };
+        let Some(order_id) = self.order_ids.first() else { return Ok(Cancelled::Unknown) };
+        sleep(delay).await;
+        means.tally.count(Kind::Order, CANCELLATION);
+        let answers = join_all((0..clicks).map(|_| cancel_until_answered(means, order_id))).await;
+        let answers: Vec<Cancelled> = answers.into_iter().collect::<Result<_, _>>()?;
+        match answers.as_slice() {
+            [first, rest @ ..] if rest.iter().all(|other| other == first) => Ok(*first),
+            // One of them may have got no answer.
+            _ if answers.contains(&Cancelled::Unknown) => Ok(Cancelled::Unknown),
+            _ => Err(format!("two requests to cancel were answered differently: {answers:?}")),
+        }
+    }
+}
+
+/// Asks until there is an answer that says something.
+async fn insist(means: &Means, body: &Value, key: &str) -> Option<Reply> {
+    for _ in 0..MOST_ATTEMPTS {
+        match means.shop.api.place_order(body, Some(key)).await {
+            Ok(reply) if reply.status < 500 => return Some(reply),
+            Ok(_) | Err(_) => means.pause().await,
+        }
+    }
+    None
+}
+
+async fn cancel_until_answered(means: &Means, order_id: &str) -> Result<Cancelled, String> {
+    for _ in 0..MOST_ATTEMPTS {
+        match means.shop.api.cancel_order(order_id).await {
+            Ok(reply) if reply.status == 202 => return Ok(Cancelled::Accepted),
+            Ok(reply) if reply.status == 409 => return Ok(Cancelled::Refused),
+            // An order of another producer is not known at once.
+            Ok(reply) if reply.status == 404 || reply.status >= 500 => {}
+            Ok(reply) => return Err(format!("the answer to a cancellation was {}: {}", reply.status, reply.body)),
+            Err(_) => {}
+        }
+        means.pause().await;
+    }
+    Ok(Cancelled::Unknown)
+}

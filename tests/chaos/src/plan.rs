@@ -1,0 +1,256 @@
+//! What customers will do, drawn from the seed before they do it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use fastrand::Rng;
+use orderflow_contracts::Time;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// SKUs of which there is always enough.
+const PLENTY: usize = 8;
+/// SKUs of which there are fewer than are ordered.
+const SCARCE: usize = 4;
+
+/// One customer, who wants one order.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The customer's id: no other customer has it.
+    pub(crate) customer: String,
+    pub(crate) entrance: Entrance,
+    /// SKU and quantity of each line.
+    pub(crate) lines: Vec<(String, u32)>,
+    /// Of every piece, in cents.
+    pub(crate) price: u32,
+    pub(crate) method: String,
+    /// It decides what the carrier does.
+    pub(crate) postal_code: &'static str,
+    pub(crate) has_phone: bool,
+    /// How long after the order it is cancelled, and by how many clicks.
+    pub(crate) cancel: Option<(Duration, usize)>,
+}
+
+/// How an order comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// Over HTTP, without an idempotency key: sent once, whatever the answer.
+    Once,
+    /// Over HTTP with a key, and sent again until there is an answer.
+    WithKey(Repeat),
+    /// As an event of another producer, published so often.
+    Foreign(usize),
+}
+
+/// In which way a request with a key is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    Never,
+    /// So many requests at once.
+    Clicks(usize),
+    /// The first one is given up so soon.
+    Impatient(Duration),
+    /// Once more, so much later.
+    Later(Duration),
+    /// Once more, with another body, so much later.
+    Changed(Duration),
+}
+
+impl Plan {
+    /// The plan of the customer with that number.
+    pub(crate) fn draw(rng: &mut Rng, number: usize) -> Self {
+        let postal_code = *pick(
+            rng,
+            &[
+                (94, "10115"),
+                (2, "SIM-UNAVAILABLE-1"),
+                (2, "SIM-UNAVAILABLE-4"),
+                (1, "SIM-REFUSED"),
+                (1, "SIM-NO-VOID"),
+            ],
+        );
+        // The carrier that does not take its goods back matters only to those who change their mind.
+        let cancels = rng.f64() < if postal_code == "SIM-NO-VOID" { 0.8 } else { 0.15 };
+        Self {
+            customer: format!("cus_{number}"),
+            entrance: Entrance::draw(rng),
+            lines: lines(rng),
+            // From 1,000.00 EUR on it is suspicious to screening.
+            price: if rng.f64() < 0.05 { rng.u32(100_000..200_000) } else { rng.u32(100..10_000) },
+            method: method(rng),
+            postal_code,
+            has_phone: rng.bool(),
+            cancel: cancels.then(|| (later(rng, 0..4_000), *pick(rng, &[(3, 1), (1, 2)]))),
+        }
+    }
+
+    /// The body of the request.
+    pub(crate) fn body(&self) -> Value {
+        let mut customer = json!({ "id": self.customer, "email": format!("{}@example.com", self.customer) });
+        if self.has_phone {
+            customer["phone"] = json!("+4930123456");
+        }
+        let line =
+            |(sku, quantity): &(String, u32)| json!({ "sku": sku, "quantity": quantity, "unitPrice": self.money(1) });
+        json!({
+            "customer": customer,
+            "lines": self.lines.iter().map(line).collect::<Vec<_>>(),
+            "shippingAddress": {
+                "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin",
+                "postalCode": self.postal_code, "country": "DE"
+            },
+            "paymentMethod": self.method,
+        })
+    }
+
+    /// The event with which the order begins that another producer takes.
+    pub(crate) fn event(&self) -> Value {
+        let id = Uuid::now_v7();
+        let (seconds, nanoseconds) = id.get_timestamp().map_or((0, 0), |timestamp| timestamp.to_unix());
+        let millis = seconds * 1_000 + u64::from(nanoseconds) / 1_000_000;
+        let order_id = format!("web-{}", self.customer);
+        let mut data = self.body();
+        data["orderId"] = json!(order_id);
+        data["total"] = self.total();
+        json!({
+            "specversion": "1.0",
+            "id": id.to_string(),
+            "source": "https://shop.example/web",
+            "type": "OrderCreated",
+            "subject": order_id,
+            "time": Time::from_millis(i64::try_from(millis).unwrap_or(0)).to_string(),
+            "datacontenttype": "application/json",
+            "dataschema": "urn:orderflow:OrderCreated:1",
+            "data": data,
+        })
+    }
+
+    /// What is to be paid.
+    pub(crate) fn total(&self) -> Value {
+        self.money(self.lines.iter().map(|(_, quantity)| quantity).sum())
+    }
+
+    fn money(&self, pieces: u32) -> Value {
+        json!({ "amount": self.price * pieces, "currency": "EUR" })
+    }
+
+    pub(crate) fn is_declined(&self) -> bool {
+        self.method.starts_with("pm_card_visa_chargeDeclined")
+    }
+
+    /// Whether some of its goods may be out of stock.
+    pub(crate) fn may_be_short(&self) -> bool {
+        self.lines.iter().any(|(sku, _)| !sku.starts_with("plenty"))
+    }
+
+    /// Whether some of its goods are never in stock.
+    pub(crate) fn is_short(&self) -> bool {
+        self.lines.iter().any(|(sku, _)| matches!(sku.as_str(), "empty" | "absent"))
+    }
+}
+
+impl Entrance {
+    fn draw(rng: &mut Rng) -> Self {
+        let again = later(rng, 50..8_000);
+        let repeats = [
+            (50, Repeat::Never),
+            (20, Repeat::Clicks(rng.usize(2..5))),
+            (12, Repeat::Impatient(Duration::from_millis(rng.u64(1..150)))),
+            (13, Repeat::Later(again)),
+            (5, Repeat::Changed(again)),
+        ];
+        let with_key = Self::WithKey(*pick(rng, &repeats));
+        let foreign = Self::Foreign(*pick(rng, &[(4, 1), (1, 2)]));
+        *pick(rng, &[(80, with_key), (8, Self::Once), (12, foreign)])
+    }
+}
+
+/// What is on the shelf before the first of so many orders, by SKU.
+pub(crate) fn shelves(orders: usize) -> BTreeMap<String, i64> {
+    let scarce = i64::try_from(orders / 60 + 1).unwrap_or(i64::MAX);
+    let plenty = (0..PLENTY).map(|number| (format!("plenty-{number}"), 100_000_000));
+    let scarce = (0..SCARCE).map(|number| (format!("scarce-{number}"), scarce));
+    plenty.chain(scarce).chain([("empty".to_owned(), 0)]).collect()
+}
+
+fn lines(rng: &mut Rng) -> Vec<(String, u32)> {
+    let mut lines: BTreeMap<String, u32> =
+        (0..rng.usize(1..4)).map(|_| (format!("plenty-{}", rng.usize(..PLENTY)), rng.u32(1..4))).collect();
+    let special = *pick(rng, &[(79, None), (14, Some("scarce")), (4, Some("empty")), (3, Some("absent"))]);
+    match special {
+        Some("scarce") => lines.insert(format!("scarce-{}", rng.usize(..SCARCE)), rng.u32(1..3)),
+        Some(sku) => lines.insert(sku.to_owned(), 1),
+        None => None,
+    };
+    lines.into_iter().collect()
+}
+
+fn method(rng: &mut Rng) -> String {
+    let unavailable = format!("pm_sim_unavailable_{}", *pick(rng, &[(4, 1), (3, 2), (2, 4), (1, 9)]));
+    let all = [
+        (70, "pm_card_visa"),
+        (12, "pm_card_visa_chargeDeclined"),
+        (5, "pm_card_visa_chargeDeclinedInsufficientFunds"),
+        (13, unavailable.as_str()),
+    ];
+    (*pick(rng, &all)).to_owned()
+}
+
+/// Most of these moments are early.
+fn later(rng: &mut Rng, range: Range<u64>) -> Duration {
+    let chance = rng.f64();
+    let span = u32::try_from(range.end - range.start).unwrap_or(u32::MAX);
+    Duration::from_millis(range.start) + Duration::from_millis(1).mul_f64(f64::from(span) * chance * chance)
+}
+
+/// One of several, by their weights.
+pub(crate) fn pick<'a, T>(rng: &mut Rng, choices: &'a [(u32, T)]) -> &'a T {
+    let mut drawn = rng.u32(..choices.iter().map(|(weight, _)| *weight).sum::<u32>());
+    for (weight, choice) in choices {
+        if drawn < *weight {
+            return choice;
+        }
+        drawn -= weight;
+    }
+    unreachable!("what is drawn is less than the sum of the weights")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(seed: u64) -> Vec<Plan> {
+        let mut rng = Rng::with_seed(seed);
+        (0..2_000).map(|number| Plan::draw(&mut rng, number)).collect()
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_plans_again() {
+        assert_eq!(format!("{:?}", draw(1)), format!("{:?}", draw(1)));
+        assert_ne!(format!("{:?}", draw(1)), format!("{:?}", draw(2)));
+    }
+
+    #[test]
+    fn there_is_some_of_everything() {
+        let plans = draw(3);
+        let share = |is_it: fn(&Plan) -> bool| plans.iter().filter(|plan| is_it(plan)).count() * 100 / plans.len();
+        assert!((10..20).contains(&share(|plan| plan.cancel.is_some())));
+        assert!((10..25).contains(&share(Plan::is_declined)));
+        assert!((5..10).contains(&share(Plan::is_short)));
+        assert!((15..30).contains(&share(Plan::may_be_short)));
+        assert!((8..17).contains(&share(|plan| matches!(plan.entrance, Entrance::Foreign(_)))));
+        for code in ["SIM-REFUSED", "SIM-NO-VOID", "SIM-UNAVAILABLE-4"] {
+            assert!(plans.iter().any(|plan| plan.postal_code == code), "{code}");
+        }
+        for repeat in [
+            |repeat| matches!(repeat, Repeat::Never),
+            |repeat| matches!(repeat, Repeat::Clicks(_)),
+            |repeat| matches!(repeat, Repeat::Impatient(_)),
+            |repeat| matches!(repeat, Repeat::Later(_)),
+            |repeat| matches!(repeat, Repeat::Changed(_)),
+        ] {
+            assert!(plans.iter().any(|plan| matches!(plan.entrance, Entrance::WithKey(how) if repeat(how))));
+        }
+    }
+}

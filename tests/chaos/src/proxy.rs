@@ -1,0 +1,211 @@
+//! A proxy between the functions and the emulator, at which calls fail.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use futures::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use orderflow_tests::{FunctionProcess, socket_of_caller};
+use tokio::net::TcpListener;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use crate::call::{Call, with_failed_entry};
+use crate::tally::{Kind, Tally};
+use crate::weather::{Fault, Weather};
+
+/// A proxy. It runs for as long as the program.
+pub(crate) struct Proxy {
+    port: u16,
+    /// Where the emulator is.
+    upstream: String,
+    http: reqwest::Client,
+    weather: Rc<Weather>,
+    tally: Rc<Tally>,
+    /// The process group of the emulator, whose functions may be killed.
+    emulator: Cell<Option<u32>>,
+    calls: Cell<u64>,
+    unread: RefCell<Option<String>>,
+}
+
+/// The caller gets no answer, or no more of it.
+#[derive(Debug)]
+struct Dropped;
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dropped on purpose")
+    }
+}
+
+impl std::error::Error for Dropped {}
+
+type Answer = Response<BoxBody<Bytes, Dropped>>;
+
+impl Proxy {
+    /// Opens a proxy to the emulator that is, or will be, on that port.
+    pub(crate) async fn open(upstream: u16, weather: Rc<Weather>, tally: Rc<Tally>) -> Rc<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let proxy = Rc::new(Self {
+            port: listener.local_addr().expect("an address").port(),
+            upstream: format!("http://127.0.0.1:{upstream}"),
+            http: reqwest::Client::builder().no_proxy().build().expect("an HTTP client"),
+            weather,
+            tally,
+            emulator: Cell::new(None),
+            calls: Cell::new(0),
+            unread: RefCell::new(None),
+        });
+        spawn_local(Rc::clone(&proxy).accept(listener));
+        proxy
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Tells it whose functions it may kill.
+    pub(crate) fn may_kill_those_of(&self, emulator: u32) {
+        self.emulator.set(Some(emulator));
+    }
+
+    /// How many calls there were.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    /// A call that it did not understand, and so let pass.
+    pub(crate) fn unread(&self) -> Option<String> {
+        self.unread.borrow().clone()
+    }
+
+    async fn accept(self: Rc<Self>, listener: TcpListener) {
+        loop {
+            let (stream, caller) = listener.accept().await.expect("a connection");
+            let proxy = Rc::clone(&self);
+            spawn_local(async move {
+                let service = service_fn(|request| Rc::clone(&proxy).answer(request, caller));
+                // It ends when the caller is gone, or is to believe that we are.
+                let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    }
+
+    async fn answer(self: Rc<Self>, request: Request<Incoming>, caller: SocketAddr) -> Result<Answer, Dropped> {
+        self.calls.set(self.calls.get() + 1);
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
+        let request = Request::from_parts(head, body.clone());
+        let Some(call) = Call::read(request.headers(), body) else {
+            self.unread.replace(Some(format!("{} {}", request.method(), request.uri())));
+            return self.forward(request).await.map(whole);
+        };
+        let fault = self.weather.on(&call);
+        if let Some(fault) = fault {
+            self.tally.count(Kind::Fault, fault.name());
+        }
+        match fault {
+            None => self.forward(request).await.map(whole),
+            Some(Fault::Delayed(delay)) => {
+                sleep(delay).await;
+                self.forward(request).await.map(whole)
+            }
+            Some(Fault::NotDelivered) => Err(Dropped),
+            Some(Fault::AnswerLost) => {
+                self.forward(request).await?;
+                Err(Dropped)
+            }
+            Some(Fault::AnswerCut) => self.forward(request).await.map(cut),
+            Some(Fault::AnswerLate(delay)) => {
+                let answer = self.forward(request).await?;
+                sleep(delay).await;
+                Ok(whole(answer))
+            }
+            Some(Fault::DoneTwice) => {
+                let first = Rc::clone(&self).forward(request.clone()).await?;
+                let second = Rc::clone(&self).forward(request).await?;
+                Ok(whole(if self.weather.below(2) == 0 { first } else { second }))
+            }
+            Some(Fault::Refused(trouble)) => Ok(whole(call.failed(trouble))),
+            Some(Fault::DoneInPart) => {
+                let Some((rest, id)) = call.without_one_entry(|count| self.weather.below(count)) else {
+                    return self.forward(request).await.map(whole);
+                };
+                let answer = self.forward(request.map(|_| rest.body)).await?;
+                let with_it = with_failed_entry(answer.body(), &id).ok_or(Dropped)?;
+                Ok(whole(answer.map(|_| with_it)))
+            }
+            Some(Fault::KilledBefore) => {
+                self.kill(caller);
+                Err(Dropped)
+            }
+            Some(Fault::KilledAfter) => {
+                Rc::clone(&self).forward(request).await?;
+                self.kill(caller);
+                Err(Dropped)
+            }
+        }
+    }
+
+    /// Has the emulator answer. What the caller has sent is done even if the caller is gone before it is.
+    async fn forward(self: Rc<Self>, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
+        let forwarded = spawn_local(async move {
+            let (mut head, body) = request.into_parts();
+            without_connection(&mut head.headers);
+            let url = format!("{}{}", self.upstream, head.uri);
+            let answer = self.http.request(head.method, url).headers(head.headers).body(body).send().await?;
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = answer.status();
+            *response.headers_mut() = answer.headers().clone();
+            without_connection(response.headers_mut());
+            *response.body_mut() = answer.bytes().await?;
+            Ok::<_, reqwest::Error>(response)
+        });
+        forwarded.await.map_err(|_| Dropped)?.map_err(|_| Dropped)
+    }
+
+    /// Kills the function that has made the call. If it is none of the emulator's, nobody is killed.
+    fn kill(&self, caller: SocketAddr) {
+        let processes = self.emulator.get().map(FunctionProcess::of_group).unwrap_or_default();
+        let socket = socket_of_caller(caller.port(), self.port);
+        let process = socket.and_then(|socket| processes.iter().find(|process| process.has_socket(socket)));
+        if let Some(process) = process.filter(|process| process.kill()) {
+            self.tally.killed(&process.function);
+        }
+    }
+}
+
+/// Leaves out what is a matter of one connection.
+fn without_connection(headers: &mut HeaderMap) {
+    for name in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+}
+
+fn whole(answer: Response<Bytes>) -> Answer {
+    answer.map(|body| Full::new(body).map_err(|never: Infallible| match never {}).boxed())
+}
+
+/// The head and the first half of the answer, and then the end of the connection.
+fn cut(mut answer: Response<Bytes>) -> Answer {
+    let length = answer.body().len();
+    answer.headers_mut().insert(CONTENT_LENGTH, length.into());
+    answer.map(|body| {
+        let half = body.slice(..length / 2);
+        BodyExt::boxed(StreamBody::new(stream::iter([Ok(Frame::data(half)), Err(Dropped)])))
+    })
+}
+
+#[cfg(test)]
+mod tests;

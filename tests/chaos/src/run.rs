@@ -1,0 +1,298 @@
+//! One run: the storm, the quiet after it, and the audit.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
+use orderflow_tests::{SERVICES, Shop};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::audit::{Asked, End, Rule, Violation, audit, ends};
+use crate::books::{Books, Letter, shelves};
+use crate::cli::Arguments;
+use crate::customer::{Customer, Means};
+use crate::plan::{self, Plan};
+use crate::proxy::Proxy;
+use crate::report::{self, Line, Times};
+use crate::saboteur::Saboteur;
+use crate::tally::{Kind, Tally};
+use crate::weather::Weather;
+
+/// Customers wait while there are so many messages in all queues together.
+const MOST_WAITING: u64 = 400;
+
+/// It is quiet when all queues are empty and no function has called anything for so long. The relay pauses for up to five
+/// seconds before it tries again.
+const QUIET: Duration = Duration::from_secs(7);
+
+/// How often an operator looks for dead letters that are worth another try.
+const MOST_ROUNDS: u32 = 20;
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What came of a run.
+pub(crate) struct Outcome {
+    /// For people.
+    pub(crate) text: String,
+    pub(crate) is_good: bool,
+}
+
+/// A run under way.
+struct Run {
+    stack: Stack,
+    shop: Rc<Shop>,
+    proxy: Rc<Proxy>,
+    tally: Rc<Tally>,
+    line: RefCell<Line>,
+    /// Breaches that were seen while it went on.
+    seen: RefCell<Vec<Violation>>,
+    arguments: Arguments,
+}
+
+/// Does all of it.
+///
+/// # Errors
+///
+/// If the stack does not come up.
+pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local::Error> {
+    let home = tempfile::tempdir()?;
+    let mut rng = Rng::with_seed(arguments.seed);
+    let (weather, tally) = (Rc::new(Weather::new(rng.fork())), Rc::new(Tally::default()));
+    let port = free_port()?;
+    let proxy = Proxy::open(port, Rc::clone(&weather), Rc::clone(&tally)).await;
+    let options = Options {
+        port: PortChoice::Given(port),
+        detour: Some(Endpoint::local(proxy.port())),
+        profile: if arguments.debug { Profile::Debug } else { Profile::Release },
+        progress: Progress::Shown,
+        ..Options::apart(home.path())
+    };
+    let stack = Box::pin(Stack::up(&options)).await?;
+    let emulator = stack.emulator_pid().expect("an emulator of our own");
+    proxy.may_kill_those_of(emulator);
+    let shop = Rc::new(Shop::on(&stack));
+    let saboteur =
+        Rc::new(Saboteur::new(Rc::clone(&shop), Rc::clone(&weather), Rc::clone(&tally), rng.fork(), emulator));
+    let run = Run {
+        stack,
+        shop,
+        proxy,
+        tally,
+        line: RefCell::new(Line::new()),
+        seen: RefCell::default(),
+        arguments: arguments.clone(),
+    };
+    let shelves = run.prepare().await;
+    weather.set(arguments.faults);
+    let begin = Instant::now();
+    let customers = run.storm(&saboteur, rng).await;
+    let storm = begin.elapsed();
+    let begin = Instant::now();
+    let letters = run.settle().await;
+    let times = Times { storm, calm: begin.elapsed() };
+    let asked = Asked { customers, sabotage: saboteur.sent(), shelves };
+    let outcome = run.judge(letters, &asked, times).await;
+    if !outcome.is_good {
+        // The emulator's log has what the functions wrote.
+        let log = std::env::temp_dir().join(format!("orderflow-chaos-{}.log", arguments.seed));
+        std::fs::copy(run.stack.log(), &log)?;
+        anstream::eprintln!("  the functions' log is kept in {}", log.display());
+    }
+    run.stack.down();
+    Ok(outcome)
+}
+
+/// A port that is free now. The emulator's place has to be known before there is an emulator, for the proxy stands
+/// before it.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+impl Run {
+    fn say(&self, text: &str) {
+        self.line.borrow_mut().say(text);
+    }
+
+    /// Fills the shelves.
+    async fn prepare(&self) -> BTreeMap<String, i64> {
+        for service in SERVICES {
+            self.shop.hide_received(service, self.arguments.visibility_seconds).await;
+        }
+        let shelves = plan::shelves(self.arguments.orders.get());
+        for (sku, pieces) in &shelves {
+            self.shop.stock(sku, pieces.unsigned_abs()).await;
+        }
+        shelves
+    }
+
+    /// Customers come, and the saboteur does its work, until all customers have had their say.
+    async fn storm(&self, saboteur: &Rc<Saboteur>, mut rng: Rng) -> Vec<Customer> {
+        let Arguments { orders, seed, .. } = self.arguments;
+        self.say(&format!("{orders} orders under sabotage, seed {seed}"));
+        let events = EventStream::open(&self.stack.sdk_config(), self.stack.outputs()).await;
+        let events = events.expect("the topic is heard");
+        let mut deeds = JoinSet::new();
+        let kills_every = Duration::from_secs_f64(60.0 / self.arguments.kills_per_minute.max(0.001));
+        let of = |saboteur: &Rc<Saboteur>| Rc::clone(saboteur);
+        let (killer, downer) = (of(saboteur), of(saboteur));
+        deeds.spawn_local(async move { killer.kill(kills_every).await });
+        deeds.spawn_local(async move { downer.take_down().await });
+        deeds.spawn_local(of(saboteur).repeat(events));
+        let means = Means { shop: Rc::clone(&self.shop), tally: Rc::clone(&self.tally), rng: RefCell::new(rng.fork()) };
+        let means = Rc::new(means);
+        let mut placed = JoinSet::new();
+        let mut next_look = Instant::now();
+        let pause = Duration::from_secs_f64(1.0 / self.arguments.rate.max(0.01));
+        for number in 0..orders.get() {
+            let plan = Plan::draw(&mut rng, number);
+            let (means, saboteur) = (Rc::clone(&means), Rc::clone(saboteur));
+            placed.spawn_local(async move {
+                let mut customer = Customer::new(plan);
+                customer.order(&means).await;
+                if let Some(order) = customer.order_ids.first() {
+                    saboteur.poison(order).await;
+                }
+                customer.follow(&means).await;
+                customer
+            });
+            sleep(pause).await;
+            while next_look <= Instant::now() {
+                let waiting = self.look("").await;
+                next_look = Instant::now() + LOOK_EVERY;
+                // What cannot be taken in time is not ordered faster.
+                if waiting > MOST_WAITING {
+                    sleep(LOOK_EVERY).await;
+                    next_look = Instant::now();
+                }
+            }
+        }
+        let mut customers = Vec::new();
+        // Some insist for minutes: not on a shop that is under sabotage for ever.
+        let enough = Instant::now() + Duration::from_mins(2);
+        while !placed.is_empty() {
+            tokio::select! {
+                Some(customer) = placed.join_next() => customers.push(customer.expect("a customer comes to an end")),
+                () = sleep(LOOK_EVERY) => {
+                    self.look("").await;
+                    if Instant::now() > enough {
+                        saboteur.stop();
+                    }
+                }
+            }
+        }
+        saboteur.stop();
+        while let Some(deed) = deeds.join_next().await {
+            deed.expect("the saboteur comes to an end");
+        }
+        customers
+    }
+
+    /// Looks at the queues and the shelves. Answers how many messages wait.
+    async fn look(&self, about: &str) -> u64 {
+        let mut waiting = 0;
+        for service in SERVICES {
+            waiting += self.shop.waiting(self.shop.queue(service)).await;
+        }
+        for (sku, shelf) in shelves(&self.shop).await {
+            if shelf.available < 0 || shelf.reserved < 0 {
+                let detail = format!("{sku} has {shelf:?} at some moment");
+                self.seen.borrow_mut().push(Violation { rule: Rule::Oversold, order: None, detail });
+            }
+        }
+        let tally = &self.tally;
+        self.line.borrow_mut().show(&format!(
+            "{} orders, {} kills, {} faults, {} duplicates, {} poison, {} redrives, {waiting} messages waiting{about}",
+            report::orders(tally),
+            tally.total(Kind::Kill),
+            tally.total(Kind::Fault),
+            tally.total(Kind::Duplicate),
+            tally.total(Kind::Poison),
+            tally.total(Kind::Redrive),
+        ));
+        waiting
+    }
+
+    /// Waits for quiet, and sends back what a passing cause has killed, until nothing is left to send back. Answers the
+    /// letters that stay.
+    async fn settle(&self) -> Vec<Letter> {
+        self.say("the sabotage is over: waiting for quiet");
+        let mut kept = Vec::new();
+        for _ in 0..MOST_ROUNDS {
+            self.quiet().await;
+            if self.redrive(&mut kept).await == 0 {
+                break;
+            }
+        }
+        for letter in self.shop.take_all(self.shop.output("RelayDlqUrl")).await {
+            kept.push(Letter::of("Relay", &letter));
+        }
+        for letter in &kept {
+            self.tally.count(Kind::Letter, format!("{}, for ever", letter.service));
+        }
+        kept
+    }
+
+    async fn quiet(&self) {
+        let give_up = Instant::now() + Duration::from_secs(60 * self.arguments.patience_minutes);
+        let mut since = Instant::now();
+        let mut calls = self.proxy.calls();
+        while since.elapsed() < QUIET && Instant::now() < give_up {
+            sleep(LOOK_EVERY).await;
+            let waiting = self.look(", after the storm").await;
+            let now = self.proxy.calls();
+            if waiting > 0 || now != calls {
+                (since, calls) = (Instant::now(), now);
+            }
+        }
+    }
+
+    /// As an operator does: takes all dead letters out, and sends those back that had bad luck. Answers how many.
+    async fn redrive(&self, kept: &mut Vec<Letter>) -> usize {
+        let mut sent = 0;
+        for service in SERVICES {
+            for letter in self.shop.take_all(self.shop.dead_letters(service)).await {
+                let read = Letter::of(service, &letter);
+                if read.is_permanent() {
+                    kept.push(read);
+                } else {
+                    let class = if read.class.is_empty() { "the function died each time" } else { &read.class };
+                    self.tally.count(Kind::Letter, format!("{service}, {class}"));
+                    self.tally.count(Kind::Redrive, service);
+                    self.shop.send_with(service, letter.group(), letter.body(), letter.attributes()).await;
+                    sent += 1;
+                }
+            }
+        }
+        sent
+    }
+
+    async fn judge(&self, letters: Vec<Letter>, asked: &Asked, times: Times) -> Outcome {
+        self.say("all is quiet: the audit");
+        let books = Books::read(&self.shop, letters).await;
+        let mut violations = self.seen.take();
+        violations.extend(audit(&books, asked));
+        if let Some(unread) = self.proxy.unread() {
+            let detail = format!("the proxy does not understand {unread}: nothing happened to such calls");
+            violations.push(Violation { rule: Rule::WrongAnswer, order: None, detail });
+        }
+        for end in ends(&books) {
+            let name = match end {
+                End::Open => "open, with a dead letter".to_owned(),
+                End::Shipped => "shipped".to_owned(),
+                End::Cancelled(reason) => format!("cancelled: {reason}"),
+            };
+            self.tally.count(Kind::End, name);
+        }
+        self.line.borrow().clear();
+        let summary = report::summary(&self.tally, self.proxy.calls(), times, &violations);
+        let accusations = report::accusations(&books, &violations);
+        let text = format!("\n{summary}\n{accusations}");
+        Outcome { text, is_good: violations.is_empty() }
+    }
+}

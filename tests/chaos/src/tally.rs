@@ -1,0 +1,57 @@
+//! What has happened so far, counted.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// What is counted. Within a kind each name has a count of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// What customers did.
+    Order,
+    /// How orders ended.
+    End,
+    /// Functions that were killed.
+    Kill,
+    /// What the proxy did to a call.
+    Fault,
+    /// Events that were sent once more.
+    Duplicate,
+    /// Messages that can never be handled.
+    Poison,
+    /// What was in the dead-letter queues.
+    Letter,
+    /// Letters that were sent back.
+    Redrive,
+}
+
+/// Counts of everything.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    counts: RefCell<BTreeMap<(Kind, String), u64>>,
+}
+
+impl Tally {
+    pub(crate) fn count(&self, kind: Kind, name: impl Into<String>) {
+        self.add(kind, name, 1);
+    }
+
+    pub(crate) fn add(&self, kind: Kind, name: impl Into<String>, count: u64) {
+        *self.counts.borrow_mut().entry((kind, name.into())).or_default() += count;
+    }
+
+    /// Counts a function that was killed, by what the template calls it: `orderflow-PaymentFunction-0C428D223317D`.
+    pub(crate) fn killed(&self, function: &str) {
+        let name = function.split('-').find_map(|part| part.strip_suffix("Function"));
+        self.count(Kind::Kill, name.unwrap_or(function));
+    }
+
+    pub(crate) fn total(&self, kind: Kind) -> u64 {
+        self.of(kind).iter().map(|(_, count)| count).sum()
+    }
+
+    /// The names of a kind with their counts, by name.
+    pub(crate) fn of(&self, kind: Kind) -> Vec<(String, u64)> {
+        let counts = self.counts.borrow();
+        counts.iter().filter(|((of, _), _)| *of == kind).map(|((_, name), count)| (name.clone(), *count)).collect()
+    }
+}

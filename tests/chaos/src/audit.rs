@@ -206,7 +206,9 @@ impl<'a> Order<'a> {
     fn customer(&self) -> Option<&'a str> {
         let row = self.rows_of("Orders").first()?;
         let told = row.events.iter().find_map(|fact| fact.json.pointer("/data/customer/id"));
-        told.or_else(|| row.change.pointer("/created/order/customer/id"))?.as_str()
+        // The change has one name in each version of it.
+        let change = || row.change.as_object()?.values().find_map(|change| change.pointer("/order/customer/id"));
+        told.or_else(change)?.as_str()
     }
 
     fn end(&self) -> End {
@@ -332,7 +334,7 @@ impl Auditor {
             "its refund follows no charge",
         );
         self.check_told(order, "PaymentProcessed", is_charged);
-        self.check_told(order, "PaymentFailed", charge.verdict.is_some() && !is_charged);
+        self.check_told(order, "PaymentFailed", charge.is_declined());
         self.check_told(order, "PaymentRefunded", is_refunded);
         self.check_undone(order, "its payment", is_charged, is_refunded, "Payment");
     }

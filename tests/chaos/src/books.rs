@@ -101,7 +101,7 @@ pub(crate) struct Shelf {
 pub(crate) struct Charge {
     /// How often money was taken.
     pub(crate) charges: u32,
-    /// As JSON: `{"succeeded": money}` or `{"declined": reason}`.
+    /// As JSON: `{"succeeded": money}`, `{"declined": reason}`, or `"cancelled"` before it came to either.
     pub(crate) verdict: Option<String>,
     pub(crate) charged_at: Option<i64>,
     /// The id of the refund.
@@ -112,8 +112,16 @@ pub(crate) struct Charge {
 impl Charge {
     /// What was charged, if it was.
     pub(crate) fn amount(&self) -> Option<Value> {
+        self.verdict("succeeded")
+    }
+
+    pub(crate) fn is_declined(&self) -> bool {
+        self.verdict("declined").is_some()
+    }
+
+    fn verdict(&self, name: &str) -> Option<Value> {
         let verdict: Value = serde_json::from_str(self.verdict.as_deref()?).ok()?;
-        verdict.get("succeeded").cloned()
+        verdict.get(name).cloned()
     }
 }
 

@@ -75,9 +75,9 @@ impl Customer {
     pub(crate) async fn order(&mut self, means: &Means) {
         let body = self.plan.body();
         match self.plan.entrance {
-            Entrance::Foreign(times) => {
-                means.tally.count(Kind::Order, "of another producer");
-                let event = self.plan.event();
+            Entrance::Foreign { version, times } => {
+                means.tally.count(Kind::Order, format!("of another producer, in version {version}"));
+                let event = self.plan.event(version);
                 let subject = event["subject"].as_str().unwrap_or_default().to_owned();
                 means.shop.publish_text(&subject, &event.to_string()).await;
                 for _ in 1..times {

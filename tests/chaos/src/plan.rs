@@ -39,8 +39,8 @@ pub(crate) enum Entrance {
     Once,
     /// Over HTTP with a key, and sent again until there is an answer.
     WithKey(Repeat),
-    /// As an event of another producer, published so often.
-    Foreign(usize),
+    /// As an event of another producer, in that version, published so often.
+    Foreign { version: u32, times: usize },
 }
 
 /// In which way a request with a key is repeated.
@@ -104,8 +104,8 @@ impl Plan {
         })
     }
 
-    /// The event with which the order begins that another producer takes.
-    pub(crate) fn event(&self) -> Value {
+    /// The event with which the order begins that another producer takes, in that version.
+    pub(crate) fn event(&self, version: u32) -> Value {
         let id = Uuid::now_v7();
         let (seconds, nanoseconds) = id.get_timestamp().map_or((0, 0), |timestamp| timestamp.to_unix());
         let millis = seconds * 1_000 + u64::from(nanoseconds) / 1_000_000;
@@ -113,6 +113,9 @@ impl Plan {
         let mut data = self.body();
         data["orderId"] = json!(order_id);
         data["total"] = self.total();
+        if version > 1 {
+            data["customer"]["name"] = json!("Ada Lovelace");
+        }
         json!({
             "specversion": "1.0",
             "id": id.to_string(),
@@ -121,7 +124,7 @@ impl Plan {
             "subject": order_id,
             "time": Time::from_millis(i64::try_from(millis).unwrap_or(0)).to_string(),
             "datacontenttype": "application/json",
-            "dataschema": "urn:orderflow:OrderCreated:1",
+            "dataschema": format!("urn:orderflow:OrderCreated:{version}"),
             "data": data,
         })
     }
@@ -161,7 +164,7 @@ impl Entrance {
             (5, Repeat::Changed(again)),
         ];
         let with_key = Self::WithKey(*pick(rng, &repeats));
-        let foreign = Self::Foreign(*pick(rng, &[(4, 1), (1, 2)]));
+        let foreign = Self::Foreign { version: rng.u32(1..3), times: *pick(rng, &[(4, 1), (1, 2)]) };
         *pick(rng, &[(80, with_key), (8, Self::Once), (12, foreign)])
     }
 }
@@ -218,6 +221,8 @@ pub(crate) fn pick<'a, T>(rng: &mut Rng, choices: &'a [(u32, T)]) -> &'a T {
 
 #[cfg(test)]
 mod tests {
+    use orderflow_contracts::Event;
+
     use super::*;
 
     fn draw(seed: u64) -> Vec<Plan> {
@@ -232,6 +237,15 @@ mod tests {
     }
 
     #[test]
+    fn the_events_of_other_producers_are_right() {
+        for plan in draw(4).iter().take(100) {
+            for version in [1, 2] {
+                Event::from_value(&plan.event(version)).unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn there_is_some_of_everything() {
         let plans = draw(3);
         let share = |is_it: fn(&Plan) -> bool| plans.iter().filter(|plan| is_it(plan)).count() * 100 / plans.len();
@@ -239,7 +253,7 @@ mod tests {
         assert!((10..25).contains(&share(Plan::is_declined)));
         assert!((5..10).contains(&share(Plan::is_short)));
         assert!((15..30).contains(&share(Plan::may_be_short)));
-        assert!((8..17).contains(&share(|plan| matches!(plan.entrance, Entrance::Foreign(_)))));
+        assert!((8..17).contains(&share(|plan| matches!(plan.entrance, Entrance::Foreign { .. }))));
         for code in ["SIM-REFUSED", "SIM-NO-VOID", "SIM-UNAVAILABLE-4"] {
             assert!(plans.iter().any(|plan| plan.postal_code == code), "{code}");
         }

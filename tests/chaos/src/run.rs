@@ -1,7 +1,7 @@
 //! One run: the storm, the quiet after it, and the audit.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -50,8 +50,8 @@ struct Run {
     proxy: Rc<Proxy>,
     tally: Rc<Tally>,
     line: RefCell<Line>,
-    /// Breaches that were seen while it went on.
-    seen: RefCell<Vec<Violation>>,
+    /// SKUs of which at some moment more was promised than there was.
+    seen: RefCell<BTreeSet<String>>,
     arguments: Arguments,
 }
 
@@ -199,10 +199,10 @@ impl Run {
         for service in SERVICES {
             waiting += self.shop.waiting(self.shop.queue(service)).await;
         }
-        for (sku, shelf) in shelves(&self.shop).await {
-            if shelf.available < 0 || shelf.reserved < 0 {
-                let detail = format!("{sku} has {shelf:?} at some moment");
-                self.seen.borrow_mut().push(Violation { rule: Rule::Oversold, order: None, detail });
+        for (sku, stock) in shelves(&self.shop).await {
+            let is_broken = stock.available < 0 || stock.reserved < 0;
+            if is_broken && self.seen.borrow_mut().insert(sku.clone()) {
+                self.line.borrow_mut().say(&format!("{sku} has {stock:?}"));
             }
         }
         let tally = &self.tally;
@@ -275,8 +275,12 @@ impl Run {
     async fn judge(&self, letters: Vec<Letter>, asked: &Asked, times: Times) -> Outcome {
         self.say("all is quiet: the audit");
         let books = Books::read(&self.shop, letters).await;
-        let mut violations = self.seen.take();
-        violations.extend(audit(&books, asked));
+        let mut violations = audit(&books, asked);
+        violations.extend(self.seen.take().into_iter().map(|sku| Violation {
+            rule: Rule::Oversold,
+            order: None,
+            detail: format!("more of {sku} was promised at some moment than there was"),
+        }));
         if let Some(unread) = self.proxy.unread() {
             let detail = format!("the proxy does not understand {unread}: nothing happened to such calls");
             violations.push(Violation { rule: Rule::WrongAnswer, order: None, detail });

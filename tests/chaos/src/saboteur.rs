@@ -173,7 +173,7 @@ impl Saboteur {
         }
         if self.chance(UNPUBLISHABLE_ROWS_PER_ORDER) {
             let key = format!("unpublishable-{order}");
-            self.shop.put_row("Orders", &key, 1, "no events at all").await;
+            self.shop.put_row("Orders", &json!({ "pk": key, "sk": 1, "events": "no events at all" })).await;
             self.tally.count(Kind::Poison, "Relay");
             self.sent.borrow_mut().rows.push(key);
         }

@@ -475,6 +475,18 @@ fn a_message_that_nobody_has_handled_is_found() {
 }
 
 #[test]
+fn a_charge_that_was_cancelled_in_time_is_told_by_nobody() {
+    check(
+        |day| {
+            let charge =
+                Charge { verdict: Some(r#""cancelled""#.to_owned()), charged_at: Some(1), ..Charge::default() };
+            day.books.charges.insert(payment_of("short"), charge);
+        },
+        &[],
+    );
+}
+
+#[test]
 fn success_need_not_be_told_of_a_cancelled_order() {
     check(|day| day.books.told.retain(|key| !key.contains("ShipmentCreated-id-regretted")), &[]);
 }

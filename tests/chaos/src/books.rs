@@ -187,9 +187,16 @@ impl Books {
             let rows = rows.into_iter().filter(|row| row.contains_key("cause"));
             books.rows.insert(service, rows.map(read).collect());
         }
-        books.shelves = shelves(shop).await;
-        books.charges = keyed(shop, "PaymentProvider").await;
-        books.bookings = keyed(shop, "Carrier").await;
+        // No output of the stack names these.
+        for table in shop.tables("StockTable").await {
+            books.shelves = shelves(shop, &table).await;
+        }
+        for table in shop.tables("PaymentProvider").await {
+            books.charges = keyed(shop, &table).await;
+        }
+        for table in shop.tables("Carrier").await {
+            books.bookings = keyed(shop, &table).await;
+        }
         let journal = shop.scan(shop.output("JournalTableName")).await;
         books.journal =
             journal.iter().flat_map(|item| facts(item["event"].as_s().map_or("", String::as_str), true)).collect();
@@ -204,16 +211,12 @@ impl Books {
 }
 
 /// What is in the stock, by SKU.
-pub(crate) async fn shelves(shop: &Shop) -> BTreeMap<String, Shelf> {
-    keyed(shop, "StockTable").await
+pub(crate) async fn shelves(shop: &Shop, table: &str) -> BTreeMap<String, Shelf> {
+    keyed(shop, table).await
 }
 
-async fn keyed<T: DeserializeOwned>(shop: &Shop, word: &str) -> BTreeMap<String, T> {
-    let mut all = BTreeMap::new();
-    for table in shop.tables(word).await {
-        all.extend(shop.scan(&table).await.into_iter().map(|item| (key(&item).to_owned(), read(item))));
-    }
-    all
+async fn keyed<T: DeserializeOwned>(shop: &Shop, table: &str) -> BTreeMap<String, T> {
+    shop.scan(table).await.into_iter().map(|item| (key(&item).to_owned(), read(item))).collect()
 }
 
 fn key(item: &Item) -> &str {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
-use orderflow_tests::{SERVICES, Shop};
+use orderflow_tests::{FunctionProcess, SERVICES, Shop};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -34,7 +34,7 @@ const QUIET: Duration = Duration::from_secs(7);
 /// How often an operator looks for dead letters that are worth another try.
 const MOST_ROUNDS: u32 = 20;
 
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What came of a run.
 pub(crate) struct Outcome {
@@ -50,6 +50,7 @@ struct Run {
     proxy: Rc<Proxy>,
     tally: Rc<Tally>,
     line: RefCell<Line>,
+    stock_table: String,
     /// SKUs of which at some moment more was promised than there was.
     seen: RefCell<BTreeSet<String>>,
     arguments: Arguments,
@@ -81,6 +82,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
         Rc::new(Saboteur::new(Rc::clone(&shop), Rc::clone(&weather), Rc::clone(&tally), rng.fork(), emulator));
     let run = Run {
         stack,
+        stock_table: shop.tables("StockTable").await.pop().unwrap_or_default(),
         shop,
         proxy,
         tally,
@@ -89,6 +91,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
         arguments: arguments.clone(),
     };
     let shelves = run.prepare().await;
+    if FunctionProcess::of_group(emulator).is_empty() {
+        run.say("functions are found by /proc, as on Linux: here none is killed");
+    }
     weather.set(arguments.faults);
     let begin = Instant::now();
     let customers = run.storm(&saboteur, rng).await;
@@ -133,27 +138,39 @@ impl Run {
 
     /// Customers come, and the saboteur does its work, until all customers have had their say.
     async fn storm(&self, saboteur: &Rc<Saboteur>, mut rng: Rng) -> Vec<Customer> {
-        let Arguments { orders, seed, .. } = self.arguments;
-        self.say(&format!("{orders} orders under sabotage, seed {seed}"));
+        self.say(&format!("{} orders under sabotage, seed {}", self.arguments.orders, self.arguments.seed));
+        let mut deeds = self.sabotage(saboteur).await;
+        let means = Means { shop: Rc::clone(&self.shop), tally: Rc::clone(&self.tally), rng: RefCell::new(rng.fork()) };
+        let customers = self.open_doors(saboteur, &Rc::new(means), &mut rng).await;
+        let customers = self.hear_out(customers, saboteur).await;
+        saboteur.stop();
+        while let Some(deed) = deeds.join_next().await {
+            deed.expect("the saboteur comes to an end");
+        }
+        customers
+    }
+
+    /// Lets the saboteur loose, until it is stopped.
+    async fn sabotage(&self, saboteur: &Rc<Saboteur>) -> JoinSet<()> {
         let events = EventStream::open(&self.stack.sdk_config(), self.stack.outputs()).await;
-        let events = events.expect("the topic is heard");
-        let mut deeds = JoinSet::new();
+        let (killer, downer) = (Rc::clone(saboteur), Rc::clone(saboteur));
         let kills_every = Duration::from_secs_f64(60.0 / self.arguments.kills_per_minute.max(0.001));
-        let of = |saboteur: &Rc<Saboteur>| Rc::clone(saboteur);
-        let (killer, downer) = (of(saboteur), of(saboteur));
+        let mut deeds = JoinSet::new();
         deeds.spawn_local(async move { killer.kill(kills_every).await });
         deeds.spawn_local(async move { downer.take_down().await });
-        deeds.spawn_local(of(saboteur).repeat(events));
-        let means = Means { shop: Rc::clone(&self.shop), tally: Rc::clone(&self.tally), rng: RefCell::new(rng.fork()) };
-        let means = Rc::new(means);
-        let mut placed = JoinSet::new();
-        let mut next_look = Instant::now();
+        deeds.spawn_local(Rc::clone(saboteur).repeat(events.expect("the topic is heard")));
+        deeds
+    }
+
+    /// Lets the customers in, one after the other, as fast as the shop can take them.
+    async fn open_doors(&self, saboteur: &Rc<Saboteur>, means: &Rc<Means>, rng: &mut Rng) -> JoinSet<Customer> {
+        let mut customers = JoinSet::new();
         let pause = Duration::from_secs_f64(1.0 / self.arguments.rate.max(0.01));
-        for number in 0..orders.get() {
-            let plan = Plan::draw(&mut rng, number);
-            let (means, saboteur) = (Rc::clone(&means), Rc::clone(saboteur));
-            placed.spawn_local(async move {
-                let mut customer = Customer::new(plan);
+        let mut next_look = Instant::now();
+        for number in 0..self.arguments.orders.get() {
+            let (mut customer, means) = (Customer::new(Plan::draw(rng, number)), Rc::clone(means));
+            let saboteur = Rc::clone(saboteur);
+            customers.spawn_local(async move {
                 customer.order(&means).await;
                 if let Some(order) = customer.order_ids.first() {
                     saboteur.poison(order).await;
@@ -163,21 +180,24 @@ impl Run {
             });
             sleep(pause).await;
             while next_look <= Instant::now() {
-                let waiting = self.look("").await;
                 next_look = Instant::now() + LOOK_EVERY;
-                // What cannot be taken in time is not ordered faster.
-                if waiting > MOST_WAITING {
+                if self.look("").await > MOST_WAITING {
                     sleep(LOOK_EVERY).await;
                     next_look = Instant::now();
                 }
             }
         }
-        let mut customers = Vec::new();
+        customers
+    }
+
+    /// Waits until every customer has had its say.
+    async fn hear_out(&self, mut customers: JoinSet<Customer>, saboteur: &Saboteur) -> Vec<Customer> {
         // Some insist for minutes: not on a shop that is under sabotage for ever.
         let enough = Instant::now() + Duration::from_mins(2);
-        while !placed.is_empty() {
+        let mut heard = Vec::new();
+        while !customers.is_empty() {
             tokio::select! {
-                Some(customer) = placed.join_next() => customers.push(customer.expect("a customer comes to an end")),
+                Some(customer) = customers.join_next() => heard.push(customer.expect("a customer comes to an end")),
                 () = sleep(LOOK_EVERY) => {
                     self.look("").await;
                     if Instant::now() > enough {
@@ -186,11 +206,7 @@ impl Run {
                 }
             }
         }
-        saboteur.stop();
-        while let Some(deed) = deeds.join_next().await {
-            deed.expect("the saboteur comes to an end");
-        }
-        customers
+        heard
     }
 
     /// Looks at the queues and the shelves. Answers how many messages wait.
@@ -199,7 +215,7 @@ impl Run {
         for service in SERVICES {
             waiting += self.shop.waiting(self.shop.queue(service)).await;
         }
-        for (sku, stock) in shelves(&self.shop).await {
+        for (sku, stock) in shelves(&self.shop, &self.stock_table).await {
             let is_broken = stock.available < 0 || stock.reserved < 0;
             if is_broken && self.seen.borrow_mut().insert(sku.clone()) {
                 self.line.borrow_mut().say(&format!("{sku} has {stock:?}"));
@@ -233,7 +249,7 @@ impl Run {
             kept.push(Letter::of("Relay", &letter));
         }
         for letter in &kept {
-            self.tally.count(Kind::Letter, format!("{}, for ever", letter.service));
+            self.tally.count(Kind::Letter, format!("{}, permanent", letter.service));
         }
         kept
     }

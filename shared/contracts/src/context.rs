@@ -71,7 +71,8 @@ impl Envelope {
     }
 }
 
-const KNOWN: [&str; 14] = [
+/// The attributes that are not extensions.
+pub(crate) const KNOWN: [&str; 14] = [
     "specversion",
     "id",
     "source",

@@ -29,9 +29,13 @@ mod id;
 mod money;
 mod older;
 mod payload;
+#[cfg(test)]
+mod properties;
 mod read;
 mod request;
 pub mod schema;
+#[cfg(any(test, feature = "strategy"))]
+pub mod strategy;
 mod text;
 mod time;
 mod types;

@@ -289,15 +289,31 @@ pub struct StockLine {
 
 reads!(StockLine { sku: required("sku"), quantity: pieces("quantity") });
 
+/// A number of pieces, summed over all lines of an order.
+struct Pieces(u32);
+
+impl Read for Pieces {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        u32::try_from(node.integer(1, MAX_PIECES, faults)?).ok().map(Self)
+    }
+}
+
+/// How much of something there is: any number from 0.
+struct Count(i64);
+
+impl Read for Count {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.integer(0, i64::MAX, faults).map(Self)
+    }
+}
+
 impl Node<'_> {
-    /// A number of pieces, summed over all lines of an order.
     fn pieces(&self, name: &str, faults: &mut Faults) -> Option<u32> {
-        u32::try_from(self.field(name).integer(1, MAX_PIECES, faults)?).ok()
+        self.required(name, faults).map(|Pieces(pieces)| pieces)
     }
 
-    /// How much of something there is: any number from 0.
     fn count(&self, name: &str, faults: &mut Faults) -> Option<i64> {
-        self.field(name).integer(0, i64::MAX, faults)
+        self.required(name, faults).map(|Count(count)| count)
     }
 }
 

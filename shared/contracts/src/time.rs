@@ -1,6 +1,7 @@
 //! Points in time, as events carry them.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,6 +21,10 @@ crate::schema::json_schema_of!(
     }
 );
 
+/// The first millisecond that RFC 3339 can write, in the year 0, and the last that the calendar's library knows, a day
+/// before the year 10000, in milliseconds since 1970.
+pub(crate) const WRITABLE_MS: RangeInclusive<i64> = -62_167_219_200_000..=253_402_207_200_000;
+
 /// A point in time: RFC 3339, UTC, to the millisecond. A finer one is cut, not rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -29,7 +34,8 @@ impl Time {
     /// Milliseconds since 1970, cut to the years that RFC 3339 can write.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
-        Self(Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX))
+        let millis = millis.clamp(*WRITABLE_MS.start(), *WRITABLE_MS.end());
+        Self(Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
     /// Reads RFC 3339 with an offset of zero.
@@ -39,8 +45,9 @@ impl Time {
     /// The rule that `text` breaks.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let time = text.parse::<Timestamp>().ok().filter(|_| is_rfc_3339_utc(text));
-        time.map(|time| Self::from_millis(time.as_millisecond()))
-            .ok_or_else(|| Invalid::rule("must be a time of RFC 3339 in UTC"))
+        // Before 1970, too, what is finer is cut towards the past.
+        let millis = time.and_then(|time| i64::try_from(time.as_nanosecond().div_euclid(1_000_000)).ok());
+        millis.map(Self::from_millis).ok_or_else(|| Invalid::rule("must be a time of RFC 3339 in UTC"))
     }
 
     /// Milliseconds since 1970.
@@ -115,6 +122,8 @@ mod tests {
         for (text, shown) in [
             ("2026-11-22T09:00:00Z", "2026-11-22T09:00:00.000Z"),
             ("2026-11-22T09:00:00.1239+00:00", "2026-11-22T09:00:00.123Z"),
+            ("1969-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.999Z"),
+            ("0000-01-01T00:00:00.000999Z", "0000-01-01T00:00:00.000Z"),
         ] {
             assert_eq!(Time::new(text).map(|time| time.to_string()), Ok(shown.to_owned()));
         }
@@ -131,6 +140,19 @@ mod tests {
             "2026-11-22T09:00:00.Z",
         ] {
             assert!(Time::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_written_is_the_nearest_that_can() {
+        for (millis, shown) in [
+            (i64::MIN, "0000-01-01T00:00:00.000Z"),
+            (-62_167_219_200_001, "0000-01-01T00:00:00.000Z"),
+            (253_402_207_200_001, "9999-12-30T22:00:00.000Z"),
+            (i64::MAX, "9999-12-30T22:00:00.000Z"),
+        ] {
+            let time = Time::from_millis(millis);
+            assert_eq!((time.to_string().as_str(), Time::new(shown)), (shown, Ok(time)));
         }
     }
 

@@ -1,0 +1,296 @@
+//! What holds of every event, and of everything that is none.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::strategy::{damaged, decorated, document, document_of, event, json, order, pointers, text, time};
+use crate::{
+    DecodeError, Email, Envelope, Event, EventId, EventType, Fault, IdKind, MAX_AMOUNT, Money, NewOrder, OrderDetails,
+    OrderId, Payload, PaymentId, PaymentMethod, RefundId, ShipmentId, Sku, Source, Text, Time, derive_id, parse,
+};
+
+fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig::with_cases(count)
+}
+
+/// Every fault has a place that is in the document, or would be if it were not missing, and is told once.
+fn check_faults(document: &Value, faults: &[Fault]) -> Result<(), TestCaseError> {
+    prop_assert!(!faults.is_empty(), "a refusal without a fault");
+    for (index, Fault { pointer, detail }) in faults.iter().enumerate() {
+        let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let there = document.pointer(pointer).is_some();
+        prop_assert!(there || document.pointer(parent).is_some_and(Value::is_object), "{pointer} is nowhere");
+        prop_assert!(there || detail == "is required", "{pointer} is missing, and {detail}");
+        prop_assert!(!faults[..index].contains(&faults[index]), "{pointer} {detail} is told twice");
+    }
+    Ok(())
+}
+
+/// Decoding the document does not panic, and says where it is wrong; what is an event is one again when it is written.
+fn check_decode(document: &Value) -> Result<(), TestCaseError> {
+    let envelope = Envelope::from_value(document);
+    match Event::from_value(document) {
+        Ok(event) => {
+            prop_assert_eq!(envelope.map(|envelope| envelope.context), Ok(event.context.clone()));
+            let text = serde_json::to_string(&event).unwrap();
+            prop_assert_eq!(Event::decode(&text), Ok(event));
+        }
+        Err(DecodeError::NotCloudEvent(faults)) => {
+            prop_assert_eq!(envelope, Err(faults.clone()));
+            check_faults(document, faults.as_slice())?;
+        }
+        Err(DecodeError::InvalidData(faults)) => check_faults(&document["data"], faults.as_slice())?,
+        Err(_) => prop_assert!(envelope.is_ok()),
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn an_event_is_read_as_it_was_written(event in event()) {
+        let text = serde_json::to_string(&event).unwrap();
+        prop_assert_eq!(Event::decode(&text), Ok(event.clone()));
+        let Event { context, data } = event;
+        let kind = data.kind();
+        let envelope = Envelope { context, kind: kind.as_str().to_owned(), schema: kind.schema() };
+        prop_assert_eq!(Envelope::from_value(&serde_json::from_str(&text).unwrap()), Ok(envelope));
+    }
+
+    /// Nothing that the contract knows is lost or added, and what it does not know in the data changes nothing.
+    #[test]
+    fn a_document_is_written_as_it_was_read(
+        (document, decorated) in document().prop_flat_map(|document| (Just(document.clone()), decorated(document))),
+    ) {
+        let event = Event::from_value(&decorated);
+        prop_assert_eq!(event.map(|event| serde_json::to_value(event).unwrap()), Ok(document));
+    }
+
+    #[test]
+    fn version_1_of_an_order_is_read_as_the_newest(
+        document in document_of(EventType::OrderCreated),
+        name in json(),
+    ) {
+        let (mut first, mut newest) = (document.clone(), document);
+        first["dataschema"] = json!("urn:orderflow:OrderCreated:1");
+        first["data"]["customer"]["name"] = name;
+        newest["data"]["customer"]["name"] = newest["data"]["shippingAddress"]["name"].clone();
+        let event = Event::decode(&first.to_string());
+        prop_assert_eq!(event.map(|event| serde_json::to_value(event).unwrap()), Ok(newest));
+    }
+
+    #[test]
+    fn a_damaged_event_is_refused_in_good_order(document in damaged()) {
+        check_decode(&document)?;
+    }
+
+    /// A row of a service has payloads, which are read by `serde`.
+    #[test]
+    fn a_payload_is_kept_as_it_was(event in event()) {
+        match event.data {
+            Payload::OrderCreated(data) => again(&data)?,
+            Payload::OrderCancelled(data) => again(&data)?,
+            Payload::InventoryReserved(data) => again(&data)?,
+            Payload::InventoryRejected(data) => again(&data)?,
+            Payload::InventoryReleased(data) => again(&data)?,
+            Payload::PaymentProcessed(data) => again(&data)?,
+            Payload::PaymentFailed(data) => again(&data)?,
+            Payload::PaymentRefunded(data) => again(&data)?,
+            Payload::ShipmentCreated(data) => again(&data)?,
+            Payload::ShipmentCancelled(data) => again(&data)?,
+            Payload::OrderFlagged(data) => again(&data)?,
+        }
+    }
+
+    #[test]
+    fn an_order_over_http_is_read_as_it_was_posted(order in order()) {
+        let read = parse::<NewOrder>(&order).map(OrderDetails::from);
+        prop_assert_eq!(read.map(|details| serde_json::to_value(details).unwrap()), Ok(order));
+    }
+
+    #[test]
+    fn every_fault_of_an_order_is_found_at_once(order in order(), broken in subsequence(BREAKS, 1..=BREAKS.len())) {
+        let mut document = order;
+        for (pointer, value) in &broken {
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            let fields = document.pointer_mut(parent).unwrap();
+            match serde_json::from_str(value).unwrap() {
+                Value::Null => drop(fields.as_object_mut().unwrap().remove(name)),
+                value => fields[name] = value,
+            }
+        }
+        let faults = parse::<NewOrder>(&document).map_err(|faults| {
+            faults.as_slice().iter().map(|fault| fault.pointer.clone()).collect::<BTreeSet<_>>()
+        });
+        prop_assert_eq!(faults, Err(broken.iter().map(|(pointer, _)| (*pointer).to_owned()).collect()));
+    }
+}
+
+/// Places of an order, and values that they may not have; `null` takes the place away.
+const BREAKS: &[(&str, &str)] = &[
+    ("/customer/id", "7"),
+    ("/customer/name", r#""\u0000""#),
+    ("/customer/email", r#""ada@""#),
+    ("/customer/phone", "[]"),
+    ("/shippingAddress/name", r#""""#),
+    ("/shippingAddress/line2", r#""a\ufffe""#),
+    ("/shippingAddress/city", "null"),
+    ("/shippingAddress/country", "{}"),
+    ("/lines/0/sku", r#""a b""#),
+    ("/lines/0/quantity", "10000"),
+    ("/lines/0/unitPrice/amount", "1.5"),
+    ("/lines/0/unitPrice/currency", r#""eur""#),
+    ("/paymentMethod", r#""4242 4242 4242 4242""#),
+];
+
+proptest! {
+    #![proptest_config(cases(1_000))]
+
+    #[test]
+    fn any_json_is_an_event_or_refused_in_good_order(document in json()) {
+        check_decode(&document)?;
+    }
+
+    #[test]
+    fn any_text_is_an_event_or_refused(text in any::<String>(), cut in any::<prop::sample::Index>()) {
+        prop_assert!(Event::decode(&text).is_err());
+        let golden = include_str!("../golden/OrderCreated.2.json");
+        let cut: Vec<char> = golden.trim_end().chars().collect::<Vec<_>>()[..cut.index(golden.trim_end().len())].to_vec();
+        let cut: String = cut.into_iter().collect();
+        prop_assert!(matches!(Event::decode(&cut), Err(DecodeError::NotJson(_))));
+        prop_assert!(Event::decode(&(cut + &text)).is_err());
+    }
+
+    #[test]
+    fn a_text_keeps_its_rule_and_itself(odd in text(), any in any::<String>(), repeated in 1..300_usize) {
+        prop_assert!(Text::new(odd.clone()).is_ok());
+        for text in [odd, any.clone(), any.repeat(repeated)] {
+            let plain = |c: char| !c.is_control() && c != '\u{fffe}' && c != '\u{ffff}';
+            let good = (1..=200).contains(&text.chars().count()) && text.chars().all(plain);
+            prop_assert_eq!(Text::new(text.clone()).is_ok(), good);
+            let shortened = Text::shortened(&text);
+            prop_assert_eq!(Text::new(shortened.as_str()), Ok(shortened.clone()));
+            prop_assert!(!good || shortened.as_str() == text);
+            check_text(&text, Text::new, Text::as_str)?;
+            check_text(&text, Email::new, Email::as_str)?;
+            check_text(&text, Source::new, Source::as_str)?;
+            check_text(&text, PaymentMethod::new, PaymentMethod::as_str)?;
+        }
+    }
+
+    #[test]
+    fn an_id_keeps_its_rule_and_itself(
+        text in prop_oneof![any::<String>(), "[!-~]{1,66}", "[A-Za-z0-9._-]{1,66}", "(ord|pay|rfd|shp)_[!-~]{0,61}"],
+    ) {
+        let set = |more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
+        let short = (1..=64).contains(&text.len());
+        prop_assert_eq!(OrderId::new(text.clone()).is_ok(), short && set("_-"));
+        prop_assert_eq!(Sku::new(text.clone()).is_ok(), short && set("._-"));
+        check_text(&text, OrderId::new, OrderId::as_str)?;
+        check_text(&text, Sku::new, Sku::as_str)?;
+        check_text(&text, PaymentId::new, PaymentId::as_str)?;
+        check_text(&text, RefundId::new, RefundId::as_str)?;
+        check_text(&text, ShipmentId::new, ShipmentId::as_str)?;
+        let prefixed = |prefix: &str| text.starts_with(prefix) && text.len() > 4 && short && text.is_ascii();
+        let printable = text.chars().all(|c| c.is_ascii_graphic());
+        prop_assert_eq!(PaymentId::new(text.clone()).is_ok(), prefixed("pay_") && printable);
+        if let Ok(order) = OrderId::new(text.clone()) {
+            check_text(PaymentId::of(&order).as_str(), PaymentId::new, PaymentId::as_str)?;
+            prop_assert!(PaymentId::new(PaymentId::of(&order).as_str()).is_ok());
+            prop_assert!(RefundId::new(RefundId::of(&order).as_str()).is_ok());
+            prop_assert!(ShipmentId::new(ShipmentId::of(&order).as_str()).is_ok());
+        }
+        prop_assert!(OrderId::new(derive_id(IdKind::Order, &[&text])).is_ok());
+    }
+
+    #[test]
+    fn an_event_id_is_read_as_it_was_written(millis in any::<u64>(), chance in any::<[u8; 10]>(), text in any::<String>()) {
+        let id = EventId::from_parts(millis, chance);
+        prop_assert_eq!(EventId::new(&id.to_string()), Ok(id));
+        prop_assert_eq!(EventId::new(&id.to_string().to_uppercase()), Ok(id));
+        again(&id)?;
+        prop_assert!(EventId::new(&text).is_err());
+    }
+
+    #[test]
+    fn a_time_is_read_as_it_was_written(
+        millis in prop_oneof![any::<i64>(), -400_000_000_000_000..400_000_000_000_000_i64],
+        time in time(),
+        text in prop_oneof![any::<String>(), "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,12})?([Zz]|\\+00:00)"],
+    ) {
+        again(&time)?;
+        for time in [time, Time::from_millis(millis)] {
+            prop_assert_eq!(Time::new(&time.to_string()), Ok(time));
+            prop_assert_eq!(Time::from_millis(time.as_millis()), time);
+            prop_assert_eq!(time.to_string().len(), "2026-11-22T09:00:00.000Z".len());
+        }
+        if let Ok(time) = Time::new(&text) {
+            prop_assert_eq!(Time::new(&time.to_string()), Ok(time));
+        }
+        let later = time.after(std::time::Duration::from_millis(millis.unsigned_abs()));
+        prop_assert!(later >= time && time.until(later) <= std::time::Duration::from_millis(millis.unsigned_abs()));
+    }
+
+    #[test]
+    fn money_is_in_its_range_or_refused(
+        amount in prop_oneof![any::<i64>(), -1..=MAX_AMOUNT + 1, Just(MAX_AMOUNT)],
+        currency in prop_oneof![Just("EUR".to_owned()), "[A-Z]{3}", any::<String>()],
+    ) {
+        match Money::new(amount, &currency) {
+            Ok(money) => {
+                prop_assert_eq!((money.amount(), money.currency()), (amount, currency.as_str()));
+                prop_assert!((0..=MAX_AMOUNT).contains(&amount));
+                prop_assert_eq!(parse::<Money>(&json!({ "amount": amount, "currency": currency })), Ok(money));
+                let shown: String = money.to_string().chars().filter(char::is_ascii_digit).collect();
+                prop_assert_eq!(shown.parse(), Ok(amount));
+                again(&money)?;
+            }
+            Err(_) => prop_assert!(!(currency == "EUR" && (0..=MAX_AMOUNT).contains(&amount))),
+        }
+    }
+
+    #[test]
+    fn a_schema_names_its_version(kind in proptest::sample::select(&EventType::ALL[..]), version in 1..=u32::MAX, text in any::<String>()) {
+        prop_assert_eq!(kind.version_named(&kind.schema_of(version)), Some(version));
+        prop_assert_eq!(kind.version_named(&text), None);
+        let named = kind.version_named(&format!("urn:orderflow:{kind}:{text}"));
+        prop_assert!(named.is_none_or(|version| version.to_string() == text));
+    }
+}
+
+/// What has been written is read as the same.
+fn again<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) -> Result<(), TestCaseError> {
+    let text = serde_json::to_string(value).unwrap();
+    prop_assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value);
+    Ok(())
+}
+
+/// A text that is taken is itself, and is read as it was written; one that is refused is refused by `serde` and by
+/// [`parse`], too.
+fn check_text<T>(
+    text: &str,
+    new: fn(String) -> Result<T, crate::Invalid>,
+    as_str: fn(&T) -> &str,
+) -> Result<(), TestCaseError>
+where
+    T: Serialize + DeserializeOwned + crate::Read + PartialEq + Debug,
+{
+    let made = new(text.to_owned()).ok();
+    prop_assert_eq!(made.as_ref().map(as_str), made.as_ref().map(|_| text));
+    prop_assert_eq!(&parse::<T>(&json!(text)).ok(), &made);
+    prop_assert_eq!(serde_json::from_value::<T>(json!(text)).ok(), made);
+    Ok(())
+}
+
+#[test]
+fn every_place_of_a_document_can_be_damaged() {
+    let places = pointers(&json!({ "a/b": [1, { "c": null }] }));
+    assert_eq!(places, ["", "/a~1b", "/a~1b/0", "/a~1b/1", "/a~1b/1/c"]);
+}

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
 mod aws;
+mod fifo;
 mod journal;
 mod leases;
 mod log;
@@ -27,6 +28,7 @@ fn main() -> std::process::ExitCode {
         log::trials(&aws),
         leases::trials(&aws),
         queues::trials(&aws),
+        fifo::trials(&aws),
         topic::trials(&aws),
         stocks::trials(&aws),
         simulations::trials(&aws),
@@ -41,8 +43,14 @@ fn main() -> std::process::ExitCode {
     conclusion.exit_code()
 }
 
-/// The trials of a suite: each of its tests over a new bench in memory, and over a new bench on AWS.
+/// The trials of a suite: each of its tests over a new bench in memory, over a new bench on AWS, and, where the simulation
+/// has a model of its own, over a new bench of that.
 macro_rules! suite {
+    ($aws:ident, $in_memory:expr, $on_aws:expr, $simulated:expr, [$($test:ident),* $(,)?]) => {{
+        let mut trials = $crate::suite!($aws, $in_memory, $on_aws, [$($test),*]);
+        $(trials.push($crate::trial("simulation", stringify!($test), async || $test(&$simulated()).await));)*
+        trials
+    }};
     ($aws:ident, $in_memory:expr, $on_aws:expr, [$($test:ident),* $(,)?]) => {{
         let mut trials = Vec::new();
         $({

@@ -1,7 +1,9 @@
 //! The suites of [`DeadLetters`] and [`Visibility`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
@@ -10,6 +12,8 @@ use orderflow_consumer::aws::SqsQueue;
 use orderflow_consumer::memory::MemoryQueue;
 use orderflow_consumer::port::{DeadLetters, Visibility};
 use orderflow_consumer::{Attribute, Letter};
+use orderflow_simulation::model::queue::{FifoQueue, Queues};
+use orderflow_simulation::world::World;
 
 use crate::aws::{Aws, receive};
 
@@ -18,6 +22,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
         aws,
         MemoryQueue::default,
         SqsBench::new,
+        SimulatedBench::new,
         [
             a_letter_is_kept_as_it_is,
             a_letter_with_ten_attributes_is_kept,
@@ -59,6 +64,50 @@ impl Bench for MemoryQueue {
 
     async fn seen_again(&self) -> usize {
         self.visibilities().iter().filter(|(_, seconds)| *seconds == 0).count()
+    }
+}
+
+struct SimulatedBench(Queues);
+
+impl SimulatedBench {
+    fn new() -> Self {
+        let world = World::calm();
+        let queue = |name| Rc::new(FifoQueue::new(&world.executor, name, Duration::from_hours(1), None));
+        Self(Queues { queue: queue("queue"), dead_letters: queue("letters") })
+    }
+}
+
+impl Bench for SimulatedBench {
+    fn queue(&self) -> &(impl DeadLetters + Visibility) {
+        &self.0
+    }
+
+    async fn letters(&self) -> Vec<Letter> {
+        let letters = self.0.dead_letters.look().into_iter().map(|message| Letter {
+            body: message.body.to_string(),
+            attributes: message.attributes,
+            group: Some(message.group.to_string()),
+            deduplication: Some(message.deduplication),
+        });
+        letters.collect()
+    }
+
+    async fn hand_out(&self, messages: usize) -> Vec<String> {
+        for message in 0..messages {
+            self.0.queue.send(&message.to_string(), Rc::from("{}"), BTreeMap::new(), &message.to_string());
+        }
+        let mut receipts = Vec::new();
+        loop {
+            let batch = self.0.queue.try_receive(10);
+            if batch.is_empty() {
+                return receipts;
+            }
+            receipts.extend(batch.into_iter().map(|message| message.receipt.to_string()));
+        }
+    }
+
+    async fn seen_again(&self) -> usize {
+        self.0.queue.try_receive(10).len()
     }
 }
 

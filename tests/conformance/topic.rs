@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use libtest_mimic::Trial;
@@ -9,6 +10,9 @@ use orderflow_consumer::memory::World;
 use orderflow_contracts::{EventId, OrderId};
 use orderflow_relay::memory::MemoryTopic;
 use orderflow_relay::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxRow, SnsTopic, Topic};
+use orderflow_simulation::model::queue::FifoQueue;
+use orderflow_simulation::model::topic::{FifoTopic, Subscription};
+use orderflow_simulation::world::World as SimulatedWorld;
 use serde_json::Value;
 
 use crate::aws::{Aws, receive, unique};
@@ -18,6 +22,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
         aws,
         || MemoryTopic::new(World::new(1)),
         SnsBench::new,
+        SimulatedBench::new,
         [
             an_event_arrives_in_its_group_to_the_letter,
             a_full_batch_arrives_in_its_order,
@@ -47,6 +52,34 @@ impl Bench for MemoryTopic<World> {
 
     async fn arrived(&self) -> Vec<Arrived> {
         self.published().iter().map(arrives).collect()
+    }
+}
+
+struct SimulatedBench {
+    world: Rc<SimulatedWorld>,
+    topic: FifoTopic,
+    queue: Rc<FifoQueue>,
+}
+
+impl SimulatedBench {
+    fn new() -> Self {
+        let world = SimulatedWorld::calm();
+        let queue = |name| Rc::new(FifoQueue::new(&world.executor, name, Duration::from_mins(1), None));
+        let (queue, undeliverable) = (queue("queue"), queue("undeliverable"));
+        let subscription = Subscription { queue: Rc::clone(&queue), filter: None, undeliverable };
+        let topic = FifoTopic::new(&world, vec![subscription]);
+        Self { world, topic, queue }
+    }
+}
+
+impl Bench for SimulatedBench {
+    fn topic(&self) -> &impl Topic {
+        &self.topic
+    }
+
+    async fn arrived(&self) -> Vec<Arrived> {
+        self.world.executor.run(|| false);
+        self.queue.look().into_iter().map(|message| (message.group.to_string(), message.body.to_string())).collect()
     }
 }
 

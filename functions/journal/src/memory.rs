@@ -1,8 +1,10 @@
 //! The journal in memory.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use orderflow_consumer::Outcome;
+use orderflow_contracts::{EventId, OrderId, Source};
 
 use crate::entry::Entry;
 use crate::store::{Appended, JournalStore};
@@ -11,6 +13,7 @@ use crate::store::{Appended, JournalStore};
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
     entries: RefCell<Vec<Entry>>,
+    keys: RefCell<HashSet<(OrderId, EventId, Source)>>,
 }
 
 impl MemoryJournal {
@@ -23,12 +26,10 @@ impl MemoryJournal {
 
 impl JournalStore for MemoryJournal {
     async fn append(&self, entry: Entry) -> Outcome<Appended> {
-        let mut entries = self.entries.borrow_mut();
-        let key = |entry: &Entry| (entry.order.clone(), entry.id, entry.source.clone());
-        if entries.iter().any(|other| key(other) == key(&entry)) {
+        if !self.keys.borrow_mut().insert((entry.order.clone(), entry.id, entry.source.clone())) {
             return Ok(Appended::Before);
         }
-        entries.push(entry);
+        self.entries.borrow_mut().push(entry);
         Ok(Appended::Done)
     }
 

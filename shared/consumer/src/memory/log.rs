@@ -38,6 +38,18 @@ impl MemoryLog {
         of_the_item.map(|((_, counter), value)| (*counter, *value)).collect()
     }
 
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.borrow().values().map(Vec::len).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Every event that was committed, in the order of the commits: what the table's stream carries.
     #[must_use]
     pub fn published(&self) -> Vec<Event> {

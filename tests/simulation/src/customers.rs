@@ -1,0 +1,352 @@
+//! What comes from outside: customers, other producers, and those who send junk.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use fastrand::Rng;
+use lambda_http::http::Method;
+use lambda_http::{Body, Request, RequestExt, Response};
+use orderflow_contracts::{EventId, OrderId};
+use serde_json::{Value, json};
+
+use crate::audit::Promise;
+use crate::faults::Kind;
+use crate::stack::Stack;
+use crate::world::Site;
+
+/// The mean time between two orders.
+const GAP_MS: u64 = 25;
+
+/// How often a customer tries again what did not work out.
+const MAX_ATTEMPTS: u32 = 60;
+
+/// The goods of the shop. Of the first there are few, and everybody wants it.
+const SKUS: [&str; 8] = ["flash", "coffee", "tea", "grinder", "kettle", "cup", "filter", "scale"];
+
+/// Fills the shelves for so many orders: enough of everything, but for the first.
+pub fn fill_shelves(stack: &Stack, orders: u64) {
+    for (index, sku) in SKUS.iter().enumerate() {
+        let pieces = if index == 0 { orders / 10 + 2 } else { orders * 12 + 20 };
+        stack.stock(sku, i64::try_from(pieces).unwrap_or(i64::MAX));
+    }
+}
+
+/// One order, told in advance: for the tests that try one thing after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The payment method.
+    pub method: &'static str,
+    /// The postal code, which tells the carrier what to do.
+    pub postal_code: &'static str,
+    /// What is ordered.
+    pub sku: &'static str,
+    /// Whether another producer publishes the order by itself.
+    pub is_foreign: bool,
+    /// How long after the answer the customer cancels, if they do.
+    pub cancel_after_ms: Option<u64>,
+}
+
+impl Script {
+    /// An order that is paid and shipped.
+    pub const SHIPPED: Self =
+        Self { method: "pm_card_visa", postal_code: "10115", sku: "coffee", is_foreign: false, cancel_after_ms: None };
+
+    /// What there is none of.
+    pub const SOLD_OUT: &str = "sold-out";
+}
+
+/// Starts the customer of a script.
+pub fn arrive_by(stack: &Rc<Stack>, script: Script) {
+    let mut customer = Customer::new(stack, 0, 0);
+    let stack = Rc::clone(stack);
+    Rc::clone(&stack).world.spawn(async move {
+        let order = customer.scripted(script);
+        if script.is_foreign {
+            customer.publish(order, 1).await;
+        } else if let Some(placed) = customer.place(&order, Some("script")).await
+            && let Some(patience) = script.cancel_after_ms
+        {
+            customer.wait(patience).await;
+            customer.cancel(&placed).await;
+        }
+    });
+}
+
+/// Starts everybody who places one of `orders` orders. What an order is like depends on the seed and its number alone.
+pub fn arrive(stack: &Rc<Stack>, seed: u64, orders: u64) {
+    for number in 0..orders {
+        let customer = Customer::new(stack, seed, number);
+        stack.world.spawn(customer.shop());
+    }
+    for line in &stack.lines {
+        let junk = (0..orders).filter(|_| stack.world.faults.strikes(Kind::Poison)).count();
+        for number in 0..junk as u64 {
+            let (world, queue) = (Rc::clone(&stack.world), Rc::clone(&line.queue));
+            let at = world.faults.below(orders * GAP_MS + 1_000);
+            let text = junk_text(line.name, world.faults.below(6));
+            stack.world.spawn(async move {
+                world.sleep_ms(at).await;
+                queue.send(&format!("junk-{number}"), Rc::from(text), BTreeMap::new(), &format!("junk {number}"));
+            });
+        }
+    }
+}
+
+/// What no function can make anything of.
+fn junk_text(queue: &str, kind: u64) -> String {
+    let event = json!({
+        "specversion": "1.0", "id": "0193a5c0-7b1e-7c3a-9f00-0123456789ab", "source": "orderflow/payment",
+        "type": "PaymentProcessed", "subject": "junk", "time": "2026-11-22T09:00:00.000Z",
+        "dataschema": "urn:orderflow:PaymentProcessed:1",
+        "data": { "orderId": "junk", "paymentId": "pay_1", "amount": { "amount": 1990, "currency": "EUR" } },
+    });
+    let mut event: Value = event;
+    match kind {
+        0 => return "not JSON".to_owned(),
+        1 => return "{}".to_owned(),
+        2 => event["id"] = json!("no UUID"),
+        3 => event["specversion"] = json!("0.3"),
+        // The journal keeps what it does not know.
+        _ if queue == "journal" => event["subject"] = json!(""),
+        4 => event["dataschema"] = json!("urn:orderflow:PaymentProcessed:99"),
+        _ => event["source"] = json!("https://somebody.example"),
+    }
+    event.to_string()
+}
+
+struct Customer {
+    stack: Rc<Stack>,
+    site: Site,
+    rng: Rng,
+    number: u64,
+}
+
+impl Customer {
+    fn new(stack: &Rc<Stack>, seed: u64, number: u64) -> Self {
+        let rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9).wrapping_add(number));
+        Self { stack: Rc::clone(stack), site: stack.customer(), rng, number }
+    }
+
+    async fn shop(mut self) {
+        let arrival = self.number * GAP_MS + self.rng.u64(0..GAP_MS * 4);
+        self.wait(arrival).await;
+        let body = self.order();
+        if self.rng.u32(0..10) == 0 {
+            let events = 1 + u32::from(self.rng.u32(0..10) == 0);
+            return self.publish(body, events).await;
+        }
+        // Without a key of their own a customer who tries again has ordered twice.
+        let key = (self.rng.u32(0..10) > 0).then(|| format!("click-{}", self.number));
+        if self.rng.u32(0..15) == 0 && key.is_some() {
+            // A double click: the other one is on its way at the same moment.
+            let (stack, body, key) = (Rc::clone(&self.stack), body.to_string(), key.clone());
+            self.stack.world.spawn(async move {
+                stack.ask_orders(post("/orders", body, key.as_deref())).await;
+            });
+        }
+        let Some(order) = self.place(&body, key.as_deref()).await else { return };
+        self.arm(&order);
+        if self.rng.u32(0..20) == 0 && key.is_some() {
+            self.place_again(&body, key.as_deref(), &order).await;
+        }
+        if self.rng.u32(0..4) == 0 {
+            let patience = [50, 400, 1_500, 60_000][self.rng.usize(0..4)];
+            let patience = self.rng.u64(0..patience);
+            self.wait(patience).await;
+            self.cancel(&order).await;
+        }
+        if self.rng.u32(0..30) == 0 {
+            self.count_a_shelf().await;
+        }
+    }
+
+    /// Sends the order until there is an answer.
+    async fn place(&mut self, body: &Value, key: Option<&str>) -> Option<OrderId> {
+        for _ in 0..MAX_ATTEMPTS {
+            let reply = self.stack.ask_orders(post("/orders", body.to_string(), key)).await;
+            match reply.map(read) {
+                Some((201, answer)) => {
+                    let Some(order) = answer["orderId"].as_str().and_then(|id| OrderId::new(id).ok()) else {
+                        self.stack.world.audit.violate(None, "an order was placed that has no id");
+                        return None;
+                    };
+                    self.stack.world.audit.met(&order);
+                    self.stack.world.audit.promised(&order, Promise::Placed);
+                    self.stack.world.story.tell_of(order.as_str(), &self.site, || "is told: 201".to_owned());
+                    return Some(order);
+                }
+                Some((500.., _)) | None => self.wait_a_little().await,
+                Some((status, answer)) => {
+                    let what = format!("a good order was answered with {status}: {answer}");
+                    self.stack.world.audit.violate(None, what);
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// The same key must give the same order; with another body it must give none.
+    async fn place_again(&mut self, body: &Value, key: Option<&str>, order: &OrderId) {
+        if self.place(body, key).await.is_some_and(|again| again != *order) {
+            self.stack.world.audit.violate(Some(order), "the same key gave two orders");
+        }
+        let mut other = body.clone();
+        other["lines"][0]["quantity"] = json!(7);
+        let reply = self.stack.ask_orders(post("/orders", other.to_string(), key)).await;
+        if let Some((status @ ..500, _)) = reply.map(read)
+            && status != 422
+        {
+            self.stack.world.audit.violate(Some(order), format!("another body under the same key gave {status}"));
+        }
+    }
+
+    async fn cancel(&mut self, order: &OrderId) {
+        for _ in 0..MAX_ATTEMPTS {
+            let reply = self.stack.ask_orders(post(&format!("/orders/{order}/cancel"), String::new(), None)).await;
+            let promise = match reply.map(read) {
+                Some((202, _)) => Promise::Cancelled,
+                Some((409, _)) => Promise::Shipped,
+                Some((500.., _)) | None => {
+                    self.wait_a_little().await;
+                    continue;
+                }
+                Some((status, answer)) => {
+                    let what = format!("a cancellation was answered with {status}: {answer}");
+                    return self.stack.world.audit.violate(Some(order), what);
+                }
+            };
+            self.stack.world.story.tell_of(order.as_str(), &self.site, || format!("cancels: {promise:?}"));
+            return self.stack.world.audit.promised(order, promise);
+        }
+    }
+
+    /// Puts goods on a shelf, or takes some away.
+    async fn count_a_shelf(&mut self) {
+        let sku = SKUS[self.rng.usize(0..SKUS.len())];
+        let body = json!({ "onHand": self.rng.u32(5..5_000) }).to_string();
+        let request = request(&Method::PUT, &format!("/inventory/{sku}"), body, None);
+        if let Some((status, answer)) = self.stack.ask_inventory(request).await.map(read)
+            && !matches!(status, 200 | 409 | 500..)
+        {
+            self.stack.world.audit.violate(None, format!("a count was answered with {status}: {answer}"));
+        }
+    }
+
+    /// Another producer publishes an order by itself, and sometimes, by mistake, as a second event.
+    async fn publish(&mut self, mut data: Value, events: u32) {
+        let Ok(order) = OrderId::new(format!("web-{}", self.number)) else { return };
+        let world = Rc::clone(&self.stack.world);
+        world.audit.met(&order);
+        self.arm(&order);
+        data["orderId"] = json!(order);
+        let total: i64 = data["lines"].as_array().into_iter().flatten().map(price).sum();
+        data["total"] = json!({ "amount": total, "currency": "EUR" });
+        for _ in 0..events {
+            let mut chance = [0; 10];
+            self.rng.fill(&mut chance);
+            let now = world.executor.now();
+            let id = EventId::from_parts(u64::try_from(now.as_millis()).unwrap_or(0), chance);
+            let event = json!({
+                "specversion": "1.0", "id": id.to_string(), "source": "https://shop.example/web", "type": "OrderCreated",
+                "subject": order, "time": now, "datacontenttype": "application/json",
+                "dataschema": "urn:orderflow:OrderCreated:1", "data": data,
+            });
+            world.story.tell_of(order.as_str(), &self.site, || "publishes OrderCreated".to_owned());
+            world.audit.published_by_others(&id.to_string(), &order);
+            self.stack.topic.publish_one(order.as_str(), &id.to_string(), &event.to_string());
+            let pause = self.rng.u64(0..2_000);
+            self.wait(pause).await;
+        }
+    }
+
+    /// Lets messages of the order kill a function, if that is what happens.
+    fn arm(&mut self, order: &OrderId) {
+        if self.stack.world.faults.strikes(Kind::Killer) {
+            let victim = self.stack.lines[self.rng.usize(0..self.stack.lines.len())].name;
+            self.stack.world.audit.add_killer(victim, order);
+        }
+    }
+
+    fn order(&mut self) -> Value {
+        let count = self.rng.usize(1..4);
+        let lines: Vec<Value> = (0..count)
+            .map(|_| {
+                let sku = if self.rng.u32(0..8) == 0 { SKUS[0] } else { SKUS[self.rng.usize(1..SKUS.len())] };
+                json!({
+                    "sku": sku, "quantity": self.rng.u32(1..4),
+                    "unitPrice": { "amount": self.rng.u32(100..9_000), "currency": "EUR" },
+                })
+            })
+            .collect();
+        let method = match self.rng.u32(0..20) {
+            0 => "pm_card_visa_chargeDeclined".to_owned(),
+            1 => "pm_card_visa_chargeDeclinedInsufficientFunds".to_owned(),
+            2 => format!("pm_sim_unavailable_{}", self.rng.u32(1..10)),
+            _ => "pm_card_visa".to_owned(),
+        };
+        let postal_code = match self.rng.u32(0..60) {
+            0 => "SIM-NO-VOID".to_owned(),
+            1 => format!("SIM-UNAVAILABLE-{}", self.rng.u32(1..10)),
+            _ => "10115".to_owned(),
+        };
+        let has_phone = self.rng.bool();
+        self.order_of(&lines, &method, &postal_code, has_phone)
+    }
+
+    fn scripted(&self, script: Script) -> Value {
+        let line = json!({ "sku": script.sku, "quantity": 2, "unitPrice": { "amount": 1490, "currency": "EUR" } });
+        self.order_of(&[line], script.method, script.postal_code, true)
+    }
+
+    fn order_of(&self, lines: &[Value], method: &str, postal_code: &str, has_phone: bool) -> Value {
+        let customer = self.number / 3;
+        let mut order = json!({
+            "customer": { "id": format!("cus_{customer}"), "email": format!("c{customer}@example.com") },
+            "lines": lines,
+            "shippingAddress": {
+                "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin", "postalCode": postal_code,
+                "country": "DE",
+            },
+            "paymentMethod": method,
+        });
+        if has_phone {
+            order["customer"]["phone"] = json!(format!("+4930{:07}", self.number));
+        }
+        order
+    }
+
+    async fn wait_a_little(&mut self) {
+        let pause = self.rng.u64(100..3_000);
+        self.wait(pause).await;
+    }
+
+    async fn wait(&self, millis: u64) {
+        self.stack.world.sleep_ms(millis).await;
+    }
+}
+
+fn price(line: &Value) -> i64 {
+    line["quantity"].as_i64().unwrap_or(0) * line["unitPrice"]["amount"].as_i64().unwrap_or(0)
+}
+
+fn post(path: &str, body: String, key: Option<&str>) -> Request {
+    request(&Method::POST, path, body, key)
+}
+
+#[expect(clippy::expect_used, reason = "a request that is made here is one")]
+fn request(method: &Method, path: &str, body: String, key: Option<&str>) -> Request {
+    let mut request =
+        lambda_http::http::Request::builder().method(method).uri(path).header("content-type", "application/json");
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    request.body(Body::Text(body)).expect("a request").with_raw_http_path(path)
+}
+
+/// The status and the body.
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped over answers that nobody needs any more")]
+fn read(response: Response<Body>) -> (u16, Value) {
+    let status = response.status().as_u16();
+    (status, serde_json::from_slice(response.body().as_ref()).unwrap_or(Value::Null))
+}

@@ -1,0 +1,116 @@
+//! The stream of a DynamoDB table, and what Lambda makes of it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use aws_lambda_events::dynamodb::{Event, EventRecord, StreamRecord};
+use orderflow_consumer::Row;
+use orderflow_contracts::OrderId;
+use serde_dynamo::AttributeValue;
+
+use crate::faults::Kind;
+use crate::world::World;
+
+/// How many shards a stream has. Items of one order may be in either.
+const SHARDS: u64 = 2;
+
+/// How many records Lambda hands over at once: the template's batch size.
+const MAX_BATCH: usize = 100;
+
+/// A stream: it promises the order of the changes of one item, which are one here, and nothing of several.
+pub struct Stream {
+    shards: Vec<Rc<Shard>>,
+}
+
+/// A part of a stream. What cannot be handled holds up all that is behind it.
+#[derive(Default)]
+pub struct Shard {
+    records: RefCell<VecDeque<EventRecord>>,
+    changes: Cell<u64>,
+    reader: RefCell<Option<Waker>>,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Rc::default()).collect() }
+    }
+}
+
+impl Stream {
+    /// Carries a new row, if it has events: the event source's filter lets through no others.
+    pub fn inserted(&self, order: &OrderId, row: &Row) {
+        if row.events.is_empty() {
+            return;
+        }
+        let shard = BuildHasherDefault::<DefaultHasher>::default().hash_one(order.as_str()) % SHARDS;
+        let shard = &self.shards[usize::try_from(shard).unwrap_or(0)];
+        shard.records.borrow_mut().push_back(record(order, row));
+        shard.changes.set(shard.changes.get() + 1);
+        if let Some(waker) = shard.reader.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Its shards.
+    #[must_use]
+    pub fn shards(&self) -> &[Rc<Shard>] {
+        &self.shards
+    }
+}
+
+fn record(order: &OrderId, row: &Row) -> EventRecord {
+    let events = serde_json::to_string(&row.events).unwrap_or_default();
+    let mut change = StreamRecord::default();
+    change.new_image = HashMap::from([
+        ("pk".to_owned(), AttributeValue::S(order.to_string())),
+        ("sk".to_owned(), AttributeValue::N(row.version.to_string())),
+        ("events".to_owned(), AttributeValue::S(events)),
+    ])
+    .into();
+    let mut record = EventRecord::default();
+    "INSERT".clone_into(&mut record.event_name);
+    record.change = change;
+    record
+}
+
+impl Shard {
+    /// The next records, as soon as there are any. They stay until they are [passed](Self::pass).
+    pub async fn next(&self) -> Event {
+        loop {
+            let seen = self.changes.get();
+            let records: Vec<EventRecord> = self.records.borrow().iter().take(MAX_BATCH).cloned().collect();
+            if !records.is_empty() {
+                let mut event = Event::default();
+                event.records = records;
+                return event;
+            }
+            poll_fn(|context| {
+                if self.changes.get() != seen {
+                    return Poll::Ready(());
+                }
+                self.reader.replace(Some(context.waker().clone()));
+                Poll::Pending
+            })
+            .await;
+        }
+    }
+
+    /// Goes on behind the first so many records; or not quite so far, for a stream may deliver again what was handled.
+    pub fn pass(&self, world: &World, count: usize) {
+        let again = if world.faults.strikes(Kind::Redelivered) {
+            1 + usize::try_from(world.faults.below(3)).unwrap_or(0)
+        } else {
+            0
+        };
+        self.records.borrow_mut().drain(..count.saturating_sub(again));
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.records.borrow().is_empty()
+    }
+}

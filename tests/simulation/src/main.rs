@@ -12,6 +12,10 @@ use orderflow_simulation::faults::{Kind, Kinds};
 use orderflow_simulation::sabotage::Sabotage;
 use orderflow_simulation::shrink::shrink;
 
+/// A quarter of the time goes into small pieces of memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs the whole system in virtual time, with everything going wrong, and checks every invariant.
 ///
 /// The orders come in episodes, each with a system of its own. An episode depends on its seed alone: what is found is

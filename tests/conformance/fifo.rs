@@ -35,7 +35,6 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             what_was_received_too_often_is_moved_and_its_group_goes_on,
             what_is_sent_twice_under_one_id_is_there_once,
             the_same_id_in_another_group_is_another_message,
-            a_receipt_that_was_used_up_changes_nothing,
         ]
     )
 }
@@ -273,13 +272,4 @@ async fn the_same_id_in_another_group_is_another_message(bench: &impl Bench) {
     bench.send("a", "1", "id").await;
     bench.send("b", "2", "id").await;
     assert_eq!(bench.receive().await.len(), 2);
-}
-
-async fn a_receipt_that_was_used_up_changes_nothing(bench: &impl Bench) {
-    send_all(bench, "a", &["1"]).await;
-    let first = check_receives(bench, &["1"]).await;
-    assert!(bench.stay_away(&first[0].receipt, 0).await);
-    bench.delete(&first[0].receipt).await;
-    assert!(!bench.stay_away(&first[0].receipt, 5).await);
-    check_receives(bench, &["1"]).await;
 }

@@ -151,7 +151,7 @@ impl FromStr for Kinds {
 /// How much more often than usual a kind of fault happens in a run. Each kind has a weather of its own in each run, so that
 /// over many runs each is seen to be rare, frequent and absent together with each of the others: what takes three of one
 /// kind at once, a storm of it finds (Groce and others, "Swarm Testing", ISSTA 2012).
-const WEATHER: [u32; 8] = [0, 1, 1, 1, 1, 1, 4, 20];
+const WEATHER: [u32; 8] = [0, 1, 1, 1, 1, 1, 3, 12];
 
 /// No kind is more frequent than this, in a million: else nothing would ever succeed.
 const MAX_CHANCE: u32 = 400_000;

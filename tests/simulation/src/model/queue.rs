@@ -356,3 +356,38 @@ impl FifoQueue {
         }
     }
 }
+
+/// Where an emulator is kinder than SQS, so that the suite of both cannot ask for it.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(queue: &FifoQueue) -> Vec<u64> {
+        queue.try_receive(MAX_BATCH).into_iter().map(|message| message.receipt).collect()
+    }
+
+    #[test]
+    fn a_receipt_that_was_used_up_changes_nothing() {
+        let executor = Rc::new(Executor::default());
+        let queue = FifoQueue::new(&executor, "queue", Duration::from_secs(30), None);
+        queue.send("a", Rc::from("1"), BTreeMap::new(), "1");
+        let first = received(&queue)[0];
+        assert!(queue.change_visibility(first, 0));
+        assert!(!queue.delete(first) && !queue.change_visibility(first, 5), "it is visible again");
+        let second = received(&queue)[0];
+        assert!(!queue.delete(first) && queue.count() == 1, "it is somebody else's now");
+        assert!(queue.delete(second) && queue.count() == 0);
+    }
+
+    #[test]
+    fn a_deduplication_id_is_known_for_five_minutes_even_when_its_message_is_gone() {
+        let executor = Rc::new(Executor::default());
+        let queue = FifoQueue::new(&executor, "queue", Duration::from_secs(30), None);
+        for (after, is_new) in [(0, true), (299, false), (1, true), (299, false)] {
+            executor.spawn(executor.sleep(Duration::from_secs(after)));
+            executor.run(|| false);
+            assert_eq!(queue.send("a", Rc::from("1"), BTreeMap::new(), "1"), is_new, "{after} s later");
+            queue.drain();
+        }
+    }
+}

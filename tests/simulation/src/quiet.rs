@@ -206,7 +206,7 @@ fn check_promises(stack: &Stack, site: &Site) {
 }
 
 /// One order of so many is asked whether anything is left to do: that takes as long as all that was done before.
-const ASKED: usize = 4;
+const ASKED: usize = 8;
 
 /// Nothing is left to do: every event is delivered once more to everyone, and changes nothing. An event that was
 /// acknowledged without being handled would now be.

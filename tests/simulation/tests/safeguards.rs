@@ -1,7 +1,6 @@
 //! Every safeguard of the system is needed: without it, the simulation finds an invariant that breaks.
 //!
-//! One is not: that the messages of an order come one after the other. Any order of arrival is right, so this saves work,
-//! and nothing else; see the last test.
+//! One is not: that the messages of an order come one after the other. Any order of arrival is right; see the last test.
 
 use orderflow_simulation::episode::{Plan, Report, run};
 use orderflow_simulation::faults::{Kind, Kinds};
@@ -97,7 +96,7 @@ fn what_breaks_is_shown_as_short_as_it_can_be() {
 }
 
 #[test]
-fn the_order_within_a_group_saves_work_and_nothing_else() {
+fn nothing_rests_on_the_order_within_a_group() {
     let total = |sabotage| {
         (0..16).fold(Report::default(), |mut total, seed| {
             let report = run(&Plan { seed, sabotage, ..Plan::new(seed, EPISODE) });

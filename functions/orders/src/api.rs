@@ -173,14 +173,17 @@ fn principal(request: &Request) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::pin::pin;
 
+    use futures::FutureExt;
     use futures::executor::block_on;
     use lambda_http::http;
     use orderflow_consumer::Row;
-    use orderflow_consumer::memory::{MemoryLog, World, sample};
+    use orderflow_consumer::memory::{MemoryLog, Pace, Paced, World, sample};
     use orderflow_consumer::port::Appended;
     use orderflow_contracts::{
-        Event, InventoryReserved, Money, PaymentId, PaymentRefunded, RefundId, ShipmentCreated, ShipmentId, Text,
+        Event, InventoryRejected, InventoryReserved, Money, Payload, PaymentId, PaymentRefunded, RefundId,
+        ShipmentCreated, ShipmentId, Text,
     };
     use serde_json::json;
 
@@ -204,12 +207,28 @@ mod tests {
         }
 
         fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
+            block_on(self.attempt(&Pace::of(u32::MAX), method, path, headers, body))
+        }
+
+        /// A request that stands still where the pace says so.
+        async fn attempt(
+            &self,
+            pace: &Pace,
+            method: &str,
+            path: &str,
+            headers: &[(&str, &str)],
+            body: impl Into<Body>,
+        ) -> Reply {
             let request = http::Request::builder().method(method).uri(path);
             let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
             let request = request.body(body.into()).unwrap().with_raw_http_path(path);
-            let api = OrdersApi::new(Ledger::new(&self.log, &self.world));
-            let (head, body) = block_on(api.answer(&request)).into_parts();
+            let api = OrdersApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world));
+            let (head, body) = api.answer(&request).await.into_parts();
             Reply { status: head.status.as_u16(), headers: head.headers, body: serde_json::from_slice(&body).unwrap() }
+        }
+
+        fn cancel(&self, id: &str) -> Reply {
+            self.send("POST", &format!("/orders/{id}/cancel"), &[], Body::Empty)
         }
 
         fn place(&self, body: &Value, key: Option<&str>) -> Reply {
@@ -222,20 +241,28 @@ mod tests {
         }
 
         /// What the consumer does when it hears of `payload`.
-        fn hear(&self, payload: impl Into<orderflow_contracts::Payload>) {
-            let event = sample::event(payload);
+        fn hear(&self, payload: impl Into<Payload>) {
+            self.hear_of(&sample::event(payload));
+        }
+
+        fn hear_of(&self, event: &Event) {
             let process = orderflow_consumer::Process::<Orders, _, _, _>::new(
                 Ledger::new(&self.log, &self.world),
                 orderflow_consumer::NoEffects,
             );
             let delivery =
                 orderflow_consumer::Delivery { text: "", deadline: orderflow_contracts::Time::from_millis(i64::MAX) };
-            block_on(orderflow_consumer::Handle::handle(&process, &event, &delivery)).unwrap();
+            block_on(orderflow_consumer::Handle::handle(&process, event, &delivery)).unwrap();
         }
 
         fn published(&self) -> Vec<String> {
             self.log.published().iter().map(|event| event.kind().to_string()).collect()
         }
+    }
+
+    fn shipment(order_id: OrderId) -> ShipmentCreated {
+        let (carrier, tracking_number) = (Text::shortened("C"), Text::shortened("T"));
+        ShipmentCreated { shipment_id: ShipmentId::of(&order_id), order_id, carrier, tracking_number }
     }
 
     fn order() -> Value {
@@ -351,8 +378,10 @@ mod tests {
         // A key is its customer's own.
         let mut stranger = order();
         stranger["customer"]["id"] = json!("cus_2");
-        assert_ne!(shop.place(&stranger, Some("key-1")).body["orderId"], first.body["orderId"]);
-        assert_ne!(shop.place(&order(), Some("key-2")).body["orderId"], first.body["orderId"]);
+        for other in [shop.place(&stranger, Some("key-1")), shop.place(&order(), Some("key-2"))] {
+            assert_eq!(other.status, 201);
+            assert_ne!(other.body["orderId"], first.body["orderId"]);
+        }
     }
 
     #[test]
@@ -406,13 +435,59 @@ mod tests {
             assert!(reply.body["title"].is_string() && reply.body["type"].is_string(), "{}", reply.body);
             assert!(reply.body["detail"].as_str().unwrap().ends_with('.'), "{}", reply.body);
         }
-        let large = format!("{{\"filling\": \"{}\"}}", "x".repeat(256 * 1024));
-        assert_eq!(shop.send("POST", "/orders", &[], large).status, 413);
-        let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
-        assert_eq!(shop.send("POST", "/orders", &[], deep).status, 400);
+        assert_eq!(shop.send("POST", "/orders", &[], Body::Empty).status, 400);
+        let padded = |bytes: usize| format!("{good}{}", " ".repeat(bytes - good.len()));
+        for bytes in [256 * 1024 + 1, 10_000_000] {
+            assert_eq!(shop.send("POST", "/orders", &[], padded(bytes)).status, 413, "{bytes}");
+        }
+        for deep in ["[", "{\"lines\":", "{\"customer\":["] {
+            assert_eq!(shop.send("POST", "/orders", &[], deep.repeat(15_000)).status, 400, "{deep}");
+        }
         assert!(shop.published().is_empty());
+        assert_eq!(shop.send("POST", "/orders", &[], padded(256 * 1024)).status, 201);
         let typed = [("Content-Type", "application/json; charset=utf-8"), ("Idempotency-Key", &long[..255])];
         assert_eq!(shop.send("POST", "/orders", &typed, good.as_str()).status, 201);
+    }
+
+    #[test]
+    fn each_limit_of_an_order_holds_before_anything_is_written() {
+        let line = json!({ "sku": "A-1", "quantity": 1, "unitPrice": { "amount": 1, "currency": "EUR" } });
+        let huge = || serde_json::from_str::<Value>("99999999999999999999").unwrap();
+        let long = |length: usize| "x".repeat(length);
+        for (pointer, good, bad) in [
+            ("/lines", json!(vec![&line; 50]), json!([[], {}, "A-1", vec![&line; 51]])),
+            ("/lines/0/sku", json!("x.Y_-9".repeat(10)), json!(["", "a b", "a\u{0}", "ü", long(65), 7, null])),
+            ("/lines/0/quantity", json!(9_999), json!([0, -1, 10_000, 1.5, "1", huge(), null])),
+            ("/lines/0/unitPrice/amount", json!(0), json!([-1, 0.5, 1e300, "1", huge(), null])),
+            ("/lines/0/unitPrice/currency", json!("EUR"), json!(["eur", "EURO", "XXQ", 978, null])),
+            ("/customer/id", json!("ä".repeat(200)), json!(["", long(201), "a\tb", 7, null])),
+            (
+                "/customer/email",
+                json!(format!("{}@example.com", long(64))),
+                json!(["", "ada", "a@b c.de", format!("{}@example.com", long(243)), null]),
+            ),
+            (
+                "/shippingAddress/line1",
+                json!("Straße 1\u{a0}b"),
+                json!(["a\u{1b}[31mb", "a\u{7f}b", "a\u{ffff}b", "a\u{85}b", long(201), null]),
+            ),
+            ("/paymentMethod", json!("pm_card_visa"), json!(["", "4242 4242 4242 4242", {}, null])),
+        ] {
+            let shop = Shop::new();
+            let place = |value: &Value| {
+                let mut body = order();
+                *body.pointer_mut(pointer).unwrap() = value.clone();
+                shop.place(&body, None)
+            };
+            for value in bad.as_array().unwrap() {
+                let reply = place(value);
+                assert_eq!(reply.status, 422, "{pointer} = {value:.40}");
+                assert!(pointers(&reply).iter().all(|fault| fault.starts_with(pointer)), "{value:.40}: {}", reply.body);
+            }
+            assert!(shop.published().is_empty(), "{pointer}");
+            let reply = place(&good);
+            assert_eq!(reply.status, 201, "{pointer}: {}", reply.body);
+        }
     }
 
     #[test]
@@ -469,7 +544,7 @@ mod tests {
         let shop = Shop::new();
         let id = shop.place_some();
         for _ in 0..2 {
-            let reply = shop.send("POST", &format!("/orders/{id}/cancel"), &[], Body::Empty);
+            let reply = shop.cancel(&id);
             assert_eq!((reply.status, reply.body), (202, json!({ "orderId": id, "status": "cancelled" })));
         }
         assert_eq!(shop.published(), ["OrderCreated", "OrderCancelled"]);
@@ -480,11 +555,81 @@ mod tests {
         assert_eq!(shown.body["cancellationReason"], "customerRequest");
 
         let id = shop.place_some();
-        let order_id = OrderId::new(id.as_str()).unwrap();
-        let (carrier, tracking_number) = (Text::shortened("C"), Text::shortened("T"));
-        let shipment_id = ShipmentId::of(&order_id);
-        shop.hear(ShipmentCreated { order_id, shipment_id, carrier, tracking_number });
-        assert_eq!(shop.send("POST", &format!("/orders/{id}/cancel"), &[], Body::Empty).status, 409);
+        shop.hear(shipment(OrderId::new(id.as_str()).unwrap()));
+        assert_eq!(shop.cancel(&id).status, 409);
+    }
+
+    #[test]
+    fn a_cancellation_that_loses_a_race_decides_again() {
+        type Rival = fn(&Shop, OrderId);
+        let reserved: Rival = |shop, order_id| shop.hear(InventoryReserved { order_id, lines: Vec::new() });
+        let rejected: Rival = |shop, order_id| shop.hear(InventoryRejected { order_id, shortages: Vec::new() });
+        let shipped: Rival = |shop, order_id| shop.hear(shipment(order_id));
+        let cancelled: Rival = |shop, order_id| assert_eq!(shop.cancel(order_id.as_str()).status, 202);
+        for (rival, status, reason) in [
+            (reserved, 202, Some("customerRequest")),
+            (rejected, 202, Some("outOfStock")),
+            (cancelled, 202, Some("customerRequest")),
+            (shipped, 409, None),
+        ] {
+            let shop = Shop::new();
+            let id = shop.place_some();
+            let (path, pace) = (format!("/orders/{id}/cancel"), Pace::until("before append"));
+            let mut cancelling = pin!(shop.attempt(&pace, "POST", &path, &[], Body::Empty));
+            assert!(cancelling.as_mut().now_or_never().is_none());
+            rival(&shop, OrderId::new(id.as_str()).unwrap());
+            pace.release();
+            assert_eq!(cancelling.now_or_never().unwrap().status, status);
+            let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty);
+            assert_eq!(shown.body["cancellationReason"].as_str(), reason);
+            let cancellations = shop.published().iter().filter(|kind| *kind == "OrderCancelled").count();
+            assert_eq!(cancellations, usize::from(reason.is_some()));
+        }
+    }
+
+    #[test]
+    fn a_cancellation_that_loses_every_race_is_told_to_try_again() {
+        let shop = Shop::new();
+        let id = shop.place_some();
+        let (path, pace) = (format!("/orders/{id}/cancel"), Pace::of(1));
+        let mut cancelling = pin!(shop.attempt(&pace, "POST", &path, &[], Body::Empty));
+        for race in 1..=10 {
+            assert!(cancelling.as_mut().now_or_never().is_none(), "before append");
+            let order_id = OrderId::new(id.as_str()).unwrap();
+            shop.hear_of(&sample::another_event(InventoryReserved { order_id, lines: Vec::new() }, race));
+            // Through append, which loses, and the next read.
+            pace.grant(3);
+        }
+        let reply = cancelling.now_or_never().unwrap();
+        assert_eq!((reply.status, &reply.headers["retry-after"]), (503, &HeaderValue::from_static("1")));
+        assert_eq!(shop.published(), ["OrderCreated"]);
+    }
+
+    #[test]
+    fn of_two_requests_of_one_key_at_once_one_is_the_order_and_the_other_its_echo() {
+        let mut other = order();
+        other["lines"][0]["quantity"] = json!(9);
+        for (place, body, statuses, is_first) in [
+            ("before append", &order(), [201, 201], false),
+            ("after append", &order(), [201, 201], true),
+            ("before append", &other, [422, 201], false),
+            ("after append", &other, [201, 422], true),
+        ] {
+            let shop = Shop::new();
+            let (key, pace) = ([("Idempotency-Key", "key-1")], Pace::until(place));
+            let mut slow = pin!(shop.attempt(&pace, "POST", "/orders", &key, order().to_string()));
+            assert!(slow.as_mut().now_or_never().is_none());
+            let fast = shop.place(body, Some("key-1"));
+            pace.release();
+            let slow = slow.now_or_never().unwrap();
+            assert_eq!([slow.status, fast.status], statuses, "{place}");
+            let is_echo = [&slow, &fast].map(|reply| reply.headers.contains_key("idempotent-replayed"));
+            let echoes = if is_first { [false, true] } else { [true, false] };
+            if statuses == [201, 201] {
+                assert_eq!((is_echo, slow.body), (echoes, fast.body), "{place}");
+            }
+            assert_eq!(shop.published(), ["OrderCreated"]);
+        }
     }
 
     #[test]

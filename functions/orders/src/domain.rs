@@ -474,6 +474,9 @@ mod tests {
             (CANCELLED, E::InventoryRejected, Then::Nothing),
             (CANCELLED, E::PaymentFailed, Then::Nothing),
             (CANCELLED, E::OrderCreated, Then::Nothing),
+            (CANCELLED, E::OrderCancelled, Then::Nothing),
+            (CANCELLED, E::InventoryReleased, Then::Nothing),
+            (CANCELLED, E::OrderFlagged, Then::Nothing),
             // shipped
             (SHIPPED, E::InventoryReserved, Then::Kept(Status::Shipped)),
             (SHIPPED, E::PaymentProcessed, Then::Kept(Status::Shipped)),
@@ -483,6 +486,9 @@ mod tests {
             (SHIPPED, E::InventoryRejected, Then::Nothing),
             (SHIPPED, E::PaymentFailed, Then::Nothing),
             (SHIPPED, E::OrderCreated, Then::Nothing),
+            (SHIPPED, E::OrderCancelled, Then::Nothing),
+            (SHIPPED, E::InventoryReleased, Then::Nothing),
+            (SHIPPED, E::OrderFlagged, Then::Nothing),
         ] {
             assert_eq!(then(given, when), expected, "{when} after {given:?}");
         }

@@ -155,9 +155,11 @@ fn adjust(line: &StockLine, add: &[(&'static str, i64)], at_least: (&'static str
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use futures::executor::block_on;
-    use orderflow_consumer::memory::{MemoryLog, World, sample};
-    use orderflow_consumer::{Delivery, Failure, Handle, Handled, Ledger, NoEffects, Process};
+    use orderflow_consumer::memory::{MemoryLog, Pace, Paced, Redelivery, World, deliver, overlap, sample};
+    use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, NoEffects, Outcome, Process};
     use orderflow_contracts::{
         CancellationReason, Money, OrderCancelled, PaymentFailed, PaymentFailure, PaymentId, PaymentProcessed,
         ShipmentCreated, ShipmentId, Text, Time,
@@ -205,10 +207,31 @@ mod tests {
             Self { log, world: World::new(1) }
         }
 
-        fn handle(&self, event: &Event) -> Result<Handled, Failure> {
-            let process = Process::<Inventory, _, _, _>::new(Ledger::new(&self.log, &self.world), NoEffects);
-            let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
-            block_on(process.handle(event, &delivery))
+        async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
+            let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
+            let process = Process::<Inventory, _, _, _>::new(ledger, NoEffects);
+            process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
+        }
+
+        fn handle(&self, event: &Event) -> Result<Handled, Kind> {
+            block_on(self.attempt(event, &Pace::of(u32::MAX))).map_err(|failure| failure.kind())
+        }
+
+        fn deliver_all(&self, script: &[Event]) {
+            deliver(script, &[], Redelivery::BehindAllOthers, || {}, &async |event, pace| {
+                self.attempt(event, pace).await
+            });
+        }
+
+        /// Nothing is oversold, and what is set aside is what the orders have that are neither released nor shipped.
+        fn check_stock(&self) {
+            let orders = ["ord_1", "ord_2"].map(|order| OrderId::new(order).unwrap());
+            let load = |order| block_on(Ledger::new(&self.log, &self.world).load::<Inventory>(order)).unwrap().state;
+            let open = orders.iter().filter(|order| matches!(load(order), Reservation::Reserved(_))).count();
+            let open = i64::try_from(open).unwrap();
+            let [(available, reserved), _] = self.stock();
+            assert_eq!(reserved, 3 * open, "reserved");
+            assert!(available >= 0, "oversold");
         }
 
         /// Available and reserved pieces of both SKUs.
@@ -227,45 +250,93 @@ mod tests {
     const HELD: [(i64, i64); 2] = [(2, 3), (3, 1)];
     const GONE: [(i64, i64); 2] = [(2, 0), (3, 0)];
 
+    /// Orders in every state, and what the stock is then.
+    const UNKNOWN: &[E] = &[];
+    const SET_ASIDE: &[E] = &[E::OrderCreated];
+    const SHIPPED: &[E] = &[E::OrderCreated, E::ShipmentCreated];
+    const RELEASED: &[E] = &[E::OrderCreated, E::PaymentFailed];
+    const RESTOCKED: &[E] = &[E::OrderCreated, E::ShipmentCreated, E::OrderCancelled];
+    const CANCELLED: &[E] = &[E::OrderCancelled];
+
     #[test]
     fn every_event_in_every_state() {
-        let (changed, nothing, early) = (Ok(Handled::Changed), Ok(Handled::Unchanged), Err(true));
-        let unknown = &[][..];
-        let reserved = &[E::OrderCreated][..];
-        let shipped = &[E::OrderCreated, E::ShipmentCreated][..];
-        let released = &[E::OrderCreated, E::PaymentFailed][..];
-        let restocked = &[E::OrderCreated, E::ShipmentCreated, E::OrderCancelled][..];
-        let cancelled = &[E::OrderCancelled][..];
-        for (given, when, expected, stock) in [
-            (unknown, E::OrderCreated, changed, HELD),
-            (unknown, E::PaymentFailed, early, FULL),
-            (unknown, E::OrderCancelled, changed, FULL),
-            (unknown, E::ShipmentCreated, early, FULL),
-            (unknown, E::PaymentProcessed, early, FULL),
-            (reserved, E::OrderCreated, Ok(Handled::Duplicate), HELD),
-            (reserved, E::PaymentFailed, changed, FULL),
-            (reserved, E::OrderCancelled, changed, FULL),
-            (reserved, E::ShipmentCreated, changed, GONE),
-            (reserved, E::PaymentProcessed, nothing, HELD),
-            (shipped, E::PaymentFailed, nothing, GONE),
-            (shipped, E::OrderCancelled, changed, FULL),
-            (shipped, E::ShipmentCreated, Ok(Handled::Duplicate), GONE),
-            (released, E::OrderCancelled, nothing, FULL),
-            (released, E::ShipmentCreated, nothing, FULL),
-            (restocked, E::PaymentFailed, nothing, FULL),
-            (restocked, E::ShipmentCreated, Ok(Handled::Duplicate), FULL),
-            (cancelled, E::OrderCreated, nothing, FULL),
-            (cancelled, E::PaymentFailed, nothing, FULL),
-            (cancelled, E::ShipmentCreated, nothing, FULL),
+        let (changed, nothing) = (|| Ok(Handled::Changed), || Ok(Handled::Unchanged));
+        let (early, refused) = (|| Err(Kind::Transient), || Err(Kind::Permanent));
+        let columns = [E::OrderCreated, E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated, E::PaymentProcessed];
+        for (given, then, stocks) in [
+            (UNKNOWN, [changed(), early(), changed(), early(), early()], [HELD, FULL, FULL, FULL, FULL]),
+            (SET_ASIDE, [refused(), changed(), changed(), changed(), nothing()], [HELD, FULL, FULL, GONE, HELD]),
+            (SHIPPED, [refused(), nothing(), changed(), nothing(), nothing()], [GONE, GONE, FULL, GONE, GONE]),
+            (RELEASED, [refused(), nothing(), nothing(), nothing(), nothing()], [FULL; 5]),
+            (RESTOCKED, [refused(), nothing(), nothing(), nothing(), nothing()], [FULL; 5]),
+            (CANCELLED, [nothing(), nothing(), nothing(), nothing(), nothing()], [FULL; 5]),
         ] {
-            let shop = Shop::new();
-            for kind in given {
-                shop.handle(&fact(*kind, "ord_1")).unwrap();
+            for ((when, then), stock) in columns.into_iter().zip(then).zip(stocks) {
+                let shop = Shop::new();
+                for kind in given {
+                    assert_eq!(shop.handle(&fact(*kind, "ord_1")), Ok(Handled::Changed), "{kind} of {given:?}");
+                }
+                let before = shop.stock();
+                for kind in given {
+                    assert_eq!(shop.handle(&fact(*kind, "ord_1")), Ok(Handled::Duplicate), "{kind} of {given:?}");
+                }
+                assert_eq!(shop.stock(), before, "{given:?} twice");
+                // Another event of the type: whether it was handled before is not what decides.
+                let event = sample::another_event(fact(when, "ord_1").data, 1);
+                assert_eq!(shop.handle(&event), then, "{when} after {given:?}");
+                assert_eq!(shop.stock(), stock, "{when} after {given:?}");
             }
-            let answer = shop.handle(&fact(when, "ord_1")).map_err(|failure| failure.kind().is_retryable());
-            assert_eq!(answer, expected, "{when} after {given:?}");
-            assert_eq!(shop.stock(), stock, "{when} after {given:?}");
         }
+    }
+
+    /// Every message comes again at once after a crash, or behind all others. Two crashes at any two pauses.
+    #[test]
+    fn crashes_at_any_pause_change_nothing() {
+        for (script, stock) in [
+            (SET_ASIDE, HELD),
+            (SHIPPED, GONE),
+            (RELEASED, FULL),
+            (RESTOCKED, FULL),
+            (&[E::OrderCreated, E::OrderCancelled], FULL),
+        ] {
+            let script: Vec<Event> = script.iter().map(|kind| fact(*kind, "ord_1")).collect();
+            for (first, second) in (0..12).flat_map(|first| (0..12).map(move |second| (first, second))) {
+                for redelivery in [Redelivery::AtOnce, Redelivery::BehindAllOthers] {
+                    let shop = Shop::new();
+                    deliver(&script, &[first, second], redelivery, || {}, &async |event, pace| {
+                        shop.attempt(event, pace).await
+                    });
+                    assert_eq!(shop.stock(), stock, "crashes at {first} and {second}, then {redelivery:?}");
+                }
+            }
+        }
+    }
+
+    /// An order that is shipped and cancelled, and one that wants what it has set aside, take their steps in any order,
+    /// and each may crash.
+    #[test]
+    fn attempts_that_overlap_in_any_order_agree() {
+        let mut seen = BTreeSet::new();
+        for seed in 0..2_000 {
+            let shop = Shop::new();
+            let ord_1 = [E::OrderCreated, E::OrderCancelled, E::ShipmentCreated, E::OrderCreated, E::OrderCancelled];
+            let mut events: Vec<Event> = ord_1.into_iter().map(|kind| fact(kind, "ord_1")).collect();
+            events.push(fact(E::OrderCreated, "ord_2"));
+            let again = overlap(&events, 30, &World::new(seed), &async |event, pace| shop.attempt(event, pace).await);
+            shop.check_stock();
+            shop.deliver_all(&again);
+            shop.check_stock();
+            let of_2 = shop.log.published().into_iter().filter(|event| event.context.subject.as_str() == "ord_2");
+            let of_2: Vec<_> = of_2.map(|event| event.kind()).collect();
+            let expected = if of_2 == [E::InventoryReserved] { HELD } else { FULL };
+            assert_eq!(shop.stock(), expected, "seed {seed}: all of the cancelled order is back");
+            seen.insert(shop.published().join(" "));
+        }
+        // The cancelled order was set aside and came back, or never was; the other one got its goods, or came too late.
+        for story in ["InventoryReserved", "InventoryReserved InventoryReleased InventoryReserved"] {
+            assert!(seen.contains(story), "{seen:?}");
+        }
+        assert!(seen.iter().any(|story| story.contains("InventoryRejected")), "{seen:?}");
     }
 
     #[test]
@@ -295,9 +366,10 @@ mod tests {
         let shortages: Vec<_> = rejected.shortages.iter().map(|s| (s.sku.as_str(), s.requested, s.available)).collect();
         assert_eq!(shortages, [("A-1", 3, 2)]);
         // What was rejected stays rejected, and gives nothing back.
-        for kind in [E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated] {
+        for kind in [E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated, E::PaymentProcessed] {
             assert_eq!(shop.handle(&fact(kind, "ord_2")), Ok(Handled::Unchanged));
         }
+        assert_eq!(shop.handle(&sample::another_event(sample::order("ord_2"), 1)), Err(Kind::Permanent));
         assert_eq!(shop.stock(), HELD);
     }
 
@@ -306,7 +378,7 @@ mod tests {
         let shop = Shop::new();
         shop.handle(&fact(E::OrderCreated, "ord_1")).unwrap();
         shop.log.set_counter("A-1", RESERVED, 1);
-        let failure = shop.handle(&fact(E::PaymentFailed, "ord_1")).unwrap_err();
+        let failure = block_on(shop.attempt(&fact(E::PaymentFailed, "ord_1"), &Pace::of(u32::MAX))).unwrap_err();
         assert!(!failure.kind().is_retryable() && failure.reason().contains("A-1"), "{failure}");
         assert_eq!(shop.stock(), [(2, 1), (3, 1)]);
     }

@@ -53,6 +53,8 @@ enum Change {
 /// What the world outside answers, and the counters.
 enum Answer {
     Charged,
+    /// Ask once more.
+    Pending,
     Short(i64),
 }
 
@@ -91,7 +93,9 @@ impl Decider for Shop {
             (Order::Unknown, ..) => return Err(Rejection::Forbidden("no order".to_owned())),
             (Order::Opened, EventType::InventoryReserved, _) => Step::record_and_go_on(Change::Announced),
             (Order::Announced, EventType::InventoryReserved, _) => Step::record_and_go_on(Change::Paying),
-            (Order::Paying, EventType::InventoryReserved, None) => Step::Perform(Charge(order.clone())),
+            (Order::Paying, EventType::InventoryReserved, None | Some(Answer::Pending)) => {
+                Step::Perform(Charge(order.clone()))
+            }
             (Order::Paying, EventType::InventoryReserved, Some(_)) => Step::publish(processed(order)),
             (Order::Cancelled, EventType::InventoryReserved, Some(_)) => {
                 Step::record(Change::Refunded).publishing(processed(order)).publishing(refunded(order))
@@ -180,6 +184,8 @@ struct Bench {
     calls: Cell<usize>,
     /// Every charge that was asked for, with its standing; the bank makes only the first of an order.
     charges: RefCell<Vec<(OrderId, Standing)>>,
+    /// How often the bank asks to be asked once more.
+    pending: Cell<u32>,
     /// Whether each call takes some time.
     is_slow: bool,
 }
@@ -194,6 +200,7 @@ impl Bench {
             fates: RefCell::default(),
             calls: Cell::new(0),
             charges: RefCell::default(),
+            pending: Cell::new(0),
             is_slow: false,
         }
     }
@@ -299,7 +306,13 @@ impl Effects<Shop> for &Bench {
     async fn perform(&self, effect: Charge, standing: Standing, _: &Delivery<'_>) -> Outcome<Answer> {
         let charge = async || {
             self.charges.borrow_mut().push((effect.0.clone(), standing));
-            Answer::Charged
+            match self.pending.get() {
+                0 => Answer::Charged,
+                left => {
+                    self.pending.set(left - 1);
+                    Answer::Pending
+                }
+            }
         };
         self.call(charge, None).await
     }
@@ -455,6 +468,16 @@ fn an_intent_does_not_mark_its_event_as_handled_and_stands_as_found() {
     assert_eq!(bench.handle(&reserved()), Ok(Handled::Changed));
     assert_eq!(*bench.charges.borrow(), [(ord_1(), Standing::Found)]);
     assert_eq!(bench.handle(&reserved()), Ok(Handled::Duplicate));
+}
+
+#[test]
+fn who_is_asked_once_more_may_have_acted() {
+    let bench = Bench::new();
+    bench.handle(&created()).unwrap();
+    bench.pending.set(2);
+    assert_eq!(bench.handle(&reserved()), Ok(Handled::Changed));
+    let standings: Vec<Standing> = bench.charges.borrow().iter().map(|(_, standing)| *standing).collect();
+    assert_eq!(standings, [Standing::JustIntended, Standing::Found, Standing::Found]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Each port call has a pause before it and one after it. Where an attempt's [`Pace`] is used up it stands still there,
 //! as a function that hangs; dropping it is a crash.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::pin::pin;
 
@@ -68,9 +69,36 @@ fn failures_that_pass_are_tried_again_until_they_have_passed() {
 }
 
 #[test]
+fn what_the_provider_did_although_it_timed_out_is_found_and_done_once() {
+    for (charging, cancelling, published) in [
+        (Mishap::TimeOut("charge"), Mishap::TimeOut("refund"), &["PaymentProcessed", "PaymentRefunded"][..]),
+        (Mishap::Crash("after charge"), Mishap::TimeOut("cancel"), &["PaymentProcessed", "PaymentRefunded"]),
+        (Mishap::Crash("before charge"), Mishap::TimeOut("cancel"), &[]),
+    ] {
+        let shop = Shop::new();
+        shop.deliver_all([created(VISA)]);
+        for (event, mishap) in [(reserved(), charging), (cancelled(), cancelling)] {
+            match mishap {
+                Mishap::Crash(place) => shop.crash(&event, place),
+                Mishap::TimeOut(call) => {
+                    shop.times_out.set(call);
+                    assert_eq!(shop.handle(&event), Err(Kind::Transient), "{call}");
+                }
+            }
+            shop.world.pass(KEY_LIFETIME);
+        }
+        shop.deliver_all([cancelled(), reserved()]);
+        assert_eq!(shop.published(), published);
+        shop.check_money();
+    }
+}
+
+#[test]
 fn an_order_can_be_cancelled_at_every_moment_of_its_way() {
     for (script, published) in [
         (vec![cancelled(), created(VISA), reserved()], vec![]),
+        // Nobody remembers the first of them, so that nobody can tell the second.
+        (vec![cancelled(), created(VISA), sample::another_event(created(VISA).data, 1), reserved()], vec![]),
         (vec![created(VISA), cancelled(), reserved()], vec![]),
         (vec![created(VISA), reserved(), cancelled()], vec!["PaymentProcessed", "PaymentRefunded"]),
         (
@@ -237,6 +265,14 @@ fn attempts_that_overlap_in_any_order_agree() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
 }
 
+/// What happens to the first attempt at an event.
+enum Mishap {
+    /// It crashes there.
+    Crash(&'static str),
+    /// That call takes effect, and fails.
+    TimeOut(&'static str),
+}
+
 /// Where no attempt crashes.
 const END: &str = "at the end";
 const VISA: &str = "pm_card_visa";
@@ -277,11 +313,42 @@ struct Shop {
     world: World,
     log: MemoryLog,
     books: MemoryBooks,
+    /// The call of the provider that takes effect the next time, and fails.
+    times_out: Cell<&'static str>,
+}
+
+impl Shop {
+    fn answer<T>(&self, call: &'static str, answer: T) -> Result<T, ProviderError> {
+        if self.times_out.get() == call {
+            self.times_out.set("");
+            return Err(ProviderError::Unavailable("timed out".to_owned()));
+        }
+        Ok(answer)
+    }
+}
+
+impl PaymentProvider for Shop {
+    async fn charge(&self, request: &ChargeRequest) -> Result<Verdict, ProviderError> {
+        self.answer("charge", self.provider().charge(request).await?)
+    }
+
+    async fn find(&self, payment: &PaymentId) -> Result<Option<Charge>, ProviderError> {
+        self.answer("find", self.provider().find(payment).await?)
+    }
+
+    async fn cancel(&self, payment: &PaymentId) -> Result<Verdict, ProviderError> {
+        self.answer("cancel", self.provider().cancel(payment).await?)
+    }
+
+    async fn refund(&self, payment: &PaymentId, refund: &RefundId, amount: Money) -> Result<(), ProviderError> {
+        self.answer("refund", self.provider().refund(payment, refund, amount).await?)
+    }
 }
 
 impl Shop {
     fn new() -> Self {
-        Self { world: World::new(7), log: MemoryLog::default(), books: MemoryBooks::default() }
+        let (log, books) = (MemoryLog::default(), MemoryBooks::default());
+        Self { world: World::new(7), log, books, times_out: Cell::new("") }
     }
 
     fn provider(&self) -> Simulation<&MemoryBooks, &World> {
@@ -290,7 +357,7 @@ impl Shop {
 
     async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let hands = Hands::new(Paced { port: self.provider(), pace });
+        let hands = Hands::new(Paced { port: self, pace });
         let process = Process::<Payment, _, _, _>::new(ledger, hands);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }

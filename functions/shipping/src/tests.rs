@@ -3,6 +3,7 @@
 //! Each port call has a pause before it and one after it. Where an attempt's [`Pace`] is used up it stands still there,
 //! as a function that hangs; dropping it is a crash.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::pin::pin;
 
@@ -134,9 +135,36 @@ fn what_the_carrier_refuses_is_told_without_the_address() {
 }
 
 #[test]
+fn what_the_carrier_did_although_it_timed_out_is_found_and_done_once() {
+    for (booking, cancelling, published) in [
+        (Mishap::TimeOut("book"), Mishap::TimeOut("void"), &BOTH[..]),
+        (Mishap::Crash("after book"), Mishap::TimeOut("cancel"), &BOTH),
+        (Mishap::Crash("before book"), Mishap::TimeOut("cancel"), &[]),
+    ] {
+        let shop = Shop::new();
+        shop.deliver_all([created(BERLIN)]);
+        for (event, mishap) in [(paid(), booking), (cancelled(), cancelling)] {
+            match mishap {
+                Mishap::Crash(place) => shop.crash(&event, place),
+                Mishap::TimeOut(call) => {
+                    shop.times_out.set(call);
+                    assert_eq!(shop.handle(&event), Err(Kind::Transient), "{call}");
+                }
+            }
+            shop.world.pass(KEY_LIFETIME);
+        }
+        shop.deliver_all([cancelled(), paid()]);
+        assert_eq!(shop.published(), published);
+        shop.check_parcels();
+    }
+}
+
+#[test]
 fn an_order_can_be_cancelled_at_every_moment_of_its_way() {
     for (script, published) in [
         (vec![cancelled(), created(BERLIN), paid()], vec![]),
+        // Nobody remembers the first of them, so that nobody can tell the second.
+        (vec![cancelled(), created(BERLIN), sample::another_event(created(BERLIN).data, 1), paid()], vec![]),
         (vec![created(BERLIN), cancelled(), paid()], vec![]),
         (vec![created(BERLIN), paid(), cancelled()], BOTH.to_vec()),
         (vec![created(BERLIN), paid(), cancelled(), cancelled(), paid()], BOTH.to_vec()),
@@ -246,6 +274,14 @@ fn attempts_that_overlap_in_any_order_agree() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
 }
 
+/// What happens to the first attempt at an event.
+enum Mishap {
+    /// It crashes there.
+    Crash(&'static str),
+    /// That call takes effect, and fails.
+    TimeOut(&'static str),
+}
+
 /// Where no attempt crashes.
 const END: &str = "at the end";
 const BERLIN: &str = "10115";
@@ -286,11 +322,42 @@ struct Shop {
     world: World,
     log: MemoryLog,
     register: MemoryRegister,
+    /// The call of the carrier that takes effect the next time, and fails.
+    times_out: Cell<&'static str>,
+}
+
+impl Shop {
+    fn answer<T>(&self, call: &'static str, answer: T) -> Result<T, CarrierError> {
+        if self.times_out.get() == call {
+            self.times_out.set("");
+            return Err(CarrierError::Unavailable("timed out".to_owned()));
+        }
+        Ok(answer)
+    }
+}
+
+impl Carrier for Shop {
+    async fn book(&self, request: &BookingRequest) -> Result<Booking, CarrierError> {
+        self.answer("book", self.carrier().book(request).await?)
+    }
+
+    async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError> {
+        self.answer("find", self.carrier().find(shipment).await?)
+    }
+
+    async fn cancel(&self, shipment: &ShipmentId) -> Result<Booking, CarrierError> {
+        self.answer("cancel", self.carrier().cancel(shipment).await?)
+    }
+
+    async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
+        self.answer("void", self.carrier().void(shipment).await?)
+    }
 }
 
 impl Shop {
     fn new() -> Self {
-        Self { world: World::new(7), log: MemoryLog::default(), register: MemoryRegister::default() }
+        let (log, register) = (MemoryLog::default(), MemoryRegister::default());
+        Self { world: World::new(7), log, register, times_out: Cell::new("") }
     }
 
     fn carrier(&self) -> Simulation<&MemoryRegister, &World> {
@@ -299,7 +366,7 @@ impl Shop {
 
     async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let hands = Hands::new(Paced { port: self.carrier(), pace });
+        let hands = Hands::new(Paced { port: self, pace });
         let process = Process::<Shipping, _, _, _>::new(ledger, hands);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }

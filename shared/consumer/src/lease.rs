@@ -65,13 +65,15 @@ pub async fn with_lease<W: Clock + Chance>(
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::future::pending;
+    use std::pin::pin;
     use std::time::Duration;
 
     use futures::FutureExt;
     use futures::executor::block_on;
 
     use super::*;
-    use crate::memory::{MemoryLeases, World};
+    use crate::memory::{MemoryLeases, Pace, World};
 
     struct Bench {
         leases: MemoryLeases,
@@ -118,6 +120,30 @@ mod tests {
         let bench = Bench::new();
         assert_eq!(block_on(bench.send(Err(Failure::transient("down")))), Err(Failure::transient("down")));
         assert_eq!(block_on(bench.send(Ok(()))), Ok(Leased::Now));
+    }
+
+    #[test]
+    fn who_has_lost_the_lease_can_neither_free_it_nor_end_it() {
+        for result in [Ok(()), Err(Failure::transient("down"))] {
+            let bench = Bench::new();
+            let lease = |until| Lease { key: "mail".to_owned(), until };
+            let pace = Pace::until("late");
+            let until = bench.world.now().after(Duration::from_secs(1));
+            let mut late = pin!(with_lease(&bench.leases, &bench.world, lease(until), async {
+                pace.pause("late").await;
+                result.clone()
+            }));
+            assert!(late.as_mut().now_or_never().is_none());
+            bench.world.pass(Duration::from_secs(1));
+            // The next one has it now, and is at work.
+            let until = bench.world.now().after(Duration::from_secs(1));
+            let mut next = pin!(with_lease(&bench.leases, &bench.world, lease(until), pending()));
+            assert!(next.as_mut().now_or_never().is_none());
+            pace.release();
+            assert_eq!(late.now_or_never().map(|leased| leased.is_ok()), Some(result.is_ok()));
+            let third = block_on(bench.send(Ok(())));
+            assert_eq!(third, Err(Failure::transient("another attempt is under way")), "{result:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use orderflow_consumer::{Handle, Handled, Ledger, Process};
 use orderflow_contracts::{Event, EventType};
 
 use super::*;
-use crate::fixture::{consumed, contact, created, created_with_phone, event};
+use crate::fixture::{consumed, contact, created, created_with_phone, event, inventory_reserved};
 use crate::mail::MailError;
 use crate::memory::{MemoryMailer, MemorySms};
 use crate::sms::SmsError;
@@ -134,6 +134,9 @@ async fn a_second_creation_is_refused_and_not_told() {
     service.handle(&first).await.unwrap();
     assert_eq!(service.handle(&second).await.unwrap_err().kind(), Kind::Permanent);
     service.assert_sent(1, 1);
+    service.handle(&event(EventType::OrderCancelled)).await.unwrap();
+    assert_eq!(service.handle(&second).await.unwrap_err().kind(), Kind::Permanent);
+    service.assert_sent(2, 2);
 }
 
 #[tokio::test]
@@ -143,8 +146,23 @@ async fn after_a_cancellation_a_late_success_is_not_told() {
         service.handle(&event).await.unwrap();
     }
     service.handle(&event(EventType::PaymentRefunded)).await.unwrap();
+    assert_eq!(service.handle(&inventory_reserved()).await, Ok(Handled::Unchanged));
     let subjects = ["Thank you for your order ord_1", "Your order ord_1 is cancelled", "Your refund for order ord_1"];
     assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 3));
+}
+
+#[tokio::test]
+async fn a_success_that_could_not_be_told_before_the_cancellation_is_not_told_after_it() {
+    let service = Service::new();
+    service.handle(&created()).await.unwrap();
+    let paid = event(EventType::PaymentProcessed);
+    service.mailer.fail_next(MailError::Paused);
+    service.sms.fail_next(SmsError::Other(Failure::transient("down")));
+    assert_eq!(service.handle(&paid).await.unwrap_err().kind(), Kind::Misconfigured);
+    service.handle(&event(EventType::OrderCancelled)).await.unwrap();
+    assert_eq!(service.handle(&paid).await, Ok(Handled::Unchanged));
+    let subjects = ["Thank you for your order ord_1", "Your order ord_1 is cancelled"];
+    assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 2));
 }
 
 #[tokio::test]

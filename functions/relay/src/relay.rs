@@ -142,14 +142,16 @@ fn report(failure: &Failure, count: usize) {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
     use aws_lambda_events::dynamodb::EventRecord;
+    use futures::FutureExt;
     use futures::executor::block_on;
-    use orderflow_consumer::memory::{MemoryQueue, World, sample};
+    use orderflow_consumer::memory::{MemoryQueue, Pace, Paced, World, sample};
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::memory::MemoryTopic;
     use crate::outbox::MAX_BATCH_BYTES;
     use crate::topic::Refusal;
 
@@ -192,7 +194,8 @@ mod tests {
     }
 
     fn event(order: &str, name: &str, filling: usize) -> Value {
-        let id = sample::event(sample::order(order)).context.id.to_string();
+        let number = name.bytes().fold(0, u8::wrapping_add);
+        let id = sample::another_event(sample::order(order), number).context.id.to_string();
         json!({ "id": id, "subject": order, "name": name, "filling": "x".repeat(filling) })
     }
 
@@ -254,15 +257,18 @@ mod tests {
 
     #[test]
     fn what_fails_is_tried_again_and_not_overtaken_by_its_order() {
-        let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
-        topic
-            .fail_calls
-            .borrow_mut()
-            .extend([Failure::transient("throttled"), Failure::new(Kind::Misconfigured, "denied")]);
-        topic.refuse.borrow_mut().insert("a".to_owned(), vec![Failure::transient("internal"); 2]);
-        run(&topic, &letters, rows(&[("a", "1"), ("a", "2"), ("b", "1")])).unwrap();
-        assert_eq!(topic.batches.take().concat(), ["b1", "a1", "a2"]);
-        assert!(letters.letters().is_empty());
+        for (calls, refusals) in (0..4).flat_map(|calls| (0..4).map(move |refusals| (calls, refusals))) {
+            let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
+            let failures = [Failure::transient("throttled"), Failure::new(Kind::Misconfigured, "denied")];
+            topic.fail_calls.borrow_mut().extend(failures.into_iter().cycle().take(calls));
+            topic.refuse.borrow_mut().insert("a".to_owned(), vec![Failure::transient("internal"); refusals]);
+            run(&topic, &letters, rows(&[("a", "1"), ("a", "2"), ("b", "1"), ("a", "3")])).unwrap();
+            let published = topic.batches.take().concat();
+            let of_a: Vec<&String> = published.iter().filter(|name| name.starts_with('a')).collect();
+            assert_eq!(of_a, ["a1", "a2", "a3"], "{calls} failed calls, {refusals} refusals");
+            assert_eq!(published.len(), 4, "{published:?}");
+            assert!(letters.letters().is_empty());
+        }
     }
 
     #[test]
@@ -272,6 +278,93 @@ mod tests {
         let failure = run(&topic, &letters, rows(&[("a", "1"), ("b", "1")])).unwrap_err();
         assert_eq!(failure.reason(), "2 of 2 events are not published");
         assert!(topic.fail_calls.borrow().len() > 9_900, "it must pause between its attempts");
+    }
+
+    /// SNS, which is down up to some moment.
+    struct Flaky<'a> {
+        sns: MemoryTopic<&'a World>,
+        world: &'a World,
+        up_at: Time,
+    }
+
+    impl Topic for Flaky<'_> {
+        async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+            if self.world.now() < self.up_at {
+                return Err(Failure::transient("PublishBatch: timed out"));
+            }
+            self.sns.publish(batch).await
+        }
+
+        async fn warm(&self) {}
+    }
+
+    impl<T: Topic> Topic for Paced<'_, T> {
+        async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+            self.pace.pause("before publish").await;
+            let refusals = self.port.publish(batch).await;
+            self.pace.pause("after publish").await;
+            refusals
+        }
+
+        async fn warm(&self) {}
+    }
+
+    /// One invocation of half a minute.
+    async fn invoke(topic: impl Topic, world: &World, records: &[EventRecord]) -> Outcome<()> {
+        let mut event = StreamEvent::default();
+        event.records = records.to_vec();
+        let letters = MemoryQueue::default();
+        let deadline = world.now().after(Duration::from_secs(30));
+        let result = Relay::new(topic, &letters, world, "relay").run(event, deadline).await;
+        assert_eq!(letters.letters(), [], "nothing here can never be published");
+        result
+    }
+
+    fn published(topic: &MemoryTopic<&World>) -> Vec<String> {
+        topic.published().iter().map(|entry| name(&entry.message)).collect()
+    }
+
+    #[test]
+    fn what_waits_for_the_end_of_a_long_outage_is_published_in_its_order() {
+        let world = World::new(1);
+        let up_at = world.now().after(Duration::from_mins(3));
+        let topic = Flaky { sns: MemoryTopic::new(&world), world: &world, up_at };
+        let records = rows(&[("a", "1"), ("b", "1"), ("a", "2"), ("a", "3")]);
+        // The stream delivers again what was not published.
+        let failures = (0..100).take_while(|_| block_on(invoke(&topic, &world, &records)).is_err()).count();
+        assert!((4..=8).contains(&failures), "{failures} invocations of half a minute in three minutes");
+        assert_eq!(published(&topic.sns), ["a1", "b1", "a2", "a3"]);
+    }
+
+    #[test]
+    fn a_crash_after_publishing_publishes_again_under_the_same_ids() {
+        let records = rows(&[("a", "1"), ("b", "1"), ("c", "1")]);
+        for (pass, times) in [(Duration::ZERO, 1), (Duration::from_mins(5), 2)] {
+            let world = World::new(1);
+            let (sns, pace) = (MemoryTopic::new(&world), Pace::until("after publish"));
+            let crashed = invoke(Paced { port: &sns, pace: &pace }, &world, &records).now_or_never();
+            assert_eq!(crashed, None);
+            assert_eq!(published(&sns), ["a1", "b1", "c1"]);
+            world.pass(pass);
+            pace.release();
+            let again = invoke(Paced { port: &sns, pace: &pace }, &world, &records).now_or_never();
+            assert_eq!(again, Some(Ok(())));
+            // SNS knows an id again for five minutes; the consumers know it for ever.
+            assert_eq!(published(&sns), ["a1", "b1", "c1"].repeat(times));
+            let ids: HashSet<_> = sns.published().iter().map(|entry| entry.id).collect();
+            assert_eq!(ids.len(), 3);
+        }
+    }
+
+    #[test]
+    fn ten_events_of_200_kb_are_published() {
+        let world = World::new(1);
+        let sns = MemoryTopic::new(&world);
+        let orders: Vec<String> = (0..10).map(|number| format!("o{number}_")).collect();
+        let row = |order: &String| record("INSERT", &json!([event(order, "x", 200_000)]));
+        let records: Vec<EventRecord> = orders.iter().map(row).collect();
+        assert_eq!(block_on(invoke(&sns, &world, &records)), Ok(()));
+        assert_eq!(published(&sns), orders.iter().map(|order| format!("{order}x")).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Orders that are given up.
 
+use futures::future::join_all;
 use orderflow_contracts::{OrderId, PaymentId};
 use orderflow_tests::{Shop, eventually};
 use serde_json::json;
 
-use crate::{event, foreign_order, order};
+use crate::{FULFILLED, event, foreign_order, order};
 
 pub(crate) async fn a_cancelled_order_is_refunded_and_restocked(shop: &Shop) {
     shop.stock("regret", 5).await;
@@ -45,6 +46,81 @@ async fn cancel_while_it_is_charged(shop: &Shop, id: &str) {
     .await;
     assert_eq!(shown["cancellationReason"], "customerRequest");
     assert_eq!(shop.charges(shown["payment"]["paymentId"].as_str().expect("an id")).await, 1);
+}
+
+pub(crate) async fn an_order_that_is_cancelled_while_it_is_booked_is_voided(shop: &Shop) {
+    shop.stock("booked", 5).await;
+    let mut slow = order("booked", 2, "pm_card_visa");
+    slow["shippingAddress"]["postalCode"] = json!("SIM-UNAVAILABLE-4");
+    let id = shop.order(&slow).await;
+    shop.wait_for(&id, "paid").await;
+    let reply = shop.api.cancel_order(&id).await.expect("an answer");
+    assert_eq!((reply.status, &reply.body["status"]), (202, &json!("cancelled")));
+    // The booking was under way: it goes through, and is voided.
+    let expected = [
+        "InventoryReleased",
+        "InventoryReserved",
+        "OrderCancelled",
+        "OrderCreated",
+        "PaymentProcessed",
+        "PaymentRefunded",
+        "ShipmentCancelled",
+        "ShipmentCreated",
+    ];
+    shop.wait_for_types(&id, &expected).await;
+    shop.wait_for_shelf("booked", [5, 0, 5]).await;
+    let shown = eventually("the void is known", async || {
+        let shown = shop.show(&id).await;
+        if shown["shipment"]["cancelled"] == true && shown["payment"]["refunded"] == true {
+            Ok(shown)
+        } else {
+            Err(shown)
+        }
+    })
+    .await;
+    assert_eq!((&shown["status"], &shown["cancellationReason"]), (&json!("cancelled"), &json!("customerRequest")));
+}
+
+pub(crate) async fn orders_that_are_cancelled_at_any_moment_leave_nothing_behind(shop: &Shop) {
+    shop.stock("fickle", 100).await;
+    let ways = ["created", "reserved", "paid", "shipped"];
+    let give_up = async |index: usize| {
+        let moment = index % ways.len();
+        let mut order = order("fickle", 1, "pm_card_visa");
+        order["customer"] =
+            json!({ "id": format!("cus_fickle_{index}"), "email": format!("fickle.{index}@example.com") });
+        let id = shop.order(&order).await;
+        eventually(&format!("{id} is {}", ways[moment]), async || {
+            let shown = shop.show(&id).await;
+            let has_come = ways.iter().position(|way| shown["status"] == *way) >= Some(moment);
+            if has_come { Ok(()) } else { Err(shown) }
+        })
+        .await;
+        let reply = shop.api.cancel_order(&id).await.expect("an answer");
+        assert!(reply.status == 202 || reply.status == 409, "{}", reply.body);
+        (id, reply.status == 409)
+    };
+    let orders = join_all((0..24).map(give_up)).await;
+    shop.quiet().await;
+    for (index, (id, is_shipped)) in orders.iter().enumerate() {
+        let (shown, types) = (shop.show(id).await, shop.types(id).await);
+        let count = |kind: &str| types.iter().filter(|other| *other == kind).count();
+        assert!(*is_shipped || index % ways.len() < 3, "{shown}");
+        if *is_shipped {
+            assert_eq!((&shown["status"], types.as_slice()), (&json!("shipped"), &FULFILLED.map(str::to_owned)[..]));
+        } else {
+            assert_eq!((&shown["status"], count("OrderCancelled")), (&json!("cancelled"), 1), "{types:?}");
+            for (done, undone) in [
+                ("InventoryReserved", "InventoryReleased"),
+                ("PaymentProcessed", "PaymentRefunded"),
+                ("ShipmentCreated", "ShipmentCancelled"),
+            ] {
+                assert!(count(done) <= 1 && count(done) == count(undone), "{types:?}");
+            }
+        }
+    }
+    let left = 100 - i64::try_from(orders.iter().filter(|(_, is_shipped)| *is_shipped).count()).expect("a few");
+    shop.wait_for_shelf("fickle", [left, 0, left]).await;
 }
 
 pub(crate) async fn an_order_that_was_cancelled_before_it_was_known_has_no_effect(shop: &Shop) {

@@ -88,6 +88,8 @@ fn trials(stack: Option<&Arc<Stack>>) -> Vec<Trial> {
         cancellation:
             a_cancelled_order_is_refunded_and_restocked,
             a_cancelled_order_of_another_producer_is_refunded_and_restocked,
+            an_order_that_is_cancelled_while_it_is_booked_is_voided,
+            orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
             an_order_that_was_cancelled_before_it_was_known_has_no_effect;
         messages:
             an_event_in_an_sns_envelope_counts,
@@ -103,7 +105,8 @@ fn trials(stack: Option<&Arc<Stack>>) -> Vec<Trial> {
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;
         relay:
-            a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up;
+            a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up,
+            ten_events_of_200_kb_are_published;
     ]
 }
 

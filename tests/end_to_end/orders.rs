@@ -212,6 +212,8 @@ pub(crate) async fn every_error_is_a_problem(shop: &Shop) {
     problem(Method::GET, "/inventory/nothing", "", 404).await;
     problem(Method::POST, "/orders", "{", 400).await;
     problem(Method::POST, "/orders", "{}", 422).await;
-    problem(Method::POST, "/orders", &format!("\"{}\"", "x".repeat(300_000)), 413).await;
+    for bytes in [300_000, 10_000_000, 11_000_000] {
+        problem(Method::POST, "/orders", &format!("\"{}\"", "x".repeat(bytes)), 413).await;
+    }
     problem(Method::PUT, "/inventory/nothing", "{\"onHand\": -1}", 422).await;
 }

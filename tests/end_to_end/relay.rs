@@ -3,7 +3,7 @@
 use orderflow_tests::Shop;
 use serde_json::{Value, json};
 
-use crate::{FULFILLED, foreign_order, order};
+use crate::{FULFILLED, event, foreign_order, order};
 
 pub(crate) async fn a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up(shop: &Shop) {
     shop.stock("relay", 5).await;
@@ -32,5 +32,19 @@ pub(crate) async fn a_row_that_cannot_be_published_is_copied_whole_and_holds_not
         assert!(letter.text("failure-reason").starts_with(reason), "{pk}: {letter:?}");
         assert!(letter.text("failed-at").ends_with('Z'), "{pk}: {letter:?}");
         assert_eq!(letter.text("failed-function"), shop.output("RelayFunctionName"), "{pk}");
+    }
+}
+
+pub(crate) async fn ten_events_of_200_kb_are_published(shop: &Shop) {
+    let orders: Vec<String> = (0..10).map(|number| format!("heavy-{number}")).collect();
+    let heavy =
+        |order: &String| event("OrderDreamt", "https://shop.example/web", order, json!({ "x": "x".repeat(199_500) }));
+    let events: Vec<Value> = orders.iter().map(heavy).collect();
+    for (order, event) in orders.iter().zip(&events) {
+        shop.put_row("Orders", &json!({ "pk": order, "sk": 7, "events": json!([event]).to_string() })).await;
+    }
+    for (order, event) in orders.iter().zip(&events) {
+        shop.wait_for_types(order, &["OrderDreamt"]).await;
+        assert!(shop.journal(order).await == [event.clone()], "{order} is kept to the letter");
     }
 }

@@ -158,7 +158,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use futures::executor::block_on;
-    use orderflow_consumer::memory::{MemoryLog, Pace, Paced, Redelivery, World, deliver, overlap, sample};
+    use orderflow_consumer::memory::{Bench, MemoryLog, Pace, Paced, Redelivery, World, sample};
     use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, NoEffects, Outcome, Process};
     use orderflow_contracts::{
         CancellationReason, Money, OrderCancelled, PaymentFailed, PaymentFailure, PaymentId, PaymentProcessed,
@@ -207,22 +207,6 @@ mod tests {
             Self { log, world: World::new(1) }
         }
 
-        async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
-            let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-            let process = Process::<Inventory, _, _, _>::new(ledger, NoEffects);
-            process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
-        }
-
-        fn handle(&self, event: &Event) -> Result<Handled, Kind> {
-            block_on(self.attempt(event, &Pace::of(u32::MAX))).map_err(|failure| failure.kind())
-        }
-
-        fn deliver_all(&self, script: &[Event]) {
-            deliver(script, &[], Redelivery::BehindAllOthers, || {}, &async |event, pace| {
-                self.attempt(event, pace).await
-            });
-        }
-
         /// Nothing is oversold, and what is set aside is what the orders have that are neither released nor shipped.
         fn check_stock(&self) {
             let orders = ["ord_1", "ord_2"].map(|order| OrderId::new(order).unwrap());
@@ -241,6 +225,14 @@ mod tests {
 
         fn published(&self) -> Vec<&'static str> {
             self.log.published().iter().map(|event| event.kind().as_str()).collect()
+        }
+    }
+
+    impl Bench for Shop {
+        async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
+            let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
+            let process = Process::<Inventory, _, _, _>::new(ledger, NoEffects);
+            process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
         }
     }
 
@@ -303,9 +295,7 @@ mod tests {
             for (first, second) in (0..12).flat_map(|first| (0..12).map(move |second| (first, second))) {
                 for redelivery in [Redelivery::AtOnce, Redelivery::BehindAllOthers] {
                     let shop = Shop::new();
-                    deliver(&script, &[first, second], redelivery, || {}, &async |event, pace| {
-                        shop.attempt(event, pace).await
-                    });
+                    shop.deliver(&script, &[first, second], redelivery);
                     assert_eq!(shop.stock(), stock, "crashes at {first} and {second}, then {redelivery:?}");
                 }
             }
@@ -322,9 +312,9 @@ mod tests {
             let ord_1 = [E::OrderCreated, E::OrderCancelled, E::ShipmentCreated, E::OrderCreated, E::OrderCancelled];
             let mut events: Vec<Event> = ord_1.into_iter().map(|kind| fact(kind, "ord_1")).collect();
             events.push(fact(E::OrderCreated, "ord_2"));
-            let again = overlap(&events, 30, &World::new(seed), &async |event, pace| shop.attempt(event, pace).await);
+            let again = shop.overlap(&events, 30, &World::new(seed));
             shop.check_stock();
-            shop.deliver_all(&again);
+            shop.deliver(&again, &[], Redelivery::BehindAllOthers);
             shop.check_stock();
             let of_2 = shop.log.published().into_iter().filter(|event| event.context.subject.as_str() == "ord_2");
             let of_2: Vec<_> = of_2.map(|event| event.kind()).collect();

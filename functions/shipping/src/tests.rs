@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::FutureExt;
-use orderflow_consumer::memory::{MemoryLog, Pace, Paced, Redelivery, World, deliver, overlap, sample};
+use orderflow_consumer::memory::{Bench, MemoryLog, Pace, Paced, Redelivery, World, sample};
 use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, Outcome, Process};
 use orderflow_contracts::{
     CancellationReason, Event, OrderCancelled, OrderId, Payload, PaymentId, PaymentProcessed, ShipmentId, Text, Time,
@@ -264,7 +264,7 @@ fn attempts_that_overlap_in_any_order_agree() {
         let shop = Shop::new();
         shop.deliver_all([created(postal_code)]);
         let events = [paid(), cancelled(), paid()];
-        let again = overlap(&events, 20, &World::new(seed), &async |event, pace| shop.attempt(event, pace).await);
+        let again = shop.overlap(&events, 20, &World::new(seed));
         shop.world.pass(KEY_LIFETIME);
         shop.deliver_all(again);
         shop.check_parcels();
@@ -364,35 +364,6 @@ impl Shop {
         Simulation::new(&self.register, &self.world)
     }
 
-    async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
-        let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let hands = Hands::new(Paced { port: self, pace });
-        let process = Process::<Shipping, _, _, _>::new(ledger, hands);
-        process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
-    }
-
-    fn handle(&self, event: &Event) -> Result<Handled, Kind> {
-        let handled = self.attempt(event, &Pace::of(u32::MAX)).now_or_never().expect("nothing holds it");
-        handled.map_err(|failure| failure.kind())
-    }
-
-    fn crash(&self, event: &Event, at: &'static str) {
-        let crashed = self.attempt(event, &Pace::until(at)).now_or_never().is_none();
-        assert!(crashed, "it never came {at}");
-    }
-
-    /// Delivers each message until it is handled.
-    fn deliver_all(&self, script: impl IntoIterator<Item = Event>) {
-        let script: Vec<Event> = script.into_iter().collect();
-        self.deliver(&script, &[], Redelivery::AtOnce);
-    }
-
-    /// The same, with crashes. The carrier has forgotten its keys by the time a message comes again.
-    fn deliver(&self, script: &[Event], crashes: &[u32], redelivery: Redelivery) {
-        let forget = || self.world.pass(KEY_LIFETIME);
-        deliver(script, crashes, redelivery, forget, &async |event, pace| self.attempt(event, pace).await);
-    }
-
     fn published(&self) -> Vec<&'static str> {
         self.log.published().iter().map(|event| event.kind().as_str()).collect()
     }
@@ -408,6 +379,20 @@ impl Shop {
         assert_eq!(usize::try_from(entry.bookings), Ok(told("ShipmentCreated")), "bookings");
         assert_eq!(usize::from(entry.voided_at.is_some()), told("ShipmentCancelled"), "voids");
         assert!(entry.bookings <= 1, "booked twice");
+    }
+}
+
+impl Bench for Shop {
+    async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
+        let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
+        let hands = Hands::new(Paced { port: self, pace });
+        let process = Process::<Shipping, _, _, _>::new(ledger, hands);
+        process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
+    }
+
+    /// By the time a message comes again the carrier has forgotten its keys.
+    fn after_crash(&self) {
+        self.world.pass(KEY_LIFETIME);
     }
 }
 

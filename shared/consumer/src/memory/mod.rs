@@ -1,6 +1,6 @@
 //! The ports in memory: for tests, and to run every function without a network.
 
-mod attempts;
+mod bench;
 mod leases;
 mod log;
 mod pace;
@@ -8,7 +8,7 @@ mod queue;
 pub mod sample;
 mod world;
 
-pub use attempts::{Redelivery, deliver, overlap};
+pub use bench::{Bench, Redelivery};
 pub use leases::MemoryLeases;
 pub use log::MemoryLog;
 pub use pace::{Pace, Paced};

@@ -1,0 +1,126 @@
+//! A service in memory, whose attempts crash, come again, and overlap.
+
+use std::collections::{HashSet, VecDeque};
+
+use futures::FutureExt;
+use orderflow_contracts::Event;
+
+use super::Pace;
+use crate::batch::Handled;
+use crate::failure::{Kind, Outcome};
+use crate::port::Chance;
+
+/// What takes more attempts than this never ends.
+const MAX_ATTEMPTS: u32 = 1_000;
+
+/// When a message comes again that was not handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redelivery {
+    /// At once, before those behind it, as in a FIFO queue.
+    AtOnce,
+    /// Behind all others, as after a redrive.
+    BehindAllOthers,
+}
+
+/// A service on ports in memory that are [`Paced`](super::Paced), and what can happen to it.
+pub trait Bench {
+    /// One attempt at `event`, which goes as far as `pace` lets it.
+    async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled>;
+
+    /// What happens between a crash and the next attempt; nothing by itself.
+    fn after_crash(&self) {}
+
+    /// An attempt that nothing holds up.
+    ///
+    /// # Errors
+    ///
+    /// Whether the failure may pass.
+    ///
+    /// # Panics
+    ///
+    /// It waits for something else than its pace.
+    #[expect(clippy::expect_used, reason = "a bench says by a panic what is wrong")]
+    fn handle(&self, event: &Event) -> Result<Handled, Kind> {
+        let handled = self.attempt(event, &Pace::of(u32::MAX)).now_or_never().expect("nothing holds it");
+        handled.map_err(|failure| failure.kind())
+    }
+
+    /// An attempt that crashes at the first pause of that name, such as `before append`.
+    ///
+    /// # Panics
+    ///
+    /// It never comes there.
+    fn crash(&self, event: &Event, place: &'static str) {
+        let crashed = self.attempt(event, &Pace::until(place)).now_or_never().is_none();
+        assert!(crashed, "{} never came {place}", event.kind());
+        self.after_crash();
+    }
+
+    /// Delivers each event until it is handled, one after the other.
+    ///
+    /// # Panics
+    ///
+    /// See [`Bench::deliver`].
+    fn deliver_all(&self, events: impl IntoIterator<Item = Event>) {
+        let events: Vec<Event> = events.into_iter().collect();
+        self.deliver(&events, &[], Redelivery::AtOnce);
+    }
+
+    /// Delivers each event until it is handled, with crashes: one after as many pauses, of all attempts together, as the
+    /// first of `crashes` says, the next after so many more.
+    ///
+    /// # Panics
+    ///
+    /// An event is not handled: its failure is permanent, or it fails in passing a thousand times.
+    fn deliver(&self, events: &[Event], crashes: &[u32], redelivery: Redelivery) {
+        let mut crashes = crashes.iter().copied();
+        let mut pace = Pace::of(crashes.next().unwrap_or(u32::MAX));
+        let mut queue: VecDeque<&Event> = events.iter().collect();
+        let mut attempts = 0;
+        while let Some(event) = queue.pop_front() {
+            attempts += 1;
+            let is_handled = match self.attempt(event, &pace).now_or_never() {
+                Some(Ok(_)) => true,
+                Some(Err(failure)) if failure.kind() == Kind::Permanent || attempts > MAX_ATTEMPTS => {
+                    panic!("{}: {failure}", event.kind())
+                }
+                Some(Err(_)) => false,
+                None => {
+                    pace = Pace::of(crashes.next().unwrap_or(u32::MAX));
+                    self.after_crash();
+                    false
+                }
+            };
+            match redelivery {
+                _ if is_handled => {}
+                Redelivery::AtOnce => queue.push_front(event),
+                Redelivery::BehindAllOthers => queue.push_back(event),
+            }
+        }
+    }
+
+    /// Lets one attempt at each of `events` be at work at the same time; an event that is there twice was handed out
+    /// twice. `chance` says whose turn it is, from pause to pause, and one time in `crash_in` it crashes the one that had
+    /// it, never where that is 0. Answers what a queue hands out again: the events that no attempt has handled.
+    fn overlap(&self, events: &[Event], crash_in: u64, chance: &impl Chance) -> Vec<Event> {
+        let paces: Vec<Pace> = events.iter().map(|_| Pace::of(0)).collect();
+        let begin = |(event, pace)| (event, pace, self.attempt(event, pace).boxed_local());
+        let mut at_work: Vec<_> = events.iter().zip(&paces).map(begin).collect();
+        let mut again = events.to_vec();
+        while !at_work.is_empty() {
+            let turn = usize::try_from(chance.below(at_work.len() as u64)).unwrap_or_default();
+            let (event, pace, attempt) = &mut at_work[turn];
+            pace.grant(1);
+            let result = attempt.now_or_never();
+            if let Some(Ok(_)) = result {
+                again.retain(|other| other.context.id != event.context.id);
+            }
+            if result.is_some() || crash_in > 0 && chance.below(crash_in) == 0 {
+                drop(at_work.swap_remove(turn));
+            }
+        }
+        let mut seen = HashSet::new();
+        again.retain(|event| seen.insert(event.context.id));
+        again
+    }
+}

@@ -113,8 +113,8 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
     /// Handles the records of one invocation, which ends at `deadline`.
     ///
     /// Records of one message group are handled in their order, the groups side by side. When a record has to come
-    /// again, those behind it in its group do too: it stays away for its back-off, they may be seen at once, because
-    /// the group is blocked by the first of them anyway.
+    /// again, those behind it in its group do too, after the same back-off: a longer wait would hold the group back, and
+    /// a shorter one is safe only on a queue that is as strict about the order of a group as SQS itself.
     ///
     /// A record that kills the function fails all of the batch. If that has happened to any record before, the groups
     /// are set apart first, so that each comes again by itself.
@@ -139,11 +139,12 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Batch<H, Q, W> {
     async fn run_group(&self, records: Vec<SqsMessage>, deadline: Time) -> Vec<(SqsMessage, u32)> {
         let mut again = Vec::new();
         for record in records {
-            let waits = !again.is_empty() || self.time_left(deadline, RESERVE) < LEAST;
+            let before = again.last().map(|(_, seconds)| *seconds);
+            let waits = before.is_some() || self.time_left(deadline, RESERVE) < LEAST;
             // A message at its last receive has no other chance: it does not wait for one that could not be parked, and
             // is attempted in whatever time is left.
             let fate = if waits && !self.is_last_receive(&record) {
-                Fate::Again(0)
+                Fate::Again(before.unwrap_or_default())
             } else {
                 self.run_record(&record, deadline).await
             };

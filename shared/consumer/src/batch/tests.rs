@@ -171,9 +171,8 @@ fn a_transient_failure_holds_up_its_group_and_no_other() {
     assert_eq!(*handled.borrow(), ["ord_1", "ord_2", "ord_2"]);
     assert_eq!(fates.reported, ["a1", "a2", "a3"]);
     assert_eq!(fates.parked, []);
-    let [(head, pause), followers @ ..] = fates.put_back.as_slice() else { panic!("{fates:?}") };
-    assert!(head == "r-a1" && *pause <= 1, "{fates:?}");
-    assert_eq!(followers, [("r-a2".to_owned(), 0), ("r-a3".to_owned(), 0)]);
+    // Chance gives this world the longer one of the two waits, which shows that those behind it wait as long.
+    assert_eq!(fates.put_back, ["r-a1", "r-a2", "r-a3"].map(|receipt| (receipt.to_owned(), 1)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::demo;
-use crate::deploy::Deployment;
+use crate::deploy::STACK;
 use crate::emulator::EmulatorError;
 use crate::endpoint::Endpoint;
 use crate::home::Home;
@@ -206,7 +206,7 @@ impl Which {
             // Someone else has started that emulator, and may have other things on it.
             None => {
                 let endpoint: Endpoint = state.endpoint.parse()?;
-                Deployment::new(&endpoint.sdk_config()).delete(Progress::Shown).await?;
+                Stack::delete(&endpoint, STACK, Progress::Shown).await?;
                 place.remove();
             }
         }

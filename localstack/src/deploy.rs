@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::progress::{Progress, Step};
 
-/// The stack's name; the names of its queues and functions begin with it.
+/// The name of a developer's stack; the names of its queues and functions begin with it.
 pub(crate) const STACK: &str = "orderflow";
 
 const POLL: Duration = Duration::from_millis(200);
@@ -58,15 +58,17 @@ where
     }
 }
 
-/// A client of `CloudFormation` for this one stack.
+/// A client of `CloudFormation` for one stack.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     client: Client,
+    name: String,
 }
 
 impl Deployment {
-    pub(crate) fn new(sdk: &aws_config::SdkConfig) -> Self {
-        Self { client: Client::new(sdk) }
+    /// A client for the stack of that name.
+    pub(crate) fn new(sdk: &aws_config::SdkConfig, name: impl Into<String>) -> Self {
+        Self { client: Client::new(sdk), name: name.into() }
     }
 
     /// Creates the stack or updates it; its outputs.
@@ -89,8 +91,8 @@ impl Deployment {
         let outputs = outputs_of(&self.stack().await?);
         step.done(&match (changed, kind) {
             (false, _) => "nothing has changed".to_owned(),
-            (true, ChangeSetType::Create) => format!("stack {STACK}: {resource_count} resources created"),
-            (true, _) => format!("stack {STACK} updated"),
+            (true, ChangeSetType::Create) => format!("stack {}: {resource_count} resources created", self.name),
+            (true, _) => format!("stack {} updated", self.name),
         });
         Ok(outputs)
     }
@@ -98,10 +100,10 @@ impl Deployment {
     /// Deletes the stack and waits until it is gone.
     pub(crate) async fn delete(&self, progress: Progress) -> Result<(), DeployError> {
         let step = progress.step("delete");
-        step.at(format!("stack {STACK}"));
-        self.client.delete_stack().stack_name(STACK).send().await?;
+        step.at(format!("stack {}", self.name));
+        self.client.delete_stack().stack_name(&self.name).send().await?;
         self.wait_for_deletion().await?;
-        step.done(&format!("stack {STACK}"));
+        step.done(&format!("stack {}", self.name));
         Ok(())
     }
 
@@ -111,7 +113,7 @@ impl Deployment {
         match stack.stack_status() {
             Some(StackStatus::ReviewInProgress | StackStatus::DeleteComplete) => Ok(ChangeSetType::Create),
             Some(StackStatus::RollbackComplete | StackStatus::RollbackFailed | StackStatus::CreateFailed) => {
-                self.client.delete_stack().stack_name(STACK).send().await?;
+                self.client.delete_stack().stack_name(&self.name).send().await?;
                 self.wait_for_deletion().await?;
                 Ok(ChangeSetType::Create)
             }
@@ -128,7 +130,7 @@ impl Deployment {
         let parameters = parameters
             .iter()
             .map(|(name, value)| Parameter::builder().parameter_key(name).parameter_value(value).build());
-        let request = self.client.create_change_set().stack_name(STACK).template_url(template_url);
+        let request = self.client.create_change_set().stack_name(&self.name).template_url(template_url);
         let reply = request
             .change_set_name(unique("local")?)
             .change_set_type(kind.clone())
@@ -144,11 +146,11 @@ impl Deployment {
     async fn wait_for_change_set(&self, id: &str) -> Result<bool, DeployError> {
         let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline {
-            let set = self.client.describe_change_set().change_set_name(id).stack_name(STACK).send().await?;
+            let set = self.client.describe_change_set().change_set_name(id).stack_name(&self.name).send().await?;
             match set.status() {
                 Some(ChangeSetStatus::CreateComplete) => return Ok(true),
                 Some(ChangeSetStatus::Failed) if says_no_change(set.status_reason()) => {
-                    self.client.delete_change_set().change_set_name(id).stack_name(STACK).send().await?;
+                    self.client.delete_change_set().change_set_name(id).stack_name(&self.name).send().await?;
                     return Ok(false);
                 }
                 Some(ChangeSetStatus::Failed) => {
@@ -213,16 +215,16 @@ impl Deployment {
     }
 
     async fn events(&self) -> Result<Vec<StackEvent>, DeployError> {
-        let reply = self.client.describe_stack_events().stack_name(STACK).into_paginator().items().send();
+        let reply = self.client.describe_stack_events().stack_name(&self.name).into_paginator().items().send();
         Ok(reply.collect::<Result<Vec<_>, _>>().await?)
     }
 
     async fn stack(&self) -> Result<Stack, DeployError> {
-        self.existing().await?.ok_or_else(|| DeployError::Call(format!("the stack {STACK} has disappeared")))
+        self.existing().await?.ok_or_else(|| DeployError::Call(format!("the stack {} has disappeared", self.name)))
     }
 
     async fn existing(&self) -> Result<Option<Stack>, DeployError> {
-        match self.client.describe_stacks().stack_name(STACK).send().await {
+        match self.client.describe_stacks().stack_name(&self.name).send().await {
             Ok(reply) => Ok(reply.stacks.unwrap_or_default().into_iter().next()),
             Err(error) if error.message().is_some_and(|message| message.contains("does not exist")) => Ok(None),
             Err(error) => Err(error.into()),

@@ -73,7 +73,7 @@ pub enum HomeError {
     #[error(transparent)]
     Port(#[from] PortError),
     /// The stack has not been deployed yet.
-    #[error("the stack on port {0} is still starting")]
+    #[error("the stack on port {0} is still starting, or its deployment failed")]
     StillStarting(u16),
 }
 

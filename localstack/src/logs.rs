@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
 use crate::Error;
+use crate::deploy::STACK;
 use crate::endpoint::{Endpoint, authorization, http_client};
 use crate::error::innermost;
 use crate::outputs::Outputs;
@@ -20,6 +21,9 @@ use crate::signals::Signals;
 use crate::terminal::{bad, faint, styled};
 
 const POLL: Duration = Duration::from_millis(500);
+
+/// How long after a line a line of another function may be stored that is older. Who follows reads so much again.
+const DISORDER_MS: i64 = 5_000;
 
 /// What a line begins with; the other members of a log line follow as `name=value`.
 const HEAD: [&str; 4] = ["timestamp", "level", "message", "span"];
@@ -52,9 +56,30 @@ pub(crate) struct Logs {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Functions {
+    functions: Vec<Function>,
+    next_marker: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Function {
+    function_name: String,
+    logging_config: Option<Logging>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Logging {
+    log_group: Option<String>,
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Groups {
     log_groups: Vec<Group>,
+    next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,13 +108,17 @@ impl Logs {
     /// Shows what there is, and follows it until it is asked to end.
     pub(crate) async fn run(&self, outputs: &Outputs, signals: &mut Signals) -> Result<(), Error> {
         let endpoint: Endpoint = outputs.get("Endpoint").unwrap_or_default().parse()?;
-        let service = CloudWatch { http: http_client().map_err(LogsError::from)?, endpoint };
-        let groups = self.groups(service.groups().await.map_err(LogsError::from)?)?;
-        let mut seen = HashSet::new();
+        let service = Service { http: http_client().map_err(LogsError::from)?, endpoint };
+        let functions = service.functions().await.map_err(LogsError::from)?;
+        let groups = self.groups(functions, &service.groups().await.map_err(LogsError::from)?)?;
+        let (mut seen, mut from_ms) = (HashSet::new(), 0);
         loop {
-            let mut written = service.written(&groups).await.map_err(LogsError::from)?;
+            let mut written = service.written(&groups, from_ms).await.map_err(LogsError::from)?;
             written.retain(|(_, written)| seen.insert((written.event_id.clone(), written.message.clone())));
             written.sort_by_key(|(_, written)| written.timestamp);
+            if let Some((_, newest)) = written.last() {
+                from_ms = newest.timestamp.saturating_sub(DISORDER_MS).max(from_ms);
+            }
             for (function, written) in &written {
                 self.show(function, written.message.trim_end())?;
             }
@@ -103,22 +132,27 @@ impl Logs {
         }
     }
 
-    /// The log groups to read, by the function's name.
-    fn groups(&self, all: Vec<String>) -> Result<BTreeMap<String, String>, LogsError> {
-        let functions = all.into_iter().filter_map(|group| {
-            let name = group.strip_prefix("/aws/lambda/")?;
-            let name = name.rsplit('/').next().unwrap_or(name).to_owned();
-            Some((name, group))
+    /// The log groups to read, each with its function's binary. A function writes to the group that the template gives
+    /// it, or, on LocalStack, to one that is named after the function.
+    fn groups(&self, functions: Vec<Function>, all: &[String]) -> Result<Vec<(String, String)>, LogsError> {
+        let ours = functions.into_iter().filter_map(|function| {
+            let given = function.logging_config?.log_group?;
+            let binary = given.strip_prefix(&format!("/aws/lambda/{STACK}/"))?.to_owned();
+            Some((binary, [given, format!("/aws/lambda/{}", function.function_name)]))
         });
-        let functions: BTreeMap<String, String> = functions.collect();
-        let Some(wanted) = &self.function else { return Ok(functions) };
-        match functions.get(wanted) {
-            Some(group) => Ok(BTreeMap::from([(wanted.clone(), group.clone())])),
-            None => Err(LogsError::NoFunction {
-                wanted: wanted.clone(),
-                there: functions.into_keys().collect::<Vec<_>>().join(", "),
-            }),
-        }
+        let ours: BTreeMap<String, [String; 2]> = ours.collect();
+        let wanted: Vec<_> = match &self.function {
+            None => ours.into_iter().collect(),
+            Some(wanted) => match ours.get(wanted) {
+                Some(groups) => vec![(wanted.clone(), groups.clone())],
+                None => {
+                    let there = ours.into_keys().collect::<Vec<_>>().join(", ");
+                    return Err(LogsError::NoFunction { wanted: wanted.clone(), there });
+                }
+            },
+        };
+        let pairs = wanted.into_iter().flat_map(|(binary, groups)| groups.map(|group| (binary.clone(), group)));
+        Ok(pairs.filter(|(_, group)| all.contains(group)).collect())
     }
 
     fn show(&self, function: &str, message: &str) -> Result<(), Error> {
@@ -151,24 +185,54 @@ fn line(function: &str, entry: &Map<String, Value>) -> String {
     format!("{}  {function:<13} {level} {}  {}", faint(milliseconds), text("message"), faint(fields.join(" ")))
 }
 
-/// `CloudWatch` Logs, as far as it is needed.
-struct CloudWatch {
+/// Lambda and `CloudWatch` Logs, as far as they are needed.
+struct Service {
     http: Client,
     endpoint: Endpoint,
 }
 
-impl CloudWatch {
-    async fn groups(&self) -> Result<Vec<String>, reqwest::Error> {
-        let groups: Groups = self.call("DescribeLogGroups", &json!({ "logGroupNamePrefix": "/aws/lambda/" })).await?;
-        Ok(groups.log_groups.into_iter().map(|group| group.log_group_name).collect())
+impl Service {
+    async fn functions(&self) -> Result<Vec<Function>, reqwest::Error> {
+        let (mut all, mut marker) = (Vec::new(), String::new());
+        loop {
+            let mut url = self.endpoint.join("/2015-03-31/functions/");
+            if !marker.is_empty() {
+                url.query_pairs_mut().append_pair("Marker", &marker);
+            }
+            let reply = self.http.get(url).header(AUTHORIZATION, authorization("lambda")).send().await?;
+            let page: Functions = reply.error_for_status()?.json().await?;
+            all.extend(page.functions);
+            // On the last page it is missing, or empty.
+            marker = page.next_marker.unwrap_or_default();
+            if marker.is_empty() {
+                return Ok(all);
+            }
+        }
     }
 
-    async fn written(&self, groups: &BTreeMap<String, String>) -> Result<Vec<(String, Written)>, reqwest::Error> {
+    async fn groups(&self) -> Result<Vec<String>, reqwest::Error> {
+        let (mut all, mut request) = (Vec::new(), json!({ "logGroupNamePrefix": "/aws/lambda/" }));
+        loop {
+            let page: Groups = self.call("DescribeLogGroups", &request).await?;
+            all.extend(page.log_groups.into_iter().map(|group| group.log_group_name));
+            match page.next_token {
+                Some(token) => request["nextToken"] = json!(token),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// What was written from that moment on, in milliseconds since 1970, each line with its function's binary.
+    async fn written(
+        &self,
+        groups: &[(String, String)],
+        from_ms: i64,
+    ) -> Result<Vec<(String, Written)>, reqwest::Error> {
         let mut all = Vec::new();
         for (function, group) in groups {
             let mut token = None;
             loop {
-                let mut request = json!({ "logGroupName": group });
+                let mut request = json!({ "logGroupName": group, "startTime": from_ms });
                 if let Some(token) = &token {
                     request["nextToken"] = json!(token);
                 }
@@ -209,13 +273,27 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_known_by_its_binary() {
+    fn a_function_is_known_by_its_binary_wherever_its_logs_are() {
         let logs = |function: Option<&str>| Logs { function: function.map(str::to_owned), follow: false, json: false };
-        let all = || vec!["/aws/lambda/orderflow/orders".to_owned(), "/aws/lambda/orderflow/relay".to_owned()];
-        assert_eq!(logs(None).groups(all()).unwrap().len(), 2);
-        let one = logs(Some("relay")).groups(all()).unwrap();
-        assert_eq!(one, BTreeMap::from([("relay".to_owned(), "/aws/lambda/orderflow/relay".to_owned())]));
-        let error = logs(Some("nothing")).groups(all()).unwrap_err().to_string();
+        let functions = || {
+            let functions = json!([
+                { "FunctionName": "f-1", "LoggingConfig": { "LogGroup": "/aws/lambda/orderflow/orders" } },
+                { "FunctionName": "f-2", "LoggingConfig": { "LogGroup": "/aws/lambda/orderflow/relay" } },
+                { "FunctionName": "f-3", "LoggingConfig": { "LogGroup": "/aws/lambda/another/relay" } },
+                { "FunctionName": "f-4" },
+            ]);
+            serde_json::from_value(functions).unwrap()
+        };
+        let all = ["orderflow/orders", "orderflow/relay", "another/relay", "f-2", "f-3", "f-4"];
+        let all = all.map(|name| format!("/aws/lambda/{name}"));
+        let groups = |function| {
+            let groups = logs(function).groups(functions(), &all).unwrap();
+            groups.into_iter().map(|(binary, group)| format!("{binary} {group}")).collect::<Vec<_>>()
+        };
+        let relay = ["relay /aws/lambda/orderflow/relay", "relay /aws/lambda/f-2"];
+        assert_eq!(groups(Some("relay")), relay);
+        assert_eq!(groups(None), [&["orders /aws/lambda/orderflow/orders"][..], &relay[..]].concat());
+        let error = logs(Some("nothing")).groups(functions(), &all).unwrap_err().to_string();
         assert_eq!(error, "there is no function nothing; there are orders, relay");
     }
 }

@@ -58,7 +58,7 @@ fn usable(value: String, endpoint: &Endpoint) -> String {
 fn api_path(url: &Url) -> Option<String> {
     let (id, rest) = url.host_str()?.split_once('.')?;
     let stage = url.path().trim_matches('/');
-    rest.starts_with("execute-api.").then(|| format!("/restapis/{id}/{stage}/_user_request_"))
+    rest.starts_with("execute-api.").then(|| format!("/_aws/execute-api/{id}/{stage}"))
 }
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn urls_answer_from_this_machine() {
-        let api = "http://127.0.0.1:4700/restapis/a1b2/dev/_user_request_";
+        let api = "http://127.0.0.1:4700/_aws/execute-api/a1b2/dev";
         check("https://a1b2.execute-api.us-east-1.amazonaws.com/dev", api);
         check("https://a1b2.execute-api.localhost.localstack.cloud:4566/dev/", api);
         check(api, api);

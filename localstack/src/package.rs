@@ -6,7 +6,7 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode, Url};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -14,8 +14,6 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::endpoint::Endpoint;
 use crate::progress::Progress;
 use crate::template::{CodePlace, Template};
-
-const BUCKET: &str = "orderflow-packages";
 
 /// Why the code could not be uploaded.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +30,10 @@ pub enum PackageError {
     #[error("cannot upload to the emulator: {}", crate::error::innermost(.0))]
     Unreachable(#[from] reqwest::Error),
     /// The emulator's S3 says no.
-    #[error("the emulator's S3 answers {status} to PUT /{place}: {body}")]
+    #[error("the emulator's S3 answers {status} to {method} /{place}: {body}")]
     Refused {
+        /// What was asked for.
+        method: Method,
         /// Bucket and key.
         place: String,
         /// The answer's status.
@@ -43,11 +43,12 @@ pub enum PackageError {
     },
 }
 
-/// A place on the emulator's S3 for what a deployment needs. Its clients sign their requests in AWS's way; emulators do
-/// not check that, and a plain PUT spares everyone the compilation of the largest of all AWS crates.
+/// A place on the emulator's S3 for what a stack's deployments need. Its clients sign their requests in AWS's way;
+/// emulators do not check that, and a plain PUT spares everyone the compilation of the largest of all AWS crates.
 struct Bucket<'a> {
     endpoint: &'a Endpoint,
     http: reqwest::Client,
+    name: String,
 }
 
 /// What has been uploaded.
@@ -60,13 +61,15 @@ pub(crate) struct Package {
 /// Zips and uploads each function's binary, then the template that names them.
 pub(crate) async fn upload(
     endpoint: &Endpoint,
+    stack: &str,
     template: &Template,
     binaries: &BTreeMap<String, String>,
     executables: &BTreeMap<String, PathBuf>,
     progress: Progress,
 ) -> Result<Package, PackageError> {
     let step = progress.step("package");
-    let bucket = Bucket::create(endpoint).await?;
+    let bucket = Bucket::of(endpoint, stack)?;
+    bucket.create().await?;
     let mut code = BTreeMap::new();
     let mut bytes = 0;
     for (id, binary) in binaries {
@@ -76,7 +79,7 @@ pub(crate) async fn upload(
         bytes += zip.len();
         let key = format!("{binary}-{}.zip", fingerprint(&zip));
         bucket.put(&key, zip).await?;
-        code.insert(id.clone(), CodePlace { bucket: BUCKET.to_owned(), key });
+        code.insert(id.clone(), CodePlace { bucket: bucket.name.clone(), key });
     }
     let packaged = template.packaged(&code).into_bytes();
     let key = format!("template-{}.json", fingerprint(&packaged));
@@ -85,30 +88,67 @@ pub(crate) async fn upload(
     Ok(Package { template_url })
 }
 
+/// Removes all that was uploaded for a stack.
+pub(crate) async fn remove(endpoint: &Endpoint, stack: &str) -> Result<(), PackageError> {
+    match Bucket::of(endpoint, stack)?.remove().await {
+        // Nothing was ever uploaded.
+        Ok(()) | Err(PackageError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 impl<'a> Bucket<'a> {
-    async fn create(endpoint: &'a Endpoint) -> Result<Self, PackageError> {
-        let bucket = Self { endpoint, http: crate::endpoint::http_client()? };
-        match bucket.request("", Vec::new()).await {
+    fn of(endpoint: &'a Endpoint, stack: &str) -> Result<Self, PackageError> {
+        Ok(Self { endpoint, http: crate::endpoint::http_client()?, name: format!("{stack}-packages") })
+    }
+
+    async fn create(&self) -> Result<(), PackageError> {
+        match self.request(Method::PUT, "", Vec::new()).await {
             // It is there already when a running stack is updated.
-            Ok(_) | Err(PackageError::Refused { status: StatusCode::CONFLICT, .. }) => Ok(bucket),
+            Ok(_) | Err(PackageError::Refused { status: StatusCode::CONFLICT, .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     /// Uploads an object; its URL.
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<String, PackageError> {
-        self.request(&format!("/{key}"), content).await
+        let path = format!("/{key}");
+        self.request(Method::PUT, &path, content).await?;
+        Ok(self.url(&path).to_string())
     }
 
-    async fn request(&self, key: &str, content: Vec<u8>) -> Result<String, PackageError> {
-        let url = self.endpoint.join(&format!("/{BUCKET}{key}"));
-        let reply = self.http.put(url.clone()).body(content).send().await?;
-        if reply.status().is_success() {
-            return Ok(url.to_string());
+    /// Removes the bucket with all that is in it.
+    async fn remove(&self) -> Result<(), PackageError> {
+        loop {
+            let list = self.request(Method::GET, "", Vec::new()).await?;
+            let keys: Vec<&str> = keys_in(&list).collect();
+            if keys.is_empty() {
+                return self.request(Method::DELETE, "", Vec::new()).await.map(drop);
+            }
+            for key in keys {
+                self.request(Method::DELETE, &format!("/{key}"), Vec::new()).await?;
+            }
         }
-        let (status, body) = (reply.status(), reply.text().await?);
-        Err(PackageError::Refused { place: format!("{BUCKET}{key}"), status, body })
     }
+
+    fn url(&self, path: &str) -> Url {
+        self.endpoint.join(&format!("/{}{path}", self.name))
+    }
+
+    /// The body of the answer.
+    async fn request(&self, method: Method, path: &str, content: Vec<u8>) -> Result<String, PackageError> {
+        let reply = self.http.request(method.clone(), self.url(path)).body(content).send().await?;
+        let (status, body) = (reply.status(), reply.text().await?);
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(PackageError::Refused { method, place: format!("{}{path}", self.name), status, body })
+    }
+}
+
+/// The keys in a list of a bucket's objects. [`upload`] makes none that XML would have to escape.
+fn keys_in(list: &str) -> impl Iterator<Item = &str> {
+    list.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0))
 }
 
 /// One file, `bootstrap`, the same bytes for the same binary. Stored, not deflated: the emulator unpacks it a moment
@@ -133,6 +173,14 @@ fn fingerprint(content: &[u8]) -> String {
 mod tests {
     use super::*;
     use std::io::Read;
+
+    #[test]
+    fn the_keys_of_a_bucket_are_read_from_its_list() {
+        let list = "<ListBucketResult><Name>orderflow-packages</Name><Contents><Key>relay-1f.zip</Key><Size>4</Size>\
+                    </Contents><Contents><Key>template-2e.json</Key></Contents></ListBucketResult>";
+        assert_eq!(keys_in(list).collect::<Vec<_>>(), ["relay-1f.zip", "template-2e.json"]);
+        assert_eq!(keys_in("<ListBucketResult><Name>orderflow-packages</Name></ListBucketResult>").count(), 0);
+    }
 
     #[test]
     fn a_package_is_one_executable_bootstrap_and_always_the_same() {

@@ -9,7 +9,7 @@ use aws_sdk_ses::error::ProvideErrorMetadata;
 use crate::Error;
 use crate::api::{Api, ApiError};
 use crate::build::{self, Profile};
-use crate::deploy::Deployment;
+use crate::deploy::{Deployment, STACK};
 use crate::emulator::Emulator;
 use crate::endpoint::Endpoint;
 use crate::gaps;
@@ -36,6 +36,8 @@ pub struct Options {
     /// Where the functions send their calls, if not straight to the emulator: a proxy that stands before it. An emulator
     /// that is running already has told its functions otherwise.
     pub detour: Option<Endpoint>,
+    /// What the stack is called. Several may be on one emulator.
+    pub name: String,
     /// How the functions are compiled.
     pub profile: Profile,
     /// Who is told how far it is.
@@ -53,6 +55,7 @@ impl Default for Options {
             port: PortChoice::default(),
             endpoint: None,
             detour: None,
+            name: STACK.to_owned(),
             profile: Profile::default(),
             progress: Progress::default(),
             parameters: local_parameters(),
@@ -139,10 +142,14 @@ impl Stack {
         endpoint.check().await?;
         let place = home.place(endpoint.port());
         let built = Built::build(workspace, options).await?;
-        let raw = built.deploy(&endpoint, options).await?;
         // A stack that `cargo local up` runs in another terminal keeps its process.
-        let pid = if place.is_running() { place.state().and_then(|state| state.pid) } else { None };
-        place.record(&State { endpoint: endpoint.to_string(), pid, outputs: raw.clone() })?;
+        let before = place.state().filter(|_| place.is_running());
+        let (pid, outputs) = before.map(|state| (state.pid, state.outputs)).unwrap_or_default();
+        let state = State { endpoint: endpoint.to_string(), pid, outputs };
+        // From now on `cargo local down` knows of it, and removes what a deployment leaves that does not come to its end.
+        place.record(&state)?;
+        let raw = built.deploy(&endpoint, options).await?;
+        place.record(&State { outputs: raw.clone(), ..state })?;
         let outputs = Outputs::new(raw, &endpoint);
         Ok(Self { endpoint, outputs, place, emulator: None })
     }
@@ -220,6 +227,17 @@ impl Stack {
         }
     }
 
+    /// Deletes the stack of that name from an emulator that someone else has started, and all that was uploaded for it.
+    /// It need not exist.
+    ///
+    /// # Errors
+    ///
+    /// If the emulator does not answer, or does not delete it.
+    pub async fn delete(endpoint: &Endpoint, name: &str, progress: Progress) -> Result<(), Error> {
+        Deployment::new(&endpoint.sdk_config(), name).delete(progress).await?;
+        Ok(package::remove(endpoint, name).await?)
+    }
+
     /// Ends the stack and removes its log, too, which a dropped stack leaves.
     pub fn down(mut self) {
         if let Some(emulator) = self.emulator.take() {
@@ -248,10 +266,11 @@ impl Built {
     /// Uploads and deploys it; the stack's outputs once everything works.
     async fn deploy(&self, endpoint: &Endpoint, options: &Options) -> Result<BTreeMap<String, String>, Error> {
         let Self { template, binaries, executables } = self;
-        let package = package::upload(endpoint, template, binaries, executables, options.progress).await?;
+        let package =
+            package::upload(endpoint, &options.name, template, binaries, executables, options.progress).await?;
         let parameters = declared(template, &options.parameters);
         let sdk = endpoint.sdk_config();
-        let raw = Deployment::new(&sdk)
+        let raw = Deployment::new(&sdk, &options.name)
             .deploy(&package.template_url, &parameters, template.resource_count(), options.progress)
             .await?;
         gaps::fill(endpoint, &sdk, template, &raw).await?;

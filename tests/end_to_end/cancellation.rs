@@ -9,7 +9,7 @@ use crate::{FULFILLED, event, foreign_order, order};
 
 pub(crate) async fn a_cancelled_order_is_refunded_and_restocked(shop: &Shop) {
     shop.stock("regret", 5).await;
-    let id = shop.order(&order("regret", 2, "pm_sim_unavailable_3")).await;
+    let id = shop.order(&order("regret", 2, "pm_sim_unavailable_9")).await;
     cancel_while_it_is_charged(shop, &id).await;
     shop.wait_for_shelf("regret", [5, 0, 5]).await;
 }
@@ -17,7 +17,7 @@ pub(crate) async fn a_cancelled_order_is_refunded_and_restocked(shop: &Shop) {
 pub(crate) async fn a_cancelled_order_of_another_producer_is_refunded_and_restocked(shop: &Shop) {
     shop.stock("foreign-regret", 5).await;
     let mut event = foreign_order("web-40", "foreign-regret");
-    event["data"]["paymentMethod"] = json!("pm_sim_unavailable_3");
+    event["data"]["paymentMethod"] = json!("pm_sim_unavailable_9");
     shop.publish(&event).await;
     cancel_while_it_is_charged(shop, "web-40").await;
     shop.wait_for_shelf("foreign-regret", [5, 0, 5]).await;

@@ -1,13 +1,12 @@
 //! A function that dies at its work.
 
-use orderflow_tests::{Double, Shop, eventually};
+use orderflow_tests::{Double, Gap, Shop, eventually};
 use serde_json::json;
 
 use crate::event;
 
 pub(crate) async fn a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on(shop: &Shop) {
-    // Both emulators run a function as a process of this machine, which is found here by its environment.
-    if !cfg!(target_os = "linux") {
+    if shop.emulator.lacks(Gap::Kills) {
         return;
     }
     let double = Double::killed_by("killer-of-functions", shop).await;
@@ -27,6 +26,7 @@ pub(crate) async fn a_message_that_kills_its_function_ends_among_the_dead_letter
     let mut journal = shop.journal("web-50").await;
     journal.sort_by_key(|event| event["id"].to_string());
     assert_eq!(journal, [before, behind, last]);
+    double.remove(shop).await;
 }
 
 pub(crate) async fn orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it(shop: &Shop) {

@@ -1,7 +1,8 @@
 //! Orders through the real stack: the emulator, the template, and the `bootstrap` binaries.
 //!
 //! The stack is brought up once; every test has orders and goods of its own, and all of them run side by side. It runs
-//! on an emulator of its own, or, with `ORDERFLOW_ENDPOINT=http://localhost:4566`, on the one that listens there.
+//! on an emulator of its own, or, with `ORDERFLOW_ENDPOINT=http://localhost:4566`, on the one that listens there, beside
+//! whatever else that one has; there it is deleted in the end.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
@@ -14,60 +15,85 @@ mod relay;
 use std::path::Path;
 use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use orderflow_local::{Options, Stack};
-use orderflow_tests::Shop;
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
+use orderflow_tests::{Emulator, Shop};
 use serde_json::{Value, json};
 
+/// What the stack is called on an emulator that others use, too.
+const STACK: &str = "orderflow-tests";
+
 fn main() -> std::process::ExitCode {
-    let mut arguments = Arguments::from_args();
+    let arguments = Arguments::from_args();
+    if arguments.list {
+        return libtest_mimic::run(&arguments, trials(None)).exit_code();
+    }
     let home = tempfile::tempdir().expect("a temporary directory");
-    let (runtime, options) = (runtime(), options(home.path()));
-    let stack = if arguments.list {
-        None
-    } else {
-        match runtime.block_on(Stack::up(&options)) {
-            Ok(stack) => Some(Arc::new(stack)),
-            Err(error) => {
-                eprintln!("the stack does not come up: {error}");
-                return std::process::ExitCode::FAILURE;
-            }
+    let (runtime, endpoint) = (runtime(), endpoint());
+    let (stack, emulator) = match runtime.block_on(bring_up(home.path(), endpoint.as_ref())) {
+        Ok(up) => up,
+        Err(error) => {
+            eprintln!("the stack does not come up: {error}");
+            return std::process::ExitCode::FAILURE;
         }
     };
-    let trials = trials(stack.as_ref());
-    // They wait most of their time, some of them for another's end. LocalStack takes fewer orders at once.
-    if options.endpoint.is_none() {
-        arguments.test_threads.get_or_insert(trials.len());
+    let conclusion = run(arguments, &stack, &emulator);
+    drop(stack);
+    if let Some(endpoint) = endpoint
+        && let Err(error) = runtime.block_on(Stack::delete(&endpoint, STACK, Progress::Silent))
+    {
+        eprintln!("the stack {STACK} is not deleted: {error}");
+        return std::process::ExitCode::FAILURE;
     }
+    conclusion.exit_code()
+}
+
+/// The emulator that is to be used, if the tests are to start none.
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment where to run")]
+fn endpoint() -> Option<Endpoint> {
+    let url = std::env::var("ORDERFLOW_ENDPOINT").ok()?;
+    Some(url.parse().expect("ORDERFLOW_ENDPOINT is the URL of an emulator"))
+}
+
+async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack>, Emulator), Error> {
+    let mut options = Options::apart(home);
+    if let Some(endpoint) = endpoint {
+        // A run that was interrupted has left its orders there.
+        Stack::delete(endpoint, STACK, Progress::Silent).await?;
+        options = Options { endpoint: Some(endpoint.clone()), name: STACK.to_owned(), ..options };
+    }
+    let stack = Stack::up(&options).await?;
+    let emulator = Emulator::of(&stack).await;
+    Ok((Arc::new(stack), emulator))
+}
+
+fn run(mut arguments: Arguments, stack: &Arc<Stack>, emulator: &Emulator) -> Conclusion {
+    let trials = trials(Some((stack, emulator)));
+    // They wait most of their time, some of them for another's end. LocalStack does its own part on one core.
+    arguments.test_threads.get_or_insert(if emulator.is_slow() { 8 } else { trials.len() });
     let conclusion = libtest_mimic::run(&arguments, trials);
+    for gap in emulator.gaps() {
+        eprintln!("left out: {gap}");
+    }
     if conclusion.has_failed()
-        && let Some(stack) = &stack
         && let Ok(log) = std::fs::read_to_string(stack.log())
     {
         eprintln!("The end of the emulator's log:");
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(60)..].iter().for_each(|line| eprintln!("{line}"));
     }
-    drop(stack);
-    conclusion.exit_code()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test is told by its environment where to run")]
-fn options(home: &Path) -> Options {
-    let endpoint = std::env::var("ORDERFLOW_ENDPOINT").ok();
-    let endpoint = endpoint.map(|url| url.parse().expect("ORDERFLOW_ENDPOINT is the URL of an emulator"));
-    Options { endpoint, ..Options::apart(home) }
+    conclusion
 }
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an async runtime")
 }
 
-fn trials(stack: Option<&Arc<Stack>>) -> Vec<Trial> {
+fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
     macro_rules! trials {
         ($($module:ident: $($name:ident),* $(,)?;)*) => {
             vec![$($(
-                trial(stack, concat!(stringify!($module), "::", stringify!($name)), async |shop: &Shop| {
+                trial(up, concat!(stringify!($module), "::", stringify!($name)), async |shop: &Shop| {
                     $module::$name(shop).await;
                 }),
             )*)*]
@@ -110,11 +136,15 @@ fn trials(stack: Option<&Arc<Stack>>) -> Vec<Trial> {
     ]
 }
 
-fn trial(stack: Option<&Arc<Stack>>, name: &str, test: impl AsyncFn(&Shop) + Send + 'static) -> Trial {
-    let stack = stack.cloned();
+fn trial(
+    up: Option<(&Arc<Stack>, &Emulator)>,
+    name: &str,
+    test: impl AsyncFn(&Shop) + Send + 'static,
+) -> Trial {
+    let up = up.map(|(stack, emulator)| (Arc::clone(stack), emulator.clone()));
     Trial::test(name, move || {
-        let stack = stack.ok_or_else(|| Failed::from("there is no stack"))?;
-        runtime().block_on(async { test(&Shop::on(&stack)).await });
+        let (stack, emulator) = up.ok_or_else(|| Failed::from("there is no stack"))?;
+        runtime().block_on(async { test(&Shop::on(&stack, &emulator)).await });
         Ok(())
     })
 }

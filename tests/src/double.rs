@@ -27,6 +27,8 @@ pub struct Double {
     pub queue_url: String,
     /// The URL of its dead-letter queue.
     pub dead_letters_url: String,
+    name: String,
+    mapping: String,
     kills: Arc<AtomicU32>,
 }
 
@@ -68,8 +70,20 @@ impl Double {
             "EventSourceArn": queue_arn, "FunctionName": name, "BatchSize": 10,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
         });
-        post(shop, "event-source-mappings/", &mapping).await;
-        Self { queue_url, dead_letters_url, kills }
+        let mapping = post(shop, "event-source-mappings/", &mapping).await;
+        let mapping = mapping["UUID"].as_str().expect("an id").to_owned();
+        Self { queue_url, dead_letters_url, name, mapping, kills }
+    }
+
+    /// Removes it from the emulator.
+    pub async fn remove(self, shop: &Shop) {
+        for path in [format!("event-source-mappings/{}", self.mapping), format!("functions/{}", self.name)] {
+            let answer = request(shop, Method::DELETE, &path).send().await.expect("an answer");
+            assert!(answer.status().is_success(), "{path}: {:?}", answer.text().await);
+        }
+        for url in [&self.queue_url, &self.dead_letters_url] {
+            shop.sqs.delete_queue().queue_url(url).send().await.expect("it is deleted");
+        }
     }
 
     /// How often it was killed.
@@ -103,9 +117,10 @@ async fn lambda(shop: &Shop, method: Method, path: &str) -> Value {
     request(shop, method, path).send().await.expect("an answer").json().await.expect("JSON")
 }
 
-async fn post(shop: &Shop, path: &str, body: &Value) {
+async fn post(shop: &Shop, path: &str, body: &Value) -> Value {
     let answer = request(shop, Method::POST, path).json(body).send().await.expect("an answer");
     assert!(answer.status().is_success(), "{path}: {:?}", answer.text().await);
+    answer.json().await.expect("JSON")
 }
 
 fn upstream(shop: &Shop) -> String {

@@ -3,9 +3,11 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test says by a panic what is wrong")]
 
 mod double;
+mod emulator;
 mod process;
 mod shop;
 
 pub use double::Double;
+pub use emulator::{Emulator, Gap};
 pub use process::{FunctionProcess, socket_of_caller};
-pub use shop::{Channel, Emulator, Item, Letter, SERVICES, Service, Shop, eventually};
+pub use shop::{Channel, Item, Letter, SERVICES, Service, Shop, eventually};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
-use orderflow_tests::{FunctionProcess, SERVICES, Shop};
+use orderflow_tests::{Emulator, FunctionProcess, SERVICES, Shop};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -77,7 +77,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     let stack = Box::pin(Stack::up(&options)).await?;
     let emulator = stack.emulator_pid().expect("an emulator of our own");
     proxy.may_kill_those_of(emulator);
-    let shop = Rc::new(Shop::on(&stack));
+    let shop = Rc::new(Shop::on(&stack, &Emulator::of(&stack).await));
     let saboteur =
         Rc::new(Saboteur::new(Rc::clone(&shop), Rc::clone(&weather), Rc::clone(&tally), rng.fork(), emulator));
     let run = Run {

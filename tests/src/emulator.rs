@@ -1,0 +1,102 @@
+//! What plays AWS for the tests, and all that they know of how it differs from AWS.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use orderflow_local::Stack;
+
+use crate::process::FunctionProcess;
+use crate::shop::Channel;
+
+/// What plays AWS.
+#[derive(Clone, Debug)]
+pub struct Emulator {
+    kind: Kind,
+    gaps: BTreeSet<Gap>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The one that `cargo local` starts.
+    MiniStack,
+    /// LocalStack, which was running before.
+    LocalStack,
+}
+
+/// Something that cannot be tried on an emulator, because it is not there or not as on AWS. A test asks for it, and
+/// leaves that one thing out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gap {
+    /// The gateway's own answers, of no function's.
+    GatewayAnswers,
+    /// A message that is nested ten thousand levels deep.
+    DeepNesting,
+    /// A function that is killed.
+    Kills,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GatewayAnswers => "the gateway's own answers: LocalStack has no templates for them",
+            Self::DeepNesting => {
+                "a message nested 10,000 levels deep: LocalStack reads each body before it invokes a function, and its \
+                 reader fails at this one"
+            }
+            Self::Kills => "a function that is killed: the functions are no processes of this machine",
+        })
+    }
+}
+
+impl Emulator {
+    /// What a stack runs on.
+    pub async fn of(stack: &Stack) -> Self {
+        let url = format!("{}/_ministack/ses/messages", stack.endpoint());
+        let own = reqwest::get(url).await.expect("an answer");
+        let kind = if own.status().is_success() { Kind::MiniStack } else { Kind::LocalStack };
+        let mut gaps = match kind {
+            Kind::MiniStack => BTreeSet::new(),
+            Kind::LocalStack => BTreeSet::from([Gap::GatewayAnswers, Gap::DeepNesting]),
+        };
+        // A function's name begins with the stack's, and one has answered before the stack was up.
+        let orders = stack.outputs().get("OrdersFunctionName").expect("a function");
+        let (stack_name, _) = orders.split_once("OrdersFunction").expect("a name that the stack has given");
+        if !FunctionProcess::all().iter().any(|process| process.function.starts_with(stack_name)) {
+            gaps.insert(Gap::Kills);
+        }
+        Self { kind, gaps }
+    }
+
+    /// Whether this has to be left out.
+    #[must_use]
+    pub fn lacks(&self, gap: Gap) -> bool {
+        self.gaps.contains(&gap)
+    }
+
+    /// All that has to be left out.
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter()
+    }
+
+    /// Whether it has no time for all that the tests do at once.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.kind == Kind::LocalStack
+    }
+
+    /// Whether a function gets the body of a message as it was sent. LocalStack reads what is JSON, and writes it anew:
+    /// the same value in another text.
+    pub(crate) fn keeps_texts(&self) -> bool {
+        self.kind == Kind::MiniStack
+    }
+
+    /// Where it shows the messages to people that it was given to send.
+    pub(crate) fn path_to(&self, channel: Channel) -> &'static str {
+        match (self.kind, channel) {
+            (Kind::MiniStack, Channel::Email) => "/_ministack/ses/messages",
+            (Kind::MiniStack, Channel::Sms) => "/_ministack/sns/sms-messages",
+            (Kind::LocalStack, Channel::Email) => "/_aws/ses",
+            (Kind::LocalStack, Channel::Sms) => "/_aws/sns/sms-messages",
+        }
+    }
+}

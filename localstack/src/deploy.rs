@@ -101,6 +101,7 @@ impl Deployment {
     pub(crate) async fn delete(&self, progress: Progress) -> Result<(), DeployError> {
         let step = progress.step("delete");
         step.at(format!("stack {}", self.name));
+        self.wait_for_rest().await?;
         self.client.delete_stack().stack_name(&self.name).send().await?;
         self.wait_for_deletion().await?;
         step.done(&format!("stack {}", self.name));
@@ -177,6 +178,19 @@ impl Deployment {
         Err(DeployError::TooSlow)
     }
 
+    /// Waits for the end of what an interrupted command has begun. AWS breaks it off to delete a stack; LocalStack goes
+    /// on with it, and what it then makes belongs to no stack.
+    async fn wait_for_rest(&self) -> Result<(), DeployError> {
+        let deadline = Instant::now() + LIMIT;
+        while Instant::now() < deadline {
+            match self.existing().await?.as_ref().and_then(Stack::stack_status) {
+                Some(status) if is_under_way(status.as_str()) => sleep(POLL).await,
+                _ => return Ok(()),
+            }
+        }
+        Err(DeployError::TooSlow)
+    }
+
     async fn wait_for_deletion(&self) -> Result<(), DeployError> {
         let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline {
@@ -247,6 +261,11 @@ fn outcome_of(status: &str) -> Option<bool> {
         status if status.ends_with("_IN_PROGRESS") => None,
         _ => Some(false),
     }
+}
+
+/// Whether something is being made. A change set that nobody has executed makes nothing.
+fn is_under_way(status: &str) -> bool {
+    status != "REVIEW_IN_PROGRESS" && outcome_of(status).is_none()
 }
 
 fn says_no_change(reason: Option<&str>) -> bool {
@@ -320,6 +339,7 @@ mod tests {
             ("UPDATE_ROLLBACK_COMPLETE", Some(false)),
         ] {
             assert_eq!(outcome_of(status), expected, "{status}");
+            assert_eq!(is_under_way(status), expected.is_none() && status != "REVIEW_IN_PROGRESS", "{status}");
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) async fn a_message_that_kills_its_function_ends_among_the_dead_letter
 }
 
 pub(crate) async fn orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it(shop: &Shop) {
-    if shop.emulator.lacks(Gap::Kills) {
+    if shop.emulator.lacks(Gap::Kills) || shop.emulator.lacks(Gap::Neighbours) {
         return;
     }
     let double = Double::killed_by("killer-of-neighbours", shop).await;

@@ -136,11 +136,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
     ]
 }
 
-fn trial(
-    up: Option<(&Arc<Stack>, &Emulator)>,
-    name: &str,
-    test: impl AsyncFn(&Shop) + Send + 'static,
-) -> Trial {
+fn trial(up: Option<(&Arc<Stack>, &Emulator)>, name: &str, test: impl AsyncFn(&Shop) + Send + 'static) -> Trial {
     let up = up.map(|(stack, emulator)| (Arc::clone(stack), emulator.clone()));
     Trial::test(name, move || {
         let (stack, emulator) = up.ok_or_else(|| Failed::from("there is no stack"))?;

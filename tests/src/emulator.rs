@@ -33,6 +33,8 @@ pub enum Gap {
     DeepNesting,
     /// A function that is killed.
     Kills,
+    /// Other orders in the batch of a function that is killed.
+    Neighbours,
 }
 
 impl fmt::Display for Gap {
@@ -44,6 +46,10 @@ impl fmt::Display for Gap {
                  reader fails at this one"
             }
             Self::Kills => "a function that is killed: the functions are no processes of this machine",
+            Self::Neighbours => {
+                "orders that share a batch with a message that kills its function: LocalStack gives a function one order \
+                 after the other, and where it dies at one, those behind it are not tried, and yet received once more"
+            }
         })
     }
 }
@@ -56,7 +62,7 @@ impl Emulator {
         let kind = if own.status().is_success() { Kind::MiniStack } else { Kind::LocalStack };
         let mut gaps = match kind {
             Kind::MiniStack => BTreeSet::new(),
-            Kind::LocalStack => BTreeSet::from([Gap::GatewayAnswers, Gap::DeepNesting]),
+            Kind::LocalStack => BTreeSet::from([Gap::GatewayAnswers, Gap::DeepNesting, Gap::Neighbours]),
         };
         // A function's name begins with the stack's, and one has answered before the stack was up.
         let orders = stack.outputs().get("OrdersFunctionName").expect("a function");

@@ -184,7 +184,8 @@ impl Shop {
     /// Whether a message is what was sent. On the way through a function its text may have changed, though not on AWS.
     fn is_same(&self, received: &str, sent: &str) -> bool {
         let value = |text| serde_json::from_str::<Value>(text).ok();
-        received == sent || !self.emulator.keeps_texts() && value(sent).is_some_and(|sent| value(received) == Some(sent))
+        received == sent
+            || !self.emulator.keeps_texts() && value(sent).is_some_and(|sent| value(received) == Some(sent))
     }
 
     /// Waits for the letter with that body, and sends it back from where it came, as an operator does: it is received,

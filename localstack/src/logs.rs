@@ -140,18 +140,15 @@ impl Logs {
             let binary = given.strip_prefix(&format!("/aws/lambda/{STACK}/"))?.to_owned();
             Some((binary, [given, format!("/aws/lambda/{}", function.function_name)]))
         });
-        let ours: BTreeMap<String, [String; 2]> = ours.collect();
-        let wanted: Vec<_> = match &self.function {
-            None => ours.into_iter().collect(),
-            Some(wanted) => match ours.get(wanted) {
-                Some(groups) => vec![(wanted.clone(), groups.clone())],
-                None => {
-                    let there = ours.into_keys().collect::<Vec<_>>().join(", ");
-                    return Err(LogsError::NoFunction { wanted: wanted.clone(), there });
-                }
-            },
-        };
-        let pairs = wanted.into_iter().flat_map(|(binary, groups)| groups.map(|group| (binary.clone(), group)));
+        let mut ours: BTreeMap<String, [String; 2]> = ours.collect();
+        if let Some(wanted) = &self.function {
+            if !ours.contains_key(wanted) {
+                let there = ours.into_keys().collect::<Vec<_>>().join(", ");
+                return Err(LogsError::NoFunction { wanted: wanted.clone(), there });
+            }
+            ours.retain(|binary, _| binary == wanted);
+        }
+        let pairs = ours.into_iter().flat_map(|(binary, groups)| groups.map(|group| (binary.clone(), group)));
         Ok(pairs.filter(|(_, group)| all.contains(group)).collect())
     }
 

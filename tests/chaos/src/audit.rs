@@ -64,6 +64,8 @@ pub(crate) enum Rule {
     MessageLost,
     /// A message is a dead letter for a good reason only.
     NeedlesslyDead,
+    /// A run shows something only if the sabotage has taken place.
+    NotTested,
 }
 
 /// A breach of a rule.

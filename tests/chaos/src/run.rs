@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
-use orderflow_tests::{Emulator, FunctionProcess, SERVICES, Shop};
+use orderflow_tests::{Emulator, SERVICES, Shop};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -91,8 +91,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
         arguments: arguments.clone(),
     };
     let shelves = run.prepare().await;
-    if FunctionProcess::of_group(emulator).is_empty() {
-        run.say("functions are found by /proc, as on Linux: here none is killed");
+    if !cfg!(target_os = "linux") {
+        run.say("functions are found by /proc: on this system none is killed");
     }
     weather.set(arguments.faults);
     let begin = Instant::now();
@@ -288,6 +288,30 @@ impl Run {
         sent
     }
 
+    /// What the run does not show.
+    fn untested(&self) -> Vec<String> {
+        let mut untested = Vec::new();
+        if let Some(unread) = self.proxy.unread() {
+            untested.push(format!("the proxy does not understand {unread}: such calls never failed"));
+        }
+        // So many orders always meet some of each.
+        if self.arguments.orders.get() >= 100 {
+            let Arguments { faults, kills_per_minute, .. } = self.arguments;
+            let has_processes = cfg!(target_os = "linux");
+            for (kind, is_expected) in [
+                (Kind::Kill, kills_per_minute >= 1.0 && has_processes),
+                (Kind::Fault, faults > 0.0),
+                (Kind::Duplicate, true),
+                (Kind::Poison, true),
+            ] {
+                if is_expected && self.tally.total(kind) == 0 {
+                    untested.push(format!("there was no {kind:?}"));
+                }
+            }
+        }
+        untested
+    }
+
     async fn judge(&self, letters: Vec<Letter>, asked: &Asked, times: Times) -> Outcome {
         self.say("all is quiet: the audit");
         let books = Books::read(&self.shop, letters).await;
@@ -297,10 +321,11 @@ impl Run {
             order: None,
             detail: format!("more of {sku} was promised at some moment than there was"),
         }));
-        if let Some(unread) = self.proxy.unread() {
-            let detail = format!("the proxy does not understand {unread}: nothing happened to such calls");
-            violations.push(Violation { rule: Rule::WrongAnswer, order: None, detail });
-        }
+        violations.extend(self.untested().into_iter().map(|detail| Violation {
+            rule: Rule::NotTested,
+            order: None,
+            detail,
+        }));
         for end in ends(&books) {
             let name = match end {
                 End::Open => "open, with a dead letter".to_owned(),

@@ -51,7 +51,7 @@ async fn cancel_while_it_is_charged(shop: &Shop, id: &str) {
 pub(crate) async fn an_order_that_is_cancelled_while_it_is_booked_is_voided(shop: &Shop) {
     shop.stock("booked", 5).await;
     let mut slow = order("booked", 2, "pm_card_visa");
-    slow["shippingAddress"]["postalCode"] = json!("SIM-UNAVAILABLE-4");
+    slow["shippingAddress"]["postalCode"] = json!("SIM-UNAVAILABLE-9");
     let id = shop.order(&slow).await;
     shop.wait_for(&id, "paid").await;
     let reply = shop.api.cancel_order(&id).await.expect("an answer");

@@ -91,6 +91,9 @@ struct Up {
     /// Build the functions as for AWS; the first time takes minutes
     #[arg(long)]
     release: bool,
+    /// Deploy what `sam build` has made for this machine's processor, by `sam deploy`; nothing is compiled
+    #[arg(long, conflicts_with = "release")]
+    sam: bool,
     /// Deploy to an emulator that is already running, such as LocalStack, and return
     #[arg(long, value_name = "URL", conflicts_with = "port")]
     endpoint: Option<Endpoint>,
@@ -172,6 +175,7 @@ impl Up {
             port: self.port.map_or(PortChoice::UsualOrFree, PortChoice::Given),
             endpoint: self.endpoint.clone(),
             profile: if self.release { Profile::Release } else { Profile::Debug },
+            sam: self.sam,
             ..Options::default()
         }
     }
@@ -298,6 +302,7 @@ mod tests {
         assert!(parse("up --endpoint http://localhost:4566 --port 4567").is_err());
         assert!(parse("up --endpoint http://sqs.us-east-1.amazonaws.com").is_err());
         assert!(parse("up --port 70000").is_err());
+        assert!(parse("up --sam --release").is_err());
         assert!(parse("up --port 4567 --detach --release").is_ok());
     }
 

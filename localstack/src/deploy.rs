@@ -71,14 +71,14 @@ impl Deployment {
         Self { client: Client::new(sdk), name: name.into() }
     }
 
-    /// Creates the stack or updates it; its outputs.
+    /// Creates the stack or updates it.
     pub(crate) async fn deploy(
         &self,
         template_url: &str,
         parameters: &BTreeMap<String, String>,
         resource_count: usize,
         progress: Progress,
-    ) -> Result<BTreeMap<String, String>, DeployError> {
+    ) -> Result<(), DeployError> {
         let step = progress.step("deploy");
         step.at("change set");
         let kind = self.kind_of_change().await?;
@@ -88,13 +88,21 @@ impl Deployment {
             self.client.execute_change_set().change_set_name(&change_set).send().await?;
             self.wait_for_stack(resource_count, &step).await?;
         }
-        let outputs = outputs_of(&self.stack().await?);
         step.done(&match (changed, kind) {
             (false, _) => "nothing has changed".to_owned(),
             (true, ChangeSetType::Create) => format!("stack {}: {resource_count} resources created", self.name),
             (true, _) => format!("stack {} updated", self.name),
         });
-        Ok(outputs)
+        Ok(())
+    }
+
+    /// What the stack tells about itself.
+    pub(crate) async fn outputs(&self) -> Result<BTreeMap<String, String>, DeployError> {
+        let stack = self.stack().await?;
+        let pairs = stack.outputs().iter();
+        Ok(pairs
+            .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
+            .collect())
     }
 
     /// Deletes the stack and waits until it is gone.
@@ -297,11 +305,6 @@ fn is_own_failure(event: &StackEvent) -> bool {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn outputs_of(stack: &Stack) -> BTreeMap<String, String> {
-    let pairs = stack.outputs().iter();
-    pairs.filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::port::PortError;
 use crate::publish::PublishError;
 use crate::python::PythonError;
 use crate::ready::ReadyError;
+use crate::sam::SamError;
 use crate::template::TemplateError;
 
 /// Why the local stack does not do what it was asked for.
@@ -43,6 +44,9 @@ pub enum Error {
     /// No stack.
     #[error(transparent)]
     Deploy(#[from] DeployError),
+    /// No stack, says SAM.
+    #[error(transparent)]
+    Sam(#[from] SamError),
     /// No stack as the template says it.
     #[error(transparent)]
     Gap(#[from] GapError),

@@ -20,6 +20,7 @@ use crate::port::PortChoice;
 use crate::progress::Progress;
 use crate::python::Python;
 use crate::ready;
+use crate::sam::{self, SamBuild};
 use crate::template::Template;
 use crate::workspace::Workspace;
 
@@ -40,6 +41,8 @@ pub struct Options {
     pub name: String,
     /// How the functions are compiled.
     pub profile: Profile,
+    /// Nothing is compiled: what `sam build` has left in `.aws-sam/build` is deployed, by `sam deploy`.
+    pub sam: bool,
     /// Who is told how far it is.
     pub progress: Progress,
     /// The template's parameters; one that it does not declare is left out.
@@ -57,6 +60,7 @@ impl Default for Options {
             detour: None,
             name: STACK.to_owned(),
             profile: Profile::default(),
+            sam: false,
             progress: Progress::default(),
             parameters: local_parameters(),
             home: Workspace::of_this_crate().local_dir(),
@@ -74,8 +78,7 @@ impl Options {
 
 /// This machine's processor, and waits short enough to be watched.
 fn local_parameters() -> BTreeMap<String, String> {
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-    let parameters = [("Architecture", architecture), ("MaxBackoffSeconds", "4")];
+    let parameters = [("Architecture", sam::HOST), ("MaxBackoffSeconds", "4")];
     parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
@@ -246,33 +249,53 @@ impl Stack {
     }
 }
 
-/// The template and the functions' binaries.
+/// The template and the functions' code.
 struct Built {
     template: Template,
-    /// The binary of each function, by its logical id.
-    binaries: BTreeMap<String, String>,
-    executables: BTreeMap<String, PathBuf>,
+    code: Code,
+}
+
+enum Code {
+    /// Made by cargo.
+    Binaries {
+        /// The binary of each function, by its logical id.
+        binaries: BTreeMap<String, String>,
+        executables: BTreeMap<String, PathBuf>,
+    },
+    /// Made by SAM.
+    Sam(SamBuild),
 }
 
 impl Built {
     async fn build(workspace: &Workspace, options: &Options) -> Result<Self, Error> {
         let template = Template::read(&workspace.template())?;
         let binaries = template.binaries()?;
-        let names: BTreeSet<&str> = binaries.values().map(String::as_str).collect();
-        let executables = build::build(workspace, &names, options.profile, options.progress).await?;
-        Ok(Self { template, binaries, executables })
+        let code = if options.sam {
+            Code::Sam(SamBuild::of(workspace, binaries.keys())?)
+        } else {
+            let names: BTreeSet<&str> = binaries.values().map(String::as_str).collect();
+            let executables = build::build(workspace, &names, options.profile, options.progress).await?;
+            Code::Binaries { binaries, executables }
+        };
+        Ok(Self { template, code })
     }
 
     /// Uploads and deploys it; the stack's outputs once everything works.
     async fn deploy(&self, endpoint: &Endpoint, options: &Options) -> Result<BTreeMap<String, String>, Error> {
-        let Self { template, binaries, executables } = self;
-        let package =
-            package::upload(endpoint, &options.name, template, binaries, executables, options.progress).await?;
+        let Self { template, code } = self;
         let parameters = declared(template, &options.parameters);
         let sdk = endpoint.sdk_config();
-        let raw = Deployment::new(&sdk, &options.name)
-            .deploy(&package.template_url, &parameters, template.resource_count(), options.progress)
-            .await?;
+        let deployment = Deployment::new(&sdk, &options.name);
+        match code {
+            Code::Binaries { binaries, executables } => {
+                let package =
+                    package::upload(endpoint, &options.name, template, binaries, executables, options.progress).await?;
+                let resource_count = template.resource_count();
+                deployment.deploy(&package.template_url, &parameters, resource_count, options.progress).await?;
+            }
+            Code::Sam(build) => build.deploy(endpoint, &options.name, &parameters, options.progress).await?,
+        }
+        let raw = deployment.outputs().await?;
         gaps::fill(endpoint, &sdk, template, &raw).await?;
         self.verify_sender(&sdk, &parameters).await?;
         let outputs = Outputs::new(raw.clone(), endpoint);

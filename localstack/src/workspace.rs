@@ -22,6 +22,11 @@ impl Workspace {
         self.root.join("template.yaml")
     }
 
+    /// Where `sam build` leaves what it has made.
+    pub(crate) fn sam_build(&self) -> PathBuf {
+        self.root.join(".aws-sam/build")
+    }
+
     /// Everything that the local stack keeps on disk; git ignores it.
     pub(crate) fn local_dir(&self) -> PathBuf {
         self.root.join(".local")

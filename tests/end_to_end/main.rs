@@ -2,7 +2,8 @@
 //!
 //! The stack is brought up once; every test has orders and goods of its own, and all of them run side by side. It runs
 //! on an emulator of its own, or, with `ORDERFLOW_ENDPOINT=http://localhost:4566`, on the one that listens there, beside
-//! whatever else that one has; there it is deleted in the end.
+//! whatever else that one has; there it is deleted in the end. The functions are built for it, or, with `ORDERFLOW_SAM=1`,
+//! those that `sam build` has made, deployed by `sam deploy`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
@@ -55,8 +56,14 @@ fn endpoint() -> Option<Endpoint> {
     Some(url.parse().expect("ORDERFLOW_ENDPOINT is the URL of an emulator"))
 }
 
+/// Whether what `sam build` has made is to be deployed.
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment where to run")]
+fn is_built_by_sam() -> bool {
+    std::env::var_os("ORDERFLOW_SAM").is_some()
+}
+
 async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack>, Emulator), Error> {
-    let mut options = Options::apart(home);
+    let mut options = Options { sam: is_built_by_sam(), ..Options::apart(home) };
     if let Some(endpoint) = endpoint {
         // A run that was interrupted has left its orders there.
         Stack::delete(endpoint, STACK, Progress::Silent).await?;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::deploy::STACK;
 use crate::endpoint::{Endpoint, REGION};
 use crate::program::run;
 use crate::progress::Progress;

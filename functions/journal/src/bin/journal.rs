@@ -13,7 +13,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Some((queue?, table?))
     });
     let (queue, table) = settings?;
-    let aws = sdk_config()?;
+    let aws = sdk_config().await?;
     let journal = Journal::new(DynamoJournal::new(aws_sdk_dynamodb::Client::new(&aws), table), System);
     let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
     serve(Batch::new(journal, sqs, System, queue)).await

@@ -9,8 +9,9 @@ use orderflow_contracts::{OrderId, PaymentId, ShipmentId, Time};
 use orderflow_tests::Service;
 use serde_json::Value;
 
-use crate::books::{Booking, Books, Charge, Fact, LEDGERS, Row, Shelf};
+use crate::books::{Booking, Books, Charge, Fact, LEDGERS, Shelf};
 use crate::customer::{Cancelled, Customer};
+use crate::order::{End, Order, by_customer, orders};
 use crate::plan::Plan;
 use crate::saboteur::Sent;
 
@@ -87,28 +88,6 @@ impl fmt::Display for Violation {
     }
 }
 
-/// How an order ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// It has not.
-    Open,
-    Shipped,
-    /// And why.
-    Cancelled(String),
-}
-
-/// All that is on record about one order.
-#[derive(Debug)]
-pub(crate) struct Order<'a> {
-    id: &'a str,
-    /// By service, each by version.
-    rows: BTreeMap<Service, Vec<&'a Row>>,
-    charge: Option<&'a Charge>,
-    booking: Option<&'a Booking>,
-    /// The services that have a permanent dead letter about it.
-    dead: BTreeSet<Service>,
-}
-
 /// Everything that is wrong.
 pub(crate) fn audit(books: &Books, asked: &Asked) -> Vec<Violation> {
     let mut auditor = Auditor { violations: Vec::new() };
@@ -132,115 +111,6 @@ pub(crate) fn audit(books: &Books, asked: &Asked) -> Vec<Violation> {
         auditor.find(Rule::MessageLost, None, format!("{waiting} messages are still in {queue}"));
     }
     auditor.violations
-}
-
-/// How each order ended.
-pub(crate) fn ends(books: &Books) -> Vec<End> {
-    orders(books).values().map(Order::end).collect()
-}
-
-fn orders(books: &Books) -> BTreeMap<&str, Order<'_>> {
-    let mut orders = BTreeMap::<&str, Order<'_>>::new();
-    for (service, rows) in &books.rows {
-        for row in rows {
-            let order = orders.entry(&row.order).or_insert_with(|| Order::new(&row.order, books));
-            order.rows.entry(service).or_default().push(row);
-        }
-    }
-    for rows in orders.values_mut().flat_map(|order| order.rows.values_mut()) {
-        rows.sort_by_key(|row| row.version);
-    }
-    let published: BTreeSet<&str> = books.journal.iter().map(|fact| fact.id.as_str()).collect();
-    for letter in books.letters.iter().filter(|letter| letter.is_permanent()) {
-        // Poison names orders, too, but no such event was ever published.
-        if let Some(fact) = letter.fact()
-            && let Some(order) = orders.get_mut(fact.subject.as_str())
-            && published.contains(fact.id.as_str())
-        {
-            order.dead.insert(letter.service);
-        }
-    }
-    orders
-}
-
-/// The orders of each customer.
-fn by_customer<'a>(orders: &BTreeMap<&'a str, Order<'a>>) -> BTreeMap<&'a str, Vec<&'a str>> {
-    let mut by_customer = BTreeMap::<&str, Vec<&str>>::new();
-    for order in orders.values() {
-        if let Some(customer) = order.customer() {
-            by_customer.entry(customer).or_default().push(order.id);
-        }
-    }
-    by_customer
-}
-
-impl<'a> Order<'a> {
-    fn new(id: &'a str, books: &'a Books) -> Self {
-        let ids = OrderId::new(id).ok().map(|id| (PaymentId::of(&id).to_string(), ShipmentId::of(&id).to_string()));
-        let (charge, booking) = ids
-            .map_or((None, None), |(payment, shipment)| (books.charges.get(&payment), books.bookings.get(&shipment)));
-        Self { id, rows: BTreeMap::new(), charge, booking, dead: BTreeSet::new() }
-    }
-
-    fn rows_of(&self, service: Service) -> &[&'a Row] {
-        self.rows.get(service).map_or(&[], Vec::as_slice)
-    }
-
-    /// All events that were committed about it.
-    fn facts(&self) -> impl Iterator<Item = &'a Fact> {
-        self.rows.values().flatten().flat_map(|row| &row.events)
-    }
-
-    fn told(&self, kind: &str) -> Vec<&'a Fact> {
-        self.facts().filter(|fact| fact.kind == kind).collect()
-    }
-
-    fn has_told(&self, kind: &str) -> bool {
-        self.facts().any(|fact| fact.kind == kind)
-    }
-
-    /// Whether a service has changed something because of an event of that type.
-    fn has_acted(&self, service: Service, kind: &str) -> bool {
-        self.rows_of(service).iter().any(|row| row.cause.kind == kind)
-    }
-
-    /// Who has ordered: the first row has the order in it, be it as an event or as a change.
-    fn customer(&self) -> Option<&'a str> {
-        let row = self.rows_of("Orders").first()?;
-        let told = row.events.iter().find_map(|fact| fact.json.pointer("/data/customer/id"));
-        // The change has one name in each version of it.
-        let change = || row.change.as_object()?.values().find_map(|change| change.pointer("/order/customer/id"));
-        told.or_else(change)?.as_str()
-    }
-
-    fn end(&self) -> End {
-        let mut end = End::Open;
-        for row in self.rows_of("Orders") {
-            if end != End::Open {
-                break;
-            }
-            if row.cause.kind == "ShipmentCreated" {
-                end = End::Shipped;
-            }
-            if let Some(cancelled) = row.events.iter().find(|fact| fact.kind == "OrderCancelled") {
-                end = End::Cancelled(cancelled.json["data"]["reason"].as_str().unwrap_or_default().to_owned());
-            }
-        }
-        end
-    }
-
-    fn is_cancelled(&self) -> bool {
-        matches!(self.end(), End::Cancelled(_))
-    }
-
-    /// What it has set aside, and whether that has left or is back.
-    fn goods(&self) -> (Vec<(&'a str, i64)>, bool, bool) {
-        let reserved = self.told("InventoryReserved");
-        let lines = reserved.first().and_then(|fact| fact.json["data"]["lines"].as_array()).into_iter().flatten();
-        let line = |line: &'a Value| Some((line["sku"].as_str()?, line["quantity"].as_i64()?));
-        let has_left = self.has_acted("Inventory", "ShipmentCreated");
-        (lines.filter_map(line).collect(), has_left, self.has_told("InventoryReleased"))
-    }
 }
 
 struct Auditor {

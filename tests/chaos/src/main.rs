@@ -15,6 +15,7 @@ mod books;
 mod call;
 mod cli;
 mod customer;
+mod order;
 mod plan;
 mod poison;
 mod proxy;

@@ -13,10 +13,11 @@ use orderflow_tests::{Emulator, SERVICES, Shop};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::audit::{Asked, End, Rule, Violation, audit, ends};
+use crate::audit::{Asked, Rule, Violation, audit};
 use crate::books::{Books, Letter, shelves};
 use crate::cli::Arguments;
 use crate::customer::{Customer, Means};
+use crate::order::{End, ends};
 use crate::plan::{self, Plan};
 use crate::proxy::Proxy;
 use crate::report::{self, Line, Times};

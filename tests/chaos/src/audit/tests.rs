@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::books::{Cause, Letter};
+use crate::books::{Cause, Letter, Row};
+use crate::order::ends;
 use crate::plan::{Entrance, Repeat};
 use crate::poison::Poison;
 

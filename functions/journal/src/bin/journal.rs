@@ -1,8 +1,8 @@
 //! The queue consumer of the journal.
 
-use orderflow_consumer::aws::{SqsQueue, System, sdk_config};
+use orderflow_consumer::aws::{System, consume, sdk_config};
 use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::{Batch, serve, telemetry};
+use orderflow_consumer::telemetry;
 use orderflow_journal::{DynamoJournal, Journal};
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,6 +15,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let (queue, table) = settings?;
     let aws = sdk_config().await?;
     let journal = Journal::new(DynamoJournal::new(aws_sdk_dynamodb::Client::new(&aws), table), System);
-    let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
-    serve(Batch::new(journal, sqs, System, queue)).await
+    consume(queue, journal, &aws).await
 }

@@ -1,8 +1,8 @@
 //! The queue consumer of notification.
 
-use orderflow_consumer::aws::{DynamoLeases, DynamoLog, SqsQueue, System, sdk_config};
+use orderflow_consumer::aws::{DynamoLeases, DynamoLog, System, consume, sdk_config};
 use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::{Batch, Ledger, Process, serve, telemetry};
+use orderflow_consumer::{Ledger, Process, telemetry};
 use orderflow_notification::aws::{SesMailer, SnsSms};
 use orderflow_notification::domain::Notification;
 use orderflow_notification::messenger::Messenger;
@@ -26,6 +26,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     );
     let ledger = Ledger::new(DynamoLog::new(dynamo, table), System);
     let process = Process::<Notification, _, _, _>::new(ledger, messenger);
-    let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
-    serve(Batch::new(process, sqs, System, queue)).await
+    consume(queue, process, &aws).await
 }

@@ -1,8 +1,8 @@
 //! The queue consumer of the orders service: what the other services say of an order.
 
-use orderflow_consumer::aws::{DynamoLog, SqsQueue, System, sdk_config};
+use orderflow_consumer::aws::{DynamoLog, System, consume, sdk_config};
 use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::{Batch, Ledger, NoEffects, Process, serve, telemetry};
+use orderflow_consumer::{Ledger, NoEffects, Process, telemetry};
 use orderflow_orders::Orders;
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,6 +16,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let aws = sdk_config().await?;
     let ledger = Ledger::new(DynamoLog::new(aws_sdk_dynamodb::Client::new(&aws), table), System);
     let process = Process::<Orders, _, _, _>::new(ledger, NoEffects);
-    let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
-    serve(Batch::new(process, sqs, System, queue)).await
+    consume(queue, process, &aws).await
 }

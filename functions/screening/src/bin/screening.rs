@@ -1,8 +1,8 @@
 //! The queue consumer of the screening service.
 
-use orderflow_consumer::aws::{DynamoLog, SqsQueue, System, sdk_config};
+use orderflow_consumer::aws::{DynamoLog, System, consume, sdk_config};
 use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::{Batch, Ledger, Process, serve, telemetry};
+use orderflow_consumer::{Ledger, Process, telemetry};
 use orderflow_screening::domain::Screening;
 use orderflow_screening::sightings::{DynamoSightings, Hands};
 
@@ -19,6 +19,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
     let hands = Hands::new(DynamoSightings::new(dynamo.clone(), sightings_table));
     let process = Process::<Screening, _, _, _>::new(Ledger::new(DynamoLog::new(dynamo, table), System), hands);
-    let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
-    serve(Batch::new(process, sqs, System, queue)).await
+    consume(queue, process, &aws).await
 }

@@ -1,8 +1,8 @@
 //! The queue consumer of the shipping service.
 
-use orderflow_consumer::aws::{DynamoLog, SqsQueue, System, sdk_config};
+use orderflow_consumer::aws::{DynamoLog, System, consume, sdk_config};
 use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::{Batch, Ledger, Process, serve, telemetry};
+use orderflow_consumer::{Ledger, Process, telemetry};
 use orderflow_shipping::domain::Shipping;
 use orderflow_shipping::hands::Hands;
 use orderflow_shipping::simulation::{DynamoRegister, Simulation};
@@ -21,6 +21,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let carrier = Simulation::new(DynamoRegister::new(dynamo.clone(), carrier_table), System);
     let ledger = Ledger::new(DynamoLog::new(dynamo, table), System);
     let process = Process::<Shipping, _, _, _>::new(ledger, Hands::new(carrier));
-    let sqs = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), &queue.queue_url, &queue.dead_letter_queue_url);
-    serve(Batch::new(process, sqs, System, queue)).await
+    consume(queue, process, &aws).await
 }

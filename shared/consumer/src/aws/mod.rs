@@ -16,7 +16,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 
 pub use dynamo::{DynamoLeases, DynamoLog, put_if, update_if};
-pub use queue::{SqsDeadLetters, SqsQueue};
+pub use queue::{SqsDeadLetters, SqsQueue, consume};
 pub use system::System;
 
 use crate::failure::{Failure, Kind};

@@ -1,13 +1,30 @@
 //! A consumer's queue and its dead-letter queue, on SQS.
 
+use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue};
 
-use super::classify;
+use super::{System, classify};
+use crate::batch::{Batch, Handle, serve};
+use crate::config::QueueSettings;
 use crate::failure::{Failure, Outcome};
 use crate::park::{Attribute, Letter};
 use crate::port::{DeadLetters, Visibility};
+
+/// Handles the messages of a queue until Lambda ends the process: what a consumer's `main` comes to.
+///
+/// # Errors
+///
+/// The Lambda Runtime API cannot be reached.
+pub async fn consume(
+    settings: QueueSettings,
+    handler: impl Handle,
+    aws: &SdkConfig,
+) -> Result<(), lambda_runtime::Error> {
+    let queue = SqsQueue::new(Client::new(aws), &settings.queue_url, &settings.dead_letter_queue_url);
+    serve(Batch::new(handler, queue, System, settings)).await
+}
 
 /// A queue and its dead-letter queue.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
 mod agreement;
+mod cloudevents;
 mod compatibility;
 mod golden;
 mod places;
@@ -40,6 +41,10 @@ fn trials() -> Vec<Trial> {
         agreement:
             the_schemas_take_the_data_that_the_decoder_takes,
             the_schema_takes_the_attributes_that_the_decoder_takes;
+        cloudevents:
+            every_event_is_what_the_specification_says,
+            every_event_survives_the_official_sdk,
+            an_event_that_the_official_sdk_has_made_is_one_of_ours;
         compatibility:
             a_change_that_harms_nobody_is_none,
             a_change_that_harms_somebody_says_whom_and_what_to_do;

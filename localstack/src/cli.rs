@@ -15,7 +15,7 @@ use crate::logs::Logs;
 use crate::outputs::Outputs;
 use crate::port::PortChoice;
 use crate::progress::Progress;
-use crate::publish::Draft;
+use crate::publish::{Check, Draft};
 use crate::signals::Signals;
 use crate::stack::{Options, Stack};
 use crate::terminal::{bad, faint, strong};
@@ -50,6 +50,9 @@ enum Command {
     Publish {
         /// A file with the event as JSON, or - for standard input
         file: PathBuf,
+        /// Publish it even if no service would take it
+        #[arg(long)]
+        unchecked: bool,
         #[command(flatten)]
         which: Which,
     },
@@ -129,8 +132,9 @@ impl Cli {
             None => everything(&mut signals).await,
             Some(Command::Up(up)) => up.execute(&mut signals).await,
             Some(Command::Outputs { json, which }) => show_outputs(&which.outputs()?, json),
-            Some(Command::Publish { file, which }) => {
-                signals.unless_asked_to_end(publish(file, which.outputs()?)).await
+            Some(Command::Publish { file, unchecked, which }) => {
+                let check = if unchecked { Check::Nothing } else { Check::Contract };
+                signals.unless_asked_to_end(publish(file, check, which.outputs()?)).await
             }
             Some(Command::Watch { order, json, which }) => {
                 Watch { order, json }.run(&which.outputs()?, &mut signals).await
@@ -222,8 +226,8 @@ fn home() -> Home {
     Home::at(Workspace::of_this_crate().local_dir())
 }
 
-async fn publish(file: PathBuf, outputs: Outputs) -> Result<(), Error> {
-    let draft = Draft::read(&file)?;
+async fn publish(file: PathBuf, check: Check, outputs: Outputs) -> Result<(), Error> {
+    let draft = Draft::read(&file, check)?;
     let said = format!("Published {} of {}.", draft.id, draft.subject);
     let endpoint: Endpoint = outputs.get("Endpoint").unwrap_or_default().parse()?;
     draft.publish(&endpoint.sdk_config(), &outputs).await?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
 use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata};
+use orderflow_contracts::{Event, Fault, Faults};
 use serde_json::Value;
 
 use crate::outputs::Outputs;
@@ -26,6 +27,9 @@ pub enum PublishError {
     /// It holds other JSON.
     #[error("the event is not a JSON object")]
     NotAnObject,
+    /// The services would not take it. Has everything that is wrong with it.
+    #[error("no service would take the event; --unchecked publishes it nonetheless{}", listed(.0))]
+    Invalid(Faults),
     /// SNS needs this attribute to order events and to recognise a repetition.
     #[error("the event has no `{0}`, which must be a text that is not empty")]
     Without(&'static str),
@@ -37,7 +41,25 @@ pub enum PublishError {
     Refused(String),
 }
 
-/// A message to the topic: the text as it came, so that odd events can be tried, too.
+/// Each fault on a line of its own, after its place in the event.
+fn listed(faults: &Faults) -> String {
+    let line = |fault: &Fault| {
+        let place = if fault.pointer.is_empty() { "the event" } else { &fault.pointer };
+        format!("\n  {place}  {}", fault.detail)
+    };
+    faults.as_slice().iter().map(line).collect()
+}
+
+/// Whether an event is looked at before it is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// It has to be one that the services take.
+    Contract,
+    /// Anything goes that SNS takes, so that odd events can be tried, too.
+    Nothing,
+}
+
+/// A message to the topic: the text as it came.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Draft {
     text: String,
@@ -47,15 +69,20 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// From a file, or from standard input if it is named `-`.
-    pub(crate) fn read(path: &Path) -> Result<Self, PublishError> {
+    pub(crate) fn read(path: &Path, check: Check) -> Result<Self, PublishError> {
         let text = if path == Path::new("-") { io::read_to_string(io::stdin()) } else { read_file(path) };
-        text.map_err(|source| PublishError::Read { path: path.to_owned(), source }).and_then(Self::parse)
+        text.map_err(|source| PublishError::Read { path: path.to_owned(), source })
+            .and_then(|text| Self::parse(text, check))
     }
 
-    fn parse(text: String) -> Result<Self, PublishError> {
+    fn parse(text: String, check: Check) -> Result<Self, PublishError> {
         let event: Value = serde_json::from_str(&text).map_err(PublishError::NotJson)?;
         if !event.is_object() {
             return Err(PublishError::NotAnObject);
+        }
+        let faults = Event::faults(&event);
+        if check == Check::Contract && !faults.is_empty() {
+            return Err(PublishError::Invalid(faults));
         }
         let (id, subject) = (required(&event, "id")?, required(&event, "subject")?);
         Ok(Self { text, id, subject })
@@ -91,7 +118,7 @@ mod tests {
     #[test]
     fn an_event_is_published_as_it_was_written() {
         let text = r#"{ "id": "1", "subject": "ord_1", "odd":  true }"#;
-        let draft = Draft::parse(text.to_owned()).unwrap();
+        let draft = Draft::parse(text.to_owned(), Check::Nothing).unwrap();
         assert_eq!(draft, Draft { text: text.to_owned(), id: "1".to_owned(), subject: "ord_1".to_owned() });
     }
 
@@ -104,7 +131,26 @@ mod tests {
             (r#"{"id": 1, "subject": "ord_1"}"#, "the event has no `id`, which must be a text that is not empty"),
             (r#"{"id": "1", "subject": ""}"#, "the event has no `subject`, which must be a text that is not empty"),
         ] {
-            assert_eq!(Draft::parse(text.to_owned()).unwrap_err().to_string(), expected, "{text}");
+            assert_eq!(Draft::parse(text.to_owned(), Check::Nothing).unwrap_err().to_string(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn an_event_that_no_service_would_take_is_not_published_and_every_fault_is_told() {
+        let good = include_str!("../examples/order-created.json");
+        assert_eq!(Draft::parse(good.to_owned(), Check::Contract).unwrap().subject, "web-17");
+        let mut event: Value = serde_json::from_str(good).unwrap();
+        event["time"] = "yesterday".into();
+        event["data"]["lines"][0]["quantity"] = 0.into();
+        event["data"]["customer"]["name"].take();
+        let refused = Draft::parse(event.to_string(), Check::Contract).unwrap_err().to_string();
+        let expected = [
+            "no service would take the event; --unchecked publishes it nonetheless",
+            "  /time  must be a time of RFC 3339 in UTC",
+            "  /data/customer/name  is required",
+            "  /data/lines/0/quantity  must be a whole number from 1 to 9999",
+        ];
+        assert_eq!(refused, expected.join("\n"));
+        assert_eq!(Draft::parse(event.to_string(), Check::Nothing).unwrap().subject, "web-17");
     }
 }

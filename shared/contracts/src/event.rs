@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::context::{Context, Envelope, Wire};
-use crate::read::Faults;
+use crate::read::{Faults, Node, Read};
 use crate::text::Source;
 use crate::types::{EventType, Payload};
 
@@ -34,22 +34,52 @@ impl Event {
     /// Why the document is not such an event.
     pub fn from_value(document: &Value) -> Result<Self, DecodeError> {
         let Envelope { context, kind, schema } = Envelope::from_value(document).map_err(DecodeError::NotCloudEvent)?;
-        let kind = EventType::named(&kind).ok_or(DecodeError::UnknownType(kind))?;
-        let Some(version) = kind.version_named(&schema) else {
-            return Err(DecodeError::UnknownSchema { kind, schema });
-        };
-        if version > kind.newest_version() {
-            return Err(DecodeError::LaterVersion { kind, version });
-        }
-        if kind.source().is_some_and(|source| source != context.source) {
+        let (kind, version) = version_of(&kind, &schema)?;
+        if !counts_from(kind, context.source.as_str()) {
             return Err(DecodeError::WrongSource { kind, said_by: context.source });
         }
-        let read = Payload::read(kind, version, &document["data"]);
-        let data = read.ok_or(DecodeError::UnknownSchema { kind, schema })?.map_err(DecodeError::InvalidData)?;
+        let mut faults = Faults::default();
+        let data = match Payload::read(kind, version, &Node::root(&document["data"]), &mut faults) {
+            Some(data) if faults.is_empty() => data,
+            _ => return Err(DecodeError::InvalidData(faults)),
+        };
         if data.order_id() != &context.subject {
             return Err(DecodeError::SubjectDiffers);
         }
         Ok(Self { context, data })
+    }
+
+    /// Everything that is wrong with a document, each with its place in it: nothing, if it is an event. For those who
+    /// mend it; [`Event::from_value`] says as much as is needed to give it up.
+    #[must_use]
+    pub fn faults(document: &Value) -> Faults {
+        let (root, mut faults) = (Node::root(document), Faults::default());
+        Envelope::read(&root, &mut faults);
+        let text = |name: &str| document.get(name).and_then(Value::as_str);
+        let (Some(kind), Some(schema)) = (text("type"), text("dataschema")) else { return faults };
+        let mut add = |name: &str, error: &DecodeError| faults.add(&root.field(name), error.to_string());
+        let (kind, version) = match version_of(kind, schema) {
+            Ok(known) => known,
+            Err(error @ DecodeError::UnknownType(_)) => {
+                add("type", &error);
+                return faults;
+            }
+            Err(error) => {
+                add("dataschema", &error);
+                return faults;
+            }
+        };
+        if let Some(said_by) = text("source").and_then(|source| Source::new(source).ok())
+            && !counts_from(kind, said_by.as_str())
+        {
+            add("source", &DecodeError::WrongSource { kind, said_by });
+        }
+        Payload::read(kind, version, &root.field("data"), &mut faults);
+        let (subject, order_id) = (text("subject"), document["data"]["orderId"].as_str());
+        if subject.is_some() && order_id.is_some() && subject != order_id {
+            faults.add(&root.field("subject"), "is not data.orderId");
+        }
+        faults
     }
 
     /// What kind of fact it is.
@@ -57,6 +87,20 @@ impl Event {
     pub fn kind(&self) -> EventType {
         self.data.kind()
     }
+}
+
+/// The type and the version of an event's data.
+fn version_of(kind: &str, schema: &str) -> Result<(EventType, u32), DecodeError> {
+    let kind = EventType::named(kind).ok_or_else(|| DecodeError::UnknownType(kind.to_owned()))?;
+    match kind.version_named(schema) {
+        Some(version) if kind.versions().contains(&version) => Ok((kind, version)),
+        Some(version) if version > kind.newest_version() => Err(DecodeError::LaterVersion { kind, version }),
+        _ => Err(DecodeError::UnknownSchema { kind, schema: schema.to_owned() }),
+    }
+}
+
+fn counts_from(kind: EventType, source: &str) -> bool {
+    kind.source().is_none_or(|only| only.as_str() == source)
 }
 
 impl Serialize for Event {
@@ -251,6 +295,50 @@ mod tests {
             let error = Event::from_value(&with(pointer, value)).expect_err(reason);
             assert_eq!(error.to_string(), reason);
         }
+    }
+
+    #[test]
+    fn all_faults_of_a_document_are_found_at_once_with_their_places() {
+        let faults = |document: &Value| {
+            let faults = Event::faults(document);
+            faults.as_slice().iter().map(|fault| format!("{} {}", fault.pointer, fault.detail)).collect::<Vec<_>>()
+        };
+        assert_eq!(faults(&created()), [""; 0]);
+        let mut bad = with("/id", json!("1"));
+        bad["subject"] = json!("web-18");
+        bad["data"]["customer"]["email"] = json!("nobody");
+        bad["data"]["lines"][0]["quantity"] = json!(0);
+        let expected = [
+            "/id must be a UUIDv7",
+            "/data/customer/email must be an email address",
+            "/data/lines/0/quantity must be a whole number from 1 to 9999",
+            "/subject is not data.orderId",
+        ];
+        assert_eq!(faults(&bad), expected);
+        for (pointer, value, expected) in [
+            ("/subject", json!("web-18"), "/subject is not data.orderId"),
+            ("/data/orderId", json!("web-18"), "/subject is not data.orderId"),
+            ("/type", json!("OrderEaten"), "/type unknown event type OrderEaten"),
+            ("/type", Value::Null, "/type is required"),
+            ("/source", json!(""), "/source must be 1 to 200 characters"),
+            ("/data", json!([]), "/data must be an object"),
+            ("/data", Value::Null, "/data is required"),
+        ] {
+            assert_eq!(faults(&with(pointer, value))[0], expected);
+        }
+        let later = faults(&with("/dataschema", json!("urn:orderflow:OrderCreated:3")));
+        assert!(later[0].starts_with("/dataschema version 3 of OrderCreated is later than 2"), "{later:?}");
+        let mut paid = with("/type", json!("PaymentProcessed"));
+        paid["dataschema"] = json!("urn:orderflow:PaymentProcessed:1");
+        assert_eq!(
+            faults(&paid),
+            [
+                "/source PaymentProcessed does not count from source https://shop.example/web",
+                "/data/paymentId is required",
+                "/data/amount is required"
+            ]
+        );
+        assert_eq!(faults(&json!([])), [" must be an object"]);
     }
 
     #[test]

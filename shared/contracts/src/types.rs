@@ -14,7 +14,6 @@
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::id::OrderId;
 use crate::older::OrderCreatedV1;
@@ -22,17 +21,17 @@ use crate::payload::{
     InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled, OrderCreated, OrderFlagged, PaymentFailed,
     PaymentProcessed, PaymentRefunded, ShipmentCancelled, ShipmentCreated,
 };
-use crate::read::{Faults, parse};
+use crate::read::{Faults, Node, Read};
 use crate::text::Source;
 
-/// Reads data in the shape of its version, and makes it the newest. `None` where there is no such version.
+/// Reads data in the shape of its version, and makes it the newest.
 macro_rules! read_version {
-    ($data:ident, $version:ident of) => { None };
-    ($data:ident, $version:ident of $number:literal $shape:ident $($later:literal $next:ident)*) => {
+    ($node:ident, $faults:ident, $version:ident of) => { None };
+    ($node:ident, $faults:ident, $version:ident of $number:literal $shape:ident $($later:literal $next:ident)*) => {
         if $version == $number {
-            Some(parse::<$shape>($data)$(.map($next::from))*)
+            $shape::read($node, $faults)$(.map($next::from))*
         } else {
-            read_version!($data, $version of $($later $next)*)
+            read_version!($node, $faults, $version of $($later $next)*)
         }
     };
 }
@@ -133,11 +132,11 @@ macro_rules! event_types {
                 }
             }
 
-            /// Reads data of any version that is understood; `None` of another.
-            pub(crate) fn read(kind: EventType, version: u32, data: &Value) -> Option<Result<Self, Faults>> {
+            /// Reads data of a version that is understood.
+            pub(crate) fn read(kind: EventType, version: u32, node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
                 match kind {
                     $(EventType::$name => {
-                        read_version!(data, version of $($version $shape)+).map(|read| read.map(Self::$name))
+                        read_version!(node, faults, version of $($version $shape)+).map(Self::$name)
                     })*
                 }
             }

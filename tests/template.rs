@@ -5,47 +5,18 @@
 
 #![expect(clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
+mod services;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use orderflow_consumer::Decider;
 use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_contracts::EventType;
-use orderflow_inventory::Inventory;
 use orderflow_local::read_template;
-use orderflow_notification::domain::Notification;
-use orderflow_orders::Orders;
-use orderflow_payment::domain::Payment;
-use orderflow_screening::domain::Screening;
-use orderflow_shipping::domain::Shipping;
 use serde_json::{Map, Value as Json, json};
+use services::{Service, services};
 
 // ── What the rules compare the template with ────────────────────────────────────────────────────────────────────────
-
-struct Service {
-    name: &'static str,
-    /// What it has a use for; everything where there is no list.
-    consumes: Option<&'static [EventType]>,
-    publishes: bool,
-}
-
-fn services() -> [Service; 7] {
-    [
-        service::<Orders>("Orders"),
-        service::<Inventory>("Inventory"),
-        service::<Payment>("Payment"),
-        service::<Shipping>("Shipping"),
-        service::<Screening>("Screening"),
-        service::<Notification>("Notification"),
-        Service { name: "Journal", consumes: None, publishes: false },
-    ]
-}
-
-fn service<D: Decider>(name: &'static str) -> Service {
-    let publishes = EventType::ALL.iter().any(|kind| kind.source() == Some(D::SOURCE));
-    Service { name, consumes: Some(D::CONSUMES), publishes }
-}
 
 /// Function, variable, the resource that it names, and what the function may do with that.
 const RIGHTS: [(&str, &str, &str, &str); 15] = [
@@ -584,8 +555,11 @@ fn streams(template: &Template) -> Vec<String> {
         }
         relayed.push((function, source["Stream"].clone()));
     }
-    let outboxes: BTreeSet<String> =
-        services().iter().filter(|service| service.publishes).map(|service| format!("{}Table", service.name)).collect();
+    let outboxes: BTreeSet<String> = services()
+        .iter()
+        .filter(|service| !service.sends().is_empty())
+        .map(|service| format!("{}Table", service.name))
+        .collect();
     for (table, properties) in template.of_type("AWS::DynamoDB::Table") {
         let publishes = outboxes.contains(table);
         let view = if publishes { json!("NEW_IMAGE") } else { GONE };

@@ -13,9 +13,14 @@ fn path(kind: EventType, version: u32) -> String {
     format!("golden/{kind}.{version}.json")
 }
 
-/// The committed event of that version.
+/// The committed event of that version, to the letter.
+pub(crate) fn text(kind: EventType, version: u32) -> Option<String> {
+    committed(&path(kind, version))
+}
+
+/// The same, read.
 pub(crate) fn read(kind: EventType, version: u32) -> Option<Value> {
-    committed(&path(kind, version)).map(|text| serde_json::from_str(&text).expect("an event is JSON"))
+    text(kind, version).map(|text| serde_json::from_str(&text).expect("an event is JSON"))
 }
 
 /// Every committed event.

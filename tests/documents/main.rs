@@ -5,11 +5,15 @@
 #![expect(clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
 mod agreement;
+mod asyncapi;
+mod catalogue;
 mod cloudevents;
 mod compatibility;
 mod golden;
 mod places;
 mod schemas;
+#[path = "../services.rs"]
+mod services;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -41,6 +45,8 @@ fn trials() -> Vec<Trial> {
         agreement:
             the_schemas_take_the_data_that_the_decoder_takes,
             the_schema_takes_the_attributes_that_the_decoder_takes;
+        asyncapi:
+            every_message_says_what_its_event_is;
         cloudevents:
             every_event_is_what_the_specification_says,
             every_event_survives_the_official_sdk,
@@ -75,7 +81,7 @@ pub(crate) struct Document {
 const FOLDERS: [&str; 1] = ["schemas"];
 
 fn documents() -> Vec<Document> {
-    schemas::documents()
+    [schemas::documents(), asyncapi::documents(), catalogue::documents()].into_iter().flatten().collect()
 }
 
 fn what_is_committed_is_what_the_types_say() {

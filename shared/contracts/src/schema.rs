@@ -28,7 +28,7 @@ pub const COMMITTED_EVENT: &str = include_str!("../schemas/Event.json");
 #[cfg(feature = "schema")]
 pub(crate) use generated::of;
 #[cfg(feature = "schema")]
-pub use generated::{of_data, of_event};
+pub use generated::{meaning, of_data, of_event};
 
 #[cfg(feature = "schema")]
 mod generated {
@@ -39,6 +39,12 @@ mod generated {
 
     use crate::context::Wire;
     use crate::types::EventType;
+
+    /// What an event of that type tells, and when it is sent.
+    #[must_use]
+    pub fn meaning(kind: EventType) -> &'static str {
+        kind.meaning()
+    }
 
     /// The schema of the data of an event of that type and version; none where there is no such version.
     #[must_use]

@@ -36,10 +36,11 @@ macro_rules! read_version {
     };
 }
 
-/// Lists each type once: the only source that it counts from, and the shape of its data in each version. The newest is
+/// Lists each type once: who of us sends it, whether anyone else may, and the shape of its data in each version. The newest is
 /// the last, and has the type's own name. Of its comment the published documents are made.
 macro_rules! event_types {
-    ($($(#[doc = $doc:literal])* $name:ident from $source:expr, { $($version:literal: $shape:ident),+ };)*) => {
+    (@ anyone) => { None };
+    ($($(#[doc = $doc:literal])* $name:ident from $producer:ident $(or $anyone:ident)?, { $($version:literal: $shape:ident),+ };)*) => {
         /// The kinds of facts.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EventType {
@@ -58,11 +59,20 @@ macro_rules! event_types {
                 }
             }
 
+            /// Which of our services sends it.
+            #[must_use]
+            pub const fn producer(self) -> Source {
+                match self {
+                    $(Self::$name => Source::$producer,)*
+                }
+            }
+
             /// The only source from which this type counts; none where anyone may say it.
             #[must_use]
             pub const fn source(self) -> Option<Source> {
                 match self {
-                    $(Self::$name => $source,)*
+                    $($(Self::$name => event_types!(@ $anyone),)?)*
+                    _ => Some(self.producer()),
                 }
             }
 
@@ -155,28 +165,28 @@ macro_rules! event_types {
 event_types! {
     /// An order was accepted. Sent once for each order: by orders when it comes in over HTTP, or by another producer, whose
     /// order is then adopted.
-    OrderCreated from None, { 1: OrderCreatedV1, 2: OrderCreated };
+    OrderCreated from ORDERS or anyone, { 1: OrderCreatedV1, 2: OrderCreated };
     /// An order was given up. Sent when the customer asks for it, when goods are missing and when the payment is declined,
     /// unless the order is on its way already.
-    OrderCancelled from Some(Source::ORDERS), { 1: OrderCancelled };
+    OrderCancelled from ORDERS, { 1: OrderCancelled };
     /// All goods of an order are set aside. Sent on `OrderCreated`, if there is enough of everything.
-    InventoryReserved from Some(Source::INVENTORY), { 1: InventoryReserved };
+    InventoryReserved from INVENTORY, { 1: InventoryReserved };
     /// Goods of an order are missing, and nothing was set aside. Sent on `OrderCreated`, if there is not enough of something.
-    InventoryRejected from Some(Source::INVENTORY), { 1: InventoryRejected };
+    InventoryRejected from INVENTORY, { 1: InventoryRejected };
     /// The goods of an order are available again. Sent on `PaymentFailed` and `OrderCancelled`, if they were set aside.
-    InventoryReleased from Some(Source::INVENTORY), { 1: InventoryReleased };
+    InventoryReleased from INVENTORY, { 1: InventoryReleased };
     /// An order was paid. Sent on `InventoryReserved`, when the charge has gone through.
-    PaymentProcessed from Some(Source::PAYMENT), { 1: PaymentProcessed };
+    PaymentProcessed from PAYMENT, { 1: PaymentProcessed };
     /// The payment of an order was declined. Sent on `InventoryReserved`, when the charge has not gone through.
-    PaymentFailed from Some(Source::PAYMENT), { 1: PaymentFailed };
+    PaymentFailed from PAYMENT, { 1: PaymentFailed };
     /// What was paid for an order was given back. Sent on `OrderCancelled`, if the order was paid.
-    PaymentRefunded from Some(Source::PAYMENT), { 1: PaymentRefunded };
+    PaymentRefunded from PAYMENT, { 1: PaymentRefunded };
     /// The carrier took an order's shipment. Sent on `PaymentProcessed`.
-    ShipmentCreated from Some(Source::SHIPPING), { 1: ShipmentCreated };
+    ShipmentCreated from SHIPPING, { 1: ShipmentCreated };
     /// The carrier gave up an order's shipment. Sent on `OrderCancelled`, if the shipment was booked.
-    ShipmentCancelled from Some(Source::SHIPPING), { 1: ShipmentCancelled };
+    ShipmentCancelled from SHIPPING, { 1: ShipmentCancelled };
     /// An order looks like fraud. Sent on `OrderCreated`, if enough about it is suspicious. The order goes on.
-    OrderFlagged from Some(Source::SCREENING), { 1: OrderFlagged };
+    OrderFlagged from SCREENING, { 1: OrderFlagged };
 }
 
 impl EventType {

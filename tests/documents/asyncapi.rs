@@ -1,6 +1,9 @@
 //! The AsyncAPI document: the topic, the queues, every message, and who sends and receives it.
 
+use std::path::Path;
+
 use orderflow_contracts::{EventType, schema};
+use orderflow_local::read_template;
 use serde_json::{Map, Value, json};
 
 use crate::Document;
@@ -14,18 +17,29 @@ orderflow takes orders and fulfils them. What happens to an order is told by eve
 CloudEvent of version 1.0 in structured JSON. All of them go to one FIFO topic of SNS, and from there to a FIFO queue of SQS \
 for each service.
 
-To receive events, make a FIFO queue of your own, let the topic send to it, and subscribe it with raw message delivery and, \
-where you want some types only, with a filter policy of scope `MessageBody` on `type`. An event may come more than once, and in \
-any order: recognise it by `source` and `id`. Ignore attributes, fields and types that you do not know.
+To receive events, make a FIFO queue of your own, allow `sns.amazonaws.com` in its policy to send to it from the topic, and \
+subscribe it to the topic as the operation `receiveAsAnyone` says: with raw message delivery and, where you want some types \
+only, with a filter policy of scope `MessageBody` on `type`. An event may come more than once, and in any order: recognise it by \
+`source` and `id`. Ignore attributes, fields and types that you do not know.
 
-To create an order, publish `OrderCreated` under a `source` of your own. No other type counts from another source than the one \
-in its message.
+To create an order, publish `OrderCreated` under a `source` of your own, as the operation `sendAsAnyone` says. No other type \
+counts from another source than the one in its message.
+
+Both need credentials of AWS whose role may do so: `sns:Subscribe` and `sns:Publish` on the topic.
 
 The newest version of each type is the one that is sent. Older ones are understood for ever.";
 
 const TOPIC: &str = "\
-The FIFO topic of every event: its ARN is the stack's output `EventsTopicArn`. The message is the event, its message group \
-is the event's `subject`, and its deduplication id, if you give one, is the event's `id`.";
+The FIFO topic of every event: its ARN is the stack's output `EventsTopicArn`. The message is the event. `MessageGroupId` and \
+`MessageDeduplicationId` are what the runtime expressions `x-message-group-id` and `x-message-deduplication-id` of its binding \
+find in it; the second may be left out. The events of one order have one group, and keep the order in which they are sent.";
+
+const QUEUE: &str = "\
+What can never be handled, and what failed too often, is moved to its dead-letter queue with the attributes `failure-class`, \
+`failure-reason`, `failed-at` and `failed-function`.";
+
+/// The topic's name, of which the first part is the stack's.
+const TOPIC_NAME: &str = "{stack}-events.fifo";
 
 pub(crate) fn documents() -> Vec<Document> {
     vec![Document { path: "asyncapi.json".to_owned(), text: format!("{:#}\n", document()) }]
@@ -41,13 +55,16 @@ fn document() -> Value {
         versions().map(|(kind, version)| (name(kind, version), message(kind, version))).collect();
     let mut channels = Map::from_iter([("events".to_owned(), topic())]);
     let mut operations = Map::new();
+    let template = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
+    let template = read_template(template).expect("the template");
     for service in services() {
-        channels.insert(queue_name(&service), queue(&service));
+        channels.insert(queue_name(&service), queue(&service, &template));
         operations.insert(format!("receiveAs{}", service.name), receive(&service));
         if !service.sends().is_empty() {
             operations.insert(format!("sendAs{}", service.name), send(&service));
         }
     }
+    operations.insert("receiveAsAnyone".to_owned(), receive_as_anyone());
     operations.insert("sendAsAnyone".to_owned(), send_as_anyone());
     json!({
         "asyncapi": "3.0.0",
@@ -126,7 +143,7 @@ fn message(kind: EventType, version: u32) -> Value {
 
 fn topic() -> Value {
     json!({
-        "address": "{stack}-events.fifo",
+        "address": TOPIC_NAME,
         "title": "All events",
         "description": TOPIC,
         "parameters": { "stack": { "description": "The name of the stack.", "default": "orderflow" } },
@@ -135,27 +152,80 @@ fn topic() -> Value {
         "bindings": {
             "sns": {
                 "bindingVersion": "0.1.0",
-                "name": "{stack}-events.fifo",
+                "name": TOPIC_NAME,
                 "ordering": { "type": "FIFO", "contentBasedDeduplication": true },
+                "x-message-group-id": "$message.payload#/subject",
+                "x-message-deduplication-id": "$message.payload#/id",
             },
         },
     })
 }
 
-fn queue(service: &Service) -> Value {
+fn queue(service: &Service, template: &Value) -> Value {
     let name = service.name;
+    let dead_letters = format!("{name}Dlq");
+    let mut binding = queue_binding(&queue_name(service), template);
+    binding["redrivePolicy"] = json!({
+        "deadLetterQueue": { "name": dead_letters },
+        "maxReceiveCount": property(template, &queue_name(service), "RedrivePolicy/maxReceiveCount"),
+    });
     json!({
         "address": null,
         "title": format!("What {} receives", name.to_lowercase()),
         "description": format!(
-            "The FIFO queue of {}: its URL is the stack's output `{name}QueueUrl`. What can never be handled, and what \
-             failed too often, is moved to its dead-letter queue, `{name}DlqUrl`, with the attributes `failure-class`, \
-             `failure-reason`, `failed-at` and `failed-function`.",
+            "The FIFO queue of {}: its URL is the stack's output `{name}QueueUrl`, and `{name}DlqUrl` that of its \
+             dead-letter queue. {QUEUE}",
             name.to_lowercase(),
         ),
         "servers": [reference("servers", "sqs")],
         "messages": Map::from_iter(in_all_versions("components/messages", &service.receives())),
+        "bindings": {
+            "sqs": {
+                "bindingVersion": "0.2.0",
+                "queue": binding,
+                "deadLetterQueue": queue_binding(&dead_letters, template),
+            },
+        },
     })
+}
+
+/// What the template says of that queue.
+fn queue_binding(name: &str, template: &Value) -> Value {
+    let property = |place: &str| property(template, name, place);
+    let mut binding = json!({
+        "name": name,
+        "fifoQueue": property("FifoQueue"),
+        "deduplicationScope": property("DeduplicationScope"),
+        "fifoThroughputLimit": property("FifoThroughputLimit"),
+        "messageRetentionPeriod": property("MessageRetentionPeriod"),
+        "visibilityTimeout": property("VisibilityTimeout"),
+    });
+    binding.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
+    binding
+}
+
+/// A property of that resource of the template, a number also where it is written as a text; null if it has none.
+fn property(template: &Value, resource: &str, property: &str) -> Value {
+    let place = format!("/Resources/{resource}/Properties/{property}");
+    let value = template.pointer(&place).unwrap_or(&Value::Null);
+    let value = match value["Fn::FindInMap"].as_array().map(Vec::as_slice) {
+        Some([map, first, second]) => {
+            let keys = [map, first, second].map(|key| key.as_str().expect("a name"));
+            keys.iter().fold(&template["Mappings"], |mapping, key| &mapping[key])
+        }
+        _ => value,
+    };
+    value.as_str().and_then(|text| text.parse::<u64>().ok()).map_or_else(|| value.clone(), Value::from)
+}
+
+/// A subscription to the topic, of those types, or else of all that there will ever be.
+fn subscription(queue: &str, types: Option<&[EventType]>) -> Value {
+    let mut consumer = json!({ "protocol": "sqs", "endpoint": { "name": queue }, "rawMessageDelivery": true });
+    if let Some(types) = types {
+        consumer["filterPolicyScope"] = json!("MessageBody");
+        consumer["filterPolicy"] = json!({ "type": types.iter().map(|kind| kind.as_str()).collect::<Vec<_>>() });
+    }
+    json!({ "sns": { "bindingVersion": "0.1.0", "topic": { "name": TOPIC_NAME }, "consumers": [consumer] } })
 }
 
 fn receive(service: &Service) -> Value {
@@ -167,6 +237,7 @@ fn receive(service: &Service) -> Value {
         "channel": reference("channels", &channel),
         "messages": messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(),
         "tags": [{ "name": service.name.to_lowercase() }],
+        "bindings": subscription(&channel, service.consumes),
     })
 }
 
@@ -179,6 +250,20 @@ fn send(service: &Service) -> Value {
         "channel": reference("channels", "events"),
         "messages": newest.map(|name| reference("channels/events/messages", &name)).collect::<Vec<_>>(),
         "tags": [{ "name": service.name.to_lowercase() }],
+    })
+}
+
+fn receive_as_anyone() -> Value {
+    let messages = in_all_versions("channels/events/messages", &EventType::ALL);
+    json!({
+        "action": "receive",
+        "title": "another consumer receives",
+        "description": "From a FIFO queue of its own. Of the types it names those that it wants; without a filter policy it gets \
+                        all, those of later releases, too.",
+        "channel": reference("channels", "events"),
+        "messages": messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(),
+        "tags": [{ "name": "other consumers" }],
+        "bindings": subscription("yours.fifo", Some(&EventType::ALL)),
     })
 }
 

@@ -157,6 +157,8 @@ mod message;
 mod park;
 pub mod port;
 mod process;
+#[cfg(test)]
+mod properties;
 mod row;
 mod self_check;
 pub mod telemetry;

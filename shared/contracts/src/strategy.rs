@@ -305,7 +305,10 @@ fn email() -> impl Strategy<Value = String> {
 
 /// A text that the contract allows, odd as it may be: what looks like syntax, turns the direction, is no character alone,
 /// or stands at the end of a range of Unicode.
-pub fn text() -> impl Strategy<Value = String> {
+///
+/// It is boxed, for what a text is made from is large, and what an order is made from has a dozen of it: as one value, it
+/// would overflow the stack of a test.
+pub fn text() -> BoxedStrategy<String> {
     const ODD: &[char] = &[
         '"',
         '\\',
@@ -337,9 +340,11 @@ pub fn text() -> impl Strategy<Value = String> {
         1 => select(ODD),
         1 => any::<char>().prop_map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { 'x' } else { c }),
     ];
-    (vec(character, 1..=10), prop_oneof![9 => Just(1), 1 => Just(200)]).prop_map(
-        |(characters, times): (Vec<char>, usize)| characters.iter().cycle().take(characters.len().max(times)).collect(),
-    )
+    (vec(character, 1..=10), prop_oneof![9 => Just(1), 1 => Just(200)])
+        .prop_map(|(characters, times): (Vec<char>, usize)| {
+            characters.iter().cycle().take(characters.len().max(times)).collect()
+        })
+        .boxed()
 }
 
 /// Mostly few items, and sometimes as many as there may be.

@@ -319,8 +319,90 @@ impl Leases for DynamoLeases {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::primitives::Blob;
+    use orderflow_contracts::strategy::{event, json, time};
+    use proptest::collection::{hash_map, vec};
+    use proptest::option;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::failure::Kind;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn a_row_is_read_as_it_was_stored(row in row()) {
+            prop_assert_eq!(from_item(to_item(&order(), &row).unwrap()).ok(), Some(row));
+        }
+
+        /// Whatever stands in the table is a row, which can be stored again, or is refused for ever.
+        #[test]
+        fn any_item_is_a_row_or_refused(row in row(), changes in hash_map(name(), option::of(value()), 0..4)) {
+            let mut item = to_item(&order(), &row).unwrap();
+            for (name, value) in changes {
+                match value {
+                    Some(value) => drop(item.insert(name, value)),
+                    None => drop(item.remove(&name)),
+                }
+            }
+            match from_item(item) {
+                Ok(row) => prop_assert!(to_item(&order(), &row).is_ok()),
+                Err(failure) => prop_assert_eq!(failure.kind(), Kind::Permanent),
+            }
+        }
+    }
+
+    fn order() -> OrderId {
+        OrderId::new("ord_1").unwrap()
+    }
+
+    fn row() -> impl Strategy<Value = Row> {
+        let cause = (any::<String>(), any::<String>(), any::<String>()).prop_map(|(source, id, kind)| Cause {
+            source,
+            id,
+            kind,
+        });
+        (any::<u32>(), time(), cause, any::<bool>(), option::of(json()), vec(event(), 0..3)).prop_map(
+            |(version, at, cause, open, change, events)| {
+                let change = change.map(without_fractions);
+                Row { version, at, cause, open, change, events }
+            },
+        )
+    }
+
+    /// No change of a service has fractions, which DynamoDB keeps to 38 digits.
+    fn without_fractions(value: Value) -> Value {
+        match value {
+            Value::Number(number) if number.is_f64() => Value::Null,
+            Value::Array(items) => items.into_iter().map(without_fractions).collect(),
+            Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, without_fractions(value))).collect(),
+            other => other,
+        }
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof!["pk|sk|at|cause|open|change|events", any::<String>()]
+    }
+
+    fn value() -> impl Strategy<Value = AttributeValue> {
+        let leaf = prop_oneof![
+            any::<String>().prop_map(AttributeValue::S),
+            "-?[0-9]{1,38}(\\.[0-9]{1,3})?(E-?[0-9]{1,3})?|[ -~]{0,5}".prop_map(AttributeValue::N),
+            any::<bool>().prop_map(AttributeValue::Bool),
+            Just(AttributeValue::Null(true)),
+            vec(any::<u8>(), 0..9).prop_map(|bytes| AttributeValue::B(Blob::new(bytes))),
+            vec(any::<String>(), 0..3).prop_map(AttributeValue::Ss),
+            vec("[0-9]{1,5}", 0..3).prop_map(AttributeValue::Ns),
+            json().prop_map(|json| AttributeValue::S(json.to_string())),
+        ];
+        leaf.prop_recursive(3, 9, 3, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..3).prop_map(AttributeValue::L),
+                hash_map(name(), inner, 0..3).prop_map(AttributeValue::M),
+            ]
+        })
+    }
 
     fn adjustments() -> [Adjustment; 2] {
         ["A-1", "B-2"].map(|key| Adjustment {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use aws_lambda_events::dynamodb::EventRecord;
 use orderflow_contracts::{EventId, OrderId};
 use serde::Deserialize;
+use serde_dynamo::AttributeValue;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -56,19 +57,16 @@ pub fn read_row(record: EventRecord) -> Result<Vec<Entry>, Box<Unpublishable>> {
     if record.event_name != "INSERT" {
         return Ok(Vec::new());
     }
-    let source = record.event_source_arn.unwrap_or_default();
-    // What serde says may have a value in it, which could be personal data, so it is not repeated.
-    let Ok(item) = serde_dynamo::from_item::<_, Value>(record.change.new_image) else {
-        let row = OutboxRow(json!({ "stream": source, "keys": format!("{:?}", record.change.keys) }));
-        return Err(Box::new(Unpublishable { row: Rc::new(row), reason: "the row is not understood".to_owned() }));
-    };
-    let events = item.get("events").cloned();
-    let row = Rc::new(OutboxRow(json!({ "stream": source, "row": item })));
-    let read = match events {
+    let image = record.change.new_image;
+    let read = match image.get("events") {
         None => return Ok(Vec::new()),
-        Some(Value::String(events)) => read_events(&events),
+        Some(AttributeValue::S(events)) => read_events(events),
         Some(_) => Err("its events are not a text".to_owned()),
     };
+    // Plain JSON has no bytes: a row that has some is shown as DynamoDB writes it.
+    let plain = serde_dynamo::from_item::<_, Value>(image.clone());
+    let row = plain.or_else(|_| serde_json::to_value(image)).unwrap_or_default();
+    let row = Rc::new(OutboxRow(json!({ "stream": record.event_source_arn.unwrap_or_default(), "row": row })));
     match read {
         Ok(events) => {
             let entry = |(message, head): (String, Head)| Entry {
@@ -145,5 +143,84 @@ impl Outbox {
         for entry in entries.into_iter().rev() {
             self.waiting.push_front(entry);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orderflow_contracts::strategy::{event, json};
+    use proptest::collection::{hash_map, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(image: &Value) -> EventRecord {
+        let record = json!({
+            "awsRegion": "eu-central-1", "eventID": "1", "eventName": "INSERT", "eventSourceARN": "arn",
+            "dynamodb": { "ApproximateCreationDateTime": 1.0, "NewImage": image, "SizeBytes": 1, "Keys": {} },
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    #[test]
+    fn bytes_in_a_row_do_not_keep_its_events_back() {
+        let event = json!({ "id": "0193a5c0-7b1e-7c3a-9f00-0123456789ab", "subject": "ord_1" });
+        let image =
+            |events: &Value| json!({ "bytes": { "L": [{ "B": "AP8=" }] }, "events": { "S": events.to_string() } });
+        let entries = read_row(record(&image(&json!([event])))).unwrap();
+        assert_eq!(entries[0].message, event.to_string());
+        let found = read_row(record(&image(&json!({})))).unwrap_err();
+        assert_eq!(found.row.0["row"], image(&json!({})));
+        assert_eq!(read_row(record(&json!({ "bytes": { "B": "AP8=" } }))).unwrap().len(), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn what_was_committed_is_published_to_the_letter(events in vec(event(), 0..4)) {
+            let text = serde_json::to_string(&events).unwrap();
+            let entries = read_row(record(&json!({ "pk": { "S": "a" }, "events": { "S": text } }))).unwrap();
+            prop_assert_eq!(entries.len(), events.len());
+            for (entry, event) in entries.iter().zip(&events) {
+                prop_assert_eq!(&entry.message, &serde_json::to_string(event).unwrap());
+                prop_assert_eq!((&entry.group, entry.id), (&event.context.subject, event.context.id));
+            }
+        }
+
+        /// Only a row without events has nothing to publish: every other one that cannot be published is told.
+        #[test]
+        fn any_row_is_published_or_told(image in hash_map(any::<String>(), value(), 0..3), events in value()) {
+            prop_assert_eq!(read_row(record(&json!(image))).map(|entries| entries.len()).ok(), Some(0));
+            let mut image = json!(image);
+            image["events"] = events.clone();
+            match read_row(record(&image)) {
+                Ok(entries) => {
+                    let list: Vec<Value> = serde_json::from_str(events["S"].as_str().unwrap()).unwrap();
+                    prop_assert_eq!(entries.len(), list.len());
+                }
+                Err(found) => prop_assert!(found.row.0["row"].get("events").is_some(), "{}", found.reason),
+            }
+        }
+    }
+
+    /// A value in DynamoDB's own JSON.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<String>().prop_map(|text| json!({ "S": text })),
+            json().prop_map(|json| json!({ "S": json.to_string() })),
+            "-?[0-9]{1,38}(\\.[0-9]{1,3})?".prop_map(|number| json!({ "N": number })),
+            any::<bool>().prop_map(|yes| json!({ "BOOL": yes })),
+            Just(json!({ "NULL": true })),
+            Just(json!({ "B": "AP8=" })),
+            vec(any::<String>(), 1..3).prop_map(|texts| json!({ "SS": texts })),
+            vec("[0-9]{1,5}", 1..3).prop_map(|numbers| json!({ "NS": numbers })),
+        ];
+        leaf.prop_recursive(3, 9, 3, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..3).prop_map(|values| json!({ "L": values })),
+                hash_map(any::<String>(), inner, 0..3).prop_map(|values| json!({ "M": values })),
+            ]
+        })
     }
 }

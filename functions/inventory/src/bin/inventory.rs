@@ -14,7 +14,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Some((queue?, table?, stock_table?))
     });
     let (queue, table, stock_table) = settings?;
-    let aws = sdk_config().await?;
+    let aws = sdk_config()?;
     let log = DynamoLog::new(aws_sdk_dynamodb::Client::new(&aws), table).with_counters(stock_table);
     let process = Process::<Inventory, _, _, _>::new(Ledger::new(log, System), NoEffects);
     consume(queue, process, &aws).await

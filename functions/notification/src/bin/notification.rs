@@ -16,7 +16,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Some((queue?, table?, sender?))
     });
     let (queue, table, sender) = settings?;
-    let aws = sdk_config().await?;
+    let aws = sdk_config()?;
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
     let messenger = Messenger::new(
         SesMailer::new(aws_sdk_ses::Client::new(&aws), sender),

@@ -9,7 +9,7 @@ use orderflow_orders::OrdersApi;
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let table = Environment::of_process().read(|environment| environment.text("TABLE_NAME"))?;
-    let aws = sdk_config().await?;
+    let aws = sdk_config()?;
     let api = OrdersApi::new(Ledger::new(DynamoLog::new(aws_sdk_dynamodb::Client::new(&aws), table), System));
     api.warm().await;
     let api = &api;

@@ -13,7 +13,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Some((queue?, table?))
     });
     let (queue, table) = settings?;
-    let aws = sdk_config().await?;
+    let aws = sdk_config()?;
     let ledger = Ledger::new(DynamoLog::new(aws_sdk_dynamodb::Client::new(&aws), table), System);
     let process = Process::<Orders, _, _, _>::new(ledger, NoEffects);
     consume(queue, process, &aws).await

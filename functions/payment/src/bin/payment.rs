@@ -16,7 +16,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Some((queue?, table?, provider_table?))
     });
     let (queue, table, provider_table) = settings?;
-    let aws = sdk_config().await?;
+    let aws = sdk_config()?;
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
     let provider = Simulation::new(DynamoBooks::new(dynamo.clone(), provider_table), System);
     let ledger = Ledger::new(DynamoLog::new(dynamo, table), System);

@@ -16,7 +16,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Some((topic?, dead_letters?, function?))
     });
     let (topic, dead_letters, function) = settings?;
-    let aws = sdk_config().await?;
+    let aws = sdk_config()?;
     let topic = SnsTopic::new(aws_sdk_sns::Client::new(&aws), topic);
     let dead_letters = SqsDeadLetters::new(aws_sdk_sqs::Client::new(&aws), dead_letters);
     let relay = &Relay::new(topic, dead_letters, System, function);

@@ -15,7 +15,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Some((queue?, table?, sightings_table?))
     });
     let (queue, table, sightings_table) = settings?;
-    let aws = sdk_config().await?;
+    let aws = sdk_config()?;
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
     let hands = Hands::new(DynamoSightings::new(dynamo.clone(), sightings_table));
     let process = Process::<Screening, _, _, _>::new(Ledger::new(DynamoLog::new(dynamo, table), System), hands);

@@ -16,7 +16,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Some((queue?, table?, carrier_table?))
     });
     let (queue, table, carrier_table) = settings?;
-    let aws = sdk_config().await?;
+    let aws = sdk_config()?;
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
     let carrier = Simulation::new(DynamoRegister::new(dynamo.clone(), carrier_table), System);
     let ledger = Ledger::new(DynamoLog::new(dynamo, table), System);

@@ -5,14 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use aws_config::Region;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{AsyncSleep, Credentials, Sleep};
 use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata};
 use orderflow_contracts::{OrderId, Time};
 
 use super::*;
-use crate::config::Environment;
 use crate::port::{Appended, Log};
 use crate::row::{Cause, Row};
 
@@ -60,14 +58,15 @@ impl Server {
         Self { url, requests }
     }
 
-    async fn config(&self) -> SdkConfig {
-        config_of(&self.url).await
+    fn config(&self) -> SdkConfig {
+        config_of(&self.url)
     }
 }
 
-async fn config_of(url: &str) -> SdkConfig {
-    let credentials = Credentials::new("id", "secret", None, None, "test");
-    loader().unwrap().region("us-east-1").credentials_provider(credentials).endpoint_url(url).load().await
+fn config_of(url: &str) -> SdkConfig {
+    let credentials = SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test"));
+    let region = Region::new("us-east-1");
+    config().unwrap().region(region).credentials_provider(credentials).endpoint_url(url).build()
 }
 
 async fn read(config: &SdkConfig) -> Failure {
@@ -107,7 +106,7 @@ async fn an_answer_is_classified_and_tried_again_where_that_helps() {
         (Answer::HangsUp, Kind::Transient, "Query: no connection", 3),
     ] {
         let server = Server::start(answer);
-        let failure = read(&server.config().await).await;
+        let failure = read(&server.config()).await;
         assert_eq!((failure.kind(), failure.reason()), (kind, reason));
         assert_eq!(server.requests.load(Ordering::SeqCst), attempts, "{reason}");
     }
@@ -116,7 +115,7 @@ async fn an_answer_is_classified_and_tried_again_where_that_helps() {
 #[tokio::test]
 async fn a_row_that_collides_with_a_transaction_is_a_conflict() {
     let server = Server::start(says("400 Bad Request", "TransactionConflictException"));
-    let log = DynamoLog::new(Client::new(&server.config().await), "Table");
+    let log = DynamoLog::new(Client::new(&server.config()), "Table");
     let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), kind: "K".to_owned() };
     let row = Row { version: 1, at: Time::from_millis(0), cause, open: false, change: None, events: Vec::new() };
     assert_eq!(log.append(&OrderId::new("ord_1").unwrap(), &row, &[]).await, Ok(Appended::Conflict));
@@ -137,7 +136,7 @@ impl AsyncSleep for Sleeps {
 async fn the_pauses_between_three_attempts_are_short() {
     let server = Server::start(says("500 Oh", "InternalServerError"));
     let sleeps = Sleeps::default();
-    let config = server.config().await.into_builder().sleep_impl(sleeps.clone()).build();
+    let config = server.config().into_builder().sleep_impl(sleeps.clone()).build();
     for _ in 0..5 {
         read(&config).await;
     }
@@ -152,7 +151,7 @@ async fn the_pauses_between_three_attempts_are_short() {
 #[tokio::test]
 async fn a_call_that_hangs_is_given_up_and_tried_again() {
     let server = Server::start(Answer::SaysNothing);
-    let config = server.config().await;
+    let config = server.config();
     let failure = read(&config).await;
     assert_eq!((failure.kind(), failure.reason()), (Kind::Transient, "Query: timed out"));
     assert!(server.requests.load(Ordering::SeqCst) > 1);
@@ -163,24 +162,25 @@ async fn nobody_there_is_no_connection() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let failure = read(&config_of(&format!("http://{address}")).await).await;
+    let failure = read(&config_of(&format!("http://{address}"))).await;
     assert_eq!((failure.kind(), failure.reason()), (Kind::Transient, "Query: no connection"));
 }
 
 #[tokio::test]
 async fn the_trust_store_is_read_and_strangers_are_not_trusted() {
     let server = Server::start(Answer::HangsUp);
-    let failure = read(&config_of(&server.url.replace("http", "https")).await).await;
+    let failure = read(&config_of(&server.url.replace("http", "https"))).await;
     assert_eq!((failure.kind(), failure.reason()), (Kind::Transient, "Query: no connection"));
 }
 
 #[tokio::test]
 async fn what_is_missing_before_there_is_a_connection_is_for_a_person_to_mend() {
     let server = Server::start(says("500 Oh", "InternalServerError"));
-    let without_credentials = loader().unwrap().region("us-east-1").no_credentials().endpoint_url(&server.url);
-    let mut without_region = server.config().await.to_builder();
-    without_region.set_region(None::<Region>).set_endpoint_url(None);
-    for config in [without_credentials.load().await, without_region.build()] {
+    let mut without_credentials = server.config().to_builder();
+    without_credentials.set_credentials_provider(None);
+    let mut without_region = server.config().to_builder();
+    without_region.set_region(None).set_endpoint_url(None);
+    for config in [without_credentials.build(), without_region.build()] {
         let failure = read(&config).await;
         assert_eq!(failure.kind(), Kind::Misconfigured, "{failure}");
         assert!(failure.reason().contains("are there credentials"), "{failure}");
@@ -238,18 +238,24 @@ async fn the_endpoint_is_that_of_the_environment() {
     const NAME: &str = "aws::tests::the_endpoint_is_that_of_the_environment";
     let child = Environment::of_process().read(|environment| environment.text("ORDERFLOW_TEST_CHILD"));
     if child.is_ok() {
-        read(&sdk_config().await.unwrap()).await;
+        read(&sdk_config().unwrap()).await;
         return;
     }
-    let server = Server::start(says("400 Bad Request", "ValidationException"));
-    let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME])
-        .env("ORDERFLOW_TEST_CHILD", "yes")
-        .env("AWS_ENDPOINT_URL", &server.url)
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "id")
-        .env("AWS_SECRET_ACCESS_KEY", "secret")
-        .status();
-    assert!(status.unwrap().success());
-    assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+    let nowhere = "http://127.0.0.1:1";
+    for of_one in [false, true] {
+        let server = Server::start(says("400 Bad Request", "ValidationException"));
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", NAME])
+            .env("ORDERFLOW_TEST_CHILD", "yes")
+            .env("AWS_ENDPOINT_URL", if of_one { nowhere } else { &server.url })
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "id")
+            .env("AWS_SECRET_ACCESS_KEY", "secret");
+        if of_one {
+            command.env("AWS_ENDPOINT_URL_DYNAMODB", &server.url);
+        }
+        assert!(command.status().unwrap().success());
+        assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+    }
 }

@@ -137,7 +137,7 @@
 //!         Some((queue?, table?))
 //!     });
 //!     let (queue, table) = settings?;
-//!     let aws = sdk_config().await?;
+//!     let aws = sdk_config()?;
 //!     let ledger = Ledger::new(DynamoLog::new(aws_sdk_dynamodb::Client::new(&aws), table), System);
 //!     consume(queue, Process::<Loyalty, _, _, _>::new(ledger, NoEffects), &aws).await
 //! }

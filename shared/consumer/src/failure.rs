@@ -123,6 +123,15 @@ impl Failure {
         Self::new(Kind::Permanent, reason)
     }
 
+    /// A row that is not understood. Most likely a newer build wrote it, while this one is about to be replaced or has
+    /// come back: that passes with the deployment, and until then nothing of the order may be parked.
+    pub(crate) fn not_understood(version: impl fmt::Display, what: &str) -> Self {
+        Self::new(
+            Kind::Misconfigured,
+            format!("row {version} is not understood, was it written by a newer build? {what}"),
+        )
+    }
+
     /// Whether a later attempt can succeed.
     #[must_use]
     pub const fn kind(&self) -> Kind {

@@ -234,7 +234,7 @@ impl<D: Decider> History<D> {
 
 fn change_of<D: Decider>(row: &Row) -> Outcome<D::Change> {
     // What serde says may have a value in it, which could be personal data, so it is not repeated.
-    let unknown = |what| Failure::permanent(format!("row {} is not understood: {what}", row.version));
+    let unknown = |what| Failure::not_understood(row.version, what);
     match &row.change {
         Some(change) => serde_json::from_value(change.clone()).map_err(|_| unknown("its change")),
         None => row.events.first().and_then(D::told).ok_or_else(|| unknown("it has no change")),

@@ -233,7 +233,7 @@ fn to_item(order: &OrderId, row: &Row) -> Outcome<Attributes> {
 fn from_item(item: Attributes) -> Outcome<Row> {
     let version = item.get("sk").and_then(|version| version.as_n().ok()).cloned().unwrap_or_default();
     // What serde says may have a value in it, which could be personal data. What the contract says has none.
-    let unknown = |what: &str| Failure::permanent(format!("row {version} is not understood: {what}"));
+    let unknown = |what: &str| Failure::not_understood(&version, what);
     let item: Item = serde_dynamo::from_item(item).map_err(|_| unknown("its attributes"))?;
     let events: Vec<Value> = match &item.events {
         Some(events) => serde_json::from_str(events).map_err(|_| unknown("its events are no list"))?,

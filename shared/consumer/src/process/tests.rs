@@ -582,13 +582,13 @@ fn a_flow_that_begins_here_is_named_after_its_first_event() {
 }
 
 #[test]
-fn a_row_that_is_not_understood_is_permanent_and_not_repeated() {
+fn a_row_that_is_not_understood_waits_for_the_build_that_does_and_is_not_repeated() {
     for change in [Some(json!({ "paid": "ada@example.com" })), Some(json!("ada@example.com")), None] {
         let bench = Bench::new();
         let row = Row { change, ..rival_row(1, &Change::Opened) };
         block_on(bench.log.append(&ord_1(), &row, &[])).unwrap();
         let failure = bench.handle(&created()).unwrap_err();
-        assert_eq!(failure.kind(), Kind::Permanent);
+        assert_eq!(failure.kind(), Kind::Misconfigured);
         assert!(failure.reason().starts_with("row 1 is not understood"), "{failure}");
         assert!(!failure.reason().contains("ada@"), "{failure}");
     }

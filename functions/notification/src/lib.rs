@@ -2,7 +2,7 @@
 //!
 //! It publishes nothing. What it knows of an order are two rows: whom to tell, and that the order was cancelled. Neither
 //! a mail nor an SMS has an idempotency key, so each message on each channel is sent behind a lease of its own: at least
-//! once, and twice only after a crash between sending it and recording that.
+//! once, and again only after a crash between sending it and recording that, or when the answer to it was lost.
 //!
 //! - [`domain`] decides what is told: pure, and without IO.
 //! - [`wording`] finds the words, from the templates in `templates/`.

@@ -1,4 +1,5 @@
-//! Effects that have no idempotency key, such as a mail: at least once, and twice only after a crash.
+//! Effects that have no idempotency key, such as a mail: at least once, and again only after a crash or when their answer
+//! was lost.
 
 use orderflow_contracts::Time;
 use tracing::warn;

@@ -356,7 +356,7 @@ impl Audit {
         }
     }
 
-    /// How many messages were sent, and how many of them again, after a crash between sending and recording.
+    /// How many messages were sent, and how many of them again, after a crash between sending and recording or a lost answer.
     pub fn messages(&self) -> (u64, u64) {
         (self.sent.get(), self.sent.get() - self.messages.borrow().len() as u64)
     }

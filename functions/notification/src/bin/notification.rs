@@ -1,6 +1,6 @@
 //! The queue consumer of notification.
 
-use orderflow_consumer::aws::{DynamoLeases, DynamoLog, System, consume, sdk_config};
+use orderflow_consumer::aws::{DynamoLeases, DynamoLog, System, consume, sdk_config, without_retries};
 use orderflow_consumer::config::{Environment, QueueSettings};
 use orderflow_consumer::{Ledger, Process, telemetry};
 use orderflow_notification::aws::{SesMailer, SnsSms};
@@ -18,9 +18,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let (queue, table, sender) = settings?;
     let aws = sdk_config()?;
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
+    let channels = without_retries(&aws);
     let messenger = Messenger::new(
-        SesMailer::new(aws_sdk_ses::Client::new(&aws), sender),
-        SnsSms::new(aws_sdk_sns::Client::new(&aws)),
+        SesMailer::new(aws_sdk_ses::Client::new(&channels), sender),
+        SnsSms::new(aws_sdk_sns::Client::new(&channels)),
         DynamoLeases::new(dynamo.clone(), &table),
         System,
     );

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
+use aws_config::timeout::{TimeoutConfig, TimeoutConfigBuilder};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::http::HttpResponse;
@@ -64,16 +64,23 @@ fn config() -> Result<SdkConfigBuilder, lambda_runtime::Error> {
     let context = TlsContext::builder().with_trust_store(roots::amazon()).build()?;
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https();
     // A function's time is short: a call that hangs must leave room for another try, and for putting messages back.
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(2))
-        .operation_timeout(Duration::from_secs(5))
-        .build();
+    let timeouts = timeouts().operation_attempt_timeout(Duration::from_secs(2)).build();
     Ok(SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(FIRST_PAUSE)))
+}
+
+fn timeouts() -> TimeoutConfigBuilder {
+    TimeoutConfig::builder().connect_timeout(Duration::from_secs(1)).operation_timeout(Duration::from_secs(5))
+}
+
+/// The same for calls that have no idempotency key, such as one that sends a mail: a second request would be a second
+/// mail. So the SDK makes a single attempt, and waits for its answer as long as it waits for all attempts at others.
+#[must_use]
+pub fn without_retries(config: &SdkConfig) -> SdkConfig {
+    config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts().build()).build()
 }
 
 /// Says whether an error of the SDK may pass, and what it was, without what the caller had sent.

@@ -158,6 +158,15 @@ async fn a_call_that_hangs_is_given_up_and_tried_again() {
 }
 
 #[tokio::test]
+async fn what_has_no_idempotency_key_is_attempted_once() {
+    for answer in [says("500 Oh", "InternalServerError"), Answer::HangsUp, Answer::SaysNothing] {
+        let server = Server::start(answer);
+        let failure = read(&without_retries(&server.config())).await;
+        assert_eq!((failure.kind(), server.requests.load(Ordering::SeqCst)), (Kind::Transient, 1), "{failure}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_there_is_no_connection() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();

@@ -323,8 +323,9 @@ fn topics(template: &Template) -> Vec<String> {
 #[test]
 fn every_subscription_loses_nothing() {
     check(
-        "SNS drops what it cannot deliver unless there is a redrive policy, and what arrives before the queue's policy. \
-         Consumers and filters read the event itself: raw, by its body.",
+        "SNS drops what it cannot deliver unless there is a redrive policy, and what arrives before the queue's policy. A \
+         function that is not updated yet throws away what a wider filter lets through. Consumers and filters read the \
+         event itself: raw, by its body.",
         subscriptions,
         &[
             ("OrdersSubscription/RedrivePolicy", GONE, "OrdersSubscription"),
@@ -335,6 +336,7 @@ fn every_subscription_loses_nothing() {
             ("OrdersSubscription/FilterPolicyScope", GONE, "OrdersSubscription"),
             ("OrdersSubscription/Endpoint", arn("OrdersUndeliverableQueue"), "OrdersSubscription"),
             ("/Resources/OrdersSubscription/DependsOn/1", GONE, "OrdersSubscription"),
+            ("/Resources/OrdersSubscription/DependsOn/0", json!("PaymentFunction"), "OrdersSubscription"),
         ],
     );
 }
@@ -353,13 +355,16 @@ fn subscriptions(template: &Template) -> Vec<String> {
         ];
         faults.extend(unlike(id, properties, &expected));
         faults.extend(not_its_own(template, id, queue, undeliverable));
-        if !template.sources("SQS").any(|(_, source)| source["Queue"] == properties["Endpoint"]) {
+        let consumer = template.sources("SQS").find(|(_, source)| source["Queue"] == properties["Endpoint"]);
+        if consumer.is_none() {
             faults.push(format!("{id}: no function consumes {queue}"));
         }
-        for (policy, document) in template.of_type("AWS::SQS::QueuePolicy") {
-            let of_ours = list(&document["Queues"]).iter().any(|of| [queue, undeliverable].contains(&id_of(of)));
-            if of_ours && !list(&template.resource(id)["DependsOn"]).contains(&json!(policy)) {
-                faults.push(format!("{id}: does not wait for {policy}"));
+        let policies = template.of_type("AWS::SQS::QueuePolicy").filter(|(_, document)| {
+            list(&document["Queues"]).iter().any(|of| [queue, undeliverable].contains(&id_of(of)))
+        });
+        for awaited in policies.map(|(policy, _)| policy).chain(consumer.map(|(function, _)| function)) {
+            if !list(&template.resource(id)["DependsOn"]).contains(&json!(awaited)) {
+                faults.push(format!("{id}: does not wait for {awaited}"));
             }
         }
     }

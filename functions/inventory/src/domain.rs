@@ -222,13 +222,13 @@ mod tests {
         fn stock(&self) -> [(i64, i64); 2] {
             ["A-1", "B-2"].map(|sku| (self.log.counter(sku, AVAILABLE), self.log.counter(sku, RESERVED)))
         }
-
-        fn published(&self) -> Vec<&'static str> {
-            self.log.published().iter().map(|event| event.kind().as_str()).collect()
-        }
     }
 
     impl Bench for Shop {
+        fn log(&self) -> &MemoryLog {
+            &self.log
+        }
+
         async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
             let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
             let process = Process::<Inventory, _, _, _>::new(ledger, NoEffects);
@@ -278,6 +278,15 @@ mod tests {
                 assert_eq!(shop.handle(&event), then, "{when} after {given:?}");
                 assert_eq!(shop.stock(), stock, "{when} after {given:?}");
             }
+        }
+    }
+
+    /// The ledger does not even ask about another creation of a known order. If it did, this would be the answer.
+    #[test]
+    fn a_creation_changes_nothing_for_a_known_order() {
+        let created = fact(E::OrderCreated, "ord_1");
+        for known in [Reservation::Reserved(Vec::new()), Reservation::Shipped(Vec::new()), Reservation::Closed] {
+            assert_eq!(Inventory::decide(&known, &created, None), Ok(Step::Nothing), "{known:?}");
         }
     }
 

@@ -3,12 +3,11 @@
 //! Each port call has a pause before it and one after it. Where an attempt's [`Pace`] is used up it stands still there,
 //! as a function that hangs; dropping it is a crash.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::FutureExt;
-use orderflow_consumer::memory::{Bench, MemoryLog, Pace, Paced, Redelivery, World, sample};
+use orderflow_consumer::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, World, sample};
 use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, Outcome, Process};
 use orderflow_contracts::{
     CancellationReason, Event, InventoryReserved, Money, OrderCancelled, OrderId, Payload, PaymentId, PaymentMethod,
@@ -78,14 +77,7 @@ fn what_the_provider_did_although_it_timed_out_is_found_and_done_once() {
         let shop = Shop::new();
         shop.deliver_all([created(VISA)]);
         for (event, mishap) in [(reserved(), charging), (cancelled(), cancelling)] {
-            match mishap {
-                Mishap::Crash(place) => shop.crash(&event, place),
-                Mishap::TimeOut(call) => {
-                    shop.times_out.set(call);
-                    assert_eq!(shop.handle(&event), Err(Kind::Transient), "{call}");
-                }
-            }
-            shop.world.pass(KEY_LIFETIME);
+            shop.suffer(&event, mishap);
         }
         shop.deliver_all([cancelled(), reserved()]);
         assert_eq!(shop.published(), published);
@@ -190,19 +182,7 @@ fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
         vec![(created(VISA), END), (reserved(), END), (cancelled(), "before refund")],
         vec![(created(VISA), END), (reserved(), END), (cancelled(), END)],
     ] {
-        let shop = Shop::new();
-        for (event, place) in &script {
-            let is_over = shop.attempt(event, &Pace::until(place)).now_or_never().is_some();
-            assert_eq!(is_over, *place == END, "{} {place}", event.kind());
-        }
-        let history = Ledger::new(&shop.log, &shop.world).load::<Payment>(&order()).now_or_never().unwrap().unwrap();
-        let state = format!("{:?}", history.state);
-        let published = shop.published();
-        assert_eq!(shop.handle(&script[0].0), Ok(Handled::Duplicate), "{state}");
-        let another = sample::another_event(script[0].0.data.clone(), 1);
-        assert_eq!(shop.handle(&another), Err(Kind::Permanent), "{state}");
-        assert_eq!(shop.published(), published, "{state}");
-        states.insert(state.split(' ').next().unwrap_or_default().to_owned());
+        states.insert(Shop::new().refuse_another_creation::<Payment>(&script));
     }
     let all = ["Cancelled", "Charging", "Due", "Failed", "Paid", "Refunded", "Refunding"];
     assert_eq!(states.iter().map(String::as_str).collect::<Vec<_>>(), all);
@@ -265,46 +245,30 @@ fn attempts_that_overlap_in_any_order_agree() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
 }
 
-/// What happens to the first attempt at an event.
-enum Mishap {
-    /// It crashes there.
-    Crash(&'static str),
-    /// That call takes effect, and fails.
-    TimeOut(&'static str),
-}
-
 /// Where no attempt crashes.
 const END: &str = "at the end";
 const VISA: &str = "pm_card_visa";
 const DECLINED: &str = "pm_card_visa_chargeDeclined";
 
+fn timed_out() -> ProviderError {
+    ProviderError::Unavailable("timed out".to_owned())
+}
+
 impl<T: PaymentProvider> PaymentProvider for Paced<'_, T> {
     async fn charge(&self, request: &ChargeRequest) -> Result<Verdict, ProviderError> {
-        self.pace.pause("before charge").await;
-        let verdict = self.port.charge(request).await;
-        self.pace.pause("after charge").await;
-        verdict
+        self.pace.call("charge", self.port.charge(request), timed_out).await
     }
 
     async fn find(&self, payment: &PaymentId) -> Result<Option<Charge>, ProviderError> {
-        self.pace.pause("before find").await;
-        let charge = self.port.find(payment).await;
-        self.pace.pause("after find").await;
-        charge
+        self.pace.call("find", self.port.find(payment), timed_out).await
     }
 
     async fn cancel(&self, payment: &PaymentId) -> Result<Verdict, ProviderError> {
-        self.pace.pause("before cancel").await;
-        let verdict = self.port.cancel(payment).await;
-        self.pace.pause("after cancel").await;
-        verdict
+        self.pace.call("cancel", self.port.cancel(payment), timed_out).await
     }
 
     async fn refund(&self, payment: &PaymentId, refund: &RefundId, amount: Money) -> Result<(), ProviderError> {
-        self.pace.pause("before refund").await;
-        let refunded = self.port.refund(payment, refund, amount).await;
-        self.pace.pause("after refund").await;
-        refunded
+        self.pace.call("refund", self.port.refund(payment, refund, amount), timed_out).await
     }
 }
 
@@ -313,50 +277,16 @@ struct Shop {
     world: World,
     log: MemoryLog,
     books: MemoryBooks,
-    /// The call of the provider that takes effect the next time, and fails.
-    times_out: Cell<&'static str>,
-}
-
-impl Shop {
-    fn answer<T>(&self, call: &'static str, answer: T) -> Result<T, ProviderError> {
-        if self.times_out.get() == call {
-            self.times_out.set("");
-            return Err(ProviderError::Unavailable("timed out".to_owned()));
-        }
-        Ok(answer)
-    }
-}
-
-impl PaymentProvider for Shop {
-    async fn charge(&self, request: &ChargeRequest) -> Result<Verdict, ProviderError> {
-        self.answer("charge", self.provider().charge(request).await?)
-    }
-
-    async fn find(&self, payment: &PaymentId) -> Result<Option<Charge>, ProviderError> {
-        self.answer("find", self.provider().find(payment).await?)
-    }
-
-    async fn cancel(&self, payment: &PaymentId) -> Result<Verdict, ProviderError> {
-        self.answer("cancel", self.provider().cancel(payment).await?)
-    }
-
-    async fn refund(&self, payment: &PaymentId, refund: &RefundId, amount: Money) -> Result<(), ProviderError> {
-        self.answer("refund", self.provider().refund(payment, refund, amount).await?)
-    }
 }
 
 impl Shop {
     fn new() -> Self {
         let (log, books) = (MemoryLog::default(), MemoryBooks::default());
-        Self { world: World::new(7), log, books, times_out: Cell::new("") }
+        Self { world: World::new(7), log, books }
     }
 
     fn provider(&self) -> Simulation<&MemoryBooks, &World> {
         Simulation::new(&self.books, &self.world)
-    }
-
-    fn published(&self) -> Vec<&'static str> {
-        self.log.published().iter().map(|event| event.kind().as_str()).collect()
     }
 
     fn entry(&self) -> Entry {
@@ -374,15 +304,19 @@ impl Shop {
 }
 
 impl Bench for Shop {
+    fn log(&self) -> &MemoryLog {
+        &self.log
+    }
+
     async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let hands = Hands::new(Paced { port: self, pace });
+        let hands = Hands::new(Paced { port: self.provider(), pace });
         let process = Process::<Payment, _, _, _>::new(ledger, hands);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
 
     /// By the time a message comes again the provider has forgotten its keys.
-    fn after_crash(&self) {
+    fn after_mishap(&self) {
         self.world.pass(KEY_LIFETIME);
     }
 }

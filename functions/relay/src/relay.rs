@@ -300,10 +300,8 @@ mod tests {
 
     impl<T: Topic> Topic for Paced<'_, T> {
         async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
-            self.pace.pause("before publish").await;
-            let refusals = self.port.publish(batch).await;
-            self.pace.pause("after publish").await;
-            refusals
+            let timed_out = || Failure::transient("PublishBatch: timed out");
+            self.pace.call("publish", self.port.publish(batch), timed_out).await
         }
 
         async fn warm(&self) {}

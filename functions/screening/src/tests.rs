@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use orderflow_consumer::memory::{Bench, MemoryLog, Pace, Paced, World, sample};
 use orderflow_consumer::port::Log;
-use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, Outcome, Process};
+use orderflow_consumer::{Delivery, Failure, Handle, Handled, Kind, Ledger, Outcome, Process};
 use orderflow_contracts::{Email, Event, OrderId, Payload, Source, Text, Time};
 
 use crate::Fingerprint;
@@ -47,6 +47,10 @@ impl Shop {
 }
 
 impl Bench for Shop {
+    fn log(&self) -> &MemoryLog {
+        &self.log
+    }
+
     async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
         let hands = Hands::new(Paced { port: &self.sightings, pace });
@@ -57,18 +61,16 @@ impl Bench for Shop {
 
 impl<T: Sightings> Sightings for Paced<'_, T> {
     async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Outcome<()> {
-        self.pace.pause("before record").await;
-        let recorded = self.port.record(whose, order, at).await;
-        self.pace.pause("after record").await;
-        recorded
+        self.pace.call("record", self.port.record(whose, order, at), timed_out).await
     }
 
     async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Outcome<u32> {
-        self.pace.pause("before count").await;
-        let count = self.port.count(whose, around, within).await;
-        self.pace.pause("after count").await;
-        count
+        self.pace.call("count", self.port.count(whose, around, within), timed_out).await
     }
+}
+
+fn timed_out() -> Failure {
+    Failure::transient("timed out")
 }
 
 /// The creation of Ada's order of that number, so many minutes after her first.

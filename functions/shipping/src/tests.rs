@@ -3,12 +3,11 @@
 //! Each port call has a pause before it and one after it. Where an attempt's [`Pace`] is used up it stands still there,
 //! as a function that hangs; dropping it is a crash.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::FutureExt;
-use orderflow_consumer::memory::{Bench, MemoryLog, Pace, Paced, Redelivery, World, sample};
+use orderflow_consumer::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, World, sample};
 use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, Outcome, Process};
 use orderflow_contracts::{
     CancellationReason, Event, OrderCancelled, OrderId, Payload, PaymentId, PaymentProcessed, ShipmentId, Text, Time,
@@ -84,19 +83,7 @@ fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
         vec![(created(BERLIN), END), (paid(), END), (cancelled(), "before void")],
         vec![(created(BERLIN), END), (paid(), END), (cancelled(), END)],
     ] {
-        let shop = Shop::new();
-        for (event, place) in &script {
-            let is_over = shop.attempt(event, &Pace::until(place)).now_or_never().is_some();
-            assert_eq!(is_over, *place == END, "{} {place}", event.kind());
-        }
-        let history = Ledger::new(&shop.log, &shop.world).load::<Shipping>(&order()).now_or_never().unwrap().unwrap();
-        let state = format!("{:?}", history.state);
-        let published = shop.published();
-        assert_eq!(shop.handle(&script[0].0), Ok(Handled::Duplicate), "{state}");
-        let another = sample::another_event(script[0].0.data.clone(), 1);
-        assert_eq!(shop.handle(&another), Err(Kind::Permanent), "{state}");
-        assert_eq!(shop.published(), published, "{state}");
-        states.insert(state.split(' ').next().unwrap_or_default().to_owned());
+        states.insert(Shop::new().refuse_another_creation::<Shipping>(&script));
     }
     let all = ["Booking", "Cancelled", "Ready", "Shipped", "Voided", "Voiding"];
     assert_eq!(states.iter().map(String::as_str).collect::<Vec<_>>(), all);
@@ -144,14 +131,7 @@ fn what_the_carrier_did_although_it_timed_out_is_found_and_done_once() {
         let shop = Shop::new();
         shop.deliver_all([created(BERLIN)]);
         for (event, mishap) in [(paid(), booking), (cancelled(), cancelling)] {
-            match mishap {
-                Mishap::Crash(place) => shop.crash(&event, place),
-                Mishap::TimeOut(call) => {
-                    shop.times_out.set(call);
-                    assert_eq!(shop.handle(&event), Err(Kind::Transient), "{call}");
-                }
-            }
-            shop.world.pass(KEY_LIFETIME);
+            shop.suffer(&event, mishap);
         }
         shop.deliver_all([cancelled(), paid()]);
         assert_eq!(shop.published(), published);
@@ -274,46 +254,30 @@ fn attempts_that_overlap_in_any_order_agree() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
 }
 
-/// What happens to the first attempt at an event.
-enum Mishap {
-    /// It crashes there.
-    Crash(&'static str),
-    /// That call takes effect, and fails.
-    TimeOut(&'static str),
-}
-
 /// Where no attempt crashes.
 const END: &str = "at the end";
 const BERLIN: &str = "10115";
 const BOTH: [&str; 2] = ["ShipmentCreated", "ShipmentCancelled"];
 
+fn timed_out() -> CarrierError {
+    CarrierError::Unavailable("timed out".to_owned())
+}
+
 impl<T: Carrier> Carrier for Paced<'_, T> {
     async fn book(&self, request: &BookingRequest) -> Result<Booking, CarrierError> {
-        self.pace.pause("before book").await;
-        let booking = self.port.book(request).await;
-        self.pace.pause("after book").await;
-        booking
+        self.pace.call("book", self.port.book(request), timed_out).await
     }
 
     async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError> {
-        self.pace.pause("before find").await;
-        let booking = self.port.find(shipment).await;
-        self.pace.pause("after find").await;
-        booking
+        self.pace.call("find", self.port.find(shipment), timed_out).await
     }
 
     async fn cancel(&self, shipment: &ShipmentId) -> Result<Booking, CarrierError> {
-        self.pace.pause("before cancel").await;
-        let booking = self.port.cancel(shipment).await;
-        self.pace.pause("after cancel").await;
-        booking
+        self.pace.call("cancel", self.port.cancel(shipment), timed_out).await
     }
 
     async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
-        self.pace.pause("before void").await;
-        let voided = self.port.void(shipment).await;
-        self.pace.pause("after void").await;
-        voided
+        self.pace.call("void", self.port.void(shipment), timed_out).await
     }
 }
 
@@ -322,50 +286,16 @@ struct Shop {
     world: World,
     log: MemoryLog,
     register: MemoryRegister,
-    /// The call of the carrier that takes effect the next time, and fails.
-    times_out: Cell<&'static str>,
-}
-
-impl Shop {
-    fn answer<T>(&self, call: &'static str, answer: T) -> Result<T, CarrierError> {
-        if self.times_out.get() == call {
-            self.times_out.set("");
-            return Err(CarrierError::Unavailable("timed out".to_owned()));
-        }
-        Ok(answer)
-    }
-}
-
-impl Carrier for Shop {
-    async fn book(&self, request: &BookingRequest) -> Result<Booking, CarrierError> {
-        self.answer("book", self.carrier().book(request).await?)
-    }
-
-    async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError> {
-        self.answer("find", self.carrier().find(shipment).await?)
-    }
-
-    async fn cancel(&self, shipment: &ShipmentId) -> Result<Booking, CarrierError> {
-        self.answer("cancel", self.carrier().cancel(shipment).await?)
-    }
-
-    async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
-        self.answer("void", self.carrier().void(shipment).await?)
-    }
 }
 
 impl Shop {
     fn new() -> Self {
         let (log, register) = (MemoryLog::default(), MemoryRegister::default());
-        Self { world: World::new(7), log, register, times_out: Cell::new("") }
+        Self { world: World::new(7), log, register }
     }
 
     fn carrier(&self) -> Simulation<&MemoryRegister, &World> {
         Simulation::new(&self.register, &self.world)
-    }
-
-    fn published(&self) -> Vec<&'static str> {
-        self.log.published().iter().map(|event| event.kind().as_str()).collect()
     }
 
     fn entry(&self) -> Entry {
@@ -383,15 +313,19 @@ impl Shop {
 }
 
 impl Bench for Shop {
+    fn log(&self) -> &MemoryLog {
+        &self.log
+    }
+
     async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let hands = Hands::new(Paced { port: self, pace });
+        let hands = Hands::new(Paced { port: self.carrier(), pace });
         let process = Process::<Shipping, _, _, _>::new(ledger, hands);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
 
     /// By the time a message comes again the carrier has forgotten its keys.
-    fn after_crash(&self) {
+    fn after_mishap(&self) {
         self.world.pass(KEY_LIFETIME);
     }
 }

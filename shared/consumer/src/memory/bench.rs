@@ -1,13 +1,17 @@
 //! A service in memory, whose attempts crash, come again, and overlap.
 
 use std::collections::{HashSet, VecDeque};
+use std::fmt::Debug;
 
 use futures::FutureExt;
 use orderflow_contracts::Event;
 
-use super::Pace;
+use super::sample::another_event;
+use super::{MemoryLog, Pace, World};
 use crate::batch::Handled;
+use crate::decider::Decider;
 use crate::failure::{Kind, Outcome};
+use crate::ledger::Ledger;
 use crate::port::Chance;
 
 /// What takes more attempts than this never ends.
@@ -22,13 +26,30 @@ pub enum Redelivery {
     BehindAllOthers,
 }
 
+/// What can happen to an attempt.
+#[derive(Clone, Copy, Debug)]
+pub enum Mishap {
+    /// It crashes at the first pause of that name, such as `before append`.
+    Crash(&'static str),
+    /// Its first call of that name, such as `append`, takes effect and times out.
+    TimeOut(&'static str),
+}
+
 /// A service on ports in memory that are [`Paced`](super::Paced), and what can happen to it.
 pub trait Bench {
     /// One attempt at `event`, which goes as far as `pace` lets it.
     async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled>;
 
-    /// What happens between a crash and the next attempt; nothing by itself.
-    fn after_crash(&self) {}
+    /// The service's table.
+    fn log(&self) -> &MemoryLog;
+
+    /// What happens between a mishap and the next attempt; nothing by itself.
+    fn after_mishap(&self) {}
+
+    /// The types of all events that were published.
+    fn published(&self) -> Vec<&'static str> {
+        self.log().published().iter().map(|event| event.kind().as_str()).collect()
+    }
 
     /// An attempt that nothing holds up.
     ///
@@ -51,9 +72,26 @@ pub trait Bench {
     ///
     /// It never comes there.
     fn crash(&self, event: &Event, place: &'static str) {
-        let crashed = self.attempt(event, &Pace::until(place)).now_or_never().is_none();
-        assert!(crashed, "{} never came {place}", event.kind());
-        self.after_crash();
+        self.suffer(event, Mishap::Crash(place));
+    }
+
+    /// An attempt to which that happens.
+    ///
+    /// # Panics
+    ///
+    /// It never comes there, or a time-out is no failure that may pass.
+    fn suffer(&self, event: &Event, mishap: Mishap) {
+        let pace = match mishap {
+            Mishap::Crash(place) => Pace::until(place),
+            Mishap::TimeOut(call) => Pace::losing(call),
+        };
+        let handled = self.attempt(event, &pace).now_or_never();
+        let happened = match (mishap, &handled) {
+            (Mishap::Crash(_), handled) => handled.is_none(),
+            (Mishap::TimeOut(_), handled) => matches!(handled, Some(Err(failure)) if failure.kind() == Kind::Transient),
+        };
+        assert!(happened, "no {mishap:?} in {}, but {handled:?}", event.kind());
+        self.after_mishap();
     }
 
     /// Delivers each event until it is handled, one after the other.
@@ -87,7 +125,7 @@ pub trait Bench {
                 Some(Err(_)) => false,
                 None => {
                     pace = Pace::of(crashes.next().unwrap_or(u32::MAX));
-                    self.after_crash();
+                    self.after_mishap();
                     false
                 }
             };
@@ -122,5 +160,28 @@ pub trait Bench {
         let mut seen = HashSet::new();
         again.retain(|event| seen.insert(event.context.id));
         again
+    }
+
+    /// Lets each event of `script` come as far as the pause beside it, or to its end where there is no such pause, and then
+    /// wants the first of them, an `OrderCreated`, to be refused for ever once it has another id. Answers the state, as far
+    /// as its name goes.
+    ///
+    /// # Panics
+    ///
+    /// It is not refused; or the same event again is no duplicate, or something is published.
+    #[expect(clippy::expect_used, reason = "a bench says by a panic what is wrong")]
+    fn refuse_another_creation<D: Decider<State: Debug>>(&self, script: &[(Event, &'static str)]) -> String {
+        for (event, place) in script {
+            let _ = self.attempt(event, &Pace::until(place)).now_or_never();
+        }
+        let (created, _) = script.first().expect("an OrderCreated");
+        let ledger = Ledger::new(self.log(), World::new(0));
+        let history = ledger.load::<D>(&created.context.subject).now_or_never().expect("nothing holds it");
+        let state = format!("{:?}", history.expect("rows that are understood").state);
+        let published = self.published();
+        assert_eq!(self.handle(created), Ok(Handled::Duplicate), "{state}");
+        assert_eq!(self.handle(&another_event(created.data.clone(), 1)), Err(Kind::Permanent), "{state}");
+        assert_eq!(self.published(), published, "{state}");
+        state.split([' ', '(']).next().unwrap_or_default().to_owned()
     }
 }

@@ -8,7 +8,7 @@ mod queue;
 pub mod sample;
 mod world;
 
-pub use bench::{Bench, Redelivery};
+pub use bench::{Bench, Mishap, Redelivery};
 pub use leases::MemoryLeases;
 pub use log::MemoryLog;
 pub use pace::{Pace, Paced};

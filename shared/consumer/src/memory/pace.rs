@@ -7,7 +7,7 @@ use std::task::Poll;
 use orderflow_contracts::OrderId;
 
 use crate::decider::Adjustment;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::port::{Appended, Log};
 use crate::row::Row;
 
@@ -36,19 +36,26 @@ use crate::row::Row;
 pub struct Pace {
     steps: Cell<u32>,
     hold: Cell<Option<&'static str>>,
+    loses: Cell<Option<&'static str>>,
 }
 
 impl Pace {
     /// So many pauses are passed, and the next one is not.
     #[must_use]
     pub fn of(steps: u32) -> Self {
-        Self { steps: Cell::new(steps), hold: Cell::new(None) }
+        Self { steps: Cell::new(steps), hold: Cell::new(None), loses: Cell::new(None) }
     }
 
     /// The first pause of that name is not passed, such as `before append`.
     #[must_use]
     pub fn until(place: &'static str) -> Self {
-        Self { steps: Cell::new(u32::MAX), hold: Cell::new(Some(place)) }
+        Self { hold: Cell::new(Some(place)), ..Self::of(u32::MAX) }
+    }
+
+    /// The first call of that name, such as `append`, takes effect, and its answer is lost.
+    #[must_use]
+    pub fn losing(call: &'static str) -> Self {
+        Self { loses: Cell::new(Some(call)), ..Self::of(u32::MAX) }
     }
 
     /// From now on no pause of that name is passed.
@@ -66,10 +73,36 @@ impl Pace {
         self.steps.set(self.steps.get() + steps);
     }
 
-    /// Pauses, if the pace says so: for the [`Paced`] ports of a service, before and after each call.
+    /// Pauses at that place, if the pace says so.
     pub async fn pause(&self, place: &'static str) {
+        self.pause_where(|held| held == place).await;
+    }
+
+    /// One call of a [`Paced`] port, with a pause before it and one after it. `timed_out` is what the caller hears where
+    /// the answer is lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of the call.
+    pub async fn call<T, E>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, E>>,
+        timed_out: impl FnOnce() -> E,
+    ) -> Result<T, E> {
+        self.pause_where(|held| held.strip_prefix("before ") == Some(name)).await;
+        let answer = call.await;
+        self.pause_where(|held| held.strip_prefix("after ") == Some(name)).await;
+        if self.loses.get() == Some(name) {
+            self.loses.set(None);
+            return Err(timed_out());
+        }
+        answer
+    }
+
+    async fn pause_where(&self, is_held: impl Fn(&str) -> bool) {
         poll_fn(|_| {
-            if self.hold.get() == Some(place) || self.steps.get() == 0 {
+            if self.hold.get().is_some_and(&is_held) || self.steps.get() == 0 {
                 return Poll::Pending;
             }
             self.steps.set(self.steps.get() - 1);
@@ -95,9 +128,7 @@ impl<T: Log> Log for Paced<'_, T> {
     }
 
     async fn append(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment]) -> Outcome<Appended> {
-        self.pace.pause("before append").await;
-        let appended = self.port.append(order, row, adjustments).await;
-        self.pace.pause("after append").await;
-        appended
+        let timed_out = || Failure::transient("timed out");
+        self.pace.call("append", self.port.append(order, row, adjustments), timed_out).await
     }
 }

@@ -65,6 +65,8 @@ pub(crate) enum Rule {
     MessageLost,
     /// A message is a dead letter for a good reason only.
     NeedlesslyDead,
+    /// On AWS a function does only what its role allows.
+    NotAllowed,
     /// A run shows something only if the sabotage has taken place.
     NotTested,
 }

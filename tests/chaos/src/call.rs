@@ -5,6 +5,8 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::rights::Need;
+
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// Where SQS repeats the code of an error as its older protocol had it.
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
@@ -61,6 +63,37 @@ impl Call {
             _ => return None,
         };
         Some(Self { service, operation, body })
+    }
+
+    /// What its caller needs the right to do.
+    pub(crate) fn needs(&self) -> Vec<Need> {
+        let json = || serde_json::from_slice::<Value>(&self.body).unwrap_or_default();
+        let need = |prefix: &str, operation: &str, resource: &str| {
+            // The right to do one is the right to do a batch.
+            let action = format!("{prefix}:{}", operation.strip_suffix("Batch").unwrap_or(operation));
+            Need { action, resource: resource.to_owned() }
+        };
+        let table = |of: &Value| of["TableName"].as_str().unwrap_or_default().to_owned();
+        match self.service {
+            Service::DynamoDb if self.operation == "TransactWriteItems" => {
+                let body = json();
+                let items =
+                    body["TransactItems"].as_array().into_iter().flatten().filter_map(Value::as_object).flatten();
+                // A transaction is allowed by what is in it: Put, Update, Delete or ConditionCheck of an item.
+                items.map(|(action, of)| need("dynamodb", &format!("{action}Item"), &table(of))).collect()
+            }
+            Service::DynamoDb => vec![need("dynamodb", &self.operation, &table(&json()))],
+            Service::Sqs => {
+                let url = json()["QueueUrl"].as_str().unwrap_or_default().to_owned();
+                vec![need("sqs", &self.operation, url.rsplit('/').next().unwrap_or_default())]
+            }
+            Service::Sns => {
+                let topic = form_urlencoded::parse(&self.body).find(|(name, _)| name == "TopicArn");
+                let topic = topic.map(|(_, arn)| arn.into_owned()).unwrap_or_default();
+                vec![need("sns", &self.operation, topic.rsplit(':').next().unwrap_or_default())]
+            }
+            Service::Ses => vec![need("ses", &self.operation, "")],
+        }
     }
 
     /// Whether its request has that text in it, such as the name of a table.

@@ -20,6 +20,7 @@ mod plan;
 mod poison;
 mod proxy;
 mod report;
+mod rights;
 mod run;
 mod saboteur;
 mod tally;

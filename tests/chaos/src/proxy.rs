@@ -1,6 +1,7 @@
 //! A proxy between the functions and the emulator, at which calls fail.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,8 +23,12 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::call::{Call, with_failed_entry};
+use crate::rights::Rights;
 use crate::tally::{Kind, Tally};
 use crate::weather::{Fault, Weather};
+
+/// Of so many connections one is asked whose it is: that takes a look at every process of this machine.
+const ASKED_OF: u64 = 5;
 
 /// A proxy. It runs for as long as the program.
 pub(crate) struct Proxy {
@@ -35,8 +40,20 @@ pub(crate) struct Proxy {
     tally: Rc<Tally>,
     /// The process group of the emulator, whose functions may be killed.
     emulator: Cell<Option<u32>>,
+    connections: Cell<u64>,
     calls: Cell<u64>,
     unread: RefCell<Option<String>>,
+    rights: Rights,
+    /// What roles did not allow, though it was done.
+    not_allowed: RefCell<BTreeSet<String>>,
+}
+
+/// Where calls come from.
+struct Connection {
+    caller: SocketAddr,
+    /// Whether its calls are held against a role.
+    is_asked: bool,
+    function: OnceCell<Option<String>>,
 }
 
 /// The caller gets no answer, or no more of it.
@@ -64,8 +81,11 @@ impl Proxy {
             weather,
             tally,
             emulator: Cell::new(None),
+            connections: Cell::new(0),
             calls: Cell::new(0),
             unread: RefCell::new(None),
+            rights: Rights::of_the_template(),
+            not_allowed: RefCell::default(),
         });
         spawn_local(Rc::clone(&proxy).accept(listener));
         proxy
@@ -90,19 +110,28 @@ impl Proxy {
         self.unread.borrow().clone()
     }
 
+    /// What functions did and may not do on AWS.
+    pub(crate) fn not_allowed(&self) -> BTreeSet<String> {
+        self.not_allowed.borrow().clone()
+    }
+
     async fn accept(self: Rc<Self>, listener: TcpListener) {
         loop {
             let (stream, caller) = listener.accept().await.expect("a connection");
             let proxy = Rc::clone(&self);
+            let number = self.connections.get();
+            self.connections.set(number + 1);
+            let connection = Connection { caller, is_asked: number.is_multiple_of(ASKED_OF), function: OnceCell::new() };
             spawn_local(async move {
-                let service = service_fn(|request| Rc::clone(&proxy).answer(request, caller));
+                let service = service_fn(|request| Rc::clone(&proxy).answer(request, &connection));
                 // It ends when the caller is gone, or is to believe that we are.
                 let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
     }
 
-    async fn answer(self: Rc<Self>, request: Request<Incoming>, caller: SocketAddr) -> Result<Answer, Dropped> {
+    async fn answer(self: Rc<Self>, request: Request<Incoming>, connection: &Connection) -> Result<Answer, Dropped> {
+        let caller = connection.caller;
         self.calls.set(self.calls.get() + 1);
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
@@ -111,6 +140,9 @@ impl Proxy {
             self.unread.replace(Some(format!("{} {}", request.method(), request.uri())));
             return self.forward(request).await.map(whole);
         };
+        if connection.is_asked {
+            self.hold_against_role(&call, connection);
+        }
         let fault = self.weather.on(&call);
         if let Some(fault) = fault {
             self.tally.count(Kind::Fault, fault.name());
@@ -175,14 +207,25 @@ impl Proxy {
         forwarded.await.map_err(|_| Dropped)?.map_err(|_| Dropped)
     }
 
-    /// Kills the function that has made the call. If it is none of the emulator's, nobody is killed.
+    /// The function that has made a call, if it is one of the emulator's.
+    fn function(&self, caller: SocketAddr) -> Option<FunctionProcess> {
+        let mut processes = FunctionProcess::of_group(self.emulator.get()?).into_iter();
+        let socket = socket_of_caller(caller.port(), self.port)?;
+        processes.find(|process| process.has_socket(socket))
+    }
+
     fn kill(&self, caller: SocketAddr) {
-        let processes = self.emulator.get().map(FunctionProcess::of_group).unwrap_or_default();
-        let socket = socket_of_caller(caller.port(), self.port);
-        let process = socket.and_then(|socket| processes.iter().find(|process| process.has_socket(socket)));
-        if let Some(process) = process.filter(|process| process.kill()) {
-            self.tally.killed(&process.function);
+        if let Some(process) = self.function(caller).filter(FunctionProcess::kill) {
+            self.tally.count_function(Kind::Kill, &process.function);
         }
+    }
+
+    fn hold_against_role(&self, call: &Call, connection: &Connection) {
+        let function = connection.function.get_or_init(|| Some(self.function(connection.caller)?.function));
+        let Some(function) = function else { return };
+        let missing = call.needs().into_iter().filter_map(|need| self.rights.missing(function, &need));
+        self.not_allowed.borrow_mut().extend(missing);
+        self.tally.count_function(Kind::Right, function);
     }
 }
 

@@ -83,6 +83,7 @@ pub(crate) fn summary(tally: &Tally, calls: u64, times: Times, violations: &[Vio
         ("faults", Kind::Fault),
         ("duplicates", Kind::Duplicate),
         ("poison", Kind::Poison),
+        ("rights", Kind::Right),
         ("dead letters", Kind::Letter),
         ("redrives", Kind::Redrive),
     ] {

@@ -304,6 +304,7 @@ impl Run {
                 (Kind::Fault, faults > 0.0),
                 (Kind::Duplicate, true),
                 (Kind::Poison, true),
+                (Kind::Right, has_processes),
             ] {
                 if is_expected && self.tally.total(kind) == 0 {
                     untested.push(format!("there was no {kind:?}"));
@@ -321,6 +322,11 @@ impl Run {
             rule: Rule::Oversold,
             order: None,
             detail: format!("more of {sku} was promised at some moment than there was"),
+        }));
+        violations.extend(self.proxy.not_allowed().into_iter().map(|detail| Violation {
+            rule: Rule::NotAllowed,
+            order: None,
+            detail,
         }));
         violations.extend(self.untested().into_iter().map(|detail| Violation {
             rule: Rule::NotTested,

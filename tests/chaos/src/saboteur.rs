@@ -101,7 +101,7 @@ impl Saboteur {
             let function = self.draw(|rng| rng.choice(functions));
             let process = processes.iter().find(|process| Some(process.function.as_str()) == function);
             if let Some(process) = process.filter(|process| process.kill()) {
-                self.tally.killed(&process.function);
+                self.tally.count_function(Kind::Kill, &process.function);
             }
         }
     }

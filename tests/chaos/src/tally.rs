@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Duplicate,
     /// Messages that can never be handled.
     Poison,
+    /// Calls that were held against the role of the function that made them.
+    Right,
     /// What was in the dead-letter queues.
     Letter,
     /// Letters that were sent back.
@@ -39,10 +41,10 @@ impl Tally {
         *self.counts.borrow_mut().entry((kind, name.into())).or_default() += count;
     }
 
-    /// Counts a function that was killed, by what the template calls it: `orderflow-PaymentFunction-0C428D223317D`.
-    pub(crate) fn killed(&self, function: &str) {
+    /// Counts what happened to a function, by what the template calls it: `orderflow-PaymentFunction-0C428D223317D`.
+    pub(crate) fn count_function(&self, kind: Kind, function: &str) {
         let name = function.split('-').find_map(|part| part.strip_suffix("Function"));
-        self.count(Kind::Kill, name.unwrap_or(function));
+        self.count(kind, name.unwrap_or(function));
     }
 
     pub(crate) fn total(&self, kind: Kind) -> u64 {

@@ -267,7 +267,9 @@ mod tests {
         assert_eq!((put("*"), put("\"9\", \"3\"")), (200, 200));
         busy.rivals.set(1);
         assert_eq!(put("\"4\""), 412);
-        assert_eq!((put("4"), put("")), (400, 400));
+        for no_tags in ["", "4", "\"", "\"4", "4\"", "\"5\", 4"] {
+            assert_eq!(put(no_tags), 400, "{no_tags}");
+        }
     }
 
     #[test]

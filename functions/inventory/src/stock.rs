@@ -162,3 +162,22 @@ fn has_lost(error: &UpdateItemError) -> bool {
 fn key(sku: &Sku) -> AttributeValue {
     AttributeValue::S(sku.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::error::{
+        ConditionalCheckFailedException, InternalServerError, TransactionConflictException,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_count_loses_to_another_and_to_a_reservation_under_way_and_to_nothing_else() {
+        let another = ConditionalCheckFailedException::builder().build();
+        assert!(has_lost(&UpdateItemError::ConditionalCheckFailedException(another)));
+        let under_way = TransactionConflictException::builder().build();
+        assert!(has_lost(&UpdateItemError::TransactionConflictException(under_way)));
+        let trouble = InternalServerError::builder().build();
+        assert!(!has_lost(&UpdateItemError::InternalServerError(trouble)));
+    }
+}

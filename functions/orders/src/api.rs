@@ -388,12 +388,13 @@ mod tests {
     fn a_key_belongs_to_whom_the_authorizer_names() {
         let shop = Shop::new();
         let api = OrdersApi::new(Ledger::new(&shop.log, &shop.world));
-        let place = |authorizer: Value, customer: &str| {
+        let place = |authorizer: Value, user_arn: Option<&str>, customer: &str| {
             let mut order = order();
             order["customer"]["id"] = json!(customer);
             let mut context = ApiGatewayProxyRequestContext::default();
             context.resource_path = Some("/orders".to_owned());
             context.authorizer.fields = serde_json::from_value(authorizer).unwrap();
+            context.identity.user_arn = user_arn.map(ToOwned::to_owned);
             let request = http::Request::builder().method("POST").header("Idempotency-Key", "k");
             let request = request.body(Body::from(order.to_string())).unwrap().with_raw_http_path("/shop/orders");
             let request = request.with_request_context(RequestContext::ApiGatewayV1(context));
@@ -401,15 +402,30 @@ mod tests {
             let body: Value = serde_json::from_slice(response.body()).unwrap();
             (response.status().as_u16(), body["orderId"].clone())
         };
-        let (status, ada) = place(json!({ "principalId": "ada" }), "cus_1");
-        assert_eq!(status, 201);
+        let by_principal = || json!({ "principalId": "ada" });
+        let adas = place(by_principal(), None, "cus_1");
+        assert_eq!(adas.0, 201);
         // Another customer of the same caller is another body under the same key.
-        assert_eq!(place(json!({ "principalId": "ada" }), "cus_2").0, 422);
-        let others = [json!({ "principalId": "grace" }), json!({ "claims": { "sub": "ada" } }), json!({})];
-        let others = others.map(|authorizer| place(authorizer, "cus_1"));
-        assert!(others.iter().all(|(status, id)| *status == 201 || *id != ada), "{others:?}");
-        assert_ne!(others[0].1, ada);
-        assert_ne!(others[2].1, ada);
+        assert_eq!(place(by_principal(), None, "cus_2").0, 422);
+        let by_token = || json!({ "claims": { "sub": "ada" } });
+        for (authorizer, user_arn, is_ada) in [
+            (by_principal(), Some("arn"), true),
+            (by_token(), Some("arn"), true),
+            (json!({}), Some("ada"), true),
+            (json!({ "principalId": "grace" }), Some("ada"), false),
+            (json!({ "claims": { "sub": "grace" } }), Some("ada"), false),
+            (json!({}), Some("arn"), false),
+            (json!({ "principalId": "" }), None, false),
+            (json!({}), None, false),
+        ] {
+            let (status, order) = place(authorizer.clone(), user_arn, "cus_1");
+            assert_eq!((status, order == adas.1), (201, is_ada), "{authorizer} {user_arn:?}");
+        }
+        assert_eq!(
+            place(json!({ "principalId": "" }), None, "cus_1"),
+            place(json!({}), None, "cus_1"),
+            "nobody is named"
+        );
     }
 
     #[test]

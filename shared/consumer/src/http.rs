@@ -165,3 +165,29 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>, P
             .of_kind("urn:orderflow:problem:malformed", "Malformed request")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_of_ours_is_told_without_its_reason() {
+        for (kind, status, retry_after) in
+            [(Kind::Transient, 503, Some("1")), (Kind::Misconfigured, 503, Some("1")), (Kind::Permanent, 500, None)]
+        {
+            let (head, body) = Response::from(Problem::from(Failure::new(kind, "table t-1"))).into_parts();
+            assert_eq!(head.status, status, "{kind:?}");
+            assert_eq!(head.headers[header::CONTENT_TYPE], "application/problem+json");
+            assert_eq!(
+                head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap()),
+                retry_after,
+                "{kind:?}"
+            );
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!((&body["type"], &body["status"]), (&"about:blank".into(), &status.into()));
+            assert!(!body.to_string().contains("t-1"), "{body}");
+        }
+    }
+}

@@ -74,7 +74,10 @@ impl Event {
         {
             add("source", &DecodeError::WrongSource { kind, said_by });
         }
-        Payload::read(kind, version, &root.field("data"), &mut faults);
+        // That there is none has been said.
+        if !document["data"].is_null() {
+            Payload::read(kind, version, &root.field("data"), &mut faults);
+        }
         let (subject, order_id) = (text("subject"), document["data"]["orderId"].as_str());
         if subject.is_some() && order_id.is_some() && subject != order_id {
             faults.add(&root.field("subject"), "is not data.orderId");
@@ -326,6 +329,7 @@ mod tests {
         ] {
             assert_eq!(faults(&with(pointer, value))[0], expected);
         }
+        assert_eq!(faults(&with("/data", Value::Null)), ["/data is required"]);
         let later = faults(&with("/dataschema", json!("urn:orderflow:OrderCreated:3")));
         assert!(later[0].starts_with("/dataschema version 3 of OrderCreated is later than 2"), "{later:?}");
         let mut paid = with("/type", json!("PaymentProcessed"));

@@ -35,7 +35,13 @@ fn check_faults(document: &Value, faults: &[Fault]) -> Result<(), TestCaseError>
 /// Decoding the document does not panic, and says where it is wrong; what is an event is one again when it is written.
 fn check_decode(document: &Value) -> Result<(), TestCaseError> {
     let envelope = Envelope::from_value(document);
-    match Event::from_value(document) {
+    let read = Event::from_value(document);
+    let faults = Event::faults(document);
+    prop_assert_eq!(faults.is_empty(), read.is_ok());
+    if !faults.is_empty() {
+        check_faults(document, faults.as_slice())?;
+    }
+    match read {
         Ok(event) => {
             prop_assert_eq!(envelope.map(|envelope| envelope.context), Ok(event.context.clone()));
             let text = serde_json::to_string(&event).unwrap();

@@ -1,0 +1,206 @@
+//! What must hold of anything that comes from outside. Fuzzers look for something of which it does not, and `cargo test`
+//! tries the seeds that they begin with.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use futures::executor::block_on;
+use lambda_http::http::{HeaderMap, HeaderValue, Request as Builder, header};
+use lambda_http::{Body, RequestExt};
+use orderflow_consumer::config::QueueSettings;
+use orderflow_consumer::memory::{MemoryLog, MemoryQueue, World};
+use orderflow_consumer::port::Clock;
+use orderflow_consumer::{Batch, Delivery, Failure, Handle, Handled, Ledger};
+use orderflow_contracts::{DecodeError, Envelope, Event, EventType, OrderCreated, Payload, parse};
+use orderflow_orders::OrdersApi;
+use serde_json::{Value, json};
+
+/// The attributes of an event: any text is an envelope or is refused with its faults, and what was read is written and
+/// read again as the same. Answers whether it was one.
+pub fn envelope(text: &str) -> bool {
+    let decoded = Event::decode(text);
+    let Ok(document) = serde_json::from_str::<Value>(text) else {
+        assert!(matches!(decoded, Err(DecodeError::NotJson(_))));
+        return false;
+    };
+    assert_eq!(Event::faults(&document).is_empty(), decoded.is_ok());
+    let envelope = match Envelope::from_value(&document) {
+        Ok(envelope) => envelope,
+        Err(faults) => {
+            assert!(!faults.is_empty());
+            assert_eq!(decoded, Err(DecodeError::NotCloudEvent(faults)));
+            return false;
+        }
+    };
+    // An order may be created by any source, so every context can stand over one.
+    let event = Event { data: order(envelope.context.subject.as_str()).into(), context: envelope.context };
+    assert_eq!(Event::decode(&serde_json::to_string(&event).expect("an event is JSON")), Ok(event));
+    true
+}
+
+fn order(id: &str) -> OrderCreated {
+    let price = json!({ "amount": 1, "currency": "EUR" });
+    parse(&json!({
+        "orderId": id,
+        "customer": { "id": "c", "name": "Ada", "email": "a@b" },
+        "lines": [{ "sku": "A", "quantity": 1, "unitPrice": price }],
+        "total": price,
+        "shippingAddress": { "name": "Ada", "line1": "1", "city": "B", "postalCode": "1", "country": "DE" },
+        "paymentMethod": "pm",
+    }))
+    .expect("the order keeps every rule")
+}
+
+/// What an event says: under attributes that are always right, the data of any text is a payload of the type that the
+/// text names, or is refused with its faults; and what was read is written and read again as the same. Answers whether
+/// it was one.
+pub fn payload(text: &str) -> bool {
+    let Ok(told) = serde_json::from_str::<Value>(text) else { return false };
+    let Some(kind) = told["type"].as_str().and_then(EventType::named) else { return false };
+    let schema = told["dataschema"].as_str().filter(|schema| kind.version_named(schema).is_some());
+    let document = json!({
+        "specversion": "1.0",
+        "id": "0193a5c0-7b1e-7c3a-9f00-0123456789ab",
+        "source": kind.source().map_or_else(|| "shop".to_owned(), String::from),
+        "type": kind.as_str(),
+        "subject": told["data"]["orderId"].as_str().unwrap_or("ord_1"),
+        "time": "2026-11-22T09:00:00.000Z",
+        "dataschema": schema.map_or_else(|| kind.schema(), str::to_owned),
+        "data": told["data"],
+    });
+    let decoded = Event::from_value(&document);
+    assert_eq!(Event::faults(&document).is_empty(), decoded.is_ok());
+    match decoded {
+        Ok(event) => {
+            assert_eq!(Event::decode(&serde_json::to_string(&event).expect("an event is JSON")), Ok(event));
+            return true;
+        }
+        Err(DecodeError::InvalidData(faults) | DecodeError::NotCloudEvent(faults)) => assert!(!faults.is_empty()),
+        Err(DecodeError::LaterVersion { version, .. }) => assert!(version > kind.newest_version()),
+        Err(other) => panic!("{other} of {document}"),
+    }
+    false
+}
+
+/// The body of a message, with and without an SNS notification around it: a batch hands over every event that it has as
+/// it was published, and parks every other body with the reason. Answers whether it had one.
+pub fn notification(text: &str) -> bool {
+    // The text as it is may be a notification itself; inside one, it is an event or nothing.
+    let notification = json!({ "Type": "Notification", "MessageId": "1", "Message": text }).to_string();
+    let expected = Event::decode(text).map(|event| (event, text.to_owned()));
+    assert_eq!(deliver(&notification).ok(), expected.ok());
+    let Ok((event, published)) = deliver(text) else { return false };
+    let written = serde_json::to_string(&event).expect("an event is JSON");
+    assert_eq!(Event::decode(&published).as_ref(), Ok(&event));
+    assert_eq!(deliver(&written), Ok((event, written)));
+    true
+}
+
+/// Sends the body through a batch. Answers what was handled, or why it was parked.
+fn deliver(body: &str) -> Result<(Event, String), String> {
+    let (seen, queue, world) = (Rc::default(), MemoryQueue::default(), World::new(1));
+    let settings = QueueSettings {
+        queue_url: String::new(),
+        dead_letter_queue_url: String::new(),
+        max_receive_count: 12,
+        max_backoff_seconds: 900,
+        function: "fuzz".to_owned(),
+    };
+    let mut message = SqsMessage::default();
+    message.message_id = Some("1".to_owned());
+    message.receipt_handle = Some("1".to_owned());
+    message.body = Some(body.to_owned());
+    let mut event = SqsEvent::default();
+    event.records = vec![message];
+    let deadline = world.now().after(Duration::from_mins(1));
+    let response = block_on(Batch::new(Seen(Rc::clone(&seen)), &queue, &world, settings).run(event, deadline));
+    assert!(response.batch_item_failures.is_empty(), "it comes again");
+    match (seen.take(), queue.letters().as_slice()) {
+        (Some(handled), []) => Ok(handled),
+        (None, [letter]) => {
+            assert_eq!(letter.body, body);
+            Err(format!("{:?}", letter.attributes["failure-reason"]))
+        }
+        (handled, letters) => panic!("{handled:?} {letters:?}"),
+    }
+}
+
+/// Takes every event, and remembers it as it was published.
+struct Seen(Rc<RefCell<Option<(Event, String)>>>);
+
+impl Handle for Seen {
+    type Fact = Event;
+
+    fn consumes(&self, _: &Event) -> bool {
+        true
+    }
+
+    async fn warm(&self) {}
+
+    async fn handle(&self, event: &Event, delivery: &Delivery<'_>) -> Result<Handled, Failure> {
+        *self.0.borrow_mut() = Some((event.clone(), delivery.text.to_owned()));
+        Ok(Handled::Changed)
+    }
+}
+
+/// A request to place an order, as the function of the API has it: any bytes are an order, or are refused as a problem of
+/// the caller and leave nothing. What became of an order is the same order when it is placed again. Answers whether it
+/// was one.
+///
+/// Before the body there may be two lines, which are the headers `Content-Type` and `Idempotency-Key`. A body that is an
+/// object begins with its brace.
+pub fn http_body(bytes: &[u8]) -> bool {
+    let (media_type, key, body) = match bytes.splitn(3, |byte| *byte == b'\n').collect::<Vec<_>>().as_slice() {
+        [media_type, key, body] if !bytes.starts_with(b"{") => (*media_type, *key, *body),
+        _ => (&b"application/json"[..], &b"key-1"[..], bytes),
+    };
+    let (Ok(media_type), Ok(key)) = (HeaderValue::from_bytes(media_type), HeaderValue::from_bytes(key)) else {
+        return false;
+    };
+    let shop = Shop { log: MemoryLog::default(), world: World::new(1), media_type, key };
+    let (status, headers, told) = shop.place(body.to_vec());
+    if status != 201 {
+        assert!(matches!(status, 400 | 413 | 415 | 422), "{status} {told}");
+        assert_eq!(
+            (&headers[header::CONTENT_TYPE], &told["status"]),
+            (&"application/problem+json".parse().expect("a header"), &json!(status))
+        );
+        assert_eq!(status == 422, told["errors"].as_array().is_some_and(|faults| !faults.is_empty()), "{told}");
+        assert!(shop.log.is_empty());
+        return false;
+    }
+    let published = shop.log.published();
+    let [Event { data: Payload::OrderCreated(order), .. }] = published.as_slice() else { panic!("{published:?}") };
+    assert_eq!(
+        Event::decode(&serde_json::to_string(&published[0]).expect("an event is JSON")).as_ref(),
+        Ok(&published[0])
+    );
+    let written = serde_json::to_vec(&order.details).expect("an order is JSON");
+    for body in [body.to_vec(), written] {
+        let (status, headers, again) = shop.place(body);
+        assert_eq!((status, &again), (201, &told));
+        assert!(headers.contains_key("idempotent-replayed"));
+    }
+    assert_eq!(shop.log.published(), published);
+    true
+}
+
+/// The orders' API in memory, and the headers that are sent to it.
+struct Shop {
+    log: MemoryLog,
+    world: World,
+    media_type: HeaderValue,
+    key: HeaderValue,
+}
+
+impl Shop {
+    fn place(&self, body: Vec<u8>) -> (u16, HeaderMap, Value) {
+        let request = Builder::post("/orders").header(header::CONTENT_TYPE, self.media_type.clone());
+        let request = request.header("idempotency-key", self.key.clone()).body(Body::Binary(body)).expect("a request");
+        let api = OrdersApi::new(Ledger::new(&self.log, &self.world));
+        let (head, body) = block_on(api.answer(&request.with_raw_http_path("/orders"))).into_parts();
+        (head.status.as_u16(), head.headers, serde_json::from_slice(&body).expect("an answer is JSON"))
+    }
+}

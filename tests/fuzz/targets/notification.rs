@@ -1,0 +1,7 @@
+//! Tries `orderflow_fuzz::notification`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    orderflow_fuzz::notification(text);
+});

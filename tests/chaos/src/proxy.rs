@@ -121,7 +121,8 @@ impl Proxy {
             let proxy = Rc::clone(&self);
             let number = self.connections.get();
             self.connections.set(number + 1);
-            let connection = Connection { caller, is_asked: number.is_multiple_of(ASKED_OF), function: OnceCell::new() };
+            let connection =
+                Connection { caller, is_asked: number.is_multiple_of(ASKED_OF), function: OnceCell::new() };
             spawn_local(async move {
                 let service = service_fn(|request| Rc::clone(&proxy).answer(request, &connection));
                 // It ends when the caller is gone, or is to believe that we are.

@@ -15,7 +15,7 @@ use serde_dynamo::AttributeValue;
 use crate::faults::Kind;
 use crate::world::World;
 
-/// How many shards a stream has. Items of one order may be in either.
+/// How many shards a stream has. Items of one order may be in either, as after a partition was split by its sort key.
 const SHARDS: u64 = 2;
 
 /// How many records Lambda hands over at once: the template's batch size.
@@ -46,7 +46,7 @@ impl Stream {
         if row.events.is_empty() {
             return;
         }
-        let shard = BuildHasherDefault::<DefaultHasher>::default().hash_one(order.as_str()) % SHARDS;
+        let shard = BuildHasherDefault::<DefaultHasher>::default().hash_one((order.as_str(), row.version)) % SHARDS;
         let shard = &self.shards[usize::try_from(shard).unwrap_or(0)];
         shard.records.borrow_mut().push_back(record(order, row));
         shard.changes.set(shard.changes.get() + 1);

@@ -45,5 +45,6 @@ pub use events::{Event, EventStream};
 pub use outputs::Outputs;
 pub use port::PortChoice;
 pub use progress::Progress;
+pub use python::{Python, PythonError};
 pub use stack::{Options, Stack};
 pub use template::{TemplateError, read_template};

@@ -1,4 +1,4 @@
-//! The emulator's Python: a virtual environment with exactly the packages of `requirements.txt`.
+//! Python, with exactly the packages that a program needs: a virtual environment for each file of requirements.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
@@ -13,7 +13,7 @@ use crate::program::{run, said_last};
 use crate::progress::{Progress, Step};
 use crate::workspace::Workspace;
 
-/// The oldest Python that the emulator runs on.
+/// The oldest Python that our programs run on.
 const OLDEST: (u32, u32) = (3, 10);
 
 /// Tried in this order: the one that the user has chosen comes first.
@@ -26,7 +26,7 @@ print(*sys.version_info[:2], all(u.find_spec(m) for m in ('venv', 'ensurepip')))
 
 const LOCK_POLL: Duration = Duration::from_millis(100);
 
-/// Why there is no Python for the emulator.
+/// Why there is no Python for a program.
 #[derive(Debug, thiserror::Error)]
 pub enum PythonError {
     /// None at all.
@@ -52,8 +52,10 @@ pub enum PythonError {
     #[error("cannot make the virtual environment: {0}")]
     Venv(String),
     /// `pip install` failed.
-    #[error("pip cannot install the emulator: {last_line} (all of it: {})", log.display())]
+    #[error("pip cannot install {}: {last_line} (all of it: {})", requirements.display(), log.display())]
     Pip {
+        /// What was to be installed.
+        requirements: PathBuf,
         /// What pip said last.
         last_line: String,
         /// Everything that it said.
@@ -69,9 +71,9 @@ pub enum PythonError {
     },
 }
 
-/// The Python program of the emulator's virtual environment.
+/// The Python program of a virtual environment.
 #[derive(Clone, Debug)]
-pub(crate) struct Python {
+pub struct Python {
     program: PathBuf,
 }
 
@@ -82,9 +84,19 @@ struct Interpreter {
 }
 
 impl Python {
-    /// The environment in `.local/venv`, made first if it is missing or the requirements have changed.
-    pub(crate) async fn prepare(workspace: &Workspace, progress: Progress) -> Result<Self, PythonError> {
-        let environment = Environment::of(workspace);
+    /// The emulator's, in `.local/venv`.
+    pub(crate) async fn of_the_emulator(workspace: &Workspace, progress: Progress) -> Result<Self, PythonError> {
+        Self::prepare("venv", &workspace.requirements(), progress).await
+    }
+
+    /// The environment of that name in `.local`, made first if it is missing or the file of requirements has changed. Each
+    /// package has to be in that file, with its hash.
+    ///
+    /// # Errors
+    ///
+    /// There is no Python that can make one, or the packages cannot be installed.
+    pub async fn prepare(name: &str, requirements: &Path, progress: Progress) -> Result<Self, PythonError> {
+        let environment = Environment::of(name, requirements);
         let python = Self { program: environment.dir.join("bin/python") };
         let _lock = environment.lock().await?;
         if environment.is_current(&python) {
@@ -93,11 +105,13 @@ impl Python {
         let step = progress.step("python");
         let interpreter = find_interpreter().await?;
         environment.make(&interpreter, &python, &step).await?;
-        step.done(&format!("{} → .local/venv", interpreter.name));
+        step.done(&format!("{} → .local/{name}", interpreter.name));
         Ok(python)
     }
 
-    pub(crate) fn program(&self) -> &Path {
+    /// Where the program is.
+    #[must_use]
+    pub fn program(&self) -> &Path {
         &self.program
     }
 }
@@ -113,14 +127,14 @@ struct Environment {
 }
 
 impl Environment {
-    fn of(workspace: &Workspace) -> Self {
-        let local = workspace.local_dir();
-        let dir = local.join("venv");
+    fn of(name: &str, requirements: &Path) -> Self {
+        let local = Workspace::of_this_crate().local_dir();
+        let dir = local.join(name);
         Self {
-            requirements: workspace.requirements(),
+            requirements: requirements.to_owned(),
             stamp: dir.join("installed.txt"),
-            log: local.join("venv.log"),
-            lock: local.join("venv.lock"),
+            log: local.join(format!("{name}.log")),
+            lock: local.join(format!("{name}.lock")),
             dir,
         }
     }
@@ -149,7 +163,7 @@ impl Environment {
 
     async fn make(&self, interpreter: &Interpreter, python: &Python, step: &Step) -> Result<(), PythonError> {
         let _absent = fs::remove_dir_all(&self.dir);
-        step.at("making .local/venv");
+        step.at("making a virtual environment");
         let mut venv = Command::new(interpreter.name);
         venv.args(["-m", "venv"]).arg(&self.dir);
         run(venv, |_| ()).await.map_err(|lines| PythonError::Venv(said_last(&lines)))?;
@@ -169,7 +183,8 @@ impl Environment {
     fn pip_error(&self, lines: &VecDeque<String>) -> PythonError {
         let text: Vec<&str> = lines.iter().map(String::as_str).collect();
         let _unwritten = fs::write(&self.log, text.join("\n"));
-        PythonError::Pip { last_line: said_last(lines), log: self.log.clone() }
+        let requirements = self.requirements.clone();
+        PythonError::Pip { requirements, last_line: said_last(lines), log: self.log.clone() }
     }
 }
 

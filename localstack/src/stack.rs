@@ -109,7 +109,7 @@ impl Stack {
     async fn up_on_own_emulator(workspace: &Workspace, home: &Home, options: &Options) -> Result<Self, Error> {
         // What a person has to mend comes before the long build.
         options.port.check()?;
-        let python = Python::prepare(workspace, options.progress).await?;
+        let python = Python::of_the_emulator(workspace, options.progress).await?;
         let built = Built::build(workspace, options).await?;
         let claim = home.claim(options.port)?;
         let place = claim.place.clone();

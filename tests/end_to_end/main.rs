@@ -11,6 +11,7 @@ mod cancellation;
 mod killed;
 mod messages;
 mod orders;
+mod outsiders;
 mod relay;
 
 use std::path::Path;
@@ -137,6 +138,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;
+        outsiders:
+            scripts_of_another_team_place_orders_and_follow_them;
         relay:
             a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up,
             ten_events_of_200_kb_are_published;

@@ -5,9 +5,10 @@
 mod double;
 mod emulator;
 mod process;
+mod script;
 mod shop;
 
 pub use double::Double;
 pub use emulator::{Emulator, Gap};
 pub use process::{FunctionProcess, socket_of_caller};
-pub use shop::{Channel, Item, Letter, SERVICES, Service, Shop, eventually};
+pub use shop::{Channel, Item, Letter, PATIENCE, SERVICES, Service, Shop, eventually};

@@ -24,7 +24,7 @@ pub type Service = &'static str;
 
 /// How long anything may take that takes a moment: long enough for the slowest machine, for it is reached only by a
 /// failure.
-const PATIENCE: Duration = Duration::from_mins(5);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The pauses between two looks at what is to happen.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,49 @@
+//! What other teams do with what we publish: they have our documents alone, and another language.
+
+use std::process::Stdio;
+
+use orderflow_tests::{PATIENCE, Shop};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::timeout;
+
+use crate::FULFILLED;
+
+const CONTRACTS: &str = "../shared/contracts";
+
+pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &Shop) {
+    shop.stock("outsider", 10).await;
+    let orders = [("1", "partner-1"), ("2", "partner-2")];
+    let topic = shop.output("EventsTopicArn");
+
+    let mut consumer = shop.python().await;
+    consumer.args(["outsiders/consumer.py", CONTRACTS, topic]).args(orders.map(|(_, order)| order));
+    let mut consumer = consumer.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(consumer.stdout.take().expect("an output")).lines();
+    assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("subscribed"));
+
+    for (version, order) in orders {
+        let mut producer = shop.python().await;
+        producer.args(["outsiders/producer.py", CONTRACTS, topic, version, order, "outsider"]);
+        assert!(producer.status().await.expect("it starts").success(), "{order} is not published");
+    }
+
+    let mut seen: Vec<Value> = Vec::new();
+    let read = async {
+        while let Some(line) = lines.next_line().await.expect("a line") {
+            seen.push(serde_json::from_str(&line).expect("JSON"));
+        }
+        consumer.wait().await.expect("it ends")
+    };
+    let ended = timeout(PATIENCE, read).await.unwrap_or_else(|_| panic!("the consumer waits in vain"));
+    assert!(ended.success(), "{ended}: {seen:?}");
+
+    for (version, order) in orders {
+        shop.wait_for(order, "shipped").await;
+        shop.wait_for_types(order, &FULFILLED).await;
+        let mut theirs: Vec<&Value> = seen.iter().filter(|event| event["subject"] == order).collect();
+        theirs.sort_by_key(|event| event["time"].to_string());
+        assert_eq!(theirs, shop.journal(order).await.iter().collect::<Vec<_>>(), "they saw what is on record");
+        assert_eq!(theirs[0]["dataschema"], format!("urn:orderflow:OrderCreated:{version}"));
+    }
+}

@@ -1,0 +1,25 @@
+//! Programs in Python that the tests run against a stack.
+
+use std::path::Path;
+
+use orderflow_local::{Progress, Python};
+use tokio::process::Command;
+
+use crate::shop::Shop;
+
+/// The folder of the tests.
+const TESTS: &str = env!("CARGO_MANIFEST_DIR");
+
+impl Shop {
+    /// Python with the packages of `tests/requirements.txt`, in the folder `tests`. AWS is to it what the stack runs on, in
+    /// the way in which every AWS SDK is told. It ends at the latest when it is dropped.
+    pub async fn python(&self) -> Command {
+        let requirements = Path::new(TESTS).join("requirements.txt");
+        let python = Python::prepare("tests", &requirements, Progress::Silent).await.expect("a Python");
+        let mut command = Command::new(python.program());
+        command.current_dir(TESTS).kill_on_drop(true);
+        command.envs([("AWS_ENDPOINT_URL", self.endpoint.as_str()), ("AWS_DEFAULT_REGION", "us-east-1")]);
+        command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+        command
+    }
+}

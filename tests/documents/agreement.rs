@@ -20,7 +20,7 @@ fn oddities() -> Vec<Value> {
     );
     all.extend([json!(null), json!(true), json!([]), json!({}), json!([1]), json!(["x"]), json!([{}])]);
     all.extend([0, 1, 100, 101, 9_999, 10_000, 499_950, 499_951, -1].map(Value::from));
-    all.extend([json!(100_000_000), json!(1.5), json!("1"), json!(i64::MIN), json!(i64::MAX)]);
+    all.extend([json!(100_000_000), json!(1.5), json!(1.0), json!("1"), json!(i64::MIN), json!(i64::MAX)]);
     all
 }
 

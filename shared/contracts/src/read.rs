@@ -11,6 +11,7 @@ use serde_json::Value;
 /// One thing that is wrong with a document. It names the rule that was broken, never the value that broke it, because
 /// faults are logged and answered, and values may be personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// Where: a JSON Pointer (RFC 6901) into the document; empty for the document itself.
     pub pointer: String,
@@ -171,10 +172,9 @@ impl<'a> Node<'a> {
         text
     }
 
-    /// The whole number that stands here, from `least` to `most`. `2.0` is not written as a whole number and is not
-    /// taken for one.
+    /// The whole number that stands here, from `least` to `most`. `2.0` is one, as it is to JSON Schema.
     pub fn integer(&self, least: i64, most: i64, faults: &mut Faults) -> Option<i64> {
-        let number = self.value.and_then(Value::as_i64).filter(|number| (least..=most).contains(number));
+        let number = self.value.and_then(whole).filter(|number| (least..=most).contains(number));
         if number.is_none() {
             faults.add(self, format!("must be a whole number from {least} to {most}"));
         }
@@ -198,6 +198,18 @@ impl<'a> Node<'a> {
         }
         pointer
     }
+}
+
+/// The whole number that a value is, if it is one.
+fn whole(value: &Value) -> Option<i64> {
+    // Up to here every whole number has a float of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let of_float = || {
+        let float = value.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole, and fits")]
+        Some(float as i64)
+    };
+    value.as_i64().or_else(of_float)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::Document;
 use crate::golden;
 use crate::places::with;
-use crate::schemas::{of_data, versions};
+use crate::schemas::{hoist, of_data, versions};
 use crate::services::{Service, services};
 
 const ABOUT: &str = "\
@@ -47,9 +47,9 @@ pub(crate) fn documents() -> Vec<Document> {
 
 fn document() -> Value {
     let mut schemas = Map::new();
-    hoist(&schema::of_event(), "Event", &mut schemas);
+    hoist(&schema::of_event(), "Event", in_draft_7, &mut schemas);
     for (kind, version) in versions() {
-        hoist(&of_data(kind, version), &name(kind, version), &mut schemas);
+        hoist(&of_data(kind, version), &name(kind, version), in_draft_7, &mut schemas);
     }
     let messages: Map<String, Value> =
         versions().map(|(kind, version)| (name(kind, version), message(kind, version))).collect();
@@ -280,28 +280,12 @@ fn send_as_anyone() -> Value {
     })
 }
 
-/// Puts a schema among the others, under that name, and its definitions beside it, under theirs.
-fn hoist(schema: &Value, name: &str, schemas: &mut Map<String, Value>) {
-    let mut schema = schema.clone();
-    let keywords = schema.as_object_mut().expect("a schema is an object");
-    let definitions = keywords.remove("$defs").unwrap_or_default();
-    // A document that refers to them by their place has no use for ids.
-    keywords.remove("$id");
-    keywords.remove("$schema");
-    let named = definitions.as_object().cloned().unwrap_or_default().into_iter().chain([(name.to_owned(), schema)]);
-    for (name, schema) in named {
-        let schema = in_draft_7(schema);
-        let before = schemas.insert(name.clone(), schema.clone());
-        assert!(before.is_none_or(|before| before == schema), "two schemas are named {name}");
-    }
-}
-
 /// AsyncAPI's own dialect is that of draft 7, in which nothing may stand beside a reference.
 fn in_draft_7(schema: Value) -> Value {
     match schema {
         Value::Object(mut object) => {
-            if let Some(Value::String(place)) = object.remove("$ref") {
-                let reference = json!({ "$ref": place.replace("#/$defs/", "#/components/schemas/") });
+            if let Some(place) = object.remove("$ref") {
+                let reference = json!({ "$ref": place });
                 if object.is_empty() {
                     return reference;
                 }

@@ -57,8 +57,13 @@ impl fmt::Display for Break {
 
 /// Every change from a released schema to the new one of the same version that harms somebody.
 pub(crate) fn breaks(released: &Value, new: &Value) -> Vec<Break> {
+    breaks_within((released, released), (new, new))
+}
+
+/// The same for a schema, the first of two, that refers to what stands in a document, the second.
+pub(crate) fn breaks_within(released: (&Value, &Value), new: (&Value, &Value)) -> Vec<Break> {
     let mut breaks = Vec::new();
-    compare(&Rules::of(released, released), &Rules::of(new, new), "", &mut breaks);
+    compare(&Rules::of(released.0, released.1), &Rules::of(new.0, new.1), "", &mut breaks);
     breaks
 }
 

@@ -10,6 +10,7 @@ mod catalogue;
 mod cloudevents;
 mod compatibility;
 mod golden;
+mod openapi;
 mod places;
 mod schemas;
 #[path = "../services.rs"]
@@ -57,6 +58,10 @@ fn trials() -> Vec<Trial> {
         golden:
             every_type_and_version_has_an_event_and_no_other_has,
             every_event_of_an_earlier_build_is_understood;
+        openapi:
+            no_released_operation_is_broken,
+            a_change_of_the_api_that_harms_callers_is_found,
+            every_example_keeps_its_schema;
         schemas:
             no_released_version_is_broken,
             nothing_can_be_taken_out_of_a_schema_unseen,
@@ -81,7 +86,8 @@ pub(crate) struct Document {
 const FOLDERS: [&str; 1] = ["schemas"];
 
 fn documents() -> Vec<Document> {
-    [schemas::documents(), asyncapi::documents(), catalogue::documents()].into_iter().flatten().collect()
+    let all = [schemas::documents(), asyncapi::documents(), openapi::documents(), catalogue::documents()];
+    all.into_iter().flatten().collect()
 }
 
 fn what_is_committed_is_what_the_types_say() {
@@ -96,7 +102,7 @@ fn what_is_committed_is_what_the_types_say() {
 
 /// Writes all documents, unless that would break a released version.
 fn write() -> ExitCode {
-    let broken = schemas::broken();
+    let broken = [schemas::broken(), openapi::broken()].concat();
     if !broken.is_empty() {
         eprintln!("Nothing is written: this would break those who have built on what is released.");
         eprintln!("  {}", broken.join("\n  "));

@@ -1,7 +1,7 @@
 //! The JSON Schemas: made of the types, and committed.
 
 use orderflow_contracts::{EventType, schema};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::compatibility::breaks;
 use crate::places::{places, without};
@@ -45,6 +45,38 @@ pub(crate) fn broken() -> Vec<String> {
         faults.extend(breaks.iter().map(|one| format!("{path}: {one}, or make it a new version")));
     }
     faults
+}
+
+/// Puts a schema among the components of a document, under that name, and its definitions beside it, under theirs; each in
+/// the dialect of the document.
+pub(crate) fn hoist(schema: &Value, name: &str, dialect: fn(Value) -> Value, components: &mut Map<String, Value>) {
+    let mut schema = schema.clone();
+    let keywords = schema.as_object_mut().expect("a schema is an object");
+    let definitions = keywords.remove("$defs").unwrap_or_default();
+    // A document that refers to them by their place has no use for ids.
+    keywords.remove("$id");
+    keywords.remove("$schema");
+    let named = definitions.as_object().cloned().unwrap_or_default().into_iter().chain([(name.to_owned(), schema)]);
+    for (name, schema) in named {
+        let schema = dialect(among_components(schema));
+        let before = components.insert(name.clone(), schema.clone());
+        assert!(before.is_none_or(|before| before == schema), "two schemas are named {name}");
+    }
+}
+
+/// The schema with references to the components instead of its own definitions.
+fn among_components(schema: Value) -> Value {
+    match schema {
+        Value::Object(object) => object
+            .into_iter()
+            .map(|(keyword, value)| match (keyword.as_str(), value) {
+                ("$ref", Value::String(place)) => (keyword, place.replace("#/$defs/", "#/components/schemas/").into()),
+                (_, value) => (keyword, among_components(value)),
+            })
+            .collect(),
+        Value::Array(list) => list.into_iter().map(among_components).collect(),
+        other => other,
+    }
 }
 
 pub(crate) fn no_released_version_is_broken() {

@@ -97,8 +97,11 @@ fn counted(before: Option<Stock>, on_hand: i64) -> Result<Stock, Problem> {
     Ok(Stock { available: on_hand - reserved, reserved, revision: revision + 1 })
 }
 
-/// The body of a count.
+/// A count of the shelf.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "camelCase"))]
 struct Count {
+    /// How many pieces there are, those that are reserved included.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = MAX_ON_HAND)))]
     on_hand: i64,
 }
 
@@ -129,13 +132,15 @@ enum IfMatch {
 
 impl IfMatch {
     fn of(request: &Request) -> Result<Self, Problem> {
-        let malformed = || Problem::new(StatusCode::BAD_REQUEST, "The header If-Match must be ETags, or *.");
+        let malformed = || Problem::malformed("The header If-Match must be ETags, or *.");
         let Some(value) = request.headers().get(header::IF_MATCH) else { return Ok(Self::Anything) };
         let value = value.to_str().map_err(|_| malformed())?.trim();
         if value == "*" {
             return Ok(Self::Something);
         }
-        let tags: Vec<String> = value.split(',').map(|tag| tag.trim().to_owned()).collect();
+        // A list may have nothing between two commas, or in all (section 5.6.1.2): that is no tag, and nothing matches it.
+        let tags = value.split(',').map(str::trim).filter(|tag| !tag.is_empty());
+        let tags: Vec<String> = tags.map(str::to_owned).collect();
         let is_tag = |tag: &str| tag.len() >= 2 && tag.trim_start_matches("W/").starts_with('"') && tag.ends_with('"');
         if tags.iter().all(|tag| is_tag(tag)) { Ok(Self::OneOf(tags)) } else { Err(malformed()) }
     }
@@ -153,13 +158,30 @@ fn tag(stock: Stock) -> String {
     format!("\"{}\"", stock.revision)
 }
 
+/// The stock of a SKU.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
+    /// What it is of.
     sku: &'a Sku,
+    /// How many pieces there are.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     on_hand: i64,
+    /// How many of them are set aside for orders.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     reserved: i64,
+    /// How many of them can be ordered.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     available: i64,
+}
+
+/// What a count and the answer look like, each under its name, as JSON Schema.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn schemas() -> [(&'static str, serde_json::Value); 2] {
+    use orderflow_contracts::schema::{of_answer, of_request};
+    [("Count", of_request::<Count>()), ("Stock", of_answer::<Shown<'_>>())]
 }
 
 fn shown(sku: &Sku, stock: Stock) -> Response<Body> {
@@ -267,9 +289,10 @@ mod tests {
         assert_eq!((put("*"), put("\"9\", \"3\"")), (200, 200));
         busy.rivals.set(1);
         assert_eq!(put("\"4\""), 412);
-        for no_tags in ["", "4", "\"", "\"4", "4\"", "\"5\", 4"] {
+        for no_tags in ["4", "\"", "\"4", "4\"", "\"5\", 4"] {
             assert_eq!(put(no_tags), 400, "{no_tags}");
         }
+        assert_eq!((put(""), put(",\"0\","), put("\"5\",,")), (412, 412, 200));
     }
 
     #[test]

@@ -8,5 +8,7 @@ mod domain;
 mod stock;
 
 pub use api::InventoryApi;
+#[cfg(feature = "schema")]
+pub use api::schemas;
 pub use domain::{Change, Inventory, Reservation, Short};
 pub use stock::{AVAILABLE, Counted, DynamoStock, RESERVED, REVISION, Revision, Stock, StockStore};

@@ -52,9 +52,7 @@ impl<L: Log, W: Clock + Chance> OrdersApi<L, W> {
     async fn place(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let key = header(request, "Idempotency-Key")?;
         if key.is_some_and(|key| !(1..=255).contains(&key.len())) {
-            let detail = "The header Idempotency-Key must have 1 to 255 characters.";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, detail)
-                .of_kind("urn:orderflow:problem:malformed", "Malformed request"));
+            return Err(Problem::malformed("The header Idempotency-Key must have 1 to 255 characters."));
         }
         let details: OrderDetails = read_body::<NewOrder>(request)?.into();
         let order_id = self.order_id(request, &details, key)?;

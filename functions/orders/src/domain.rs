@@ -63,6 +63,7 @@ pub enum Progress {
 
 /// The charge of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
     /// Its id.
@@ -75,6 +76,7 @@ pub struct Payment {
 
 /// The shipment of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Shipment {
     /// Its id.
@@ -89,6 +91,7 @@ pub struct Shipment {
 
 /// An event that the service has seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Seen {
     /// Its id.
     pub id: EventId,

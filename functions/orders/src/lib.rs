@@ -9,3 +9,5 @@ mod view;
 
 pub use api::OrdersApi;
 pub use domain::{CancelRefusal, Change, Known, Order, Orders, Payment, Progress, Seen, Shipment, Status, cancel};
+#[cfg(feature = "schema")]
+pub use view::schemas;

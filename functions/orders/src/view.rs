@@ -5,56 +5,108 @@ use serde::Serialize;
 
 use crate::domain::{Known, Payment, Progress, Seen, Shipment, Status};
 
+/// How far an order is. It never moves back.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+enum OrderStatus {
+    /// It was accepted.
+    Created,
+    /// Its goods are set aside.
+    Reserved,
+    /// It is paid.
+    Paid,
+    /// It is on its way to the customer.
+    Shipped,
+    /// It was given up.
+    Cancelled,
+}
+
 /// The answer to a new order. It is the same for every repetition of the request, whatever has become of the order.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Receipt<'a> {
+    /// The order's id.
     order_id: &'a OrderId,
-    status: &'static str,
+    /// How far it was when it was placed.
+    status: OrderStatus,
+    /// What is to be paid.
     total: Money,
+    /// When it was placed.
+    #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     created_at: Option<Time>,
 }
 
 /// The answer to a cancellation.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Brief<'a> {
+    /// The order's id.
     order_id: &'a OrderId,
-    status: &'static str,
+    /// How far it is.
+    status: OrderStatus,
 }
 
 /// An order in full.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Whole<'a> {
+    /// The order's id.
     order_id: &'a OrderId,
-    status: &'static str,
+    /// How far it is.
+    status: OrderStatus,
+    /// Why it was given up, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancellation_reason: Option<CancellationReason>,
+    /// Who buys.
     customer: &'a Customer,
+    /// What is bought.
     lines: &'a [Line],
+    /// What is to be paid.
     total: Money,
+    /// The charge, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<&'a Payment>,
+    /// The shipment, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     shipment: Option<&'a Shipment>,
+    /// When it was placed.
+    #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     created_at: Option<Time>,
+    /// When the last of its events happened.
+    #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     updated_at: Option<Time>,
+    /// Every event about it, by time, the creation first.
     timeline: Vec<&'a Seen>,
+}
+
+/// What each answer looks like, under its name, as JSON Schema.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn schemas() -> [(&'static str, serde_json::Value); 3] {
+    use orderflow_contracts::schema::of_answer;
+    [
+        ("Receipt", of_answer::<Receipt<'_>>()),
+        ("OrderBrief", of_answer::<Brief<'_>>()),
+        ("Order", of_answer::<Whole<'_>>()),
+    ]
 }
 
 impl Known {
     pub(crate) fn receipt(&self) -> Receipt<'_> {
         Receipt {
             order_id: &self.created.order_id,
-            status: name(Status::Open(Progress::Created)),
+            status: OrderStatus::Created,
             total: self.created.total,
             created_at: self.timeline.first().map(|seen| seen.time),
         }
     }
 
     pub(crate) fn brief(&self) -> Brief<'_> {
-        Brief { order_id: &self.created.order_id, status: name(self.status) }
+        Brief { order_id: &self.created.order_id, status: self.status.into() }
     }
 
     pub(crate) fn whole(&self) -> Whole<'_> {
@@ -70,7 +122,7 @@ impl Known {
         };
         Whole {
             order_id: &self.created.order_id,
-            status: name(self.status),
+            status: self.status.into(),
             cancellation_reason,
             customer: &self.created.details.customer,
             lines: &self.created.details.lines,
@@ -84,13 +136,15 @@ impl Known {
     }
 }
 
-fn name(status: Status) -> &'static str {
-    match status {
-        Status::Open(Progress::Created) => "created",
-        Status::Open(Progress::Reserved) => "reserved",
-        Status::Open(Progress::Paid) => "paid",
-        Status::Cancelled(_) => "cancelled",
-        Status::Shipped => "shipped",
+impl From<Status> for OrderStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Open(Progress::Created) => Self::Created,
+            Status::Open(Progress::Reserved) => Self::Reserved,
+            Status::Open(Progress::Paid) => Self::Paid,
+            Status::Cancelled(_) => Self::Cancelled,
+            Status::Shipped => Self::Shipped,
+        }
     }
 }
 

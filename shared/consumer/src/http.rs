@@ -14,12 +14,18 @@ pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// What is wrong with a request, or with us, as RFC 9457 wants it told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// What kind of problem: a URI that stays the same; `about:blank` where the status says it all.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "uri")))]
     kind: &'static str,
+    /// The kind of problem in words.
     title: &'static str,
+    /// The status of the answer, once more.
+    #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
     status: u16,
+    /// What is wrong this time.
     detail: String,
     /// Every fault of an invalid body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -47,6 +53,12 @@ impl Problem {
     #[must_use]
     pub fn of_kind(self, kind: &'static str, title: &'static str) -> Self {
         Self { kind, title, ..self }
+    }
+
+    /// 400: a header, or a body that is no JSON.
+    #[must_use]
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail).of_kind("urn:orderflow:problem:malformed", "Malformed request")
     }
 
     /// 404: there is no such thing.
@@ -145,10 +157,8 @@ pub fn read_body<T: Read>(request: &Request) -> Result<T, Problem> {
             format!("The body has {} bytes of at most {MAX_BODY_BYTES}.", body.len()),
         ));
     }
-    let document = serde_json::from_slice(body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("The body is not JSON: {error}."))
-            .of_kind("urn:orderflow:problem:malformed", "Malformed request")
-    })?;
+    let document =
+        serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))?;
     parse(&document).map_err(|faults| Problem::invalid(&faults))
 }
 
@@ -161,8 +171,7 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>, P
     let Some(value) = request.headers().get(name) else { return Ok(None) };
     match value.to_str() {
         Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Some(text)),
-        _ => Err(Problem::new(StatusCode::BAD_REQUEST, format!("The header {name} must be visible ASCII."))
-            .of_kind("urn:orderflow:problem:malformed", "Malformed request")),
+        _ => Err(Problem::malformed(format!("The header {name} must be visible ASCII."))),
     }
 }
 

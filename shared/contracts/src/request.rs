@@ -1,14 +1,18 @@
 //! What is asked of the shop over HTTP, and becomes an event.
 
+#[cfg(feature = "schema")]
+use crate::payload::MAX_LINES;
 use crate::payload::{Address, Customer, Line, OrderDetails, reads};
 use crate::text::{Email, PaymentMethod, Text};
 
 /// The body of `POST /orders`. It keeps the rules of [`OrderDetails`], which it becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "camelCase"))]
 pub struct NewOrder {
     /// Who buys.
     pub customer: NewCustomer,
-    /// What is bought.
+    /// What is bought. All lines have the same currency, and sum up to at most 99,999,999 minor units of it.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub lines: Vec<Line>,
     /// Where it goes.
     pub shipping_address: Address,
@@ -18,6 +22,7 @@ pub struct NewOrder {
 
 /// The buyer, as they name themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewCustomer {
     /// The shop's own id of the customer.
     pub id: Text,

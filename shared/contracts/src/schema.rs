@@ -28,7 +28,7 @@ pub const COMMITTED_EVENT: &str = include_str!("../schemas/Event.json");
 #[cfg(feature = "schema")]
 pub(crate) use generated::of;
 #[cfg(feature = "schema")]
-pub use generated::{meaning, of_data, of_event};
+pub use generated::{meaning, of_answer, of_data, of_event, of_request};
 
 #[cfg(feature = "schema")]
 mod generated {
@@ -66,9 +66,25 @@ mod generated {
         schema.into()
     }
 
+    /// The schema of a body that is read.
+    #[must_use]
+    pub fn of_request<T: JsonSchema>() -> Value {
+        of::<T>().into()
+    }
+
+    /// The schema of a body that is written: what is left out of it at times is not required.
+    #[must_use]
+    pub fn of_answer<T: JsonSchema>() -> Value {
+        under::<T>(SchemaSettings::draft2020_12().for_serialize()).into()
+    }
+
     /// The schema of a type.
     pub(crate) fn of<T: JsonSchema>() -> Schema {
-        let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(for_everybody));
+        under::<T>(SchemaSettings::draft2020_12())
+    }
+
+    fn under<T: JsonSchema>(settings: SchemaSettings) -> Schema {
+        let settings = settings.with_transform(RecursiveTransform(for_everybody));
         settings.into_generator().into_root_schema_for::<T>()
     }
 

@@ -1,0 +1,545 @@
+//! The OpenAPI document: the HTTP API.
+
+use orderflow_consumer::http::{MAX_BODY_BYTES, Problem};
+use orderflow_contracts::{NewOrder, schema};
+use serde_json::{Map, Value, json};
+
+use crate::compatibility::breaks_within;
+use crate::places::{with, without};
+use crate::schemas::hoist;
+use crate::{Document, committed};
+
+const PATH: &str = "openapi.json";
+
+const ABOUT: &str = "\
+Places, shows and cancels orders, and keeps the stock. What becomes of an order is told by events, too: see asyncapi.json.
+
+Errors, the gateway's own included, are problems of RFC 9457 in `application/problem+json`. Those of an invalid body list \
+every fault at once, each with its JSON Pointer. What no schema says is checked, too: the lines of an order have the same \
+currency, which is one of ISO 4217, and sum up to at most 99,999,999 of its minor units.
+
+Fields that are not known are ignored.";
+
+const SERVER: &str = "https://{api}.execute-api.{region}.amazonaws.com/{stage}";
+
+const PROBLEM: &str = "application/problem+json";
+
+pub(crate) fn documents() -> Vec<Document> {
+    vec![Document { path: PATH.to_owned(), text: format!("{:#}\n", document()) }]
+}
+
+fn document() -> Value {
+    let mut schemas = Map::new();
+    let own = [("NewOrder", schema::of_request::<NewOrder>()), ("Problem", schema::of_answer::<Problem>())];
+    for (name, schema) in own.into_iter().chain(orderflow_orders::schemas()).chain(orderflow_inventory::schemas()) {
+        hoist(&schema, name, |schema| schema, &mut schemas);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "orderflow",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Orders and stock over HTTP",
+            "description": ABOUT,
+            "license": { "name": "MIT", "identifier": "MIT" },
+        },
+        "servers": [{
+            "url": SERVER,
+            "description": "The stack's output `ApiUrl`.",
+            "variables": {
+                "api": { "description": "The id of the API.", "default": "api" },
+                "region": { "description": "The region of the stack.", "default": "eu-central-1" },
+                "stage": { "description": "The parameter `Stage` of the stack.", "default": "dev" },
+            },
+        }],
+        // The template has no authorizer.
+        "security": [],
+        "tags": [
+            { "name": "orders", "description": "What customers do." },
+            { "name": "inventory", "description": "What the warehouse does." },
+        ],
+        "paths": {
+            "/orders": { "post": place_order() },
+            "/orders/{orderId}": { "parameters": [order_id()], "get": get_order() },
+            "/orders/{orderId}/cancel": { "parameters": [order_id()], "post": cancel_order() },
+            "/inventory/{sku}": { "parameters": [sku()], "get": get_stock(), "put": count_stock() },
+        },
+        "components": { "schemas": schemas, "responses": shared_responses(), "headers": shared_headers() },
+    })
+}
+
+// ── Operations ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+fn place_order() -> Value {
+    let headers = json!({
+        "Location": {
+            "description": "The path of the order.",
+            "required": true,
+            "schema": { "type": "string", "format": "uri-reference", "pattern": "^/orders/[A-Za-z0-9_-]{1,64}$" },
+        },
+        "Idempotent-Replayed": {
+            "description": "Here if the order was placed by an earlier request with the same key.",
+            "schema": { "type": "string", "const": "true" },
+        },
+    });
+    let mut placed =
+        answer("The order was placed, now or by an earlier request with the same key.", "Receipt", &headers);
+    placed["links"] = json!({
+        "GetOrder": link("getOrder", &json!({ "orderId": "$response.body#/orderId" })),
+        "CancelOrder": link("cancelOrder", &json!({ "orderId": "$response.body#/orderId" })),
+    });
+    with_example(&mut placed, receipt());
+    let reused = problem(
+        422,
+        "urn:orderflow:problem:idempotency-key-reused",
+        "Idempotency key reused",
+        "The Idempotency-Key was used for another order.",
+    );
+    let mut invalid =
+        problem(422, "urn:orderflow:problem:invalid", "Invalid request", "The body has 2 faults: see errors.");
+    invalid["errors"] = json!([
+        { "pointer": "/lines/0/quantity", "detail": "must be a whole number from 1 to 9999" },
+        { "pointer": "/shippingAddress/city", "detail": "is required" },
+    ]);
+    operation(
+        json!({
+            "operationId": "placeOrder",
+            "summary": "Places an order",
+            "description": "The same key and the same body again are the same order, and get the same answer. The keys \
+                            are those of the caller: the authorizer's principal if the stage has an authorizer, else \
+                            the `customer.id`.",
+            "tags": ["orders"],
+            "parameters": [{
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "Chosen by the caller for this order.",
+                "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+                "example": "click-1",
+            }],
+            "requestBody": body("NewOrder", &new_order()),
+        }),
+        &[
+            ("201", placed),
+            (
+                "422",
+                problems(
+                    "The body is well-formed but invalid, or the key was used for another body.",
+                    &json!({ "invalid": { "value": invalid }, "reused": { "value": reused } }),
+                ),
+            ),
+        ],
+        &BODY_FAULTS,
+    )
+}
+
+fn get_order() -> Value {
+    let mut shown = answer("The order.", "Order", &json!({}));
+    with_example(&mut shown, order());
+    operation(
+        json!({ "operationId": "getOrder", "summary": "Shows an order", "tags": ["orders"] }),
+        &[("200", shown)],
+        &["404"],
+    )
+}
+
+fn cancel_order() -> Value {
+    let mut cancelled = answer("It is cancelled, now or by an earlier request.", "OrderBrief", &json!({}));
+    cancelled["links"] = json!({ "GetOrder": link("getOrder", &json!({ "orderId": "$response.body#/orderId" })) });
+    with_example(&mut cancelled, json!({ "orderId": ORDER_ID, "status": "cancelled" }));
+    let shipped =
+        problem(409, "urn:orderflow:problem:order-shipped", "Order shipped", "The order is on its way already.");
+    operation(
+        json!({
+            "operationId": "cancelOrder",
+            "summary": "Cancels an order",
+            "description": "What was charged is refunded, and what was set aside goes back into the stock.",
+            "tags": ["orders"],
+        }),
+        &[
+            ("202", cancelled),
+            ("409", problems("It is on its way to the customer.", &json!({ "shipped": { "value": shipped } }))),
+        ],
+        &["404"],
+    )
+}
+
+fn get_stock() -> Value {
+    let mut shown = stock("The stock.");
+    shown["links"] = json!({ "CountStock": link(
+        "countStock",
+        &json!({ "sku": "$response.body#/sku", "If-Match": "$response.header.ETag" }),
+    )});
+    operation(
+        json!({ "operationId": "getStock", "summary": "Shows the stock of a SKU", "tags": ["inventory"] }),
+        &[("200", shown)],
+        &["404"],
+    )
+}
+
+fn count_stock() -> Value {
+    let mut counted = stock("The stock after the count.");
+    counted["links"] = json!({ "GetStock": link("getStock", &json!({ "sku": "$response.body#/sku" })) });
+    let changed =
+        problem(412, "urn:orderflow:problem:stock-changed", "Stock changed", "The stock has changed since that ETag.");
+    let reserved = problem(
+        409,
+        "urn:orderflow:problem:stock-reserved",
+        "Stock reserved",
+        "3 pieces are reserved: onHand cannot be less.",
+    );
+    let mut invalid =
+        problem(422, "urn:orderflow:problem:invalid", "Invalid request", "The body has 1 fault: see errors.");
+    invalid["errors"] = json!([{ "pointer": "/onHand", "detail": "is required" }]);
+    operation(
+        json!({
+            "operationId": "countStock",
+            "summary": "Says how many pieces of a SKU there are",
+            "description": "A count of the shelf: it is absolute, and those pieces are in it that are reserved.",
+            "tags": ["inventory"],
+            "parameters": [{
+                "name": "If-Match",
+                "in": "header",
+                "description": "Count only if the stock still has one of these ETags, or, with `*`, if there is one at all.",
+                "schema": { "type": "string", "pattern": IF_MATCH },
+                "example": "\"7\"",
+            }],
+            "requestBody": body("Count", &json!({ "onHand": 100 })),
+        }),
+        &[
+            ("200", counted),
+            ("409", problems("It is less than what is reserved.", &json!({ "reserved": { "value": reserved } }))),
+            ("412", problems("The stock has changed since that ETag.", &json!({ "changed": { "value": changed } }))),
+            (
+                "422",
+                problems(
+                    "The body is well-formed but invalid, or the SKU is.",
+                    &json!({ "invalid": { "value": invalid } }),
+                ),
+            ),
+        ],
+        &BODY_FAULTS,
+    )
+}
+
+/// A `*`, or entity tags between commas.
+const IF_MATCH: &str = r#"^(\*|((W/)?"[!#-+\--~]*"( ?, ?(W/)?"[!#-+\--~]*")*)?)$"#;
+
+/// What can be wrong with any body.
+const BODY_FAULTS: [&str; 3] = ["400", "413", "415"];
+
+/// What can befall any request.
+const OURS: [&str; 4] = ["429", "500", "503", "504"];
+
+/// An operation with answers of its own and those that others have, too.
+fn operation(mut operation: Value, own: &[(&str, Value)], shared: &[&str]) -> Value {
+    let shared = shared.iter().chain(&OURS).map(|status| (*status, reference("responses", status)));
+    let responses: Map<String, Value> =
+        own.iter().cloned().chain(shared).map(|(status, response)| (status.to_owned(), response)).collect();
+    operation["responses"] = Value::Object(responses);
+    operation
+}
+
+fn order_id() -> Value {
+    let schema = reference("schemas", "OrderId");
+    json!({ "name": "orderId", "in": "path", "required": true, "description": "The order.", "schema": schema, "example": ORDER_ID })
+}
+
+fn sku() -> Value {
+    let schema = reference("schemas", "Sku");
+    json!({ "name": "sku", "in": "path", "required": true, "description": "The goods.", "schema": schema, "example": "coffee-beans-1kg" })
+}
+
+fn body(schema: &str, example: &Value) -> Value {
+    json!({
+        "required": true,
+        "description": format!("At most {MAX_BODY_BYTES} bytes."),
+        "content": { "application/json": { "schema": reference("schemas", schema), "example": example } },
+    })
+}
+
+// ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+fn answer(description: &str, schema: &str, headers: &Value) -> Value {
+    json!({
+        "description": description,
+        "headers": headers,
+        "content": { "application/json": { "schema": reference("schemas", schema) } },
+    })
+}
+
+fn stock(description: &str) -> Value {
+    let mut answer = answer(description, "Stock", &json!({ "ETag": reference("headers", "ETag") }));
+    with_example(&mut answer, json!({ "sku": "coffee-beans-1kg", "onHand": 100, "reserved": 3, "available": 97 }));
+    answer
+}
+
+fn with_example(answer: &mut Value, example: Value) {
+    answer["content"]["application/json"]["example"] = example;
+}
+
+/// An answer that is a problem, with examples.
+fn problems(description: &str, examples: &Value) -> Value {
+    json!({
+        "description": description,
+        "content": { PROBLEM: { "schema": reference("schemas", "Problem"), "examples": examples } },
+    })
+}
+
+fn problem(status: u16, kind: &str, title: &str, detail: &str) -> Value {
+    json!({ "type": kind, "title": title, "status": status, "detail": detail })
+}
+
+/// The answers that several operations have, each under its status.
+fn shared_responses() -> Value {
+    let rows = [
+        (
+            400,
+            "The body is not JSON, or a header is malformed.",
+            "urn:orderflow:problem:malformed",
+            "Malformed request",
+            "The body is not JSON: expected value at line 1 column 1.",
+        ),
+        (404, "It is not known.", "about:blank", "Not Found", "There is no such order."),
+        (413, "The body is too large.", "about:blank", "Content Too Large", "The body is too large."),
+        (
+            415,
+            "The body is not JSON by its `Content-Type`.",
+            "about:blank",
+            "Unsupported Media Type",
+            "The body must be application/json.",
+        ),
+        (
+            429,
+            "The API's limit of requests is reached.",
+            "about:blank",
+            "Too Many Requests",
+            "Too many requests at once.",
+        ),
+        (500, "A fault of ours.", "about:blank", "Internal Server Error", "The request could not be answered."),
+        (
+            503,
+            "It did not work out, and may do so in a moment.",
+            "about:blank",
+            "Service Unavailable",
+            "This did not work out. Try again in a moment.",
+        ),
+        (
+            504,
+            "There was no answer in time: ask whether it was done, or send it again with the same key.",
+            "about:blank",
+            "Gateway Timeout",
+            "The service did not answer in time.",
+        ),
+    ];
+    let response = |(status, description, kind, title, detail): (u16, &str, &str, &str, &str)| {
+        let example = json!({ "problem": { "value": problem(status, kind, title, detail) } });
+        let mut response = problems(description, &example);
+        if [429, 503].contains(&status) {
+            response["headers"] = json!({ "Retry-After": reference("headers", "Retry-After") });
+        }
+        (status.to_string(), response)
+    };
+    Value::Object(rows.into_iter().map(response).collect())
+}
+
+fn shared_headers() -> Value {
+    json!({
+        "ETag": {
+            "description": "The state of the stock, for `If-Match`.",
+            "required": true,
+            "schema": { "type": "string", "pattern": "^\"[0-9]+\"$" },
+            "example": "\"7\"",
+        },
+        "Retry-After": {
+            "description": "In how many seconds to try again.",
+            "required": true,
+            "schema": { "type": "integer", "minimum": 1 },
+            "example": 1,
+        },
+    })
+}
+
+fn reference(place: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{place}/{name}") })
+}
+
+fn link(operation: &str, parameters: &Value) -> Value {
+    json!({ "operationId": operation, "parameters": parameters })
+}
+
+// ── Examples ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const ORDER_ID: &str = "ord_8bpw9rtmx3cf9jacx1hd40yvms";
+
+fn new_order() -> Value {
+    serde_json::from_str(include_str!("../../localstack/examples/order.json")).expect("JSON")
+}
+
+fn receipt() -> Value {
+    json!({
+        "orderId": ORDER_ID,
+        "status": "created",
+        "total": { "amount": 7880, "currency": "EUR" },
+        "createdAt": "2026-11-22T09:00:00.000Z",
+    })
+}
+
+fn order() -> Value {
+    let mut ordered = new_order();
+    ordered["customer"]["name"] = ordered["shippingAddress"]["name"].clone();
+    let seen = |id: &str, kind: &str, time: &str| json!({ "id": id, "type": kind, "time": time });
+    json!({
+        "orderId": ORDER_ID,
+        "status": "shipped",
+        "customer": ordered["customer"],
+        "lines": ordered["lines"],
+        "total": { "amount": 7880, "currency": "EUR" },
+        "payment": {
+            "paymentId": "pay_8bpw9rtmx3cf9jacx1hd40yvms",
+            "amount": { "amount": 7880, "currency": "EUR" },
+            "refunded": false,
+        },
+        "shipment": {
+            "shipmentId": "shp_8bpw9rtmx3cf9jacx1hd40yvms",
+            "carrier": "Simulated Parcel Service",
+            "trackingNumber": "SPSP2Y1K309MRKB5C",
+            "cancelled": false,
+        },
+        "createdAt": "2026-11-22T09:00:00.000Z",
+        "updatedAt": "2026-11-22T09:00:00.700Z",
+        "timeline": [
+            seen("019aa9d0-7c00-7b1e-9f00-5a0000000001", "OrderCreated", "2026-11-22T09:00:00.000Z"),
+            seen("019aa9d0-7cc8-7b1e-9f00-5a0000000002", "InventoryReserved", "2026-11-22T09:00:00.200Z"),
+            seen("019aa9d0-7df4-7b1e-9f00-5a0000000003", "PaymentProcessed", "2026-11-22T09:00:00.500Z"),
+            seen("019aa9d0-7ebc-7b1e-9f00-5a0000000004", "ShipmentCreated", "2026-11-22T09:00:00.700Z"),
+        ],
+    })
+}
+
+// ── What may change ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// What the types say otherwise than the committed document, and may not.
+pub(crate) fn broken() -> Vec<String> {
+    let released = committed(PATH).filter(|text| !text.trim().is_empty());
+    released.map(|text| breaks(&serde_json::from_str(&text).expect("JSON"), &document())).unwrap_or_default()
+}
+
+/// Every change of the API that harms those who have built on it.
+fn breaks(released: &Value, new: &Value) -> Vec<String> {
+    let mut breaks = Vec::new();
+    for (path, method) in operations(released) {
+        let (before, after) = (&released["paths"][&path][&method], &new["paths"][&path][&method]);
+        let name = format!("{PATH}: {method} {path}");
+        if after["operationId"] != before["operationId"] {
+            breaks.push(format!("{name} is gone or has another name, and callers use it: put it back"));
+            continue;
+        }
+        for parameter in list(&after["parameters"]).iter().filter(|parameter| parameter["required"] == true) {
+            let is_same = |other: &Value| other["name"] == parameter["name"] && other["required"] == true;
+            if !list(&before["parameters"]).iter().any(is_same) {
+                breaks.push(format!("{name} newly requires {}, and callers do not send it", parameter["name"]));
+            }
+        }
+        let compare = |place: &str, before: &Value, after: &Value| {
+            let contents = before["content"].as_object().into_iter().flatten();
+            let bodies = contents.flat_map(|(media_type, content)| {
+                breaks_within((&content["schema"], released), (&after["content"][media_type]["schema"], new))
+            });
+            bodies.map(|one| format!("{name}, {place}: {one}")).collect::<Vec<_>>()
+        };
+        breaks.extend(compare("request", &before["requestBody"], &after["requestBody"]));
+        for (status, answer) in before["responses"].as_object().into_iter().flatten() {
+            let (before, after) = (resolved(answer, released), resolved(&after["responses"][status], new));
+            breaks.extend(compare(status, before, after));
+            for (header, _) in before["headers"].as_object().into_iter().flatten() {
+                if after["headers"].get(header).is_none() {
+                    breaks.push(format!(
+                        "{name}, {status}: the header {header} is removed, and callers read it: put it back"
+                    ));
+                }
+            }
+        }
+    }
+    breaks
+}
+
+/// Each path with each of its methods.
+fn operations(document: &Value) -> Vec<(String, String)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let methods = |(path, item): (&String, &Value)| {
+        let methods = item.as_object().expect("methods").keys().filter(|name| *name != "parameters");
+        methods.map(|method| (path.clone(), method.clone())).collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(methods).collect()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn resolved<'a>(value: &'a Value, document: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(place) => document.pointer(place.trim_start_matches('#')).expect("a component"),
+        None => value,
+    }
+}
+
+pub(crate) fn no_released_operation_is_broken() {
+    let faults = broken();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+pub(crate) fn a_change_of_the_api_that_harms_callers_is_found() {
+    let released = document();
+    assert_eq!(breaks(&released, &with(&released, "/paths/~1returns", json!({ "post": {} }))), [""; 0]);
+    let (post, stock) = ("/paths/~1orders/post", "/paths/~1inventory~1{sku}");
+    let required = json!({ "name": "X-Shop", "in": "header", "required": true });
+    for (changed, expected) in [
+        (without(&released, post), "post /orders is gone"),
+        (with(&released, &format!("{post}/parameters/9"), required), "newly requires \"X-Shop\""),
+        (without(&released, &format!("{post}/responses/201")), "post /orders, 201: "),
+        (without(&released, &format!("{post}/responses/201/headers/Location")), "the header Location is removed"),
+        (without(&released, &format!("{stock}/get/responses/200/headers/ETag")), "the header ETag is removed"),
+        (without(&released, "/components/schemas/Receipt/properties/total"), "post /orders, 201: /total is removed"),
+        (
+            with(&released, "/components/schemas/Count/properties/onHand/maximum", json!(9)),
+            "request: /onHand is narrowed",
+        ),
+        (
+            with(&released, "/components/schemas/NewOrder/required/9", json!("coupon")),
+            "request: /coupon is newly required",
+        ),
+    ] {
+        let found = breaks(&released, &changed);
+        assert!(found.iter().any(|one| one.contains(expected)), "{expected}: {found:?}");
+    }
+}
+
+/// Linters look at few of them, and formats they leave out.
+pub(crate) fn every_example_keeps_its_schema() {
+    let document = document();
+    let mut count = 0;
+    let mut check = |schema: &Value, example: &Value| {
+        let mut schema = schema.clone();
+        schema["components"] = document["components"].clone();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema");
+        let faults: Vec<String> = validator.iter_errors(example).map(|error| error.to_string()).collect();
+        assert!(faults.is_empty(), "{example}: {faults:?}");
+        count += 1;
+    };
+    for (path, method) in operations(&document) {
+        let operation = &document["paths"][&path][&method];
+        let answers = operation["responses"].as_object().into_iter().flatten().map(|(_, answer)| answer);
+        for body in answers.chain(operation.get("requestBody")) {
+            for (_, content) in resolved(body, &document)["content"].as_object().into_iter().flatten() {
+                let examples =
+                    content["examples"].as_object().into_iter().flatten().map(|(_, example)| &example["value"]);
+                examples.chain(content.get("example")).for_each(|example| check(&content["schema"], example));
+            }
+        }
+        for parameter in list(&operation["parameters"]).iter().chain(list(&document["paths"][&path]["parameters"])) {
+            check(&parameter["schema"], &parameter["example"]);
+        }
+    }
+    assert!(count > 30, "{count}");
+}

@@ -139,7 +139,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;
         outsiders:
-            scripts_of_another_team_place_orders_and_follow_them;
+            scripts_of_another_team_place_orders_and_follow_them,
+            the_api_answers_as_its_openapi_document_says;
         relay:
             a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up,
             ten_events_of_200_kb_are_published;

@@ -111,8 +111,8 @@ pub(crate) async fn one_request_sent_16_times_at_once_is_one_order(shop: &Shop) 
 
 pub(crate) async fn an_order_of_another_producer_is_fulfilled_in_each_version(shop: &Shop) {
     shop.stock("foreign", 5).await;
-    let newest = foreign_order("web-17", "foreign");
-    for (id, event) in [("web-17", newest), ("web-16", in_version_1(foreign_order("web-16", "foreign")))] {
+    let newest = foreign_order("foreign-2", "foreign");
+    for (id, event) in [("foreign-2", newest), ("foreign-1", in_version_1(foreign_order("foreign-1", "foreign")))] {
         shop.publish(&event).await;
         let shown = shop.wait_for(id, "shipped").await;
         assert_eq!(shown["customer"]["name"], "Ada Lovelace");

@@ -1,8 +1,10 @@
 //! What other teams do with what we publish: they have our documents alone, and another language.
 
+use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 
-use orderflow_tests::{PATIENCE, Shop};
+use orderflow_tests::{Gap, PATIENCE, Shop};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
@@ -46,4 +48,42 @@ pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &
         assert_eq!(theirs, shop.journal(order).await.iter().collect::<Vec<_>>(), "they saw what is on record");
         assert_eq!(theirs[0]["dataschema"], format!("urn:orderflow:OrderCreated:{version}"));
     }
+}
+
+/// What schemathesis has to come by, or else it has tried too little.
+const ANSWERS: [&str; 15] = [
+    "placeOrder 201",
+    "placeOrder 400",
+    "placeOrder 415",
+    "placeOrder 422",
+    "getOrder 200",
+    "getOrder 404",
+    "cancelOrder 202",
+    "cancelOrder 404",
+    "countStock 200",
+    "countStock 400",
+    "countStock 412",
+    "countStock 415",
+    "countStock 422",
+    "getStock 200",
+    "getStock 404",
+];
+
+pub(crate) async fn the_api_answers_as_its_openapi_document_says(shop: &Shop) {
+    if shop.emulator.lacks(Gap::GatewayAnswers) {
+        return;
+    }
+    // The goods and the order of the examples.
+    shop.stock("coffee-beans-1kg", 100).await;
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let place = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let mut schemathesis = shop.python().await;
+    schemathesis.current_dir(folder.path()).env("SCHEMATHESIS_HOOKS", place("outsiders/hooks.py"));
+    schemathesis.args(["-m", "schemathesis.cli", "--config-file"]).arg(place("outsiders/schemathesis.toml"));
+    schemathesis.arg("run").arg(place(CONTRACTS).join("openapi.json")).args(["--url", shop.output("ApiUrl")]);
+    let output = timeout(PATIENCE, schemathesis.output()).await.expect("it ends").expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let seen = fs::read_to_string(folder.path().join("seen.txt")).expect("what was seen");
+    let missing: Vec<&str> = ANSWERS.into_iter().filter(|answer| !seen.lines().any(|one| one == *answer)).collect();
+    assert!(missing.is_empty(), "never answered: {missing:?}; seen: {seen}");
 }

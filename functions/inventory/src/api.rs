@@ -141,7 +141,11 @@ impl IfMatch {
         // A list may have nothing between two commas, or in all (section 5.6.1.2): that is no tag, and nothing matches it.
         let tags = value.split(',').map(str::trim).filter(|tag| !tag.is_empty());
         let tags: Vec<String> = tags.map(str::to_owned).collect();
-        let is_tag = |tag: &str| tag.len() >= 2 && tag.trim_start_matches("W/").starts_with('"') && tag.ends_with('"');
+        let is_tag = |tag: &str| {
+            let quoted =
+                tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            quoted.is_some_and(|opaque| !opaque.contains('"'))
+        };
         if tags.iter().all(|tag| is_tag(tag)) { Ok(Self::OneOf(tags)) } else { Err(malformed()) }
     }
 
@@ -201,6 +205,8 @@ mod tests {
     use lambda_http::{RequestExt, http};
     use orderflow_consumer::Outcome;
     use orderflow_consumer::memory::{MemoryLog, World};
+    use orderflow_contracts::strategy::json;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -289,7 +295,7 @@ mod tests {
         assert_eq!((put("*"), put("\"9\", \"3\"")), (200, 200));
         busy.rivals.set(1);
         assert_eq!(put("\"4\""), 412);
-        for no_tags in ["4", "\"", "\"4", "4\"", "\"5\", 4"] {
+        for no_tags in ["4", "\"", "\"4", "4\"", "\"5\", 4", "\"\"\"", "W/\"", "W/W/\"4\""] {
             assert_eq!(put(no_tags), 400, "{no_tags}");
         }
         assert_eq!((put(""), put(",\"0\","), put("\"5\",,")), (412, 412, 200));
@@ -304,6 +310,48 @@ mod tests {
         assert_eq!(send(&busy, "PUT", "A-1", &[], r#"{"onHand": 3}"#), (200, "\"1\"".to_owned(), shown(3, 0)));
         assert_eq!(count("\"1\""), (200, "\"2\"".to_owned(), shown(5, 0)));
         assert_eq!(count("\"1\"").0, 412);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// A count that is taken is what was counted, and one that is refused changes nothing.
+        #[test]
+        fn any_count_is_taken_or_a_problem_of_the_caller(
+            body in prop_oneof![
+                (-1..=MAX_ON_HAND + 1).prop_map(|count| json!({ "onHand": count })),
+                (-2..=2).prop_map(|halves| json!({ "onHand": f64::from(halves) / 2.0 })),
+                json().prop_map(|count| json!({ "onHand": count })),
+                json(),
+            ],
+            tag in prop_oneof!["(W/)?\"[0-2]\"( ?, ?\"[0-2]\")?|\\*", "[ -~]{1,8}", "[\",W/* ]{1,4}"],
+        ) {
+            let log = MemoryLog::default();
+            let busy = Busy::new(&log);
+            let before = send(&busy, "PUT", "A-1", &[], r#"{"onHand": 5}"#);
+            let whole = |count: &Value| count.as_i64().or_else(|| count.to_string().strip_suffix(".0")?.parse().ok());
+            let count = body.get("onHand").and_then(whole).filter(|count| (0..=MAX_ON_HAND).contains(count));
+            let answer = send(&busy, "PUT", "A-1", &[("If-Match", &tag)], &body.to_string());
+            let tags: Vec<&str> = tag.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect();
+            let is_any = tag.trim() == "*";
+            let is_formed = |tag: &&str| {
+                let opaque = tag.strip_prefix("W/").unwrap_or(tag);
+                opaque.len() > 1 && opaque.starts_with('"') && opaque.ends_with('"') && opaque.matches('"').count() == 2
+            };
+            let expected = match count {
+                _ if !is_any && !tags.iter().all(is_formed) => 400,
+                None => 422,
+                Some(_) if !is_any && !tags.contains(&"\"1\"") => 412,
+                Some(_) => 200,
+            };
+            prop_assert_eq!(answer.0, expected);
+            if let (200, Some(count)) = (expected, count) {
+                prop_assert_eq!(&answer, &(200, "\"2\"".to_owned(), shown(count, 0)));
+                prop_assert_eq!(send(&busy, "GET", "A-1", &[], ""), answer);
+            } else {
+                prop_assert_eq!(send(&busy, "GET", "A-1", &[], ""), before);
+            }
+        }
     }
 
     #[test]

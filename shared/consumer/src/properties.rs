@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::http::read_body;
+use crate::http::{MAX_BODY_BYTES, read_body};
 use crate::message::open;
 use crate::park::{Attribute, Letter};
 use crate::trace::TraceParent;
@@ -65,11 +65,13 @@ proptest! {
         json_type in "[aA]pplication/[jJ]son *(;[ -~]{0,20})?",
         other_type in "[ -~]{0,30}".prop_filter("not JSON", |name| !name.trim().starts_with("application/json")),
     ) {
+        let text = document.to_string();
         let judged = match parse::<NewOrder>(&document) {
+            _ if text.len() > MAX_BODY_BYTES => StatusCode::PAYLOAD_TOO_LARGE,
             Ok(_) => StatusCode::OK,
             Err(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        let body = Body::Text(document.to_string());
+        let body = Body::Text(text);
         prop_assert_eq!(status(&request(&json_type, body.clone())), judged);
         prop_assert_eq!(status(&request(&other_type, body)), StatusCode::UNSUPPORTED_MEDIA_TYPE);
         let is_json = serde_json::from_slice::<Value>(&bytes).is_ok();

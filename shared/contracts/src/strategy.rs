@@ -96,8 +96,11 @@ fn damage(document: &mut Value, pointer: &str, how: u8, value: Value) {
     }
     let Some(place) = document.pointer_mut(pointer) else { return };
     match (how, place) {
-        (1, Value::Array(items)) => *items = items.iter().cycle().take(items.len() * 60).cloned().collect(),
-        (1, Value::String(text)) => *text = text.repeat(250),
+        // What has been repeated is not repeated again, or some documents would fill the memory.
+        (1, Value::Array(items)) if items.len() < 1_000 => {
+            *items = items.iter().cycle().take(items.len() * 60).cloned().collect();
+        }
+        (1, Value::String(text)) if text.len() < 10_000 => *text = text.repeat(250),
         (2, Value::String(text)) => text.push('\u{7}'),
         (3, Value::Number(number)) => *number = number.as_i64().map_or(i64::MAX, |number| -1 - number).into(),
         (_, place) => *place = value,

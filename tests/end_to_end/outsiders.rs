@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use orderflow_tests::{Gap, PATIENCE, Shop};
+use orderflow_tests::{PATIENCE, Shop};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
@@ -70,9 +70,6 @@ const ANSWERS: [&str; 15] = [
 ];
 
 pub(crate) async fn the_api_answers_as_its_openapi_document_says(shop: &Shop) {
-    if shop.emulator.lacks(Gap::GatewayAnswers) {
-        return;
-    }
     // The goods and the order of the examples.
     shop.stock("coffee-beans-1kg", 100).await;
     let folder = tempfile::tempdir().expect("a temporary directory");

@@ -603,6 +603,47 @@ fn tables(template: &Template) -> Vec<String> {
 }
 
 #[test]
+fn every_table_has_the_keys_that_are_written() {
+    check(
+        "A key cannot be changed on a table that is in use. Versions are numbers, or the tenth would come before the second.",
+        keys,
+        &[
+            ("OrdersTable/AttributeDefinitions/1/AttributeType", json!("S"), "OrdersTable"),
+            ("OrdersTable/KeySchema/1", GONE, "OrdersTable"),
+            ("JournalTable/KeySchema/0/KeyType", json!("RANGE"), "JournalTable"),
+            ("StockTable/KeySchema/0/AttributeName", json!("sku"), "StockTable"),
+            ("SightingsTable/TimeToLiveSpecification", GONE, "SightingsTable"),
+        ],
+    );
+}
+
+fn keys(template: &Template) -> Vec<String> {
+    let faults = template.of_type("AWS::DynamoDB::Table").flat_map(|(id, properties)| {
+        let sort = match id {
+            "StockTable" | "PaymentProviderTable" | "CarrierTable" => None,
+            "JournalTable" | "SightingsTable" => Some("S"),
+            // A service's ledger.
+            _ => Some("N"),
+        };
+        let keys = [Some(("pk", "S", "HASH")), sort.map(|kind| ("sk", kind, "RANGE"))].into_iter().flatten();
+        let (definitions, schema): (Vec<Json>, Vec<Json>) = keys
+            .map(|(name, kind, role)| {
+                (json!({"AttributeName": name, "AttributeType": kind}), json!({"AttributeName": name, "KeyType": role}))
+            })
+            .unzip();
+        let forgets =
+            if id == "SightingsTable" { json!({"AttributeName": "expiresAt", "Enabled": true}) } else { GONE };
+        let expected = [
+            ("/AttributeDefinitions", json!(definitions)),
+            ("/KeySchema", json!(schema)),
+            ("/TimeToLiveSpecification", forgets),
+        ];
+        unlike(id, properties, &expected)
+    });
+    faults.collect()
+}
+
+#[test]
 fn tables_and_queues_outlive_their_stack_on_prod_alone() {
     check(
         "On prod nothing may be lost with a stack that is deleted; elsewhere nothing may be left behind.",

@@ -240,6 +240,7 @@ mod tests {
     #[test]
     fn every_broken_rule_is_named_with_its_place() {
         let long = "x".repeat(201);
+        let count = "not a CloudEvent: /sequence must be a count from 1, left-padded with zeros to 20 digits";
         let line = |amount: i64, currency: &str| json!({ "sku": "B", "quantity": 9999, "unitPrice": { "amount": amount, "currency": currency } });
         for (pointer, value, reason) in [
             ("/specversion", json!("0.3"), "not a CloudEvent: /specversion must be \"1.0\""),
@@ -252,16 +253,18 @@ mod tests {
             ("/datacontenttype", json!("text/xml"), "not a CloudEvent: /datacontenttype must be application/json"),
             ("/dataschema", Value::Null, "not a CloudEvent: /dataschema is required"),
             ("/data", Value::Null, "not a CloudEvent: /data is required"),
-            (
-                "/sequence",
-                json!("1"),
-                "not a CloudEvent: /sequence must be a count from 1, left-padded with zeros to 20 digits",
-            ),
+            ("/sequence", json!("1"), count),
+            ("/sequence", json!("0".repeat(20)), count),
             ("/type", json!("OrderEaten"), "unknown event type OrderEaten"),
             (
                 "/dataschema",
                 json!("urn:orderflow:OrderCreated:3"),
                 "version 3 of OrderCreated is later than 2, the newest that this consumer knows: upgrade it",
+            ),
+            (
+                "/dataschema",
+                json!("urn:orderflow:OrderCreated:0"),
+                "unknown schema urn:orderflow:OrderCreated:0 of OrderCreated: the newest is urn:orderflow:OrderCreated:2",
             ),
             (
                 "/dataschema",

@@ -172,10 +172,14 @@ mod tests {
 
     #[test]
     fn sums_stop_at_the_limit_and_at_another_currency() {
-        let (euro, dollar) = (Money::new(MAX_AMOUNT, "EUR").unwrap(), Money::new(1, "USD").unwrap());
-        assert_eq!(euro.add_to(1, None), Some(euro));
-        assert_eq!(euro.add_to(2, None), None);
-        assert_eq!(euro.add_to(u32::MAX, None), None);
-        assert_eq!(dollar.add_to(1, Some(euro)), None);
+        let [most, cent, yen] = [(MAX_AMOUNT, "EUR"), (1, "EUR"), (1, "JPY")]
+            .map(|(amount, currency)| Money::new(amount, currency).unwrap());
+        assert_eq!(most.add_to(1, None), Some(most));
+        assert_eq!(cent.add_to(99_999_998, Some(cent)), Some(most));
+        for (money, times, sum) in
+            [(most, 2, None), (most, u32::MAX, None), (cent, 1, Some(most)), (yen, 1, Some(cent))]
+        {
+            assert_eq!(money.add_to(times, sum), None, "{sum:?} + {times} * {money}");
+        }
     }
 }

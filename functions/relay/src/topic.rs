@@ -1,6 +1,7 @@
 //! The topic that all facts go to.
 
 use aws_sdk_sns::Client;
+use aws_sdk_sns::operation::publish_batch::PublishBatchOutput;
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use orderflow_consumer::aws::{classify, without_addresses};
 use orderflow_consumer::{Failure, Kind, Outcome};
@@ -67,33 +68,62 @@ impl Topic for SnsTopic {
             request = request.publish_batch_request_entries(entry);
         }
         let answer = request.send().await.map_err(|error| classify("PublishBatch", &error))?;
-        // Failures of single entries come with status 200, and an entry that the answer does not mention at all is
-        // not known to be published.
-        let mut refusals: Vec<Refusal> = answer
-            .failed()
-            .iter()
-            .filter_map(|failed| {
-                let kind = if failed.sender_fault() { Kind::of_answer(400, failed.code()) } else { Kind::Transient };
-                let reason =
-                    format!("{}: {}", failed.code(), without_addresses(failed.message().unwrap_or("no message")));
-                Some(Refusal { index: failed.id().parse().ok()?, failure: Failure::new(kind, reason) })
-            })
-            .collect();
-        let mentioned: Vec<usize> = answer
-            .successful()
-            .iter()
-            .filter_map(|done| done.id()?.parse().ok())
-            .chain(refusals.iter().map(|refusal| refusal.index))
-            .collect();
-        let unmentioned = (0..batch.len()).filter(|index| !mentioned.contains(index));
-        refusals.extend(
-            unmentioned.map(|index| Refusal { index, failure: Failure::transient("not mentioned in the answer") }),
-        );
-        Ok(refusals)
+        Ok(refusals(&answer, batch.len()))
     }
 
     async fn warm(&self) {
         // A batch of nothing: SNS refuses it, and the function's role allows nothing else.
         let _ = self.client.publish_batch().topic_arn(&self.arn).send().await;
+    }
+}
+
+/// Which of so many entries were not published. Failures of single entries come with status 200, and an entry that the
+/// answer does not mention at all is not known to be published.
+fn refusals(answer: &PublishBatchOutput, count: usize) -> Vec<Refusal> {
+    let failed = answer.failed().iter().filter_map(|failed| {
+        let kind = if failed.sender_fault() { Kind::of_answer(400, failed.code()) } else { Kind::Transient };
+        let reason = format!("{}: {}", failed.code(), without_addresses(failed.message().unwrap_or("no message")));
+        Some(Refusal { index: failed.id().parse().ok()?, failure: Failure::new(kind, reason) })
+    });
+    let mut refusals: Vec<Refusal> = failed.collect();
+    let published = answer.successful().iter().filter_map(|done| done.id()?.parse().ok());
+    let mentioned: Vec<usize> = published.chain(refusals.iter().map(|refusal| refusal.index)).collect();
+    let unmentioned = (0..count).filter(|index| !mentioned.contains(index));
+    refusals
+        .extend(unmentioned.map(|index| Refusal { index, failure: Failure::transient("not mentioned in the answer") }));
+    refusals
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sns::types::{BatchResultErrorEntry, PublishBatchResultEntry};
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_answer_says_is_published_is() {
+        let failed = |id: &str, code: &str, is_ours: bool| {
+            let failed = BatchResultErrorEntry::builder().id(id).code(code).sender_fault(is_ours);
+            failed.message("for ada@example.com").build().unwrap()
+        };
+        let answer = PublishBatchOutput::builder()
+            .successful(PublishBatchResultEntry::builder().id("1").build())
+            .failed(failed("0", "InvalidParameter", true))
+            .failed(failed("3", "InternalError", false))
+            .failed(failed("4", "Throttled", true))
+            .failed(failed("none of ours", "InternalError", false))
+            .build();
+        let refused = |index, kind, reason: &str| Refusal { index, failure: Failure::new(kind, reason) };
+        assert_eq!(
+            refusals(&answer, 6),
+            [
+                refused(0, Kind::Permanent, "InvalidParameter: for …"),
+                refused(3, Kind::Transient, "InternalError: for …"),
+                refused(4, Kind::Transient, "Throttled: for …"),
+                refused(2, Kind::Transient, "not mentioned in the answer"),
+                refused(5, Kind::Transient, "not mentioned in the answer"),
+            ]
+        );
+        assert_eq!(refusals(&PublishBatchOutput::builder().build(), 1).len(), 1);
     }
 }

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import schemathesis
+from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi import stateful
 
 seen = set()
@@ -20,10 +21,15 @@ stateful.is_likely_root_transition = lambda operation, *_: operation.method in (
 def before_call(_, case, _kwargs):
     """No schema can say that the lines of an order have one currency and a sum: without this, hardly an order would be accepted.
 
-    What is right or wrong by the schema stays so.
+    Nor that a mail reaches the customer: else there would be dead letters. What is right or wrong by the schema stays so.
     """
     body = case.body if isinstance(case.body, dict) else {}
-    lines = body.get("lines")
+    customer, lines = body.get("customer"), body.get("lines")
+    rule = Draft202012Validator(case.operation.schema.raw_schema["components"]["schemas"]["Email"])
+    email = customer.get("email") if isinstance(customer, dict) else None
+    # To Python, `$` is before a last line break, too.
+    if rule.is_valid(email) and not email.endswith("\n"):
+        customer["email"] = "somebody@example.com"
     for line in lines if isinstance(lines, list) else []:
         price = line.get("unitPrice") if isinstance(line, dict) else None
         if not isinstance(price, dict):

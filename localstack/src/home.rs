@@ -280,7 +280,18 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// Ports on which nobody listens, the lowest first.
+    fn free_ports<const N: usize>() -> [u16; N] {
+        // All of them are held at once, so that none comes twice.
+        let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let mut ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        ports.sort_unstable();
+        ports
+    }
 
     fn home() -> (tempfile::TempDir, Home) {
         let dir = tempfile::tempdir().unwrap();
@@ -306,7 +317,7 @@ mod tests {
     #[test]
     fn a_claimed_port_is_taken_before_anything_listens_on_it() {
         let (_dir, home) = home();
-        let port = PortChoice::Free.choose(|_| false).unwrap();
+        let [port] = free_ports();
         let claim = home.claim(PortChoice::Given(port)).unwrap();
         assert!(matches!(home.claim(PortChoice::Given(port)), Err(HomeError::Port(PortError::Taken(_)))));
         drop(claim);
@@ -316,12 +327,13 @@ mod tests {
     #[test]
     fn a_new_start_removes_the_logs_of_the_dead_and_nothing_else() {
         let (_dir, home) = home();
-        let dead = home.place(4701);
-        drop(run(&home, 4701));
-        let alive = run(&home, 4702);
-        let external = home.place(4703);
+        let [first, second, third, fourth] = free_ports();
+        let dead = home.place(first);
+        drop(run(&home, first));
+        let alive = run(&home, second);
+        let external = home.place(third);
         external.record(&State { pid: None, ..state() }).unwrap();
-        let _new = run(&home, 4704);
+        let _new = run(&home, fourth);
         assert!(!dead.dir().exists());
         assert!(alive.place.dir().exists());
         assert!(external.dir().exists());
@@ -342,24 +354,26 @@ mod tests {
     fn a_stack_is_found_without_its_port_only_if_it_is_the_only_one() {
         let (_dir, home) = home();
         assert!(error(home.find(None)).starts_with("no stack is running"));
-        let first = run(&home, 4700);
-        assert_eq!(home.find(None).unwrap().port(), 4700);
-        let _second = run(&home, 4800);
-        assert!(error(home.find(None)).contains("4700, 4800"));
-        assert_eq!(home.find(Some(4800)).unwrap().port(), 4800);
-        assert!(error(home.find(Some(5))).contains("port 5; running: 4700, 4800"));
+        let [one, other] = free_ports();
+        let first = run(&home, one);
+        assert_eq!(home.find(None).unwrap().port(), one);
+        let _second = run(&home, other);
+        assert!(error(home.find(None)).contains(&format!("{one}, {other}")));
+        assert_eq!(home.find(Some(other)).unwrap().port(), other);
+        assert!(error(home.find(Some(5))).contains(&format!("port 5; running: {one}, {other}")));
         drop(first);
-        assert_eq!(home.find(None).unwrap().port(), 4800);
+        assert_eq!(home.find(None).unwrap().port(), other);
     }
 
     #[test]
     fn a_dead_stack_is_not_running_whoever_has_its_process_id_now() {
         let (_dir, home) = home();
-        drop(run(&home, 4700));
-        assert!(home.place(4700).is_recorded());
-        assert!(!home.place(4700).is_running());
+        let [port] = free_ports();
+        drop(run(&home, port));
+        assert!(home.place(port).is_recorded());
+        assert!(!home.place(port).is_running());
         assert!(home.find(None).is_err());
-        assert_eq!(home.find_to_stop(None).unwrap().port(), 4700);
+        assert_eq!(home.find_to_stop(None).unwrap().port(), port);
     }
 
     #[test]

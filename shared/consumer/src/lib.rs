@@ -76,6 +76,10 @@
 //! }
 //!
 //! impl Bench for Service {
+//!     fn log(&self) -> &MemoryLog {
+//!         &self.log
+//!     }
+//!
 //!     async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
 //!         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
 //!         let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };

@@ -212,7 +212,7 @@ mod tests {
         serde_json::from_value(record).unwrap()
     }
 
-    fn run(topic: &FakeTopic, letters: &MemoryQueue, records: Vec<EventRecord>) -> Outcome<()> {
+    fn run(topic: &FakeTopic, letters: impl DeadLetters, records: Vec<EventRecord>) -> Outcome<()> {
         let world = World::new(1);
         let mut event = StreamEvent::default();
         event.records = records;
@@ -399,5 +399,21 @@ mod tests {
         records.push(record("INSERT", &json!("not JSON")));
         assert!(run(&topic, &letters, records).is_err());
         assert_eq!(letters.letters().len(), 1);
+    }
+
+    #[test]
+    fn a_row_that_is_copied_nowhere_comes_again() {
+        struct Closed;
+
+        impl DeadLetters for Closed {
+            async fn park(&self, _: &Letter) -> Outcome<()> {
+                Err(Failure::transient("throttled"))
+            }
+        }
+
+        let topic = FakeTopic::default();
+        let records = vec![record("INSERT", &json!("not JSON")), record("INSERT", &json!([event("a", "1", 0)]))];
+        assert_eq!(run(&topic, Closed, records), Err(Failure::transient("throttled")));
+        assert_eq!(*topic.batches.borrow(), [vec!["a1"]]);
     }
 }

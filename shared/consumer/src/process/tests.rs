@@ -595,7 +595,7 @@ fn a_row_that_is_not_understood_waits_for_the_build_that_does_and_is_not_repeate
 }
 
 #[track_caller]
-fn check_too_large(change: Option<Change>, events: Vec<Payload>, reason: &str) {
+fn check_refused(change: Option<Change>, events: Vec<Payload>, reason: &str) {
     let bench = Bench::new();
     let ledger = Ledger::new(&bench.log, &bench.world);
     let commit = Commit { change, events, adjustments: vec![three_pieces()], open: false };
@@ -606,15 +606,23 @@ fn check_too_large(change: Option<Change>, events: Vec<Payload>, reason: &str) {
     assert_eq!((bench.rows(), bench.log.counter("A-1", "available")), (vec![], 10));
 }
 
+fn released(lines: usize) -> Payload {
+    InventoryReleased { order_id: ord_1(), lines: vec![stock_line(); lines] }.into()
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn what_its_schema_forbids_is_permanent_and_not_written() {
+    check_refused(Some(Change::Opened), vec![released(0)], "InventoryReleased is not what its schema says");
+}
+
 #[test]
 fn what_is_too_large_is_permanent_and_not_written() {
-    let released =
-        |lines| -> Payload { InventoryReleased { order_id: ord_1(), lines: vec![stock_line(); lines] }.into() };
     let small = Some(Change::Opened);
-    check_too_large(small.clone(), vec![released(8_000)], "InventoryReleased has");
-    check_too_large(small, vec![released(6_500), released(6_500)], "row 1 has");
-    check_too_large(Some(Change::Noted("x".repeat(350_000))), vec![], "row 1 has");
-    check_too_large(None, vec![], "nothing says what happened");
+    check_refused(small.clone(), vec![released(8_000)], "InventoryReleased has");
+    check_refused(small, vec![released(6_500), released(6_500)], "row 1 has");
+    check_refused(Some(Change::Noted("x".repeat(350_000))), vec![], "row 1 has");
+    check_refused(None, vec![], "nothing says what happened");
 }
 
 #[test]

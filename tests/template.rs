@@ -13,6 +13,7 @@ use std::path::Path;
 
 use orderflow_consumer::config::{Environment, QueueSettings};
 use orderflow_local::read_template;
+use orderflow_relay::RESERVE;
 use serde_json::{Map, Value as Json, json};
 use services::{Service, services};
 
@@ -516,7 +517,7 @@ fn other_policy(template: &Template, kind: &str, of: &str, id: &str, expected: &
 fn the_relay_gets_every_row_with_events_and_nothing_else() {
     check(
         "A row that the relay does not get is an event that never happened. It gets them from the first one on, in the \
-         order of each item, as often as it takes.",
+         order of each item, as often as it takes; and has time left to publish them.",
         streams,
         &[
             ("RelayFunction/Events/OrdersStream", GONE, "OrdersTable"),
@@ -525,6 +526,7 @@ fn the_relay_gets_every_row_with_events_and_nothing_else() {
             ("RelayFunction/Events/OrdersStream/Properties/MaximumRetryAttempts", json!(3), "RelayFunction"),
             ("RelayFunction/Events/OrdersStream/Properties/MaximumRecordAgeInSeconds", json!(60), "RelayFunction"),
             ("RelayFunction/Events/OrdersStream/Properties/FilterCriteria", GONE, "RelayFunction"),
+            ("RelayFunction/Timeout", GONE, "RelayFunction"),
             (
                 "RelayFunction/Events/OrdersStream/Properties/FilterCriteria/Filters/0/Pattern",
                 json!(r#"{"eventName":["INSERT","MODIFY"]}"#),
@@ -550,6 +552,10 @@ fn streams(template: &Template) -> Vec<String> {
             ("/Enabled", GONE),
         ];
         faults.extend(unlike(function, source, &expected));
+        let timeout = &template.properties(function)["Timeout"];
+        if number(timeout).is_none_or(|seconds| seconds < 2 * RESERVE.as_secs()) {
+            faults.push(format!("{function}: keeps {} s of its {timeout} for itself", RESERVE.as_secs()));
+        }
         let patterns: Vec<Json> = list(&source["FilterCriteria"]["Filters"])
             .iter()
             .map(|filter| serde_json::from_str(filter["Pattern"].as_str().unwrap_or_default()).unwrap_or_default())

@@ -10,5 +10,5 @@ mod relay;
 mod topic;
 
 pub use outbox::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Outbox, OutboxRow, Unpublishable, read_row};
-pub use relay::Relay;
+pub use relay::{RESERVE, Relay};
 pub use topic::{Refusal, SnsTopic, Topic};

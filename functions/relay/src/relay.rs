@@ -12,8 +12,9 @@ use tracing::{error, info, warn};
 use crate::outbox::{Entry, MAX_BATCH_ENTRIES, Outbox, OutboxRow, read_row};
 use crate::topic::Topic;
 
-/// What is kept of the invocation's time to fail in good order: a process that is stopped in the middle starts cold.
-const RESERVE: Duration = Duration::from_secs(6);
+/// What is kept of the invocation's time to fail in good order: a process that is stopped in the middle starts cold. With
+/// no more time than this, nothing is published.
+pub const RESERVE: Duration = Duration::from_secs(6);
 
 /// How long the pause after a failed batch is at the most.
 const MAX_PAUSE_MS: u64 = 5_000;

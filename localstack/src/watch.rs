@@ -80,9 +80,18 @@ fn colour(producer: &str) -> Style {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn each_service_has_a_colour_of_its_own() {
+        let services = ["orders", "inventory", "payment", "shipping", "screening", "https://shop.example"];
+        let colours: HashSet<Style> = services.map(colour).into();
+        assert_eq!(colours.len(), services.len());
+    }
 
     #[test]
     fn an_event_is_one_aligned_line() {

@@ -28,17 +28,17 @@ fn check(folder: &str, target: fn(&str) -> bool) {
 
 #[test]
 fn envelope() {
-    check("../shared/contracts/golden", targets::envelope);
+    check("../shared/events/golden", targets::envelope);
 }
 
 #[test]
 fn payload() {
-    check("../shared/contracts/golden", targets::payload);
+    check("../shared/events/golden", targets::payload);
 }
 
 #[test]
 fn notification() {
-    check("../shared/contracts/golden", targets::notification);
+    check("../shared/events/golden", targets::notification);
     check("fuzz/seeds/notification", targets::notification);
 }
 

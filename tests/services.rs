@@ -1,7 +1,7 @@
 //! The services that take events: what each sends and receives, as its own code says it.
 
-use orderflow_consumer::Decider;
-use orderflow_contracts::{EventType, Source};
+use onewrite::Decider;
+use orderflow_events::{EventType, Source};
 use orderflow_inventory::Inventory;
 use orderflow_notification::domain::Notification;
 use orderflow_orders::Orders;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use orderflow_consumer::config::{Environment, QueueSettings};
+use onewrite::config::{Environment, QueueSettings};
 use orderflow_local::read_template;
 use orderflow_relay::RESERVE;
 use serde_json::{Map, Value as Json, json};
@@ -73,7 +73,7 @@ const WILDCARDS: [(&str, &str); 4] = [
 
 /// A part of the toolkit that reads variables for the binary that calls it, and its file.
 const TOOLKIT: [(&str, &str); 2] =
-    [("QueueSettings::read", "shared/consumer/src/config.rs"), ("telemetry::init", "shared/consumer/src/telemetry.rs")];
+    [("QueueSettings::read", "shared/onewrite/src/config.rs"), ("telemetry::init", "shared/onewrite/src/telemetry.rs")];
 
 /// Every answer that a REST API may give itself.
 const GATEWAY_RESPONSES: &str = "

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
 use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata};
-use orderflow_contracts::{Event, Fault, Faults};
+use orderflow_events::{Event, Fault, Faults};
 use serde_json::Value;
 
 use crate::outputs::Outputs;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use libtest_mimic::Trial;
-use orderflow_consumer::aws::DynamoLeases;
-use orderflow_consumer::memory::MemoryLeases;
-use orderflow_consumer::port::{Acquired, Leases};
-use orderflow_contracts::Time;
+use onewrite::aws::DynamoLeases;
+use onewrite::memory::MemoryLeases;
+use onewrite::port::{Acquired, Leases};
+use orderflow_events::Time;
 
 use crate::aws::Aws;
 

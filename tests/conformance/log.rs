@@ -6,11 +6,11 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::join_all;
 use libtest_mimic::Trial;
-use orderflow_consumer::aws::DynamoLog;
-use orderflow_consumer::memory::{MemoryLog, sample};
-use orderflow_consumer::port::{Appended, Log};
-use orderflow_consumer::{Adjustment, Cause, Row, Shortfall};
-use orderflow_contracts::{Event, OrderId, Time};
+use onewrite::aws::DynamoLog;
+use onewrite::memory::{MemoryLog, sample};
+use onewrite::port::{Appended, Log};
+use onewrite::{Cause, CounterUpdate, InsufficientCounter, Row};
+use orderflow_events::{Event, OrderId, Time};
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
@@ -119,16 +119,16 @@ fn row(version: u32) -> Row {
     }
 }
 
-fn take(key: &str, pieces: i64) -> Adjustment {
-    Adjustment {
+fn take(key: &str, pieces: i64) -> CounterUpdate {
+    CounterUpdate {
         key: key.to_owned(),
         add: vec![("available", -pieces), ("reserved", pieces), ("revision", 1)],
         at_least: ("available", pieces),
     }
 }
 
-async fn append(bench: &impl Bench, row: &Row, adjustments: &[Adjustment]) -> Appended {
-    bench.log().append(&ord(1), row, adjustments).await.unwrap()
+async fn append(bench: &impl Bench, row: &Row, updates: &[CounterUpdate]) -> Appended {
+    bench.log().append(&ord(1), row, updates).await.unwrap()
 }
 
 async fn read(bench: &impl Bench) -> Vec<Row> {
@@ -235,12 +235,12 @@ async fn adjustments_are_made_with_the_row(bench: &impl Bench) {
 }
 
 async fn a_counter_that_is_missing_is_zero(bench: &impl Bench) {
-    let give = Adjustment { key: "A-1".to_owned(), add: vec![("available", 5)], at_least: ("reserved", 0) };
+    let give = CounterUpdate { key: "A-1".to_owned(), add: vec![("available", 5)], at_least: ("reserved", 0) };
     assert_eq!(append(bench, &row(1), std::slice::from_ref(&give)).await, Appended::Done);
     assert_eq!(bench.counter("A-1", "available").await, 5);
     assert_eq!(append(bench, &row(2), &[give]).await, Appended::Done);
     assert_eq!(bench.counter("A-1", "available").await, 10);
-    let missing = Shortfall { key: "none".to_owned(), required: 1, found: 0 };
+    let missing = InsufficientCounter { key: "none".to_owned(), required: 1, found: 0 };
     assert_eq!(append(bench, &row(3), &[take("none", 1)]).await, Appended::Short(vec![missing]));
 }
 
@@ -250,7 +250,7 @@ async fn a_shortfall_tells_what_was_found_and_changes_nothing(bench: &impl Bench
         bench.set_counter(key, "available", available).await;
     }
     let appended = append(bench, &row(1), &keys.map(|key| take(key, 3))).await;
-    let short = |key: &str, found| Shortfall { key: key.to_owned(), required: 3, found };
+    let short = |key: &str, found| InsufficientCounter { key: key.to_owned(), required: 3, found };
     assert_eq!(appended, Appended::Short(vec![short("B-2", 2), short("C-3", 0)]));
     assert_eq!(read(bench).await, []);
     for (key, available) in keys.into_iter().zip([10, 2, 0]) {
@@ -291,7 +291,7 @@ async fn nothing_is_oversold(bench: &impl Bench) {
     });
     let results = join_all(orders).await;
     assert_eq!(results.iter().filter(|appended| **appended == Appended::Done).count(), 3);
-    let short = Shortfall { key: "A-1".to_owned(), required: 3, found: 1 };
+    let short = InsufficientCounter { key: "A-1".to_owned(), required: 3, found: 1 };
     assert_eq!(results.iter().filter(|appended| **appended == Appended::Short(vec![short.clone()])).count(), 5);
     assert_eq!((bench.counter("A-1", "available").await, bench.counter("A-1", "reserved").await), (1, 9));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use orderflow_contracts::{Email, Text};
+use orderflow_events::{Email, Text};
 use orderflow_notification::aws::{SesMailer, SnsSms};
 use orderflow_notification::mail::{Mail, Mailer};
 use orderflow_notification::memory::{MemoryMailer, MemorySms};

@@ -8,10 +8,10 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use libtest_mimic::Trial;
-use orderflow_consumer::aws::SqsQueue;
-use orderflow_consumer::memory::MemoryQueue;
-use orderflow_consumer::port::{DeadLetters, Visibility};
-use orderflow_consumer::{Attribute, Letter};
+use onewrite::aws::SqsQueue;
+use onewrite::memory::MemoryQueue;
+use onewrite::port::{DeadLetters, Visibility};
+use onewrite::{Attribute, DeadLetter};
 use orderflow_simulation::model::queue::{FifoQueue, Queues};
 use orderflow_simulation::world::World;
 
@@ -38,7 +38,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
 trait Bench {
     fn queue(&self) -> &(impl DeadLetters + Visibility);
     /// All letters.
-    async fn letters(&self) -> Vec<Letter>;
+    async fn letters(&self) -> Vec<DeadLetter>;
     /// Hands out new messages, for an hour each, and answers their receipt handles.
     async fn hand_out(&self, messages: usize) -> Vec<String>;
     /// How many of those that were handed out can be seen again.
@@ -50,7 +50,7 @@ impl Bench for MemoryQueue {
         self
     }
 
-    async fn letters(&self) -> Vec<Letter> {
+    async fn letters(&self) -> Vec<DeadLetter> {
         MemoryQueue::letters(self)
     }
 
@@ -82,8 +82,8 @@ impl Bench for SimulatedBench {
         &self.0
     }
 
-    async fn letters(&self) -> Vec<Letter> {
-        let letters = self.0.dead_letters.look().into_iter().map(|message| Letter {
+    async fn letters(&self) -> Vec<DeadLetter> {
+        let letters = self.0.dead_letters.look().into_iter().map(|message| DeadLetter {
             body: message.body.to_string(),
             attributes: message.attributes,
             group: Some(message.group.to_string()),
@@ -132,7 +132,7 @@ impl Bench for SqsBench {
         &self.queue
     }
 
-    async fn letters(&self) -> Vec<Letter> {
+    async fn letters(&self) -> Vec<DeadLetter> {
         receive(&self.client, &self.dead_letter_queue_url).await.into_iter().map(to_letter).collect()
     }
 
@@ -150,7 +150,7 @@ impl Bench for SqsBench {
     }
 }
 
-fn to_letter(message: Message) -> Letter {
+fn to_letter(message: Message) -> DeadLetter {
     let attributes = message.message_attributes.unwrap_or_default().into_iter().map(|(name, value)| {
         let attribute = match (value.string_value, value.binary_value) {
             (Some(text), _) => Attribute::Text(value.data_type, text),
@@ -159,7 +159,7 @@ fn to_letter(message: Message) -> Letter {
         (name, attribute)
     });
     let mut system = message.attributes.unwrap_or_default();
-    Letter {
+    DeadLetter {
         body: message.body.unwrap_or_default(),
         attributes: attributes.collect(),
         group: system.remove(&MessageSystemAttributeName::MessageGroupId),
@@ -167,8 +167,8 @@ fn to_letter(message: Message) -> Letter {
     }
 }
 
-fn letter(deduplication: &str) -> Letter {
-    Letter {
+fn letter(deduplication: &str) -> DeadLetter {
+    DeadLetter {
         body: "{\"not\": JSON 🎈\n".to_owned(),
         attributes: BTreeMap::new(),
         group: Some("ord_1".to_owned()),
@@ -188,14 +188,15 @@ async fn a_letter_is_kept_as_it_is(bench: &impl Bench) {
         ("bytes", Attribute::Binary("Binary".to_owned(), vec![0, 255, 10, 13])),
         ("picture", Attribute::Binary("Binary.png".to_owned(), b"png".to_vec())),
     ];
-    let letter = Letter { attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(), ..letter("a") };
+    let letter =
+        DeadLetter { attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(), ..letter("a") };
     bench.queue().park(&letter).await.unwrap();
     assert_eq!(bench.letters().await, [letter]);
 }
 
 async fn a_letter_with_ten_attributes_is_kept(bench: &impl Bench) {
     let attributes = (0..10).map(|number| (format!("a{number}"), text("String", "x"))).collect();
-    let letter = Letter { attributes, ..letter("a") };
+    let letter = DeadLetter { attributes, ..letter("a") };
     bench.queue().park(&letter).await.unwrap();
     assert_eq!(bench.letters().await, [letter]);
 }

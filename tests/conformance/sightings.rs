@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::ScalarAttributeType;
 use futures::future::join_all;
 use libtest_mimic::Trial;
-use orderflow_contracts::{Email, OrderId, Text, Time};
+use orderflow_events::{Email, OrderId, Text, Time};
 use orderflow_screening::Fingerprint;
 use orderflow_screening::sightings::{DynamoSightings, MAX_COUNTED, MemorySightings, Sightings};
 

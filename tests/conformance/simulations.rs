@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use orderflow_consumer::memory::World;
+use onewrite::memory::VirtualTime;
 use orderflow_payment::simulation as payment;
 use orderflow_shipping::simulation as shipping;
 
@@ -26,11 +26,11 @@ async fn register(aws: &Aws) -> shipping::DynamoRegister {
 }
 
 async fn the_payment_provider_does_what_it_promises(books: &impl payment::Books) {
-    let world = World::new(1);
+    let world = VirtualTime::new(1);
     payment::check_conformance(&payment::Simulation::new(books, &world), &world).await.unwrap();
 }
 
 async fn the_carrier_does_what_it_promises(register: &impl shipping::Register) {
-    let world = World::new(1);
+    let world = VirtualTime::new(1);
     shipping::check_conformance(&shipping::Simulation::new(register, &world), &world).await.unwrap();
 }

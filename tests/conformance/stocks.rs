@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use libtest_mimic::Trial;
-use orderflow_consumer::aws::DynamoLog;
-use orderflow_consumer::memory::{MemoryLog, World, sample};
-use orderflow_consumer::port::{Appended, Log};
-use orderflow_consumer::{Adjustment, Cause, Delivery, Handle, Handled, Kind, Ledger, NoEffects, Process, Row};
-use orderflow_contracts::{OrderId, Sku, Time};
+use onewrite::aws::DynamoLog;
+use onewrite::memory::{MemoryLog, VirtualTime, sample};
+use onewrite::port::{Appended, Log};
+use onewrite::{Cause, CounterUpdate, Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Process, Row};
+use orderflow_events::{OrderId, Sku, Time};
 use orderflow_inventory::{AVAILABLE, Counted, DynamoStock, Inventory, RESERVED, Revision, Stock, StockStore};
 
 use crate::aws::Aws;
@@ -84,7 +84,7 @@ async fn count(bench: &impl Bench, sku: &str, stock: Stock, since: Revision) -> 
 
 /// Handles the sample order, of 3 pieces of `A-1` and one of `B-2`, as the service does.
 async fn reserve(bench: &impl Bench) {
-    let ledger = Ledger::new(bench.log(), World::new(1));
+    let ledger = Ledger::new(bench.log(), VirtualTime::new(1));
     let process = Process::<Inventory, _, _, _>::new(ledger, NoEffects);
     let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
     let handled = process.handle(&sample::event(sample::order("ord_1")), &delivery).await;
@@ -165,10 +165,10 @@ async fn a_stock_that_lacks_a_counter_is_not_understood(bench: &impl Bench) {
     let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), kind: "K".to_owned() };
     let row = Row { version: 1, at: Time::from_millis(0), cause, open: false, change: None, events: Vec::new() };
     let add = vec![(AVAILABLE, 1), (RESERVED, 0)];
-    let adjustment = Adjustment { key: "A-1".to_owned(), add, at_least: (AVAILABLE, 0) };
-    let appended = bench.log().append(&OrderId::new("ord_1").unwrap(), &row, &[adjustment]).await;
+    let update = CounterUpdate { key: "A-1".to_owned(), add, at_least: (AVAILABLE, 0) };
+    let appended = bench.log().append(&OrderId::new("ord_1").unwrap(), &row, &[update]).await;
     assert_eq!(appended, Ok(Appended::Done));
     let failure = bench.stocks().get(&Sku::new("A-1").unwrap()).await.unwrap_err();
-    assert_eq!(failure.kind(), Kind::Permanent, "{failure}");
+    assert_eq!(failure.kind(), FailureKind::Permanent, "{failure}");
     assert_eq!(count(bench, "A-1", stock(1, 0, 1), Revision::New).await, Counted::Changed, "it is there");
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use libtest_mimic::Trial;
-use orderflow_consumer::memory::World;
-use orderflow_contracts::{EventId, OrderId};
+use onewrite::memory::VirtualTime;
+use orderflow_events::{EventId, OrderId};
 use orderflow_relay::memory::MemoryTopic;
 use orderflow_relay::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxRow, SnsTopic, Topic};
 use orderflow_simulation::model::queue::FifoQueue;
@@ -20,7 +20,7 @@ use crate::aws::{Aws, receive, unique};
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
     crate::suite!(
         aws,
-        || MemoryTopic::new(World::new(1)),
+        || MemoryTopic::new(VirtualTime::new(1)),
         SnsBench::new,
         SimulatedBench::new,
         [
@@ -45,7 +45,7 @@ trait Bench {
     async fn arrived(&self) -> Vec<Arrived>;
 }
 
-impl Bench for MemoryTopic<World> {
+impl Bench for MemoryTopic<VirtualTime> {
     fn topic(&self) -> &impl Topic {
         self
     }

@@ -1,7 +1,7 @@
 //! The schemas and the decoder take the same events: two ways to say one contract, and neither is kinder.
 
 use jsonschema::Validator;
-use orderflow_contracts::{DecodeError, Event, EventType, schema};
+use orderflow_events::{DecodeError, Event, EventType, schema};
 use serde_json::{Value, json};
 
 use crate::golden;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use orderflow_contracts::{EventType, schema};
+use orderflow_events::{EventType, schema};
 use orderflow_local::read_template;
 use serde_json::{Map, Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use orderflow_contracts::{EventType, schema};
+use orderflow_events::{EventType, schema};
 use serde_json::Value;
 
 use crate::Document;

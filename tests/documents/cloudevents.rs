@@ -1,7 +1,7 @@
 //! Our events are CloudEvents to those who made the rules: to their schema, and to their SDK.
 
 use jsonschema::Validator;
-use orderflow_contracts::Event;
+use orderflow_events::Event;
 use serde_json::{Value, json};
 
 use crate::golden;
@@ -41,7 +41,7 @@ pub(crate) fn every_event_survives_the_official_sdk() {
 
 pub(crate) fn an_event_that_the_official_sdk_has_made_is_one_of_ours() {
     use ::cloudevents::{EventBuilder, EventBuilderV10};
-    let data = golden::read(orderflow_contracts::EventType::OrderCreated, 2).expect("an event")["data"].clone();
+    let data = golden::read(orderflow_events::EventType::OrderCreated, 2).expect("an event")["data"].clone();
     let theirs = EventBuilderV10::new()
         .id("019aa9d0-7c00-7b1e-9f00-5a0000000017")
         .source("https://shop.example/web")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use orderflow_contracts::{Event, EventType};
+use orderflow_events::{Event, EventType};
 use serde_json::Value;
 
 use crate::schemas::versions;

@@ -76,7 +76,7 @@ fn trials() -> Vec<Trial> {
 
 /// A file that is made of the types.
 pub(crate) struct Document {
-    /// Where it is in `shared/contracts`.
+    /// Where it is in `shared/events`.
     pub(crate) path: String,
     /// What is in it.
     pub(crate) text: String,
@@ -122,9 +122,9 @@ fn write() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The place of a file of `shared/contracts`.
+/// The place of a file of `shared/events`.
 fn place(path: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/contracts")).join(path)
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/events")).join(path)
 }
 
 /// What is committed there, if something is.

@@ -1,7 +1,7 @@
 //! The OpenAPI document: the HTTP API.
 
-use orderflow_consumer::http::{MAX_BODY_BYTES, Problem};
-use orderflow_contracts::{NewOrder, schema};
+use onewrite::http::{MAX_BODY_BYTES, Problem};
+use orderflow_events::{NewOrder, schema};
 use serde_json::{Map, Value, json};
 
 use crate::compatibility::breaks_within;

@@ -1,6 +1,6 @@
 """What the tools of other teams make of our events and our schemas.
 
-python tests/documents/outside.py shared/contracts
+python tests/documents/outside.py shared/events
 """
 
 import json

@@ -1,6 +1,6 @@
 //! The JSON Schemas: made of the types, and committed.
 
-use orderflow_contracts::{EventType, schema};
+use orderflow_events::{EventType, schema};
 use serde_json::{Map, Value, json};
 
 use crate::compatibility::breaks;

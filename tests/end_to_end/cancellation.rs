@@ -1,7 +1,7 @@
 //! Orders that are given up.
 
 use futures::future::join_all;
-use orderflow_contracts::{OrderId, PaymentId};
+use orderflow_events::{OrderId, PaymentId};
 use orderflow_tests::{Shop, eventually};
 use serde_json::json;
 

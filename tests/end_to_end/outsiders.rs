@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::FULFILLED;
 
-const CONTRACTS: &str = "../shared/contracts";
+const CONTRACTS: &str = "../shared/events";
 
 pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &Shop) {
     shop.stock("outsider", 10).await;

@@ -1,7 +1,7 @@
 """A consumer of another team: follows orders until they are shipped, with a queue of its own.
 
-It is written from shared/contracts alone. It prints one line once it is subscribed, and then each event.
-python tests/outsiders/consumer.py shared/contracts TOPIC-ARN ORDER...
+It is written from shared/events alone. It prints one line once it is subscribed, and then each event.
+python tests/outsiders/consumer.py shared/events TOPIC-ARN ORDER...
 """
 
 import json

@@ -1,7 +1,7 @@
 """A producer of another team: publishes an order of its own as an event, in a version of its choice.
 
-It is written from shared/contracts alone.
-python tests/outsiders/producer.py shared/contracts TOPIC-ARN VERSION ORDER SKU
+It is written from shared/events alone.
+python tests/outsiders/producer.py shared/events TOPIC-ARN VERSION ORDER SKU
 """
 
 import json

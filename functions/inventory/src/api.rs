@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
-use orderflow_consumer::Failure;
-use orderflow_consumer::http::{Problem, answer, path, read_body};
-use orderflow_consumer::port::{Chance, Clock};
-use orderflow_contracts::{Faults, Node, Read, Sku};
+use onewrite::Failure;
+use onewrite::http::{Problem, answer, path, read_body};
+use onewrite::port::{Clock, Random};
+use orderflow_events::{Faults, Node, Read, Sku};
 use serde::Serialize;
 use tracing::info;
 
@@ -25,7 +25,7 @@ pub struct InventoryApi<S, W> {
     world: W,
 }
 
-impl<S: StockStore, W: Clock + Chance> InventoryApi<S, W> {
+impl<S: StockStore, W: Clock + Random> InventoryApi<S, W> {
     /// The API on those stocks.
     pub fn new(stocks: S, world: W) -> Self {
         Self { stocks, world }
@@ -184,7 +184,7 @@ struct Shown<'a> {
 #[cfg(feature = "schema")]
 #[must_use]
 pub fn schemas() -> [(&'static str, serde_json::Value); 2] {
-    use orderflow_contracts::schema::{of_answer, of_request};
+    use orderflow_events::schema::{of_answer, of_request};
     [("Count", of_request::<Count>()), ("Stock", of_answer::<Shown<'_>>())]
 }
 
@@ -203,9 +203,9 @@ mod tests {
 
     use futures::executor::block_on;
     use lambda_http::{RequestExt, http};
-    use orderflow_consumer::Outcome;
-    use orderflow_consumer::memory::{MemoryLog, World};
-    use orderflow_contracts::strategy::json;
+    use onewrite::Result;
+    use onewrite::memory::{MemoryLog, VirtualTime};
+    use orderflow_events::strategy::json;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -227,11 +227,11 @@ mod tests {
     }
 
     impl StockStore for &Busy<'_> {
-        async fn get(&self, sku: &Sku) -> Outcome<Option<Stock>> {
+        async fn get(&self, sku: &Sku) -> Result<Option<Stock>> {
             self.log.get(sku).await
         }
 
-        async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Outcome<Counted> {
+        async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted> {
             if self.rivals.get() > 0 {
                 self.rivals.set(self.rivals.get() - 1);
                 for (counter, delta) in [(AVAILABLE, -1), (RESERVED, 1), (REVISION, 1)] {
@@ -250,7 +250,7 @@ mod tests {
         let request = http::Request::builder().method(method).uri(&path);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = request.body(Body::from(body)).unwrap().with_raw_http_path(&path);
-        let api = InventoryApi::new(busy, World::new(1));
+        let api = InventoryApi::new(busy, VirtualTime::new(1));
         let (head, body) = block_on(api.answer(&request)).into_parts();
         let tag = head.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned()).unwrap_or_default();
         (head.status.as_u16(), tag, serde_json::from_slice(&body).unwrap())

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
-use orderflow_consumer::{Adjustment, Decider, Rejection, Shortfall, Step};
-use orderflow_contracts::{
+use onewrite::{CounterUpdate, Decider, InsufficientCounter, Rejection, Step};
+use orderflow_events::{
     Event, EventType, InventoryRejected, InventoryReleased, InventoryReserved, OrderId, Payload, Shortage, Sku, Source,
     StockLine,
 };
@@ -46,7 +46,7 @@ pub enum Change {
 
 /// Counters were too small for what was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Short(pub Vec<Shortfall>);
+pub struct Short(pub Vec<InsufficientCounter>);
 
 type Next = Step<Change, Infallible>;
 
@@ -57,7 +57,7 @@ impl Decider for Inventory {
     type State = Reservation;
     type Change = Change;
     type Effect = Infallible;
-    type Outcome = Short;
+    type Reply = Short;
 
     fn evolve(reservation: Reservation, change: Change) -> Reservation {
         match (change, reservation) {
@@ -78,21 +78,21 @@ impl Decider for Inventory {
             (Reservation::Unknown, Payload::OrderCancelled(_), _) => Ok(Step::record(Change::CancelledEarly)),
             (Reservation::Unknown, _, _) => Err(Rejection::TooEarly("the order is not created yet")),
             // What is set aside cannot be missing: a stock that says so was changed behind the service's back.
-            (Reservation::Reserved(_) | Reservation::Shipped(_), _, Some(Short(shortfalls))) => {
-                Err(Rejection::Forbidden(format!("the stock does not hold what is reserved: {shortfalls:?}")))
+            (Reservation::Reserved(_) | Reservation::Shipped(_), _, Some(Short(insufficient))) => {
+                Err(Rejection::Forbidden(format!("the stock does not hold what is reserved: {insufficient:?}")))
             }
             (Reservation::Reserved(lines), Payload::PaymentFailed(_) | Payload::OrderCancelled(_), None) => {
                 Ok(give_back(order, lines, release))
             }
             (Reservation::Reserved(lines), Payload::ShipmentCreated(_), None) => {
-                Ok(Step::record(Change::Shipped).adjusting(lines.iter().map(hand_out)))
+                Ok(Step::record(Change::Shipped).updating(lines.iter().map(hand_out)))
             }
             (Reservation::Shipped(lines), Payload::OrderCancelled(_), None) => Ok(give_back(order, lines, restock)),
             (Reservation::Reserved(_) | Reservation::Shipped(_) | Reservation::Closed, _, _) => Ok(Step::Nothing),
         }
     }
 
-    fn told(event: &Event) -> Option<Change> {
+    fn change_from(event: &Event) -> Option<Change> {
         match &event.data {
             Payload::InventoryReserved(reserved) => Some(Change::Reserved(reserved.lines.clone())),
             Payload::InventoryRejected(_) => Some(Change::Rejected),
@@ -101,56 +101,56 @@ impl Decider for Inventory {
         }
     }
 
-    fn refused(shortfalls: &[Shortfall]) -> Option<Short> {
-        Some(Short(shortfalls.to_vec()))
+    fn on_insufficient(insufficient: &[InsufficientCounter]) -> Option<Short> {
+        Some(Short(insufficient.to_vec()))
     }
 }
 
 fn reserve(order: &OrderId, lines: Vec<StockLine>) -> Next {
-    let adjustments: Vec<_> = lines.iter().map(set_aside).collect();
-    Step::publish(InventoryReserved { order_id: order.clone(), lines }).adjusting(adjustments)
+    let updates: Vec<_> = lines.iter().map(set_aside).collect();
+    Step::publish(InventoryReserved { order_id: order.clone(), lines }).updating(updates)
 }
 
-fn reject(order: &OrderId, Short(shortfalls): &Short) -> Result<Next, Rejection> {
-    let shortages = shortfalls.iter().map(shortage).collect::<Option<_>>();
+fn reject(order: &OrderId, Short(insufficient): &Short) -> Result<Next, Rejection> {
+    let shortages = insufficient.iter().map(shortage).collect::<Option<_>>();
     let shortages = shortages.ok_or_else(|| Rejection::Forbidden("a shortage of no goods".to_owned()))?;
     Ok(Step::publish(InventoryRejected { order_id: order.clone(), shortages }))
 }
 
-fn shortage(shortfall: &Shortfall) -> Option<Shortage> {
+fn shortage(insufficient: &InsufficientCounter) -> Option<Shortage> {
     Some(Shortage {
-        sku: Sku::new(shortfall.key.as_str()).ok()?,
-        requested: u32::try_from(shortfall.required).ok()?,
-        available: shortfall.found.max(0),
+        sku: Sku::new(insufficient.key.as_str()).ok()?,
+        requested: u32::try_from(insufficient.required).ok()?,
+        available: insufficient.found.max(0),
     })
 }
 
-fn give_back(order: &OrderId, lines: &[StockLine], how: fn(&StockLine) -> Adjustment) -> Next {
-    Step::publish(InventoryReleased { order_id: order.clone(), lines: lines.to_vec() }).adjusting(lines.iter().map(how))
+fn give_back(order: &OrderId, lines: &[StockLine], how: fn(&StockLine) -> CounterUpdate) -> Next {
+    Step::publish(InventoryReleased { order_id: order.clone(), lines: lines.to_vec() }).updating(lines.iter().map(how))
 }
 
-fn set_aside(line: &StockLine) -> Adjustment {
+fn set_aside(line: &StockLine) -> CounterUpdate {
     let pieces = i64::from(line.quantity);
     adjust(line, &[(AVAILABLE, -pieces), (RESERVED, pieces)], (AVAILABLE, pieces))
 }
 
-fn release(line: &StockLine) -> Adjustment {
+fn release(line: &StockLine) -> CounterUpdate {
     let pieces = i64::from(line.quantity);
     adjust(line, &[(AVAILABLE, pieces), (RESERVED, -pieces)], (RESERVED, pieces))
 }
 
-fn hand_out(line: &StockLine) -> Adjustment {
+fn hand_out(line: &StockLine) -> CounterUpdate {
     let pieces = i64::from(line.quantity);
     adjust(line, &[(RESERVED, -pieces)], (RESERVED, pieces))
 }
 
-fn restock(line: &StockLine) -> Adjustment {
+fn restock(line: &StockLine) -> CounterUpdate {
     adjust(line, &[(AVAILABLE, i64::from(line.quantity))], (AVAILABLE, 0))
 }
 
-fn adjust(line: &StockLine, add: &[(&'static str, i64)], at_least: (&'static str, i64)) -> Adjustment {
+fn adjust(line: &StockLine, add: &[(&'static str, i64)], at_least: (&'static str, i64)) -> CounterUpdate {
     let add = add.iter().copied().chain([(REVISION, 1)]).collect();
-    Adjustment { key: line.sku.to_string(), add, at_least }
+    CounterUpdate { key: line.sku.to_string(), add, at_least }
 }
 
 #[cfg(test)]
@@ -158,9 +158,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use futures::executor::block_on;
-    use orderflow_consumer::memory::{Bench, MemoryLog, Pace, Paced, Redelivery, World, sample};
-    use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, NoEffects, Outcome, Process};
-    use orderflow_contracts::{
+    use onewrite::memory::{Bench, MemoryLog, Pace, Paced, Redelivery, VirtualTime, sample};
+    use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Process, Result};
+    use orderflow_events::{
         CancellationReason, Money, OrderCancelled, PaymentFailed, PaymentFailure, PaymentId, PaymentProcessed,
         ShipmentCreated, ShipmentId, Text, Time,
     };
@@ -195,7 +195,7 @@ mod tests {
     /// A shop with 5 pieces of `A-1` and 4 of `B-2`; the sample order takes 3 and 1.
     struct Shop {
         log: MemoryLog,
-        world: World,
+        world: VirtualTime,
     }
 
     impl Shop {
@@ -204,7 +204,7 @@ mod tests {
             for (sku, pieces) in [("A-1", 5), ("B-2", 4)] {
                 log.set_counter(sku, AVAILABLE, pieces);
             }
-            Self { log, world: World::new(1) }
+            Self { log, world: VirtualTime::new(1) }
         }
 
         /// Nothing is oversold, and what is set aside is what the orders have that are neither released nor shipped.
@@ -229,7 +229,7 @@ mod tests {
             &self.log
         }
 
-        async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
+        async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled> {
             let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
             let process = Process::<Inventory, _, _, _>::new(ledger, NoEffects);
             process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn every_event_in_every_state() {
         let (changed, nothing) = (|| Ok(Handled::Changed), || Ok(Handled::Unchanged));
-        let (early, refused) = (|| Err(Kind::Transient), || Err(Kind::Permanent));
+        let (early, refused) = (|| Err(FailureKind::Transient), || Err(FailureKind::Permanent));
         let columns = [E::OrderCreated, E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated, E::PaymentProcessed];
         for (given, then, stocks) in [
             (UNKNOWN, [changed(), early(), changed(), early(), early()], [HELD, FULL, FULL, FULL, FULL]),
@@ -321,7 +321,7 @@ mod tests {
             let ord_1 = [E::OrderCreated, E::OrderCancelled, E::ShipmentCreated, E::OrderCreated, E::OrderCancelled];
             let mut events: Vec<Event> = ord_1.into_iter().map(|kind| fact(kind, "ord_1")).collect();
             events.push(fact(E::OrderCreated, "ord_2"));
-            let again = shop.overlap(&events, 30, &World::new(seed));
+            let again = shop.overlap(&events, 30, &VirtualTime::new(seed));
             shop.check_stock();
             shop.deliver(&again, &[], Redelivery::BehindAllOthers);
             shop.check_stock();
@@ -368,7 +368,7 @@ mod tests {
         for kind in [E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated, E::PaymentProcessed] {
             assert_eq!(shop.handle(&fact(kind, "ord_2")), Ok(Handled::Unchanged));
         }
-        assert_eq!(shop.handle(&sample::another_event(sample::order("ord_2"), 1)), Err(Kind::Permanent));
+        assert_eq!(shop.handle(&sample::another_event(sample::order("ord_2"), 1)), Err(FailureKind::Permanent));
         assert_eq!(shop.stock(), HELD);
     }
 

@@ -5,10 +5,10 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use orderflow_consumer::aws::classify;
-use orderflow_consumer::memory::MemoryLog;
-use orderflow_consumer::{Failure, Outcome};
-use orderflow_contracts::Sku;
+use onewrite::aws::classify;
+use onewrite::memory::MemoryLog;
+use onewrite::{Failure, Result};
+use orderflow_events::Sku;
 use serde::Deserialize;
 
 /// The counter of the pieces that can be had.
@@ -62,14 +62,14 @@ pub trait StockStore {
     /// # Errors
     ///
     /// The store cannot be read.
-    async fn get(&self, sku: &Sku) -> Outcome<Option<Stock>>;
+    async fn get(&self, sku: &Sku) -> Result<Option<Stock>>;
 
     /// Makes `stock` the stock of `sku`, if it still has that revision.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was done.
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Outcome<Counted>;
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted>;
 }
 
 /// Stocks in a table.
@@ -87,14 +87,14 @@ impl DynamoStock {
 }
 
 impl StockStore for DynamoStock {
-    async fn get(&self, sku: &Sku) -> Outcome<Option<Stock>> {
+    async fn get(&self, sku: &Sku) -> Result<Option<Stock>> {
         let get = self.client.get_item().table_name(&self.table).key("pk", key(sku)).consistent_read(true);
         let answer = get.send().await.map_err(|error| classify("GetItem", &error))?;
         let stock = answer.item.map(serde_dynamo::from_item).transpose();
         stock.map_err(|error| Failure::permanent(format!("a stock is not understood: {error}")))
     }
 
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Outcome<Counted> {
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted> {
         let update = self
             .client
             .update_item()
@@ -123,7 +123,7 @@ impl StockStore for DynamoStock {
 
 /// Stocks in memory: the counters that the reservations in memory change.
 impl StockStore for &MemoryLog {
-    async fn get(&self, sku: &Sku) -> Outcome<Option<Stock>> {
+    async fn get(&self, sku: &Sku) -> Result<Option<Stock>> {
         let counters = self.counters(sku.as_str());
         if counters.is_empty() {
             return Ok(None);
@@ -136,7 +136,7 @@ impl StockStore for &MemoryLog {
         Ok(Some(Stock { available: counter(AVAILABLE)?, reserved: counter(RESERVED)?, revision }))
     }
 
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Outcome<Counted> {
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted> {
         let counters = self.counters(sku.as_str());
         let is_current = match since {
             Revision::New => counters.is_empty(),

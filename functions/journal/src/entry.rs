@@ -1,7 +1,7 @@
 //! What the journal keeps of an event.
 
-use orderflow_consumer::{Failure, Outcome};
-use orderflow_contracts::{Envelope, EventId, OrderId, Source, Time};
+use onewrite::{Failure, Result};
+use orderflow_events::{Envelope, EventId, OrderId, Source, Time};
 
 /// The largest entry: DynamoDB takes 400 KB with all names (its quota for an item).
 const MAX_BYTES: usize = 350_000;
@@ -31,7 +31,7 @@ impl Entry {
     /// # Errors
     ///
     /// It is too large, and always will be.
-    pub fn of(event: &Envelope, text: &str, recorded_at: Time) -> Outcome<Self> {
+    pub fn of(event: &Envelope, text: &str, recorded_at: Time) -> Result<Self> {
         let entry = Self {
             order: event.context.subject.clone(),
             id: event.context.id,

@@ -1,8 +1,8 @@
 //! Taking events, and putting each of them on record once.
 
-use orderflow_consumer::port::Clock;
-use orderflow_consumer::{Delivery, Handle, Handled, Outcome};
-use orderflow_contracts::Envelope;
+use onewrite::port::Clock;
+use onewrite::{Delivery, Handle, Handled, Result};
+use orderflow_events::Envelope;
 
 use crate::entry::Entry;
 use crate::store::{Appended, JournalStore};
@@ -22,7 +22,7 @@ impl<S: JournalStore, C: Clock> Journal<S, C> {
 
 impl<S: JournalStore, C: Clock> Handle for Journal<S, C> {
     /// The envelope is all that must be right: what a type says is for those who know it.
-    type Fact = Envelope;
+    type Incoming = Envelope;
 
     fn consumes(&self, _: &Envelope) -> bool {
         true
@@ -32,7 +32,7 @@ impl<S: JournalStore, C: Clock> Handle for Journal<S, C> {
         self.store.warm().await;
     }
 
-    async fn handle(&self, event: &Envelope, delivery: &Delivery<'_>) -> Outcome<Handled> {
+    async fn handle(&self, event: &Envelope, delivery: &Delivery<'_>) -> Result<Handled> {
         let entry = Entry::of(event, delivery.text, self.clock.now())?;
         match self.store.append(entry).await? {
             Appended::Done => Ok(Handled::Changed),

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use orderflow_consumer::Outcome;
-use orderflow_contracts::{EventId, OrderId, Source};
+use onewrite::Result;
+use orderflow_events::{EventId, OrderId, Source};
 
 use crate::entry::Entry;
 use crate::store::{Appended, JournalStore};
@@ -25,7 +25,7 @@ impl MemoryJournal {
 }
 
 impl JournalStore for MemoryJournal {
-    async fn append(&self, entry: Entry) -> Outcome<Appended> {
+    async fn append(&self, entry: Entry) -> Result<Appended> {
         if !self.keys.borrow_mut().insert((entry.order.clone(), entry.id, entry.source.clone())) {
             return Ok(Appended::Before);
         }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use orderflow_consumer::Outcome;
-use orderflow_consumer::aws::put_if;
+use onewrite::Result;
+use onewrite::aws::put_if;
 
 use crate::entry::Entry;
 
@@ -16,7 +16,7 @@ pub trait JournalStore {
     /// # Errors
     ///
     /// It is unknown whether the event is on record.
-    async fn append(&self, entry: Entry) -> Outcome<Appended>;
+    async fn append(&self, entry: Entry) -> Result<Appended>;
 
     /// Opens the connection, so that the first event need not wait for it. Whether it works out shows soon enough.
     async fn warm(&self);
@@ -32,7 +32,7 @@ pub enum Appended {
 }
 
 impl<T: JournalStore> JournalStore for &T {
-    async fn append(&self, entry: Entry) -> Outcome<Appended> {
+    async fn append(&self, entry: Entry) -> Result<Appended> {
         T::append(self, entry).await
     }
 
@@ -56,7 +56,7 @@ impl DynamoJournal {
 }
 
 impl JournalStore for DynamoJournal {
-    async fn append(&self, entry: Entry) -> Outcome<Appended> {
+    async fn append(&self, entry: Entry) -> Result<Appended> {
         let item = entry.attributes().map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
         let put = self
             .client

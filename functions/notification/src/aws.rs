@@ -6,9 +6,9 @@ use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use aws_sdk_sns::config::http::HttpResponse;
 use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
-use orderflow_consumer::Failure;
-use orderflow_consumer::aws::classify;
-use orderflow_contracts::Email;
+use onewrite::Failure;
+use onewrite::aws::classify;
+use orderflow_events::Email;
 
 use crate::mail::{Mail, MailError, Mailer};
 use crate::sms::{PhoneNumber, Sms, SmsError};
@@ -100,7 +100,7 @@ fn sms_error(error: &SdkError<PublishError, HttpResponse>) -> SmsError {
 #[cfg(test)]
 mod tests {
     use aws_sdk_ses::error::ErrorMetadata;
-    use orderflow_consumer::Kind;
+    use onewrite::FailureKind;
 
     use super::*;
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(failure: &Failure, kind: Kind, reason: &str) {
+    fn check(failure: &Failure, kind: FailureKind, reason: &str) {
         assert_eq!(failure.kind(), kind, "{reason}");
         assert!(failure.reason().starts_with(reason), "{failure}");
         for personal in PERSONAL.split(' ') {
@@ -129,22 +129,28 @@ mod tests {
         let refused = |code| format!("the address or the mail was refused ({code})");
         let not_verified = "the sender is not verified, or the account is in the sandbox and may not write to everyone";
         for (status, code, message, kind, reason) in [
-            (400, "MessageRejected", "Virus found", Kind::Permanent, refused("MessageRejected").as_str()),
-            (400, "InvalidParameterValue", "Illegal address", Kind::Permanent, &refused("InvalidParameterValue")),
-            (400, "MessageRejected", unverified, Kind::Misconfigured, not_verified),
-            (400, "MailFromDomainNotVerifiedException", "", Kind::Misconfigured, not_verified),
-            (400, "AccountSendingPausedException", "", Kind::Misconfigured, "sending is paused"),
-            (400, "ConfigurationSetSendingPausedException", "", Kind::Misconfigured, "sending is paused"),
-            (403, "AccessDenied", "", Kind::Misconfigured, "SendEmail: AccessDenied (403)"),
-            (400, "Throttling", "Daily quota", Kind::Transient, "SendEmail: Throttling (400)"),
-            (503, "ServiceUnavailable", "", Kind::Transient, "SendEmail: ServiceUnavailable (503)"),
-            (400, "ValidationError", "", Kind::Permanent, "SendEmail: ValidationError (400)"),
+            (400, "MessageRejected", "Virus found", FailureKind::Permanent, refused("MessageRejected").as_str()),
+            (
+                400,
+                "InvalidParameterValue",
+                "Illegal address",
+                FailureKind::Permanent,
+                &refused("InvalidParameterValue"),
+            ),
+            (400, "MessageRejected", unverified, FailureKind::Misconfigured, not_verified),
+            (400, "MailFromDomainNotVerifiedException", "", FailureKind::Misconfigured, not_verified),
+            (400, "AccountSendingPausedException", "", FailureKind::Misconfigured, "sending is paused"),
+            (400, "ConfigurationSetSendingPausedException", "", FailureKind::Misconfigured, "sending is paused"),
+            (403, "AccessDenied", "", FailureKind::Misconfigured, "SendEmail: AccessDenied (403)"),
+            (400, "Throttling", "Daily quota", FailureKind::Transient, "SendEmail: Throttling (400)"),
+            (503, "ServiceUnavailable", "", FailureKind::Transient, "SendEmail: ServiceUnavailable (503)"),
+            (400, "ValidationError", "", FailureKind::Permanent, "SendEmail: ValidationError (400)"),
         ] {
             let error = SendEmailError::generic(metadata(code, message));
             check(&mail_error(&SdkError::service_error(error, answer(status))).into(), kind, reason);
         }
         let lost = SdkError::timeout_error("no answer");
-        check(&mail_error(&lost).into(), Kind::Transient, "SendEmail: timed out");
+        check(&mail_error(&lost).into(), FailureKind::Transient, "SendEmail: timed out");
     }
 
     #[test]
@@ -159,11 +165,11 @@ mod tests {
         let generic = |code| PublishError::generic(metadata(code, ""));
         let refused = |code| format!("the number or the message was refused ({code})");
         for (status, error, kind, reason) in [
-            (400, invalid, Kind::Permanent, refused("InvalidParameter").as_str()),
-            (400, value, Kind::Permanent, &refused("ParameterValueInvalid")),
-            (403, generic("AuthorizationError"), Kind::Misconfigured, "Publish: AuthorizationError (403)"),
-            (400, generic("Throttled"), Kind::Transient, "Publish: Throttled (400)"),
-            (500, generic("InternalError"), Kind::Transient, "Publish: InternalError (500)"),
+            (400, invalid, FailureKind::Permanent, refused("InvalidParameter").as_str()),
+            (400, value, FailureKind::Permanent, &refused("ParameterValueInvalid")),
+            (403, generic("AuthorizationError"), FailureKind::Misconfigured, "Publish: AuthorizationError (403)"),
+            (400, generic("Throttled"), FailureKind::Transient, "Publish: Throttled (400)"),
+            (500, generic("InternalError"), FailureKind::Transient, "Publish: InternalError (500)"),
         ] {
             check(&sms_error(&SdkError::service_error(error, answer(status))).into(), kind, reason);
         }

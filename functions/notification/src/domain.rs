@@ -1,7 +1,7 @@
 //! What the customer is told, and when.
 
-use orderflow_consumer::{Cause, Decider, Rejection, Step};
-use orderflow_contracts::{
+use onewrite::{Cause, Decider, Rejection, Step};
+use orderflow_events::{
     CancellationReason, Email, Event, EventType, Line, Money, OrderCreated, OrderId, Payload, Source, Text,
 };
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,7 @@ impl Decider for Notification {
     type Change = Change;
     type Effect = Tell;
     /// It is told, on every channel.
-    type Outcome = ();
+    type Reply = ();
 
     fn evolve(state: State, change: Change) -> State {
         match (state, change) {
@@ -128,11 +128,9 @@ impl Decider for Notification {
             return Ok(Step::Nothing);
         }
         match (state, &event.data) {
-            (State::Unknown, Payload::OrderCreated(order)) => {
-                Ok(Step::record_and_go_on(Change::Met(Contact::of(order))))
-            }
+            (State::Unknown, Payload::OrderCreated(order)) => Ok(Step::record_intent(Change::Met(Contact::of(order)))),
             (State::Unknown, _) => Err(Rejection::TooEarly("the customer is not known yet")),
-            (State::Known(_), Payload::OrderCancelled(_)) => Ok(Step::record_and_go_on(Change::Cancelled)),
+            (State::Known(_), Payload::OrderCancelled(_)) => Ok(Step::record_intent(Change::Cancelled)),
             (State::Known(contact), data) => Ok(tell(contact, event, Message::of(data))),
             (State::Cancelled(contact), data) => {
                 Ok(tell(contact, event, Message::of(data).filter(|message| !message.is_success())))
@@ -212,7 +210,7 @@ mod tests {
     #[test]
     fn an_unknown_order_must_be_created_first() {
         let early = Err(Rejection::TooEarly("the customer is not known yet"));
-        check(&[], &created(), &Ok(Step::record_and_go_on(met())));
+        check(&[], &created(), &Ok(Step::record_intent(met())));
         for kind in [
             EventType::PaymentProcessed,
             EventType::PaymentFailed,
@@ -232,7 +230,7 @@ mod tests {
         tells(&[met()], &event(EventType::PaymentFailed));
         tells(&[met()], &event(EventType::PaymentRefunded));
         tells(&[met()], &event(EventType::ShipmentCreated));
-        check(&[met()], &event(EventType::OrderCancelled), &Ok(Step::record_and_go_on(Change::Cancelled)));
+        check(&[met()], &event(EventType::OrderCancelled), &Ok(Step::record_intent(Change::Cancelled)));
         check(&[met()], &inventory_reserved(), &Ok(Step::Nothing));
     }
 

@@ -1,7 +1,7 @@
 //! The events that the tests are about.
 
-use orderflow_consumer::Decider;
-use orderflow_contracts::{Email, Event, EventType, OrderId, Text};
+use onewrite::Decider;
+use orderflow_events::{Email, Event, EventType, OrderId, Text};
 use serde_json::{Value, json};
 
 use crate::domain::{Contact, Notification};

@@ -1,7 +1,7 @@
 //! Mails, and the way out for them.
 
-use orderflow_consumer::{Failure, Kind};
-use orderflow_contracts::Email;
+use onewrite::{Failure, FailureKind};
+use orderflow_events::Email;
 
 /// A mail without its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub enum MailError {
 impl From<MailError> for Failure {
     fn from(error: MailError) -> Self {
         let kind = match &error {
-            MailError::Refused(_) => Kind::Permanent,
-            MailError::NotVerified | MailError::Paused => Kind::Misconfigured,
+            MailError::Refused(_) => FailureKind::Permanent,
+            MailError::NotVerified | MailError::Paused => FailureKind::Misconfigured,
             MailError::Other(failure) => failure.kind(),
         };
         Self::new(kind, error.to_string())

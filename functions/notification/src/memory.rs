@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use orderflow_contracts::Email;
+use orderflow_events::Email;
 
 use crate::mail::{Mail, MailError, Mailer};
 use crate::sms::{PhoneNumber, Sms, SmsError};

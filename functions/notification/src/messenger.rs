@@ -1,8 +1,8 @@
 //! Telling the customer: each message once on each channel.
 
-use orderflow_consumer::port::{Chance, Clock, Leases};
-use orderflow_consumer::{Delivery, Effects, Failure, Kind, Lease, Leased, Outcome, Standing, with_lease};
-use orderflow_contracts::Time;
+use onewrite::port::{Clock, Leases, Random};
+use onewrite::{Attempt, Delivery, Effects, Failure, FailureKind, Lease, Leased, Result, with_lease};
+use orderflow_events::Time;
 use tracing::{info, warn};
 
 use crate::domain::{Notification, Tell};
@@ -18,13 +18,13 @@ pub struct Messenger<M, S, L, W> {
     world: W,
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Chance> Messenger<M, S, L, W> {
+impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
     /// A messenger on these channels.
     pub fn new(mailer: M, sms: S, leases: L, world: W) -> Self {
         Self { mailer, sms, leases, world }
     }
 
-    async fn by_mail(&self, tell: &Tell, until: Time) -> Outcome<()> {
+    async fn by_mail(&self, tell: &Tell, until: Time) -> Result<()> {
         self.once("email", tell, until, async {
             let mail = wording::mail(&tell.order, &tell.message);
             let mail = mail.map_err(|error| Failure::permanent(format!("the mail cannot be written: {error}")))?;
@@ -33,7 +33,7 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Chance> Messenger<M, S, L, W> {
         .await
     }
 
-    async fn by_sms(&self, tell: &Tell, until: Time) -> Outcome<()> {
+    async fn by_sms(&self, tell: &Tell, until: Time) -> Result<()> {
         let Some(phone) = &tell.contact.phone else { return Ok(()) };
         let Some(recipient) = PhoneNumber::of(phone) else {
             warn!("no SMS: the customer's phone is not a number of E.164");
@@ -51,8 +51,8 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Chance> Messenger<M, S, L, W> {
         channel: &'static str,
         tell: &Tell,
         until: Time,
-        send: impl Future<Output = Outcome<()>>,
-    ) -> Outcome<()> {
+        send: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
         let key = format!("{}#{}#{channel}", tell.cause.source, tell.cause.id);
         match with_lease(&self.leases, &self.world, Lease { key, until }, send).await {
             Ok(Leased::Now) => info!(channel, "sent"),
@@ -63,10 +63,10 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Chance> Messenger<M, S, L, W> {
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Chance> Effects<Notification> for Messenger<M, S, L, W> {
+impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Effects<Notification> for Messenger<M, S, L, W> {
     /// The channels know nothing of each other: when one fails the other is not stopped, and when the event comes again
     /// because of the one, the other finds its lease done.
-    async fn perform(&self, tell: Tell, _: Standing, delivery: &Delivery<'_>) -> Outcome<()> {
+    async fn perform(&self, tell: Tell, _: Attempt, delivery: &Delivery<'_>) -> Result<()> {
         let (mail, sms) = tokio::join!(self.by_mail(&tell, delivery.deadline), self.by_sms(&tell, delivery.deadline));
         both(mail, sms)
     }
@@ -74,7 +74,7 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Chance> Effects<Notification> for 
 
 /// The result of two channels together. A failure that may pass counts for more than one that cannot: else the event
 /// would be parked at once, and with it the message that would have gone out a moment later.
-fn both(one: Outcome<()>, other: Outcome<()>) -> Outcome<()> {
+fn both(one: Result<()>, other: Result<()>) -> Result<()> {
     match (one, other) {
         (Ok(()), result) | (result, Ok(())) => result,
         (Err(one), Err(other)) => {
@@ -84,11 +84,11 @@ fn both(one: Outcome<()>, other: Outcome<()>) -> Outcome<()> {
     }
 }
 
-const fn urgency(kind: Kind) -> u8 {
+const fn urgency(kind: FailureKind) -> u8 {
     match kind {
-        Kind::Misconfigured => 2,
-        Kind::Transient => 1,
-        Kind::Permanent => 0,
+        FailureKind::Misconfigured => 2,
+        FailureKind::Transient => 1,
+        FailureKind::Permanent => 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Short messages, and the way out for them.
 
-use orderflow_consumer::{Failure, Kind};
-use orderflow_contracts::Text;
+use onewrite::{Failure, FailureKind};
+use orderflow_events::Text;
 
 /// A telephone number of E.164: `+` and 8 to 15 digits, the first of which begins a country code and is not 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub enum SmsError {
 impl From<SmsError> for Failure {
     fn from(error: SmsError) -> Self {
         let kind = match &error {
-            SmsError::Refused(_) => Kind::Permanent,
+            SmsError::Refused(_) => FailureKind::Permanent,
             SmsError::Other(failure) => failure.kind(),
         };
         Self::new(kind, error.to_string())

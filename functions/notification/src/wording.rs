@@ -4,7 +4,7 @@
 //! other files are one for each message. What is put into HTML is escaped, by the ending of the file's name.
 
 use askama::Template;
-use orderflow_contracts::{CancellationReason, OrderId};
+use orderflow_events::{CancellationReason, OrderId};
 
 use crate::domain::Message;
 use crate::mail::Mail;
@@ -99,7 +99,7 @@ fn septets(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
-    use orderflow_contracts::{MAX_AMOUNT, Money, Text};
+    use orderflow_events::{MAX_AMOUNT, Money, Text};
 
     use super::*;
     use crate::fixture::{consumed, order};

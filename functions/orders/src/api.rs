@@ -4,12 +4,10 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequestContext;
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
-use orderflow_consumer::http::{Problem, answer, header, path, read_body};
-use orderflow_consumer::port::{Chance, Clock, Log};
-use orderflow_consumer::{
-    Cause, Commit, Committed, Failure, History, Ledger, Origin, Outcome, Step, TraceParent, telemetry,
-};
-use orderflow_contracts::{IdKind, NewOrder, OrderCreated, OrderDetails, OrderId, derive_id};
+use onewrite::http::{Problem, answer, header, path, read_body};
+use onewrite::port::{Clock, Log, Random};
+use onewrite::{Cause, Commit, Committed, Failure, History, Ledger, Origin, Result, Step, TraceParent, telemetry};
+use orderflow_events::{IdKind, NewOrder, OrderCreated, OrderDetails, OrderId, derive_id};
 use serde_json::Value;
 use tracing::info;
 
@@ -25,7 +23,7 @@ pub struct OrdersApi<L, W> {
     ledger: Ledger<L, W>,
 }
 
-impl<L: Log, W: Clock + Chance> OrdersApi<L, W> {
+impl<L: Log, W: Clock + Random> OrdersApi<L, W> {
     /// The API on the ledger of orders.
     pub fn new(ledger: Ledger<L, W>) -> Self {
         Self { ledger }
@@ -75,7 +73,7 @@ impl<L: Log, W: Clock + Chance> OrdersApi<L, W> {
         Ok(response)
     }
 
-    fn order_id(&self, request: &Request, details: &OrderDetails, key: Option<&str>) -> Outcome<OrderId> {
+    fn order_id(&self, request: &Request, details: &OrderDetails, key: Option<&str>) -> Result<OrderId> {
         let id = match (key, principal(request)) {
             (Some(key), Some(principal)) => derive_id(IdKind::Order, &["principal", principal, key]),
             (Some(key), None) => derive_id(IdKind::Order, &["customer", details.customer.id.as_str(), key]),
@@ -89,7 +87,7 @@ impl<L: Log, W: Clock + Chance> OrdersApi<L, W> {
     }
 
     /// Writes the first row of an order. If there is one already, the answer is that order, and `false`.
-    async fn create(&self, request: &Request, order: OrderCreated) -> Outcome<(Known, bool)> {
+    async fn create(&self, request: &Request, order: OrderCreated) -> Result<(Known, bool)> {
         let order_id = order.order_id.clone();
         let origin = self.origin(request, "PlaceOrder", None);
         let mut history = History::<Orders>::unknown(order_id.clone());
@@ -176,10 +174,10 @@ mod tests {
     use futures::FutureExt;
     use futures::executor::block_on;
     use lambda_http::http;
-    use orderflow_consumer::Row;
-    use orderflow_consumer::memory::{MemoryLog, Pace, Paced, World, sample};
-    use orderflow_consumer::port::Appended;
-    use orderflow_contracts::{
+    use onewrite::Row;
+    use onewrite::memory::{MemoryLog, Pace, Paced, VirtualTime, sample};
+    use onewrite::port::Appended;
+    use orderflow_events::{
         Event, InventoryRejected, InventoryReserved, Money, Payload, PaymentId, PaymentRefunded, RefundId,
         ShipmentCreated, ShipmentId, Text,
     };
@@ -190,7 +188,7 @@ mod tests {
     /// An API in memory, and what the other services tell the orders service.
     struct Shop {
         log: MemoryLog,
-        world: World,
+        world: VirtualTime,
     }
 
     struct Reply {
@@ -201,7 +199,7 @@ mod tests {
 
     impl Shop {
         fn new() -> Self {
-            Self { log: MemoryLog::default(), world: World::new(1) }
+            Self { log: MemoryLog::default(), world: VirtualTime::new(1) }
         }
 
         fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
@@ -244,13 +242,10 @@ mod tests {
         }
 
         fn hear_of(&self, event: &Event) {
-            let process = orderflow_consumer::Process::<Orders, _, _, _>::new(
-                Ledger::new(&self.log, &self.world),
-                orderflow_consumer::NoEffects,
-            );
-            let delivery =
-                orderflow_consumer::Delivery { text: "", deadline: orderflow_contracts::Time::from_millis(i64::MAX) };
-            block_on(orderflow_consumer::Handle::handle(&process, event, &delivery)).unwrap();
+            let process =
+                onewrite::Process::<Orders, _, _, _>::new(Ledger::new(&self.log, &self.world), onewrite::NoEffects);
+            let delivery = onewrite::Delivery { text: "", deadline: orderflow_events::Time::from_millis(i64::MAX) };
+            block_on(onewrite::Handle::handle(&process, event, &delivery)).unwrap();
         }
 
         fn published(&self) -> Vec<String> {

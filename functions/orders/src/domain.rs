@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
-use orderflow_consumer::{Decider, Rejection, Step};
-use orderflow_contracts::{
+use onewrite::{Decider, Rejection, Step};
+use orderflow_events::{
     CancellationReason, Event, EventId, EventType, Money, OrderCancelled, OrderCreated, OrderCreatedV1, Payload,
     PaymentId, ShipmentId, Source, Text, Time,
 };
@@ -172,7 +172,7 @@ impl Decider for Orders {
     type State = Order;
     type Change = Change;
     type Effect = Infallible;
-    type Outcome = Infallible;
+    type Reply = Infallible;
 
     fn evolve(order: Order, change: Change) -> Order {
         match (order, change) {
@@ -234,12 +234,12 @@ impl Decider for Orders {
         })
     }
 
-    fn told(event: &Event) -> Option<Change> {
+    fn change_from(event: &Event) -> Option<Change> {
         let Payload::OrderCreated(created) = &event.data else { return None };
         Some(Change::Created { seen: Seen::from(event), flow: event.context.flow(), order: Box::new(created.clone()) })
     }
 
-    fn published(mut order: Order, event: &Event) -> Order {
+    fn evolve_published(mut order: Order, event: &Event) -> Order {
         // A creation tells of itself; a cancellation is known here only once it has an id and a time.
         if let (Order::Known(known), EventType::OrderCancelled) = (&mut order, event.kind()) {
             known.timeline.push(Seen::from(event));
@@ -329,9 +329,9 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
-    use orderflow_consumer::memory::{MemoryLog, World, sample};
-    use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, NoEffects, Process};
-    use orderflow_contracts::{
+    use onewrite::memory::{MemoryLog, VirtualTime, sample};
+    use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Process};
+    use orderflow_events::{
         InventoryRejected, InventoryReleased, InventoryReserved, OrderFlagged, OrderId, PaymentFailed, PaymentFailure,
         PaymentProcessed, PaymentRefunded, ShipmentCancelled, ShipmentCreated, Shortage, Sku, StockLine,
     };
@@ -362,7 +362,7 @@ mod tests {
                 PaymentFailed { order_id, payment_id, reason }.into()
             }
             EventType::PaymentRefunded => {
-                let refund_id = orderflow_contracts::RefundId::of(&order_id);
+                let refund_id = orderflow_events::RefundId::of(&order_id);
                 PaymentRefunded { order_id, payment_id, refund_id, amount }.into()
             }
             EventType::ShipmentCreated => {
@@ -386,7 +386,7 @@ mod tests {
                     .events
                     .into_iter()
                     .map(sample::event)
-                    .fold(order, |order, event| Orders::published(order, &event))
+                    .fold(order, |order, event| Orders::evolve_published(order, &event))
             }
             Ok(Step::Nothing) => order,
             other => panic!("{kind} is not possible: {other:?}"),
@@ -520,7 +520,7 @@ mod tests {
     #[test]
     fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
         for given in [OPEN, RESERVED, PAID, CANCELLED, SHIPPED] {
-            let (log, world) = (MemoryLog::default(), World::new(1));
+            let (log, world) = (MemoryLog::default(), VirtualTime::new(1));
             let process = Process::<Orders, _, _, _>::new(Ledger::new(&log, &world), NoEffects);
             let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
             let handle = |event: Event| block_on(process.handle(&event, &delivery)).map_err(|failure| failure.kind());
@@ -529,7 +529,7 @@ mod tests {
             }
             assert_eq!(handle(fact(E::OrderCreated)), Ok(Handled::Duplicate), "{given:?}");
             let another = sample::another_event(sample::order("ord_1"), 1);
-            assert_eq!(handle(another), Err(Kind::Permanent), "{given:?}");
+            assert_eq!(handle(another), Err(FailureKind::Permanent), "{given:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the API shows of an order.
 
-use orderflow_contracts::{CancellationReason, Customer, Line, Money, OrderId, Time};
+use orderflow_events::{CancellationReason, Customer, Line, Money, OrderId, Time};
 use serde::Serialize;
 
 use crate::domain::{Known, Payment, Progress, Seen, Shipment, Status};
@@ -87,7 +87,7 @@ pub(crate) struct Whole<'a> {
 #[cfg(feature = "schema")]
 #[must_use]
 pub fn schemas() -> [(&'static str, serde_json::Value); 3] {
-    use orderflow_contracts::schema::of_answer;
+    use orderflow_events::schema::of_answer;
     [
         ("Receipt", of_answer::<Receipt<'_>>()),
         ("OrderBrief", of_answer::<Brief<'_>>()),
@@ -150,9 +150,9 @@ impl From<Status> for OrderStatus {
 
 #[cfg(test)]
 mod tests {
-    use orderflow_consumer::memory::sample;
-    use orderflow_consumer::{Decider, Step};
-    use orderflow_contracts::{InventoryReserved, Payload, PaymentId, PaymentProcessed};
+    use onewrite::memory::sample;
+    use onewrite::{Decider, Step};
+    use orderflow_events::{InventoryReserved, Payload, PaymentId, PaymentProcessed};
     use serde_json::{Value, json};
 
     use super::*;

@@ -14,8 +14,8 @@
 //! An order that is cancelled while it is charging is cancelled at the provider first. So nobody who is still at work on
 //! the charge can charge any more, and what was charged before is found, and refunded.
 
-use orderflow_consumer::{Decider, Rejection, Step};
-use orderflow_contracts::{
+use onewrite::{Decider, Rejection, Step};
+use orderflow_events::{
     Event, EventType, Money, OrderCreated, OrderId, Payload, PaymentFailed, PaymentFailure, PaymentId, PaymentMethod,
     PaymentProcessed, PaymentRefunded, RefundId, Source,
 };
@@ -167,7 +167,7 @@ impl Decider for Payment {
     type State = State;
     type Change = Change;
     type Effect = Effect;
-    type Outcome = Answer;
+    type Reply = Answer;
 
     fn evolve(state: State, change: Change) -> State {
         match (change, state) {
@@ -197,7 +197,7 @@ impl Decider for Payment {
         }
     }
 
-    fn told(event: &Event) -> Option<Change> {
+    fn change_from(event: &Event) -> Option<Change> {
         match &event.data {
             Payload::PaymentProcessed(PaymentProcessed { payment_id, amount, .. }) => {
                 Some(Change::Charged { payment: payment_id.clone(), amount: *amount })
@@ -223,7 +223,7 @@ fn on_created(state: &State, created: &OrderCreated) -> Next {
 fn on_reserved(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
     Ok(match (state, answer) {
         (State::Unknown, _) => return Err(UNKNOWN),
-        (State::Due { .. }, _) => Step::record_and_go_on(Change::ChargeIntended { payment: PaymentId::of(order) }),
+        (State::Due { .. }, _) => Step::record_intent(Change::ChargeIntended { payment: PaymentId::of(order) }),
         (State::Charging { .. }, Some(Answer::Charged { payment, amount })) => {
             charged(Step::record, order, payment, *amount)
         }
@@ -251,7 +251,7 @@ fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Resu
         }
         (State::Charging { .. }, Some(Answer::Declined { payment, reason })) => declined(order, payment, reason),
         (State::Charging { .. }, Some(Answer::Charged { payment, amount })) => {
-            charged(Step::record_and_go_on, order, payment, *amount)
+            charged(Step::record_intent, order, payment, *amount)
         }
         (State::Paid { .. }, _) => intend_refund(order),
         (State::Refunding { payment, refund, amount }, _) => refunding(order, payment, refund, *amount, answer),
@@ -290,7 +290,7 @@ fn declined(order: &OrderId, payment: &PaymentId, reason: &PaymentFailure) -> Ne
 }
 
 fn intend_refund(order: &OrderId) -> Next {
-    Step::record_and_go_on(Change::RefundIntended { refund: RefundId::of(order) })
+    Step::record_intent(Change::RefundIntended { refund: RefundId::of(order) })
 }
 
 fn refunding(order: &OrderId, payment: &PaymentId, refund: &RefundId, amount: Money, answer: Option<&Answer>) -> Next {

@@ -1,10 +1,10 @@
 //! Payment: charges an order once its goods are reserved, and gives the money back if the order is cancelled.
 //!
 //! The way of an order through here is in [`domain`], which is pure. [`provider`] is what this service needs of the
-//! company that moves the money, [`hands`] asks it, and [`simulation`] stands in for it.
+//! company that moves the money, [`effects`] asks it, and [`simulation`] stands in for it.
 
 pub mod domain;
-pub mod hands;
+pub mod effects;
 pub mod provider;
 pub mod simulation;
 

@@ -1,7 +1,7 @@
 //! What this service needs of a payment provider: someone else's API, told in our words.
 
-use orderflow_consumer::{Failure, Kind};
-use orderflow_contracts::{Money, PaymentFailure, PaymentId, PaymentMethod, RefundId};
+use onewrite::{Failure, FailureKind};
+use orderflow_events::{Money, PaymentFailure, PaymentId, PaymentMethod, RefundId};
 use serde::{Deserialize, Serialize};
 
 /// A company that moves money, such as Stripe or Adyen.
@@ -89,9 +89,9 @@ pub enum ProviderError {
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
         let kind = match &error {
-            ProviderError::Unavailable(_) => Kind::Transient,
-            ProviderError::NotAdmitted(_) => Kind::Misconfigured,
-            ProviderError::Refused(_) => Kind::Permanent,
+            ProviderError::Unavailable(_) => FailureKind::Transient,
+            ProviderError::NotAdmitted(_) => FailureKind::Misconfigured,
+            ProviderError::Refused(_) => FailureKind::Permanent,
         };
         Self::new(kind, error.to_string())
     }

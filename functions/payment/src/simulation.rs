@@ -20,8 +20,8 @@ mod memory;
 
 use std::time::Duration;
 
-use orderflow_consumer::port::Clock;
-use orderflow_contracts::{Money, PaymentFailure, PaymentId, PaymentMethod, RefundId, Text, Time};
+use onewrite::port::Clock;
+use orderflow_events::{Money, PaymentFailure, PaymentId, PaymentMethod, RefundId, Text, Time};
 
 pub use conformance::check_conformance;
 pub use dynamo::DynamoBooks;
@@ -222,13 +222,13 @@ fn taken(verdict: &Verdict) -> u32 {
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
-    use orderflow_consumer::memory::World;
+    use onewrite::memory::VirtualTime;
 
     use super::*;
 
     #[test]
     fn the_simulation_in_memory_conforms() {
-        let world = World::new(1);
+        let world = VirtualTime::new(1);
         let provider = Simulation::new(MemoryBooks::default(), &world);
         check_conformance(&provider, &world).now_or_never().unwrap().unwrap();
     }

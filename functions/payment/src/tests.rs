@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::FutureExt;
-use orderflow_consumer::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, World, sample};
-use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, Outcome, Process};
-use orderflow_contracts::{
+use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime, sample};
+use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
+use orderflow_events::{
     CancellationReason, Event, InventoryReserved, Money, OrderCancelled, OrderId, Payload, PaymentId, PaymentMethod,
     RefundId, Time,
 };
 
 use crate::domain::Payment;
-use crate::hands::Hands;
+use crate::effects::ProviderEffects;
 use crate::provider::{Charge, ChargeRequest, PaymentProvider, ProviderError, Verdict};
 use crate::simulation::{Books, Entry, KEY_LIFETIME, MemoryBooks, Simulation};
 
@@ -42,7 +42,7 @@ fn the_attempt_that_wrote_an_intent_asks_nothing_first() {
 #[test]
 fn goods_that_are_reserved_before_the_order_is_known_are_early() {
     let shop = Shop::new();
-    assert_eq!(shop.handle(&reserved()), Err(Kind::Transient));
+    assert_eq!(shop.handle(&reserved()), Err(FailureKind::Transient));
     shop.deliver_all([created("pm_card_visa"), reserved()]);
     assert_eq!(shop.published(), ["PaymentProcessed"]);
 }
@@ -61,7 +61,7 @@ fn failures_that_pass_are_tried_again_until_they_have_passed() {
     let shop = Shop::new();
     shop.deliver_all([created("pm_sim_unavailable_9")]);
     for _ in 0..9 {
-        assert_eq!(shop.handle(&reserved()), Err(Kind::Transient));
+        assert_eq!(shop.handle(&reserved()), Err(FailureKind::Transient));
     }
     assert_eq!(shop.handle(&reserved()), Ok(Handled::Changed));
     assert_eq!((shop.published(), shop.entry().charges), (vec!["PaymentProcessed"], 1));
@@ -149,7 +149,7 @@ fn a_cancellation_that_crashed_at_the_provider_is_heard_of_by_whoever_charges() 
 fn a_cancellation_that_finds_no_charge_leaves_nothing_to_do() {
     let shop = Shop::new();
     shop.deliver_all([created("pm_sim_unavailable_9")]);
-    assert_eq!(shop.handle(&reserved()), Err(Kind::Transient));
+    assert_eq!(shop.handle(&reserved()), Err(FailureKind::Transient));
     assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
     assert_eq!(shop.handle(&reserved()), Ok(Handled::Unchanged));
     assert_eq!((shop.published(), shop.entry().charges), (vec![], 0));
@@ -194,8 +194,8 @@ fn a_refund_that_the_provider_refuses_is_permanent() {
     shop.deliver_all([created(VISA), reserved()]);
     let by_hand = RefundId::new("rfd_by_hand").unwrap();
     shop.provider().refund(&payment(), &by_hand, money()).now_or_never().unwrap().unwrap();
-    assert_eq!(shop.handle(&cancelled()), Err(Kind::Permanent));
-    assert_eq!(shop.handle(&cancelled()), Err(Kind::Permanent), "after a redrive");
+    assert_eq!(shop.handle(&cancelled()), Err(FailureKind::Permanent));
+    assert_eq!(shop.handle(&cancelled()), Err(FailureKind::Permanent), "after a redrive");
     assert_eq!(shop.published(), ["PaymentProcessed"]);
 }
 
@@ -235,7 +235,7 @@ fn attempts_that_overlap_in_any_order_agree() {
         let shop = Shop::new();
         shop.deliver_all([created(method)]);
         let events = [reserved(), cancelled(), reserved()];
-        let again = shop.overlap(&events, 20, &World::new(seed));
+        let again = shop.overlap(&events, 20, &VirtualTime::new(seed));
         shop.world.pass(KEY_LIFETIME);
         shop.deliver_all(again);
         shop.check_money();
@@ -274,7 +274,7 @@ impl<T: PaymentProvider> PaymentProvider for Paced<'_, T> {
 
 /// The service's table, the provider, and the world around them.
 struct Shop {
-    world: World,
+    world: VirtualTime,
     log: MemoryLog,
     books: MemoryBooks,
 }
@@ -282,10 +282,10 @@ struct Shop {
 impl Shop {
     fn new() -> Self {
         let (log, books) = (MemoryLog::default(), MemoryBooks::default());
-        Self { world: World::new(7), log, books }
+        Self { world: VirtualTime::new(7), log, books }
     }
 
-    fn provider(&self) -> Simulation<&MemoryBooks, &World> {
+    fn provider(&self) -> Simulation<&MemoryBooks, &VirtualTime> {
         Simulation::new(&self.books, &self.world)
     }
 
@@ -308,10 +308,10 @@ impl Bench for Shop {
         &self.log
     }
 
-    async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
+    async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let hands = Hands::new(Paced { port: self.provider(), pace });
-        let process = Process::<Payment, _, _, _>::new(ledger, hands);
+        let effects = ProviderEffects::new(Paced { port: self.provider(), pace });
+        let process = Process::<Payment, _, _, _>::new(ledger, effects);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
 

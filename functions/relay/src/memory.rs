@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use orderflow_consumer::port::Clock;
-use orderflow_consumer::{Failure, Outcome};
-use orderflow_contracts::Time;
+use onewrite::port::Clock;
+use onewrite::{Failure, Result};
+use orderflow_events::Time;
 
 use crate::outbox::{Entry, MAX_BATCH_ENTRIES};
 use crate::topic::{Refusal, Topic};
@@ -40,7 +40,7 @@ impl<C> MemoryTopic<C> {
 }
 
 impl<C: Clock> Topic for MemoryTopic<C> {
-    async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
         let refused = |code: &str| Err(Failure::permanent(format!("PublishBatch: {code}")));
         if batch.is_empty() {
             return refused("EmptyBatchRequest");
@@ -72,8 +72,8 @@ mod tests {
     use std::rc::Rc;
 
     use futures::FutureExt;
-    use orderflow_consumer::memory::World;
-    use orderflow_contracts::{EventId, OrderId};
+    use onewrite::memory::VirtualTime;
+    use orderflow_events::{EventId, OrderId};
     use serde_json::Value;
 
     use super::*;
@@ -88,13 +88,13 @@ mod tests {
         }
     }
 
-    fn publish(topic: &MemoryTopic<&World>, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+    fn publish(topic: &MemoryTopic<&VirtualTime>, batch: &[Entry]) -> Result<Vec<Refusal>> {
         topic.publish(batch).now_or_never().unwrap()
     }
 
     #[test]
     fn a_batch_is_measured_as_a_whole() {
-        let world = World::new(1);
+        let world = VirtualTime::new(1);
         for (bytes, taken) in [([262_144, 0], true), ([131_072, 131_072], true), ([131_072, 131_073], false)] {
             let topic = MemoryTopic::new(&world);
             let batch = [entry("a", 1, bytes[0]), entry("b", 2, bytes[1])];
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn an_id_is_known_for_five_minutes_in_its_group() {
-        let world = World::new(1);
+        let world = VirtualTime::new(1);
         let topic = MemoryTopic::new(&world);
         for (pass, group, published) in [(0, "a", 1), (299, "a", 1), (0, "b", 2), (1, "a", 3), (298, "b", 3)] {
             world.pass(Duration::from_secs(pass));

@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use aws_lambda_events::dynamodb::EventRecord;
-use orderflow_contracts::{EventId, OrderId};
+use orderflow_events::{EventId, OrderId};
 use serde::Deserialize;
 use serde_dynamo::AttributeValue;
 use serde_json::value::RawValue;
@@ -148,7 +148,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use orderflow_contracts::strategy::{event, json};
+    use orderflow_events::strategy::{event, json};
     use proptest::collection::{hash_map, vec};
     use proptest::prelude::*;
 

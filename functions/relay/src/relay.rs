@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use aws_lambda_events::dynamodb::Event as StreamEvent;
-use orderflow_consumer::port::{Chance, Clock, DeadLetters};
-use orderflow_consumer::{Failure, Kind, Letter, Outcome};
-use orderflow_contracts::Time;
+use onewrite::port::{Clock, DeadLetters, Random};
+use onewrite::{DeadLetter, Failure, FailureKind, Result};
+use orderflow_events::Time;
 use tracing::{error, info, warn};
 
 use crate::outbox::{Entry, MAX_BATCH_ENTRIES, Outbox, OutboxRow, read_row};
@@ -27,7 +27,7 @@ pub struct Relay<T, D, W> {
     function: String,
 }
 
-impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
+impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
     /// A relay to that topic. What can never be published goes to the dead letters, in the name of `function`.
     pub fn new(topic: T, dead_letters: D, world: W, function: impl Into<String>) -> Self {
         Self { topic, dead_letters, world, function: function.into() }
@@ -44,7 +44,7 @@ impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
     /// # Errors
     ///
     /// Not all is published: the stream has to deliver the records again.
-    pub async fn run(&self, event: StreamEvent, deadline: Time) -> Outcome<()> {
+    pub async fn run(&self, event: StreamEvent, deadline: Time) -> Result<()> {
         let (mut outbox, mut unpublishable) = (Outbox::default(), Vec::new());
         for record in event.records {
             match read_row(record) {
@@ -89,7 +89,7 @@ impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
             Ok(refusals) => refusals,
             Err(failure) => {
                 report(&failure, batch.len());
-                if failure.kind() != Kind::Permanent {
+                if failure.kind() != FailureKind::Permanent {
                     return Unpublished { again: batch, permanent: false };
                 }
                 if let [only] = batch.as_slice() {
@@ -103,7 +103,7 @@ impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
         for (index, entry) in batch.into_iter().enumerate() {
             let Some(refusal) = refusals.iter().find(|refusal| refusal.index == index) else { continue };
             report(&refusal.failure, 1);
-            if refusal.failure.kind() == Kind::Permanent {
+            if refusal.failure.kind() == FailureKind::Permanent {
                 unpublishable.push((entry.row, refusal.failure.clone()));
             } else {
                 again.push(entry);
@@ -112,9 +112,9 @@ impl<T: Topic, D: DeadLetters, W: Clock + Chance> Relay<T, D, W> {
         Unpublished { again, permanent: false }
     }
 
-    async fn park(&self, row: &OutboxRow, failure: &Failure) -> Outcome<()> {
+    async fn park(&self, row: &OutboxRow, failure: &Failure) -> Result<()> {
         error!(reason = failure.reason(), "a row cannot be published: it is copied to the dead letters");
-        let letter = Letter::from_json(&row.0, failure, &self.function, self.world.now());
+        let letter = DeadLetter::from_json(&row.0, failure, &self.function, self.world.now());
         self.dead_letters.park(&letter).await
     }
 
@@ -135,8 +135,10 @@ struct Unpublished {
 
 fn report(failure: &Failure, count: usize) {
     match failure.kind() {
-        Kind::Misconfigured => error!(reason = failure.reason(), count, "not published: the deployment must be mended"),
-        Kind::Transient | Kind::Permanent => warn!(reason = failure.reason(), count, "not published"),
+        FailureKind::Misconfigured => {
+            error!(reason = failure.reason(), count, "not published: the deployment must be mended")
+        }
+        FailureKind::Transient | FailureKind::Permanent => warn!(reason = failure.reason(), count, "not published"),
     }
 }
 
@@ -148,7 +150,7 @@ mod tests {
     use aws_lambda_events::dynamodb::EventRecord;
     use futures::FutureExt;
     use futures::executor::block_on;
-    use orderflow_consumer::memory::{MemoryQueue, Pace, Paced, World, sample};
+    use onewrite::memory::{MemoryQueue, Pace, Paced, VirtualTime, sample};
     use serde_json::{Value, json};
 
     use super::*;
@@ -168,7 +170,7 @@ mod tests {
     impl Topic for FakeTopic {
         async fn warm(&self) {}
 
-        async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+        async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
             assert!(!batch.is_empty() && batch.len() <= MAX_BATCH_ENTRIES);
             assert!(batch.iter().map(|entry| entry.message.len()).sum::<usize>() <= MAX_BATCH_BYTES);
             if let Some(failure) = self.fail_calls.borrow_mut().pop() {
@@ -213,8 +215,8 @@ mod tests {
         serde_json::from_value(record).unwrap()
     }
 
-    fn run(topic: &FakeTopic, letters: impl DeadLetters, records: Vec<EventRecord>) -> Outcome<()> {
-        let world = World::new(1);
+    fn run(topic: &FakeTopic, letters: impl DeadLetters, records: Vec<EventRecord>) -> Result<()> {
+        let world = VirtualTime::new(1);
         let mut event = StreamEvent::default();
         event.records = records;
         let deadline = world.now().after(Duration::from_mins(1));
@@ -260,7 +262,7 @@ mod tests {
     fn what_fails_is_tried_again_and_not_overtaken_by_its_order() {
         for (calls, refusals) in (0..4).flat_map(|calls| (0..4).map(move |refusals| (calls, refusals))) {
             let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
-            let failures = [Failure::transient("throttled"), Failure::new(Kind::Misconfigured, "denied")];
+            let failures = [Failure::transient("throttled"), Failure::new(FailureKind::Misconfigured, "denied")];
             topic.fail_calls.borrow_mut().extend(failures.into_iter().cycle().take(calls));
             topic.refuse.borrow_mut().insert("a".to_owned(), vec![Failure::transient("internal"); refusals]);
             run(&topic, &letters, rows(&[("a", "1"), ("a", "2"), ("b", "1"), ("a", "3")])).unwrap();
@@ -283,13 +285,13 @@ mod tests {
 
     /// SNS, which is down up to some moment.
     struct Flaky<'a> {
-        sns: MemoryTopic<&'a World>,
-        world: &'a World,
+        sns: MemoryTopic<&'a VirtualTime>,
+        world: &'a VirtualTime,
         up_at: Time,
     }
 
     impl Topic for Flaky<'_> {
-        async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+        async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
             if self.world.now() < self.up_at {
                 return Err(Failure::transient("PublishBatch: timed out"));
             }
@@ -300,7 +302,7 @@ mod tests {
     }
 
     impl<T: Topic> Topic for Paced<'_, T> {
-        async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+        async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
             let timed_out = || Failure::transient("PublishBatch: timed out");
             self.pace.call("publish", self.port.publish(batch), timed_out).await
         }
@@ -309,7 +311,7 @@ mod tests {
     }
 
     /// One invocation of half a minute.
-    async fn invoke(topic: impl Topic, world: &World, records: &[EventRecord]) -> Outcome<()> {
+    async fn invoke(topic: impl Topic, world: &VirtualTime, records: &[EventRecord]) -> Result<()> {
         let mut event = StreamEvent::default();
         event.records = records.to_vec();
         let letters = MemoryQueue::default();
@@ -319,13 +321,13 @@ mod tests {
         result
     }
 
-    fn published(topic: &MemoryTopic<&World>) -> Vec<String> {
+    fn published(topic: &MemoryTopic<&VirtualTime>) -> Vec<String> {
         topic.published().iter().map(|entry| name(&entry.message)).collect()
     }
 
     #[test]
     fn what_waits_for_the_end_of_a_long_outage_is_published_in_its_order() {
-        let world = World::new(1);
+        let world = VirtualTime::new(1);
         let up_at = world.now().after(Duration::from_mins(3));
         let topic = Flaky { sns: MemoryTopic::new(&world), world: &world, up_at };
         let records = rows(&[("a", "1"), ("b", "1"), ("a", "2"), ("a", "3")]);
@@ -339,7 +341,7 @@ mod tests {
     fn a_crash_after_publishing_publishes_again_under_the_same_ids() {
         let records = rows(&[("a", "1"), ("b", "1"), ("c", "1")]);
         for (pass, times) in [(Duration::ZERO, 1), (Duration::from_mins(5), 2)] {
-            let world = World::new(1);
+            let world = VirtualTime::new(1);
             let (sns, pace) = (MemoryTopic::new(&world), Pace::until("after publish"));
             let crashed = invoke(Paced { port: &sns, pace: &pace }, &world, &records).now_or_never();
             assert_eq!(crashed, None);
@@ -357,7 +359,7 @@ mod tests {
 
     #[test]
     fn ten_events_of_200_kb_are_published() {
-        let world = World::new(1);
+        let world = VirtualTime::new(1);
         let sns = MemoryTopic::new(&world);
         let orders: Vec<String> = (0..10).map(|number| format!("o{number}_")).collect();
         let row = |order: &String| record("INSERT", &json!([event(order, "x", 200_000)]));
@@ -407,7 +409,7 @@ mod tests {
         struct Closed;
 
         impl DeadLetters for Closed {
-            async fn park(&self, _: &Letter) -> Outcome<()> {
+            async fn park(&self, _: &DeadLetter) -> Result<()> {
                 Err(Failure::transient("throttled"))
             }
         }

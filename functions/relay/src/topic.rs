@@ -3,8 +3,8 @@
 use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish_batch::PublishBatchOutput;
 use aws_sdk_sns::types::PublishBatchRequestEntry;
-use orderflow_consumer::aws::{classify, without_addresses};
-use orderflow_consumer::{Failure, Kind, Outcome};
+use onewrite::aws::{classify, without_addresses};
+use onewrite::{Failure, FailureKind, Result};
 
 use crate::outbox::Entry;
 
@@ -24,14 +24,14 @@ pub trait Topic {
     /// # Errors
     ///
     /// It is unknown which events were published: none was refused for itself.
-    async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>>;
+    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>>;
 
     /// Opens the connection, while the function starts and is not throttled. Whether it works out shows soon enough.
     async fn warm(&self);
 }
 
 impl<T: Topic> Topic for &T {
-    async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
         T::publish(self, batch).await
     }
 
@@ -55,7 +55,7 @@ impl SnsTopic {
 }
 
 impl Topic for SnsTopic {
-    async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
         let mut request = self.client.publish_batch().topic_arn(&self.arn);
         for (index, entry) in batch.iter().enumerate() {
             let entry = PublishBatchRequestEntry::builder()
@@ -81,7 +81,8 @@ impl Topic for SnsTopic {
 /// answer does not mention at all is not known to be published.
 fn refusals(answer: &PublishBatchOutput, count: usize) -> Vec<Refusal> {
     let failed = answer.failed().iter().filter_map(|failed| {
-        let kind = if failed.sender_fault() { Kind::of_answer(400, failed.code()) } else { Kind::Transient };
+        let kind =
+            if failed.sender_fault() { FailureKind::of_answer(400, failed.code()) } else { FailureKind::Transient };
         let reason = format!("{}: {}", failed.code(), without_addresses(failed.message().unwrap_or("no message")));
         Some(Refusal { index: failed.id().parse().ok()?, failure: Failure::new(kind, reason) })
     });
@@ -117,11 +118,11 @@ mod tests {
         assert_eq!(
             refusals(&answer, 6),
             [
-                refused(0, Kind::Permanent, "InvalidParameter: for …"),
-                refused(3, Kind::Transient, "InternalError: for …"),
-                refused(4, Kind::Transient, "Throttled: for …"),
-                refused(2, Kind::Transient, "not mentioned in the answer"),
-                refused(5, Kind::Transient, "not mentioned in the answer"),
+                refused(0, FailureKind::Permanent, "InvalidParameter: for …"),
+                refused(3, FailureKind::Transient, "InternalError: for …"),
+                refused(4, FailureKind::Transient, "Throttled: for …"),
+                refused(2, FailureKind::Transient, "not mentioned in the answer"),
+                refused(5, FailureKind::Transient, "not mentioned in the answer"),
             ]
         );
         assert_eq!(refusals(&PublishBatchOutput::builder().build(), 1).len(), 1);

@@ -9,8 +9,8 @@
 //! as one likes. Every order leaves a row, also one that is not suspicious: else a duplicate of it would be judged again,
 //! by orders that came later.
 
-use orderflow_consumer::{Decider, Rejection, Step};
-use orderflow_contracts::{Event, EventType, OrderCreated, OrderFlagged, OrderId, Payload, Score, Source, Time};
+use onewrite::{Decider, Rejection, Step};
+use orderflow_events::{Event, EventType, OrderCreated, OrderFlagged, OrderId, Payload, Score, Source, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
@@ -79,7 +79,7 @@ impl Decider for Screening {
     type State = State;
     type Change = Change;
     type Effect = Sighting;
-    type Outcome = Seen;
+    type Reply = Seen;
 
     fn evolve(_: State, change: Change) -> State {
         match change {
@@ -96,7 +96,7 @@ impl Decider for Screening {
         }
     }
 
-    fn told(event: &Event) -> Option<Change> {
+    fn change_from(event: &Event) -> Option<Change> {
         match &event.data {
             Payload::OrderFlagged(flagged) => Some(Change::Flagged { score: flagged.score }),
             _ => None,

@@ -1,7 +1,7 @@
 //! What a person is recognised by, without being named.
 
 use data_encoding::HEXLOWER;
-use orderflow_contracts::{Email, Text};
+use orderflow_events::{Email, Text};
 use sha2::{Digest, Sha256};
 
 /// A customer, or an email address, as a SHA-256: the same one has the same, and it cannot be read back.

@@ -23,7 +23,7 @@
 
 use std::time::Duration;
 
-use orderflow_contracts::{Email, FlagReason, Money, OrderCreated, OrderDetails, Score, Text};
+use orderflow_events::{Email, FlagReason, Money, OrderCreated, OrderDetails, Score, Text};
 
 /// The score from which an order is flagged: two strong signs, or three.
 pub const THRESHOLD: u8 = 60;

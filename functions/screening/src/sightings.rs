@@ -15,8 +15,8 @@ mod memory;
 use std::time::Duration;
 
 use futures::future::try_join;
-use orderflow_consumer::{Delivery, Effects, Outcome, Standing};
-use orderflow_contracts::{OrderId, Time};
+use onewrite::{Attempt, Delivery, Effects, Result};
+use orderflow_events::{OrderId, Time};
 
 pub use dynamo::DynamoSightings;
 pub use memory::MemorySightings;
@@ -36,7 +36,7 @@ pub trait Sightings {
     /// # Errors
     ///
     /// It is unknown whether the order is put down.
-    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Outcome<()>;
+    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Result<()>;
 
     /// How many different orders are put down up to `within` before or after `around`, all that were recorded before
     /// this was asked; at most [`MAX_COUNTED`].
@@ -44,34 +44,34 @@ pub trait Sightings {
     /// # Errors
     ///
     /// They cannot be counted.
-    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Outcome<u32>;
+    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Result<u32>;
 }
 
 impl<T: Sightings> Sightings for &T {
-    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Outcome<()> {
+    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Result<()> {
         T::record(self, whose, order, at).await
     }
 
-    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Outcome<u32> {
+    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Result<u32> {
         T::count(self, whose, around, within).await
     }
 }
 
-/// The hands of the service.
+/// The effects of the service.
 #[derive(Clone, Debug)]
-pub struct Hands<S> {
+pub struct SightingEffects<S> {
     sightings: S,
 }
 
-impl<S: Sightings> Hands<S> {
-    /// Hands on those sightings.
+impl<S: Sightings> SightingEffects<S> {
+    /// SightingEffects on those sightings.
     pub fn new(sightings: S) -> Self {
         Self { sightings }
     }
 }
 
-impl<S: Sightings> Effects<Screening> for Hands<S> {
-    async fn perform(&self, sighting: Sighting, _: Standing, _: &Delivery<'_>) -> Outcome<Seen> {
+impl<S: Sightings> Effects<Screening> for SightingEffects<S> {
+    async fn perform(&self, sighting: Sighting, _: Attempt, _: &Delivery<'_>) -> Result<Seen> {
         let Sighting { order, at, customer, email } = &sighting;
         let record = |whose| self.sightings.record(whose, order, *at);
         let count = |whose| self.sightings.count(whose, *at, WINDOW);

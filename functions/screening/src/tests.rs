@@ -4,25 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::FutureExt;
-use orderflow_consumer::memory::{Bench, MemoryLog, Pace, Paced, World, sample};
-use orderflow_consumer::port::Log;
-use orderflow_consumer::{Delivery, Failure, Handle, Handled, Kind, Ledger, Outcome, Process};
-use orderflow_contracts::{Email, Event, OrderId, Payload, Source, Text, Time};
+use onewrite::memory::{Bench, MemoryLog, Pace, Paced, VirtualTime, sample};
+use onewrite::port::Log;
+use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
+use orderflow_events::{Email, Event, OrderId, Payload, Source, Text, Time};
 
 use crate::Fingerprint;
 use crate::domain::Screening;
-use crate::sightings::{Hands, MAX_COUNTED, MemorySightings, Sightings};
+use crate::sightings::{MAX_COUNTED, MemorySightings, SightingEffects, Sightings};
 
 /// The service's tables, and the world around them.
 struct Shop {
-    world: World,
+    world: VirtualTime,
     log: MemoryLog,
     sightings: MemorySightings,
 }
 
 impl Shop {
     fn new() -> Self {
-        Self { world: World::new(7), log: MemoryLog::default(), sightings: MemorySightings::default() }
+        Self { world: VirtualTime::new(7), log: MemoryLog::default(), sightings: MemorySightings::default() }
     }
 
     fn handle_all<'a>(&self, events: impl IntoIterator<Item = &'a Event>) {
@@ -51,20 +51,20 @@ impl Bench for Shop {
         &self.log
     }
 
-    async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
+    async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let hands = Hands::new(Paced { port: &self.sightings, pace });
-        let process = Process::<Screening, _, _, _>::new(ledger, hands);
+        let effects = SightingEffects::new(Paced { port: &self.sightings, pace });
+        let process = Process::<Screening, _, _, _>::new(ledger, effects);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
 }
 
 impl<T: Sightings> Sightings for Paced<'_, T> {
-    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Outcome<()> {
+    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Result<()> {
         self.pace.call("record", self.port.record(whose, order, at), timed_out).await
     }
 
-    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Outcome<u32> {
+    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Result<u32> {
         self.pace.call("count", self.port.count(whose, around, within), timed_out).await
     }
 }
@@ -144,7 +144,7 @@ fn an_order_that_is_created_twice_is_a_fault_and_counts_once() {
     // The first of them crashes between counting and its verdict, and both are put down.
     assert!(shop.attempt(&order(0, 0), &Pace::until("before append")).now_or_never().is_none());
     shop.handle_all([&again]);
-    assert_eq!(shop.handle(&order(0, 0)), Err(Kind::Permanent));
+    assert_eq!(shop.handle(&order(0, 0)), Err(FailureKind::Permanent));
     shop.handle_all(&burst(9)[1..]);
     assert_eq!(shop.flags(), none(), "they are nine");
 }
@@ -233,7 +233,7 @@ fn attempts_that_overlap_agree_and_one_of_a_burst_sees_all_of_it() {
         shop.handle_all(&burst(8));
         // The last two of ten, each of them handed out twice.
         let events = [order(8, 8), order(8, 8), order(9, 9), order(9, 9)];
-        let again = shop.overlap(&events, 0, &World::new(seed));
+        let again = shop.overlap(&events, 0, &VirtualTime::new(seed));
         assert_eq!(again, []);
         let flags = shop.flags();
         // The other may have seen the last one under its customer, and not yet under its address.

@@ -1,7 +1,7 @@
 //! What this service needs of a carrier: someone else's API, told in our words.
 
-use orderflow_consumer::{Failure, Kind};
-use orderflow_contracts::{Address, ShipmentId, Text};
+use onewrite::{Failure, FailureKind};
+use orderflow_events::{Address, ShipmentId, Text};
 
 /// A company that carries parcels, such as DHL or UPS.
 ///
@@ -81,9 +81,9 @@ pub enum CarrierError {
 impl From<CarrierError> for Failure {
     fn from(error: CarrierError) -> Self {
         let kind = match &error {
-            CarrierError::Unavailable(_) => Kind::Transient,
-            CarrierError::NotAdmitted(_) => Kind::Misconfigured,
-            CarrierError::Refused(_) => Kind::Permanent,
+            CarrierError::Unavailable(_) => FailureKind::Transient,
+            CarrierError::NotAdmitted(_) => FailureKind::Misconfigured,
+            CarrierError::Refused(_) => FailureKind::Permanent,
         };
         Self::new(kind, error.to_string())
     }

@@ -14,8 +14,8 @@
 //! An order that is cancelled while it is booking is cancelled at the carrier first. So nobody who is still at work on the
 //! booking can book any more, and what was booked before is found, and voided.
 
-use orderflow_consumer::{Decider, Rejection, Step};
-use orderflow_contracts::{
+use onewrite::{Decider, Rejection, Step};
+use orderflow_events::{
     Address, Event, EventType, OrderCreated, OrderId, Payload, ShipmentCancelled, ShipmentCreated, ShipmentId, Source,
     Text,
 };
@@ -135,7 +135,7 @@ impl Decider for Shipping {
     type State = State;
     type Change = Change;
     type Effect = Effect;
-    type Outcome = Answer;
+    type Reply = Answer;
 
     fn evolve(state: State, change: Change) -> State {
         match (change, state) {
@@ -160,7 +160,7 @@ impl Decider for Shipping {
         }
     }
 
-    fn told(event: &Event) -> Option<Change> {
+    fn change_from(event: &Event) -> Option<Change> {
         match &event.data {
             Payload::ShipmentCreated(created) => Some(Change::Booked { shipment: created.shipment_id.clone() }),
             Payload::ShipmentCancelled(_) => Some(Change::Voided),
@@ -181,7 +181,7 @@ fn on_created(state: &State, created: &OrderCreated) -> Next {
 fn on_paid(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
     Ok(match (state, answer) {
         (State::Unknown, _) => return Err(UNKNOWN),
-        (State::Ready { .. }, _) => Step::record_and_go_on(Change::BookingIntended { shipment: ShipmentId::of(order) }),
+        (State::Ready { .. }, _) => Step::record_intent(Change::BookingIntended { shipment: ShipmentId::of(order) }),
         (State::Booking { .. }, Some(Answer::Booked { shipment, carrier, tracking_number })) => {
             booked(Step::record, order, shipment, carrier, tracking_number)
         }
@@ -206,9 +206,9 @@ fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Resu
             Step::Perform(Effect::Cancel { shipment: shipment.clone() })
         }
         (State::Booking { .. }, Some(Answer::Booked { shipment, carrier, tracking_number })) => {
-            booked(Step::record_and_go_on, order, shipment, carrier, tracking_number)
+            booked(Step::record_intent, order, shipment, carrier, tracking_number)
         }
-        (State::Shipped { .. }, _) => Step::record_and_go_on(Change::VoidIntended),
+        (State::Shipped { .. }, _) => Step::record_intent(Change::VoidIntended),
         (State::Voiding { shipment }, _) => voiding(order, shipment, answer),
         (State::Cancelled, Some(Answer::Booked { .. })) => return Err(booked_after_all()),
         (State::Cancelled | State::Voided, Some(_) | None) => Step::Nothing,

@@ -21,8 +21,8 @@ mod memory;
 
 use std::time::Duration;
 
-use orderflow_consumer::port::Clock;
-use orderflow_contracts::{Address, ShipmentId, Text, Time};
+use onewrite::port::Clock;
+use orderflow_events::{Address, ShipmentId, Text, Time};
 
 pub use conformance::check_conformance;
 pub use dynamo::DynamoRegister;
@@ -232,13 +232,13 @@ impl Behaviour {
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
-    use orderflow_consumer::memory::World;
+    use onewrite::memory::VirtualTime;
 
     use super::*;
 
     #[test]
     fn the_simulation_in_memory_conforms() {
-        let world = World::new(1);
+        let world = VirtualTime::new(1);
         let carrier = Simulation::new(MemoryRegister::default(), &world);
         check_conformance(&carrier, &world).now_or_never().unwrap().unwrap();
     }

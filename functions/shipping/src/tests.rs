@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::FutureExt;
-use orderflow_consumer::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, World, sample};
-use orderflow_consumer::{Delivery, Handle, Handled, Kind, Ledger, Outcome, Process};
-use orderflow_contracts::{
+use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime, sample};
+use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
+use orderflow_events::{
     CancellationReason, Event, OrderCancelled, OrderId, Payload, PaymentId, PaymentProcessed, ShipmentId, Text, Time,
 };
 
 use crate::carrier::{Booking, BookingRequest, Carrier, CarrierError};
 use crate::domain::Shipping;
-use crate::hands::Hands;
+use crate::effects::CarrierEffects;
 use crate::simulation::{Entry, KEY_LIFETIME, MemoryRegister, Register, Simulation};
 
 #[test]
@@ -45,7 +45,7 @@ fn the_attempt_that_wrote_an_intent_asks_nothing_first() {
 #[test]
 fn a_payment_before_the_order_is_known_is_early() {
     let shop = Shop::new();
-    assert_eq!(shop.handle(&paid()), Err(Kind::Transient));
+    assert_eq!(shop.handle(&paid()), Err(FailureKind::Transient));
     shop.deliver_all([created(BERLIN), paid()]);
     assert_eq!(shop.published(), ["ShipmentCreated"]);
 }
@@ -55,7 +55,7 @@ fn failures_that_pass_are_tried_again_until_they_have_passed() {
     let shop = Shop::new();
     shop.deliver_all([created("SIM-UNAVAILABLE-9")]);
     for _ in 0..9 {
-        assert_eq!(shop.handle(&paid()), Err(Kind::Transient));
+        assert_eq!(shop.handle(&paid()), Err(FailureKind::Transient));
     }
     assert_eq!(shop.handle(&paid()), Ok(Handled::Changed));
     assert_eq!((shop.published(), shop.entry().bookings), (vec!["ShipmentCreated"], 1));
@@ -65,8 +65,8 @@ fn failures_that_pass_are_tried_again_until_they_have_passed() {
 fn a_booking_that_the_carrier_refuses_is_permanent_and_the_order_can_still_be_cancelled() {
     let shop = Shop::new();
     shop.deliver_all([created("SIM-REFUSED")]);
-    assert_eq!(shop.handle(&paid()), Err(Kind::Permanent));
-    assert_eq!(shop.handle(&paid()), Err(Kind::Permanent), "after a redrive");
+    assert_eq!(shop.handle(&paid()), Err(FailureKind::Permanent));
+    assert_eq!(shop.handle(&paid()), Err(FailureKind::Permanent), "after a redrive");
     assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
     assert_eq!(shop.handle(&paid()), Ok(Handled::Unchanged));
     assert_eq!((shop.published(), shop.entry().bookings), (vec![], 0));
@@ -93,8 +93,8 @@ fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
 fn a_void_that_the_carrier_refuses_is_permanent() {
     let shop = Shop::new();
     shop.deliver_all([created("SIM-NO-VOID"), paid()]);
-    assert_eq!(shop.handle(&cancelled()), Err(Kind::Permanent));
-    assert_eq!(shop.handle(&cancelled()), Err(Kind::Permanent), "after a redrive");
+    assert_eq!(shop.handle(&cancelled()), Err(FailureKind::Permanent));
+    assert_eq!(shop.handle(&cancelled()), Err(FailureKind::Permanent), "after a redrive");
     assert_eq!(shop.handle(&paid()), Ok(Handled::Duplicate));
     assert_eq!(shop.published(), ["ShipmentCreated"]);
 }
@@ -115,7 +115,8 @@ fn a_shipment_that_was_voided_by_hand_is_found_so() {
 fn what_the_carrier_refuses_is_told_without_the_address() {
     let shop = Shop::new();
     shop.deliver_all([created("SIM-REFUSED")]);
-    let process = Process::<Shipping, _, _, _>::new(Ledger::new(&shop.log, &shop.world), Hands::new(shop.carrier()));
+    let process =
+        Process::<Shipping, _, _, _>::new(Ledger::new(&shop.log, &shop.world), CarrierEffects::new(shop.carrier()));
     let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
     let failure = process.handle(&paid(), &delivery).now_or_never().unwrap().unwrap_err();
     assert_eq!(failure.reason(), "the carrier refuses: it does not deliver there");
@@ -244,7 +245,7 @@ fn attempts_that_overlap_in_any_order_agree() {
         let shop = Shop::new();
         shop.deliver_all([created(postal_code)]);
         let events = [paid(), cancelled(), paid()];
-        let again = shop.overlap(&events, 20, &World::new(seed));
+        let again = shop.overlap(&events, 20, &VirtualTime::new(seed));
         shop.world.pass(KEY_LIFETIME);
         shop.deliver_all(again);
         shop.check_parcels();
@@ -283,7 +284,7 @@ impl<T: Carrier> Carrier for Paced<'_, T> {
 
 /// The service's table, the carrier, and the world around them.
 struct Shop {
-    world: World,
+    world: VirtualTime,
     log: MemoryLog,
     register: MemoryRegister,
 }
@@ -291,10 +292,10 @@ struct Shop {
 impl Shop {
     fn new() -> Self {
         let (log, register) = (MemoryLog::default(), MemoryRegister::default());
-        Self { world: World::new(7), log, register }
+        Self { world: VirtualTime::new(7), log, register }
     }
 
-    fn carrier(&self) -> Simulation<&MemoryRegister, &World> {
+    fn carrier(&self) -> Simulation<&MemoryRegister, &VirtualTime> {
         Simulation::new(&self.register, &self.world)
     }
 
@@ -317,10 +318,10 @@ impl Bench for Shop {
         &self.log
     }
 
-    async fn attempt(&self, event: &Event, pace: &Pace) -> Outcome<Handled> {
+    async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let hands = Hands::new(Paced { port: self.carrier(), pace });
-        let process = Process::<Shipping, _, _, _>::new(ledger, hands);
+        let effects = CarrierEffects::new(Paced { port: self.carrier(), pace });
+        let process = Process::<Shipping, _, _, _>::new(ledger, effects);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use orderflow_contracts::{OrderId, PaymentId, ShipmentId, Time};
+use orderflow_events::{OrderId, PaymentId, ShipmentId, Time};
 use orderflow_tests::Service;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orderflow_contracts::{OrderId, PaymentId, ShipmentId};
+use orderflow_events::{OrderId, PaymentId, ShipmentId};
 use orderflow_tests::Service;
 use serde_json::Value;
 

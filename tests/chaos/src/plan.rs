@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use fastrand::Rng;
-use orderflow_contracts::Time;
+use orderflow_events::Time;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -221,7 +221,7 @@ pub(crate) fn pick<'a, T>(rng: &mut Rng, choices: &'a [(u32, T)]) -> &'a T {
 
 #[cfg(test)]
 mod tests {
-    use orderflow_contracts::Event;
+    use orderflow_events::Event;
 
     use super::*;
 

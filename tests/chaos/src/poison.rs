@@ -105,7 +105,7 @@ pub(crate) fn stranger(order: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use orderflow_contracts::Event;
+    use orderflow_events::Event;
 
     use super::*;
 

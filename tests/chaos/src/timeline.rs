@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use orderflow_contracts::{OrderId, PaymentId, ShipmentId, Time};
+use orderflow_events::{OrderId, PaymentId, ShipmentId, Time};
 
 use crate::books::{Books, Row};
 

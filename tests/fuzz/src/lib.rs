@@ -9,11 +9,11 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use futures::executor::block_on;
 use lambda_http::http::{HeaderMap, HeaderValue, Request as Builder, header};
 use lambda_http::{Body, RequestExt};
-use orderflow_consumer::config::QueueSettings;
-use orderflow_consumer::memory::{MemoryLog, MemoryQueue, World};
-use orderflow_consumer::port::Clock;
-use orderflow_consumer::{Batch, Delivery, Failure, Handle, Handled, Ledger};
-use orderflow_contracts::{DecodeError, Envelope, Event, EventType, OrderCreated, Payload, parse};
+use onewrite::config::QueueSettings;
+use onewrite::memory::{MemoryLog, MemoryQueue, VirtualTime};
+use onewrite::port::Clock;
+use onewrite::{Batch, Delivery, Failure, Handle, Handled, Ledger};
+use orderflow_events::{DecodeError, Envelope, Event, EventType, OrderCreated, Payload, parse};
 use orderflow_orders::OrdersApi;
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ pub fn notification(text: &str) -> bool {
 
 /// Sends the body through a batch. Answers what was handled, or why it was parked.
 fn deliver(body: &str) -> Result<(Event, String), String> {
-    let (seen, queue, world) = (Rc::default(), MemoryQueue::default(), World::new(1));
+    let (seen, queue, world) = (Rc::default(), MemoryQueue::default(), VirtualTime::new(1));
     let settings = QueueSettings {
         queue_url: String::new(),
         dead_letter_queue_url: String::new(),
@@ -131,7 +131,7 @@ fn deliver(body: &str) -> Result<(Event, String), String> {
 struct Seen(Rc<RefCell<Option<(Event, String)>>>);
 
 impl Handle for Seen {
-    type Fact = Event;
+    type Incoming = Event;
 
     fn consumes(&self, _: &Event) -> bool {
         true
@@ -159,7 +159,7 @@ pub fn http_body(bytes: &[u8]) -> bool {
     let (Ok(media_type), Ok(key)) = (HeaderValue::from_bytes(media_type), HeaderValue::from_bytes(key)) else {
         return false;
     };
-    let shop = Shop { log: MemoryLog::default(), world: World::new(1), media_type, key };
+    let shop = Shop { log: MemoryLog::default(), world: VirtualTime::new(1), media_type, key };
     let (status, headers, told) = shop.place(body.to_vec());
     if status != 201 {
         assert!(matches!(status, 400 | 413 | 415 | 422), "{status} {told}");
@@ -190,7 +190,7 @@ pub fn http_body(bytes: &[u8]) -> bool {
 /// The orders' API in memory, and the headers that are sent to it.
 struct Shop {
     log: MemoryLog,
-    world: World,
+    world: VirtualTime,
     media_type: HeaderValue,
     key: HeaderValue,
 }

@@ -5,9 +5,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
-use orderflow_consumer::memory::MemoryLog;
-use orderflow_consumer::{Adjustment, Row};
-use orderflow_contracts::{OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine, Time};
+use onewrite::memory::MemoryLog;
+use onewrite::{CounterUpdate, Row};
+use orderflow_events::{OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine, Time};
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
 use orderflow_payment::provider::{ProviderError, Verdict};
 use orderflow_payment::simulation::{Books, Entry as BooksEntry, MemoryBooks};
@@ -180,7 +180,7 @@ impl Audit {
     }
 
     /// A row was added.
-    pub fn appended(&self, table: &Table, order: &OrderId, row: &Row, adjustments: &[Adjustment]) {
+    pub fn appended(&self, table: &Table, order: &OrderId, row: &Row, updates: &[CounterUpdate]) {
         for event in &row.events {
             let known = self.committed.borrow_mut().insert(event.context.id.to_string(), order.clone());
             if known.is_some() {
@@ -189,13 +189,13 @@ impl Audit {
         }
         match table.service {
             Service::Orders if row.version == 1 => self.met(order),
-            Service::Inventory => self.moved(order, row, adjustments, &table.log),
+            Service::Inventory => self.moved(order, row, updates, &table.log),
             _ => {}
         }
     }
 
     /// Goods have moved: those that a row tells of, and only those.
-    fn moved(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment], log: &MemoryLog) {
+    fn moved(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate], log: &MemoryLog) {
         let mut holdings = self.holdings.borrow_mut();
         let mut shelves = self.shelves.borrow_mut();
         let mut moves = |line: &StockLine, on_hand: i64, reserved: i64| {
@@ -219,7 +219,7 @@ impl Audit {
             (Some(Payload::InventoryReleased(_)), None) => {
                 self.violate(Some(order), "goods were released that nobody held");
             }
-            (None, Some(holding)) if !adjustments.is_empty() => {
+            (None, Some(holding)) if !updates.is_empty() => {
                 if holding.has_left {
                     self.violate(Some(order), "goods left twice for one order");
                 }
@@ -228,8 +228,8 @@ impl Audit {
             }
             _ => {}
         }
-        for adjustment in adjustments {
-            if let Ok(sku) = Sku::new(&*adjustment.key) {
+        for update in updates {
+            if let Ok(sku) = Sku::new(&*update.key) {
                 self.check_shelf(Some(order), &sku, shelves.get(&sku), log);
             }
         }

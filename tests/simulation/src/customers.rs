@@ -6,7 +6,7 @@ use std::rc::Rc;
 use fastrand::Rng;
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
-use orderflow_contracts::{EventId, OrderId};
+use orderflow_events::{EventId, OrderId};
 use serde_json::{Value, json};
 
 use crate::audit::Promise;

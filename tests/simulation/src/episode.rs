@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use orderflow_consumer::Attribute;
-use orderflow_contracts::{OrderId, Time};
+use onewrite::Attribute;
+use orderflow_events::{OrderId, Time};
 
 use crate::audit::Violation;
 use crate::customers::{self, Script};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use orderflow_contracts::Time;
+use orderflow_events::Time;
 use slab::Slab;
 
 /// Runs tasks in an order that depends on nothing but what they do: the same tasks run in the same way every time.

@@ -272,7 +272,7 @@ impl Faults {
         *self.counts.borrow()
     }
 
-    /// Chance, for the circumstances of a fault.
+    /// Random, for the circumstances of a fault.
     pub fn below(&self, bound: u64) -> u64 {
         self.rng.borrow_mut().u64(0..bound.max(1))
     }

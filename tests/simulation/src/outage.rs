@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orderflow_contracts::Time;
+use orderflow_events::Time;
 
 use crate::faults::{Faults, Kind};
 

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use orderflow_consumer::memory::{MemoryLeases, MemoryLog, MemoryQueue};
-use orderflow_consumer::port::{Acquired, Appended, DeadLetters, Leases, Log, Visibility};
-use orderflow_consumer::{Adjustment, Failure, Letter, Outcome, Row};
-use orderflow_contracts::{Email, Money, OrderId, PaymentId, RefundId, ShipmentId, Sku, Time};
+use onewrite::memory::{MemoryLeases, MemoryLog, MemoryQueue};
+use onewrite::port::{Acquired, Appended, DeadLetters, Leases, Log, Visibility};
+use onewrite::{CounterUpdate, DeadLetter, Failure, Result, Row};
+use orderflow_events::{Email, Money, OrderId, PaymentId, RefundId, ShipmentId, Sku, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::memory::MemoryJournal;
 use orderflow_journal::{Entry as JournalEntry, JournalStore};
@@ -43,7 +43,7 @@ pub struct Table {
 }
 
 impl Log for Table {
-    async fn read(&self, order: &OrderId) -> Outcome<Vec<Row>> {
+    async fn read(&self, order: &OrderId) -> Result<Vec<Row>> {
         let (log, order) = (Rc::clone(&self.log), order.clone());
         let mut rows = flatten(self.site.call("table", "read", move || async move { log.read(&order).await }).await)?;
         if self.site.world.lacks(Sabotage::HandledCheck) {
@@ -54,25 +54,25 @@ impl Log for Table {
         Ok(rows)
     }
 
-    async fn append(&self, order: &OrderId, row: &Row, adjustments: &[Adjustment]) -> Outcome<Appended> {
+    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
         let world = &self.site.world;
-        if !adjustments.is_empty() && world.faults.strikes(Kind::Conflict) {
+        if !updates.is_empty() && world.faults.strikes(Kind::Conflict) {
             return Ok(Appended::Conflict);
         }
         if row.open && world.lacks(Sabotage::Intent) {
             return Ok(Appended::Done);
         }
-        let (table, order, mut row, adjustments) = (self.clone(), order.clone(), row.clone(), adjustments.to_vec());
+        let (table, order, mut row, updates) = (self.clone(), order.clone(), row.clone(), updates.to_vec());
         let effect = move || async move {
             let world = &table.site.world;
-            let mut appended = table.log.append(&order, &row, &adjustments).await;
+            let mut appended = table.log.append(&order, &row, &updates).await;
             while world.lacks(Sabotage::CommitCondition) && appended == Ok(Appended::LostRace) {
                 row.version += 1;
-                appended = table.log.append(&order, &row, &adjustments).await;
+                appended = table.log.append(&order, &row, &updates).await;
             }
             world.story.tell_of(order.as_str(), &table.site, || told(&row, &appended));
             if appended == Ok(Appended::Done) {
-                world.audit.appended(&table, &order, &row, &adjustments);
+                world.audit.appended(&table, &order, &row, &updates);
                 if let Some(stream) = &table.stream {
                     stream.inserted(&order, &row);
                 }
@@ -83,7 +83,7 @@ impl Log for Table {
     }
 }
 
-fn told(row: &Row, appended: &Outcome<Appended>) -> String {
+fn told(row: &Row, appended: &Result<Appended>) -> String {
     let events: Vec<&str> = row.events.iter().map(|event| event.kind().as_str()).collect();
     let change = row.change.as_ref().map(|change| match change {
         serde_json::Value::Object(fields) => fields.keys().next().cloned().unwrap_or_default(),
@@ -97,12 +97,12 @@ fn told(row: &Row, appended: &Outcome<Appended>) -> String {
 }
 
 impl StockStore for Table {
-    async fn get(&self, sku: &Sku) -> Outcome<Option<Stock>> {
+    async fn get(&self, sku: &Sku) -> Result<Option<Stock>> {
         let (log, sku) = (Rc::clone(&self.log), sku.clone());
         flatten(self.site.call("table", "get stock", move || async move { (&*log).get(&sku).await }).await)
     }
 
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Outcome<Counted> {
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted> {
         let (table, sku) = (self.clone(), sku.clone());
         let effect = move || async move {
             let counted = (&*table.log).count(&sku, stock, since).await;
@@ -125,14 +125,14 @@ pub struct QueuePort {
 }
 
 impl Visibility for QueuePort {
-    async fn set(&self, changes: &[(String, u32)]) -> Outcome<()> {
+    async fn set(&self, changes: &[(String, u32)]) -> Result<()> {
         let (queues, changes) = (self.queues.clone(), changes.to_vec());
         flatten(self.site.call("queue", "set visibility", move || async move { queues.set(&changes).await }).await)
     }
 }
 
 impl DeadLetters for QueuePort {
-    async fn park(&self, letter: &Letter) -> Outcome<()> {
+    async fn park(&self, letter: &DeadLetter) -> Result<()> {
         let (site, queues, mut letter) = (self.site.clone(), self.queues.clone(), letter.clone());
         if site.world.lacks(Sabotage::ParkedId) {
             letter.deduplication = Some(letter.body.clone());
@@ -159,7 +159,7 @@ pub struct RelayLetters {
 }
 
 impl DeadLetters for RelayLetters {
-    async fn park(&self, letter: &Letter) -> Outcome<()> {
+    async fn park(&self, letter: &DeadLetter) -> Result<()> {
         let (letters, letter) = (Rc::clone(&self.letters), letter.clone());
         flatten(self.site.call("queue", "park", move || async move { letters.park(&letter).await }).await)
     }
@@ -175,7 +175,7 @@ pub struct TopicPort {
 }
 
 impl Topic for TopicPort {
-    async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
         let world = &self.site.world;
         let mut refusals = Vec::new();
         let mut taken = Vec::new();
@@ -217,7 +217,7 @@ pub struct LeaseTable {
 }
 
 impl Leases for LeaseTable {
-    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Outcome<Acquired> {
+    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired> {
         let (table, key, owner) = (self.clone(), key.to_owned(), owner.to_owned());
         let effect = move || async move {
             let acquired = table.leases.acquire(&key, &owner, now, until).await;
@@ -229,7 +229,7 @@ impl Leases for LeaseTable {
         flatten(self.site.call("table", "acquire", effect).await)
     }
 
-    async fn complete(&self, key: &str, owner: &str) -> Outcome<bool> {
+    async fn complete(&self, key: &str, owner: &str) -> Result<bool> {
         let (table, key, owner) = (self.clone(), key.to_owned(), owner.to_owned());
         let effect = move || async move {
             table.site.world.audit.lease_completed(&key, &owner);
@@ -239,7 +239,7 @@ impl Leases for LeaseTable {
         flatten(self.site.call("table", "complete", effect).await)
     }
 
-    async fn release(&self, key: &str, owner: &str) -> Outcome<()> {
+    async fn release(&self, key: &str, owner: &str) -> Result<()> {
         let (table, key, owner) = (self.clone(), key.to_owned(), owner.to_owned());
         let effect = move || async move {
             table.site.world.audit.lease_released(&key, &owner);
@@ -404,7 +404,7 @@ impl Carrier for CarrierPort {
 #[derive(Clone)]
 pub struct TrueTime(Site);
 
-impl orderflow_consumer::port::Clock for TrueTime {
+impl onewrite::port::Clock for TrueTime {
     fn now(&self) -> Time {
         self.0.world.executor.now()
     }
@@ -444,7 +444,7 @@ pub struct JournalTable {
 }
 
 impl JournalStore for JournalTable {
-    async fn append(&self, entry: JournalEntry) -> Outcome<orderflow_journal::Appended> {
+    async fn append(&self, entry: JournalEntry) -> Result<orderflow_journal::Appended> {
         let journal = Rc::clone(&self.journal);
         flatten(self.site.call("journal", "append", move || async move { journal.append(entry).await }).await)
     }
@@ -462,13 +462,13 @@ pub struct SightingsTable {
 }
 
 impl Sightings for SightingsTable {
-    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Outcome<()> {
+    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Result<()> {
         let (sightings, whose, order) = (Rc::clone(&self.sightings), whose.clone(), order.clone());
         let effect = move || async move { sightings.record(&whose, &order, at).await };
         flatten(self.site.call("table", "record sighting", effect).await)
     }
 
-    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Outcome<u32> {
+    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Result<u32> {
         let (sightings, whose) = (Rc::clone(&self.sightings), whose.clone());
         let effect = move || async move { sightings.count(&whose, around, within).await };
         flatten(self.site.call("table", "count sightings", effect).await)

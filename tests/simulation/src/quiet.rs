@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use futures::FutureExt;
-use orderflow_consumer::memory::MemoryLog;
-use orderflow_consumer::port::Log;
-use orderflow_consumer::{Decider, Ledger};
-use orderflow_contracts::{OrderId, PaymentId, ShipmentId};
+use onewrite::memory::MemoryLog;
+use onewrite::port::Log;
+use onewrite::{Decider, Ledger};
+use orderflow_events::{OrderId, PaymentId, ShipmentId};
 use orderflow_inventory::{Inventory, Reservation};
 use orderflow_orders::{Known, Order, Orders, Status};
 use orderflow_payment::simulation::Books;

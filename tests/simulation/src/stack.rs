@@ -8,11 +8,11 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures::channel::oneshot;
 use futures::future::{Either, LocalBoxFuture, select};
 use lambda_http::{Body, Request, Response};
-use orderflow_consumer::config::QueueSettings;
-use orderflow_consumer::memory::{MemoryLeases, MemoryLog, MemoryQueue};
-use orderflow_consumer::port::{Chance, Clock, DeadLetters, Visibility};
-use orderflow_consumer::{Batch, Decider, Effects, Handle, Ledger, NoEffects, Outcome, Process};
-use orderflow_contracts::{EventType, Time};
+use onewrite::config::QueueSettings;
+use onewrite::memory::{MemoryLeases, MemoryLog, MemoryQueue};
+use onewrite::port::{Clock, DeadLetters, Random, Visibility};
+use onewrite::{Batch, Decider, Effects, Handle, Ledger, NoEffects, Process, Result};
+use orderflow_events::{EventType, Time};
 use orderflow_inventory::{AVAILABLE, Inventory, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
 use orderflow_journal::memory::MemoryJournal;
@@ -20,13 +20,13 @@ use orderflow_notification::domain::Notification;
 use orderflow_notification::messenger::Messenger;
 use orderflow_orders::{Orders, OrdersApi};
 use orderflow_payment::domain::Payment;
-use orderflow_payment::hands::Hands as PaymentHands;
+use orderflow_payment::effects::ProviderEffects;
 use orderflow_payment::simulation::MemoryBooks;
 use orderflow_relay::{Relay, Topic};
 use orderflow_screening::domain::Screening;
-use orderflow_screening::sightings::{Hands as ScreeningHands, MemorySightings};
+use orderflow_screening::sightings::{MemorySightings, SightingEffects};
 use orderflow_shipping::domain::Shipping;
-use orderflow_shipping::hands::Hands as ShippingHands;
+use orderflow_shipping::effects::CarrierEffects;
 use orderflow_shipping::simulation::MemoryRegister;
 
 use crate::audit::Service;
@@ -112,7 +112,7 @@ pub struct Tables {
 
 struct Consuming<H, Q, W>(Batch<H, Q, W>);
 
-impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Consumer for Consuming<H, Q, W> {
+impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Consumer for Consuming<H, Q, W> {
     fn run(&self, event: SqsEvent, deadline: Time) -> LocalBoxFuture<'_, SqsBatchResponse> {
         Box::pin(self.0.run(event, deadline))
     }
@@ -120,8 +120,8 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Chance> Consumer for Con
 
 struct Relaying<T, D, W>(Relay<T, D, W>);
 
-impl<T: Topic, D: DeadLetters, W: Clock + Chance> StreamConsumer for Relaying<T, D, W> {
-    fn run(&self, event: StreamEvent, deadline: Time) -> LocalBoxFuture<'_, Outcome<()>> {
+impl<T: Topic, D: DeadLetters, W: Clock + Random> StreamConsumer for Relaying<T, D, W> {
+    fn run(&self, event: StreamEvent, deadline: Time) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(self.0.run(event, deadline))
     }
 }
@@ -174,7 +174,7 @@ impl Stack {
                 let site = Site::new(world, payment.name);
                 let provider = Provider { site: site.clone(), books: Rc::clone(&tables.books) };
                 let table = table(&site, Service::Payment, &tables.payment, Some(2));
-                payment.line::<Payment, _>(&site, table, PaymentHands::new(provider), 4)
+                payment.line::<Payment, _>(&site, table, ProviderEffects::new(provider), 4)
             },
             {
                 let site = Site::new(world, shipping.name);
@@ -184,13 +184,13 @@ impl Stack {
                     books: Rc::clone(&tables.books),
                 };
                 let table = table(&site, Service::Shipping, &tables.shipping, Some(3));
-                shipping.line::<Shipping, _>(&site, table, ShippingHands::new(carrier), 4)
+                shipping.line::<Shipping, _>(&site, table, CarrierEffects::new(carrier), 4)
             },
             {
                 let site = Site::new(world, screening.name);
                 let sightings = SightingsTable { site: site.clone(), sightings: Rc::clone(&tables.sightings) };
                 let table = table(&site, Service::Screening, &tables.screening, Some(4));
-                screening.line::<Screening, _>(&site, table, ScreeningHands::new(sightings), 4)
+                screening.line::<Screening, _>(&site, table, SightingEffects::new(sightings), 4)
             },
             {
                 let site = Site::new(world, notification.name);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::Write;
 
-use orderflow_contracts::{OrderId, Time};
+use orderflow_events::{OrderId, Time};
 
 use crate::world::Site;
 

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use orderflow_consumer::port::{Chance, Clock};
-use orderflow_consumer::{Failure, Outcome};
-use orderflow_contracts::Time;
+use onewrite::port::{Clock, Random};
+use onewrite::{Failure, Result};
+use orderflow_events::Time;
 
 use crate::audit::Audit;
 use crate::executor::Executor;
@@ -265,7 +265,7 @@ impl From<Lost> for Failure {
 /// # Errors
 ///
 /// No answer came back, or it is a failure.
-pub fn flatten<T>(answer: Result<Outcome<T>, Lost>) -> Outcome<T> {
+pub fn flatten<T>(answer: Result<Result<T>, Lost>) -> Result<T> {
     answer.map_err(Failure::from)?
 }
 
@@ -279,7 +279,7 @@ impl Clock for Site {
     }
 }
 
-impl Chance for Site {
+impl Random for Site {
     fn fill(&self, bytes: &mut [u8]) {
         self.world.chance.borrow_mut().fill(bytes);
     }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use orderflow_consumer::Decider;
-use orderflow_contracts::{EventType, OrderId};
+use onewrite::Decider;
+use orderflow_events::{EventType, OrderId};
 use orderflow_inventory::Inventory;
 use orderflow_notification::domain::Notification;
 use orderflow_orders::Orders;

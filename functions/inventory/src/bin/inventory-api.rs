@@ -1,8 +1,8 @@
 //! The HTTP API of the inventory service.
 
-use orderflow_consumer::aws::{System, sdk_config};
-use orderflow_consumer::config::Environment;
-use orderflow_consumer::telemetry;
+use onewrite::aws::{System, sdk_config};
+use onewrite::config::Environment;
+use onewrite::telemetry;
 use orderflow_inventory::{DynamoStock, InventoryApi};
 
 #[tokio::main(flavor = "current_thread")]

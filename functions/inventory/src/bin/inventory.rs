@@ -1,8 +1,8 @@
 //! The queue consumer of the inventory service.
 
-use orderflow_consumer::aws::{DynamoLog, System, consume, sdk_config};
-use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::{Ledger, NoEffects, Process, telemetry};
+use onewrite::aws::{DynamoLog, System, consume, sdk_config};
+use onewrite::config::{Environment, QueueSettings};
+use onewrite::{Ledger, NoEffects, Process, telemetry};
 use orderflow_inventory::Inventory;
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,8 +1,8 @@
 //! The queue consumer of the journal.
 
-use orderflow_consumer::aws::{System, consume, sdk_config};
-use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::telemetry;
+use onewrite::aws::{System, consume, sdk_config};
+use onewrite::config::{Environment, QueueSettings};
+use onewrite::telemetry;
 use orderflow_journal::{DynamoJournal, Journal};
 
 #[tokio::main(flavor = "current_thread")]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use orderflow_consumer::config::QueueSettings;
-use orderflow_consumer::memory::{MemoryQueue, World};
-use orderflow_consumer::{Attribute, Batch};
+use onewrite::config::QueueSettings;
+use onewrite::memory::{MemoryQueue, VirtualTime};
+use onewrite::{Attribute, Batch};
 use serde_json::{Value, json};
 
 use super::*;
@@ -27,7 +27,7 @@ struct Service {
 impl Service {
     /// Delivers messages of one group, and answers how many of them come again.
     async fn deliver(&self, bodies: &[&str]) -> usize {
-        let world = World::new(1);
+        let world = VirtualTime::new(1);
         let settings = QueueSettings {
             queue_url: "queue".to_owned(),
             dead_letter_queue_url: "dlq".to_owned(),
@@ -116,7 +116,7 @@ async fn an_event_that_comes_again_is_kept_once() {
 
 #[tokio::test]
 async fn a_duplicate_is_said_to_be_one() {
-    let (world, store) = (World::new(1), MemoryJournal::default());
+    let (world, store) = (VirtualTime::new(1), MemoryJournal::default());
     let journal = Journal::new(&store, &world);
     let event = Envelope::from_value(&serde_json::from_str(UNKNOWN).unwrap()).unwrap();
     let delivery = Delivery { text: UNKNOWN, deadline: world.now() };

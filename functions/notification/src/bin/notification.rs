@@ -1,8 +1,8 @@
 //! The queue consumer of notification.
 
-use orderflow_consumer::aws::{DynamoLeases, DynamoLog, System, consume, sdk_config, without_retries};
-use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::{Ledger, Process, telemetry};
+use onewrite::aws::{DynamoLeases, DynamoLog, System, consume, sdk_config, without_retries};
+use onewrite::config::{Environment, QueueSettings};
+use onewrite::{Ledger, Process, telemetry};
 use orderflow_notification::aws::{SesMailer, SnsSms};
 use orderflow_notification::domain::Notification;
 use orderflow_notification::messenger::Messenger;

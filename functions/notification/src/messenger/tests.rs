@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use orderflow_consumer::memory::{MemoryLeases, MemoryLog, World};
-use orderflow_consumer::port::Acquired;
-use orderflow_consumer::{Handle, Handled, Ledger, Process};
-use orderflow_contracts::{Event, EventType};
+use onewrite::memory::{MemoryLeases, MemoryLog, VirtualTime};
+use onewrite::port::Acquired;
+use onewrite::{Handle, Handled, Ledger, Process};
+use orderflow_events::{Event, EventType};
 
 use super::*;
 use crate::fixture::{consumed, contact, created, created_with_phone, event, inventory_reserved};
@@ -19,7 +19,7 @@ const INVOCATION: Duration = Duration::from_secs(10);
 
 /// Notification on ports in memory.
 struct Service {
-    world: World,
+    world: VirtualTime,
     log: MemoryLog,
     leases: FragileLeases,
     mailer: MemoryMailer,
@@ -35,11 +35,11 @@ struct FragileLeases {
 }
 
 impl Leases for FragileLeases {
-    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Outcome<Acquired> {
+    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired> {
         self.leases.acquire(key, owner, now, until).await
     }
 
-    async fn complete(&self, key: &str, owner: &str) -> Outcome<bool> {
+    async fn complete(&self, key: &str, owner: &str) -> Result<bool> {
         if self.hangs.get() {
             std::future::pending::<()>().await;
         }
@@ -49,7 +49,7 @@ impl Leases for FragileLeases {
         self.leases.complete(key, owner).await
     }
 
-    async fn release(&self, key: &str, owner: &str) -> Outcome<()> {
+    async fn release(&self, key: &str, owner: &str) -> Result<()> {
         self.leases.release(key, owner).await
     }
 }
@@ -57,7 +57,7 @@ impl Leases for FragileLeases {
 impl Service {
     fn new() -> Self {
         Self {
-            world: World::new(1),
+            world: VirtualTime::new(1),
             log: MemoryLog::default(),
             leases: FragileLeases::default(),
             mailer: MemoryMailer::default(),
@@ -65,7 +65,7 @@ impl Service {
         }
     }
 
-    async fn handle(&self, event: &Event) -> Outcome<Handled> {
+    async fn handle(&self, event: &Event) -> Result<Handled> {
         let messenger = Messenger::new(&self.mailer, &self.sms, &self.leases, &self.world);
         let process = Process::<Notification, _, _, _>::new(Ledger::new(&self.log, &self.world), messenger);
         let delivery = Delivery { text: "", deadline: self.world.now().after(INVOCATION) };
@@ -132,10 +132,10 @@ async fn a_second_creation_is_refused_and_not_told() {
     let (first, mut second) = (created(), created());
     second.context.id = event(EventType::PaymentFailed).context.id;
     service.handle(&first).await.unwrap();
-    assert_eq!(service.handle(&second).await.unwrap_err().kind(), Kind::Permanent);
+    assert_eq!(service.handle(&second).await.unwrap_err().kind(), FailureKind::Permanent);
     service.assert_sent(1, 1);
     service.handle(&event(EventType::OrderCancelled)).await.unwrap();
-    assert_eq!(service.handle(&second).await.unwrap_err().kind(), Kind::Permanent);
+    assert_eq!(service.handle(&second).await.unwrap_err().kind(), FailureKind::Permanent);
     service.assert_sent(2, 2);
 }
 
@@ -158,7 +158,7 @@ async fn a_success_that_could_not_be_told_before_the_cancellation_is_not_told_af
     let paid = event(EventType::PaymentProcessed);
     service.mailer.fail_next(MailError::Paused);
     service.sms.fail_next(SmsError::Other(Failure::transient("down")));
-    assert_eq!(service.handle(&paid).await.unwrap_err().kind(), Kind::Misconfigured);
+    assert_eq!(service.handle(&paid).await.unwrap_err().kind(), FailureKind::Misconfigured);
     service.handle(&event(EventType::OrderCancelled)).await.unwrap();
     assert_eq!(service.handle(&paid).await, Ok(Handled::Unchanged));
     let subjects = ["Thank you for your order ord_1", "Your order ord_1 is cancelled"];
@@ -181,7 +181,7 @@ async fn a_crash_between_sending_and_recording_repeats_the_message_once_after_th
 
         // The dead attempt may still be at work for all that others know.
         let failure = service.handle(&opening).await.unwrap_err();
-        assert_eq!(failure.kind(), Kind::Transient);
+        assert_eq!(failure.kind(), FailureKind::Transient);
         service.assert_sent(before + 1, before + 1);
 
         service.world.pass(INVOCATION);
@@ -211,7 +211,7 @@ async fn a_channel_that_fails_neither_stops_nor_repeats_the_other() {
     let service = Service::new();
     service.mailer.fail_next(MailError::Paused);
     let failure = service.handle(&created()).await.unwrap_err();
-    assert_eq!(failure, Failure::new(Kind::Misconfigured, "email: sending is paused"));
+    assert_eq!(failure, Failure::new(FailureKind::Misconfigured, "email: sending is paused"));
     service.assert_sent(0, 1);
     service.world.pass(INVOCATION);
     service.handle(&created()).await.unwrap();
@@ -238,7 +238,7 @@ async fn what_may_pass_is_tried_again_even_if_the_other_channel_failed_for_ever(
     );
     service.world.pass(INVOCATION);
     service.sms.fail_next(SmsError::Refused("InvalidParameter".to_owned()));
-    assert_eq!(service.handle(&created()).await.unwrap_err().kind(), Kind::Permanent);
+    assert_eq!(service.handle(&created()).await.unwrap_err().kind(), FailureKind::Permanent);
     service.assert_sent(1, 0);
 }
 
@@ -256,10 +256,10 @@ async fn a_customer_without_a_number_of_e164_gets_mails_only() {
 fn the_worse_of_two_failures_counts_and_both_are_told() {
     let failed = |kind| Err(Failure::new(kind, "x"));
     for (one, other, kind) in [
-        (Kind::Permanent, Kind::Permanent, Kind::Permanent),
-        (Kind::Permanent, Kind::Transient, Kind::Transient),
-        (Kind::Transient, Kind::Misconfigured, Kind::Misconfigured),
-        (Kind::Misconfigured, Kind::Permanent, Kind::Misconfigured),
+        (FailureKind::Permanent, FailureKind::Permanent, FailureKind::Permanent),
+        (FailureKind::Permanent, FailureKind::Transient, FailureKind::Transient),
+        (FailureKind::Transient, FailureKind::Misconfigured, FailureKind::Misconfigured),
+        (FailureKind::Misconfigured, FailureKind::Permanent, FailureKind::Misconfigured),
     ] {
         assert_eq!(both(failed(one), failed(other)), Err(Failure::new(kind, "x; x")));
         assert_eq!(both(failed(other), failed(one)), Err(Failure::new(kind, "x; x")));

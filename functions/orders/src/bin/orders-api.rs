@@ -1,8 +1,8 @@
 //! The HTTP API of the orders service.
 
-use orderflow_consumer::aws::{DynamoLog, System, sdk_config};
-use orderflow_consumer::config::Environment;
-use orderflow_consumer::{Ledger, telemetry};
+use onewrite::aws::{DynamoLog, System, sdk_config};
+use onewrite::config::Environment;
+use onewrite::{Ledger, telemetry};
 use orderflow_orders::OrdersApi;
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,10 +1,10 @@
 //! The queue consumer of the payment service.
 
-use orderflow_consumer::aws::{DynamoLog, System, consume, sdk_config};
-use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::{Ledger, Process, telemetry};
+use onewrite::aws::{DynamoLog, System, consume, sdk_config};
+use onewrite::config::{Environment, QueueSettings};
+use onewrite::{Ledger, Process, telemetry};
 use orderflow_payment::domain::Payment;
-use orderflow_payment::hands::Hands;
+use orderflow_payment::effects::ProviderEffects;
 use orderflow_payment::simulation::{DynamoBooks, Simulation};
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,6 +20,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
     let provider = Simulation::new(DynamoBooks::new(dynamo.clone(), provider_table), System);
     let ledger = Ledger::new(DynamoLog::new(dynamo, table), System);
-    let process = Process::<Payment, _, _, _>::new(ledger, Hands::new(provider));
+    let process = Process::<Payment, _, _, _>::new(ledger, ProviderEffects::new(provider));
     consume(queue, process, &aws).await
 }

@@ -1,6 +1,6 @@
-use orderflow_consumer::Step;
-use orderflow_consumer::memory::sample::{self, event};
-use orderflow_contracts::{CancellationReason, InventoryReserved, OrderCancelled};
+use onewrite::Step;
+use onewrite::memory::sample::{self, event};
+use orderflow_events::{CancellationReason, InventoryReserved, OrderCancelled};
 use serde_json::json;
 
 use super::*;
@@ -52,7 +52,7 @@ fn inventory_reserved() {
         reserved(),
         [
             (UNKNOWN, same(Err(UNKNOWN_ORDER))),
-            (&due(), same(Ok(Step::record_and_go_on(intent())))),
+            (&due(), same(Ok(Step::record_intent(intent())))),
             (&charging(), [charge(), done(Step::record), decline(), cancel(), charge()].map(Ok)),
             (&paid(), same(nothing())),
             (&refunding(), same(nothing())),
@@ -73,7 +73,7 @@ fn order_cancelled() {
         [
             (UNKNOWN, same(Ok(cancel()))),
             (&due(), same(Ok(cancel()))),
-            (&charging(), [ask(), done(Step::record_and_go_on), decline(), cancel(), ask()].map(Ok)),
+            (&charging(), [ask(), done(Step::record_intent), decline(), cancel(), ask()].map(Ok)),
             (&paid(), same(Ok(go_on_to_refund()))),
             (&refunding(), [refund(), refund(), refund(), refund(), give_back()].map(Ok)),
             (&failed(), [nothing(), charged_after_all(), nothing(), nothing(), nothing()]),
@@ -132,9 +132,9 @@ fn the_states_are_what_the_changes_made_of_them() {
 fn what_is_published_tells_the_change() {
     for step in [done(Step::record), decline(), give_back()] {
         let Step::Commit(mut commit) = step else { panic!("no commit") };
-        assert_eq!(Payment::told(&event(commit.events.remove(0))), commit.change);
+        assert_eq!(Payment::change_from(&event(commit.events.remove(0))), commit.change);
     }
-    assert_eq!(Payment::told(&event(created())), None);
+    assert_eq!(Payment::change_from(&event(created())), None);
 }
 
 /// Rows are never changed, so every later build has to read them like this.
@@ -235,7 +235,7 @@ fn decline() -> Next {
 }
 
 fn go_on_to_refund() -> Next {
-    Step::record_and_go_on(refund_intent())
+    Step::record_intent(refund_intent())
 }
 
 fn give_back() -> Next {

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use orderflow_consumer::memory::World;
-use orderflow_contracts::{Money, OrderId, PaymentId, PaymentMethod, RefundId};
+use onewrite::memory::VirtualTime;
+use orderflow_events::{Money, OrderId, PaymentId, PaymentMethod, RefundId};
 
 use super::KEY_LIFETIME;
 use crate::provider::{Charge, ChargeRequest, PaymentProvider, ProviderError, Verdict};
@@ -17,7 +17,7 @@ use crate::provider::{Charge, ChargeRequest, PaymentProvider, ProviderError, Ver
 /// # Panics
 ///
 /// The provider answered otherwise than it promises.
-pub async fn check_conformance(provider: &impl PaymentProvider, world: &World) -> Result<(), Box<dyn Error>> {
+pub async fn check_conformance(provider: &impl PaymentProvider, world: &VirtualTime) -> Result<(), Box<dyn Error>> {
     methods_decide(provider).await?;
     passing_failures_pass(provider).await?;
     what_is_cancelled_is_never_charged(provider, world).await?;
@@ -66,7 +66,7 @@ async fn passing_failures_pass(provider: &impl PaymentProvider) -> Result<(), Bo
 
 async fn what_is_cancelled_is_never_charged(
     provider: &impl PaymentProvider,
-    world: &World,
+    world: &VirtualTime,
 ) -> Result<(), Box<dyn Error>> {
     let (new, charged) = (request("cancelled", "pm_card_visa")?, request("too-late", "pm_card_visa")?);
     let declined = request("declined-before", "pm_card_visa_chargeDeclined")?;
@@ -86,7 +86,7 @@ async fn what_is_cancelled_is_never_charged(
     Ok(())
 }
 
-async fn refunds_are_made_once(provider: &impl PaymentProvider, world: &World) -> Result<(), Box<dyn Error>> {
+async fn refunds_are_made_once(provider: &impl PaymentProvider, world: &VirtualTime) -> Result<(), Box<dyn Error>> {
     let (charged, declined) = (request("refund", "pm_card_visa")?, request("declined", "pm_card_visa_chargeDeclined")?);
     let (refund, another) = (RefundId::new("rfd_1")?, RefundId::new("rfd_2")?);
     let refused = async |request: &ChargeRequest, refund: &RefundId, amount: Money| {
@@ -108,7 +108,7 @@ async fn refunds_are_made_once(provider: &impl PaymentProvider, world: &World) -
     Ok(())
 }
 
-async fn repetitions_are_forgotten(provider: &impl PaymentProvider, world: &World) -> Result<(), Box<dyn Error>> {
+async fn repetitions_are_forgotten(provider: &impl PaymentProvider, world: &VirtualTime) -> Result<(), Box<dyn Error>> {
     let dear = request("forgotten", "pm_card_visa")?;
     let cheap = ChargeRequest { amount: Money::new(1, "EUR")?, ..dear.clone() };
     assert_eq!(provider.charge(&dear).await?, Verdict::Succeeded(dear.amount));

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use orderflow_consumer::aws::{classify, update_if};
-use orderflow_consumer::{Failure, Kind};
-use orderflow_contracts::{PaymentId, RefundId, Time};
+use onewrite::aws::{classify, update_if};
+use onewrite::{Failure, FailureKind};
+use orderflow_events::{PaymentId, RefundId, Time};
 
 use super::{Books, Entry, taken};
 use crate::provider::{ProviderError, Verdict};
@@ -121,9 +121,9 @@ impl From<Failure> for ProviderError {
     fn from(failure: Failure) -> Self {
         let reason = failure.reason().to_owned();
         match failure.kind() {
-            Kind::Transient => Self::Unavailable(reason),
-            Kind::Misconfigured => Self::NotAdmitted(reason),
-            Kind::Permanent => Self::Refused(reason),
+            FailureKind::Transient => Self::Unavailable(reason),
+            FailureKind::Misconfigured => Self::NotAdmitted(reason),
+            FailureKind::Permanent => Self::Refused(reason),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use orderflow_contracts::{PaymentId, RefundId, Time};
+use orderflow_events::{PaymentId, RefundId, Time};
 
 use super::{Books, Entry, taken};
 use crate::provider::{ProviderError, Verdict};

@@ -2,9 +2,9 @@
 
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{LambdaEvent, service_fn};
-use orderflow_consumer::aws::{SqsDeadLetters, System, sdk_config};
-use orderflow_consumer::config::Environment;
-use orderflow_consumer::telemetry;
+use onewrite::aws::{SqsDeadLetters, System, sdk_config};
+use onewrite::config::Environment;
+use onewrite::telemetry;
 use orderflow_relay::{Relay, SnsTopic};
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,10 +1,10 @@
 //! The queue consumer of the screening service.
 
-use orderflow_consumer::aws::{DynamoLog, System, consume, sdk_config};
-use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::{Ledger, Process, telemetry};
+use onewrite::aws::{DynamoLog, System, consume, sdk_config};
+use onewrite::config::{Environment, QueueSettings};
+use onewrite::{Ledger, Process, telemetry};
 use orderflow_screening::domain::Screening;
-use orderflow_screening::sightings::{DynamoSightings, Hands};
+use orderflow_screening::sightings::{DynamoSightings, SightingEffects};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -17,7 +17,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let (queue, table, sightings_table) = settings?;
     let aws = sdk_config()?;
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
-    let hands = Hands::new(DynamoSightings::new(dynamo.clone(), sightings_table));
-    let process = Process::<Screening, _, _, _>::new(Ledger::new(DynamoLog::new(dynamo, table), System), hands);
+    let effects = SightingEffects::new(DynamoSightings::new(dynamo.clone(), sightings_table));
+    let process = Process::<Screening, _, _, _>::new(Ledger::new(DynamoLog::new(dynamo, table), System), effects);
     consume(queue, process, &aws).await
 }

@@ -1,5 +1,5 @@
-use orderflow_consumer::memory::sample;
-use orderflow_contracts::{CancellationReason, Email, Money, OrderCancelled};
+use onewrite::memory::sample;
+use orderflow_events::{CancellationReason, Email, Money, OrderCancelled};
 
 use super::*;
 
@@ -68,6 +68,6 @@ fn every_change_is_the_verdict() {
         assert_eq!(Screening::evolve(State::Unknown, change), State::Screened);
     }
     let flag = OrderFlagged { order_id: OrderId::new("ord_1").unwrap(), score, reasons: Vec::new() };
-    assert_eq!(Screening::told(&sample::event(flag)), Some(Change::Flagged { score }));
-    assert_eq!(Screening::told(&created()), None);
+    assert_eq!(Screening::change_from(&sample::event(flag)), Some(Change::Flagged { score }));
+    assert_eq!(Screening::change_from(&created()), None);
 }

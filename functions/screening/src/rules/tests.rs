@@ -1,4 +1,4 @@
-use orderflow_consumer::memory::sample;
+use onewrite::memory::sample;
 
 use super::*;
 

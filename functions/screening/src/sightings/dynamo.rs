@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use orderflow_consumer::Outcome;
-use orderflow_consumer::aws::{classify, put_if};
-use orderflow_contracts::{OrderId, Time};
+use onewrite::Result;
+use onewrite::aws::{classify, put_if};
+use orderflow_events::{OrderId, Time};
 
 use super::{MAX_COUNTED, Sightings};
 use crate::fingerprint::Fingerprint;
@@ -32,7 +32,7 @@ impl DynamoSightings {
 }
 
 impl Sightings for DynamoSightings {
-    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Outcome<()> {
+    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Result<()> {
         let expires_at = at.after(KEPT).as_millis() / 1_000;
         let put = self
             .client
@@ -45,7 +45,7 @@ impl Sightings for DynamoSightings {
         put_if(put).await.map(drop)
     }
 
-    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Outcome<u32> {
+    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Result<u32> {
         let (around, within) = (around.as_millis(), i64::try_from(within.as_millis()).unwrap_or(i64::MAX));
         let from = sortable(around.saturating_sub(within));
         // `~` comes after every character of `#` and an order id.

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use orderflow_consumer::Outcome;
-use orderflow_contracts::{OrderId, Time};
+use onewrite::Result;
+use orderflow_events::{OrderId, Time};
 
 use super::{MAX_COUNTED, Sightings};
 use crate::fingerprint::Fingerprint;
@@ -17,12 +17,12 @@ pub struct MemorySightings {
 }
 
 impl Sightings for MemorySightings {
-    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Outcome<()> {
+    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Result<()> {
         self.seen.borrow_mut().insert((whose.clone(), at, order.clone()));
         Ok(())
     }
 
-    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Outcome<u32> {
+    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Result<u32> {
         let seen = self.seen.borrow();
         let near =
             seen.iter().filter(|(person, at, _)| person == whose && around.until(*at).max(at.until(around)) <= within);

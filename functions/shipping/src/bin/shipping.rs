@@ -1,10 +1,10 @@
 //! The queue consumer of the shipping service.
 
-use orderflow_consumer::aws::{DynamoLog, System, consume, sdk_config};
-use orderflow_consumer::config::{Environment, QueueSettings};
-use orderflow_consumer::{Ledger, Process, telemetry};
+use onewrite::aws::{DynamoLog, System, consume, sdk_config};
+use onewrite::config::{Environment, QueueSettings};
+use onewrite::{Ledger, Process, telemetry};
 use orderflow_shipping::domain::Shipping;
-use orderflow_shipping::hands::Hands;
+use orderflow_shipping::effects::CarrierEffects;
 use orderflow_shipping::simulation::{DynamoRegister, Simulation};
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,6 +20,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
     let carrier = Simulation::new(DynamoRegister::new(dynamo.clone(), carrier_table), System);
     let ledger = Ledger::new(DynamoLog::new(dynamo, table), System);
-    let process = Process::<Shipping, _, _, _>::new(ledger, Hands::new(carrier));
+    let process = Process::<Shipping, _, _, _>::new(ledger, CarrierEffects::new(carrier));
     consume(queue, process, &aws).await
 }

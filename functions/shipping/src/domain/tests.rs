@@ -1,6 +1,6 @@
-use orderflow_consumer::Step;
-use orderflow_consumer::memory::sample::{self, event};
-use orderflow_contracts::{CancellationReason, OrderCancelled, PaymentId, PaymentProcessed};
+use onewrite::Step;
+use onewrite::memory::sample::{self, event};
+use orderflow_events::{CancellationReason, OrderCancelled, PaymentId, PaymentProcessed};
 use serde_json::json;
 
 use super::*;
@@ -52,7 +52,7 @@ fn payment_processed() {
         paid(),
         [
             (UNKNOWN, same(Err(UNKNOWN_ORDER))),
-            (&ready(), same(Ok(Step::record_and_go_on(intent())))),
+            (&ready(), same(Ok(Step::record_intent(intent())))),
             (&booking(), [book(), done(Step::record), cancel(), book()].map(Ok)),
             (&shipped(), same(nothing())),
             (&voiding(), same(nothing())),
@@ -72,8 +72,8 @@ fn order_cancelled() {
         [
             (UNKNOWN, same(Ok(cancel()))),
             (&ready(), same(Ok(cancel()))),
-            (&booking(), [ask(), done(Step::record_and_go_on), cancel(), ask()].map(Ok)),
-            (&shipped(), same(Ok(Step::record_and_go_on(Change::VoidIntended)))),
+            (&booking(), [ask(), done(Step::record_intent), cancel(), ask()].map(Ok)),
+            (&shipped(), same(Ok(Step::record_intent(Change::VoidIntended)))),
             (&voiding(), [void(), void(), void(), give_up()].map(Ok)),
             (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing()]),
             (&voided(), same(nothing())),
@@ -128,9 +128,9 @@ fn the_states_are_what_the_changes_made_of_them() {
 fn what_is_published_tells_the_change() {
     for step in [done(Step::record), give_up()] {
         let Step::Commit(mut commit) = step else { panic!("no commit") };
-        assert_eq!(Shipping::told(&event(commit.events.remove(0))), commit.change);
+        assert_eq!(Shipping::change_from(&event(commit.events.remove(0))), commit.change);
     }
-    assert_eq!(Shipping::told(&event(created())), None);
+    assert_eq!(Shipping::change_from(&event(created())), None);
 }
 
 /// Rows are never changed, so every later build has to read them like this.

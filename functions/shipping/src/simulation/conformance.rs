@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use orderflow_consumer::memory::World;
-use orderflow_contracts::{Address, OrderId, ShipmentId, Text};
+use onewrite::memory::VirtualTime;
+use orderflow_events::{Address, OrderId, ShipmentId, Text};
 
 use super::KEY_LIFETIME;
 use crate::carrier::{Booking, BookingRequest, Carrier, CarrierError};
@@ -17,7 +17,7 @@ use crate::carrier::{Booking, BookingRequest, Carrier, CarrierError};
 /// # Panics
 ///
 /// The carrier answered otherwise than it promises.
-pub async fn check_conformance(carrier: &impl Carrier, world: &World) -> Result<(), Box<dyn Error>> {
+pub async fn check_conformance(carrier: &impl Carrier, world: &VirtualTime) -> Result<(), Box<dyn Error>> {
     addresses_decide(carrier).await?;
     passing_failures_pass(carrier).await?;
     what_is_cancelled_is_never_booked(carrier, world).await?;
@@ -55,7 +55,7 @@ fn voided(booking: Booking) -> Booking {
     }
 }
 
-async fn what_is_cancelled_is_never_booked(carrier: &impl Carrier, world: &World) -> Result<(), Box<dyn Error>> {
+async fn what_is_cancelled_is_never_booked(carrier: &impl Carrier, world: &VirtualTime) -> Result<(), Box<dyn Error>> {
     let (new, before, given_up) = (request("k", "10115")?, request("l", "10115")?, request("m", "10115")?);
     let booking = carrier.book(&before).await?;
     let given_up_booking = voided(carrier.book(&given_up).await?);
@@ -86,7 +86,7 @@ async fn passing_failures_pass(carrier: &impl Carrier) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-async fn shipments_are_voided_once(carrier: &impl Carrier, world: &World) -> Result<(), Box<dyn Error>> {
+async fn shipments_are_voided_once(carrier: &impl Carrier, world: &VirtualTime) -> Result<(), Box<dyn Error>> {
     let (shipped, stubborn) = (request("g", "10115")?, request("h", "SIM-NO-VOID")?);
     let refused =
         async |request: &BookingRequest| matches!(carrier.void(&request.shipment).await, Err(CarrierError::Refused(_)));
@@ -105,7 +105,7 @@ async fn shipments_are_voided_once(carrier: &impl Carrier, world: &World) -> Res
     Ok(())
 }
 
-async fn repetitions_are_forgotten(carrier: &impl Carrier, world: &World) -> Result<(), Box<dyn Error>> {
+async fn repetitions_are_forgotten(carrier: &impl Carrier, world: &VirtualTime) -> Result<(), Box<dyn Error>> {
     let first = request("i", "10115")?;
     let changed = request("i", "SIM-NO-VOID")?;
     carrier.book(&first).await?;

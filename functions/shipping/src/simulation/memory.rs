@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use orderflow_contracts::{ShipmentId, Time};
+use orderflow_events::{ShipmentId, Time};
 
 use super::{Booked, Entry, Register};
 use crate::carrier::CarrierError;

@@ -10,9 +10,9 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures::future::select;
-use orderflow_consumer::port::{DeadLetters, Visibility};
-use orderflow_consumer::{Attribute, Failure, Letter, Outcome};
-use orderflow_contracts::Time;
+use onewrite::port::{DeadLetters, Visibility};
+use onewrite::{Attribute, DeadLetter, Failure, Result};
+use orderflow_events::Time;
 
 use crate::executor::Executor;
 
@@ -58,7 +58,7 @@ pub struct Queues {
 }
 
 impl Visibility for Queues {
-    async fn set(&self, changes: &[(String, u32)]) -> Outcome<()> {
+    async fn set(&self, changes: &[(String, u32)]) -> Result<()> {
         if changes.len() > MAX_BATCH {
             return Err(Failure::permanent("TooManyEntriesInBatchRequest"));
         }
@@ -71,7 +71,7 @@ impl Visibility for Queues {
 }
 
 impl DeadLetters for Queues {
-    async fn park(&self, letter: &Letter) -> Outcome<()> {
+    async fn park(&self, letter: &DeadLetter) -> Result<()> {
         let (Some(group), Some(deduplication)) = (&letter.group, &letter.deduplication) else {
             return Err(Failure::permanent("MissingParameter"));
         };

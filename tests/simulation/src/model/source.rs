@@ -11,9 +11,9 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
 use futures::channel::oneshot;
 use futures::future::{Either, LocalBoxFuture, select};
-use orderflow_consumer::port::Clock;
-use orderflow_consumer::{Attribute, Outcome};
-use orderflow_contracts::Time;
+use onewrite::port::Clock;
+use onewrite::{Attribute, Result};
+use orderflow_events::Time;
 
 use crate::faults::Kind;
 use crate::model::queue::{FifoQueue, MAX_BATCH, Message};
@@ -29,7 +29,7 @@ pub trait Consumer {
 /// A consumer of a stream, as Lambda sees it.
 pub trait StreamConsumer {
     /// Handles a batch.
-    fn run(&self, event: aws_lambda_events::dynamodb::Event, deadline: Time) -> LocalBoxFuture<'_, Outcome<()>>;
+    fn run(&self, event: aws_lambda_events::dynamodb::Event, deadline: Time) -> LocalBoxFuture<'_, Result<()>>;
 }
 
 /// How a function is run.

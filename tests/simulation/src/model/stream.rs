@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use aws_lambda_events::dynamodb::{Event, EventRecord, StreamRecord};
-use orderflow_consumer::Row;
-use orderflow_contracts::OrderId;
+use onewrite::Row;
+use orderflow_events::OrderId;
 use serde_dynamo::AttributeValue;
 
 use crate::faults::Kind;

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use orderflow_consumer::{Failure, Outcome};
-use orderflow_contracts::{EventType, Time};
+use onewrite::{Failure, Result};
+use orderflow_events::{EventType, Time};
 use orderflow_relay::{Entry, MAX_BATCH_ENTRIES, Refusal, Topic};
 use serde::Deserialize;
 
@@ -114,7 +114,7 @@ impl FifoTopic {
 
 /// What the relay asks for happens at once.
 impl Topic for FifoTopic {
-    async fn publish(&self, batch: &[Entry]) -> Outcome<Vec<Refusal>> {
+    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
         let refused = |code: &str| Err(Failure::permanent(code));
         if batch.is_empty() {
             return refused("EmptyBatchRequest");

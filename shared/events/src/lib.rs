@@ -1,0 +1,57 @@
+//! The events of orderflow: what they say, who may say it, and within which limits.
+//!
+//! An event is one [CloudEvents 1.0](https://github.com/cloudevents/spec) object in structured JSON. This crate is the
+//! single place that decides whether a text is such an event, so that every service accepts exactly the same ones:
+//!
+//! ```
+//! use orderflow_events::{Event, Payload};
+//!
+//! let text = r#"{
+//!     "specversion": "1.0",
+//!     "id": "0193a5c0-7b1e-7c3a-9f00-0123456789ab",
+//!     "source": "orderflow/payment",
+//!     "type": "PaymentProcessed",
+//!     "subject": "ord_1",
+//!     "time": "2026-11-22T09:00:00.000Z",
+//!     "dataschema": "urn:orderflow:PaymentProcessed:1",
+//!     "data": { "orderId": "ord_1", "paymentId": "pay_1", "amount": { "amount": 1990, "currency": "EUR" } }
+//! }"#;
+//! let event = Event::decode(text)?;
+//! assert!(matches!(event.data, Payload::PaymentProcessed(_)));
+//! # Ok::<(), orderflow_events::DecodeError>(())
+//! ```
+//!
+//! It is pure: no IO, no clock, no randomness, no AWS. Another team can depend on it alone.
+
+mod context;
+mod event;
+mod id;
+mod money;
+mod older;
+mod payload;
+#[cfg(test)]
+mod properties;
+mod read;
+mod request;
+pub mod schema;
+#[cfg(any(test, feature = "strategy"))]
+pub mod strategy;
+mod text;
+mod time;
+mod types;
+
+pub use context::{Context, Envelope, Extensions, SPEC_VERSION};
+pub use event::{DecodeError, Event};
+pub use id::{EventId, IdKind, OrderId, PaymentId, RefundId, ShipmentId, derive_id};
+pub use money::{MAX_AMOUNT, Money};
+pub use older::{CustomerV1, OrderCreatedV1};
+pub use payload::{
+    Address, CancellationReason, Customer, FlagReason, InventoryRejected, InventoryReleased, InventoryReserved, Line,
+    MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged, PaymentFailed, PaymentFailure,
+    PaymentProcessed, PaymentRefunded, Quantity, Score, ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
+};
+pub use read::{Fault, Faults, Node, Read, parse};
+pub use request::{NewCustomer, NewOrder};
+pub use text::{Email, Invalid, PaymentMethod, Sku, Source, Text};
+pub use time::Time;
+pub use types::{EventType, Payload};

@@ -1,0 +1,460 @@
+//! Ledgers and leases on DynamoDB: conditional writes, and nothing else that must be right.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use orderflow_events::{Event, OrderId, Time};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::classify;
+use crate::decider::{CounterUpdate, InsufficientCounter};
+use crate::failure::{Failure, Result};
+use crate::port::{Acquired, Appended, Leases, Log};
+use crate::row::{Cause, Row};
+
+type Attributes = HashMap<String, AttributeValue>;
+
+/// Puts an item on a condition, and answers whether the condition held: if not, nothing was put.
+///
+/// # Errors
+///
+/// It is unknown whether the item was put.
+pub async fn put_if(put: PutItemFluentBuilder) -> Result<bool> {
+    match put.send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+            Ok(false)
+        }
+        Err(error) => Err(classify("PutItem", &error)),
+    }
+}
+
+/// Updates an item on a condition, and answers whether the condition held: if not, nothing was changed.
+///
+/// # Errors
+///
+/// It is unknown whether the item was changed.
+pub async fn update_if(update: UpdateItemFluentBuilder) -> Result<bool> {
+    match update.send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+            Ok(false)
+        }
+        Err(error) => Err(classify("UpdateItem", &error)),
+    }
+}
+
+/// A service's table, and the table of the counters that change with its rows, if it has any.
+#[derive(Clone, Debug)]
+pub struct DynamoLog {
+    client: Client,
+    table: String,
+    counters: Option<String>,
+}
+
+impl DynamoLog {
+    /// A table without counters.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into(), counters: None }
+    }
+
+    /// The same, with the table of the counters.
+    #[must_use]
+    pub fn with_counters(self, table: impl Into<String>) -> Self {
+        Self { counters: Some(table.into()), ..self }
+    }
+
+    async fn put(&self, item: Attributes) -> Result<Appended> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).condition_expression(IS_NEW);
+        match put.send().await {
+            Ok(_) => Ok(Appended::Done),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(Appended::LostRace)
+            }
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_transaction_conflict_exception) => {
+                Ok(Appended::Conflict)
+            }
+            Err(error) => Err(classify("PutItem", &error)),
+        }
+    }
+
+    async fn transact(&self, item: Attributes, updates: &[CounterUpdate]) -> Result<Appended> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(IS_NEW).build();
+        let put = put.map_err(|error| Failure::permanent(error.to_string()))?;
+        let mut request =
+            self.client.transact_write_items().transact_items(TransactWriteItem::builder().put(put).build());
+        for update in updates {
+            let update = TransactWriteItem::builder().update(self.update(update)?).build();
+            request = request.transact_items(update);
+        }
+        let Err(error) = request.send().await else { return Ok(Appended::Done) };
+        if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() {
+            return cancellation(canceled.cancellation_reasons(), updates);
+        }
+        Err(classify("TransactWriteItems", &error))
+    }
+
+    fn update(&self, counters: &CounterUpdate) -> Result<Update> {
+        let table = self.counters.as_ref().ok_or_else(|| Failure::permanent("this service has no counters"))?;
+        let (counter, least) = counters.at_least;
+        // A counter that is missing is 0, but a condition on it does not hold.
+        let condition = if least > 0 { "#least >= :least" } else { "attribute_not_exists(#least) OR #least >= :least" };
+        let mut update = Update::builder()
+            .table_name(table)
+            .key("pk", AttributeValue::S(counters.key.clone()))
+            .condition_expression(condition)
+            .expression_attribute_names("#least", counter)
+            .expression_attribute_values(":least", number(least))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut terms = Vec::new();
+        for (index, (counter, delta)) in counters.add.iter().enumerate() {
+            terms.push(format!("#c{index} :d{index}"));
+            update = update
+                .expression_attribute_names(format!("#c{index}"), *counter)
+                .expression_attribute_values(format!(":d{index}"), number(*delta));
+        }
+        let update = update.update_expression(format!("ADD {}", terms.join(", ")));
+        update.build().map_err(|error| Failure::permanent(error.to_string()))
+    }
+}
+
+const IS_NEW: &str = "attribute_not_exists(pk)";
+
+/// Reads why a transaction was cancelled: one reason for the row, and then one for each update. The row's comes
+/// first: if somebody else wrote that version, all else is of no interest.
+fn cancellation(reasons: &[CancellationReason], updates: &[CounterUpdate]) -> Result<Appended> {
+    let codes: Vec<&str> = reasons.iter().map(|reason| reason.code().unwrap_or("None")).collect();
+    let any = |wanted: &[&str]| codes.iter().any(|code| wanted.contains(code));
+    if codes.first() == Some(&"ConditionalCheckFailed") {
+        return Ok(Appended::LostRace);
+    }
+    if any(&["TransactionConflict"]) {
+        return Ok(Appended::Conflict);
+    }
+    let insufficient: Vec<InsufficientCounter> = updates
+        .iter()
+        .zip(reasons.iter().skip(1))
+        .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
+        .map(|(update, reason)| insufficient(update, reason.item()))
+        .collect();
+    let cancelled = format!("TransactWriteItems: cancelled: {}", codes.join(", "));
+    if any(&["ItemCollectionSizeLimitExceeded", "ValidationError"]) {
+        return Err(Failure::permanent(cancelled));
+    }
+    // Throttled, as the other codes say, an item may still be short, or may not be.
+    let only_short = codes.iter().all(|code| matches!(*code, "None" | "ConditionalCheckFailed"));
+    if insufficient.is_empty() || !only_short {
+        return Err(Failure::transient(cancelled));
+    }
+    Ok(Appended::Short(insufficient))
+}
+
+fn insufficient(update: &CounterUpdate, item: Option<&Attributes>) -> InsufficientCounter {
+    let (counter, required) = update.at_least;
+    let value = item.and_then(|item| item.get(counter)).and_then(|value| value.as_n().ok());
+    InsufficientCounter { key: update.key.clone(), required, found: value.and_then(|n| n.parse().ok()).unwrap_or(0) }
+}
+
+fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+impl Log for DynamoLog {
+    async fn read(&self, order: &OrderId) -> Result<Vec<Row>> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(order.to_string()))
+            .into_paginator()
+            .items()
+            .send();
+        let items: Vec<Attributes> = pages.try_collect().await.map_err(|error| classify("Query", &error))?;
+        items.into_iter().map(from_item).collect()
+    }
+
+    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+        let item = to_item(order, row)?;
+        if updates.is_empty() { self.put(item).await } else { self.transact(item, updates).await }
+    }
+}
+
+/// A row as it is stored. `events` is one JSON array in one string: the relay publishes what was committed, to the
+/// letter, and the stream's filter can ask whether there is any.
+#[derive(Serialize, Deserialize)]
+struct Item {
+    pk: String,
+    sk: u32,
+    at: Time,
+    cause: Cause,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    open: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    change: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    events: Option<String>,
+}
+
+/// A `null` that is there is something else than nothing.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+fn to_item(order: &OrderId, row: &Row) -> Result<Attributes> {
+    let unwritable = |error: &dyn std::error::Error| Failure::permanent(format!("a row cannot be written: {error}"));
+    let events = if row.events.is_empty() {
+        None
+    } else {
+        Some(serde_json::to_string(&row.events).map_err(|error| unwritable(&error))?)
+    };
+    let item = Item {
+        pk: order.to_string(),
+        sk: row.version,
+        at: row.at,
+        cause: row.cause.clone(),
+        open: row.open,
+        change: row.change.clone(),
+        events,
+    };
+    serde_dynamo::to_item(item).map_err(|error| unwritable(&error))
+}
+
+fn from_item(item: Attributes) -> Result<Row> {
+    let version = item.get("sk").and_then(|version| version.as_n().ok()).cloned().unwrap_or_default();
+    // What serde says may have a value in it, which could be personal data. What the contract says has none.
+    let unknown = |what: &str| Failure::not_understood(&version, what);
+    let item: Item = serde_dynamo::from_item(item).map_err(|_| unknown("its attributes"))?;
+    let events: Vec<Value> = match &item.events {
+        Some(events) => serde_json::from_str(events).map_err(|_| unknown("its events are no list"))?,
+        None => Vec::new(),
+    };
+    let events = events.iter().map(Event::from_value).collect::<Result<_, _>>();
+    let events = events.map_err(|error| unknown(&error.to_string()))?;
+    Ok(Row { version: item.sk, at: item.at, cause: item.cause, open: item.open, change: item.change, events })
+}
+
+/// Never taken, run out, or the caller's own already: the SDK sends a request again whose answer was lost.
+const IS_FREE: &str =
+    "attribute_not_exists(pk) OR (attribute_not_exists(done) AND (#until <= :now OR #owner = :owner))";
+
+/// Leases in a service's table: items with the version 0, which no row has.
+#[derive(Clone, Debug)]
+pub struct DynamoLeases {
+    client: Client,
+    table: String,
+}
+
+impl DynamoLeases {
+    /// Leases in that table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// Sets an attribute of the lease if it is `owner`'s, and answers whether it was.
+    async fn set(&self, key: &str, owner: &str, attribute: &str, value: AttributeValue) -> Result<bool> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Self::key(key)))
+            .update_expression("SET #attribute = :value")
+            .condition_expression("#owner = :owner")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
+            .expression_attribute_values(":value", value);
+        update_if(update).await
+    }
+
+    fn key(key: &str) -> Attributes {
+        HashMap::from([("pk".to_owned(), AttributeValue::S(format!("lease#{key}"))), ("sk".to_owned(), number(0))])
+    }
+}
+
+impl Leases for DynamoLeases {
+    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired> {
+        let mut item = Self::key(key);
+        item.insert("owner".to_owned(), AttributeValue::S(owner.to_owned()));
+        item.insert("until".to_owned(), number(until.as_millis()));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(IS_FREE)
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Err(error) = put.send().await else { return Ok(Acquired::Mine) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(held)) => {
+                let done = held.item().is_some_and(|item| item.contains_key("done"));
+                Ok(if done { Acquired::Done } else { Acquired::Held })
+            }
+            _ => Err(classify("PutItem", &error)),
+        }
+    }
+
+    async fn complete(&self, key: &str, owner: &str) -> Result<bool> {
+        self.set(key, owner, "done", AttributeValue::Bool(true)).await
+    }
+
+    async fn release(&self, key: &str, owner: &str) -> Result<()> {
+        self.set(key, owner, "until", number(0)).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::primitives::Blob;
+    use orderflow_events::strategy::{event, json, time};
+    use proptest::collection::{hash_map, vec};
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::failure::FailureKind;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn a_row_is_read_as_it_was_stored(row in row()) {
+            prop_assert_eq!(from_item(to_item(&order(), &row).unwrap()).ok(), Some(row));
+        }
+
+        /// Whatever stands in the table is a row, which can be stored again, or waits for a build that understands it.
+        #[test]
+        fn any_item_is_a_row_or_refused(row in row(), changes in hash_map(name(), option::of(value()), 0..4)) {
+            let mut item = to_item(&order(), &row).unwrap();
+            for (name, value) in changes {
+                match value {
+                    Some(value) => drop(item.insert(name, value)),
+                    None => drop(item.remove(&name)),
+                }
+            }
+            match from_item(item) {
+                Ok(row) => prop_assert!(to_item(&order(), &row).is_ok()),
+                Err(failure) => prop_assert_eq!(failure.kind(), FailureKind::Misconfigured),
+            }
+        }
+    }
+
+    fn order() -> OrderId {
+        OrderId::new("ord_1").unwrap()
+    }
+
+    fn row() -> impl Strategy<Value = Row> {
+        let cause = (any::<String>(), any::<String>(), any::<String>()).prop_map(|(source, id, kind)| Cause {
+            source,
+            id,
+            kind,
+        });
+        (any::<u32>(), time(), cause, any::<bool>(), option::of(json()), vec(event(), 0..3)).prop_map(
+            |(version, at, cause, open, change, events)| {
+                let change = change.map(without_fractions);
+                Row { version, at, cause, open, change, events }
+            },
+        )
+    }
+
+    /// No change of a service has fractions, which DynamoDB keeps to 38 digits.
+    fn without_fractions(value: Value) -> Value {
+        match value {
+            Value::Number(number) if number.is_f64() => Value::Null,
+            Value::Array(items) => items.into_iter().map(without_fractions).collect(),
+            Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, without_fractions(value))).collect(),
+            other => other,
+        }
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof!["pk|sk|at|cause|open|change|events", any::<String>()]
+    }
+
+    fn value() -> impl Strategy<Value = AttributeValue> {
+        let leaf = prop_oneof![
+            any::<String>().prop_map(AttributeValue::S),
+            "-?[0-9]{1,38}(\\.[0-9]{1,3})?(E-?[0-9]{1,3})?|[ -~]{0,5}".prop_map(AttributeValue::N),
+            any::<bool>().prop_map(AttributeValue::Bool),
+            Just(AttributeValue::Null(true)),
+            vec(any::<u8>(), 0..9).prop_map(|bytes| AttributeValue::B(Blob::new(bytes))),
+            vec(any::<String>(), 0..3).prop_map(AttributeValue::Ss),
+            vec("[0-9]{1,5}", 0..3).prop_map(AttributeValue::Ns),
+            json().prop_map(|json| AttributeValue::S(json.to_string())),
+        ];
+        leaf.prop_recursive(3, 9, 3, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..3).prop_map(AttributeValue::L),
+                hash_map(name(), inner, 0..3).prop_map(AttributeValue::M),
+            ]
+        })
+    }
+
+    fn updates() -> [CounterUpdate; 2] {
+        ["A-1", "B-2"].map(|key| CounterUpdate {
+            key: key.to_owned(),
+            add: vec![("available", -3)],
+            at_least: ("available", 3),
+        })
+    }
+
+    /// Reads the reasons of a transaction of the row, `A-1` and `B-2`. A failed condition tells that there are 2.
+    fn read(codes: [&str; 3]) -> Result<Appended, FailureKind> {
+        let item = HashMap::from([("available".to_owned(), number(2))]);
+        let reasons = codes.map(|code| {
+            let failed = code == "ConditionalCheckFailed";
+            CancellationReason::builder().code(code).set_item(failed.then(|| item.clone())).build()
+        });
+        cancellation(&reasons, &updates()).map_err(|failure| failure.kind())
+    }
+
+    fn short(keys: &[&str]) -> Appended {
+        Appended::Short(
+            keys.iter().map(|key| InsufficientCounter { key: (*key).to_owned(), required: 3, found: 2 }).collect(),
+        )
+    }
+
+    #[test]
+    fn the_reasons_of_a_cancelled_transaction_are_read_row_first() {
+        const FAILED: &str = "ConditionalCheckFailed";
+        for (codes, appended) in [
+            ([FAILED, "None", "None"], Ok(Appended::LostRace)),
+            ([FAILED, FAILED, "TransactionConflict"], Ok(Appended::LostRace)),
+            (["None", FAILED, "None"], Ok(short(&["A-1"]))),
+            (["None", "None", FAILED], Ok(short(&["B-2"]))),
+            (["None", FAILED, FAILED], Ok(short(&["A-1", "B-2"]))),
+            (["TransactionConflict", "None", "None"], Ok(Appended::Conflict)),
+            (["None", FAILED, "TransactionConflict"], Ok(Appended::Conflict)),
+            (["None", "ThrottlingError", "None"], Err(FailureKind::Transient)),
+            (["None", "ProvisionedThroughputExceeded", FAILED], Err(FailureKind::Transient)),
+            (["None", "SomethingNew", FAILED], Err(FailureKind::Transient)),
+            (["None", "None", "None"], Err(FailureKind::Transient)),
+            (["ItemCollectionSizeLimitExceeded", "None", "None"], Err(FailureKind::Permanent)),
+            (["None", "ValidationError", "None"], Err(FailureKind::Permanent)),
+        ] {
+            assert_eq!(read(codes), appended, "{codes:?}");
+        }
+    }
+
+    #[test]
+    fn an_item_that_is_missing_has_nothing_of_anything() {
+        let failed = CancellationReason::builder().code("ConditionalCheckFailed").build();
+        let none = CancellationReason::builder().build();
+        let Ok(Appended::Short(insufficient)) = cancellation(&[none, failed], &updates()) else { panic!("not short") };
+        assert_eq!(insufficient, [InsufficientCounter { key: "A-1".to_owned(), required: 3, found: 0 }]);
+    }
+}

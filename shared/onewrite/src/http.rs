@@ -1,0 +1,204 @@
+//! What the HTTP functions share: bodies in, answers and problems out.
+
+use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Request, RequestExt, Response};
+use orderflow_events::{Fault, Faults, Read, parse};
+use serde::Serialize;
+use tracing::{error, warn};
+
+use crate::failure::{Failure, FailureKind};
+
+/// The largest body that is read, in bytes: SNS takes messages of 256 KB, and an order becomes one.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// What is wrong with a request, or with us, as RFC 9457 wants it told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Problem {
+    /// What kind of problem: a URI that stays the same; `about:blank` where the status says it all.
+    #[serde(rename = "type")]
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "uri")))]
+    kind: &'static str,
+    /// The kind of problem in words.
+    title: &'static str,
+    /// The status of the answer, once more.
+    #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
+    status: u16,
+    /// What is wrong this time.
+    detail: String,
+    /// Every fault of an invalid body.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+}
+
+impl Problem {
+    /// A problem that its status names.
+    #[must_use]
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: match status {
+                // Its name since RFC 9110.
+                StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+                other => other.canonical_reason().unwrap_or("Unknown"),
+            },
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// The same problem, as one of a kind that callers may want to tell apart.
+    #[must_use]
+    pub fn of_kind(self, kind: &'static str, title: &'static str) -> Self {
+        Self { kind, title, ..self }
+    }
+
+    /// 400: a header, or a body that is no JSON.
+    #[must_use]
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail).of_kind("urn:orderflow:problem:malformed", "Malformed request")
+    }
+
+    /// 404: there is no such thing.
+    #[must_use]
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("There is no such {what}."))
+    }
+
+    /// 422: all that is wrong with a well-formed body.
+    #[must_use]
+    pub fn invalid(faults: &Faults) -> Self {
+        let count = faults.as_slice().len();
+        let detail = format!("The body has {count} fault{}: see errors.", if count == 1 { "" } else { "s" });
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        Self {
+            errors: faults.as_slice().to_vec(),
+            ..problem.of_kind("urn:orderflow:problem:invalid", "Invalid request")
+        }
+    }
+}
+
+/// A failure of ours: 503 if it is worth another try, else 500. The reason is logged, and not told to the world.
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure.kind() {
+            FailureKind::Transient => {
+                warn!(reason = failure.reason(), "failed, may pass");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "This did not work out. Try again in a moment.")
+            }
+            FailureKind::Misconfigured => {
+                error!(reason = failure.reason(), "failed: the deployment must be mended");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "This did not work out. Try again later.")
+            }
+            FailureKind::Permanent => {
+                error!(reason = failure.reason(), "failed for ever");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "This did not work out, and the fault is ours.")
+            }
+        }
+    }
+}
+
+/// An answer with a JSON body.
+#[must_use]
+pub fn answer(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    with_body(status, "application/json", body)
+}
+
+impl From<Problem> for Response<Body> {
+    fn from(problem: Problem) -> Self {
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = with_body(status, "application/problem+json", &problem);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+fn with_body(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Body> {
+    let text = serde_json::to_string(body).unwrap_or_else(|_| "null".to_owned());
+    let mut response = Response::new(Body::Text(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}
+
+/// The parts of the path, without the stage: `/orders/ord_1` is `["orders", "ord_1"]`. A custom domain may put a base
+/// path before it; the API's own part is as long as the resource that the gateway has matched.
+#[must_use]
+pub fn path(request: &Request) -> Vec<&str> {
+    let parts = |path: &'_ str| path.split('/').filter(|part| !part.is_empty()).count();
+    let all: Vec<&str> = request.raw_http_path().split('/').filter(|part| !part.is_empty()).collect();
+    let own = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => context.resource_path.as_deref().map_or(all.len(), parts),
+        _ => all.len(),
+    };
+    all[all.len().saturating_sub(own)..].to_vec()
+}
+
+/// Reads a JSON body.
+///
+/// # Errors
+///
+/// The problem to answer with: 415, 413, 400 or 422, in this order.
+pub fn read_body<T: Read>(request: &Request) -> Result<T, Problem> {
+    let media_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::to_str);
+    let essence = media_type.map(|text| text.unwrap_or_default().split(';').next().unwrap_or_default().trim());
+    // API Gateway takes a body of no declared type for JSON, and so do we.
+    if essence.is_some_and(|essence| !essence.eq_ignore_ascii_case("application/json")) {
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json."));
+    }
+    let body = request.body().as_ref();
+    if body.len() > MAX_BODY_BYTES {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The body has {} bytes of at most {MAX_BODY_BYTES}.", body.len()),
+        ));
+    }
+    let document =
+        serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))?;
+    parse(&document).map_err(|faults| Problem::invalid(&faults))
+}
+
+/// A header. Where it was sent several times Lambda hands over the last.
+///
+/// # Errors
+///
+/// 400 if it is not visible ASCII.
+pub fn header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>, Problem> {
+    let Some(value) = request.headers().get(name) else { return Ok(None) };
+    match value.to_str() {
+        Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Some(text)),
+        _ => Err(Problem::malformed(format!("The header {name} must be visible ASCII."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_of_ours_is_told_without_its_reason() {
+        for (kind, status, retry_after) in [
+            (FailureKind::Transient, 503, Some("1")),
+            (FailureKind::Misconfigured, 503, Some("1")),
+            (FailureKind::Permanent, 500, None),
+        ] {
+            let (head, body) = Response::from(Problem::from(Failure::new(kind, "table t-1"))).into_parts();
+            assert_eq!(head.status, status, "{kind:?}");
+            assert_eq!(head.headers[header::CONTENT_TYPE], "application/problem+json");
+            assert_eq!(
+                head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap()),
+                retry_after,
+                "{kind:?}"
+            );
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!((&body["type"], &body["status"]), (&"about:blank".into(), &status.into()));
+            assert!(!body.to_string().contains("t-1"), "{body}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A service's table in memory.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use orderflow_events::{Event, OrderId};
+
+use crate::decider::{CounterUpdate, InsufficientCounter};
+use crate::failure::{Failure, Result};
+use crate::port::{Appended, Log};
+use crate::row::Row;
+
+/// Rows and counters.
+#[derive(Debug, Default)]
+pub struct MemoryLog {
+    rows: RefCell<HashMap<OrderId, Vec<Row>>>,
+    counters: RefCell<BTreeMap<(String, &'static str), i64>>,
+    published: RefCell<Vec<Event>>,
+}
+
+impl MemoryLog {
+    /// Sets a counter.
+    pub fn set_counter(&self, key: &str, counter: &'static str, value: i64) {
+        self.counters.borrow_mut().insert((key.to_owned(), counter), value);
+    }
+
+    /// The value of a counter; 0 if it was never set.
+    #[must_use]
+    pub fn counter(&self, key: &str, counter: &'static str) -> i64 {
+        self.counters.borrow().get(&(key.to_owned(), counter)).copied().unwrap_or(0)
+    }
+
+    /// All counters of an item; nothing if none of them was ever set: then there is no such item.
+    #[must_use]
+    pub fn counters(&self, key: &str) -> BTreeMap<&'static str, i64> {
+        let counters = self.counters.borrow();
+        let of_the_item = counters.iter().filter(|((item, _), _)| item == key);
+        of_the_item.map(|((_, counter), value)| (*counter, *value)).collect()
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.borrow().values().map(Vec::len).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every event that was committed, in the order of the commits: what the table's stream carries.
+    #[must_use]
+    pub fn published(&self) -> Vec<Event> {
+        self.published.borrow().clone()
+    }
+}
+
+impl Log for MemoryLog {
+    async fn read(&self, order: &OrderId) -> Result<Vec<Row>> {
+        Ok(self.rows.borrow().get(order).cloned().unwrap_or_default())
+    }
+
+    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+        let keys: HashSet<&str> = updates.iter().map(|update| update.key.as_str()).collect();
+        if keys.len() < updates.len() {
+            return Err(Failure::permanent("two updates have the same key"));
+        }
+        let mut rows = self.rows.borrow_mut();
+        let rows = rows.entry(order.clone()).or_default();
+        if rows.iter().any(|other| other.version == row.version) {
+            return Ok(Appended::LostRace);
+        }
+        let insufficient: Vec<InsufficientCounter> =
+            updates.iter().filter_map(|update| self.insufficient(update)).collect();
+        if !insufficient.is_empty() {
+            return Ok(Appended::Short(insufficient));
+        }
+        for CounterUpdate { key, add, .. } in updates {
+            for (counter, delta) in add {
+                *self.counters.borrow_mut().entry((key.clone(), counter)).or_default() += delta;
+            }
+        }
+        rows.push(row.clone());
+        rows.sort_by_key(|row| row.version);
+        self.published.borrow_mut().extend(row.events.iter().cloned());
+        Ok(Appended::Done)
+    }
+}
+
+impl MemoryLog {
+    fn insufficient(&self, update: &CounterUpdate) -> Option<InsufficientCounter> {
+        let (counter, required) = update.at_least;
+        let found = self.counter(&update.key, counter);
+        (found < required).then(|| InsufficientCounter { key: update.key.clone(), required, found })
+    }
+}

@@ -1,0 +1,16 @@
+//! The ports in memory: for tests, and to run every function without a network.
+
+mod bench;
+mod leases;
+mod log;
+mod pace;
+mod queue;
+pub mod sample;
+mod world;
+
+pub use bench::{Bench, Mishap, Redelivery};
+pub use leases::MemoryLeases;
+pub use log::MemoryLog;
+pub use pace::{Pace, Paced};
+pub use queue::MemoryQueue;
+pub use world::VirtualTime;

@@ -1,0 +1,134 @@
+//! Crashes and overlaps, made to happen.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use orderflow_events::OrderId;
+
+use crate::decider::CounterUpdate;
+use crate::failure::{Failure, Result};
+use crate::port::{Appended, Log};
+use crate::row::Row;
+
+/// How far an attempt may go.
+///
+/// Each call of a [`Paced`] port pauses before it and after it. Where the pace is used up the attempt stands still, as a
+/// function that hangs; dropping it there is a crash.
+///
+/// ```
+/// use futures::FutureExt;
+/// use onewrite::memory::{MemoryLog, Pace, Paced};
+/// use onewrite::port::Log;
+/// use orderflow_events::OrderId;
+///
+/// let log = MemoryLog::default();
+/// let pace = Pace::until("before read");
+/// let paced = Paced { port: &log, pace: &pace };
+/// let order = OrderId::new("ord_1")?;
+/// let mut attempt = std::pin::pin!(paced.read(&order));
+/// assert!(attempt.as_mut().now_or_never().is_none(), "it stands still");
+/// pace.release();
+/// assert!(attempt.now_or_never().is_some(), "it goes on");
+/// # Ok::<(), orderflow_events::Invalid>(())
+/// ```
+#[derive(Debug)]
+pub struct Pace {
+    steps: Cell<u32>,
+    hold: Cell<Option<&'static str>>,
+    loses: Cell<Option<&'static str>>,
+}
+
+impl Pace {
+    /// So many pauses are passed, and the next one is not.
+    #[must_use]
+    pub fn of(steps: u32) -> Self {
+        Self { steps: Cell::new(steps), hold: Cell::new(None), loses: Cell::new(None) }
+    }
+
+    /// The first pause of that name is not passed, such as `before append`.
+    #[must_use]
+    pub fn until(place: &'static str) -> Self {
+        Self { hold: Cell::new(Some(place)), ..Self::of(u32::MAX) }
+    }
+
+    /// The first call of that name, such as `append`, takes effect, and its answer is lost.
+    #[must_use]
+    pub fn losing(call: &'static str) -> Self {
+        Self { loses: Cell::new(Some(call)), ..Self::of(u32::MAX) }
+    }
+
+    /// From now on no pause of that name is passed.
+    pub fn hold(&self, place: &'static str) {
+        self.hold.set(Some(place));
+    }
+
+    /// From now on the pauses of all names are passed.
+    pub fn release(&self) {
+        self.hold.set(None);
+    }
+
+    /// So many more pauses are passed.
+    pub fn grant(&self, steps: u32) {
+        self.steps.set(self.steps.get() + steps);
+    }
+
+    /// Pauses at that place, if the pace says so.
+    pub async fn pause(&self, place: &'static str) {
+        self.pause_where(|held| held == place).await;
+    }
+
+    /// One call of a [`Paced`] port, with a pause before it and one after it. `timed_out` is what the caller hears where
+    /// the answer is lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of the call.
+    pub async fn call<T, E>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, E>>,
+        timed_out: impl FnOnce() -> E,
+    ) -> Result<T, E> {
+        self.pause_where(|held| held.strip_prefix("before ") == Some(name)).await;
+        let answer = call.await;
+        self.pause_where(|held| held.strip_prefix("after ") == Some(name)).await;
+        if self.loses.get() == Some(name) {
+            self.loses.set(None);
+            return Err(timed_out());
+        }
+        answer
+    }
+
+    async fn pause_where(&self, is_held: impl Fn(&str) -> bool) {
+        poll_fn(|_| {
+            if self.hold.get().is_some_and(&is_held) || self.steps.get() == 0 {
+                return Poll::Pending;
+            }
+            self.steps.set(self.steps.get() - 1);
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// A port whose calls are paced. A service implements its own ports for it as this crate does [`Log`].
+#[derive(Clone, Copy, Debug)]
+pub struct Paced<'a, T> {
+    /// What does the work.
+    pub port: T,
+    /// How far it may go.
+    pub pace: &'a Pace,
+}
+
+impl<T: Log> Log for Paced<'_, T> {
+    async fn read(&self, order: &OrderId) -> Result<Vec<Row>> {
+        self.pace.pause("before read").await;
+        self.port.read(order).await
+    }
+
+    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+        let timed_out = || Failure::transient("timed out");
+        self.pace.call("append", self.port.append(order, row, updates), timed_out).await
+    }
+}

@@ -1,0 +1,173 @@
+//! The narrow ways to the world outside: what a function may touch shows in which of these traits it asks for.
+//!
+//! One conformance suite runs over each implementation, so that the one in memory is not kinder than the real one.
+
+use std::time::Duration;
+
+use orderflow_events::{OrderId, Time};
+
+use crate::decider::{CounterUpdate, InsufficientCounter};
+use crate::failure::Result;
+use crate::park::DeadLetter;
+use crate::row::Row;
+
+/// Time.
+pub trait Clock {
+    /// What time it is. Nothing that must be correct may depend on it: clocks differ, and jump.
+    fn now(&self) -> Time;
+
+    /// Waits.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// Random.
+pub trait Random {
+    /// Fills `bytes` at random.
+    fn fill(&self, bytes: &mut [u8]);
+
+    /// A random number from 0 to `bound` - 1; 0 where `bound` is 0.
+    fn below(&self, bound: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        u64::from_be_bytes(bytes) % bound.max(1)
+    }
+}
+
+/// A service's table: for each order, rows that are added and never changed.
+pub trait Log {
+    /// All rows of `order`, by version, none that was added before missing.
+    ///
+    /// # Errors
+    ///
+    /// The table cannot be read, or a row is not one of ours.
+    async fn read(&self, order: &OrderId) -> Result<Vec<Row>>;
+
+    /// Adds `row` if no row has its version yet, and makes all `updates` with it: either everything or nothing. No two
+    /// updates may have the same key.
+    ///
+    /// # Errors
+    ///
+    /// The table cannot be written, and it is unknown whether the row was added.
+    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended>;
+}
+
+/// What became of an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is done.
+    Done,
+    /// Somebody else added a row of that version: nothing was done.
+    LostRace,
+    /// A counter is too small: nothing was done.
+    Short(Vec<InsufficientCounter>),
+    /// Another transaction is at work on one of the items: nothing was done, and a moment later it may be.
+    Conflict,
+}
+
+/// The visibility of messages that were received and not acknowledged.
+pub trait Visibility {
+    /// Lets each message, by its receipt handle, be seen again after so many seconds. At most ten messages.
+    ///
+    /// # Errors
+    ///
+    /// At least one of them was not changed: it comes back when the queue's own visibility timeout has passed.
+    async fn set(&self, changes: &[(String, u32)]) -> Result<()>;
+}
+
+/// The place for what cannot be handled.
+pub trait DeadLetters {
+    /// Stores the letter. Storing it twice within five minutes under one deduplication id stores it once.
+    ///
+    /// # Errors
+    ///
+    /// It is not stored for certain.
+    async fn park(&self, letter: &DeadLetter) -> Result<()>;
+}
+
+/// Leases: who may attempt an effect that has no idempotency key of its own.
+pub trait Leases {
+    /// Takes the lease `key` for `owner` until `until`, unless somebody else holds it or the effect is done. To take it
+    /// twice is to take it once.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether the lease was taken.
+    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired>;
+
+    /// Records that the effect behind `key` is done, if `owner` still holds the lease; answers whether it did.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was recorded.
+    async fn complete(&self, key: &str, owner: &str) -> Result<bool>;
+
+    /// Gives the lease up, if `owner` still holds it, so that the next attempt need not wait until it has run out.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was given up.
+    async fn release(&self, key: &str, owner: &str) -> Result<()>;
+}
+
+/// What became of an attempt to take a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acquired {
+    /// It is the caller's.
+    Mine,
+    /// Somebody else holds it.
+    Held,
+    /// The effect behind it is done for ever.
+    Done,
+}
+
+impl<T: Clock> Clock for &T {
+    fn now(&self) -> Time {
+        T::now(self)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        T::sleep(self, duration).await;
+    }
+}
+
+impl<T: Random> Random for &T {
+    fn fill(&self, bytes: &mut [u8]) {
+        T::fill(self, bytes);
+    }
+}
+
+impl<T: Log> Log for &T {
+    async fn read(&self, order: &OrderId) -> Result<Vec<Row>> {
+        T::read(self, order).await
+    }
+
+    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+        T::append(self, order, row, updates).await
+    }
+}
+
+impl<T: Visibility> Visibility for &T {
+    async fn set(&self, changes: &[(String, u32)]) -> Result<()> {
+        T::set(self, changes).await
+    }
+}
+
+impl<T: DeadLetters> DeadLetters for &T {
+    async fn park(&self, letter: &DeadLetter) -> Result<()> {
+        T::park(self, letter).await
+    }
+}
+
+impl<T: Leases> Leases for &T {
+    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired> {
+        T::acquire(self, key, owner, now, until).await
+    }
+
+    async fn complete(&self, key: &str, owner: &str) -> Result<bool> {
+        T::complete(self, key, owner).await
+    }
+
+    async fn release(&self, key: &str, owner: &str) -> Result<()> {
+        T::release(self, key, owner).await
+    }
+}

@@ -1,0 +1,90 @@
+//! Handling one event: from the ledger through the decider, and where it asks for it the world outside, to the ledger.
+
+use std::marker::PhantomData;
+
+use orderflow_events::Event;
+
+use crate::batch::{Delivery, Handle, Handled};
+use crate::decider::{Attempt, Decider, Effects, NoEffects, Step};
+use crate::failure::{Failure, Result};
+use crate::ledger::{Committed, Ledger, Origin};
+use crate::port::{Clock, Log, Random};
+
+/// How many steps one event may take. The longest way that a service knows has six: intent, charge, outcome, intent,
+/// refund, outcome. What takes more is losing races, and is better tried again later.
+const MAX_STEPS: u32 = 24;
+
+/// A service at work: the decider `D`, its ledger and its effects.
+pub struct Process<D, L, W, E = NoEffects> {
+    ledger: Ledger<L, W>,
+    effects: E,
+    decider: PhantomData<D>,
+}
+
+impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Process<D, L, W, E> {
+    /// A service on its ledger, with its effects.
+    pub fn new(ledger: Ledger<L, W>, effects: E) -> Self {
+        Self { ledger, effects, decider: PhantomData }
+    }
+}
+
+impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D, L, W, E> {
+    type Incoming = Event;
+
+    fn consumes(&self, event: &Event) -> bool {
+        D::CONSUMES.contains(&event.kind())
+    }
+
+    async fn warm(&self) {
+        self.ledger.warm().await;
+    }
+
+    async fn handle(&self, event: &Event, delivery: &Delivery<'_>) -> Result<Handled> {
+        let origin = Origin::from(event);
+        let mut history = self.ledger.load::<D>(&event.context.subject).await?;
+        // What the world outside answered must not be forgotten, whoever else is at work on the order. What the
+        // counters answered holds only as long as nobody is.
+        let (mut performed, mut refused) = (None, None);
+        let mut attempt = Attempt::Retry;
+        for _ in 0..MAX_STEPS {
+            if performed.is_none() && history.has_handled(event) {
+                return Ok(Handled::Duplicate);
+            }
+            if history.is_created_otherwise(event) {
+                return Err(Failure::permanent("the order was created by another OrderCreated"));
+            }
+            match D::decide(&history.state, event, performed.as_ref().or(refused.as_ref()))? {
+                Step::Nothing if performed.is_some() => return Ok(Handled::Performed),
+                Step::Nothing => return Ok(Handled::Unchanged),
+                Step::Perform(effect) => {
+                    performed = Some(self.effects.perform(effect, attempt, delivery).await?);
+                    attempt = Attempt::Retry;
+                }
+                Step::Commit(commit) => {
+                    let open = commit.open;
+                    match self.ledger.commit(&mut history, &origin, commit).await? {
+                        Committed::Done(_) if !open => return Ok(Handled::Changed),
+                        Committed::Done(_) => {
+                            (performed, refused, attempt) = (None, None, Attempt::First);
+                        }
+                        Committed::LostRace => {
+                            history = self.ledger.load(&event.context.subject).await?;
+                            (refused, attempt) = (None, Attempt::Retry);
+                        }
+                        Committed::Short(insufficient) => {
+                            refused = Some(D::on_insufficient(&insufficient).ok_or_else(|| {
+                                Failure::permanent(format!("counters are too small: {insufficient:?}"))
+                            })?);
+                        }
+                    }
+                }
+            }
+        }
+        Err(Failure::transient(format!(
+            "not settled after {MAX_STEPS} steps: too many others are at work on the order"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::endpoint::Endpoint;
-use crate::progress::Progress;
-use crate::template::{CodePlace, Template};
+use crate::client::endpoint::Endpoint;
+use crate::client::http::{http_client, innermost};
+use crate::stack::template::{CodePlace, Template};
+use crate::terminal::progress::Progress;
 
 /// Why the code could not be uploaded.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,7 @@ pub enum PackageError {
         source: io::Error,
     },
     /// The emulator's S3 cannot be reached.
-    #[error("cannot upload to the emulator: {}", crate::error::innermost(.0))]
+    #[error("cannot upload to the emulator: {}", innermost(.0))]
     Unreachable(#[from] reqwest::Error),
     /// The emulator's S3 says no.
     #[error("the emulator's S3 answers {status} to {method} /{place}: {body}")]
@@ -99,7 +100,7 @@ pub(crate) async fn remove(endpoint: &Endpoint, stack: &str) -> Result<(), Packa
 
 impl<'a> Bucket<'a> {
     fn of(endpoint: &'a Endpoint, stack: &str) -> Result<Self, PackageError> {
-        Ok(Self { endpoint, http: crate::endpoint::http_client()?, name: format!("{stack}-packages") })
+        Ok(Self { endpoint, http: http_client()?, name: format!("{stack}-packages") })
     }
 
     async fn create(&self) -> Result<(), PackageError> {

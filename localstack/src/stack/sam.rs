@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::endpoint::{Endpoint, REGION};
-use crate::program::run;
-use crate::progress::Progress;
+use crate::client::endpoint::{Endpoint, REGION};
+use crate::emulator::program::run;
+use crate::terminal::progress::Progress;
 use crate::workspace::Workspace;
 
 /// Where the header of an ELF file says for which processor it is.

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::group::ProcessGroup;
-use crate::progress::Progress;
+use crate::emulator::group::ProcessGroup;
+use crate::terminal::progress::Progress;
 use crate::workspace::Workspace;
 
 /// How the functions are compiled.

@@ -4,12 +4,15 @@ pub(crate) mod build;
 mod deploy;
 mod emulator_fixups;
 pub(crate) mod error;
+pub(crate) mod expand;
+mod intrinsic;
 mod package;
 mod ready;
 mod sam;
 pub(crate) mod template;
+pub(crate) mod yaml;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aws_config::SdkConfig;
@@ -268,12 +271,8 @@ struct Built {
 }
 
 enum Code {
-    /// Made by cargo.
-    Binaries {
-        /// The binary of each function, by its logical id.
-        binaries: BTreeMap<String, String>,
-        executables: BTreeMap<String, PathBuf>,
-    },
+    /// Made by cargo: the executable of each binary.
+    Binaries(BTreeMap<String, PathBuf>),
     /// Made by SAM.
     Sam(SamBuild),
 }
@@ -281,13 +280,10 @@ enum Code {
 impl Built {
     async fn build(workspace: &Workspace, options: &Options) -> Result<Self, StackError> {
         let template = Template::read(&workspace.template())?;
-        let binaries = template.binaries()?;
         let code = if options.sam {
-            Code::Sam(SamBuild::of(workspace, binaries.keys())?)
+            Code::Sam(SamBuild::of(workspace)?)
         } else {
-            let names: BTreeSet<&str> = binaries.values().map(String::as_str).collect();
-            let executables = build::build(workspace, &names, options.profile, options.progress).await?;
-            Code::Binaries { binaries, executables }
+            Code::Binaries(build::build(workspace, &template.binaries(), options.profile, options.progress).await?)
         };
         Ok(Self { template, code })
     }
@@ -299,9 +295,8 @@ impl Built {
         let sdk = endpoint.sdk_config();
         let deployment = Deployment::new(&sdk, &options.name);
         match code {
-            Code::Binaries { binaries, executables } => {
-                let package =
-                    package::upload(endpoint, &options.name, template, binaries, executables, options.progress).await?;
+            Code::Binaries(executables) => {
+                let package = package::upload(endpoint, &options.name, template, executables, options.progress).await?;
                 let resource_count = template.resource_count();
                 deployment.deploy(&package.template_url, &parameters, resource_count, options.progress).await?;
             }

@@ -59,12 +59,11 @@ pub(crate) struct Package {
     pub(crate) template_url: String,
 }
 
-/// Zips and uploads each function's binary, then the template that names them.
+/// Zips and uploads each binary once, then the template that names them.
 pub(crate) async fn upload(
     endpoint: &Endpoint,
     stack: &str,
     template: &Template,
-    binaries: &BTreeMap<String, String>,
     executables: &BTreeMap<String, PathBuf>,
     progress: Progress,
 ) -> Result<Package, PackageError> {
@@ -73,19 +72,18 @@ pub(crate) async fn upload(
     bucket.create().await?;
     let mut code = BTreeMap::new();
     let mut bytes = 0;
-    for (id, binary) in binaries {
-        let Some(executable) = executables.get(binary) else { continue };
+    for (binary, executable) in executables {
         step.at(binary);
         let zip = zipped(executable)?;
         bytes += zip.len();
         let key = format!("{binary}-{}.zip", fingerprint(&zip));
         bucket.put(&key, zip).await?;
-        code.insert(id.clone(), CodePlace { bucket: bucket.name.clone(), key });
+        code.insert(binary.clone(), CodePlace { bucket: bucket.name.clone(), key });
     }
     let packaged = template.packaged(&code).into_bytes();
     let key = format!("template-{}.json", fingerprint(&packaged));
     let template_url = bucket.put(&key, packaged).await?;
-    step.done(&format!("{} functions, {} MB", code.len(), bytes / 1_000_000));
+    step.done(&format!("{} programs, {} MB", code.len(), bytes / 1_000_000));
     Ok(Package { template_url })
 }
 

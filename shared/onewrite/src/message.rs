@@ -16,7 +16,7 @@ pub trait Incoming: Sized {
     fn context(&self) -> &Context;
 
     /// Its type.
-    fn kind(&self) -> &str;
+    fn event_type(&self) -> &str;
 }
 
 impl Incoming for Event {
@@ -28,7 +28,7 @@ impl Incoming for Event {
         &self.context
     }
 
-    fn kind(&self) -> &str {
+    fn event_type(&self) -> &str {
         self.data.kind().as_str()
     }
 }
@@ -42,7 +42,7 @@ impl Incoming for Envelope {
         &self.context
     }
 
-    fn kind(&self) -> &str {
+    fn event_type(&self) -> &str {
         &self.kind
     }
 }

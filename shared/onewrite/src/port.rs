@@ -76,7 +76,7 @@ pub trait Visibility {
 
 /// The place for what cannot be handled.
 pub trait DeadLetters {
-    /// Stores the letter. Storing it twice within five minutes under one deduplication id stores it once.
+    /// Stores the letter. Storing it twice, as after an answer that was lost, may store it twice.
     ///
     /// # Errors
     ///

@@ -88,13 +88,7 @@ impl DeadLetters for SqsQueue {
 
 impl DeadLetters for SqsDeadLetters {
     async fn park(&self, letter: &DeadLetter) -> Result<()> {
-        let mut request = self
-            .client
-            .send_message()
-            .queue_url(&self.queue_url)
-            .message_body(&letter.body)
-            .set_message_group_id(letter.group.clone())
-            .set_message_deduplication_id(letter.group.as_ref().and(letter.deduplication.clone()));
+        let mut request = self.client.send_message().queue_url(&self.queue_url).message_body(&letter.body);
         for (name, attribute) in &letter.attributes {
             request = request.message_attributes(name, to_value(attribute)?);
         }

@@ -10,22 +10,23 @@ use serde::{Deserialize, Serialize};
 use crate::read::{Faults, Node, Read};
 use crate::text::Invalid;
 
-crate::schema::json_schema_of!(
+crate::json_schema_of!(
     Time,
-    ["A point in time: RFC 3339, in UTC. What is finer than a millisecond is cut."],
+    ["A point in time: RFC 3339, with any offset. What is finer than a millisecond is cut."],
     {
         "type": "string",
         "format": "date-time",
-        "pattern": r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|\+00:00)$",
+        "pattern": r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$",
         "examples": ["2026-11-22T09:00:00.000Z"],
     }
 );
 
 /// The first millisecond that RFC 3339 can write, in the year 0, and the last that the calendar's library knows, a day
 /// before the year 10000, in milliseconds since 1970.
-pub(crate) const WRITABLE_MS: RangeInclusive<i64> = -62_167_219_200_000..=253_402_207_200_000;
+pub const WRITABLE_MS: RangeInclusive<i64> = -62_167_219_200_000..=253_402_207_200_000;
 
-/// A point in time: RFC 3339, UTC, to the millisecond. A finer one is cut, not rounded.
+/// Point in time, to the millisecond. It is written as RFC 3339 in UTC, and read with any offset; a finer one is cut, not
+/// rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Time(Timestamp);
@@ -38,16 +39,16 @@ impl Time {
         Self(Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
-    /// Reads RFC 3339 with an offset of zero.
+    /// Reads RFC 3339, with any offset.
     ///
     /// # Errors
     ///
     /// The rule that `text` breaks.
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let time = text.parse::<Timestamp>().ok().filter(|_| is_rfc_3339_utc(text));
+        let time = text.parse::<Timestamp>().ok().filter(|_| is_rfc_3339(text));
         // Before 1970, too, what is finer is cut towards the past.
         let millis = time.and_then(|time| i64::try_from(time.as_nanosecond().div_euclid(1_000_000)).ok());
-        millis.map(Self::from_millis).ok_or_else(|| Invalid::rule("must be a time of RFC 3339 in UTC"))
+        millis.map(Self::from_millis).ok_or_else(|| Invalid::rule("must be a time of RFC 3339"))
     }
 
     /// Milliseconds since 1970.
@@ -70,20 +71,26 @@ impl Time {
     }
 }
 
-/// Whether a text has the form `2026-11-22T09:00:00.123Z`: the parser takes the whole of ISO 8601, of which RFC 3339 is
+/// Tells a text of the form `2026-11-22T09:00:00.123+01:00`: the parser takes the whole of ISO 8601, of which RFC 3339 is
 /// a small part.
-fn is_rfc_3339_utc(text: &str) -> bool {
-    let Some(local) = ["Z", "z", "+00:00"].iter().find_map(|offset| text.strip_suffix(offset)) else { return false };
-    let (seconds, fraction) = local.split_once('.').unwrap_or((local, "0"));
-    let has_form = |form: &str| {
-        seconds.len() == form.len()
-            && seconds.bytes().zip(form.bytes()).all(|(byte, form)| match form {
+fn is_rfc_3339(text: &str) -> bool {
+    let has_form = |text: &str, form: &str| {
+        text.len() == form.len()
+            && text.bytes().zip(form.bytes()).all(|(byte, form)| match form {
                 b'0' => byte.is_ascii_digit(),
                 b'T' => byte.eq_ignore_ascii_case(&b'T'),
+                b'+' => matches!(byte, b'+' | b'-'),
                 sign => byte == sign,
             })
     };
-    has_form("0000-00-00T00:00:00") && !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit())
+    let at_offset = text.strip_suffix(['Z', 'z']).or_else(|| {
+        let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+        has_form(offset, "+00:00").then_some(local)
+    });
+    let Some(local) = at_offset else { return false };
+    let (seconds, fraction) = local.split_once('.').unwrap_or((local, "0"));
+    let is_fraction = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    has_form(seconds, "0000-00-00T00:00:00") && is_fraction
 }
 
 impl fmt::Display for Time {
@@ -118,10 +125,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_utc_to_the_millisecond() {
+    fn a_time_is_read_with_any_offset_and_written_in_utc() {
         for (text, shown) in [
             ("2026-11-22T09:00:00Z", "2026-11-22T09:00:00.000Z"),
             ("2026-11-22T09:00:00.1239+00:00", "2026-11-22T09:00:00.123Z"),
+            ("2026-11-22T09:00:00+01:00", "2026-11-22T08:00:00.000Z"),
+            ("2026-11-22t09:00:00.5-09:30", "2026-11-22T18:30:00.500Z"),
             ("1969-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.999Z"),
             ("0000-01-01T00:00:00.000999Z", "0000-01-01T00:00:00.000Z"),
         ] {
@@ -132,7 +141,8 @@ mod tests {
             "yesterday",
             "2026-11-22",
             "2026-11-22T09:00:00",
-            "2026-11-22T09:00:00+01:00",
+            "2026-11-22T09:00:00+01",
+            "2026-11-22T09:00:00+0100",
             "1763802000",
             "20261122T090000Z",
             "2026-11-22T09Z",

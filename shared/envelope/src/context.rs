@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::id::{EventId, OrderId};
-use crate::read::{Faults, Node, Read, parse};
+use crate::id::{EventId, Subject};
+use crate::read::{Faults, Node, Read};
 use crate::text::{Source, Text};
 use crate::time::Time;
 
@@ -21,11 +21,12 @@ pub struct Context {
     pub id: EventId,
     /// Who says it.
     pub source: Source,
-    /// The order that the event is about.
-    pub subject: OrderId,
+    /// The one that the event is about.
+    pub subject: Subject,
     /// When it happened.
     pub time: Time,
-    /// Which event of this source about this subject it is, counted from 1 (CloudEvents *sequence* extension).
+    /// Number of the event among those of this source about this subject, from 1 (CloudEvents *sequence* extension, as 20
+    /// digits). Others count in other ways, which are ignored.
     pub sequence: Option<u64>,
     /// The id of the first event of the flow (CloudEvents *correlation* extension).
     pub correlation_id: Option<Text>,
@@ -41,38 +42,78 @@ pub struct Context {
 }
 
 impl Context {
-    /// The id of the first event of the flow that this event belongs to: itself, where it does not name another.
+    /// Id of the first event of the flow that this event belongs to: itself, where it does not name another.
     #[must_use]
-    pub fn flow(&self) -> Text {
-        self.correlation_id.clone().unwrap_or_else(|| Text::shortened(&self.id.to_string()))
+    pub fn correlation(&self) -> Text {
+        self.correlation_id.clone().unwrap_or_else(|| Text::shortened(self.id.as_str()))
     }
 }
 
-/// The attributes of a CloudEvent that has data, which nobody has looked at yet: what can be said of an event of an
-/// unknown type.
+/// Attributes of a CloudEvent that has data, which nobody has looked at yet: what can be said of an event of an unknown
+/// type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     /// The attributes, without the type.
     pub context: Context,
     /// The attribute `type`, such as `OrderCreated`.
-    pub kind: String,
-    /// The attribute `dataschema`, such as `urn:orderflow:OrderCreated:2`.
-    pub schema: String,
+    pub event_type: String,
+    /// The attribute `dataschema`, such as `urn:shop:OrderCreated:2`. Without one, version 1 is meant.
+    pub schema: Option<String>,
 }
 
 impl Envelope {
-    /// Reads the JSON object of a CloudEvent, and checks its attributes only.
+    /// Reads the JSON object of a CloudEvent that came at `received`, and checks its attributes only. An event without a
+    /// `time` happened when it came.
     ///
     /// # Errors
     ///
     /// Every attribute that is missing or breaks its rule.
-    pub fn from_value(document: &Value) -> Result<Self, Faults> {
-        parse(document)
+    pub fn from_value(document: &Value, received: Time) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        match Self::read(&Node::root(document), received, &mut faults) {
+            Some(envelope) if faults.is_empty() => Ok(envelope),
+            _ => Err(faults),
+        }
+    }
+
+    pub(crate) fn read(node: &Node<'_>, received: Time, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        node.required::<SpecVersion>("specversion", faults);
+        let id = node.required("id", faults);
+        let source = node.required("source", faults);
+        let event_type = node.required::<Text>("type", faults);
+        let subject = node.required("subject", faults);
+        let time = node.optional("time", faults);
+        node.optional::<JsonContent>("datacontenttype", faults);
+        let schema = node.optional::<Text>("dataschema", faults);
+        let correlation_id = node.optional("correlationid", faults);
+        let causation_id = node.optional("causationid", faults);
+        node.required::<Anything>("data", faults);
+        let text = |name| node.field(name).value().and_then(Value::as_str).map(str::to_owned);
+        let context = Context {
+            id: id?,
+            source: source?,
+            subject: subject?,
+            time: time?.unwrap_or(received),
+            sequence: text("sequence").and_then(|text| sequence(&text)),
+            correlation_id: correlation_id?,
+            causation_id: causation_id?,
+            trace_parent: text("traceparent"),
+            trace_state: text("tracestate"),
+            extensions: extensions(node),
+        };
+        Some(Self { context, event_type: event_type?.into(), schema: schema?.map(String::from) })
     }
 }
 
-/// The attributes that are not extensions.
-pub(crate) const KNOWN: [&str; 14] = [
+/// The number that 20 digits are, if it counts from 1.
+fn sequence(text: &str) -> Option<u64> {
+    let is_count = text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|count| is_count && *count > 0)
+}
+
+/// Names of the attributes that are not extensions.
+pub const KNOWN: [&str; 14] = [
     "specversion",
     "id",
     "source",
@@ -88,38 +129,6 @@ pub(crate) const KNOWN: [&str; 14] = [
     "tracestate",
     "data",
 ];
-
-impl Read for Envelope {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        node.object(faults)?;
-        node.required::<SpecVersion>("specversion", faults);
-        let id = node.required("id", faults);
-        let source = node.required("source", faults);
-        let kind = node.required::<Text>("type", faults);
-        let subject = node.required("subject", faults);
-        let time = node.required("time", faults);
-        node.optional::<JsonContent>("datacontenttype", faults);
-        let schema = node.required::<Text>("dataschema", faults);
-        let sequence = node.optional::<Sequence>("sequence", faults);
-        let correlation_id = node.optional("correlationid", faults);
-        let causation_id = node.optional("causationid", faults);
-        node.required::<Anything>("data", faults);
-        let text = |name| node.field(name).value().and_then(Value::as_str).map(str::to_owned);
-        let context = Context {
-            id: id?,
-            source: source?,
-            subject: subject?,
-            time: time?,
-            sequence: sequence?.map(|Sequence(count)| count),
-            correlation_id: correlation_id?,
-            causation_id: causation_id?,
-            trace_parent: text("traceparent"),
-            trace_state: text("tracestate"),
-            extensions: extensions(node),
-        };
-        Some(Self { context, kind: kind?.into(), schema: schema?.into() })
-    }
-}
 
 fn extensions(node: &Node<'_>) -> Extensions {
     let all = node.value().and_then(Value::as_object).into_iter().flatten();
@@ -151,20 +160,6 @@ impl Read for JsonContent {
     }
 }
 
-struct Sequence(u64);
-
-impl Read for Sequence {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let text = node.text(faults)?;
-        let digits = text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
-        let count = text.parse().ok().filter(|count| digits && *count > 0);
-        if count.is_none() {
-            faults.add(node, "must be a count from 1, left-padded with zeros to 20 digits");
-        }
-        count.map(Self)
-    }
-}
-
 struct Anything;
 
 impl Read for Anything {
@@ -174,7 +169,7 @@ impl Read for Anything {
 }
 
 #[cfg(feature = "schema")]
-const DESCRIPTION: &str = "A fact about one order: a CloudEvent of version 1.0, in structured JSON. Attributes that are \
+const DESCRIPTION: &str = "A fact about one subject: a CloudEvent of version 1.0, in structured JSON. Attributes that are \
                            not listed here are extensions: they are kept and ignored.";
 
 /// The attributes and the payload as they are written.
@@ -185,26 +180,26 @@ pub(crate) struct Wire<'a, D> {
     #[cfg_attr(feature = "schema", schemars(extend("const" = SPEC_VERSION)))]
     specversion: &'static str,
     /// Unique for ever. Together with `source` it tells a duplicate.
-    id: EventId,
+    id: &'a EventId,
     /// Who says it.
     source: &'a Source,
     /// What kind of fact it is.
     #[cfg_attr(feature = "schema", schemars(with = "Text"))]
     r#type: &'a str,
-    /// The order that the event is about: equal to `data.orderId`, and the SNS message group.
-    subject: &'a OrderId,
-    /// When it happened.
+    /// The one that the event is about, and the SNS message group.
+    subject: &'a Subject,
+    /// When it happened: RFC 3339, of ours in UTC with milliseconds. Absent, it happened when it was received.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Time>"))]
     time: Time,
     /// The media type of `data`: `application/json`, with or without parameters. Absent, it is meant.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     datacontenttype: &'static str,
-    /// The JSON Schema that `data` keeps: `urn:orderflow:<type>:<version>`.
-    #[cfg_attr(feature = "schema", schemars(with = "Text"))]
+    /// The JSON Schema that `data` keeps, with its version. Absent, version 1 is meant.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Text>"))]
     dataschema: String,
-    /// Which event of this source about this subject it is, counted from 1 and left-padded with zeros to 20 digits
-    /// (CloudEvents *sequence* extension).
+    /// Number of the event among those of this source about this subject: of ours from 1, left-padded with zeros to 20
+    /// digits (CloudEvents *sequence* extension). One of others is ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^(?!0{20}$)[0-9]{20}$")))]
     sequence: Option<String>,
     /// The id of the first event of the flow (CloudEvents *correlation* extension).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,7 +227,7 @@ impl<'a, D> Wire<'a, D> {
     pub(crate) fn new(context: &'a Context, kind: &'a str, schema: String, data: D) -> Self {
         Self {
             specversion: SPEC_VERSION,
-            id: context.id,
+            id: &context.id,
             source: &context.source,
             r#type: kind,
             subject: &context.subject,

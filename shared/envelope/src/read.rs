@@ -61,6 +61,35 @@ pub trait Read: Sized {
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self>;
 }
 
+/// Says how an object is read: each field, the method of [`Node`] that reads it (or of a trait in scope), and its name on
+/// the wire.
+///
+/// ```
+/// # use envelope::{Text, parse, reads};
+/// struct Customer {
+///     name: Text,
+///     phone: Option<Text>,
+/// }
+///
+/// reads!(Customer { name: required("name"), phone: optional("phone") });
+///
+/// let faults = parse::<Customer>(&serde_json::json!({ "phone": 7 })).err().unwrap_or_default();
+/// assert_eq!(faults.to_string(), "/name is required; /phone must be a text");
+/// ```
+#[macro_export]
+macro_rules! reads {
+    ($name:ident { $($field:ident: $how:ident($wire:literal $(, $limit:expr)?)),* $(,)? }) => {
+        impl $crate::Read for $name {
+            fn read(node: &$crate::Node<'_>, faults: &mut $crate::Faults) -> Option<Self> {
+                node.object(faults)?;
+                // Each field is read before the first failure ends the reading: all faults are to be found.
+                $(let $field = node.$how($wire, $($limit,)? faults);)*
+                Some(Self { $($field: $field?),* })
+            }
+        }
+    };
+}
+
 /// Reads a whole document.
 ///
 /// # Errors

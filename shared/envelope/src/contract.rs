@@ -12,6 +12,9 @@ pub trait Contract: Sized + Clone + Debug + PartialEq + Serialize {
     /// The types.
     type Type: EventType;
 
+    /// Id of what the events are about, as the data has it.
+    type Id: AsRef<str>;
+
     /// Name in the data, on the wire, of what equals the attribute `subject`.
     const SUBJECT_FIELD: &'static str;
 
@@ -21,8 +24,8 @@ pub trait Contract: Sized + Clone + Debug + PartialEq + Serialize {
     /// The type of the event that says this.
     fn event_type(&self) -> Self::Type;
 
-    /// The one that this is about.
-    fn subject(&self) -> &str;
+    /// Id of what this is about: equal to the attribute `subject`.
+    fn about(&self) -> &Self::Id;
 
     /// Reads data of a version that is understood, and makes it the newest.
     fn read(event_type: Self::Type, version: u32, node: &Node<'_>, faults: &mut Faults) -> Option<Self>;
@@ -86,6 +89,15 @@ pub trait EventType: Copy + Eq + Debug + Display + 'static {
     }
 }
 
+/// Data that is about something: each shape of a contract.
+pub trait About {
+    /// Its id.
+    type Id;
+
+    /// Id of what this is about.
+    fn about(&self) -> &Self::Id;
+}
+
 /// Events that one consumer takes: an enum that [`consumes!`](crate::consumes) writes.
 pub trait Heard: Sized + Clone + Debug {
     /// The application's events.
@@ -96,6 +108,9 @@ pub trait Heard: Sized + Clone + Debug {
 
     /// The data, if it is of one of these types.
     fn hear(data: &Self::Contract) -> Option<Self>;
+
+    /// Id of what this is about.
+    fn about(&self) -> &<Self::Contract as Contract>::Id;
 }
 
 /// Writes the events of an application: an enum of the types, and one of their data.
@@ -121,7 +136,7 @@ pub trait Heard: Sized + Clone + Debug {
 ///     /// The types of events of an identity service.
 ///     pub enum IdentityType;
 ///     /// Data of the events of an identity service.
-///     pub enum Identity in "urn:identity", about user_id as "userId" {
+///     pub enum Identity in "urn:identity", about user_id: Text as "userId" {
 ///         /// A user has logged in.
 ///         UserLoggedIn from "identity/web" or anyone: { 1: UserLoggedIn },
 ///     }
@@ -137,7 +152,7 @@ pub trait Heard: Sized + Clone + Debug {
 /// ```
 ///
 /// The literal after `in` is the first part of every `dataschema`; `about` names the field of each shape that equals the
-/// `subject`. `schemas "../schemas"`, after that, names the folder of the committed schemas, seen from the file of the call:
+/// `subject`, its type, and its name on the wire. `schemas "../schemas"`, after that, names the folder of the committed schemas, seen from the file of the call:
 /// `Event.json`, and for each type and version such as `UserLoggedIn.1.json`. `describe if CONDITION`, a condition of `cfg`,
 /// gives the enum of the types the functions `meaning` and `shape`, from which such schemas are written; the shapes have
 /// `schemars::JsonSchema` then.
@@ -146,7 +161,7 @@ macro_rules! events {
     (
         $(#[$type_attribute:meta])* $type_vis:vis enum $types:ident;
         $(#[$data_attribute:meta])* $data_vis:vis enum $data:ident in $namespace:literal,
-        about $subject:ident as $wire:literal
+        about $subject:ident: $id:ty as $wire:literal
         $(, schemas $schemas:literal)?
         $(, describe if $condition:meta)?
         {
@@ -280,6 +295,12 @@ macro_rules! events {
         }
 
         impl $data {
+            /// Id of what this is about.
+            #[must_use]
+            pub fn about(&self) -> &$id {
+                $crate::Contract::about(self)
+            }
+
             /// The type of the event that says this.
             #[must_use]
             pub const fn event_type(&self) -> $types {
@@ -291,6 +312,7 @@ macro_rules! events {
 
         impl $crate::Contract for $data {
             type Type = $types;
+            type Id = $id;
             const SUBJECT_FIELD: &'static str = $wire;
             const COMMITTED_SCHEMA: Option<&'static str> = $crate::__committed_event!($($schemas)?);
 
@@ -298,9 +320,9 @@ macro_rules! events {
                 Self::event_type(self)
             }
 
-            fn subject(&self) -> &str {
+            fn about(&self) -> &$id {
                 match self {
-                    $(Self::$name(data) => data.$subject.as_str(),)*
+                    $(Self::$name(data) => &data.$subject,)*
                 }
             }
 
@@ -327,6 +349,14 @@ macro_rules! events {
         }
 
         $(
+            impl $crate::About for $name {
+                type Id = $id;
+
+                fn about(&self) -> &$id {
+                    &self.$subject
+                }
+            }
+
             impl From<$name> for $data {
                 fn from(data: $name) -> Self {
                     Self::$name(data)
@@ -368,6 +398,12 @@ macro_rules! consumes {
                     $($contract::$event(data) => Some(Self::$event(data.clone())),)+
                     #[allow(unreachable_patterns, reason = "a consumer may take all there are")]
                     _ => None,
+                }
+            }
+
+            fn about(&self) -> &<$contract as $crate::Contract>::Id {
+                match self {
+                    $(Self::$event(data) => $crate::About::about(data),)+
                 }
             }
         }

@@ -61,7 +61,7 @@ impl<P: Contract> Event<P> {
             Some(data) if faults.is_empty() => data,
             _ => return Err(DecodeError::InvalidData(faults)),
         };
-        if data.subject() != context.subject.as_str() {
+        if data.about().as_ref() != context.subject.as_str() {
             return Err(DecodeError::SubjectDiffers(P::SUBJECT_FIELD));
         }
         Ok(Self { context, data })

@@ -3,15 +3,15 @@
 use data_encoding::{Encoding, Specification};
 use sha2::{Digest, Sha256};
 
-use crate::text::{Invalid, plain};
-use crate::{PLAIN, text_type};
+use crate::text::{Invalid, is_plain, plain};
+use crate::text_type;
 
 text_type!(
     /// Subject of an event: the one that it is about, such as an order, a user, an address of mail or an ARN. 1 to 1,024
     /// bytes without control characters: a key of DynamoDB has no more.
     Subject,
     subject_rule,
-    { "type": "string", "minLength": 1, "maxLength": 1024, "pattern": PLAIN, "examples": ["web-17"] }
+    { "type": "string", "minLength": 1, "maxLength": 1024, "pattern": crate::PLAIN, "examples": ["web-17"] }
 );
 
 fn subject_rule(text: &str) -> Result<(), Invalid> {
@@ -24,6 +24,21 @@ fn subject_rule(text: &str) -> Result<(), Invalid> {
 
 const MAX_SUBJECT_BYTES: usize = 1_024;
 
+impl Subject {
+    /// The longest beginning of `text` that is a subject; of an id that keeps the rule it is all of it. An empty text becomes
+    /// `-`.
+    #[must_use]
+    pub fn shortened(text: &str) -> Self {
+        let mut bytes = 0;
+        let fits = |c: &char| {
+            bytes += c.len_utf8();
+            bytes <= MAX_SUBJECT_BYTES
+        };
+        let kept: String = text.chars().filter(|c| is_plain(*c)).take_while(fits).collect();
+        Self(if kept.is_empty() { "-".to_owned() } else { kept })
+    }
+}
+
 text_type!(
     /// Id of one event, unique for ever for its source. The same event published twice has the same id. Of ours it is a
     /// UUIDv7 (RFC 9562); others have 1 to 128 characters of any kind but control characters.
@@ -33,7 +48,7 @@ text_type!(
         "type": "string",
         "minLength": 1,
         "maxLength": 128,
-        "pattern": PLAIN,
+        "pattern": crate::PLAIN,
         "examples": ["019aa9d0-7c00-7b1e-9f00-5a0000000017"],
     }
 );
@@ -103,6 +118,8 @@ mod tests {
         for good in ["auth0|42", "ada@example.com", "arn:aws:iam::123456789012:user/Ada", &"x".repeat(1_024)] {
             assert!(Subject::new(good).is_ok(), "{good:?}");
         }
+        assert_eq!(Subject::shortened(&"ü".repeat(513)).as_str(), "ü".repeat(512));
+        assert_eq!(Subject::shortened("a\nb").as_str(), "ab");
         for bad in ["", "a\u{0}", &"x".repeat(1_025), &"ü".repeat(513)] {
             assert!(Subject::new(bad).is_err(), "{bad:?}");
         }

@@ -8,13 +8,15 @@ mod id;
 #[cfg(test)]
 mod properties;
 mod read;
+#[cfg(feature = "sample")]
+pub mod sample;
 #[cfg(any(test, feature = "strategy"))]
 pub mod strategy;
 mod text;
 mod time;
 
 pub use context::{Context, Envelope, Extensions, KNOWN, SPEC_VERSION};
-pub use contract::{Contract, EventType, Heard};
+pub use contract::{About, Contract, EventType, Heard};
 pub use describe::PLAIN;
 pub use event::{DecodeError, Event};
 pub use id::{EventId, Subject, derive_id};

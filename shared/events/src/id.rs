@@ -1,6 +1,6 @@
 //! Ids of the shop: opaque, at most 64 characters, with a prefix that names their kind.
 
-use envelope::{Invalid, derive_id, text_type, token};
+use envelope::{Invalid, Subject, derive_id, text_type, token};
 
 text_type!(
     /// One order. Ours begin with `ord_`; another producer's order has whatever id it gave, 1 to 64 of
@@ -14,7 +14,13 @@ fn order_id_rule(text: &str) -> Result<(), Invalid> {
     token(text, "[A-Za-z0-9_-]", |byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// What an id of ours stands for.
+impl From<&OrderId> for Subject {
+    fn from(order: &OrderId) -> Self {
+        Self::shortened(order.as_str())
+    }
+}
+
+/// Kinds of ids of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdKind {
     /// `ord_`

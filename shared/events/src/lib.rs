@@ -32,6 +32,8 @@ mod payload;
 #[cfg(test)]
 mod properties;
 mod request;
+#[cfg(feature = "sample")]
+pub mod sample;
 #[cfg(feature = "schema")]
 pub mod schema;
 #[cfg(any(test, feature = "strategy"))]

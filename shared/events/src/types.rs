@@ -13,6 +13,7 @@
 
 use envelope::{Source, events};
 
+use crate::id::OrderId;
 use crate::older::OrderCreatedV1;
 use crate::payload::{
     InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled, OrderCreated, OrderFlagged, PaymentFailed,
@@ -34,7 +35,7 @@ events! {
     /// The types of facts.
     pub enum EventType;
     /// Data of an event, by its type; always in the newest version.
-    pub enum Payload in "urn:orderflow", about order_id as "orderId", schemas "../schemas",
+    pub enum Payload in "urn:orderflow", about order_id: OrderId as "orderId", schemas "../schemas",
     describe if feature = "schema" {
         /// An order was accepted. Sent once for each order: by orders when it comes in over HTTP, or by another producer, whose
         /// order is then adopted.

@@ -1,14 +1,13 @@
-//! The topic in memory.
+//! FIFO topic in memory.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-use onewrite::port::Clock;
-use onewrite::{Failure, Result};
-use orderflow_events::Time;
+use envelope::Time;
 
-use crate::outbox::{Entry, MAX_BATCH_ENTRIES};
-use crate::topic::{Refusal, Topic};
+use crate::failure::{Failure, Result};
+use crate::port::Clock;
+use crate::relay::{Entry, MAX_BATCH_ENTRIES, Refusal, Topic};
 
 /// How long SNS knows an id again (the deduplication interval of its FIFO topics).
 const DEDUPLICATION_INTERVAL: Duration = Duration::from_mins(5);
@@ -66,24 +65,24 @@ impl<C: Clock> Topic for MemoryTopic<C> {
     async fn warm(&self) {}
 }
 
-/// What an emulator does not show: it takes batches that are too long, and five minutes of its are five minutes.
+/// Limits that an emulator does not show: it takes batches that are too long, and five minutes of its are five minutes.
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
 
+    use envelope::EventId;
     use futures::FutureExt;
-    use onewrite::memory::VirtualTime;
-    use orderflow_events::{EventId, OrderId};
     use serde_json::Value;
 
     use super::*;
-    use crate::outbox::OutboxRow;
+    use crate::memory::VirtualTime;
+    use crate::relay::OutboxRow;
 
     fn entry(group: &str, id: u8, bytes: usize) -> Entry {
         Entry {
             message: "x".repeat(bytes),
-            group: OrderId::new(group).unwrap(),
-            id: EventId::from_parts(0, [id; 10]),
+            group: group.to_owned(),
+            id: EventId::v7(0, [id; 10]),
             row: Rc::new(OutboxRow(Value::Null)),
         }
     }

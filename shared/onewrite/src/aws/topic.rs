@@ -1,44 +1,12 @@
-//! The topic that all facts go to.
+//! Topic of all events, on SNS.
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish_batch::PublishBatchOutput;
 use aws_sdk_sns::types::PublishBatchRequestEntry;
-use onewrite::aws::{classify, without_addresses};
-use onewrite::{Failure, FailureKind, Result};
 
-use crate::outbox::Entry;
-
-/// An event of a batch that was not published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Its place in the batch.
-    pub index: usize,
-    /// Why, and whether to try again.
-    pub failure: Failure,
-}
-
-/// A FIFO topic.
-pub trait Topic {
-    /// Publishes a batch, and answers which of its events were refused.
-    ///
-    /// # Errors
-    ///
-    /// It is unknown which events were published: none was refused for itself.
-    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>>;
-
-    /// Opens the connection, while the function starts and is not throttled. Whether it works out shows soon enough.
-    async fn warm(&self);
-}
-
-impl<T: Topic> Topic for &T {
-    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
-        T::publish(self, batch).await
-    }
-
-    async fn warm(&self) {
-        T::warm(self).await;
-    }
-}
+use super::{classify, without_addresses};
+use crate::failure::{Failure, FailureKind, Result};
+use crate::relay::{Entry, Refusal, Topic};
 
 /// A topic on SNS.
 #[derive(Clone, Debug)]
@@ -61,8 +29,8 @@ impl Topic for SnsTopic {
             let entry = PublishBatchRequestEntry::builder()
                 .id(index.to_string())
                 .message(&entry.message)
-                .message_group_id(entry.group.as_str())
-                .message_deduplication_id(entry.id.to_string())
+                .message_group_id(&entry.group)
+                .message_deduplication_id(entry.id.as_str())
                 .build()
                 .map_err(|error| Failure::permanent(error.to_string()))?;
             request = request.publish_batch_request_entries(entry);
@@ -77,7 +45,7 @@ impl Topic for SnsTopic {
     }
 }
 
-/// Which of so many entries were not published. Failures of single entries come with status 200, and an entry that the
+/// Entries of so many that were not published. Failures of single entries come with status 200, and an entry that the
 /// answer does not mention at all is not known to be published.
 fn refusals(answer: &PublishBatchOutput, count: usize) -> Vec<Refusal> {
     let failed = answer.failed().iter().filter_map(|failed| {

@@ -1,12 +1,12 @@
-//! What waits to be published, and in which batches it goes.
+//! Outbox: rows of a table's stream, and the batches in which their events go to SNS.
 
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use aws_lambda_events::dynamodb::EventRecord;
-use orderflow_events::{EventId, OrderId};
+use envelope::{EventId, Source, Subject, derive_id};
 use serde::Deserialize;
-use serde_dynamo::AttributeValue;
+use serde_dynamo::{AttributeValue, Item};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -25,8 +25,8 @@ pub struct OutboxRow(pub Value);
 pub struct Entry {
     /// The event, to the letter as it was committed.
     pub message: String,
-    /// Its subject: the message group.
-    pub group: OrderId,
+    /// Its message group: its subject, or a name made of it where SNS would not take it for one.
+    pub group: String,
     /// Its id: the deduplication id.
     pub id: EventId,
     /// The row that it comes from.
@@ -45,22 +45,51 @@ pub struct Unpublishable {
 #[derive(Deserialize)]
 struct Head {
     id: EventId,
-    subject: OrderId,
+    source: Source,
+    subject: Subject,
+}
+
+/// The service that a relay publishes for: it may say what its own tables have about the subject of each row, and nothing
+/// else.
+#[derive(Clone, Debug)]
+pub struct Speaker(pub Source);
+
+impl Speaker {
+    /// Checks that an event of the row of `subject` is one that the service may publish.
+    fn check(&self, event: &Head, subject: &str) -> Result<(), String> {
+        if event.source != self.0 {
+            return Err(format!("an event is from {}, and this relay publishes for {} only", event.source, self.0));
+        }
+        if event.subject.as_str() != subject {
+            return Err("an event is about another subject than its row".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Message group of a subject. SNS takes 1 to 128 letters, digits and signs of ASCII (its quota); whatever else a subject
+/// is, its events still have one group.
+fn group_of(subject: &Subject) -> String {
+    let subject = subject.as_str();
+    if subject.len() <= 128 && subject.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return subject.to_owned();
+    }
+    derive_id("subject_", &[subject])
 }
 
 /// Reads the events of a stream record; none where it is no new row, or a row without events.
 ///
 /// # Errors
 ///
-/// The row has events that cannot be read, or one that is too large for SNS.
-pub fn read_row(record: EventRecord) -> Result<Vec<Entry>, Box<Unpublishable>> {
+/// The row has events that cannot be read, that are not the service's to publish, or one that is too large for SNS.
+pub fn read_row(record: EventRecord, speaker: &Speaker) -> Result<Vec<Entry>, Box<Unpublishable>> {
     if record.event_name != "INSERT" {
         return Ok(Vec::new());
     }
     let image = record.change.new_image;
     let read = match image.get("events") {
         None => return Ok(Vec::new()),
-        Some(AttributeValue::S(events)) => read_events(events),
+        Some(AttributeValue::S(events)) => read_events(events, speaker, subject_of(&image)),
         Some(_) => Err("its events are not a text".to_owned()),
     };
     // Plain JSON has no bytes: a row that has some is shown as DynamoDB writes it.
@@ -71,7 +100,7 @@ pub fn read_row(record: EventRecord) -> Result<Vec<Entry>, Box<Unpublishable>> {
         Ok(events) => {
             let entry = |(message, head): (String, Head)| Entry {
                 message,
-                group: head.subject,
+                group: group_of(&head.subject),
                 id: head.id,
                 row: Rc::clone(&row),
             };
@@ -81,11 +110,20 @@ pub fn read_row(record: EventRecord) -> Result<Vec<Entry>, Box<Unpublishable>> {
     }
 }
 
-fn read_events(events: &str) -> Result<Vec<(String, Head)>, String> {
+/// The key of a row: the subject that all its events are about.
+fn subject_of(image: &Item) -> &str {
+    match image.get("pk") {
+        Some(AttributeValue::S(subject)) => subject,
+        _ => "",
+    }
+}
+
+fn read_events(events: &str, speaker: &Speaker, subject: &str) -> Result<Vec<(String, Head)>, String> {
     let events: Vec<&RawValue> = serde_json::from_str(events).map_err(|_| "its events are not understood")?;
     let read = |event: &RawValue| {
         let text = event.get();
-        let head = serde_json::from_str(text).map_err(|_| "an event is not understood")?;
+        let head: Head = serde_json::from_str(text).map_err(|_| "an event is not understood")?;
+        speaker.check(&head, subject)?;
         if text.len() > MAX_BATCH_BYTES {
             return Err(format!("an event has {} bytes of at most {MAX_BATCH_BYTES}", text.len()));
         }
@@ -148,11 +186,14 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use orderflow_events::strategy::{event, json};
+    use envelope::Text;
+    use envelope::sample::another_event;
+    use envelope::strategy::json;
     use proptest::collection::{hash_map, vec};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::memory::sample::{BookLent, LOANS, Library};
 
     fn record(image: &Value) -> EventRecord {
         let record = json!({
@@ -164,37 +205,65 @@ mod tests {
 
     #[test]
     fn bytes_in_a_row_do_not_keep_its_events_back() {
-        let event = json!({ "id": "0193a5c0-7b1e-7c3a-9f00-0123456789ab", "subject": "ord_1" });
-        let image =
-            |events: &Value| json!({ "bytes": { "L": [{ "B": "AP8=" }] }, "events": { "S": events.to_string() } });
-        let entries = read_row(record(&image(&json!([event])))).unwrap();
+        let event = json!({ "id": "1", "source": "library/loans", "subject": "req_1" });
+        let image = |events: &Value| json!({ "pk": { "S": "req_1" }, "bytes": { "L": [{ "B": "AP8=" }] }, "events": { "S": events.to_string() } });
+        let entries = read(&image(&json!([event]))).unwrap();
         assert_eq!(entries[0].message, event.to_string());
-        let found = read_row(record(&image(&json!({})))).unwrap_err();
+        let found = read(&image(&json!({}))).unwrap_err();
         assert_eq!(found.row.0["row"], image(&json!({})));
-        assert_eq!(read_row(record(&json!({ "bytes": { "B": "AP8=" } }))).unwrap().len(), 0);
+        assert_eq!(read(&json!({ "bytes": { "B": "AP8=" } })).unwrap().len(), 0);
+    }
+
+    fn read(image: &Value) -> Result<Vec<Entry>, Box<Unpublishable>> {
+        read_row(record(image), &Speaker(LOANS))
+    }
+
+    /// Events as the loans service commits them, about any subject.
+    fn committed(subject: &str, count: u8) -> Vec<Value> {
+        let lent = |number| {
+            let lent = BookLent { request_id: Subject::shortened(subject), loan_id: Text::shortened("l") };
+            serde_json::to_value(another_event::<Library>(lent, number)).unwrap()
+        };
+        (0..count).map(lent).collect()
+    }
+
+    #[test]
+    fn whatever_the_subject_is_its_events_have_one_message_group_that_sns_takes() {
+        let long = "x".repeat(1_024);
+        let subjects =
+            ["req_1", "auth0|42", "ada@example.com", "arn:aws:iam::123456789012:user/Ada", "Ada L.", "ü", &long];
+        for subject in subjects {
+            let events = Value::from(committed(subject, 2)).to_string();
+            let entries = read(&json!({ "pk": { "S": subject }, "events": { "S": events } })).unwrap();
+            let [one, other] = entries.as_slice() else { panic!("two events") };
+            assert_eq!(one.group, other.group);
+            assert!(one.group.len() <= 128 && one.group.bytes().all(|byte| byte.is_ascii_graphic()), "{}", one.group);
+            assert_eq!(one.group == subject, subject.is_ascii() && !subject.contains(' ') && subject.len() <= 128);
+        }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
         #[test]
-        fn what_was_committed_is_published_to_the_letter(events in vec(event(), 0..4)) {
+        fn what_was_committed_is_published_to_the_letter(subject in "[ -~]{1,20}", count in 0..4_u8) {
+            let events = committed(&subject, count);
             let text = serde_json::to_string(&events).unwrap();
-            let entries = read_row(record(&json!({ "pk": { "S": "a" }, "events": { "S": text } }))).unwrap();
+            let entries = read(&json!({ "pk": { "S": subject }, "events": { "S": text } })).unwrap();
             prop_assert_eq!(entries.len(), events.len());
             for (entry, event) in entries.iter().zip(&events) {
-                prop_assert_eq!(&entry.message, &serde_json::to_string(event).unwrap());
-                prop_assert_eq!((&entry.group, entry.id), (&event.context.subject, event.context.id));
+                prop_assert_eq!(&entry.message, &event.to_string());
+                prop_assert_eq!(entry.id.as_str(), event["id"].as_str().unwrap());
             }
         }
 
-        /// Only a row without events has nothing to publish: every other one that cannot be published is told.
+        /// Only a row without events has nothing to publish: every other one that cannot be published is kept.
         #[test]
-        fn any_row_is_published_or_told(image in hash_map(any::<String>(), value(), 0..3), events in value()) {
-            prop_assert_eq!(read_row(record(&json!(image))).map(|entries| entries.len()).ok(), Some(0));
+        fn any_row_is_published_or_kept_whole(image in hash_map(any::<String>(), value(), 0..3), events in value()) {
+            prop_assert_eq!(read(&json!(image)).map(|entries| entries.len()).ok(), Some(0));
             let mut image = json!(image);
             image["events"] = events.clone();
-            match read_row(record(&image)) {
+            match read(&image) {
                 Ok(entries) => {
                     let list: Vec<Value> = serde_json::from_str(events["S"].as_str().unwrap()).unwrap();
                     prop_assert_eq!(entries.len(), list.len());

@@ -1,16 +1,24 @@
-//! One invocation of the relay: rows in, events out.
+//! Relay: the one door by which a service's events leave.
+//!
+//! A service's table is its outbox: a row that has events reaches the relay through the table's stream, and the relay
+//! publishes them. It may publish them again after a crash, which is harmless: they keep their ids, and every consumer
+//! is idempotent.
+
+mod outbox;
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use aws_lambda_events::dynamodb::Event as StreamEvent;
-use onewrite::port::{Clock, DeadLetters, Random};
-use onewrite::{DeadLetter, Failure, FailureKind, Result};
-use orderflow_events::Time;
+use aws_lambda_events::dynamodb::EventRecord;
+use envelope::{Source, Time};
+use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
-use crate::outbox::{Entry, MAX_BATCH_ENTRIES, Outbox, OutboxRow, read_row};
-use crate::topic::Topic;
+use crate::failure::{Failure, FailureKind, Result};
+use crate::park::DeadLetter;
+use crate::port::{Clock, DeadLetters, Random};
+
+pub use outbox::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Outbox, OutboxRow, Speaker, Unpublishable, read_row};
 
 /// What is kept of the invocation's time to fail in good order: a process that is stopped in the middle starts cold. With
 /// no more time than this, nothing is published.
@@ -19,8 +27,44 @@ pub const RESERVE: Duration = Duration::from_secs(6);
 /// How long the pause after a failed batch is at the most.
 const MAX_PAUSE_MS: u64 = 5_000;
 
-/// Publishes the events of new rows.
+/// An event of a batch that was not published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its place in the batch.
+    pub index: usize,
+    /// Why, and whether to try again.
+    pub failure: Failure,
+}
+
+/// A FIFO topic.
+pub trait Topic {
+    /// Publishes a batch, and answers which of its events were refused.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown which events were published: none was refused for itself.
+    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>>;
+
+    /// Opens the connection, while the function starts and is not throttled. Whether it works out shows soon enough.
+    async fn warm(&self);
+}
+
+impl<T: Topic> Topic for &T {
+    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
+        T::publish(self, batch).await
+    }
+
+    async fn warm(&self) {
+        T::warm(self).await;
+    }
+}
+
+/// Record of a stream, or what came in its place and cannot be read as one.
+pub type Record = std::result::Result<EventRecord, Box<RawValue>>;
+
+/// Publishes the events of a service's new rows.
 pub struct Relay<T, D, W> {
+    speaker: Speaker,
     topic: T,
     dead_letters: D,
     world: W,
@@ -28,9 +72,10 @@ pub struct Relay<T, D, W> {
 }
 
 impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
-    /// A relay to that topic. What can never be published goes to the dead letters, in the name of `function`.
-    pub fn new(topic: T, dead_letters: D, world: W, function: impl Into<String>) -> Self {
-        Self { topic, dead_letters, world, function: function.into() }
+    /// A relay to that topic, for the service that speaks as `source`. What can never be published goes to the dead letters,
+    /// in the name of `function`.
+    pub fn new(source: Source, topic: T, dead_letters: D, world: W, function: impl Into<String>) -> Self {
+        Self { speaker: Speaker(source), topic, dead_letters, world, function: function.into() }
     }
 
     /// Opens the connection to the topic.
@@ -44,10 +89,10 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
     /// # Errors
     ///
     /// Not all is published: the stream has to deliver the records again.
-    pub async fn run(&self, event: StreamEvent, deadline: Time) -> Result<()> {
+    pub async fn run(&self, records: Vec<Record>, deadline: Time) -> Result<()> {
         let (mut outbox, mut unpublishable) = (Outbox::default(), Vec::new());
-        for record in event.records {
-            match read_row(record) {
+        for record in records {
+            match record.map_or_else(|raw| Err(unreadable(&raw)), |record| read_row(record, &self.speaker)) {
                 Ok(entries) => outbox.extend(entries),
                 Err(found) => unpublishable.push((found.row, Failure::permanent(found.reason))),
             }
@@ -125,7 +170,13 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
     }
 }
 
-/// What is left of a batch.
+/// A record that is none: kept as it came, for a person to look at.
+fn unreadable(raw: &RawValue) -> Box<Unpublishable> {
+    let row = serde_json::from_str(raw.get()).unwrap_or_default();
+    Box::new(Unpublishable { row: Rc::new(OutboxRow(row)), reason: "the record cannot be read".to_owned() })
+}
+
+/// Rest of a batch.
 struct Unpublished {
     /// To be tried again.
     again: Vec<Entry>,
@@ -150,13 +201,10 @@ mod tests {
     use aws_lambda_events::dynamodb::EventRecord;
     use futures::FutureExt;
     use futures::executor::block_on;
-    use onewrite::memory::{MemoryQueue, Pace, Paced, VirtualTime, sample};
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::memory::MemoryTopic;
-    use crate::outbox::MAX_BATCH_BYTES;
-    use crate::topic::Refusal;
+    use crate::memory::{MemoryQueue, MemoryTopic, Pace, Paced, VirtualTime, sample};
 
     /// A topic that remembers its batches, and fails as it is told to.
     #[derive(Default)]
@@ -176,7 +224,7 @@ mod tests {
             if let Some(failure) = self.fail_calls.borrow_mut().pop() {
                 return Err(failure);
             }
-            if batch.iter().any(|entry| Some(entry.group.to_string()) == self.spoiled_by) {
+            if batch.iter().any(|entry| Some(&entry.group) == self.spoiled_by.as_ref()) {
                 return Err(Failure::permanent("InvalidParameter"));
             }
             let refuse = |(index, entry): (usize, &Entry)| {
@@ -198,15 +246,16 @@ mod tests {
 
     fn event(order: &str, name: &str, filling: usize) -> Value {
         let number = name.bytes().fold(0, u8::wrapping_add);
-        let id = sample::another_event(sample::order(order), number).context.id.to_string();
-        json!({ "id": id, "subject": order, "name": name, "filling": "x".repeat(filling) })
+        let id = sample::another_event::<sample::Library>(sample::requested(order), number).context.id;
+        json!({ "id": id, "source": "library/loans", "subject": order, "name": name, "filling": "x".repeat(filling) })
     }
 
     fn record(kind: &str, events: &Value) -> EventRecord {
+        let subject = events[0]["subject"].as_str().unwrap_or("a");
         let image = if events.is_null() {
-            json!({ "pk": { "S": "a" } })
+            json!({ "pk": { "S": subject } })
         } else {
-            json!({ "pk": { "S": "a" }, "events": { "S": events.as_str().map_or(events.to_string(), str::to_owned) } })
+            json!({ "pk": { "S": subject }, "events": { "S": events.as_str().map_or(events.to_string(), str::to_owned) } })
         };
         let record = json!({
             "awsRegion": "eu-central-1", "eventID": "1", "eventName": kind, "eventSourceARN": "arn:aws:dynamodb:stream",
@@ -216,11 +265,13 @@ mod tests {
     }
 
     fn run(topic: &FakeTopic, letters: impl DeadLetters, records: Vec<EventRecord>) -> Result<()> {
+        run_all(topic, letters, records.into_iter().map(Ok).collect())
+    }
+
+    fn run_all(topic: &FakeTopic, letters: impl DeadLetters, records: Vec<Record>) -> Result<()> {
         let world = VirtualTime::new(1);
-        let mut event = StreamEvent::default();
-        event.records = records;
         let deadline = world.now().after(Duration::from_mins(1));
-        block_on(Relay::new(topic, letters, &world, "relay").run(event, deadline))
+        block_on(Relay::new(sample::LOANS, topic, letters, &world, "relay").run(records, deadline))
     }
 
     fn rows(rows: &[(&str, &str)]) -> Vec<EventRecord> {
@@ -312,11 +363,10 @@ mod tests {
 
     /// One invocation of half a minute.
     async fn invoke(topic: impl Topic, world: &VirtualTime, records: &[EventRecord]) -> Result<()> {
-        let mut event = StreamEvent::default();
-        event.records = records.to_vec();
         let letters = MemoryQueue::default();
         let deadline = world.now().after(Duration::from_secs(30));
-        let result = Relay::new(topic, &letters, world, "relay").run(event, deadline).await;
+        let records = records.iter().cloned().map(Ok).collect();
+        let result = Relay::new(sample::LOANS, topic, &letters, world, "relay").run(records, deadline).await;
         assert_eq!(letters.letters(), [], "nothing here can never be published");
         result
     }
@@ -352,7 +402,7 @@ mod tests {
             assert_eq!(again, Some(Ok(())));
             // SNS knows an id again for five minutes; the consumers know it for ever.
             assert_eq!(published(&sns), ["a1", "b1", "c1"].repeat(times));
-            let ids: HashSet<_> = sns.published().iter().map(|entry| entry.id).collect();
+            let ids: HashSet<_> = sns.published().iter().map(|entry| entry.id.clone()).collect();
             assert_eq!(ids.len(), 3);
         }
     }
@@ -402,6 +452,43 @@ mod tests {
         records.push(record("INSERT", &json!("not JSON")));
         assert!(run(&topic, &letters, records).is_err());
         assert_eq!(letters.letters().len(), 1);
+    }
+
+    #[test]
+    fn a_relay_publishes_for_its_own_service_and_about_the_subject_of_the_row() {
+        let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
+        let mut forged = event("b", "1", 0);
+        forged["source"] = json!("library/shelf");
+        let mut unsigned = event("d", "1", 0);
+        unsigned.as_object_mut().unwrap().remove("source");
+        let foreign = json!([event("c", "1", 0), event("another", "1", 0)]);
+        let mut records = rows(&[("a", "1")]);
+        records.extend([json!([forged]), json!([unsigned]), foreign].map(|events| record("INSERT", &events)));
+        run(&topic, &letters, records).unwrap();
+        assert_eq!(topic.batches.take().concat(), ["a1"]);
+        let reasons: Vec<_> =
+            letters.letters().iter().map(|letter| letter.attributes["failure-reason"].clone()).collect();
+        let reason = |text: &str| crate::park::Attribute::Text("String".to_owned(), text.to_owned());
+        assert_eq!(
+            reasons,
+            [
+                reason("an event is from library/shelf, and this relay publishes for library/loans only"),
+                reason("an event is not understood"),
+                reason("an event is about another subject than its row"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_holds_nothing_up() {
+        let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
+        let raw = RawValue::from_string(r#"{"eventName":"INSERT","dynamodb":7}"#.to_owned()).unwrap();
+        let good = rows(&[("a", "1")]).remove(0);
+        run_all(&topic, &letters, vec![Err(raw), Ok(good)]).unwrap();
+        assert_eq!(topic.batches.take().concat(), ["a1"]);
+        let bodies: Vec<Value> =
+            letters.letters().iter().map(|letter| serde_json::from_str(&letter.body).unwrap()).collect();
+        assert_eq!(bodies, [json!({ "eventName": "INSERT", "dynamodb": 7 })]);
     }
 
     #[test]

@@ -4,13 +4,18 @@ use crate::repository::Repository;
 use crate::{assert_none, assert_one};
 
 /// Lines that a file has at the most. Nobody keeps more in mind.
-const LINES: usize = 700;
+const LINES: usize = 800;
 
 /// Ends of files that programs write, or that hold data.
 const WRITTEN_BY_PROGRAMS: [&str; 5] = [".json", ".lock", ".pem", ".snap", "requirements.txt"];
 
-/// Words of the work on the project, not of the project.
-const WORDS: [&str; 6] = ["issue", "issues", "session", "sessions", "TODO", "FIXME"];
+/// Words that put work off.
+const LATER: [&str; 2] = ["TODO", "FIXME"];
+
+/// Words of the work on the project, not of the project, where a number or one of [`POINTERS`] is beside them. AWS, too, has
+/// sessions.
+const WORK: [&str; 4] = ["issue", "issues", "session", "sessions"];
+const POINTERS: [&str; 6] = ["earlier", "last", "next", "our", "previous", "this"];
 
 /// Words of the shop, in the crates that are for anybody.
 const WORDS_OF_THE_SHOP: [&str; 4] = ["OrderId", "OrderCreated", "order_id", "urn:orderflow"];
@@ -31,9 +36,15 @@ fn too_long(repository: &Repository) -> Vec<String> {
 }
 
 fn words_of_the_work(repository: &Repository) -> Vec<String> {
-    let is_such = |word: &str| WORDS.iter().any(|such| word.eq_ignore_ascii_case(such));
-    let in_line = |line: &str| line.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(is_such);
-    lines_that(written(repository), in_line)
+    lines_that(written(repository), |line| {
+        let words: Vec<&str> = line.split(|c: char| !(c.is_alphanumeric() || "_#".contains(c))).collect();
+        let is_work = |word: &str| WORK.iter().any(|such| word.eq_ignore_ascii_case(such));
+        let is_number = |word: &str| word.starts_with(|c: char| c == '#' || c.is_ascii_digit());
+        let points =
+            |pair: &[&str]| POINTERS.iter().any(|pointer| pair[0].eq_ignore_ascii_case(pointer)) && is_work(pair[1]);
+        words.iter().any(|word| LATER.contains(word))
+            || words.windows(2).any(|pair| points(pair) || (is_work(pair[0]) && is_number(pair[1])))
+    })
 }
 
 fn ignored_tests(repository: &Repository) -> Vec<String> {
@@ -78,14 +89,16 @@ fn what_is_for_anybody_does_not_know_the_shop() {
 fn a_long_file_is_found() {
     let lines = |lines| too_long(&Repository::of(&[("a.rs", &"\n".repeat(lines)), ("b.json", &"\n".repeat(9_999))]));
     assert_none(&lines(LINES));
-    assert_one(&lines(LINES + 1), "a.rs has 701 lines");
+    assert_one(&lines(LINES + 1), "a.rs has 801 lines");
 }
 
 #[test]
 fn a_word_in_the_wrong_place_is_found() {
     let of = |path, text| Repository::of(&[(path, text)]);
-    assert_none(&words_of_the_work(&of("a.rs", "the issuer of AWS_SESSION_TOKEN obsessions")));
+    assert_none(&words_of_the_work(&of("a.rs", "this issuer of AWS_SESSION_TOKEN; of a session the key")));
     assert_one(&words_of_the_work(&of("a.md", "one\nsee Issue 10")), "a.md:2: see Issue 10");
+    assert_one(&words_of_the_work(&of("a.md", "as in issue #10")), "#10");
+    assert_one(&words_of_the_work(&of("a.rs", "// measured in this session")), "a.rs:1");
     assert_one(&words_of_the_work(&of("a.yaml", "# TODO: all of it")), "TODO");
     assert_one(&ignored_tests(&of("a.rs", "    #[ignore = \"slow\"]")), "slow");
     assert_none(&words_of_the_shop(&of("shared/events/src/id.rs", "pub struct OrderId;")));

@@ -4,8 +4,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-use crate::endpoint::http_client;
-use crate::error::innermost;
+use crate::client::http::{http_client, innermost};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

@@ -12,13 +12,13 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::{Map, Value, json};
 
-use crate::endpoint::{Endpoint, authorization, http_client};
-use crate::error::innermost;
-use crate::template::Template;
+use crate::client::endpoint::{Endpoint, authorization};
+use crate::client::http::{http_client, innermost};
+use crate::stack::template::Template;
 
-/// Why a gap cannot be filled.
+/// Failure to mend what the emulator has left out.
 #[derive(Debug, thiserror::Error)]
-pub enum GapError {
+pub enum FixupError {
     /// The topic does not take its attributes.
     #[error("the emulator does not take the attributes of the topic: {0}")]
     Topic(String),
@@ -27,13 +27,13 @@ pub enum GapError {
     Gateway(#[from] reqwest::Error),
 }
 
-/// Fills all gaps of a stack that was just deployed.
-pub(crate) async fn fill(
+/// Sets what the emulator has left out of a stack that was just deployed.
+pub(crate) async fn apply(
     endpoint: &Endpoint,
     sdk: &SdkConfig,
     template: &Template,
     outputs: &BTreeMap<String, String>,
-) -> Result<(), GapError> {
+) -> Result<(), FixupError> {
     if let Some(topic) = outputs.get("EventsTopicArn") {
         make_fifo(sdk, topic).await?;
     }
@@ -45,9 +45,9 @@ pub(crate) async fn fill(
     Ok(())
 }
 
-async fn make_fifo(sdk: &SdkConfig, topic: &str) -> Result<(), GapError> {
+async fn make_fifo(sdk: &SdkConfig, topic: &str) -> Result<(), FixupError> {
     let sns = aws_sdk_sns::Client::new(sdk);
-    let told = |message: Option<&str>| GapError::Topic(message.unwrap_or("SNS does not answer").to_owned());
+    let told = |message: Option<&str>| FixupError::Topic(message.unwrap_or("SNS does not answer").to_owned());
     let attributes = sns.get_topic_attributes().topic_arn(topic).send().await.map_err(|e| told(e.message()))?;
     let is_fifo = topic.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo");
     if !is_fifo || attributes.attributes().is_some_and(|all| all.contains_key("FifoTopic")) {
@@ -74,7 +74,7 @@ struct Gateway<'a> {
 }
 
 impl Gateway<'_> {
-    async fn import(&self, responses: impl Iterator<Item = (&String, &Value)>) -> Result<(), GapError> {
+    async fn import(&self, responses: impl Iterator<Item = (&String, &Value)>) -> Result<(), FixupError> {
         let known = ask(self.http.get(self.url("gatewayresponses/DEFAULT_4XX"))).await?;
         if known["defaultResponse"] != true {
             return Ok(());

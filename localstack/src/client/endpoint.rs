@@ -2,19 +2,18 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use reqwest::Url;
 
-use crate::error::innermost;
+use crate::client::http::{http_client, innermost};
 
 /// The region that the stack is deployed to. An emulator has every region; one is enough.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// The longest that the API may take: a function's whole time-out, and its start.
-const HTTP_LIMIT: Duration = Duration::from_secs(30);
+/// The name of a developer's stack; the names of its queues and functions begin with it.
+pub(crate) const STACK: &str = "orderflow";
 
 /// The URL of an emulator of AWS, and never of AWS itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,11 +115,6 @@ impl FromStr for Endpoint {
         url.set_fragment(None);
         Ok(Self { url })
     }
-}
-
-/// A client of plain HTTP that, unlike the default one, sends nothing for this machine to the user's proxy.
-pub(crate) fn http_client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder().no_proxy().timeout(HTTP_LIMIT).build()
 }
 
 /// The header by which an emulator knows which service is meant. Neither checks the signature that AWS would want; so a

@@ -7,11 +7,11 @@ use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
-use crate::api::{Api, ApiError};
-use crate::endpoint::{Endpoint, authorization, http_client};
-use crate::error::innermost;
-use crate::outputs::Outputs;
-use crate::progress::Progress;
+use crate::client::api::{Api, ApiError};
+use crate::client::endpoint::{Endpoint, authorization};
+use crate::client::http::{http_client, innermost};
+use crate::client::outputs::Outputs;
+use crate::terminal::progress::Progress;
 
 const LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(200);

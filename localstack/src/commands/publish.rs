@@ -3,12 +3,11 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use aws_config::SdkConfig;
 use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata};
 use orderflow_events::{Event, Fault, Faults};
 use serde_json::Value;
 
-use crate::outputs::Outputs;
+use crate::client::outputs::Outputs;
 
 /// Why an event is not published.
 #[derive(Debug, thiserror::Error)]
@@ -89,9 +88,12 @@ impl Draft {
     }
 
     /// Publishes it as every producer does: grouped by its subject, recognised by its id.
-    pub(crate) async fn publish(self, sdk: &SdkConfig, outputs: &Outputs) -> Result<(), PublishError> {
+    pub(crate) async fn publish(self, outputs: &Outputs) -> Result<(), PublishError> {
         let topic_arn = outputs.get("EventsTopicArn").ok_or(PublishError::NoTopic)?;
-        let request = aws_sdk_sns::Client::new(sdk).publish().topic_arn(topic_arn).message(self.text);
+        let request = aws_sdk_sns::Client::new(&outputs.endpoint().sdk_config())
+            .publish()
+            .topic_arn(topic_arn)
+            .message(self.text);
         let sent = request.message_group_id(self.subject).message_deduplication_id(self.id).send().await;
         sent.map(|_| ()).map_err(|error| {
             let said = error.message().map(str::to_owned);
@@ -137,7 +139,7 @@ mod tests {
 
     #[test]
     fn an_event_that_no_service_would_take_is_not_published_and_every_fault_is_told() {
-        let good = include_str!("../examples/order-created.json");
+        let good = include_str!("../../examples/order-created.json");
         assert_eq!(Draft::parse(good.to_owned(), Check::Contract).unwrap().subject, "web-17");
         let mut event: Value = serde_json::from_str(good).unwrap();
         event["time"] = "yesterday".into();

@@ -9,8 +9,8 @@ use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::deploy::STACK;
-use crate::outputs::Outputs;
+use crate::client::endpoint::STACK;
+use crate::client::outputs::Outputs;
 
 const LONGEST_WAIT_SECONDS: u64 = 20;
 

@@ -3,7 +3,8 @@
 use reqwest::Client;
 use serde_json::Value;
 
-use crate::endpoint::{Endpoint, http_client};
+use crate::client::endpoint::Endpoint;
+use crate::client::http::http_client;
 
 /// Where the emulators show them: MiniStack, then LocalStack.
 const PATHS: [&str; 2] = ["/_ministack/ses/messages", "/_aws/ses"];

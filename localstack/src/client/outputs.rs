@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::Url;
 use serde_json::{Map, Value};
 
-use crate::endpoint::Endpoint;
+use crate::client::endpoint::Endpoint;
 
 const ENDPOINT: &str = "Endpoint";
 
@@ -13,6 +13,7 @@ const ENDPOINT: &str = "Endpoint";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outputs {
     values: BTreeMap<String, String>,
+    endpoint: Endpoint,
 }
 
 impl Outputs {
@@ -20,7 +21,13 @@ impl Outputs {
     pub(crate) fn new(raw: BTreeMap<String, String>, endpoint: &Endpoint) -> Self {
         let mut values: BTreeMap<_, _> = raw.into_iter().map(|(name, value)| (name, usable(value, endpoint))).collect();
         values.insert(ENDPOINT.to_owned(), endpoint.to_string());
-        Self { values }
+        Self { values, endpoint: endpoint.clone() }
+    }
+
+    /// The emulator's own URL.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// One output's value.

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::group::ProcessGroup;
-use crate::progress::Progress;
+use crate::emulator::group::ProcessGroup;
+use crate::terminal::progress::Progress;
 use crate::workspace::Workspace;
 
 /// How the functions are compiled.
@@ -33,7 +33,7 @@ pub enum BuildError {
     #[error("the build failed: see the compiler's messages above")]
     Failed,
     /// The template names a binary that the workspace does not have.
-    #[error("cargo built no binary named {0}, which template.yaml asks for")]
+    #[error("cargo built no binary named {0}, which the template asks for")]
     Absent(String),
 }
 
@@ -58,13 +58,14 @@ pub(crate) async fn build(
 ) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let step = progress.quiet_step("build");
     let mut cargo = Cargo::start(workspace, binaries, profile, progress)?;
-    let executables = cargo.executables().await?;
+    let mut executables = cargo.executables().await?;
+    executables.retain(|name, _| binaries.contains(name.as_str()));
     for binary in binaries {
         if !executables.contains_key(*binary) {
             return Err(BuildError::Absent((*binary).to_owned()));
         }
     }
-    step.done(&format!("{} functions, {}", binaries.len(), profile.name()));
+    step.done(&format!("{} programs, {}", binaries.len(), profile.name()));
     Ok(executables)
 }
 

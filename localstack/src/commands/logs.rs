@@ -1,7 +1,7 @@
 //! `cargo local logs`: what the functions have written, readable at a glance.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anstyle::AnsiColor;
@@ -12,13 +12,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
-use crate::Error;
-use crate::deploy::STACK;
-use crate::endpoint::{Endpoint, authorization, http_client};
-use crate::error::innermost;
-use crate::outputs::Outputs;
-use crate::signals::Signals;
-use crate::terminal::{bad, faint, styled};
+use crate::client::endpoint::{Endpoint, STACK, authorization};
+use crate::client::http::{http_client, innermost};
+use crate::client::outputs::Outputs;
+use crate::terminal::signals::Signals;
+use crate::terminal::style::{bad, faint, styled};
 
 const POLL: Duration = Duration::from_millis(500);
 
@@ -42,6 +40,9 @@ pub enum LogsError {
         /// What there is.
         there: String,
     },
+    /// Standard output is closed.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
 }
 
 /// What to show.
@@ -106,14 +107,12 @@ struct Written {
 
 impl Logs {
     /// Shows what there is, and follows it until it is asked to end.
-    pub(crate) async fn run(&self, outputs: &Outputs, signals: &mut Signals) -> Result<(), Error> {
-        let endpoint: Endpoint = outputs.get("Endpoint").unwrap_or_default().parse()?;
-        let service = Service { http: http_client().map_err(LogsError::from)?, endpoint };
-        let functions = service.functions().await.map_err(LogsError::from)?;
-        let groups = self.groups(functions, &service.groups().await.map_err(LogsError::from)?)?;
+    pub(crate) async fn run(&self, outputs: &Outputs, signals: &mut Signals) -> Result<(), LogsError> {
+        let service = Service { http: http_client()?, endpoint: outputs.endpoint().clone() };
+        let groups = self.groups(service.functions().await?, &service.groups().await?)?;
         let (mut seen, mut from_ms) = (HashSet::new(), 0);
         loop {
-            let mut written = service.written(&groups, from_ms).await.map_err(LogsError::from)?;
+            let mut written = service.written(&groups, from_ms).await?;
             written.retain(|(_, written)| seen.insert((written.event_id.clone(), written.message.clone())));
             written.sort_by_key(|(_, written)| written.timestamp);
             if let Some((_, newest)) = written.last() {
@@ -152,7 +151,7 @@ impl Logs {
         Ok(pairs.filter(|(_, group)| all.contains(group)).collect())
     }
 
-    fn show(&self, function: &str, message: &str) -> Result<(), Error> {
+    fn show(&self, function: &str, message: &str) -> Result<(), LogsError> {
         let mut stdout = anstream::stdout().lock();
         match serde_json::from_str(message) {
             _ if self.json => writeln!(stdout, "{message}")?,

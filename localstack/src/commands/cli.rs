@@ -6,22 +6,23 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::demo;
-use crate::deploy::STACK;
+use crate::client::endpoint::{Endpoint, STACK};
+use crate::client::outputs::Outputs;
+use crate::commands::demo;
+use crate::commands::error::Error;
+use crate::commands::logs::Logs;
+use crate::commands::publish::{Check, Draft};
+use crate::commands::watch::Watch;
 use crate::emulator::EmulatorError;
-use crate::endpoint::Endpoint;
-use crate::home::Home;
-use crate::logs::Logs;
-use crate::outputs::Outputs;
-use crate::port::PortChoice;
-use crate::progress::Progress;
-use crate::publish::{Check, Draft};
-use crate::signals::Signals;
+use crate::emulator::port::PortChoice;
+use crate::emulator::state_dir::StateDir;
+use crate::stack::build::Profile;
+use crate::stack::error::StackError;
 use crate::stack::{Options, Stack};
-use crate::terminal::{bad, faint, strong};
-use crate::watch::Watch;
+use crate::terminal::progress::Progress;
+use crate::terminal::signals::Signals;
+use crate::terminal::style::{bad, faint, strong};
 use crate::workspace::Workspace;
-use crate::{Error, Profile};
 
 /// Runs orderflow on this machine: template.yaml, unchanged, on an emulator of AWS.
 ///
@@ -118,7 +119,7 @@ impl Cli {
                 anstream::eprintln!("interrupted");
                 ExitCode::from(130)
             }
-            Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Err(error) if error.is_closed_output() => ExitCode::SUCCESS,
             Err(error) => {
                 anstream::eprintln!("{} {error}", bad("error:"));
                 ExitCode::FAILURE
@@ -127,35 +128,39 @@ impl Cli {
     }
 
     async fn execute(self) -> Result<(), Error> {
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen().map_err(Error::Signals)?;
         match self.command {
             None => everything(&mut signals).await,
             Some(Command::Up(up)) => up.execute(&mut signals).await,
             Some(Command::Outputs { json, which }) => show_outputs(&which.outputs()?, json),
             Some(Command::Publish { file, unchecked, which }) => {
                 let check = if unchecked { Check::Nothing } else { Check::Contract };
-                signals.unless_asked_to_end(publish(file, check, which.outputs()?)).await
+                signals.unless_asked_to_end(publish(file, check, which.outputs()?)).await?
             }
             Some(Command::Watch { order, json, which }) => {
-                Watch { order, json }.run(&which.outputs()?, &mut signals).await
+                Ok(Watch { order, json }.run(&which.outputs()?, &mut signals).await?)
             }
             Some(Command::Logs { function, follow, json, which }) => {
-                Logs { function, follow, json }.run(&which.outputs()?, &mut signals).await
+                Ok(Logs { function, follow, json }.run(&which.outputs()?, &mut signals).await?)
             }
-            Some(Command::Down(which)) => signals.unless_asked_to_end(which.stop()).await,
+            Some(Command::Down(which)) => signals.unless_asked_to_end(which.stop()).await?,
         }
     }
 }
 
 async fn everything(signals: &mut Signals) -> Result<(), Error> {
-    let mut stack = signals.unless_asked_to_end(Box::pin(Stack::up(&Options::default()))).await?;
+    let mut stack = signals.unless_asked_to_end(Box::pin(Stack::up(&Options::default()))).await??;
     let order_id = match signals.unless_asked_to_end(demo::run(&stack)).await {
-        Ok(order_id) => order_id,
-        Err(Error::Interrupted) => {
-            stack.down();
-            return Err(Error::Interrupted);
+        Ok(Ok(order_id)) => order_id,
+        Ok(Err(error)) => {
+            // Where the emulator has died, that tells more than what came of it.
+            stack.check()?;
+            return Err(error.into());
         }
-        Err(error) => return Err(stack.cause_of(error)),
+        Err(interrupted) => {
+            stack.down();
+            return Err(interrupted.into());
+        }
     };
     invite(stack.outputs(), &order_id)?;
     stay(stack, signals).await
@@ -163,7 +168,7 @@ async fn everything(signals: &mut Signals) -> Result<(), Error> {
 
 impl Up {
     async fn execute(self, signals: &mut Signals) -> Result<(), Error> {
-        let stack = signals.unless_asked_to_end(Box::pin(Stack::up(&self.options()))).await?;
+        let stack = signals.unless_asked_to_end(Box::pin(Stack::up(&self.options()))).await??;
         let (port, outputs) = (stack.port(), stack.outputs().clone());
         if self.detach || !stack.owns_emulator() {
             stack.detach()?;
@@ -192,8 +197,8 @@ async fn stay(mut stack: Stack, signals: &mut Signals) -> Result<(), Error> {
         () = signals.ask_to_end() => {}
         error = stack.death() => match error {
             // By `cargo local down` in another terminal.
-            Error::Emulator(EmulatorError::Stopped) => {}
-            error => return Err(error),
+            StackError::Emulator(EmulatorError::Stopped) => {}
+            error => return Err(error.into()),
         },
     }
     stack.down();
@@ -202,35 +207,34 @@ async fn stay(mut stack: Stack, signals: &mut Signals) -> Result<(), Error> {
 
 impl Which {
     fn outputs(&self) -> Result<Outputs, Error> {
-        Ok(home().find(self.port)?.outputs()?)
+        Ok(state_dir().find(self.port)?.outputs()?)
     }
 
     async fn stop(self) -> Result<(), Error> {
-        let place = home().find_to_stop(self.port)?;
-        let Some(state) = place.state() else { return Ok(()) };
+        let stack_dir = state_dir().find_to_stop(self.port)?;
+        let Some(state) = stack_dir.state() else { return Ok(()) };
         match state.pid {
-            Some(pid) => place.stop_emulator(pid),
-            None if !place.is_running() => place.remove(),
+            Some(pid) => stack_dir.stop_emulator(pid),
+            None if !stack_dir.is_running() => stack_dir.remove(),
             // Someone else has started that emulator, and may have other things on it.
             None => {
                 let endpoint: Endpoint = state.endpoint.parse()?;
                 Stack::delete(&endpoint, STACK, Progress::Shown).await?;
-                place.remove();
+                stack_dir.remove();
             }
         }
-        Ok(writeln!(anstream::stdout(), "The stack on port {} is stopped.", place.port())?)
+        Ok(writeln!(anstream::stdout(), "The stack on port {} is stopped.", stack_dir.port())?)
     }
 }
 
-fn home() -> Home {
-    Home::at(Workspace::of_this_crate().local_dir())
+fn state_dir() -> StateDir {
+    StateDir::at(Workspace::of_this_crate().local_dir())
 }
 
 async fn publish(file: PathBuf, check: Check, outputs: Outputs) -> Result<(), Error> {
     let draft = Draft::read(&file, check)?;
     let said = format!("Published {} of {}.", draft.id, draft.subject);
-    let endpoint: Endpoint = outputs.get("Endpoint").unwrap_or_default().parse()?;
-    draft.publish(&endpoint.sdk_config(), &outputs).await?;
+    draft.publish(&outputs).await?;
     Ok(writeln!(anstream::stdout(), "{said}")?)
 }
 

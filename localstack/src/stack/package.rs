@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::endpoint::Endpoint;
-use crate::progress::Progress;
-use crate::template::{CodePlace, Template};
+use crate::client::endpoint::Endpoint;
+use crate::client::http::{http_client, innermost};
+use crate::stack::template::{CodePlace, Template};
+use crate::terminal::progress::Progress;
 
 /// Why the code could not be uploaded.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,7 @@ pub enum PackageError {
         source: io::Error,
     },
     /// The emulator's S3 cannot be reached.
-    #[error("cannot upload to the emulator: {}", crate::error::innermost(.0))]
+    #[error("cannot upload to the emulator: {}", innermost(.0))]
     Unreachable(#[from] reqwest::Error),
     /// The emulator's S3 says no.
     #[error("the emulator's S3 answers {status} to {method} /{place}: {body}")]
@@ -58,12 +59,11 @@ pub(crate) struct Package {
     pub(crate) template_url: String,
 }
 
-/// Zips and uploads each function's binary, then the template that names them.
+/// Zips and uploads each binary once, then the template that names them.
 pub(crate) async fn upload(
     endpoint: &Endpoint,
     stack: &str,
     template: &Template,
-    binaries: &BTreeMap<String, String>,
     executables: &BTreeMap<String, PathBuf>,
     progress: Progress,
 ) -> Result<Package, PackageError> {
@@ -72,19 +72,18 @@ pub(crate) async fn upload(
     bucket.create().await?;
     let mut code = BTreeMap::new();
     let mut bytes = 0;
-    for (id, binary) in binaries {
-        let Some(executable) = executables.get(binary) else { continue };
+    for (binary, executable) in executables {
         step.at(binary);
         let zip = zipped(executable)?;
         bytes += zip.len();
         let key = format!("{binary}-{}.zip", fingerprint(&zip));
         bucket.put(&key, zip).await?;
-        code.insert(id.clone(), CodePlace { bucket: bucket.name.clone(), key });
+        code.insert(binary.clone(), CodePlace { bucket: bucket.name.clone(), key });
     }
     let packaged = template.packaged(&code).into_bytes();
     let key = format!("template-{}.json", fingerprint(&packaged));
     let template_url = bucket.put(&key, packaged).await?;
-    step.done(&format!("{} functions, {} MB", code.len(), bytes / 1_000_000));
+    step.done(&format!("{} programs, {} MB", code.len(), bytes / 1_000_000));
     Ok(Package { template_url })
 }
 
@@ -99,7 +98,7 @@ pub(crate) async fn remove(endpoint: &Endpoint, stack: &str) -> Result<(), Packa
 
 impl<'a> Bucket<'a> {
     fn of(endpoint: &'a Endpoint, stack: &str) -> Result<Self, PackageError> {
-        Ok(Self { endpoint, http: crate::endpoint::http_client()?, name: format!("{stack}-packages") })
+        Ok(Self { endpoint, http: http_client()?, name: format!("{stack}-packages") })
     }
 
     async fn create(&self) -> Result<(), PackageError> {

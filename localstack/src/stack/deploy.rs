@@ -10,10 +10,7 @@ use aws_sdk_cloudformation::types::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::progress::{Progress, Step};
-
-/// The name of a developer's stack; the names of its queues and functions begin with it.
-pub(crate) const STACK: &str = "orderflow";
+use crate::terminal::progress::{Progress, Step};
 
 const POLL: Duration = Duration::from_millis(200);
 const LIMIT: Duration = Duration::from_mins(5);

@@ -8,13 +8,12 @@ use iso_currency::Currency;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::Error;
-use crate::api::{Api, ApiError, Reply};
-use crate::events::{Event, EventStream};
-use crate::mailbox::Mailbox;
-use crate::progress::Progress;
+use crate::client::api::{Api, ApiError, Reply};
+use crate::client::events::{Event, EventStream, EventsError};
+use crate::client::mailbox::Mailbox;
 use crate::stack::Stack;
-use crate::terminal::{bad, elapsed, faint, good, strong};
+use crate::terminal::progress::Progress;
+use crate::terminal::style::{bad, elapsed, faint, good, strong};
 
 const BEANS: &str = "coffee-beans-1kg";
 const GRINDER: &str = "hand-grinder";
@@ -58,6 +57,9 @@ pub enum DemoError {
         /// Where the functions' logs are.
         log: String,
     },
+    /// The events cannot be followed.
+    #[error(transparent)]
+    Events(#[from] EventsError),
     /// The emulator's mails.
     #[error("cannot read the mails: {0}")]
     Mails(#[from] reqwest::Error),
@@ -106,12 +108,12 @@ const SCENES: [Scene; 3] = [
 ];
 
 /// Fills the shelves, places the orders one after the other and shows what happens to each. The id of one of them.
-pub(crate) async fn run(stack: &Stack) -> Result<String, Error> {
-    let api = stack.api().map_err(DemoError::from)?;
+pub(crate) async fn run(stack: &Stack) -> Result<String, DemoError> {
+    let api = stack.api()?;
     fill_shelves(&api).await?;
     let mut stage = Stage {
         events: EventStream::open(&stack.sdk_config(), stack.outputs()).await?,
-        mailbox: Mailbox::of(stack.endpoint()).map_err(DemoError::from)?,
+        mailbox: Mailbox::of(stack.endpoint())?,
         log: stack.log().display().to_string(),
         api,
     };
@@ -171,10 +173,10 @@ struct Stage {
 
 impl Stage {
     /// Places one order and shows what happens until it is over; its id.
-    async fn play(&mut self, scene: &Scene) -> Result<String, Error> {
+    async fn play(&mut self, scene: &Scene) -> Result<String, DemoError> {
         println!("\n{}", strong(scene.title));
         let placed = Instant::now();
-        let reply = self.api.place_order(&scene.order(), None).await.map_err(DemoError::from)?;
+        let reply = self.api.place_order(&scene.order(), None).await?;
         expect_success("POST /orders", &reply)?;
         let order_id = reply.body["orderId"].as_str().unwrap_or_default().to_owned();
         show(placed, "POST /orders", "client", &format!("{} {order_id}", reply.status));
@@ -183,7 +185,7 @@ impl Stage {
         let mut last_sign = Instant::now();
         while !missing.is_empty() || last_sign.elapsed() < QUIET {
             if placed.elapsed() > LIMIT {
-                return Err(self.stuck(order_id, &missing).await?.into());
+                return Err(self.stuck(order_id, &missing).await?);
             }
             for event in self.events.next(Duration::ZERO).await?.iter().filter(|event| event.subject == order_id) {
                 missing.remove(event.kind.as_str());

@@ -1,20 +1,29 @@
 //! `cargo local watch`: the events as they happen, one line each.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::Error;
-use crate::demo::{describe, producer};
-use crate::endpoint::Endpoint;
-use crate::events::{Event, EventStream};
-use crate::outputs::Outputs;
-use crate::signals::Signals;
-use crate::terminal::{faint, styled};
+use crate::client::events::{Event, EventStream, EventsError};
+use crate::client::outputs::Outputs;
+use crate::commands::demo::{describe, producer};
+use crate::terminal::signals::Signals;
+use crate::terminal::style::{faint, styled};
 
 /// How long one call waits for events, so that Ctrl-C is noticed soon.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Failure to show the events.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The events cannot be followed.
+    #[error(transparent)]
+    Events(#[from] EventsError),
+    /// Standard output is closed.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
 
 /// What to show.
 #[derive(Debug)]
@@ -27,9 +36,8 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Shows events until it is asked to end, and leaves nothing of itself on the topic.
-    pub(crate) async fn run(&self, outputs: &Outputs, signals: &mut Signals) -> Result<(), Error> {
-        let endpoint: Endpoint = outputs.get("Endpoint").unwrap_or_default().parse()?;
-        let stream = EventStream::open(&endpoint.sdk_config(), outputs).await?;
+    pub(crate) async fn run(&self, outputs: &Outputs, signals: &mut Signals) -> Result<(), WatchError> {
+        let stream = EventStream::open(&outputs.endpoint().sdk_config(), outputs).await?;
         let shown = tokio::select! {
             () = signals.ask_to_end() => Ok(()),
             error = self.show(&stream) => Err(error),
@@ -39,7 +47,7 @@ impl Watch {
         Ok(closed?)
     }
 
-    async fn show(&self, stream: &EventStream) -> Error {
+    async fn show(&self, stream: &EventStream) -> WatchError {
         loop {
             let events = match stream.next(PATIENCE).await {
                 Ok(events) => events,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::program::{run, said_last};
-use crate::progress::{Progress, Step};
+use crate::emulator::program::{run, said_last};
+use crate::terminal::progress::{Progress, Step};
 use crate::workspace::Workspace;
 
 /// The oldest Python that our programs run on.

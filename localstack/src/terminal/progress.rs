@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-use crate::terminal::{elapsed, faint, good};
+use crate::terminal::style::{elapsed, faint, good};
 
 /// Tells someone how far a long piece of work is, or nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! What `sam build` has made, deployed as to AWS: by `sam deploy`, with the answers of `samconfig.toml`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::endpoint::{Endpoint, REGION};
-use crate::program::run;
-use crate::progress::Progress;
+use crate::client::endpoint::{Endpoint, REGION};
+use crate::emulator::program::run;
+use crate::terminal::progress::Progress;
 use crate::workspace::Workspace;
 
 /// Where the header of an ELF file says for which processor it is.
@@ -53,17 +53,12 @@ pub(crate) struct SamBuild {
 }
 
 impl SamBuild {
-    /// What stands in `.aws-sam/build`, where each of those functions has to have a program that this machine can run.
-    pub(crate) fn of<'a>(
-        workspace: &Workspace,
-        functions: impl IntoIterator<Item = &'a String>,
-    ) -> Result<Self, SamError> {
+    /// Output of `sam build` in `.aws-sam/build`, where every program has to be one that this machine can run.
+    pub(crate) fn of(workspace: &Workspace) -> Result<Self, SamError> {
         let dir = workspace.sam_build();
         let template = dir.join("template.yaml");
         File::open(&template).map_err(|source| SamError::NotBuilt { path: template, source })?;
-        for function in functions {
-            check_program(&dir.join(function).join("bootstrap"))?;
-        }
+        check_programs_in(&dir)?;
         Ok(Self { workspace: workspace.clone() })
     }
 
@@ -92,6 +87,20 @@ impl SamBuild {
         step.done(&format!("stack {name}, deployed by sam deploy"));
         Ok(())
     }
+}
+
+/// Checks every `bootstrap` of a directory. A function has one of its own, and a nested stack a directory of functions.
+fn check_programs_in(dir: &Path) -> Result<(), SamError> {
+    let not_built = |source| SamError::NotBuilt { path: dir.to_owned(), source };
+    for entry in fs::read_dir(dir).map_err(not_built)? {
+        let path = entry.map_err(not_built)?.path();
+        if path.is_dir() {
+            check_programs_in(&path)?;
+        } else if path.ends_with("bootstrap") {
+            check_program(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_program(path: &Path) -> Result<(), SamError> {

@@ -7,23 +7,23 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::Endpoint;
-use crate::group::ProcessGroup;
-use crate::outputs::Outputs;
-use crate::port::{self, PortChoice, PortError};
+use crate::client::endpoint::Endpoint;
+use crate::client::outputs::Outputs;
+use crate::emulator::group::ProcessGroup;
+use crate::emulator::port::{PortChoice, PortError, answers};
 
 const STATE_FILE: &str = "state.json";
 const LOG_FILE: &str = "emulator.log";
 
 /// The directory of all stacks: one directory for each, named by its port.
 #[derive(Clone, Debug)]
-pub(crate) struct Home {
+pub(crate) struct StateDir {
     dir: PathBuf,
 }
 
 /// The directory of one stack.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct StackDir {
     dir: PathBuf,
     port: u16,
 }
@@ -43,7 +43,7 @@ pub(crate) struct State {
 
 /// Why a stack's directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum HomeError {
+pub enum StateDirError {
     /// The file system refused.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -81,73 +81,73 @@ fn list(ports: &[u16]) -> String {
     ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")
 }
 
-impl Home {
+impl StateDir {
     pub(crate) fn at(dir: PathBuf) -> Self {
         Self { dir }
     }
 
-    pub(crate) fn place(&self, port: u16) -> Place {
-        Place { dir: self.dir.join(port.to_string()), port }
+    pub(crate) fn stack(&self, port: u16) -> StackDir {
+        StackDir { dir: self.dir.join(port.to_string()), port }
     }
 
     /// The stack on `port`, or the only one that runs.
-    pub(crate) fn find(&self, port: Option<u16>) -> Result<Place, HomeError> {
-        self.choose(port, self.ports(Place::is_running))
+    pub(crate) fn find(&self, port: Option<u16>) -> Result<StackDir, StateDirError> {
+        self.choose(port, self.ports(StackDir::is_running))
     }
 
     /// The same, to stop it: also one that has died may have left something.
-    pub(crate) fn find_to_stop(&self, port: Option<u16>) -> Result<Place, HomeError> {
-        self.find(port).or_else(|error| self.choose(port, self.ports(Place::is_recorded)).map_err(|_| error))
+    pub(crate) fn find_to_stop(&self, port: Option<u16>) -> Result<StackDir, StateDirError> {
+        self.find(port).or_else(|error| self.choose(port, self.ports(StackDir::is_recorded)).map_err(|_| error))
     }
 
-    fn choose(&self, port: Option<u16>, ports: Vec<u16>) -> Result<Place, HomeError> {
+    fn choose(&self, port: Option<u16>, ports: Vec<u16>) -> Result<StackDir, StateDirError> {
         match (port, ports.as_slice()) {
-            (_, []) => Err(HomeError::NoneRunning),
-            (Some(port), ports) if ports.contains(&port) => Ok(self.place(port)),
-            (None, [port]) => Ok(self.place(*port)),
-            (Some(port), _) => Err(HomeError::NotThis { port, running: ports }),
-            (None, _) => Err(HomeError::Several { running: ports }),
+            (_, []) => Err(StateDirError::NoneRunning),
+            (Some(port), ports) if ports.contains(&port) => Ok(self.stack(port)),
+            (None, [port]) => Ok(self.stack(*port)),
+            (Some(port), _) => Err(StateDirError::NotThis { port, running: ports }),
+            (None, _) => Err(StateDirError::Several { running: ports }),
         }
     }
 
     /// The ports of certain stacks, in order.
-    fn ports(&self, which: impl Fn(&Place) -> bool) -> Vec<u16> {
+    fn ports(&self, which: impl Fn(&StackDir) -> bool) -> Vec<u16> {
         let mut ports: Vec<u16> = fs::read_dir(&self.dir)
             .into_iter()
             .flatten()
             .flatten()
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .filter(|port| which(&self.place(*port)))
+            .filter(|port| which(&self.stack(*port)))
             .collect();
         ports.sort_unstable();
         ports
     }
 }
 
-/// A place that is taken before anything listens on its port.
+/// A directory that is taken before anything listens on its port.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    pub(crate) place: Place,
+    pub(crate) dir: StackDir,
     /// The emulator's log. Its lock lives as long as any process has the file open: it is how others know that the
     /// emulator lives, where a process id could have been given to someone else.
     pub(crate) log: File,
 }
 
-impl Home {
-    /// Chooses a port and takes its place, without anything that an earlier stack has left in it.
-    pub(crate) fn claim(&self, choice: PortChoice) -> Result<Claim, HomeError> {
+impl StateDir {
+    /// Chooses a port and takes its directory, without anything that an earlier stack has left in it.
+    pub(crate) fn claim(&self, choice: PortChoice) -> Result<Claim, StateDirError> {
         // Until the emulator listens only the claim tells others that the port is taken.
         let _one_at_a_time = self.lock()?;
         self.tidy();
-        let place = self.place(choice.choose(|port| self.place(port).is_claimed())?);
-        place.make_afresh()?;
-        let log = place.open_locked_log()?;
-        Ok(Claim { place, log })
+        let stack = self.stack(choice.choose(|port| self.stack(port).is_claimed())?);
+        stack.make_afresh()?;
+        let log = stack.open_locked_log()?;
+        Ok(Claim { dir: stack, log })
     }
 
-    fn lock(&self) -> Result<File, HomeError> {
+    fn lock(&self) -> Result<File, StateDirError> {
         let path = self.dir.join("lock");
-        let failed = |source| HomeError::Write { path: path.clone(), source };
+        let failed = |source| StateDirError::Write { path: path.clone(), source };
         fs::create_dir_all(&self.dir).map_err(failed)?;
         let file = File::create(&path).map_err(failed)?;
         file.lock().map_err(failed)?;
@@ -156,18 +156,18 @@ impl Home {
 
     /// Removes the logs of stacks that have ended: they were kept for a look, and this is a new start.
     fn tidy(&self) {
-        for port in self.ports(|place| place.log().exists() && !place.is_claimed()) {
-            self.place(port).remove();
+        for port in self.ports(|stack| stack.log().exists() && !stack.is_claimed()) {
+            self.stack(port).remove();
         }
     }
 }
 
-impl Place {
+impl StackDir {
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn dir(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.dir
     }
 
@@ -184,9 +184,9 @@ impl Place {
         self.dir.join(STATE_FILE)
     }
 
-    fn make_afresh(&self) -> Result<(), HomeError> {
+    fn make_afresh(&self) -> Result<(), StateDirError> {
         self.remove();
-        fs::create_dir_all(self.scratch()).map_err(|source| HomeError::Write { path: self.scratch(), source })
+        fs::create_dir_all(self.scratch()).map_err(|source| StateDirError::Write { path: self.scratch(), source })
     }
 
     /// Removes the directory. What cannot be removed is in nobody's way.
@@ -200,8 +200,8 @@ impl Place {
         let _left = fs::remove_dir_all(self.scratch());
     }
 
-    fn open_locked_log(&self) -> Result<File, HomeError> {
-        let failed = |source| HomeError::Write { path: self.log(), source };
+    fn open_locked_log(&self) -> Result<File, StateDirError> {
+        let failed = |source| StateDirError::Write { path: self.log(), source };
         let file = File::create(self.log()).map_err(failed)?;
         file.lock().map_err(failed)?;
         Ok(file)
@@ -224,8 +224,8 @@ impl Place {
     }
 
     /// Written beside the file and moved over it, so that no reader sees half of it.
-    pub(crate) fn record(&self, state: &State) -> Result<(), HomeError> {
-        let failed = |source| HomeError::Write { path: self.state_file(), source };
+    pub(crate) fn record(&self, state: &State) -> Result<(), StateDirError> {
+        let failed = |source| StateDirError::Write { path: self.state_file(), source };
         fs::create_dir_all(&self.dir).map_err(failed)?;
         let draft = self.dir.join(format!("{STATE_FILE}.new"));
         let text = serde_json::to_vec_pretty(state).map_err(|error| failed(error.into()))?;
@@ -248,18 +248,18 @@ impl Place {
             Some(State { pid: Some(_), .. }) => self.is_claimed(),
             Some(State { pid: None, endpoint, .. }) => endpoint.parse().is_ok_and(|endpoint: Endpoint| {
                 // An emulator on another machine is taken to be up: whoever uses it will see.
-                !endpoint.is_this_machine() || port::answers(endpoint.port())
+                !endpoint.is_this_machine() || answers(endpoint.port())
             }),
             None => false,
         }
     }
 
     /// The outputs of the stack that runs here.
-    pub(crate) fn outputs(&self) -> Result<Outputs, HomeError> {
-        let state = self.state().ok_or(HomeError::NoneRunning)?;
-        let endpoint: Endpoint = state.endpoint.parse().map_err(|_| HomeError::NoneRunning)?;
+    pub(crate) fn outputs(&self) -> Result<Outputs, StateDirError> {
+        let state = self.state().ok_or(StateDirError::NoneRunning)?;
+        let endpoint: Endpoint = state.endpoint.parse().map_err(|_| StateDirError::NoneRunning)?;
         if state.outputs.is_empty() {
-            return Err(HomeError::StillStarting(self.port));
+            return Err(StateDirError::StillStarting(self.port));
         }
         Ok(Outputs::new(state.outputs, &endpoint))
     }
@@ -293,10 +293,10 @@ mod tests {
         ports
     }
 
-    fn home() -> (tempfile::TempDir, Home) {
+    fn empty() -> (tempfile::TempDir, StateDir) {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::at(dir.path().to_owned());
-        (dir, home)
+        let state_dir = StateDir::at(dir.path().to_owned());
+        (dir, state_dir)
     }
 
     fn state() -> State {
@@ -308,90 +308,90 @@ mod tests {
     }
 
     /// A stack that seems to run, for as long as the claim lives.
-    fn run(home: &Home, port: u16) -> Claim {
-        let claim = home.claim(PortChoice::Given(port)).unwrap();
-        claim.place.record(&state()).unwrap();
+    fn run(state_dir: &StateDir, port: u16) -> Claim {
+        let claim = state_dir.claim(PortChoice::Given(port)).unwrap();
+        claim.dir.record(&state()).unwrap();
         claim
     }
 
     #[test]
     fn a_claimed_port_is_taken_before_anything_listens_on_it() {
-        let (_dir, home) = home();
+        let (_dir, state_dir) = empty();
         let [port] = free_ports();
-        let claim = home.claim(PortChoice::Given(port)).unwrap();
-        assert!(matches!(home.claim(PortChoice::Given(port)), Err(HomeError::Port(PortError::Taken(_)))));
+        let claim = state_dir.claim(PortChoice::Given(port)).unwrap();
+        assert!(matches!(state_dir.claim(PortChoice::Given(port)), Err(StateDirError::Port(PortError::Taken(_)))));
         drop(claim);
-        assert!(home.claim(PortChoice::Given(port)).is_ok());
+        assert!(state_dir.claim(PortChoice::Given(port)).is_ok());
     }
 
     #[test]
     fn a_new_start_removes_the_logs_of_the_dead_and_nothing_else() {
-        let (_dir, home) = home();
+        let (_dir, state_dir) = empty();
         let [first, second, third, fourth] = free_ports();
-        let dead = home.place(first);
-        drop(run(&home, first));
-        let alive = run(&home, second);
-        let external = home.place(third);
+        let dead = state_dir.stack(first);
+        drop(run(&state_dir, first));
+        let alive = run(&state_dir, second);
+        let external = state_dir.stack(third);
         external.record(&State { pid: None, ..state() }).unwrap();
-        let _new = run(&home, fourth);
-        assert!(!dead.dir().exists());
-        assert!(alive.place.dir().exists());
-        assert!(external.dir().exists());
+        let _new = run(&state_dir, fourth);
+        assert!(!dead.path().exists());
+        assert!(alive.dir.path().exists());
+        assert!(external.path().exists());
     }
 
-    fn error(result: Result<Place, HomeError>) -> String {
+    fn error(result: Result<StackDir, StateDirError>) -> String {
         result.unwrap_err().to_string()
     }
 
     #[test]
     fn a_state_is_read_as_it_was_written() {
-        let (_dir, home) = home();
-        home.place(4700).record(&state()).unwrap();
-        assert_eq!(home.place(4700).state(), Some(state()));
+        let (_dir, state_dir) = empty();
+        state_dir.stack(4700).record(&state()).unwrap();
+        assert_eq!(state_dir.stack(4700).state(), Some(state()));
     }
 
     #[test]
     fn a_stack_is_found_without_its_port_only_if_it_is_the_only_one() {
-        let (_dir, home) = home();
-        assert!(error(home.find(None)).starts_with("no stack is running"));
+        let (_dir, state_dir) = empty();
+        assert!(error(state_dir.find(None)).starts_with("no stack is running"));
         let [one, other] = free_ports();
-        let first = run(&home, one);
-        assert_eq!(home.find(None).unwrap().port(), one);
-        let _second = run(&home, other);
-        assert!(error(home.find(None)).contains(&format!("{one}, {other}")));
-        assert_eq!(home.find(Some(other)).unwrap().port(), other);
-        assert!(error(home.find(Some(5))).contains(&format!("port 5; running: {one}, {other}")));
+        let first = run(&state_dir, one);
+        assert_eq!(state_dir.find(None).unwrap().port(), one);
+        let _second = run(&state_dir, other);
+        assert!(error(state_dir.find(None)).contains(&format!("{one}, {other}")));
+        assert_eq!(state_dir.find(Some(other)).unwrap().port(), other);
+        assert!(error(state_dir.find(Some(5))).contains(&format!("port 5; running: {one}, {other}")));
         drop(first);
-        assert_eq!(home.find(None).unwrap().port(), other);
+        assert_eq!(state_dir.find(None).unwrap().port(), other);
     }
 
     #[test]
     fn a_dead_stack_is_not_running_whoever_has_its_process_id_now() {
-        let (_dir, home) = home();
+        let (_dir, state_dir) = empty();
         let [port] = free_ports();
-        drop(run(&home, port));
-        assert!(home.place(port).is_recorded());
-        assert!(!home.place(port).is_running());
-        assert!(home.find(None).is_err());
-        assert_eq!(home.find_to_stop(None).unwrap().port(), port);
+        drop(run(&state_dir, port));
+        assert!(state_dir.stack(port).is_recorded());
+        assert!(!state_dir.stack(port).is_running());
+        assert!(state_dir.find(None).is_err());
+        assert_eq!(state_dir.find_to_stop(None).unwrap().port(), port);
     }
 
     #[test]
     fn a_stack_has_outputs_once_it_is_deployed() {
-        let (_dir, home) = home();
-        let place = home.place(4700);
-        place.record(&State { outputs: BTreeMap::new(), ..state() }).unwrap();
-        assert!(matches!(place.outputs(), Err(HomeError::StillStarting(4700))));
-        place.record(&state()).unwrap();
-        assert_eq!(place.outputs().unwrap().get("EventsTopicArn"), Some("arn"));
+        let (_dir, state_dir) = empty();
+        let stack = state_dir.stack(4700);
+        stack.record(&State { outputs: BTreeMap::new(), ..state() }).unwrap();
+        assert!(matches!(stack.outputs(), Err(StateDirError::StillStarting(4700))));
+        stack.record(&state()).unwrap();
+        assert_eq!(stack.outputs().unwrap().get("EventsTopicArn"), Some("arn"));
     }
 
     #[test]
     fn the_last_words_are_the_last_line_that_says_anything() {
-        let (_dir, home) = home();
-        let place = home.place(4700);
-        place.make_afresh().unwrap();
-        fs::write(place.log(), "one\n  two  \n\n").unwrap();
-        assert_eq!(place.last_words().as_deref(), Some("two"));
+        let (_dir, state_dir) = empty();
+        let stack = state_dir.stack(4700);
+        stack.make_afresh().unwrap();
+        fs::write(stack.log(), "one\n  two  \n\n").unwrap();
+        assert_eq!(stack.last_words().as_deref(), Some("two"));
     }
 }

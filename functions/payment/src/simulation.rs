@@ -14,6 +14,7 @@
 //! that it is a new request. A charge is made once more then; a refund is refused, for all the money is back already.
 //! What was cancelled is never charged.
 
+#[cfg(any(test, feature = "testing"))]
 mod conformance;
 mod dynamo;
 mod memory;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use onewrite::port::Clock;
 use orderflow_events::{Money, PaymentFailure, PaymentId, PaymentMethod, RefundId, Text, Time};
 
+#[cfg(any(test, feature = "testing"))]
 pub use conformance::check_conformance;
 pub use dynamo::DynamoBooks;
 pub use memory::MemoryBooks;

@@ -15,6 +15,7 @@
 //!
 //! It keeps no address: nothing that it is asked later needs one.
 
+#[cfg(any(test, feature = "testing"))]
 mod conformance;
 mod dynamo;
 mod memory;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use onewrite::port::Clock;
 use orderflow_events::{Address, ShipmentId, Text, Time};
 
+#[cfg(any(test, feature = "testing"))]
 pub use conformance::check_conformance;
 pub use dynamo::DynamoRegister;
 pub use memory::MemoryRegister;

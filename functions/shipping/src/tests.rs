@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::FutureExt;
-use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime, sample};
+use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime};
 use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
+use orderflow_events::sample;
 use orderflow_events::{
     CancellationReason, Event, OrderCancelled, OrderId, Payload, PaymentId, PaymentProcessed, ShipmentId, Text, Time,
 };
@@ -83,7 +84,7 @@ fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
         vec![(created(BERLIN), END), (paid(), END), (cancelled(), "before void")],
         vec![(created(BERLIN), END), (paid(), END), (cancelled(), END)],
     ] {
-        states.insert(Shop::new().refuse_another_creation::<Shipping>(&script));
+        states.insert(Shop::new().refuse_another_beginning::<Shipping>(&script));
     }
     let all = ["Booking", "Cancelled", "Ready", "Shipped", "Voided", "Voiding"];
     assert_eq!(states.iter().map(String::as_str).collect::<Vec<_>>(), all);

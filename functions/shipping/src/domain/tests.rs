@@ -1,5 +1,5 @@
 use onewrite::Step;
-use onewrite::memory::sample::{self, event};
+use orderflow_events::sample::{self, event};
 use orderflow_events::{CancellationReason, OrderCancelled, PaymentId, PaymentProcessed};
 use serde_json::json;
 

@@ -152,6 +152,7 @@ mod backoff;
 mod batch;
 pub mod config;
 mod decider;
+pub mod external;
 mod failure;
 pub mod http;
 mod lease;

@@ -9,7 +9,7 @@ use onewrite::external::simulated::{DynamoRegister, MemoryRegister, Register};
 use crate::aws::Aws;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(aws, MemoryRegister::default, register, [a_register_keeps_its_promises])
+    crate::suite::suite!(aws, MemoryRegister::default, register, [a_register_keeps_its_promises])
 }
 
 async fn register(aws: &Aws) -> DynamoRegister {

@@ -20,15 +20,17 @@
 //! ```
 //!
 //! A service implements [`Request`] for each of its requests, its adapter to the API implements [`External`] and, for
-//! what can be given up, [`Cancel`]. Its effects are then a `match` on [`perform_once`] and [`cancel`]. [`conformance`]
+//! what can be given up, [`Cancel`]. Its effects are then a `match` on [`perform_once`] and [`cancel`]. `conformance`
 //! is what an adapter has to keep, and [`simulated`] the memory of an API that is not there.
 
+#[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+#[cfg(any(test, feature = "testing"))]
+mod paced;
 pub mod simulated;
 
 use crate::decider::Attempt;
-use crate::failure::{Failure, Result};
-use crate::memory::Paced;
+use crate::failure::Result;
 
 /// Request to an API outside, without the id that it is made under: the id is the idempotency key.
 pub trait Request {
@@ -134,27 +136,6 @@ impl<R: Request, T: Cancel<R>> Cancel<R> for &T {
     async fn cancel(&self, id: &R::Id) -> Result<R::Answer> {
         T::cancel(self, id).await
     }
-}
-
-/// The calls are `find`, `cancel` and the request's [`NAME`](Request::NAME).
-impl<R: Request, T: External<R>> External<R> for Paced<'_, T> {
-    async fn find(&self, id: &R::Id) -> Result<Option<R::Answer>> {
-        self.pace.call("find", self.port.find(id), timed_out).await
-    }
-
-    async fn perform(&self, id: &R::Id, request: &R) -> Result<R::Answer> {
-        self.pace.call(R::NAME, self.port.perform(id, request), timed_out).await
-    }
-}
-
-impl<R: Request, T: Cancel<R>> Cancel<R> for Paced<'_, T> {
-    async fn cancel(&self, id: &R::Id) -> Result<R::Answer> {
-        self.pace.call("cancel", self.port.cancel(id), timed_out).await
-    }
-}
-
-fn timed_out() -> Failure {
-    Failure::transient("timed out")
 }
 
 #[cfg(test)]

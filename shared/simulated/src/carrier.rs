@@ -164,8 +164,8 @@ mod tests {
     use futures::executor::block_on;
     use onewrite::FailureKind;
     use onewrite::external::simulated::{KEY_LIFETIME, MemoryRegister};
-    use onewrite::memory::{VirtualTime, sample};
-    use orderflow_events::OrderId;
+    use onewrite::memory::VirtualTime;
+    use orderflow_events::{OrderId, sample};
 
     use super::*;
 

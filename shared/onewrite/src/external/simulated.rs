@@ -3,12 +3,13 @@
 //! For [`KEY_LIFETIME`] a repetition gets the first answer; after that it is a new request. An effect is found for ever,
 //! and so is a cancellation. A simulation of a company adds what it makes of which request, and its failures.
 
+#[cfg(feature = "aws")]
 mod dynamo;
 mod memory;
 
 use std::time::Duration;
 
-use orderflow_events::Time;
+use envelope::Time;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,6 +17,7 @@ use super::Settled;
 use crate::failure::{Failure, Result};
 use crate::port::Clock;
 
+#[cfg(feature = "aws")]
 pub use dynamo::DynamoRegister;
 pub use memory::MemoryRegister;
 

@@ -5,8 +5,8 @@ use futures::FutureExt;
 use super::conformance::{check_cancel, check_external, check_register};
 use super::simulated::{MemoryRegister, Simulated};
 use super::*;
-use crate::FailureKind;
-use crate::memory::{Pace, VirtualTime};
+use crate::failure::{Failure, FailureKind};
+use crate::memory::{Pace, Paced, VirtualTime};
 
 /// Prints a page.
 struct Print(&'static str);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use orderflow_events::Time;
+use envelope::Time;
 
 use super::{Entry, Performed, Register};
 use crate::failure::Result;

@@ -6,6 +6,7 @@ mod backoff;
 mod batch;
 pub mod config;
 mod decider;
+pub mod external;
 mod failure;
 #[cfg(feature = "http")]
 pub mod http;

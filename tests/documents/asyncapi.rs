@@ -124,7 +124,7 @@ fn message(kind: EventType, version: u32) -> Value {
         attributes["source"] = json!({ "const": source });
     }
     let is_newest = version == kind.newest_version();
-    let summary = schema::meaning(kind);
+    let summary = kind.meaning();
     json!({
         "name": kind.as_str(),
         "title": format!("{kind}, version {version}"),

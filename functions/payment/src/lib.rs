@@ -7,12 +7,14 @@
 mod domain;
 mod effects;
 mod port;
+mod settings;
 #[cfg(feature = "simulated")]
 mod simulated;
 
 pub use domain::Payment;
 pub use effects::ProviderEffects;
 pub use port::{Charge, PaymentProvider, Refund, Verdict};
+pub use settings::Settings;
 
 #[cfg(test)]
 #[cfg(feature = "simulated")]

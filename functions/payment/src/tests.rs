@@ -9,8 +9,9 @@ use std::pin::pin;
 use futures::FutureExt;
 use onewrite::external::conformance::{check_cancel, check_external};
 use onewrite::external::simulated::{KEY_LIFETIME, MemoryRegister};
-use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime, sample};
+use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime};
 use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
+use orderflow_events::sample;
 use orderflow_events::{
     CancellationReason, Event, InventoryReserved, Money, OrderCancelled, OrderId, Payload, PaymentId, PaymentMethod,
     RefundId, Time,
@@ -182,7 +183,7 @@ fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
         vec![(created(VISA), END), (reserved(), END), (cancelled(), "before refund")],
         vec![(created(VISA), END), (reserved(), END), (cancelled(), END)],
     ] {
-        states.insert(Shop::new().refuse_another_creation::<Payment>(&script));
+        states.insert(Shop::new().refuse_another_beginning::<Payment>(&script));
     }
     let all = ["Cancelled", "Charging", "Due", "Failed", "Paid", "Refunded", "Refunding"];
     assert_eq!(states.iter().map(String::as_str).collect::<Vec<_>>(), all);
@@ -293,6 +294,8 @@ impl Shop {
 }
 
 impl Bench for Shop {
+    type Contract = Payload;
+
     fn log(&self) -> &MemoryLog {
         &self.log
     }

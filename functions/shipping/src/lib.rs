@@ -7,12 +7,14 @@
 mod domain;
 mod effects;
 mod port;
+mod settings;
 #[cfg(feature = "simulated")]
 mod simulated;
 
 pub use domain::Shipping;
 pub use effects::CarrierEffects;
 pub use port::{Booking, Carrier, Parcel, Void};
+pub use settings::Settings;
 
 #[cfg(test)]
 #[cfg(feature = "simulated")]

@@ -10,8 +10,9 @@ use futures::FutureExt;
 use onewrite::external::Settled;
 use onewrite::external::conformance::{check_cancel, check_external};
 use onewrite::external::simulated::{KEY_LIFETIME, MemoryRegister};
-use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime, sample};
+use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime};
 use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
+use orderflow_events::sample;
 use orderflow_events::{
     CancellationReason, Event, OrderCancelled, OrderId, Payload, PaymentId, PaymentProcessed, ShipmentId, Text, Time,
 };
@@ -84,7 +85,7 @@ fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
         vec![(created(BERLIN), END), (paid(), END), (cancelled(), "before void")],
         vec![(created(BERLIN), END), (paid(), END), (cancelled(), END)],
     ] {
-        states.insert(Shop::new().refuse_another_creation::<Shipping>(&script));
+        states.insert(Shop::new().refuse_another_beginning::<Shipping>(&script));
     }
     let all = ["Booking", "Cancelled", "Ready", "Shipped", "Voided", "Voiding"];
     assert_eq!(states.iter().map(String::as_str).collect::<Vec<_>>(), all);
@@ -302,6 +303,8 @@ impl Shop {
 }
 
 impl Bench for Shop {
+    type Contract = Payload;
+
     fn log(&self) -> &MemoryLog {
         &self.log
     }

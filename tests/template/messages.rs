@@ -129,7 +129,7 @@ fn subscriptions(stack: &Stack) -> Vec<String> {
     faults
 }
 
-/// What is wrong with `target` as the queue for what `sender`, which is FIFO or not, cannot hand on.
+/// Fault of `target` as the queue for what `sender`, which is FIFO or not, cannot hand on.
 fn not_its_own(stack: &Stack, sender: &str, is_fifo: &Json, target: &str) -> Option<String> {
     let sends = |resource: &Json| resource["Properties"]["RedrivePolicy"]["deadLetterTargetArn"] == arn(target);
     let senders: Vec<_> = stack.resources().filter(|(_, resource)| sends(resource)).map(|(id, _)| id).collect();
@@ -283,7 +283,7 @@ fn denied(action: &str, resource: &Json, condition: &Json) -> Json {
     json!({"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource, "Condition": condition})
 }
 
-/// The fault of `id` if its policy does not say exactly what is expected.
+/// Fault of `id` if its policy does not say exactly what is expected.
 fn other_policy(stack: &Stack, kind: &str, of: &str, id: &str, mut expected: Vec<Json>) -> Option<String> {
     let policies = stack.of_type(kind).filter(|(_, properties)| list(&properties[of]).contains(&reference(id)));
     let mut said: Vec<Json> =
@@ -322,10 +322,12 @@ fn every_consumer_is_done_before_its_queue_loses_patience() {
 }
 
 fn consumers(stack: &Stack) -> Vec<String> {
-    let stack = stack.with("BatchingWindowSeconds", stack.parameter("BatchingWindowSeconds", "MaxValue"));
     let mut faults = Vec::new();
     for limit in ["MinValue", "MaxValue"] {
-        let stack = stack.with("MaxBackoffSeconds", stack.parameter("MaxBackoffSeconds", limit));
+        let stack = stack.with([
+            ("MaxBackoffSeconds", stack.parameter("MaxBackoffSeconds", limit)),
+            ("BatchingWindowSeconds", stack.parameter("BatchingWindowSeconds", "MaxValue")),
+        ]);
         for (_, subscription) in stack.of_type(SUBSCRIPTION) {
             let queue = id_of(&subscription["Endpoint"]);
             let Some((function, _, source)) = stack.sources(QUEUE).find(|(_, of, _)| *of == queue) else {

@@ -3,19 +3,9 @@
 use std::path::Path;
 
 use orderflow_local::TemplateFiles;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::stack::{Files, GONE, ROOT, Stack, list, plain};
-
-/// Every parameter that is not the default of it.
-const PARAMETERS: [(&str, &str); 6] = [
-    ("Architecture", "x86_64"),
-    ("LogRetentionDays", "7"),
-    ("MaximumConcurrency", "50"),
-    ("BatchingWindowSeconds", "5"),
-    ("MaxBackoffSeconds", "60"),
-    ("SenderEmail", "shop@example.org"),
-];
 
 #[test]
 fn the_flat_template_has_the_same_resources_and_outputs() {
@@ -24,8 +14,14 @@ fn the_flat_template_has_the_same_resources_and_outputs() {
     let (nested, flat) = (Files::read(), Files { template, service: GONE });
     for stage in ["dev", "prod"] {
         let [nested, flat] = [&nested, &flat].map(|files| {
-            let stack = Stack::new(files).with("Stage", stage);
-            PARAMETERS.into_iter().fold(stack, |stack, (name, value)| stack.with(name, value))
+            Stack::new(files).with([
+                ("Stage", json!(stage)),
+                ("Architecture", json!("x86_64")),
+                ("LogRetentionDays", json!(7)),
+                ("MaximumConcurrency", json!(50)),
+                ("BatchingWindowSeconds", json!(5)),
+                ("SenderEmail", json!("shop@example.org")),
+            ])
         });
         let ids = |stack: &Stack| stack.resources().map(|(id, _)| id.to_owned()).collect::<Vec<_>>();
         assert_eq!(ids(&flat), ids(&nested), "on {stage}");

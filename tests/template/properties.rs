@@ -1,4 +1,4 @@
-//! What the resources of a type are set to, whatever the parameters are.
+//! Settings that the resources of a type have in common, whatever the parameters are.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -65,10 +65,15 @@ fn properties(stack: &Stack) -> Vec<String> {
         "InventoryMaximumConcurrency": concurrency,
     }});
     faults.extend(unlike("template.yaml", &stack.files.template, &parameters));
-    let stack = stack.with("Architecture", "x86_64").with("LogRetentionDays", 7).with("BatchingWindowSeconds", 3);
-    let stack = stack.with("MaximumConcurrency", 50).with("InventoryMaximumConcurrency", 40);
     for is_prod in [false, true] {
-        let stack = stack.with("Stage", if is_prod { "prod" } else { "dev" });
+        let stack = stack.with([
+            ("Stage", json!(if is_prod { "prod" } else { "dev" })),
+            ("Architecture", json!("x86_64")),
+            ("LogRetentionDays", json!(7)),
+            ("BatchingWindowSeconds", json!(3)),
+            ("MaximumConcurrency", json!(50)),
+            ("InventoryMaximumConcurrency", json!(40)),
+        ]);
         for (of, pattern) in patterns(is_prod) {
             let mut all = stack.resources().filter(|(id, resource)| *id == of || resource["Type"] == *of).peekable();
             if all.peek().is_none() {

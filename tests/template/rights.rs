@@ -33,8 +33,7 @@ const CHANNELS: [&str; 4] = [
     "sms-voice:SendTextMessage on * if {\"StringEquals\":{\"aws:CalledViaLast\":\"sns.amazonaws.com\"}}",
 ];
 
-/// What every function may do with its log group and its traces, every consumer with its queue, a relay with its stream and
-/// with the bucket for what it gives up.
+/// Rights of every function to its log group and to tracing, of a consumer to its queue, and of a relay to its stream.
 const LOG_RIGHTS: &str = "logs:CreateLogStream logs:PutLogEvents";
 const TRACE_RIGHTS: &str = "xray:PutTraceSegments xray:PutTelemetryRecords";
 const QUEUE_RIGHTS: &str = "sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility sqs:GetQueueAttributes";

@@ -17,10 +17,10 @@ pub(crate) const SUBSCRIPTION: &str = "AWS::SNS::Subscription";
 const SOURCE: &str = "AWS::Lambda::EventSourceMapping";
 const NESTED: &str = "AWS::CloudFormation::Stack";
 
-/// Where `template.yaml` finds the template of a service.
+/// Path of the template of a service, as `template.yaml` has it.
 const SERVICE: &str = "functions/service.yaml";
 
-/// The value of what is taken away, and of what must not be there.
+/// Value of what is taken away, and of what must not be there.
 pub(crate) const GONE: Json = Json::Null;
 
 // ── Files ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -79,8 +79,8 @@ fn step_in(at: &Json, step: &str) -> String {
 
 // ── Stack ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// What is deployed with some parameters: what they decide is put in, and `Globals` are in each function. A resource `Queue` of
-/// the nested stack `Payment` is called `PaymentQueue`; references to resources stay references.
+/// Stack that is deployed with some parameters: what they decide is put in, and `Globals` are in each function. A resource
+/// `Queue` of the nested stack `Payment` is called `PaymentQueue`; references to resources stay references.
 pub(crate) struct Stack<'a> {
     pub(crate) files: &'a Files,
     parameters: Map<String, Json>,
@@ -94,10 +94,10 @@ impl<'a> Stack<'a> {
         Self::deployed(files, defaults(&files.template))
     }
 
-    /// The same with another parameter.
-    pub(crate) fn with(&self, name: &str, value: impl Into<Json>) -> Self {
+    /// The same with other parameters.
+    pub(crate) fn with<const N: usize>(&self, changed: [(&str, Json); N]) -> Self {
         let mut parameters = self.parameters.clone();
-        parameters.insert(name.to_owned(), value.into());
+        parameters.extend(changed.map(|(name, value)| (name.to_owned(), value)));
         Self::deployed(self.files, parameters)
     }
 
@@ -177,7 +177,7 @@ fn of_sam(mut resource: Json, globals: &Json) -> Json {
     resource
 }
 
-/// What SAM makes of a property that `Globals` and a function both have.
+/// Value of a property that `Globals` and a function both have, as SAM puts them together.
 fn merged(global: &Json, own: &Json) -> Json {
     match (global, own) {
         (Json::Object(global), Json::Object(own)) => {
@@ -212,7 +212,7 @@ fn with_outputs(value: Json, outputs: &BTreeMap<String, Json>) -> Json {
 struct Resolver<'a> {
     template: &'a Json,
     values: &'a Map<String, Json>,
-    /// What stands before the names of its resources.
+    /// Prefix of the names of its resources: the nested stack that it is.
     prefix: &'a str,
 }
 
@@ -292,7 +292,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// What a `Ref` is.
+    /// Value of a `Ref`.
     fn named(&self, name: &str) -> Json {
         let is_resource = !self.template["Resources"][name].is_null();
         let reference = || json!({"Ref": if is_resource { self.own(name) } else { name.to_owned() }});

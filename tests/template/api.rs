@@ -47,8 +47,8 @@ fn the_gateway_answers_with_problems_too() {
 fn gateway_responses(stack: &Stack) -> Vec<String> {
     let responses = &stack.properties("Api")["GatewayResponses"];
     let given = members(responses).map(|(kind, _)| kind.as_str());
-    let mut faults =
-        unpaired("a response of the template", given, "one of a REST API", GATEWAY_RESPONSES.split_whitespace());
+    let known = GATEWAY_RESPONSES.split_whitespace();
+    let mut faults = unpaired("a response of the template and one of a REST API", given, known);
     for (kind, response) in members(responses) {
         let header = json!({"ResponseParameters": {"Headers": {"Content-Type": "'application/problem+json'"}}});
         faults.extend(unlike(kind, response, &header));
@@ -83,7 +83,7 @@ fn routes(stack: &Stack) -> Vec<String> {
             given.push(format!("{} {} {function}", plain(&route["Method"]), plain(&route["Path"])));
         }
     }
-    unpaired("a route of the template", given.iter().map(String::as_str), "one of the contract", ROUTES)
+    unpaired("a route of the template and one of the contract", given.iter().map(String::as_str), ROUTES)
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn outputs(stack: &Stack) -> Vec<String> {
     }
     let given = members(&stack.outputs).map(|(name, _)| name.as_str());
     let of_contract = expected.iter().map(String::as_str);
-    let mut faults = unpaired("an output of the template", given, "one of the contract", of_contract);
+    let mut faults = unpaired("an output of the template and one of the contract", given, of_contract);
     let url = json!("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev");
     for (name, value) in members(&stack.outputs) {
         let id = ["Url", "Name", "Arn"].iter().find_map(|what| name.strip_suffix(what)).unwrap_or(name);

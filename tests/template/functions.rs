@@ -29,7 +29,7 @@ fn functions(stack: &Stack) -> Vec<String> {
     let deployed: Vec<String> = stack.functions().map(|function| binary_of(stack, function)).collect();
     let (written, mut faults) = binaries();
     let (deployed, written) = (deployed.iter().map(String::as_str), written.keys().map(String::as_str));
-    faults.extend(unpaired("a function", deployed, "a file in src/bin", written));
+    faults.extend(unpaired("a function and a file in src/bin", deployed, written));
     faults
 }
 

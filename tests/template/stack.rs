@@ -284,11 +284,8 @@ impl Resolver<'_> {
                 Some(self.template["Mappings"][map][first][second].clone())
             }
             "Fn::Split" => Some(plain(&resolved(1)).split(argument[0].as_str()?).collect()),
-            "Fn::Sub" => {
-                let (text, own) = if argument.is_array() { (&argument[0], resolved(1)) } else { (argument, GONE) };
-                Some(self.substituted(text.as_str()?, &own).into())
-            }
-            other => panic!("{other} is new in the template: the tests have to learn it"),
+            "Fn::Sub" if argument.is_string() => Some(self.substituted(argument.as_str()?).into()),
+            other => panic!("{other} of {argument} is new in the template: the tests have to learn it"),
         }
     }
 
@@ -300,15 +297,14 @@ impl Resolver<'_> {
     }
 
     /// The text with all values in it that are known; what is not stays as `${…}`.
-    fn substituted(&self, text: &str, own: &Json) -> String {
+    fn substituted(&self, text: &str) -> String {
         let mut pieces = text.split("${");
         let start = pieces.next().unwrap_or_default().to_owned();
         pieces.fold(start, |text, piece| {
             let (name, rest) = piece.split_once('}').unwrap_or((piece, ""));
-            let value = match (own.get(name), name.split_once('.')) {
-                (Some(value), _) => value.clone(),
-                (None, Some((id, attribute))) => json!({"Fn::GetAtt": [self.own(id), attribute]}),
-                (None, None) => self.named(name),
+            let value = match name.split_once('.') {
+                Some((id, attribute)) => json!({"Fn::GetAtt": [self.own(id), attribute]}),
+                None => self.named(name),
             };
             text + &in_text(&value) + rest
         })
@@ -396,13 +392,12 @@ pub(crate) fn unlike(id: &str, value: &Json, pattern: &Json) -> Vec<String> {
     }
 }
 
-/// The faults of what is only one of a `one` and an `other`.
+/// The faults of what is in one set only.
 pub(crate) fn unpaired<'a>(
-    one: &str,
+    both: &str,
     ones: impl IntoIterator<Item = &'a str>,
-    other: &str,
     others: impl IntoIterator<Item = &'a str>,
 ) -> Vec<String> {
     let [ones, others] = [ones.into_iter().collect::<BTreeSet<_>>(), others.into_iter().collect()];
-    ones.symmetric_difference(&others).map(|name| format!("{name}: is only one of {one} and {other}")).collect()
+    ones.symmetric_difference(&others).map(|name| format!("{name}: is not {both}, but one of the two")).collect()
 }

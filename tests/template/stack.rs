@@ -253,19 +253,15 @@ impl Resolver<'_> {
     fn resolve(&self, value: &Json) -> Option<Json> {
         match value {
             Json::Array(items) => Some(items.iter().filter_map(|item| self.resolve(item)).collect()),
-            Json::Object(all) => {
-                let call = all
-                    .iter()
-                    .next()
-                    .filter(|(name, _)| all.len() == 1 && (*name == "Ref" || name.starts_with("Fn::")));
-                match call {
-                    Some((name, argument)) => self.call(name, argument),
-                    None => {
-                        let present = all.iter().filter_map(|(name, value)| Some((name.clone(), self.resolve(value)?)));
-                        Some(Json::Object(present.collect()))
-                    }
+            Json::Object(all) => match all.iter().next() {
+                Some((name, argument)) if all.len() == 1 && (name == "Ref" || name.starts_with("Fn::")) => {
+                    self.call(name, argument)
                 }
-            }
+                _ => {
+                    let present = all.iter().filter_map(|(name, value)| Some((name.clone(), self.resolve(value)?)));
+                    Some(Json::Object(present.collect()))
+                }
+            },
             other => Some(other.clone()),
         }
     }

@@ -5,15 +5,15 @@ use orderflow_events::{EventType, Source};
 use orderflow_inventory::Inventory;
 use orderflow_notification::domain::Notification;
 use orderflow_orders::Orders;
-use orderflow_payment::domain::Payment;
+use orderflow_payment::Payment;
 use orderflow_screening::domain::Screening;
-use orderflow_shipping::domain::Shipping;
+use orderflow_shipping::Shipping;
 
 /// A service with a queue.
 pub(crate) struct Service {
     /// Its name, as `template.yaml` writes it.
     pub(crate) name: &'static str,
-    /// What it has a use for; everything where there is no list.
+    /// Types that it consumes; all, where there is no list.
     pub(crate) consumes: Option<&'static [EventType]>,
     source: Option<Source>,
 }

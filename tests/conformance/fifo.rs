@@ -14,14 +14,14 @@ use orderflow_simulation::world::World;
 
 use crate::aws::{Aws, unique};
 
-/// How often a message may be received before it is moved.
+/// Receives of a message before it is moved.
 const MAX_RECEIVE_COUNT: u32 = 2;
 
 /// For how long it is invisible.
 const VISIBILITY_SECONDS: u32 = 30;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         ModelBench::new,
         SqsBench::new,
@@ -44,7 +44,7 @@ trait Bench {
     async fn send(&self, group: &str, body: &str, deduplication: &str);
     /// All that is to be had, in the order in which it comes.
     async fn receive(&self) -> Vec<Received>;
-    /// Whether it was deleted.
+    /// True if it was deleted.
     async fn delete(&self, receipt: &str);
     async fn stay_away(&self, receipt: &str, seconds: u32) -> bool;
     async fn wait(&self, seconds: u64);

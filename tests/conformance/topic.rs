@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::aws::{Aws, receive, unique};
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         || MemoryTopic::new(VirtualTime::new(1)),
         SnsBench::new,

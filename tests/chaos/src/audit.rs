@@ -250,7 +250,7 @@ impl Auditor {
             (0, false) | (1, true) => {}
             (0, true) => self.find(Rule::RecordsDisagree, Some(order.id), format!("no {kind} tells what has happened")),
             (_, false) => {
-                self.find(Rule::RecordsDisagree, Some(order.id), format!("{kind} tells what has not happened"))
+                self.find(Rule::RecordsDisagree, Some(order.id), format!("{kind} tells what has not happened"));
             }
             (times, true) => self.find(Rule::DoneTwice, Some(order.id), format!("{times} events {kind}")),
         }

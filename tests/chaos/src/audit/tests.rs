@@ -265,7 +265,7 @@ fn stock_that_does_not_add_up_is_found() {
     check(|day| assert!(day.snapshot.shelves.remove("plenty-1").is_some()), &[Rule::StockMiscounted]);
     check(
         |day| {
-            assert!(day.snapshot.shelves.insert("mushroom".to_owned(), Shelf { available: 1, reserved: 0 }).is_none())
+            assert!(day.snapshot.shelves.insert("mushroom".to_owned(), Shelf { available: 1, reserved: 0 }).is_none());
         },
         &[Rule::StockMiscounted],
     );

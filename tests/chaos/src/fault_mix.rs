@@ -1,4 +1,4 @@
-//! Which calls fail, and how: chance from a seed.
+//! Fault mix: which calls fail, and how, drawn from a seed.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::call::{Call, Service, Trouble};
 
-/// How long an answer takes that comes too late: the functions wait two seconds for each attempt.
+/// Delay of an answer that comes too late: the functions wait two seconds for each attempt.
 const TOO_LATE: Duration = Duration::from_millis(2_500);
 
-/// What happens to a call.
+/// Fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It arrives late.
@@ -64,7 +64,7 @@ impl Fault {
     }
 }
 
-/// How often each fault happens: of 10,000 calls that it can happen to. All together it is about one call in nine.
+/// Frequency of each fault: of 10,000 calls that it can happen to. All together it is about one call in nine.
 fn likely(rng: &mut Rng) -> [(Fault, u32); 12] {
     let delay = Duration::from_millis(rng.u64(5..200));
     [
@@ -86,26 +86,26 @@ fn likely(rng: &mut Rng) -> [(Fault, u32); 12] {
 /// A time in which nearly every call to one place fails in one way.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outage {
-    /// What the request of such a call has in it: the name of a table, or of an operation.
+    /// Text in the request of such a call: the name of a table, or of an operation.
     pub(crate) victim: String,
-    /// How it fails.
+    /// Fault of such a call.
     pub(crate) fault: Fault,
-    /// How many of the calls fail, from 0 to 1.
+    /// Share of the calls that fail, from 0 to 1.
     pub(crate) share: f64,
-    /// When it is over.
+    /// Moment at which it is over.
     pub(crate) until: Instant,
 }
 
 /// Decides about calls. At first, all of them go well.
 #[derive(Debug)]
-pub(crate) struct Weather {
+pub(crate) struct FaultMix {
     rng: RefCell<Rng>,
     /// By how much faults are more likely than usual; 0 is never.
     severity: Cell<f64>,
     outage: RefCell<Option<Outage>>,
 }
 
-impl Weather {
+impl FaultMix {
     pub(crate) fn new(rng: Rng) -> Self {
         Self { rng: RefCell::new(rng), severity: Cell::new(0.0), outage: RefCell::new(None) }
     }
@@ -129,7 +129,7 @@ impl Weather {
         self.rng.borrow_mut().usize(..bound)
     }
 
-    /// What is to happen to `call`; `None` if it goes well.
+    /// Fault for `call`; `None` if it goes well.
     pub(crate) fn on(&self, call: &Call) -> Option<Fault> {
         let mut rng = self.rng.borrow_mut();
         if let Some(outage) = &*self.outage.borrow()
@@ -167,37 +167,37 @@ mod tests {
         }
     }
 
-    fn faults(weather: &Weather, call: &Call) -> usize {
-        (0..1_000).filter(|_| weather.on(call).is_some()).count()
+    fn faults(fault_mix: &FaultMix, call: &Call) -> usize {
+        (0..1_000).filter(|_| fault_mix.on(call).is_some()).count()
     }
 
     #[tokio::test]
     async fn faults_happen_when_they_are_to() {
-        let weather = Weather::new(Rng::with_seed(1));
-        assert_eq!(faults(&weather, &call("Query")), 0);
-        weather.set(1.0);
-        assert!((50..200).contains(&faults(&weather, &call("Query"))));
-        weather.set(4.0);
-        assert!((300..600).contains(&faults(&weather, &call("Query"))));
-        weather.calm();
-        assert_eq!(faults(&weather, &call("Query")), 0);
+        let fault_mix = FaultMix::new(Rng::with_seed(1));
+        assert_eq!(faults(&fault_mix, &call("Query")), 0);
+        fault_mix.set(1.0);
+        assert!((50..200).contains(&faults(&fault_mix, &call("Query"))));
+        fault_mix.set(4.0);
+        assert!((300..600).contains(&faults(&fault_mix, &call("Query"))));
+        fault_mix.calm();
+        assert_eq!(faults(&fault_mix, &call("Query")), 0);
     }
 
     #[tokio::test]
     async fn only_writes_conflict() {
-        let weather = Weather::new(Rng::with_seed(1));
-        weather.set(1.0);
+        let fault_mix = FaultMix::new(Rng::with_seed(1));
+        fault_mix.set(1.0);
         let conflict = Some(Fault::Refused(Trouble::Conflict));
-        assert!((0..1_000).any(|_| weather.on(&call("PutItem")) == conflict));
-        assert!((0..1_000).all(|_| weather.on(&call("Query")) != conflict));
+        assert!((0..1_000).any(|_| fault_mix.on(&call("PutItem")) == conflict));
+        assert!((0..1_000).all(|_| fault_mix.on(&call("Query")) != conflict));
     }
 
     #[tokio::test]
     async fn an_outage_has_one_victim_and_an_end() {
-        let weather = Weather::new(Rng::with_seed(1));
+        let fault_mix = FaultMix::new(Rng::with_seed(1));
         let begin = |victim: &str, until| {
-            weather.begin(Outage { victim: victim.to_owned(), fault: Fault::NotDelivered, share: 1.0, until });
-            faults(&weather, &call("Query"))
+            fault_mix.begin(Outage { victim: victim.to_owned(), fault: Fault::NotDelivered, share: 1.0, until });
+            faults(&fault_mix, &call("Query"))
         };
         let later = Instant::now() + Duration::from_mins(1);
         assert_eq!(begin("orders", later), 1_000);

@@ -1,6 +1,6 @@
-//! Everything that is on record when all is quiet: tables, queues, dead letters, and the books of the world outside.
+//! Snapshot of all records when all is quiet: tables, queues, dead letters, and the registers of the world outside.
 //!
-//! It is read here as it is stored, and not by the services' own code: an auditor does not borrow the bookkeeper's glasses.
+//! It is read here as it is stored, and not by the services' own code, whose mistakes it is to find.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,22 +14,22 @@ pub(crate) const LEDGERS: [Service; 6] = ["Orders", "Inventory", "Payment", "Shi
 
 /// All that is on record.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Books {
+pub(crate) struct Snapshot {
     /// The rows of each service.
     pub(crate) rows: BTreeMap<Service, Vec<Row>>,
-    /// What is in the stock, by SKU.
+    /// Stock, by SKU.
     pub(crate) shelves: BTreeMap<String, Shelf>,
-    /// What the payment provider has, by payment id.
+    /// Payment provider's register, by payment id.
     pub(crate) charges: BTreeMap<String, Charge>,
-    /// What the carrier has, by shipment id.
+    /// Carrier's register, by shipment id.
     pub(crate) bookings: BTreeMap<String, Booking>,
     /// The events of the journal.
     pub(crate) journal: Vec<Fact>,
     /// The leases that are done: what customers were told, as `source#event id#channel`.
     pub(crate) told: BTreeSet<String>,
-    /// What was in the dead-letter queues.
+    /// Messages of the dead-letter queues.
     pub(crate) letters: Vec<Letter>,
-    /// How many messages are still in which queue, where there are any.
+    /// Number of messages still in each queue, where there are any.
     pub(crate) waiting: BTreeMap<String, u64>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Row {
     pub(crate) version: u32,
     pub(crate) at: String,
     pub(crate) cause: Cause,
-    /// Whether it leaves its cause unfinished.
+    /// True if it leaves its cause unfinished.
     #[serde(default)]
     pub(crate) open: bool,
     #[serde(default)]
@@ -52,7 +52,7 @@ pub(crate) struct Row {
     pub(crate) events: Vec<Fact>,
 }
 
-/// What made a row.
+/// Event or request that made a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(crate) struct Cause {
     pub(crate) source: String,
@@ -98,7 +98,7 @@ pub(crate) struct Shelf {
 /// A charge in the provider's register. Times are in milliseconds, by the same clock as the carrier's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Charge {
-    /// How often money was taken.
+    /// Times that money was taken.
     pub(crate) charges: usize,
     /// As JSON: `{"succeeded": money}`, `{"declined": reason}`, or `"cancelled"` before it came to either.
     pub(crate) verdict: Option<String>,
@@ -109,7 +109,7 @@ pub(crate) struct Charge {
 }
 
 impl Charge {
-    /// What was charged, if it was.
+    /// Amount that was charged, if it was.
     pub(crate) fn amount(&self) -> Option<Value> {
         verdict(self.verdict.as_deref()?, "succeeded")
     }
@@ -205,7 +205,7 @@ impl Letter {
         }
     }
 
-    /// Whether no later attempt can succeed.
+    /// True if no later attempt can succeed.
     pub(crate) fn is_permanent(&self) -> bool {
         self.class == "permanent"
     }
@@ -221,44 +221,44 @@ impl Letter {
     }
 }
 
-impl Books {
+impl Snapshot {
     /// Reads all tables and queues. The dead letters are given: to read them was to take them out.
     pub(crate) async fn read(shop: &Shop, letters: Vec<Letter>) -> Self {
-        let mut books = Self { letters, ..Self::default() };
+        let mut snapshot = Self { letters, ..Self::default() };
         for service in LEDGERS {
             let items = shop.scan(shop.output(&format!("{service}TableName"))).await;
             let (leases, rows): (Vec<Item>, Vec<Item>) =
                 items.into_iter().partition(|item| key(item).starts_with("lease#"));
             let done = leases.iter().filter(|lease| lease.contains_key("done"));
-            books.told.extend(done.filter_map(|lease| key(lease).strip_prefix("lease#").map(str::to_owned)));
-            // What the saboteur has put there has no cause.
+            snapshot.told.extend(done.filter_map(|lease| key(lease).strip_prefix("lease#").map(str::to_owned)));
+            // Injected rows have no cause.
             let rows = rows.into_iter().filter(|row| row.contains_key("cause"));
-            books.rows.insert(service, rows.map(read).collect());
+            snapshot.rows.insert(service, rows.map(read).collect());
         }
         // No output of the stack names these.
         for table in shop.tables("StockTable").await {
-            books.shelves = shelves(shop, &table).await;
+            snapshot.shelves = shelves(shop, &table).await;
         }
         for table in shop.tables("PaymentProvider").await {
-            books.charges = charges(keyed(shop, &table).await);
+            snapshot.charges = charges(keyed(shop, &table).await);
         }
         for table in shop.tables("Carrier").await {
-            books.bookings = bookings(keyed(shop, &table).await);
+            snapshot.bookings = bookings(keyed(shop, &table).await);
         }
         let journal = shop.scan(shop.output("JournalTableName")).await;
-        books.journal =
+        snapshot.journal =
             journal.iter().flat_map(|item| facts(item["event"].as_s().map_or("", String::as_str), true)).collect();
         for service in SERVICES {
             let waiting = shop.waiting(shop.queue(service)).await;
             if waiting > 0 {
-                books.waiting.insert(format!("the queue of {service}"), waiting);
+                snapshot.waiting.insert(format!("the queue of {service}"), waiting);
             }
         }
-        books
+        snapshot
     }
 }
 
-/// What is in the stock, by SKU.
+/// Stock, by SKU.
 pub(crate) async fn shelves(shop: &Shop, table: &str) -> BTreeMap<String, Shelf> {
     keyed(shop, table).await
 }

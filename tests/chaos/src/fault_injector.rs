@@ -1,4 +1,4 @@
-//! The saboteur: it kills functions, takes services down, and sends what nobody asked for.
+//! Fault injector: it kills functions, takes services down, and sends what nobody asked for.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::call::Trouble;
+use crate::fault_mix::{Fault, FaultMix, Outage};
 use crate::plan::pick;
 use crate::poison::{Poison, STRANGE, stranger};
 use crate::tally::{Kind, Tally};
-use crate::weather::{Fault, Outage, Weather};
 
-/// How much of what it sends there is for each order or event, on average.
+/// Messages that it sends for each order or event, on average.
 const POISON_PER_ORDER: f64 = 0.1;
 const STRANGERS_PER_ORDER: f64 = 0.02;
 const UNPUBLISHABLE_ROWS_PER_ORDER: f64 = 0.005;
@@ -27,17 +27,17 @@ const MOVES_PER_EVENT: f64 = 0.02;
 /// A message comes again after so long at the most.
 const LATEST_DUPLICATE_MS: u64 = 20_000;
 
-/// How often an outage begins, and how often it is a long one.
+/// Pause between two outages, and the share of long ones.
 const OUTAGE_EVERY: Duration = Duration::from_secs(12);
 const LONG_OUTAGE_OF: u32 = 5;
 
 /// Long enough for the last receive of what is tried again and again meanwhile.
 const LONG_OUTAGE: Duration = Duration::from_secs(45);
 
-/// The saboteur.
-pub(crate) struct Saboteur {
+/// Injects faults until it is stopped.
+pub(crate) struct FaultInjector {
     shop: Rc<Shop>,
-    weather: Rc<Weather>,
+    fault_mix: Rc<FaultMix>,
     tally: Rc<Tally>,
     rng: RefCell<Rng>,
     /// The process group whose functions it kills.
@@ -46,7 +46,7 @@ pub(crate) struct Saboteur {
     sent: RefCell<Sent>,
 }
 
-/// What the saboteur has sent and must be found somewhere.
+/// Messages and rows that the fault injector has sent, and that must be found somewhere.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sent {
     pub(crate) poison: Vec<Poison>,
@@ -56,16 +56,16 @@ pub(crate) struct Sent {
     pub(crate) rows: Vec<String>,
 }
 
-impl Saboteur {
-    pub(crate) fn new(shop: Rc<Shop>, weather: Rc<Weather>, tally: Rc<Tally>, rng: Rng, emulator: u32) -> Self {
+impl FaultInjector {
+    pub(crate) fn new(shop: Rc<Shop>, fault_mix: Rc<FaultMix>, tally: Rc<Tally>, rng: Rng, emulator: u32) -> Self {
         let (is_done, sent) = (Cell::new(false), RefCell::default());
-        Self { shop, weather, tally, rng: RefCell::new(rng), emulator, is_done, sent }
+        Self { shop, fault_mix, tally, rng: RefCell::new(rng), emulator, is_done, sent }
     }
 
     /// It begins nothing new from now on.
     pub(crate) fn stop(&self) {
         self.is_done.set(true);
-        self.weather.calm();
+        self.fault_mix.calm();
     }
 
     pub(crate) fn sent(&self) -> Sent {
@@ -123,7 +123,7 @@ impl Saboteur {
             let is_long = may_be_long && number % LONG_OUTAGE_OF == 1;
             let (fault, seconds) = self.draw(|rng| (*pick(rng, &faults), rng.u64(1..6)));
             let duration = if is_long { LONG_OUTAGE } else { Duration::from_secs(seconds) };
-            self.weather.begin(Outage { victim, fault, share: 0.9, until: Instant::now() + duration });
+            self.fault_mix.begin(Outage { victim, fault, share: 0.9, until: Instant::now() + duration });
             self.tally.count(Kind::Fault, if is_long { "long outage" } else { "outage" });
             if is_long {
                 self.wait(LONG_OUTAGE).await;
@@ -131,7 +131,7 @@ impl Saboteur {
         }
     }
 
-    /// What is to be down, and whether for long. The emulator waits for its relay, and does nothing else meanwhile: what
+    /// Victim of an outage, and whether it is a long one. The emulator waits for its relay, and does nothing else meanwhile: what
     /// the relay needs is never down for long.
     async fn victim(&self) -> (String, bool) {
         const TABLES: [&str; 10] = [

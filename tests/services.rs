@@ -13,7 +13,7 @@ use orderflow_shipping::domain::Shipping;
 pub(crate) struct Service {
     /// Its name, as `template.yaml` writes it.
     pub(crate) name: &'static str,
-    /// What it has a use for; everything where there is no list.
+    /// Types that it consumes; all, where there is no list.
     pub(crate) consumes: Option<&'static [EventType]>,
     source: Option<Source>,
 }

@@ -94,7 +94,7 @@ pub(crate) async fn receive(client: &aws_sdk_sqs::Client, queue_url: &str) -> Ve
 /// A running emulator; dropping it ends it.
 struct Emulator {
     stack: Stack,
-    /// Where the stack keeps its log.
+    /// Folder of the stack's log; dropped, it is deleted.
     _home: TempDir,
 }
 

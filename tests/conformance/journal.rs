@@ -13,7 +13,7 @@ use orderflow_journal::{Appended, DynamoJournal, Entry, JournalStore};
 use crate::aws::Aws;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         MemoryJournal::default,
         DynamoBench::new,
@@ -29,13 +29,13 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
     )
 }
 
-/// What is stored of an entry.
+/// Stored form of an entry.
 type Item = BTreeMap<String, String>;
 
 /// A journal, and how a test looks into it.
 trait Bench {
     fn journal(&self) -> &impl JournalStore;
-    /// What is on record of an order, in the order of its keys.
+    /// Entries of an order, in the order of their keys.
     async fn items(&self, order: &str) -> Vec<Item>;
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::aws::Aws;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         MemoryLog::default,
         DynamoBench::new,

@@ -19,7 +19,7 @@ use simulator::ports::Queues;
 use crate::aws::{Aws, receive};
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         MemoryQueue::default,
         SqsBench::new,
@@ -41,7 +41,7 @@ trait Bench {
     async fn letters(&self) -> Vec<DeadLetter>;
     /// Hands out new messages, for an hour each, and answers their receipt handles.
     async fn hand_out(&self, messages: usize) -> Vec<String>;
-    /// How many of those that were handed out can be seen again.
+    /// Number of messages that were handed out and can be seen again.
     async fn seen_again(&self) -> usize;
 }
 

@@ -12,8 +12,9 @@ use crate::aws::Aws;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
     let provider =
-        crate::suite!(aws, payment::MemoryBooks::default, books, [the_payment_provider_does_what_it_promises]);
-    let carrier = crate::suite!(aws, shipping::MemoryRegister::default, register, [the_carrier_does_what_it_promises]);
+        crate::suite::suite!(aws, payment::MemoryBooks::default, books, [the_payment_provider_does_what_it_promises]);
+    let carrier =
+        crate::suite::suite!(aws, shipping::MemoryRegister::default, register, [the_carrier_does_what_it_promises]);
     provider.into_iter().chain(carrier).collect()
 }
 

@@ -20,7 +20,7 @@ const MAX_RECEIVE_COUNT: u32 = 2;
 const VISIBILITY_SECONDS: u32 = 30;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         ModelBench::new,
         SqsBench::new,

@@ -14,7 +14,7 @@ use orderflow_inventory::{AVAILABLE, Counted, DynamoStock, Inventory, RESERVED, 
 use crate::aws::Aws;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         MemoryLog::default,
         DynamoBench::new,

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use libtest_mimic::Trial;
-use onewrite::memory::VirtualTime;
-use orderflow_events::{EventId, OrderId};
-use orderflow_relay::memory::MemoryTopic;
-use orderflow_relay::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxRow, SnsTopic, Topic};
+use onewrite::aws::SnsTopic;
+use onewrite::envelope::EventId;
+use onewrite::memory::{MemoryTopic, VirtualTime};
+use onewrite::relay::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxRow, Topic};
 use serde_json::Value;
 use simulator::Run;
 use simulator::model::queue::StandardQueue;
@@ -18,7 +18,7 @@ use simulator::model::topic::{FifoTopic, Subscription};
 use crate::aws::{Aws, receive, unique};
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    let mut trials = crate::suite!(
+    let mut trials = crate::suite::suite!(
         aws,
         || MemoryTopic::new(VirtualTime::new(1)),
         SnsBench::new,
@@ -33,7 +33,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             warming_up_publishes_nothing,
         ]
     );
-    trials.extend(crate::suite!(
+    trials.extend(crate::suite::suite!(
         aws,
         || MemoryTopic::new(VirtualTime::new(1)),
         SnsBench::new,
@@ -149,8 +149,8 @@ impl OrderedBench for SnsBench {
 fn entry(group: usize, id: u8, message: &str) -> Entry {
     Entry {
         message: message.to_owned(),
-        group: OrderId::new(format!("ord_{group}")).unwrap(),
-        id: EventId::from_parts(0, [id; 10]),
+        group: format!("ord_{group}"),
+        id: EventId::v7(0, [id; 10]),
         row: Rc::new(OutboxRow(Value::Null)),
     }
 }
@@ -161,7 +161,7 @@ fn entries(number: u8) -> Vec<Entry> {
 }
 
 fn in_group(entry: &Entry) -> (String, String) {
-    (entry.group.to_string(), entry.message.clone())
+    (entry.group.clone(), entry.message.clone())
 }
 
 /// Checks that all of it has arrived, in whatever order.

@@ -6,10 +6,10 @@ use orderflow_events::{EventType, schema};
 use orderflow_local::read_template;
 use serde_json::{Map, Value, json};
 
-use crate::Document;
-use crate::golden;
+use crate::document::Document;
+use crate::golden::{self, versions};
 use crate::places::with;
-use crate::schemas::{hoist, of_data, versions};
+use crate::schemas::{hoist, of_data};
 use crate::services::{Service, services};
 
 const ABOUT: &str = "\
@@ -189,7 +189,7 @@ fn queue(service: &Service, template: &Value) -> Value {
     })
 }
 
-/// What the template says of that queue.
+/// Settings of that queue in the template.
 fn queue_binding(name: &str, template: &Value) -> Value {
     let property = |place: &str| property(template, name, place);
     let mut binding = json!({
@@ -241,7 +241,7 @@ fn receive(service: &Service) -> Value {
     })
 }
 
-/// What orderflow itself sends is always of the newest version.
+/// Operations of orderflow itself, which always sends the newest version.
 fn send(service: &Service) -> Value {
     let newest = service.sends().into_iter().map(|kind| name(kind, kind.newest_version()));
     json!({

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use orderflow_events::{Event, EventType};
 use serde_json::Value;
 
-use crate::schemas::versions;
-use crate::{committed, files_in};
+use crate::document::{committed, files_in};
 
-/// Where the event of that version is.
+/// Every type in every version that is understood.
+pub(crate) fn versions() -> impl Iterator<Item = (EventType, u32)> {
+    EventType::ALL.into_iter().flat_map(|kind| kind.versions().iter().map(move |version| (kind, *version)))
+}
+
+/// Path of the event of that version.
 fn path(kind: EventType, version: u32) -> String {
     format!("golden/{kind}.{version}.json")
 }

@@ -5,9 +5,9 @@ use orderflow_events::{NewOrder, schema};
 use serde_json::{Map, Value, json};
 
 use crate::compatibility::breaks_within;
+use crate::document::{Document, committed};
 use crate::places::{with, without};
 use crate::schemas::hoist;
-use crate::{Document, committed};
 
 const PATH: &str = "openapi.json";
 
@@ -224,10 +224,10 @@ fn count_stock() -> Value {
 /// A `*`, or entity tags between commas.
 const IF_MATCH: &str = r#"^(\*|((W/)?"[!#-+\--~]*"( ?, ?(W/)?"[!#-+\--~]*")*)?)$"#;
 
-/// What can be wrong with any body.
+/// Errors that any body may have.
 const BODY_FAULTS: [&str; 3] = ["400", "413", "415"];
 
-/// What can befall any request.
+/// Errors that may befall any request.
 const OURS: [&str; 4] = ["429", "500", "503", "504"];
 
 /// An operation with answers of its own and those that others have, too.
@@ -418,7 +418,7 @@ fn order() -> Value {
 
 // ── What may change ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// What the types say otherwise than the committed document, and may not.
+/// Changes of the committed document that break callers.
 pub(crate) fn broken() -> Vec<String> {
     let released = committed(PATH).filter(|text| !text.trim().is_empty());
     released.map(|text| breaks(&serde_json::from_str(&text).expect("JSON"), &document())).unwrap_or_default()

@@ -7,12 +7,9 @@ use std::time::Duration;
 
 use aws_lambda_events::sns::SnsEvent;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use envelope::Time;
 use futures::FutureExt;
 use futures::future::{Either, join_all, select};
-use lambda_runtime::{LambdaEvent, service_fn};
-use orderflow_events::Time;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::backoff::backoff_seconds;
@@ -115,9 +112,9 @@ struct Opened<I> {
 }
 
 impl<I: Incoming> Received<I> {
-    fn open(record: SqsMessage) -> Self {
+    fn open(record: SqsMessage, received: Time) -> Self {
         // Even a reader that panics costs its own record only.
-        let read = || open::<I>(record.body.as_deref().unwrap_or_default());
+        let read = || open::<I>(record.body.as_deref().unwrap_or_default(), received);
         let opened = match catch_unwind(AssertUnwindSafe(read)) {
             Ok(opened) => opened.map(|(fact, text)| Opened { fact, text }).map_err(Failure::from),
             Err(_panic) => Err(panicked()),
@@ -169,7 +166,8 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     /// A record that kills the function fails all of the batch. If that has happened to any record before, all are set
     /// apart first, so that each comes again by itself.
     pub async fn run(&self, event: SqsEvent, deadline: Time) -> SqsBatchResponse {
-        let records: Vec<_> = event.records.into_iter().map(Received::open).collect();
+        let received = self.world.now();
+        let records: Vec<_> = event.records.into_iter().map(|record| Received::open(record, received)).collect();
         self.set_apart(&records, deadline).await;
         let subjects = by_subject(records).into_iter().map(|records| self.run_subject(records, deadline));
         let again = join_all(subjects).await.concat();
@@ -205,12 +203,12 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     ///
     /// Facts that were not handled, with the reason of the first.
     pub async fn run_notifications(&self, event: SnsEvent, deadline: Time) -> Result<()> {
-        let count = event.records.len();
+        let (count, received) = (event.records.len(), self.world.now());
         let messages = event.records.into_iter().map(|record| {
             let mut message = SqsMessage::default();
             message.message_id = Some(record.sns.message_id);
             message.body = Some(record.sns.message);
-            Received::<H::Incoming>::open(message)
+            Received::<H::Incoming>::open(message, received)
         });
         let mut failures = Vec::new();
         for received in by_subject(messages.collect()).into_iter().flatten() {
@@ -371,85 +369,6 @@ fn time_up() -> Failure {
 /// How often SQS has handed out the record, this time included.
 fn receive_count(record: &SqsMessage) -> u32 {
     record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
-}
-
-/// An invocation of a consumer, by what invokes it.
-#[derive(Debug)]
-enum Invocation {
-    Sqs(SqsEvent),
-    Sns(SnsEvent),
-}
-
-impl Invocation {
-    /// Tells events of SQS and of SNS apart. Both types are lenient, and would take any JSON object for an event without
-    /// records, which would then be acknowledged.
-    fn read(payload: &RawValue) -> Result<Self> {
-        let source = serde_json::from_str::<Records>(payload.get()).ok().and_then(|event| event.source());
-        let unknown = |_| Failure::permanent("the event of the queue or the topic is not understood");
-        match source.as_deref() {
-            Some("aws:sqs") => serde_json::from_str(payload.get()).map(Self::Sqs).map_err(unknown),
-            Some("aws:sns") => serde_json::from_str(payload.get()).map(Self::Sns).map_err(unknown),
-            Some(_) | None => Err(Failure::permanent("the invocation is neither an event of SQS nor of SNS")),
-        }
-    }
-}
-
-/// The records of an invocation, of which only the source counts.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Records {
-    records: Vec<SourceOfRecord>,
-}
-
-#[derive(Deserialize)]
-struct SourceOfRecord {
-    #[serde(rename = "eventSource", alias = "EventSource")]
-    source: String,
-}
-
-impl Records {
-    /// The one source of all records.
-    fn source(self) -> Option<String> {
-        let first = self.records.first()?.source.clone();
-        self.records.iter().all(|record| record.source == first).then_some(first)
-    }
-}
-
-/// Serves a queue's invocations until Lambda ends the process. Subscribed to a topic directly, the function handles the
-/// same facts; what is neither an event of SQS nor of SNS fails, and is never acknowledged.
-///
-/// # Errors
-///
-/// The Lambda Runtime API cannot be reached.
-pub async fn serve<H, Q, W>(batch: Batch<H, Q, W>) -> Result<(), lambda_runtime::Error>
-where
-    H: Handle,
-    Q: Visibility + DeadLetters,
-    W: Clock + Random,
-{
-    batch.handler().warm().await;
-    let batch = &batch;
-    lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Box<RawValue>>| {
-        let deadline = telemetry::begin(&invocation.context);
-        // In a box, for the futures within are large, and each layer around them would move them.
-        let answer = Box::pin(answer(batch, &invocation.payload, deadline)).await;
-        telemetry::end();
-        answer.map_err(lambda_runtime::Error::from)
-    }))
-    .await
-}
-
-/// The answer to one invocation: the records to come again, for SQS; nothing, for SNS.
-async fn answer<H, Q, W>(batch: &Batch<H, Q, W>, payload: &RawValue, deadline: Time) -> Result<Option<SqsBatchResponse>>
-where
-    H: Handle,
-    Q: Visibility + DeadLetters,
-    W: Clock + Random,
-{
-    match Invocation::read(payload)? {
-        Invocation::Sqs(event) => Ok(Some(batch.run(event, deadline).await)),
-        Invocation::Sns(event) => batch.run_notifications(event, deadline).await.map(|()| None),
-    }
 }
 
 #[cfg(test)]

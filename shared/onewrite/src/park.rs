@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};
 use data_encoding::BASE64;
-use orderflow_events::Time;
+use envelope::Time;
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, FailureKind};

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::guarantees::Violation;
+use crate::head::Head;
 use crate::model::queue::Message;
-use crate::model::topic::{POISON, type_of};
+use crate::model::topic::POISON;
 use crate::observer::Rest;
 use crate::operator::is_permanent;
 use crate::stack::{Service, Stack};
@@ -83,8 +84,8 @@ fn check_again(stack: &Stack) -> Result<(), Violation> {
     let asked: BTreeSet<&Rc<str>> = subjects.into_iter().step_by(ASKED).collect();
     let subscriptions = stack.topic.subscriptions();
     for (subject, text) in published.iter().filter(|(subject, _)| asked.contains(subject)) {
-        let kind = type_of(text);
-        for subscription in subscriptions.iter().filter(|subscription| subscription.wants(&kind)) {
+        let head = Head::of(text);
+        for subscription in subscriptions.iter().filter(|subscription| subscription.wants(&head.event_type)) {
             subscription.queue.send(Message::new(Rc::clone(subject), Rc::clone(text)));
         }
     }

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use envelope::Time;
 use onewrite::port::{Clock, Random};
 use onewrite::{Failure, Result};
 
 use crate::faults::FaultKind;
 use crate::run::Run;
-use crate::toolkit::Time;
 
 /// Longest that a late request is on its way, in milliseconds, one of them at random.
 const LATE_MS: [u64; 4] = [100, 3_000, 20_000, 100_000];

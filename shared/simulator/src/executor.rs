@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use envelope::Time;
 use slab::Slab;
 
-use crate::toolkit::Time;
 
 /// Runs tasks in an order that depends on nothing but what they do: the same tasks run in the same way every time.
 ///

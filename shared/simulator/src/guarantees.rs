@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::toolkit::Time;
+use envelope::Time;
 
 /// Invariant that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
-//! Deterministic simulation of services on `onewrite`: many in one thread, in virtual time, under every fault, from a seed
-//! that replays.
+#![doc = include_str!("../README.md")]
 
 mod at_rest;
 mod caller;
 pub mod executor;
 mod faults;
 mod guarantees;
+mod head;
 pub mod model;
 mod observer;
 mod operator;
@@ -19,7 +19,6 @@ mod search;
 mod settings;
 mod simulate;
 mod stack;
-mod toolkit;
 mod trace;
 
 pub use caller::{Caller, Lost, TrueTime};
@@ -33,5 +32,5 @@ pub use safeguard::Safeguard;
 pub use search::{Shrunk, search, shrink};
 pub use settings::{RelaySettings, Settings};
 pub use simulate::simulate;
-pub use stack::{Builder, Service, Stack};
+pub use stack::{Builder, Service, Stack, types_of};
 pub use trace::Trace;

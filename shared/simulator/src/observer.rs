@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use envelope::Subject;
 use onewrite::memory::MemoryLog;
 use onewrite::{CounterUpdate, Row};
 
 use crate::guarantees::Violation;
-use crate::toolkit::Subject;
 
 /// Observer of everything that becomes a fact, at the moment at which it does, and of what there is in the end.
 ///

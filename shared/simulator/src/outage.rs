@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use envelope::Time;
+
 use crate::faults::{FaultKind, Faults};
-use crate::toolkit::Time;
 
 /// Longest outage of the topic, in seconds: a relay tries all the time, so that days of it would take as long to
 /// simulate.

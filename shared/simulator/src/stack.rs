@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use aws_lambda_events::dynamodb::Event as StreamEvent;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use envelope::{Contract, Event, EventType, Heard, Source, Time};
 use futures::future::LocalBoxFuture;
 use onewrite::config::QueueSettings;
 use onewrite::memory::{MemoryLog, MemoryQueue};
 use onewrite::port::{Clock, DeadLetters, Random, Visibility};
+use onewrite::relay::{Record, Relay, Topic};
 use onewrite::{Batch, Decider, Effects, Handle, Ledger, NoEffects, Process, Result};
 
 use crate::caller::Caller;
@@ -21,7 +22,6 @@ use crate::model::topic::{FifoTopic, Subscription};
 use crate::ports::{QueuePort, Queues, RelayLetters, Table, TopicPort};
 use crate::run::Run;
 use crate::settings::{RelaySettings, Settings};
-use crate::toolkit::{Relay, Time, Topic, consumed_by};
 
 /// Name of every relay, as a caller.
 const RELAY: &str = "relay";
@@ -79,6 +79,17 @@ impl Stack {
         Some(Table { caller: caller.clone(), service: service.name, log, stream })
     }
 
+    /// Publishes an event of somebody who is not simulated, after so many milliseconds.
+    pub fn publish_after<P: Contract>(&self, delay_ms: u64, event: &Event<P>) {
+        let (run, topic) = (Rc::clone(&self.run), Rc::clone(&self.topic));
+        let (subject, id) = (event.context.subject.to_string(), event.context.id.to_string());
+        let text = serde_json::to_string(event).unwrap_or_default();
+        self.run.spawn(async move {
+            run.sleep_ms(delay_ms).await;
+            topic.publish_one(&subject, &id, &text);
+        });
+    }
+
     /// Letters of the relays.
     #[must_use]
     pub fn relay_letters(&self) -> &MemoryQueue {
@@ -123,10 +134,10 @@ impl Builder {
         let run = Rc::clone(&self.stack.run);
         let (caller, settings) = (Caller::new(&run, name), (self.settings)(name));
         let log = Rc::new(MemoryLog::default());
-        let stream = settings.relay.map(|relay| self.relay(relay));
+        let stream = settings.relay.map(|relay| self.relay(D::SOURCE, relay));
         let table = Table { caller: caller.clone(), service: name, log: Rc::clone(&log), stream: stream.clone() };
         let process = Process::<D, _, _, _>::new(Ledger::new(table, caller.clone()), effects(&caller));
-        self.add(caller, settings, Some(consumed_by::<D>()), process, Some((log, stream)));
+        self.add(caller, settings, Some(types_of::<D::Heard>()), process, Some((log, stream)));
         self
     }
 
@@ -151,12 +162,13 @@ impl Builder {
     }
 
     /// Adds a stream, and the relay that publishes what it carries.
-    fn relay(&self, settings: RelaySettings) -> Rc<Stream> {
+    fn relay(&self, source: Source, settings: RelaySettings) -> Rc<Stream> {
         let (run, stream) = (&self.stack.run, Rc::new(Stream::default()));
         let caller = Caller::new(run, RELAY);
         let letters = RelayLetters { caller: caller.clone(), letters: Rc::clone(&self.stack.relay_letters) };
         let topic = TopicPort { caller: caller.clone(), topic: Rc::clone(&self.stack.topic) };
-        let relay: Rc<dyn StreamConsumer> = Rc::new(Relaying(Relay::new(topic, letters, caller.clone(), RELAY)));
+        let relay = Relay::new(source, topic, letters, caller.clone(), RELAY);
+        let relay: Rc<dyn StreamConsumer> = Rc::new(Relaying(relay));
         for shard in stream.shards() {
             run.spawn(serve_stream(caller.clone(), settings, Rc::clone(shard), Rc::clone(&relay)));
         }
@@ -189,6 +201,12 @@ impl Builder {
     }
 }
 
+/// Types that a consumer hears, as its subscription's filter policy lists them.
+#[must_use]
+pub fn types_of<H: Heard>() -> Vec<&'static str> {
+    H::TYPES.iter().map(|event_type| event_type.as_str()).collect()
+}
+
 fn queue_settings(name: &str, settings: Settings) -> QueueSettings {
     QueueSettings {
         queue_url: name.to_owned(),
@@ -210,7 +228,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Consumer for Con
 struct Relaying<T, D, W>(Relay<T, D, W>);
 
 impl<T: Topic, D: DeadLetters, W: Clock + Random> StreamConsumer for Relaying<T, D, W> {
-    fn run(&self, event: StreamEvent, deadline: Time) -> LocalBoxFuture<'_, Result<()>> {
-        Box::pin(self.0.run(event, deadline))
+    fn run(&self, records: Vec<Record>, deadline: Time) -> LocalBoxFuture<'_, Result<()>> {
+        Box::pin(self.0.run(records, deadline))
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::Write;
 
-use crate::toolkit::Time;
+use envelope::Time;
 
 /// Widest name of a lane, in characters.
 const LANE: usize = 4;

@@ -1,4 +1,4 @@
-//! What must hold of anything that comes from outside. Fuzzers look for something of which it does not, and `cargo test`
+//! Properties of all that comes from outside. Fuzzers look for something that lacks one, and `cargo test`
 //! tries the seeds that they begin with.
 
 use std::cell::RefCell;
@@ -53,7 +53,7 @@ fn order(id: &str) -> OrderCreated {
     .expect("the order keeps every rule")
 }
 
-/// What an event says: under attributes that are always right, the data of any text is a payload of the type that the
+/// Data of an event: under attributes that are always right, the data of any text is a payload of the type that the
 /// text names, or is refused with its faults; and what was read is written and read again as the same. Answers whether
 /// it was one.
 pub fn payload(text: &str) -> bool {

@@ -3,7 +3,9 @@
 mod dynamo;
 mod queue;
 mod roots;
+mod run;
 mod system;
+mod topic;
 
 use std::time::Duration;
 
@@ -20,8 +22,10 @@ use aws_types::sdk_config::Builder as SdkConfigBuilder;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 pub use dynamo::{DynamoLeases, DynamoLog, put_if, update_if};
-pub use queue::{SqsDeadLetters, SqsQueue, consume};
+pub use queue::{SqsDeadLetters, SqsQueue};
+pub use run::{Aws, block_on, consume, relay};
 pub use system::System;
+pub use topic::SnsTopic;
 
 use crate::config::Environment;
 use crate::failure::{Failure, FailureKind};

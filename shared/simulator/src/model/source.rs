@@ -8,22 +8,22 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use aws_lambda_events::dynamodb::Event as StreamEvent;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
+use envelope::Time;
 use futures::channel::oneshot;
 use futures::future::{Either, LocalBoxFuture, select};
 use onewrite::port::Clock;
+use onewrite::relay::Record;
 use onewrite::{Attribute, Result};
 
 use crate::caller::Caller;
 use crate::faults::FaultKind;
+use crate::head::Head;
 use crate::model::queue::{Message, StandardQueue};
 use crate::model::stream::Shard;
-use crate::model::topic::type_of;
 use crate::run::{Run, count};
 use crate::safeguard::Safeguard;
 use crate::settings::{RelaySettings, Settings};
-use crate::toolkit::Time;
 
 /// Longest time for which a source waits for more messages, in milliseconds, where it does.
 const MAX_WINDOW_MS: u64 = 5_000;
@@ -43,7 +43,7 @@ pub trait Consumer {
 /// Consumer of a stream, as Lambda sees it.
 pub trait StreamConsumer {
     /// Handles a batch.
-    fn run(&self, event: StreamEvent, deadline: Time) -> LocalBoxFuture<'_, Result<()>>;
+    fn run(&self, records: Vec<Record>, deadline: Time) -> LocalBoxFuture<'_, Result<()>>;
 }
 
 /// Invokes a function that answers a request, and answers what comes back: nothing, where it dies or takes too long.
@@ -112,7 +112,7 @@ async fn handle(
     let run = &caller.run;
     for message in &messages {
         count(&run.tally.deliveries);
-        let what = || format!("receives {} ({})", described(&message.body), message.receives);
+        let what = || format!("receives {} ({})", Head::of(&message.body).described(), message.receives);
         caller.tell_of(&message.subject, what);
     }
     if messages.iter().any(|message| run.kills(caller.name, &message.subject)) {
@@ -120,7 +120,7 @@ async fn handle(
         return run.executor.die().await;
     }
     if run.trace.is_on() {
-        let delivered = messages.iter().map(|message| (caller.name, type_of(&message.body).into_owned()));
+        let delivered = messages.iter().map(|message| (caller.name, Head::of(&message.body).event_type.into_owned()));
         run.tally.delivered.borrow_mut().extend(delivered);
     }
     let deadline = caller.now().after(timeout);
@@ -165,30 +165,24 @@ pub async fn serve_stream(caller: Caller, settings: RelaySettings, shard: Rc<Sha
     let run = Rc::clone(&caller.run);
     let (mut pause_ms, mut most) = (RETRY_MS.0, settings.batch_size);
     loop {
-        let event = shard.next(most).await;
-        let records = event.records.len();
+        let records = shard.next(most).await;
+        let count = records.len();
         let (running, consumer) = (caller.clone(), Rc::clone(&consumer));
         let handled = invoke(&run, settings.timeout, async move {
             let deadline = running.now().after(settings.timeout);
-            consumer.run(event, deadline).await
+            consumer.run(records, deadline).await
         });
         if handled.await.is_some_and(|result| result.is_ok()) {
-            shard.pass(&run.faults, records);
+            shard.pass(&run.faults, count);
             (pause_ms, most) = (RETRY_MS.0, settings.batch_size);
         } else {
             run.sleep_ms(pause_ms).await;
             pause_ms = (pause_ms * 2).min(RETRY_MS.1);
             if settings.bisects {
-                most = records.div_ceil(2);
+                most = count.div_ceil(2);
             }
         }
     }
-}
-
-/// Type of the event in a message, for the trace.
-pub(crate) fn described(message: &str) -> String {
-    let kind = type_of(message);
-    if kind.is_empty() { "what is no event".to_owned() } else { kind.into_owned() }
 }
 
 /// Invocations that may be under way at once.

@@ -7,12 +7,13 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use aws_lambda_events::dynamodb::{Event, EventRecord, StreamRecord};
+use aws_lambda_events::dynamodb::{EventRecord, StreamRecord};
+use envelope::Subject;
 use onewrite::Row;
+use onewrite::relay::Record;
 use serde_dynamo::AttributeValue;
 
 use crate::faults::{FaultKind, Faults};
-use crate::toolkit::{Subject, stored_events};
 
 /// Number of shards of a stream. Items of one subject may be in either, as after a partition was split by its sort key.
 const SHARDS: u64 = 2;
@@ -63,7 +64,7 @@ fn record(subject: &Subject, row: &Row) -> EventRecord {
     change.new_image = HashMap::from([
         ("pk".to_owned(), AttributeValue::S(subject.to_string())),
         ("sk".to_owned(), AttributeValue::N(row.version.to_string())),
-        ("events".to_owned(), AttributeValue::S(stored_events(row))),
+        ("events".to_owned(), AttributeValue::S(format!("[{}]", row.events.join(",")))),
     ])
     .into();
     let mut record = EventRecord::default();
@@ -74,14 +75,12 @@ fn record(subject: &Subject, row: &Row) -> EventRecord {
 
 impl Shard {
     /// Next records, at most so many, as soon as there are any. They stay until they are [passed](Self::pass).
-    pub async fn next(&self, most: usize) -> Event {
+    pub async fn next(&self, most: usize) -> Vec<Record> {
         loop {
             let seen = self.changes.get();
-            let records: Vec<EventRecord> = self.records.borrow().iter().take(most).cloned().collect();
+            let records: Vec<Record> = self.records.borrow().iter().take(most).cloned().map(Ok).collect();
             if !records.is_empty() {
-                let mut event = Event::default();
-                event.records = records;
-                return event;
+                return records;
             }
             poll_fn(|context| {
                 if self.changes.get() != seen {

@@ -1,19 +1,19 @@
 //! FIFO topic of SNS, and the standard queues that are subscribed to it.
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use envelope::Time;
+use onewrite::relay::{Entry, MAX_BATCH_ENTRIES, Refusal, Topic};
 use onewrite::{Attribute, Failure, Result};
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::faults::FaultKind;
+use crate::head::Head;
 use crate::model::queue::{Message, StandardQueue};
 use crate::run::{Run, count};
-use crate::toolkit::{Entry, MAX_BATCH_ENTRIES, Refusal, Time, Topic};
 
 /// SNS knows a deduplication id again for so long (its documented interval).
 const DEDUPLICATION_INTERVAL: Duration = Duration::from_mins(5);
@@ -66,17 +66,6 @@ impl Subscription {
     }
 }
 
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(rename = "type", borrow, default)]
-    kind: Cow<'a, str>,
-}
-
-/// Type of the event in a message; empty where it is none.
-pub(crate) fn type_of(message: &str) -> Cow<'_, str> {
-    serde_json::from_str::<Head>(message).map_or(Cow::Borrowed(""), |head| head.kind)
-}
-
 impl FifoTopic {
     /// Topic that nobody has subscribed to.
     #[must_use]
@@ -107,17 +96,17 @@ impl FifoTopic {
     /// Publishes an event, unless it was published within the last five minutes.
     pub fn publish_one(&self, group: &str, deduplication: &str, message: &str) {
         let Some(run) = self.run.upgrade() else { return };
+        let head = Head::of(message);
         run.guarantees.published(deduplication);
-        run.check(run.observer.published(group, deduplication));
+        run.check(run.observer.published(&head.subject, deduplication));
         let (now, key) = (run.executor.now(), (group.to_owned(), deduplication.to_owned()));
         if self.recent.borrow().get(&key).is_some_and(|at| at.until(now) < DEDUPLICATION_INTERVAL) {
             return;
         }
         self.recent.borrow_mut().insert(key, now);
-        let (subject, text): (Rc<str>, Rc<str>) = (Rc::from(group), Rc::from(message));
+        let (subject, text): (Rc<str>, Rc<str>) = (Rc::from(&*head.subject), Rc::from(message));
         self.published.borrow_mut().push((Rc::clone(&subject), Rc::clone(&text)));
-        let kind = type_of(message);
-        for subscription in self.subscriptions.borrow().iter().filter(|subscription| subscription.wants(&kind)) {
+        for subscription in self.subscriptions.borrow().iter().filter(|subscription| subscription.wants(&head.event_type)) {
             self.deliver(&run, subscription, &subject, &text);
         }
     }
@@ -193,7 +182,7 @@ impl Topic for FifoTopic {
             return refused("BatchRequestTooLong");
         }
         for entry in batch {
-            self.publish_one(entry.group.as_str(), &entry.id.to_string(), &entry.message);
+            self.publish_one(&entry.group, entry.id.as_str(), &entry.message);
         }
         Ok(Vec::new())
     }

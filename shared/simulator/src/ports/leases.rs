@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
+use envelope::Time;
 use onewrite::Result;
 use onewrite::memory::MemoryLeases;
 use onewrite::port::{Acquired, Leases};
 
 use crate::caller::Caller;
 use crate::safeguard::Safeguard;
-use crate::toolkit::Time;
 
 /// Table of leases, as a caller may touch it.
 #[derive(Clone)]

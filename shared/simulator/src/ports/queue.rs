@@ -5,11 +5,10 @@ use std::rc::Rc;
 use onewrite::memory::MemoryQueue;
 use onewrite::port::{DeadLetters, Visibility};
 use onewrite::{DeadLetter, Failure, Result};
-use serde::Deserialize;
 
 use crate::caller::Caller;
+use crate::head::Head;
 use crate::model::queue::{MAX_BATCH, Message, Receipt, StandardQueue};
-use crate::model::source::described;
 use crate::run::count;
 
 /// Queue and dead-letter queue of a consumer: what it asks for happens at once.
@@ -36,20 +35,10 @@ impl Visibility for Queues {
 
 impl DeadLetters for Queues {
     async fn park(&self, letter: &DeadLetter) -> Result<()> {
-        let message = Message::new(subject_of(&letter.body), Rc::from(letter.body.as_str()));
+        let message = Message::new(Rc::from(&*Head::of(&letter.body).subject), Rc::from(letter.body.as_str()));
         self.dead_letters.send(Message { attributes: letter.attributes.clone(), ..message });
         Ok(())
     }
-}
-
-/// Subject of the event in a message; empty where there is none.
-fn subject_of(body: &str) -> Rc<str> {
-    #[derive(Default, Deserialize)]
-    struct Head {
-        #[serde(default)]
-        subject: String,
-    }
-    Rc::from(serde_json::from_str::<Head>(body).unwrap_or_default().subject)
 }
 
 /// Queues of a consumer, as a caller may touch them.
@@ -73,9 +62,8 @@ impl DeadLetters for QueuePort {
         let (caller, queues, letter) = (self.caller.clone(), self.queues.clone(), letter.clone());
         let effect = move || async move {
             if caller.run.trace.is_on() {
-                let what =
-                    || format!("parks {}: {:?}", described(&letter.body), letter.attributes.get("failure-reason"));
-                caller.tell_of(&subject_of(&letter.body), what);
+                let (event, reason) = (Head::of(&letter.body), letter.attributes.get("failure-reason"));
+                caller.tell_of(&event.subject.clone(), || format!("parks {}: {reason:?}", event.described()));
             }
             count(&caller.run.tally.letters);
             queues.park(&letter).await

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use envelope::Subject;
 use onewrite::memory::MemoryLog;
 use onewrite::port::{Appended, Log};
 use onewrite::{CounterUpdate, Result, Row};
@@ -9,11 +10,11 @@ use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::faults::FaultKind;
+use crate::head::Head;
 use crate::model::stream::Stream;
 use crate::observer::Append;
 use crate::run::Run;
 use crate::safeguard::Safeguard;
-use crate::toolkit::{Subject, events_of};
 
 /// Table of a service, and its stream, as one caller may touch it.
 #[derive(Clone)]
@@ -45,7 +46,7 @@ impl Log for Table {
         if !updates.is_empty() && run.faults.strikes(FaultKind::Conflict) {
             return Ok(Appended::Conflict);
         }
-        if row.open && run.lacks(Safeguard::INTENT) {
+        if row.unfinished && run.lacks(Safeguard::INTENT) {
             return Ok(Appended::Done);
         }
         let (table, subject, mut row, updates) = (self.clone(), subject.clone(), row.clone(), updates.to_vec());
@@ -69,8 +70,8 @@ impl Log for Table {
 impl Table {
     /// Notes a row that was added.
     fn note(&self, run: &Run, subject: &Subject, row: &Row, updates: &[CounterUpdate]) {
-        for (id, _) in events_of(row) {
-            run.check(run.guarantees.committed(subject.as_str(), id));
+        for event in &row.events {
+            run.check(run.guarantees.committed(subject.as_str(), Head::of(event).id.into_owned()));
         }
         let append = Append { service: self.service, subject, row, updates, table: &self.log };
         run.check(run.observer.appended(&append));
@@ -86,7 +87,8 @@ fn described(row: &Row, appended: &Result<Appended>) -> String {
         Value::Object(fields) => fields.keys().next().cloned().unwrap_or_default(),
         other => other.to_string(),
     });
-    let what: Vec<&str> = change.as_deref().into_iter().chain(events_of(row).map(|(_, kind)| kind)).collect();
+    let events = row.events.iter().map(|event| Head::of(event).described());
+    let what: Vec<String> = change.into_iter().chain(events).collect();
     match appended {
         Ok(Appended::Done) => format!("row {}: {}", row.version, what.join(", ")),
         other => format!("row {} not written ({}): {other:?}", row.version, what.join(", ")),

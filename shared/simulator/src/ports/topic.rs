@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
+use onewrite::relay::{Entry, Refusal, Topic};
 use onewrite::{Failure, Result};
 
 use crate::caller::Caller;
 use crate::faults::FaultKind;
-use crate::model::source::described;
+use crate::head::Head;
 use crate::model::topic::FifoTopic;
 use crate::safeguard::Safeguard;
-use crate::toolkit::{Entry, Refusal, Topic};
 
 /// Topic, as a relay may touch it.
 #[derive(Clone)]
@@ -41,7 +41,9 @@ impl Topic for TopicPort {
         let (caller, topic) = (self.caller.clone(), Rc::clone(&self.topic));
         let effect = move || async move {
             for entry in &taken {
-                caller.tell_of(entry.group.as_str(), || format!("publishes {}", described(&entry.message)));
+                caller.tell_of(&Head::of(&entry.message).subject, || {
+                    format!("publishes {}", Head::of(&entry.message).described())
+                });
             }
             topic.publish(&taken).await
         };

@@ -5,9 +5,9 @@ use orderflow_events::{EventType, Source};
 use orderflow_inventory::Inventory;
 use orderflow_notification::domain::Notification;
 use orderflow_orders::Orders;
-use orderflow_payment::domain::Payment;
+use orderflow_payment::Payment;
 use orderflow_screening::domain::Screening;
-use orderflow_shipping::domain::Shipping;
+use orderflow_shipping::Shipping;
 
 /// A service with a queue.
 pub(crate) struct Service {

@@ -88,7 +88,10 @@ fn routes(stack: &Stack) -> Vec<String> {
         }
     }
     let unknown = differing(given.iter().map(String::as_str), ROUTES);
-    unknown.iter().map(|route| format!("{route}: is only one of a route of the template and one of the contract")).collect()
+    unknown
+        .iter()
+        .map(|route| format!("{route}: is only one of a route of the template and one of the contract"))
+        .collect()
 }
 
 #[test]
@@ -117,7 +120,8 @@ fn outputs(stack: &Stack) -> Vec<String> {
         ("StockTableName".to_owned(), reference("StockTable")),
     ]);
     let mut of_service = |service: &str, outputs: &[(&str, &str)]| {
-        let named = outputs.iter().map(|(output, part)| (format!("{service}{output}"), reference(&format!("{service}{part}"))));
+        let named =
+            outputs.iter().map(|(output, part)| (format!("{service}{output}"), reference(&format!("{service}{part}"))));
         expected.extend(named);
     };
     let consumer = [
@@ -136,8 +140,10 @@ fn outputs(stack: &Stack) -> Vec<String> {
     }
     let given = members(&stack.outputs).map(|(name, _)| name.as_str());
     let unknown = differing(given, expected.keys().map(String::as_str));
-    let mut faults: Vec<String> =
-        unknown.iter().map(|name| format!("{name}: is only one of an output of the template and one of the contract")).collect();
+    let mut faults: Vec<String> = unknown
+        .iter()
+        .map(|name| format!("{name}: is only one of an output of the template and one of the contract"))
+        .collect();
     for (name, value) in expected {
         let named = value["Ref"].as_str();
         if stack.outputs[&name] != value || named.is_some_and(|id| stack.resource(id).is_null()) {

@@ -70,7 +70,11 @@ fn every_log_is_json_in_a_group_of_its_own_that_forgets() {
             ("LogGroup RetentionInDays", GONE, "OrdersLogGroup"),
             ("RelayLogGroup RetentionInDays", json!(30), "OrdersRelayLogGroup"),
             ("OrdersApiLogGroup LogGroupName", json!("/aws/lambda/orders-api"), "OrdersApiLogGroup"),
-            ("RelayLogGroup LogGroupName", json!({"Fn::Sub": "/aws/lambda/${Application}/relay"}), "PaymentRelayLogGroup"),
+            (
+                "RelayLogGroup LogGroupName",
+                json!({"Fn::Sub": "/aws/lambda/${Application}/relay"}),
+                "PaymentRelayLogGroup",
+            ),
             ("Function LoggingConfig", GONE, "OrdersFunction"),
             ("Function LoggingConfig/LogGroup", reference("RelayLogGroup"), "OrdersFunction"),
             ("template Globals/Function/LoggingConfig/LogFormat", json!("Text"), "OrdersApiFunction"),

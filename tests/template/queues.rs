@@ -40,7 +40,10 @@ fn dead_letter_queues(stack: &Stack) -> Vec<String> {
         let variables = stack.variables(source.function);
         let receives = [&redrive["maxReceiveCount"], &variables["MAX_RECEIVE_COUNT"]].map(number);
         if !matches!(receives, [Some(by_sqs), Some(own)] if by_sqs >= 2 * own) {
-            faults.push(format!("{queue}: SQS gives up after {:?} receives, its function after {:?}", receives[0], receives[1]));
+            faults.push(format!(
+                "{queue}: SQS gives up after {:?} receives, its function after {:?}",
+                receives[0], receives[1]
+            ));
         }
         let expected = [("/QUEUE_URL", reference(queue)), ("/DEAD_LETTER_QUEUE_URL", reference(dead_letters))];
         faults.extend(unlike(source.function, variables, &expected));

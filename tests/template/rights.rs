@@ -38,8 +38,7 @@ const CHANNELS: [&str; 4] = [
 /// with the bucket for what it gives up.
 const LOG_RIGHTS: &str = "logs:CreateLogStream logs:PutLogEvents";
 const TRACE_RIGHTS: &str = "xray:PutTraceSegments xray:PutTelemetryRecords";
-const QUEUE_RIGHTS: &str =
-    "sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility sqs:GetQueueAttributes";
+const QUEUE_RIGHTS: &str = "sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility sqs:GetQueueAttributes";
 const STREAM_RIGHTS: &str = "dynamodb:DescribeStream dynamodb:GetRecords dynamodb:GetShardIterator";
 
 /// Action and end of the resource where a `*` is allowed, for no name is possible.
@@ -222,7 +221,11 @@ fn no_role_has_a_wildcard_where_a_name_is_possible() {
         &[
             ("Role Policies/~service/PolicyDocument/Statement/~SendMessage/Action", json!("sqs:*"), "OrdersRole"),
             ("Role Policies/~service/PolicyDocument/Statement/~SendMessage/Resource", json!("*"), "OrdersRole"),
-            ("Role Policies/~service/PolicyDocument/Statement/~SendMessage/NotAction", json!("sqs:DeleteQueue"), "OrdersRole"),
+            (
+                "Role Policies/~service/PolicyDocument/Statement/~SendMessage/NotAction",
+                json!("sqs:DeleteQueue"),
+                "OrdersRole",
+            ),
             ("Role Policies/~service/PolicyDocument/Statement/~SendMessage/NotResource", arn("Queue"), "OrdersRole"),
             ("RelayRole Policies/~relay/PolicyDocument/Statement/~ListStreams/Resource", json!("*"), "OrdersRelayRole"),
             ("InventoryPolicy PolicyDocument/Statement/~UpdateItem/Action", json!("dynamodb:*"), "InventoryPolicy"),

@@ -441,7 +441,8 @@ pub(crate) fn differing<'a>(
 /// Name and source text of every function's binary; the folders that have none are faults.
 pub(crate) fn binaries() -> (BTreeMap<String, String>, Vec<String>) {
     let (mut binaries, mut faults) = (BTreeMap::new(), Vec::new());
-    let folders = entries(&Path::new(ROOT).join("functions")).expect("functions").into_iter().filter(|path| path.is_dir());
+    let folders =
+        entries(&Path::new(ROOT).join("functions")).expect("functions").into_iter().filter(|path| path.is_dir());
     for folder in folders {
         let files = entries(&folder.join("src/bin")).unwrap_or_default();
         if files.is_empty() {

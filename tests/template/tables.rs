@@ -50,8 +50,10 @@ fn relays(stack: &Stack) -> Vec<String> {
         .collect();
     let readers = stack.sources(TABLE).map(|source| source.function);
     let unknown = differing(readers, expected.iter().map(|(relay, ..)| relay.as_str()));
-    let mut faults: Vec<String> =
-        unknown.iter().map(|id| format!("{id}: is only one of a stream's reader and a publishing service's relay")).collect();
+    let mut faults: Vec<String> = unknown
+        .iter()
+        .map(|id| format!("{id}: is only one of a stream's reader and a publishing service's relay"))
+        .collect();
     for source in stack.sources(TABLE) {
         let known = expected.iter().find(|(relay, ..)| relay == source.function);
         let Some((relay, table, speaks_as)) = known else { continue };
@@ -176,9 +178,10 @@ fn retention_on_prod(stack: &Stack) -> Vec<String> {
     for is_prod in [false, true] {
         let stack = stack.with("Stage", if is_prod { "prod" } else { "dev" });
         let on_prod = |policy: &str| json!(if is_prod { policy } else { "Delete" });
-        for (id, resource) in stack.resources().filter(|(_, resource)| {
-            [TABLE, QUEUE, BUCKET].iter().any(|kind| resource["Type"] == *kind)
-        }) {
+        for (id, resource) in stack
+            .resources()
+            .filter(|(_, resource)| [TABLE, QUEUE, BUCKET].iter().any(|kind| resource["Type"] == *kind))
+        {
             let is_table = resource["Type"] == TABLE;
             let policy = if is_table { "Retain" } else { "RetainExceptOnCreate" };
             let expected = [

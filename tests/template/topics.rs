@@ -91,9 +91,9 @@ fn subscriptions(stack: &Stack) -> Vec<String> {
         if consumer.is_none() {
             faults.push(format!("{id}: no function consumes {queue}"));
         }
-        let policies = stack.of_type(QUEUE_POLICY).filter(|(_, policy)| {
-            list(&policy["Queues"]).iter().any(|of| [queue, undeliverable].contains(&id_of(of)))
-        });
+        let policies = stack
+            .of_type(QUEUE_POLICY)
+            .filter(|(_, policy)| list(&policy["Queues"]).iter().any(|of| [queue, undeliverable].contains(&id_of(of))));
         let waits_for = list(&stack.resource(id)["DependsOn"]);
         let awaited = policies.map(|(policy, _)| policy).chain(consumer);
         let missed = awaited.filter(|awaited| !waits_for.contains(&json!(awaited)));
@@ -110,7 +110,11 @@ fn every_filter_is_its_consumers_own_list_of_types() {
         filters,
         &[
             ("Payment Parameters/EventTypes", json!("OrderCreated,OrderCancelled"), "PaymentSubscription"),
-            ("Shipping Parameters/EventTypes", json!("OrderCreated,PaymentProcessed,OrderShipped"), "ShippingSubscription"),
+            (
+                "Shipping Parameters/EventTypes",
+                json!("OrderCreated,PaymentProcessed,OrderShipped"),
+                "ShippingSubscription",
+            ),
             ("Notification Parameters/EventTypes", GONE, "NotificationSubscription"),
             ("Journal Parameters/EventTypes", json!("OrderCreated"), "JournalSubscription"),
             ("Intake Parameters/EventTypes", json!("OrderCreated"), "IntakeSubscription"),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::guarantees::Violation;
 use crate::head::Head;
 use crate::model::queue::Message;
-use crate::model::topic::POISON;
+use crate::model::topic::{POISON, StandardTopic};
 use crate::observer::Rest;
 use crate::operator::is_permanent;
 use crate::stack::{Service, Stack};
@@ -57,7 +57,7 @@ fn letters(stack: &Stack) -> Result<BTreeMap<String, BTreeSet<&'static str>>, Vi
             }
         }
     }
-    let sent = stack.topic.poisoned();
+    let sent: u64 = stack.topics().iter().map(|topic| topic.poisoned()).sum();
     if poison.len() as u64 != sent {
         let what = format!("{sent} messages that nobody can read were sent, and {} are dead letters", poison.len());
         return Err(Violation::new(what));
@@ -79,15 +79,8 @@ const ASKED: usize = 8;
 /// acknowledged without being handled would now be.
 fn check_again(stack: &Stack) -> Result<(), Violation> {
     let (run, before) = (&stack.run, footprint(stack));
-    let published = stack.topic.published();
-    let subjects: BTreeSet<&Rc<str>> = published.iter().map(|(subject, _)| subject).collect();
-    let asked: BTreeSet<&Rc<str>> = subjects.into_iter().step_by(ASKED).collect();
-    let subscriptions = stack.topic.subscriptions();
-    for (subject, text) in published.iter().filter(|(subject, _)| asked.contains(subject)) {
-        let head = Head::of(text);
-        for subscription in subscriptions.iter().filter(|subscription| subscription.wants(&head.event_type)) {
-            subscription.queue.send(Message::new(Rc::clone(subject), Rc::clone(text)));
-        }
+    for topic in stack.topics() {
+        deliver_again(&topic);
     }
     run.executor.run(|| run.is_violated());
     let after = footprint(stack);
@@ -96,6 +89,18 @@ fn check_again(stack: &Stack) -> Result<(), Violation> {
     }
     let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
     Err(Violation::new(format!("events that come again change something: {changed:?}")))
+}
+
+fn deliver_again(topic: &StandardTopic) {
+    let (published, subscriptions) = (topic.published(), topic.subscriptions());
+    let subjects: BTreeSet<&Rc<str>> = published.iter().map(|(subject, _)| subject).collect();
+    let asked: BTreeSet<&Rc<str>> = subjects.into_iter().step_by(ASKED).collect();
+    for (subject, text) in published.iter().filter(|(subject, _)| asked.contains(subject)) {
+        let head = Head::of(text);
+        for subscription in subscriptions.iter().filter(|subscription| subscription.wants(&head.event_type)) {
+            subscription.queue.send(Message::new(Rc::clone(subject), Rc::clone(text)));
+        }
+    }
 }
 
 /// Number of all that an event can change.

@@ -45,7 +45,7 @@ pub fn simulate(
         retries: run.tally.retries.get(),
         letters: run.tally.letters.get(),
         redrives: run.tally.redrives.get(),
-        poisoned: stack.topic.poisoned(),
+        poisoned: stack.topics().iter().map(|topic| topic.poisoned()).sum(),
         faults: run.faults.counts(),
         happened: run.faults.happened(),
         calls,

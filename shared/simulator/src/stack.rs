@@ -18,7 +18,7 @@ use crate::faults::FaultKind;
 use crate::model::queue::{Redrive, StandardQueue};
 use crate::model::source::{Consumer, StreamConsumer, serve, serve_stream};
 use crate::model::stream::Stream;
-use crate::model::topic::{FifoTopic, Subscription};
+use crate::model::topic::{FifoTopic, StandardTopic, Subscription};
 use crate::ports::{QueuePort, Queues, RelayLetters, Table, TopicPort};
 use crate::run::Run;
 use crate::settings::{RelaySettings, Settings};
@@ -33,6 +33,9 @@ pub struct Stack {
     /// The topic of all facts.
     pub topic: Rc<FifoTopic>,
     services: Vec<Service>,
+    intakes: Vec<Rc<StandardTopic>>,
+    /// By service, its table and the stream of that.
+    tables: BTreeMap<&'static str, (Rc<MemoryLog>, Option<Rc<Stream>>)>,
     relay_letters: Rc<MemoryQueue>,
 }
 
@@ -46,7 +49,6 @@ pub struct Service {
     pub dead_letters: Rc<StandardQueue>,
     /// Queue of messages that cannot be delivered.
     pub undeliverable: Rc<StandardQueue>,
-    table: Option<(Rc<MemoryLog>, Option<Rc<Stream>>)>,
 }
 
 impl Stack {
@@ -54,7 +56,14 @@ impl Stack {
     #[must_use]
     pub fn builder(run: &Rc<Run>) -> Builder {
         let topic = Rc::new(FifoTopic::new(run));
-        let stack = Self { run: Rc::clone(run), topic, services: Vec::new(), relay_letters: Rc::default() };
+        let stack = Self {
+            run: Rc::clone(run),
+            topic,
+            services: Vec::new(),
+            intakes: Vec::new(),
+            tables: BTreeMap::new(),
+            relay_letters: Rc::default(),
+        };
         Builder { stack, settings: Box::new(|_| Settings::default()) }
     }
 
@@ -64,19 +73,28 @@ impl Stack {
         &self.services
     }
 
+    /// Subscriptions of all topics: that of all facts, and those of intakes.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Rc<StandardTopic>> {
+        [&self.topic.subscriptions].into_iter().chain(&self.intakes).map(Rc::clone).collect()
+    }
+
     /// Tables by service.
     #[must_use]
     pub fn tables(&self) -> BTreeMap<&'static str, Rc<MemoryLog>> {
-        let tables = self.services.iter().filter_map(|service| Some((service.name, &service.table.as_ref()?.0)));
-        tables.map(|(name, log)| (name, Rc::clone(log))).collect()
+        self.tables.iter().map(|(service, (log, _))| (*service, Rc::clone(log))).collect()
     }
 
-    /// Table of a service, as somebody else of it may touch it, such as its API.
+    /// Table of a service, as another function may touch it, such as its API.
+    ///
+    /// # Panics
+    ///
+    /// There is no such service, or none that has a table.
     #[must_use]
-    pub fn table(&self, service: &str, caller: &Caller) -> Option<Table> {
-        let service = self.services.iter().find(|known| known.name == service)?;
-        let (log, stream) = service.table.clone()?;
-        Some(Table { caller: caller.clone(), service: service.name, log, stream })
+    pub fn table(&self, service: &'static str, caller: &Caller) -> Table {
+        let found = self.tables.get(service).unwrap_or_else(|| panic!("there is no service {service} with a table"));
+        let (log, stream) = found.clone();
+        Table { caller: caller.clone(), service, log, stream }
     }
 
     /// Publishes an event of somebody who is not simulated, after so many milliseconds.
@@ -99,7 +117,7 @@ impl Stack {
     /// True if no stream has anything left to deliver.
     #[must_use]
     pub fn streams_are_empty(&self) -> bool {
-        let mut streams = self.services.iter().filter_map(|service| service.table.as_ref()?.1.as_ref());
+        let mut streams = self.tables.values().filter_map(|(_, stream)| stream.as_ref());
         streams.all(|stream| stream.shards().iter().all(|shard| shard.is_empty()))
     }
 }
@@ -137,7 +155,9 @@ impl Builder {
         let stream = settings.relay.map(|relay| self.relay(D::SOURCE, relay));
         let table = Table { caller: caller.clone(), service: name, log: Rc::clone(&log), stream: stream.clone() };
         let process = Process::<D, _, _, _>::new(Ledger::new(table, caller.clone()), effects(&caller));
-        self.add(caller, settings, Some(types_of::<D::Heard>()), process, Some((log, stream)));
+        let topic = Rc::clone(&self.stack.topic.subscriptions);
+        self.add(&topic, caller, settings, Some(types_of::<D::Heard>()), process);
+        self.stack.tables.insert(name, (log, stream));
         self
     }
 
@@ -150,8 +170,23 @@ impl Builder {
         handler: impl FnOnce(&Caller) -> H,
     ) -> Self {
         let (caller, settings) = (Caller::new(&self.stack.run, name), (self.settings)(name));
-        let handler = handler(&caller);
-        self.add(caller, settings, types, handler, None);
+        let (handler, topic) = (handler(&caller), Rc::clone(&self.stack.topic.subscriptions));
+        self.add(&topic, caller, settings, types, handler);
+        self
+    }
+
+    /// Adds an intake: a consumer of a topic of its own, to which others publish. It may work on another service's table.
+    #[must_use]
+    pub fn intake<H: Handle + 'static>(
+        mut self,
+        name: &'static str,
+        topic: &Rc<StandardTopic>,
+        handler: impl FnOnce(&Caller, &Stack) -> H,
+    ) -> Self {
+        let (caller, settings) = (Caller::new(&self.stack.run, name), (self.settings)(name));
+        let handler = handler(&caller, &self.stack);
+        self.add(topic, caller, settings, None, handler);
+        self.stack.intakes.push(Rc::clone(topic));
         self
     }
 
@@ -177,11 +212,11 @@ impl Builder {
 
     fn add(
         &mut self,
+        topic: &StandardTopic,
         caller: Caller,
         settings: Settings,
         filter: Option<Vec<&'static str>>,
         handler: impl Handle + 'static,
-        table: Option<(Rc<MemoryLog>, Option<Rc<Stream>>)>,
     ) {
         let (run, name) = (Rc::clone(&self.stack.run), caller.name);
         let settings = if run.faults.strikes(FaultKind::Impatient) { settings.impatient() } else { settings };
@@ -192,12 +227,12 @@ impl Builder {
         let redrive = Redrive { to: Rc::clone(&dead_letters), max_receive_count: settings.redrive_max_receive_count };
         let queue = queue("", Some(redrive));
         let (service, service_undeliverable) = (Rc::clone(&queue), Rc::clone(&undeliverable));
-        self.stack.topic.subscribe(Subscription { service: name, queue: service, filter, undeliverable });
+        topic.subscribe(Subscription { service: name, queue: service, filter, undeliverable });
         let queues = Queues { queue: Rc::clone(&queue), dead_letters: Rc::clone(&dead_letters) };
         let port = QueuePort { caller: caller.clone(), queues };
         let consumer = Consuming(Batch::new(handler, port, caller.clone(), queue_settings(name, settings)));
         run.spawn(serve(caller, settings, Rc::clone(&queue), Rc::new(consumer)));
-        self.stack.services.push(Service { name, queue, dead_letters, undeliverable: service_undeliverable, table });
+        self.stack.services.push(Service { name, queue, dead_letters, undeliverable: service_undeliverable });
     }
 }
 

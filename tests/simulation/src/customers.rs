@@ -5,7 +5,7 @@ use std::rc::Rc;
 use fastrand::Rng;
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
-use orderflow_events::{EventId, OrderId};
+use orderflow_events::OrderId;
 use serde_json::{Value, json};
 use simulator::{Caller, Violation};
 
@@ -202,18 +202,14 @@ impl Customer {
         data["orderId"] = json!(order);
         let total: i64 = data["lines"].as_array().into_iter().flatten().map(price).sum();
         data["total"] = json!({ "amount": total, "currency": "EUR" });
-        for _ in 0..events {
-            let mut chance = [0; 10];
-            self.rng.fill(&mut chance);
-            let now = self.caller.run.executor.now();
-            let id = EventId::from_parts(u64::try_from(now.as_millis()).unwrap_or(0), chance);
+        for event in 0..events {
             let event = json!({
-                "specversion": "1.0", "id": id.to_string(), "source": "https://shop.example/web", "type": "OrderCreated",
-                "subject": order, "time": now, "datacontenttype": "application/json",
+                "specversion": "1.0", "id": format!("{}/{event}", self.number), "source": "https://shop.example/web",
+                "type": "OrderCreated", "subject": order, "time": self.caller.run.executor.now(),
                 "dataschema": "urn:orderflow:OrderCreated:1", "data": data,
             });
             self.caller.tell_of(order.as_str(), || "publishes OrderCreated".to_owned());
-            self.system.stack.topic.publish_one(order.as_str(), &id.to_string(), &event.to_string());
+            self.system.intake.publish(&event.to_string());
             let pause = self.rng.u64(0..2_000);
             self.wait(pause).await;
         }

@@ -9,12 +9,11 @@ use onewrite::{Decider, Ledger, Result as Outcome};
 use orderflow_events::{OrderId, PaymentId, ShipmentId};
 use orderflow_inventory::{Inventory, Reservation};
 use orderflow_orders::{Known, Order, Orders, Status};
-use orderflow_payment::simulation::{Books, Entry};
-use orderflow_shipping::simulation::Register;
+use orderflow_simulated::{Carrier, Provider};
 use simulator::{Rest, Violation};
 
 use crate::audit::{Audit, Promise};
-use crate::names::{INVENTORY, ORDERS};
+use crate::names::{INTAKE, INVENTORY, ORDERS};
 use crate::outside::Outside;
 
 /// Checks all of them.
@@ -75,24 +74,24 @@ fn check_order(outside: &Outside, rest: &Rest<'_>, order: &OrderId) -> Result<()
     let letters: Option<&BTreeSet<&str>> = rest.letters.get(order.as_str());
     let has_letter = |service: &str| letters.is_some_and(|letters| letters.contains(service));
     let Some(known) = known(&rest.tables[ORDERS], order) else {
-        return if has_letter(ORDERS) { Ok(()) } else { violation("an order is lost".to_owned()) };
+        return if has_letter(INTAKE) { Ok(()) } else { violation("an order is lost".to_owned()) };
     };
-    let entry = now(outside.books.entry(&PaymentId::of(order)));
-    let shipment = now(outside.register.entry(&ShipmentId::of(order)));
-    let is_shipped = shipment.booked.is_some() && shipment.voided_at.is_none();
+    let (payment, shipment, time) = (PaymentId::of(order), ShipmentId::of(order), VirtualTime::new(0));
+    let (provider, carrier) = (Provider::new(&*outside.provider, &time), Carrier::new(&*outside.carrier, &time));
+    let (charges, refund) = (now(provider.times_charged(&payment)), now(provider.find_refund(&payment)));
+    let is_shipped = now(carrier.times_booked(&shipment)) > 0 && !now(carrier.is_voided(&shipment));
     let goods = load::<Inventory>(&rest.tables[INVENTORY], order);
     match known.status {
         Status::Open(progress) if letters.is_none() => violation(format!("an order is for ever {progress:?}")),
         Status::Open(_) => Ok(()),
-        Status::Shipped if entry.charges != 1 || entry.refund.is_some() => {
-            let Entry { charges, refund, .. } = entry;
+        Status::Shipped if charges != 1 || refund.is_some() => {
             violation(format!("a shipped order was charged {charges} times, and refunded: {refund:?}"))
         }
         Status::Shipped if !is_shipped => violation("a shipped order has no shipment".to_owned()),
         Status::Shipped if !matches!(goods, Some(Reservation::Shipped(_))) => {
             violation(format!("the goods of a shipped order are {goods:?}"))
         }
-        Status::Cancelled(_) if entry.charges > 0 && entry.refund.is_none() => {
+        Status::Cancelled(_) if charges > 0 && refund.is_none() => {
             violation("the charge of a cancelled order was not refunded".to_owned())
         }
         Status::Cancelled(_) if is_shipped && !has_letter("shipping") => {

@@ -2,19 +2,18 @@
 
 use std::rc::Rc;
 
+use onewrite::external::simulated::MemoryRegister;
 use onewrite::memory::MemoryLeases;
 use orderflow_journal::memory::MemoryJournal;
-use orderflow_payment::simulation::MemoryBooks;
 use orderflow_screening::sightings::MemorySightings;
-use orderflow_shipping::simulation::MemoryRegister;
 
 /// Stores beside the services' tables.
 #[derive(Default)]
 pub struct Outside {
-    /// The payment provider's books.
-    pub books: Rc<MemoryBooks>,
-    /// The carrier's register.
-    pub register: Rc<MemoryRegister>,
+    /// Register of the payment provider.
+    pub provider: Rc<MemoryRegister>,
+    /// Register of the carrier.
+    pub carrier: Rc<MemoryRegister>,
     /// The journal.
     pub journal: Rc<MemoryJournal>,
     /// Orders that screening has seen.

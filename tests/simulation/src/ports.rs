@@ -5,18 +5,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use onewrite::Result;
+use onewrite::external::simulated::{MemoryRegister, Performed, Register};
+use onewrite::external::{Cancel, External, Settled};
 use onewrite::memory::MemoryLog;
-use orderflow_events::{Email, Money, OrderId, PaymentId, RefundId, ShipmentId, Sku, Time};
+use orderflow_events::{Email, OrderId, PaymentId, RefundId, ShipmentId, Sku, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::{Entry as JournalEntry, JournalStore};
 use orderflow_notification::mail::{Mail, MailError, Mailer};
 use orderflow_notification::sms::{PhoneNumber, Sms, SmsError};
-use orderflow_payment::provider::{Charge, ChargeRequest, PaymentProvider, ProviderError, Verdict};
-use orderflow_payment::simulation::{Books, MemoryBooks, Simulation as ProviderSimulation};
+use orderflow_payment::{Charge, Refund, Verdict};
 use orderflow_screening::Fingerprint;
 use orderflow_screening::sightings::Sightings;
-use orderflow_shipping::carrier::{Booking, BookingRequest, Carrier, CarrierError};
-use orderflow_shipping::simulation::{MemoryRegister, Register, Simulation as CarrierSimulation};
+use orderflow_shipping::{Booking, Parcel, Void};
+use orderflow_simulated::{Carrier, Provider};
 use simulator::{Caller, Lost, TrueTime};
 
 use crate::safeguards::{FENCE, FIND, PROVIDER_KEY};
@@ -62,108 +63,111 @@ impl StockStore for StockTable {
 
 /// Payment provider.
 #[derive(Clone)]
-pub struct Provider(pub Port);
+pub struct ProviderPort(pub Port);
 
-impl Provider {
-    async fn ask<T, F>(
+impl ProviderPort {
+    async fn ask<T: 'static, F: Future<Output = Result<T>> + 'static>(
         &self,
         name: &'static str,
         question: impl FnOnce(Self) -> F + 'static,
-    ) -> Result<T, ProviderError>
-    where
-        F: Future<Output = Result<T, ProviderError>> + 'static,
-        T: 'static,
-    {
-        let provider = self.clone();
-        let answer = self.0.caller.call("provider", name, move || question(provider)).await;
-        answer.map_err(|lost: Lost| ProviderError::Unavailable(lost.reason().to_owned()))?
+    ) -> Result<T> {
+        let port = self.clone();
+        self.0.caller.ask("provider", name, move || question(port)).await
     }
 
-    fn books(&self) -> &MemoryBooks {
-        &self.0.shop.outside.books
+    fn company(&self) -> Provider<&MemoryRegister, TrueTime> {
+        Provider::new(&self.0.shop.outside.provider, TrueTime::of(&self.0.caller.run))
     }
 
-    fn simulation(&self) -> ProviderSimulation<&MemoryBooks, TrueTime> {
-        ProviderSimulation::new(self.books(), TrueTime::of(&self.0.caller.run))
-    }
-
-    /// Forgets that it was asked to charge, so that it charges again.
-    async fn forget(&self, payment: &PaymentId) -> Result<(), ProviderError> {
-        let now = self.0.caller.run.executor.now();
-        if let Some((verdict, _)) = self.books().entry(payment).await?.charge {
-            self.books().enter_charge(payment, &verdict, now, now).await?;
+    /// Charges once more what was charged before: its idempotency key is not known.
+    async fn charge_again(&self, id: &PaymentId) -> Result<()> {
+        let (register, now) = (&self.0.shop.outside.provider, self.0.caller.run.executor.now());
+        if let Some(Performed { answer, .. }) = register.entry(id.as_str()).await?.performed.pop() {
+            register.perform(id.as_str(), &Performed { answer, at: now }, now).await?;
         }
         Ok(())
     }
 
-    async fn note_charge(
-        &self,
-        payment: &PaymentId,
-        verdict: &Result<Verdict, ProviderError>,
-    ) -> Result<(), ProviderError> {
-        let (Port { caller, shop }, charges) = (&self.0, self.books().entry(payment).await?.charges);
-        if let Some(order) = shop.audit.order_of_payment(payment) {
-            caller.tell_of(order.as_str(), || match verdict {
-                Ok(Verdict::Succeeded(_)) => format!("the provider has charged {charges} times"),
-                Ok(Verdict::Declined(_) | Verdict::Cancelled) => "the provider has declined".to_owned(),
-                Err(error) => error.to_string(),
-            });
-        }
-        caller.run.check(shop.audit.charged(payment, charges));
+    async fn note_charge(&self, id: &PaymentId, verdict: &Result<Settled<Verdict>>) -> Result<()> {
+        let (Port { caller, shop }, charges) = (&self.0, self.company().times_charged(id).await?);
+        self.tell_of(id, || match verdict {
+            Ok(Settled::Performed(Verdict::Succeeded(_))) => format!("the provider has charged {charges} times"),
+            Ok(Settled::Performed(Verdict::Declined(_)) | Settled::Cancelled) => {
+                "the provider has declined".to_owned()
+            }
+            Err(failure) => failure.to_string(),
+        });
+        caller.run.check(shop.audit.charged(id, charges));
         Ok(())
     }
 
-    async fn note_refund(&self, payment: &PaymentId, done: bool) -> Result<(), ProviderError> {
-        let (Port { caller, shop }, charges) = (&self.0, self.books().entry(payment).await?.charges);
-        if let Some(order) = shop.audit.order_of_payment(payment) {
-            caller.tell_of(order.as_str(), || format!("the provider has refunded: {done}"));
-        }
+    async fn note_refund(&self, id: &PaymentId, done: bool) -> Result<()> {
+        let (Port { caller, shop }, charges) = (&self.0, self.company().times_charged(id).await?);
+        self.tell_of(id, || format!("the provider has refunded: {done}"));
         if done {
-            caller.run.check(shop.audit.refunded(payment, charges));
+            caller.run.check(shop.audit.refunded(id, charges));
         }
         Ok(())
+    }
+
+    fn tell_of(&self, id: &PaymentId, what: impl FnOnce() -> String) {
+        if let Some(order) = self.0.shop.audit.order_of_payment(id) {
+            self.0.caller.tell_of(order.as_str(), what);
+        }
     }
 }
 
-impl PaymentProvider for Provider {
-    async fn charge(&self, request: &ChargeRequest) -> Result<Verdict, ProviderError> {
-        let request = request.clone();
-        self.ask("charge", move |provider| async move {
-            if provider.0.caller.run.lacks(PROVIDER_KEY) {
-                provider.forget(&request.payment).await?;
+impl External<Charge> for ProviderPort {
+    async fn find(&self, id: &PaymentId) -> Result<Option<Settled<Verdict>>> {
+        if self.0.caller.run.lacks(FIND) {
+            return Ok(None);
+        }
+        let id = id.clone();
+        self.ask("find", move |port| async move { External::<Charge>::find(&port.company(), &id).await }).await
+    }
+
+    async fn perform(&self, id: &PaymentId, charge: &Charge) -> Result<Settled<Verdict>> {
+        let (id, charge) = (id.clone(), charge.clone());
+        self.ask("charge", move |port| async move {
+            if port.0.caller.run.lacks(PROVIDER_KEY) {
+                port.charge_again(&id).await?;
             }
-            let verdict = provider.simulation().charge(&request).await;
-            provider.note_charge(&request.payment, &verdict).await?;
+            let verdict = port.company().perform(&id, &charge).await;
+            port.note_charge(&id, &verdict).await?;
             verdict
         })
         .await
     }
+}
 
-    async fn find(&self, payment: &PaymentId) -> Result<Option<Charge>, ProviderError> {
-        if self.0.caller.run.lacks(FIND) {
-            return Ok(None);
-        }
-        let payment = payment.clone();
-        self.ask("find", move |provider| async move { provider.simulation().find(&payment).await }).await
-    }
-
-    async fn cancel(&self, payment: &PaymentId) -> Result<Verdict, ProviderError> {
-        let payment = payment.clone();
-        self.ask("cancel", move |provider| async move {
-            if provider.0.caller.run.lacks(FENCE) {
-                let charge = provider.simulation().find(&payment).await?;
-                return Ok(charge.map_or(Verdict::Cancelled, |charge| charge.verdict));
+impl Cancel<Charge> for ProviderPort {
+    async fn cancel(&self, id: &PaymentId) -> Result<Settled<Verdict>> {
+        let id = id.clone();
+        self.ask("cancel", move |port| async move {
+            if port.0.caller.run.lacks(FENCE) {
+                let charge = External::<Charge>::find(&port.company(), &id).await?;
+                return Ok(charge.unwrap_or(Settled::Cancelled));
             }
-            provider.simulation().cancel(&payment).await
+            port.company().cancel(&id).await
         })
         .await
     }
+}
 
-    async fn refund(&self, payment: &PaymentId, refund: &RefundId, amount: Money) -> Result<(), ProviderError> {
-        let (payment, refund) = (payment.clone(), refund.clone());
-        self.ask("refund", move |provider| async move {
-            let refunded = provider.simulation().refund(&payment, &refund, amount).await;
-            provider.note_refund(&payment, refunded.is_ok()).await?;
+impl External<Refund> for ProviderPort {
+    async fn find(&self, id: &(PaymentId, RefundId)) -> Result<Option<()>> {
+        if self.0.caller.run.lacks(FIND) {
+            return Ok(None);
+        }
+        let id = id.clone();
+        self.ask("find", move |port| async move { External::<Refund>::find(&port.company(), &id).await }).await
+    }
+
+    async fn perform(&self, id: &(PaymentId, RefundId), refund: &Refund) -> Result<()> {
+        let (id, refund) = (id.clone(), refund.clone());
+        self.ask("refund", move |port| async move {
+            let refunded = port.company().perform(&id, &refund).await;
+            port.note_refund(&id.0, refunded.is_ok()).await?;
             refunded
         })
         .await
@@ -175,69 +179,73 @@ impl PaymentProvider for Provider {
 pub struct CarrierPort(pub Port);
 
 impl CarrierPort {
-    async fn ask<T, F>(&self, name: &'static str, question: impl FnOnce(Self) -> F + 'static) -> Result<T, CarrierError>
-    where
-        F: Future<Output = Result<T, CarrierError>> + 'static,
-        T: 'static,
-    {
-        let carrier = self.clone();
-        let answer = self.0.caller.call("carrier", name, move || question(carrier)).await;
-        answer.map_err(|lost: Lost| CarrierError::Unavailable(lost.reason().to_owned()))?
+    async fn ask<T: 'static, F: Future<Output = Result<T>> + 'static>(
+        &self,
+        name: &'static str,
+        question: impl FnOnce(Self) -> F + 'static,
+    ) -> Result<T> {
+        let port = self.clone();
+        self.0.caller.ask("carrier", name, move || question(port)).await
     }
 
-    fn register(&self) -> &MemoryRegister {
-        &self.0.shop.outside.register
+    fn company(&self) -> Carrier<&MemoryRegister, TrueTime> {
+        Carrier::new(&self.0.shop.outside.carrier, TrueTime::of(&self.0.caller.run))
     }
 
-    fn simulation(&self) -> CarrierSimulation<&MemoryRegister, TrueTime> {
-        CarrierSimulation::new(self.register(), TrueTime::of(&self.0.caller.run))
-    }
-
-    fn tell_of(&self, shipment: &ShipmentId, what: impl FnOnce() -> String) {
-        if let Some(order) = self.0.shop.audit.order_of_shipment(shipment) {
+    fn tell_of(&self, id: &ShipmentId, what: impl FnOnce() -> String) {
+        if let Some(order) = self.0.shop.audit.order_of_shipment(id) {
             self.0.caller.tell_of(order.as_str(), what);
         }
     }
 
-    async fn note_booking(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
-        let Port { caller, shop } = &self.0;
-        let bookings = self.register().entry(shipment).await?.bookings;
-        self.tell_of(shipment, || format!("the carrier has booked {bookings} times"));
-        let charges = match shop.audit.order_of_shipment(shipment) {
-            Some(order) => shop.outside.books.entry(&PaymentId::of(&order)).await.map_or(0, |entry| entry.charges),
+    async fn note_booking(&self, id: &ShipmentId) -> Result<()> {
+        let (Port { caller, shop }, bookings) = (&self.0, self.company().times_booked(id).await?);
+        self.tell_of(id, || format!("the carrier has booked {bookings} times"));
+        let provider = ProviderPort(self.0.clone());
+        let charges = match shop.audit.order_of_shipment(id) {
+            Some(order) => provider.company().times_charged(&PaymentId::of(&order)).await?,
             None => 0,
         };
-        caller.run.check(shop.audit.booked(shipment, bookings, charges));
+        caller.run.check(shop.audit.booked(id, bookings, charges));
         Ok(())
     }
 }
 
-impl Carrier for CarrierPort {
-    async fn book(&self, request: &BookingRequest) -> Result<Booking, CarrierError> {
-        let request = request.clone();
-        self.ask("book", move |carrier| async move {
-            let booking = carrier.simulation().book(&request).await;
-            carrier.note_booking(&request.shipment).await?;
-            booking
+impl External<Booking> for CarrierPort {
+    async fn find(&self, id: &ShipmentId) -> Result<Option<Settled<Parcel>>> {
+        let id = id.clone();
+        self.ask("find", move |port| async move { External::<Booking>::find(&port.company(), &id).await }).await
+    }
+
+    async fn perform(&self, id: &ShipmentId, booking: &Booking) -> Result<Settled<Parcel>> {
+        let (id, booking) = (id.clone(), booking.clone());
+        self.ask("book", move |port| async move {
+            let parcel = port.company().perform(&id, &booking).await;
+            port.note_booking(&id).await?;
+            parcel
         })
         .await
     }
+}
 
-    async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError> {
-        let shipment = shipment.clone();
-        self.ask("find", move |carrier| async move { carrier.simulation().find(&shipment).await }).await
+impl Cancel<Booking> for CarrierPort {
+    async fn cancel(&self, id: &ShipmentId) -> Result<Settled<Parcel>> {
+        let id = id.clone();
+        self.ask("cancel", move |port| async move { port.company().cancel(&id).await }).await
+    }
+}
+
+impl External<Void> for CarrierPort {
+    async fn find(&self, id: &ShipmentId) -> Result<Option<()>> {
+        let id = id.clone();
+        self.ask("find", move |port| async move { External::<Void>::find(&port.company(), &id).await }).await
     }
 
-    async fn cancel(&self, shipment: &ShipmentId) -> Result<Booking, CarrierError> {
-        let shipment = shipment.clone();
-        self.ask("cancel", move |carrier| async move { carrier.simulation().cancel(&shipment).await }).await
-    }
-
-    async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
-        let shipment = shipment.clone();
-        self.ask("void", move |carrier| async move {
-            let voided = carrier.simulation().void(&shipment).await;
-            carrier.tell_of(&shipment, || format!("the carrier has voided: {}", voided.is_ok()));
+    async fn perform(&self, id: &ShipmentId, _: &Void) -> Result<()> {
+        let id = id.clone();
+        self.ask("void", move |port| async move {
+            let voided = port.company().void(&id).await;
+            port.tell_of(&id, || format!("the carrier has voided: {}", voided.is_ok()));
             voided
         })
         .await

@@ -11,19 +11,18 @@ use orderflow_inventory::{AVAILABLE, Inventory, InventoryApi, RESERVED, REVISION
 use orderflow_journal::Journal;
 use orderflow_notification::domain::Notification;
 use orderflow_notification::messenger::Messenger;
-use orderflow_orders::{Orders, OrdersApi};
-use orderflow_payment::domain::Payment;
-use orderflow_payment::effects::ProviderEffects;
+use orderflow_orders::{IntakeHandler, Orders, OrdersApi};
+use orderflow_payment::{Payment, ProviderEffects};
 use orderflow_screening::domain::Screening;
 use orderflow_screening::sightings::SightingEffects;
-use orderflow_shipping::domain::Shipping;
-use orderflow_shipping::effects::CarrierEffects;
+use orderflow_shipping::{CarrierEffects, Shipping};
 use simulator::model::source::invoke;
+use simulator::model::topic::StandardTopic;
 use simulator::ports::{LeaseTable, Table};
 use simulator::{Caller, Run, Stack};
 
-use crate::names::{INVENTORY, ORDERS};
-use crate::ports::{CarrierPort, JournalTable, Port, Post, Provider, SightingsTable, StockTable};
+use crate::names::{INTAKE, INVENTORY, ORDERS};
+use crate::ports::{CarrierPort, JournalTable, Port, Post, ProviderPort, SightingsTable, StockTable};
 use crate::safeguards::COMPENSATION;
 use crate::shop::Shop;
 use crate::template::template;
@@ -37,13 +36,15 @@ pub struct System {
     pub stack: Rc<Stack>,
     /// The shop around them.
     pub shop: Rc<Shop>,
+    /// The door for orders of other producers.
+    pub intake: Rc<StandardTopic>,
     orders_api: Rc<OrdersApi<Table, Caller>>,
     inventory_api: Rc<InventoryApi<StockTable, Caller>>,
     stock: Rc<MemoryLog>,
 }
 
 /// Starts every service.
-fn start(run: &Rc<Run>, shop: &Rc<Shop>) -> Rc<Stack> {
+fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> Rc<Stack> {
     let port = |caller: &Caller| Port { caller: caller.clone(), shop: Rc::clone(shop) };
     let messenger = |caller: &Caller| {
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
@@ -53,34 +54,32 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>) -> Rc<Stack> {
         .settings(|service| template().settings(service))
         .service::<Orders>(ORDERS)
         .service::<Inventory>(INVENTORY)
-        .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(Provider(port(caller))))
+        .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
         .service_with::<Shipping, _>("shipping", |caller| CarrierEffects::new(CarrierPort(port(caller))))
         .service_with::<Screening, _>("screening", |caller| SightingEffects::new(SightingsTable(port(caller))))
         .service_with::<Notification, _>("notification", messenger)
+        .intake(INTAKE, intake, |caller, stack| {
+            IntakeHandler::new(Ledger::new(stack.table(ORDERS, caller), caller.clone()))
+        })
         .consumer("journal", None, |caller| Journal::new(JournalTable(port(caller)), caller.clone()))
         .start()
 }
 
 impl System {
     /// Puts the system together and starts it.
-    ///
-    /// # Panics
-    ///
-    /// Orders or inventory are not among its services.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "both are services of the shop")]
     pub fn start(run: &Rc<Run>, shop: Rc<Shop>) -> Rc<Self> {
-        let stack = start(run, &shop);
+        let intake = Rc::new(StandardTopic::new(run));
+        let stack = start(run, &shop, &intake);
         if run.lacks(COMPENSATION) {
-            stack.topic.unsubscribe("payment", EventType::OrderCancelled.as_str());
+            stack.topic.subscriptions.unsubscribe("payment", EventType::OrderCancelled.as_str());
         }
         let [orders, inventory] = APIS.map(|name| Caller::new(run, name));
-        let table = stack.table(ORDERS, &orders).expect("a table");
-        let orders_api = Rc::new(OrdersApi::new(Ledger::new(table, orders)));
-        let stock = stack.table(INVENTORY, &inventory).expect("a table").log;
+        let orders_api = Rc::new(OrdersApi::new(Ledger::new(stack.table(ORDERS, &orders), orders)));
+        let stock = stack.table(INVENTORY, &inventory).log;
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
         let inventory_api = Rc::new(InventoryApi::new(StockTable { port, log: Rc::clone(&stock) }, inventory));
-        Rc::new(Self { stack, shop, orders_api, inventory_api, stock })
+        Rc::new(Self { stack, shop, intake, orders_api, inventory_api, stock })
     }
 
     /// The run.

@@ -5,12 +5,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use orderflow_local::read_template;
+use orderflow_local::expanded;
 use serde_json::Value as Json;
 use simulator::{RelaySettings, Settings};
-
-/// Lambda lets so many invocations of one SQS source run at once where the source sets no maximum (its quota).
-const MAXIMUM_CONCURRENCY: u64 = 1_000;
 
 /// Binary of the relays.
 pub const RELAY: &str = "relay";
@@ -31,7 +28,7 @@ pub struct Template {
 pub fn template() -> &'static Template {
     static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
         let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"));
-        let document = read_template(path).unwrap_or_else(|error| panic!("{error}"));
+        let document = expanded(path).unwrap_or_else(|error| panic!("{error}"));
         Template::read(&document).unwrap_or_else(|missing| panic!("the template does not say {missing}"))
     });
     &TEMPLATE
@@ -65,15 +62,22 @@ impl Template {
 
     fn read(document: &Json) -> Result<Self, String> {
         let (mut consumers, mut timeouts) = (BTreeMap::new(), BTreeMap::new());
-        for function in functions(document) {
-            let binary = function.binary()?;
-            timeouts.insert(binary.to_owned(), function.timeout()?);
-            if let Some(source) = function.source("SQS") {
-                consumers.insert(binary.to_owned(), function.settings(source)?);
+        for (id, function) in resources(document, "Function") {
+            let function = Function { document, id, function };
+            timeouts.insert(function.binary()?.to_owned(), function.timeout()?);
+            if let Some((source, queue)) = function.queue() {
+                consumers.insert(function.binary()?.to_owned(), function.settings(source, queue)?);
             }
         }
         Ok(Self { consumers, timeouts })
     }
+}
+
+/// Resources of a type, by the last part of its name.
+fn resources<'a>(document: &'a Json, kind: &str) -> impl Iterator<Item = (&'a str, &'a Json)> {
+    let resources = document["Resources"].as_object().into_iter().flatten();
+    let is_one = move |resource: &Json| resource["Type"].as_str().and_then(|name| name.rsplit("::").next()) == Some(kind);
+    resources.filter(move |(_, resource)| is_one(resource)).map(|(id, resource)| (id.as_str(), resource))
 }
 
 /// Function of a template.
@@ -81,93 +85,78 @@ impl Template {
 struct Function<'a> {
     document: &'a Json,
     id: &'a str,
-    resource: &'a Json,
-}
-
-fn functions(document: &Json) -> impl Iterator<Item = Function<'_>> {
-    let resources = document["Resources"].as_object().into_iter().flatten();
-    let functions = resources.filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
-    functions.map(move |(id, resource)| Function { document, id, resource })
+    function: &'a Json,
 }
 
 impl<'a> Function<'a> {
     fn binary(self) -> Result<&'a str, String> {
-        let binary = self.resource["Metadata"]["BuildProperties"]["Binary"].as_str();
+        let binary = self.function["Metadata"]["BuildProperties"]["Binary"].as_str();
         binary.ok_or_else(|| format!("the binary of {}", self.id))
     }
 
     fn timeout(self) -> Result<Duration, String> {
-        let own = &self.resource["Properties"]["Timeout"];
+        let own = &self.function["Properties"]["Timeout"];
         let timeout = if own.is_null() { &self.document["Globals"]["Function"]["Timeout"] } else { own };
         self.number(timeout, "the Timeout").map(Duration::from_secs)
     }
 
-    /// Properties of its event source of that type.
-    fn source(self, kind: &str) -> Option<&'a Json> {
-        let mut events = self.resource["Properties"]["Events"].as_object()?.values();
-        events.find(|event| event["Type"] == kind).map(|event| &event["Properties"])
+    /// Properties of its event source on a queue, and of the queue.
+    fn queue(self) -> Option<(&'a Json, &'a Json)> {
+        let source = self.sources().find(|source| !source["FunctionResponseTypes"].is_null())?;
+        let queue = source["EventSourceArn"]["Fn::GetAtt"][0].as_str()?;
+        Some((source, &self.document["Resources"][queue]["Properties"]))
     }
 
-    fn settings(self, source: &'a Json) -> Result<Settings, String> {
-        let queue = self.resolve(&source["Queue"]).and_then(|arn| arn["Fn::GetAtt"][0].as_str());
-        let queue =
-            &self.document["Resources"][queue.ok_or_else(|| format!("the queue of {}", self.id))?]["Properties"];
-        let variable = |name| self.number(&self.resource["Properties"]["Environment"]["Variables"][name], name);
+    /// Properties of its event sources.
+    fn sources(self) -> impl Iterator<Item = &'a Json> {
+        let sources = resources(self.document, "EventSourceMapping").map(|(_, source)| &source["Properties"]);
+        sources.filter(move |source| source["FunctionName"]["Ref"] == self.id)
+    }
+
+    fn settings(self, source: &'a Json, queue: &'a Json) -> Result<Settings, String> {
         let number = |value, what| self.number(value, what);
-        let or = |value: &'a Json, what, default| if value.is_null() { Ok(default) } else { number(value, what) };
-        let concurrency =
-            or(&source["ScalingConfig"]["MaximumConcurrency"], "the MaximumConcurrency", MAXIMUM_CONCURRENCY)?;
+        let variable = |name| self.number(&self.function["Properties"]["Environment"]["Variables"][name], name);
+        let window = number(&source["MaximumBatchingWindowInSeconds"], "the MaximumBatchingWindowInSeconds")?;
+        let redrive = number(&queue["RedrivePolicy"]["maxReceiveCount"], "the maxReceiveCount")?;
         Ok(Settings {
             timeout: self.timeout()?,
             visibility_timeout: Duration::from_secs(number(&queue["VisibilityTimeout"], "the VisibilityTimeout")?),
             max_receive_count: small(variable("MAX_RECEIVE_COUNT")?),
-            redrive_max_receive_count: small(number(
-                &queue["RedrivePolicy"]["maxReceiveCount"],
-                "the maxReceiveCount",
-            )?),
+            redrive_max_receive_count: small(redrive),
             max_backoff_seconds: small(variable("MAX_BACKOFF_SECONDS")?),
-            maximum_concurrency: small(concurrency),
+            maximum_concurrency: small(number(
+                &source["ScalingConfig"]["MaximumConcurrency"],
+                "the MaximumConcurrency",
+            )?),
             batch_size: small(number(&source["BatchSize"], "the BatchSize")?) as usize,
-            batching_window: Duration::from_secs(or(&source["MaximumBatchingWindowInSeconds"], "the window", 0)?),
+            batching_window: Duration::from_secs(window),
             relay: self.relay()?,
         })
     }
 
-    /// Settings of the relay of its table's stream, if its table has one.
+    /// Settings of the relay on its table's stream, if that has one.
     fn relay(self) -> Result<Option<RelaySettings>, String> {
-        let table = &self.resource["Properties"]["Environment"]["Variables"]["TABLE_NAME"]["Ref"];
-        let relay = functions(self.document).find_map(|function| {
-            let events = function.resource["Properties"]["Events"].as_object()?.values();
-            let mut sources = events.map(|event| &event["Properties"]);
-            let source = sources.find(|source| source["Stream"]["Fn::GetAtt"][0] == *table)?;
-            Some((function, source))
-        });
-        relay
-            .map(|(function, source)| {
-                Ok(RelaySettings {
-                    timeout: function.timeout()?,
-                    batch_size: small(self.number(&source["BatchSize"], "the BatchSize of the relay")?) as usize,
-                    bisects: source["BisectBatchOnFunctionError"] == true,
-                })
+        let table = &self.function["Properties"]["Environment"]["Variables"]["TABLE_NAME"]["Ref"];
+        let stream = |source: &&Json| source["EventSourceArn"]["Fn::GetAtt"][0] == *table && table.is_string();
+        let relays = resources(self.document, "Function").map(|(id, function)| Self { id, function, ..self });
+        let mut relays = relays.filter_map(|relay| Some((relay, relay.sources().find(stream)?)));
+        let settings = |(relay, source): (Self, &'a Json)| {
+            Ok(RelaySettings {
+                timeout: relay.timeout()?,
+                batch_size: small(relay.number(&source["BatchSize"], "the BatchSize")?) as usize,
+                bisects: source["BisectBatchOnFunctionError"] == true,
             })
-            .transpose()
+        };
+        relays.next().map(settings).transpose()
     }
 
     fn number(self, value: &'a Json, what: &str) -> Result<u64, String> {
-        let value = self.resolve(value);
-        let number = value.and_then(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()));
+        let value = match value["Ref"].as_str() {
+            Some(parameter) => &self.document["Parameters"][parameter]["Default"],
+            None => value,
+        };
+        let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
         number.ok_or_else(|| format!("{what} of {}", self.id))
-    }
-
-    /// Value of an intrinsic function: the default of a parameter, or an entry of a mapping.
-    fn resolve(self, value: &'a Json) -> Option<&'a Json> {
-        if let Some(parameter) = value["Ref"].as_str() {
-            return Some(&self.document["Parameters"][parameter]["Default"]);
-        }
-        if let Some(path) = value["Fn::FindInMap"].as_array() {
-            return path.iter().try_fold(&self.document["Mappings"], |map, key| map.get(key.as_str()?));
-        }
-        Some(value)
     }
 }
 

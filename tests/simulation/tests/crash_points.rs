@@ -6,7 +6,18 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+<<<<<<< HEAD
 use orderflow_events::EventType;
+=======
+use onewrite::Decider;
+use orderflow_events::{EventType, OrderId};
+use orderflow_inventory::Inventory;
+use orderflow_notification::domain::Notification;
+use orderflow_orders::Orders;
+use orderflow_payment::Payment;
+use orderflow_screening::domain::Screening;
+use orderflow_shipping::Shipping;
+>>>>>>> main
 use orderflow_simulation::customers::Script;
 use orderflow_simulation::services::System;
 use orderflow_simulation::shop::Shop;

@@ -1,4 +1,4 @@
-//! FIFO topic of SNS, and the standard queues that are subscribed to it.
+//! Topics of SNS, and the standard queues that are subscribed to them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -33,16 +33,22 @@ const AGAIN_MS: [u64; 4] = [100, 60_000, 600_000, 200_000_000];
 /// Attribute of messages that no function can read, with a number of their own.
 pub const POISON: &str = "poison";
 
-/// FIFO topic that knows a deduplication id again in its message group.
-///
-/// What it takes it delivers, sooner or later, to each queue whose filter policy lets it through, or to the dead letters
-/// of the subscription. On the way to a standard queue order and group are lost.
-pub struct FifoTopic {
+/// Standard topic: what it takes it delivers, sooner or later, in any order and at times twice, to each queue whose filter
+/// policy lets it through, or to the dead letters of the subscription.
+pub struct StandardTopic {
     run: Weak<Run>,
     subscriptions: RefCell<Vec<Subscription>>,
-    recent: RefCell<HashMap<(String, String), Time>>,
     published: RefCell<Vec<(Rc<str>, Rc<str>)>>,
     poisoned: Cell<u64>,
+}
+
+/// FIFO topic, of all facts: it knows a deduplication id again in its message group.
+///
+/// On the way to a standard queue order and group are lost, so that the subscriptions are those of a standard topic.
+pub struct FifoTopic {
+    /// Its subscriptions.
+    pub subscriptions: Rc<StandardTopic>,
+    recent: RefCell<HashMap<(String, String), Time>>,
 }
 
 /// Subscription of a standard queue.
@@ -66,14 +72,13 @@ impl Subscription {
     }
 }
 
-impl FifoTopic {
+impl StandardTopic {
     /// Topic that nobody has subscribed to.
     #[must_use]
     pub fn new(run: &Rc<Run>) -> Self {
         Self {
             run: Rc::downgrade(run),
             subscriptions: RefCell::default(),
-            recent: RefCell::default(),
             published: RefCell::default(),
             poisoned: Cell::new(0),
         }
@@ -85,28 +90,25 @@ impl FifoTopic {
     }
 
     /// Takes a type out of the filter policy of a service's subscription, as if it had been forgotten there.
-    pub fn unsubscribe(&self, service: &str, kind: &str) {
+    pub fn unsubscribe(&self, service: &str, event_type: &str) {
         for subscription in self.subscriptions.borrow_mut().iter_mut().filter(|known| known.service == service) {
             if let Some(filter) = &mut subscription.filter {
-                filter.retain(|wanted| *wanted != kind);
+                filter.retain(|wanted| *wanted != event_type);
             }
         }
     }
 
-    /// Publishes an event, unless it was published within the last five minutes.
-    pub fn publish_one(&self, group: &str, deduplication: &str, message: &str) {
+    /// Publishes a message.
+    pub fn publish(&self, message: &str) {
+        self.take(&Head::of(message), message);
+    }
+
+    fn take(&self, head: &Head<'_>, message: &str) {
         let Some(run) = self.run.upgrade() else { return };
-        let head = Head::of(message);
-        run.guarantees.published(deduplication);
-        run.check(run.observer.published(&head.subject, deduplication));
-        let (now, key) = (run.executor.now(), (group.to_owned(), deduplication.to_owned()));
-        if self.recent.borrow().get(&key).is_some_and(|at| at.until(now) < DEDUPLICATION_INTERVAL) {
-            return;
-        }
-        self.recent.borrow_mut().insert(key, now);
         let (subject, text): (Rc<str>, Rc<str>) = (Rc::from(&*head.subject), Rc::from(message));
         self.published.borrow_mut().push((Rc::clone(&subject), Rc::clone(&text)));
-        for subscription in self.subscriptions.borrow().iter().filter(|subscription| subscription.wants(&head.event_type)) {
+        for subscription in self.subscriptions.borrow().iter().filter(|subscription| subscription.wants(&head.event_type))
+        {
             self.deliver(&run, subscription, &subject, &text);
         }
     }
@@ -118,11 +120,7 @@ impl FifoTopic {
             run.arm(subscription.service, subject);
         }
         if faults.strikes(FaultKind::Poison) {
-            count(&self.poisoned);
-            let number = self.poisoned.get().to_string();
-            let body = Rc::from(spoiled(text, faults.below(if subscription.filter.is_some() { 6 } else { 4 })));
-            let attributes = BTreeMap::from([(POISON.to_owned(), Attribute::Text("Number".to_owned(), number))]);
-            queue.send(Message { attributes, ..Message::new(Rc::from(POISON), body) });
+            queue.send(self.poison(run, subscription, text));
         }
         if faults.strikes(FaultKind::Undeliverable) {
             return subscription.undeliverable.send(message());
@@ -134,13 +132,22 @@ impl FifoTopic {
         queue.send_late(message(), DELIVERY_MS + delay);
     }
 
+    /// Message that no function can read, with a number of its own.
+    fn poison(&self, run: &Run, subscription: &Subscription, text: &str) -> Message {
+        count(&self.poisoned);
+        let body = Rc::from(spoiled(text, run.faults.below(if subscription.filter.is_some() { 6 } else { 4 })));
+        let number = format!("{} {}", subscription.service, self.poisoned.get());
+        let attributes = BTreeMap::from([(POISON.to_owned(), Attribute::Text("String".to_owned(), number))]);
+        Message { attributes, ..Message::new(Rc::from(POISON), body) }
+    }
+
     /// Subscriptions.
     #[must_use]
     pub fn subscriptions(&self) -> Vec<Subscription> {
         self.subscriptions.borrow().clone()
     }
 
-    /// Subject and text of every event that it took, in their order.
+    /// Subject and text of every message that it took, in their order.
     #[must_use]
     pub fn published(&self) -> Vec<(Rc<str>, Rc<str>)> {
         self.published.borrow().clone()
@@ -150,6 +157,28 @@ impl FifoTopic {
     #[must_use]
     pub fn poisoned(&self) -> u64 {
         self.poisoned.get()
+    }
+}
+
+impl FifoTopic {
+    /// Topic that nobody has subscribed to.
+    #[must_use]
+    pub fn new(run: &Rc<Run>) -> Self {
+        Self { subscriptions: Rc::new(StandardTopic::new(run)), recent: RefCell::default() }
+    }
+
+    /// Publishes an event, unless it was published within the last five minutes.
+    pub fn publish_one(&self, group: &str, deduplication: &str, message: &str) {
+        let Some(run) = self.subscriptions.run.upgrade() else { return };
+        let head = Head::of(message);
+        run.guarantees.published(deduplication);
+        run.check(run.observer.published(&head.subject, deduplication));
+        let (now, key) = (run.executor.now(), (group.to_owned(), deduplication.to_owned()));
+        if self.recent.borrow().get(&key).is_some_and(|at| at.until(now) < DEDUPLICATION_INTERVAL) {
+            return;
+        }
+        self.recent.borrow_mut().insert(key, now);
+        self.subscriptions.take(&head, message);
     }
 }
 

@@ -86,7 +86,8 @@ impl Decider for Loans {
 
     fn decide(state: &Loan, event: &Event<loans::Heard>, collected: Option<&()>) -> Decision<Self> {
         let subject = &event.context.subject;
-        if collected.is_some() {
+        // Somebody else may have put on record meanwhile that it is lent.
+        if collected.is_some() && *state != Loan::Lent {
             let lent = BookLent { request_id: subject.clone(), loan_id: Text::shortened("loan_1") };
             return Ok(Step::record(Loan::Lent).publishing(lent));
         }

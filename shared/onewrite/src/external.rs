@@ -29,6 +29,8 @@ pub mod conformance;
 mod paced;
 pub mod simulated;
 
+use auto_impl::auto_impl;
+
 use crate::decider::Attempt;
 use crate::failure::Result;
 
@@ -44,6 +46,7 @@ pub trait Request {
 }
 
 /// Port to an API that performs requests of one kind.
+#[auto_impl(&)]
 pub trait External<R: Request> {
     /// Finds the answer that the request under that id has had, however long ago; `None` if it never arrived.
     ///
@@ -61,6 +64,7 @@ pub trait External<R: Request> {
 }
 
 /// Port to an API whose requests can be given up.
+#[auto_impl(&)]
 pub trait Cancel<R: Request>: External<R> {
     /// Sees to it that nothing is performed under that id from now on, by whatever request, however late it arrives.
     /// Answers so, or with what was performed before, which stays. At Stripe this is to cancel a `PaymentIntent`.
@@ -120,22 +124,6 @@ pub async fn perform_once<R: Request>(
 /// It is unknown whether it was cancelled.
 pub async fn cancel<R: Request>(port: &impl Cancel<R>, id: &R::Id) -> Result<R::Answer> {
     port.cancel(id).await.map_err(|failure| failure.during(&format!("cancel {}", R::NAME)))
-}
-
-impl<R: Request, T: External<R>> External<R> for &T {
-    async fn find(&self, id: &R::Id) -> Result<Option<R::Answer>> {
-        T::find(self, id).await
-    }
-
-    async fn perform(&self, id: &R::Id, request: &R) -> Result<R::Answer> {
-        T::perform(self, id, request).await
-    }
-}
-
-impl<R: Request, T: Cancel<R>> Cancel<R> for &T {
-    async fn cancel(&self, id: &R::Id) -> Result<R::Answer> {
-        T::cancel(self, id).await
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod memory;
 
 use std::time::Duration;
 
+use auto_impl::auto_impl;
 use envelope::Time;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,7 @@ pub use memory::MemoryRegister;
 pub const KEY_LIFETIME: Duration = Duration::from_hours(24);
 
 /// Store of a simulated company: what it has under each id of its clients'.
+#[auto_impl(&)]
 pub trait Register {
     /// Everything that is under `id`.
     ///
@@ -186,22 +188,4 @@ fn performed(answer: &impl Serialize, at: Time) -> Result<Performed> {
 fn forgotten(now: Time) -> Time {
     let lifetime = i64::try_from(KEY_LIFETIME.as_millis()).unwrap_or(i64::MAX);
     Time::from_millis(now.as_millis().saturating_sub(lifetime))
-}
-
-impl<T: Register> Register for &T {
-    async fn entry(&self, id: &str) -> Result<Entry> {
-        T::entry(self, id).await
-    }
-
-    async fn count_attempt(&self, id: &str) -> Result<u32> {
-        T::count_attempt(self, id).await
-    }
-
-    async fn perform(&self, id: &str, effect: &Performed, forgotten: Time) -> Result<bool> {
-        T::perform(self, id, effect, forgotten).await
-    }
-
-    async fn cancel(&self, id: &str) -> Result<()> {
-        T::cancel(self, id).await
-    }
 }

@@ -164,7 +164,7 @@ impl Logs {
     }
 }
 
-/// `09:15:02.117  payment        WARN  failed, may pass  reason="…" order_id=ord_1`
+/// `09:15:02.117  payment        WARN  failed, may pass  reason="…" subject=ord_1`
 fn line(function: &str, entry: &Map<String, Value>) -> String {
     let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
     let time = text("timestamp").split_once('T').map_or("", |(_, time)| time.trim_end_matches('Z'));
@@ -175,7 +175,7 @@ fn line(function: &str, entry: &Map<String, Value>) -> String {
     };
     let span = entry.get("span").and_then(Value::as_object);
     let fields = entry.iter().filter(|(name, _)| !HEAD.contains(&name.as_str()));
-    let ids = span.into_iter().flatten().filter(|(name, _)| ["order_id", "event_type"].contains(&name.as_str()));
+    let ids = span.into_iter().flatten().filter(|(name, _)| ["subject", "event_type"].contains(&name.as_str()));
     let fields: Vec<String> = fields.chain(ids).map(|(name, value)| format!("{name}={value}")).collect();
     let milliseconds = time.get(..12).unwrap_or(time);
     format!("{}  {function:<13} {level} {}  {}", faint(milliseconds), text("message"), faint(fields.join(" ")))
@@ -260,11 +260,11 @@ mod tests {
     fn a_log_line_is_readable_at_a_glance() {
         let entry = json!({
             "timestamp": "2026-11-22T04:15:18.057071Z", "level": "WARN", "message": "failed, may pass",
-            "reason": "down", "span": { "order_id": "ord_1", "request_id": "r", "event_type": "InventoryReserved" },
+            "reason": "down", "span": { "subject": "ord_1", "request_id": "r", "event_type": "InventoryReserved" },
         });
         let plain = anstream::adapter::strip_str(&line("payment", entry.as_object().unwrap())).to_string();
         let expected = "04:15:18.057  payment       WARN  failed, may pass  \
-                        reason=\"down\" event_type=\"InventoryReserved\" order_id=\"ord_1\"";
+                        reason=\"down\" event_type=\"InventoryReserved\" subject=\"ord_1\"";
         assert_eq!(plain, expected);
     }
 

@@ -15,12 +15,12 @@ use crate::order::{End, Order, by_customer, orders};
 use crate::plan::Plan;
 use crate::saboteur::Sent;
 
-/// What was asked for from outside.
+/// Requests from outside.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) customers: Vec<Customer>,
     pub(crate) sabotage: Sent,
-    /// What was counted on the shelves at first.
+    /// Counts of the shelves at first.
     pub(crate) shelves: BTreeMap<String, i64>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Asked {
 pub(crate) enum Rule {
     /// More goods are promised than there are.
     Oversold,
-    /// What is reserved is the sum of the open reservations, and nothing gets lost from the shelf.
+    /// Reserved goods are the sum of the open reservations, and nothing gets lost from the shelf.
     StockMiscounted,
     /// An order is charged at most once.
     ChargedTwice,
@@ -39,27 +39,27 @@ pub(crate) enum Rule {
     BookedTwice,
     /// A shipment follows a charge.
     ShippedUnpaid,
-    /// What was accepted is on record.
+    /// An order that was accepted is on record.
     OrderLost,
     /// One customer, or one idempotency key, is one order.
     OrderedTwice,
-    /// What the API says is what it promises.
+    /// An answer of the API is what the API promises.
     WrongAnswer,
     /// An order ends, or one of its messages is a dead letter.
     NeverEnded,
     /// An order ends as it must by its goods, its payment and its customer's wishes.
     WrongEnd,
-    /// What a cancelled order had is given back.
+    /// A cancelled order has given back what it had.
     NotUndone,
-    /// What an order has that was not cancelled is not given back.
+    /// An order that was not cancelled has given nothing back.
     UndoneWithoutCause,
-    /// What has happened outside is told by one event, and what is told has happened.
+    /// An effect outside is told by one event, and what is told has happened.
     BooksDisagree,
     /// The same event is handled and told once.
     DoneTwice,
-    /// What is committed is in the journal, as it was committed.
+    /// A committed event is in the journal, as it was committed.
     EventLost,
-    /// What is in the journal was committed, or published by others.
+    /// An event in the journal was committed, or published by others.
     EventFromNowhere,
     /// A message is handled, or is a dead letter.
     MessageLost,
@@ -162,7 +162,7 @@ impl Auditor {
         }
     }
 
-    /// Whether the order ended as it must.
+    /// Checks that the order ended as it must.
     fn check_promises(&mut self, customer: &Customer, order: &Order<'_>) {
         let plan = &customer.plan;
         let end = order.end();
@@ -254,7 +254,7 @@ impl Auditor {
         }
     }
 
-    /// What was done for the order is undone if it was cancelled, and only then.
+    /// Checks that what was done for the order is undone if it was cancelled, and only then.
     fn check_undone(&mut self, order: &Order<'_>, what: &str, is_done: bool, is_undone: bool, service: Service) {
         let is_cancelled = order.is_cancelled();
         let is_left = is_cancelled && is_done && !is_undone && !order.dead.contains(service);
@@ -270,7 +270,7 @@ impl Auditor {
         self.find_if(is_empty, Rule::BooksDisagree, order, "it is shipped, and the carrier knows nothing of it");
     }
 
-    /// Whether every service has done what it must on every event.
+    /// Checks that every service has done what it must on every event.
     fn check_handling(&mut self, order: &Order<'_>, told: &BTreeSet<String>) {
         let is_missing = |service: Service, fact: &Fact| {
             let has_it =
@@ -301,7 +301,7 @@ impl Auditor {
         }
     }
 
-    /// Whether each cause was handled once, and each event counted.
+    /// Checks that each cause was handled once, and each event counted.
     fn check_rows(&mut self, order: &Order<'_>, service: Service) {
         let rows = order.rows_of(service);
         let mut handled = BTreeSet::new();
@@ -315,7 +315,7 @@ impl Auditor {
         self.find_if(!is_counted, Rule::DoneTwice, order, format!("{service} counts its events {sequences:?}"));
     }
 
-    /// What the world outside has done for an order that nobody knows.
+    /// Finds what the world outside has done for an order that nobody knows.
     fn check_strangers(&mut self, books: &Books, orders: &BTreeMap<&str, Order<'_>>) {
         let ids = orders.keys().filter_map(|id| OrderId::new(*id).ok());
         let known: BTreeSet<String> =

@@ -17,19 +17,19 @@ pub(crate) const LEDGERS: [Service; 6] = ["Orders", "Inventory", "Payment", "Shi
 pub(crate) struct Books {
     /// The rows of each service.
     pub(crate) rows: BTreeMap<Service, Vec<Row>>,
-    /// What is in the stock, by SKU.
+    /// Stock, by SKU.
     pub(crate) shelves: BTreeMap<String, Shelf>,
-    /// What the payment provider has, by payment id.
+    /// Charges of the payment provider, by payment id.
     pub(crate) charges: BTreeMap<String, Charge>,
-    /// What the carrier has, by shipment id.
+    /// Bookings of the carrier, by shipment id.
     pub(crate) bookings: BTreeMap<String, Booking>,
     /// The events of the journal.
     pub(crate) journal: Vec<Fact>,
     /// The leases that are done: what customers were told, as `source#event id#channel`.
     pub(crate) told: BTreeSet<String>,
-    /// What was in the dead-letter queues.
+    /// Messages that were in the dead-letter queues.
     pub(crate) letters: Vec<Letter>,
-    /// How many messages are still in which queue, where there are any.
+    /// Number of messages that are still in each queue, where there are any.
     pub(crate) waiting: BTreeMap<String, u64>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Row {
     pub(crate) version: u32,
     pub(crate) at: String,
     pub(crate) cause: Cause,
-    /// Whether it leaves its cause unfinished.
+    /// True where it leaves its cause unfinished.
     #[serde(default)]
     pub(crate) open: bool,
     #[serde(default)]
@@ -52,7 +52,7 @@ pub(crate) struct Row {
     pub(crate) events: Vec<Fact>,
 }
 
-/// What made a row.
+/// Cause of a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(crate) struct Cause {
     pub(crate) source: String,
@@ -98,7 +98,7 @@ pub(crate) struct Shelf {
 /// A charge in the provider's register. Times are in milliseconds, by the same clock as the carrier's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Charge {
-    /// How often money was taken.
+    /// Number of times that money was taken.
     pub(crate) charges: usize,
     /// As JSON: `{"succeeded": money}`, `{"declined": reason}`, or `"cancelled"` before it came to either.
     pub(crate) verdict: Option<String>,
@@ -109,7 +109,7 @@ pub(crate) struct Charge {
 }
 
 impl Charge {
-    /// What was charged, if it was.
+    /// Amount that was charged, if it was.
     pub(crate) fn amount(&self) -> Option<Value> {
         verdict(self.verdict.as_deref()?, "succeeded")
     }
@@ -205,7 +205,7 @@ impl Letter {
         }
     }
 
-    /// Whether no later attempt can succeed.
+    /// Tells that no later attempt can succeed.
     pub(crate) fn is_permanent(&self) -> bool {
         self.class == "permanent"
     }
@@ -231,7 +231,7 @@ impl Books {
                 items.into_iter().partition(|item| key(item).starts_with("lease#"));
             let done = leases.iter().filter(|lease| lease.contains_key("done"));
             books.told.extend(done.filter_map(|lease| key(lease).strip_prefix("lease#").map(str::to_owned)));
-            // What the saboteur has put there has no cause.
+            // Rows that the saboteur has put there have no cause.
             let rows = rows.into_iter().filter(|row| row.contains_key("cause"));
             books.rows.insert(service, rows.map(read).collect());
         }
@@ -258,7 +258,7 @@ impl Books {
     }
 }
 
-/// What is in the stock, by SKU.
+/// Stock, by SKU.
 pub(crate) async fn shelves(shop: &Shop, table: &str) -> BTreeMap<String, Shelf> {
     keyed(shop, table).await
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::books::{Booking, Books, Charge, Fact, Row};
 
-/// How an order ended.
+/// End of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// It has not.
@@ -55,7 +55,7 @@ pub(crate) fn orders(books: &Books) -> BTreeMap<&str, Order<'_>> {
     orders
 }
 
-/// How each order ended.
+/// End of each order.
 pub(crate) fn ends(books: &Books) -> Vec<End> {
     orders(books).values().map(Order::end).collect()
 }
@@ -96,12 +96,12 @@ impl<'a> Order<'a> {
         self.facts().any(|fact| fact.kind == kind)
     }
 
-    /// Whether a service has changed something because of an event of that type.
+    /// Tells that a service has changed something because of an event of that type.
     pub(crate) fn has_acted(&self, service: Service, kind: &str) -> bool {
         self.rows_of(service).iter().any(|row| row.cause.kind == kind)
     }
 
-    /// Who has ordered: the first row has the order in it, be it as an event or as a change.
+    /// Customer who has ordered: the first row has the order in it, be it as an event or as a change.
     pub(crate) fn customer(&self) -> Option<&'a str> {
         let row = self.rows_of("Orders").first()?;
         let told = row.events.iter().find_map(|fact| fact.json.pointer("/data/customer/id"));
@@ -130,7 +130,7 @@ impl<'a> Order<'a> {
         matches!(self.end(), End::Cancelled(_))
     }
 
-    /// What it has set aside, and whether that has left or is back.
+    /// Goods that it has set aside, and whether they have left or are back.
     pub(crate) fn goods(&self) -> (Vec<(&'a str, i64)>, bool, bool) {
         let reserved = self.told("InventoryReserved");
         let lines = reserved.first().and_then(|fact| fact.json["data"]["lines"].as_array()).into_iter().flatten();

@@ -33,7 +33,7 @@ const ASKED_OF: u64 = 5;
 /// A proxy. It runs for as long as the program.
 pub(crate) struct Proxy {
     port: u16,
-    /// Where the emulator is.
+    /// URL of the emulator.
     upstream: String,
     http: reqwest::Client,
     weather: Rc<Weather>,
@@ -44,14 +44,14 @@ pub(crate) struct Proxy {
     calls: Cell<u64>,
     unread: RefCell<Option<String>>,
     rights: Rights,
-    /// What roles did not allow, though it was done.
+    /// Calls that roles did not allow, though they were done.
     not_allowed: RefCell<BTreeSet<String>>,
 }
 
-/// Where calls come from.
+/// Connection that calls come from.
 struct Connection {
     caller: SocketAddr,
-    /// Whether its calls are held against a role.
+    /// True where its calls are held against a role.
     is_asked: bool,
     function: OnceCell<Option<String>>,
 }
@@ -100,7 +100,7 @@ impl Proxy {
         self.emulator.set(Some(emulator));
     }
 
-    /// How many calls there were.
+    /// Number of calls.
     pub(crate) fn calls(&self) -> u64 {
         self.calls.get()
     }
@@ -110,7 +110,7 @@ impl Proxy {
         self.unread.borrow().clone()
     }
 
-    /// What functions did and may not do on AWS.
+    /// Calls that functions made and may not make on AWS.
     pub(crate) fn not_allowed(&self) -> BTreeSet<String> {
         self.not_allowed.borrow().clone()
     }

@@ -1,4 +1,4 @@
-//! What is shown: a line while it goes on, and a table when it is over.
+//! Report of a run: a line while it goes on, and a table when it is over.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::customer::CANCELLATION;
 use crate::tally::{Kind, Tally};
 use crate::timeline::timeline;
 
-/// How often a line is written where there is no terminal to overwrite it on.
+/// Time between two lines where there is no terminal to overwrite them on.
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
 /// Of so many violations the timelines are shown.
@@ -64,7 +64,7 @@ impl Line {
     }
 }
 
-/// How long each part took.
+/// Duration of each part.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     /// With sabotage.
@@ -113,12 +113,12 @@ pub(crate) fn summary(tally: &Tally, calls: u64, times: Times, violations: &[Vio
     text
 }
 
-/// How many orders were placed: a cancellation is none of its own.
+/// Number of orders that were placed: a cancellation is none of its own.
 pub(crate) fn orders(tally: &Tally) -> u64 {
     tally.of(Kind::Order).iter().filter(|(name, _)| name != CANCELLATION).map(|(_, count)| count).sum()
 }
 
-/// What was violated, and what happened to the orders concerned.
+/// Violations, and what happened to the orders concerned.
 pub(crate) fn accusations(books: &Books, violations: &[Violation]) -> String {
     let mut text = String::new();
     for violation in violations {

@@ -32,12 +32,12 @@ const MOST_WAITING: u64 = 400;
 /// seconds before it tries again.
 const QUIET: Duration = Duration::from_secs(7);
 
-/// How often an operator looks for dead letters that are worth another try.
+/// Number of times that an operator looks for dead letters that are worth another try.
 const MOST_ROUNDS: u32 = 20;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What came of a run.
+/// Result of a run.
 pub(crate) struct Outcome {
     /// For people.
     pub(crate) text: String,
@@ -289,7 +289,7 @@ impl Run {
         sent
     }
 
-    /// What the run does not show.
+    /// Limits of the run: what it does not show.
     fn untested(&self) -> Vec<String> {
         let mut untested = Vec::new();
         if let Some(unread) = self.proxy.unread() {

@@ -17,7 +17,7 @@ use crate::poison::{Poison, STRANGE, stranger};
 use crate::tally::{Kind, Tally};
 use crate::weather::{Fault, Outage, Weather};
 
-/// How much of what it sends there is for each order or event, on average.
+/// Amounts of what it sends for each order or event, on average.
 const POISON_PER_ORDER: f64 = 0.1;
 const STRANGERS_PER_ORDER: f64 = 0.02;
 const UNPUBLISHABLE_ROWS_PER_ORDER: f64 = 0.005;
@@ -27,7 +27,7 @@ const MOVES_PER_EVENT: f64 = 0.02;
 /// A message comes again after so long at the most.
 const LATEST_DUPLICATE_MS: u64 = 20_000;
 
-/// How often an outage begins, and how often it is a long one.
+/// Frequency of outages, and of long ones among them.
 const OUTAGE_EVERY: Duration = Duration::from_secs(12);
 const LONG_OUTAGE_OF: u32 = 5;
 
@@ -46,7 +46,7 @@ pub(crate) struct Saboteur {
     sent: RefCell<Sent>,
 }
 
-/// What the saboteur has sent and must be found somewhere.
+/// Messages that the saboteur has sent and that must be found somewhere.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sent {
     pub(crate) poison: Vec<Poison>,
@@ -131,8 +131,8 @@ impl Saboteur {
         }
     }
 
-    /// What is to be down, and whether for long. The emulator waits for its relay, and does nothing else meanwhile: what
-    /// the relay needs is never down for long.
+    /// Victim of the next outage, and whether it is down for long. The emulator waits for its relay, and does nothing
+    /// else meanwhile: what the relay needs is never down for long.
     async fn victim(&self) -> (String, bool) {
         const TABLES: [&str; 10] = [
             "OrdersTable",
@@ -184,7 +184,7 @@ impl Saboteur {
         let mut echoes = tokio::task::JoinSet::new();
         while !self.is_done.get() {
             for event in events.next(Duration::from_secs(1)).await.expect("the topic is heard") {
-                // What no service knows would be poison in its queue, and is not counted as such.
+                // An event that no service knows would be poison in its queue, and is not counted as such.
                 if self.chance(DUPLICATES_PER_EVENT) && event.kind != STRANGE {
                     echoes.spawn_local(Rc::clone(&self).echo(event));
                 }
@@ -199,7 +199,7 @@ impl Saboteur {
                 echo.expect("it is sent again");
             }
         }
-        // What was to come later does not come any more.
+        // Echoes that were to come later do not come any more.
         echoes.abort_all();
         while echoes.join_next().await.is_some() {}
         events.close().await.expect("the topic is left");

@@ -1,4 +1,4 @@
-//! What happened to one order, in the order in which it was put on record.
+//! Timeline of one order: what happened to it, in the order in which it was put on record.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Which calls fail, and how: chance from a seed.
+//! Faults of calls: which fail, and how, by chance from a seed.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::call::{Call, Service, Trouble};
 
-/// How long an answer takes that comes too late: the functions wait two seconds for each attempt.
+/// Time that an answer takes that comes too late: the functions wait two seconds for each attempt.
 const TOO_LATE: Duration = Duration::from_millis(2_500);
 
-/// What happens to a call.
+/// Fault that happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It arrives late.
@@ -64,7 +64,7 @@ impl Fault {
     }
 }
 
-/// How often each fault happens: of 10,000 calls that it can happen to. All together it is about one call in nine.
+/// Frequency of each fault: of 10,000 calls that it can happen to. All together it is about one call in nine.
 fn likely(rng: &mut Rng) -> [(Fault, u32); 12] {
     let delay = Duration::from_millis(rng.u64(5..200));
     [
@@ -86,13 +86,13 @@ fn likely(rng: &mut Rng) -> [(Fault, u32); 12] {
 /// A time in which nearly every call to one place fails in one way.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outage {
-    /// What the request of such a call has in it: the name of a table, or of an operation.
+    /// Text that the request of such a call has in it: the name of a table, or of an operation.
     pub(crate) victim: String,
-    /// How it fails.
+    /// Fault of such a call.
     pub(crate) fault: Fault,
-    /// How many of the calls fail, from 0 to 1.
+    /// Share of the calls that fail, from 0 to 1.
     pub(crate) share: f64,
-    /// When it is over.
+    /// Time at which it is over.
     pub(crate) until: Instant,
 }
 
@@ -129,7 +129,7 @@ impl Weather {
         self.rng.borrow_mut().usize(..bound)
     }
 
-    /// What is to happen to `call`; `None` if it goes well.
+    /// Fault that is to happen to `call`; `None` if it goes well.
     pub(crate) fn on(&self, call: &Call) -> Option<Fault> {
         let mut rng = self.rng.borrow_mut();
         if let Some(outage) = &*self.outage.borrow()

@@ -1,4 +1,4 @@
-//! What a function sees of each fault, through the clients that it uses.
+//! Faults as a function sees them, through the clients that it uses.
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
@@ -87,7 +87,7 @@ impl Bench {
     }
 }
 
-/// What SNS answers to a batch.
+/// Answer of SNS to a batch.
 fn published(form: &str) -> String {
     let ids = form_urlencoded::parse(form.as_bytes()).filter(|(name, _)| name.ends_with(".Id"));
     let done = ids.map(|(_, id)| format!("<member><Id>{id}</Id><MessageId>m</MessageId></member>"));

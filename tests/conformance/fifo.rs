@@ -165,7 +165,7 @@ impl Bench for SqsBench {
     }
 
     async fn delete(&self, receipt: &str) {
-        // What becomes of it shows in what comes again.
+        // The result shows in what comes again.
         let _ = self.client.delete_message().queue_url(&self.queue_url).receipt_handle(receipt).send().await;
     }
 

@@ -169,20 +169,14 @@ fn principal(request: &Request) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
     use std::pin::pin;
 
     use futures::FutureExt;
     use futures::executor::block_on;
     use lambda_http::http;
-    use onewrite::Row;
     use onewrite::memory::{MemoryLog, Pace, Paced, VirtualTime};
-    use onewrite::port::Appended;
     use orderflow_events::sample;
-    use orderflow_events::{
-        Event, InventoryRejected, InventoryReserved, Money, Payload, PaymentId, PaymentRefunded, RefundId,
-        ShipmentCreated, ShipmentId, Text,
-    };
+    use orderflow_events::{Event, InventoryRejected, InventoryReserved, Payload, ShipmentCreated, ShipmentId, Text};
     use serde_json::json;
 
     use super::*;

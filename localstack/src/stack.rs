@@ -121,7 +121,7 @@ impl Stack {
         state_dir: &StateDir,
         options: &Options,
     ) -> Result<Self, StackError> {
-        // What a person has to mend comes before the long build.
+        // Failures that a person has to mend come before the long build.
         options.port.check()?;
         let python = Python::of_the_emulator(workspace, options.progress).await?;
         let built = Built::build(workspace, options).await?;

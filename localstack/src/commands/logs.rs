@@ -157,7 +157,7 @@ impl Logs {
         match serde_json::from_str(message) {
             _ if self.json => writeln!(stdout, "{message}")?,
             Ok(Value::Object(entry)) => writeln!(stdout, "{}", line(function, &entry))?,
-            // What Lambda itself says of an invocation is of no interest here, and what dies without JSON is of much.
+            // The words of Lambda itself on an invocation are of no interest here, and a death without JSON is of much.
             _ if ["START ", "END ", "REPORT "].iter().any(|word| message.starts_with(word)) => {}
             _ => writeln!(stdout, "{function:<13} {message}")?,
         }

@@ -272,7 +272,7 @@ fn unique(prefix: &str) -> Result<String, DeployError> {
 fn outcome_of(status: &str) -> Option<bool> {
     match status {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" => Some(true),
-        // What follows is only the removal of what the update has replaced.
+        // The rest is only the removal of what the update has replaced.
         "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => None,
         status if status.ends_with("_IN_PROGRESS") => None,
         _ => Some(false),

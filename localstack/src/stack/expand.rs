@@ -364,7 +364,7 @@ impl<'a> Child<'a> {
             });
             made["DependsOn"] = there.collect::<Result<Vec<_>, _>>()?.into();
         }
-        // What is a number as a parameter is a text as a variable.
+        // A number or a boolean as a parameter is a text as a variable.
         if let Some(Json::Object(variables)) = made.pointer_mut("/Properties/Environment/Variables") {
             for value in variables.values_mut().filter(|value| value.is_number() || value.is_boolean()) {
                 *value = value.to_string().into();

@@ -1,99 +1,35 @@
-//! Functions: what they are built of, what they log, and what they are told.
+//! Functions: what they are built of, and what they are told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
-use crate::stack::{
-    FUNCTION, GONE, Stack, TABLE, binaries, check, differing, members, plain, read_text, reference, unlike,
-};
+use crate::stack::{GONE, ROOT, Stack, check, members, plain, reference, unpaired};
 
 /// A part of the toolkit that reads variables for the binary that calls it, and its file.
 const TOOLKIT: [(&str, &str); 2] =
     [("QueueSettings::read", "shared/onewrite/src/config.rs"), ("telemetry::init", "shared/onewrite/src/telemetry.rs")];
 
 #[test]
-fn every_function_is_a_traced_binary_for_either_processor() {
+fn every_binary_is_a_function() {
     check(
-        "One parameter moves all functions between arm64 and x86_64; a trace that misses a function ends there.",
+        "What is not in the template is not deployed.",
         functions,
         &[
-            ("template Globals/Function/Architectures", json!(["arm64"]), "OrdersApiFunction"),
-            ("Payment Parameters/Architecture", json!("arm64"), "PaymentFunction"),
-            ("RelayFunction Architectures", json!(["arm64"]), "OrdersRelayFunction"),
-            ("template Globals/Function/Runtime", json!("provided.al2"), "OrdersApiFunction"),
-            ("Function Handler", json!("main"), "OrdersFunction"),
-            ("RelayFunction TracingConfig/Mode", json!("PassThrough"), "OrdersRelayFunction"),
-            ("Function Code", json!("."), "OrdersFunction"),
-            ("Function @Metadata/BuildMethod", json!("makefile"), "OrdersFunction"),
             ("RelayFunction @Metadata/BuildProperties/Binary", json!("relais"), "relais"),
             ("RelayFunction", GONE, "relay"),
             ("Journal Parameters/Service", json!("diary"), "diary"),
-            ("template Parameters/Architecture/AllowedValues/~x86_64", GONE, "Architecture"),
         ],
     );
 }
 
 fn functions(stack: &Stack) -> Vec<String> {
-    let allowed = [("/AllowedValues", json!(["arm64", "x86_64"]))];
-    let mut faults = unlike("Architecture", &stack.files.template["Parameters"]["Architecture"], &allowed);
-    for architecture in ["arm64", "x86_64"] {
-        let stack = stack.with("Architecture", architecture);
-        for (function, resource) in stack.resources().filter(|(_, resource)| resource["Type"] == FUNCTION) {
-            // The workspace, from where the template is.
-            let workspace = if function.ends_with("ApiFunction") { "." } else { ".." };
-            let expected = [
-                ("/Properties/Architectures", json!([architecture])),
-                ("/Properties/Runtime", json!("provided.al2023")),
-                ("/Properties/Handler", json!("bootstrap")),
-                ("/Properties/TracingConfig/Mode", json!("Active")),
-                ("/Properties/Code", json!(workspace)),
-                ("/Metadata/BuildMethod", json!("rust-cargolambda")),
-            ];
-            faults.extend(unlike(function, resource, &expected));
-        }
-    }
-    let deployed: Vec<String> = stack.functions().map(|function| stack.binary(function)).collect();
-    let (written, missing) = binaries();
-    let unknown = differing(deployed.iter().map(String::as_str), written.keys().map(String::as_str));
-    faults.extend(unknown.iter().map(|binary| format!("{binary}: is only one of a function and a file in src/bin")));
-    faults.extend(missing);
-    faults
-}
-
-#[test]
-fn every_log_is_json_in_a_group_of_its_own_that_forgets() {
-    check(
-        "A log group that Lambda makes keeps its logs, and their cost, for ever.",
-        logs,
-        &[
-            ("LogGroup RetentionInDays", GONE, "OrdersLogGroup"),
-            ("RelayLogGroup RetentionInDays", json!(30), "OrdersRelayLogGroup"),
-            ("OrdersApiLogGroup LogGroupName", json!("/aws/lambda/orders-api"), "OrdersApiLogGroup"),
-            ("RelayLogGroup LogGroupName", json!({"Fn::Sub": "/aws/lambda/${Application}/relay"}), "PaymentRelayLogGroup"),
-            ("Function LoggingConfig", GONE, "OrdersFunction"),
-            ("Function LoggingConfig/LogGroup", reference("RelayLogGroup"), "OrdersFunction"),
-            ("template Globals/Function/LoggingConfig/LogFormat", json!("Text"), "OrdersApiFunction"),
-        ],
-    );
-}
-
-fn logs(stack: &Stack) -> Vec<String> {
-    let stack = stack.with("LogRetentionDays", 7);
-    let mut faults = Vec::new();
-    let mut names = BTreeSet::new();
-    for (id, properties) in stack.of_type("AWS::Logs::LogGroup") {
-        faults.extend(unlike(id, properties, &[("/RetentionInDays", json!(7))]));
-        let name = plain(&properties["LogGroupName"]);
-        if !name.starts_with("/aws/lambda/${AWS::StackName}/") || !names.insert(name.clone()) {
-            faults.push(format!("{id}: {name} is not the stack's, or another's, too"));
-        }
-    }
-    for function in stack.functions() {
-        let group = function.replace("Function", "LogGroup");
-        let expected = [("/LogFormat", json!("JSON")), ("/LogGroup", reference(&group))];
-        faults.extend(unlike(function, &stack.properties(function)["LoggingConfig"], &expected));
-    }
+    let deployed: Vec<String> = stack.functions().map(|function| binary_of(stack, function)).collect();
+    let (written, mut faults) = binaries();
+    let (deployed, written) = (deployed.iter().map(String::as_str), written.keys().map(String::as_str));
+    faults.extend(unpaired("a function and a file in src/bin", deployed, written));
     faults
 }
 
@@ -106,6 +42,8 @@ fn functions_have_exactly_the_variables_that_they_read() {
             ("Function Environment/Variables/MAX_BACKOFF_SECONDS", GONE, "OrdersFunction"),
             ("RelayFunction Environment/Variables/QUEUE_URL", reference("RelayDlq"), "OrdersRelayFunction"),
             ("OrdersApiFunction Environment", GONE, "OrdersApiFunction"),
+            ("Payment Parameters/Settings", json!("providerTableName"), "PaymentFunction"),
+            ("template Parameters/SenderEmail/AllowedPattern", json!(".+@.+"), "NotificationFunction"),
             ("template Globals/Function/Environment", json!({"Variables": {"RUST_LOG": "info"}}), "OrdersApiFunction"),
         ],
     );
@@ -113,8 +51,12 @@ fn functions_have_exactly_the_variables_that_they_read() {
 
 fn variables(stack: &Stack) -> Vec<String> {
     let (sources, mut faults) = binaries();
+    // It stands in a text of the SETTINGS.
+    if !plain(&stack.parameter("SenderEmail", "AllowedPattern")).contains(r#"[^@\s"\\]+@"#) {
+        faults.push("NotificationFunction: SenderEmail may end the text that it stands in".to_owned());
+    }
     for function in stack.functions() {
-        let Some(source) = sources.get(&stack.binary(function)) else {
+        let Some(source) = sources.get(&binary_of(stack, function)) else {
             faults.push(format!("{function}: has no binary"));
             continue;
         };
@@ -123,6 +65,8 @@ fn variables(stack: &Stack) -> Vec<String> {
         let set: BTreeSet<String> = members(stack.variables(function)).map(|(name, _)| name.clone()).collect();
         faults.extend(read.difference(&set).map(|name| format!("{function}: {name} is read, but not set")));
         faults.extend(set.difference(&read).map(|name| format!("{function}: {name} is set, but not read")));
+        let settings = stack.variables(function)["SETTINGS"].as_str().map(serde_json::from_str::<Map<String, Json>>);
+        faults.extend(settings.and_then(Result::err).map(|error| format!("{function}: SETTINGS: {error}")));
     }
     faults
 }
@@ -141,39 +85,27 @@ fn the_source_text_says_what_is_read() {
     assert_eq!(names_read(&binaries().0["relay"]), ["SOURCE", "TOPIC_ARN", "DEAD_LETTER_QUEUE_URL"]);
 }
 
-#[test]
-fn settings_are_one_object_that_names_tables_of_the_stack() {
-    check(
-        "A service reads them as one type, and fails at its start where they are none.",
-        settings,
-        &[
-            ("Payment Parameters/Settings", json!("{\"providerTableName\": }"), "PaymentFunction"),
-            ("Shipping Parameters/Settings", json!("{\"carrierTableName\": \"CarrierTable\"}"), "ShippingFunction"),
-            ("Notification Parameters/Settings", json!("{\"sender_email\": \"\"}"), "NotificationFunction"),
-            ("template Parameters/SenderEmail/AllowedPattern", json!(".*"), "SenderEmail"),
-        ],
-    );
+fn binary_of(stack: &Stack, function: &str) -> String {
+    plain(&stack.resource(function)["Metadata"]["BuildProperties"]["Binary"])
 }
 
-fn settings(stack: &Stack) -> Vec<String> {
-    let mut faults = Vec::new();
-    // In the text of a JSON string they would end it.
-    if !plain(&stack.parameter("SenderEmail", "AllowedPattern")).contains(r#"[^@\s"\\]+@"#) {
-        faults.push("SenderEmail: may have a quotation mark or a backslash in it".to_owned());
-    }
-    for function in stack.functions() {
-        let Some(text) = stack.variables(function)["SETTINGS"].as_str() else { continue };
-        let Ok(Json::Object(all)) = serde_json::from_str(text) else {
-            faults.push(format!("{function}: its SETTINGS are no JSON object, but {text}"));
-            continue;
-        };
-        for (name, value) in all {
-            let table = plain(&value).trim_start_matches("${").trim_end_matches('}').to_owned();
-            let is_table = stack.resource(&table)["Type"] == TABLE && value != *table;
-            if name.ends_with("TableName") && !is_table || !name.chars().all(|letter| letter.is_ascii_alphanumeric()) {
-                faults.push(format!("{function}: its setting {name} is {value}"));
-            }
+/// Name and source text of every function's binary; a folder that has none is a fault.
+fn binaries() -> (BTreeMap<String, String>, Vec<String>) {
+    let (mut binaries, mut faults) = (BTreeMap::new(), Vec::new());
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for folder in entries(&Path::new(ROOT).join("functions")).filter(|path| path.is_dir()) {
+        let files: Vec<PathBuf> = entries(&folder.join("src/bin")).collect();
+        if files.is_empty() {
+            faults.push(format!("{}: has no binary in src/bin", folder.display()));
+        }
+        for file in files {
+            let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+            binaries.insert(name, fs::read_to_string(&file).expect("a source text"));
         }
     }
-    faults
+    (binaries, faults)
+}
+
+fn read_text(file: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(file)).expect("a source text")
 }

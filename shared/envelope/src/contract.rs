@@ -388,6 +388,22 @@ macro_rules! consumes {
             )+
         }
 
+        impl $name {
+            /// Id of what this is about.
+            #[must_use]
+            $vis fn about(&self) -> &<$contract as $crate::Contract>::Id {
+                $crate::Heard::about(self)
+            }
+
+            /// The type of the event that says this.
+            #[must_use]
+            $vis const fn event_type(&self) -> <$contract as $crate::Contract>::Type {
+                match self {
+                    $(Self::$event(_) => <<$contract as $crate::Contract>::Type>::$event,)+
+                }
+            }
+        }
+
         impl $crate::Heard for $name {
             type Contract = $contract;
             const TYPES: &'static [<$contract as $crate::Contract>::Type] =

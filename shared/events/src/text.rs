@@ -1,6 +1,6 @@
 //! Texts of the shop with a rule: each is checked once, in its constructor, and is right from then on.
 
-use envelope::{Invalid, PLAIN, plain, text_type, token};
+use envelope::{Invalid, plain, text_type, token};
 
 text_type!(
     /// A stock keeping unit: 1 to 64 of `[A-Za-z0-9._-]`.
@@ -42,7 +42,7 @@ text_type!(
     /// none can ever be stored, published or logged.
     PaymentMethod,
     payment_method_rule,
-    { "type": "string", "minLength": 1, "maxLength": 200, "pattern": PLAIN, "examples": ["pm_card_visa"] }
+    { "type": "string", "minLength": 1, "maxLength": 200, "pattern": envelope::PLAIN, "examples": ["pm_card_visa"] }
 );
 
 fn payment_method_rule(text: &str) -> Result<(), Invalid> {

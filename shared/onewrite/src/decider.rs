@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use envelope::{Event, Heard, Source};
+use envelope::{Event, Extensions, Heard, Source};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -66,7 +66,17 @@ pub trait Decider {
         state
     }
 
-    /// The reply that it means when counters were too small. `None`, as here, for services that have no counters.
+    /// Extension attributes of the events that are published because of `event`. None, as here, for most services.
+    #[must_use]
+    fn extensions(event: &Event<Self::Heard>) -> Extensions
+    where
+        Self: Sized,
+    {
+        let _ = event;
+        Extensions::new()
+    }
+
+    /// The reply that counters mean which were too small. `None`, as here, for services that have no counters.
     #[must_use]
     fn on_insufficient(insufficient: &[InsufficientCounter]) -> Option<Self::Reply> {
         let _ = insufficient;

@@ -6,6 +6,7 @@ mod backoff;
 mod batch;
 pub mod config;
 mod decider;
+pub mod external;
 mod failure;
 #[cfg(feature = "http")]
 pub mod http;
@@ -34,7 +35,7 @@ pub use decider::{
     Attempt, Commit, ContractOf, CounterUpdate, Decider, Decision, Effects, InsufficientCounter, NoEffects, Rejection,
     Step,
 };
-pub use envelope::{self, consumes, events};
+pub use envelope::{self, Event, consumes, events};
 pub use failure::{Failure, FailureKind, Result};
 pub use lease::{Lease, Leased, with_lease};
 pub use ledger::{Committed, History, Ledger, Origin};

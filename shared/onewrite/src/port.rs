@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use auto_impl::auto_impl;
 use envelope::{Subject, Time};
 
 use crate::decider::{CounterUpdate, InsufficientCounter};
@@ -12,6 +13,7 @@ use crate::park::DeadLetter;
 use crate::row::Row;
 
 /// Clock: a port, so that tests can let time pass.
+#[auto_impl(&)]
 pub trait Clock {
     /// The time. Nothing that must be correct may depend on it: clocks differ, and jump.
     fn now(&self) -> Time;
@@ -21,6 +23,7 @@ pub trait Clock {
 }
 
 /// Random.
+#[auto_impl(&)]
 pub trait Random {
     /// Fills `bytes` at random.
     fn fill(&self, bytes: &mut [u8]);
@@ -34,6 +37,7 @@ pub trait Random {
 }
 
 /// Table of a service: for each subject, rows that are added and never changed.
+#[auto_impl(&)]
 pub trait Log {
     /// All rows of `subject`, by version, none that was added before missing.
     ///
@@ -65,6 +69,7 @@ pub enum Appended {
 }
 
 /// Visibility timeouts of messages that were received and not acknowledged.
+#[auto_impl(&)]
 pub trait Visibility {
     /// Lets each message, by its receipt handle, be seen again after so many seconds. At most ten messages.
     ///
@@ -75,6 +80,7 @@ pub trait Visibility {
 }
 
 /// Dead-letter queue of a consumer.
+#[auto_impl(&)]
 pub trait DeadLetters {
     /// Stores the letter. Storing it twice, as after an answer that was lost, may store it twice.
     ///
@@ -85,6 +91,7 @@ pub trait DeadLetters {
 }
 
 /// Leases: rights to attempt an effect that has no idempotency key of its own.
+#[auto_impl(&)]
 pub trait Leases {
     /// Takes the lease `key` for `owner` until `until`, unless somebody else holds it or the effect is done. To take it
     /// twice is to take it once.
@@ -118,56 +125,4 @@ pub enum Acquired {
     Held,
     /// The effect behind it is done for ever.
     Done,
-}
-
-impl<T: Clock> Clock for &T {
-    fn now(&self) -> Time {
-        T::now(self)
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        T::sleep(self, duration).await;
-    }
-}
-
-impl<T: Random> Random for &T {
-    fn fill(&self, bytes: &mut [u8]) {
-        T::fill(self, bytes);
-    }
-}
-
-impl<T: Log> Log for &T {
-    async fn read(&self, subject: &Subject) -> Result<Vec<Row>> {
-        T::read(self, subject).await
-    }
-
-    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
-        T::append(self, subject, row, updates).await
-    }
-}
-
-impl<T: Visibility> Visibility for &T {
-    async fn set(&self, changes: &[(String, u32)]) -> Result<()> {
-        T::set(self, changes).await
-    }
-}
-
-impl<T: DeadLetters> DeadLetters for &T {
-    async fn park(&self, letter: &DeadLetter) -> Result<()> {
-        T::park(self, letter).await
-    }
-}
-
-impl<T: Leases> Leases for &T {
-    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired> {
-        T::acquire(self, key, owner, now, until).await
-    }
-
-    async fn complete(&self, key: &str, owner: &str) -> Result<bool> {
-        T::complete(self, key, owner).await
-    }
-
-    async fn release(&self, key: &str, owner: &str) -> Result<()> {
-        T::release(self, key, owner).await
-    }
 }

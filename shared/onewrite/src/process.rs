@@ -41,7 +41,7 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
 
     async fn handle(&self, event: &Self::Incoming, delivery: &Delivery<'_>) -> Result<Handled> {
         let Some(heard) = event.heard::<D::Heard>() else { return Ok(Handled::Ignored) };
-        let origin = Origin::from(event);
+        let origin = Origin { extensions: D::extensions(&heard), ..Origin::from(event) };
         let mut history = self.ledger.load::<D>(&event.context.subject).await?;
         // What the world outside answered must not be forgotten, whoever else is at work on the order. What the
         // counters answered holds only as long as nobody is.

@@ -9,6 +9,7 @@ mod outbox;
 use std::rc::Rc;
 use std::time::Duration;
 
+use auto_impl::auto_impl;
 use aws_lambda_events::dynamodb::EventRecord;
 use envelope::{Source, Time};
 use serde_json::value::RawValue;
@@ -37,6 +38,7 @@ pub struct Refusal {
 }
 
 /// A FIFO topic.
+#[auto_impl(&)]
 pub trait Topic {
     /// Publishes a batch, and answers which of its events were refused.
     ///
@@ -47,16 +49,6 @@ pub trait Topic {
 
     /// Opens the connection, while the function starts and is not throttled. Whether it works out shows soon enough.
     async fn warm(&self);
-}
-
-impl<T: Topic> Topic for &T {
-    async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
-        T::publish(self, batch).await
-    }
-
-    async fn warm(&self) {
-        T::warm(self).await;
-    }
 }
 
 /// Record of a stream, or what came in its place and cannot be read as one.

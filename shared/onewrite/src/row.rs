@@ -1,6 +1,8 @@
 //! Rows of a service's table: added, and never changed.
 
-use envelope::{Contract, Event, Time};
+use std::fmt::Display;
+
+use envelope::{Context, Contract, Event, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,10 +18,17 @@ pub struct Cause {
     pub event_type: String,
 }
 
+impl Cause {
+    /// The event with these attributes, of that type.
+    #[must_use]
+    pub fn of(context: &Context, event_type: impl Display) -> Self {
+        Self { source: context.source.to_string(), id: context.id.to_string(), event_type: event_type.to_string() }
+    }
+}
+
 impl<P: Contract> From<&Event<P>> for Cause {
     fn from(event: &Event<P>) -> Self {
-        let (context, event_type) = (&event.context, event.event_type());
-        Self { source: context.source.to_string(), id: context.id.to_string(), event_type: event_type.to_string() }
+        Self::of(&event.context, event.event_type())
     }
 }
 

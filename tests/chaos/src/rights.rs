@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use orderflow_local::read_template;
+use orderflow_local::expanded;
 use serde_json::Value;
 
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
@@ -25,7 +25,7 @@ pub(crate) struct Rights {
 impl Rights {
     /// As the template has them.
     pub(crate) fn of_the_template() -> Self {
-        Self { template: read_template(Path::new(TEMPLATE)).expect("the template can be read") }
+        Self { template: expanded(Path::new(TEMPLATE)).expect("the template can be read") }
     }
 
     /// Rights of these that a function does not have. Functions and resources are named as they are deployed, such as
@@ -34,7 +34,11 @@ impl Rights {
         let function = self.logical_id(function)?;
         let role = function.replace("Function", "Role");
         let resource = self.logical_id(&need.resource);
-        let policies = self.template["Resources"][&role]["Properties"]["Policies"].as_array().into_iter().flatten();
+        let properties = &self.template["Resources"][&role]["Properties"];
+        let managed = properties["ManagedPolicyArns"].as_array().into_iter().flatten();
+        let managed = managed.filter_map(|policy| policy["Ref"].as_str());
+        let managed = managed.map(|policy| &self.template["Resources"][policy]["Properties"]);
+        let policies = properties["Policies"].as_array().into_iter().flatten().chain(managed);
         let statements = policies.filter_map(|policy| policy["PolicyDocument"]["Statement"].as_array()).flatten();
         let is_allowed = statements.filter(|statement| statement["Effect"] == "Allow").any(|statement| {
             let acts = each(&statement["Action"]).any(|action| action == need.action.as_str());
@@ -76,14 +80,15 @@ mod tests {
             ("PaymentFunction", "dynamodb:PutItem", "s-PaymentTable-1", true),
             ("PaymentFunction", "dynamodb:DeleteItem", "s-PaymentTable-1", false),
             ("PaymentFunction", "dynamodb:PutItem", "s-ShippingTable-1", false),
-            ("PaymentFunction", "sqs:SendMessage", "s-PaymentDlq-1.fifo", true),
-            ("PaymentFunction", "sqs:SendMessage", "s-PaymentQueue-1.fifo", false),
+            ("PaymentFunction", "dynamodb:UpdateItem", "s-PaymentProviderTable-1", true),
+            ("PaymentFunction", "sqs:SendMessage", "s-PaymentDlq-1", true),
+            ("PaymentFunction", "sqs:SendMessage", "s-PaymentQueue-1", false),
             ("PaymentFunction", "sqs:SendMessage", "unknown", false),
             ("PaymentFunction", "ses:SendEmail", "", false),
             ("NotificationFunction", "ses:SendEmail", "", true),
             ("NotificationFunction", "sns:Publish", "", true),
             ("NotificationFunction", "sns:Publish", "s-events.fifo", false),
-            ("RelayFunction", "sns:Publish", "s-events.fifo", true),
+            ("PaymentRelayFunction", "sns:Publish", "s-events.fifo", true),
         ] {
             let need = Need { action: action.to_owned(), resource: resource.to_owned() };
             let missing = rights.missing(&format!("s-{function}-0C428D223317D"), &need);

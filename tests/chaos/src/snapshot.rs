@@ -96,11 +96,10 @@ pub(crate) struct Shelf {
 }
 
 /// A charge in the provider's register. Times are in milliseconds, by the same clock as the carrier's.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Charge {
     /// Times that money was taken.
-    pub(crate) charges: u32,
+    pub(crate) charges: usize,
     /// As JSON: `{"succeeded": money}`, `{"declined": reason}`, or `"cancelled"` before it came to either.
     pub(crate) verdict: Option<String>,
     pub(crate) charged_at: Option<i64>,
@@ -112,26 +111,75 @@ pub(crate) struct Charge {
 impl Charge {
     /// Amount that was charged, if it was.
     pub(crate) fn amount(&self) -> Option<Value> {
-        self.verdict("succeeded")
+        verdict(self.verdict.as_deref()?, "succeeded")
     }
 
     pub(crate) fn is_declined(&self) -> bool {
-        self.verdict("declined").is_some()
-    }
-
-    fn verdict(&self, name: &str) -> Option<Value> {
-        let verdict: Value = serde_json::from_str(self.verdict.as_deref()?).ok()?;
-        verdict.get(name).cloned()
+        self.verdict.as_deref().is_some_and(|text| verdict(text, "declined").is_some())
     }
 }
 
+fn verdict(text: &str, name: &str) -> Option<Value> {
+    let verdict: Value = serde_json::from_str(text).ok()?;
+    verdict.get(name).cloned()
+}
+
 /// A shipment in the carrier's register.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Booking {
-    pub(crate) bookings: u32,
+    pub(crate) bookings: usize,
     pub(crate) booked_at: Option<i64>,
     pub(crate) voided_at: Option<i64>,
+}
+
+/// An entry in the register of a simulated company: everything that it has performed under one id.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    performed: Vec<Performed>,
+    cancelled: bool,
+}
+
+#[derive(Deserialize)]
+struct Performed {
+    /// As JSON.
+    answer: String,
+    /// In milliseconds.
+    at: i64,
+}
+
+/// The charges of the provider's register, each with its refund, which has an entry of its own.
+fn charges(register: BTreeMap<String, Entry>) -> BTreeMap<String, Charge> {
+    let mut charges = BTreeMap::<String, Charge>::new();
+    for (id, Entry { performed, cancelled }) in register {
+        let (last, at) = (performed.last().map(|last| last.answer.clone()), performed.last().map(|last| last.at));
+        if let Some(payment) = id.strip_prefix("refund#") {
+            let charge = charges.entry(payment.to_owned()).or_default();
+            (charge.refund, charge.refunded_at) = (last, at);
+        } else {
+            let charge = charges.entry(id).or_default();
+            charge.charges = performed.iter().filter(|one| verdict(&one.answer, "succeeded").is_some()).count();
+            charge.verdict = last.or_else(|| cancelled.then(|| r#""cancelled""#.to_owned()));
+            charge.charged_at = at;
+        }
+    }
+    charges
+}
+
+/// The bookings of the carrier's register, each with its void, which has an entry of its own.
+fn bookings(register: BTreeMap<String, Entry>) -> BTreeMap<String, Booking> {
+    let mut bookings = BTreeMap::<String, Booking>::new();
+    for (id, Entry { performed, .. }) in register {
+        let at = performed.last().map(|last| last.at);
+        match id.strip_prefix("void#") {
+            Some(shipment) => bookings.entry(shipment.to_owned()).or_default().voided_at = at,
+            None => {
+                let booking = bookings.entry(id).or_default();
+                (booking.bookings, booking.booked_at) = (performed.len(), at);
+            }
+        }
+    }
+    bookings
 }
 
 /// A message that was in a dead-letter queue when nothing could be sent back from there any more.
@@ -192,10 +240,10 @@ impl Snapshot {
             snapshot.shelves = shelves(shop, &table).await;
         }
         for table in shop.tables("PaymentProvider").await {
-            snapshot.charges = keyed(shop, &table).await;
+            snapshot.charges = charges(keyed(shop, &table).await);
         }
         for table in shop.tables("Carrier").await {
-            snapshot.bookings = keyed(shop, &table).await;
+            snapshot.bookings = bookings(keyed(shop, &table).await);
         }
         let journal = shop.scan(shop.output("JournalTableName")).await;
         snapshot.journal =

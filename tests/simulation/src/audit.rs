@@ -5,13 +5,15 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
+use onewrite::external::Settled;
+use onewrite::external::simulated::Register;
 use onewrite::memory::MemoryLog;
-use onewrite::{CounterUpdate, Row};
+use onewrite::port::Clock;
+use onewrite::{CounterUpdate, Result, Row};
 use orderflow_events::{OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine, Time};
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
-use orderflow_payment::provider::{ProviderError, Verdict};
-use orderflow_payment::simulation::{Books, Entry as BooksEntry, MemoryBooks};
-use orderflow_shipping::simulation::Entry as RegisterEntry;
+use orderflow_payment::Verdict;
+use orderflow_simulated::Provider;
 
 use crate::ports::Table;
 use crate::world::{Site, count};
@@ -260,12 +262,14 @@ impl Audit {
     }
 
     /// The provider was asked to charge.
-    pub fn charged(&self, site: &Site, payment: &PaymentId, charges: u32, verdict: &Result<Verdict, ProviderError>) {
+    pub fn charged(&self, site: &Site, payment: &PaymentId, charges: usize, verdict: &Result<Settled<Verdict>>) {
         let order = self.by_payment.borrow().get(payment).cloned();
         if let Some(order) = &order {
             site.world.story.tell_of(order.as_str(), site, || match verdict {
-                Ok(Verdict::Succeeded(_)) => format!("the provider has charged {charges} times"),
-                Ok(Verdict::Declined(_) | Verdict::Cancelled) => "the provider has declined".to_owned(),
+                Ok(Settled::Performed(Verdict::Succeeded(_))) => format!("the provider has charged {charges} times"),
+                Ok(Settled::Performed(Verdict::Declined(_)) | Settled::Cancelled) => {
+                    "the provider has declined".to_owned()
+                }
                 Err(error) => error.to_string(),
             });
         }
@@ -278,31 +282,37 @@ impl Audit {
     }
 
     /// The provider was asked to refund.
-    pub fn refunded(&self, site: &Site, payment: &PaymentId, entry: &BooksEntry, done: bool) {
+    pub fn refunded(&self, site: &Site, payment: &PaymentId, charges: usize, done: bool) {
         let order = self.by_payment.borrow().get(payment).cloned();
         if let Some(order) = &order {
             site.world.story.tell_of(order.as_str(), site, || format!("the provider has refunded: {done}"));
         }
-        if done && entry.charges != 1 {
+        if done && charges != 1 {
             self.violate(order.as_ref(), "an order was refunded that had not been charged");
         }
     }
 
     /// The carrier was asked to take a shipment.
-    pub async fn booked(&self, site: &Site, shipment: &ShipmentId, entry: &RegisterEntry, books: &MemoryBooks) {
+    pub async fn booked<G: Register, C: Clock>(
+        &self,
+        site: &Site,
+        shipment: &ShipmentId,
+        bookings: usize,
+        provider: &Provider<G, C>,
+    ) {
         let order = self.by_shipment.borrow().get(shipment).cloned();
         let Some(order) = order else {
-            if entry.bookings > 0 {
+            if bookings > 0 {
                 self.violate(None, format!("a shipment {shipment} belongs to no order"));
             }
             return;
         };
-        site.world.story.tell_of(order.as_str(), site, || format!("the carrier has booked {} times", entry.bookings));
-        if entry.bookings > 1 {
-            self.violate(Some(&order), format!("a shipment was booked {} times", entry.bookings));
+        site.world.story.tell_of(order.as_str(), site, || format!("the carrier has booked {bookings} times"));
+        if bookings > 1 {
+            self.violate(Some(&order), format!("a shipment was booked {bookings} times"));
         }
-        let charges = books.entry(&PaymentId::of(&order)).await.map_or(0, |entry| entry.charges);
-        if entry.bookings > 0 && charges == 0 {
+        let charges = provider.times_charged(&PaymentId::of(&order)).await.unwrap_or_default();
+        if bookings > 0 && charges == 0 {
             self.violate(Some(&order), "a shipment was booked without a charge");
         }
     }

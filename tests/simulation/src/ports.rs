@@ -3,22 +3,23 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use onewrite::external::simulated::{MemoryRegister, Performed, Register};
+use onewrite::external::{Cancel, External, Settled};
 use onewrite::memory::{MemoryLeases, MemoryLog, MemoryQueue};
 use onewrite::port::{Acquired, Appended, DeadLetters, Leases, Log, Visibility};
 use onewrite::{CounterUpdate, DeadLetter, Failure, Result, Row};
-use orderflow_events::{Email, Money, OrderId, PaymentId, RefundId, ShipmentId, Sku, Time};
+use orderflow_events::{Email, OrderId, PaymentId, RefundId, ShipmentId, Sku, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::memory::MemoryJournal;
 use orderflow_journal::{Entry as JournalEntry, JournalStore};
 use orderflow_notification::mail::{Mail, MailError, Mailer};
 use orderflow_notification::sms::{PhoneNumber, Sms, SmsError};
-use orderflow_payment::provider::{Charge, ChargeRequest, PaymentProvider, ProviderError, Verdict};
-use orderflow_payment::simulation::{Books, MemoryBooks, Simulation as ProviderSimulation};
+use orderflow_payment::{Charge, Refund, Verdict};
 use orderflow_relay::{Entry, Refusal, Topic};
 use orderflow_screening::Fingerprint;
 use orderflow_screening::sightings::{MemorySightings, Sightings};
-use orderflow_shipping::carrier::{Booking, BookingRequest, Carrier, CarrierError};
-use orderflow_shipping::simulation::{MemoryRegister, Register, Simulation as CarrierSimulation};
+use orderflow_shipping::{Booking, Parcel, Void};
+use orderflow_simulated as simulated;
 
 use crate::audit::Service;
 use crate::faults::Kind;
@@ -27,7 +28,7 @@ use crate::model::source::what;
 use crate::model::stream::Stream;
 use crate::model::topic::FifoTopic;
 use crate::sabotage::Sabotage;
-use crate::world::{Lost, Site, count, flatten};
+use crate::world::{Site, count, flatten};
 
 /// A service's table, and its stream.
 #[derive(Clone)]
@@ -266,74 +267,87 @@ impl LeaseTable {
 pub struct Provider {
     /// Who asks.
     pub site: Site,
-    /// The provider's books.
-    pub books: Rc<MemoryBooks>,
+    /// The provider's register.
+    pub books: Rc<MemoryRegister>,
 }
 
 impl Provider {
-    async fn ask<T, F>(
+    async fn ask<T: 'static, F: Future<Output = Result<T>> + 'static>(
         &self,
         name: &'static str,
         question: impl FnOnce(Self) -> F + 'static,
-    ) -> Result<T, ProviderError>
-    where
-        F: Future<Output = Result<T, ProviderError>> + 'static,
-        T: 'static,
-    {
+    ) -> Result<T> {
         let provider = self.clone();
-        let answer = self.site.call("provider", name, move || question(provider)).await;
-        answer.map_err(|lost: Lost| ProviderError::Unavailable(lost.reason().to_owned()))?
+        flatten(self.site.call("provider", name, move || question(provider)).await)
     }
 
-    fn simulation(&self) -> ProviderSimulation<&MemoryBooks, TrueTime> {
-        ProviderSimulation::new(&self.books, TrueTime(self.site.clone()))
+    fn company(&self) -> simulated::Provider<&MemoryRegister, TrueTime> {
+        simulated::Provider::new(&self.books, TrueTime(self.site.clone()))
+    }
+
+    /// Charges once more what was charged before: its idempotency key is not known.
+    async fn charge_again(&self, id: &PaymentId) -> Result<()> {
+        if let Some(Performed { answer, .. }) = self.books.entry(id.as_str()).await?.performed.pop() {
+            let at = self.site.world.executor.now();
+            self.books.perform(id.as_str(), &Performed { answer, at }, at).await?;
+        }
+        Ok(())
     }
 }
 
-impl PaymentProvider for Provider {
-    async fn charge(&self, request: &ChargeRequest) -> Result<Verdict, ProviderError> {
-        let request = request.clone();
+impl External<Charge> for Provider {
+    async fn find(&self, id: &PaymentId) -> Result<Option<Settled<Verdict>>> {
+        if self.site.world.lacks(Sabotage::Find) {
+            return Ok(None);
+        }
+        let id = id.clone();
+        self.ask("find", move |provider| async move { External::<Charge>::find(&provider.company(), &id).await }).await
+    }
+
+    async fn perform(&self, id: &PaymentId, charge: &Charge) -> Result<Settled<Verdict>> {
+        let (id, charge) = (id.clone(), charge.clone());
         self.ask("charge", move |provider| async move {
-            if provider.site.world.lacks(Sabotage::ProviderKey)
-                && let Some(verdict) = provider.books.entry(&request.payment).await?.charge.map(|(verdict, _)| verdict)
-            {
-                let now = provider.site.world.executor.now();
-                provider.books.enter_charge(&request.payment, &verdict, now, now).await?;
+            if provider.site.world.lacks(Sabotage::ProviderKey) {
+                provider.charge_again(&id).await?;
             }
-            let verdict = provider.simulation().charge(&request).await;
-            let entry = provider.books.entry(&request.payment).await?;
-            provider.site.world.audit.charged(&provider.site, &request.payment, entry.charges, &verdict);
+            let verdict = provider.company().perform(&id, &charge).await;
+            let charges = provider.company().times_charged(&id).await?;
+            provider.site.world.audit.charged(&provider.site, &id, charges, &verdict);
             verdict
         })
         .await
     }
+}
 
-    async fn find(&self, payment: &PaymentId) -> Result<Option<Charge>, ProviderError> {
-        if self.site.world.lacks(Sabotage::Find) {
-            return Ok(None);
-        }
-        let payment = payment.clone();
-        self.ask("find", move |provider| async move { provider.simulation().find(&payment).await }).await
-    }
-
-    async fn cancel(&self, payment: &PaymentId) -> Result<Verdict, ProviderError> {
-        let payment = payment.clone();
+impl Cancel<Charge> for Provider {
+    async fn cancel(&self, id: &PaymentId) -> Result<Settled<Verdict>> {
+        let id = id.clone();
         self.ask("cancel", move |provider| async move {
             if provider.site.world.lacks(Sabotage::Fence) {
-                let charge = provider.simulation().find(&payment).await?;
-                return Ok(charge.map_or(Verdict::Cancelled, |charge| charge.verdict));
+                let charge = External::<Charge>::find(&provider.company(), &id).await?;
+                return Ok(charge.unwrap_or(Settled::Cancelled));
             }
-            provider.simulation().cancel(&payment).await
+            provider.company().cancel(&id).await
         })
         .await
     }
+}
 
-    async fn refund(&self, payment: &PaymentId, refund: &RefundId, amount: Money) -> Result<(), ProviderError> {
-        let (payment, refund) = (payment.clone(), refund.clone());
+impl External<Refund> for Provider {
+    async fn find(&self, id: &(PaymentId, RefundId)) -> Result<Option<()>> {
+        if self.site.world.lacks(Sabotage::Find) {
+            return Ok(None);
+        }
+        let id = id.clone();
+        self.ask("find", move |provider| async move { External::<Refund>::find(&provider.company(), &id).await }).await
+    }
+
+    async fn perform(&self, id: &(PaymentId, RefundId), refund: &Refund) -> Result<()> {
+        let (id, refund) = (id.clone(), refund.clone());
         self.ask("refund", move |provider| async move {
-            let refunded = provider.simulation().refund(&payment, &refund, amount).await;
-            let entry = provider.books.entry(&payment).await?;
-            provider.site.world.audit.refunded(&provider.site, &payment, &entry, refunded.is_ok());
+            let refunded = provider.company().perform(&id, &refund).await;
+            let charges = provider.company().times_charged(&id.0).await?;
+            provider.site.world.audit.refunded(&provider.site, &id.0, charges, refunded.is_ok());
             refunded
         })
         .await
@@ -347,53 +361,61 @@ pub struct CarrierPort {
     pub site: Site,
     /// The carrier's register.
     pub register: Rc<MemoryRegister>,
-    /// The provider's books, to see that only what is paid for is booked.
-    pub books: Rc<MemoryBooks>,
+    /// The provider, to see that only what is paid for is booked.
+    pub provider: Provider,
 }
 
 impl CarrierPort {
-    async fn ask<T, F>(&self, name: &'static str, question: impl FnOnce(Self) -> F + 'static) -> Result<T, CarrierError>
-    where
-        F: Future<Output = Result<T, CarrierError>> + 'static,
-        T: 'static,
-    {
+    async fn ask<T: 'static, F: Future<Output = Result<T>> + 'static>(
+        &self,
+        name: &'static str,
+        question: impl FnOnce(Self) -> F + 'static,
+    ) -> Result<T> {
         let carrier = self.clone();
-        let answer = self.site.call("carrier", name, move || question(carrier)).await;
-        answer.map_err(|lost: Lost| CarrierError::Unavailable(lost.reason().to_owned()))?
+        flatten(self.site.call("carrier", name, move || question(carrier)).await)
     }
 
-    fn simulation(&self) -> CarrierSimulation<&MemoryRegister, TrueTime> {
-        CarrierSimulation::new(&self.register, TrueTime(self.site.clone()))
+    fn company(&self) -> simulated::Carrier<&MemoryRegister, TrueTime> {
+        simulated::Carrier::new(&self.register, TrueTime(self.site.clone()))
     }
 }
 
-impl Carrier for CarrierPort {
-    async fn book(&self, request: &BookingRequest) -> Result<Booking, CarrierError> {
-        let request = request.clone();
+impl External<Booking> for CarrierPort {
+    async fn find(&self, id: &ShipmentId) -> Result<Option<Settled<Parcel>>> {
+        let id = id.clone();
+        self.ask("find", move |carrier| async move { External::<Booking>::find(&carrier.company(), &id).await }).await
+    }
+
+    async fn perform(&self, id: &ShipmentId, booking: &Booking) -> Result<Settled<Parcel>> {
+        let (id, booking) = (id.clone(), booking.clone());
         self.ask("book", move |carrier| async move {
-            let booking = carrier.simulation().book(&request).await;
-            let entry = carrier.register.entry(&request.shipment).await?;
-            carrier.site.world.audit.booked(&carrier.site, &request.shipment, &entry, &carrier.books).await;
-            booking
+            let parcel = carrier.company().perform(&id, &booking).await;
+            let bookings = carrier.company().times_booked(&id).await?;
+            carrier.site.world.audit.booked(&carrier.site, &id, bookings, &carrier.provider.company()).await;
+            parcel
         })
         .await
     }
+}
 
-    async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError> {
-        let shipment = shipment.clone();
-        self.ask("find", move |carrier| async move { carrier.simulation().find(&shipment).await }).await
+impl Cancel<Booking> for CarrierPort {
+    async fn cancel(&self, id: &ShipmentId) -> Result<Settled<Parcel>> {
+        let id = id.clone();
+        self.ask("cancel", move |carrier| async move { carrier.company().cancel(&id).await }).await
+    }
+}
+
+impl External<Void> for CarrierPort {
+    async fn find(&self, id: &ShipmentId) -> Result<Option<()>> {
+        let id = id.clone();
+        self.ask("find", move |carrier| async move { External::<Void>::find(&carrier.company(), &id).await }).await
     }
 
-    async fn cancel(&self, shipment: &ShipmentId) -> Result<Booking, CarrierError> {
-        let shipment = shipment.clone();
-        self.ask("cancel", move |carrier| async move { carrier.simulation().cancel(&shipment).await }).await
-    }
-
-    async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
-        let shipment = shipment.clone();
+    async fn perform(&self, id: &ShipmentId, _: &Void) -> Result<()> {
+        let id = id.clone();
         self.ask("void", move |carrier| async move {
-            let voided = carrier.simulation().void(&shipment).await;
-            carrier.site.world.audit.voided(&carrier.site, &shipment, voided.is_ok());
+            let voided = carrier.company().void(&id).await;
+            carrier.site.world.audit.voided(&carrier.site, &id, voided.is_ok());
             voided
         })
         .await

@@ -10,8 +10,7 @@ use onewrite::{Decider, Ledger};
 use orderflow_events::{OrderId, PaymentId, ShipmentId};
 use orderflow_inventory::{Inventory, Reservation};
 use orderflow_orders::{Known, Order, Orders, Status};
-use orderflow_payment::simulation::Books;
-use orderflow_shipping::simulation::Register;
+use orderflow_simulated::{Carrier, Provider};
 
 use crate::audit::Promise;
 use crate::episode::is_permanent;
@@ -130,20 +129,21 @@ fn check_order(stack: &Stack, site: &Site, order: &OrderId, letters: Option<&Has
         return;
     };
     let tables = &stack.tables;
-    let entry = tables.books.entry(&PaymentId::of(order)).now_or_never().and_then(Result::ok).unwrap_or_default();
-    let shipment =
-        tables.register.entry(&ShipmentId::of(order)).now_or_never().and_then(Result::ok).unwrap_or_default();
-    let is_shipped = shipment.booked.is_some() && shipment.voided_at.is_none();
+    let (payment, shipment) = (PaymentId::of(order), ShipmentId::of(order));
+    let provider = Provider::new(&*tables.books, site);
+    let carrier = Carrier::new(&*tables.register, site);
+    let charges = provider.times_charged(&payment).now_or_never().and_then(Result::ok).unwrap_or_default();
+    let refund = provider.find_refund(&payment).now_or_never().and_then(Result::ok).flatten();
+    let bookings = carrier.times_booked(&shipment).now_or_never().and_then(Result::ok).unwrap_or_default();
+    let is_voided = carrier.is_voided(&shipment).now_or_never().and_then(Result::ok).unwrap_or_default();
+    let is_shipped = bookings > 0 && !is_voided;
     let goods = load::<Inventory>(&tables.inventory, site, order);
     match known.status {
         Status::Open(progress) if letters.is_none() => violate(format!("an order is for ever {progress:?}")),
         Status::Open(_) => {}
         Status::Shipped => {
-            if entry.charges != 1 || entry.refund.is_some() {
-                violate(format!(
-                    "a shipped order was charged {} times, and refunded: {:?}",
-                    entry.charges, entry.refund
-                ));
+            if charges != 1 || refund.is_some() {
+                violate(format!("a shipped order was charged {charges} times, and refunded: {refund:?}"));
             }
             if !is_shipped {
                 violate("a shipped order has no shipment".to_owned());
@@ -153,7 +153,7 @@ fn check_order(stack: &Stack, site: &Site, order: &OrderId, letters: Option<&Has
             }
         }
         Status::Cancelled(_) => {
-            if entry.charges > 0 && entry.refund.is_none() {
+            if charges > 0 && refund.is_none() {
                 violate("the charge of a cancelled order was not refunded".to_owned());
             }
             if is_shipped && !has_letter("shipping") {

@@ -9,6 +9,7 @@ use futures::channel::oneshot;
 use futures::future::{Either, LocalBoxFuture, select};
 use lambda_http::{Body, Request, Response};
 use onewrite::config::QueueSettings;
+use onewrite::external::simulated::MemoryRegister;
 use onewrite::memory::{MemoryLeases, MemoryLog, MemoryQueue};
 use onewrite::port::{Clock, DeadLetters, Random, Visibility};
 use onewrite::{Batch, Decider, Effects, Handle, Ledger, NoEffects, Process, Result};
@@ -19,15 +20,11 @@ use orderflow_journal::memory::MemoryJournal;
 use orderflow_notification::domain::Notification;
 use orderflow_notification::messenger::Messenger;
 use orderflow_orders::{Orders, OrdersApi};
-use orderflow_payment::domain::Payment;
-use orderflow_payment::effects::ProviderEffects;
-use orderflow_payment::simulation::MemoryBooks;
+use orderflow_payment::{Payment, ProviderEffects};
 use orderflow_relay::{Relay, Topic};
 use orderflow_screening::domain::Screening;
 use orderflow_screening::sightings::{MemorySightings, SightingEffects};
-use orderflow_shipping::domain::Shipping;
-use orderflow_shipping::effects::CarrierEffects;
-use orderflow_shipping::simulation::MemoryRegister;
+use orderflow_shipping::{CarrierEffects, Shipping};
 
 use crate::audit::Service;
 use crate::faults::Kind;
@@ -104,8 +101,8 @@ pub struct Tables {
     pub journal: Rc<MemoryJournal>,
     /// What screening has seen.
     pub sightings: Rc<MemorySightings>,
-    /// The provider's books.
-    pub books: Rc<MemoryBooks>,
+    /// The provider's register.
+    pub books: Rc<MemoryRegister>,
     /// The carrier's register.
     pub register: Rc<MemoryRegister>,
 }
@@ -181,7 +178,7 @@ impl Stack {
                 let carrier = CarrierPort {
                     site: site.clone(),
                     register: Rc::clone(&tables.register),
-                    books: Rc::clone(&tables.books),
+                    provider: Provider { site: site.clone(), books: Rc::clone(&tables.books) },
                 };
                 let table = table(&site, Service::Shipping, &tables.shipping, Some(3));
                 shipping.line::<Shipping, _>(&site, table, CarrierEffects::new(carrier), 4)

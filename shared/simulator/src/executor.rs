@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use orderflow_events::Time;
+use envelope::Time;
 use slab::Slab;
 
 /// Runs tasks in an order that depends on nothing but what they do: the same tasks run in the same way every time.
@@ -28,7 +28,7 @@ pub struct Executor {
     steps: Cell<u64>,
 }
 
-/// What somebody else may do to a task.
+/// Handle of a task, for whoever kills it or asks whether it has ended.
 pub struct Control {
     task: Cell<usize>,
     killed: Cell<bool>,
@@ -37,7 +37,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// Whether the task has ended, in whatever way.
+    /// True once the task has ended, in whatever way.
     pub fn has_ended(&self) -> bool {
         self.ended.get()
     }
@@ -49,7 +49,7 @@ struct Task {
     control: Rc<Control>,
 }
 
-/// The tasks that may go on, in the order in which they were woken.
+/// Tasks that may go on, in the order in which they were woken.
 #[derive(Default)]
 struct Ready(Mutex<Vec<usize>>);
 
@@ -95,17 +95,17 @@ impl Default for Executor {
 }
 
 impl Executor {
-    /// What time it really is: functions may believe otherwise.
+    /// Time as it really is: functions may believe otherwise.
     pub fn now(&self) -> Time {
         Time::from_millis(self.now.get())
     }
 
-    /// The same in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub fn millis(&self) -> i64 {
         self.now.get()
     }
 
-    /// How often a task went on.
+    /// Number of times that any task went on.
     pub fn steps(&self) -> u64 {
         self.steps.get()
     }
@@ -127,7 +127,7 @@ impl Executor {
         control
     }
 
-    /// The task that is at work.
+    /// Task that is at work.
     ///
     /// # Panics
     ///
@@ -255,7 +255,7 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
-/// One wait. It counts for as long as it exists: a time limit that was not needed lets no time pass.
+/// Sleep of one task. It counts for as long as it exists: a time limit that was not needed lets no time pass.
 pub struct Sleep {
     executor: Rc<Executor>,
     due: i64,

@@ -1,7 +1,6 @@
-//! The suite of a FIFO queue itself: what AWS documents of it, and every consumer counts on. Nothing of the product
-//! implements it, but the simulation has a model of it, which must not be kinder than the real one.
+//! Suite of a standard queue itself: the behaviour that AWS documents, and every consumer counts on. Nothing of the product
+//! implements it, but the simulator has a model of it, which must not be kinder than the real one.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +8,15 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use libtest_mimic::Trial;
-use orderflow_simulation::model::queue::{FifoQueue, Redrive};
-use orderflow_simulation::world::World;
+use simulator::Run;
+use simulator::model::queue::{Message, Receipt, Redrive, StandardQueue};
 
 use crate::aws::{Aws, unique};
 
-/// Receives of a message before it is moved.
+/// Number of times that a message may be received before it is moved.
 const MAX_RECEIVE_COUNT: u32 = 2;
 
-/// For how long it is invisible.
+/// Time for which it is invisible.
 const VISIBILITY_SECONDS: u32 = 30;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
@@ -26,29 +25,27 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
         ModelBench::new,
         SqsBench::new,
         [
-            messages_of_a_group_come_in_their_order,
-            a_group_in_flight_hands_out_nothing_more,
+            every_message_comes,
+            a_message_in_flight_is_invisible_and_holds_back_no_other,
             what_is_deleted_does_not_come_again,
-            what_is_put_back_comes_first_again_and_is_counted,
-            a_message_that_stays_away_holds_back_those_behind_it,
-            a_group_waits_for_all_that_were_handed_out,
-            what_was_received_too_often_is_moved_and_its_group_goes_on,
-            what_is_sent_twice_under_one_id_is_there_once,
-            the_same_id_in_another_group_is_another_message,
+            what_is_put_back_comes_again_and_is_counted,
+            a_message_that_stays_away_comes_later_and_holds_back_no_other,
+            what_was_received_too_often_is_moved,
+            what_is_sent_twice_is_there_twice,
         ]
     )
 }
 
-/// A queue with a dead-letter queue.
+/// Queue with a dead-letter queue.
 trait Bench {
-    async fn send(&self, group: &str, body: &str, deduplication: &str);
-    /// All that is to be had, in the order in which it comes.
+    async fn send(&self, body: &str);
+    /// Takes all that is to be had.
     async fn receive(&self) -> Vec<Received>;
-    /// True if it was deleted.
     async fn delete(&self, receipt: &str);
+    /// Changes the visibility of a message, and answers whether that was done.
     async fn stay_away(&self, receipt: &str, seconds: u32) -> bool;
     async fn wait(&self, seconds: u64);
-    /// The bodies of the dead letters.
+    /// Bodies of the dead letters.
     async fn letters(&self) -> Vec<String>;
 }
 
@@ -59,30 +56,30 @@ struct Received {
 }
 
 struct ModelBench {
-    world: Rc<World>,
-    queue: FifoQueue,
-    letters: Rc<FifoQueue>,
+    run: Rc<Run>,
+    queue: StandardQueue,
+    letters: Rc<StandardQueue>,
 }
 
 impl ModelBench {
     fn new() -> Self {
-        let world = World::calm();
+        let run = Run::calm();
         let visibility = Duration::from_secs(VISIBILITY_SECONDS.into());
-        let letters = Rc::new(FifoQueue::new(&world.executor, "letters", visibility, None));
+        let letters = Rc::new(StandardQueue::new(&run, "letters", visibility, None));
         let redrive = Redrive { to: Rc::clone(&letters), max_receive_count: MAX_RECEIVE_COUNT };
-        let queue = FifoQueue::new(&world.executor, "queue", visibility, Some(redrive));
-        Self { world, queue, letters }
+        let queue = StandardQueue::new(&run, "queue", visibility, Some(redrive));
+        Self { run, queue, letters }
     }
 }
 
 impl Bench for ModelBench {
-    async fn send(&self, group: &str, body: &str, deduplication: &str) {
-        self.queue.send(group, Rc::from(body), BTreeMap::new(), deduplication);
+    async fn send(&self, body: &str) {
+        self.queue.send(Message::new(Rc::from(""), Rc::from(body)));
     }
 
     async fn receive(&self) -> Vec<Received> {
         let messages = self.queue.try_receive(10).into_iter().map(|message| Received {
-            receipt: message.receipt.to_string(),
+            receipt: message.receipt().to_text(),
             body: message.body.to_string(),
             receives: message.receives,
         });
@@ -90,17 +87,16 @@ impl Bench for ModelBench {
     }
 
     async fn delete(&self, receipt: &str) {
-        self.queue.delete(receipt.parse().unwrap());
+        self.queue.delete(Receipt::parse(receipt).expect("a receipt"));
     }
 
     async fn stay_away(&self, receipt: &str, seconds: u32) -> bool {
-        self.queue.change_visibility(receipt.parse().unwrap(), seconds)
+        self.queue.change_visibility(Receipt::parse(receipt).expect("a receipt"), seconds)
     }
 
     async fn wait(&self, seconds: u64) {
-        let sleep = self.world.executor.sleep(Duration::from_secs(seconds));
-        self.world.spawn(sleep);
-        self.world.executor.run(|| false);
+        self.run.spawn(self.run.executor.sleep(Duration::from_secs(seconds)));
+        self.run.executor.run(|| false);
     }
 
     async fn letters(&self) -> Vec<String> {
@@ -118,18 +114,12 @@ impl SqsBench {
     async fn new(aws: &Aws) -> Self {
         let (_, client) = aws.clients();
         let letters_url = aws.queue().await;
-        let attributes =
-            client.get_queue_attributes().queue_url(&letters_url).attribute_names(QueueAttributeName::QueueArn);
-        let letters_arn = attributes.send().await.expect("an answer").attributes.expect("its attributes");
         let redrive = serde_json::json!({
-            "deadLetterTargetArn": letters_arn[&QueueAttributeName::QueueArn], "maxReceiveCount": MAX_RECEIVE_COUNT,
+            "deadLetterTargetArn": aws.queue_arn(&letters_url).await, "maxReceiveCount": MAX_RECEIVE_COUNT,
         });
         let request = client
             .create_queue()
-            .queue_name(format!("{}.fifo", unique()))
-            .attributes(QueueAttributeName::FifoQueue, "true")
-            .attributes(QueueAttributeName::DeduplicationScope, "messageGroup")
-            .attributes(QueueAttributeName::FifoThroughputLimit, "perMessageGroupId")
+            .queue_name(unique())
             .attributes(QueueAttributeName::VisibilityTimeout, VISIBILITY_SECONDS.to_string())
             .attributes(QueueAttributeName::RedrivePolicy, redrive.to_string());
         let queue_url = request.send().await.expect("a queue").queue_url.expect("its URL");
@@ -138,9 +128,9 @@ impl SqsBench {
 }
 
 impl Bench for SqsBench {
-    async fn send(&self, group: &str, body: &str, deduplication: &str) {
+    async fn send(&self, body: &str) {
         let request = self.client.send_message().queue_url(&self.queue_url).message_body(body);
-        request.message_group_id(group).message_deduplication_id(deduplication).send().await.expect("a message");
+        request.send().await.expect("a message");
     }
 
     async fn receive(&self) -> Vec<Received> {
@@ -165,7 +155,7 @@ impl Bench for SqsBench {
     }
 
     async fn delete(&self, receipt: &str) {
-        // What becomes of it shows in what comes again.
+        // Its effect shows in what comes again.
         let _ = self.client.delete_message().queue_url(&self.queue_url).receipt_handle(receipt).send().await;
     }
 
@@ -184,92 +174,72 @@ impl Bench for SqsBench {
     }
 }
 
-/// Sends messages to one group, each under its body as its id.
-async fn send_all(bench: &impl Bench, group: &str, bodies: &[&str]) {
+async fn send_all(bench: &impl Bench, bodies: &[&str]) {
     for body in bodies {
-        bench.send(group, body, body).await;
+        bench.send(body).await;
     }
 }
 
+/// Receives messages, which may come in any order, and answers them by their bodies.
 async fn check_receives(bench: &impl Bench, expected: &[&str]) -> Vec<Received> {
-    let received = bench.receive().await;
+    let mut received = bench.receive().await;
+    received.sort_by(|one, other| one.body.cmp(&other.body));
     assert_eq!(received.iter().map(|one| one.body.as_str()).collect::<Vec<_>>(), expected);
     received
 }
 
-async fn messages_of_a_group_come_in_their_order(bench: &impl Bench) {
-    send_all(bench, "a", &["1", "2", "3"]).await;
+async fn every_message_comes(bench: &impl Bench) {
+    send_all(bench, &["1", "2", "3"]).await;
     let received = check_receives(bench, &["1", "2", "3"]).await;
     assert!(received.iter().all(|one| one.receives == 1));
 }
 
-async fn a_group_in_flight_hands_out_nothing_more(bench: &impl Bench) {
-    send_all(bench, "a", &["1"]).await;
+async fn a_message_in_flight_is_invisible_and_holds_back_no_other(bench: &impl Bench) {
+    send_all(bench, &["1"]).await;
     check_receives(bench, &["1"]).await;
-    send_all(bench, "a", &["2"]).await;
-    send_all(bench, "b", &["3"]).await;
-    check_receives(bench, &["3"]).await;
+    send_all(bench, &["2"]).await;
+    check_receives(bench, &["2"]).await;
 }
 
 async fn what_is_deleted_does_not_come_again(bench: &impl Bench) {
-    send_all(bench, "a", &["1", "2"]).await;
+    send_all(bench, &["1", "2"]).await;
     let received = check_receives(bench, &["1", "2"]).await;
     bench.delete(&received[0].receipt).await;
     assert!(bench.stay_away(&received[1].receipt, 0).await);
     check_receives(bench, &["2"]).await;
 }
 
-async fn what_is_put_back_comes_first_again_and_is_counted(bench: &impl Bench) {
-    send_all(bench, "a", &["1"]).await;
+async fn what_is_put_back_comes_again_and_is_counted(bench: &impl Bench) {
+    send_all(bench, &["1"]).await;
     let received = check_receives(bench, &["1"]).await;
-    send_all(bench, "a", &["2"]).await;
+    send_all(bench, &["2"]).await;
     assert!(bench.stay_away(&received[0].receipt, 0).await);
     let again = check_receives(bench, &["1", "2"]).await;
     assert_eq!((again[0].receives, again[1].receives), (2, 1));
 }
 
-async fn a_message_that_stays_away_holds_back_those_behind_it(bench: &impl Bench) {
-    send_all(bench, "a", &["1", "2"]).await;
+async fn a_message_that_stays_away_comes_later_and_holds_back_no_other(bench: &impl Bench) {
+    send_all(bench, &["1", "2"]).await;
     let received = check_receives(bench, &["1", "2"]).await;
     assert!(bench.stay_away(&received[0].receipt, 2).await);
     assert!(bench.stay_away(&received[1].receipt, 0).await);
-    check_receives(bench, &[]).await;
+    check_receives(bench, &["2"]).await;
     bench.wait(3).await;
-    check_receives(bench, &["1", "2"]).await;
+    check_receives(bench, &["1"]).await;
 }
 
-async fn a_group_waits_for_all_that_were_handed_out(bench: &impl Bench) {
-    send_all(bench, "a", &["1", "2"]).await;
-    let received = check_receives(bench, &["1", "2"]).await;
-    assert!(bench.stay_away(&received[0].receipt, 0).await);
-    check_receives(bench, &[]).await;
-    assert!(bench.stay_away(&received[1].receipt, 0).await);
-    check_receives(bench, &["1", "2"]).await;
-}
-
-async fn what_was_received_too_often_is_moved_and_its_group_goes_on(bench: &impl Bench) {
-    send_all(bench, "a", &["1"]).await;
+async fn what_was_received_too_often_is_moved(bench: &impl Bench) {
+    send_all(bench, &["1"]).await;
     for _ in 0..MAX_RECEIVE_COUNT {
         let received = check_receives(bench, &["1"]).await;
         assert!(bench.stay_away(&received[0].receipt, 0).await);
     }
-    send_all(bench, "a", &["2"]).await;
+    send_all(bench, &["2"]).await;
     check_receives(bench, &["2"]).await;
     assert_eq!(bench.letters().await, ["1"]);
 }
 
-async fn what_is_sent_twice_under_one_id_is_there_once(bench: &impl Bench) {
-    bench.send("a", "1", "id").await;
-    bench.send("a", "other", "id").await;
-    let received = check_receives(bench, &["1"]).await;
-    bench.delete(&received[0].receipt).await;
-    // It is known again even when it is gone.
-    bench.send("a", "1", "id").await;
-    check_receives(bench, &[]).await;
-}
-
-async fn the_same_id_in_another_group_is_another_message(bench: &impl Bench) {
-    bench.send("a", "1", "id").await;
-    bench.send("b", "2", "id").await;
-    assert_eq!(bench.receive().await.len(), 2);
+async fn what_is_sent_twice_is_there_twice(bench: &impl Bench) {
+    send_all(bench, &["1", "1"]).await;
+    check_receives(bench, &["1", "1"]).await;
 }

@@ -3,10 +3,10 @@
 use onewrite::Decider;
 use orderflow_events::{EventType, Source};
 use orderflow_inventory::Inventory;
-use orderflow_notification::domain::Notification;
+use orderflow_notification::Notification;
 use orderflow_orders::Orders;
 use orderflow_payment::Payment;
-use orderflow_screening::domain::Screening;
+use orderflow_screening::Screening;
 use orderflow_shipping::Shipping;
 
 /// A service with a queue.

@@ -10,14 +10,11 @@ use onewrite::port::{Acquired, Appended, DeadLetters, Leases, Log, Visibility};
 use onewrite::{CounterUpdate, DeadLetter, Failure, Result, Row};
 use orderflow_events::{Email, OrderId, PaymentId, RefundId, ShipmentId, Sku, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
-use orderflow_journal::memory::MemoryJournal;
-use orderflow_journal::{Entry as JournalEntry, JournalStore};
-use orderflow_notification::mail::{Mail, MailError, Mailer};
-use orderflow_notification::sms::{PhoneNumber, Sms, SmsError};
+use orderflow_journal::{Entry as JournalEntry, JournalStore, MemoryJournal};
+use orderflow_notification::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
 use orderflow_payment::{Charge, Refund, Verdict};
 use orderflow_relay::{Entry, Refusal, Topic};
-use orderflow_screening::Fingerprint;
-use orderflow_screening::sightings::{MemorySightings, Sightings};
+use orderflow_screening::{Fingerprint, MemorySightings, Sightings};
 use orderflow_shipping::{Booking, Parcel, Void};
 use orderflow_simulated as simulated;
 

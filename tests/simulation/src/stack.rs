@@ -15,15 +15,12 @@ use onewrite::port::{Clock, DeadLetters, Random, Visibility};
 use onewrite::{Batch, Decider, Effects, Handle, Ledger, NoEffects, Process, Result};
 use orderflow_events::{EventType, Time};
 use orderflow_inventory::{AVAILABLE, Inventory, InventoryApi, RESERVED, REVISION, Stock};
-use orderflow_journal::Journal;
-use orderflow_journal::memory::MemoryJournal;
-use orderflow_notification::domain::Notification;
-use orderflow_notification::messenger::Messenger;
+use orderflow_journal::{Journal, MemoryJournal};
+use orderflow_notification::{Messenger, Notification};
 use orderflow_orders::{Orders, OrdersApi};
 use orderflow_payment::{Payment, ProviderEffects};
 use orderflow_relay::{Relay, Topic};
-use orderflow_screening::domain::Screening;
-use orderflow_screening::sightings::{MemorySightings, SightingEffects};
+use orderflow_screening::{MemorySightings, Screening, SightingEffects};
 use orderflow_shipping::{CarrierEffects, Shipping};
 
 use crate::audit::Service;

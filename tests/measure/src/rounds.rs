@@ -26,12 +26,14 @@ pub(crate) struct Extent {
 pub(crate) struct Figures {
     pub(crate) init_ms: Vec<f64>,
     pub(crate) init_cpu_ms: Vec<f64>,
-    pub(crate) first_batch_ms: Vec<f64>,
-    pub(crate) batch_ms: Vec<f64>,
+    pub(crate) first_ms: Vec<f64>,
+    pub(crate) later_ms: Vec<f64>,
     pub(crate) event_cpu_ms: Vec<f64>,
     pub(crate) resident_after_init_mb: Vec<f64>,
     pub(crate) resident_after_events_mb: Vec<f64>,
     pub(crate) per_event: PerEvent,
+    /// Attempts of the SDK to repeat a call, because it took too long.
+    pub(crate) retries: u64,
     /// Events that were handled when the memory was looked at.
     pub(crate) events: u32,
 }
@@ -59,12 +61,13 @@ impl Figures {
     pub(crate) fn add(&mut self, round: Self) {
         self.init_ms.extend(round.init_ms);
         self.init_cpu_ms.extend(round.init_cpu_ms);
-        self.first_batch_ms.extend(round.first_batch_ms);
-        self.batch_ms.extend(round.batch_ms);
+        self.first_ms.extend(round.first_ms);
+        self.later_ms.extend(round.later_ms);
         self.event_cpu_ms.extend(round.event_cpu_ms);
         self.resident_after_init_mb.extend(round.resident_after_init_mb);
         self.resident_after_events_mb.extend(round.resident_after_events_mb);
         self.per_event = round.per_event;
+        self.retries += round.retries;
         self.events = round.events;
     }
 }
@@ -99,19 +102,21 @@ pub(crate) async fn measure(
     let (warm_up, measured) = subject.groups.split_at(WARM_UP.min(subject.groups.len()));
     for invocation in warm_up.iter().flatten() {
         let answer = process.invoke(&invocation.payload).await?;
-        if figures.first_batch_ms.is_empty() {
-            figures.first_batch_ms.push(milliseconds(answer.took));
+        if figures.first_ms.is_empty() {
+            figures.first_ms.push(milliseconds(answer.took));
         }
         figures.events += invocation.events;
     }
     let (tally, cpu_ms) = (aws.tally(), process.cpu_ms());
     let mut events = 0;
     for invocation in measured.iter().take(groups_of(subject, extent.events)).flatten() {
-        figures.batch_ms.push(milliseconds(process.invoke(&invocation.payload).await?.took));
+        figures.later_ms.push(milliseconds(process.invoke(&invocation.payload).await?.took));
         events += invocation.events;
     }
     figures.event_cpu_ms.push((process.cpu_ms() - cpu_ms) / f64::from(events.max(1)));
-    figures.per_event = aws.tally().since(&tally).per_event(events);
+    let tally = aws.tally().since(&tally);
+    figures.retries = tally.retries;
+    figures.per_event = tally.per_event(events);
     figures.events += events;
     figures.resident_after_events_mb.push(process.resident_mb());
     process.stop().await;

@@ -111,6 +111,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome> {
             candidate.figures.add(bench.measure(candidate).await?);
         }
     }
+    for candidate in candidates.iter().filter(|one| one.figures.retries > 0) {
+        let (name, retries) = (&candidate.subject.name, candidate.figures.retries);
+        say(&format!("{name} repeated {retries} calls that took too long: this machine has too much to do"));
+    }
     let valgrind = bench.count_instructions(&mut candidates).await;
     let report = Report {
         processor: processor(),
@@ -301,8 +305,8 @@ impl Candidate {
             resident_after_init_mb: Spread::of(&figures.resident_after_init_mb),
             resident_after_events_mb: Spread::of(&figures.resident_after_events_mb),
             events: figures.events,
-            first_batch_ms: Spread::of(&figures.first_batch_ms),
-            batch_ms: Spread::of(&figures.batch_ms),
+            first_ms: Spread::of(&figures.first_ms),
+            later_ms: Spread::of(&figures.later_ms),
             event_cpu_ms: Spread::of(&figures.event_cpu_ms),
             per_event: figures.per_event.clone(),
             instructions: self.instructions,

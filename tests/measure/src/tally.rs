@@ -11,11 +11,26 @@ use crate::aws::Units;
 pub(crate) struct Tally {
     /// Operations, such as `PutItem`; `PutItem refused` where a condition did not hold.
     pub(crate) calls: BTreeMap<String, u64>,
+    /// Attempts after the first, by which the SDK repeats a call that took too long. They are no calls.
+    pub(crate) retries: u64,
     /// Bytes of the requests' bodies.
     pub(crate) sent_bytes: u64,
     /// Bytes of the answers' bodies.
     pub(crate) received_bytes: u64,
     /// Capacity units of DynamoDB.
+    pub(crate) units: Units,
+}
+
+/// One call, to be counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted<'a> {
+    pub(crate) operation: &'a str,
+    /// Whether the answer is an error, such as of a condition that does not hold.
+    pub(crate) is_refused: bool,
+    /// Whether the SDK has made the same call before.
+    pub(crate) is_retry: bool,
+    pub(crate) sent_bytes: u64,
+    pub(crate) received_bytes: u64,
     pub(crate) units: Units,
 }
 
@@ -38,13 +53,18 @@ pub(crate) struct PerEvent {
 }
 
 impl Tally {
-    pub(crate) fn count(&mut self, operation: &str, is_refused: bool, sent: u64, received: u64, units: Units) {
-        let name = if is_refused { format!("{operation} refused") } else { operation.to_owned() };
+    pub(crate) fn count(&mut self, call: Counted<'_>) {
+        if call.is_retry {
+            self.retries += 1;
+            return;
+        }
+        let operation = call.operation.to_owned();
+        let name = if call.is_refused { operation + " refused" } else { operation };
         *self.calls.entry(name).or_default() += 1;
-        self.sent_bytes += sent;
-        self.received_bytes += received;
-        self.units.read += units.read;
-        self.units.write += units.write;
+        self.sent_bytes += call.sent_bytes;
+        self.received_bytes += call.received_bytes;
+        self.units.read += call.units.read;
+        self.units.write += call.units.write;
     }
 
     /// Calls that came after `before`.
@@ -52,6 +72,7 @@ impl Tally {
         let calls = self.calls.iter().map(|(name, count)| (name.clone(), count - before.of(name)));
         Self {
             calls: calls.filter(|(_, count)| *count > 0).collect(),
+            retries: self.retries - before.retries,
             sent_bytes: self.sent_bytes - before.sent_bytes,
             received_bytes: self.received_bytes - before.received_bytes,
             units: Units { read: self.units.read - before.units.read, write: self.units.write - before.units.write },
@@ -91,14 +112,30 @@ mod tests {
     #[test]
     fn an_event_has_its_share_of_what_came_since() {
         let mut tally = Tally::default();
-        let units = Units { read: 1.0, write: 0.0 };
-        tally.count("Query", false, 100, 10, units);
+        let query = Counted {
+            operation: "Query",
+            is_refused: false,
+            is_retry: false,
+            sent_bytes: 100,
+            received_bytes: 10,
+            units: Units { read: 1.0, write: 0.0 },
+        };
+        tally.count(query);
         let before = tally.clone();
-        for _ in 0..3 {
-            tally.count("Query", false, 100, 10, units);
+        for is_retry in [false, true, false, false] {
+            tally.count(Counted { is_retry, ..query });
         }
-        tally.count("PutItem", true, 50, 30, Units { read: 0.0, write: 2.0 });
-        let one = tally.since(&before).per_event(2);
+        tally.count(Counted {
+            operation: "PutItem",
+            is_refused: true,
+            is_retry: false,
+            sent_bytes: 50,
+            received_bytes: 30,
+            units: Units { read: 0.0, write: 2.0 },
+        });
+        let since = tally.since(&before);
+        assert_eq!(since.retries, 1);
+        let one = since.per_event(2);
         assert_eq!(one.calls_by_kind, BTreeMap::from([("Query".to_owned(), 1.5), ("PutItem refused".to_owned(), 0.5)]));
         assert_eq!((one.calls, one.sent_bytes, one.received_bytes), (2.0, 175.0, 30.0));
         assert_eq!((one.read_units, one.write_units), (1.5, 1.0));

@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::dynamo::{Change, Effects, Tables};
 use super::wire::{self, Answer, Call, Request};
-use crate::tally::Tally;
+use crate::tally::{Counted, Tally};
 
 /// A message that was published to a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,8 +140,14 @@ impl State {
         };
         self.changes.append(&mut effects.changes);
         let received_bytes = answer.body().size_hint().exact().unwrap_or(0);
-        let is_refused = !answer.status().is_success();
-        self.tally.count(&call.operation, is_refused, sent_bytes as u64, received_bytes, effects.units);
+        self.tally.count(Counted {
+            operation: &call.operation,
+            is_refused: !answer.status().is_success(),
+            is_retry: call.is_retry,
+            sent_bytes: sent_bytes as u64,
+            received_bytes,
+            units: effects.units,
+        });
         answer
     }
 

@@ -15,6 +15,8 @@ use super::dynamo::Refused;
 pub(crate) struct Call {
     /// Name of the operation, such as `PutItem`.
     pub(crate) operation: String,
+    /// Whether the SDK has tried it before.
+    pub(crate) is_retry: bool,
     pub(crate) request: Request,
 }
 
@@ -30,6 +32,9 @@ pub(crate) enum Request {
 impl Call {
     /// Reads a call; `None` if it is none of these services.
     pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        // `attempt=2; max=3`
+        let attempt = headers.get("amz-sdk-request").and_then(|attempt| attempt.to_str().ok());
+        let is_retry = attempt.is_some_and(|attempt| !attempt.starts_with("attempt=1"));
         if let Some(target) = headers.get("x-amz-target") {
             let (service, operation) = target.to_str().ok()?.split_once('.')?;
             let body = serde_json::from_slice(body).ok()?;
@@ -38,11 +43,11 @@ impl Call {
                 "AmazonSQS" => Request::Sqs(body),
                 _ => return None,
             };
-            return Some(Self { operation: operation.to_owned(), request });
+            return Some(Self { operation: operation.to_owned(), is_retry, request });
         }
         let form: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
         let operation = form.iter().find(|(name, _)| name == "Action")?.1.clone();
-        Some(Self { operation, request: Request::Form(form) })
+        Some(Self { operation, is_retry, request: Request::Form(form) })
     }
 }
 
@@ -129,6 +134,15 @@ mod tests {
         let Request::Form(form) = call.request else { panic!("it is a form") };
         assert_eq!(entries(&form, "Id"), ["0"]);
         assert_eq!(entries(&form, "Message"), [r#"{"a": 1}"#]);
+    }
+
+    #[test]
+    fn a_repeated_call_is_told_from_a_first_one() {
+        for (attempt, expected) in [("attempt=1; max=3", false), ("attempt=2; max=3", true)] {
+            let mut headers = headers("AmazonSQS.SendMessage");
+            headers.insert("amz-sdk-request", attempt.parse().unwrap());
+            assert_eq!(Call::read(&headers, b"{}").unwrap().is_retry, expected, "{attempt}");
+        }
     }
 
     #[test]

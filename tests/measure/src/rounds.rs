@@ -32,6 +32,8 @@ pub(crate) struct Figures {
     pub(crate) resident_after_init_mb: Vec<f64>,
     pub(crate) resident_after_events_mb: Vec<f64>,
     pub(crate) per_event: PerEvent,
+    /// Calls before the first invocation.
+    pub(crate) init_calls: u64,
     /// Attempts of the SDK to repeat a call, because it took too long.
     pub(crate) retries: u64,
     /// Events that were handled when the memory was looked at.
@@ -52,7 +54,8 @@ impl Spread {
         let mut sorted = figures.to_vec();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
-        Self { median: at(sorted.len() / 2), least: at(0), most: at(sorted.len().saturating_sub(1)) }
+        let last = sorted.len().saturating_sub(1);
+        Self { median: f64::midpoint(at(last / 2), at(last.div_ceil(2))), least: at(0), most: at(last) }
     }
 }
 
@@ -67,6 +70,7 @@ impl Figures {
         self.resident_after_init_mb.extend(round.resident_after_init_mb);
         self.resident_after_events_mb.extend(round.resident_after_events_mb);
         self.per_event = round.per_event;
+        self.init_calls = round.init_calls;
         self.retries += round.retries;
         self.events = round.events;
     }
@@ -93,7 +97,9 @@ pub(crate) async fn measure(
         process.stop().await;
     }
     aws.restore(subject.tables.clone());
+    let tally = aws.tally();
     let mut process = Process::start(launch).await?;
+    figures.init_calls = aws.tally().since(&tally).total();
     figures.started(&process);
     // Its first thread of its own, and what it still writes, come to rest.
     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -141,6 +147,7 @@ mod tests {
     #[test]
     fn a_spread_is_the_middle_and_the_ends() {
         assert_eq!(Spread::of(&[3.0, 1.0, 9.0]), Spread { median: 3.0, least: 1.0, most: 9.0 });
+        assert_eq!(Spread::of(&[3.0, 1.0, 9.0, 4.0]).median.to_string(), "3.5");
         assert_eq!(Spread::of(&[]), Spread::default());
     }
 }

@@ -21,7 +21,7 @@ use crate::report::{BuildKind, Report, Row};
 use crate::rounds::{self, Extent, Figures, Spread, WARM_UP};
 use crate::stack::{Stack, StackError};
 use crate::trust::{Identity, TrustError};
-use crate::valgrind::{Instructions, Valgrind};
+use crate::valgrind::{Instructions, Undisturbed, Valgrind};
 
 /// Reason why nothing could be measured.
 #[derive(Debug, thiserror::Error)]
@@ -207,6 +207,10 @@ impl<'a> Bench<'a> {
             Launch { log: Some(log.clone()), ..self.launch(binary, function.variables.clone()) }
         };
         let subjects = feed::record(&stack, &self.aws, &start, groups).await?;
+        let is_fed = |binary: &str| subjects.iter().any(|(subject, _)| subject.name.split(' ').next() == Some(binary));
+        for function in stack.functions.iter().filter(|function| !is_fed(&function.binary)) {
+            say(&format!("not measured, for an order does not come to it: {}", function.id));
+        }
         let candidate = |(subject, launch): (Subject, Launch)| Candidate {
             build,
             original: bin_dir.join(launch.binary.file_name().unwrap_or_default()),
@@ -235,8 +239,9 @@ impl<'a> Bench<'a> {
         };
         for candidate in candidates {
             say(&format!("instructions of {}", candidate.subject.name));
-            let expected = &candidate.figures.per_event;
-            match valgrind.count(&self.aws, &candidate.subject, &candidate.launch, WARM_UP, expected).await {
+            let figures = &candidate.figures;
+            let undisturbed = Undisturbed { init: figures.init_calls, event: figures.per_event.calls };
+            match valgrind.count(&self.aws, &candidate.subject, &candidate.launch, WARM_UP, undisturbed).await {
                 Ok(instructions) => candidate.instructions = Some(instructions),
                 Err(error) => say(&format!("no instructions: {error}")),
             }

@@ -34,8 +34,8 @@ pub(crate) struct Function {
 /// What invokes a function.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Trigger {
-    /// API Gateway.
-    Http,
+    /// API Gateway, or anything else that is no queue and no stream.
+    Other,
     /// SQS: the ARN of the queue.
     Queue(String),
     /// Streams of DynamoDB: names of the tables, and the patterns of what passes the filter.
@@ -144,10 +144,8 @@ impl Resolver<'_> {
         let variables = variables.as_object().into_iter().flatten();
         let mut sources = Vec::new();
         for event in properties["Events"].as_object().into_iter().flat_map(Map::values) {
-            match event["Type"].as_str() {
-                Some("SQS" | "DynamoDB") => sources.push(self.value(&event["Properties"])?),
-                Some("Api" | "HttpApi") => {}
-                other => return Err(StackError::Unknown(format!("an event of type {other:?}"))),
+            if event["Type"] == "SQS" || event["Type"] == "DynamoDB" {
+                sources.push(self.value(&event["Properties"])?);
             }
         }
         let mappings = resources.values().filter(|one| one["Type"] == "AWS::Lambda::EventSourceMapping");
@@ -315,7 +313,7 @@ fn trigger(sources: &[Value]) -> Result<Trigger> {
         }
     }
     let (tables, patterns) = streams;
-    Ok(if tables.is_empty() { Trigger::Http } else { Trigger::Streams { tables, patterns } })
+    Ok(if tables.is_empty() { Trigger::Other } else { Trigger::Streams { tables, patterns } })
 }
 
 fn arn(id: &str, resource: &Value) -> String {
@@ -424,7 +422,7 @@ mod tests {
         let queue = Trigger::Queue("arn:aws:sqs:us-east-1:123456789012:PayQueue".to_owned());
         let streams =
             Trigger::Streams { tables: vec!["PayTable".to_owned()], patterns: vec![json!({"eventName": ["INSERT"]})] };
-        assert_eq!(triggers, [&Trigger::Http, &streams, &queue]);
+        assert_eq!(triggers, [&Trigger::Other, &streams, &queue]);
     }
 
     #[test]

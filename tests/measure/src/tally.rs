@@ -94,6 +94,11 @@ impl Tally {
         }
     }
 
+    /// Calls of all kinds.
+    pub(crate) fn total(&self) -> u64 {
+        self.calls.values().sum()
+    }
+
     fn of(&self, name: &str) -> u64 {
         self.calls.get(name).copied().unwrap_or(0)
     }

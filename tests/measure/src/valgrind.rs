@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::aws::Aws;
 use crate::feed::Subject;
 use crate::process::{Launch, Process, ProcessError};
-use crate::tally::{PerEvent, to_f64};
+use crate::rounds;
+use crate::tally::to_f64;
 
 /// Instructions in user space.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -39,20 +40,32 @@ pub(crate) enum CountError {
     /// Valgrind has left no count.
     #[error("valgrind has counted nothing: {0}")]
     NoCount(String),
-    /// The function has made other calls than without valgrind, such as retries of those that took too long.
-    #[error("{name} made {found:.2} calls an event under valgrind, not {expected:.2}: its calls timed out")]
-    OtherCalls {
-        /// Name of the function.
-        name: String,
-        /// Calls an event under valgrind.
-        found: f64,
-        /// Calls an event without it.
-        expected: f64,
-    },
+    /// The function has made other calls than without valgrind.
+    #[error("{0} made other calls than without valgrind, where all takes fifty times as long: its calls timed out")]
+    OtherCalls(String),
+}
+
+/// Calls that a function makes when nothing disturbs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Undisturbed {
+    /// Before its first invocation.
+    pub(crate) init: u64,
+    /// For one event.
+    pub(crate) event: f64,
+}
+
+/// One process under valgrind.
+struct Run {
+    instructions: u64,
+    calls: u64,
+    events: u32,
 }
 
 /// Events on which the instructions of one are counted, at least.
 const EVENTS: u32 = 200;
+
+/// How often a process is started anew whose calls timed out: on a busy machine most do.
+const ATTEMPTS: u32 = 10;
 
 impl Valgrind {
     /// Valgrind, if it is installed. It writes into `folder`.
@@ -63,59 +76,74 @@ impl Valgrind {
         Some(Self { version, folder: folder.to_owned() })
     }
 
-    /// Counts a function's instructions: in three processes, one that is not invoked, one that handles the groups before
-    /// the measured ones, and one that handles some more. The difference is the events' alone.
+    /// Counts a function's instructions: in three processes, one that is not invoked, one that handles the `before` first
+    /// groups, and one that handles some more. The difference is the events' alone.
     pub(crate) async fn count(
         &self,
         aws: &Aws,
         subject: &Subject,
         launch: &Launch,
         before: usize,
-        expected: &PerEvent,
+        undisturbed: Undisturbed,
     ) -> Result<Instructions, CountError> {
-        let groups = &subject.groups;
-        let of_a_group = groups.first().map_or(1, |group| group.iter().map(|one| one.events).sum::<u32>()).max(1);
-        let more = usize::try_from(EVENTS.div_ceil(of_a_group)).unwrap_or(1).min(groups.len() - before);
-        let (init, ..) = self.run(aws, subject, launch, 0).await?;
-        let (short, calls_before, events_before) = self.run(aws, subject, launch, before).await?;
-        let (long, calls, events) = self.run(aws, subject, launch, before + more).await?;
-        let events = f64::from(events - events_before);
-        let found = (calls - calls_before) / events;
-        if (found - expected.calls).abs() > 0.01 {
-            return Err(CountError::OtherCalls { name: subject.name.clone(), found, expected: expected.calls });
+        let more = rounds::groups_of(subject, EVENTS).min(subject.groups.len().saturating_sub(before));
+        let init = self.run(aws, subject, launch, 0, undisturbed).await?;
+        let short = self.run(aws, subject, launch, before, undisturbed).await?;
+        let long = self.run(aws, subject, launch, before + more, undisturbed).await?;
+        let events = f64::from(long.events - short.events);
+        if (to_f64(long.calls - short.calls) / events - undisturbed.event).abs() > 0.01 {
+            return Err(CountError::OtherCalls(subject.name.clone()));
         }
-        Ok(Instructions { init: to_f64(init), event: (to_f64(long) - to_f64(short)) / events })
+        let event = (to_f64(long.instructions) - to_f64(short.instructions)) / events;
+        Ok(Instructions { init: to_f64(init.instructions), event })
     }
 
-    /// Instructions, calls and events of a process that handles so many groups.
+    /// A process that handles so many groups, none of whose calls timed out.
     async fn run(
         &self,
         aws: &Aws,
         subject: &Subject,
         launch: &Launch,
         groups: usize,
-    ) -> Result<(u64, f64, u32), CountError> {
+        undisturbed: Undisturbed,
+    ) -> Result<Run, CountError> {
+        for _ in 0..ATTEMPTS {
+            if let Some(run) = self.attempt(aws, subject, launch, groups, undisturbed).await? {
+                return Ok(run);
+            }
+        }
+        Err(CountError::OtherCalls(subject.name.clone()))
+    }
+
+    async fn attempt(
+        &self,
+        aws: &Aws,
+        subject: &Subject,
+        launch: &Launch,
+        groups: usize,
+        undisturbed: Undisturbed,
+    ) -> Result<Option<Run>, CountError> {
         let counts = self.folder.join("callgrind.out");
         let mut launch = launch.clone();
-        launch.wrapper = vec![
-            "valgrind".to_owned(),
-            "--tool=callgrind".to_owned(),
-            format!("--callgrind-out-file={}", counts.display()),
-        ];
+        let out_file = format!("--callgrind-out-file={}", counts.display());
+        launch.wrapper = ["valgrind", "--tool=callgrind", &out_file].map(str::to_owned).into();
         aws.restore(subject.tables.clone());
+        let begin = aws.tally();
         let mut process = Process::start(&launch).await?;
-        let (before, mut events) = (aws.tally(), 0);
+        let start = aws.tally();
+        let mut events = 0;
         for invocation in subject.groups[..groups].iter().flatten() {
             process.invoke(&invocation.payload).await?;
             events += invocation.events;
         }
-        let calls = aws.tally().since(&before).per_event(1).calls;
+        let end = aws.tally();
         process.stop().await;
         let read = |error: io::Error| CountError::NoCount(error.to_string());
         let text = fs::read_to_string(&counts).map_err(read)?;
-        let _ = fs::remove_file(&counts);
-        let total = total(&text).ok_or_else(|| CountError::NoCount("its file has no totals".to_owned()))?;
-        Ok((total, calls, events))
+        fs::remove_file(&counts).map_err(read)?;
+        let instructions = total(&text).ok_or_else(|| CountError::NoCount("its file has no totals".to_owned()))?;
+        let is_undisturbed = start.since(&begin).total() == undisturbed.init && end.since(&begin).retries == 0;
+        Ok(is_undisturbed.then(|| Run { instructions, calls: end.since(&start).total(), events }))
     }
 }
 

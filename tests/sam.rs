@@ -1,4 +1,4 @@
-//! What `sam build` compiles, as `Cargo.toml` tells cargo-lambda.
+//! Packages that `sam build` compiles, as `Cargo.toml` tells cargo-lambda.
 
 #![expect(clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 

@@ -1,19 +1,20 @@
 //! The services that take events: what each sends and receives, as its own code says it.
 
 use onewrite::Decider;
-use orderflow_events::{EventType, Source};
+use onewrite::envelope::Heard;
+use orderflow_events::{EventType, Payload, Source};
 use orderflow_inventory::Inventory;
 use orderflow_notification::domain::Notification;
 use orderflow_orders::Orders;
-use orderflow_payment::domain::Payment;
+use orderflow_payment::Payment;
 use orderflow_screening::domain::Screening;
-use orderflow_shipping::domain::Shipping;
+use orderflow_shipping::Shipping;
 
 /// A service with a queue.
 pub(crate) struct Service {
     /// Its name, as `template.yaml` writes it.
     pub(crate) name: &'static str,
-    /// What it has a use for; everything where there is no list.
+    /// Types that it consumes; all, where there is no list.
     pub(crate) consumes: Option<&'static [EventType]>,
     source: Option<Source>,
 }
@@ -44,6 +45,6 @@ pub(crate) fn services() -> [Service; 7] {
     ]
 }
 
-fn service<D: Decider>(name: &'static str) -> Service {
-    Service { name, consumes: Some(D::CONSUMES), source: Some(D::SOURCE) }
+fn service<D: Decider<Heard: Heard<Contract = Payload>>>(name: &'static str) -> Service {
+    Service { name, consumes: Some(<D::Heard as Heard>::TYPES), source: Some(D::SOURCE) }
 }

@@ -1,5 +1,11 @@
 //! The emulator's process.
 
+pub(crate) mod group;
+pub(crate) mod port;
+pub(crate) mod program;
+pub(crate) mod python;
+pub(crate) mod state_dir;
+
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -8,11 +14,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::endpoint::{Endpoint, REGION, http_client};
-use crate::group::ProcessGroup;
-use crate::home::{Claim, Place};
-use crate::progress::Progress;
-use crate::python::Python;
+use crate::client::endpoint::{Endpoint, REGION};
+use crate::client::http::http_client;
+use crate::emulator::group::ProcessGroup;
+use crate::emulator::python::Python;
+use crate::emulator::state_dir::{Claim, StackDir};
+use crate::terminal::progress::Progress;
 use crate::workspace::Workspace;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -51,10 +58,10 @@ pub(crate) struct Emulator {
     group: ProcessGroup,
     /// The emulator ends when this closes, even if this process is killed.
     lifeline: Option<ChildStdin>,
-    place: Place,
+    dir: StackDir,
     endpoint: Endpoint,
     status: Option<ExitStatus>,
-    /// It is no longer ours to end, nor is its place ours to tidy.
+    /// It is no longer ours to end, nor is its directory ours to tidy.
     released: bool,
 }
 
@@ -80,14 +87,14 @@ impl Emulator {
         claim: Claim,
         detour: Option<&Endpoint>,
     ) -> Result<Self, EmulatorError> {
-        let Claim { place, log } = claim;
+        let Claim { dir, log } = claim;
         let errors = log.try_clone().map_err(EmulatorError::Spawn)?;
-        let endpoint = Endpoint::local(place.port());
+        let endpoint = Endpoint::local(dir.port());
         let mut child = Command::new(python.program())
             .arg(workspace.emulator_program())
             .env_clear()
-            .envs(environment(&place, detour.unwrap_or(&endpoint)))
-            .current_dir(place.dir())
+            .envs(environment(&dir, detour.unwrap_or(&endpoint)))
+            .current_dir(dir.path())
             .stdin(Stdio::piped())
             .stdout(log)
             .stderr(errors)
@@ -96,7 +103,7 @@ impl Emulator {
             .map_err(EmulatorError::Spawn)?;
         let lifeline = child.stdin.take();
         let group = ProcessGroup::led_by(child.id()).ok_or_else(|| EmulatorError::Spawn(io::Error::other("no pid")))?;
-        Ok(Self { child, group, lifeline, place, endpoint, status: None, released: false })
+        Ok(Self { child, group, lifeline, dir, endpoint, status: None, released: false })
     }
 
     async fn wait_until_it_answers(&mut self) -> Result<(), EmulatorError> {
@@ -111,7 +118,7 @@ impl Emulator {
             }
             sleep(START_POLL).await;
         }
-        Err(EmulatorError::Mute { log: self.place.log() })
+        Err(EmulatorError::Mute { log: self.dir.log() })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -127,24 +134,24 @@ impl Emulator {
         if !self.has_ended() {
             return Ok(());
         }
-        Err(EmulatorError::Died { reason: self.reason_of_death(), log: self.place.log() })
+        Err(EmulatorError::Died { reason: self.reason_of_death(), log: self.dir.log() })
     }
 
     /// What it said last, unless it was killed: then it did not know.
     fn reason_of_death(&self) -> String {
         let status = self.status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
         let was_killed = self.status.is_some_and(|status| status.code().is_none());
-        if was_killed { status } else { self.place.last_words().unwrap_or(status) }
+        if was_killed { status } else { self.dir.last_words().unwrap_or(status) }
     }
 
     /// Returns once it has ended, with the reason.
     pub(crate) async fn death(&mut self) -> EmulatorError {
         loop {
             if let Err(died) = self.check() {
-                if self.place.is_recorded() {
+                if self.dir.is_recorded() {
                     return died;
                 }
-                // Whoever has stopped it has tidied up, too; by now the place may be that of another stack.
+                // Whoever has stopped it has tidied up, too; by now the directory may be that of another stack.
                 self.released = true;
                 return EmulatorError::Stopped;
             }
@@ -163,10 +170,10 @@ impl Emulator {
 
     /// Ends it and removes its log, too, which a dropped emulator leaves.
     pub(crate) fn down(self) {
-        let (place, released) = (self.place.clone(), self.released);
+        let (dir, released) = (self.dir.clone(), self.released);
         drop(self);
         if !released {
-            place.remove();
+            dir.remove();
         }
     }
 
@@ -182,19 +189,19 @@ impl Drop for Emulator {
     /// By force: it keeps nothing that would have to be written first.
     fn drop(&mut self) {
         if !self.released {
-            self.place.forget();
+            self.dir.forget();
             let group = self.group;
             group.kill(|| self.has_ended());
-            self.place.keep_only_log();
+            self.dir.keep_only_log();
         }
     }
 }
 
 /// All that the emulator and its functions see: nothing of the user's own AWS configuration, and the endpoint of the
 /// functions, without which their clients would call AWS itself.
-fn environment(place: &Place, endpoint: &Endpoint) -> Vec<(&'static str, String)> {
-    let port = place.port().to_string();
-    let scratch = place.scratch().display().to_string();
+fn environment(dir: &StackDir, endpoint: &Endpoint) -> Vec<(&'static str, String)> {
+    let port = dir.port().to_string();
+    let scratch = dir.scratch().display().to_string();
     let mut variables = vec![
         ("GATEWAY_PORT", port),
         ("BIND_HOST", "127.0.0.1".to_owned()),

@@ -2,49 +2,34 @@
 //!
 //! [`Stack::up`] makes the emulator's Python environment, starts the emulator, builds the functions, uploads them and
 //! deploys the template through `CloudFormation`; a dropped [`Stack`] leaves nothing running. The `cargo local` command
-//! ([`cli`]) and the end-to-end tests stand on that one call.
+//! ([`Cli`]) and the end-to-end tests stand on that one call.
 //!
 //! Nothing here can reach AWS: a client is made from an [`Endpoint`] alone, which refuses the hosts of AWS, and its
 //! credentials are the constant `test`. The user's own AWS configuration is never read.
+//!
+//! Each folder knows those after it alone: `commands`, `stack`, `emulator`, `client`, `terminal`.
 
-mod api;
-mod build;
-pub mod cli;
-mod demo;
-mod deploy;
+mod client;
+mod commands;
 mod emulator;
-mod endpoint;
-mod error;
-mod events;
-mod gaps;
-mod group;
-mod home;
-mod logs;
-mod mailbox;
-mod outputs;
-mod package;
-mod port;
-mod program;
-mod progress;
-mod publish;
-mod python;
-mod ready;
-mod sam;
-mod signals;
+#[cfg(test)]
+mod layers;
 mod stack;
-mod template;
 mod terminal;
-mod watch;
 mod workspace;
 
-pub use api::{Api, Reply};
-pub use build::Profile;
-pub use endpoint::{Endpoint, EndpointError};
-pub use error::Error;
-pub use events::{Event, EventStream};
-pub use outputs::Outputs;
-pub use port::PortChoice;
-pub use progress::Progress;
-pub use python::{Python, PythonError};
+pub use client::api::{Api, Reply};
+pub use client::endpoint::{Endpoint, EndpointError};
+pub use client::events::{Event, EventStream};
+pub use client::outputs::Outputs;
+pub use commands::cli::Cli;
+pub use commands::error::Error;
+pub use emulator::port::PortChoice;
+pub use emulator::python::{Python, PythonError};
+pub use stack::build::Profile;
+pub use stack::error::StackError;
+pub use stack::expand::{ExpandError, Fault, TemplateFiles};
+pub use stack::template::{TemplateError, expanded};
+pub use stack::yaml::{ReadError, read_template};
 pub use stack::{Options, Stack};
-pub use template::{TemplateError, read_template};
+pub use terminal::progress::Progress;

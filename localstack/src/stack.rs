@@ -1,27 +1,36 @@
 //! The whole stack: from a checkout to an API that answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub(crate) mod build;
+mod deploy;
+mod emulator_fixups;
+pub(crate) mod error;
+pub(crate) mod expand;
+mod intrinsic;
+mod package;
+mod ready;
+mod sam;
+pub(crate) mod template;
+pub(crate) mod yaml;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aws_config::SdkConfig;
 use aws_sdk_ses::error::ProvideErrorMetadata;
 
-use crate::Error;
-use crate::api::{Api, ApiError};
-use crate::build::{self, Profile};
-use crate::deploy::{Deployment, STACK};
+use crate::client::api::{Api, ApiError};
+use crate::client::endpoint::{Endpoint, STACK};
+use crate::client::outputs::Outputs;
 use crate::emulator::Emulator;
-use crate::endpoint::Endpoint;
-use crate::gaps;
-use crate::home::{Home, Place, State};
-use crate::outputs::Outputs;
-use crate::package;
-use crate::port::PortChoice;
-use crate::progress::Progress;
-use crate::python::Python;
-use crate::ready;
-use crate::sam::{self, SamBuild};
-use crate::template::Template;
+use crate::emulator::port::PortChoice;
+use crate::emulator::python::Python;
+use crate::emulator::state_dir::{StackDir, State, StateDir};
+use crate::stack::build::Profile;
+use crate::stack::deploy::Deployment;
+use crate::stack::error::StackError;
+use crate::stack::sam::SamBuild;
+use crate::stack::template::Template;
+use crate::terminal::progress::Progress;
 use crate::workspace::Workspace;
 
 /// The template's parameter with the address that mail is sent from.
@@ -48,7 +57,7 @@ pub struct Options {
     /// The template's parameters; one that it does not declare is left out.
     pub parameters: BTreeMap<String, String>,
     /// Where stacks keep their state. `cargo local outputs` and its like know those in `.local` alone.
-    pub home: PathBuf,
+    pub state_dir: PathBuf,
 }
 
 impl Default for Options {
@@ -63,16 +72,16 @@ impl Default for Options {
             sam: false,
             progress: Progress::default(),
             parameters: local_parameters(),
-            home: Workspace::of_this_crate().local_dir(),
+            state_dir: Workspace::of_this_crate().local_dir(),
         }
     }
 }
 
 impl Options {
-    /// A stack that no other notices: for a test. Its state and its log are in `home`.
+    /// A stack that no other notices: for a test. Its state and its log are in `state_dir`.
     #[must_use]
-    pub fn apart(home: impl Into<PathBuf>) -> Self {
-        Self { port: PortChoice::Free, progress: Progress::Silent, home: home.into(), ..Self::default() }
+    pub fn apart(state_dir: impl Into<PathBuf>) -> Self {
+        Self { port: PortChoice::Free, progress: Progress::Silent, state_dir: state_dir.into(), ..Self::default() }
     }
 }
 
@@ -87,7 +96,7 @@ fn local_parameters() -> BTreeMap<String, String> {
 pub struct Stack {
     endpoint: Endpoint,
     outputs: Outputs,
-    place: Place,
+    dir: StackDir,
     emulator: Option<Emulator>,
 }
 
@@ -97,27 +106,31 @@ impl Stack {
     /// # Errors
     ///
     /// With the first step that fails; nothing is left running then.
-    pub async fn up(options: &Options) -> Result<Self, Error> {
+    pub async fn up(options: &Options) -> Result<Self, StackError> {
         let workspace = Workspace::of_this_crate();
-        let home = Home::at(options.home.clone());
+        let state_dir = StateDir::at(options.state_dir.clone());
         match &options.endpoint {
-            Some(endpoint) => Self::up_at(&workspace, &home, endpoint.clone(), options).await,
-            None => Self::up_on_own_emulator(&workspace, &home, options).await,
+            Some(endpoint) => Self::up_at(&workspace, &state_dir, endpoint.clone(), options).await,
+            None => Self::up_on_own_emulator(&workspace, &state_dir, options).await,
         }
     }
 
-    async fn up_on_own_emulator(workspace: &Workspace, home: &Home, options: &Options) -> Result<Self, Error> {
+    async fn up_on_own_emulator(
+        workspace: &Workspace,
+        state_dir: &StateDir,
+        options: &Options,
+    ) -> Result<Self, StackError> {
         // What a person has to mend comes before the long build.
         options.port.check()?;
         let python = Python::of_the_emulator(workspace, options.progress).await?;
         let built = Built::build(workspace, options).await?;
-        let claim = home.claim(options.port)?;
-        let place = claim.place.clone();
+        let claim = state_dir.claim(options.port)?;
+        let dir = claim.dir.clone();
         let mut emulator =
             Emulator::start(workspace, &python, claim, options.detour.as_ref(), options.progress).await?;
         let endpoint = emulator.endpoint().clone();
         let state = State { endpoint: endpoint.to_string(), pid: Some(emulator.pid()), outputs: BTreeMap::new() };
-        place.record(&state)?;
+        dir.record(&state)?;
         let deployed = tokio::select! {
             biased;
             result = built.deploy(&endpoint, options) => result,
@@ -130,31 +143,36 @@ impl Stack {
         });
         match deployed {
             Ok(raw) => {
-                place.record(&State { outputs: raw.clone(), ..state })?;
+                dir.record(&State { outputs: raw.clone(), ..state })?;
                 let outputs = Outputs::new(raw, &endpoint);
-                Ok(Self { endpoint, outputs, place, emulator: Some(emulator) })
+                Ok(Self { endpoint, outputs, dir, emulator: Some(emulator) })
             }
             Err(error) => {
                 // A call that failed because the emulator died tells less than the death itself.
-                Err(emulator.check().map_or_else(Error::from, |()| error))
+                Err(emulator.check().map_or_else(StackError::from, |()| error))
             }
         }
     }
 
-    async fn up_at(workspace: &Workspace, home: &Home, endpoint: Endpoint, options: &Options) -> Result<Self, Error> {
+    async fn up_at(
+        workspace: &Workspace,
+        state_dir: &StateDir,
+        endpoint: Endpoint,
+        options: &Options,
+    ) -> Result<Self, StackError> {
         endpoint.check().await?;
-        let place = home.place(endpoint.port());
+        let dir = state_dir.stack(endpoint.port());
         let built = Built::build(workspace, options).await?;
         // A stack that `cargo local up` runs in another terminal keeps its process.
-        let before = place.state().filter(|_| place.is_running());
+        let before = dir.state().filter(|_| dir.is_running());
         let (pid, outputs) = before.map(|state| (state.pid, state.outputs)).unwrap_or_default();
         let state = State { endpoint: endpoint.to_string(), pid, outputs };
         // From now on `cargo local down` knows of it, and removes what a deployment leaves that does not come to its end.
-        place.record(&state)?;
+        dir.record(&state)?;
         let raw = built.deploy(&endpoint, options).await?;
-        place.record(&State { outputs: raw.clone(), ..state })?;
+        dir.record(&State { outputs: raw.clone(), ..state })?;
         let outputs = Outputs::new(raw, &endpoint);
-        Ok(Self { endpoint, outputs, place, emulator: None })
+        Ok(Self { endpoint, outputs, dir, emulator: None })
     }
 
     /// The emulator's URL.
@@ -187,7 +205,7 @@ impl Stack {
     /// The emulator's log, with what the functions have written.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.place.log()
+        self.dir.log()
     }
 
     /// The emulator's process, which leads the process group that it and all its functions are in; none if someone else
@@ -198,7 +216,7 @@ impl Stack {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.place.port()
+        self.dir.port()
     }
 
     /// Whether this process runs the stack's emulator.
@@ -207,23 +225,20 @@ impl Stack {
     }
 
     /// Returns once the emulator has ended by itself, with the reason; never for someone else's emulator.
-    pub(crate) async fn death(&mut self) -> Error {
+    pub(crate) async fn death(&mut self) -> StackError {
         match &mut self.emulator {
             Some(emulator) => emulator.death().await.into(),
             None => std::future::pending().await,
         }
     }
 
-    /// The emulator's death if that is what `error` comes of.
-    pub(crate) fn cause_of(&mut self, error: Error) -> Error {
-        match self.emulator.as_mut().map(Emulator::check) {
-            Some(Err(death)) => death.into(),
-            _ => error,
-        }
+    /// An error if the emulator has ended by itself.
+    pub(crate) fn check(&mut self) -> Result<(), StackError> {
+        self.emulator.as_mut().map_or(Ok(()), |emulator| Ok(emulator.check()?))
     }
 
     /// Lets the emulator live on when this process ends.
-    pub(crate) fn detach(mut self) -> Result<(), Error> {
+    pub(crate) fn detach(mut self) -> Result<(), StackError> {
         match self.emulator.take() {
             Some(emulator) => Ok(emulator.detach()?),
             None => Ok(()),
@@ -236,7 +251,7 @@ impl Stack {
     /// # Errors
     ///
     /// If the emulator does not answer, or does not delete it.
-    pub async fn delete(endpoint: &Endpoint, name: &str, progress: Progress) -> Result<(), Error> {
+    pub async fn delete(endpoint: &Endpoint, name: &str, progress: Progress) -> Result<(), StackError> {
         Deployment::new(&endpoint.sdk_config(), name).delete(progress).await?;
         Ok(package::remove(endpoint, name).await?)
     }
@@ -256,47 +271,39 @@ struct Built {
 }
 
 enum Code {
-    /// Made by cargo.
-    Binaries {
-        /// The binary of each function, by its logical id.
-        binaries: BTreeMap<String, String>,
-        executables: BTreeMap<String, PathBuf>,
-    },
+    /// Made by cargo: the executable of each binary.
+    Binaries(BTreeMap<String, PathBuf>),
     /// Made by SAM.
     Sam(SamBuild),
 }
 
 impl Built {
-    async fn build(workspace: &Workspace, options: &Options) -> Result<Self, Error> {
+    async fn build(workspace: &Workspace, options: &Options) -> Result<Self, StackError> {
         let template = Template::read(&workspace.template())?;
-        let binaries = template.binaries()?;
         let code = if options.sam {
-            Code::Sam(SamBuild::of(workspace, binaries.keys())?)
+            Code::Sam(SamBuild::of(workspace)?)
         } else {
-            let names: BTreeSet<&str> = binaries.values().map(String::as_str).collect();
-            let executables = build::build(workspace, &names, options.profile, options.progress).await?;
-            Code::Binaries { binaries, executables }
+            Code::Binaries(build::build(workspace, &template.binaries(), options.profile, options.progress).await?)
         };
         Ok(Self { template, code })
     }
 
     /// Uploads and deploys it; the stack's outputs once everything works.
-    async fn deploy(&self, endpoint: &Endpoint, options: &Options) -> Result<BTreeMap<String, String>, Error> {
+    async fn deploy(&self, endpoint: &Endpoint, options: &Options) -> Result<BTreeMap<String, String>, StackError> {
         let Self { template, code } = self;
         let parameters = declared(template, &options.parameters);
         let sdk = endpoint.sdk_config();
         let deployment = Deployment::new(&sdk, &options.name);
         match code {
-            Code::Binaries { binaries, executables } => {
-                let package =
-                    package::upload(endpoint, &options.name, template, binaries, executables, options.progress).await?;
+            Code::Binaries(executables) => {
+                let package = package::upload(endpoint, &options.name, template, executables, options.progress).await?;
                 let resource_count = template.resource_count();
                 deployment.deploy(&package.template_url, &parameters, resource_count, options.progress).await?;
             }
             Code::Sam(build) => build.deploy(endpoint, &options.name, &parameters, options.progress).await?,
         }
         let raw = deployment.outputs().await?;
-        gaps::fill(endpoint, &sdk, template, &raw).await?;
+        emulator_fixups::apply(endpoint, &sdk, template, &raw).await?;
         self.verify_sender(&sdk, &parameters).await?;
         let outputs = Outputs::new(raw.clone(), endpoint);
         ready::wait(endpoint, &outputs, options.progress).await?;
@@ -304,14 +311,14 @@ impl Built {
     }
 
     /// As SES does, LocalStack sends mail only from an identity that is verified; there, to ask is to be verified.
-    async fn verify_sender(&self, sdk: &SdkConfig, parameters: &BTreeMap<String, String>) -> Result<(), Error> {
+    async fn verify_sender(&self, sdk: &SdkConfig, parameters: &BTreeMap<String, String>) -> Result<(), StackError> {
         let set = parameters.get(SENDER_EMAIL).map(String::as_str);
         let Some(sender) = set.or_else(|| self.template.parameter_default(SENDER_EMAIL)) else { return Ok(()) };
         let ses = aws_sdk_ses::Client::new(sdk);
         match ses.verify_email_identity().email_address(sender).send().await {
             Ok(_) => Ok(()),
             Err(error) => {
-                Err(Error::Sender(error.message().unwrap_or("the emulator's SES does not answer").to_owned()))
+                Err(StackError::Sender(error.message().unwrap_or("the emulator's SES does not answer").to_owned()))
             }
         }
     }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use futures::future::join_all;
 use libtest_mimic::Trial;
-use orderflow_events::{EventId, OrderId, Source, Time};
+use orderflow_events::{EventId, ORDERS, Source, Subject, Time};
 use orderflow_journal::memory::MemoryJournal;
 use orderflow_journal::{Appended, DynamoJournal, Entry, JournalStore};
 
 use crate::aws::Aws;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         MemoryJournal::default,
         DynamoBench::new,
@@ -29,13 +29,13 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
     )
 }
 
-/// What is stored of an entry.
+/// Stored form of an entry.
 type Item = BTreeMap<String, String>;
 
 /// A journal, and how a test looks into it.
 trait Bench {
     fn journal(&self) -> &impl JournalStore;
-    /// What is on record of an order, in the order of its keys.
+    /// Entries of an order, in the order of their keys.
     async fn items(&self, order: &str) -> Vec<Item>;
 }
 
@@ -88,10 +88,10 @@ fn item(entry: &Entry) -> Item {
 
 fn entry(order: &str, id: u8, text: &str) -> Entry {
     Entry {
-        order: OrderId::new(order).unwrap(),
-        id: EventId::from_parts(1_767_225_600_000, [id; 10]),
-        source: Source::ORDERS,
-        kind: "OrderCreated".to_owned(),
+        subject: Subject::shortened(order),
+        id: EventId::v7(1_767_225_600_000, [id; 10]),
+        source: ORDERS,
+        event_type: "OrderCreated".to_owned(),
         time: Time::new("2026-11-22T09:00:00.123Z").unwrap(),
         text: text.to_owned(),
         recorded_at: Time::from_millis(1_767_225_600_123),
@@ -110,7 +110,7 @@ async fn an_event_is_kept_to_the_letter(bench: &impl Bench) {
         "not JSON",
     ]) {
         let (order, other) = (format!("ord_{id}"), Source::new("https://shop.example/%C3%BC?a=b#c").unwrap());
-        let entry = Entry { kind: "Anything.v2".to_owned(), source: other, ..entry(&order, id, text) };
+        let entry = Entry { event_type: "Anything.v2".to_owned(), source: other, ..entry(&order, id, text) };
         assert_eq!(append(bench, &entry).await, Appended::Done, "{text}");
         assert_eq!(bench.items(&order).await, [item(&entry)]);
     }

@@ -13,7 +13,7 @@ use orderflow_events::Time;
 use crate::aws::Aws;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         MemoryLeases::default,
         on_aws,

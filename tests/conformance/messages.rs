@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::aws::{Aws, unique};
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         MemoryBench::default,
         AwsBench::new,
@@ -77,7 +77,7 @@ impl AwsBench {
         Self { mailer: SesMailer::new(ses, sender), sms, endpoint }
     }
 
-    /// What the emulator shows at that path, under that name.
+    /// Messages that the emulator shows at that path, under that name.
     async fn shown(&self, path: &str, name: &str) -> Value {
         let reply = reqwest::get(format!("{}{path}", self.endpoint)).await.expect("an answer");
         let mut shown: Value = reply.json().await.expect("JSON");

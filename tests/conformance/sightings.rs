@@ -13,7 +13,7 @@ use orderflow_screening::sightings::{DynamoSightings, MAX_COUNTED, MemorySightin
 use crate::aws::Aws;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite!(
+    crate::suite::suite!(
         aws,
         MemorySightings::default,
         on_aws,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::golden;
 use crate::places::{places, with, without};
 
-/// What is put in the place of everything, once each.
+/// Values that are put in the place of everything, once each.
 fn oddities() -> Vec<Value> {
     let text = |length| json!("x".repeat(length));
     let mut all: Vec<Value> = [64, 65, 200, 201, 254, 255].into_iter().map(text).collect();

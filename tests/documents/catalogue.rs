@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use orderflow_events::{EventType, schema};
 use serde_json::Value;
 
-use crate::Document;
-use crate::golden;
-use crate::schemas::{of_data, versions};
+use crate::document::Document;
+use crate::golden::{self, versions};
+use crate::schemas::of_data;
 use crate::services::services;
 
 pub(crate) fn documents() -> Vec<Document> {
@@ -48,7 +48,7 @@ fn line(text: &mut String, line: impl AsRef<str>) {
 
 fn event_type(text: &mut String, kind: EventType) {
     let _ =
-        write!(text, "\n## {kind}\n\n{}\n\nFrom: {}. To: {}.\n", schema::meaning(kind), senders(kind), receivers(kind));
+        write!(text, "\n## {kind}\n\n{}\n\nFrom: {}. To: {}.\n", kind.meaning(), senders(kind), receivers(kind));
     for (_, version) in versions().filter(|(other, _)| *other == kind).collect::<Vec<_>>().into_iter().rev() {
         let _ = write!(
             text,
@@ -107,7 +107,7 @@ fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
     }
 }
 
-/// What may stand in a field, in a few words.
+/// Rule for a field, in a few words.
 fn value(rules: &Value, root: &Value) -> String {
     if let Some(only) = rules.get("const") {
         return format!("`{only}`");

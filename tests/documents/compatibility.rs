@@ -1,4 +1,4 @@
-//! What may change in a schema that is released, and what may not.
+//! Changes of a released schema: those that harm nobody, and those that break somebody.
 //!
 //! Others have built on it from both sides: a producer sends what the old schema allows, a consumer counts on what it
 //! promises. So it may neither ask for more nor promise less, and the only change that harms nobody is a field that may
@@ -14,7 +14,7 @@ use crate::places::{with, without};
 /// A change that harms somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Break {
-    /// Where in the data, as a JSON Pointer; a `*` stands for every item of a list.
+    /// Place in the data, as a JSON Pointer; a `*` stands for every item of a list.
     pointer: String,
     what: What,
 }
@@ -67,7 +67,7 @@ pub(crate) fn breaks_within(released: (&Value, &Value), new: (&Value, &Value)) -
     breaks
 }
 
-/// What stands in a schema for people only.
+/// Keywords of a schema that are for people only.
 const ANNOTATIONS: [&str; 7] = ["$schema", "$id", "$defs", "$comment", "title", "description", "examples"];
 
 /// Limits from below and from above.
@@ -176,7 +176,7 @@ fn compare(released: &Rules<'_>, new: &Rules<'_>, pointer: &str, breaks: &mut Ve
     }
 }
 
-/// Where no type is named, all are allowed; and a number may be an integer.
+/// Types that are allowed: all, where none is named; and a number may be an integer.
 fn all_types(rules: &Rules<'_>) -> BTreeSet<String> {
     let mut types = rules.types.clone();
     if types.is_empty() {

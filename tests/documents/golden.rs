@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use orderflow_events::{Event, EventType};
 use serde_json::Value;
 
-use crate::schemas::versions;
-use crate::{committed, files_in};
+use crate::document::{committed, files_in};
 
-/// Where the event of that version is.
+/// Every type in every version that is understood.
+pub(crate) fn versions() -> impl Iterator<Item = (EventType, u32)> {
+    EventType::ALL.into_iter().flat_map(|kind| kind.versions().iter().map(move |version| (kind, *version)))
+}
+
+/// Path of the event of that version.
 fn path(kind: EventType, version: u32) -> String {
     format!("golden/{kind}.{version}.json")
 }
@@ -41,7 +45,7 @@ pub(crate) fn every_event_of_an_earlier_build_is_understood() {
     for (kind, version, event) in all() {
         assert_eq!(event["dataschema"], kind.schema_of(version), "{kind} {version}");
         let decoded = Event::from_value(&event).unwrap_or_else(|error| panic!("{kind} {version}: {error}"));
-        assert_eq!(decoded.kind(), kind);
+        assert_eq!(decoded.event_type(), kind);
         // What is written again is the same event: to the letter, where its version is the newest.
         let written = serde_json::to_value(&decoded).expect("an event can be written");
         assert_eq!(Event::from_value(&written), Ok(decoded), "{kind} {version}");

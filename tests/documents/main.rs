@@ -1,4 +1,4 @@
-//! What others read of us: made of the types, committed, and compared here with what the types say now.
+//! Documents for others: made of the types, committed, and compared here with what the types say now.
 //!
 //! `cargo documents` writes it.
 
@@ -9,6 +9,7 @@ mod asyncapi;
 mod catalogue;
 mod cloudevents;
 mod compatibility;
+mod document;
 mod golden;
 mod openapi;
 mod places;
@@ -17,10 +18,10 @@ mod schemas;
 mod services;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs};
 
+use document::{Document, committed, files_in, place};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
@@ -74,14 +75,6 @@ fn trials() -> Vec<Trial> {
     trials
 }
 
-/// A file that is made of the types.
-pub(crate) struct Document {
-    /// Where it is in `shared/events`.
-    pub(crate) path: String,
-    /// What is in it.
-    pub(crate) text: String,
-}
-
 /// The folders that have documents of the types, and nothing else.
 const FOLDERS: [&str; 1] = ["schemas"];
 
@@ -120,21 +113,4 @@ fn write() -> ExitCode {
         println!("{path} is written");
     }
     ExitCode::SUCCESS
-}
-
-/// The place of a file of `shared/events`.
-fn place(path: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/events")).join(path)
-}
-
-/// What is committed there, if something is.
-pub(crate) fn committed(path: &str) -> Option<String> {
-    fs::read_to_string(place(path)).ok()
-}
-
-/// All files of a folder.
-pub(crate) fn files_in(folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(place(folder)).expect("a folder");
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
-    entries.map(|entry| format!("{folder}/{}", name(entry).to_string_lossy())).collect()
 }

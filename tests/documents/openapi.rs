@@ -5,9 +5,9 @@ use orderflow_events::{NewOrder, schema};
 use serde_json::{Map, Value, json};
 
 use crate::compatibility::breaks_within;
+use crate::document::{Document, committed};
 use crate::places::{with, without};
 use crate::schemas::hoist;
-use crate::{Document, committed};
 
 const PATH: &str = "openapi.json";
 
@@ -96,7 +96,7 @@ fn place_order() -> Value {
         "The Idempotency-Key was used for another order.",
     );
     let mut invalid =
-        problem(422, "urn:orderflow:problem:invalid", "Invalid request", "The body has 2 faults: see errors.");
+        problem(422, "urn:onewrite:problem:invalid", "Invalid request", "The body has 2 faults: see errors.");
     invalid["errors"] = json!([
         { "pointer": "/lines/0/quantity", "detail": "must be a whole number from 1 to 9999" },
         { "pointer": "/shippingAddress/city", "detail": "is required" },
@@ -188,7 +188,7 @@ fn count_stock() -> Value {
         "3 pieces are reserved: onHand cannot be less.",
     );
     let mut invalid =
-        problem(422, "urn:orderflow:problem:invalid", "Invalid request", "The body has 1 fault: see errors.");
+        problem(422, "urn:onewrite:problem:invalid", "Invalid request", "The body has 1 fault: see errors.");
     invalid["errors"] = json!([{ "pointer": "/onHand", "detail": "is required" }]);
     operation(
         json!({
@@ -224,10 +224,10 @@ fn count_stock() -> Value {
 /// A `*`, or entity tags between commas.
 const IF_MATCH: &str = r#"^(\*|((W/)?"[!#-+\--~]*"( ?, ?(W/)?"[!#-+\--~]*")*)?)$"#;
 
-/// What can be wrong with any body.
+/// Errors that any body may have.
 const BODY_FAULTS: [&str; 3] = ["400", "413", "415"];
 
-/// What can befall any request.
+/// Errors that may befall any request.
 const OURS: [&str; 4] = ["429", "500", "503", "504"];
 
 /// An operation with answers of its own and those that others have, too.
@@ -295,7 +295,7 @@ fn shared_responses() -> Value {
         (
             400,
             "The body is not JSON, or a header is malformed.",
-            "urn:orderflow:problem:malformed",
+            "urn:onewrite:problem:malformed",
             "Malformed request",
             "The body is not JSON: expected value at line 1 column 1.",
         ),
@@ -418,7 +418,7 @@ fn order() -> Value {
 
 // ── What may change ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// What the types say otherwise than the committed document, and may not.
+/// Changes of the committed document that break callers.
 pub(crate) fn broken() -> Vec<String> {
     let released = committed(PATH).filter(|text| !text.trim().is_empty());
     released.map(|text| breaks(&serde_json::from_str(&text).expect("JSON"), &document())).unwrap_or_default()

@@ -4,15 +4,11 @@ use orderflow_events::{EventType, schema};
 use serde_json::{Map, Value, json};
 
 use crate::compatibility::breaks;
+use crate::document::{Document, committed};
+use crate::golden::{self, versions};
 use crate::places::{places, without};
-use crate::{Document, committed, golden};
 
-/// Every type in every version that is understood.
-pub(crate) fn versions() -> impl Iterator<Item = (EventType, u32)> {
-    EventType::ALL.into_iter().flat_map(|kind| kind.versions().iter().map(move |version| (kind, *version)))
-}
-
-/// Where the schema of that version is.
+/// Path of the schema of that version.
 pub(crate) fn path(kind: EventType, version: u32) -> String {
     format!("schemas/{kind}.{version}.json")
 }
@@ -35,7 +31,7 @@ pub(crate) fn documents() -> Vec<Document> {
     std::iter::once(of_event).chain(of_data).collect()
 }
 
-/// What the types say otherwise than a released schema, and may not. A file that is empty is not released yet.
+/// Changes of released schemas that break somebody. A file that is empty is not released yet.
 pub(crate) fn broken() -> Vec<String> {
     let mut faults = Vec::new();
     for Document { path, text } in documents() {

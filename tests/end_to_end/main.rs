@@ -22,7 +22,7 @@ use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
 use orderflow_tests::{Emulator, Shop};
 use serde_json::{Value, json};
 
-/// What the stack is called on an emulator that others use, too.
+/// Name of the stack on an emulator that others use, too.
 const STACK: &str = "orderflow-tests";
 
 fn main() -> std::process::ExitCode {
@@ -57,7 +57,7 @@ fn endpoint() -> Option<Endpoint> {
     Some(url.parse().expect("ORDERFLOW_ENDPOINT is the URL of an emulator"))
 }
 
-/// Whether what `sam build` has made is to be deployed.
+/// True if the functions that `sam build` has made are to be deployed.
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment where to run")]
 fn is_built_by_sam() -> bool {
     std::env::var_os("ORDERFLOW_SAM").is_some()

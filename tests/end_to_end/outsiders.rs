@@ -1,4 +1,4 @@
-//! What other teams do with what we publish: they have our documents alone, and another language.
+//! Producers and consumers of other teams, who have our documents alone, and another language.
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &
     }
 }
 
-/// What schemathesis has to come by, or else it has tried too little.
+/// Answers that schemathesis has to come by, or else it has tried too little.
 const ANSWERS: [&str; 15] = [
     "placeOrder 201",
     "placeOrder 400",

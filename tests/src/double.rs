@@ -14,10 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::process::FunctionProcess;
 use crate::shop::{Shop, unique};
 
-/// How often a message is received at the most.
+/// Receives of a message at the most.
 const MAX_RECEIVES: u32 = 3;
 
-/// How long a function may take, and for how long a message that it was given is hidden.
+/// Time-out of a function, and visibility timeout of a message that it was given.
 const PATIENCE_SECONDS: u32 = 3;
 
 /// A second journal beside the stack's own: the same program with queues of its own, of little patience. It is killed
@@ -86,7 +86,7 @@ impl Double {
         }
     }
 
-    /// How often it was killed.
+    /// Number of kills.
     #[must_use]
     pub fn kills(&self) -> u32 {
         self.kills.load(Ordering::Relaxed)

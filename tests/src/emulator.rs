@@ -1,4 +1,4 @@
-//! What plays AWS for the tests, and all that they know of how it differs from AWS.
+//! The emulator that plays AWS for the tests, and all that they know of how it differs from AWS.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,9 +6,8 @@ use std::fmt;
 use orderflow_local::Stack;
 
 use crate::process::FunctionProcess;
-use crate::shop::Channel;
 
-/// What plays AWS.
+/// The emulator that plays AWS.
 #[derive(Clone, Debug)]
 pub struct Emulator {
     kind: Kind,
@@ -37,6 +36,15 @@ pub enum Gap {
     Neighbours,
 }
 
+/// Kind of a message to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// Mails.
+    Email,
+    /// Short messages.
+    Sms,
+}
+
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -55,7 +63,7 @@ impl fmt::Display for Gap {
 }
 
 impl Emulator {
-    /// What a stack runs on.
+    /// Emulator that a stack runs on.
     pub async fn of(stack: &Stack) -> Self {
         let url = format!("{}/_ministack/ses/messages", stack.endpoint());
         let own = reqwest::get(url).await.expect("an answer");
@@ -73,7 +81,7 @@ impl Emulator {
         Self { kind, gaps }
     }
 
-    /// Whether this has to be left out.
+    /// True of something that has to be left out.
     #[must_use]
     pub fn lacks(&self, gap: Gap) -> bool {
         self.gaps.contains(&gap)
@@ -84,19 +92,19 @@ impl Emulator {
         self.gaps.iter()
     }
 
-    /// Whether it has no time for all that the tests do at once.
+    /// True if it has no time for all that the tests do at once.
     #[must_use]
     pub fn is_slow(&self) -> bool {
         self.kind == Kind::LocalStack
     }
 
-    /// Whether a function gets the body of a message as it was sent. LocalStack reads what is JSON, and writes it anew:
+    /// True if a function gets the body of a message as it was sent. LocalStack reads what is JSON, and writes it anew:
     /// the same value in another text.
     pub(crate) fn keeps_texts(&self) -> bool {
         self.kind == Kind::MiniStack
     }
 
-    /// Where it shows the messages to people that it was given to send.
+    /// Path under which it shows the messages to people that it was given to send.
     pub(crate) fn path_to(&self, channel: Channel) -> &'static str {
         match (self.kind, channel) {
             (Kind::MiniStack, Channel::Email) => "/_ministack/ses/messages",

@@ -1,4 +1,4 @@
-//! What the tests that cross services share: a shop on a deployed stack, seen from outside.
+//! A shop on a deployed stack, seen from outside, for all tests that cross services.
 
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test says by a panic what is wrong")]
 
@@ -9,6 +9,6 @@ mod script;
 mod shop;
 
 pub use double::Double;
-pub use emulator::{Emulator, Gap};
+pub use emulator::{Channel, Emulator, Gap};
 pub use process::{FunctionProcess, socket_of_caller};
-pub use shop::{Channel, Item, Letter, PATIENCE, SERVICES, Service, Shop, eventually};
+pub use shop::{Item, Letter, PATIENCE, SERVICES, Service, Shop, eventually};

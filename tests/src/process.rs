@@ -45,7 +45,7 @@ impl FunctionProcess {
         stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
     }
 
-    /// Whether it has the socket with that inode open.
+    /// True if it has the socket with that inode open.
     #[must_use]
     pub fn has_socket(&self, inode: u64) -> bool {
         let socket = PathBuf::from(format!("socket:[{inode}]"));

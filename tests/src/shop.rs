@@ -13,7 +13,7 @@ use orderflow_local::{Api, Outputs, Stack};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::emulator::Emulator;
+use crate::emulator::{Channel, Emulator};
 
 /// The services that have a queue, as the stack's outputs name them.
 pub const SERVICES: [Service; 7] =
@@ -22,7 +22,7 @@ pub const SERVICES: [Service; 7] =
 /// A service's name in the stack's outputs.
 pub type Service = &'static str;
 
-/// How long anything may take that takes a moment: long enough for the slowest machine, for it is reached only by a
+/// Longest wait for anything that takes a moment: long enough for the slowest machine, for it is reached only by a
 /// failure.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -30,20 +30,11 @@ pub const PATIENCE: Duration = Duration::from_mins(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Where messages to people go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// Mails.
-    Email,
-    /// Short messages.
-    Sms,
-}
-
 /// A deployed stack and clients for all of it.
 pub struct Shop {
     /// The HTTP API.
     pub api: Api,
-    /// What it runs on.
+    /// Emulator that it runs on.
     pub emulator: Emulator,
     pub(crate) endpoint: String,
     pub(crate) http: reqwest::Client,
@@ -87,7 +78,7 @@ impl Shop {
         assert_eq!(reply.status, 200, "{}", reply.body);
     }
 
-    /// What is on the shelf: on hand, reserved, available.
+    /// Stock of a SKU: on hand, reserved, available.
     pub async fn shelf(&self, sku: &str) -> [i64; 3] {
         let reply = self.api.stock(sku).await.expect("an answer");
         assert_eq!(reply.status, 200, "{}", reply.body);
@@ -101,7 +92,7 @@ impl Shop {
         reply.body["orderId"].as_str().expect("an order id").to_owned()
     }
 
-    /// What the API shows of an order.
+    /// The order as the API shows it.
     pub async fn show(&self, order_id: &str) -> Value {
         self.api.order(order_id).await.expect("an answer").body
     }
@@ -182,7 +173,7 @@ impl Shop {
         .await
     }
 
-    /// Whether a message is what was sent. On the way through a function its text may have changed, though not on AWS.
+    /// True if a message is what was sent. On the way through a function its text may have changed, though not on AWS.
     fn is_same(&self, received: &str, sent: &str) -> bool {
         let value = |text| serde_json::from_str::<Value>(text).ok();
         received == sent
@@ -287,22 +278,23 @@ impl Shop {
         put.set_item(attribute(row).as_m().ok().cloned()).send().await.expect("it is put");
     }
 
-    /// How many letters are in a service's dead-letter queue.
+    /// Number of letters in a service's dead-letter queue.
     pub async fn letters(&self, service: Service) -> u64 {
         self.waiting(self.dead_letters(service)).await
     }
 
-    /// How often the payment provider has charged for an order. It keeps books of its own, in a table that is nobody's
+    /// Number of charges that the payment provider has made for an order. It keeps a register of its own, in a table that is nobody's
     /// business but a test's.
-    pub async fn charges(&self, payment_id: &str) -> u64 {
+    pub async fn charges(&self, payment_id: &str) -> usize {
         // The emulator may have other stacks, of which none has this payment.
         let mut charges = 0;
         for table in self.tables("PaymentProvider").await {
             let get = self.dynamodb.get_item().table_name(table).consistent_read(true);
             let get = get.key("pk", AttributeValue::S(payment_id.to_owned()));
             let item = get.send().await.expect("an answer").item.unwrap_or_default();
-            let count = item.get("charges").and_then(|charges| charges.as_n().ok()?.parse::<u64>().ok());
-            charges += count.unwrap_or_default();
+            let performed = item.get("performed").and_then(|performed| performed.as_l().ok());
+            let answers = performed.into_iter().flatten().filter_map(|one| one.as_m().ok()?.get("answer")?.as_s().ok());
+            charges += answers.filter(|answer| answer.starts_with(r#"{"succeeded":"#)).count();
         }
         charges
     }
@@ -335,7 +327,7 @@ impl Shop {
         .await;
     }
 
-    /// How many messages are in the queue with that URL, handed out or not.
+    /// Number of messages in the queue with that URL, handed out or not.
     pub async fn waiting(&self, url: &str) -> u64 {
         use QueueAttributeName::{
             ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesNotVisible as Hidden,

@@ -1,18 +1,24 @@
-//! What becomes of the goods of an order.
+//! Goods of an order: set aside, handed out, given back.
 
 use std::convert::Infallible;
 
-use onewrite::{CounterUpdate, Decider, InsufficientCounter, Rejection, Step};
+use onewrite::{CounterUpdate, Decider, Decision, InsufficientCounter, Rejection, Step, consumes};
 use orderflow_events::{
-    Event, EventType, InventoryRejected, InventoryReleased, InventoryReserved, OrderId, Payload, Shortage, Sku, Source,
-    StockLine,
+    Event, EventType, INVENTORY, InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled, OrderCreated,
+    OrderId, Payload, PaymentFailed, ShipmentCreated, Shortage, Sku, Source, StockLine,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::stock::{AVAILABLE, RESERVED, REVISION};
 
 /// The inventory service.
-pub struct Inventory;
+#[derive(Clone, Copy, Debug)]
+pub enum Inventory {}
+
+consumes!(
+    /// Events that move the goods of an order.
+    pub enum Heard in Payload { OrderCreated, PaymentFailed, OrderCancelled, ShipmentCreated }
+);
 
 /// The goods of one order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,12 +54,12 @@ pub enum Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Short(pub Vec<InsufficientCounter>);
 
-type Next = Step<Change, Infallible>;
+type Next = Step<Change, Infallible, Payload>;
 
 impl Decider for Inventory {
-    const SOURCE: Source = Source::INVENTORY;
-    const CONSUMES: &'static [EventType] =
-        &[EventType::OrderCreated, EventType::PaymentFailed, EventType::OrderCancelled, EventType::ShipmentCreated];
+    const SOURCE: Source = INVENTORY;
+    const BEGINS: Option<&'static str> = Some(EventType::OrderCreated.as_str());
+    type Heard = Heard;
     type State = Reservation;
     type Change = Change;
     type Effect = Infallible;
@@ -68,26 +74,26 @@ impl Decider for Inventory {
         }
     }
 
-    fn decide(reservation: &Reservation, event: &Event, short: Option<&Short>) -> Result<Next, Rejection> {
-        let order = &event.context.subject;
+    fn decide(reservation: &Reservation, event: &onewrite::Event<Heard>, short: Option<&Short>) -> Decision<Self> {
+        let order = event.data.about();
         match (reservation, &event.data, short) {
-            (Reservation::Unknown, Payload::OrderCreated(created), None) => {
+            (Reservation::Unknown, Heard::OrderCreated(created), None) => {
                 Ok(reserve(order, created.details.stock_lines()))
             }
-            (Reservation::Unknown, Payload::OrderCreated(_), Some(short)) => reject(order, short),
-            (Reservation::Unknown, Payload::OrderCancelled(_), _) => Ok(Step::record(Change::CancelledEarly)),
+            (Reservation::Unknown, Heard::OrderCreated(_), Some(short)) => reject(order, short),
+            (Reservation::Unknown, Heard::OrderCancelled(_), _) => Ok(Step::record(Change::CancelledEarly)),
             (Reservation::Unknown, _, _) => Err(Rejection::TooEarly("the order is not created yet")),
             // What is set aside cannot be missing: a stock that says so was changed behind the service's back.
             (Reservation::Reserved(_) | Reservation::Shipped(_), _, Some(Short(insufficient))) => {
                 Err(Rejection::Forbidden(format!("the stock does not hold what is reserved: {insufficient:?}")))
             }
-            (Reservation::Reserved(lines), Payload::PaymentFailed(_) | Payload::OrderCancelled(_), None) => {
+            (Reservation::Reserved(lines), Heard::PaymentFailed(_) | Heard::OrderCancelled(_), None) => {
                 Ok(give_back(order, lines, release))
             }
-            (Reservation::Reserved(lines), Payload::ShipmentCreated(_), None) => {
+            (Reservation::Reserved(lines), Heard::ShipmentCreated(_), None) => {
                 Ok(Step::record(Change::Shipped).updating(lines.iter().map(hand_out)))
             }
-            (Reservation::Shipped(lines), Payload::OrderCancelled(_), None) => Ok(give_back(order, lines, restock)),
+            (Reservation::Shipped(lines), Heard::OrderCancelled(_), None) => Ok(give_back(order, lines, restock)),
             (Reservation::Reserved(_) | Reservation::Shipped(_) | Reservation::Closed, _, _) => Ok(Step::Nothing),
         }
     }
@@ -158,12 +164,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use futures::executor::block_on;
-    use onewrite::memory::{Bench, MemoryLog, Pace, Paced, Redelivery, VirtualTime, sample};
+    use onewrite::memory::{Bench, MemoryLog, Pace, Paced, Redelivery, VirtualTime};
     use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Process, Result};
-    use orderflow_events::{
-        CancellationReason, Money, OrderCancelled, PaymentFailed, PaymentFailure, PaymentId, PaymentProcessed,
-        ShipmentCreated, ShipmentId, Text, Time,
-    };
+    use orderflow_events::{CancellationReason, PaymentFailure, PaymentId, ShipmentId, Subject, Text, Time, sample};
 
     use super::*;
 
@@ -184,9 +187,6 @@ mod tests {
             EventType::ShipmentCreated => {
                 let shipment_id = ShipmentId::of(&order_id);
                 ShipmentCreated { order_id, shipment_id, carrier: text("C"), tracking_number: text("T") }.into()
-            }
-            EventType::PaymentProcessed => {
-                PaymentProcessed { order_id, payment_id, amount: Money::new(1, "EUR").unwrap() }.into()
             }
             other => panic!("inventory has no use for {other}"),
         })
@@ -210,7 +210,8 @@ mod tests {
         /// Nothing is oversold, and what is set aside is what the orders have that are neither released nor shipped.
         fn check_stock(&self) {
             let orders = ["ord_1", "ord_2"].map(|order| OrderId::new(order).unwrap());
-            let load = |order| block_on(Ledger::new(&self.log, &self.world).load::<Inventory>(order)).unwrap().state;
+            let ledger = Ledger::new(&self.log, &self.world);
+            let load = |order: &OrderId| block_on(ledger.load::<Inventory>(&Subject::from(order))).unwrap().state;
             let open = orders.iter().filter(|order| matches!(load(order), Reservation::Reserved(_))).count();
             let open = i64::try_from(open).unwrap();
             let [(available, reserved), _] = self.stock();
@@ -225,6 +226,8 @@ mod tests {
     }
 
     impl Bench for Shop {
+        type Contract = Payload;
+
         fn log(&self) -> &MemoryLog {
             &self.log
         }
@@ -254,14 +257,14 @@ mod tests {
     fn every_event_in_every_state() {
         let (changed, nothing) = (|| Ok(Handled::Changed), || Ok(Handled::Unchanged));
         let (early, refused) = (|| Err(FailureKind::Transient), || Err(FailureKind::Permanent));
-        let columns = [E::OrderCreated, E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated, E::PaymentProcessed];
+        let columns = [E::OrderCreated, E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated];
         for (given, then, stocks) in [
-            (UNKNOWN, [changed(), early(), changed(), early(), early()], [HELD, FULL, FULL, FULL, FULL]),
-            (SET_ASIDE, [refused(), changed(), changed(), changed(), nothing()], [HELD, FULL, FULL, GONE, HELD]),
-            (SHIPPED, [refused(), nothing(), changed(), nothing(), nothing()], [GONE, GONE, FULL, GONE, GONE]),
-            (RELEASED, [refused(), nothing(), nothing(), nothing(), nothing()], [FULL; 5]),
-            (RESTOCKED, [refused(), nothing(), nothing(), nothing(), nothing()], [FULL; 5]),
-            (CANCELLED, [nothing(), nothing(), nothing(), nothing(), nothing()], [FULL; 5]),
+            (UNKNOWN, [changed(), early(), changed(), early()], [HELD, FULL, FULL, FULL]),
+            (SET_ASIDE, [refused(), changed(), changed(), changed()], [HELD, FULL, FULL, GONE]),
+            (SHIPPED, [refused(), nothing(), changed(), nothing()], [GONE, GONE, FULL, GONE]),
+            (RELEASED, [refused(), nothing(), nothing(), nothing()], [FULL; 4]),
+            (RESTOCKED, [refused(), nothing(), nothing(), nothing()], [FULL; 4]),
+            (CANCELLED, [nothing(), nothing(), nothing(), nothing()], [FULL; 4]),
         ] {
             for ((when, then), stock) in columns.into_iter().zip(then).zip(stocks) {
                 let shop = Shop::new();
@@ -286,7 +289,7 @@ mod tests {
     fn a_creation_changes_nothing_for_a_known_order() {
         let created = fact(E::OrderCreated, "ord_1");
         for known in [Reservation::Reserved(Vec::new()), Reservation::Shipped(Vec::new()), Reservation::Closed] {
-            assert_eq!(Inventory::decide(&known, &created, None), Ok(Step::Nothing), "{known:?}");
+            assert_eq!(Inventory::decide(&known, &created.heard().unwrap(), None), Ok(Step::Nothing), "{known:?}");
         }
     }
 
@@ -325,8 +328,9 @@ mod tests {
             shop.check_stock();
             shop.deliver(&again, &[], Redelivery::BehindAllOthers);
             shop.check_stock();
-            let of_2 = shop.log.published().into_iter().filter(|event| event.context.subject.as_str() == "ord_2");
-            let of_2: Vec<_> = of_2.map(|event| event.kind()).collect();
+            let of_2 =
+                shop.log.published::<Payload>().into_iter().filter(|event| event.context.subject.as_str() == "ord_2");
+            let of_2: Vec<_> = of_2.map(|event| event.event_type()).collect();
             let expected = if of_2 == [E::InventoryReserved] { HELD } else { FULL };
             assert_eq!(shop.stock(), expected, "seed {seed}: all of the cancelled order is back");
             seen.insert(shop.published().join(" "));
@@ -365,7 +369,7 @@ mod tests {
         let shortages: Vec<_> = rejected.shortages.iter().map(|s| (s.sku.as_str(), s.requested, s.available)).collect();
         assert_eq!(shortages, [("A-1", 3, 2)]);
         // What was rejected stays rejected, and gives nothing back.
-        for kind in [E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated, E::PaymentProcessed] {
+        for kind in [E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated] {
             assert_eq!(shop.handle(&fact(kind, "ord_2")), Ok(Handled::Unchanged));
         }
         assert_eq!(shop.handle(&sample::another_event(sample::order("ord_2"), 1)), Err(FailureKind::Permanent));

@@ -5,10 +5,12 @@
 
 mod api;
 mod domain;
+mod settings;
 mod stock;
 
 pub use api::InventoryApi;
 #[cfg(feature = "schema")]
 pub use api::schemas;
 pub use domain::{Change, Inventory, Reservation, Short};
+pub use settings::Settings;
 pub use stock::{AVAILABLE, Counted, DynamoStock, RESERVED, REVISION, Revision, Stock, StockStore};

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use onewrite::aws::classify;
+#[cfg(any(test, feature = "testing"))]
 use onewrite::memory::MemoryLog;
 use onewrite::{Failure, Result};
 use orderflow_events::Sku;
@@ -121,6 +122,7 @@ impl StockStore for DynamoStock {
     }
 }
 
+#[cfg(any(test, feature = "testing"))]
 /// Stocks in memory: the counters that the reservations in memory change.
 impl StockStore for &MemoryLog {
     async fn get(&self, sku: &Sku) -> Result<Option<Stock>> {

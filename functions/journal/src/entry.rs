@@ -1,7 +1,7 @@
-//! What the journal keeps of an event.
+//! Entry of the journal: an event, as it was published.
 
 use onewrite::{Failure, Result};
-use orderflow_events::{Envelope, EventId, OrderId, Source, Time};
+use orderflow_events::{Envelope, EventId, Source, Subject, Time};
 
 /// The largest entry: DynamoDB takes 400 KB with all names (its quota for an item).
 const MAX_BYTES: usize = 350_000;
@@ -9,14 +9,14 @@ const MAX_BYTES: usize = 350_000;
 /// One event on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The order that the event is about.
-    pub order: OrderId,
+    /// The subject of the event: for a known type, the order.
+    pub subject: Subject,
     /// The event's id.
     pub id: EventId,
     /// Who says it. Together with the id it tells a duplicate.
     pub source: Source,
     /// The event's type, known or not.
-    pub kind: String,
+    pub event_type: String,
     /// When it happened.
     pub time: Time,
     /// The event as it was published, to the letter.
@@ -33,10 +33,10 @@ impl Entry {
     /// It is too large, and always will be.
     pub fn of(event: &Envelope, text: &str, recorded_at: Time) -> Result<Self> {
         let entry = Self {
-            order: event.context.subject.clone(),
-            id: event.context.id,
+            subject: event.context.subject.clone(),
+            id: event.context.id.clone(),
             source: event.context.source.clone(),
-            kind: event.kind.clone(),
+            event_type: event.event_type.clone(),
             time: event.context.time,
             text: text.to_owned(),
             recorded_at,
@@ -48,14 +48,14 @@ impl Entry {
         Ok(entry)
     }
 
-    /// The entry as it is stored: all events of an order under one key, and in the order of their ids, which is that of
+    /// The entry as it is stored: all events of a subject under one key, and in the order of their ids, which is that of
     /// the time at which they happened.
     #[must_use]
     pub fn attributes(&self) -> [(&'static str, String); 8] {
         [
-            ("pk", self.order.to_string()),
+            ("pk", self.subject.to_string()),
             ("sk", format!("{}#{}", self.id, self.source)),
-            ("type", self.kind.clone()),
+            ("type", self.event_type.clone()),
             ("time", self.time.to_string()),
             ("source", self.source.to_string()),
             ("id", self.id.to_string()),

@@ -5,6 +5,7 @@
 
 mod entry;
 mod handler;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod store;
 

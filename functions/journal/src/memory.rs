@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use onewrite::Result;
-use orderflow_events::{EventId, OrderId, Source};
+use orderflow_events::{EventId, Source, Subject};
 
 use crate::entry::Entry;
 use crate::store::{Appended, JournalStore};
@@ -13,7 +13,7 @@ use crate::store::{Appended, JournalStore};
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
     entries: RefCell<Vec<Entry>>,
-    keys: RefCell<HashSet<(OrderId, EventId, Source)>>,
+    keys: RefCell<HashSet<(Subject, EventId, Source)>>,
 }
 
 impl MemoryJournal {
@@ -26,7 +26,7 @@ impl MemoryJournal {
 
 impl JournalStore for MemoryJournal {
     async fn append(&self, entry: Entry) -> Result<Appended> {
-        if !self.keys.borrow_mut().insert((entry.order.clone(), entry.id, entry.source.clone())) {
+        if !self.keys.borrow_mut().insert((entry.subject.clone(), entry.id.clone(), entry.source.clone())) {
             return Ok(Appended::Before);
         }
         self.entries.borrow_mut().push(entry);

@@ -1,4 +1,6 @@
-//! The ways out on AWS: mails by SES, short messages by SNS.
+//! Channels on AWS: mails by SES, short messages by SNS.
+
+use std::cell::OnceCell;
 
 use aws_sdk_ses::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ses::operation::send_email::SendEmailError;
@@ -7,7 +9,7 @@ use aws_sdk_sns::config::http::HttpResponse;
 use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use onewrite::Failure;
-use onewrite::aws::classify;
+use onewrite::aws::{SdkConfig, classify, without_retries};
 use orderflow_events::Email;
 
 use crate::mail::{Mail, MailError, Mailer};
@@ -16,14 +18,20 @@ use crate::sms::{PhoneNumber, Sms, SmsError};
 /// Mails by SES.
 #[derive(Clone, Debug)]
 pub struct SesMailer {
-    client: aws_sdk_ses::Client,
+    config: SdkConfig,
+    client: OnceCell<aws_sdk_ses::Client>,
     sender: String,
 }
 
 impl SesMailer {
-    /// Mails from `sender`, an address that SES has verified.
-    pub fn new(client: aws_sdk_ses::Client, sender: impl Into<String>) -> Self {
-        Self { client, sender: sender.into() }
+    /// Mails from `sender`, an address that SES has verified. The client is made with the first mail: a function starts
+    /// faster without.
+    pub fn new(config: &SdkConfig, sender: impl Into<String>) -> Self {
+        Self { config: without_retries(config), client: OnceCell::new(), sender: sender.into() }
+    }
+
+    fn client(&self) -> &aws_sdk_ses::Client {
+        self.client.get_or_init(|| aws_sdk_ses::Client::new(&self.config))
     }
 }
 
@@ -32,7 +40,7 @@ impl Mailer for SesMailer {
         let body = Body::builder().text(utf8(&mail.text)?).html(utf8(&mail.html)?).build();
         let message = Message::builder().subject(utf8(&mail.subject)?).body(body).build();
         let destination = Destination::builder().to_addresses(recipient.as_str()).build();
-        let request = self.client.send_email().source(&self.sender).destination(destination).message(message);
+        let request = self.client().send_email().source(&self.sender).destination(destination).message(message);
         request.send().await.map_err(|error| mail_error(&error))?;
         Ok(())
     }
@@ -61,14 +69,19 @@ fn mail_error(error: &SdkError<SendEmailError, HttpResponse>) -> MailError {
 /// Short messages by SNS.
 #[derive(Clone, Debug)]
 pub struct SnsSms {
-    client: aws_sdk_sns::Client,
+    config: SdkConfig,
+    client: OnceCell<aws_sdk_sns::Client>,
 }
 
 impl SnsSms {
-    /// Short messages from whatever number SNS chooses.
+    /// Short messages from whatever number SNS chooses. The client is made with the first of them.
     #[must_use]
-    pub fn new(client: aws_sdk_sns::Client) -> Self {
-        Self { client }
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { config: without_retries(config), client: OnceCell::new() }
+    }
+
+    fn client(&self) -> &aws_sdk_sns::Client {
+        self.client.get_or_init(|| aws_sdk_sns::Client::new(&self.config))
     }
 }
 
@@ -78,7 +91,7 @@ impl Sms for SnsSms {
         let transactional = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build();
         let transactional = transactional.map_err(|error| SmsError::Other(Failure::permanent(error.to_string())))?;
         let request = self
-            .client
+            .client()
             .publish()
             .phone_number(recipient.as_str())
             .message(text)

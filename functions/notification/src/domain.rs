@@ -1,14 +1,27 @@
-//! What the customer is told, and when.
+//! Messages to the customer: which, and when.
 
-use onewrite::{Cause, Decider, Rejection, Step};
+use onewrite::{Cause, Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    CancellationReason, Email, Event, EventType, Line, Money, OrderCreated, OrderId, Payload, Source, Text,
+    CancellationReason, Email, EventType, Line, Money, OrderCancelled, OrderCreated, OrderId, Payload, PaymentFailed,
+    PaymentProcessed, PaymentRefunded, ShipmentCreated, Source, Text,
 };
 use serde::{Deserialize, Serialize};
 
 /// The rules of notification.
 #[derive(Clone, Copy, Debug)]
-pub struct Notification;
+pub enum Notification {}
+
+consumes!(
+    /// Events that are the customer's business.
+    pub enum Heard in Payload {
+        OrderCreated,
+        PaymentProcessed,
+        PaymentFailed,
+        PaymentRefunded,
+        ShipmentCreated,
+        OrderCancelled,
+    }
+);
 
 /// What notification knows of an order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,15 +111,8 @@ impl Decider for Notification {
     /// Notification publishes nothing, so that no event has this source.
     const SOURCE: Source = Source::from_static("orderflow/notification");
 
-    const CONSUMES: &'static [EventType] = &[
-        EventType::OrderCreated,
-        EventType::PaymentProcessed,
-        EventType::PaymentFailed,
-        EventType::PaymentRefunded,
-        EventType::ShipmentCreated,
-        EventType::OrderCancelled,
-    ];
-
+    const BEGINS: Option<&'static str> = Some(EventType::OrderCreated.as_str());
+    type Heard = Heard;
     type State = State;
     type Change = Change;
     type Effect = Tell;
@@ -123,26 +129,29 @@ impl Decider for Notification {
 
     /// Both changes leave their event open: it is handled once the customer is told, and that is on record in the
     /// leases, not here. An event that comes again is told again, and the leases see to it that nobody hears it twice.
-    fn decide(state: &State, event: &Event, told: Option<&()>) -> Result<Step<Change, Tell>, Rejection> {
+    fn decide(state: &State, event: &onewrite::Event<Heard>, told: Option<&()>) -> Decision<Self> {
         if told.is_some() {
             return Ok(Step::Nothing);
         }
         match (state, &event.data) {
-            (State::Unknown, Payload::OrderCreated(order)) => Ok(Step::record_intent(Change::Met(Contact::of(order)))),
+            (State::Unknown, Heard::OrderCreated(order)) => Ok(Step::record_intent(Change::Met(Contact::of(order)))),
             (State::Unknown, _) => Err(Rejection::TooEarly("the customer is not known yet")),
-            (State::Known(_), Payload::OrderCancelled(_)) => Ok(Step::record_intent(Change::Cancelled)),
-            (State::Known(contact), data) => Ok(tell(contact, event, Message::of(data))),
-            (State::Cancelled(contact), data) => {
-                Ok(tell(contact, event, Message::of(data).filter(|message| !message.is_success())))
-            }
+            (State::Known(_), Heard::OrderCancelled(_)) => Ok(Step::record_intent(Change::Cancelled)),
+            (State::Known(contact), _) => Ok(tell(contact, event)),
+            (State::Cancelled(_), data) if Message::of(data).is_success() => Ok(Step::Nothing),
+            (State::Cancelled(contact), _) => Ok(tell(contact, event)),
         }
     }
 }
 
-fn tell(contact: &Contact, event: &Event, message: Option<Message>) -> Step<Change, Tell> {
-    let Some(message) = message else { return Step::Nothing };
-    let (cause, order, contact) = (Cause::from(event), event.context.subject.clone(), contact.clone());
-    Step::Perform(Tell { cause, order, contact, message })
+fn tell(contact: &Contact, event: &onewrite::Event<Heard>) -> Step<Change, Tell, Payload> {
+    let (order, message) = (event.data.about().clone(), Message::of(&event.data));
+    Step::Perform(Tell {
+        cause: Cause::of(&event.context, event.data.event_type()),
+        order,
+        contact: contact.clone(),
+        message,
+    })
 }
 
 impl Contact {
@@ -153,29 +162,22 @@ impl Contact {
 }
 
 impl Message {
-    /// What a customer is told of an event; `None` where it is none of the customer's business.
-    pub(crate) fn of(payload: &Payload) -> Option<Self> {
-        match payload {
-            Payload::OrderCreated(order) => {
-                Some(Self::Received { lines: order.details.lines.clone(), total: order.total })
+    /// Message about an event.
+    pub(crate) fn of(heard: &Heard) -> Self {
+        match heard {
+            Heard::OrderCreated(order) => Self::Received { lines: order.details.lines.clone(), total: order.total },
+            Heard::PaymentProcessed(payment) => Self::Paid { amount: payment.amount },
+            Heard::PaymentFailed(payment) => Self::Declined { reason: payment.reason.message.clone() },
+            Heard::PaymentRefunded(refund) => Self::Refunded { amount: refund.amount },
+            Heard::ShipmentCreated(shipment) => {
+                let (carrier, tracking_number) = (shipment.carrier.clone(), shipment.tracking_number.clone());
+                Self::Shipped { carrier, tracking_number }
             }
-            Payload::PaymentProcessed(payment) => Some(Self::Paid { amount: payment.amount }),
-            Payload::PaymentFailed(payment) => Some(Self::Declined { reason: payment.reason.message.clone() }),
-            Payload::PaymentRefunded(refund) => Some(Self::Refunded { amount: refund.amount }),
-            Payload::ShipmentCreated(shipment) => Some(Self::Shipped {
-                carrier: shipment.carrier.clone(),
-                tracking_number: shipment.tracking_number.clone(),
-            }),
-            Payload::OrderCancelled(cancelled) => Some(Self::Cancelled { reason: cancelled.reason }),
-            Payload::InventoryReserved(_)
-            | Payload::InventoryRejected(_)
-            | Payload::InventoryReleased(_)
-            | Payload::ShipmentCancelled(_)
-            | Payload::OrderFlagged(_) => None,
+            Heard::OrderCancelled(cancelled) => Self::Cancelled { reason: cancelled.reason },
         }
     }
 
-    /// Whether the customer would take it for the order going well. After a cancellation that would be a lie.
+    /// Success: the customer would take it for the order going well. After a cancellation that would be a lie.
     fn is_success(&self) -> bool {
         match self {
             Self::Received { .. } | Self::Paid { .. } | Self::Shipped { .. } => true,
@@ -186,8 +188,11 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
+    use onewrite::envelope::Heard as _;
+    use orderflow_events::Event;
+
     use super::*;
-    use crate::fixture::{consumed, contact, created, event, inventory_reserved, order};
+    use crate::fixture::{consumed, contact, created, event, order};
 
     fn met() -> Change {
         Change::Met(contact())
@@ -195,14 +200,15 @@ mod tests {
 
     /// Given what happened before, when this event arrives, then this is done.
     #[track_caller]
-    fn check(given: &[Change], when: &Event, then: &Result<Step<Change, Tell>, Rejection>) {
+    fn check(given: &[Change], when: &Event, then: &Decision<Notification>) {
         let state = given.iter().cloned().fold(State::default(), Notification::evolve);
-        assert_eq!(&Notification::decide(&state, when, None), then, "{} given {given:?}", when.kind());
+        let decision = Notification::decide(&state, &when.heard().unwrap(), None);
+        assert_eq!(&decision, then, "{} given {given:?}", when.event_type());
     }
 
     #[track_caller]
     fn tells(given: &[Change], when: &Event) {
-        let message = Message::of(&when.data).unwrap();
+        let message = Message::of(&Heard::hear(&when.data).unwrap());
         let tell = Tell { cause: Cause::from(when), order: order(), contact: contact(), message };
         check(given, when, &Ok(Step::Perform(tell)));
     }
@@ -220,7 +226,6 @@ mod tests {
         ] {
             check(&[], &event(kind), &early);
         }
-        check(&[], &inventory_reserved(), &early);
     }
 
     #[test]
@@ -231,7 +236,6 @@ mod tests {
         tells(&[met()], &event(EventType::PaymentRefunded));
         tells(&[met()], &event(EventType::ShipmentCreated));
         check(&[met()], &event(EventType::OrderCancelled), &Ok(Step::record_intent(Change::Cancelled)));
-        check(&[met()], &inventory_reserved(), &Ok(Step::Nothing));
     }
 
     #[test]
@@ -243,24 +247,16 @@ mod tests {
         tells(&given, &event(EventType::PaymentRefunded));
         check(&given, &event(EventType::ShipmentCreated), &Ok(Step::Nothing));
         tells(&given, &event(EventType::OrderCancelled));
-        check(&given, &inventory_reserved(), &Ok(Step::Nothing));
     }
 
     #[test]
     fn what_is_told_is_done() {
         for state in [State::Known(contact()), State::Cancelled(contact())] {
             for event in consumed() {
-                assert_eq!(Notification::decide(&state, &event, Some(&())), Ok(Step::Nothing), "{}", event.kind());
+                let heard = event.heard().unwrap();
+                assert_eq!(Notification::decide(&state, &heard, Some(&())), Ok(Step::Nothing), "{heard:?}");
             }
         }
-    }
-
-    #[test]
-    fn every_consumed_type_has_a_message_and_no_other_has() {
-        let told: Vec<EventType> =
-            consumed().iter().filter(|e| Message::of(&e.data).is_some()).map(Event::kind).collect();
-        assert_eq!(told, Notification::CONSUMES);
-        assert_eq!(Message::of(&inventory_reserved().data), None);
     }
 
     /// Stored rows were written by earlier builds: they must be understood for ever.

@@ -1,10 +1,10 @@
 //! The events that the tests are about.
 
-use onewrite::Decider;
+use onewrite::envelope::Heard as _;
 use orderflow_events::{Email, Event, EventType, OrderId, Text};
 use serde_json::{Value, json};
 
-use crate::domain::{Contact, Notification};
+use crate::domain::{Contact, Heard};
 
 pub(crate) fn order() -> OrderId {
     OrderId::new("ord_1").unwrap()
@@ -31,7 +31,7 @@ pub(crate) fn inventory_reserved() -> Event {
 
 /// One event of each type that notification consumes.
 pub(crate) fn consumed() -> Vec<Event> {
-    Notification::CONSUMES.iter().copied().map(event).collect()
+    Heard::TYPES.iter().copied().map(event).collect()
 }
 
 pub(crate) fn event(kind: EventType) -> Event {

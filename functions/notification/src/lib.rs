@@ -11,10 +11,14 @@
 pub mod aws;
 pub mod domain;
 pub mod mail;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod messenger;
+mod settings;
 pub mod sms;
 pub mod wording;
+
+pub use settings::Settings;
 
 #[cfg(test)]
 mod fixture;

@@ -101,18 +101,22 @@ mod tests {
     use insta::assert_snapshot;
     use orderflow_events::{MAX_AMOUNT, Money, Text};
 
+    use onewrite::envelope::Heard as _;
+
     use super::*;
+    use crate::domain::Heard;
     use crate::fixture::{consumed, order};
 
     fn messages() -> Vec<Message> {
-        consumed().iter().map(|event| Message::of(&event.data).unwrap()).collect()
+        consumed().iter().map(|event| Message::of(&Heard::hear(&event.data).unwrap())).collect()
     }
 
     #[test]
     fn the_mails_read_like_this() {
         for event in consumed() {
-            let Mail { subject, text, html } = mail(&order(), &Message::of(&event.data).unwrap()).unwrap();
-            let kind = event.kind();
+            let Mail { subject, text, html } =
+                mail(&order(), &Message::of(&Heard::hear(&event.data).unwrap())).unwrap();
+            let kind = event.event_type();
             insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
                 assert_snapshot!(format!("{kind}.txt"), format!("Subject: {subject}\n\n{text}"));
                 assert_snapshot!(format!("{kind}.html"), html);

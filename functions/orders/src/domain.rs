@@ -1,16 +1,31 @@
-//! What an order is, and what can happen to it.
+//! Order: its state, and the changes that move it.
 
 use std::convert::Infallible;
 
-use onewrite::{Decider, Rejection, Step};
+use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    CancellationReason, Event, EventId, EventType, Money, OrderCancelled, OrderCreated, OrderCreatedV1, Payload,
-    PaymentId, ShipmentId, Source, Text, Time,
+    CancellationReason, Context, Event, EventId, EventType, InventoryRejected, InventoryReserved, Money, ORDERS,
+    OrderCancelled, OrderCreated, Payload, PaymentFailed, PaymentId, PaymentProcessed, PaymentRefunded,
+    ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text, Time,
 };
 use serde::{Deserialize, Serialize};
 
 /// The orders service.
-pub struct Orders;
+#[derive(Clone, Copy, Debug)]
+pub enum Orders {}
+
+consumes!(
+    /// Events that move an order.
+    pub enum Heard in Payload {
+        InventoryReserved,
+        InventoryRejected,
+        PaymentProcessed,
+        PaymentFailed,
+        PaymentRefunded,
+        ShipmentCreated,
+        ShipmentCancelled,
+    }
+);
 
 /// An order, as the orders service knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +43,7 @@ pub struct Known {
     /// What was ordered.
     pub created: OrderCreated,
     /// The id of the first event of the order's flow.
-    pub flow: Text,
+    pub correlation_id: Text,
     /// How far it is.
     pub status: Status,
     /// The charge, once there is one.
@@ -97,14 +112,20 @@ pub struct Seen {
     pub id: EventId,
     /// Its type.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub event_type: String,
     /// When it happened.
     pub time: Time,
 }
 
 impl From<&Event> for Seen {
     fn from(event: &Event) -> Self {
-        Self { id: event.context.id, kind: event.kind().to_string(), time: event.context.time }
+        Self::of(&event.context, event.event_type())
+    }
+}
+
+impl Seen {
+    fn of(context: &Context, event_type: EventType) -> Self {
+        Self { id: context.id.clone(), event_type: event_type.to_string(), time: context.time }
     }
 }
 
@@ -113,24 +134,13 @@ impl From<&Event> for Seen {
 #[serde(rename_all = "camelCase")]
 pub enum Change {
     /// It was created, by the API or by another producer.
-    #[serde(rename = "createdV2")]
     Created {
         /// The event that says so.
         seen: Seen,
         /// The id of the first event of the flow.
-        flow: Text,
-        /// What was ordered.
+        correlation_id: Text,
+        /// The order itself.
         order: Box<OrderCreated>,
-    },
-    /// The same, as it was stored when version 1 of `OrderCreated` was the newest: read, and never written.
-    #[serde(rename = "created")]
-    CreatedV1 {
-        /// The event that says so.
-        seen: Seen,
-        /// The id of the first event of the flow.
-        flow: Text,
-        /// What was ordered.
-        order: Box<OrderCreatedV1>,
     },
     /// Its goods are set aside.
     Reserved(Seen),
@@ -146,7 +156,7 @@ pub enum Change {
     Cancelled(CancellationReason, Option<Seen>),
 }
 
-/// Why an order cannot be cancelled.
+/// Reason why an order cannot be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelRefusal {
     /// There is no such order.
@@ -155,20 +165,12 @@ pub enum CancelRefusal {
     Shipped,
 }
 
-type Next = Step<Change, Infallible>;
+type Next = Step<Change, Infallible, Payload>;
 
 impl Decider for Orders {
-    const SOURCE: Source = Source::ORDERS;
-    const CONSUMES: &'static [EventType] = &[
-        EventType::OrderCreated,
-        EventType::InventoryReserved,
-        EventType::InventoryRejected,
-        EventType::PaymentProcessed,
-        EventType::PaymentFailed,
-        EventType::PaymentRefunded,
-        EventType::ShipmentCreated,
-        EventType::ShipmentCancelled,
-    ];
+    const SOURCE: Source = ORDERS;
+    const BEGINS: Option<&'static str> = Some(EventType::OrderCreated.as_str());
+    type Heard = Heard;
     type State = Order;
     type Change = Change;
     type Effect = Infallible;
@@ -176,17 +178,14 @@ impl Decider for Orders {
 
     fn evolve(order: Order, change: Change) -> Order {
         match (order, change) {
-            (Order::Unknown, Change::Created { seen, flow, order }) => Order::Known(Box::new(Known {
+            (Order::Unknown, Change::Created { seen, correlation_id, order }) => Order::Known(Box::new(Known {
                 created: *order,
-                flow,
+                correlation_id,
                 status: Status::Open(Progress::Created),
                 payment: None,
                 shipment: None,
                 timeline: vec![seen],
             })),
-            (Order::Unknown, Change::CreatedV1 { seen, flow, order }) => {
-                Self::evolve(Order::Unknown, Change::Created { seen, flow, order: Box::new((*order).into()) })
-            }
             (Order::Known(mut known), change) => {
                 known.add(change);
                 Order::Known(known)
@@ -195,60 +194,51 @@ impl Decider for Orders {
         }
     }
 
-    fn decide(order: &Order, event: &Event, _: Option<&Infallible>) -> Result<Next, Rejection> {
-        let seen = Seen::from(event);
-        let known = match (order, &event.data) {
-            (Order::Known(known), _) => known,
-            (Order::Unknown, Payload::OrderCreated(created)) => {
-                return Ok(Step::record(Change::Created {
-                    seen,
-                    flow: event.context.flow(),
-                    order: Box::new(created.clone()),
-                }));
-            }
-            (Order::Unknown, _) => return Err(Rejection::TooEarly("the order is not created yet")),
-        };
+    fn decide(order: &Order, event: &onewrite::Event<Heard>, _: Option<&Infallible>) -> Decision<Self> {
+        let Order::Known(known) = order else { return Err(Rejection::TooEarly("the order is not created yet")) };
+        let seen = |event_type| Seen::of(&event.context, event_type);
         Ok(match &event.data {
-            Payload::InventoryReserved(_) => Step::record(Change::Reserved(seen)),
-            Payload::PaymentProcessed(paid) => Step::record(Change::Paid(
-                seen,
-                Payment { payment_id: paid.payment_id.clone(), amount: paid.amount, refunded: false },
-            )),
-            Payload::ShipmentCreated(shipped) => Step::record(Change::Shipped(
-                seen,
-                Shipment {
+            Heard::InventoryReserved(_) => Step::record(Change::Reserved(seen(EventType::InventoryReserved))),
+            Heard::PaymentProcessed(paid) => {
+                let payment = Payment { payment_id: paid.payment_id.clone(), amount: paid.amount, refunded: false };
+                Step::record(Change::Paid(seen(EventType::PaymentProcessed), payment))
+            }
+            Heard::ShipmentCreated(shipped) => {
+                let shipment = Shipment {
                     shipment_id: shipped.shipment_id.clone(),
                     carrier: shipped.carrier.clone(),
                     tracking_number: shipped.tracking_number.clone(),
                     cancelled: false,
-                },
-            )),
-            Payload::PaymentRefunded(_) => Step::record(Change::Refunded(seen)),
-            Payload::ShipmentCancelled(_) => Step::record(Change::ShipmentCancelled(seen)),
-            Payload::InventoryRejected(_) => known.cancelled(CancellationReason::OutOfStock, Some(seen)),
-            Payload::PaymentFailed(_) => known.cancelled(CancellationReason::PaymentFailed, Some(seen)),
-            Payload::OrderCreated(_)
-            | Payload::OrderCancelled(_)
-            | Payload::InventoryReleased(_)
-            | Payload::OrderFlagged(_) => Step::Nothing,
+                };
+                Step::record(Change::Shipped(seen(EventType::ShipmentCreated), shipment))
+            }
+            Heard::PaymentRefunded(_) => Step::record(Change::Refunded(seen(EventType::PaymentRefunded))),
+            Heard::ShipmentCancelled(_) => Step::record(Change::ShipmentCancelled(seen(EventType::ShipmentCancelled))),
+            Heard::InventoryRejected(_) => {
+                known.cancelled(CancellationReason::OutOfStock, Some(seen(EventType::InventoryRejected)))
+            }
+            Heard::PaymentFailed(_) => {
+                known.cancelled(CancellationReason::PaymentFailed, Some(seen(EventType::PaymentFailed)))
+            }
         })
     }
 
     fn change_from(event: &Event) -> Option<Change> {
         let Payload::OrderCreated(created) = &event.data else { return None };
-        Some(Change::Created { seen: Seen::from(event), flow: event.context.flow(), order: Box::new(created.clone()) })
+        let (seen, correlation_id) = (Seen::from(event), event.context.correlation());
+        Some(Change::Created { seen, correlation_id, order: Box::new(created.clone()) })
     }
 
     fn evolve_published(mut order: Order, event: &Event) -> Order {
         // A creation tells of itself; a cancellation is known here only once it has an id and a time.
-        if let (Order::Known(known), EventType::OrderCancelled) = (&mut order, event.kind()) {
+        if let (Order::Known(known), EventType::OrderCancelled) = (&mut order, event.event_type()) {
             known.timeline.push(Seen::from(event));
         }
         order
     }
 }
 
-/// What to do when the customer asks to cancel.
+/// Next step when the customer asks to cancel.
 ///
 /// # Errors
 ///
@@ -276,7 +266,7 @@ impl Known {
     fn add(&mut self, change: Change) {
         match change {
             // An order is created once: the ledger refuses any other creation.
-            Change::Created { .. } | Change::CreatedV1 { .. } => {}
+            Change::Created { .. } => {}
             Change::Reserved(seen) => {
                 self.advance(Progress::Reserved);
                 self.timeline.push(seen);
@@ -321,16 +311,14 @@ impl Known {
         }
     }
 
-    fn has_seen(&self, kind: EventType) -> bool {
-        self.timeline.iter().any(|seen| seen.kind == kind.as_str())
+    fn has_seen(&self, event_type: EventType) -> bool {
+        self.timeline.iter().any(|seen| seen.event_type == event_type.as_str())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures::executor::block_on;
-    use onewrite::memory::{MemoryLog, VirtualTime, sample};
-    use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Process};
+    use orderflow_events::sample;
     use orderflow_events::{
         InventoryRejected, InventoryReleased, InventoryReserved, OrderFlagged, OrderId, PaymentFailed, PaymentFailure,
         PaymentProcessed, PaymentRefunded, ShipmentCancelled, ShipmentCreated, Shortage, Sku, StockLine,
@@ -377,9 +365,17 @@ mod tests {
         sample::event(payload)
     }
 
+    /// The next step for an event; a creation is recorded by the API and the intake.
+    fn decide(order: &Order, event: &Event) -> Decision<Orders> {
+        match event.heard::<Heard>() {
+            Some(heard) => Orders::decide(order, &heard, None),
+            None => Ok(Orders::change_from(event).map_or(Step::Nothing, Step::record)),
+        }
+    }
+
     /// The order after `given`, as the ledger folds it: the change of each decision, and then what it published.
     fn order_after(given: &[EventType]) -> Order {
-        given.iter().fold(Order::default(), |order, kind| match Orders::decide(&order, &fact(*kind), None) {
+        given.iter().fold(Order::default(), |order, kind| match decide(&order, &fact(*kind)) {
             Ok(Step::Commit(commit)) => {
                 let order = Orders::evolve(order, commit.change.unwrap());
                 commit
@@ -407,7 +403,7 @@ mod tests {
 
     fn then(given: &[EventType], when: EventType) -> Then {
         let order = order_after(given);
-        let commit = match Orders::decide(&order, &fact(when), None) {
+        let commit = match decide(&order, &fact(when)) {
             Err(Rejection::TooEarly(_)) => return Then::Early,
             Ok(Step::Nothing) => return Then::Nothing,
             Ok(Step::Commit(commit)) => commit,
@@ -415,7 +411,7 @@ mod tests {
         };
         let Order::Known(known) = Orders::evolve(order, commit.change.unwrap()) else { panic!("{when}: unknown") };
         assert!(known.timeline.contains(&Seen::from(&fact(when))), "{when} is not in the timeline");
-        assert!(!commit.open);
+        assert!(!commit.unfinished);
         match (commit.events.as_slice(), known.status) {
             ([], status) => Then::Kept(status),
             ([Payload::OrderCancelled(cancelled)], Status::Cancelled(reason)) if cancelled.reason == reason => {
@@ -441,19 +437,14 @@ mod tests {
         let open = |progress| Then::Kept(Status::Open(progress));
         for (given, when, expected) in [
             // unknown
-            (&[][..], E::OrderCreated, open(Created)),
-            (&[], E::InventoryReserved, Then::Early),
+            (&[][..], E::InventoryReserved, Then::Early),
             (&[], E::PaymentProcessed, Then::Early),
             (&[], E::ShipmentCreated, Then::Early),
             (&[], E::InventoryRejected, Then::Early),
             (&[], E::PaymentFailed, Then::Early),
             (&[], E::PaymentRefunded, Then::Early),
             (&[], E::ShipmentCancelled, Then::Early),
-            (&[], E::OrderCancelled, Then::Early),
-            (&[], E::InventoryReleased, Then::Early),
-            (&[], E::OrderFlagged, Then::Early),
             // open
-            (OPEN, E::OrderCreated, Then::Nothing),
             (OPEN, E::InventoryReserved, open(Reserved)),
             (OPEN, E::PaymentProcessed, open(Paid)),
             (OPEN, E::ShipmentCreated, Then::Kept(Status::Shipped)),
@@ -461,9 +452,6 @@ mod tests {
             (OPEN, E::PaymentFailed, Then::Cancelled(Declined)),
             (OPEN, E::PaymentRefunded, open(Created)),
             (OPEN, E::ShipmentCancelled, open(Created)),
-            (OPEN, E::OrderCancelled, Then::Nothing),
-            (OPEN, E::InventoryReleased, Then::Nothing),
-            (OPEN, E::OrderFlagged, Then::Nothing),
             (RESERVED, E::PaymentProcessed, open(Paid)),
             (RESERVED, E::PaymentFailed, Then::Cancelled(Declined)),
             (PAID, E::InventoryReserved, open(Paid)),
@@ -476,10 +464,6 @@ mod tests {
             (CANCELLED, E::ShipmentCancelled, cancelled),
             (CANCELLED, E::InventoryRejected, Then::Nothing),
             (CANCELLED, E::PaymentFailed, Then::Nothing),
-            (CANCELLED, E::OrderCreated, Then::Nothing),
-            (CANCELLED, E::OrderCancelled, Then::Nothing),
-            (CANCELLED, E::InventoryReleased, Then::Nothing),
-            (CANCELLED, E::OrderFlagged, Then::Nothing),
             // shipped
             (SHIPPED, E::InventoryReserved, Then::Kept(Status::Shipped)),
             (SHIPPED, E::PaymentProcessed, Then::Kept(Status::Shipped)),
@@ -488,10 +472,6 @@ mod tests {
             (SHIPPED, E::ShipmentCancelled, shipped),
             (SHIPPED, E::InventoryRejected, Then::Nothing),
             (SHIPPED, E::PaymentFailed, Then::Nothing),
-            (SHIPPED, E::OrderCreated, Then::Nothing),
-            (SHIPPED, E::OrderCancelled, Then::Nothing),
-            (SHIPPED, E::InventoryReleased, Then::Nothing),
-            (SHIPPED, E::OrderFlagged, Then::Nothing),
         ] {
             assert_eq!(then(given, when), expected, "{when} after {given:?}");
         }
@@ -518,22 +498,6 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
-        for given in [OPEN, RESERVED, PAID, CANCELLED, SHIPPED] {
-            let (log, world) = (MemoryLog::default(), VirtualTime::new(1));
-            let process = Process::<Orders, _, _, _>::new(Ledger::new(&log, &world), NoEffects);
-            let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
-            let handle = |event: Event| block_on(process.handle(&event, &delivery)).map_err(|failure| failure.kind());
-            for kind in given {
-                assert_eq!(handle(fact(*kind)), Ok(Handled::Changed), "{kind} of {given:?}");
-            }
-            assert_eq!(handle(fact(E::OrderCreated)), Ok(Handled::Duplicate), "{given:?}");
-            let another = sample::another_event(sample::order("ord_1"), 1);
-            assert_eq!(handle(another), Err(FailureKind::Permanent), "{given:?}");
-        }
-    }
-
-    #[test]
     fn what_was_paid_and_shipped_is_known_in_any_order() {
         let whole = |given: &[EventType]| {
             let Order::Known(known) = order_after(given) else { panic!("unknown") };
@@ -550,7 +514,7 @@ mod tests {
     #[test]
     fn the_timeline_has_the_cancellation_itself() {
         let Order::Known(known) = order_after(CANCELLED) else { panic!("unknown") };
-        let kinds: Vec<&str> = known.timeline.iter().map(|seen| seen.kind.as_str()).collect();
+        let kinds: Vec<&str> = known.timeline.iter().map(|seen| seen.event_type.as_str()).collect();
         assert_eq!(kinds, ["OrderCreated", "InventoryRejected", "OrderCancelled"]);
     }
 }

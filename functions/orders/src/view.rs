@@ -150,8 +150,8 @@ impl From<Status> for OrderStatus {
 
 #[cfg(test)]
 mod tests {
-    use onewrite::memory::sample;
     use onewrite::{Decider, Step};
+    use orderflow_events::sample;
     use orderflow_events::{InventoryReserved, Payload, PaymentId, PaymentProcessed};
     use serde_json::{Value, json};
 
@@ -167,8 +167,12 @@ mod tests {
         let order = learned.into_iter().fold(Order::default(), |order, (fact, second)| {
             let mut event = sample::event(fact);
             event.context.time = at(second);
-            let Ok(Step::Commit(commit)) = Orders::decide(&order, &event, None) else { panic!("{event:?}") };
-            Orders::evolve(order, commit.change.unwrap())
+            let change = Orders::change_from(&event).unwrap_or_else(|| {
+                let decision = Orders::decide(&order, &event.heard().unwrap(), None);
+                let Ok(Step::Commit(commit)) = decision else { panic!("{event:?}") };
+                commit.change.unwrap()
+            });
+            Orders::evolve(order, change)
         });
         let Order::Known(known) = order else { panic!("nobody has created it") };
         serde_json::to_value(known.whole()).unwrap()

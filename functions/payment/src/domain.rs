@@ -14,16 +14,21 @@
 //! An order that is cancelled while it is charging is cancelled at the provider first. So nobody who is still at work on
 //! the charge can charge any more, and what was charged before is found, and refunded.
 
-use onewrite::{Decider, Rejection, Step};
+use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    Event, EventType, Money, OrderCreated, OrderId, Payload, PaymentFailed, PaymentFailure, PaymentId, PaymentMethod,
-    PaymentProcessed, PaymentRefunded, RefundId, Source,
+    Event, EventType, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId, PAYMENT, Payload, PaymentFailed,
+    PaymentFailure, PaymentId, PaymentMethod, PaymentProcessed, PaymentRefunded, RefundId, Source,
 };
 use serde::{Deserialize, Serialize};
 
 /// The payment of an order.
 #[derive(Clone, Copy, Debug)]
 pub enum Payment {}
+
+consumes!(
+    /// Events that payment takes.
+    pub enum Heard in Payload { OrderCreated, InventoryReserved, OrderCancelled }
+);
 
 /// Where the payment of an order stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,12 +163,12 @@ pub enum Answer {
     Refunded,
 }
 
-type Next = Step<Change, Effect>;
+type Next = Step<Change, Effect, Payload>;
 
 impl Decider for Payment {
-    const SOURCE: Source = Source::PAYMENT;
-    const CONSUMES: &'static [EventType] =
-        &[EventType::OrderCreated, EventType::InventoryReserved, EventType::OrderCancelled];
+    const SOURCE: Source = PAYMENT;
+    const BEGINS: Option<&'static str> = Some(EventType::OrderCreated.as_str());
+    type Heard = Heard;
     type State = State;
     type Change = Change;
     type Effect = Effect;
@@ -187,13 +192,12 @@ impl Decider for Payment {
         }
     }
 
-    fn decide(state: &State, event: &Event, answer: Option<&Answer>) -> Result<Next, Rejection> {
-        let order = &event.context.subject;
+    fn decide(state: &State, event: &onewrite::Event<Heard>, answer: Option<&Answer>) -> Decision<Self> {
+        let order = event.data.about();
         match &event.data {
-            Payload::OrderCreated(created) => Ok(on_created(state, created)),
-            Payload::InventoryReserved(_) => on_reserved(state, order, answer),
-            Payload::OrderCancelled(_) => on_cancelled(state, order, answer),
-            _ => on_another(state),
+            Heard::OrderCreated(created) => Ok(on_created(state, created)),
+            Heard::InventoryReserved(_) => on_reserved(state, order, answer),
+            Heard::OrderCancelled(_) => on_cancelled(state, order, answer),
         }
     }
 
@@ -265,13 +269,6 @@ fn charged_after_all() -> Rejection {
     Rejection::Forbidden(
         "the provider has charged what it had declined or cancelled: a person has to decide".to_owned(),
     )
-}
-
-fn on_another(state: &State) -> Result<Next, Rejection> {
-    match state {
-        State::Unknown => Err(UNKNOWN),
-        _ => Ok(Step::Nothing),
-    }
 }
 
 const UNKNOWN: Rejection = Rejection::TooEarly("no OrderCreated yet");

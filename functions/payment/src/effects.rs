@@ -1,68 +1,48 @@
-//! The effects of the service: they ask the provider for what the domain wants done.
-//!
-//! ```text
-//!   intent on record ──► find ──► charge ──► outcome on record
-//!                         │          └─ a crash here: the next attempt finds the charge
-//!                         └─ left out by the attempt that wrote the intent: there is nothing to find yet
-//! ```
+//! Effects of the service: they ask the provider for what the domain wants done, once.
 
+use onewrite::external::{Settled, cancel, perform_once};
 use onewrite::{Attempt, Delivery, Effects, Result};
-use orderflow_events::{Money, PaymentId, RefundId};
+use orderflow_events::PaymentId;
 
 use crate::domain::{Answer, Effect, Payment};
-use crate::provider::{ChargeRequest, PaymentProvider, Verdict};
+use crate::port::{Charge, PaymentProvider, Refund, Verdict};
 
-/// ProviderEffects on a provider.
+/// Effects of payment, on a provider.
 #[derive(Clone, Debug)]
 pub struct ProviderEffects<P> {
     provider: P,
+}
+
+impl<P: PaymentProvider> ProviderEffects<P> {
+    /// Effects on that provider.
+    pub fn new(provider: P) -> Self {
+        Self { provider }
+    }
 }
 
 impl<P: PaymentProvider> Effects<Payment> for ProviderEffects<P> {
     async fn perform(&self, effect: Effect, attempt: Attempt, _: &Delivery<'_>) -> Result<Answer> {
         match effect {
             Effect::Charge { payment, amount, method } => {
-                self.charge(ChargeRequest { payment, amount, method }, attempt).await
+                let charged = perform_once(&self.provider, &payment, &Charge { amount, method }, attempt).await?;
+                Ok(answer(payment, charged))
             }
-            Effect::Cancel { payment } => Ok(answer(&payment, self.provider.cancel(&payment).await?)),
-            Effect::Refund { payment, refund, amount } => self.refund(&payment, &refund, amount, attempt).await,
+            Effect::Cancel { payment } => {
+                let cancelled = cancel::<Charge>(&self.provider, &payment).await?;
+                Ok(answer(payment, cancelled))
+            }
+            Effect::Refund { payment, refund, amount } => {
+                perform_once(&self.provider, &(payment, refund), &Refund { amount }, attempt).await?;
+                Ok(Answer::Refunded)
+            }
         }
     }
 }
 
-impl<P: PaymentProvider> ProviderEffects<P> {
-    /// ProviderEffects on that provider.
-    pub fn new(provider: P) -> Self {
-        Self { provider }
-    }
-
-    async fn charge(&self, request: ChargeRequest, attempt: Attempt) -> Result<Answer> {
-        if attempt == Attempt::Retry
-            && let Some(charge) = self.provider.find(&request.payment).await?
-        {
-            return Ok(answer(&request.payment, charge.verdict));
-        }
-        let verdict = self.provider.charge(&request).await?;
-        Ok(answer(&request.payment, verdict))
-    }
-
-    async fn refund(&self, payment: &PaymentId, refund: &RefundId, amount: Money, attempt: Attempt) -> Result<Answer> {
-        if attempt == Attempt::Retry
-            && let Some(charge) = self.provider.find(payment).await?
-            && charge.refund.as_ref() == Some(refund)
-        {
-            return Ok(Answer::Refunded);
-        }
-        self.provider.refund(payment, refund, amount).await?;
-        Ok(Answer::Refunded)
-    }
-}
-
-fn answer(payment: &PaymentId, verdict: Verdict) -> Answer {
-    let payment = payment.clone();
-    match verdict {
-        Verdict::Succeeded(amount) => Answer::Charged { payment, amount },
-        Verdict::Declined(reason) => Answer::Declined { payment, reason },
-        Verdict::Cancelled => Answer::Cancelled,
+fn answer(payment: PaymentId, charge: Settled<Verdict>) -> Answer {
+    match charge {
+        Settled::Performed(Verdict::Succeeded(amount)) => Answer::Charged { payment, amount },
+        Settled::Performed(Verdict::Declined(reason)) => Answer::Declined { payment, reason },
+        Settled::Cancelled => Answer::Cancelled,
     }
 }

@@ -7,17 +7,18 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::FutureExt;
-use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime, sample};
+use onewrite::external::conformance::{check_cancel, check_external};
+use onewrite::external::simulated::{KEY_LIFETIME, MemoryRegister};
+use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime};
 use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
+use orderflow_events::sample;
 use orderflow_events::{
     CancellationReason, Event, InventoryReserved, Money, OrderCancelled, OrderId, Payload, PaymentId, PaymentMethod,
     RefundId, Time,
 };
+use orderflow_simulated::Provider;
 
-use crate::domain::Payment;
-use crate::effects::ProviderEffects;
-use crate::provider::{Charge, ChargeRequest, PaymentProvider, ProviderError, Verdict};
-use crate::simulation::{Books, Entry, KEY_LIFETIME, MemoryBooks, Simulation};
+use crate::{Charge, Payment, ProviderEffects, Refund};
 
 #[test]
 fn an_order_is_charged_once_its_goods_are_reserved() {
@@ -26,7 +27,7 @@ fn an_order_is_charged_once_its_goods_are_reserved() {
     assert_eq!(shop.handle(&reserved()), Ok(Handled::Changed));
     assert_eq!(shop.handle(&reserved()), Ok(Handled::Duplicate));
     assert_eq!(shop.published(), ["PaymentProcessed"]);
-    assert_eq!(shop.entry().charges, 1);
+    assert_eq!(shop.charges(), 1);
 }
 
 #[test]
@@ -64,7 +65,7 @@ fn failures_that_pass_are_tried_again_until_they_have_passed() {
         assert_eq!(shop.handle(&reserved()), Err(FailureKind::Transient));
     }
     assert_eq!(shop.handle(&reserved()), Ok(Handled::Changed));
-    assert_eq!((shop.published(), shop.entry().charges), (vec!["PaymentProcessed"], 1));
+    assert_eq!((shop.published(), shop.charges()), (vec!["PaymentProcessed"], 1));
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn a_charge_that_reaches_the_provider_after_the_cancellation_is_not_made() {
     assert_eq!(shop.handle(&reserved()), Ok(Handled::Unchanged));
     pace.hold("after charge");
     assert!(charging.now_or_never().is_none());
-    assert_eq!((shop.published(), shop.entry().charges), (vec![], 0));
+    assert_eq!((shop.published(), shop.charges()), (vec![], 0));
 }
 
 #[test]
@@ -142,7 +143,7 @@ fn a_cancellation_that_crashed_at_the_provider_is_heard_of_by_whoever_charges() 
     shop.crash(&cancelled(), "after cancel");
     assert_eq!(shop.handle(&reserved()), Ok(Handled::Changed));
     assert_eq!(shop.handle(&cancelled()), Ok(Handled::Unchanged));
-    assert_eq!((shop.published(), shop.entry().charges), (vec![], 0));
+    assert_eq!((shop.published(), shop.charges()), (vec![], 0));
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn a_cancellation_that_finds_no_charge_leaves_nothing_to_do() {
     assert_eq!(shop.handle(&reserved()), Err(FailureKind::Transient));
     assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
     assert_eq!(shop.handle(&reserved()), Ok(Handled::Unchanged));
-    assert_eq!((shop.published(), shop.entry().charges), (vec![], 0));
+    assert_eq!((shop.published(), shop.charges()), (vec![], 0));
 }
 
 #[test]
@@ -166,7 +167,7 @@ fn attempts_that_overlap_charge_once() {
         assert_eq!(shop.handle(&reserved()), Ok(Handled::Changed), "held {place}");
         pace.release();
         assert!(slow.now_or_never().is_some_and(|handled| handled.is_ok()), "held {place}");
-        assert_eq!((shop.published(), shop.entry().charges), (vec!["PaymentProcessed"], 1), "held {place}");
+        assert_eq!((shop.published(), shop.charges()), (vec!["PaymentProcessed"], 1), "held {place}");
     }
 }
 
@@ -182,7 +183,7 @@ fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
         vec![(created(VISA), END), (reserved(), END), (cancelled(), "before refund")],
         vec![(created(VISA), END), (reserved(), END), (cancelled(), END)],
     ] {
-        states.insert(Shop::new().refuse_another_creation::<Payment>(&script));
+        states.insert(Shop::new().refuse_another_beginning::<Payment>(&script));
     }
     let all = ["Cancelled", "Charging", "Due", "Failed", "Paid", "Refunded", "Refunding"];
     assert_eq!(states.iter().map(String::as_str).collect::<Vec<_>>(), all);
@@ -197,6 +198,17 @@ fn a_refund_that_the_provider_refuses_is_permanent() {
     assert_eq!(shop.handle(&cancelled()), Err(FailureKind::Permanent));
     assert_eq!(shop.handle(&cancelled()), Err(FailureKind::Permanent), "after a redrive");
     assert_eq!(shop.published(), ["PaymentProcessed"]);
+}
+
+#[test]
+fn the_adapter_to_the_simulated_provider_conforms() {
+    let shop = Shop::new();
+    let (provider, method) = (shop.provider(), PaymentMethod::new(VISA).unwrap());
+    let charge = Charge { amount: money(), method };
+    let late = PaymentId::new("pay_late").unwrap();
+    check_cancel(&provider, (&payment(), &charge), (&late, &charge)).now_or_never().unwrap().unwrap();
+    let id = (payment(), RefundId::of(&order()));
+    check_external(&provider, &id, &Refund { amount: money() }).now_or_never().unwrap().unwrap();
 }
 
 /// Every message comes again at once after a crash, or behind all others, and the provider has forgotten its keys by
@@ -250,60 +262,40 @@ const END: &str = "at the end";
 const VISA: &str = "pm_card_visa";
 const DECLINED: &str = "pm_card_visa_chargeDeclined";
 
-fn timed_out() -> ProviderError {
-    ProviderError::Unavailable("timed out".to_owned())
-}
-
-impl<T: PaymentProvider> PaymentProvider for Paced<'_, T> {
-    async fn charge(&self, request: &ChargeRequest) -> Result<Verdict, ProviderError> {
-        self.pace.call("charge", self.port.charge(request), timed_out).await
-    }
-
-    async fn find(&self, payment: &PaymentId) -> Result<Option<Charge>, ProviderError> {
-        self.pace.call("find", self.port.find(payment), timed_out).await
-    }
-
-    async fn cancel(&self, payment: &PaymentId) -> Result<Verdict, ProviderError> {
-        self.pace.call("cancel", self.port.cancel(payment), timed_out).await
-    }
-
-    async fn refund(&self, payment: &PaymentId, refund: &RefundId, amount: Money) -> Result<(), ProviderError> {
-        self.pace.call("refund", self.port.refund(payment, refund, amount), timed_out).await
-    }
-}
-
 /// The service's table, the provider, and the world around them.
 struct Shop {
     world: VirtualTime,
     log: MemoryLog,
-    books: MemoryBooks,
+    register: MemoryRegister,
 }
 
 impl Shop {
     fn new() -> Self {
-        let (log, books) = (MemoryLog::default(), MemoryBooks::default());
-        Self { world: VirtualTime::new(7), log, books }
+        let (log, register) = (MemoryLog::default(), MemoryRegister::default());
+        Self { world: VirtualTime::new(7), log, register }
     }
 
-    fn provider(&self) -> Simulation<&MemoryBooks, &VirtualTime> {
-        Simulation::new(&self.books, &self.world)
+    fn provider(&self) -> Provider<&MemoryRegister, &VirtualTime> {
+        Provider::new(&self.register, &self.world)
     }
 
-    fn entry(&self) -> Entry {
-        self.books.entry(&payment()).now_or_never().unwrap().unwrap()
+    fn charges(&self) -> usize {
+        self.provider().times_charged(&payment()).now_or_never().unwrap().unwrap()
     }
 
     /// Charged and refunded at most once, and exactly what was told.
     fn check_money(&self) {
-        let entry = self.entry();
+        let refund = self.provider().find_refund(&payment()).now_or_never().unwrap().unwrap();
         let told = |kind| self.published().iter().filter(|published| **published == kind).count();
-        assert_eq!(usize::try_from(entry.charges), Ok(told("PaymentProcessed")), "charges");
-        assert_eq!(usize::from(entry.refund.is_some()), told("PaymentRefunded"), "refunds");
-        assert!(entry.charges <= 1, "charged twice");
+        assert_eq!(self.charges(), told("PaymentProcessed"), "charges");
+        assert_eq!(usize::from(refund.is_some()), told("PaymentRefunded"), "refunds");
+        assert!(self.charges() <= 1, "charged twice");
     }
 }
 
 impl Bench for Shop {
+    type Contract = Payload;
+
     fn log(&self) -> &MemoryLog {
         &self.log
     }

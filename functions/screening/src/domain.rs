@@ -9,8 +9,10 @@
 //! as one likes. Every order leaves a row, also one that is not suspicious: else a duplicate of it would be judged again,
 //! by orders that came later.
 
-use onewrite::{Decider, Rejection, Step};
-use orderflow_events::{Event, EventType, OrderCreated, OrderFlagged, OrderId, Payload, Score, Source, Time};
+use onewrite::{Decider, Decision, Step, consumes};
+use orderflow_events::{
+    Event, EventType, OrderCreated, OrderFlagged, OrderId, Payload, SCREENING, Score, Source, Time,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
@@ -19,6 +21,11 @@ use crate::rules::{Seen, assess};
 /// The screening service.
 #[derive(Clone, Copy, Debug)]
 pub enum Screening {}
+
+consumes!(
+    /// Events that screening looks at.
+    pub enum Heard in Payload { OrderCreated }
+);
 
 /// What is known of an order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +67,7 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    fn of(event: &Event, created: &OrderCreated) -> Self {
+    fn of(event: &onewrite::Event<Heard>, created: &OrderCreated) -> Self {
         let customer = &created.details.customer;
         Self {
             order: created.order_id.clone(),
@@ -71,11 +78,12 @@ impl Sighting {
     }
 }
 
-type Next = Step<Change, Sighting>;
+type Next = Step<Change, Sighting, Payload>;
 
 impl Decider for Screening {
-    const SOURCE: Source = Source::SCREENING;
-    const CONSUMES: &'static [EventType] = &[EventType::OrderCreated];
+    const SOURCE: Source = SCREENING;
+    const BEGINS: Option<&'static str> = Some(EventType::OrderCreated.as_str());
+    type Heard = Heard;
     type State = State;
     type Change = Change;
     type Effect = Sighting;
@@ -87,13 +95,13 @@ impl Decider for Screening {
         }
     }
 
-    fn decide(state: &State, event: &Event, seen: Option<&Seen>) -> Result<Next, Rejection> {
-        match (state, &event.data, seen) {
-            (State::Unknown, Payload::OrderCreated(created), None) => Ok(Step::Perform(Sighting::of(event, created))),
-            (State::Unknown, Payload::OrderCreated(created), Some(seen)) => Ok(judge(created, *seen)),
-            (State::Unknown, _, _) => Err(Rejection::TooEarly("no OrderCreated yet")),
-            (State::Screened, _, _) => Ok(Step::Nothing),
-        }
+    fn decide(state: &State, event: &onewrite::Event<Heard>, seen: Option<&Seen>) -> Decision<Self> {
+        let Heard::OrderCreated(created) = &event.data;
+        Ok(match (state, seen) {
+            (State::Unknown, None) => Step::Perform(Sighting::of(event, created)),
+            (State::Unknown, Some(seen)) => judge(created, *seen),
+            (State::Screened, _) => Step::Nothing,
+        })
     }
 
     fn change_from(event: &Event) -> Option<Change> {

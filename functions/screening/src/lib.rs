@@ -7,9 +7,11 @@
 pub mod domain;
 mod fingerprint;
 pub mod rules;
+mod settings;
 pub mod sightings;
 
 pub use fingerprint::Fingerprint;
+pub use settings::Settings;
 
 #[cfg(test)]
 mod tests;

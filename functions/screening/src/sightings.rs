@@ -10,6 +10,7 @@
 //! arrive and however many functions are at work.
 
 mod dynamo;
+#[cfg(any(test, feature = "testing"))]
 mod memory;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use onewrite::{Attempt, Delivery, Effects, Result};
 use orderflow_events::{OrderId, Time};
 
 pub use dynamo::DynamoSightings;
+#[cfg(any(test, feature = "testing"))]
 pub use memory::MemorySightings;
 
 use crate::domain::{Screening, Sighting};

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::FutureExt;
-use onewrite::memory::{Bench, MemoryLog, Pace, Paced, VirtualTime, sample};
+use onewrite::memory::{Bench, MemoryLog, Pace, Paced, VirtualTime};
 use onewrite::port::Log;
 use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
-use orderflow_events::{Email, Event, OrderId, Payload, Source, Text, Time};
+use orderflow_events::sample;
+use orderflow_events::{Email, Event, OrderId, Payload, SCREENING, Subject, Text, Time};
 
 use crate::Fingerprint;
 use crate::domain::Screening;
@@ -38,7 +39,7 @@ impl Shop {
             .iter()
             .map(|event| match &event.data {
                 Payload::OrderFlagged(flagged) => (flagged.order_id.to_string(), flagged.score.get()),
-                other => panic!("{} is published", other.kind()),
+                other => panic!("{} is published", other.event_type()),
             })
             .collect();
         assert_eq!(flags.len(), published.len(), "an order is flagged twice");
@@ -47,6 +48,8 @@ impl Shop {
 }
 
 impl Bench for Shop {
+    type Contract = Payload;
+
     fn log(&self) -> &MemoryLog {
         &self.log
     }
@@ -110,7 +113,7 @@ fn the_tenth_order_within_an_hour_is_flagged_from_screening() {
     shop.handle_all([&tenth]);
     assert_eq!(shop.flags(), only("ord_9", 80));
     let [flag] = shop.log.published().try_into().unwrap();
-    assert_eq!(flag.context.source, Source::SCREENING);
+    assert_eq!(flag.context.source, SCREENING);
     assert_eq!(flag.context.causation_id, Some(Text::shortened(&tenth.context.id.to_string())));
     let Payload::OrderFlagged(flagged) = flag.data else { panic!("another event") };
     let codes: Vec<&str> = flagged.reasons.iter().map(|reason| reason.code.as_str()).collect();
@@ -247,7 +250,7 @@ fn attempts_that_overlap_agree_and_one_of_a_burst_sees_all_of_it() {
 fn nothing_that_is_kept_names_anybody() {
     let shop = Shop::new();
     shop.handle_all(&burst(10));
-    let rows = shop.log.read(&OrderId::new("ord_9").unwrap()).now_or_never().unwrap().unwrap();
+    let rows = shop.log.read(&Subject::shortened("ord_9")).now_or_never().unwrap().unwrap();
     let kept = format!("{rows:?} {:?}", shop.sightings);
     for personal in ["ada@example.com", "cus_1", "Lovelace", "Analytical", "4930123456"] {
         assert!(!kept.contains(personal), "{personal}");

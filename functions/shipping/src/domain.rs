@@ -14,16 +14,21 @@
 //! An order that is cancelled while it is booking is cancelled at the carrier first. So nobody who is still at work on the
 //! booking can book any more, and what was booked before is found, and voided.
 
-use onewrite::{Decider, Rejection, Step};
+use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    Address, Event, EventType, OrderCreated, OrderId, Payload, ShipmentCancelled, ShipmentCreated, ShipmentId, Source,
-    Text,
+    Address, Event, EventType, OrderCancelled, OrderCreated, OrderId, Payload, PaymentProcessed, SHIPPING,
+    ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text,
 };
 use serde::{Deserialize, Serialize};
 
 /// The shipment of an order.
 #[derive(Clone, Copy, Debug)]
 pub enum Shipping {}
+
+consumes!(
+    /// Events that shipping takes.
+    pub enum Heard in Payload { OrderCreated, PaymentProcessed, OrderCancelled }
+);
 
 /// Where the shipment of an order stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,12 +131,12 @@ pub enum Answer {
     Voided,
 }
 
-type Next = Step<Change, Effect>;
+type Next = Step<Change, Effect, Payload>;
 
 impl Decider for Shipping {
-    const SOURCE: Source = Source::SHIPPING;
-    const CONSUMES: &'static [EventType] =
-        &[EventType::OrderCreated, EventType::PaymentProcessed, EventType::OrderCancelled];
+    const SOURCE: Source = SHIPPING;
+    const BEGINS: Option<&'static str> = Some(EventType::OrderCreated.as_str());
+    type Heard = Heard;
     type State = State;
     type Change = Change;
     type Effect = Effect;
@@ -150,13 +155,12 @@ impl Decider for Shipping {
         }
     }
 
-    fn decide(state: &State, event: &Event, answer: Option<&Answer>) -> Result<Next, Rejection> {
-        let order = &event.context.subject;
+    fn decide(state: &State, event: &onewrite::Event<Heard>, answer: Option<&Answer>) -> Decision<Self> {
+        let order = event.data.about();
         match &event.data {
-            Payload::OrderCreated(created) => Ok(on_created(state, created)),
-            Payload::PaymentProcessed(_) => on_paid(state, order, answer),
-            Payload::OrderCancelled(_) => on_cancelled(state, order, answer),
-            _ => on_another(state),
+            Heard::OrderCreated(created) => Ok(on_created(state, created)),
+            Heard::PaymentProcessed(_) => on_paid(state, order, answer),
+            Heard::OrderCancelled(_) => on_cancelled(state, order, answer),
         }
     }
 
@@ -218,13 +222,6 @@ fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Resu
 /// The carrier promises that this cannot be.
 fn booked_after_all() -> Rejection {
     Rejection::Forbidden("the carrier has booked what it had cancelled: a person has to decide".to_owned())
-}
-
-fn on_another(state: &State) -> Result<Next, Rejection> {
-    match state {
-        State::Unknown => Err(UNKNOWN),
-        _ => Ok(Step::Nothing),
-    }
 }
 
 const UNKNOWN: Rejection = Rejection::TooEarly("no OrderCreated yet");

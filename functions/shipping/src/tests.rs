@@ -7,16 +7,18 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::FutureExt;
-use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime, sample};
+use onewrite::external::Settled;
+use onewrite::external::conformance::{check_cancel, check_external};
+use onewrite::external::simulated::{KEY_LIFETIME, MemoryRegister};
+use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime};
 use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
+use orderflow_events::sample;
 use orderflow_events::{
     CancellationReason, Event, OrderCancelled, OrderId, Payload, PaymentId, PaymentProcessed, ShipmentId, Text, Time,
 };
+use orderflow_simulated::{Carrier, Parcel};
 
-use crate::carrier::{Booking, BookingRequest, Carrier, CarrierError};
-use crate::domain::Shipping;
-use crate::effects::CarrierEffects;
-use crate::simulation::{Entry, KEY_LIFETIME, MemoryRegister, Register, Simulation};
+use crate::{Booking, CarrierEffects, Shipping, Void};
 
 #[test]
 fn an_order_is_shipped_once_it_is_paid() {
@@ -26,9 +28,9 @@ fn an_order_is_shipped_once_it_is_paid() {
     assert_eq!(shop.handle(&paid()), Ok(Handled::Duplicate));
     assert_eq!(shop.published(), ["ShipmentCreated"]);
     let Payload::ShipmentCreated(told) = &shop.log.published()[0].data else { panic!("another event") };
-    let booking = shop.carrier().find(&told.shipment_id).now_or_never().unwrap().unwrap();
+    let booking = shop.carrier().find_booking(&told.shipment_id).now_or_never().unwrap().unwrap();
     let (carrier, tracking_number) = (told.carrier.clone(), told.tracking_number.clone());
-    assert_eq!(booking, Some(Booking::Made { carrier, tracking_number, voided: false }));
+    assert_eq!(booking, Some(Settled::Performed(Parcel { carrier, tracking_number })));
     shop.check_parcels();
 }
 
@@ -58,7 +60,7 @@ fn failures_that_pass_are_tried_again_until_they_have_passed() {
         assert_eq!(shop.handle(&paid()), Err(FailureKind::Transient));
     }
     assert_eq!(shop.handle(&paid()), Ok(Handled::Changed));
-    assert_eq!((shop.published(), shop.entry().bookings), (vec!["ShipmentCreated"], 1));
+    assert_eq!((shop.published(), shop.bookings()), (vec!["ShipmentCreated"], 1));
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn a_booking_that_the_carrier_refuses_is_permanent_and_the_order_can_still_be_ca
     assert_eq!(shop.handle(&paid()), Err(FailureKind::Permanent), "after a redrive");
     assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
     assert_eq!(shop.handle(&paid()), Ok(Handled::Unchanged));
-    assert_eq!((shop.published(), shop.entry().bookings), (vec![], 0));
+    assert_eq!((shop.published(), shop.bookings()), (vec![], 0));
 }
 
 #[test]
@@ -83,7 +85,7 @@ fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
         vec![(created(BERLIN), END), (paid(), END), (cancelled(), "before void")],
         vec![(created(BERLIN), END), (paid(), END), (cancelled(), END)],
     ] {
-        states.insert(Shop::new().refuse_another_creation::<Shipping>(&script));
+        states.insert(Shop::new().refuse_another_beginning::<Shipping>(&script));
     }
     let all = ["Booking", "Cancelled", "Ready", "Shipped", "Voided", "Voiding"];
     assert_eq!(states.iter().map(String::as_str).collect::<Vec<_>>(), all);
@@ -119,7 +121,7 @@ fn what_the_carrier_refuses_is_told_without_the_address() {
         Process::<Shipping, _, _, _>::new(Ledger::new(&shop.log, &shop.world), CarrierEffects::new(shop.carrier()));
     let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
     let failure = process.handle(&paid(), &delivery).now_or_never().unwrap().unwrap_err();
-    assert_eq!(failure.reason(), "the carrier refuses: it does not deliver there");
+    assert_eq!(failure.reason(), "book: the carrier refuses: it does not deliver there");
 }
 
 #[test]
@@ -182,7 +184,7 @@ fn a_booking_that_reaches_the_carrier_after_the_cancellation_is_not_made() {
     assert_eq!(shop.handle(&paid()), Ok(Handled::Unchanged));
     pace.hold("after book");
     assert!(booking.now_or_never().is_none());
-    assert_eq!((shop.published(), shop.entry().bookings), (vec![], 0));
+    assert_eq!((shop.published(), shop.bookings()), (vec![], 0));
 }
 
 #[test]
@@ -193,7 +195,7 @@ fn a_cancellation_that_crashed_at_the_carrier_is_heard_of_by_whoever_books() {
     shop.crash(&cancelled(), "after cancel");
     assert_eq!(shop.handle(&paid()), Ok(Handled::Changed));
     assert_eq!(shop.handle(&cancelled()), Ok(Handled::Unchanged));
-    assert_eq!((shop.published(), shop.entry().bookings), (vec![], 0));
+    assert_eq!((shop.published(), shop.bookings()), (vec![], 0));
 }
 
 #[test]
@@ -207,8 +209,17 @@ fn attempts_that_overlap_book_once() {
         assert_eq!(shop.handle(&paid()), Ok(Handled::Changed), "held {place}");
         pace.release();
         assert!(slow.now_or_never().is_some_and(|handled| handled.is_ok()), "held {place}");
-        assert_eq!((shop.published(), shop.entry().bookings), (vec!["ShipmentCreated"], 1), "held {place}");
+        assert_eq!((shop.published(), shop.bookings()), (vec!["ShipmentCreated"], 1), "held {place}");
     }
+}
+
+#[test]
+fn the_adapter_to_the_simulated_carrier_conforms() {
+    let (shop, address) = (Shop::new(), sample::order("ord_1").details.shipping_address);
+    let (carrier, booking) = (shop.carrier(), Booking { address });
+    let late = ShipmentId::new("shp_late").unwrap();
+    check_cancel(&carrier, (&shipment(), &booking), (&late, &booking)).now_or_never().unwrap().unwrap();
+    check_external(&carrier, &shipment(), &Void).now_or_never().unwrap().unwrap();
 }
 
 /// Every message comes again at once after a crash, or behind all others, and the carrier has forgotten its keys by
@@ -260,28 +271,6 @@ const END: &str = "at the end";
 const BERLIN: &str = "10115";
 const BOTH: [&str; 2] = ["ShipmentCreated", "ShipmentCancelled"];
 
-fn timed_out() -> CarrierError {
-    CarrierError::Unavailable("timed out".to_owned())
-}
-
-impl<T: Carrier> Carrier for Paced<'_, T> {
-    async fn book(&self, request: &BookingRequest) -> Result<Booking, CarrierError> {
-        self.pace.call("book", self.port.book(request), timed_out).await
-    }
-
-    async fn find(&self, shipment: &ShipmentId) -> Result<Option<Booking>, CarrierError> {
-        self.pace.call("find", self.port.find(shipment), timed_out).await
-    }
-
-    async fn cancel(&self, shipment: &ShipmentId) -> Result<Booking, CarrierError> {
-        self.pace.call("cancel", self.port.cancel(shipment), timed_out).await
-    }
-
-    async fn void(&self, shipment: &ShipmentId) -> Result<(), CarrierError> {
-        self.pace.call("void", self.port.void(shipment), timed_out).await
-    }
-}
-
 /// The service's table, the carrier, and the world around them.
 struct Shop {
     world: VirtualTime,
@@ -295,25 +284,27 @@ impl Shop {
         Self { world: VirtualTime::new(7), log, register }
     }
 
-    fn carrier(&self) -> Simulation<&MemoryRegister, &VirtualTime> {
-        Simulation::new(&self.register, &self.world)
+    fn carrier(&self) -> Carrier<&MemoryRegister, &VirtualTime> {
+        Carrier::new(&self.register, &self.world)
     }
 
-    fn entry(&self) -> Entry {
-        self.register.entry(&shipment()).now_or_never().unwrap().unwrap()
+    fn bookings(&self) -> usize {
+        self.carrier().times_booked(&shipment()).now_or_never().unwrap().unwrap()
     }
 
     /// Booked and voided at most once, and exactly what was told.
     fn check_parcels(&self) {
-        let entry = self.entry();
+        let is_voided = self.carrier().is_voided(&shipment()).now_or_never().unwrap().unwrap();
         let told = |kind| self.published().iter().filter(|published| **published == kind).count();
-        assert_eq!(usize::try_from(entry.bookings), Ok(told("ShipmentCreated")), "bookings");
-        assert_eq!(usize::from(entry.voided_at.is_some()), told("ShipmentCancelled"), "voids");
-        assert!(entry.bookings <= 1, "booked twice");
+        assert_eq!(self.bookings(), told("ShipmentCreated"), "bookings");
+        assert_eq!(usize::from(is_voided), told("ShipmentCancelled"), "voids");
+        assert!(self.bookings() <= 1, "booked twice");
     }
 }
 
 impl Bench for Shop {
+    type Contract = Payload;
+
     fn log(&self) -> &MemoryLog {
         &self.log
     }

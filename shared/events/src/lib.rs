@@ -23,7 +23,7 @@
 //!
 //! It is pure: no IO, no clock, no randomness, no AWS. Another team can depend on it alone.
 
-mod context;
+#[cfg(test)]
 mod event;
 mod id;
 mod money;
@@ -31,18 +31,21 @@ mod older;
 mod payload;
 #[cfg(test)]
 mod properties;
-mod read;
 mod request;
+#[cfg(feature = "sample")]
+pub mod sample;
+#[cfg(feature = "schema")]
 pub mod schema;
 #[cfg(any(test, feature = "strategy"))]
 pub mod strategy;
 mod text;
-mod time;
 mod types;
 
-pub use context::{Context, Envelope, Extensions, SPEC_VERSION};
-pub use event::{DecodeError, Event};
-pub use id::{EventId, IdKind, OrderId, PaymentId, RefundId, ShipmentId, derive_id};
+pub use envelope::{
+    Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node, Read,
+    SPEC_VERSION, Source, Subject, Text, Time, parse,
+};
+pub use id::{IdKind, OrderId, PaymentId, RefundId, ShipmentId};
 pub use money::{MAX_AMOUNT, Money};
 pub use older::{CustomerV1, OrderCreatedV1};
 pub use payload::{
@@ -50,8 +53,9 @@ pub use payload::{
     MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged, PaymentFailed, PaymentFailure,
     PaymentProcessed, PaymentRefunded, Quantity, Score, ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
 };
-pub use read::{Fault, Faults, Node, Read, parse};
 pub use request::{NewCustomer, NewOrder};
-pub use text::{Email, Invalid, PaymentMethod, Sku, Source, Text};
-pub use time::Time;
-pub use types::{EventType, Payload};
+pub use text::{Email, PaymentMethod, Sku};
+pub use types::{EventType, INVENTORY, ORDERS, PAYMENT, Payload, SCREENING, SHIPPING};
+
+/// An event of the shop.
+pub type Event = envelope::Event<Payload>;

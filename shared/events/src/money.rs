@@ -5,8 +5,8 @@ use std::fmt;
 use iso_currency::Currency;
 use serde::{Deserialize, Serialize};
 
-use crate::read::{Faults, Node, Read};
-use crate::text::Invalid;
+use envelope::Invalid;
+use envelope::{Faults, Node, Read};
 
 /// The largest amount, in minor units: 999,999.99 in a currency with cents.
 pub const MAX_AMOUNT: i64 = 99_999_999;
@@ -19,7 +19,7 @@ pub struct Money {
     currency: Currency,
 }
 
-crate::schema::json_schema_of!(
+envelope::json_schema_of!(
     Money,
     ["An amount of money: whole minor units, never a fraction."],
     {

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::OrderId;
 use crate::money::Money;
-use crate::payload::{Address, Customer, Line, OrderCreated, OrderDetails, reads};
-use crate::text::{Email, PaymentMethod, Text};
+use crate::payload::{Address, Customer, Line, OrderCreated, OrderDetails, OrderNode as _};
+use crate::text::{Email, PaymentMethod};
+use envelope::{Text, reads};
 
 /// An order was accepted: version 1, in which the buyer has no name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{OrderId, PaymentId, RefundId, ShipmentId};
 use crate::money::{MAX_AMOUNT, Money};
-use crate::read::{Faults, Node, Read};
-use crate::text::{Email, PaymentMethod, Sku, Text};
+use crate::text::{Email, PaymentMethod, Sku};
+use envelope::{Faults, Node, Read, Text, reads};
 
 /// The most lines that an order may have.
 pub const MAX_LINES: usize = 50;
@@ -20,21 +20,6 @@ pub const MAX_QUANTITY: u32 = 9_999;
 /// The most pieces of one SKU that an order may ask for, over all its lines.
 #[expect(clippy::cast_possible_wrap, reason = "fifty lines fit into any integer")]
 const MAX_PIECES: i64 = MAX_LINES as i64 * MAX_QUANTITY as i64;
-
-/// Says how an object is read: each field, whether it is required, and its name on the wire.
-macro_rules! reads {
-    ($name:ident { $($field:ident: $how:ident($wire:literal $(, $limit:expr)?)),* $(,)? }) => {
-        impl $crate::read::Read for $name {
-            fn read(node: &$crate::read::Node<'_>, faults: &mut $crate::read::Faults) -> Option<Self> {
-                node.object(faults)?;
-                // Each field is read before the first failure ends the reading: all faults are to be found.
-                $(let $field = node.$how($wire, $($limit,)? faults);)*
-                Some(Self { $($field: $field?),* })
-            }
-        }
-    };
-}
-pub(crate) use reads;
 
 /// The buyer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +38,7 @@ pub struct Customer {
 
 reads!(Customer { id: required("id"), name: required("name"), email: required("email"), phone: optional("phone") });
 
-crate::schema::json_schema_of!(
+envelope::json_schema_of!(
     Quantity,
     ["How many pieces."],
     { "type": "integer", "minimum": 1, "maximum": MAX_QUANTITY }
@@ -73,11 +58,11 @@ impl Quantity {
 }
 
 impl TryFrom<u32> for Quantity {
-    type Error = crate::Invalid;
+    type Error = envelope::Invalid;
 
     fn try_from(pieces: u32) -> Result<Self, Self::Error> {
         let valid = (1..=MAX_QUANTITY).contains(&pieces);
-        valid.then_some(Self(pieces)).ok_or_else(|| crate::Invalid::rule(format!("must be 1 to {MAX_QUANTITY}")))
+        valid.then_some(Self(pieces)).ok_or_else(|| envelope::Invalid::rule(format!("must be 1 to {MAX_QUANTITY}")))
     }
 }
 
@@ -189,9 +174,17 @@ reads!(OrderDetails {
     payment_method: required("paymentMethod"),
 });
 
-impl Node<'_> {
+/// What an order has and no other document.
+pub(crate) trait OrderNode {
     /// The lines of an order, which have one currency and a sum.
-    pub(crate) fn lines(&self, name: &str, faults: &mut Faults) -> Option<Vec<Line>> {
+    fn lines(&self, name: &str, faults: &mut Faults) -> Option<Vec<Line>>;
+
+    /// What is to be paid for `lines`, if those could be read.
+    fn total(&self, name: &str, lines: Option<&[Line]>, faults: &mut Faults) -> Option<Money>;
+}
+
+impl OrderNode for Node<'_> {
+    fn lines(&self, name: &str, faults: &mut Faults) -> Option<Vec<Line>> {
         let lines = self.list::<Line>(name, MAX_LINES, faults)?;
         if lines.iter().any(|line| line.unit_price.currency() != lines[0].unit_price.currency()) {
             faults.add(&self.field(name), "must all have the same currency");
@@ -201,8 +194,7 @@ impl Node<'_> {
         Some(lines)
     }
 
-    /// What is to be paid for `lines`, if those could be read.
-    pub(crate) fn total(&self, name: &str, lines: Option<&[Line]>, faults: &mut Faults) -> Option<Money> {
+    fn total(&self, name: &str, lines: Option<&[Line]>, faults: &mut Faults) -> Option<Money> {
         let total: Money = self.required(name, faults)?;
         if lines.is_some_and(|lines| lines[0].unit_price.currency() != total.currency()) {
             faults.add(&self.field(name), "must have the currency of the lines");
@@ -307,7 +299,13 @@ impl Read for Count {
     }
 }
 
-impl Node<'_> {
+/// Numbers of goods.
+trait StockNode {
+    fn pieces(&self, name: &str, faults: &mut Faults) -> Option<u32>;
+    fn count(&self, name: &str, faults: &mut Faults) -> Option<i64>;
+}
+
+impl StockNode for Node<'_> {
     fn pieces(&self, name: &str, faults: &mut Faults) -> Option<u32> {
         self.required(name, faults).map(|Pieces(pieces)| pieces)
     }
@@ -478,7 +476,7 @@ pub struct ShipmentCancelled {
 
 reads!(ShipmentCancelled { order_id: required("orderId"), shipment_id: required("shipmentId") });
 
-crate::schema::json_schema_of!(
+envelope::json_schema_of!(
     Score,
     ["How much an order looks like fraud: 0, not at all, to 100."],
     { "type": "integer", "minimum": 0, "maximum": 100 }
@@ -504,10 +502,10 @@ impl Score {
 }
 
 impl TryFrom<u8> for Score {
-    type Error = crate::Invalid;
+    type Error = envelope::Invalid;
 
     fn try_from(score: u8) -> Result<Self, Self::Error> {
-        (score <= 100).then_some(Self(score)).ok_or_else(|| crate::Invalid::rule("must be 0 to 100"))
+        (score <= 100).then_some(Self(score)).ok_or_else(|| envelope::Invalid::rule("must be 0 to 100"))
     }
 }
 

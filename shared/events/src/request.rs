@@ -2,8 +2,9 @@
 
 #[cfg(feature = "schema")]
 use crate::payload::MAX_LINES;
-use crate::payload::{Address, Customer, Line, OrderDetails, reads};
-use crate::text::{Email, PaymentMethod, Text};
+use crate::payload::{Address, Customer, Line, OrderDetails, OrderNode as _};
+use crate::text::{Email, PaymentMethod};
+use envelope::{Text, reads};
 
 /// The body of `POST /orders`. It keeps the rules of [`OrderDetails`], which it becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,12 +4,18 @@
 use proptest::collection::{hash_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-use crate::context::KNOWN;
-use crate::time::WRITABLE_MS;
-use crate::{Event, EventId, EventType, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, Time};
+use crate::{Event, EventType, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY};
+
+use envelope::strategy::context;
+pub use envelope::strategy::{json, pointers, text, time};
+
+/// The document of an event that was valid until up to four places of it were changed, removed, repeated or made long.
+pub fn damaged() -> impl Strategy<Value = Value> {
+    envelope::strategy::damaged(document())
+}
 
 /// A valid event.
 pub fn event() -> impl Strategy<Value = Event> {
@@ -52,7 +58,6 @@ pub fn decorated(document: Value) -> impl Strategy<Value = Value> {
             document["datacontenttype"] = json!(media);
         }
         if upper {
-            document["id"] = document["id"].as_str().map(str::to_uppercase).into();
             document["time"] = document["time"].as_str().map(|time| time.replace('Z', "999+00:00")).into();
         }
         document
@@ -71,78 +76,6 @@ fn decorate(value: &mut Value, unknown: &Map<String, Value>) {
         }
         _ => {}
     }
-}
-
-/// A document that was valid until up to four places of it were changed, removed, repeated or made long.
-pub fn damaged() -> impl Strategy<Value = Value> {
-    let blow = (any::<Index>(), 0..5_u8, json());
-    (document(), vec(blow, 1..5)).prop_map(|(mut document, blows)| {
-        for (place, how, value) in blows {
-            let places = pointers(&document);
-            let pointer = place.get(&places).clone();
-            damage(&mut document, &pointer, how, value);
-        }
-        document
-    })
-}
-
-fn damage(document: &mut Value, pointer: &str, how: u8, value: Value) {
-    let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
-    if how == 0 {
-        if let Some(Value::Object(fields)) = document.pointer_mut(parent) {
-            fields.remove(&name.replace("~1", "/").replace("~0", "~"));
-        }
-        return;
-    }
-    let Some(place) = document.pointer_mut(pointer) else { return };
-    match (how, place) {
-        // What has been repeated is not repeated again, or some documents would fill the memory.
-        (1, Value::Array(items)) if items.len() < 1_000 => {
-            *items = items.iter().cycle().take(items.len() * 60).cloned().collect();
-        }
-        (1, Value::String(text)) if text.len() < 10_000 => *text = text.repeat(250),
-        (2, Value::String(text)) => text.push('\u{7}'),
-        (3, Value::Number(number)) => *number = number.as_i64().map_or(i64::MAX, |number| -1 - number).into(),
-        (_, place) => *place = value,
-    }
-}
-
-/// All places of a document, as JSON Pointers, the whole first.
-#[must_use]
-pub fn pointers(document: &Value) -> Vec<String> {
-    let step = |name: &str, value: &Value| {
-        let name = name.replace('~', "~0").replace('/', "~1");
-        pointers(value).into_iter().map(move |rest| format!("/{name}{rest}")).collect::<Vec<_>>()
-    };
-    let below: Vec<String> = match document {
-        Value::Array(items) => {
-            items.iter().enumerate().flat_map(|(index, item)| step(&index.to_string(), item)).collect()
-        }
-        Value::Object(fields) => fields.iter().flat_map(|(name, value)| step(name, value)).collect(),
-        _ => Vec::new(),
-    };
-    std::iter::once(String::new()).chain(below).collect()
-}
-
-/// Any JSON.
-pub fn json() -> impl Strategy<Value = Value> {
-    let number = prop_oneof![
-        any::<i64>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-    ];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        number,
-        any::<String>().prop_map(Value::from)
-    ];
-    leaf.prop_recursive(3, 12, 4, |inner| {
-        prop_oneof![
-            vec(inner.clone(), 0..4).prop_map(Value::from),
-            hash_map(any::<String>(), inner, 0..4).prop_map(|fields| fields.into_iter().collect()),
-        ]
-    })
 }
 
 /// What a customer decides about an order, as the heart of `OrderCreated` has it, and as it can be posted.
@@ -225,46 +158,11 @@ fn data(kind: EventType, order: &str) -> BoxedStrategy<Value> {
     rest.prop_map(move |rest| joined(&rest, order.clone())).boxed()
 }
 
-fn context() -> impl Strategy<Value = Map<String, Value>> {
-    let id =
-        (any::<u64>(), any::<[u8; 10]>()).prop_map(|(millis, chance)| EventId::from_parts(millis, chance).to_string());
-    let sequence = prop_oneof![Just(1), Just(u64::MAX), 1..=u64::MAX].prop_map(|count| format!("{count:020}"));
-    let name = prop_oneof![4 => "[a-z0-9]{1,20}", 1 => any::<String>()]
-        .prop_filter("an extension", |name| !KNOWN.contains(&name.as_str()));
-    let optional = (
-        option::of(sequence),
-        option::of(text()),
-        option::of(text()),
-        option::of(any::<String>()),
-        option::of(any::<String>()),
-    );
-    (id, time(), optional, hash_map(name, json(), 0..3)).prop_map(
-        |(id, time, (sequence, correlation, causation, parent, state), extensions)| {
-            let optional = [
-                ("sequence", sequence),
-                ("correlationid", correlation),
-                ("causationid", causation),
-                ("traceparent", parent),
-                ("tracestate", state),
-            ];
-            let mut context: Map<String, Value> = extensions.into_iter().collect();
-            context.extend([("id".to_owned(), json!(id)), ("time".to_owned(), json!(time.to_string()))]);
-            context.extend(present(optional));
-            context
-        },
-    )
-}
-
 fn source(kind: EventType) -> BoxedStrategy<String> {
     kind.source().map_or_else(
         || "[A-Za-z0-9._~%:/?#\\[\\]@!$&'()*+,;=-]{1,200}".boxed(),
         |source| Just(source.as_str().to_owned()).boxed(),
     )
-}
-
-/// A point in time.
-pub fn time() -> impl Strategy<Value = Time> {
-    prop_oneof![Just(i64::MIN), Just(-1), Just(0), Just(i64::MAX), WRITABLE_MS].prop_map(Time::from_millis)
 }
 
 /// An order's id.
@@ -304,50 +202,6 @@ fn email() -> impl Strategy<Value = String> {
         let blankless = |text: String| text.replace(char::is_whitespace, "_");
         format!("a@{}@{}", blankless(local), blankless(domain))
     })
-}
-
-/// A text that the contract allows, odd as it may be: what looks like syntax, turns the direction, is no character alone,
-/// or stands at the end of a range of Unicode.
-///
-/// It is boxed, for what a text is made from is large, and what an order is made from has a dozen of it: as one value, it
-/// would overflow the stack of a test.
-pub fn text() -> BoxedStrategy<String> {
-    const ODD: &[char] = &[
-        '"',
-        '\\',
-        '/',
-        '{',
-        '\'',
-        '<',
-        '&',
-        '~',
-        ' ',
-        '\u{a0}',
-        '\u{ad}',
-        '\u{301}',
-        '\u{200b}',
-        '\u{202e}',
-        '\u{2028}',
-        '\u{d7ff}',
-        '\u{e000}',
-        '\u{fdd0}',
-        '\u{feff}',
-        '\u{fffd}',
-        '\u{10000}',
-        '\u{1f469}',
-        '\u{1ffff}',
-        '\u{10ffff}',
-    ];
-    let character = prop_oneof![
-        3 => proptest::char::range(' ', '~'),
-        1 => select(ODD),
-        1 => any::<char>().prop_map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { 'x' } else { c }),
-    ];
-    (vec(character, 1..=10), prop_oneof![9 => Just(1), 1 => Just(200)])
-        .prop_map(|(characters, times): (Vec<char>, usize)| {
-            characters.iter().cycle().take(characters.len().max(times)).collect()
-        })
-        .boxed()
 }
 
 /// Mostly few items, and sometimes as many as there may be.

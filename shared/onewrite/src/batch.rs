@@ -1,16 +1,16 @@
 //! One invocation: records in, and out those that have to come again.
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::time::Duration;
 
+use aws_lambda_events::sns::SnsEvent;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use envelope::Time;
 use futures::FutureExt;
 use futures::future::{Either, join_all, select};
-use lambda_runtime::{LambdaEvent, service_fn};
-use orderflow_events::Time;
-use tracing::{Instrument, Span, error, field, info, info_span, warn};
+use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::backoff::backoff_seconds;
 use crate::config::QueueSettings;
@@ -33,8 +33,8 @@ const MAX_CHANGES: usize = 10;
 /// How much time must be left, beyond the reserve, to begin with another record.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// How long after one another the groups come again that ended with their function. Visibility is counted in whole
-/// seconds, so that one second could be none.
+/// Distance, in seconds, between the moments at which the messages come again that ended with their function. Visibility
+/// is counted in whole seconds, so that one second could be none.
 const APART_SECONDS: u32 = 2;
 
 /// How long SQS may take to note that.
@@ -99,35 +99,78 @@ enum Fate {
     Again(u32),
 }
 
+/// A record whose message has been opened.
+struct Received<I> {
+    record: SqsMessage,
+    opened: Result<Opened<I>>,
+}
+
+/// A fact, and its own text as it was published.
+struct Opened<I> {
+    fact: I,
+    text: String,
+}
+
+impl<I: Incoming> Received<I> {
+    fn open(record: SqsMessage, received: Time) -> Self {
+        // Even a reader that panics costs its own record only.
+        let read = || open::<I>(record.body.as_deref().unwrap_or_default(), received);
+        let opened = match catch_unwind(AssertUnwindSafe(read)) {
+            Ok(opened) => opened.map(|(fact, text)| Opened { fact, text }).map_err(Failure::from),
+            Err(_panic) => Err(panicked()),
+        };
+        Self { record, opened }
+    }
+
+    fn subject(&self) -> Option<&str> {
+        self.opened.as_ref().ok().map(|opened| opened.fact.context().subject.as_str())
+    }
+
+    fn time(&self) -> Option<Time> {
+        self.opened.as_ref().ok().map(|opened| opened.fact.context().time)
+    }
+}
+
+/// Records of one subject together, in the order of their time; what could not be opened stands alone.
+fn by_subject<I: Incoming>(records: Vec<Received<I>>) -> Vec<Vec<Received<I>>> {
+    let mut subjects = BTreeMap::<String, Vec<Received<I>>>::new();
+    for (index, record) in records.into_iter().enumerate() {
+        // A subject has no control characters.
+        let subject = record.subject().map_or_else(|| format!("\0{index}"), str::to_owned);
+        subjects.entry(subject).or_default().push(record);
+    }
+    let mut subjects: Vec<_> = subjects.into_values().collect();
+    for records in &mut subjects {
+        records.sort_by_key(Received::time);
+    }
+    subjects
+}
+
 impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     /// The consumer of a queue.
     pub fn new(handler: H, queue: Q, world: W, settings: QueueSettings) -> Self {
         Self { handler, queue, world, settings }
     }
 
-    /// What handles the facts.
+    /// The handler of the facts.
     pub fn handler(&self) -> &H {
         &self.handler
     }
 
     /// Handles the records of one invocation, which ends at `deadline`.
     ///
-    /// Records of one message group are handled in their order, the groups side by side. When a record has to come
-    /// again, those behind it in its group do too, after the same back-off: a longer wait would hold the group back, and
-    /// a shorter one is safe only on a queue that is as strict about the order of a group as SQS itself.
+    /// Records of one subject are handled one after the other, in the order of their `time`, for at the same moment they
+    /// would only lose races against each other; the subjects are handled side by side. Each record's fate is its own: one
+    /// that has to come again holds up no other.
     ///
-    /// A record that kills the function fails all of the batch. If that has happened to any record before, the groups
-    /// are set apart first, so that each comes again by itself.
+    /// A record that kills the function fails all of the batch. If that has happened to any record before, all are set
+    /// apart first, so that each comes again by itself.
     pub async fn run(&self, event: SqsEvent, deadline: Time) -> SqsBatchResponse {
-        let mut groups = BTreeMap::<String, Vec<SqsMessage>>::new();
-        for (index, record) in event.records.into_iter().enumerate() {
-            let group = record.attributes.get("MessageGroupId").cloned();
-            // A record of a standard queue is a group of its own.
-            groups.entry(group.unwrap_or_else(|| format!("\0{index}"))).or_default().push(record);
-        }
-        let groups: Vec<Vec<SqsMessage>> = groups.into_values().collect();
-        self.set_apart(&groups, deadline).await;
-        let again = join_all(groups.into_iter().map(|records| self.run_group(records, deadline))).await.concat();
+        let received = self.world.now();
+        let records: Vec<_> = event.records.into_iter().map(|record| Received::open(record, received)).collect();
+        self.set_apart(&records, deadline).await;
+        let subjects = by_subject(records).into_iter().map(|records| self.run_subject(records, deadline));
+        let again = join_all(subjects).await.concat();
         self.put_back(&again, deadline).await;
         let mut response = SqsBatchResponse::default();
         for (record, _) in again {
@@ -136,23 +179,50 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         response
     }
 
-    async fn run_group(&self, records: Vec<SqsMessage>, deadline: Time) -> Vec<(SqsMessage, u32)> {
+    async fn run_subject(&self, records: Vec<Received<H::Incoming>>, deadline: Time) -> Vec<(SqsMessage, u32)> {
         let mut again = Vec::new();
-        for record in records {
-            let before = again.last().map(|(_, seconds)| *seconds);
-            let waits = before.is_some() || self.time_left(deadline, RESERVE) < LEAST;
-            // A message at its last receive has no other chance: it does not wait for one that could not be parked, and
-            // is attempted in whatever time is left.
-            let fate = if waits && !self.is_last_receive(&record) {
-                Fate::Again(before.unwrap_or_default())
+        for received in records {
+            let is_late = self.time_left(deadline, RESERVE) < LEAST;
+            // A message at its last receive has no other chance: it is attempted in whatever time is left.
+            let fate = if is_late && !self.is_last_receive(&received.record) {
+                Fate::Again(0)
             } else {
-                self.run_record(&record, deadline).await
+                self.run_record(&received, deadline).await
             };
             if let Fate::Again(seconds) = fate {
-                again.push((record, seconds));
+                again.push((received.record, seconds));
             }
         }
         again
+    }
+
+    /// Handles the facts that SNS hands to the function itself, past any queue. Each is attempted, whatever becomes of the
+    /// others; Lambda repeats an invocation that failed, and what was handled is known then.
+    ///
+    /// # Errors
+    ///
+    /// Facts that were not handled, with the reason of the first.
+    pub async fn run_notifications(&self, event: SnsEvent, deadline: Time) -> Result<()> {
+        let (count, received) = (event.records.len(), self.world.now());
+        let messages = event.records.into_iter().map(|record| {
+            let mut message = SqsMessage::default();
+            message.message_id = Some(record.sns.message_id);
+            message.body = Some(record.sns.message);
+            Received::<H::Incoming>::open(message, received)
+        });
+        let mut failures = Vec::new();
+        for received in by_subject(messages.collect()).into_iter().flatten() {
+            let span = self.span(&received);
+            if let Err(failure) = self.attempt(&received, deadline).instrument(span.clone()).await {
+                span.in_scope(|| report(&failure));
+                failures.push(failure);
+            }
+        }
+        let failed = failures.len();
+        match failures.into_iter().next() {
+            None => Ok(()),
+            Some(first) => Err(first.during(&format!("{failed} of {count} facts were not handled"))),
+        }
     }
 
     fn is_last_receive(&self, record: &SqsMessage) -> bool {
@@ -172,62 +242,61 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         }
     }
 
-    async fn run_record(&self, record: &SqsMessage, deadline: Time) -> Fate {
-        let receive_count = receive_count(record);
-        let span = info_span!(
-            "record",
-            request_id = telemetry::request_id(),
-            cold_start = telemetry::is_cold_start(),
-            message_id = record.message_id,
-            receive_count,
-            order_id = field::Empty,
-            event_id = field::Empty,
-            event_type = field::Empty,
-        );
+    /// The span of one record, with all its fields from the beginning: each that is added later is formatted anew.
+    fn span(&self, received: &Received<H::Incoming>) -> Span {
+        let (request_id, cold_start) = (telemetry::request_id(), telemetry::is_cold_start());
+        let (message_id, receive_count) = (&received.record.message_id, receive_count(&received.record));
+        match &received.opened {
+            Ok(Opened { fact, .. }) => info_span!(
+                "record",
+                request_id,
+                cold_start,
+                message_id,
+                receive_count,
+                subject = fact.context().subject.as_str(),
+                event_id = %fact.context().id,
+                event_type = fact.event_type(),
+            ),
+            Err(_) => info_span!("record", request_id, cold_start, message_id, receive_count),
+        }
+    }
+
+    async fn run_record(&self, received: &Received<H::Incoming>, deadline: Time) -> Fate {
         async {
-            match self.attempt(record, deadline).await {
-                Ok(handled) => {
-                    info!(?handled, "handled");
-                    Fate::Acknowledged
-                }
-                Err(failure) => self.settle(record, failure, deadline).await,
+            match self.attempt(received, deadline).await {
+                Ok(_) => Fate::Acknowledged,
+                Err(failure) => self.settle(&received.record, failure, deadline).await,
             }
         }
-        .instrument(span)
+        .instrument(self.span(received))
         .await
     }
 
     /// Handles one record; a panic and a time-out are failures of this record alone.
-    async fn attempt(&self, record: &SqsMessage, deadline: Time) -> Result<Handled> {
-        let attempt = AssertUnwindSafe(self.handle(record, deadline)).catch_unwind();
-        match self.in_time(self.time_left(deadline, RESERVE), attempt).await {
+    async fn attempt(&self, received: &Received<H::Incoming>, deadline: Time) -> Result<Handled> {
+        let attempt = AssertUnwindSafe(self.handle(received, deadline)).catch_unwind();
+        let handled = match self.in_time(self.time_left(deadline, RESERVE), attempt).await {
             Some(Ok(result)) => result,
-            Some(Err(_panic)) => Err(Failure::transient("the handler panicked")),
+            Some(Err(_panic)) => Err(panicked()),
             None => Err(time_up()),
-        }
+        }?;
+        info!(?handled, "handled");
+        Ok(handled)
     }
 
-    async fn handle(&self, record: &SqsMessage, deadline: Time) -> Result<Handled> {
-        let (fact, text) = open::<H::Incoming>(record.body.as_deref().unwrap_or_default())?;
-        let span = Span::current();
-        span.record("order_id", fact.context().subject.as_str());
-        span.record("event_id", field::display(fact.context().id));
-        span.record("event_type", fact.kind());
-        if !self.handler.consumes(&fact) {
+    async fn handle(&self, received: &Received<H::Incoming>, deadline: Time) -> Result<Handled> {
+        let Opened { fact, text } = received.opened.as_ref().map_err(Clone::clone)?;
+        if !self.handler.consumes(fact) {
             return Ok(Handled::Ignored);
         }
-        self.handler.handle(&fact, &Delivery { text: &text, deadline }).await
+        self.handler.handle(fact, &Delivery { text, deadline }).await
     }
 
     /// Decides what becomes of a record that failed.
     async fn settle(&self, record: &SqsMessage, failure: Failure, deadline: Time) -> Fate {
         let seconds = backoff_seconds(receive_count(record), self.settings.max_backoff_seconds, &self.world);
         let retryable = failure.kind().is_retryable();
-        match failure.kind() {
-            FailureKind::Misconfigured => error!(reason = failure.reason(), "failed: the deployment must be mended"),
-            FailureKind::Transient => warn!(reason = failure.reason(), "failed, may pass"),
-            FailureKind::Permanent => warn!(reason = failure.reason(), "failed for ever"),
-        }
+        report(&failure);
         if retryable && !self.is_last_receive(record) {
             return Fate::Again(seconds);
         }
@@ -246,20 +315,20 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         }
     }
 
-    /// Lets the groups of a batch come again each at its own time, after the end of this invocation, unless they are
+    /// Lets the records of a batch come again each at its own time, after the end of this invocation, unless they are
     /// done with by then.
     ///
     /// What dies with its function comes again at the same moment, is received together once more, and dies together
     /// once more: up to the last receive, at which SQS moves all of it, and not only the message that kills. A dead
     /// function leaves no word about it, so this is done before the work begins, and only where a record was handed out
     /// before: what is received for the first time costs nothing.
-    async fn set_apart(&self, groups: &[Vec<SqsMessage>], deadline: Time) {
-        if groups.len() < 2 || groups.iter().flatten().all(|record| receive_count(record) < 2) {
+    async fn set_apart(&self, records: &[Received<H::Incoming>], deadline: Time) {
+        if records.len() < 2 || records.iter().all(|received| receive_count(&received.record) < 2) {
             return;
         }
         let end = u32::try_from(self.time_left(deadline, Duration::ZERO).as_secs() + 1).unwrap_or(u32::MAX);
         let moments = (1..).map(|turn: u32| end.saturating_add(turn.saturating_mul(APART_SECONDS)));
-        let records = groups.iter().zip(moments).flat_map(|(group, moment)| group.iter().map(move |one| (one, moment)));
+        let records = records.iter().map(|received| &received.record).zip(moments);
         let limit = self.time_left(deadline, RESERVE).min(SET_APART_LIMIT);
         self.set_visibility(records, limit).await;
     }
@@ -281,6 +350,18 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     }
 }
 
+fn report(failure: &Failure) {
+    match failure.kind() {
+        FailureKind::Misconfigured => error!(reason = failure.reason(), "failed: the deployment must be mended"),
+        FailureKind::Transient => warn!(reason = failure.reason(), "failed, may pass"),
+        FailureKind::Permanent => warn!(reason = failure.reason(), "failed for ever"),
+    }
+}
+
+fn panicked() -> Failure {
+    Failure::transient("the handler panicked")
+}
+
 fn time_up() -> Failure {
     Failure::transient("the function's time was up")
 }
@@ -288,28 +369,6 @@ fn time_up() -> Failure {
 /// How often SQS has handed out the record, this time included.
 fn receive_count(record: &SqsMessage) -> u32 {
     record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
-}
-
-/// Serves a queue's invocations until Lambda ends the process.
-///
-/// # Errors
-///
-/// The Lambda Runtime API cannot be reached.
-pub async fn serve<H, Q, W>(batch: Batch<H, Q, W>) -> Result<(), lambda_runtime::Error>
-where
-    H: Handle,
-    Q: Visibility + DeadLetters,
-    W: Clock + Random,
-{
-    batch.handler().warm().await;
-    let batch = &batch;
-    lambda_runtime::run(service_fn(async |invocation: LambdaEvent<SqsEvent>| {
-        let deadline = telemetry::begin(&invocation.context);
-        let response = batch.run(invocation.payload, deadline).await;
-        telemetry::end();
-        Ok::<_, std::convert::Infallible>(response)
-    }))
-    .await
 }
 
 #[cfg(test)]

@@ -3,6 +3,11 @@
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
+use envelope::{Read, Source, parse};
+
+/// Variable with the settings of the service itself.
+const SETTINGS: &str = "SETTINGS";
+
 /// Environment variables, and what is wrong with them.
 pub struct Environment {
     lookup: Lookup,
@@ -11,7 +16,7 @@ pub struct Environment {
 
 type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
-/// What is wrong with the environment, all of it.
+/// Everything that is wrong with the environment.
 #[derive(Debug, thiserror::Error)]
 #[error("the function is not configured: {0}")]
 pub struct ConfigError(String);
@@ -51,6 +56,32 @@ impl Environment {
         value
     }
 
+    /// Settings of the service itself: the JSON object in the variable `SETTINGS`, with all its faults at once.
+    pub fn settings<T: Read>(&mut self) -> Option<T> {
+        let text = self.text(SETTINGS)?;
+        let document = match serde_json::from_str(&text) {
+            Ok(document) => document,
+            Err(error) => {
+                self.faults.push(format!("{SETTINGS} is not JSON: {error}"));
+                return None;
+            }
+        };
+        match parse(&document) {
+            Ok(settings) => Some(settings),
+            Err(faults) => {
+                let faults = faults.as_slice().iter();
+                self.faults.extend(faults.map(|fault| format!("{SETTINGS}{} {}", fault.pointer, fault.detail)));
+                None
+            }
+        }
+    }
+
+    /// A variable that must be a `source` of events.
+    pub fn source(&mut self, name: &str) -> Option<Source> {
+        let source = Source::new(self.text(name)?);
+        source.map_err(|rule| self.faults.push(format!("{name} {rule}"))).ok()
+    }
+
     /// A variable that must be a whole number within `range`.
     pub fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
         let value = self.text(name)?.parse().ok().filter(|number| range.contains(number));
@@ -63,15 +94,15 @@ impl Environment {
     }
 }
 
-/// How a consumer treats its queue.
+/// Settings of a consumer for its queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSettings {
     /// `QUEUE_URL`: where the messages come from.
     pub queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`: where those go that cannot be handled.
     pub dead_letter_queue_url: String,
-    /// `MAX_RECEIVE_COUNT`: at which receive a message that still fails is parked; the `maxReceiveCount` of the
-    /// queue's redrive policy.
+    /// `MAX_RECEIVE_COUNT`: at which receive the consumer parks a message that still fails. The `maxReceiveCount`
+    /// of the queue's redrive policy is well above it, so that SQS moves only what the consumer cannot.
     pub max_receive_count: u32,
     /// `MAX_BACKOFF_SECONDS`: how long a failed message stays away at the most.
     pub max_backoff_seconds: u32,
@@ -101,7 +132,33 @@ impl QueueSettings {
 
 #[cfg(test)]
 mod tests {
+    use envelope::{Text, reads};
+
     use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Mail {
+        sender: Text,
+        region: Option<Text>,
+    }
+
+    reads!(Mail { sender: required("sender"), region: optional("region") });
+
+    #[test]
+    fn the_settings_of_a_service_are_one_object_with_all_its_faults() {
+        let read =
+            |text: &'static str| Environment::new(move |_| Some(text.to_owned())).read(Environment::settings::<Mail>);
+        let sender = Text::shortened("a@b.example");
+        assert_eq!(read(r#"{"sender":"a@b.example"}"#).unwrap(), Mail { sender, region: None });
+        for (text, fault) in [
+            ("{}", "SETTINGS/sender is required"),
+            (r#"{"region":7}"#, "SETTINGS/sender is required; SETTINGS/region must be a text"),
+            ("[]", "SETTINGS must be an object"),
+        ] {
+            assert_eq!(read(text).unwrap_err().to_string(), format!("the function is not configured: {fault}"));
+        }
+        assert!(read("{").unwrap_err().to_string().contains("SETTINGS is not JSON"));
+    }
 
     #[test]
     fn all_faults_are_listed_at_once() {

@@ -1,46 +1,56 @@
-//! What a service is: a pure function from what happened and an event to what happens next.
+//! The `Decider` trait: a service as a pure state machine, from what happened and an event to what happens next.
 
 use std::convert::Infallible;
 
-use orderflow_events::{Event, EventType, Payload, Source};
+use envelope::{Event, Extensions, Heard, Source};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Failure, FailureKind, Result};
 
-/// The pure heart of a service. It does no IO and has no clock and no chance, so that it can be tested as a table.
+/// The events of the application that a decider belongs to.
+pub type ContractOf<D> = <<D as Decider>::Heard as Heard>::Contract;
+
+/// Result of deciding about an event: the next step, or a rejection.
+pub type Decision<D> = Result<Step<<D as Decider>::Change, <D as Decider>::Effect, ContractOf<D>>, Rejection>;
+
+/// Pure state machine of a service. It does no IO and has no clock and no randomness, so that it can be tested as a table.
 pub trait Decider {
     /// The `source` of the events that the service publishes.
     const SOURCE: Source;
-    /// The types that the service has a use for: the same list as its subscription's filter policy.
-    const CONSUMES: &'static [EventType];
-    /// What the service knows of an order. The default is an order that it has not heard of.
+    /// Name of the type that begins a subject, if there is one: a second event of this type about a known subject, with
+    /// another id, is refused for ever. It is read from rows, too, and so may be of a type that is not consumed.
+    const BEGINS: Option<&'static str> = None;
+    /// The events that the service takes: see [`consumes!`](envelope::consumes).
+    type Heard: Heard;
+    /// State of one subject. The default is a subject that the service has not heard of.
     type State: Default;
-    /// What can happen to an order here.
+    /// Change of a subject's state: what a row records.
     type Change: Clone + PartialEq + Serialize + DeserializeOwned;
-    /// What the service may ask of the world outside; [`Infallible`] where it asks nothing.
+    /// Request to the world outside; [`Infallible`] where nothing is asked.
     type Effect;
-    /// What the world outside may answer.
+    /// Reply of the world outside.
     type Reply;
 
-    /// The state after `change`. It has no opinion: all rules are in [`Decider::decide`].
+    /// The state after `change`. It judges nothing: all rules are in [`Decider::decide`].
     fn evolve(state: Self::State, change: Self::Change) -> Self::State;
 
-    /// What to do about `event`. After an effect was performed for it, `outcome` has the answer, and may not be
-    /// forgotten, whatever has become of the order meanwhile.
+    /// The next step for `event`. After an effect was performed for it, `reply` has the answer, and may not be forgotten,
+    /// whatever has become of the subject meanwhile.
     ///
     /// # Errors
     ///
     /// The event cannot be handled now, or ever.
-    fn decide(
-        state: &Self::State,
-        event: &Event,
-        outcome: Option<&Self::Reply>,
-    ) -> Result<Step<Self::Change, Self::Effect>, Rejection>;
+    fn decide(state: &Self::State, event: &Event<Self::Heard>, reply: Option<&Self::Reply>) -> Decision<Self>
+    where
+        Self: Sized;
 
     /// The change that a published event tells, if it tells one as it stands: then the row need not store it twice.
     #[must_use]
-    fn change_from(event: &Event) -> Option<Self::Change> {
+    fn change_from(event: &Event<ContractOf<Self>>) -> Option<Self::Change>
+    where
+        Self: Sized,
+    {
         let _ = event;
         None
     }
@@ -48,12 +58,25 @@ pub trait Decider {
     /// The state after the service itself has published `event`, where its id or its time matter here: they are given
     /// to an event when it is committed, and so no change can have them.
     #[must_use]
-    fn evolve_published(state: Self::State, event: &Event) -> Self::State {
+    fn evolve_published(state: Self::State, event: &Event<ContractOf<Self>>) -> Self::State
+    where
+        Self: Sized,
+    {
         let _ = event;
         state
     }
 
-    /// The outcome that it means when updates were refused. `None`, as here, for services that adjust nothing.
+    /// Extension attributes of the events that are published because of `event`. None, as here, for most services.
+    #[must_use]
+    fn extensions(event: &Event<Self::Heard>) -> Extensions
+    where
+        Self: Sized,
+    {
+        let _ = event;
+        Extensions::new()
+    }
+
+    /// The reply that counters mean which were too small. `None`, as here, for services that have no counters.
     #[must_use]
     fn on_insufficient(insufficient: &[InsufficientCounter]) -> Option<Self::Reply> {
         let _ = insufficient;
@@ -61,39 +84,39 @@ pub trait Decider {
     }
 }
 
-/// What to do next.
+/// Next step of a service for an event: `C` is its change, `E` its effect, and `P` the application's events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step<C, E> {
+pub enum Step<C, E, P> {
     /// Nothing changes, nothing is written, and the event is handled.
     Nothing,
     /// Something happened.
-    Commit(Commit<C>),
+    Commit(Commit<C, P>),
     /// Ask the world outside; decide again with its answer.
     Perform(E),
 }
 
-impl<C, E> Step<C, E> {
+impl<C, E, P> Step<C, E, P> {
     /// Something happened, and with it the event is handled.
     #[must_use]
     pub fn record(change: C) -> Self {
-        Self::Commit(Commit { change: Some(change), events: Vec::new(), updates: Vec::new(), open: false })
+        Self::Commit(Commit { change: Some(change), events: Vec::new(), updates: Vec::new(), unfinished: false })
     }
 
     /// Something happened, and there is more to do for the event: decide again once it is on record.
     #[must_use]
     pub fn record_intent(change: C) -> Self {
-        Self::Commit(Commit { change: Some(change), events: Vec::new(), updates: Vec::new(), open: true })
+        Self::Commit(Commit { change: Some(change), events: Vec::new(), updates: Vec::new(), unfinished: true })
     }
 
     /// What this event tells happened (see [`Decider::change_from`]), and with it the event at hand is handled.
     #[must_use]
-    pub fn publish(payload: impl Into<Payload>) -> Self {
+    pub fn publish(payload: impl Into<P>) -> Self {
         Self::Commit(Commit::publish(payload))
     }
 
     /// And this is published.
     #[must_use]
-    pub fn publishing(mut self, payload: impl Into<Payload>) -> Self {
+    pub fn publishing(mut self, payload: impl Into<P>) -> Self {
         if let Self::Commit(commit) = &mut self {
             commit.events.push(payload.into());
         }
@@ -110,24 +133,24 @@ impl<C, E> Step<C, E> {
     }
 }
 
-/// What is to be written as one.
+/// Parts of one conditional write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit<C> {
-    /// What happened; `None` where the published event tells it (see [`Decider::change_from`]).
+pub struct Commit<C, P> {
+    /// The change; `None` where the published event tells it (see [`Decider::change_from`]).
     pub change: Option<C>,
-    /// What is published.
-    pub events: Vec<Payload>,
-    /// What else changes with it.
+    /// The events that are published.
+    pub events: Vec<P>,
+    /// The counters that change with it.
     pub updates: Vec<CounterUpdate>,
-    /// Whether there is more to do for the event.
-    pub open: bool,
+    /// More is to be done for the event, as after an intent: it is not handled yet.
+    pub unfinished: bool,
 }
 
-impl<C> Commit<C> {
+impl<C, P> Commit<C, P> {
     /// What this event tells happened, and nothing else.
     #[must_use]
-    pub fn publish(payload: impl Into<Payload>) -> Self {
-        Self { change: None, events: vec![payload.into()], updates: Vec::new(), open: false }
+    pub fn publish(payload: impl Into<P>) -> Self {
+        Self { change: None, events: vec![payload.into()], updates: Vec::new(), unfinished: false }
     }
 }
 
@@ -153,7 +176,7 @@ pub struct InsufficientCounter {
     pub found: i64,
 }
 
-/// Why an event cannot be handled.
+/// Reason why an event cannot be handled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// Something must come first, and has not come yet.
@@ -174,7 +197,7 @@ impl From<Rejection> for Failure {
     }
 }
 
-/// Whether an effect can have been attempted before.
+/// Attempt at an effect: the first, or one that may repeat another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// This attempt wrote the intent itself, a moment ago: nobody can have acted on it before.

@@ -1,10 +1,10 @@
-//! Failures have two kinds: those that may pass, and those that cannot.
+//! Failures: those that may pass, by themselves or with a deployment, and those that cannot.
 
 use std::fmt;
 
-use orderflow_events::DecodeError;
+use envelope::DecodeError;
 
-/// Whether a later attempt can succeed.
+/// Kind of a failure: whether a later attempt can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
     /// It passes by itself: throttling, a time-out, a lost race, a neighbour that is down, an event that is too early.
@@ -93,7 +93,7 @@ fn starts_with_kms(code: &str) -> bool {
     code.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("kms"))
 }
 
-/// Why something did not work out, and whether to try again. The reason is written for the operator who finds it in a
+/// Failure, with its reason and whether to try again. The reason is written for the operator who finds it in a
 /// log or at a dead letter, and never has a personal datum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -101,7 +101,7 @@ pub struct Failure {
     reason: String,
 }
 
-/// What may fail in one of the two ways.
+/// Result of what may fail, in passing or for ever.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
@@ -124,7 +124,7 @@ impl Failure {
     }
 
     /// A row that is not understood. Most likely a newer build wrote it, while this one is about to be replaced or has
-    /// come back: that passes with the deployment, and until then nothing of the order may be parked.
+    /// come back: that passes with the deployment, and until then nothing of the subject may be parked.
     pub(crate) fn not_understood(version: impl fmt::Display, what: &str) -> Self {
         Self::new(
             FailureKind::Misconfigured,
@@ -169,7 +169,7 @@ impl From<DecodeError> for Failure {
             | DecodeError::LaterVersion { .. }
             | DecodeError::WrongSource { .. }
             | DecodeError::InvalidData(_)
-            | DecodeError::SubjectDiffers => FailureKind::Permanent,
+            | DecodeError::SubjectDiffers(_) => FailureKind::Permanent,
         };
         Self::new(kind, error.to_string())
     }

@@ -1,22 +1,25 @@
-//! What the HTTP functions share: bodies in, answers and problems out.
+//! HTTP for functions behind API Gateway: bodies in, answers and problems (RFC 9457) out.
+
+use envelope::{Fault, Faults, Read, parse};
+use std::convert::Infallible;
 
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
-use orderflow_events::{Fault, Faults, Read, parse};
 use serde::Serialize;
-use tracing::{error, warn};
+use tracing::{Instrument, error, info_span, warn};
 
 use crate::failure::{Failure, FailureKind};
+use crate::telemetry;
 
-/// The largest body that is read, in bytes: SNS takes messages of 256 KB, and an order becomes one.
+/// The largest body that is read, in bytes: SNS takes messages of 256 KB, and what is posted becomes one.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// What is wrong with a request, or with us, as RFC 9457 wants it told.
+/// Problem with a request, or with us, as RFC 9457 wants it told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
-    /// What kind of problem: a URI that stays the same; `about:blank` where the status says it all.
+    /// Kind of problem: a URI that stays the same; `about:blank` where the status says it all.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "schema", schemars(extend("format" = "uri")))]
     kind: &'static str,
@@ -25,7 +28,7 @@ pub struct Problem {
     /// The status of the answer, once more.
     #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
     status: u16,
-    /// What is wrong this time.
+    /// The fault of this request.
     detail: String,
     /// Every fault of an invalid body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -58,7 +61,7 @@ impl Problem {
     /// 400: a header, or a body that is no JSON.
     #[must_use]
     pub fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, detail).of_kind("urn:orderflow:problem:malformed", "Malformed request")
+        Self::new(StatusCode::BAD_REQUEST, detail).of_kind("urn:onewrite:problem:malformed", "Malformed request")
     }
 
     /// 404: there is no such thing.
@@ -75,7 +78,7 @@ impl Problem {
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
         Self {
             errors: faults.as_slice().to_vec(),
-            ..problem.of_kind("urn:orderflow:problem:invalid", "Invalid request")
+            ..problem.of_kind("urn:onewrite:problem:invalid", "Invalid request")
         }
     }
 }
@@ -173,6 +176,51 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>, P
         Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Some(text)),
         _ => Err(Problem::malformed(format!("The header {name} must be visible ASCII."))),
     }
+}
+
+/// Answers an HTTP request in the invocation that it came with.
+///
+/// # Errors
+///
+/// None: an answer is an answer, whatever its status.
+pub async fn within(
+    request: &Request,
+    answer: impl Future<Output = Response<Body>>,
+) -> Result<Response<Body>, Infallible> {
+    if let Some(context) = request.lambda_context_ref() {
+        let _deadline = telemetry::begin(context);
+    }
+    let span = info_span!("request", request_id = telemetry::request_id(), cold_start = telemetry::is_cold_start());
+    let response = answer.instrument(span).await;
+    telemetry::end();
+    Ok(response)
+}
+
+/// The `main` of a function behind API Gateway, whose API is made of the environment and the clients. An API has the methods
+/// `warm(&self)`, for what can be done while the function starts, and `answer(&self, &Request) -> Response<Body>`, both
+/// asynchronous.
+#[cfg(feature = "aws")]
+#[macro_export]
+macro_rules! http_main {
+    (|$environment:ident, $aws:ident| $wire:expr) => {
+        // A macro, for the runtime wants a future that is `Send`, and that shows of a type that is known only.
+        fn main() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
+            $crate::aws::block_on(env!("CARGO_PKG_NAME"), async |$aws| {
+                let api = &$crate::config::Environment::of_process().read(|$environment| $wire)?;
+                api.warm().await;
+                $crate::http::__private::run($crate::http::__private::service_fn(async |request| {
+                    $crate::http::within(&request, Box::pin(api.answer(&request))).await
+                }))
+                .await
+            })
+        }
+    };
+}
+
+/// For the macros of this crate alone.
+#[doc(hidden)]
+pub mod __private {
+    pub use lambda_http::{run, service_fn};
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Effects that have no idempotency key, such as a mail: at least once, and again only after a crash or when their answer
 //! was lost.
 
-use orderflow_events::Time;
+use envelope::Time;
 use tracing::warn;
 
 use crate::failure::{Failure, Result};

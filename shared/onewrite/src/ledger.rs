@@ -1,4 +1,4 @@
-//! The ledger: load, fold, and commit on the next version.
+//! Ledger: load, fold, and commit on the next version.
 //!
 //! ```text
 //!   read rows 1 … n ──► fold ──► decide ──► write row n+1 if there is none
@@ -9,10 +9,10 @@
 //! A crash before the write leaves nothing; a crash after it leaves everything: the change, the mark that its cause is
 //! handled, and the events, which the table's stream carries to the relay. There is no moment between.
 
-use orderflow_events::{Context, Event, EventId, EventType, Extensions, OrderId, Payload, Source, Text, Time};
+use envelope::{Context, Contract, Event, EventId, Extensions, Source, Subject, Text, Time};
 
 use crate::backoff::collision_pause;
-use crate::decider::{Commit, Decider, InsufficientCounter};
+use crate::decider::{Commit, ContractOf, Decider, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::port::{Appended, Clock, Log, Random};
 use crate::row::{Cause, Row};
@@ -25,48 +25,51 @@ const MAX_EVENT_BYTES: usize = 200_000;
 /// The largest row that is committed: DynamoDB takes 400 KB with all names (its quota for an item).
 const MAX_ROW_BYTES: usize = 350_000;
 
-/// How often a transaction is tried that collides with another: several orders for one SKU at the same moment.
+/// How often a transaction is tried that collides with another: several subjects that change one counter at the same moment.
 const MAX_COLLISIONS: u32 = 8;
 
-/// A service's table, as a ledger of orders.
+/// Ledger of a service: its table, and the clock and the randomness that rows and events need.
 pub struct Ledger<L, W> {
     log: L,
     world: W,
 }
 
-/// What a service knows of one order: the fold of its rows.
+/// History of one subject in a service: the fold of its rows.
 pub struct History<D: Decider> {
     /// The state after all rows.
     pub state: D::State,
-    order: OrderId,
+    subject: Subject,
     version: u32,
     emitted: u64,
     handled: Vec<Cause>,
-    created_by: Option<(String, String)>,
+    begun_by: Option<(String, String)>,
 }
 
-/// Where a decision comes from: what its row is marked with, and what its events carry on.
+/// Origin of a decision: the cause that its row is marked with, and the context that its events carry on.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// The event or the request.
     pub cause: Cause,
     /// The id of the first event of the flow; none where the flow begins here.
-    pub flow: Option<Text>,
+    pub correlation_id: Option<Text>,
     /// The id of the event that is the cause; none for a request.
-    pub causation: Option<Text>,
+    pub causation_id: Option<Text>,
+    /// Extension attributes that the events carry.
+    pub extensions: Extensions,
     /// The trace so far.
     pub trace_parent: Option<TraceParent>,
     /// What other systems add to the trace.
     pub trace_state: Option<String>,
 }
 
-impl From<&Event> for Origin {
-    fn from(event: &Event) -> Self {
+impl<P: Contract> From<&Event<P>> for Origin {
+    fn from(event: &Event<P>) -> Self {
         let context = &event.context;
         Self {
             cause: Cause::from(event),
-            flow: Some(context.flow()),
-            causation: Some(Text::shortened(&context.id.to_string())),
+            correlation_id: Some(context.correlation()),
+            causation_id: Some(Text::shortened(context.id.as_str())),
+            extensions: Extensions::new(),
             trace_parent: context.trace_parent.as_deref().and_then(TraceParent::parse),
             trace_state: context.trace_state.clone().filter(|state| is_trace_state(state)),
         }
@@ -78,11 +81,11 @@ fn is_trace_state(text: &str) -> bool {
     text.len() <= 512 && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
-/// What became of a commit.
+/// Result of a commit.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Committed {
+pub enum Committed<P> {
     /// It is on record, and these events are on their way.
-    Done(Vec<Event>),
+    Done(Vec<Event<P>>),
     /// Somebody else was faster: load, and decide again.
     LostRace,
     /// A counter was too small.
@@ -95,28 +98,29 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
         Self { log, world }
     }
 
-    /// Time and chance, as the ledger has them.
+    /// The clock and the randomness that the ledger has.
     pub fn world(&self) -> &W {
         &self.world
     }
 
     /// Opens the connection, so that the first event need not wait for it. Whether it works out shows soon enough.
     pub async fn warm(&self) {
-        if let Ok(nobody) = OrderId::new("-") {
+        if let Ok(nobody) = Subject::new("-") {
             let _ = self.log.read(&nobody).await;
         }
     }
 
-    /// Reads what is known of `order`.
+    /// Reads the history of `subject`.
     ///
     /// # Errors
     ///
     /// The table cannot be read, or has a row that this version of the service does not understand.
-    pub async fn load<D: Decider>(&self, order: &OrderId) -> Result<History<D>> {
-        let mut history = History::unknown(order.clone());
-        for row in self.log.read(order).await? {
-            let change = change_of::<D>(&row)?;
-            history.add(&row, change);
+    pub async fn load<D: Decider>(&self, subject: &Subject) -> Result<History<D>> {
+        let mut history = History::unknown(subject.clone());
+        for row in self.log.read(subject).await? {
+            let events = events_of::<D>(&row)?;
+            let change = change_of::<D>(&row, &events)?;
+            history.add(&row, change, &events);
         }
         Ok(history)
     }
@@ -130,10 +134,10 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
         &self,
         history: &mut History<D>,
         origin: &Origin,
-        commit: Commit<D::Change>,
-    ) -> Result<Committed> {
+        commit: Commit<D::Change, ContractOf<D>>,
+    ) -> Result<Committed<ContractOf<D>>> {
         let now = self.world.now();
-        let events: Vec<Event> = (history.emitted + 1..)
+        let events: Vec<Event<_>> = (history.emitted + 1..)
             .zip(commit.events)
             .map(|(sequence, payload)| self.event(D::SOURCE, history, origin, sequence, now, payload))
             .collect();
@@ -141,21 +145,21 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
         let stored = commit.change.as_ref().filter(|change| told.as_ref() != Some(*change)).map(to_json).transpose()?;
         let change = commit.change.or(told);
         let change = change.ok_or_else(|| Failure::permanent("nothing says what happened"))?;
+        events.iter().try_for_each(self_check::check)?;
         let row = Row {
             version: history.version + 1,
             at: now,
             cause: origin.cause.clone(),
-            open: commit.open,
+            unfinished: commit.unfinished,
             change: stored,
-            events,
+            events: events.iter().map(to_text).collect::<Result<_>>()?,
         };
         check_size(&row)?;
-        row.events.iter().try_for_each(self_check::check)?;
         for attempt in 1..=MAX_COLLISIONS {
-            match self.log.append(&history.order, &row, &commit.updates).await? {
+            match self.log.append(&history.subject, &row, &commit.updates).await? {
                 Appended::Done => {
-                    history.add(&row, change);
-                    return Ok(Committed::Done(row.events));
+                    history.add(&row, change, &events);
+                    return Ok(Committed::Done(events));
                 }
                 Appended::LostRace => return Ok(Committed::LostRace),
                 Appended::Short(insufficient) => return Ok(Committed::Short(insufficient)),
@@ -173,71 +177,78 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
         origin: &Origin,
         sequence: u64,
         now: Time,
-        data: Payload,
-    ) -> Event {
-        let mut chance = [0; 10];
-        self.world.fill(&mut chance);
-        let id = EventId::from_parts(u64::try_from(now.as_millis()).unwrap_or(0), chance);
+        data: ContractOf<D>,
+    ) -> Event<ContractOf<D>> {
+        let mut random = [0; 10];
+        self.world.fill(&mut random);
+        let id = EventId::v7(u64::try_from(now.as_millis()).unwrap_or(0), random);
+        let correlation_id = origin.correlation_id.clone().unwrap_or_else(|| Text::shortened(id.as_str()));
         let context = Context {
             id,
             source,
-            subject: history.order.clone(),
+            subject: history.subject.clone(),
             time: now,
             sequence: Some(sequence),
-            correlation_id: Some(origin.flow.clone().unwrap_or_else(|| Text::shortened(&id.to_string()))),
-            causation_id: origin.causation.clone(),
+            correlation_id: Some(correlation_id),
+            causation_id: origin.causation_id.clone(),
             trace_parent: origin.trace_parent.as_ref().map(|parent| parent.child(&self.world).to_string()),
             trace_state: origin.trace_parent.as_ref().and(origin.trace_state.clone()),
-            extensions: Extensions::new(),
+            extensions: origin.extensions.clone(),
         };
         Event { context, data }
     }
 }
 
 impl<D: Decider> History<D> {
-    /// An order that nothing is known of.
+    /// A subject that nothing is known of.
     #[must_use]
-    pub fn unknown(order: OrderId) -> Self {
-        Self { state: D::State::default(), order, version: 0, emitted: 0, handled: Vec::new(), created_by: None }
+    pub fn unknown(subject: Subject) -> Self {
+        Self { state: D::State::default(), subject, version: 0, emitted: 0, handled: Vec::new(), begun_by: None }
     }
 
-    /// Whether `event` is handled already: it is the cause of a row that left nothing to do, or was published from here.
+    /// Tells a duplicate: `event` is the cause of a row that left nothing to do, or was published from here.
     #[must_use]
-    pub fn has_handled(&self, event: &Event) -> bool {
-        let (source, id) = (event.context.source.as_str(), event.context.id.to_string());
+    pub fn has_handled<P>(&self, event: &Event<P>) -> bool {
+        let (source, id) = (event.context.source.as_str(), event.context.id.as_str());
         self.handled.iter().any(|cause| cause.source == source && cause.id == id)
     }
 
-    /// Whether `event` says that the order was created, when another event has said so before.
+    /// Tells an event of the type that [begins](Decider::BEGINS) a subject, when another one has begun it before.
     #[must_use]
-    pub fn is_created_otherwise(&self, event: &Event) -> bool {
-        let (source, id) = (event.context.source.as_str(), event.context.id.to_string());
-        event.kind() == EventType::OrderCreated
-            && self.created_by.as_ref().is_some_and(|known| (known.0.as_str(), &known.1) != (source, &id))
+    pub fn is_begun_otherwise(&self, event: &Event<ContractOf<D>>) -> bool {
+        let (source, id) = (event.context.source.as_str(), event.context.id.as_str());
+        D::BEGINS.is_some_and(|begins| event.event_type().to_string() == begins)
+            && self.begun_by.as_ref().is_some_and(|known| (known.0.as_str(), known.1.as_str()) != (source, id))
     }
 
-    fn add(&mut self, row: &Row, change: D::Change) {
+    fn add(&mut self, row: &Row, change: D::Change, events: &[Event<ContractOf<D>>]) {
         let state = D::evolve(std::mem::take(&mut self.state), change);
-        self.state = row.events.iter().fold(state, D::evolve_published);
+        self.state = events.iter().fold(state, D::evolve_published);
         self.version = row.version;
-        self.emitted += row.events.len() as u64;
-        if !row.open {
+        self.emitted += events.len() as u64;
+        if !row.unfinished {
             self.handled.push(row.cause.clone());
         }
-        self.handled.extend(row.events.iter().map(Cause::from));
-        let causes = std::iter::once(row.cause.clone()).chain(row.events.iter().map(Cause::from));
-        for cause in causes.filter(|cause| cause.kind == EventType::OrderCreated.as_str()) {
-            self.created_by.get_or_insert((cause.source, cause.id));
+        self.handled.extend(events.iter().map(Cause::from));
+        let causes = std::iter::once(row.cause.clone()).chain(events.iter().map(Cause::from));
+        for cause in causes.filter(|cause| D::BEGINS == Some(cause.event_type.as_str())) {
+            self.begun_by.get_or_insert((cause.source, cause.id));
         }
     }
 }
 
-fn change_of<D: Decider>(row: &Row) -> Result<D::Change> {
+fn events_of<D: Decider>(row: &Row) -> Result<Vec<Event<ContractOf<D>>>> {
+    let events = row.events.iter().map(|text| Event::decode(text));
+    // The contract's words name rules and places, and no values.
+    events.collect::<Result<_, _>>().map_err(|error| Failure::not_understood(row.version, &error.to_string()))
+}
+
+fn change_of<D: Decider>(row: &Row, events: &[Event<ContractOf<D>>]) -> Result<D::Change> {
     // What serde says may have a value in it, which could be personal data, so it is not repeated.
     let unknown = |what| Failure::not_understood(row.version, what);
     match &row.change {
         Some(change) => serde_json::from_value(change.clone()).map_err(|_| unknown("its change")),
-        None => row.events.first().and_then(D::change_from).ok_or_else(|| unknown("it has no change")),
+        None => events.first().and_then(D::change_from).ok_or_else(|| unknown("it has no change")),
     }
 }
 
@@ -245,16 +256,19 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<serde_json::Value> {
     serde_json::to_value(value).map_err(|error| Failure::permanent(format!("a change cannot be written: {error}")))
 }
 
-fn check_size(row: &Row) -> Result<()> {
-    let length = |text: serde_json::Result<String>| text.map_or(usize::MAX, |text| text.len());
-    let mut total = row.change.as_ref().map_or(0, |change| length(serde_json::to_string(change)));
-    for event in &row.events {
-        let bytes = length(serde_json::to_string(event));
-        if bytes > MAX_EVENT_BYTES {
-            return Err(Failure::permanent(format!("{} has {bytes} bytes of {MAX_EVENT_BYTES}", event.kind())));
-        }
-        total = total.saturating_add(bytes);
+fn to_text<P: Contract>(event: &Event<P>) -> Result<String> {
+    let text = serde_json::to_string(event);
+    let text = text.map_err(|error| Failure::permanent(format!("an event cannot be written: {error}")))?;
+    if text.len() > MAX_EVENT_BYTES {
+        let event_type = event.event_type();
+        return Err(Failure::permanent(format!("{event_type} has {} bytes of {MAX_EVENT_BYTES}", text.len())));
     }
+    Ok(text)
+}
+
+fn check_size(row: &Row) -> Result<()> {
+    let change = row.change.as_ref().map_or(0, |change| change.to_string().len());
+    let total = row.events.iter().map(String::len).sum::<usize>() + change;
     if total > MAX_ROW_BYTES {
         return Err(Failure::permanent(format!("row {} has {total} bytes of {MAX_ROW_BYTES}", row.version)));
     }

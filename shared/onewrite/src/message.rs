@@ -1,60 +1,60 @@
-//! From the body of a message to a fact.
+//! Messages: from the body to the event that it carries.
 
-use orderflow_events::{Context, DecodeError, Envelope, Event};
+use envelope::{Context, Contract, DecodeError, Envelope, Event, Time};
 use serde_json::Value;
 
-/// What a function takes from the body of a message.
+/// Event, or as much of one as a handler needs, as it comes in with a message.
 pub trait Incoming: Sized {
-    /// Reads the JSON object of a CloudEvent.
+    /// Reads the JSON object of a CloudEvent that came at `received`.
     ///
     /// # Errors
     ///
     /// Why it is none. No later attempt can succeed.
-    fn from_value(document: &Value) -> Result<Self, DecodeError>;
+    fn from_value(document: &Value, received: Time) -> Result<Self, DecodeError>;
 
     /// Its attributes.
     fn context(&self) -> &Context;
 
     /// Its type.
-    fn kind(&self) -> &str;
+    fn event_type(&self) -> String;
 }
 
-impl Incoming for Event {
-    fn from_value(document: &Value) -> Result<Self, DecodeError> {
-        Event::from_value(document)
+impl<P: Contract> Incoming for Event<P> {
+    fn from_value(document: &Value, received: Time) -> Result<Self, DecodeError> {
+        Self::received(document, received)
     }
 
     fn context(&self) -> &Context {
         &self.context
     }
 
-    fn kind(&self) -> &str {
-        self.data.kind().as_str()
+    fn event_type(&self) -> String {
+        Self::event_type(self).to_string()
     }
 }
 
 impl Incoming for Envelope {
-    fn from_value(document: &Value) -> Result<Self, DecodeError> {
-        Envelope::from_value(document).map_err(DecodeError::NotCloudEvent)
+    fn from_value(document: &Value, received: Time) -> Result<Self, DecodeError> {
+        Self::from_value(document, received).map_err(DecodeError::NotCloudEvent)
     }
 
     fn context(&self) -> &Context {
         &self.context
     }
 
-    fn kind(&self) -> &str {
-        &self.kind
+    fn event_type(&self) -> String {
+        self.event_type.clone()
     }
 }
 
 /// Reads the body of a message: a CloudEvent, or one inside an SNS notification (raw delivery off). Answers the fact,
 /// and its own text as it was published.
-pub(crate) fn open<F: Incoming>(body: &str) -> Result<(F, String), DecodeError> {
+pub(crate) fn open<F: Incoming>(body: &str, received: Time) -> Result<(F, String), DecodeError> {
     let document = parse(body)?;
     let Some(inner) = notification(&document) else {
-        return Ok((F::from_value(&document)?, body.to_owned()));
+        return Ok((F::from_value(&document, received)?, body.to_owned()));
     };
-    Ok((F::from_value(&parse(inner)?)?, inner.to_owned()))
+    Ok((F::from_value(&parse(inner)?, received)?, inner.to_owned()))
 }
 
 fn parse(text: &str) -> Result<Value, DecodeError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};
 use data_encoding::BASE64;
-use orderflow_events::Time;
+use envelope::Time;
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, FailureKind};
@@ -43,17 +43,10 @@ pub struct DeadLetter {
     pub body: String,
     /// The attributes, as they were, and those that say what went wrong.
     pub attributes: BTreeMap<String, Attribute>,
-    /// The message group, for a FIFO queue.
-    pub group: Option<String>,
-    /// The id under which storing it twice within five minutes stores it once, for a FIFO queue.
-    pub deduplication: Option<String>,
 }
 
 impl DeadLetter {
     /// The letter about `message`, which failed in `function` at `now`.
-    ///
-    /// The deduplication id is the message's own id, which a redrive changes: what is parked, redriven and parked again
-    /// within the five minutes of SQS's deduplication is stored again, while a repeated attempt to park is not.
     #[must_use]
     pub fn about(message: &SqsMessage, failure: &Failure, function: &str, now: Time) -> Self {
         let mut attributes: BTreeMap<String, Attribute> = message
@@ -62,24 +55,17 @@ impl DeadLetter {
             .filter_map(|(name, attribute)| Some((name.clone(), kept(attribute)?)))
             .collect();
         describe(&mut attributes, marks(failure, function, now));
-        Self {
-            body: message.body.clone().unwrap_or_default(),
-            attributes,
-            group: message.attributes.get("MessageGroupId").cloned(),
-            deduplication: message.message_id.clone(),
-        }
+        Self { body: message.body.clone().unwrap_or_default(), attributes }
     }
-}
 
-impl DeadLetter {
-    /// The letter about something that came from no queue, as JSON, for a standard queue.
+    /// The letter about something that came from no queue, as JSON.
     #[must_use]
     pub fn from_json(body: &Value, failure: &Failure, function: &str, now: Time) -> Self {
         // The two characters of Unicode that SQS refuses can only stand in texts, and a text may write them like this.
         let body = body.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
         let mut attributes = BTreeMap::new();
         describe(&mut attributes, marks(failure, function, now));
-        Self { body, attributes, group: None, deduplication: None }
+        Self { body, attributes }
     }
 }
 
@@ -164,9 +150,7 @@ mod tests {
 
     fn message(attributes: usize) -> SqsMessage {
         let mut message = SqsMessage::default();
-        message.message_id = Some("m-1".to_owned());
         message.body = Some("{}".to_owned());
-        message.attributes.insert("MessageGroupId".to_owned(), "ord_1".to_owned());
         for number in 0..attributes {
             let mut attribute = SqsMessageAttribute::default();
             attribute.data_type = Some("String".to_owned());
@@ -184,8 +168,6 @@ mod tests {
     fn a_letter_keeps_the_message_and_says_why() {
         let letter = letter(&message(6), &Failure::permanent("not\nJSON"));
         assert_eq!(letter.body, "{}");
-        assert_eq!(letter.group.as_deref(), Some("ord_1"));
-        assert_eq!(letter.deduplication.as_deref(), Some("m-1"));
         assert_eq!(letter.attributes.len(), 10);
         for (name, value) in [
             ("a5", "5"),

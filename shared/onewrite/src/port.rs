@@ -1,19 +1,21 @@
-//! The narrow ways to the world outside: what a function may touch shows in which of these traits it asks for.
+//! Ports: the narrow ways to the world outside. A signature shows by these traits what a function may touch.
 //!
 //! One conformance suite runs over each implementation, so that the one in memory is not kinder than the real one.
 
 use std::time::Duration;
 
-use orderflow_events::{OrderId, Time};
+use auto_impl::auto_impl;
+use envelope::{Subject, Time};
 
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::Result;
 use crate::park::DeadLetter;
 use crate::row::Row;
 
-/// Time.
+/// Clock: a port, so that tests can let time pass.
+#[auto_impl(&)]
 pub trait Clock {
-    /// What time it is. Nothing that must be correct may depend on it: clocks differ, and jump.
+    /// The time. Nothing that must be correct may depend on it: clocks differ, and jump.
     fn now(&self) -> Time;
 
     /// Waits.
@@ -21,6 +23,7 @@ pub trait Clock {
 }
 
 /// Random.
+#[auto_impl(&)]
 pub trait Random {
     /// Fills `bytes` at random.
     fn fill(&self, bytes: &mut [u8]);
@@ -33,14 +36,15 @@ pub trait Random {
     }
 }
 
-/// A service's table: for each order, rows that are added and never changed.
+/// Table of a service: for each subject, rows that are added and never changed.
+#[auto_impl(&)]
 pub trait Log {
-    /// All rows of `order`, by version, none that was added before missing.
+    /// All rows of `subject`, by version, none that was added before missing.
     ///
     /// # Errors
     ///
     /// The table cannot be read, or a row is not one of ours.
-    async fn read(&self, order: &OrderId) -> Result<Vec<Row>>;
+    async fn read(&self, subject: &Subject) -> Result<Vec<Row>>;
 
     /// Adds `row` if no row has its version yet, and makes all `updates` with it: either everything or nothing. No two
     /// updates may have the same key.
@@ -48,10 +52,10 @@ pub trait Log {
     /// # Errors
     ///
     /// The table cannot be written, and it is unknown whether the row was added.
-    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended>;
+    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended>;
 }
 
-/// What became of an append.
+/// Result of a conditional append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Appended {
     /// It is done.
@@ -64,7 +68,8 @@ pub enum Appended {
     Conflict,
 }
 
-/// The visibility of messages that were received and not acknowledged.
+/// Visibility timeouts of messages that were received and not acknowledged.
+#[auto_impl(&)]
 pub trait Visibility {
     /// Lets each message, by its receipt handle, be seen again after so many seconds. At most ten messages.
     ///
@@ -74,9 +79,10 @@ pub trait Visibility {
     async fn set(&self, changes: &[(String, u32)]) -> Result<()>;
 }
 
-/// The place for what cannot be handled.
+/// Dead-letter queue of a consumer.
+#[auto_impl(&)]
 pub trait DeadLetters {
-    /// Stores the letter. Storing it twice within five minutes under one deduplication id stores it once.
+    /// Stores the letter. Storing it twice, as after an answer that was lost, may store it twice.
     ///
     /// # Errors
     ///
@@ -84,7 +90,8 @@ pub trait DeadLetters {
     async fn park(&self, letter: &DeadLetter) -> Result<()>;
 }
 
-/// Leases: who may attempt an effect that has no idempotency key of its own.
+/// Leases: rights to attempt an effect that has no idempotency key of its own.
+#[auto_impl(&)]
 pub trait Leases {
     /// Takes the lease `key` for `owner` until `until`, unless somebody else holds it or the effect is done. To take it
     /// twice is to take it once.
@@ -109,7 +116,7 @@ pub trait Leases {
     async fn release(&self, key: &str, owner: &str) -> Result<()>;
 }
 
-/// What became of an attempt to take a lease.
+/// Result of an attempt to take a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acquired {
     /// It is the caller's.
@@ -118,56 +125,4 @@ pub enum Acquired {
     Held,
     /// The effect behind it is done for ever.
     Done,
-}
-
-impl<T: Clock> Clock for &T {
-    fn now(&self) -> Time {
-        T::now(self)
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        T::sleep(self, duration).await;
-    }
-}
-
-impl<T: Random> Random for &T {
-    fn fill(&self, bytes: &mut [u8]) {
-        T::fill(self, bytes);
-    }
-}
-
-impl<T: Log> Log for &T {
-    async fn read(&self, order: &OrderId) -> Result<Vec<Row>> {
-        T::read(self, order).await
-    }
-
-    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
-        T::append(self, order, row, updates).await
-    }
-}
-
-impl<T: Visibility> Visibility for &T {
-    async fn set(&self, changes: &[(String, u32)]) -> Result<()> {
-        T::set(self, changes).await
-    }
-}
-
-impl<T: DeadLetters> DeadLetters for &T {
-    async fn park(&self, letter: &DeadLetter) -> Result<()> {
-        T::park(self, letter).await
-    }
-}
-
-impl<T: Leases> Leases for &T {
-    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired> {
-        T::acquire(self, key, owner, now, until).await
-    }
-
-    async fn complete(&self, key: &str, owner: &str) -> Result<bool> {
-        T::complete(self, key, owner).await
-    }
-
-    async fn release(&self, key: &str, owner: &str) -> Result<()> {
-        T::release(self, key, owner).await
-    }
 }

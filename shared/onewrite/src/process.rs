@@ -1,17 +1,17 @@
-//! Handling one event: from the ledger through the decider, and where it asks for it the world outside, to the ledger.
+//! Handling of one event: from the ledger through the decider, and the effects that it asks for, back to the ledger.
 
 use std::marker::PhantomData;
 
-use orderflow_events::Event;
+use envelope::{Event, Heard};
 
 use crate::batch::{Delivery, Handle, Handled};
-use crate::decider::{Attempt, Decider, Effects, NoEffects, Step};
+use crate::decider::{Attempt, ContractOf, Decider, Effects, NoEffects, Step};
 use crate::failure::{Failure, Result};
 use crate::ledger::{Committed, Ledger, Origin};
 use crate::port::{Clock, Log, Random};
 
-/// How many steps one event may take. The longest way that a service knows has six: intent, charge, outcome, intent,
-/// refund, outcome. What takes more is losing races, and is better tried again later.
+/// Most steps that one event may take. A long way has six: intent, effect, outcome, and once more for its compensation. What
+/// takes more is losing races, and is better tried again later.
 const MAX_STEPS: u32 = 24;
 
 /// A service at work: the decider `D`, its ledger and its effects.
@@ -29,18 +29,19 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Process<D, L, W, E> {
 }
 
 impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D, L, W, E> {
-    type Incoming = Event;
+    type Incoming = Event<ContractOf<D>>;
 
-    fn consumes(&self, event: &Event) -> bool {
-        D::CONSUMES.contains(&event.kind())
+    fn consumes(&self, event: &Self::Incoming) -> bool {
+        <D::Heard as Heard>::TYPES.contains(&event.event_type())
     }
 
     async fn warm(&self) {
         self.ledger.warm().await;
     }
 
-    async fn handle(&self, event: &Event, delivery: &Delivery<'_>) -> Result<Handled> {
-        let origin = Origin::from(event);
+    async fn handle(&self, event: &Self::Incoming, delivery: &Delivery<'_>) -> Result<Handled> {
+        let Some(heard) = event.heard::<D::Heard>() else { return Ok(Handled::Ignored) };
+        let origin = Origin { extensions: D::extensions(&heard), ..Origin::from(event) };
         let mut history = self.ledger.load::<D>(&event.context.subject).await?;
         // What the world outside answered must not be forgotten, whoever else is at work on the order. What the
         // counters answered holds only as long as nobody is.
@@ -50,10 +51,11 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
             if performed.is_none() && history.has_handled(event) {
                 return Ok(Handled::Duplicate);
             }
-            if history.is_created_otherwise(event) {
-                return Err(Failure::permanent("the order was created by another OrderCreated"));
+            if history.is_begun_otherwise(event) {
+                let event_type = event.event_type();
+                return Err(Failure::permanent(format!("the subject was begun by another {event_type}")));
             }
-            match D::decide(&history.state, event, performed.as_ref().or(refused.as_ref()))? {
+            match D::decide(&history.state, &heard, performed.as_ref().or(refused.as_ref()))? {
                 Step::Nothing if performed.is_some() => return Ok(Handled::Performed),
                 Step::Nothing => return Ok(Handled::Unchanged),
                 Step::Perform(effect) => {
@@ -61,9 +63,9 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
                     attempt = Attempt::Retry;
                 }
                 Step::Commit(commit) => {
-                    let open = commit.open;
+                    let unfinished = commit.unfinished;
                     match self.ledger.commit(&mut history, &origin, commit).await? {
-                        Committed::Done(_) if !open => return Ok(Handled::Changed),
+                        Committed::Done(_) if !unfinished => return Ok(Handled::Changed),
                         Committed::Done(_) => {
                             (performed, refused, attempt) = (None, None, Attempt::First);
                         }
@@ -81,7 +83,7 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
             }
         }
         Err(Failure::transient(format!(
-            "not settled after {MAX_STEPS} steps: too many others are at work on the order"
+            "not settled after {MAX_STEPS} steps: too many others are at work on the subject"
         )))
     }
 }

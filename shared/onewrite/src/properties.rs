@@ -1,22 +1,52 @@
-//! What holds of every message, request and header, and of everything that is none.
+//! Properties of messages, requests and headers, and of everything that is none.
 
 use std::collections::{BTreeMap, HashMap};
 
 use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};
 use data_encoding::BASE64;
+use envelope::strategy::{context, damaged, json, text, time};
+use envelope::{Envelope, Time, parse};
 use lambda_http::http::{Request as Builder, StatusCode};
 use lambda_http::{Body, Request, Response};
-use orderflow_events::strategy::{damaged, event, json, order, time};
-use orderflow_events::{Envelope, Event, NewOrder, OrderDetails, parse};
 use proptest::collection::{hash_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::http::{MAX_BODY_BYTES, read_body};
+use crate::memory::sample::{BookRequested, Library};
 use crate::message::open;
 use crate::park::{Attribute, DeadLetter};
 use crate::trace::TraceParent;
+
+type Event = envelope::Event<Library>;
+
+const RECEIVED: i64 = 1_767_225_600_000;
+
+/// Document of an event of the sample library.
+fn document() -> impl Strategy<Value = Value> {
+    (context(), text(), text(), text()).prop_map(|(context, subject, title, reader)| {
+        let mut document = Value::Object(context);
+        for (name, value) in [("specversion", "1.0"), ("source", "https://a.example"), ("type", "BookRequested")] {
+            document[name] = json!(value);
+        }
+        document["subject"] = json!(subject);
+        document["data"] = json!({ "requestId": subject, "title": title, "reader": reader });
+        document
+    })
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    document().prop_filter_map("an event", |document| Event::from_value(&document).ok())
+}
+
+fn opened<F: crate::Incoming>(body: &str) -> Result<(F, String), envelope::DecodeError> {
+    open(body, Time::from_millis(RECEIVED))
+}
+
+fn decoded(text: &str) -> Option<Event> {
+    Event::received(&serde_json::from_str(text).ok()?, Time::from_millis(RECEIVED)).ok()
+}
 
 fn notification(message: &str) -> String {
     json!({ "Type": "Notification", "MessageId": "1", "TopicArn": "arn", "Message": message }).to_string()
@@ -34,39 +64,39 @@ proptest! {
         }
         let text = serde_json::to_string(&event).unwrap();
         for body in [text.clone(), notification(&text)] {
-            prop_assert_eq!(open::<Event>(&body), Ok((event.clone(), text.clone())));
-            let envelope = open::<Envelope>(&body).map(|(envelope, text)| (envelope.context, text));
+            prop_assert_eq!(opened::<Event>(&body), Ok((event.clone(), text.clone())));
+            let envelope = opened::<Envelope>(&body).map(|(envelope, text)| (envelope.context, text));
             prop_assert_eq!(envelope, Ok((event.context.clone(), text.clone())));
         }
     }
 
     #[test]
     fn what_a_notification_has_in_it_is_judged_as_if_it_were_alone(
-        text in prop_oneof![any::<String>(), json().prop_map(|it| it.to_string()), damaged().prop_map(|it| it.to_string())],
+        text in prop_oneof![any::<String>(), json().prop_map(|it| it.to_string()), damaged(document()).prop_map(|it| it.to_string())],
     ) {
-        let alone = Event::decode(&text);
-        prop_assert_eq!(open::<Event>(&text).map(|(event, _)| event), alone.clone());
-        prop_assert_eq!(open::<Event>(&notification(&text)).map(|(event, _)| event), alone);
-        prop_assert!(open::<Event>(&notification(&notification(&text))).is_err());
+        let alone = decoded(&text);
+        prop_assert_eq!(opened::<Event>(&text).map(|(event, _)| event).ok(), alone.clone());
+        prop_assert_eq!(opened::<Event>(&notification(&text)).map(|(event, _)| event).ok(), alone);
+        prop_assert!(opened::<Event>(&notification(&notification(&text))).is_err());
     }
 
     #[test]
-    fn an_order_is_read_from_the_body_as_it_was_posted(order in order(), binary in any::<bool>()) {
-        let text = order.to_string();
-        let body = if binary { Body::Binary(text.into_bytes()) } else { Body::Text(text) };
-        let read = read_body::<NewOrder>(&request("application/json; charset=utf-8", body)).map(OrderDetails::from);
-        prop_assert_eq!(read.map(|details| serde_json::to_value(details).unwrap()), Ok(order));
+    fn a_body_is_read_as_it_was_posted(document in document(), binary in any::<bool>()) {
+        let data = document["data"].clone();
+        let body = if binary { Body::Binary(data.to_string().into_bytes()) } else { Body::Text(data.to_string()) };
+        let read = read_body::<BookRequested>(&request("application/json; charset=utf-8", body));
+        prop_assert_eq!(read.map(|read| serde_json::to_value(read).unwrap()), Ok(data));
     }
 
     #[test]
     fn any_other_body_is_a_problem_of_the_caller(
         bytes in vec(any::<u8>(), 0..200),
-        document in prop_oneof![json(), damaged().prop_map(|event| event["data"].clone())],
+        document in prop_oneof![json(), damaged(document()).prop_map(|event| event["data"].clone())],
         json_type in "[aA]pplication/[jJ]son *(;[ -~]{0,20})?",
         other_type in "[ -~]{0,30}".prop_filter("not JSON", |name| !name.trim().starts_with("application/json")),
     ) {
         let text = document.to_string();
-        let judged = match parse::<NewOrder>(&document) {
+        let judged = match parse::<BookRequested>(&document) {
             _ if text.len() > MAX_BODY_BYTES => StatusCode::PAYLOAD_TOO_LARGE,
             Ok(_) => StatusCode::OK,
             Err(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -133,7 +163,7 @@ fn request(media_type: &str, body: Body) -> Request {
 
 /// The status of the problem, or 200.
 fn status(request: &Request) -> StatusCode {
-    read_body::<NewOrder>(request).map_or_else(|problem| Response::from(problem).status(), |_| StatusCode::OK)
+    read_body::<BookRequested>(request).map_or_else(|problem| Response::from(problem).status(), |_| StatusCode::OK)
 }
 
 /// What a sender may set. The names that letters use for themselves are not the sender's.

@@ -1,41 +1,52 @@
-//! What a service remembers of an order: rows that are added and never changed.
+//! Rows of a service's table: added, and never changed.
 
-use orderflow_events::{Event, Time};
+use std::fmt::Display;
+
+use envelope::{Context, Contract, Event, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What made a row: an event, or a request from outside.
+/// Cause of a row: an event, or a request from outside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cause {
-    /// Who said it: an event's `source`, or the API.
+    /// Sender: an event's `source`, or the API.
     pub source: String,
     /// The event's `id`, or the request's. Together with the source it tells a duplicate.
     pub id: String,
-    /// The event's `type`, or what the request asks for.
+    /// The event's `type`, or the name of the request.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub event_type: String,
 }
 
-impl From<&Event> for Cause {
-    fn from(event: &Event) -> Self {
-        let context = &event.context;
-        Self { source: context.source.to_string(), id: context.id.to_string(), kind: event.kind().as_str().to_owned() }
+impl Cause {
+    /// The event with these attributes, of that type.
+    #[must_use]
+    pub fn of(context: &Context, event_type: impl Display) -> Self {
+        Self { source: context.source.to_string(), id: context.id.to_string(), event_type: event_type.to_string() }
     }
 }
 
-/// One step of an order in one service.
+impl<P: Contract> From<&Event<P>> for Cause {
+    fn from(event: &Event<P>) -> Self {
+        Self::of(&event.context, event.event_type())
+    }
+}
+
+/// One step of one subject in one service: its change of state, the record that its cause is handled, its place in the
+/// audit trail, and its outbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// 1, 2, 3 … within the order. Two rows of one version cannot be.
+    /// 1, 2, 3 … within the subject. Two rows of one version cannot be.
     pub version: u32,
-    /// When it was written: for people, and never for a decision.
+    /// Time of writing: for people, and never for a decision.
     pub at: Time,
-    /// What made it.
+    /// Cause of the row.
     pub cause: Cause,
-    /// Whether there is more to do for the cause, as after an intent: then the row does not mark it as handled.
-    pub open: bool,
-    /// What happened, in the service's own terms. Absent where the published event tells it.
+    /// More is to be done for the cause, as after an intent: then the row does not mark it as handled.
+    pub unfinished: bool,
+    /// The change, in the service's own terms. Absent where the published event tells it.
     pub change: Option<Value>,
-    /// The events that are published because of it.
-    pub events: Vec<Event>,
+    /// The events that are published because of it, each the text of a CloudEvent in structured JSON: the relay publishes
+    /// them to the letter.
+    pub events: Vec<String>,
 }

@@ -1,83 +1,79 @@
-//! Producers check themselves: in debug builds, and so in tests, what leaves is held against the committed schemas, so that
-//! types and documents cannot drift apart. Release builds have none of it.
+//! Self-check of producers: with the feature `self-check`, what leaves is held against the committed schemas, so that types
+//! and documents cannot drift apart. It is for tests and a developer's stack; functions are released without it.
 
-#[cfg(not(debug_assertions))]
-pub(crate) fn check(_: &orderflow_events::Event) -> crate::failure::Result<()> {
+#[cfg(not(feature = "self-check"))]
+pub(crate) fn check<P>(_: &envelope::Event<P>) -> crate::failure::Result<()> {
     Ok(())
 }
 
-#[cfg(debug_assertions)]
-pub(crate) use debug::check;
+#[cfg(feature = "self-check")]
+pub(crate) use schemas::check;
 
-#[cfg(debug_assertions)]
-mod debug {
-    use std::sync::OnceLock;
+#[cfg(feature = "self-check")]
+mod schemas {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+    use std::rc::Rc;
 
+    use envelope::{Contract, Event, EventType};
     use jsonschema::Validator;
-    use orderflow_events::{Event, EventType, schema};
     use serde_json::Value;
 
     use crate::failure::{Failure, Result};
 
+    thread_local! {
+        /// A validator for each committed schema, by its text.
+        static VALIDATORS: RefCell<HashMap<&'static str, Rc<Validator>>> = RefCell::default();
+    }
+
     /// Makes sure that an event is what the schemas say. A failure is a fault of ours, and does not pass.
-    pub(crate) fn check(event: &Event) -> Result<()> {
+    pub(crate) fn check<P: Contract>(event: &Event<P>) -> Result<()> {
         let document = serde_json::to_value(event).map_err(|error| Failure::permanent(error.to_string()))?;
-        let (kind, mut faults) = (event.kind(), Vec::new());
-        let mut collect = |validator: &Validator, part: &Value, place: &str| {
-            // What the validator says has the value in it, which could be a personal datum.
+        let event_type = event.event_type();
+        let mut faults = Vec::new();
+        let mut collect = |schema: Option<&'static str>, part: &Value, place: &str| -> Result<()> {
+            let Some(schema) = schema else { return Ok(()) };
+            let validator = validator(schema)?;
+            // The validator's own words have the value in them, which could be a personal datum.
             let errors = validator.iter_errors(part);
             faults
                 .extend(errors.map(|error| format!("{place}{} breaks {}", error.instance_path(), error.schema_path())));
+            Ok(())
         };
-        collect(of_event()?, &document, "");
-        collect(of_data(kind)?, &document["data"], "/data");
+        collect(P::COMMITTED_SCHEMA, &document, "")?;
+        collect(event_type.committed_schema(event_type.newest_version()), &document["data"], "/data")?;
         if faults.is_empty() {
             return Ok(());
         }
-        Err(Failure::permanent(format!("{kind} is not what its schema says: {}", faults.join("; "))))
+        Err(Failure::permanent(format!("{event_type} is not what its schema says: {}", faults.join("; "))))
     }
 
-    fn of_event() -> Result<&'static Validator> {
-        static VALIDATOR: OnceLock<Result<Validator>> = OnceLock::new();
-        made_once(&VALIDATOR, "Event", schema::COMMITTED_EVENT)
-    }
-
-    fn of_data(kind: EventType) -> Result<&'static Validator> {
-        static VALIDATORS: [OnceLock<Result<Validator>>; EventType::ALL.len()] =
-            [const { OnceLock::new() }; EventType::ALL.len()];
-        let text = kind.committed_schema(kind.newest_version()).unwrap_or_default();
-        made_once(&VALIDATORS[kind as usize], kind.as_str(), text)
-    }
-
-    fn made_once(cell: &'static OnceLock<Result<Validator>>, name: &str, text: &str) -> Result<&'static Validator> {
-        let unusable = |error: String| Failure::permanent(format!("the schema of {name} is of no use: {error}"));
-        let make = || {
-            let schema = serde_json::from_str(text).map_err(|error| unusable(error.to_string()))?;
-            jsonschema::options()
-                .should_validate_formats(true)
-                .build(&schema)
-                .map_err(|error| unusable(error.to_string()))
-        };
-        cell.get_or_init(make).as_ref().map_err(Clone::clone)
+    fn validator(text: &'static str) -> Result<Rc<Validator>> {
+        if let Some(known) = VALIDATORS.with_borrow(|known| known.get(text).cloned()) {
+            return Ok(known);
+        }
+        let unusable = |error: String| Failure::permanent(format!("a committed schema is of no use: {error}"));
+        let schema = serde_json::from_str(text).map_err(|error| unusable(error.to_string()))?;
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema);
+        let validator = Rc::new(validator.map_err(|error| unusable(error.to_string()))?);
+        VALIDATORS.with_borrow_mut(|known| known.insert(text, Rc::clone(&validator)));
+        Ok(validator)
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "self-check"))]
 mod tests {
-    use orderflow_events::{EventType, InventoryReserved, Payload};
-
     use super::*;
-    use crate::memory::sample;
+    use crate::memory::sample::{BookReady, Library, event, requested};
 
     #[test]
-    fn what_leaves_is_what_its_schema_says() {
-        let mut event = sample::event(sample::order("ord_1"));
+    fn an_event_that_leaves_is_held_against_its_schema() {
+        let mut event = event::<Library>(requested("req_1"));
         assert_eq!(check(&event), Ok(()));
         // No door of the contract lets such an event in. But a decider can make one.
-        event.data = Payload::from(InventoryReserved { order_id: event.context.subject.clone(), lines: Vec::new() });
-        assert_eq!(event.kind(), EventType::InventoryReserved);
+        event.data = BookReady { request_id: event.context.subject.clone(), copies: 0 }.into();
         let reason = check(&event).map_err(|failure| failure.reason().to_owned());
-        let expected = "InventoryReserved is not what its schema says: /data/lines breaks /properties/lines/minItems";
+        let expected = "BookReady is not what its schema says: /data/copies breaks /properties/copies/minimum";
         assert_eq!(reason, Err(expected.to_owned()));
     }
 }

@@ -1,14 +1,9 @@
 //! Logs: one JSON object a line, with the ids that an operator searches for, and never a payload.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::str::FromStr;
 
-use lambda_http::{Body, Request, RequestExt, Response};
-use lambda_runtime::Context;
-use orderflow_events::Time;
 use tracing::level_filters::LevelFilter;
-use tracing::{Instrument, info_span};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -31,11 +26,11 @@ thread_local! {
 
 /// Starts the logs of this process. `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging
 /// configuration, says how much is logged; `INFO` by default. Of what others log, no more than `INFO` ever is: below
-/// that the Lambda runtime and the SDK write whole payloads.
-pub fn init() {
+/// that the Lambda runtime and the SDK write whole payloads. The crate of `package` is ours, besides this one.
+pub fn init(package: &str) {
     let level = Environment::of_process().read(|environment| environment.text("AWS_LAMBDA_LOG_LEVEL"));
     let level = level.ok().and_then(|level| LevelFilter::from_str(&level).ok()).unwrap_or(LevelFilter::INFO);
-    logs(level, std::io::stdout).init();
+    logs(package, level, std::io::stdout).init();
     // The message of a panic may have a value in it, so only the place is logged.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -44,7 +39,7 @@ pub fn init() {
 }
 
 /// The form of the logs.
-pub(crate) fn logs<W>(level: LevelFilter, writer: W) -> impl SubscriberInitExt
+pub(crate) fn logs<W>(package: &str, level: LevelFilter, writer: W) -> impl SubscriberInitExt
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -58,17 +53,23 @@ where
         .with_max_level(level)
         .with_writer(writer)
         .finish()
-        .with(Targets::new().with_default(level.min(LevelFilter::INFO)).with_target("orderflow", level))
+        .with(
+            Targets::new()
+                .with_default(level.min(LevelFilter::INFO))
+                .with_target(env!("CARGO_CRATE_NAME"), level)
+                .with_target(package.replace('-', "_"), level),
+        )
 }
 
-/// Notes which invocation is under way, and answers when it ends at the latest.
+/// Notes the invocation that is under way, and answers when it ends at the latest.
+#[cfg(any(feature = "aws", feature = "http"))]
 #[must_use]
-pub fn begin(context: &Context) -> Time {
+pub fn begin(context: &lambda_runtime::Context) -> envelope::Time {
     INVOCATION.with_borrow_mut(|invocation| {
         invocation.request_id.clone_from(&context.request_id);
         invocation.trace = context.xray_trace_id.as_deref().and_then(TraceParent::from_xray);
     });
-    Time::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX))
+    envelope::Time::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX))
 }
 
 /// Notes that the invocation is over: the next one is no cold start.
@@ -82,7 +83,7 @@ pub fn request_id() -> String {
     INVOCATION.with_borrow(|invocation| invocation.request_id.clone())
 }
 
-/// Whether the invocation that is under way is the first of this process.
+/// Cold start: the invocation that is under way is the first of this process.
 #[must_use]
 pub fn is_cold_start() -> bool {
     INVOCATION.with_borrow(|invocation| !invocation.warm)
@@ -92,22 +93,4 @@ pub fn is_cold_start() -> bool {
 #[must_use]
 pub fn trace_parent() -> Option<TraceParent> {
     INVOCATION.with_borrow(|invocation| invocation.trace.clone())
-}
-
-/// Answers an HTTP request in the invocation that it came with.
-///
-/// # Errors
-///
-/// None: an answer is an answer, whatever its status.
-pub async fn request(
-    request: &Request,
-    answer: impl Future<Output = Response<Body>>,
-) -> Result<Response<Body>, Infallible> {
-    if let Some(context) = request.lambda_context_ref() {
-        let _deadline = begin(context);
-    }
-    let span = info_span!("request", request_id = request_id(), cold_start = is_cold_start());
-    let response = answer.instrument(span).await;
-    end();
-    Ok(response)
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Whether functions have a core of their own.
+/// Division of the cores: the functions may have one for themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cores {
     is_divided: bool,

@@ -63,7 +63,7 @@ pub(crate) enum BudgetError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// It is not understood.
@@ -71,7 +71,7 @@ pub(crate) enum BudgetError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// Place and reason.
         source: serde_json::Error,
     },
 }
@@ -119,7 +119,7 @@ impl Budgets {
         fs::write(&path, text).map_err(|source| BudgetError::File { path, source })
     }
 
-    /// Which budgets are exceeded or missing; with `all`, also which are of no function.
+    /// Budgets that are exceeded or missing; with `all`, also those of no function.
     pub(crate) fn faults(&self, measured: &[Measured<'_>], all: bool) -> Vec<String> {
         let mut faults: Vec<String> = measured.iter().flat_map(|one| self.faults_of(one)).collect();
         if all {

@@ -14,7 +14,7 @@ use clap::Parser;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(name = "cargo measure", bin_name = "cargo measure", version, about)]
 pub(crate) struct Arguments {
-    /// Where the binaries are, if they are not to be built
+    /// Folder of the binaries, if they are not to be built
     #[arg(long, value_name = "DIR")]
     pub(crate) bin_dir: Option<PathBuf>,
     /// Binaries of an older build, measured in the same rounds with the template of their own checkout
@@ -26,16 +26,16 @@ pub(crate) struct Arguments {
     /// Functions whose name begins so, besides the floor; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
-    /// How often each function is measured, in turn with all others
+    /// Rounds, in each of which every function is measured once
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
-    /// How many events each process handles while it is measured, at least [default: 500; 50 with --debug]
+    /// Events that each process handles while it is measured, at least [default: 500; 50 with --debug]
     #[arg(long)]
     pub(crate) events: Option<u32>,
-    /// How often each function is started in a round for its init alone
+    /// Starts of each function in a round for its init alone
     #[arg(long, default_value_t = 5)]
     pub(crate) starts: u32,
-    /// How long AWS takes for each answer
+    /// Time that AWS takes for each answer
     #[arg(long, default_value_t = 0)]
     pub(crate) latency_ms: u64,
     /// HTTP without TLS, which needs no copy of the binaries
@@ -61,7 +61,7 @@ impl Arguments {
         self.events.unwrap_or(if self.debug { 50 } else { 500 }).max(1)
     }
 
-    /// Whether instructions are counted, if valgrind is there.
+    /// Tells whether instructions are counted, if valgrind is there.
     pub(crate) fn counts_instructions(&self) -> bool {
         !(self.debug || self.no_instructions)
     }

@@ -1,4 +1,4 @@
-//! What the functions are fed with, made by running them: orders are placed at the API, and what each service commits
+//! Feeds of the functions, made by running them: orders are placed at the API, and what each service commits
 //! goes by its relay and the filters of the subscriptions to the others, until nothing is left.
 
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub(crate) enum FeedError {
 
 type Result<T> = std::result::Result<T, FeedError>;
 
-/// How a function of the stack is started.
+/// Recipe by which a function of the stack is started.
 pub(crate) type Starter<'a> = &'a dyn Fn(&Function) -> Launch;
 
 /// Places so many groups of orders, and answers with what each function had to do for them.

@@ -18,7 +18,7 @@ use crate::runtime_api::{Arrival, RuntimeApi};
 use crate::stack::{ACCOUNT, REGION};
 use crate::tally::to_f64;
 
-/// What is started.
+/// Recipe for a process: binary and environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
     /// Programs before the binary, such as `valgrind` with its options.
@@ -28,7 +28,7 @@ pub(crate) struct Launch {
     pub(crate) variables: BTreeMap<String, String>,
     /// URL of AWS.
     pub(crate) endpoint: String,
-    /// Where its log goes; nowhere if there is no file.
+    /// File of its log, which is thrown away where there is none.
     pub(crate) log: Option<PathBuf>,
     pub(crate) cores: Cores,
 }
@@ -61,7 +61,7 @@ pub(crate) enum ProcessError {
     Start {
         /// Name of the binary.
         name: String,
-        /// What the system said.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// It ended, or answered nothing for a long time.
@@ -69,7 +69,7 @@ pub(crate) enum ProcessError {
     Silent {
         /// Name of the binary.
         name: String,
-        /// What it did.
+        /// Way in which it went silent.
         how: &'static str,
         /// The end of its log.
         log: String,
@@ -238,7 +238,7 @@ fn name_of(binary: &Path) -> String {
     binary.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Whether an answer says that all is handled: no message to be delivered again, no status of an error.
+/// Tells an answer that all is handled: no message to be delivered again, no status of an error.
 fn is_success(body: &[u8]) -> bool {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else { return false };
     let is_good_status = answer["statusCode"].as_u64().is_none_or(|status| (200..300).contains(&status));

@@ -47,7 +47,7 @@ pub(crate) struct Row {
     pub(crate) instructions: Option<Instructions>,
 }
 
-/// Where a binary is from.
+/// Origin of a binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum BuildKind {

@@ -46,7 +46,7 @@ pub(crate) enum Error {
     File {
         /// The file.
         path: String,
-        /// What the system said.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// No stub.
@@ -65,13 +65,13 @@ impl From<ProcessError> for Error {
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// What a run has come to.
+/// Result of a run.
 pub(crate) struct Outcome {
     pub(crate) text: String,
     pub(crate) is_good: bool,
 }
 
-/// What is measured, of which build.
+/// One function of one build, with its figures.
 struct Candidate {
     build: BuildKind,
     subject: Subject,
@@ -128,7 +128,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome> {
     bench.conclude(&report)
 }
 
-/// What all measurements share.
+/// Stubs and settings that all measurements share.
 struct Bench<'a> {
     arguments: &'a Arguments,
     aws: Rc<Aws>,

@@ -1,4 +1,4 @@
-//! What customers ask for: orders that are paid and shipped, one like the other but for names, goods and amounts.
+//! Orders of customers: all are paid and shipped, one like the other but for names, goods and amounts.
 
 use serde_json::{Value, json};
 

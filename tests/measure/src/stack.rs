@@ -31,7 +31,7 @@ pub(crate) struct Function {
     pub(crate) trigger: Trigger,
 }
 
-/// What invokes a function.
+/// Source of a function's invocations.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Trigger {
     /// API Gateway, or anything else that is no queue and no stream.
@@ -116,7 +116,7 @@ impl Stack {
     }
 }
 
-/// Whether a document matches an event pattern: texts that are equal, and `exists`. Anything else matches nothing.
+/// Matches a document with an event pattern: texts that are equal, and `exists`. Anything else matches nothing.
 pub(crate) fn matches(pattern: &Value, document: &Value) -> bool {
     let Some(fields) = pattern.as_object() else { return false };
     fields.iter().all(|(name, pattern)| {
@@ -131,7 +131,7 @@ pub(crate) fn matches(pattern: &Value, document: &Value) -> bool {
     })
 }
 
-/// What `CloudFormation` would make of a template's values.
+/// Values of a template, as `CloudFormation` would resolve them.
 struct Resolver<'a> {
     document: &'a Value,
 }

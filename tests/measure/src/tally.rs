@@ -25,9 +25,9 @@ pub(crate) struct Tally {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted<'a> {
     pub(crate) operation: &'a str,
-    /// Whether the answer is an error, such as of a condition that does not hold.
+    /// An error as the answer, such as of a condition that does not hold.
     pub(crate) is_refused: bool,
-    /// Whether the SDK has made the same call before.
+    /// An attempt after the first, by the SDK.
     pub(crate) is_retry: bool,
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,

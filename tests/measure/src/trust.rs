@@ -36,7 +36,7 @@ pub(crate) enum TrustError {
     Copy {
         /// The binary.
         path: String,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// A binary that has none of Amazon's roots, or only smaller ones.

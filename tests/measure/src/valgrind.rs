@@ -27,7 +27,7 @@ pub(crate) struct Instructions {
 pub(crate) struct Valgrind {
     /// `valgrind-3.24.0`
     pub(crate) version: String,
-    /// Where it writes what it has counted.
+    /// Folder of the files that it writes.
     folder: PathBuf,
 }
 
@@ -64,7 +64,7 @@ struct Run {
 /// Events on which the instructions of one are counted, at least.
 const EVENTS: u32 = 200;
 
-/// How often a process is started anew whose calls timed out: on a busy machine most do.
+/// Most processes that are started for one count. On a busy machine the calls of most of them time out.
 const ATTEMPTS: u32 = 10;
 
 impl Valgrind {

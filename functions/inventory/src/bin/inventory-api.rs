@@ -1,20 +1,9 @@
-//! The HTTP API of the inventory service.
+//! Stock over HTTP.
 
-use onewrite::aws::{System, sdk_config};
-use onewrite::config::Environment;
-use onewrite::telemetry;
+use onewrite::aws::System;
 use orderflow_inventory::{DynamoStock, InventoryApi};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    telemetry::init();
-    let table = Environment::of_process().read(|environment| environment.text("STOCK_TABLE_NAME"))?;
-    let aws = sdk_config()?;
-    let api = InventoryApi::new(DynamoStock::new(aws_sdk_dynamodb::Client::new(&aws), table), System);
-    api.warm().await;
-    let api = &api;
-    lambda_http::run(lambda_http::service_fn(async |request| {
-        telemetry::request(&request, Box::pin(api.answer(&request))).await
-    }))
-    .await
-}
+onewrite::http_main!(|environment, aws| {
+    let table = environment.text("TABLE_NAME")?;
+    Some(InventoryApi::new(DynamoStock::new(aws.dynamodb(), table), System))
+});

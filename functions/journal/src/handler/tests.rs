@@ -118,7 +118,8 @@ async fn an_event_that_comes_again_is_kept_once() {
 async fn a_duplicate_is_said_to_be_one() {
     let (world, store) = (VirtualTime::new(1), MemoryJournal::default());
     let journal = Journal::new(&store, &world);
-    let event = Envelope::from_value(&serde_json::from_str(UNKNOWN).unwrap()).unwrap();
+    let received = orderflow_events::Time::from_millis(0);
+    let event = Envelope::from_value(&serde_json::from_str(UNKNOWN).unwrap(), received).unwrap();
     let delivery = Delivery { text: UNKNOWN, deadline: world.now() };
     assert!(journal.consumes(&event));
     assert_eq!(journal.handle(&event, &delivery).await, Ok(Handled::Changed));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use onewrite::memory::{MemoryLeases, MemoryLog, VirtualTime};
 use onewrite::port::Acquired;
 use onewrite::{Handle, Handled, Ledger, Process};
-use orderflow_events::{Event, EventType};
+use orderflow_events::{Event, EventType, Payload};
 
 use super::*;
 use crate::fixture::{consumed, contact, created, created_with_phone, event, inventory_reserved};
@@ -98,7 +98,7 @@ async fn every_message_goes_out_once_on_each_channel_however_often_its_event_com
     let service = Service::new();
     for event in consumed() {
         for _ in 0..3 {
-            assert_eq!(service.handle(&event).await, Ok(Handled::Performed), "{}", event.kind());
+            assert_eq!(service.handle(&event).await, Ok(Handled::Performed), "{}", event.event_type());
         }
     }
     for event in consumed() {
@@ -115,7 +115,7 @@ async fn every_message_goes_out_once_on_each_channel_however_often_its_event_com
     assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 6));
     assert!(service.mailer.sent().iter().all(|(recipient, _)| *recipient == contact().email));
     assert!(service.sms.sent().iter().all(|(recipient, _)| recipient.as_str() == "+4930123456"));
-    assert_eq!(service.log.published(), []);
+    assert_eq!(service.log.published::<Payload>(), []);
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn after_a_cancellation_a_late_success_is_not_told() {
         service.handle(&event).await.unwrap();
     }
     service.handle(&event(EventType::PaymentRefunded)).await.unwrap();
-    assert_eq!(service.handle(&inventory_reserved()).await, Ok(Handled::Unchanged));
+    assert_eq!(service.handle(&inventory_reserved()).await, Ok(Handled::Ignored));
     let subjects = ["Thank you for your order ord_1", "Your order ord_1 is cancelled", "Your refund for order ord_1"];
     assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 3));
 }
@@ -169,7 +169,7 @@ async fn a_success_that_could_not_be_told_before_the_cancellation_is_not_told_af
 async fn a_crash_between_sending_and_recording_repeats_the_message_once_after_the_lease() {
     for opening in [created(), event(EventType::OrderCancelled)] {
         let service = Service::new();
-        if opening.kind() != EventType::OrderCreated {
+        if opening.event_type() != EventType::OrderCreated {
             service.handle(&created()).await.unwrap();
         }
         let before = service.mailer.sent().len();

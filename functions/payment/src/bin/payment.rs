@@ -1,25 +1,16 @@
-//! The queue consumer of the payment service.
+//! Consumer of the payment service: charges orders, and gives the money back.
 
-use onewrite::aws::{DynamoLog, System, consume, sdk_config};
-use onewrite::config::{Environment, QueueSettings};
-use onewrite::{Ledger, Process, telemetry};
-use orderflow_payment::domain::Payment;
-use orderflow_payment::effects::ProviderEffects;
-use orderflow_payment::simulation::{DynamoBooks, Simulation};
+use onewrite::Process;
+use onewrite::aws::System;
+use onewrite::external::simulated::DynamoRegister;
+use orderflow_payment::{Payment, ProviderEffects, Settings};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    telemetry::init();
-    let settings = Environment::of_process().read(|environment| {
-        let queue = QueueSettings::read(environment);
-        let (table, provider_table) = (environment.text("TABLE_NAME"), environment.text("PROVIDER_TABLE_NAME"));
-        Some((queue?, table?, provider_table?))
-    });
-    let (queue, table, provider_table) = settings?;
-    let aws = sdk_config()?;
-    let dynamo = aws_sdk_dynamodb::Client::new(&aws);
-    let provider = Simulation::new(DynamoBooks::new(dynamo.clone(), provider_table), System);
-    let ledger = Ledger::new(DynamoLog::new(dynamo, table), System);
-    let process = Process::<Payment, _, _, _>::new(ledger, ProviderEffects::new(provider));
-    consume(queue, process, &aws).await
-}
+#[cfg(not(feature = "simulated"))]
+compile_error!("no payment provider: write an adapter as `simulated.rs` is one, and give it to `ProviderEffects` here");
+
+onewrite::main!(|environment, aws| {
+    let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>());
+    let register = DynamoRegister::new(aws.dynamodb(), settings?.provider_table_name.as_str());
+    let provider = orderflow_simulated::Provider::new(register, System);
+    Some(Process::<Payment, _, _, _>::new(ledger?, ProviderEffects::new(provider)))
+});

@@ -1,4 +1,4 @@
-use onewrite::memory::sample;
+use orderflow_events::sample;
 
 use super::*;
 

@@ -11,9 +11,10 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use orderflow_events::{Event, OrderId, Time};
+use envelope::{Subject, Time};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::classify;
 use crate::decider::{CounterUpdate, InsufficientCounter};
@@ -169,14 +170,14 @@ fn number(value: i64) -> AttributeValue {
 }
 
 impl Log for DynamoLog {
-    async fn read(&self, order: &OrderId) -> Result<Vec<Row>> {
+    async fn read(&self, subject: &Subject) -> Result<Vec<Row>> {
         let pages = self
             .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
             .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", AttributeValue::S(order.to_string()))
+            .expression_attribute_values(":pk", AttributeValue::S(subject.to_string()))
             .into_paginator()
             .items()
             .send();
@@ -184,8 +185,8 @@ impl Log for DynamoLog {
         items.into_iter().map(from_item).collect()
     }
 
-    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
-        let item = to_item(order, row)?;
+    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+        let item = to_item(subject, row)?;
         if updates.is_empty() { self.put(item).await } else { self.transact(item, updates).await }
     }
 }
@@ -199,7 +200,7 @@ struct Item {
     at: Time,
     cause: Cause,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    open: bool,
+    unfinished: bool,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     change: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,19 +212,15 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
     Value::deserialize(deserializer).map(Some)
 }
 
-fn to_item(order: &OrderId, row: &Row) -> Result<Attributes> {
+fn to_item(subject: &Subject, row: &Row) -> Result<Attributes> {
     let unwritable = |error: &dyn std::error::Error| Failure::permanent(format!("a row cannot be written: {error}"));
-    let events = if row.events.is_empty() {
-        None
-    } else {
-        Some(serde_json::to_string(&row.events).map_err(|error| unwritable(&error))?)
-    };
+    let events = (!row.events.is_empty()).then(|| format!("[{}]", row.events.join(",")));
     let item = Item {
-        pk: order.to_string(),
+        pk: subject.to_string(),
         sk: row.version,
         at: row.at,
         cause: row.cause.clone(),
-        open: row.open,
+        unfinished: row.unfinished,
         change: row.change.clone(),
         events,
     };
@@ -235,13 +232,19 @@ fn from_item(item: Attributes) -> Result<Row> {
     // What serde says may have a value in it, which could be personal data. What the contract says has none.
     let unknown = |what: &str| Failure::not_understood(&version, what);
     let item: Item = serde_dynamo::from_item(item).map_err(|_| unknown("its attributes"))?;
-    let events: Vec<Value> = match &item.events {
+    let events: Vec<&RawValue> = match &item.events {
         Some(events) => serde_json::from_str(events).map_err(|_| unknown("its events are no list"))?,
         None => Vec::new(),
     };
-    let events = events.iter().map(Event::from_value).collect::<Result<_, _>>();
-    let events = events.map_err(|error| unknown(&error.to_string()))?;
-    Ok(Row { version: item.sk, at: item.at, cause: item.cause, open: item.open, change: item.change, events })
+    let events = events.into_iter().map(|event| event.get().to_owned()).collect();
+    Ok(Row {
+        version: item.sk,
+        at: item.at,
+        cause: item.cause,
+        unfinished: item.unfinished,
+        change: item.change,
+        events,
+    })
 }
 
 /// Never taken, run out, or the caller's own already: the SDK sends a request again whose answer was lost.
@@ -320,7 +323,7 @@ impl Leases for DynamoLeases {
 #[cfg(test)]
 mod tests {
     use aws_sdk_dynamodb::primitives::Blob;
-    use orderflow_events::strategy::{event, json, time};
+    use envelope::strategy::{json, time};
     use proptest::collection::{hash_map, vec};
     use proptest::option;
     use proptest::prelude::*;
@@ -333,13 +336,13 @@ mod tests {
 
         #[test]
         fn a_row_is_read_as_it_was_stored(row in row()) {
-            prop_assert_eq!(from_item(to_item(&order(), &row).unwrap()).ok(), Some(row));
+            prop_assert_eq!(from_item(to_item(&subject(), &row).unwrap()).ok(), Some(row));
         }
 
         /// Whatever stands in the table is a row, which can be stored again, or waits for a build that understands it.
         #[test]
         fn any_item_is_a_row_or_refused(row in row(), changes in hash_map(name(), option::of(value()), 0..4)) {
-            let mut item = to_item(&order(), &row).unwrap();
+            let mut item = to_item(&subject(), &row).unwrap();
             for (name, value) in changes {
                 match value {
                     Some(value) => drop(item.insert(name, value)),
@@ -347,26 +350,27 @@ mod tests {
                 }
             }
             match from_item(item) {
-                Ok(row) => prop_assert!(to_item(&order(), &row).is_ok()),
+                Ok(row) => prop_assert!(to_item(&subject(), &row).is_ok()),
                 Err(failure) => prop_assert_eq!(failure.kind(), FailureKind::Misconfigured),
             }
         }
     }
 
-    fn order() -> OrderId {
-        OrderId::new("ord_1").unwrap()
+    fn subject() -> Subject {
+        Subject::new("auth0|42").unwrap()
     }
 
     fn row() -> impl Strategy<Value = Row> {
-        let cause = (any::<String>(), any::<String>(), any::<String>()).prop_map(|(source, id, kind)| Cause {
+        let cause = (any::<String>(), any::<String>(), any::<String>()).prop_map(|(source, id, event_type)| Cause {
             source,
             id,
-            kind,
+            event_type,
         });
-        (any::<u32>(), time(), cause, any::<bool>(), option::of(json()), vec(event(), 0..3)).prop_map(
-            |(version, at, cause, open, change, events)| {
+        (any::<u32>(), time(), cause, any::<bool>(), option::of(json()), vec(json(), 0..3)).prop_map(
+            |(version, at, cause, unfinished, change, events)| {
                 let change = change.map(without_fractions);
-                Row { version, at, cause, open, change, events }
+                let events = events.iter().map(Value::to_string).collect();
+                Row { version, at, cause, unfinished, change, events }
             },
         )
     }
@@ -382,7 +386,7 @@ mod tests {
     }
 
     fn name() -> impl Strategy<Value = String> {
-        prop_oneof!["pk|sk|at|cause|open|change|events", any::<String>()]
+        prop_oneof!["pk|sk|at|cause|unfinished|change|events", any::<String>()]
     }
 
     fn value() -> impl Strategy<Value = AttributeValue> {

@@ -3,14 +3,17 @@
 mod dynamo;
 mod queue;
 mod roots;
+mod run;
 mod system;
+mod topic;
 
 use std::time::Duration;
 
+pub use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::{TimeoutConfig, TimeoutConfigBuilder};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -20,8 +23,10 @@ use aws_types::sdk_config::Builder as SdkConfigBuilder;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 pub use dynamo::{DynamoLeases, DynamoLog, put_if, update_if};
-pub use queue::{SqsDeadLetters, SqsQueue, consume};
+pub use queue::{SqsDeadLetters, SqsQueue};
+pub use run::{Aws, block_on, consume, relay};
 pub use system::System;
+pub use topic::SnsTopic;
 
 use crate::config::Environment;
 use crate::failure::{Failure, FailureKind};

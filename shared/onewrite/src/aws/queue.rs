@@ -1,64 +1,63 @@
-//! A consumer's queue and its dead-letter queue, on SQS.
+//! Queue of a consumer and its dead-letter queue, on SQS.
+
+use std::cell::OnceCell;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue};
 
-use super::{System, classify};
-use crate::batch::{Batch, Handle, serve};
-use crate::config::QueueSettings;
+use super::classify;
 use crate::failure::{Failure, Result};
 use crate::park::{Attribute, DeadLetter};
 use crate::port::{DeadLetters, Visibility};
 
-/// Handles the messages of a queue until Lambda ends the process: what a consumer's `main` comes to.
-///
-/// # Errors
-///
-/// The Lambda Runtime API cannot be reached.
-pub async fn consume(
-    settings: QueueSettings,
-    handler: impl Handle,
-    aws: &SdkConfig,
-) -> Result<(), lambda_runtime::Error> {
-    let queue = SqsQueue::new(Client::new(aws), &settings.queue_url, &settings.dead_letter_queue_url);
-    serve(Batch::new(handler, queue, System, settings)).await
+/// A client of SQS that is made when it is first needed: a consumer whose messages are all handled needs none, for Lambda
+/// itself receives and deletes.
+#[derive(Clone, Debug)]
+struct LazyClient {
+    config: SdkConfig,
+    client: OnceCell<Client>,
+}
+
+impl LazyClient {
+    fn get(&self) -> &Client {
+        self.client.get_or_init(|| Client::new(&self.config))
+    }
 }
 
 /// A queue and its dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
-    client: Client,
     queue_url: String,
     dead_letters: SqsDeadLetters,
 }
 
 impl SqsQueue {
     /// The queues at these URLs.
-    pub fn new(client: Client, queue_url: impl Into<String>, dead_letter_queue_url: impl Into<String>) -> Self {
-        let dead_letters = SqsDeadLetters::new(client.clone(), dead_letter_queue_url);
-        Self { client, queue_url: queue_url.into(), dead_letters }
+    pub fn new(config: &SdkConfig, queue_url: impl Into<String>, dead_letter_queue_url: impl Into<String>) -> Self {
+        Self { queue_url: queue_url.into(), dead_letters: SqsDeadLetters::new(config, dead_letter_queue_url) }
     }
 }
 
 /// A dead-letter queue alone, for a function that has no queue of its own.
 #[derive(Clone, Debug)]
 pub struct SqsDeadLetters {
-    client: Client,
+    client: LazyClient,
     queue_url: String,
 }
 
 impl SqsDeadLetters {
     /// The queue at that URL.
-    pub fn new(client: Client, queue_url: impl Into<String>) -> Self {
+    pub fn new(config: &SdkConfig, queue_url: impl Into<String>) -> Self {
+        let client = LazyClient { config: config.clone(), client: OnceCell::new() };
         Self { client, queue_url: queue_url.into() }
     }
 }
 
 impl Visibility for SqsQueue {
     async fn set(&self, changes: &[(String, u32)]) -> Result<()> {
-        let mut request = self.client.change_message_visibility_batch().queue_url(&self.queue_url);
+        let mut request = self.dead_letters.client.get().change_message_visibility_batch().queue_url(&self.queue_url);
         for (index, (receipt, seconds)) in changes.iter().enumerate() {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(index.to_string())
@@ -88,13 +87,7 @@ impl DeadLetters for SqsQueue {
 
 impl DeadLetters for SqsDeadLetters {
     async fn park(&self, letter: &DeadLetter) -> Result<()> {
-        let mut request = self
-            .client
-            .send_message()
-            .queue_url(&self.queue_url)
-            .message_body(&letter.body)
-            .set_message_group_id(letter.group.clone())
-            .set_message_deduplication_id(letter.group.as_ref().and(letter.deduplication.clone()));
+        let mut request = self.client.get().send_message().queue_url(&self.queue_url).message_body(&letter.body);
         for (name, attribute) in &letter.attributes {
             request = request.message_attributes(name, to_value(attribute)?);
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use orderflow_events::Time;
+use envelope::Time;
 
 use crate::port::{Clock, Random};
 

@@ -8,7 +8,7 @@ use std::thread;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{AsyncSleep, Credentials, Sleep};
 use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata};
-use orderflow_events::{OrderId, Time};
+use envelope::{Subject, Time};
 
 use super::*;
 use crate::port::{Appended, Log};
@@ -70,7 +70,7 @@ fn config_of(url: &str) -> SdkConfig {
 }
 
 async fn read(config: &SdkConfig) -> Failure {
-    DynamoLog::new(Client::new(config), "Table").read(&OrderId::new("ord_1").unwrap()).await.unwrap_err()
+    DynamoLog::new(Client::new(config), "Table").read(&Subject::new("ord_1").unwrap()).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -116,9 +116,9 @@ async fn an_answer_is_classified_and_tried_again_where_that_helps() {
 async fn a_row_that_collides_with_a_transaction_is_a_conflict() {
     let server = Server::start(says("400 Bad Request", "TransactionConflictException"));
     let log = DynamoLog::new(Client::new(&server.config()), "Table");
-    let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), kind: "K".to_owned() };
-    let row = Row { version: 1, at: Time::from_millis(0), cause, open: false, change: None, events: Vec::new() };
-    assert_eq!(log.append(&OrderId::new("ord_1").unwrap(), &row, &[]).await, Ok(Appended::Conflict));
+    let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), event_type: "K".to_owned() };
+    let row = Row { version: 1, at: Time::from_millis(0), cause, unfinished: false, change: None, events: Vec::new() };
+    assert_eq!(log.append(&Subject::new("ord_1").unwrap(), &row, &[]).await, Ok(Appended::Conflict));
 }
 
 /// Notes how long the SDK means to sleep, and lets it.

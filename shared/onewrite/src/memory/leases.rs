@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use orderflow_events::Time;
+use envelope::Time;
 
 use crate::failure::Result;
 use crate::port::{Acquired, Leases};

@@ -1,9 +1,9 @@
-//! A service's table in memory.
+//! Table of a service in memory.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use orderflow_events::{Event, OrderId};
+use envelope::{Contract, Event, Subject};
 
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
@@ -13,9 +13,9 @@ use crate::row::Row;
 /// Rows and counters.
 #[derive(Debug, Default)]
 pub struct MemoryLog {
-    rows: RefCell<HashMap<OrderId, Vec<Row>>>,
+    rows: RefCell<HashMap<Subject, Vec<Row>>>,
     counters: RefCell<BTreeMap<(String, &'static str), i64>>,
-    published: RefCell<Vec<Event>>,
+    published: RefCell<Vec<String>>,
 }
 
 impl MemoryLog {
@@ -38,37 +38,42 @@ impl MemoryLog {
         of_the_item.map(|((_, counter), value)| (*counter, *value)).collect()
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.borrow().values().map(Vec::len).sum()
     }
 
-    /// Whether there are none.
+    /// Tells that there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Every event that was committed, in the order of the commits: what the table's stream carries.
+    ///
+    /// # Panics
+    ///
+    /// One of them is none of this contract.
     #[must_use]
-    pub fn published(&self) -> Vec<Event> {
-        self.published.borrow().clone()
+    #[expect(clippy::expect_used, reason = "a test should notice at once that an event is not what was committed")]
+    pub fn published<P: Contract>(&self) -> Vec<Event<P>> {
+        self.published.borrow().iter().map(|text| Event::decode(text).expect("an event of this contract")).collect()
     }
 }
 
 impl Log for MemoryLog {
-    async fn read(&self, order: &OrderId) -> Result<Vec<Row>> {
-        Ok(self.rows.borrow().get(order).cloned().unwrap_or_default())
+    async fn read(&self, subject: &Subject) -> Result<Vec<Row>> {
+        Ok(self.rows.borrow().get(subject).cloned().unwrap_or_default())
     }
 
-    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
         let keys: HashSet<&str> = updates.iter().map(|update| update.key.as_str()).collect();
         if keys.len() < updates.len() {
             return Err(Failure::permanent("two updates have the same key"));
         }
         let mut rows = self.rows.borrow_mut();
-        let rows = rows.entry(order.clone()).or_default();
+        let rows = rows.entry(subject.clone()).or_default();
         if rows.iter().any(|other| other.version == row.version) {
             return Ok(Appended::LostRace);
         }

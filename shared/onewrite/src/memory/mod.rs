@@ -6,6 +6,7 @@ mod log;
 mod pace;
 mod queue;
 pub mod sample;
+mod topic;
 mod world;
 
 pub use bench::{Bench, Mishap, Redelivery};
@@ -13,4 +14,5 @@ pub use leases::MemoryLeases;
 pub use log::MemoryLog;
 pub use pace::{Pace, Paced};
 pub use queue::MemoryQueue;
+pub use topic::MemoryTopic;
 pub use world::VirtualTime;

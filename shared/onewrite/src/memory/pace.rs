@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use orderflow_events::OrderId;
+use envelope::Subject;
 
 use crate::decider::CounterUpdate;
 use crate::failure::{Failure, Result};
@@ -20,17 +20,17 @@ use crate::row::Row;
 /// use futures::FutureExt;
 /// use onewrite::memory::{MemoryLog, Pace, Paced};
 /// use onewrite::port::Log;
-/// use orderflow_events::OrderId;
+/// use envelope::Subject;
 ///
 /// let log = MemoryLog::default();
 /// let pace = Pace::until("before read");
 /// let paced = Paced { port: &log, pace: &pace };
-/// let order = OrderId::new("ord_1")?;
-/// let mut attempt = std::pin::pin!(paced.read(&order));
+/// let subject = Subject::new("usr_1")?;
+/// let mut attempt = std::pin::pin!(paced.read(&subject));
 /// assert!(attempt.as_mut().now_or_never().is_none(), "it stands still");
 /// pace.release();
 /// assert!(attempt.now_or_never().is_some(), "it goes on");
-/// # Ok::<(), orderflow_events::Invalid>(())
+/// # Ok::<(), envelope::Invalid>(())
 /// ```
 #[derive(Debug)]
 pub struct Pace {
@@ -122,13 +122,13 @@ pub struct Paced<'a, T> {
 }
 
 impl<T: Log> Log for Paced<'_, T> {
-    async fn read(&self, order: &OrderId) -> Result<Vec<Row>> {
+    async fn read(&self, subject: &Subject) -> Result<Vec<Row>> {
         self.pace.pause("before read").await;
-        self.port.read(order).await
+        self.port.read(subject).await
     }
 
-    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
         let timed_out = || Failure::transient("timed out");
-        self.pace.call("append", self.port.append(order, row, updates), timed_out).await
+        self.pace.call("append", self.port.append(subject, row, updates), timed_out).await
     }
 }

@@ -49,11 +49,7 @@ impl Visibility for MemoryQueue {
 
 impl DeadLetters for MemoryQueue {
     async fn park(&self, letter: &DeadLetter) -> Result<()> {
-        let mut letters = self.letters.borrow_mut();
-        let known = letter.deduplication.is_some() && letters.iter().any(|l| l.deduplication == letter.deduplication);
-        if !known {
-            letters.push(letter.clone());
-        }
+        self.letters.borrow_mut().push(letter.clone());
         Ok(())
     }
 }

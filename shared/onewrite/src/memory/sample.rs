@@ -1,73 +1,126 @@
-//! Sample facts, to try functions with.
+//! Sample application, to try the toolkit with: the events of a library, in which a reader requests a book.
 
-use orderflow_events::{
-    Context, Event, EventId, EventType, Extensions, OrderCreated, OrderId, Payload, Source, Text, Time, parse,
-};
-use serde_json::json;
+use envelope::{Subject, Text, events, reads};
+use serde::{Deserialize, Serialize};
 
-/// An order of two SKUs, 3 pieces of `A-1` on two lines and one of `B-2`, for 36.85 EUR, paid by `pm_card_visa`.
-///
-/// # Panics
-///
-/// If `order_id` is no order id.
-#[must_use]
-#[expect(clippy::expect_used, reason = "a sample that is wrong should be noticed at once")]
-pub fn order(order_id: &str) -> OrderCreated {
-    let price = |amount: i64| json!({ "amount": amount, "currency": "EUR" });
-    let order = json!({
-        "orderId": order_id,
-        "customer": { "id": "cus_1", "name": "Ada Lovelace", "email": "ada@example.com", "phone": "+4930123456" },
-        "lines": [
-            { "sku": "A-1", "quantity": 2, "unitPrice": price(995) },
-            { "sku": "B-2", "quantity": 1, "unitPrice": price(700) },
-            { "sku": "A-1", "quantity": 1, "unitPrice": price(995) },
-        ],
-        "total": price(3685),
-        "shippingAddress": {
-            "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
-        },
-        "paymentMethod": "pm_card_visa",
-    });
-    parse(&order).expect("a sample order keeps the rules")
-}
+pub use envelope::sample::{another_event, event};
 
-/// The event that says so, from the source that its type counts from; another web shop's where that is anyone. Two
-/// events of one type and one order are the same event, with the same id.
-#[must_use]
-pub fn event(payload: impl Into<Payload>) -> Event {
-    another_event(payload, 0)
-}
+/// Source of the loans service, the one that the samples are about.
+pub const LOANS: envelope::Source = envelope::Source::from_static("library/loans");
 
-/// Like [`event`], with another id for each `number`.
-///
-/// # Panics
-///
-/// Never: the source is a URI-reference.
-#[must_use]
-#[expect(clippy::expect_used, reason = "a sample that is wrong should be noticed at once")]
-pub fn another_event(payload: impl Into<Payload>, number: u8) -> Event {
-    let data = payload.into();
-    let kind = data.kind();
-    let step = EventType::ALL.iter().position(|other| *other == kind).and_then(|step| u8::try_from(step).ok());
-    let mut chance = [number; 10];
-    chance[0] = step.unwrap_or(u8::MAX);
-    let order: &OrderId = data.order_id();
-    for (index, byte) in order.as_str().bytes().enumerate() {
-        chance[2 + index % 8] = chance[2 + index % 8].rotate_left(3) ^ byte;
+events! {
+    /// The types of the library's events.
+    pub enum LibraryType;
+    /// Data of the library's events.
+    pub enum Library in "urn:library", about request_id: Subject as "requestId", schemas "sample" {
+        /// A reader requests a book.
+        BookRequested from "library/desk" or anyone: { 1: BookRequested },
+        /// The book is on the shelf for the reader.
+        BookReady from "library/shelf": { 1: BookReady },
+        /// The reader does not want it any more.
+        RequestCancelled from "library/desk": { 1: RequestCancelled },
+        /// The reader has the book, and has paid for it.
+        BookLent from LOANS: { 1: BookLent },
+        /// The reader has their money back.
+        FeeReturned from LOANS: { 1: FeeReturned },
     }
-    let millis = 1_767_225_600_000 + u64::from(step.unwrap_or_default()) * 1_000;
-    let id = EventId::from_parts(millis, chance);
-    let context = Context {
-        id,
-        source: kind.source().unwrap_or_else(|| Source::new("https://shop.example").expect("a URI-reference")),
-        subject: order.clone(),
-        time: Time::from_millis(i64::try_from(millis).unwrap_or_default()),
-        sequence: Some(1),
-        correlation_id: Some(Text::shortened("flow-1")),
-        causation_id: None,
-        trace_parent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-        trace_state: None,
-        extensions: Extensions::new(),
-    };
-    Event { context, data }
+}
+
+/// A reader requests a book.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookRequested {
+    /// The request.
+    pub request_id: Subject,
+    /// The book.
+    pub title: Text,
+    /// The reader: a person.
+    pub reader: Text,
+    /// Notes for the desk.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Text>,
+}
+
+impl envelope::Read for BookRequested {
+    fn read(node: &envelope::Node<'_>, faults: &mut envelope::Faults) -> Option<Self> {
+        node.object(faults)?;
+        let (request_id, title) = (node.required("requestId", faults), node.required("title", faults));
+        let reader = node.required("reader", faults);
+        let notes = node.field("notes").value().map(|_| node.list("notes", 2_000, faults));
+        Some(Self {
+            request_id: request_id?,
+            title: title?,
+            reader: reader?,
+            notes: notes.unwrap_or(Some(Vec::new()))?,
+        })
+    }
+}
+
+/// The book is on the shelf for the reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookReady {
+    /// The request.
+    pub request_id: Subject,
+    /// Copies that are on the shelf, at least one.
+    pub copies: i64,
+}
+
+impl envelope::Read for BookReady {
+    fn read(node: &envelope::Node<'_>, faults: &mut envelope::Faults) -> Option<Self> {
+        node.object(faults)?;
+        let request_id = node.required("requestId", faults);
+        let copies = node.field("copies").integer(1, 99, faults);
+        Some(Self { request_id: request_id?, copies: copies? })
+    }
+}
+
+/// The reader does not want the book any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestCancelled {
+    /// The request.
+    pub request_id: Subject,
+}
+
+reads!(RequestCancelled { request_id: required("requestId") });
+
+/// The reader has the book.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookLent {
+    /// The request.
+    pub request_id: Subject,
+    /// The loan.
+    pub loan_id: Text,
+}
+
+reads!(BookLent { request_id: required("requestId"), loan_id: required("loanId") });
+
+/// The reader has their money back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeeReturned {
+    /// The request.
+    pub request_id: Subject,
+    /// The loan.
+    pub loan_id: Text,
+}
+
+reads!(FeeReturned { request_id: required("requestId"), loan_id: required("loanId") });
+
+/// A request for a book.
+///
+/// # Panics
+///
+/// If `request` is no subject.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a sample that is wrong should be noticed at once")]
+pub fn requested(request: &str) -> BookRequested {
+    BookRequested {
+        request_id: Subject::new(request).expect("a subject"),
+        title: Text::shortened("The Analytical Engine"),
+        reader: Text::shortened("Ada Lovelace"),
+        notes: Vec::new(),
+    }
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use orderflow_events::Time;
+use envelope::Time;
 
 use crate::port::{Clock, Random};
 

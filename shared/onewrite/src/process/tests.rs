@@ -2,30 +2,37 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use envelope::{Extensions, Source, Subject, Text, Time, consumes};
 use futures::executor::block_on;
 use futures::future::join_all;
-use orderflow_events::{
-    EventType, InventoryReleased, InventoryReserved, Money, OrderCancelled, OrderId, Payload, PaymentId,
-    PaymentProcessed, PaymentRefunded, RefundId, Source, StockLine, Time,
-};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::decider::{Commit, CounterUpdate, InsufficientCounter, Rejection};
+use crate::decider::{Commit, CounterUpdate, Decision, InsufficientCounter, Rejection};
 use crate::failure::FailureKind;
 use crate::ledger::History;
-use crate::memory::sample::{another_event, event, order};
+use crate::memory::sample::{
+    BookLent, BookReady, BookRequested, FeeReturned, LOANS, Library, LibraryType, RequestCancelled, another_event,
+    event, requested,
+};
 use crate::memory::{MemoryLog, VirtualTime};
 use crate::port::Appended;
 use crate::row::{Cause, Row};
 use crate::trace::TraceParent;
 
-/// A shop that sets goods aside when an order is created, and charges for it, in two intents, when that is confirmed.
-struct Shop;
+type Event = envelope::Event<Library>;
+
+consumes!(
+    /// Events of a request for a book.
+    enum Heard in Library { BookRequested, BookReady, RequestCancelled, BookLent }
+);
+
+/// Sets copies aside when a book is requested, and lends it for a fee, in two intents, when it is ready.
+struct Loans;
 
 #[derive(Clone, Debug, Default, PartialEq)]
-enum Order {
+enum Loan {
     #[default]
     Unknown,
     Opened,
@@ -44,7 +51,7 @@ enum Change {
     SoldOut { found: i64 },
     Announced,
     Paying,
-    Paid(PaymentId),
+    Paid(Text),
     Cancelled,
     Refunded,
     Noted(String),
@@ -58,49 +65,47 @@ enum Answer {
     Short(i64),
 }
 
-struct Charge(OrderId);
+struct Charge(Subject);
 
-impl Decider for Shop {
-    const SOURCE: Source = Source::PAYMENT;
-    const CONSUMES: &'static [EventType] =
-        &[EventType::OrderCreated, EventType::InventoryReserved, EventType::OrderCancelled];
-    type State = Order;
+impl Decider for Loans {
+    const SOURCE: Source = LOANS;
+    const BEGINS: Option<&'static str> = Some(LibraryType::BookRequested.as_str());
+    type Heard = Heard;
+    type State = Loan;
     type Change = Change;
     type Effect = Charge;
     type Reply = Answer;
 
-    fn evolve(state: Order, change: Change) -> Order {
+    fn evolve(state: Loan, change: Change) -> Loan {
         match change {
-            Change::Opened => Order::Opened,
-            Change::SoldOut { .. } => Order::SoldOut,
-            Change::Announced => Order::Announced,
-            Change::Paying => Order::Paying,
-            Change::Paid(_) => Order::Paid,
-            Change::Cancelled => Order::Cancelled,
-            Change::Refunded => Order::Refunded,
+            Change::Opened => Loan::Opened,
+            Change::SoldOut { .. } => Loan::SoldOut,
+            Change::Announced => Loan::Announced,
+            Change::Paying => Loan::Paying,
+            Change::Paid(_) => Loan::Paid,
+            Change::Cancelled => Loan::Cancelled,
+            Change::Refunded => Loan::Refunded,
             Change::Noted(_) => state,
         }
     }
 
-    fn decide(state: &Order, event: &Event, answer: Option<&Answer>) -> Result<Step<Change, Charge>, Rejection> {
-        let order = &event.context.subject;
-        Ok(match (state, event.kind(), answer) {
-            (Order::Unknown, EventType::OrderCreated, Some(Answer::Short(found))) => {
+    fn decide(state: &Loan, event: &envelope::Event<Heard>, answer: Option<&Answer>) -> Decision<Self> {
+        let request = &event.context.subject;
+        Ok(match (state, &event.data, answer) {
+            (Loan::Unknown, Heard::BookRequested(_), Some(Answer::Short(found))) => {
                 Step::record(Change::SoldOut { found: *found })
             }
-            (Order::Unknown, EventType::OrderCreated, _) => Step::record(Change::Opened).updating([three_pieces()]),
-            (Order::Unknown, EventType::InventoryReserved, _) => return Err(Rejection::TooEarly("no order yet")),
-            (Order::Unknown, ..) => return Err(Rejection::Forbidden("no order".to_owned())),
-            (Order::Opened, EventType::InventoryReserved, _) => Step::record_intent(Change::Announced),
-            (Order::Announced, EventType::InventoryReserved, _) => Step::record_intent(Change::Paying),
-            (Order::Paying, EventType::InventoryReserved, None | Some(Answer::Pending)) => {
-                Step::Perform(Charge(order.clone()))
+            (Loan::Unknown, Heard::BookRequested(_), _) => Step::record(Change::Opened).updating([three_pieces()]),
+            (Loan::Unknown, Heard::BookReady(_), _) => return Err(Rejection::TooEarly("no request yet")),
+            (Loan::Unknown, ..) => return Err(Rejection::Forbidden("no request".to_owned())),
+            (Loan::Opened, Heard::BookReady(_), _) => Step::record_intent(Change::Announced),
+            (Loan::Announced, Heard::BookReady(_), _) => Step::record_intent(Change::Paying),
+            (Loan::Paying, Heard::BookReady(_), None | Some(Answer::Pending)) => Step::Perform(Charge(request.clone())),
+            (Loan::Paying, Heard::BookReady(_), Some(_)) => Step::publish(lent(request)),
+            (Loan::Cancelled, Heard::BookReady(_), Some(_)) => {
+                Step::record(Change::Refunded).publishing(lent(request)).publishing(returned(request))
             }
-            (Order::Paying, EventType::InventoryReserved, Some(_)) => Step::publish(processed(order)),
-            (Order::Cancelled, EventType::InventoryReserved, Some(_)) => {
-                Step::record(Change::Refunded).publishing(processed(order)).publishing(refunded(order))
-            }
-            (Order::Opened | Order::Announced | Order::Paying, EventType::OrderCancelled, _) => {
+            (Loan::Opened | Loan::Announced | Loan::Paying, Heard::RequestCancelled(_), _) => {
                 Step::record(Change::Cancelled)
             }
             _ => Step::Nothing,
@@ -109,7 +114,7 @@ impl Decider for Shop {
 
     fn change_from(event: &Event) -> Option<Change> {
         match &event.data {
-            Payload::PaymentProcessed(processed) => Some(Change::Paid(processed.payment_id.clone())),
+            Library::BookLent(lent) => Some(Change::Paid(lent.loan_id.clone())),
             _ => None,
         }
     }
@@ -123,43 +128,32 @@ fn three_pieces() -> CounterUpdate {
     CounterUpdate { key: "A-1".to_owned(), add: vec![("available", -3), ("reserved", 3)], at_least: ("available", 3) }
 }
 
-fn money() -> Money {
-    Money::new(3685, "EUR").unwrap()
+fn loan_id(request: &Subject) -> Text {
+    Text::shortened(&format!("loan of {request}"))
 }
 
-fn processed(order: &OrderId) -> PaymentProcessed {
-    PaymentProcessed { order_id: order.clone(), payment_id: PaymentId::of(order), amount: money() }
+fn lent(request: &Subject) -> BookLent {
+    BookLent { request_id: request.clone(), loan_id: loan_id(request) }
 }
 
-fn refunded(order: &OrderId) -> PaymentRefunded {
-    PaymentRefunded {
-        order_id: order.clone(),
-        payment_id: PaymentId::of(order),
-        refund_id: RefundId::of(order),
-        amount: money(),
-    }
+fn returned(request: &Subject) -> FeeReturned {
+    FeeReturned { request_id: request.clone(), loan_id: loan_id(request) }
 }
 
-fn ord_1() -> OrderId {
-    OrderId::new("ord_1").unwrap()
+fn req_1() -> Subject {
+    Subject::new("req_1").unwrap()
 }
 
 fn created() -> Event {
-    event(order("ord_1"))
+    event(requested("req_1"))
 }
 
-fn reserved() -> Event {
-    event(InventoryReserved { order_id: ord_1(), lines: vec![stock_line()] })
-}
-
-fn stock_line() -> StockLine {
-    StockLine { sku: "A-1".parse().unwrap(), quantity: 3 }
+fn ready() -> Event {
+    event(BookReady { request_id: req_1(), copies: 3 })
 }
 
 fn cancelled() -> Event {
-    let cancelled: OrderCancelled =
-        serde_json::from_value(json!({ "orderId": "ord_1", "reason": "customerRequest" })).unwrap();
-    event(cancelled)
+    event(RequestCancelled { request_id: req_1() })
 }
 
 /// What happens at a call of a port.
@@ -182,8 +176,8 @@ struct Bench {
     world: VirtualTime,
     fates: RefCell<VecDeque<Fate>>,
     calls: Cell<usize>,
-    /// Every charge that was asked for, with its attempt; the bank makes only the first of an order.
-    charges: RefCell<Vec<(OrderId, Attempt)>>,
+    /// Every charge that was asked for, with its attempt; the bank makes only the first of a request.
+    charges: RefCell<Vec<(Subject, Attempt)>>,
     /// How often the bank asks to be asked once more.
     pending: Cell<u32>,
     /// Whether each call takes some time.
@@ -210,7 +204,7 @@ impl Bench {
     }
 
     async fn attempt(&self, event: &Event) -> Result<Handled> {
-        let process = Process::<Shop, _, _, _>::new(Ledger::new(self, &self.world), self);
+        let process = Process::<Loans, _, _, _>::new(Ledger::new(self, &self.world), self);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(0) }).await
     }
 
@@ -226,20 +220,21 @@ impl Bench {
     }
 
     fn rows(&self) -> Vec<Row> {
-        block_on(self.log.read(&ord_1())).unwrap()
+        block_on(self.log.read(&req_1())).unwrap()
     }
 
-    fn state(&self) -> Order {
-        block_on(Ledger::new(&self.log, &self.world).load::<Shop>(&ord_1())).unwrap().state
+    fn state(&self) -> Loan {
+        block_on(Ledger::new(&self.log, &self.world).load::<Loans>(&req_1())).unwrap().state
     }
 
     /// What can be told of an order when ids and times are left out.
     fn story(&self) -> Story {
         let rows = self.rows().into_iter().map(|row| {
-            let events = row.events.iter().map(|event| (event.kind(), event.context.sequence)).collect();
-            (row.version, row.cause, row.open, row.change, events)
+            let events = row.events.iter().map(|text| Event::decode(text).unwrap());
+            let events = events.map(|event| (event.event_type(), event.context.sequence)).collect();
+            (row.version, row.cause, row.unfinished, row.change, events)
         });
-        let charged = self.charges.borrow().iter().map(|(order, _)| order.clone()).collect::<BTreeSet<_>>().len();
+        let charged = self.charges.borrow().iter().map(|(request, _)| request.clone()).collect::<BTreeSet<_>>().len();
         (rows.collect(), self.log.counter("A-1", "reserved"), charged)
     }
 
@@ -267,14 +262,14 @@ impl Bench {
     }
 }
 
-type Story = (Vec<(u32, Cause, bool, Option<Value>, Vec<(EventType, Option<u64>)>)>, i64, usize);
+type Story = (Vec<(u32, Cause, bool, Option<Value>, Vec<(LibraryType, Option<u64>)>)>, i64, usize);
 
 impl Log for &Bench {
-    async fn read(&self, order: &OrderId) -> Result<Vec<Row>> {
-        self.call(async || self.log.read(order).await, None).await?
+    async fn read(&self, subject: &Subject) -> Result<Vec<Row>> {
+        self.call(async || self.log.read(subject).await, None).await?
     }
 
-    async fn append(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
         let rival = match self.fates.borrow().front() {
             Some(Fate::LosesTo(change)) => Some(rival_row(row.version, change)),
             Some(Fate::LosesToTwin(change)) => Some(Row { cause: row.cause.clone(), ..rival_row(row.version, change) }),
@@ -285,9 +280,9 @@ impl Log for &Bench {
             _ => None,
         };
         if let Some(rival) = rival {
-            self.log.append(order, &rival, &[]).await?;
+            self.log.append(subject, &rival, &[]).await?;
         }
-        self.call(async || self.log.append(order, row, updates).await, Some(Ok(Appended::Conflict))).await?
+        self.call(async || self.log.append(subject, row, updates).await, Some(Ok(Appended::Conflict))).await?
     }
 }
 
@@ -295,14 +290,14 @@ fn rival_row(version: u32, change: &Change) -> Row {
     Row {
         version,
         at: Time::from_millis(0),
-        cause: Cause { source: "rival".to_owned(), id: version.to_string(), kind: "Rivalry".to_owned() },
-        open: false,
+        cause: Cause { source: "rival".to_owned(), id: version.to_string(), event_type: "Rivalry".to_owned() },
+        unfinished: false,
         change: Some(serde_json::to_value(change).unwrap()),
         events: Vec::new(),
     }
 }
 
-impl Effects<Shop> for &Bench {
+impl Effects<Loans> for &Bench {
     async fn perform(&self, effect: Charge, attempt: Attempt, _: &Delivery<'_>) -> Result<Answer> {
         let charge = async || {
             self.charges.borrow_mut().push((effect.0.clone(), attempt));
@@ -319,15 +314,15 @@ impl Effects<Shop> for &Bench {
 }
 
 #[test]
-fn an_order_goes_its_way() {
+fn a_request_goes_its_way() {
     let bench = Bench::new();
     assert_eq!(bench.handle(&created()), Ok(Handled::Changed));
-    assert_eq!(bench.handle(&reserved()), Ok(Handled::Changed));
+    assert_eq!(bench.handle(&ready()), Ok(Handled::Changed));
     assert_eq!(bench.handle(&cancelled()), Ok(Handled::Unchanged));
-    assert_eq!(bench.state(), Order::Paid);
+    assert_eq!(bench.state(), Loan::Paid);
     assert_eq!((bench.log.counter("A-1", "available"), bench.log.counter("A-1", "reserved")), (7, 3));
-    assert_eq!(*bench.charges.borrow(), [(ord_1(), Attempt::First)]);
-    let told: Vec<_> = bench.rows().iter().map(|row| (row.open, row.change.is_some())).collect();
+    assert_eq!(*bench.charges.borrow(), [(req_1(), Attempt::First)]);
+    let told: Vec<_> = bench.rows().iter().map(|row| (row.unfinished, row.change.is_some())).collect();
     assert_eq!(told, [(false, true), (true, true), (true, true), (false, false)], "what is told is not stored twice");
 }
 
@@ -344,8 +339,8 @@ fn one_read_and_one_write_for_a_step_one_read_for_a_duplicate() {
 fn what_changes_nothing_writes_nothing() {
     let bench = Bench::new();
     bench.handle(&created()).unwrap();
-    let another = another_event(reserved().data, 9);
-    bench.handle(&reserved()).unwrap();
+    let another = another_event(ready().data, 9);
+    bench.handle(&ready()).unwrap();
     let rows = bench.rows().len();
     assert_eq!(bench.handle(&another), Ok(Handled::Unchanged));
     assert_eq!(bench.handle(&another), Ok(Handled::Unchanged));
@@ -356,11 +351,11 @@ fn what_changes_nothing_writes_nothing() {
 fn a_duplicate_is_known_by_its_source_and_id_alone() {
     let bench = Bench::new();
     bench.handle(&created()).unwrap();
-    let mut lookalike = reserved();
+    let mut lookalike = ready();
     lookalike.context.source = created().context.source;
     lookalike.context.id = created().context.id;
     assert_eq!(bench.handle(&lookalike), Ok(Handled::Duplicate));
-    lookalike.context.source = Source::INVENTORY;
+    lookalike.context.source = Source::from_static("library/shelf");
     assert_eq!(bench.handle(&lookalike), Ok(Handled::Changed));
 }
 
@@ -368,26 +363,26 @@ fn a_duplicate_is_known_by_its_source_and_id_alone() {
 fn an_event_that_was_published_from_here_is_handled() {
     let bench = Bench::new();
     bench.handle(&created()).unwrap();
-    bench.handle(&reserved()).unwrap();
+    bench.handle(&ready()).unwrap();
     let [published] = bench.log.published().try_into().unwrap();
     assert_eq!(bench.handle(&published), Ok(Handled::Duplicate));
 }
 
 #[test]
-fn a_second_order_created_with_another_id_is_permanent() {
+fn a_second_beginning_with_another_id_is_permanent() {
     let bench = Bench::new();
     bench.handle(&created()).unwrap();
-    let failure = bench.handle(&another_event(order("ord_1"), 2)).unwrap_err();
-    assert_eq!(failure, Failure::permanent("the order was created by another OrderCreated"));
+    let failure = bench.handle(&another_event(requested("req_1"), 2)).unwrap_err();
+    assert_eq!(failure, Failure::permanent("the subject was begun by another BookRequested"));
     bench.handle(&cancelled()).unwrap();
-    assert!(bench.handle(&another_event(order("ord_1"), 2)).is_err());
+    assert!(bench.handle(&another_event(requested("req_1"), 2)).is_err());
     assert_eq!(bench.handle(&created()), Ok(Handled::Duplicate));
 }
 
 #[test]
 fn rejections_have_their_kind_and_write_nothing() {
     let bench = Bench::new();
-    assert_eq!(bench.handle(&reserved()).unwrap_err().kind(), FailureKind::Transient);
+    assert_eq!(bench.handle(&ready()).unwrap_err().kind(), FailureKind::Transient);
     assert_eq!(bench.handle(&cancelled()).unwrap_err().kind(), FailureKind::Permanent);
     assert_eq!(bench.rows(), []);
 }
@@ -407,7 +402,7 @@ fn the_answer_of_a_counter_does_not_outlive_a_lost_race() {
     bench.log.set_counter("A-1", "available", 2);
     bench.then([Fate::Works, Fate::Works, Fate::LosesToDelivery]);
     assert_eq!(bench.handle(&created()), Ok(Handled::Changed));
-    assert_eq!((bench.state(), bench.log.counter("A-1", "available")), (Order::Opened, 7));
+    assert_eq!((bench.state(), bench.log.counter("A-1", "available")), (Loan::Opened, 7));
 }
 
 #[test]
@@ -436,14 +431,14 @@ fn lost_races_end() {
 fn an_outcome_survives_a_lost_race() {
     let bench = Bench::new();
     bench.handle(&created()).unwrap();
-    // Read, announce, intend, charge; and while the outcome is written the order is cancelled.
+    // Read, announce, intend, charge; and while the outcome is written the request is cancelled.
     let works = [Fate::Works, Fate::Works, Fate::Works, Fate::Works];
     bench.then(works).then([Fate::LosesTo(Change::Cancelled)]);
-    assert_eq!(bench.handle(&reserved()), Ok(Handled::Changed));
-    assert_eq!(bench.state(), Order::Refunded);
+    assert_eq!(bench.handle(&ready()), Ok(Handled::Changed));
+    assert_eq!(bench.state(), Loan::Refunded);
     assert_eq!(bench.charges.borrow().len(), 1);
-    let published: Vec<_> = bench.log.published().iter().map(Event::kind).collect();
-    assert_eq!(published, [EventType::PaymentProcessed, EventType::PaymentRefunded]);
+    let published: Vec<_> = bench.log.published().iter().map(Event::event_type).collect();
+    assert_eq!(published, [LibraryType::BookLent, LibraryType::FeeReturned]);
 }
 
 #[test]
@@ -452,9 +447,9 @@ fn an_outcome_survives_another_attempt_that_was_faster() {
     bench.handle(&created()).unwrap();
     let works = [Fate::Works, Fate::Works, Fate::Works, Fate::Works];
     bench.then(works).then([Fate::LosesToTwin(Change::Cancelled)]);
-    assert_eq!(bench.handle(&reserved()), Ok(Handled::Changed));
-    assert_eq!(bench.state(), Order::Refunded);
-    assert_eq!(bench.handle(&reserved()), Ok(Handled::Duplicate));
+    assert_eq!(bench.handle(&ready()), Ok(Handled::Changed));
+    assert_eq!(bench.state(), Loan::Refunded);
+    assert_eq!(bench.handle(&ready()), Ok(Handled::Duplicate));
 }
 
 #[test]
@@ -463,11 +458,11 @@ fn an_intent_does_not_mark_its_event_as_handled_and_stands_as_found() {
     bench.handle(&created()).unwrap();
     // The process dies between the second intent and the charge.
     bench.then([Fate::Works, Fate::Works, Fate::Works, Fate::FailsBefore]);
-    assert!(bench.handle(&reserved()).is_err());
-    assert_eq!(bench.state(), Order::Paying);
-    assert_eq!(bench.handle(&reserved()), Ok(Handled::Changed));
-    assert_eq!(*bench.charges.borrow(), [(ord_1(), Attempt::Retry)]);
-    assert_eq!(bench.handle(&reserved()), Ok(Handled::Duplicate));
+    assert!(bench.handle(&ready()).is_err());
+    assert_eq!(bench.state(), Loan::Paying);
+    assert_eq!(bench.handle(&ready()), Ok(Handled::Changed));
+    assert_eq!(*bench.charges.borrow(), [(req_1(), Attempt::Retry)]);
+    assert_eq!(bench.handle(&ready()), Ok(Handled::Duplicate));
 }
 
 #[test]
@@ -475,9 +470,9 @@ fn who_is_asked_once_more_may_have_acted() {
     let bench = Bench::new();
     bench.handle(&created()).unwrap();
     bench.pending.set(2);
-    assert_eq!(bench.handle(&reserved()), Ok(Handled::Changed));
-    let standings: Vec<Attempt> = bench.charges.borrow().iter().map(|(_, attempt)| *attempt).collect();
-    assert_eq!(standings, [Attempt::First, Attempt::Retry, Attempt::Retry]);
+    assert_eq!(bench.handle(&ready()), Ok(Handled::Changed));
+    let attempts: Vec<Attempt> = bench.charges.borrow().iter().map(|(_, attempt)| *attempt).collect();
+    assert_eq!(attempts, [Attempt::First, Attempt::Retry, Attempt::Retry]);
 }
 
 #[test]
@@ -486,8 +481,8 @@ fn after_a_lost_race_an_intent_stands_as_found() {
     bench.handle(&created()).unwrap();
     // The first intent is our own, the second is somebody else's, who may have charged already.
     bench.then([Fate::Works, Fate::Works, Fate::LosesTo(Change::Paying)]);
-    assert_eq!(bench.handle(&reserved()), Ok(Handled::Changed));
-    assert_eq!(*bench.charges.borrow(), [(ord_1(), Attempt::Retry)]);
+    assert_eq!(bench.handle(&ready()), Ok(Handled::Changed));
+    assert_eq!(*bench.charges.borrow(), [(req_1(), Attempt::Retry)]);
 }
 
 #[test]
@@ -507,7 +502,7 @@ fn colliding_transactions_are_tried_again_after_a_pause_and_not_for_ever() {
 #[test]
 fn emitted_events_carry_on_their_cause() {
     let bench = Bench::new();
-    let mut cause = reserved();
+    let mut cause = ready();
     cause.context.trace_state = Some("vendor=1".to_owned());
     bench.handle(&created()).unwrap();
     let works = [Fate::Works, Fate::Works, Fate::Works, Fate::Works];
@@ -518,7 +513,7 @@ fn emitted_events_carry_on_their_cause() {
     let parent = cause.context.trace_parent.clone().unwrap();
     for event in [&first, &second] {
         let context = &event.context;
-        assert_eq!((&context.subject, &context.source), (&ord_1(), &Source::PAYMENT));
+        assert_eq!((&context.subject, &context.source), (&req_1(), &LOANS));
         assert_eq!(context.correlation_id, cause.context.correlation_id);
         assert_eq!(context.causation_id.as_ref().map(ToString::to_string), Some(cause.context.id.to_string()));
         assert_eq!(context.trace_state.as_deref(), Some("vendor=1"));
@@ -537,12 +532,12 @@ fn sequence_numbers_go_on_from_row_to_row() {
     let ledger = Ledger::new(&bench.log, &bench.world);
     let origin = Origin::from(&created());
     for expected in [[1, 2], [3, 4]] {
-        let mut history = block_on(ledger.load::<Shop>(&ord_1())).unwrap();
+        let mut history = block_on(ledger.load::<Loans>(&req_1())).unwrap();
         let commit = Commit {
             change: Some(Change::Noted(String::new())),
-            events: vec![processed(&ord_1()).into(), refunded(&ord_1()).into()],
+            events: vec![lent(&req_1()).into(), returned(&req_1()).into()],
             updates: Vec::new(),
-            open: false,
+            unfinished: false,
         };
         let committed = block_on(ledger.commit(&mut history, &origin, commit)).unwrap();
         let Committed::Done(events) = committed else { panic!("{committed:?}") };
@@ -553,13 +548,13 @@ fn sequence_numbers_go_on_from_row_to_row() {
 
 #[test]
 fn a_change_is_stored_unless_the_event_tells_it() {
-    let told = Change::Paid(PaymentId::of(&ord_1()));
+    let told = Change::Paid(loan_id(&req_1()));
     for (change, is_stored) in [(None, false), (Some(told), false), (Some(Change::Refunded), true)] {
         let bench = Bench::new();
         let ledger = Ledger::new(&bench.log, &bench.world);
-        let commit = Commit { change, ..Commit::publish(processed(&ord_1())) };
-        let mut history = History::<Shop>::unknown(ord_1());
-        block_on(ledger.commit(&mut history, &Origin::from(&reserved()), commit)).unwrap();
+        let commit = Commit { change, ..Commit::publish(lent(&req_1())) };
+        let mut history = History::<Loans>::unknown(req_1());
+        block_on(ledger.commit(&mut history, &Origin::from(&ready()), commit)).unwrap();
         assert_eq!(bench.rows()[0].change.is_some(), is_stored);
         assert_eq!(bench.state(), history.state);
     }
@@ -569,24 +564,30 @@ fn a_change_is_stored_unless_the_event_tells_it() {
 fn a_flow_that_begins_here_is_named_after_its_first_event() {
     let bench = Bench::new();
     let ledger = Ledger::new(&bench.log, &bench.world);
-    let cause = Cause { source: "api".to_owned(), id: "request-1".to_owned(), kind: "POST".to_owned() };
-    let origin = Origin { cause, flow: None, causation: None, trace_parent: None, trace_state: Some("x=1".to_owned()) };
-    let mut history = History::unknown(ord_1());
-    let committed =
-        block_on(ledger.commit::<Shop>(&mut history, &origin, Commit::publish(processed(&ord_1())))).unwrap();
+    let cause = Cause { source: "api".to_owned(), id: "request-1".to_owned(), event_type: "POST".to_owned() };
+    let origin = Origin {
+        cause,
+        correlation_id: None,
+        causation_id: None,
+        extensions: Extensions::new(),
+        trace_parent: None,
+        trace_state: Some("x=1".to_owned()),
+    };
+    let mut history = History::unknown(req_1());
+    let committed = block_on(ledger.commit::<Loans>(&mut history, &origin, Commit::publish(lent(&req_1())))).unwrap();
     let Committed::Done(events) = committed else { panic!("{committed:?}") };
     let context = &events[0].context;
     assert_eq!(context.correlation_id.as_ref().map(ToString::to_string), Some(context.id.to_string()));
     assert_eq!((&context.causation_id, &context.trace_parent, &context.trace_state), (&None, &None, &None));
-    assert_eq!(history.state, Order::Paid);
+    assert_eq!(history.state, Loan::Paid);
 }
 
 #[test]
 fn a_row_that_is_not_understood_waits_for_the_build_that_does_and_is_not_repeated() {
-    for change in [Some(json!({ "paid": "ada@example.com" })), Some(json!("ada@example.com")), None] {
+    for change in [Some(json!({ "paid": ["ada@example.com"] })), Some(json!("ada@example.com")), None] {
         let bench = Bench::new();
         let row = Row { change, ..rival_row(1, &Change::Opened) };
-        block_on(bench.log.append(&ord_1(), &row, &[])).unwrap();
+        block_on(bench.log.append(&req_1(), &row, &[])).unwrap();
         let failure = bench.handle(&created()).unwrap_err();
         assert_eq!(failure.kind(), FailureKind::Misconfigured);
         assert!(failure.reason().starts_with("row 1 is not understood"), "{failure}");
@@ -595,39 +596,46 @@ fn a_row_that_is_not_understood_waits_for_the_build_that_does_and_is_not_repeate
 }
 
 #[track_caller]
-fn check_refused(change: Option<Change>, events: Vec<Payload>, reason: &str) {
+fn check_refused(change: Option<Change>, events: Vec<Library>, reason: &str) {
     let bench = Bench::new();
     let ledger = Ledger::new(&bench.log, &bench.world);
-    let commit = Commit { change, events, updates: vec![three_pieces()], open: false };
-    let committed = block_on(ledger.commit::<Shop>(&mut History::unknown(ord_1()), &Origin::from(&created()), commit));
+    let commit = Commit { change, events, updates: vec![three_pieces()], unfinished: false };
+    let committed = block_on(ledger.commit::<Loans>(&mut History::unknown(req_1()), &Origin::from(&created()), commit));
     let failure = committed.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Permanent);
     assert!(failure.reason().starts_with(reason), "{failure}");
     assert_eq!((bench.rows(), bench.log.counter("A-1", "available")), (vec![], 10));
 }
 
-fn released(lines: usize) -> Payload {
-    InventoryReleased { order_id: ord_1(), lines: vec![stock_line(); lines] }.into()
+/// An event with a title of so many bytes, which no door of the contract lets in.
+fn titled(bytes: usize) -> Library {
+    let mut request = serde_json::to_value(requested("req_1")).unwrap();
+    request["title"] = json!("x");
+    let mut request: BookRequested = serde_json::from_value(request).unwrap();
+    request.request_id = Subject::shortened("req_1");
+    request.notes = vec![Text::shortened(&"x".repeat(200)); bytes / 200];
+    request.into()
 }
 
-#[cfg(debug_assertions)]
+#[cfg(feature = "self-check")]
 #[test]
-fn what_its_schema_forbids_is_permanent_and_not_written() {
-    check_refused(Some(Change::Opened), vec![released(0)], "InventoryReleased is not what its schema says");
+fn an_event_that_its_schema_forbids_is_permanent_and_not_written() {
+    let none = BookReady { request_id: req_1(), copies: 0 };
+    check_refused(Some(Change::Opened), vec![none.into()], "BookReady is not what its schema says");
 }
 
 #[test]
-fn what_is_too_large_is_permanent_and_not_written() {
+fn a_commit_that_is_too_large_is_permanent_and_not_written() {
     let small = Some(Change::Opened);
-    check_refused(small.clone(), vec![released(8_000)], "InventoryReleased has");
-    check_refused(small, vec![released(6_500), released(6_500)], "row 1 has");
+    check_refused(small.clone(), vec![titled(210_000)], "BookRequested has");
+    check_refused(small, vec![titled(180_000), titled(180_000)], "row 1 has");
     check_refused(Some(Change::Noted("x".repeat(350_000))), vec![], "row 1 has");
     check_refused(None, vec![], "nothing says what happened");
 }
 
 #[test]
 fn a_crash_at_any_moment_changes_nothing_in_the_end() {
-    let events = [created(), reserved()];
+    let events = [created(), ready()];
     let undisturbed = Bench::new();
     for event in &events {
         undisturbed.deliver(event);
@@ -643,7 +651,7 @@ fn a_crash_at_any_moment_changes_nothing_in_the_end() {
             }
             assert!(bench.calls.get() > calls, "the crash at call {crash} did not happen");
             assert_eq!(bench.story(), undisturbed.story(), "after a crash at call {crash}");
-            assert_eq!(bench.log.published().len(), 1, "after a crash at call {crash}");
+            assert_eq!(bench.log.published::<Library>().len(), 1, "after a crash at call {crash}");
         }
     }
 }
@@ -661,19 +669,19 @@ fn whoever_is_at_work_at_the_same_time_nothing_happens_twice() {
                 }
                 bench.world.sleep(Duration::from_millis(bench.world.below(40))).await;
             }
-            panic!("seed {seed}: {} is never handled", event.kind());
+            panic!("seed {seed}: {} is never handled", event.event_type());
         };
-        let events = [created(), created(), reserved(), reserved(), reserved(), created()];
+        let events = [created(), created(), ready(), ready(), ready(), created()];
         block_on(async {
             bench.attempt(&created()).await.unwrap();
             join_all(events.into_iter().chain([cancelled()]).map(deliver)).await;
         });
-        let (_, reserved_pieces, charged) = bench.story();
-        let published = bench.log.published();
-        let count = |kind| published.iter().filter(|event| event.kind() == kind).count();
+        let (_, set_aside, charged) = bench.story();
+        let published = bench.log.published::<Library>();
+        let count = |kind| published.iter().filter(|event| event.event_type() == kind).count();
         let sequence: Vec<_> = published.iter().filter_map(|event| event.context.sequence).collect();
-        assert_eq!(reserved_pieces, 3, "seed {seed}");
-        assert_eq!(count(EventType::PaymentProcessed), charged, "seed {seed}: each charge is told once");
+        assert_eq!(set_aside, 3, "seed {seed}");
+        assert_eq!(count(LibraryType::BookLent), charged, "seed {seed}: each charge is told once");
         assert_eq!(sequence, (1..=published.len() as u64).collect::<Vec<_>>(), "seed {seed}");
         endings.insert(format!("{:?}", bench.state()));
     }

@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
         self.tokens.next().ok_or_else(|| fault.unwrap_or_else(unfinished))
     }
 
-    /// Whether that comes next; if so, it is read. Words count in upper and lower case.
+    /// Reads a token if it comes next; the answer says whether it did. Words count in upper and lower case.
     fn eat(&mut self, wanted: &str) -> bool {
         self.tokens.next_if(|token| token.eq_ignore_ascii_case(wanted)).is_some()
     }

@@ -15,7 +15,7 @@ use super::dynamo::Refused;
 pub(crate) struct Call {
     /// Name of the operation, such as `PutItem`.
     pub(crate) operation: String,
-    /// Whether the SDK has tried it before.
+    /// An attempt after the first, by the SDK.
     pub(crate) is_retry: bool,
     pub(crate) request: Request,
 }

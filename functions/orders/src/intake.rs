@@ -1,0 +1,193 @@
+//! Intake: the door for orders of other producers, which become ours here.
+//!
+//! ```text
+//!   producer ──► IntakeTopic ──► intake ──► row 1 of the order, with OrderCreated from orderflow/orders
+//!                                  └─ whatever is not right: one dead letter here, before anything is fanned out
+//! ```
+
+use std::convert::Infallible;
+
+use onewrite::port::{Clock, Log, Random};
+use onewrite::{
+    Decider, Decision, Delivery, Failure, Handle, Handled, Ledger, NoEffects, Process, Rejection, Result, Step,
+    consumes,
+};
+use orderflow_events::{Event, EventType, Extensions, ORDERS, OrderCreated, Payload, Source};
+
+use crate::domain::{Change, Order, Orders};
+
+/// The intake of orders.
+#[derive(Clone, Copy, Debug)]
+pub enum Intake {}
+
+consumes!(
+    /// Events that the intake takes, of others only.
+    pub enum Heard in Payload { OrderCreated }
+);
+
+/// Prefix of the sources of our own services.
+const OURS: &str = "orderflow/";
+
+/// Prefix of the ids of orders that we make.
+const OUR_ORDERS: &str = "ord_";
+
+impl Decider for Intake {
+    const SOURCE: Source = ORDERS;
+    const BEGINS: Option<&'static str> = Some(EventType::OrderCreated.as_str());
+    type Heard = Heard;
+    type State = Order;
+    type Change = Change;
+    type Effect = Infallible;
+    type Reply = Infallible;
+
+    fn evolve(order: Order, change: Change) -> Order {
+        Orders::evolve(order, change)
+    }
+
+    /// An order that is known was begun by another event: the ledger refuses it.
+    fn decide(order: &Order, event: &onewrite::Event<Heard>, _: Option<&Infallible>) -> Decision<Self> {
+        let Heard::OrderCreated(created) = &event.data;
+        let (source, subject) = (event.context.source.as_str(), event.context.subject.as_str());
+        if source.starts_with(OURS) {
+            return forbidden("the source is one of ours, and our own orders come in over HTTP");
+        }
+        if subject.starts_with(OUR_ORDERS) {
+            return forbidden("ids that begin with ord_ are ours alone");
+        }
+        if created.details.total() != Some(created.total) {
+            return forbidden("the total is not the sum of the lines");
+        }
+        Ok(match order {
+            Order::Unknown => Step::publish(created.clone()),
+            Order::Known(_) => Step::Nothing,
+        })
+    }
+
+    fn change_from(event: &Event) -> Option<Change> {
+        Orders::change_from(event)
+    }
+
+    fn evolve_published(order: Order, event: &Event) -> Order {
+        Orders::evolve_published(order, event)
+    }
+
+    /// The producer's event is named in ours, so that the producer finds its order again.
+    fn extensions(event: &onewrite::Event<Heard>) -> Extensions {
+        let origin = [("originsource", event.context.source.as_str()), ("originid", event.context.id.as_str())];
+        origin.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+    }
+}
+
+fn forbidden(why: &str) -> Decision<Intake> {
+    Err(Rejection::Forbidden(why.to_owned()))
+}
+
+/// Handler of the intake's queue. What is an event of ours, and none that the intake takes, is refused: nothing comes here
+/// by a filter.
+pub struct IntakeHandler<L, W> {
+    process: Process<Intake, L, W>,
+}
+
+impl<L: Log, W: Clock + Random> IntakeHandler<L, W> {
+    /// An intake to that ledger.
+    pub fn new(ledger: Ledger<L, W>) -> Self {
+        Self { process: Process::new(ledger, NoEffects) }
+    }
+}
+
+impl<L: Log, W: Clock + Random> Handle for IntakeHandler<L, W> {
+    type Incoming = Event;
+
+    fn consumes(&self, _: &Event) -> bool {
+        true
+    }
+
+    async fn warm(&self) {
+        self.process.warm().await;
+    }
+
+    async fn handle(&self, event: &Event, delivery: &Delivery<'_>) -> Result<Handled> {
+        if !self.process.consumes(event) {
+            let event_type = event.event_type();
+            return Err(Failure::permanent(format!("{event_type} is not taken at the intake: OrderCreated is")));
+        }
+        self.process.handle(event, delivery).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use onewrite::FailureKind;
+    use onewrite::memory::{MemoryLog, VirtualTime};
+    use orderflow_events::sample::{another_event, event, order};
+    use orderflow_events::{InventoryReserved, Money, Subject, Time};
+    use serde_json::json;
+
+    use super::*;
+
+    struct Door {
+        log: MemoryLog,
+        time: VirtualTime,
+    }
+
+    impl Door {
+        fn new() -> Self {
+            Self { log: MemoryLog::default(), time: VirtualTime::new(1) }
+        }
+
+        fn handle(&self, event: &Event) -> Result<Handled> {
+            let handler = IntakeHandler::new(Ledger::new(&self.log, &self.time));
+            block_on(handler.handle(event, &Delivery { text: "", deadline: Time::from_millis(0) }))
+        }
+    }
+
+    #[test]
+    fn an_order_of_another_producer_becomes_ours() {
+        let (door, theirs) = (Door::new(), event(order("web-17")));
+        assert_eq!(door.handle(&theirs), Ok(Handled::Changed));
+        let [ours] = door.log.published::<Payload>().try_into().unwrap();
+        assert_eq!((ours.data, ours.context.source), (theirs.data.clone(), ORDERS));
+        assert_eq!(ours.context.causation_id.unwrap().as_str(), theirs.context.id.as_str());
+        assert_eq!(ours.context.correlation_id, theirs.context.correlation_id);
+        assert_eq!(ours.context.extensions["originsource"], json!(theirs.context.source.as_str()));
+        assert_eq!(ours.context.extensions["originid"], json!(theirs.context.id.as_str()));
+        let ledger = Ledger::new(&door.log, &door.time);
+        let history = block_on(ledger.load::<Orders>(&Subject::shortened("web-17"))).unwrap();
+        assert!(matches!(history.state, Order::Known(_)), "the orders service knows it");
+    }
+
+    #[test]
+    fn the_same_event_again_is_a_duplicate_and_another_is_refused() {
+        let (door, theirs) = (Door::new(), event(order("web-17")));
+        assert_eq!(door.handle(&theirs), Ok(Handled::Changed));
+        assert_eq!(door.handle(&theirs), Ok(Handled::Duplicate));
+        let mut of_another = theirs;
+        of_another.context.source = Source::from_static("https://another.example");
+        for second in [another_event(order("web-17"), 1), of_another] {
+            assert_eq!(door.handle(&second).map_err(|failure| failure.kind()), Err(FailureKind::Permanent));
+        }
+        assert_eq!(door.log.published::<Payload>().len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_right_is_refused_before_anything_is_fanned_out() {
+        let good = event(order("web-17"));
+        let mut forged = good.clone();
+        forged.context.source = ORDERS;
+        let mut cheap = good.clone();
+        let Payload::OrderCreated(created) = &mut cheap.data else { panic!("another type") };
+        created.total = Money::new(1, "EUR").unwrap();
+        let reserved = event(InventoryReserved { order_id: "web-17".parse().unwrap(), lines: Vec::new() });
+        for (event, reason) in [
+            (forged, "the source is one of ours, and our own orders come in over HTTP"),
+            (event(order("ord_1")), "ids that begin with ord_ are ours alone"),
+            (cheap, "the total is not the sum of the lines"),
+            (reserved, "InventoryReserved is not taken at the intake: OrderCreated is"),
+        ] {
+            let door = Door::new();
+            assert_eq!(door.handle(&event), Err(Failure::permanent(reason)));
+            assert!(door.log.is_empty());
+        }
+    }
+}

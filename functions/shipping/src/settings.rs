@@ -1,0 +1,13 @@
+//! Settings of the shipping service.
+
+use onewrite::envelope::reads;
+use orderflow_events::Text;
+
+/// Settings: the variable `SETTINGS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Name of the table that is the memory of the simulated carrier.
+    pub carrier_table_name: Text,
+}
+
+reads!(Settings { carrier_table_name: required("carrierTableName") });

@@ -1,0 +1,8 @@
+//! Clients of a stack that is deployed: its API, its events, its mails and its outputs.
+
+pub(crate) mod api;
+pub(crate) mod endpoint;
+pub(crate) mod events;
+pub(crate) mod http;
+pub(crate) mod mailbox;
+pub(crate) mod outputs;

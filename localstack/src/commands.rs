@@ -1,0 +1,8 @@
+//! The commands of `cargo local`.
+
+pub(crate) mod cli;
+mod demo;
+pub(crate) mod error;
+mod logs;
+mod publish;
+mod watch;

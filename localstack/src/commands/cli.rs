@@ -1,0 +1,321 @@
+//! The `cargo local` command line.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::endpoint::{Endpoint, STACK};
+use crate::client::outputs::Outputs;
+use crate::commands::demo;
+use crate::commands::error::Error;
+use crate::commands::logs::Logs;
+use crate::commands::publish::{Check, Draft};
+use crate::commands::watch::Watch;
+use crate::emulator::EmulatorError;
+use crate::emulator::port::PortChoice;
+use crate::emulator::state_dir::StateDir;
+use crate::stack::build::Profile;
+use crate::stack::error::StackError;
+use crate::stack::{Options, Stack};
+use crate::terminal::progress::Progress;
+use crate::terminal::signals::Signals;
+use crate::terminal::style::{bad, faint, strong};
+use crate::workspace::Workspace;
+
+/// Runs orderflow on this machine: template.yaml, unchanged, on an emulator of AWS.
+///
+/// Without a command it does everything: it starts the emulator, builds and deploys the stack, places three sample
+/// orders and shows what happens to them, then stays up until Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "cargo local", bin_name = "cargo local", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the stack alone, and stay until Ctrl-C
+    Up(Up),
+    /// Show the stack's outputs: URLs, names and ARNs that answer from this machine
+    Outputs {
+        /// Print one JSON object, name → value
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Publish a CloudEvent to the topic
+    Publish {
+        /// A file with the event as JSON, or - for standard input
+        file: PathBuf,
+        /// Publish it even if no service would take it
+        #[arg(long)]
+        unchecked: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Show the events as they happen
+    Watch {
+        /// One order alone
+        order: Option<String>,
+        /// Print each event as it was published, one JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Show what the functions have written
+    Logs {
+        /// One function alone, such as payment or orders-api
+        function: Option<String>,
+        /// Go on with what is written from now on
+        #[arg(short, long)]
+        follow: bool,
+        /// Print each line as the function wrote it
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Stop the stack, and leave nothing of it running
+    Down(Which),
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    /// Port of the emulator [default: 4566, or any free port if that is taken]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Return once the stack answers, and let it run
+    #[arg(long)]
+    detach: bool,
+    /// Build the functions as for AWS; the first time takes minutes
+    #[arg(long)]
+    release: bool,
+    /// Deploy what `sam build` has made for this machine's processor, by `sam deploy`; nothing is compiled
+    #[arg(long, conflicts_with = "release")]
+    sam: bool,
+    /// Deploy to an emulator that is already running, such as LocalStack, and return
+    #[arg(long, value_name = "URL", conflicts_with = "port")]
+    endpoint: Option<Endpoint>,
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// Port of the stack; needed only if several are running
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+impl Cli {
+    /// Does what was asked for, and says on standard error what went wrong.
+    pub async fn run(self) -> ExitCode {
+        match Box::pin(self.execute()).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Error::Interrupted) => {
+                anstream::eprintln!("interrupted");
+                ExitCode::from(130)
+            }
+            Err(error) if error.is_closed_output() => ExitCode::SUCCESS,
+            Err(error) => {
+                anstream::eprintln!("{} {error}", bad("error:"));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn execute(self) -> Result<(), Error> {
+        let mut signals = Signals::listen().map_err(Error::Signals)?;
+        match self.command {
+            None => everything(&mut signals).await,
+            Some(Command::Up(up)) => up.execute(&mut signals).await,
+            Some(Command::Outputs { json, which }) => show_outputs(&which.outputs()?, json),
+            Some(Command::Publish { file, unchecked, which }) => {
+                let check = if unchecked { Check::Nothing } else { Check::Contract };
+                signals.unless_asked_to_end(publish(file, check, which.outputs()?)).await?
+            }
+            Some(Command::Watch { order, json, which }) => {
+                Ok(Watch { order, json }.run(&which.outputs()?, &mut signals).await?)
+            }
+            Some(Command::Logs { function, follow, json, which }) => {
+                Ok(Logs { function, follow, json }.run(&which.outputs()?, &mut signals).await?)
+            }
+            Some(Command::Down(which)) => signals.unless_asked_to_end(which.stop()).await?,
+        }
+    }
+}
+
+async fn everything(signals: &mut Signals) -> Result<(), Error> {
+    let mut stack = signals.unless_asked_to_end(Box::pin(Stack::up(&Options::default()))).await??;
+    let order_id = match signals.unless_asked_to_end(demo::run(&stack)).await {
+        Ok(Ok(order_id)) => order_id,
+        Ok(Err(error)) => {
+            // Where the emulator has died, that tells more than what came of it.
+            stack.check()?;
+            return Err(error.into());
+        }
+        Err(interrupted) => {
+            stack.down();
+            return Err(interrupted.into());
+        }
+    };
+    invite(stack.outputs(), &order_id)?;
+    stay(stack, signals).await
+}
+
+impl Up {
+    async fn execute(self, signals: &mut Signals) -> Result<(), Error> {
+        let stack = signals.unless_asked_to_end(Box::pin(Stack::up(&self.options()))).await??;
+        let (port, outputs) = (stack.port(), stack.outputs().clone());
+        if self.detach || !stack.owns_emulator() {
+            stack.detach()?;
+            show_address(&outputs)?;
+            return Ok(writeln!(anstream::stdout(), "\nStop it with: cargo local down --port {port}")?);
+        }
+        show_address(&outputs)?;
+        stay(stack, signals).await
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            port: self.port.map_or(PortChoice::UsualOrFree, PortChoice::Given),
+            endpoint: self.endpoint.clone(),
+            profile: if self.release { Profile::Release } else { Profile::Debug },
+            sam: self.sam,
+            ..Options::default()
+        }
+    }
+}
+
+/// Keeps the stack until Ctrl-C; an error if it ends by itself.
+async fn stay(mut stack: Stack, signals: &mut Signals) -> Result<(), Error> {
+    writeln!(anstream::stdout(), "\n{}", faint("Ctrl-C stops the stack."))?;
+    tokio::select! {
+        () = signals.ask_to_end() => {}
+        error = stack.death() => match error {
+            // By `cargo local down` in another terminal.
+            StackError::Emulator(EmulatorError::Stopped) => {}
+            error => return Err(error.into()),
+        },
+    }
+    stack.down();
+    Ok(writeln!(anstream::stdout(), "\nThe stack is stopped.")?)
+}
+
+impl Which {
+    fn outputs(&self) -> Result<Outputs, Error> {
+        Ok(state_dir().find(self.port)?.outputs()?)
+    }
+
+    async fn stop(self) -> Result<(), Error> {
+        let stack_dir = state_dir().find_to_stop(self.port)?;
+        let Some(state) = stack_dir.state() else { return Ok(()) };
+        match state.pid {
+            Some(pid) => stack_dir.stop_emulator(pid),
+            None if !stack_dir.is_running() => stack_dir.remove(),
+            // Someone else has started that emulator, and may have other things on it.
+            None => {
+                let endpoint: Endpoint = state.endpoint.parse()?;
+                Stack::delete(&endpoint, STACK, Progress::Shown).await?;
+                stack_dir.remove();
+            }
+        }
+        Ok(writeln!(anstream::stdout(), "The stack on port {} is stopped.", stack_dir.port())?)
+    }
+}
+
+fn state_dir() -> StateDir {
+    StateDir::at(Workspace::of_this_crate().local_dir())
+}
+
+async fn publish(file: PathBuf, check: Check, outputs: Outputs) -> Result<(), Error> {
+    let draft = Draft::read(&file, check)?;
+    let said = format!("Published {} of {}.", draft.id, draft.subject);
+    draft.publish(&outputs).await?;
+    Ok(writeln!(anstream::stdout(), "{said}")?)
+}
+
+fn show_outputs(outputs: &Outputs, json: bool) -> Result<(), Error> {
+    let mut stdout = anstream::stdout().lock();
+    if json {
+        return Ok(writeln!(stdout, "{:#}", outputs.to_json())?);
+    }
+    let width = outputs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    for (name, value) in outputs.iter() {
+        writeln!(stdout, "{}  {value}", faint(format!("{name:<width$}")))?;
+    }
+    Ok(())
+}
+
+fn show_address(outputs: &Outputs) -> Result<(), Error> {
+    let mut stdout = anstream::stdout().lock();
+    for name in ["ApiUrl", "Endpoint"] {
+        writeln!(stdout, "  {name:<8}  {}", strong(outputs.get(name).unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+/// What to try next.
+fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
+    let api = outputs.get("ApiUrl").unwrap_or_default();
+    let json = "-H 'Content-Type: application/json'";
+    let ideas = [
+        ("all that happened to the first order", format!("curl -s $API/orders/{order_id}")),
+        (
+            "an order of yours; the same key again makes no second one",
+            format!("curl -s $API/orders {json} -H 'Idempotency-Key: mine-1' -d @localstack/examples/order.json"),
+        ),
+        ("a look at the shelf", "curl -s $API/inventory/coffee-beans-1kg".to_owned()),
+        (
+            "a count of the shelf",
+            format!("curl -s -X PUT $API/inventory/coffee-beans-1kg {json} -d '{{\"onHand\": 50}}'"),
+        ),
+        (
+            "an order that another producer publishes; then look at it",
+            "cargo local publish localstack/examples/order-created.json\n  curl -s $API/orders/web-17".to_owned(),
+        ),
+        (
+            "the events as they happen, and what the functions write",
+            "cargo local watch\n  cargo local logs --follow".to_owned(),
+        ),
+        ("queues, tables, functions", "cargo local outputs".to_owned()),
+    ];
+    let mut stdout = anstream::stdout().lock();
+    writeln!(stdout, "\n{}\n\n  API={api}", strong("Try next, in another terminal, here"))?;
+    for (what, command) in ideas {
+        writeln!(stdout, "\n  {}\n  {command}", faint(format!("# {what}")))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(arguments: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("cargo local").chain(arguments.split_whitespace()))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_that_exclude_each_other_are_refused() {
+        assert!(parse("up --endpoint http://localhost:4566 --port 4567").is_err());
+        assert!(parse("up --endpoint http://sqs.us-east-1.amazonaws.com").is_err());
+        assert!(parse("up --port 70000").is_err());
+        assert!(parse("up --sam --release").is_err());
+        assert!(parse("up --port 4567 --detach --release").is_ok());
+    }
+
+    #[test]
+    fn without_a_command_everything_is_done() {
+        assert!(parse("").unwrap().command.is_none());
+    }
+}

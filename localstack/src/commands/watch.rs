@@ -1,0 +1,117 @@
+//! `cargo local watch`: the events as they happen, one line each.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::client::events::{Event, EventStream, EventsError};
+use crate::client::outputs::Outputs;
+use crate::commands::demo::{describe, producer};
+use crate::terminal::signals::Signals;
+use crate::terminal::style::{faint, styled};
+
+/// How long one call waits for events, so that Ctrl-C is noticed soon.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Failure to show the events.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The events cannot be followed.
+    #[error(transparent)]
+    Events(#[from] EventsError),
+    /// Standard output is closed.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// What to show.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// One order alone.
+    pub(crate) order: Option<String>,
+    /// One JSON object a line, as it was published.
+    pub(crate) json: bool,
+}
+
+impl Watch {
+    /// Shows events until it is asked to end, and leaves nothing of itself on the topic.
+    pub(crate) async fn run(&self, outputs: &Outputs, signals: &mut Signals) -> Result<(), WatchError> {
+        let stream = EventStream::open(&outputs.endpoint().sdk_config(), outputs).await?;
+        let shown = tokio::select! {
+            () = signals.ask_to_end() => Ok(()),
+            error = self.show(&stream) => Err(error),
+        };
+        let closed = stream.close().await;
+        shown?;
+        Ok(closed?)
+    }
+
+    async fn show(&self, stream: &EventStream) -> WatchError {
+        loop {
+            let events = match stream.next(PATIENCE).await {
+                Ok(events) => events,
+                Err(error) => return error.into(),
+            };
+            let wanted = |event: &&Event| self.order.as_ref().is_none_or(|order| *order == event.subject);
+            for event in events.iter().filter(wanted) {
+                let line = if self.json { event.text.clone() } else { line(event) };
+                if let Err(error) = writeln!(anstream::stdout(), "{line}") {
+                    return error.into();
+                }
+            }
+        }
+    }
+}
+
+/// `09:15:02.117  InventoryReserved  inventory     ord_1…  2 coffee-beans-1kg`
+fn line(event: &Event) -> String {
+    let time = event.time.split_once('T').map_or(event.time.as_str(), |(_, time)| time.trim_end_matches('Z'));
+    let producer = producer(event);
+    let (kind, who) = (format!("{:<18}", event.kind), format!("{producer:<10}"));
+    let (time, who) = (faint(time), styled(colour(producer), who));
+    format!("{time}  {}  {who}  {}  {}", styled(colour(producer), kind), event.subject, describe(event))
+}
+
+/// Each service has a colour of its own; a producer from outside has none.
+fn colour(producer: &str) -> Style {
+    let colour = match producer {
+        "orders" => AnsiColor::Blue,
+        "inventory" => AnsiColor::Yellow,
+        "payment" => AnsiColor::Green,
+        "shipping" => AnsiColor::Magenta,
+        "screening" => AnsiColor::Red,
+        _ => return Style::new(),
+    };
+    colour.on_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_service_has_a_colour_of_its_own() {
+        let services = ["orders", "inventory", "payment", "shipping", "screening", "https://shop.example"];
+        let colours: HashSet<Style> = services.map(colour).into();
+        assert_eq!(colours.len(), services.len());
+    }
+
+    #[test]
+    fn an_event_is_one_aligned_line() {
+        let event = Event {
+            source: "orderflow/inventory".to_owned(),
+            kind: "InventoryReserved".to_owned(),
+            subject: "ord_1".to_owned(),
+            time: "2026-11-22T09:15:02.117Z".to_owned(),
+            data: json!({ "lines": [{ "sku": "a", "quantity": 2 }] }),
+            ..Event::default()
+        };
+        let plain = anstream::adapter::strip_str(&line(&event)).to_string();
+        assert_eq!(plain, "09:15:02.117  InventoryReserved   inventory   ord_1  2 a");
+    }
+}

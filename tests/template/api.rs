@@ -1,0 +1,128 @@
+//! The HTTP API, and the stack's outputs.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use crate::services::services;
+use crate::stack::{GONE, Stack, check, members, plain, reference, unlike, unpaired};
+
+/// Every answer that a REST API may give itself.
+const GATEWAY_RESPONSES: &str = "
+    ACCESS_DENIED API_CONFIGURATION_ERROR AUTHORIZER_CONFIGURATION_ERROR AUTHORIZER_FAILURE BAD_REQUEST_BODY
+    BAD_REQUEST_PARAMETERS DEFAULT_4XX DEFAULT_5XX EXPIRED_TOKEN INTEGRATION_FAILURE INTEGRATION_TIMEOUT
+    INVALID_API_KEY INVALID_SIGNATURE MISSING_AUTHENTICATION_TOKEN QUOTA_EXCEEDED REQUEST_TOO_LARGE
+    RESOURCE_NOT_FOUND THROTTLED UNAUTHORIZED UNSUPPORTED_MEDIA_TYPE WAF_FILTERED
+";
+
+/// Method, path and function of each request.
+const ROUTES: [&str; 5] = [
+    "get /inventory/{sku} InventoryApiFunction",
+    "get /orders/{orderId} OrdersApiFunction",
+    "post /orders OrdersApiFunction",
+    "post /orders/{orderId}/cancel OrdersApiFunction",
+    "put /inventory/{sku} InventoryApiFunction",
+];
+
+#[test]
+fn the_gateway_answers_with_problems_too() {
+    check(
+        "To a client, an answer of the gateway's is an answer of the API: application/problem+json, with its own status.",
+        gateway_responses,
+        &[
+            ("Api GatewayResponses/THROTTLED", GONE, "THROTTLED"),
+            ("Api GatewayResponses/THROTTLED/StatusCode", json!(503), "THROTTLED"),
+            ("Api GatewayResponses/THROTTLED/ResponseParameters/Headers/Content-Type", GONE, "THROTTLED"),
+            ("Api GatewayResponses/DEFAULT_4XX/ResponseTemplates/application~1json", json!("{"), "DEFAULT_4XX"),
+            (
+                "Api GatewayResponses/DEFAULT_5XX/ResponseTemplates/application~1json",
+                json!(r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#),
+                "DEFAULT_5XX",
+            ),
+            ("Api GatewayResponses/UNKNOWN", json!({}), "UNKNOWN"),
+        ],
+    );
+}
+
+fn gateway_responses(stack: &Stack) -> Vec<String> {
+    let responses = &stack.properties("Api")["GatewayResponses"];
+    let given = members(responses).map(|(kind, _)| kind.as_str());
+    let known = GATEWAY_RESPONSES.split_whitespace();
+    let mut faults = unpaired("a response of the template and one of a REST API", given, known);
+    for (kind, response) in members(responses) {
+        let header = json!({"ResponseParameters": {"Headers": {"Content-Type": "'application/problem+json'"}}});
+        faults.extend(unlike(kind, response, &header));
+        let body = response["ResponseTemplates"]["application/json"].as_str().unwrap_or_default();
+        // The gateway fills it in with its quotes.
+        let body = body.replace("$context.error.messageString", "\"why\"");
+        let body: Json = serde_json::from_str(&body).unwrap_or_default();
+        faults.extend(unlike(kind, &body, &json!({"type": "about:blank", "status": response["StatusCode"]})));
+        let silent = ["title", "detail"].into_iter().filter(|name| body[name].as_str().is_none_or(str::is_empty));
+        faults.extend(silent.map(|name| format!("{kind}: has no {name}")));
+    }
+    faults
+}
+
+#[test]
+fn the_api_has_the_routes_of_the_contract() {
+    check(
+        "Clients are written against them.",
+        routes,
+        &[
+            ("OrdersApiFunction Events/Cancel", GONE, "post /orders/{orderId}/cancel"),
+            ("OrdersApiFunction Events/Place/Properties/Method", json!("any"), "any /orders"),
+        ],
+    );
+}
+
+fn routes(stack: &Stack) -> Vec<String> {
+    let mut given = Vec::new();
+    for function in stack.functions() {
+        for (_, event) in members(&stack.properties(function)["Events"]) {
+            let route = &event["Properties"];
+            given.push(format!("{} {} {function}", plain(&route["Method"]), plain(&route["Path"])));
+        }
+    }
+    unpaired("a route of the template and one of the contract", given.iter().map(String::as_str), ROUTES)
+}
+
+#[test]
+fn the_outputs_are_those_of_the_contract() {
+    check(
+        "Tests, the operator and other teams' tools find the stack's parts by them.",
+        outputs,
+        &[
+            ("template Outputs/OrdersRelayDlqUrl", GONE, "OrdersRelayDlqUrl"),
+            ("template Outputs/JournalRelayDlqUrl", json!({"Value": reference("Api")}), "JournalRelayDlqUrl"),
+            ("service Outputs/QueueUrl/Value", reference("Dlq"), "OrdersQueueUrl"),
+            ("service Outputs/TableName", GONE, "OrdersTableName"),
+            ("template Outputs/ApiUrl/Value", json!({"Fn::Sub": "https://${Api}/${Stage}/"}), "ApiUrl"),
+            ("template Outputs/IntakeTopicArn/Value", reference("EventsTopic"), "IntakeTopicArn"),
+            ("Journal", GONE, "JournalFunctionName"),
+        ],
+    );
+}
+
+fn outputs(stack: &Stack) -> Vec<String> {
+    let consumer = ["QueueUrl", "DlqUrl", "UndeliverableQueueUrl", "FunctionName"];
+    let mut expected = BTreeSet::from(
+        ["ApiUrl", "EventsTopicArn", "IntakeTopicArn", "DiscardedBucketName", "StockTableName"].map(ToOwned::to_owned),
+    );
+    expected.extend(consumer.map(|part| format!("Intake{part}")));
+    for service in services() {
+        let relay = if service.sends().is_empty() { &[][..] } else { &["RelayDlqUrl", "RelayFunctionName"] };
+        let parts = consumer.iter().chain(relay).chain(&["TableName"]);
+        expected.extend(parts.map(|part| format!("{}{part}", service.name)));
+    }
+    let given = members(&stack.outputs).map(|(name, _)| name.as_str());
+    let of_contract = expected.iter().map(String::as_str);
+    let mut faults = unpaired("an output of the template and one of the contract", given, of_contract);
+    let url = json!("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev");
+    for (name, value) in members(&stack.outputs) {
+        let id = ["Url", "Name", "Arn"].iter().find_map(|what| name.strip_suffix(what)).unwrap_or(name);
+        let is_there = id == "Api" || stack.resource(id).is_object();
+        faults.extend(unlike(name, value, &if id == "Api" { url.clone() } else { reference(id) }));
+        faults.extend((!is_there).then(|| format!("{name}: there is no {id}")));
+    }
+    faults
+}

@@ -1,0 +1,150 @@
+//! Functions: what they are built of, and what they are told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use onewrite::config::Environment;
+use serde_json::json;
+
+use crate::stack::{GONE, ROOT, Stack, check, members, plain, reference, unpaired};
+
+const CONFIG: &str = "shared/onewrite/src/config.rs";
+const RUN: &str = "shared/onewrite/src/aws/run.rs";
+
+/// Calls of the toolkit that read variables for the binary that makes them, and where: the file, and the start of the code.
+const TOOLKIT: [(&str, &str, &str); 6] = [
+    ("onewrite::main!(", CONFIG, "pub fn read(environment"),
+    ("onewrite::main!(orderflow_", RUN, "pub fn table("),
+    ("aws.ledger(", RUN, "pub fn table("),
+    ("aws.table(", RUN, "pub fn table("),
+    ("aws::relay(", RUN, "pub fn relay("),
+    (".settings::<", CONFIG, "const SETTINGS"),
+];
+
+/// Reader of a service's settings, of which only the faults count.
+type Reader = fn(&mut Environment) -> Option<()>;
+
+/// Readers of the settings of each service that has some.
+const SETTINGS: [(&str, Reader); 5] = [
+    ("InventoryFunction", |environment| environment.settings::<orderflow_inventory::Settings>().map(drop)),
+    ("PaymentFunction", |environment| environment.settings::<orderflow_payment::Settings>().map(drop)),
+    ("ShippingFunction", |environment| environment.settings::<orderflow_shipping::Settings>().map(drop)),
+    ("ScreeningFunction", |environment| environment.settings::<orderflow_screening::Settings>().map(drop)),
+    ("NotificationFunction", |environment| environment.settings::<orderflow_notification::Settings>().map(drop)),
+];
+
+#[test]
+fn every_binary_is_a_function() {
+    check(
+        "What is not in the template is not deployed.",
+        functions,
+        &[
+            ("RelayFunction @Metadata/BuildProperties/Binary", json!("relais"), "relais"),
+            ("RelayFunction", GONE, "relay"),
+            ("Journal Parameters/Service", json!("diary"), "diary"),
+        ],
+    );
+}
+
+fn functions(stack: &Stack) -> Vec<String> {
+    let deployed: Vec<String> = stack.functions().map(|function| binary_of(stack, function)).collect();
+    let (written, mut faults) = binaries();
+    let (deployed, written) = (deployed.iter().map(String::as_str), written.keys().map(String::as_str));
+    faults.extend(unpaired("a function and a file in src/bin", deployed, written));
+    faults
+}
+
+#[test]
+fn functions_have_exactly_the_variables_that_they_read() {
+    check(
+        "A variable that is missing stops the function at its start; one that nobody reads misleads whoever sets it.",
+        variables,
+        &[
+            ("Function Environment/Variables/MAX_BACKOFF_SECONDS", GONE, "OrdersFunction"),
+            ("RelayFunction Environment/Variables/QUEUE_URL", reference("RelayDlq"), "OrdersRelayFunction"),
+            ("OrdersApiFunction Environment", GONE, "OrdersApiFunction"),
+            ("Payment Parameters/Settings", json!("providerTableName"), "PaymentFunction"),
+            ("Shipping Parameters/Settings", json!("{\"carrierTable\": \"c\"}"), "ShippingFunction"),
+            ("Journal Parameters/Settings", json!("{\"tableName\": \"t\"}"), "JournalFunction"),
+            ("template Parameters/SenderEmail/AllowedPattern", json!(".+@.+"), "NotificationFunction"),
+            ("template Globals/Function/Environment", json!({"Variables": {"RUST_LOG": "info"}}), "OrdersApiFunction"),
+        ],
+    );
+}
+
+fn variables(stack: &Stack) -> Vec<String> {
+    let (sources, mut faults) = binaries();
+    // It stands in a text of the SETTINGS.
+    if !plain(&stack.parameter("SenderEmail", "AllowedPattern")).contains(r#"[^@\s"\\]+@"#) {
+        faults.push("NotificationFunction: SenderEmail may end the text that it stands in".to_owned());
+    }
+    for function in stack.functions() {
+        let read = sources.get(&binary_of(stack, function)).map(|source| names_read(source)).unwrap_or_default();
+        // Every service has some, and not every one reads them.
+        let set = members(stack.variables(function)).filter(|(name, value)| *name != "SETTINGS" || **value != "{}");
+        let set: BTreeSet<String> = set.map(|(name, _)| name.clone()).collect();
+        faults.extend(read.difference(&set).map(|name| format!("{function}: {name} is read, but not set")));
+        faults.extend(set.difference(&read).map(|name| format!("{function}: {name} is set, but not read")));
+    }
+    for (function, settings) in SETTINGS {
+        let variables = stack.variables(function).clone();
+        let read = Environment::new(move |name| variables.get(name).map(plain)).read(settings);
+        faults.extend(read.err().map(|error| format!("{function}: {error}")));
+    }
+    faults
+}
+
+/// The variables that a binary reads, without those that Lambda sets.
+fn names_read(source: &str) -> BTreeSet<String> {
+    let code_of = |(_, file, start): &(&str, &str, &str)| {
+        let text = read_text(file);
+        let code = text.split_once(start).unwrap_or_else(|| panic!("{file} has no {start}")).1;
+        let ends = ["\n    }\n", "\n}\n", ";\n\n"].into_iter().filter_map(|end| code.find(end));
+        code[..ends.min().unwrap_or(code.len())].to_owned()
+    };
+    let called = TOOLKIT.iter().filter(|(call, ..)| source.contains(call)).map(code_of);
+    let mut names = BTreeSet::new();
+    for code in called.chain([source.to_owned()]) {
+        for call in [".text(\"", ".number(\"", ".source(\"", ": &str = \""] {
+            let read = code.split(call).skip(1).filter_map(|rest| rest.split('"').next());
+            names.extend(read.filter(|name| !name.starts_with("AWS_LAMBDA_")).map(ToOwned::to_owned));
+        }
+    }
+    names
+}
+
+#[test]
+fn the_source_text_says_what_is_read() {
+    let names = |binary: &str| names_read(&binaries().0[binary]).into_iter().collect::<Vec<_>>();
+    let queue = ["DEAD_LETTER_QUEUE_URL", "MAX_BACKOFF_SECONDS", "MAX_RECEIVE_COUNT", "QUEUE_URL"];
+    assert_eq!(names("orders"), [&queue[..], &["TABLE_NAME"]].concat());
+    assert_eq!(names("payment"), [&queue[..], &["SETTINGS", "TABLE_NAME"]].concat());
+    assert_eq!(names("inventory-api"), ["TABLE_NAME"]);
+    assert_eq!(names("relay"), ["DEAD_LETTER_QUEUE_URL", "SOURCE", "TOPIC_ARN"]);
+}
+
+fn binary_of(stack: &Stack, function: &str) -> String {
+    plain(&stack.resource(function)["Metadata"]["BuildProperties"]["Binary"])
+}
+
+/// Name and source text of every function's binary; a folder that has none is a fault.
+fn binaries() -> (BTreeMap<String, String>, Vec<String>) {
+    let (mut binaries, mut faults) = (BTreeMap::new(), Vec::new());
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for folder in entries(&Path::new(ROOT).join("functions")).filter(|path| path.is_dir()) {
+        let files: Vec<PathBuf> = entries(&folder.join("src/bin")).collect();
+        if files.is_empty() {
+            faults.push(format!("{}: has no binary in src/bin", folder.display()));
+        }
+        for file in files {
+            let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+            binaries.insert(name, fs::read_to_string(&file).expect("a source text"));
+        }
+    }
+    (binaries, faults)
+}
+
+fn read_text(file: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(file)).expect("a source text")
+}

@@ -1,0 +1,182 @@
+//! Roles: what each function may do, to the action and the resource.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use crate::services::services;
+use crate::stack::{GONE, QUEUE, Stack, TABLE, arn, check, id_of, list, plain, reference, unlike};
+
+const POLICY: &str = "AWS::IAM::ManagedPolicy";
+
+/// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
+/// service does with its ledger.
+const TABLES: [(&str, &str, &str, &str); 9] = [
+    ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
+    ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
+    ("InventoryApiFunction", "TABLE_NAME", "StockTable", "dynamodb:GetItem dynamodb:UpdateItem"),
+    ("InventoryFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:UpdateItem"),
+    ("PaymentFunction", "SETTINGS/providerTableName", "PaymentProviderTable", "dynamodb:GetItem dynamodb:UpdateItem"),
+    ("ShippingFunction", "SETTINGS/carrierTableName", "CarrierTable", "dynamodb:GetItem dynamodb:UpdateItem"),
+    ("ScreeningFunction", "SETTINGS/sightingsTableName", "SightingsTable", "dynamodb:Query dynamodb:PutItem"),
+    ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:PutItem dynamodb:UpdateItem"),
+    ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem"),
+];
+
+/// Rights of notification to what is no resource of the stack.
+const CHANNELS: [&str; 4] = [
+    "ses:SendEmail on arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/* \
+     if {\"StringEquals\":{\"ses:FromAddress\":\"orders@example.com\"}}",
+    "ses:SendEmail on arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/* \
+     if {\"StringEquals\":{\"ses:FromAddress\":\"orders@example.com\"}}",
+    "sns:Publish on * but arn:${AWS::Partition}:sns:*:*:*",
+    "sms-voice:SendTextMessage on * if {\"StringEquals\":{\"aws:CalledViaLast\":\"sns.amazonaws.com\"}}",
+];
+
+/// Rights of every function to its log group and to tracing, of a consumer to its queue, and of a relay to its stream.
+const LOG_RIGHTS: &str = "logs:CreateLogStream logs:PutLogEvents";
+const TRACE_RIGHTS: &str = "xray:PutTraceSegments xray:PutTelemetryRecords";
+const QUEUE_RIGHTS: &str = "sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility sqs:GetQueueAttributes";
+const STREAM_RIGHTS: &str = "dynamodb:DescribeStream dynamodb:GetRecords dynamodb:GetShardIterator";
+
+#[test]
+fn functions_have_exactly_the_rights_that_they_use() {
+    check(
+        "What a function may not do, no mistake in it can do. Roles that SAM makes may touch every queue and stream.",
+        rights,
+        &[
+            ("Function Role", GONE, "OrdersFunction"),
+            ("Function Role", arn("RelayRole"), "OrdersFunction"),
+            ("OrdersApiFunction Policies", json!(["AmazonSQSFullAccess"]), "OrdersApiFunction"),
+            ("Role ManagedPolicyArns", json!(["arn:aws:iam::aws:policy/AdministratorAccess"]), "OrdersFunction"),
+            ("Role AssumeRolePolicyDocument/Statement/~lambda/Principal/AWS", json!("*"), "OrdersFunction"),
+            ("Role Policies/~service/PolicyDocument/Statement/~SendMessage/Resource", json!("*"), "JournalFunction"),
+            ("Role Policies/~service/PolicyDocument/Statement/~SendMessage/Action", json!("sqs:*"), "JournalFunction"),
+            ("Journal Parameters/TableType", json!("ledger"), "JournalFunction"),
+            ("RelayRole Policies/~relay/PolicyDocument/Statement/~PutObject", GONE, "OrdersRelayFunction"),
+            ("Payment Parameters/ExtraPolicyArn", GONE, "PaymentFunction"),
+            ("Payment Parameters/ExtraPolicyArn", reference("ShippingPolicy"), "PaymentFunction"),
+            ("IntakePolicy PolicyDocument/Statement/~Query/Action", json!("dynamodb:PutItem"), "IntakeFunction"),
+            ("NotificationPolicy PolicyDocument/Statement/~ses:SendEmail/Condition", GONE, "NotificationFunction"),
+            ("NotificationPolicy PolicyDocument/Statement/~sns:Publish/NotResource", GONE, "NotificationFunction"),
+            ("Intake Parameters/TableName", reference("StockTable"), "IntakeFunction"),
+            (
+                "Payment Parameters/Settings",
+                json!({"Fn::Sub": "{\"providerTableName\": \"${CarrierTable}\"}"}),
+                "PaymentFunction",
+            ),
+            ("MorePolicy", json!({"Type": "AWS::IAM::Policy"}), "MorePolicy"),
+            ("MoreRole", json!({"Type": "AWS::IAM::Role"}), "MoreRole"),
+        ],
+    );
+}
+
+fn rights(stack: &Stack) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut roles = Vec::new();
+    for function in stack.functions() {
+        let role = function.replace("Function", "Role");
+        faults.extend(unlike(function, stack.properties(function), &json!({"Role": arn(&role), "Policies": null})));
+        let trusted = json!([{
+            "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole",
+        }]);
+        let trust = json!({"AssumeRolePolicyDocument": {"Statement": trusted}});
+        faults.extend(unlike(function, stack.properties(&role), &trust));
+        let (granted, used) = (granted(stack, &role), used(stack, function));
+        faults.extend(used.difference(&granted).map(|right| format!("{function}: may not {right}")));
+        faults.extend(granted.difference(&used).map(|right| format!("{function}: has no use for {right}")));
+        for (_, place, table, _) in tables().iter().filter(|row| row.0 == function) {
+            let variables = stack.variables(function);
+            let is_named = match place.split_once('/') {
+                Some((variable, setting)) => {
+                    let settings: Json = serde_json::from_str(&plain(&variables[variable])).unwrap_or_default();
+                    settings[setting] == format!("${{{table}}}")
+                }
+                None => variables[place] == reference(table),
+            };
+            faults.extend((!is_named).then(|| format!("{function}: {place} is not {table}, but of {variables}")));
+        }
+        roles.push(role);
+    }
+    let elsewhere = stack.resources().filter(|(id, resource)| {
+        let is_right = resource["Type"].as_str().is_some_and(|kind| kind.starts_with("AWS::IAM::") && kind != POLICY);
+        is_right && !roles.iter().any(|role| role == id)
+    });
+    faults.extend(elsewhere.map(|(id, _)| format!("{id}: is no function's role, nor a managed policy of one")));
+    faults
+}
+
+/// [`TABLES`], and each service's ledger.
+fn tables() -> Vec<(String, &'static str, String, &'static str)> {
+    let ledgers = services().into_iter().filter(|service| service.name != "Journal");
+    let ledgers = ledgers.map(|service| {
+        let [function, table] = ["Function", "Table"].map(|part| format!("{}{part}", service.name));
+        (function, "TABLE_NAME", table, "dynamodb:Query dynamodb:PutItem")
+    });
+    let others = TABLES.map(|(function, place, table, does)| (function.to_owned(), place, table.to_owned(), does));
+    ledgers.chain(others).collect()
+}
+
+/// All that a function does.
+fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
+    let mut rights = BTreeSet::new();
+    let mut may = |actions: &str, resource: &str| {
+        rights.extend(actions.split(' ').map(|action| format!("{action} on {resource}")));
+    };
+    may(LOG_RIGHTS, &function.replace("Function", "LogGroup"));
+    may(TRACE_RIGHTS, "*");
+    let variables = stack.variables(function);
+    let reads = |kind| stack.sources(kind).filter(|(reader, ..)| *reader == function);
+    for (_, queue, _) in reads(QUEUE) {
+        may(QUEUE_RIGHTS, queue);
+        may("sqs:SendMessage", id_of(&variables["DEAD_LETTER_QUEUE_URL"]));
+    }
+    for (_, table, _) in reads(TABLE) {
+        may(STREAM_RIGHTS, &format!("{table}.StreamArn"));
+        may("dynamodb:ListStreams", &format!("${{{table}.Arn}}/stream/*"));
+        may("sns:Publish", "EventsTopic");
+        may("sqs:SendMessage", id_of(&variables["DEAD_LETTER_QUEUE_URL"]));
+        may("s3:ListBucket", "DiscardedBucket");
+        may("s3:PutObject", "${DiscardedBucket.Arn}/*");
+    }
+    for (_, _, table, actions) in tables().iter().filter(|row| row.0 == function) {
+        may(actions, table);
+    }
+    if function == "NotificationFunction" {
+        rights.extend(CHANNELS.map(ToOwned::to_owned));
+    }
+    rights
+}
+
+/// All that a role allows, by itself and by its managed policies: action, resource, and condition if there is one. What
+/// names only exceptions is a `*` too.
+fn granted(stack: &Stack, role: &str) -> BTreeSet<String> {
+    let properties = stack.properties(role);
+    let managed = list(&properties["ManagedPolicyArns"]);
+    let unknown = managed.iter().filter(|policy| stack.resource(id_of(policy))["Type"] != POLICY);
+    let mut rights: BTreeSet<String> = unknown.map(|policy| format!("whatever {policy} allows")).collect();
+    let managed = managed.iter().map(|policy| stack.properties(id_of(policy)).clone());
+    let policies = list(&properties["Policies"]).into_iter().chain(managed);
+    let statements = policies.flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]));
+    for statement in statements.filter(|statement| statement["Effect"] == "Allow") {
+        let named = |member: &str| -> Vec<String> {
+            let but = list(&statement[format!("Not{member}")]);
+            let but = but.iter().map(|but| format!("* but {}", name(but)));
+            list(&statement[member]).iter().map(name).chain(but).collect()
+        };
+        let condition = statement.get("Condition").map(|condition| format!(" if {condition}")).unwrap_or_default();
+        for action in named("Action") {
+            rights.extend(named("Resource").iter().map(|resource| format!("{action} on {resource}{condition}")));
+        }
+    }
+    rights
+}
+
+/// A resource of a statement: what it is called for its ARN, or its text.
+fn name(value: &Json) -> String {
+    match (id_of(value), value["Fn::GetAtt"][1].as_str()) {
+        ("", _) => plain(value),
+        (id, None | Some("Arn")) => id.to_owned(),
+        (id, Some(attribute)) => format!("{id}.{attribute}"),
+    }
+}

@@ -1,0 +1,47 @@
+//! Files of the services: one name for one purpose, in all of them.
+
+use crate::repository::Repository;
+use crate::{assert_none, assert_one};
+
+/// Files that any service may have, from its `src`.
+const FILES: [&str; 8] =
+    ["lib.rs", "domain.rs", "domain/tests.rs", "effects.rs", "port.rs", "aws.rs", "memory.rs", "tests.rs"];
+
+/// Files that one service has besides.
+const BESIDES: [(&str, &str); 0] = [];
+
+/// Files of services with other names than those of the other services.
+fn oddly_named(repository: &Repository) -> Vec<String> {
+    let is_source = |path: &str| std::path::Path::new(path).extension().is_some_and(|extension| extension == "rs");
+    let odd = |(path, _): (&str, &str)| {
+        let (service, file) = path.strip_prefix("functions/")?.split_once("/src/")?;
+        let is_known = FILES.contains(&file) || BESIDES.contains(&(service, file)) || file.starts_with("bin/");
+        (is_source(file) && !is_known)
+            .then(|| format!("{path}: a service has {}, or it is declared here", FILES.join(", ")))
+    };
+    repository.files().filter_map(odd).collect()
+}
+
+/// Declared files that are not there.
+fn gone(repository: &Repository) -> Vec<String> {
+    let path = |(service, file)| format!("functions/{service}/src/{file}");
+    BESIDES.into_iter().map(path).filter(|path| !repository.has(path)).map(|path| format!("{path} is gone")).collect()
+}
+
+#[test]
+fn all_services_are_furnished_alike() {
+    assert_none(&oddly_named(Repository::this()));
+    assert_none(&gone(Repository::this()));
+}
+
+#[test]
+fn an_odd_file_is_found() {
+    let of = |path| oddly_named(&Repository::of(&[(path, "")]));
+    for path in
+        ["functions/a/src/domain/tests.rs", "functions/a/src/bin/b.rs", "functions/a/src/b.json", "tests/src/a.rs"]
+    {
+        assert_none(&of(path));
+    }
+    assert_one(&of("functions/a/src/hands.rs"), "hands.rs");
+    assert_one(&of("functions/a/src/aws/store.rs"), "store.rs");
+}

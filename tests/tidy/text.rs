@@ -1,0 +1,107 @@
+//! Words and lengths of files.
+
+use crate::repository::Repository;
+use crate::{assert_none, assert_one};
+
+/// Lines that a file has at the most. Nobody keeps more in mind.
+const LINES: usize = 800;
+
+/// Ends of files that programs write, or that hold data.
+const WRITTEN_BY_PROGRAMS: [&str; 5] = [".json", ".lock", ".pem", ".snap", "requirements.txt"];
+
+/// Words that put work off.
+const LATER: [&str; 2] = ["TODO", "FIXME"];
+
+/// Words of the work on the project, not of the project, where a number or one of [`POINTERS`] is beside them. AWS, too, has
+/// sessions.
+const WORK: [&str; 4] = ["issue", "issues", "session", "sessions"];
+const POINTERS: [&str; 6] = ["earlier", "last", "next", "our", "previous", "this"];
+
+/// Words of the shop, in the crates that are for anybody.
+const WORDS_OF_THE_SHOP: [&str; 4] = ["OrderId", "OrderCreated", "order_id", "urn:orderflow"];
+
+/// Folders of the crates that are for anybody.
+const FOR_ANYBODY: [&str; 3] = ["shared/envelope/", "shared/onewrite/", "shared/simulator/"];
+
+/// Files that people write. Not those of the rules themselves, which name what they forbid.
+fn written(repository: &Repository) -> impl Iterator<Item = (&str, &str)> {
+    let by_programs = |path: &str| WRITTEN_BY_PROGRAMS.iter().any(|end| path.ends_with(end));
+    repository.files().filter(move |(path, _)| !by_programs(path) && !path.starts_with("tests/tidy/"))
+}
+
+fn too_long(repository: &Repository) -> Vec<String> {
+    let length = |(path, text): (&str, &str)| (path.to_owned(), text.lines().count());
+    let lengths = written(repository).map(length).filter(|(_, lines)| *lines > LINES);
+    lengths.map(|(path, lines)| format!("{path} has {lines} lines, of {LINES} at the most")).collect()
+}
+
+fn words_of_the_work(repository: &Repository) -> Vec<String> {
+    lines_that(written(repository), |line| {
+        let words: Vec<&str> = line.split(|c: char| !(c.is_alphanumeric() || "_#".contains(c))).collect();
+        let is_work = |word: &str| WORK.iter().any(|such| word.eq_ignore_ascii_case(such));
+        let is_number = |word: &str| word.starts_with(|c: char| c == '#' || c.is_ascii_digit());
+        let points =
+            |pair: &[&str]| POINTERS.iter().any(|pointer| pair[0].eq_ignore_ascii_case(pointer)) && is_work(pair[1]);
+        words.iter().any(|word| LATER.contains(word))
+            || words.windows(2).any(|pair| points(pair) || (is_work(pair[0]) && is_number(pair[1])))
+    })
+}
+
+fn ignored_tests(repository: &Repository) -> Vec<String> {
+    lines_that(written(repository), |line| line.trim_start().starts_with("#[ignore"))
+}
+
+fn words_of_the_shop(repository: &Repository) -> Vec<String> {
+    let files = repository.files().filter(|(path, _)| FOR_ANYBODY.iter().any(|folder| path.starts_with(folder)));
+    lines_that(files, |line| WORDS_OF_THE_SHOP.iter().any(|word| line.contains(word)))
+}
+
+fn lines_that<'a>(files: impl Iterator<Item = (&'a str, &'a str)>, is_such: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in files {
+        let lines = text.lines().enumerate().filter(|(_, line)| is_such(line));
+        found.extend(lines.map(|(index, line)| format!("{path}:{}: {}", index + 1, line.trim())));
+    }
+    found
+}
+
+#[test]
+fn no_file_is_too_long() {
+    assert_none(&too_long(Repository::this()));
+}
+
+#[test]
+fn the_project_speaks_of_itself_alone() {
+    assert_none(&words_of_the_work(Repository::this()));
+}
+
+#[test]
+fn every_test_runs() {
+    assert_none(&ignored_tests(Repository::this()));
+}
+
+#[test]
+fn what_is_for_anybody_does_not_know_the_shop() {
+    assert_none(&words_of_the_shop(Repository::this()));
+}
+
+#[test]
+fn a_long_file_is_found() {
+    let lines = |lines| too_long(&Repository::of(&[("a.rs", &"\n".repeat(lines)), ("b.json", &"\n".repeat(9_999))]));
+    assert_none(&lines(LINES));
+    assert_one(&lines(LINES + 1), "a.rs has 801 lines");
+}
+
+#[test]
+fn a_word_in_the_wrong_place_is_found() {
+    let of = |path, text| Repository::of(&[(path, text)]);
+    assert_none(&words_of_the_work(&of("a.rs", "this issuer of AWS_SESSION_TOKEN; of a session the key")));
+    assert_one(&words_of_the_work(&of("a.md", "one\nsee Issue 10")), "a.md:2: see Issue 10");
+    assert_one(&words_of_the_work(&of("a.md", "as in issue #10")), "#10");
+    assert_one(&words_of_the_work(&of("a.rs", "// measured in this session")), "a.rs:1");
+    assert_one(&words_of_the_work(&of("a.yaml", "# TODO: all of it")), "TODO");
+    assert_one(&ignored_tests(&of("a.rs", "    #[ignore = \"slow\"]")), "slow");
+    assert_none(&words_of_the_shop(&of("shared/events/src/id.rs", "pub struct OrderId;")));
+    assert_one(&words_of_the_shop(&of("shared/onewrite/src/port.rs", "fn read(order: &OrderId);")), "port.rs:1");
+    assert_one(&words_of_the_shop(&of("shared/envelope/README.md", "`urn:orderflow:x`")), "README.md:1");
+}

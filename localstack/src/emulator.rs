@@ -207,6 +207,10 @@ fn environment(dir: &StackDir, endpoint: &Endpoint) -> Vec<(&'static str, String
         ("BIND_HOST", "127.0.0.1".to_owned()),
         ("MINISTACK_HOST", "127.0.0.1".to_owned()),
         ("MINISTACK_REGION", REGION.to_owned()),
+        // Roles and policies count: what a function's role does not allow is refused, as on AWS. The key `test` may do all.
+        ("AUTH", "true".to_owned()),
+        // It would listen on every address of this machine, whatever BIND_HOST says.
+        ("IOT_MTLS_ENABLED", "0".to_owned()),
         ("AWS_ENDPOINT_URL", endpoint.to_string()),
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),

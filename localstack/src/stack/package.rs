@@ -6,12 +6,13 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, StatusCode, Url};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::client::endpoint::Endpoint;
+use crate::client::endpoint::{Endpoint, authorization};
 use crate::client::http::{http_client, innermost};
 use crate::stack::template::{CodePlace, Template};
 use crate::terminal::progress::Progress;
@@ -136,7 +137,8 @@ impl<'a> Bucket<'a> {
 
     /// The body of the answer.
     async fn request(&self, method: Method, path: &str, content: Vec<u8>) -> Result<String, PackageError> {
-        let reply = self.http.request(method.clone(), self.url(path)).body(content).send().await?;
+        let request = self.http.request(method.clone(), self.url(path)).header(AUTHORIZATION, authorization("s3"));
+        let reply = request.body(content).send().await?;
         let (status, body) = (reply.status(), reply.text().await?);
         if status.is_success() {
             return Ok(body);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use orderflow_local::{TemplateError, read_template};
+use orderflow_local::{TemplateError, expanded};
 use serde_json::{Map, Value, json};
 
 use crate::aws::KeySchema;
@@ -67,7 +67,7 @@ type Result<T> = std::result::Result<T, StackError>;
 impl Stack {
     /// Reads a template, each parameter at its default.
     pub(crate) fn read(template: &Path) -> Result<Self> {
-        Self::of(&read_template(template)?)
+        Self::of(&expanded(template)?)
     }
 
     fn of(document: &Value) -> Result<Self> {

@@ -45,7 +45,7 @@ impl Bench for MemoryJournal {
     }
 
     async fn items(&self, order: &str) -> Vec<Item> {
-        let entries = self.entries().into_iter().filter(|entry| entry.order.as_str() == order);
+        let entries = self.entries().into_iter().filter(|entry| entry.subject.as_str() == order);
         let mut items: Vec<Item> = entries.map(|entry| item(&entry)).collect();
         items.sort_by_key(|item| item["sk"].clone());
         items

@@ -34,7 +34,7 @@ pub enum Reservation {
     Closed,
 }
 
-/// What can happen to the goods of an order.
+/// Change of the goods of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
@@ -83,7 +83,7 @@ impl Decider for Inventory {
             (Reservation::Unknown, Heard::OrderCreated(_), Some(short)) => reject(order, short),
             (Reservation::Unknown, Heard::OrderCancelled(_), _) => Ok(Step::record(Change::CancelledEarly)),
             (Reservation::Unknown, _, _) => Err(Rejection::TooEarly("the order is not created yet")),
-            // What is set aside cannot be missing: a stock that says so was changed behind the service's back.
+            // Goods that are set aside cannot be missing: a stock that says so was changed behind the service's back.
             (Reservation::Reserved(_) | Reservation::Shipped(_), _, Some(Short(insufficient))) => {
                 Err(Rejection::Forbidden(format!("the stock does not hold what is reserved: {insufficient:?}")))
             }
@@ -368,7 +368,7 @@ mod tests {
         let Payload::InventoryRejected(rejected) = shop.log.published().remove(1).data else { panic!("another type") };
         let shortages: Vec<_> = rejected.shortages.iter().map(|s| (s.sku.as_str(), s.requested, s.available)).collect();
         assert_eq!(shortages, [("A-1", 3, 2)]);
-        // What was rejected stays rejected, and gives nothing back.
+        // An order that was rejected stays rejected, and gives nothing back.
         for kind in [E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated] {
             assert_eq!(shop.handle(&fact(kind, "ord_2")), Ok(Handled::Unchanged));
         }

@@ -26,7 +26,7 @@ pub struct Stock {
     pub available: i64,
     /// Pieces that are set aside for orders.
     pub reserved: i64,
-    /// How often it has changed.
+    /// Number of its changes.
     pub revision: u64,
 }
 
@@ -38,7 +38,7 @@ impl Stock {
     }
 }
 
-/// Which stock a count replaces.
+/// Revision of the stock that a count replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revision {
     /// None: the SKU is new.
@@ -47,7 +47,7 @@ pub enum Revision {
     Read(u64),
 }
 
-/// What became of a count.
+/// Result of a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
     /// It is on record.
@@ -156,7 +156,7 @@ impl StockStore for &MemoryLog {
     }
 }
 
-/// Whether somebody else has changed the stock, or is changing it: a reservation is a transaction.
+/// Tells that somebody else has changed the stock, or is changing it: a reservation is a transaction.
 fn has_lost(error: &UpdateItemError) -> bool {
     error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
 }

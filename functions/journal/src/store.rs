@@ -1,4 +1,4 @@
-//! Where the journal is kept.
+//! Store of the journal.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub trait JournalStore {
     async fn warm(&self);
 }
 
-/// What became of an entry.
+/// Result of appending an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
     /// It is on record now.

@@ -30,7 +30,7 @@ impl<T: Mailer> Mailer for &T {
     }
 }
 
-/// Why a mail was not sent. No variant has an address in it, for failures are logged and parked.
+/// Failure to send a mail. No variant has an address in it, for failures are logged and parked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
     /// The service takes neither the address nor the mail, today or tomorrow. Has the service's code.

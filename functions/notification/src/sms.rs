@@ -42,7 +42,7 @@ impl<T: Sms> Sms for &T {
     }
 }
 
-/// Why a short message was not sent. No variant has a number in it, for failures are logged and parked.
+/// Failure to send a short message. No variant has a number in it, for failures are logged and parked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SmsError {
     /// The service takes neither the number nor the message, today or tomorrow. Has the service's code.

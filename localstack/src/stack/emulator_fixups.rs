@@ -1,4 +1,4 @@
-//! What the emulator leaves out when it creates the stack, filled in as the template says.
+//! Fixups of the emulator: what it leaves out when it creates the stack, filled in as the template says.
 //!
 //! MiniStack 1.5.33 creates a FIFO topic without its FIFO attributes, and then drops the message groups of a batch; it
 //! keeps as a text a maximum concurrency that is a parameter, and then reads no standard queue; and it does not import the

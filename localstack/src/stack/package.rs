@@ -17,7 +17,7 @@ use crate::client::http::{http_client, innermost};
 use crate::stack::template::{CodePlace, Template};
 use crate::terminal::progress::Progress;
 
-/// Why the code could not be uploaded.
+/// Reason why the code could not be uploaded.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// A binary cannot be read or zipped.
@@ -25,7 +25,7 @@ pub enum PackageError {
     Zip {
         /// The binary.
         path: PathBuf,
-        /// What went wrong.
+        /// Error of the system.
         source: io::Error,
     },
     /// The emulator's S3 cannot be reached.
@@ -34,7 +34,7 @@ pub enum PackageError {
     /// The emulator's S3 says no.
     #[error("the emulator's S3 answers {status} to {method} /{place}: {body}")]
     Refused {
-        /// What was asked for.
+        /// Method of the request.
         method: Method,
         /// Bucket and key.
         place: String,
@@ -53,7 +53,7 @@ struct Bucket<'a> {
     name: String,
 }
 
-/// What has been uploaded.
+/// Package that has been uploaded.
 #[derive(Debug)]
 pub(crate) struct Package {
     /// The packaged template, as `CloudFormation` wants to be told of it.

@@ -1,4 +1,4 @@
-//! Whether the deployed stack works: the API answers and every event source is enabled.
+//! Readiness of the deployed stack: the API answers and every event source is enabled.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::terminal::progress::Progress;
 const LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Why the stack is not ready.
+/// Reason why the stack is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadyError {
     /// The template has no API.
@@ -23,7 +23,7 @@ pub enum ReadyError {
     /// The API's function does not run.
     #[error("GET {url} still answers {status} after {} s", LIMIT.as_secs())]
     Api {
-        /// What was asked for.
+        /// URL that was asked for.
         url: String,
         /// The last answer.
         status: u16,
@@ -34,9 +34,9 @@ pub enum ReadyError {
     /// Functions that get no events.
     #[error("{pending} of {all} event sources are still not enabled after {} s", LIMIT.as_secs())]
     EventSources {
-        /// How many are not.
+        /// Number of those that are not enabled.
         pending: usize,
-        /// How many there are.
+        /// Number of all.
         all: usize,
     },
     /// The emulator does not list them.

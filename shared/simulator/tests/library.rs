@@ -11,8 +11,8 @@ use onewrite::{Attempt, Decider, Decision, Delivery, Effects, On, Rejection, Res
 use serde::{Deserialize, Serialize};
 use simulator::ports::LeaseTable;
 use simulator::{
-    Append, Caller, FaultKind, FaultKinds, Observer, Plan, Report, Rest, Run, Safeguard, Shrunk, Stack, Trace, Violation,
-    search, simulate, types_of,
+    Append, Caller, FaultKind, FaultKinds, Observer, Plan, Report, Rest, Run, Safeguard, Shrunk, Stack, Trace,
+    Violation, search, simulate, types_of,
 };
 
 mod shelf {

@@ -14,7 +14,7 @@ use crate::mail::MailError;
 use crate::memory::{MemoryMailer, MemorySms};
 use crate::sms::SmsError;
 
-/// How long an invocation may take, and so how long a lease is held.
+/// Time that an invocation may take, and so the time that a lease is held.
 const INVOCATION: Duration = Duration::from_secs(10);
 
 /// Notification on ports in memory.

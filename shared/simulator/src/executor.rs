@@ -13,7 +13,6 @@ use std::time::Duration;
 use envelope::Time;
 use slab::Slab;
 
-
 /// Runs tasks in an order that depends on nothing but what they do: the same tasks run in the same way every time.
 ///
 /// No time passes while a task is at work. Once all of them wait, the clock jumps to the moment at which the first of

@@ -76,7 +76,7 @@ impl Stack {
     /// Subscriptions of all topics: that of all facts, and those of intakes.
     #[must_use]
     pub fn topics(&self) -> Vec<Rc<StandardTopic>> {
-        [&self.topic.subscriptions].into_iter().chain(&self.intakes).map(Rc::clone).collect()
+        [&self.topic.fanout].into_iter().chain(&self.intakes).map(Rc::clone).collect()
     }
 
     /// Tables by service.
@@ -155,7 +155,7 @@ impl Builder {
         let stream = settings.relay.map(|relay| self.relay(D::SOURCE, relay));
         let table = Table { caller: caller.clone(), service: name, log: Rc::clone(&log), stream: stream.clone() };
         let process = Process::<D, _, _, _>::new(Ledger::new(table, caller.clone()), effects(&caller));
-        let topic = Rc::clone(&self.stack.topic.subscriptions);
+        let topic = Rc::clone(&self.stack.topic.fanout);
         self.add(&topic, caller, settings, Some(types_of::<D::Heard>()), process);
         self.stack.tables.insert(name, (log, stream));
         self
@@ -170,7 +170,7 @@ impl Builder {
         handler: impl FnOnce(&Caller) -> H,
     ) -> Self {
         let (caller, settings) = (Caller::new(&self.stack.run, name), (self.settings)(name));
-        let (handler, topic) = (handler(&caller), Rc::clone(&self.stack.topic.subscriptions));
+        let (handler, topic) = (handler(&caller), Rc::clone(&self.stack.topic.fanout));
         self.add(&topic, caller, settings, types, handler);
         self
     }

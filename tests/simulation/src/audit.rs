@@ -5,22 +5,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
-use onewrite::external::Settled;
-use onewrite::external::simulated::Register;
 use onewrite::memory::MemoryLog;
-<<<<<<< HEAD
 use onewrite::{CounterUpdate, Row};
-use orderflow_events::{OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine};
+use orderflow_events::{Event, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine};
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
 use simulator::{Append, Violation};
-=======
-use onewrite::port::Clock;
-use onewrite::{CounterUpdate, Result, Row};
-use orderflow_events::{OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine, Time};
-use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
-use orderflow_payment::Verdict;
-use orderflow_simulated::Provider;
->>>>>>> main
 
 use crate::names::{INVENTORY, ORDERS};
 
@@ -105,12 +94,15 @@ impl Audit {
     ///
     /// It moves goods that it may not move, or does not tell of goods that it moves.
     pub fn appended(&self, append: &Append<'_>) -> Result<(), Violation> {
+        let Ok(order) = OrderId::new(append.subject.as_str()) else {
+            return Err(Violation::of(append.subject.as_str(), "a row is of no order"));
+        };
         match append.service {
             ORDERS if append.row.version == 1 => {
-                self.met(append.subject);
+                self.met(&order);
                 Ok(())
             }
-            INVENTORY => self.moved(append.subject, append.row, append.updates, append.table),
+            INVENTORY => self.moved(&order, append.row, append.updates, append.table),
             _ => Ok(()),
         }
     }
@@ -124,7 +116,8 @@ impl Audit {
             entry.on_hand += on_hand * i64::from(line.quantity);
             entry.reserved += reserved * i64::from(line.quantity);
         };
-        match (row.events.first().map(|event| &event.data), holdings.get_mut(order)) {
+        let said = row.events.first().and_then(|text| Event::decode(text).ok()).map(|event| event.data);
+        match (&said, holdings.get_mut(order)) {
             (Some(Payload::InventoryReserved(reserved)), None) => {
                 reserved.lines.iter().for_each(|line| moves(line, 0, 1));
                 holdings.insert(order.clone(), Holding { lines: reserved.lines.clone(), has_left: false });
@@ -176,7 +169,6 @@ impl Audit {
         }
     }
 
-<<<<<<< HEAD
     /// Notes that the provider has refunded what it had charged so often.
     ///
     /// # Errors
@@ -185,19 +177,6 @@ impl Audit {
     pub fn refunded(&self, payment: &PaymentId, charges: usize) -> Result<(), Violation> {
         if charges == 1 {
             return Ok(());
-=======
-    /// The provider was asked to charge.
-    pub fn charged(&self, site: &Site, payment: &PaymentId, charges: usize, verdict: &Result<Settled<Verdict>>) {
-        let order = self.by_payment.borrow().get(payment).cloned();
-        if let Some(order) = &order {
-            site.world.story.tell_of(order.as_str(), site, || match verdict {
-                Ok(Settled::Performed(Verdict::Succeeded(_))) => format!("the provider has charged {charges} times"),
-                Ok(Settled::Performed(Verdict::Declined(_)) | Settled::Cancelled) => {
-                    "the provider has declined".to_owned()
-                }
-                Err(error) => error.to_string(),
-            });
->>>>>>> main
         }
         let what = "an order was refunded that had not been charged";
         Err(self.order_of_payment(payment).map_or_else(|| Violation::new(what), |order| of(&order, what)))
@@ -218,7 +197,6 @@ impl Audit {
         }
     }
 
-<<<<<<< HEAD
     /// Notes that a customer was sent a message, when so many leases had been given.
     ///
     /// # Errors
@@ -226,87 +204,6 @@ impl Audit {
     /// There are more messages than leases.
     pub fn told(&self, channel: &'static str, what: &str, leases: u64) -> Result<(), Violation> {
         self.sent.set(self.sent.get() + 1);
-=======
-    /// The provider was asked to refund.
-    pub fn refunded(&self, site: &Site, payment: &PaymentId, charges: usize, done: bool) {
-        let order = self.by_payment.borrow().get(payment).cloned();
-        if let Some(order) = &order {
-            site.world.story.tell_of(order.as_str(), site, || format!("the provider has refunded: {done}"));
-        }
-        if done && charges != 1 {
-            self.violate(order.as_ref(), "an order was refunded that had not been charged");
-        }
-    }
-
-    /// The carrier was asked to take a shipment.
-    pub async fn booked<G: Register, C: Clock>(
-        &self,
-        site: &Site,
-        shipment: &ShipmentId,
-        bookings: usize,
-        provider: &Provider<G, C>,
-    ) {
-        let order = self.by_shipment.borrow().get(shipment).cloned();
-        let Some(order) = order else {
-            if bookings > 0 {
-                self.violate(None, format!("a shipment {shipment} belongs to no order"));
-            }
-            return;
-        };
-        site.world.story.tell_of(order.as_str(), site, || format!("the carrier has booked {bookings} times"));
-        if bookings > 1 {
-            self.violate(Some(&order), format!("a shipment was booked {bookings} times"));
-        }
-        let charges = provider.times_charged(&PaymentId::of(&order)).await.unwrap_or_default();
-        if bookings > 0 && charges == 0 {
-            self.violate(Some(&order), "a shipment was booked without a charge");
-        }
-    }
-
-    /// The carrier was asked to give a shipment up.
-    pub fn voided(&self, site: &Site, shipment: &ShipmentId, done: bool) {
-        if let Some(order) = self.by_shipment.borrow().get(shipment) {
-            site.world.story.tell_of(order.as_str(), site, || format!("the carrier has voided: {done}"));
-        }
-    }
-
-    /// Somebody was given a lease, and by their clock it is `now`.
-    pub fn leased(&self, key: &str, owner: &str, now: Time, until: Time) {
-        count(&self.acquired);
-        let mut leases = self.leases.borrow_mut();
-        if let Some(lease) = leases.get(key).filter(|lease| lease.owner != owner) {
-            if lease.done {
-                self.violate(None, format!("the lease {key} was given for what is done"));
-            } else if lease.until > now {
-                self.violate(None, format!("the lease {key} was given while somebody else held it"));
-            }
-        }
-        leases.insert(key.to_owned(), Lease { owner: owner.to_owned(), until, done: false });
-    }
-
-    /// Somebody says that what a lease is for is done. It counts if the lease is theirs.
-    pub fn lease_completed(&self, key: &str, owner: &str) {
-        if let Some(lease) = self.leases.borrow_mut().get_mut(key).filter(|lease| lease.owner == owner) {
-            lease.done = true;
-        }
-    }
-
-    /// Somebody gives a lease up. It counts if the lease is theirs.
-    pub fn lease_released(&self, key: &str, owner: &str) {
-        if let Some(lease) = self.leases.borrow_mut().get_mut(key).filter(|lease| lease.owner == owner) {
-            lease.until = Time::from_millis(0);
-        }
-    }
-
-    /// Whose lease it is.
-    pub fn holder(&self, key: &str) -> Option<String> {
-        self.leases.borrow().get(key).map(|lease| lease.owner.clone())
-    }
-
-    /// A customer was told something.
-    pub fn told(&self, _: &Site, channel: &'static str, what: &str) {
-        count(&self.sent);
->>>>>>> main
         *self.messages.borrow_mut().entry((channel, what.to_owned())).or_default() += 1;
         if self.sent.get() > leases {
             return Err(Violation::new(format!("a message was sent without a lease: {what}")));

@@ -53,7 +53,7 @@ fn check_journal(outside: &Outside, rest: &Rest<'_>) -> Result<(), Violation> {
 
 fn load<D: Decider>(log: &MemoryLog, order: &OrderId) -> Option<D::State> {
     let ledger = Ledger::new(log, VirtualTime::new(0));
-    ledger.load::<D>(order).now_or_never()?.ok().map(|history| history.state)
+    ledger.load::<D>(&order.into()).now_or_never()?.ok().map(|history| history.state)
 }
 
 fn known(log: &MemoryLog, order: &OrderId) -> Option<Box<Known>> {
@@ -112,8 +112,8 @@ fn check_status(rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
         Status::Shipped => 9,
     };
     let (mut last, seen) = (0, MemoryLog::default());
-    for row in now(rest.tables[ORDERS].read(order)) {
-        let _ = seen.append(order, &row, &[]).now_or_never();
+    for row in now(rest.tables[ORDERS].read(&order.into())) {
+        let _ = seen.append(&order.into(), &row, &[]).now_or_never();
         let Some(known) = known(&seen, order) else { continue };
         let now = rank(known.status);
         if now < last || (last >= 8 && now != last) {

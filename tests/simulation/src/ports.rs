@@ -92,9 +92,7 @@ impl ProviderPort {
         let (Port { caller, shop }, charges) = (&self.0, self.company().times_charged(id).await?);
         self.tell_of(id, || match verdict {
             Ok(Settled::Performed(Verdict::Succeeded(_))) => format!("the provider has charged {charges} times"),
-            Ok(Settled::Performed(Verdict::Declined(_)) | Settled::Cancelled) => {
-                "the provider has declined".to_owned()
-            }
+            Ok(Settled::Performed(Verdict::Declined(_)) | Settled::Cancelled) => "the provider has declined".to_owned(),
             Err(failure) => failure.to_string(),
         });
         caller.run.check(shop.audit.charged(id, charges));

@@ -72,7 +72,7 @@ impl System {
         let intake = Rc::new(StandardTopic::new(run));
         let stack = start(run, &shop, &intake);
         if run.lacks(COMPENSATION) {
-            stack.topic.subscriptions.unsubscribe("payment", EventType::OrderCancelled.as_str());
+            stack.topic.fanout.unsubscribe("payment", EventType::OrderCancelled.as_str());
         }
         let [orders, inventory] = APIS.map(|name| Caller::new(run, name));
         let orders_api = Rc::new(OrdersApi::new(Ledger::new(stack.table(ORDERS, &orders), orders)));

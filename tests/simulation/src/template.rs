@@ -76,7 +76,8 @@ impl Template {
 /// Resources of a type, by the last part of its name.
 fn resources<'a>(document: &'a Json, kind: &str) -> impl Iterator<Item = (&'a str, &'a Json)> {
     let resources = document["Resources"].as_object().into_iter().flatten();
-    let is_one = move |resource: &Json| resource["Type"].as_str().and_then(|name| name.rsplit("::").next()) == Some(kind);
+    let is_one =
+        move |resource: &Json| resource["Type"].as_str().and_then(|name| name.rsplit("::").next()) == Some(kind);
     resources.filter(move |(_, resource)| is_one(resource)).map(|(id, resource)| (id.as_str(), resource))
 }
 

@@ -6,18 +6,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-<<<<<<< HEAD
 use orderflow_events::EventType;
-=======
-use onewrite::Decider;
-use orderflow_events::{EventType, OrderId};
-use orderflow_inventory::Inventory;
-use orderflow_notification::domain::Notification;
-use orderflow_orders::Orders;
-use orderflow_payment::Payment;
-use orderflow_screening::domain::Screening;
-use orderflow_shipping::Shipping;
->>>>>>> main
 use orderflow_simulation::customers::Script;
 use orderflow_simulation::services::System;
 use orderflow_simulation::shop::Shop;
@@ -79,7 +68,7 @@ fn every_event_is_handled_by_every_function_that_consumes_it() {
         SCRIPTS.iter().flat_map(|(_, script)| simulate_script(*script, None, Trace::of_none()).run.delivered);
     let delivered: BTreeSet<(&str, String)> = delivered.collect();
     let system = System::start(&Run::calm(), Rc::<Shop>::default());
-    for subscription in system.stack.topic.subscriptions() {
+    for subscription in system.stack.topic.fanout.subscriptions() {
         let types = subscription.filter.unwrap_or_else(|| EventType::ALL.map(|kind| kind.as_str()).into());
         // Screening needs several orders to find one suspicious: the runs by seed have them.
         for kind in types.into_iter().filter(|kind| *kind != EventType::OrderFlagged.as_str()) {

@@ -47,7 +47,7 @@ pub struct StandardTopic {
 /// On the way to a standard queue order and group are lost, so that the subscriptions are those of a standard topic.
 pub struct FifoTopic {
     /// Its subscriptions.
-    pub subscriptions: Rc<StandardTopic>,
+    pub fanout: Rc<StandardTopic>,
     recent: RefCell<HashMap<(String, String), Time>>,
 }
 
@@ -107,7 +107,8 @@ impl StandardTopic {
         let Some(run) = self.run.upgrade() else { return };
         let (subject, text): (Rc<str>, Rc<str>) = (Rc::from(&*head.subject), Rc::from(message));
         self.published.borrow_mut().push((Rc::clone(&subject), Rc::clone(&text)));
-        for subscription in self.subscriptions.borrow().iter().filter(|subscription| subscription.wants(&head.event_type))
+        for subscription in
+            self.subscriptions.borrow().iter().filter(|subscription| subscription.wants(&head.event_type))
         {
             self.deliver(&run, subscription, &subject, &text);
         }
@@ -164,12 +165,12 @@ impl FifoTopic {
     /// Topic that nobody has subscribed to.
     #[must_use]
     pub fn new(run: &Rc<Run>) -> Self {
-        Self { subscriptions: Rc::new(StandardTopic::new(run)), recent: RefCell::default() }
+        Self { fanout: Rc::new(StandardTopic::new(run)), recent: RefCell::default() }
     }
 
     /// Publishes an event, unless it was published within the last five minutes.
     pub fn publish_one(&self, group: &str, deduplication: &str, message: &str) {
-        let Some(run) = self.subscriptions.run.upgrade() else { return };
+        let Some(run) = self.fanout.run.upgrade() else { return };
         let head = Head::of(message);
         run.guarantees.published(deduplication);
         run.check(run.observer.published(&head.subject, deduplication));
@@ -178,7 +179,7 @@ impl FifoTopic {
             return;
         }
         self.recent.borrow_mut().insert(key, now);
-        self.subscriptions.take(&head, message);
+        self.fanout.take(&head, message);
     }
 }
 

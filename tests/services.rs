@@ -1,7 +1,8 @@
 //! The services that take events: what each sends and receives, as its own code says it.
 
 use onewrite::Decider;
-use orderflow_events::{EventType, Source};
+use onewrite::envelope::Heard;
+use orderflow_events::{EventType, Payload, Source};
 use orderflow_inventory::Inventory;
 use orderflow_notification::Notification;
 use orderflow_orders::Orders;
@@ -44,6 +45,6 @@ pub(crate) fn services() -> [Service; 7] {
     ]
 }
 
-fn service<D: Decider>(name: &'static str) -> Service {
-    Service { name, consumes: Some(D::CONSUMES), source: Some(D::SOURCE) }
+fn service<D: Decider<Heard: Heard<Contract = Payload>>>(name: &'static str) -> Service {
+    Service { name, consumes: Some(<D::Heard as Heard>::TYPES), source: Some(D::SOURCE) }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod endpoint;
+pub(crate) mod event_sources;
 pub(crate) mod events;
 pub(crate) mod http;
 pub(crate) mod mailbox;

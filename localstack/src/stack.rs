@@ -36,27 +36,27 @@ use crate::workspace::Workspace;
 /// The template's parameter with the address that mail is sent from.
 const SENDER_EMAIL: &str = "SenderEmail";
 
-/// How a stack is to be brought up.
+/// Options to bring up a stack.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the emulator listens.
+    /// Port on which the emulator listens.
     pub port: PortChoice,
     /// A running emulator to deploy to, instead of starting one.
     pub endpoint: Option<Endpoint>,
-    /// Where the functions send their calls, if not straight to the emulator: a proxy that stands before it. An emulator
-    /// that is running already has told its functions otherwise.
+    /// Endpoint that the functions send their calls to, if not straight to the emulator: a proxy that stands before it.
+    /// An emulator that is running already has told its functions otherwise.
     pub detour: Option<Endpoint>,
-    /// What the stack is called. Several may be on one emulator.
+    /// Name of the stack. Several may be on one emulator.
     pub name: String,
-    /// How the functions are compiled.
+    /// Profile with which the functions are compiled.
     pub profile: Profile,
     /// Nothing is compiled: what `sam build` has left in `.aws-sam/build` is deployed, by `sam deploy`.
     pub sam: bool,
-    /// Who is told how far it is.
+    /// Listener that is told how far it is.
     pub progress: Progress,
     /// The template's parameters; one that it does not declare is left out.
     pub parameters: BTreeMap<String, String>,
-    /// Where stacks keep their state. `cargo local outputs` and its like know those in `.local` alone.
+    /// Directory in which stacks keep their state. `cargo local outputs` and its like know those in `.local` alone.
     pub state_dir: PathBuf,
 }
 
@@ -120,7 +120,7 @@ impl Stack {
         state_dir: &StateDir,
         options: &Options,
     ) -> Result<Self, StackError> {
-        // What a person has to mend comes before the long build.
+        // Failures that a person has to mend come before the long build.
         options.port.check()?;
         let python = Python::of_the_emulator(workspace, options.progress).await?;
         let built = Built::build(workspace, options).await?;
@@ -181,13 +181,13 @@ impl Stack {
         &self.endpoint
     }
 
-    /// What the stack tells about itself.
+    /// Outputs of the stack: what it tells about itself.
     #[must_use]
     pub fn outputs(&self) -> &Outputs {
         &self.outputs
     }
 
-    /// What every client of the AWS SDK is made of.
+    /// Configuration of every client of the AWS SDK.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {
         self.endpoint.sdk_config()
@@ -219,7 +219,7 @@ impl Stack {
         self.dir.port()
     }
 
-    /// Whether this process runs the stack's emulator.
+    /// Tells that this process runs the stack's emulator.
     pub(crate) fn owns_emulator(&self) -> bool {
         self.emulator.is_some()
     }

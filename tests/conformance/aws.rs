@@ -45,8 +45,14 @@ impl Aws {
         name
     }
 
-    /// The URL of a new FIFO queue like those of the stack.
+    /// URL of a new standard queue like those of the stack.
     pub(crate) async fn queue(&self) -> String {
+        let request = self.clients().1.create_queue().queue_name(unique());
+        request.send().await.expect("a queue").queue_url.expect("its URL")
+    }
+
+    /// URL of a new FIFO queue, as somebody subscribes one who wants events in their order.
+    pub(crate) async fn fifo_queue(&self) -> String {
         let request = self
             .clients()
             .1
@@ -56,6 +62,13 @@ impl Aws {
             .attributes(QueueAttributeName::DeduplicationScope, "messageGroup")
             .attributes(QueueAttributeName::FifoThroughputLimit, "perMessageGroupId");
         request.send().await.expect("a queue").queue_url.expect("its URL")
+    }
+
+    /// ARN of a queue.
+    pub(crate) async fn queue_arn(&self, queue_url: &str) -> String {
+        let request = self.clients().1.get_queue_attributes().queue_url(queue_url);
+        let answer = request.attribute_names(QueueAttributeName::QueueArn).send().await.expect("an answer");
+        answer.attributes.expect("its attributes")[&QueueAttributeName::QueueArn].clone()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use futures::future::join_all;
 use libtest_mimic::Trial;
-use orderflow_events::{EventId, OrderId, Source, Time};
+use orderflow_events::{EventId, ORDERS, Source, Subject, Time};
 use orderflow_journal::{Appended, DynamoJournal, Entry, JournalStore, MemoryJournal};
 
 use crate::aws::Aws;
@@ -44,7 +44,7 @@ impl Bench for MemoryJournal {
     }
 
     async fn items(&self, order: &str) -> Vec<Item> {
-        let entries = self.entries().into_iter().filter(|entry| entry.order.as_str() == order);
+        let entries = self.entries().into_iter().filter(|entry| entry.subject.as_str() == order);
         let mut items: Vec<Item> = entries.map(|entry| item(&entry)).collect();
         items.sort_by_key(|item| item["sk"].clone());
         items
@@ -87,10 +87,10 @@ fn item(entry: &Entry) -> Item {
 
 fn entry(order: &str, id: u8, text: &str) -> Entry {
     Entry {
-        order: OrderId::new(order).unwrap(),
-        id: EventId::from_parts(1_767_225_600_000, [id; 10]),
-        source: Source::ORDERS,
-        kind: "OrderCreated".to_owned(),
+        subject: Subject::shortened(order),
+        id: EventId::v7(1_767_225_600_000, [id; 10]),
+        source: ORDERS,
+        event_type: "OrderCreated".to_owned(),
         time: Time::new("2026-11-22T09:00:00.123Z").unwrap(),
         text: text.to_owned(),
         recorded_at: Time::from_millis(1_767_225_600_123),
@@ -109,7 +109,7 @@ async fn an_event_is_kept_to_the_letter(bench: &impl Bench) {
         "not JSON",
     ]) {
         let (order, other) = (format!("ord_{id}"), Source::new("https://shop.example/%C3%BC?a=b#c").unwrap());
-        let entry = Entry { kind: "Anything.v2".to_owned(), source: other, ..entry(&order, id, text) };
+        let entry = Entry { event_type: "Anything.v2".to_owned(), source: other, ..entry(&order, id, text) };
         assert_eq!(append(bench, &entry).await, Appended::Done, "{text}");
         assert_eq!(bench.items(&order).await, [item(&entry)]);
     }

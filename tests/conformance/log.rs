@@ -1,4 +1,4 @@
-//! The suite of [`Log`].
+//! Conformance suite of [`Log`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::join_all;
 use libtest_mimic::Trial;
 use onewrite::aws::DynamoLog;
-use onewrite::memory::{MemoryLog, sample};
+use onewrite::memory::MemoryLog;
 use onewrite::port::{Appended, Log};
 use onewrite::{Cause, CounterUpdate, InsufficientCounter, Row};
-use orderflow_events::{Event, OrderId, Time};
+use orderflow_events::{Event, Subject, Time, sample};
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
@@ -26,6 +26,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             a_change_of_any_shape_comes_back,
             rows_come_in_the_order_of_their_versions,
             orders_do_not_see_each_others_rows,
+            any_subject_has_its_rows,
             more_rows_than_fit_on_a_page_come_back,
             a_version_is_written_once,
             of_many_who_write_one_version_one_does,
@@ -100,8 +101,8 @@ impl Bench for DynamoBench {
     }
 }
 
-fn ord(number: usize) -> OrderId {
-    OrderId::new(format!("ord_{number}")).unwrap()
+fn ord(number: usize) -> Subject {
+    Subject::shortened(&format!("ord_{number}"))
 }
 
 fn row(version: u32) -> Row {
@@ -111,9 +112,9 @@ fn row(version: u32) -> Row {
         cause: Cause {
             source: "orderflow/orders".to_owned(),
             id: version.to_string(),
-            kind: "OrderCreated".to_owned(),
+            event_type: "OrderCreated".to_owned(),
         },
-        open: false,
+        unfinished: false,
         change: Some(json!("changed")),
         events: Vec::new(),
     }
@@ -146,9 +147,11 @@ async fn every_field_comes_back(bench: &impl Bench) {
     event.context.trace_state = Some("vendor=1".to_owned());
     event.context.extensions = BTreeMap::from([("mine".to_owned(), json!(1))]).into_iter().collect();
     let full = Row {
-        open: true,
+        unfinished: true,
         change: Some(json!({ "paid": { "paymentId": "pay_ü🎈" } })),
-        events: vec![event.clone(), sample::another_event(event.data, 2)],
+        events: [event.clone(), sample::another_event(event.data, 2)]
+            .map(|event| serde_json::to_string(&event).expect("JSON"))
+            .to_vec(),
         ..row(1)
     };
     let empty = Row { change: None, ..row(2) };
@@ -192,6 +195,15 @@ async fn orders_do_not_see_each_others_rows(bench: &impl Bench) {
     bench.log().append(&ord(11), &row(2), &[]).await.unwrap();
     assert_eq!(bench.log().read(&ord(1)).await.unwrap(), [row(1)]);
     assert_eq!(bench.log().read(&ord(11)).await.unwrap(), [row(2)]);
+}
+
+async fn any_subject_has_its_rows(bench: &impl Bench) {
+    let longest = "x".repeat(1_024);
+    for subject in ["auth0|42", "ada@example.com", "arn:aws:iam::123456789012:user/Ada", "名前 🎈", &longest] {
+        let subject = Subject::new(subject).unwrap();
+        assert_eq!(bench.log().append(&subject, &row(1), &[]).await, Ok(Appended::Done));
+        assert_eq!(bench.log().read(&subject).await.unwrap(), [row(1)]);
+    }
 }
 
 async fn more_rows_than_fit_on_a_page_come_back(bench: &impl Bench) {

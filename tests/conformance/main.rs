@@ -5,7 +5,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
 mod aws;
-mod fifo;
 mod journal;
 mod leases;
 mod log;
@@ -13,6 +12,7 @@ mod messages;
 mod queues;
 mod sightings;
 mod simulations;
+mod standard_queue;
 mod stocks;
 mod suite;
 mod topic;
@@ -29,7 +29,7 @@ fn main() -> std::process::ExitCode {
         log::trials(&aws),
         leases::trials(&aws),
         queues::trials(&aws),
-        fifo::trials(&aws),
+        standard_queue::trials(&aws),
         topic::trials(&aws),
         stocks::trials(&aws),
         simulations::trials(&aws),

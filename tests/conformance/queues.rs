@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::Message;
 use libtest_mimic::Trial;
 use onewrite::aws::SqsQueue;
 use onewrite::memory::MemoryQueue;
 use onewrite::port::{DeadLetters, Visibility};
 use onewrite::{Attribute, DeadLetter};
-use orderflow_simulation::model::queue::{FifoQueue, Queues};
-use orderflow_simulation::world::World;
+use simulator::Run;
+use simulator::model::queue::{Message as SimulatedMessage, StandardQueue};
+use simulator::ports::Queues;
 
 use crate::aws::{Aws, receive};
 
@@ -26,7 +27,6 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
         [
             a_letter_is_kept_as_it_is,
             a_letter_with_ten_attributes_is_kept,
-            a_letter_that_is_parked_twice_is_stored_once,
             letters_of_one_body_are_all_stored,
             a_message_is_seen_again_when_it_is_told_to,
             a_message_that_is_not_known_is_an_error,
@@ -71,8 +71,8 @@ struct SimulatedBench(Queues);
 
 impl SimulatedBench {
     fn new() -> Self {
-        let world = World::calm();
-        let queue = |name| Rc::new(FifoQueue::new(&world.executor, name, Duration::from_hours(1), None));
+        let run = Run::calm();
+        let queue = |name| Rc::new(StandardQueue::new(&run, name, Duration::from_hours(1), None));
         Self(Queues { queue: queue("queue"), dead_letters: queue("letters") })
     }
 }
@@ -83,18 +83,13 @@ impl Bench for SimulatedBench {
     }
 
     async fn letters(&self) -> Vec<DeadLetter> {
-        let letters = self.0.dead_letters.look().into_iter().map(|message| DeadLetter {
-            body: message.body.to_string(),
-            attributes: message.attributes,
-            group: Some(message.group.to_string()),
-            deduplication: Some(message.deduplication),
-        });
-        letters.collect()
+        let letters = self.0.dead_letters.look().into_iter();
+        letters.map(|letter| DeadLetter { body: letter.body.to_string(), attributes: letter.attributes }).collect()
     }
 
     async fn hand_out(&self, messages: usize) -> Vec<String> {
-        for message in 0..messages {
-            self.0.queue.send(&message.to_string(), Rc::from("{}"), BTreeMap::new(), &message.to_string());
+        for _ in 0..messages {
+            self.0.queue.send(SimulatedMessage::new(Rc::from(""), Rc::from("{}")));
         }
         let mut receipts = Vec::new();
         loop {
@@ -102,7 +97,7 @@ impl Bench for SimulatedBench {
             if batch.is_empty() {
                 return receipts;
             }
-            receipts.extend(batch.into_iter().map(|message| message.receipt.to_string()));
+            receipts.extend(batch.into_iter().map(|message| message.receipt().to_text()));
         }
     }
 
@@ -122,7 +117,7 @@ impl SqsBench {
     async fn new(aws: &Aws) -> Self {
         let (_, client) = aws.clients();
         let (queue_url, dead_letter_queue_url) = (aws.queue().await, aws.queue().await);
-        let queue = SqsQueue::new(client.clone(), &queue_url, &dead_letter_queue_url);
+        let queue = SqsQueue::new(&aws.stack().sdk_config(), &queue_url, &dead_letter_queue_url);
         Self { client, queue_url, dead_letter_queue_url, queue }
     }
 }
@@ -137,10 +132,9 @@ impl Bench for SqsBench {
     }
 
     async fn hand_out(&self, messages: usize) -> Vec<String> {
-        for message in 0..messages {
+        for _ in 0..messages {
             let request = self.client.send_message().queue_url(&self.queue_url).message_body("{}");
-            let id = message.to_string();
-            request.message_group_id(&id).message_deduplication_id(&id).send().await.expect("a message");
+            request.send().await.expect("a message");
         }
         receive(&self.client, &self.queue_url).await.into_iter().filter_map(|message| message.receipt_handle).collect()
     }
@@ -158,22 +152,11 @@ fn to_letter(message: Message) -> DeadLetter {
         };
         (name, attribute)
     });
-    let mut system = message.attributes.unwrap_or_default();
-    DeadLetter {
-        body: message.body.unwrap_or_default(),
-        attributes: attributes.collect(),
-        group: system.remove(&MessageSystemAttributeName::MessageGroupId),
-        deduplication: system.remove(&MessageSystemAttributeName::MessageDeduplicationId),
-    }
+    DeadLetter { body: message.body.unwrap_or_default(), attributes: attributes.collect() }
 }
 
-fn letter(deduplication: &str) -> DeadLetter {
-    DeadLetter {
-        body: "{\"not\": JSON 🎈\n".to_owned(),
-        attributes: BTreeMap::new(),
-        group: Some("ord_1".to_owned()),
-        deduplication: Some(deduplication.to_owned()),
-    }
+fn letter(attributes: BTreeMap<String, Attribute>) -> DeadLetter {
+    DeadLetter { body: "{\"not\": JSON 🎈\n".to_owned(), attributes }
 }
 
 fn text(data_type: &str, value: &str) -> Attribute {
@@ -188,31 +171,23 @@ async fn a_letter_is_kept_as_it_is(bench: &impl Bench) {
         ("bytes", Attribute::Binary("Binary".to_owned(), vec![0, 255, 10, 13])),
         ("picture", Attribute::Binary("Binary.png".to_owned(), b"png".to_vec())),
     ];
-    let letter =
-        DeadLetter { attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(), ..letter("a") };
+    let letter = letter(attributes.map(|(name, value)| (name.to_owned(), value)).into());
     bench.queue().park(&letter).await.unwrap();
     assert_eq!(bench.letters().await, [letter]);
 }
 
 async fn a_letter_with_ten_attributes_is_kept(bench: &impl Bench) {
     let attributes = (0..10).map(|number| (format!("a{number}"), text("String", "x"))).collect();
-    let letter = DeadLetter { attributes, ..letter("a") };
+    let letter = letter(attributes);
     bench.queue().park(&letter).await.unwrap();
     assert_eq!(bench.letters().await, [letter]);
 }
 
-async fn a_letter_that_is_parked_twice_is_stored_once(bench: &impl Bench) {
-    for _ in 0..3 {
-        bench.queue().park(&letter("a")).await.unwrap();
-    }
-    assert_eq!(bench.letters().await, [letter("a")]);
-}
-
 async fn letters_of_one_body_are_all_stored(bench: &impl Bench) {
-    for id in ["a", "b", "c"] {
-        bench.queue().park(&letter(id)).await.unwrap();
+    for _ in 0..3 {
+        bench.queue().park(&letter(BTreeMap::new())).await.unwrap();
     }
-    assert_eq!(bench.letters().await, ["a", "b", "c"].map(letter));
+    assert_eq!(bench.letters().await, [(); 3].map(|()| letter(BTreeMap::new())));
 }
 
 async fn a_message_is_seen_again_when_it_is_told_to(bench: &impl Bench) {

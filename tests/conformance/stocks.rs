@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures::future::join_all;
 use libtest_mimic::Trial;
 use onewrite::aws::DynamoLog;
-use onewrite::memory::{MemoryLog, VirtualTime, sample};
+use onewrite::memory::{MemoryLog, VirtualTime};
 use onewrite::port::{Appended, Log};
 use onewrite::{Cause, CounterUpdate, Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Process, Row};
-use orderflow_events::{OrderId, Sku, Time};
+use orderflow_events::{Sku, Subject, Time, sample};
 use orderflow_inventory::{AVAILABLE, Counted, DynamoStock, Inventory, RESERVED, Revision, Stock, StockStore};
 
 use crate::aws::Aws;
@@ -162,11 +162,11 @@ async fn a_reservation_that_is_rejected_changes_no_stock(bench: &impl Bench) {
 }
 
 async fn a_stock_that_lacks_a_counter_is_not_understood(bench: &impl Bench) {
-    let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), kind: "K".to_owned() };
-    let row = Row { version: 1, at: Time::from_millis(0), cause, open: false, change: None, events: Vec::new() };
+    let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), event_type: "K".to_owned() };
+    let row = Row { version: 1, at: Time::from_millis(0), cause, unfinished: false, change: None, events: Vec::new() };
     let add = vec![(AVAILABLE, 1), (RESERVED, 0)];
     let update = CounterUpdate { key: "A-1".to_owned(), add, at_least: (AVAILABLE, 0) };
-    let appended = bench.log().append(&OrderId::new("ord_1").unwrap(), &row, &[update]).await;
+    let appended = bench.log().append(&Subject::shortened("ord_1"), &row, &[update]).await;
     assert_eq!(appended, Ok(Appended::Done));
     let failure = bench.stocks().get(&Sku::new("A-1").unwrap()).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Permanent, "{failure}");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use orderflow_events::{EventType, schema};
-use orderflow_local::read_template;
+use orderflow_local::expanded;
 use serde_json::{Map, Value, json};
 
 use crate::document::Document;
@@ -14,8 +14,8 @@ use crate::services::{Service, services};
 
 const ABOUT: &str = "\
 orderflow takes orders and fulfils them. What happens to an order is told by events: each is a fact about one order, and a \
-CloudEvent of version 1.0 in structured JSON. All of them go to one FIFO topic of SNS, and from there to a FIFO queue of SQS \
-for each service.
+CloudEvent of version 1.0 in structured JSON. All of them go to one FIFO topic of SNS, and from there to a queue of SQS for each \
+service.
 
 To receive events, make a FIFO queue of your own, allow `sns.amazonaws.com` in its policy to send to it from the topic, and \
 subscribe it to the topic as the operation `receiveAsAnyone` says: with raw message delivery and, where you want some types \
@@ -32,7 +32,7 @@ The newest version of each type is the one that is sent. Older ones are understo
 const TOPIC: &str = "\
 The FIFO topic of every event: its ARN is the stack's output `EventsTopicArn`. The message is the event. `MessageGroupId` and \
 `MessageDeduplicationId` are what the runtime expressions `x-message-group-id` and `x-message-deduplication-id` of its binding \
-find in it; the second may be left out. The events of one order have one group, and keep the order in which they are sent.";
+find in it. The events of one order have one group, and keep the order in which they are sent.";
 
 const QUEUE: &str = "\
 What can never be handled, and what failed too often, is moved to its dead-letter queue with the attributes `failure-class`, \
@@ -56,7 +56,7 @@ fn document() -> Value {
     let mut channels = Map::from_iter([("events".to_owned(), topic())]);
     let mut operations = Map::new();
     let template = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
-    let template = read_template(template).expect("the template");
+    let template = expanded(template).expect("the template");
     for service in services() {
         channels.insert(queue_name(&service), queue(&service, &template));
         operations.insert(format!("receiveAs{}", service.name), receive(&service));
@@ -124,7 +124,7 @@ fn message(kind: EventType, version: u32) -> Value {
         attributes["source"] = json!({ "const": source });
     }
     let is_newest = version == kind.newest_version();
-    let summary = schema::meaning(kind);
+    let summary = kind.meaning();
     json!({
         "name": kind.as_str(),
         "title": format!("{kind}, version {version}"),
@@ -153,7 +153,7 @@ fn topic() -> Value {
             "sns": {
                 "bindingVersion": "0.1.0",
                 "name": TOPIC_NAME,
-                "ordering": { "type": "FIFO", "contentBasedDeduplication": true },
+                "ordering": { "type": "FIFO", "contentBasedDeduplication": false },
                 "x-message-group-id": "$message.payload#/subject",
                 "x-message-deduplication-id": "$message.payload#/id",
             },
@@ -173,7 +173,7 @@ fn queue(service: &Service, template: &Value) -> Value {
         "address": null,
         "title": format!("What {} receives", name.to_lowercase()),
         "description": format!(
-            "The FIFO queue of {}: its URL is the stack's output `{name}QueueUrl`, and `{name}DlqUrl` that of its \
+            "The queue of {}: its URL is the stack's output `{name}QueueUrl`, and `{name}DlqUrl` that of its \
              dead-letter queue. {QUEUE}",
             name.to_lowercase(),
         ),
@@ -194,9 +194,7 @@ fn queue_binding(name: &str, template: &Value) -> Value {
     let property = |place: &str| property(template, name, place);
     let mut binding = json!({
         "name": name,
-        "fifoQueue": property("FifoQueue"),
-        "deduplicationScope": property("DeduplicationScope"),
-        "fifoThroughputLimit": property("FifoThroughputLimit"),
+        "fifoQueue": property("FifoQueue") == true,
         "messageRetentionPeriod": property("MessageRetentionPeriod"),
         "visibilityTimeout": property("VisibilityTimeout"),
     });
@@ -208,13 +206,6 @@ fn queue_binding(name: &str, template: &Value) -> Value {
 fn property(template: &Value, resource: &str, property: &str) -> Value {
     let place = format!("/Resources/{resource}/Properties/{property}");
     let value = template.pointer(&place).unwrap_or(&Value::Null);
-    let value = match value["Fn::FindInMap"].as_array().map(Vec::as_slice) {
-        Some([map, first, second]) => {
-            let keys = [map, first, second].map(|key| key.as_str().expect("a name"));
-            keys.iter().fold(&template["Mappings"], |mapping, key| &mapping[key])
-        }
-        _ => value,
-    };
     value.as_str().and_then(|text| text.parse::<u64>().ok()).map_or_else(|| value.clone(), Value::from)
 }
 

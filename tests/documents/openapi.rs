@@ -96,7 +96,7 @@ fn place_order() -> Value {
         "The Idempotency-Key was used for another order.",
     );
     let mut invalid =
-        problem(422, "urn:orderflow:problem:invalid", "Invalid request", "The body has 2 faults: see errors.");
+        problem(422, "urn:onewrite:problem:invalid", "Invalid request", "The body has 2 faults: see errors.");
     invalid["errors"] = json!([
         { "pointer": "/lines/0/quantity", "detail": "must be a whole number from 1 to 9999" },
         { "pointer": "/shippingAddress/city", "detail": "is required" },
@@ -188,7 +188,7 @@ fn count_stock() -> Value {
         "3 pieces are reserved: onHand cannot be less.",
     );
     let mut invalid =
-        problem(422, "urn:orderflow:problem:invalid", "Invalid request", "The body has 1 fault: see errors.");
+        problem(422, "urn:onewrite:problem:invalid", "Invalid request", "The body has 1 fault: see errors.");
     invalid["errors"] = json!([{ "pointer": "/onHand", "detail": "is required" }]);
     operation(
         json!({
@@ -295,7 +295,7 @@ fn shared_responses() -> Value {
         (
             400,
             "The body is not JSON, or a header is malformed.",
-            "urn:orderflow:problem:malformed",
+            "urn:onewrite:problem:malformed",
             "Malformed request",
             "The body is not JSON: expected value at line 1 column 1.",
         ),

@@ -16,7 +16,7 @@ pub(crate) async fn a_message_that_kills_its_function_ends_among_the_dead_letter
     shop.wait_for_types("web-50", &["OrderDreamt"]).await;
     shop.send_together(&double.queue_url, &[("web-50", killer.to_string())]).await;
     eventually("the function is killed", async || if double.kills() > 0 { Ok(()) } else { Err(json!(0)) }).await;
-    // What of its own order is received together with it as often as it is, dies with it.
+    // A message of its own order that is received together with it, and as often as it is, dies with it.
     shop.send_together(&double.queue_url, &[&behind, &last].map(|event| ("web-50", event.to_string()))).await;
     let letters = shop.take_letters(&double.dead_letters_url, &[&killer.to_string()]).await;
     assert!(letters[0].attributes().is_empty(), "{letters:?}");

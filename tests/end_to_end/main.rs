@@ -174,7 +174,7 @@ fn foreign_order(order_id: &str, sku: &str) -> Value {
     let mut event: Value = serde_json::from_str(example).expect("JSON");
     event["id"] = json!(uuid::Uuid::now_v7().to_string());
     event["subject"] = json!(order_id);
-    // What nobody knows, in the event as well as in its data, is kept and ignored.
+    // Members that nobody knows, in the event as well as in its data, are kept and ignored.
     event["partnerid"] = json!("kept");
     event["data"]["giftWrap"] = json!({ "colour": [null, 1.5, "red"] });
     event["data"]["lines"][0]["engraving"] = json!("for Ada");

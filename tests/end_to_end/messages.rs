@@ -183,7 +183,7 @@ pub(crate) async fn a_message_with_many_attributes_keeps_them_all(shop: &Shop) {
     ] {
         let (body, sent) = (format!("a message with {count} attributes"), attributes(count));
         shop.send_with("Shipping", &format!("attributes-{count}"), &body, sent.clone()).await;
-        // What the operator sends back is parked again with no more and no less.
+        // A message that the operator sends back is parked again with no more and no less.
         shop.redrive("Shipping", &body).await;
         let letter = shop.take_letter("Shipping", &body).await;
         let mut kept = letter.attributes();
@@ -257,7 +257,8 @@ pub(crate) async fn those_behind_a_message_that_fails_to_its_end_are_handled(sho
         let data = json!({ "paymentId": payment, "amount": { "amount": 1490, "currency": "EUR" } });
         event("PaymentProcessed", "orderflow/payment", "web-22", data).to_string()
     });
-    // What makes them possible is behind them, and is received as often as they are: it would die at the same moment.
+    // The event that makes them possible is behind them, and is received as often as they are: it would die at the same
+    // moment.
     let [first, second] = early.clone();
     let together = [first, second, created.to_string()].map(|body| ("web-22", body));
     shop.send_together(shop.output("ShippingQueueUrl"), &together).await;

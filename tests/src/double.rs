@@ -17,6 +17,9 @@ use crate::shop::{Shop, unique};
 /// Receives of a message at the most.
 const MAX_RECEIVES: u32 = 3;
 
+/// The one policy of its role.
+const POLICY: &str = "double";
+
 /// Time-out of a function, and visibility timeout of a message that it was given.
 const PATIENCE_SECONDS: u32 = 3;
 
@@ -59,7 +62,7 @@ impl Double {
             "FunctionName": name,
             "Runtime": function["Configuration"]["Runtime"],
             "Handler": function["Configuration"]["Handler"],
-            "Role": function["Configuration"]["Role"],
+            "Role": role(shop, &name).await,
             "Architectures": function["Configuration"]["Architectures"],
             "Timeout": PATIENCE_SECONDS,
             "Environment": { "Variables": variables },
@@ -84,6 +87,8 @@ impl Double {
         for url in [&self.queue_url, &self.dead_letters_url] {
             shop.sqs.delete_queue().queue_url(url).send().await.expect("it is deleted");
         }
+        iam(shop, "DeleteRolePolicy", &[("RoleName", &self.name), ("PolicyName", POLICY)]).await;
+        iam(shop, "DeleteRole", &[("RoleName", &self.name)]).await;
     }
 
     /// Number of kills.
@@ -106,11 +111,40 @@ async fn queue(shop: &Shop, name: &str, attributes: &[(QueueAttributeName, Strin
     (url, attributes[&QueueAttributeName::QueueArn].clone())
 }
 
+/// A role for the queues of the double and for the journal's table: its ARN. The journal's own knows the journal's queues alone.
+async fn role(shop: &Shop, name: &str) -> String {
+    let statement = |statement: &Value| json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+    let trust =
+        json!({ "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole" });
+    let answer = iam(shop, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", &statement(&trust))]).await;
+    let rights = json!({ "Effect": "Allow", "Action": ["sqs:*", "dynamodb:PutItem"], "Resource": "*" });
+    let rights = statement(&rights);
+    iam(shop, "PutRolePolicy", &[("RoleName", name), ("PolicyName", POLICY), ("PolicyDocument", &rights)]).await;
+    let arn = answer.split_once("<Arn>").and_then(|(_, rest)| rest.split_once("</Arn>")).expect("an ARN").0;
+    arn.to_owned()
+}
+
+/// A call to IAM: the XML of its answer.
+async fn iam(shop: &Shop, action: &str, parameters: &[(&str, &str)]) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("Action", action).append_pair("Version", "2010-05-08").extend_pairs(parameters);
+    let request = shop.http.post(&shop.endpoint).header("Authorization", authorization("iam"));
+    let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form.finish());
+    let answer = request.send().await.expect("an answer");
+    let (status, text) = (answer.status(), answer.text().await.expect("a text"));
+    assert!(status.is_success(), "{action}: {text}");
+    text
+}
+
 fn request(shop: &Shop, method: Method, path: &str) -> RequestBuilder {
-    // Emulators look at nothing in the signature but which service is meant.
-    let scope =
-        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
-    shop.http.request(method, format!("{}/2015-03-31/{path}", shop.endpoint)).header("Authorization", scope)
+    let request = shop.http.request(method, format!("{}/2015-03-31/{path}", shop.endpoint));
+    request.header("Authorization", authorization("lambda"))
+}
+
+/// The header by which an emulator knows which service is meant. It looks at nothing else of it where the key is `test`.
+fn authorization(service: &str) -> String {
+    let scope = format!("20260101/us-east-1/{service}/aws4_request");
+    format!("AWS4-HMAC-SHA256 Credential=test/{scope}, SignedHeaders=host, Signature=0")
 }
 
 async fn lambda(shop: &Shop, method: Method, path: &str) -> Value {

@@ -1,11 +1,11 @@
 //! The HTTP API, and the stack's outputs.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
 use crate::services::services;
-use crate::stack::{GONE, Stack, check, differing, members, plain, reference, unlike};
+use crate::stack::{GONE, Stack, check, members, plain, reference, unlike, unpaired};
 
 /// Every answer that a REST API may give itself.
 const GATEWAY_RESPONSES: &str = "
@@ -47,20 +47,16 @@ fn the_gateway_answers_with_problems_too() {
 fn gateway_responses(stack: &Stack) -> Vec<String> {
     let responses = &stack.properties("Api")["GatewayResponses"];
     let given = members(responses).map(|(kind, _)| kind.as_str());
-    let unknown = differing(given, GATEWAY_RESPONSES.split_whitespace());
-    let mut faults: Vec<String> = unknown
-        .iter()
-        .map(|kind| format!("{kind}: is only one of a response of the gateway and one of the template"))
-        .collect();
+    let known = GATEWAY_RESPONSES.split_whitespace();
+    let mut faults = unpaired("a response of the template and one of a REST API", given, known);
     for (kind, response) in members(responses) {
-        let header = [("/ResponseParameters/Headers/Content-Type", json!("'application/problem+json'"))];
+        let header = json!({"ResponseParameters": {"Headers": {"Content-Type": "'application/problem+json'"}}});
         faults.extend(unlike(kind, response, &header));
         let body = response["ResponseTemplates"]["application/json"].as_str().unwrap_or_default();
         // The gateway fills it in with its quotes.
         let body = body.replace("$context.error.messageString", "\"why\"");
         let body: Json = serde_json::from_str(&body).unwrap_or_default();
-        let status = [("/type", json!("about:blank")), ("/status", response["StatusCode"].clone())];
-        faults.extend(unlike(kind, &body, &status));
+        faults.extend(unlike(kind, &body, &json!({"type": "about:blank", "status": response["StatusCode"]})));
         let silent = ["title", "detail"].into_iter().filter(|name| body[name].as_str().is_none_or(str::is_empty));
         faults.extend(silent.map(|name| format!("{kind}: has no {name}")));
     }
@@ -87,11 +83,7 @@ fn routes(stack: &Stack) -> Vec<String> {
             given.push(format!("{} {} {function}", plain(&route["Method"]), plain(&route["Path"])));
         }
     }
-    let unknown = differing(given.iter().map(String::as_str), ROUTES);
-    unknown
-        .iter()
-        .map(|route| format!("{route}: is only one of a route of the template and one of the contract"))
-        .collect()
+    unpaired("a route of the template and one of the contract", given.iter().map(String::as_str), ROUTES)
 }
 
 #[test]
@@ -112,43 +104,25 @@ fn the_outputs_are_those_of_the_contract() {
 }
 
 fn outputs(stack: &Stack) -> Vec<String> {
-    let mut expected: BTreeMap<String, Json> = BTreeMap::from([
-        ("ApiUrl".to_owned(), json!("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev")),
-        ("EventsTopicArn".to_owned(), reference("EventsTopic")),
-        ("IntakeTopicArn".to_owned(), reference("IntakeTopic")),
-        ("DiscardedBucketName".to_owned(), reference("DiscardedBucket")),
-        ("StockTableName".to_owned(), reference("StockTable")),
-    ]);
-    let mut of_service = |service: &str, outputs: &[(&str, &str)]| {
-        let named =
-            outputs.iter().map(|(output, part)| (format!("{service}{output}"), reference(&format!("{service}{part}"))));
-        expected.extend(named);
-    };
-    let consumer = [
-        ("QueueUrl", "Queue"),
-        ("DlqUrl", "Dlq"),
-        ("UndeliverableQueueUrl", "UndeliverableQueue"),
-        ("FunctionName", "Function"),
-    ];
-    of_service("Intake", &consumer);
+    let consumer = ["QueueUrl", "DlqUrl", "UndeliverableQueueUrl", "FunctionName"];
+    let mut expected = BTreeSet::from(
+        ["ApiUrl", "EventsTopicArn", "IntakeTopicArn", "DiscardedBucketName", "StockTableName"].map(ToOwned::to_owned),
+    );
+    expected.extend(consumer.map(|part| format!("Intake{part}")));
     for service in services() {
-        of_service(service.name, &consumer);
-        of_service(service.name, &[("TableName", "Table")]);
-        if !service.sends().is_empty() {
-            of_service(service.name, &[("RelayDlqUrl", "RelayDlq"), ("RelayFunctionName", "RelayFunction")]);
-        }
+        let relay = if service.sends().is_empty() { &[][..] } else { &["RelayDlqUrl", "RelayFunctionName"] };
+        let parts = consumer.iter().chain(relay).chain(&["TableName"]);
+        expected.extend(parts.map(|part| format!("{}{part}", service.name)));
     }
     let given = members(&stack.outputs).map(|(name, _)| name.as_str());
-    let unknown = differing(given, expected.keys().map(String::as_str));
-    let mut faults: Vec<String> = unknown
-        .iter()
-        .map(|name| format!("{name}: is only one of an output of the template and one of the contract"))
-        .collect();
-    for (name, value) in expected {
-        let named = value["Ref"].as_str();
-        if stack.outputs[&name] != value || named.is_some_and(|id| stack.resource(id).is_null()) {
-            faults.push(format!("{name}: is {}, not {value}", stack.outputs[&name]));
-        }
+    let of_contract = expected.iter().map(String::as_str);
+    let mut faults = unpaired("an output of the template and one of the contract", given, of_contract);
+    let url = json!("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev");
+    for (name, value) in members(&stack.outputs) {
+        let id = ["Url", "Name", "Arn"].iter().find_map(|what| name.strip_suffix(what)).unwrap_or(name);
+        let is_there = id == "Api" || stack.resource(id).is_object();
+        faults.extend(unlike(name, value, &if id == "Api" { url.clone() } else { reference(id) }));
+        faults.extend((!is_there).then(|| format!("{name}: there is no {id}")));
     }
     faults
 }

@@ -1,103 +1,57 @@
-//! Functions: what they are built of, what they log, and what they are told.
+//! Functions: what they are built of, and what they are told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use serde_json::{Value as Json, json};
+use onewrite::config::Environment;
+use serde_json::json;
 
-use crate::stack::{
-    FUNCTION, GONE, Stack, TABLE, binaries, check, differing, members, plain, read_text, reference, unlike,
-};
+use crate::stack::{GONE, ROOT, Stack, check, members, plain, reference, unpaired};
 
-/// A part of the toolkit that reads variables for the binary that calls it, and its file.
-const TOOLKIT: [(&str, &str); 2] =
-    [("QueueSettings::read", "shared/onewrite/src/config.rs"), ("telemetry::init", "shared/onewrite/src/telemetry.rs")];
+const CONFIG: &str = "shared/onewrite/src/config.rs";
+const RUN: &str = "shared/onewrite/src/aws/run.rs";
+
+/// Calls of the toolkit that read variables for the binary that makes them, and where: the file, and the start of the code.
+const TOOLKIT: [(&str, &str, &str); 6] = [
+    ("onewrite::main!(", CONFIG, "pub fn read(environment"),
+    ("onewrite::main!(orderflow_", RUN, "pub fn table("),
+    ("aws.ledger(", RUN, "pub fn table("),
+    ("aws.table(", RUN, "pub fn table("),
+    ("aws::relay(", RUN, "pub fn relay("),
+    (".settings::<", CONFIG, "const SETTINGS"),
+];
+
+/// Reader of a service's settings, of which only the faults count.
+type Reader = fn(&mut Environment) -> Option<()>;
+
+/// Readers of the settings of each service that has some.
+const SETTINGS: [(&str, Reader); 5] = [
+    ("InventoryFunction", |environment| environment.settings::<orderflow_inventory::Settings>().map(drop)),
+    ("PaymentFunction", |environment| environment.settings::<orderflow_payment::Settings>().map(drop)),
+    ("ShippingFunction", |environment| environment.settings::<orderflow_shipping::Settings>().map(drop)),
+    ("ScreeningFunction", |environment| environment.settings::<orderflow_screening::Settings>().map(drop)),
+    ("NotificationFunction", |environment| environment.settings::<orderflow_notification::Settings>().map(drop)),
+];
 
 #[test]
-fn every_function_is_a_traced_binary_for_either_processor() {
+fn every_binary_is_a_function() {
     check(
-        "One parameter moves all functions between arm64 and x86_64; a trace that misses a function ends there.",
+        "What is not in the template is not deployed.",
         functions,
         &[
-            ("template Globals/Function/Architectures", json!(["arm64"]), "OrdersApiFunction"),
-            ("Payment Parameters/Architecture", json!("arm64"), "PaymentFunction"),
-            ("RelayFunction Architectures", json!(["arm64"]), "OrdersRelayFunction"),
-            ("template Globals/Function/Runtime", json!("provided.al2"), "OrdersApiFunction"),
-            ("Function Handler", json!("main"), "OrdersFunction"),
-            ("RelayFunction TracingConfig/Mode", json!("PassThrough"), "OrdersRelayFunction"),
-            ("Function Code", json!("."), "OrdersFunction"),
-            ("Function @Metadata/BuildMethod", json!("makefile"), "OrdersFunction"),
             ("RelayFunction @Metadata/BuildProperties/Binary", json!("relais"), "relais"),
             ("RelayFunction", GONE, "relay"),
             ("Journal Parameters/Service", json!("diary"), "diary"),
-            ("template Parameters/Architecture/AllowedValues/~x86_64", GONE, "Architecture"),
         ],
     );
 }
 
 fn functions(stack: &Stack) -> Vec<String> {
-    let allowed = [("/AllowedValues", json!(["arm64", "x86_64"]))];
-    let mut faults = unlike("Architecture", &stack.files.template["Parameters"]["Architecture"], &allowed);
-    for architecture in ["arm64", "x86_64"] {
-        let stack = stack.with("Architecture", architecture);
-        for (function, resource) in stack.resources().filter(|(_, resource)| resource["Type"] == FUNCTION) {
-            // The workspace, from where the template is.
-            let workspace = if function.ends_with("ApiFunction") { "." } else { ".." };
-            let expected = [
-                ("/Properties/Architectures", json!([architecture])),
-                ("/Properties/Runtime", json!("provided.al2023")),
-                ("/Properties/Handler", json!("bootstrap")),
-                ("/Properties/TracingConfig/Mode", json!("Active")),
-                ("/Properties/Code", json!(workspace)),
-                ("/Metadata/BuildMethod", json!("rust-cargolambda")),
-            ];
-            faults.extend(unlike(function, resource, &expected));
-        }
-    }
-    let deployed: Vec<String> = stack.functions().map(|function| stack.binary(function)).collect();
-    let (written, missing) = binaries();
-    let unknown = differing(deployed.iter().map(String::as_str), written.keys().map(String::as_str));
-    faults.extend(unknown.iter().map(|binary| format!("{binary}: is only one of a function and a file in src/bin")));
-    faults.extend(missing);
-    faults
-}
-
-#[test]
-fn every_log_is_json_in_a_group_of_its_own_that_forgets() {
-    check(
-        "A log group that Lambda makes keeps its logs, and their cost, for ever.",
-        logs,
-        &[
-            ("LogGroup RetentionInDays", GONE, "OrdersLogGroup"),
-            ("RelayLogGroup RetentionInDays", json!(30), "OrdersRelayLogGroup"),
-            ("OrdersApiLogGroup LogGroupName", json!("/aws/lambda/orders-api"), "OrdersApiLogGroup"),
-            (
-                "RelayLogGroup LogGroupName",
-                json!({"Fn::Sub": "/aws/lambda/${Application}/relay"}),
-                "PaymentRelayLogGroup",
-            ),
-            ("Function LoggingConfig", GONE, "OrdersFunction"),
-            ("Function LoggingConfig/LogGroup", reference("RelayLogGroup"), "OrdersFunction"),
-            ("template Globals/Function/LoggingConfig/LogFormat", json!("Text"), "OrdersApiFunction"),
-        ],
-    );
-}
-
-fn logs(stack: &Stack) -> Vec<String> {
-    let stack = stack.with("LogRetentionDays", 7);
-    let mut faults = Vec::new();
-    let mut names = BTreeSet::new();
-    for (id, properties) in stack.of_type("AWS::Logs::LogGroup") {
-        faults.extend(unlike(id, properties, &[("/RetentionInDays", json!(7))]));
-        let name = plain(&properties["LogGroupName"]);
-        if !name.starts_with("/aws/lambda/${AWS::StackName}/") || !names.insert(name.clone()) {
-            faults.push(format!("{id}: {name} is not the stack's, or another's, too"));
-        }
-    }
-    for function in stack.functions() {
-        let group = function.replace("Function", "LogGroup");
-        let expected = [("/LogFormat", json!("JSON")), ("/LogGroup", reference(&group))];
-        faults.extend(unlike(function, &stack.properties(function)["LoggingConfig"], &expected));
-    }
+    let deployed: Vec<String> = stack.functions().map(|function| binary_of(stack, function)).collect();
+    let (written, mut faults) = binaries();
+    let (deployed, written) = (deployed.iter().map(String::as_str), written.keys().map(String::as_str));
+    faults.extend(unpaired("a function and a file in src/bin", deployed, written));
     faults
 }
 
@@ -110,6 +64,10 @@ fn functions_have_exactly_the_variables_that_they_read() {
             ("Function Environment/Variables/MAX_BACKOFF_SECONDS", GONE, "OrdersFunction"),
             ("RelayFunction Environment/Variables/QUEUE_URL", reference("RelayDlq"), "OrdersRelayFunction"),
             ("OrdersApiFunction Environment", GONE, "OrdersApiFunction"),
+            ("Payment Parameters/Settings", json!("providerTableName"), "PaymentFunction"),
+            ("Shipping Parameters/Settings", json!("{\"carrierTable\": \"c\"}"), "ShippingFunction"),
+            ("Journal Parameters/Settings", json!("{\"tableName\": \"t\"}"), "JournalFunction"),
+            ("template Parameters/SenderEmail/AllowedPattern", json!(".+@.+"), "NotificationFunction"),
             ("template Globals/Function/Environment", json!({"Variables": {"RUST_LOG": "info"}}), "OrdersApiFunction"),
         ],
     );
@@ -117,67 +75,76 @@ fn functions_have_exactly_the_variables_that_they_read() {
 
 fn variables(stack: &Stack) -> Vec<String> {
     let (sources, mut faults) = binaries();
+    // It stands in a text of the SETTINGS.
+    if !plain(&stack.parameter("SenderEmail", "AllowedPattern")).contains(r#"[^@\s"\\]+@"#) {
+        faults.push("NotificationFunction: SenderEmail may end the text that it stands in".to_owned());
+    }
     for function in stack.functions() {
-        let Some(source) = sources.get(&stack.binary(function)) else {
-            faults.push(format!("{function}: has no binary"));
-            continue;
-        };
-        let toolkit = TOOLKIT.iter().filter(|(call, _)| source.contains(call)).map(|(_, file)| read_text(file));
-        let read: BTreeSet<String> = toolkit.chain([source.clone()]).flat_map(|text| names_read(&text)).collect();
-        let set: BTreeSet<String> = members(stack.variables(function)).map(|(name, _)| name.clone()).collect();
+        let read = sources.get(&binary_of(stack, function)).map(|source| names_read(source)).unwrap_or_default();
+        // Every service has some, and not every one reads them.
+        let set = members(stack.variables(function)).filter(|(name, value)| *name != "SETTINGS" || **value != "{}");
+        let set: BTreeSet<String> = set.map(|(name, _)| name.clone()).collect();
         faults.extend(read.difference(&set).map(|name| format!("{function}: {name} is read, but not set")));
         faults.extend(set.difference(&read).map(|name| format!("{function}: {name} is set, but not read")));
+    }
+    for (function, settings) in SETTINGS {
+        let variables = stack.variables(function).clone();
+        let read = Environment::new(move |name| variables.get(name).map(plain)).read(settings);
+        faults.extend(read.err().map(|error| format!("{function}: {error}")));
     }
     faults
 }
 
-/// The variables that a source text reads, without those that Lambda sets.
-fn names_read(source: &str) -> Vec<String> {
-    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let reads = [".text(\"", ".number(\""].into_iter().flat_map(|call| code.split(call).skip(1));
-    let names = reads.filter_map(|rest| rest.split('"').next()).filter(|name| !name.starts_with("AWS_LAMBDA_"));
-    names.map(ToOwned::to_owned).collect()
+/// The variables that a binary reads, without those that Lambda sets.
+fn names_read(source: &str) -> BTreeSet<String> {
+    let code_of = |(_, file, start): &(&str, &str, &str)| {
+        let text = read_text(file);
+        let code = text.split_once(start).unwrap_or_else(|| panic!("{file} has no {start}")).1;
+        let ends = ["\n    }\n", "\n}\n", ";\n\n"].into_iter().filter_map(|end| code.find(end));
+        code[..ends.min().unwrap_or(code.len())].to_owned()
+    };
+    let called = TOOLKIT.iter().filter(|(call, ..)| source.contains(call)).map(code_of);
+    let mut names = BTreeSet::new();
+    for code in called.chain([source.to_owned()]) {
+        for call in [".text(\"", ".number(\"", ".source(\"", ": &str = \""] {
+            let read = code.split(call).skip(1).filter_map(|rest| rest.split('"').next());
+            names.extend(read.filter(|name| !name.starts_with("AWS_LAMBDA_")).map(ToOwned::to_owned));
+        }
+    }
+    names
 }
 
 #[test]
 fn the_source_text_says_what_is_read() {
-    assert_eq!(names_read(&read_text(TOOLKIT[0].1)).len(), 4, "QueueSettings reads four variables");
-    assert_eq!(names_read(&binaries().0["relay"]), ["SOURCE", "TOPIC_ARN", "DEAD_LETTER_QUEUE_URL"]);
+    let names = |binary: &str| names_read(&binaries().0[binary]).into_iter().collect::<Vec<_>>();
+    let queue = ["DEAD_LETTER_QUEUE_URL", "MAX_BACKOFF_SECONDS", "MAX_RECEIVE_COUNT", "QUEUE_URL"];
+    assert_eq!(names("orders"), [&queue[..], &["TABLE_NAME"]].concat());
+    assert_eq!(names("payment"), [&queue[..], &["SETTINGS", "TABLE_NAME"]].concat());
+    assert_eq!(names("inventory-api"), ["TABLE_NAME"]);
+    assert_eq!(names("relay"), ["DEAD_LETTER_QUEUE_URL", "SOURCE", "TOPIC_ARN"]);
 }
 
-#[test]
-fn settings_are_one_object_that_names_tables_of_the_stack() {
-    check(
-        "A service reads them as one type, and fails at its start where they are none.",
-        settings,
-        &[
-            ("Payment Parameters/Settings", json!("{\"providerTableName\": }"), "PaymentFunction"),
-            ("Shipping Parameters/Settings", json!("{\"carrierTableName\": \"CarrierTable\"}"), "ShippingFunction"),
-            ("Notification Parameters/Settings", json!("{\"sender_email\": \"\"}"), "NotificationFunction"),
-            ("template Parameters/SenderEmail/AllowedPattern", json!(".*"), "SenderEmail"),
-        ],
-    );
+fn binary_of(stack: &Stack, function: &str) -> String {
+    plain(&stack.resource(function)["Metadata"]["BuildProperties"]["Binary"])
 }
 
-fn settings(stack: &Stack) -> Vec<String> {
-    let mut faults = Vec::new();
-    // In the text of a JSON string they would end it.
-    if !plain(&stack.parameter("SenderEmail", "AllowedPattern")).contains(r#"[^@\s"\\]+@"#) {
-        faults.push("SenderEmail: may have a quotation mark or a backslash in it".to_owned());
-    }
-    for function in stack.functions() {
-        let Some(text) = stack.variables(function)["SETTINGS"].as_str() else { continue };
-        let Ok(Json::Object(all)) = serde_json::from_str(text) else {
-            faults.push(format!("{function}: its SETTINGS are no JSON object, but {text}"));
-            continue;
-        };
-        for (name, value) in all {
-            let table = plain(&value).trim_start_matches("${").trim_end_matches('}').to_owned();
-            let is_table = stack.resource(&table)["Type"] == TABLE && value != *table;
-            if name.ends_with("TableName") && !is_table || !name.chars().all(|letter| letter.is_ascii_alphanumeric()) {
-                faults.push(format!("{function}: its setting {name} is {value}"));
-            }
+/// Name and source text of every function's binary; a folder that has none is a fault.
+fn binaries() -> (BTreeMap<String, String>, Vec<String>) {
+    let (mut binaries, mut faults) = (BTreeMap::new(), Vec::new());
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for folder in entries(&Path::new(ROOT).join("functions")).filter(|path| path.is_dir()) {
+        let files: Vec<PathBuf> = entries(&folder.join("src/bin")).collect();
+        if files.is_empty() {
+            faults.push(format!("{}: has no binary in src/bin", folder.display()));
+        }
+        for file in files {
+            let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+            binaries.insert(name, fs::read_to_string(&file).expect("a source text"));
         }
     }
-    faults
+    (binaries, faults)
+}
+
+fn read_text(file: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(file)).expect("a source text")
 }

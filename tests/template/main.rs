@@ -8,11 +8,10 @@
 
 mod api;
 mod functions;
+mod messages;
 mod nested;
-mod queues;
+mod properties;
 mod rights;
 #[path = "../services.rs"]
 mod services;
 mod stack;
-mod tables;
-mod topics;

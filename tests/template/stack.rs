@@ -1,8 +1,7 @@
 //! The stack that `CloudFormation` makes of `template.yaml` and of `functions/service.yaml`, once for each service.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use orderflow_local::read_template;
 use serde_json::{Map, Value as Json, json};
@@ -12,14 +11,16 @@ pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 pub(crate) const FUNCTION: &str = "AWS::Lambda::Function";
 pub(crate) const QUEUE: &str = "AWS::SQS::Queue";
 pub(crate) const TABLE: &str = "AWS::DynamoDB::Table";
+pub(crate) const TOPIC: &str = "AWS::SNS::Topic";
+pub(crate) const BUCKET: &str = "AWS::S3::Bucket";
 pub(crate) const SUBSCRIPTION: &str = "AWS::SNS::Subscription";
 const SOURCE: &str = "AWS::Lambda::EventSourceMapping";
 const NESTED: &str = "AWS::CloudFormation::Stack";
 
-/// Where `template.yaml` finds the template of a service.
+/// Path of the template of a service, as `template.yaml` has it.
 const SERVICE: &str = "functions/service.yaml";
 
-/// The value of what is taken away, and of what must not be there.
+/// Value of what is taken away, and of what must not be there.
 pub(crate) const GONE: Json = Json::Null;
 
 // ── Files ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -44,63 +45,47 @@ impl Files {
     /// item that has the text in it.
     pub(crate) fn put(&mut self, place: &str, value: &Json) {
         let (head, path) = place.split_once(' ').unwrap_or((place, "@"));
+        let property = path.strip_prefix('@').map_or_else(|| format!("Properties/{path}"), ToOwned::to_owned);
+        let of_resource = format!("Resources/{head}/{property}");
         let (file, path) = match head {
-            "template" => (&mut self.template, path.to_owned()),
-            "service" => (&mut self.service, path.to_owned()),
-            id => {
-                let file = if self.service["Resources"][id].is_null() { &mut self.template } else { &mut self.service };
-                let attribute = path.strip_prefix('@').map_or_else(|| format!("Properties/{path}"), ToOwned::to_owned);
-                (file, format!("Resources/{id}/{attribute}").trim_end_matches('/').to_owned())
-            }
+            "template" => (&mut self.template, path),
+            "service" => (&mut self.service, path),
+            id if self.service["Resources"][id].is_null() => (&mut self.template, of_resource.trim_end_matches('/')),
+            _ => (&mut self.service, of_resource.trim_end_matches('/')),
         };
-        let mut steps: Vec<String> = path.split('/').map(|step| step.replace("~1", "/")).collect();
-        let last = steps.pop().expect("a place");
-        let parent = steps.iter().fold(file, |at, step| match at {
-            Json::Array(items) => {
-                let index = index_of(items, step, place);
-                &mut items[index]
-            }
-            other => other.get_mut(step.as_str()).unwrap_or_else(|| panic!("{place}: there is no {step}")),
+        let (parent, last) = path.rsplit_once('/').unwrap_or(("", path));
+        let steps = parent.split('/').filter(|step| !step.is_empty());
+        let parent = steps.fold(file, |at, step| {
+            let step = step_in(at, step);
+            at.pointer_mut(&format!("/{step}")).unwrap_or_else(|| panic!("{place}: there is no {step}"))
         });
+        let last = step_in(parent, last).replace("~1", "/");
         match parent {
-            Json::Object(members) if value.is_null() => {
-                assert!(members.remove(&last).is_some(), "{place}: there is no {last}");
-            }
-            Json::Object(members) => drop(members.insert(last, value.clone())),
-            Json::Array(items) => {
-                let index = index_of(items, &last, place);
-                if value.is_null() { drop(items.remove(index)) } else { items[index] = value.clone() }
-            }
-            _ => panic!("{place}: {last} cannot be put there"),
+            Json::Object(all) if value.is_null() => assert!(all.remove(&last).is_some(), "{place}: it is not there"),
+            Json::Array(items) if value.is_null() => drop(items.remove(last.parse().expect("an index"))),
+            Json::Array(items) => items[last.parse::<usize>().expect("an index")] = value.clone(),
+            parent => parent[last] = value.clone(),
         }
     }
 }
 
-fn index_of(items: &[Json], step: &str, place: &str) -> usize {
-    let text = step.strip_prefix('~').unwrap_or_else(|| panic!("{place}: {step} is no item of a list"));
-    let mut having = items.iter().enumerate().filter(|(_, item)| item.to_string().contains(text));
-    match (having.next(), having.next()) {
-        (Some((index, _)), None) => index,
-        _ => panic!("{place}: not one item has {text} in it"),
-    }
+/// The index of the one item that has the text in it, where the step is one in a list.
+fn step_in(at: &Json, step: &str) -> String {
+    let (Json::Array(items), Some(text)) = (at, step.strip_prefix('~')) else { return step.to_owned() };
+    let having: Vec<usize> = (0..items.len()).filter(|index| items[*index].to_string().contains(text)).collect();
+    assert!(having.len() == 1, "{text} is in {} items of {at}", having.len());
+    having[0].to_string()
 }
 
 // ── Stack ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// What is deployed with some parameters: what they decide is put in, and `Globals` are in each function. A resource `Queue` of
-/// the nested stack `Payment` is called `PaymentQueue`; references to resources stay references.
+/// Stack that is deployed with some parameters: what they decide is put in, and `Globals` are in each function. A resource
+/// `Queue` of the nested stack `Payment` is called `PaymentQueue`; references to resources stay references.
 pub(crate) struct Stack<'a> {
     pub(crate) files: &'a Files,
     parameters: Map<String, Json>,
     resources: BTreeMap<String, Json>,
     pub(crate) outputs: Json,
-}
-
-/// A function's event source: its properties, and what it reads.
-pub(crate) struct Source<'a> {
-    pub(crate) function: &'a str,
-    pub(crate) of: &'a str,
-    pub(crate) properties: &'a Json,
 }
 
 impl<'a> Stack<'a> {
@@ -109,10 +94,10 @@ impl<'a> Stack<'a> {
         Self::deployed(files, defaults(&files.template))
     }
 
-    /// The same with another parameter.
-    pub(crate) fn with(&self, name: &str, value: impl Into<Json>) -> Self {
+    /// The same with other parameters.
+    pub(crate) fn with<const N: usize>(&self, changed: [(&str, Json); N]) -> Self {
         let mut parameters = self.parameters.clone();
-        parameters.insert(name.to_owned(), value.into());
+        parameters.extend(changed.map(|(name, value)| (name.to_owned(), value)));
         Self::deployed(self.files, parameters)
     }
 
@@ -134,14 +119,6 @@ impl<'a> Stack<'a> {
         let resources = resources.into_iter().map(|(id, resource)| (id, with_outputs(resource, &outputs))).collect();
         let own = parent.outputs().map(|(name, value)| (name, with_outputs(value, &outputs))).collect();
         Self { files, parameters, resources, outputs: Json::Object(own) }
-    }
-
-    /// Resources and outputs of a template without nested stacks, with the same parameters.
-    pub(crate) fn of_flat(&self, template: &Json) -> (BTreeMap<String, Json>, Json) {
-        let resolver = Resolver { template, values: &self.parameters, prefix: "" };
-        let globals = resolver.resolved(&template["Globals"]["Function"]);
-        let resources = resolver.resources().map(|(id, resource)| (id, of_sam(resource, &globals))).collect();
-        (resources, Json::Object(resolver.outputs().collect()))
     }
 
     /// The default, or a limit, of one of its parameters.
@@ -174,26 +151,11 @@ impl<'a> Stack<'a> {
         &self.properties(function)["Environment"]["Variables"]
     }
 
-    /// What a function calls by a variable, or by a member of its `SETTINGS`.
-    pub(crate) fn setting(&self, function: &str, place: &str) -> Json {
-        let variables = self.variables(function);
-        let Some((variable, member)) = place.split_once('/') else { return variables[place].clone() };
-        let settings: Json = serde_json::from_str(variables[variable].as_str().unwrap_or_default()).unwrap_or_default();
-        settings[member].clone()
-    }
-
-    pub(crate) fn binary(&self, function: &str) -> String {
-        plain(&self.resource(function)["Metadata"]["BuildProperties"]["Binary"])
-    }
-
-    /// Each function's source that is a resource of that type.
-    pub(crate) fn sources(&self, kind: &str) -> impl Iterator<Item = Source<'_>> {
-        let sources = self.of_type(SOURCE).map(|(_, properties)| Source {
-            function: id_of(&properties["FunctionName"]),
-            of: id_of(&properties["EventSourceArn"]),
-            properties,
-        });
-        sources.filter(move |source| self.resource(source.of)["Type"] == kind)
+    /// Each event source that is a resource of that type: function, resource, and the properties of the source.
+    pub(crate) fn sources(&self, kind: &str) -> impl Iterator<Item = (&str, &str, &Json)> {
+        let sources = self.of_type(SOURCE);
+        let sources = sources.map(|(_, of)| (id_of(&of["FunctionName"]), id_of(&of["EventSourceArn"]), of));
+        sources.filter(move |(_, id, _)| self.resource(id)["Type"] == kind)
     }
 }
 
@@ -215,7 +177,7 @@ fn of_sam(mut resource: Json, globals: &Json) -> Json {
     resource
 }
 
-/// What SAM makes of a property that `Globals` and a function both have.
+/// Value of a property that `Globals` and a function both have, as SAM puts them together.
 fn merged(global: &Json, own: &Json) -> Json {
     match (global, own) {
         (Json::Object(global), Json::Object(own)) => {
@@ -225,7 +187,6 @@ fn merged(global: &Json, own: &Json) -> Json {
             }
             all.into()
         }
-        (Json::Array(global), Json::Array(own)) => [global.as_slice(), own].concat().into(),
         _ => own.clone(),
     }
 }
@@ -251,7 +212,7 @@ fn with_outputs(value: Json, outputs: &BTreeMap<String, Json>) -> Json {
 struct Resolver<'a> {
     template: &'a Json,
     values: &'a Map<String, Json>,
-    /// What stands before the names of its resources.
+    /// Prefix of the names of its resources: the nested stack that it is.
     prefix: &'a str,
 }
 
@@ -292,16 +253,15 @@ impl Resolver<'_> {
     fn resolve(&self, value: &Json) -> Option<Json> {
         match value {
             Json::Array(items) => Some(items.iter().filter_map(|item| self.resolve(item)).collect()),
-            Json::Object(all) => {
-                let call = all.iter().next().filter(|(name, _)| all.len() == 1 && is_intrinsic(name));
-                match call {
-                    Some((name, argument)) => self.call(name, argument),
-                    None => {
-                        let present = all.iter().filter_map(|(name, value)| Some((name.clone(), self.resolve(value)?)));
-                        Some(Json::Object(present.collect()))
-                    }
+            Json::Object(all) => match all.iter().next() {
+                Some((name, argument)) if all.len() == 1 && (name == "Ref" || name.starts_with("Fn::")) => {
+                    self.call(name, argument)
                 }
-            }
+                _ => {
+                    let present = all.iter().filter_map(|(name, value)| Some((name.clone(), self.resolve(value)?)));
+                    Some(Json::Object(present.collect()))
+                }
+            },
             other => Some(other.clone()),
         }
     }
@@ -320,15 +280,12 @@ impl Resolver<'_> {
                 Some(self.template["Mappings"][map][first][second].clone())
             }
             "Fn::Split" => Some(plain(&resolved(1)).split(argument[0].as_str()?).collect()),
-            "Fn::Sub" => {
-                let (text, own) = if argument.is_array() { (&argument[0], resolved(1)) } else { (argument, GONE) };
-                Some(self.substituted(text.as_str()?, &own).into())
-            }
-            other => panic!("{other} is new in the template: the tests have to learn it"),
+            "Fn::Sub" if argument.is_string() => Some(self.substituted(argument.as_str()?).into()),
+            other => panic!("{other} of {argument} is new in the template: the tests have to learn it"),
         }
     }
 
-    /// What a `Ref` is.
+    /// Value of a `Ref`.
     fn named(&self, name: &str) -> Json {
         let is_resource = !self.template["Resources"][name].is_null();
         let reference = || json!({"Ref": if is_resource { self.own(name) } else { name.to_owned() }});
@@ -336,23 +293,18 @@ impl Resolver<'_> {
     }
 
     /// The text with all values in it that are known; what is not stays as `${…}`.
-    fn substituted(&self, text: &str, own: &Json) -> String {
+    fn substituted(&self, text: &str) -> String {
         let mut pieces = text.split("${");
         let start = pieces.next().unwrap_or_default().to_owned();
         pieces.fold(start, |text, piece| {
             let (name, rest) = piece.split_once('}').unwrap_or((piece, ""));
-            let value = match (own.get(name), name.split_once('.')) {
-                (Some(value), _) => value.clone(),
-                (None, Some((id, attribute))) => json!({"Fn::GetAtt": [self.own(id), attribute]}),
-                (None, None) => self.named(name),
+            let value = match name.split_once('.') {
+                Some((id, attribute)) => json!({"Fn::GetAtt": [self.own(id), attribute]}),
+                None => self.named(name),
             };
             text + &in_text(&value) + rest
         })
     }
-}
-
-fn is_intrinsic(name: &str) -> bool {
-    name == "Ref" || name.starts_with("Fn::")
 }
 
 fn in_text(value: &Json) -> String {
@@ -420,46 +372,28 @@ pub(crate) fn check(why: &str, rule: Rule, breaks: &[(&str, Json, &str)]) {
     }
 }
 
-/// The faults of `id`: each pointer that leads to something else than its row says.
-pub(crate) fn unlike(id: &str, value: &Json, rows: &[(impl AsRef<str>, Json)]) -> Vec<String> {
-    let found = |pointer: &str| value.pointer(pointer).unwrap_or(&GONE);
-    let rows = rows.iter().map(|(pointer, expected)| (pointer.as_ref(), expected));
-    rows.filter(|(pointer, expected)| found(pointer) != *expected)
-        .map(|(pointer, expected)| format!("{id}: {pointer} is {}, not {expected}", found(pointer)))
-        .collect()
-}
-
-/// What is only one of the two sets.
-pub(crate) fn differing<'a>(
-    one: impl IntoIterator<Item = &'a str>,
-    other: impl IntoIterator<Item = &'a str>,
-) -> Vec<&'a str> {
-    let [one, other] = [one.into_iter().collect::<std::collections::BTreeSet<_>>(), other.into_iter().collect()];
-    one.symmetric_difference(&other).copied().collect()
-}
-
-/// Name and source text of every function's binary; the folders that have none are faults.
-pub(crate) fn binaries() -> (BTreeMap<String, String>, Vec<String>) {
-    let (mut binaries, mut faults) = (BTreeMap::new(), Vec::new());
-    let folders =
-        entries(&Path::new(ROOT).join("functions")).expect("functions").into_iter().filter(|path| path.is_dir());
-    for folder in folders {
-        let files = entries(&folder.join("src/bin")).unwrap_or_default();
-        if files.is_empty() {
-            faults.push(format!("{}: has no binary in src/bin", folder.display()));
+/// The faults of `id`: each place of the pattern in which the value has something else. An object of the pattern says nothing
+/// of other members; a `null` wants there to be nothing.
+pub(crate) fn unlike(id: &str, value: &Json, pattern: &Json) -> Vec<String> {
+    match pattern {
+        Json::Object(all) => {
+            let faults = all.iter().flat_map(|(name, pattern)| {
+                let value = value.get(name).unwrap_or(&GONE);
+                unlike(&format!("{id}/{name}"), value, pattern)
+            });
+            faults.collect()
         }
-        binaries.extend(files.into_iter().map(|file| {
-            let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-            (name, fs::read_to_string(&file).expect("a source text"))
-        }));
+        _ if value == pattern => Vec::new(),
+        _ => vec![format!("{id} is {value}, not {pattern}")],
     }
-    (binaries, faults)
 }
 
-fn entries(folder: &Path) -> Option<Vec<PathBuf>> {
-    Some(fs::read_dir(folder).ok()?.map(|entry| entry.expect("an entry").path()).collect())
-}
-
-pub(crate) fn read_text(file: &str) -> String {
-    fs::read_to_string(Path::new(ROOT).join(file)).expect("a source text")
+/// The faults of what is in one set only.
+pub(crate) fn unpaired<'a>(
+    both: &str,
+    ones: impl IntoIterator<Item = &'a str>,
+    others: impl IntoIterator<Item = &'a str>,
+) -> Vec<String> {
+    let [ones, others] = [ones.into_iter().collect::<BTreeSet<_>>(), others.into_iter().collect()];
+    ones.symmetric_difference(&others).map(|name| format!("{name}: is not {both}, but one of the two")).collect()
 }

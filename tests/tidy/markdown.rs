@@ -6,7 +6,7 @@ use std::process::Command;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use orderflow_local::cli::Cli;
+use orderflow_local::Cli;
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use crate::repository::Repository;

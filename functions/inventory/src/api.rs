@@ -13,7 +13,7 @@ use tracing::info;
 
 use crate::port::{Counted, Revision, Stock, StockStore};
 
-/// How often a count is tried that collides with reservations.
+/// Number of attempts at a count that collides with reservations.
 const MAX_RACES: u64 = 20;
 
 /// The most pieces that a shelf may hold.
@@ -180,7 +180,7 @@ struct Shown<'a> {
     available: i64,
 }
 
-/// What a count and the answer look like, each under its name, as JSON Schema.
+/// JSON Schemas of a count and of the answer, each under its name.
 #[cfg(feature = "schema")]
 #[must_use]
 pub fn schemas() -> [(&'static str, serde_json::Value); 2] {

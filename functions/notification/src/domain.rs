@@ -23,7 +23,7 @@ consumes!(
     }
 );
 
-/// What notification knows of an order.
+/// State of an order: what notification knows of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// It has not heard of the order.
@@ -35,17 +35,17 @@ pub enum State {
     Cancelled(Contact),
 }
 
-/// How the customer can be reached: no more of the customer is stored here.
+/// Contact of a customer: no more of the customer is stored here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
-    /// Where mails go.
+    /// Address for mails.
     pub email: Email,
-    /// Where short messages go, as the customer wrote it.
+    /// Number for short messages, as the customer wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Text>,
 }
 
-/// What can happen to an order here.
+/// Change of an order in notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
@@ -62,25 +62,25 @@ pub struct Tell {
     pub cause: Cause,
     /// The order that it is about.
     pub order: OrderId,
-    /// Whom to tell.
+    /// Contact of the customer to tell.
     pub contact: Contact,
-    /// What to tell.
+    /// Message to the customer.
     pub message: Message,
 }
 
-/// What a customer is told.
+/// Message to a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// We have your order.
     Received {
-        /// What is bought.
+        /// Lines of the order: the goods that are bought.
         lines: Vec<Line>,
-        /// What is to be paid.
+        /// Total to be paid.
         total: Money,
     },
     /// We have your money.
     Paid {
-        /// How much.
+        /// Amount of money.
         amount: Money,
     },
     /// Your payment was declined.
@@ -90,12 +90,12 @@ pub enum Message {
     },
     /// You get your money back.
     Refunded {
-        /// How much.
+        /// Amount of money.
         amount: Money,
     },
     /// Your goods are on their way.
     Shipped {
-        /// Who carries them.
+        /// Carrier of the goods.
         carrier: Text,
         /// The carrier's number to follow them by.
         tracking_number: Text,

@@ -11,7 +11,7 @@ use orderflow_events::{Event, EventType, Payload, Time};
 use crate::fixture::{consumed, contact, created, created_with_phone, event, inventory_reserved};
 use crate::{MailError, MemoryMailer, MemorySms, Messenger, Notification, SmsError};
 
-/// How long an invocation may take, and so how long a lease is held.
+/// Time that an invocation may take, and so the time that a lease is held.
 const INVOCATION: Duration = Duration::from_secs(10);
 
 /// Notification on ports in memory.

@@ -40,11 +40,11 @@ pub enum Order {
 /// An order that was created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// What was ordered.
+    /// Order as it was placed.
     pub created: OrderCreated,
     /// The id of the first event of the order's flow.
     pub correlation_id: Text,
-    /// How far it is.
+    /// Status of the order.
     pub status: Status,
     /// The charge, once there is one.
     pub payment: Option<Payment>,
@@ -54,7 +54,7 @@ pub struct Known {
     pub timeline: Vec<Seen>,
 }
 
-/// How far an order is. It never moves back.
+/// Status of an order: how far it is. It never moves back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It goes on.
@@ -65,7 +65,7 @@ pub enum Status {
     Shipped,
 }
 
-/// How far an order is that goes on. A later step implies the earlier ones.
+/// Progress of an order that goes on. A later step implies the earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
     /// It was accepted.
@@ -129,7 +129,7 @@ impl Seen {
     }
 }
 
-/// What can happen to an order here.
+/// Change of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {

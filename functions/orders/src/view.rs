@@ -1,4 +1,4 @@
-//! What the API shows of an order.
+//! Views of an order, as the API shows it.
 
 use orderflow_events::{CancellationReason, Customer, Line, Money, OrderId, Time};
 use serde::Serialize;
@@ -83,7 +83,7 @@ pub(crate) struct Whole<'a> {
     timeline: Vec<&'a Seen>,
 }
 
-/// What each answer looks like, under its name, as JSON Schema.
+/// JSON Schemas of the answers, each under its name.
 #[cfg(feature = "schema")]
 #[must_use]
 pub fn schemas() -> [(&'static str, serde_json::Value); 3] {
@@ -162,7 +162,7 @@ mod tests {
         Time::from_millis(1_767_225_600_000 + second * 1_000)
     }
 
-    /// What is shown of an order that has learned of these facts, each with the second at which it happened.
+    /// View of an order that has learned of these facts, each with the second at which it happened.
     fn shown(learned: Vec<(Payload, i64)>) -> Value {
         let order = learned.into_iter().fold(Order::default(), |order, (fact, second)| {
             let mut event = sample::event(fact);

@@ -203,7 +203,7 @@ fn more_orders_than_are_counted_are_as_many() {
     assert_eq!(last.reasons[0].detail.as_str(), detail);
 }
 
-/// How many pauses an attempt passes.
+/// Number of pauses that an attempt passes.
 fn pauses() -> u32 {
     let passes = |steps: &u32| Shop::new().attempt(&order(0, 0), &Pace::of(*steps)).now_or_never().is_some();
     (0..100).find(passes).unwrap()

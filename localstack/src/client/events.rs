@@ -14,7 +14,7 @@ use crate::client::outputs::Outputs;
 
 const LONGEST_WAIT_SECONDS: u64 = 20;
 
-/// Why the events cannot be followed.
+/// Failure to follow the events.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
     /// The stack has no topic.
@@ -35,7 +35,7 @@ where
     }
 }
 
-/// What is needed of a `CloudEvent` to show it. Loose on purpose: whoever watches wants to see the odd ones, too.
+/// Parts of a `CloudEvent` needed to show it. Loose on purpose: whoever watches wants to see the odd ones, too.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Event {
@@ -43,12 +43,12 @@ pub struct Event {
     pub id: String,
     /// Its producer.
     pub source: String,
-    /// What happened.
+    /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
     /// The order that it happened to.
     pub subject: String,
-    /// When it happened.
+    /// Time at which it happened.
     pub time: String,
     /// The payload.
     pub data: Value,

@@ -1,4 +1,4 @@
-//! What the deployed stack tells about itself.
+//! Outputs of the deployed stack: what it tells about itself.
 
 use std::collections::BTreeMap;
 

@@ -153,7 +153,7 @@ async fn everything(signals: &mut Signals) -> Result<(), Error> {
     let order_id = match signals.unless_asked_to_end(demo::run(&stack)).await {
         Ok(Ok(order_id)) => order_id,
         Ok(Err(error)) => {
-            // Where the emulator has died, that tells more than what came of it.
+            // If the emulator has died, that tells more than what came of it.
             stack.check()?;
             return Err(error.into());
         }
@@ -258,7 +258,7 @@ fn show_address(outputs: &Outputs) -> Result<(), Error> {
     Ok(())
 }
 
-/// What to try next.
+/// Suggests what to try next.
 fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
     let api = outputs.get("ApiUrl").unwrap_or_default();
     let json = "-H 'Content-Type: application/json'";

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::client::outputs::Outputs;
 
-/// Why an event is not published.
+/// Failure to publish an event.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The file cannot be read.
@@ -17,7 +17,7 @@ pub enum PublishError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// It holds no JSON.
@@ -49,7 +49,7 @@ fn listed(faults: &Faults) -> String {
     faults.as_slice().iter().map(line).collect()
 }
 
-/// Whether an event is looked at before it is published.
+/// Check of an event before it is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
     /// It has to be one that the services take.

@@ -15,7 +15,7 @@ use crate::terminal::progress::{Progress, Step};
 const POLL: Duration = Duration::from_millis(200);
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// Why the stack is not deployed.
+/// Reason why the stack is not deployed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// A call failed.
@@ -93,7 +93,7 @@ impl Deployment {
         Ok(())
     }
 
-    /// What the stack tells about itself.
+    /// Outputs of the stack: what it tells about itself.
     pub(crate) async fn outputs(&self) -> Result<BTreeMap<String, String>, DeployError> {
         let stack = self.stack().await?;
         let pairs = stack.outputs().iter();
@@ -148,7 +148,7 @@ impl Deployment {
         reply.id.ok_or_else(|| DeployError::Call("the change set has no id".to_owned()))
     }
 
-    /// Whether there is anything to change.
+    /// Waits for the change set, and tells whether there is anything to change.
     async fn wait_for_change_set(&self, id: &str) -> Result<bool, DeployError> {
         let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline {
@@ -257,18 +257,18 @@ fn unique(prefix: &str) -> Result<String, DeployError> {
     Ok(format!("{prefix}-{number:016x}"))
 }
 
-/// Whether the stack has arrived at what was wanted; `None` while it is on the way.
+/// Result of a deployment: whether the stack has arrived at what was wanted; `None` while it is on the way.
 fn outcome_of(status: &str) -> Option<bool> {
     match status {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" => Some(true),
-        // What follows is only the removal of what the update has replaced.
+        // The rest is only the removal of what the update has replaced.
         "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => None,
         status if status.ends_with("_IN_PROGRESS") => None,
         _ => Some(false),
     }
 }
 
-/// Whether something is being made. A change set that nobody has executed makes nothing.
+/// Tells that something is being made. A change set that nobody has executed makes nothing.
 fn is_under_way(status: &str) -> bool {
     status != "REVIEW_IN_PROGRESS" && outcome_of(status).is_none()
 }

@@ -1,8 +1,9 @@
-//! What the emulator leaves out when it creates the stack, filled in as the template says.
+//! Fixups of the emulator: what it leaves out when it creates the stack, filled in as the template says.
 //!
-//! MiniStack 1.5.33 creates a FIFO topic without its FIFO attributes, and then drops the message groups of a batch; and
-//! it does not import the gateway responses of a REST API. Both can be set afterwards, by the calls that AWS has for
-//! it. What is as it should be, as on LocalStack, is left alone.
+//! MiniStack 1.5.33 creates a FIFO topic without its FIFO attributes, and then drops the message groups of a batch; it
+//! keeps as a text a maximum concurrency that is a parameter, and then reads no standard queue; and it does not import the
+//! gateway responses of a REST API. All of it can be set afterwards, by the calls that AWS has for it. What is as it should
+//! be, as on LocalStack, is left alone.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use reqwest::{Client, RequestBuilder, Url};
 use serde_json::{Map, Value, json};
 
 use crate::client::endpoint::{Endpoint, authorization};
+use crate::client::event_sources::EventSources;
 use crate::client::http::{http_client, innermost};
 use crate::stack::template::Template;
 
@@ -22,6 +24,9 @@ pub enum FixupError {
     /// The topic does not take its attributes.
     #[error("the emulator does not take the attributes of the topic: {0}")]
     Topic(String),
+    /// The event sources do not take their maximum.
+    #[error("the emulator does not take the maximum concurrency of its event sources: {}", innermost(.0))]
+    EventSources(#[source] reqwest::Error),
     /// The API does not take its gateway responses.
     #[error("the emulator does not take the gateway's own answers: {}", innermost(.0))]
     Gateway(#[from] reqwest::Error),
@@ -37,6 +42,7 @@ pub(crate) async fn apply(
     if let Some(topic) = outputs.get("EventsTopicArn") {
         make_fifo(sdk, topic).await?;
     }
+    make_maxima_numbers(endpoint, outputs).await.map_err(FixupError::EventSources)?;
     // The host of the URL begins with the API's id, and its path is the stage.
     let api_url = outputs.get("ApiUrl").and_then(|url| Url::parse(url).ok());
     if let Some((api, stage)) = api_url.as_ref().and_then(api_and_stage) {
@@ -56,6 +62,16 @@ async fn make_fifo(sdk: &SdkConfig, topic: &str) -> Result<(), FixupError> {
     for name in ["FifoTopic", "ContentBasedDeduplication"] {
         let set = sns.set_topic_attributes().topic_arn(topic).attribute_name(name).attribute_value("true");
         set.send().await.map_err(|error| told(error.message()))?;
+    }
+    Ok(())
+}
+
+async fn make_maxima_numbers(endpoint: &Endpoint, outputs: &BTreeMap<String, String>) -> reqwest::Result<()> {
+    let client = EventSources::of(endpoint)?;
+    for source in client.of_stack(outputs.iter().map(|(name, value)| (name.as_str(), value.as_str()))).await? {
+        if let Some(functions) = source.textual_maximum_concurrency() {
+            client.set_maximum_concurrency(&source, functions).await?;
+        }
     }
     Ok(())
 }

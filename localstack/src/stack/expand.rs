@@ -169,11 +169,11 @@ fn fault_at(place: impl Into<String>, fault: Fault) -> ExpandError {
 #[derive(Default)]
 struct Parent {
     template: Json,
-    /// What each nested stack has become.
+    /// Expansion of each nested stack.
     expanded: BTreeMap<String, Expanded>,
 }
 
-/// What is left of a nested stack.
+/// Expansion of a nested stack: what is left of it.
 struct Expanded {
     /// Resources that wait for no other of it: what they wait for, all wait for.
     first: Vec<String>,
@@ -364,7 +364,7 @@ impl<'a> Child<'a> {
             });
             made["DependsOn"] = there.collect::<Result<Vec<_>, _>>()?.into();
         }
-        // What is a number as a parameter is a text as a variable.
+        // A number or a boolean as a parameter is a text as a variable.
         if let Some(Json::Object(variables)) = made.pointer_mut("/Properties/Environment/Variables") {
             for value in variables.values_mut().filter(|value| value.is_number() || value.is_boolean()) {
                 *value = value.to_string().into();

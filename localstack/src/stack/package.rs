@@ -6,17 +6,18 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, StatusCode, Url};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::client::endpoint::Endpoint;
+use crate::client::endpoint::{Endpoint, authorization};
 use crate::client::http::{http_client, innermost};
 use crate::stack::template::{CodePlace, Template};
 use crate::terminal::progress::Progress;
 
-/// Why the code could not be uploaded.
+/// Reason why the code could not be uploaded.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// A binary cannot be read or zipped.
@@ -24,7 +25,7 @@ pub enum PackageError {
     Zip {
         /// The binary.
         path: PathBuf,
-        /// What went wrong.
+        /// Error of the system.
         source: io::Error,
     },
     /// The emulator's S3 cannot be reached.
@@ -33,7 +34,7 @@ pub enum PackageError {
     /// The emulator's S3 says no.
     #[error("the emulator's S3 answers {status} to {method} /{place}: {body}")]
     Refused {
-        /// What was asked for.
+        /// Method of the request.
         method: Method,
         /// Bucket and key.
         place: String,
@@ -52,7 +53,7 @@ struct Bucket<'a> {
     name: String,
 }
 
-/// What has been uploaded.
+/// Package that has been uploaded.
 #[derive(Debug)]
 pub(crate) struct Package {
     /// The packaged template, as `CloudFormation` wants to be told of it.
@@ -136,7 +137,8 @@ impl<'a> Bucket<'a> {
 
     /// The body of the answer.
     async fn request(&self, method: Method, path: &str, content: Vec<u8>) -> Result<String, PackageError> {
-        let reply = self.http.request(method.clone(), self.url(path)).body(content).send().await?;
+        let request = self.http.request(method.clone(), self.url(path)).header(AUTHORIZATION, authorization("s3"));
+        let reply = request.body(content).send().await?;
         let (status, body) = (reply.status(), reply.text().await?);
         if status.is_success() {
             return Ok(body);

@@ -17,7 +17,7 @@ pub enum ReadError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// It is not YAML.
@@ -25,7 +25,7 @@ pub enum ReadError {
     Yaml {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// Place and reason.
         source: yaml_serde::Error,
     },
     /// It says something that JSON, and so `CloudFormation`, has no word for.

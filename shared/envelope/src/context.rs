@@ -19,11 +19,11 @@ pub type Extensions = Map<String, Value>;
 pub struct Context {
     /// Unique for ever. Together with [`Context::source`] it tells a duplicate.
     pub id: EventId,
-    /// Who says it.
+    /// Producer of the event.
     pub source: Source,
     /// The one that the event is about.
     pub subject: Subject,
-    /// When it happened.
+    /// Time at which it happened.
     pub time: Time,
     /// Number of the event among those of this source about this subject, from 1 (CloudEvents *sequence* extension, as 20
     /// digits). Others count in other ways, which are ignored.

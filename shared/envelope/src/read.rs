@@ -30,7 +30,7 @@ impl Faults {
         self.0.push(Fault { pointer: node.pointer(), detail: detail.into() });
     }
 
-    /// Whether nothing is wrong.
+    /// Tells that nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -210,7 +210,7 @@ impl<'a> Node<'a> {
         number
     }
 
-    /// Where this is: a JSON Pointer (RFC 6901).
+    /// Place of this node: a JSON Pointer (RFC 6901).
     #[must_use]
     pub fn pointer(&self) -> String {
         let mut pointer = self.parent.map(Node::pointer).unwrap_or_default();

@@ -54,7 +54,7 @@ reads!(OrderCreatedV1 {
     total: total("total", lines.as_deref()),
 });
 
-/// Who buys has the name of who receives the goods.
+/// The buyer has the name of the recipient of the goods.
 impl From<OrderCreatedV1> for OrderCreated {
     fn from(order: OrderCreatedV1) -> Self {
         let CustomerV1 { id, email, phone } = order.customer;

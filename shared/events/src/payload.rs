@@ -1,4 +1,4 @@
-//! What the events say: one payload for each type, in camelCase on the wire.
+//! Payloads of the events: one for each type, in camelCase on the wire.
 //!
 //! A `Read` implementation checks the rules; the derived `Serialize` writes the same shape back.
 
@@ -44,7 +44,7 @@ envelope::json_schema_of!(
     { "type": "integer", "minimum": 1, "maximum": MAX_QUANTITY }
 );
 
-/// How many pieces: 1 to [`MAX_QUANTITY`].
+/// Number of pieces: 1 to [`MAX_QUANTITY`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Quantity(u32);
@@ -126,7 +126,7 @@ reads!(Address {
     country: required("country"),
 });
 
-/// What a customer decides about an order: the heart of `OrderCreated`.
+/// Order as a customer decides it: the heart of `OrderCreated`.
 ///
 /// Read from JSON it keeps every rule: 1 to [`MAX_LINES`] lines, one currency, a sum of at most [`MAX_AMOUNT`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ impl OrderDetails {
         total_of(&self.lines)
     }
 
-    /// How many pieces of each SKU: the lines of one SKU are summed.
+    /// Number of pieces of each SKU: the lines of one SKU are summed.
     #[must_use]
     pub fn stock_lines(&self) -> Vec<StockLine> {
         let mut pieces = BTreeMap::<&Sku, u32>::new();
@@ -174,12 +174,12 @@ reads!(OrderDetails {
     payment_method: required("paymentMethod"),
 });
 
-/// What an order has and no other document.
+/// Parts of an order that no other document has.
 pub(crate) trait OrderNode {
     /// The lines of an order, which have one currency and a sum.
     fn lines(&self, name: &str, faults: &mut Faults) -> Option<Vec<Line>>;
 
-    /// What is to be paid for `lines`, if those could be read.
+    /// Total to be paid for `lines`, if those could be read.
     fn total(&self, name: &str, lines: Option<&[Line]>, faults: &mut Faults) -> Option<Money>;
 }
 
@@ -210,7 +210,7 @@ impl OrderNode for Node<'_> {
 pub struct OrderCreated {
     /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
-    /// What the customer decided.
+    /// Order as the customer decided it.
     #[serde(flatten)]
     pub details: OrderDetails,
     /// What is to be paid, in the currency of the lines. From another producer it need not be the sum of the lines:
@@ -290,7 +290,7 @@ impl Read for Pieces {
     }
 }
 
-/// How much of something there is: any number from 0.
+/// Count of something: any number from 0.
 struct Count(i64);
 
 impl Read for Count {
@@ -482,7 +482,7 @@ envelope::json_schema_of!(
     { "type": "integer", "minimum": 0, "maximum": 100 }
 );
 
-/// How much an order looks like fraud: 0, not at all, to 100.
+/// Fraud score: how much an order looks like fraud, from 0, not at all, to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Score(u8);

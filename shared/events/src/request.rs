@@ -1,4 +1,4 @@
-//! What is asked of the shop over HTTP, and becomes an event.
+//! Requests to the shop over HTTP, which become events.
 
 #[cfg(feature = "schema")]
 use crate::payload::MAX_LINES;

@@ -1,69 +1,32 @@
-//! The invariants of the contract that hold at every moment, checked at every step, by what is really there.
+//! Invariants of the contract that hold at every moment, checked at every step, by what is really there.
 //!
 //! Only what a step has touched is looked at, so that a run of a million steps is no slower for it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
-use onewrite::external::Settled;
-use onewrite::external::simulated::Register;
 use onewrite::memory::MemoryLog;
-use onewrite::port::Clock;
-use onewrite::{CounterUpdate, Result, Row};
-use orderflow_events::{OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine, Time};
+use onewrite::{CounterUpdate, Row};
+use orderflow_events::{Event, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine};
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
-use orderflow_payment::Verdict;
-use orderflow_simulated::Provider;
+use simulator::{Append, Violation};
 
-use crate::ports::Table;
-use crate::world::{Site, count};
+use crate::names::{INVENTORY, ORDERS};
 
-/// A service with a table of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Service {
-    /// Orders.
-    Orders,
-    /// Inventory.
-    Inventory,
-    /// Payment.
-    Payment,
-    /// Shipping.
-    Shipping,
-    /// Screening.
-    Screening,
-    /// Notification.
-    Notification,
-}
-
-/// An invariant that did not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Which, and how.
-    pub what: String,
-    /// The order that shows it, where it is one.
-    pub order: Option<OrderId>,
-}
-
-/// Who looks after the invariants.
+/// Auditor of the shop.
 #[derive(Default)]
 pub struct Audit {
-    violation: RefCell<Option<Violation>>,
     orders: RefCell<HashSet<OrderId>>,
     by_payment: RefCell<HashMap<PaymentId, OrderId>>,
     by_shipment: RefCell<HashMap<ShipmentId, OrderId>>,
-    committed: RefCell<HashMap<String, OrderId>>,
-    published: RefCell<HashSet<String>>,
     holdings: RefCell<HashMap<OrderId, Holding>>,
     shelves: RefCell<HashMap<Sku, Shelf>>,
-    leases: RefCell<HashMap<String, Lease>>,
-    acquired: Cell<u64>,
     messages: RefCell<HashMap<(&'static str, String), u32>>,
     sent: Cell<u64>,
-    killers: RefCell<HashSet<(&'static str, OrderId)>>,
     promises: RefCell<Vec<(OrderId, Promise)>>,
 }
 
-/// What a customer was told by the API, and may rely on.
+/// Promise of the API to a customer, who may rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
     /// The order is placed.
@@ -85,32 +48,12 @@ struct Shelf {
     reserved: i64,
 }
 
-struct Lease {
-    owner: String,
-    until: Time,
-    done: bool,
+fn of(order: &OrderId, what: impl Into<String>) -> Violation {
+    Violation::of(order.as_str(), what)
 }
 
 impl Audit {
-    /// The first violation that was found.
-    pub fn violation(&self) -> Option<Violation> {
-        self.violation.borrow().clone()
-    }
-
-    /// Whether one was found.
-    pub fn is_violated(&self) -> bool {
-        self.violation.borrow().is_some()
-    }
-
-    /// Notes a violation.
-    pub fn violate(&self, order: Option<&OrderId>, what: impl Into<String>) {
-        let mut violation = self.violation.borrow_mut();
-        if violation.is_none() {
-            *violation = Some(Violation { what: what.into(), order: order.cloned() });
-        }
-    }
-
-    /// An order is on its way into the system.
+    /// Notes that an order is on its way into the system.
     pub fn met(&self, order: &OrderId) {
         if self.orders.borrow_mut().insert(order.clone()) {
             self.by_payment.borrow_mut().insert(PaymentId::of(order), order.clone());
@@ -125,79 +68,47 @@ impl Audit {
         orders
     }
 
-    /// From now on a message of that order kills that function.
-    pub fn add_killer(&self, function: &'static str, order: &OrderId) {
-        self.killers.borrow_mut().insert((function, order.clone()));
+    /// Order of a payment.
+    pub fn order_of_payment(&self, payment: &PaymentId) -> Option<OrderId> {
+        self.by_payment.borrow().get(payment).cloned()
     }
 
-    /// Whether a message of that order kills that function.
-    pub fn kills(&self, function: &str, order: &str) -> bool {
-        let killers = self.killers.borrow();
-        !killers.is_empty() && killers.iter().any(|(who, what)| *who == function && what.as_str() == order)
+    /// Order of a shipment.
+    pub fn order_of_shipment(&self, shipment: &ShipmentId) -> Option<OrderId> {
+        self.by_shipment.borrow().get(shipment).cloned()
     }
 
-    /// Somebody has mended what kills.
-    pub fn disarm(&self) {
-        self.killers.borrow_mut().clear();
-    }
-
-    /// A customer was told something.
+    /// Notes what the API has promised to a customer.
     pub fn promised(&self, order: &OrderId, promise: Promise) {
         self.promises.borrow_mut().push((order.clone(), promise));
     }
 
-    /// What customers were told.
+    /// Promises to customers.
     pub fn promises(&self) -> Vec<(OrderId, Promise)> {
         self.promises.borrow().clone()
     }
 
-    /// An event reached the topic.
-    pub fn published(&self, id: &str) {
-        if !self.published.borrow().contains(id) {
-            self.published.borrow_mut().insert(id.to_owned());
-        }
-    }
-
-    /// The committed events that never reached the topic.
-    pub fn unpublished(&self) -> Vec<(String, OrderId)> {
-        let published = self.published.borrow();
-        let committed = self.committed.borrow();
-        let mut missing: Vec<_> = committed
-            .iter()
-            .filter(|(id, _)| !published.contains(*id))
-            .map(|(id, o)| (id.clone(), o.clone()))
-            .collect();
-        missing.sort();
-        missing
-    }
-
-    /// Every event that was committed or published, by its id.
-    pub fn events(&self) -> HashSet<String> {
-        self.published.borrow().iter().chain(self.committed.borrow().keys()).cloned().collect()
-    }
-
-    /// An event was published by somebody else.
-    pub fn published_by_others(&self, id: &str, order: &OrderId) {
-        self.committed.borrow_mut().insert(id.to_owned(), order.clone());
-    }
-
-    /// A row was added.
-    pub fn appended(&self, table: &Table, order: &OrderId, row: &Row, updates: &[CounterUpdate]) {
-        for event in &row.events {
-            let known = self.committed.borrow_mut().insert(event.context.id.to_string(), order.clone());
-            if known.is_some() {
-                self.violate(Some(order), format!("two events have the id {}", event.context.id));
+    /// Notes a row that was added.
+    ///
+    /// # Errors
+    ///
+    /// It moves goods that it may not move, or does not tell of goods that it moves.
+    pub fn appended(&self, append: &Append<'_>) -> Result<(), Violation> {
+        let Ok(order) = OrderId::new(append.subject.as_str()) else {
+            return Err(Violation::of(append.subject.as_str(), "a row is of no order"));
+        };
+        match append.service {
+            ORDERS if append.row.version == 1 => {
+                self.met(&order);
+                Ok(())
             }
-        }
-        match table.service {
-            Service::Orders if row.version == 1 => self.met(order),
-            Service::Inventory => self.moved(order, row, updates, &table.log),
-            _ => {}
+            INVENTORY => self.moved(&order, append.row, append.updates, append.table),
+            _ => Ok(()),
         }
     }
 
     /// Goods have moved: those that a row tells of, and only those.
-    fn moved(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate], log: &MemoryLog) {
+    fn moved(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate], log: &MemoryLog) -> Result<(), Violation> {
         let mut holdings = self.holdings.borrow_mut();
         let mut shelves = self.shelves.borrow_mut();
         let mut moves = |line: &StockLine, on_hand: i64, reserved: i64| {
@@ -205,13 +116,14 @@ impl Audit {
             entry.on_hand += on_hand * i64::from(line.quantity);
             entry.reserved += reserved * i64::from(line.quantity);
         };
-        match (row.events.first().map(|event| &event.data), holdings.get_mut(order)) {
+        let said = row.events.first().and_then(|text| Event::decode(text).ok()).map(|event| event.data);
+        match (&said, holdings.get_mut(order)) {
             (Some(Payload::InventoryReserved(reserved)), None) => {
                 reserved.lines.iter().for_each(|line| moves(line, 0, 1));
                 holdings.insert(order.clone(), Holding { lines: reserved.lines.clone(), has_left: false });
             }
             (Some(Payload::InventoryReserved(_)), Some(_)) => {
-                self.violate(Some(order), "goods were reserved twice for one order");
+                return Err(of(order, "goods were reserved twice for one order"));
             }
             (Some(Payload::InventoryReleased(_)), Some(holding)) => {
                 let has_left = holding.has_left;
@@ -219,155 +131,104 @@ impl Audit {
                 holdings.remove(order);
             }
             (Some(Payload::InventoryReleased(_)), None) => {
-                self.violate(Some(order), "goods were released that nobody held");
+                return Err(of(order, "goods were released that nobody held"));
             }
             (None, Some(holding)) if !updates.is_empty() => {
-                if holding.has_left {
-                    self.violate(Some(order), "goods left twice for one order");
+                if std::mem::replace(&mut holding.has_left, true) {
+                    return Err(of(order, "goods left twice for one order"));
                 }
-                holding.has_left = true;
                 holding.lines.iter().for_each(|line| moves(line, -1, -1));
             }
             _ => {}
         }
-        for update in updates {
-            if let Ok(sku) = Sku::new(&*update.key) {
-                self.check_shelf(Some(order), &sku, shelves.get(&sku), log);
-            }
-        }
+        let skus = updates.iter().filter_map(|update| Sku::new(&*update.key).ok());
+        skus.map(|sku| check_shelf(Some(order), &sku, shelves.get(&sku), log)).collect()
     }
 
-    /// Somebody has counted a shelf: what is on hand is what they say.
-    pub fn counted(&self, log: &MemoryLog, sku: &Sku, stock: Stock) {
+    /// Notes that somebody has counted a shelf: there is on hand what they say.
+    ///
+    /// # Errors
+    ///
+    /// The stock says something else.
+    pub fn counted(&self, log: &MemoryLog, sku: &Sku, stock: Stock) -> Result<(), Violation> {
         let mut shelves = self.shelves.borrow_mut();
         shelves.entry(sku.clone()).or_default().on_hand = stock.on_hand();
-        self.check_shelf(None, sku, shelves.get(sku), log);
+        check_shelf(None, sku, shelves.get(sku), log)
     }
 
-    fn check_shelf(&self, order: Option<&OrderId>, sku: &Sku, truth: Option<&Shelf>, log: &MemoryLog) {
-        let (available, reserved) = (log.counter(sku.as_str(), AVAILABLE), log.counter(sku.as_str(), RESERVED));
-        let (on_hand, open) = truth.map_or((0, 0), |truth| (truth.on_hand, truth.reserved));
-        if available < 0 || reserved < 0 {
-            self.violate(order, format!("{sku} is oversold: {available} available, {reserved} reserved"));
-        }
-        if reserved != open {
-            self.violate(order, format!("{sku} has {reserved} reserved, and open reservations of {open}"));
-        }
-        if available + reserved != on_hand {
-            self.violate(
-                order,
-                format!("{sku} has {available} available and {reserved} reserved of {on_hand} on hand"),
-            );
+    /// Notes that the provider was asked to charge, and how often it has charged by now.
+    ///
+    /// # Errors
+    ///
+    /// It has charged more than once, or for no order.
+    pub fn charged(&self, payment: &PaymentId, charges: usize) -> Result<(), Violation> {
+        match (charges, self.order_of_payment(payment)) {
+            (0, _) | (1, Some(_)) => Ok(()),
+            (_, None) => Err(Violation::new(format!("a charge {payment} belongs to no order"))),
+            (_, Some(order)) => Err(of(&order, format!("an order was charged {charges} times"))),
         }
     }
 
-    /// The provider was asked to charge.
-    pub fn charged(&self, site: &Site, payment: &PaymentId, charges: usize, verdict: &Result<Settled<Verdict>>) {
-        let order = self.by_payment.borrow().get(payment).cloned();
-        if let Some(order) = &order {
-            site.world.story.tell_of(order.as_str(), site, || match verdict {
-                Ok(Settled::Performed(Verdict::Succeeded(_))) => format!("the provider has charged {charges} times"),
-                Ok(Settled::Performed(Verdict::Declined(_)) | Settled::Cancelled) => {
-                    "the provider has declined".to_owned()
-                }
-                Err(error) => error.to_string(),
-            });
+    /// Notes that the provider has refunded what it had charged so often.
+    ///
+    /// # Errors
+    ///
+    /// It had charged nothing.
+    pub fn refunded(&self, payment: &PaymentId, charges: usize) -> Result<(), Violation> {
+        if charges == 1 {
+            return Ok(());
         }
-        if charges > 1 {
-            self.violate(order.as_ref(), format!("an order was charged {charges} times"));
-        }
-        if charges == 1 && order.is_none() {
-            self.violate(None, format!("a charge {payment} belongs to no order"));
+        let what = "an order was refunded that had not been charged";
+        Err(self.order_of_payment(payment).map_or_else(|| Violation::new(what), |order| of(&order, what)))
+    }
+
+    /// Notes that the carrier was asked to take a shipment, how often it has by now, and how often its order is charged.
+    ///
+    /// # Errors
+    ///
+    /// It has taken one more than once, for no order, or without a charge.
+    pub fn booked(&self, shipment: &ShipmentId, bookings: usize, charges: usize) -> Result<(), Violation> {
+        match (bookings, self.order_of_shipment(shipment)) {
+            (0, _) => Ok(()),
+            (_, None) => Err(Violation::new(format!("a shipment {shipment} belongs to no order"))),
+            (1, Some(order)) if charges == 0 => Err(of(&order, "a shipment was booked without a charge")),
+            (1, Some(_)) => Ok(()),
+            (_, Some(order)) => Err(of(&order, format!("a shipment was booked {bookings} times"))),
         }
     }
 
-    /// The provider was asked to refund.
-    pub fn refunded(&self, site: &Site, payment: &PaymentId, charges: usize, done: bool) {
-        let order = self.by_payment.borrow().get(payment).cloned();
-        if let Some(order) = &order {
-            site.world.story.tell_of(order.as_str(), site, || format!("the provider has refunded: {done}"));
-        }
-        if done && charges != 1 {
-            self.violate(order.as_ref(), "an order was refunded that had not been charged");
-        }
-    }
-
-    /// The carrier was asked to take a shipment.
-    pub async fn booked<G: Register, C: Clock>(
-        &self,
-        site: &Site,
-        shipment: &ShipmentId,
-        bookings: usize,
-        provider: &Provider<G, C>,
-    ) {
-        let order = self.by_shipment.borrow().get(shipment).cloned();
-        let Some(order) = order else {
-            if bookings > 0 {
-                self.violate(None, format!("a shipment {shipment} belongs to no order"));
-            }
-            return;
-        };
-        site.world.story.tell_of(order.as_str(), site, || format!("the carrier has booked {bookings} times"));
-        if bookings > 1 {
-            self.violate(Some(&order), format!("a shipment was booked {bookings} times"));
-        }
-        let charges = provider.times_charged(&PaymentId::of(&order)).await.unwrap_or_default();
-        if bookings > 0 && charges == 0 {
-            self.violate(Some(&order), "a shipment was booked without a charge");
-        }
-    }
-
-    /// The carrier was asked to give a shipment up.
-    pub fn voided(&self, site: &Site, shipment: &ShipmentId, done: bool) {
-        if let Some(order) = self.by_shipment.borrow().get(shipment) {
-            site.world.story.tell_of(order.as_str(), site, || format!("the carrier has voided: {done}"));
-        }
-    }
-
-    /// Somebody was given a lease, and by their clock it is `now`.
-    pub fn leased(&self, key: &str, owner: &str, now: Time, until: Time) {
-        count(&self.acquired);
-        let mut leases = self.leases.borrow_mut();
-        if let Some(lease) = leases.get(key).filter(|lease| lease.owner != owner) {
-            if lease.done {
-                self.violate(None, format!("the lease {key} was given for what is done"));
-            } else if lease.until > now {
-                self.violate(None, format!("the lease {key} was given while somebody else held it"));
-            }
-        }
-        leases.insert(key.to_owned(), Lease { owner: owner.to_owned(), until, done: false });
-    }
-
-    /// Somebody says that what a lease is for is done. It counts if the lease is theirs.
-    pub fn lease_completed(&self, key: &str, owner: &str) {
-        if let Some(lease) = self.leases.borrow_mut().get_mut(key).filter(|lease| lease.owner == owner) {
-            lease.done = true;
-        }
-    }
-
-    /// Somebody gives a lease up. It counts if the lease is theirs.
-    pub fn lease_released(&self, key: &str, owner: &str) {
-        if let Some(lease) = self.leases.borrow_mut().get_mut(key).filter(|lease| lease.owner == owner) {
-            lease.until = Time::from_millis(0);
-        }
-    }
-
-    /// Whose lease it is.
-    pub fn holder(&self, key: &str) -> Option<String> {
-        self.leases.borrow().get(key).map(|lease| lease.owner.clone())
-    }
-
-    /// A customer was told something.
-    pub fn told(&self, _: &Site, channel: &'static str, what: &str) {
-        count(&self.sent);
+    /// Notes that a customer was sent a message, when so many leases had been given.
+    ///
+    /// # Errors
+    ///
+    /// There are more messages than leases.
+    pub fn told(&self, channel: &'static str, what: &str, leases: u64) -> Result<(), Violation> {
+        self.sent.set(self.sent.get() + 1);
         *self.messages.borrow_mut().entry((channel, what.to_owned())).or_default() += 1;
-        if self.sent.get() > self.acquired.get() {
-            self.violate(None, format!("a message was sent without a lease: {what}"));
+        if self.sent.get() > leases {
+            return Err(Violation::new(format!("a message was sent without a lease: {what}")));
         }
+        Ok(())
     }
 
-    /// How many messages were sent, and how many of them again, after a crash between sending and recording or a lost answer.
+    /// Number of messages that were sent, and of those among them that had been sent before: after a crash between
+    /// sending and recording, or a lost answer.
     pub fn messages(&self) -> (u64, u64) {
         (self.sent.get(), self.sent.get() - self.messages.borrow().len() as u64)
     }
+}
+
+fn check_shelf(order: Option<&OrderId>, sku: &Sku, truth: Option<&Shelf>, log: &MemoryLog) -> Result<(), Violation> {
+    let (available, reserved) = (log.counter(sku.as_str(), AVAILABLE), log.counter(sku.as_str(), RESERVED));
+    let (on_hand, open) = truth.map_or((0, 0), |truth| (truth.on_hand, truth.reserved));
+    let what = if available < 0 || reserved < 0 {
+        format!("{sku} is oversold: {available} available, {reserved} reserved")
+    } else if reserved != open {
+        format!("{sku} has {reserved} reserved, and open reservations of {open}")
+    } else if available + reserved != on_hand {
+        format!("{sku} has {available} available and {reserved} reserved of {on_hand} on hand")
+    } else {
+        return Ok(());
+    };
+    Err(order.map_or_else(|| Violation::new(&*what), |order| of(order, &*what)))
 }

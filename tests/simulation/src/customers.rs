@@ -1,18 +1,16 @@
-//! What comes from outside: customers, other producers, and those who send junk.
+//! Customers and other producers: whoever sends the shop something.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use fastrand::Rng;
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
-use orderflow_events::{EventId, OrderId};
+use orderflow_events::OrderId;
 use serde_json::{Value, json};
+use simulator::{Caller, Violation};
 
-use crate::audit::Promise;
-use crate::faults::Kind;
-use crate::stack::Stack;
-use crate::world::Site;
+use crate::audit::{Audit, Promise};
+use crate::services::System;
 
 /// The mean time between two orders.
 const GAP_MS: u64 = 25;
@@ -24,10 +22,10 @@ const MAX_ATTEMPTS: u32 = 60;
 const SKUS: [&str; 8] = ["flash", "coffee", "tea", "grinder", "kettle", "cup", "filter", "scale"];
 
 /// Fills the shelves for so many orders: enough of everything, but for the first.
-pub fn fill_shelves(stack: &Stack, orders: u64) {
+pub fn fill_shelves(system: &System, orders: u64) {
     for (index, sku) in SKUS.iter().enumerate() {
         let pieces = if index == 0 { orders / 10 + 2 } else { orders * 12 + 20 };
-        stack.stock(sku, i64::try_from(pieces).unwrap_or(i64::MAX));
+        system.fill_shelf(sku, i64::try_from(pieces).unwrap_or(i64::MAX));
     }
 }
 
@@ -56,10 +54,9 @@ impl Script {
 }
 
 /// Starts the customer of a script.
-pub fn arrive_by(stack: &Rc<Stack>, script: Script) {
-    let mut customer = Customer::new(stack, 0, 0);
-    let stack = Rc::clone(stack);
-    Rc::clone(&stack).world.spawn(async move {
+pub fn arrive_by(system: &Rc<System>, script: Script) {
+    let mut customer = Customer::new(system, 0, 0);
+    system.run().spawn(async move {
         let order = customer.scripted(script);
         if script.is_foreign {
             customer.publish(order, 1).await;
@@ -72,59 +69,25 @@ pub fn arrive_by(stack: &Rc<Stack>, script: Script) {
     });
 }
 
-/// Starts everybody who places one of `orders` orders. What an order is like depends on the seed and its number alone.
-pub fn arrive(stack: &Rc<Stack>, seed: u64, orders: u64) {
+/// Starts everybody who places one of `orders` orders. Each order depends on the seed and its number alone.
+pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
     for number in 0..orders {
-        let customer = Customer::new(stack, seed, number);
-        stack.world.spawn(customer.shop());
+        let customer = Customer::new(system, seed, number);
+        system.run().spawn(customer.shop());
     }
-    for line in &stack.lines {
-        let junk = (0..orders).filter(|_| stack.world.faults.strikes(Kind::Poison)).count();
-        for number in 0..junk as u64 {
-            let (world, queue) = (Rc::clone(&stack.world), Rc::clone(&line.queue));
-            let at = world.faults.below(orders * GAP_MS + 1_000);
-            let text = junk_text(line.name, world.faults.below(6));
-            stack.world.spawn(async move {
-                world.sleep_ms(at).await;
-                queue.send(&format!("junk-{number}"), Rc::from(text), BTreeMap::new(), &format!("junk {number}"));
-            });
-        }
-    }
-}
-
-/// What no function can make anything of.
-fn junk_text(queue: &str, kind: u64) -> String {
-    let event = json!({
-        "specversion": "1.0", "id": "0193a5c0-7b1e-7c3a-9f00-0123456789ab", "source": "orderflow/payment",
-        "type": "PaymentProcessed", "subject": "junk", "time": "2026-11-22T09:00:00.000Z",
-        "dataschema": "urn:orderflow:PaymentProcessed:1",
-        "data": { "orderId": "junk", "paymentId": "pay_1", "amount": { "amount": 1990, "currency": "EUR" } },
-    });
-    let mut event: Value = event;
-    match kind {
-        0 => return "not JSON".to_owned(),
-        1 => return "{}".to_owned(),
-        2 => event["id"] = json!("no UUID"),
-        3 => event["specversion"] = json!("0.3"),
-        // The journal keeps what it does not know.
-        _ if queue == "journal" => event["subject"] = json!(""),
-        4 => event["dataschema"] = json!("urn:orderflow:PaymentProcessed:99"),
-        _ => event["source"] = json!("https://somebody.example"),
-    }
-    event.to_string()
 }
 
 struct Customer {
-    stack: Rc<Stack>,
-    site: Site,
+    system: Rc<System>,
+    caller: Caller,
     rng: Rng,
     number: u64,
 }
 
 impl Customer {
-    fn new(stack: &Rc<Stack>, seed: u64, number: u64) -> Self {
+    fn new(system: &Rc<System>, seed: u64, number: u64) -> Self {
         let rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9).wrapping_add(number));
-        Self { stack: Rc::clone(stack), site: stack.customer(), rng, number }
+        Self { system: Rc::clone(system), caller: system.customer(), rng, number }
     }
 
     async fn shop(mut self) {
@@ -139,13 +102,12 @@ impl Customer {
         let key = (self.rng.u32(0..10) > 0).then(|| format!("click-{}", self.number));
         if self.rng.u32(0..15) == 0 && key.is_some() {
             // A double click: the other one is on its way at the same moment.
-            let (stack, body, key) = (Rc::clone(&self.stack), body.to_string(), key.clone());
-            self.stack.world.spawn(async move {
-                stack.ask_orders(post("/orders", body, key.as_deref())).await;
+            let (system, body, key) = (Rc::clone(&self.system), body.to_string(), key.clone());
+            self.system.run().spawn(async move {
+                system.ask_orders(post("/orders", body, key.as_deref())).await;
             });
         }
         let Some(order) = self.place(&body, key.as_deref()).await else { return };
-        self.arm(&order);
         if self.rng.u32(0..20) == 0 && key.is_some() {
             self.place_again(&body, key.as_deref(), &order).await;
         }
@@ -163,22 +125,22 @@ impl Customer {
     /// Sends the order until there is an answer.
     async fn place(&mut self, body: &Value, key: Option<&str>) -> Option<OrderId> {
         for _ in 0..MAX_ATTEMPTS {
-            let reply = self.stack.ask_orders(post("/orders", body.to_string(), key)).await;
+            let reply = self.system.ask_orders(post("/orders", body.to_string(), key)).await;
             match reply.map(read) {
                 Some((201, answer)) => {
                     let Some(order) = answer["orderId"].as_str().and_then(|id| OrderId::new(id).ok()) else {
-                        self.stack.world.audit.violate(None, "an order was placed that has no id");
+                        self.violate(None, "an order was placed that has no id");
                         return None;
                     };
-                    self.stack.world.audit.met(&order);
-                    self.stack.world.audit.promised(&order, Promise::Placed);
-                    self.stack.world.story.tell_of(order.as_str(), &self.site, || "is told: 201".to_owned());
+                    self.audit().met(&order);
+                    self.audit().promised(&order, Promise::Placed);
+                    self.caller.tell_of(order.as_str(), || "is told: 201".to_owned());
                     return Some(order);
                 }
                 Some((500.., _)) | None => self.wait_a_little().await,
                 Some((status, answer)) => {
                     let what = format!("a good order was answered with {status}: {answer}");
-                    self.stack.world.audit.violate(None, what);
+                    self.violate(None, what);
                     return None;
                 }
             }
@@ -189,21 +151,21 @@ impl Customer {
     /// The same key must give the same order; with another body it must give none.
     async fn place_again(&mut self, body: &Value, key: Option<&str>, order: &OrderId) {
         if self.place(body, key).await.is_some_and(|again| again != *order) {
-            self.stack.world.audit.violate(Some(order), "the same key gave two orders");
+            self.violate(Some(order), "the same key gave two orders");
         }
         let mut other = body.clone();
         other["lines"][0]["quantity"] = json!(7);
-        let reply = self.stack.ask_orders(post("/orders", other.to_string(), key)).await;
+        let reply = self.system.ask_orders(post("/orders", other.to_string(), key)).await;
         if let Some((status @ ..500, _)) = reply.map(read)
             && status != 422
         {
-            self.stack.world.audit.violate(Some(order), format!("another body under the same key gave {status}"));
+            self.violate(Some(order), format!("another body under the same key gave {status}"));
         }
     }
 
     async fn cancel(&mut self, order: &OrderId) {
         for _ in 0..MAX_ATTEMPTS {
-            let reply = self.stack.ask_orders(post(&format!("/orders/{order}/cancel"), String::new(), None)).await;
+            let reply = self.system.ask_orders(post(&format!("/orders/{order}/cancel"), String::new(), None)).await;
             let promise = match reply.map(read) {
                 Some((202, _)) => Promise::Cancelled,
                 Some((409, _)) => Promise::Shipped,
@@ -213,11 +175,11 @@ impl Customer {
                 }
                 Some((status, answer)) => {
                     let what = format!("a cancellation was answered with {status}: {answer}");
-                    return self.stack.world.audit.violate(Some(order), what);
+                    return self.violate(Some(order), what);
                 }
             };
-            self.stack.world.story.tell_of(order.as_str(), &self.site, || format!("cancels: {promise:?}"));
-            return self.stack.world.audit.promised(order, promise);
+            self.caller.tell_of(order.as_str(), || format!("cancels: {promise:?}"));
+            return self.audit().promised(order, promise);
         }
     }
 
@@ -226,45 +188,30 @@ impl Customer {
         let sku = SKUS[self.rng.usize(0..SKUS.len())];
         let body = json!({ "onHand": self.rng.u32(5..5_000) }).to_string();
         let request = request(&Method::PUT, &format!("/inventory/{sku}"), body, None);
-        if let Some((status, answer)) = self.stack.ask_inventory(request).await.map(read)
+        if let Some((status, answer)) = self.system.ask_inventory(request).await.map(read)
             && !matches!(status, 200 | 409 | 500..)
         {
-            self.stack.world.audit.violate(None, format!("a count was answered with {status}: {answer}"));
+            self.violate(None, format!("a count was answered with {status}: {answer}"));
         }
     }
 
     /// Another producer publishes an order by itself, and sometimes, by mistake, as a second event.
     async fn publish(&mut self, mut data: Value, events: u32) {
         let Ok(order) = OrderId::new(format!("web-{}", self.number)) else { return };
-        let world = Rc::clone(&self.stack.world);
-        world.audit.met(&order);
-        self.arm(&order);
+        self.audit().met(&order);
         data["orderId"] = json!(order);
         let total: i64 = data["lines"].as_array().into_iter().flatten().map(price).sum();
         data["total"] = json!({ "amount": total, "currency": "EUR" });
-        for _ in 0..events {
-            let mut chance = [0; 10];
-            self.rng.fill(&mut chance);
-            let now = world.executor.now();
-            let id = EventId::from_parts(u64::try_from(now.as_millis()).unwrap_or(0), chance);
+        for event in 0..events {
             let event = json!({
-                "specversion": "1.0", "id": id.to_string(), "source": "https://shop.example/web", "type": "OrderCreated",
-                "subject": order, "time": now, "datacontenttype": "application/json",
+                "specversion": "1.0", "id": format!("{}/{event}", self.number), "source": "https://shop.example/web",
+                "type": "OrderCreated", "subject": order, "time": self.caller.run.executor.now(),
                 "dataschema": "urn:orderflow:OrderCreated:1", "data": data,
             });
-            world.story.tell_of(order.as_str(), &self.site, || "publishes OrderCreated".to_owned());
-            world.audit.published_by_others(&id.to_string(), &order);
-            self.stack.topic.publish_one(order.as_str(), &id.to_string(), &event.to_string());
+            self.caller.tell_of(order.as_str(), || "publishes OrderCreated".to_owned());
+            self.system.intake.publish(&event.to_string());
             let pause = self.rng.u64(0..2_000);
             self.wait(pause).await;
-        }
-    }
-
-    /// Lets messages of the order kill a function, if that is what happens.
-    fn arm(&mut self, order: &OrderId) {
-        if self.stack.world.faults.strikes(Kind::Killer) {
-            let victim = self.stack.lines[self.rng.usize(0..self.stack.lines.len())].name;
-            self.stack.world.audit.add_killer(victim, order);
         }
     }
 
@@ -322,7 +269,19 @@ impl Customer {
     }
 
     async fn wait(&self, millis: u64) {
-        self.stack.world.sleep_ms(millis).await;
+        self.caller.run.sleep_ms(millis).await;
+    }
+
+    fn audit(&self) -> &Audit {
+        &self.system.shop.audit
+    }
+
+    fn violate(&self, order: Option<&OrderId>, what: impl Into<String>) {
+        let violation = match order {
+            Some(order) => Violation::of(order.as_str(), what),
+            None => Violation::new(what),
+        };
+        self.caller.run.check(Err(violation));
     }
 }
 

@@ -7,10 +7,9 @@ use std::time::Instant;
 
 use clap::Parser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use orderflow_simulation::episode::{Plan, Report, run};
-use orderflow_simulation::faults::{Kind, Kinds};
-use orderflow_simulation::sabotage::Sabotage;
-use orderflow_simulation::shrink::shrink;
+use orderflow_simulation::safeguards;
+use orderflow_simulation::simulation::{Report, simulate};
+use simulator::{FaultKind, FaultKinds, Plan, Safeguard, Shrunk, Trace, Violation, shrink};
 
 /// A quarter of the time goes into small pieces of memory.
 #[global_allocator]
@@ -22,28 +21,28 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// found again with the command that is printed.
 #[derive(Parser)]
 struct Arguments {
-    /// How many orders
+    /// Number of orders
     #[arg(long, default_value_t = 10_000)]
     orders: u64,
     /// Seed of the first episode; those after it count up [default: drawn]
     #[arg(long)]
     seed: Option<u64>,
-    /// What goes wrong: all, none, or names with commas between them
+    /// Kinds of faults: all, none, or names with commas between them
     #[arg(long, default_value = "all")]
-    faults: Kinds,
-    /// How much more often than usual each of it happens [default: drawn for each kind and episode]
+    faults: FaultKinds,
+    /// Number of times that each of them is as frequent as usual [default: drawn for each kind and episode]
     #[arg(long)]
-    weather: Option<u32>,
-    /// After so many faults an episode goes well
+    intensity: Option<u32>,
+    /// Number of faults after which an episode goes well
     #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
     budget: u64,
-    /// A safeguard to take away, to see what breaks
-    #[arg(long, value_name = "SAFEGUARD")]
-    without: Option<Sabotage>,
-    /// How many orders an episode has
+    /// Safeguard to take away, to see what breaks
+    #[arg(long, value_name = "SAFEGUARD", value_parser = safeguards::parse)]
+    without: Option<Safeguard>,
+    /// Number of orders of an episode
     #[arg(long, default_value_t = 200)]
     episode: u64,
-    /// How many episodes are run side by side, each on one core
+    /// Number of episodes that are run side by side, each on one core
     #[arg(long, default_value_t = 1)]
     jobs: u64,
 }
@@ -54,8 +53,8 @@ fn main() -> ExitCode {
     let episodes = arguments.orders.div_ceil(arguments.episode.max(1));
     let plan = |number: u64| {
         let orders = arguments.episode.min(arguments.orders - number * arguments.episode);
-        let Arguments { faults: kinds, weather, budget, without: sabotage, .. } = arguments;
-        Plan { kinds, weather, budget, sabotage, ..Plan::new(seed.wrapping_add(number), orders) }
+        let Arguments { faults: kinds, intensity, budget, without, .. } = arguments;
+        Plan { kinds, intensity, budget, without, ..Plan::new(seed.wrapping_add(number), orders) }
     };
     println!("{} orders in {episodes} episodes from seed {seed}, faults: {}", arguments.orders, arguments.faults);
     let bar = ProgressBar::new(arguments.orders);
@@ -64,7 +63,7 @@ fn main() -> ExitCode {
     }
     #[expect(clippy::disallowed_methods, reason = "the time that a run takes is no part of it")]
     let begin = Instant::now();
-    let (total, broken) = (Mutex::new(Report::default()), Mutex::new(None::<Plan>));
+    let (total, broken) = (Mutex::new(Report::default()), Mutex::new(None::<(Plan, Violation)>));
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for _ in 0..arguments.jobs.max(1) {
@@ -75,12 +74,12 @@ fn main() -> ExitCode {
                         return;
                     }
                     let plan = plan(number);
-                    let report = run(&plan);
-                    bar.inc(plan.orders);
-                    if report.violation.is_some() {
+                    let report = simulate(&plan, Trace::default());
+                    bar.inc(plan.subjects);
+                    if let Some(violation) = report.run.violation.clone() {
                         stop.store(true, Ordering::Relaxed);
                         if let Ok(mut broken) = broken.lock() {
-                            broken.get_or_insert(plan);
+                            broken.get_or_insert((plan, violation));
                         }
                     }
                     if let Ok(mut total) = total.lock() {
@@ -95,8 +94,8 @@ fn main() -> ExitCode {
     summarize(&total, begin.elapsed().as_secs_f64());
     match broken.into_inner().ok().flatten() {
         None => ExitCode::SUCCESS,
-        Some(plan) => {
-            explain(&plan);
+        Some((plan, violation)) => {
+            explain(&plan, violation);
             ExitCode::FAILURE
         }
     }
@@ -107,37 +106,37 @@ fn summarize(total: &Report, seconds: f64) {
     println!();
     row("orders", total.orders);
     row("of these shipped", total.shipped);
-    row("deliveries", total.deliveries);
-    row("of these to come again", total.retries);
-    row("dead letters", total.letters);
-    row("redrives", total.redrives);
+    row("deliveries", total.run.deliveries);
+    row("of these to come again", total.run.retries);
+    row("dead letters", total.run.letters);
+    row("redrives", total.run.redrives);
+    row("messages nobody can read", total.run.poisoned);
     row("mails and short messages", total.messages);
     row("of these again", total.repeated_messages);
-    row("faults", total.happened);
-    for (kind, count) in Kind::ALL.iter().zip(total.faults) {
+    row("faults", total.run.happened);
+    for (kind, count) in FaultKind::ALL.iter().zip(total.run.faults) {
         row(&format!("  {kind}"), count);
     }
-    row("violations", u64::from(total.violation.is_some()));
+    row("violations", u64::from(total.run.violation.is_some()));
     println!();
     #[expect(clippy::cast_precision_loss, reason = "it is shown to one digit")]
     let a_minute = total.orders as f64 / seconds * 60.0;
     println!(
         "  {seconds:.1} s, {a_minute:.0} orders a minute, {:.1} days in the run",
-        total.passed.as_secs_f64() / 86_400.0
+        total.run.passed.as_secs_f64() / 86_400.0
     );
 }
 
-fn explain(plan: &Plan) {
+fn explain(plan: &Plan, violation: Violation) {
     println!("\nAn invariant was broken. Looking for the shortest run that still breaks one …");
-    let Some(shrunk) = shrink(plan) else { return };
-    println!("\n{}", shrunk.violation.what);
-    println!("\n{}", shrunk.story);
-    let Plan { seed, orders, kinds, weather, budget, sabotage, .. } = shrunk.plan;
+    let Shrunk { plan, violation, trace } = shrink(plan, violation, |plan, trace| simulate(plan, trace).run);
+    println!("\n{}\n\n{trace}", violation.what);
+    let Plan { seed, subjects: orders, kinds, intensity, budget, without, .. } = plan;
     let mut command = format!("cargo simulate --seed {seed} --orders {orders} --episode {orders} --faults {kinds}");
     let more = [
-        weather.map(|weather| format!(" --weather {weather}")),
+        intensity.map(|intensity| format!(" --intensity {intensity}")),
         (budget < u64::MAX).then(|| format!(" --budget {budget}")),
-        sabotage.map(|sabotage| format!(" --without {}", sabotage.name())),
+        without.map(|safeguard| format!(" --without {safeguard}")),
     ];
     command.extend(more.into_iter().flatten());
     println!("{command}");

@@ -4,20 +4,16 @@
 //! each fault happens in a run of its own, and in the end all must be well.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use onewrite::Decider;
-use orderflow_events::{EventType, OrderId};
-use orderflow_inventory::Inventory;
-use orderflow_notification::Notification;
-use orderflow_orders::Orders;
-use orderflow_payment::Payment;
-use orderflow_screening::Screening;
-use orderflow_shipping::Shipping;
+use orderflow_events::EventType;
 use orderflow_simulation::customers::Script;
-use orderflow_simulation::episode::{Plan, run, tell};
-use orderflow_simulation::faults::{Kind, Planned};
+use orderflow_simulation::services::System;
+use orderflow_simulation::shop::Shop;
+use orderflow_simulation::simulation::simulate_script;
+use simulator::{FaultKind, PlannedFault, Run, Trace};
 
-/// What can become of an order, with cancellations at many moments of its way.
+/// Ways of an order, with cancellations at many moments of it.
 const SCRIPTS: &[(&str, Script)] = &[
     ("shipped", Script::SHIPPED),
     ("declined", Script { method: "pm_card_visa_chargeDeclined", ..Script::SHIPPED }),
@@ -37,23 +33,25 @@ const fn cancelled_after(millis: u64) -> Script {
     Script { cancel_after_ms: Some(millis), ..Script::SHIPPED }
 }
 
-const KINDS: &[Kind] = &[Kind::CrashBefore, Kind::CrashAfter, Kind::Refused, Kind::Lost, Kind::Late];
+const KINDS: &[FaultKind] =
+    &[FaultKind::CrashBefore, FaultKind::CrashAfter, FaultKind::Refused, FaultKind::Lost, FaultKind::Late];
 
 #[test]
 fn whatever_goes_wrong_at_any_call_all_is_well_in_the_end() {
     let mut runs = 0;
     for (name, script) in SCRIPTS {
-        let well = run(&Plan::scripted(*script, None));
+        let well = simulate_script(*script, None, Trace::default()).run;
         assert_eq!(well.violation, None, "{name}");
         println!("{name}: {} calls", well.calls);
         for kind in KINDS.iter().copied() {
             for call in 0..well.calls {
-                let plan = Plan::scripted(*script, Some(Planned { call, kind }));
-                let report = run(&plan);
+                let planned = Some(PlannedFault { call, kind });
+                let report = simulate_script(*script, planned, Trace::default()).run;
                 assert_eq!(report.happened, 1, "{name}, {kind} at call {call}");
                 if let Some(violation) = report.violation {
-                    let story = tell(&plan, violation.order.as_ref()).story;
-                    panic!("{name}, {kind} at call {call}: {}\n{story}", violation.what);
+                    let trace = violation.subject.as_deref().map_or_else(Trace::of_none, Trace::of);
+                    let trace = simulate_script(*script, planned, trace).run.trace;
+                    panic!("{name}, {kind} at call {call}: {}\n{trace}", violation.what);
                 }
                 runs += 1;
             }
@@ -66,23 +64,16 @@ fn whatever_goes_wrong_at_any_call_all_is_well_in_the_end() {
 /// The scripts lead every event to every function that consumes it: a new type needs a script that shows it.
 #[test]
 fn every_event_is_handled_by_every_function_that_consumes_it() {
-    let nobody = OrderId::new("-").unwrap();
     let delivered =
-        SCRIPTS.iter().flat_map(|(_, script)| tell(&Plan::scripted(*script, None), Some(&nobody)).delivered);
+        SCRIPTS.iter().flat_map(|(_, script)| simulate_script(*script, None, Trace::of_none()).run.delivered);
     let delivered: BTreeSet<(&str, String)> = delivered.collect();
-    let consumed = [
-        ("orders", Orders::CONSUMES),
-        ("inventory", Inventory::CONSUMES),
-        ("payment", Payment::CONSUMES),
-        ("shipping", Shipping::CONSUMES),
-        ("screening", Screening::CONSUMES),
-        ("notification", Notification::CONSUMES),
-        ("journal", &EventType::ALL),
-    ];
-    for (function, types) in consumed {
+    let system = System::start(&Run::calm(), Rc::<Shop>::default());
+    for subscription in system.stack.topic.fanout.subscriptions() {
+        let types = subscription.filter.unwrap_or_else(|| EventType::ALL.map(|kind| kind.as_str()).into());
         // Screening needs several orders to find one suspicious: the runs by seed have them.
-        for kind in types.iter().filter(|kind| **kind != EventType::OrderFlagged) {
-            assert!(delivered.contains(&(function, kind.to_string())), "{function} is never handed {kind}");
+        for kind in types.into_iter().filter(|kind| *kind != EventType::OrderFlagged.as_str()) {
+            let service = subscription.service;
+            assert!(delivered.contains(&(service, kind.to_owned())), "{service} is never handed {kind}");
         }
     }
 }

@@ -102,7 +102,7 @@ pub fn classify<E: ProvideErrorMetadata>(what: &str, error: &SdkError<E, HttpRes
         }
         SdkError::TimeoutError(_) => Failure::transient(format!("{what}: timed out")),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Failure::transient(format!("{what}: timed out")),
-        // What fails before there is a connection, such as looking for credentials, is neither IO nor any known kind.
+        // A failure before there is a connection, such as in looking for credentials, is neither IO nor any known kind.
         SdkError::DispatchFailure(failure)
             if failure.is_user() || (failure.is_other() && failure.as_other().is_none()) =>
         {

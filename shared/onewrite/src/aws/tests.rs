@@ -20,7 +20,7 @@ struct Server {
     requests: Arc<AtomicUsize>,
 }
 
-/// What a server does with a request.
+/// Answer of a server to a request.
 #[derive(Clone)]
 enum Answer {
     Says(&'static str, String),

@@ -22,7 +22,7 @@ use crate::port::Clock;
 pub use dynamo::DynamoRegister;
 pub use memory::MemoryRegister;
 
-/// How long a repeated request is recognised: Stripe forgets its idempotency keys after 24 hours.
+/// Time for which a repeated request is recognised: Stripe forgets its idempotency keys after 24 hours.
 pub const KEY_LIFETIME: Duration = Duration::from_hours(24);
 
 /// Store of a simulated company: what it has under each id of its clients'.
@@ -63,7 +63,7 @@ pub trait Register {
 pub struct Entry {
     /// Effects, the last one last. A second one is what a client must never cause.
     pub performed: Vec<Performed>,
-    /// Whether it was cancelled before it was performed.
+    /// True where it was cancelled before it was performed.
     pub cancelled: bool,
 }
 
@@ -72,7 +72,7 @@ pub struct Entry {
 pub struct Performed {
     /// The company's answer, as JSON.
     pub answer: String,
-    /// When it was performed.
+    /// Time at which it was performed.
     pub at: Time,
 }
 
@@ -100,7 +100,7 @@ impl<G: Register, C: Clock> Simulated<G, C> {
         Self { register, clock }
     }
 
-    /// Whether this attempt is one of the first so many, which fail.
+    /// Tells that this attempt is one of the first so many, which fail.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl<G: Register, C: Clock> Simulated<G, C> {
         self.register.entry(id).await?.performed.iter().map(Performed::answer).collect()
     }
 
-    /// What became of the request under `id`; `None` if it never arrived.
+    /// Result of the request under `id`; `None` if it never arrived.
     ///
     /// # Errors
     ///

@@ -58,7 +58,7 @@ pub trait Bench {
     ///
     /// # Errors
     ///
-    /// Whether the failure may pass.
+    /// The kind of the failure: whether it may pass.
     ///
     /// # Panics
     ///

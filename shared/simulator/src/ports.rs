@@ -1,0 +1,11 @@
+//! Ports of the toolkit on the models: every call takes time, and may go wrong in every way.
+
+mod leases;
+mod queue;
+mod table;
+mod topic;
+
+pub use leases::LeaseTable;
+pub use queue::{QueuePort, Queues, RelayLetters};
+pub use table::Table;
+pub use topic::TopicPort;

@@ -1,0 +1,142 @@
+//! Invariants of the contract that hold once nothing is left to do.
+
+use std::collections::{BTreeSet, HashSet};
+
+use futures::FutureExt;
+use onewrite::memory::{MemoryLog, VirtualTime};
+use onewrite::port::Log;
+use onewrite::{Decider, Ledger, Result as Outcome};
+use orderflow_events::{OrderId, PaymentId, ShipmentId};
+use orderflow_inventory::{Inventory, Reservation};
+use orderflow_orders::{Known, Order, Orders, Status};
+use orderflow_simulated::{Carrier, Provider};
+use simulator::{Rest, Violation};
+
+use crate::audit::{Audit, Promise};
+use crate::names::{INTAKE, INVENTORY, ORDERS};
+use crate::outside::Outside;
+
+/// Checks all of them.
+///
+/// # Errors
+///
+/// The first that does not hold.
+pub fn check(audit: &Audit, outside: &Outside, rest: &Rest<'_>) -> Result<(), Violation> {
+    check_journal(outside, rest)?;
+    for order in audit.orders() {
+        check_status(rest, &order)?;
+        check_order(outside, rest, &order)?;
+    }
+    check_promises(audit, rest)
+}
+
+/// Number of orders that were shipped.
+#[must_use]
+pub fn shipped(orders: &[OrderId], table: &MemoryLog) -> u64 {
+    let is_shipped =
+        |order: &&OrderId| known(table, order).is_some_and(|known| matches!(known.status, Status::Shipped));
+    orders.iter().filter(is_shipped).count() as u64
+}
+
+/// Every committed event is in the journal, once.
+fn check_journal(outside: &Outside, rest: &Rest<'_>) -> Result<(), Violation> {
+    let entries = outside.journal.entries();
+    let journal: HashSet<String> = entries.iter().map(|entry| entry.id.to_string()).collect();
+    if journal.len() != entries.len() {
+        return Err(Violation::new("the journal has an event twice"));
+    }
+    match rest.events.iter().find(|id| !journal.contains(*id)) {
+        Some(id) => Err(Violation::new(format!("the event {id} is not in the journal"))),
+        None => Ok(()),
+    }
+}
+
+fn load<D: Decider>(log: &MemoryLog, order: &OrderId) -> Option<D::State> {
+    let ledger = Ledger::new(log, VirtualTime::new(0));
+    ledger.load::<D>(&order.into()).now_or_never()?.ok().map(|history| history.state)
+}
+
+fn known(log: &MemoryLog, order: &OrderId) -> Option<Box<Known>> {
+    match load::<Orders>(log, order)? {
+        Order::Known(known) => Some(known),
+        Order::Unknown => None,
+    }
+}
+
+/// Answer of a store in memory, which is there at once.
+fn now<T: Default>(answer: impl Future<Output = Outcome<T, impl Sized>>) -> T {
+    answer.now_or_never().and_then(Result::ok).unwrap_or_default()
+}
+
+/// An order is shipped or cancelled, and all that belongs to it fits.
+fn check_order(outside: &Outside, rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
+    let violation = |what: String| Err(Violation::of(order.as_str(), what));
+    let letters: Option<&BTreeSet<&str>> = rest.letters.get(order.as_str());
+    let has_letter = |service: &str| letters.is_some_and(|letters| letters.contains(service));
+    let Some(known) = known(&rest.tables[ORDERS], order) else {
+        return if has_letter(INTAKE) { Ok(()) } else { violation("an order is lost".to_owned()) };
+    };
+    let (payment, shipment, time) = (PaymentId::of(order), ShipmentId::of(order), VirtualTime::new(0));
+    let (provider, carrier) = (Provider::new(&*outside.provider, &time), Carrier::new(&*outside.carrier, &time));
+    let (charges, refund) = (now(provider.times_charged(&payment)), now(provider.find_refund(&payment)));
+    let is_shipped = now(carrier.times_booked(&shipment)) > 0 && !now(carrier.is_voided(&shipment));
+    let goods = load::<Inventory>(&rest.tables[INVENTORY], order);
+    match known.status {
+        Status::Open(progress) if letters.is_none() => violation(format!("an order is for ever {progress:?}")),
+        Status::Open(_) => Ok(()),
+        Status::Shipped if charges != 1 || refund.is_some() => {
+            violation(format!("a shipped order was charged {charges} times, and refunded: {refund:?}"))
+        }
+        Status::Shipped if !is_shipped => violation("a shipped order has no shipment".to_owned()),
+        Status::Shipped if !matches!(goods, Some(Reservation::Shipped(_))) => {
+            violation(format!("the goods of a shipped order are {goods:?}"))
+        }
+        Status::Cancelled(_) if charges > 0 && refund.is_none() => {
+            violation("the charge of a cancelled order was not refunded".to_owned())
+        }
+        Status::Cancelled(_) if is_shipped && !has_letter("shipping") => {
+            violation("the shipment of a cancelled order was not voided".to_owned())
+        }
+        Status::Cancelled(_) if !matches!(goods, Some(Reservation::Closed)) => {
+            violation(format!("the goods of a cancelled order are {goods:?}"))
+        }
+        Status::Shipped | Status::Cancelled(_) => Ok(()),
+    }
+}
+
+/// The status never moves back.
+fn check_status(rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
+    let rank = |status: Status| match status {
+        Status::Open(progress) => progress as u8,
+        Status::Cancelled(_) => 8,
+        Status::Shipped => 9,
+    };
+    let (mut last, seen) = (0, MemoryLog::default());
+    for row in now(rest.tables[ORDERS].read(&order.into())) {
+        let _ = seen.append(&order.into(), &row, &[]).now_or_never();
+        let Some(known) = known(&seen, order) else { continue };
+        let now = rank(known.status);
+        if now < last || (last >= 8 && now != last) {
+            return Err(Violation::of(order.as_str(), format!("row {} moves the status back", row.version)));
+        }
+        last = now;
+    }
+    Ok(())
+}
+
+/// All that customers were told is so.
+fn check_promises(audit: &Audit, rest: &Rest<'_>) -> Result<(), Violation> {
+    for (order, promise) in audit.promises() {
+        let status = known(&rest.tables[ORDERS], &order).map(|known| known.status);
+        let kept = match promise {
+            Promise::Placed => status.is_some(),
+            Promise::Cancelled => matches!(status, Some(Status::Cancelled(_))),
+            Promise::Shipped => matches!(status, Some(Status::Shipped)),
+        };
+        if !kept {
+            let what = format!("a customer was told {promise:?}, and it is {status:?}");
+            return Err(Violation::of(order.as_str(), what));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Names of the services that the invariants are about.
+
+/// Orders.
+pub(crate) const ORDERS: &str = "orders";
+/// Inventory.
+pub(crate) const INVENTORY: &str = "inventory";
+/// Intake of orders.
+pub(crate) const INTAKE: &str = "intake";

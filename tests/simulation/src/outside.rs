@@ -1,0 +1,23 @@
+//! World outside the services' own tables: companies, other stores, and the messages that customers got.
+
+use std::rc::Rc;
+
+use onewrite::external::simulated::MemoryRegister;
+use onewrite::memory::MemoryLeases;
+use orderflow_journal::MemoryJournal;
+use orderflow_screening::MemorySightings;
+
+/// Stores beside the services' tables.
+#[derive(Default)]
+pub struct Outside {
+    /// Register of the payment provider.
+    pub provider: Rc<MemoryRegister>,
+    /// Register of the carrier.
+    pub carrier: Rc<MemoryRegister>,
+    /// The journal.
+    pub journal: Rc<MemoryJournal>,
+    /// Orders that screening has seen.
+    pub sightings: Rc<MemorySightings>,
+    /// Leases of mails and short messages.
+    pub leases: Rc<MemoryLeases>,
+}

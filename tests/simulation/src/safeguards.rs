@@ -1,0 +1,35 @@
+//! Safeguards of the shop, beside those of the toolkit.
+
+use simulator::Safeguard;
+
+/// Idempotency key of the payment provider: without it the provider charges as often as it is asked to.
+pub const PROVIDER_KEY: Safeguard = Safeguard { name: "provider-key", what: "the provider's idempotency key" };
+
+/// Compensation: without it payment is not told of cancellations.
+pub const COMPENSATION: Safeguard = Safeguard { name: "compensation", what: "the compensation of the charge" };
+
+/// Question before a retry: without it the provider is not asked what became of a charge before it is asked again.
+pub const FIND: Safeguard = Safeguard { name: "find", what: "the question before a retry" };
+
+/// Fence at the provider: without it a charge that is cancelled before it arrives is made all the same when it does.
+pub const FENCE: Safeguard = Safeguard { name: "fence", what: "the fence at the provider" };
+
+/// Every safeguard of the shop.
+pub const OF_THE_SHOP: [Safeguard; 4] = [PROVIDER_KEY, COMPENSATION, FIND, FENCE];
+
+/// Every safeguard: those of the toolkit and those of the shop.
+pub fn all() -> impl Iterator<Item = Safeguard> {
+    Safeguard::OF_THE_TOOLKIT.iter().copied().chain(OF_THE_SHOP)
+}
+
+/// Safeguard of that name.
+///
+/// # Errors
+///
+/// There is none: the names that there are.
+pub fn parse(name: &str) -> Result<Safeguard, String> {
+    let names = || all().map(|safeguard| safeguard.name).collect::<Vec<_>>().join(", ");
+    all()
+        .find(|safeguard| safeguard.name == name)
+        .ok_or_else(|| format!("there is no safeguard {name}; there are {}", names()))
+}

@@ -1,0 +1,122 @@
+//! Services of the shop: each as its `main` puts it together, one line for each.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use lambda_http::{Body, Request, Response};
+use onewrite::Ledger;
+use onewrite::memory::MemoryLog;
+use orderflow_events::EventType;
+use orderflow_inventory::{AVAILABLE, Inventory, InventoryApi, RESERVED, REVISION, Stock};
+use orderflow_journal::Journal;
+use orderflow_notification::{Messenger, Notification};
+use orderflow_orders::{IntakeHandler, Orders, OrdersApi};
+use orderflow_payment::{Payment, ProviderEffects};
+use orderflow_screening::{Screening, SightingEffects};
+use orderflow_shipping::{CarrierEffects, Shipping};
+use simulator::model::source::invoke;
+use simulator::model::topic::StandardTopic;
+use simulator::ports::{LeaseTable, Table};
+use simulator::{Caller, Run, Stack};
+
+use crate::names::{INTAKE, INVENTORY, ORDERS};
+use crate::ports::{CarrierPort, JournalTable, Port, Post, ProviderPort, SightingsTable, StockTable};
+use crate::safeguards::COMPENSATION;
+use crate::shop::Shop;
+use crate::template::template;
+
+/// Binaries that answer HTTP requests.
+pub const APIS: [&str; 2] = ["orders-api", "inventory-api"];
+
+/// All of the shop: services, APIs, and what stands around them.
+pub struct System {
+    /// The services.
+    pub stack: Rc<Stack>,
+    /// The shop around them.
+    pub shop: Rc<Shop>,
+    /// The door for orders of other producers.
+    pub intake: Rc<StandardTopic>,
+    orders_api: Rc<OrdersApi<Table, Caller>>,
+    inventory_api: Rc<InventoryApi<StockTable, Caller>>,
+    stock: Rc<MemoryLog>,
+}
+
+/// Starts every service.
+fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> Rc<Stack> {
+    let port = |caller: &Caller| Port { caller: caller.clone(), shop: Rc::clone(shop) };
+    let messenger = |caller: &Caller| {
+        let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
+        Messenger::new(Post(port(caller)), Post(port(caller)), leases, caller.clone())
+    };
+    Stack::builder(run)
+        .settings(|service| template().settings(service))
+        .service::<Orders>(ORDERS)
+        .service::<Inventory>(INVENTORY)
+        .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
+        .service_with::<Shipping, _>("shipping", |caller| CarrierEffects::new(CarrierPort(port(caller))))
+        .service_with::<Screening, _>("screening", |caller| SightingEffects::new(SightingsTable(port(caller))))
+        .service_with::<Notification, _>("notification", messenger)
+        .intake(INTAKE, intake, |caller, stack| {
+            IntakeHandler::new(Ledger::new(stack.table(ORDERS, caller), caller.clone()))
+        })
+        .consumer("journal", None, |caller| Journal::new(JournalTable(port(caller)), caller.clone()))
+        .start()
+}
+
+impl System {
+    /// Puts the system together and starts it.
+    #[must_use]
+    pub fn start(run: &Rc<Run>, shop: Rc<Shop>) -> Rc<Self> {
+        let intake = Rc::new(StandardTopic::new(run));
+        let stack = start(run, &shop, &intake);
+        if run.lacks(COMPENSATION) {
+            stack.topic.fanout.unsubscribe("payment", EventType::OrderCancelled.as_str());
+        }
+        let [orders, inventory] = APIS.map(|name| Caller::new(run, name));
+        let orders_api = Rc::new(OrdersApi::new(Ledger::new(stack.table(ORDERS, &orders), orders)));
+        let stock = stack.table(INVENTORY, &inventory).log;
+        let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
+        let inventory_api = Rc::new(InventoryApi::new(StockTable { port, log: Rc::clone(&stock) }, inventory));
+        Rc::new(Self { stack, shop, intake, orders_api, inventory_api, stock })
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> &Rc<Run> {
+        &self.stack.run
+    }
+
+    /// Customer, as one who does something.
+    #[must_use]
+    pub fn customer(&self) -> Caller {
+        Caller::outside(self.run(), "customer")
+    }
+
+    /// Fills a shelf before all begins.
+    pub fn fill_shelf(&self, sku: &str, pieces: i64) {
+        for (counter, value) in [(AVAILABLE, pieces), (RESERVED, 0), (REVISION, 1)] {
+            self.stock.set_counter(sku, counter, value);
+        }
+        if let Ok(sku) = sku.parse() {
+            let stock = Stock { available: pieces, reserved: 0, revision: 1 };
+            self.run().check(self.shop.audit.counted(&self.stock, &sku, stock));
+        }
+    }
+
+    /// Sends a request to the orders API, and answers what comes back: nothing, where the function dies or takes too long.
+    pub async fn ask_orders(&self, request: Request) -> Option<Response<Body>> {
+        let api = Rc::clone(&self.orders_api);
+        self.ask(APIS[0], async move { api.answer(&request).await }).await
+    }
+
+    /// Sends a request to the inventory API, likewise.
+    pub async fn ask_inventory(&self, request: Request) -> Option<Response<Body>> {
+        let api = Rc::clone(&self.inventory_api);
+        self.ask(APIS[1], async move { api.answer(&request).await }).await
+    }
+
+    async fn ask(&self, api: &str, work: impl Future<Output = Response<Body>> + 'static) -> Option<Response<Body>> {
+        let timeout: Duration = template().timeout(api);
+        invoke(self.run(), timeout, work).await
+    }
+}

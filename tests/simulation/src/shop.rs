@@ -1,0 +1,31 @@
+//! Observer of the shop: its invariants, at every moment and at rest.
+
+use simulator::{Append, Observer, Rest, Violation};
+
+use crate::audit::Audit;
+use crate::invariants_at_rest;
+use crate::outside::Outside;
+
+/// The shop, apart from its services.
+#[derive(Default)]
+pub struct Shop {
+    /// Auditor.
+    pub audit: Audit,
+    /// World outside the services' tables.
+    pub outside: Outside,
+}
+
+impl Observer for Shop {
+    fn appended(&self, append: &Append<'_>) -> Result<(), Violation> {
+        self.audit.appended(append)
+    }
+
+    fn at_rest(&self, rest: &Rest<'_>) -> Result<(), Violation> {
+        invariants_at_rest::check(&self.audit, &self.outside, rest)
+    }
+
+    fn footprint(&self) -> Vec<(&'static str, u64)> {
+        let (messages, _) = self.audit.messages();
+        vec![("entries of the journal", self.outside.journal.entries().len() as u64), ("messages", messages)]
+    }
+}

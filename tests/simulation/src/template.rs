@@ -1,0 +1,166 @@
+//! Settings of the functions, read from `template.yaml`: what is simulated is what is deployed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use orderflow_local::expanded;
+use serde_json::Value as Json;
+use simulator::{RelaySettings, Settings};
+
+/// Binary of the relays.
+pub const RELAY: &str = "relay";
+
+/// Template, as far as the simulation depends on it.
+#[derive(Debug)]
+pub struct Template {
+    consumers: BTreeMap<String, Settings>,
+    timeouts: BTreeMap<String, Duration>,
+}
+
+/// Template of this repository.
+///
+/// # Panics
+///
+/// It cannot be read, or does not say what a function needs.
+#[must_use]
+pub fn template() -> &'static Template {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"));
+        let document = expanded(path).unwrap_or_else(|error| panic!("{error}"));
+        Template::read(&document).unwrap_or_else(|missing| panic!("the template does not say {missing}"))
+    });
+    &TEMPLATE
+}
+
+impl Template {
+    /// Settings of a service.
+    ///
+    /// # Panics
+    ///
+    /// The template has no consumer of that name.
+    #[must_use]
+    pub fn settings(&self, service: &str) -> Settings {
+        *self.consumers.get(service).unwrap_or_else(|| panic!("the template has no consumer {service}"))
+    }
+
+    /// Time that an invocation of a binary may take.
+    ///
+    /// # Panics
+    ///
+    /// The template has no function of that binary.
+    #[must_use]
+    pub fn timeout(&self, binary: &str) -> Duration {
+        *self.timeouts.get(binary).unwrap_or_else(|| panic!("the template has no function {binary}"))
+    }
+
+    /// Binaries of all functions.
+    pub fn binaries(&self) -> impl Iterator<Item = &str> {
+        self.timeouts.keys().map(String::as_str)
+    }
+
+    fn read(document: &Json) -> Result<Self, String> {
+        let (mut consumers, mut timeouts) = (BTreeMap::new(), BTreeMap::new());
+        for (id, function) in resources(document, "Function") {
+            let function = Function { document, id, function };
+            timeouts.insert(function.binary()?.to_owned(), function.timeout()?);
+            if let Some((source, queue)) = function.queue() {
+                consumers.insert(function.binary()?.to_owned(), function.settings(source, queue)?);
+            }
+        }
+        Ok(Self { consumers, timeouts })
+    }
+}
+
+/// Resources of a type, by the last part of its name.
+fn resources<'a>(document: &'a Json, kind: &str) -> impl Iterator<Item = (&'a str, &'a Json)> {
+    let resources = document["Resources"].as_object().into_iter().flatten();
+    let is_one =
+        move |resource: &Json| resource["Type"].as_str().and_then(|name| name.rsplit("::").next()) == Some(kind);
+    resources.filter(move |(_, resource)| is_one(resource)).map(|(id, resource)| (id.as_str(), resource))
+}
+
+/// Function of a template.
+#[derive(Clone, Copy)]
+struct Function<'a> {
+    document: &'a Json,
+    id: &'a str,
+    function: &'a Json,
+}
+
+impl<'a> Function<'a> {
+    fn binary(self) -> Result<&'a str, String> {
+        let binary = self.function["Metadata"]["BuildProperties"]["Binary"].as_str();
+        binary.ok_or_else(|| format!("the binary of {}", self.id))
+    }
+
+    fn timeout(self) -> Result<Duration, String> {
+        let own = &self.function["Properties"]["Timeout"];
+        let timeout = if own.is_null() { &self.document["Globals"]["Function"]["Timeout"] } else { own };
+        self.number(timeout, "the Timeout").map(Duration::from_secs)
+    }
+
+    /// Properties of its event source on a queue, and of the queue.
+    fn queue(self) -> Option<(&'a Json, &'a Json)> {
+        let source = self.sources().find(|source| !source["FunctionResponseTypes"].is_null())?;
+        let queue = source["EventSourceArn"]["Fn::GetAtt"][0].as_str()?;
+        Some((source, &self.document["Resources"][queue]["Properties"]))
+    }
+
+    /// Properties of its event sources.
+    fn sources(self) -> impl Iterator<Item = &'a Json> {
+        let sources = resources(self.document, "EventSourceMapping").map(|(_, source)| &source["Properties"]);
+        sources.filter(move |source| source["FunctionName"]["Ref"] == self.id)
+    }
+
+    fn settings(self, source: &'a Json, queue: &'a Json) -> Result<Settings, String> {
+        let number = |value, what| self.number(value, what);
+        let variable = |name| self.number(&self.function["Properties"]["Environment"]["Variables"][name], name);
+        let window = number(&source["MaximumBatchingWindowInSeconds"], "the MaximumBatchingWindowInSeconds")?;
+        let redrive = number(&queue["RedrivePolicy"]["maxReceiveCount"], "the maxReceiveCount")?;
+        Ok(Settings {
+            timeout: self.timeout()?,
+            visibility_timeout: Duration::from_secs(number(&queue["VisibilityTimeout"], "the VisibilityTimeout")?),
+            max_receive_count: small(variable("MAX_RECEIVE_COUNT")?),
+            redrive_max_receive_count: small(redrive),
+            max_backoff_seconds: small(variable("MAX_BACKOFF_SECONDS")?),
+            maximum_concurrency: small(number(
+                &source["ScalingConfig"]["MaximumConcurrency"],
+                "the MaximumConcurrency",
+            )?),
+            batch_size: small(number(&source["BatchSize"], "the BatchSize")?) as usize,
+            batching_window: Duration::from_secs(window),
+            relay: self.relay()?,
+        })
+    }
+
+    /// Settings of the relay on its table's stream, if that has one.
+    fn relay(self) -> Result<Option<RelaySettings>, String> {
+        let table = &self.function["Properties"]["Environment"]["Variables"]["TABLE_NAME"]["Ref"];
+        let stream = |source: &&Json| source["EventSourceArn"]["Fn::GetAtt"][0] == *table && table.is_string();
+        let relays = resources(self.document, "Function").map(|(id, function)| Self { id, function, ..self });
+        let mut relays = relays.filter_map(|relay| Some((relay, relay.sources().find(stream)?)));
+        let settings = |(relay, source): (Self, &'a Json)| {
+            Ok(RelaySettings {
+                timeout: relay.timeout()?,
+                batch_size: small(relay.number(&source["BatchSize"], "the BatchSize")?) as usize,
+                bisects: source["BisectBatchOnFunctionError"] == true,
+            })
+        };
+        relays.next().map(settings).transpose()
+    }
+
+    fn number(self, value: &'a Json, what: &str) -> Result<u64, String> {
+        let value = match value["Ref"].as_str() {
+            Some(parameter) => &self.document["Parameters"][parameter]["Default"],
+            None => value,
+        };
+        let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+        number.ok_or_else(|| format!("{what} of {}", self.id))
+    }
+}
+
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

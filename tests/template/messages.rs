@@ -1,0 +1,358 @@
+//! The way of a message: relay, topic, subscription, queue, consumer, and what becomes of it where it goes no further.
+
+use std::collections::BTreeSet;
+
+use onewrite::config::{Environment, QueueSettings};
+use onewrite::relay::RESERVE;
+use serde_json::{Value as Json, json};
+
+use crate::services::services;
+use crate::stack::{
+    BUCKET, GONE, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number, plain, reference,
+    unlike, unpaired,
+};
+
+const QUEUE_POLICY: &str = "AWS::SQS::QueuePolicy";
+
+/// Filter of a relay: rows are only ever put, and some have no events.
+const NEW_ROWS: &str = r#"{"eventName":["INSERT"],"dynamodb":{"NewImage":{"events":{"S":[{"exists":true}]}}}}"#;
+
+/// Path of the roles that may publish events.
+const RELAYS: &str = "/${AWS::StackName}/relay/";
+
+#[test]
+fn every_relay_gets_each_row_with_events_of_its_service_and_nothing_else() {
+    check(
+        "A row that no relay gets is an event that never happened. It gets them from the first one on, in the order of each \
+         partition, as often as it takes; has time left to publish them; and speaks for its own service alone. What no \
+         invocation survives is kept, before the stream forgets it.",
+        relays,
+        &[
+            ("Payment Parameters/TableType", json!("ledger"), "PaymentRelayFunction"),
+            ("Notification Parameters/TableType", json!("outbox"), "NotificationRelayFunction"),
+            ("Payment Parameters/Service", json!("shipping"), "PaymentRelayFunction"),
+            ("RelayFunction Environment/Variables/SOURCE", json!("orderflow/orders"), "PaymentRelayFunction"),
+            ("RelayEventSource DestinationConfig", GONE, "OrdersRelayFunction"),
+            ("RelayEventSource Enabled", json!(false), "OrdersRelayFunction"),
+            ("RelayEventSource FilterCriteria/Filters/~INSERT/Pattern", json!("{}"), "OrdersRelayFunction"),
+            ("service Mappings/Function/Relay/TimeoutSeconds", json!(10), "OrdersRelayFunction"),
+            ("Table StreamSpecification", json!({"StreamViewType": "NEW_IMAGE"}), "NotificationTable"),
+            ("EventSource EventSourceArn", json!({"Fn::GetAtt": ["Table", "StreamArn"]}), "OrdersFunction"),
+        ],
+    );
+}
+
+fn relays(stack: &Stack) -> Vec<String> {
+    let publishing = services().into_iter().filter(|service| !service.sends().is_empty());
+    let publishing = publishing.map(|service| {
+        let [relay, table] = ["RelayFunction", "Table"].map(|part| format!("{}{part}", service.name));
+        (relay, table, service.sends()[0].producer().to_string())
+    });
+    let publishing: Vec<_> = publishing.collect();
+    let readers = stack.sources(TABLE).map(|(function, ..)| function);
+    let relays = publishing.iter().map(|(relay, ..)| relay.as_str());
+    let mut faults = unpaired("a stream's reader and a publishing service's relay", readers, relays);
+    for (relay, table, speaks_as) in &publishing {
+        let source =
+            stack.sources(TABLE).find(|(function, ..)| function == relay).map_or(&GONE, |(_, _, source)| source);
+        faults.extend(unlike(
+            relay,
+            source,
+            &json!({
+                "EventSourceArn": {"Fn::GetAtt": [table, "StreamArn"]},
+                "StartingPosition": "TRIM_HORIZON",
+                "BatchSize": 100,
+                "ParallelizationFactor": 1,
+                "MaximumRetryAttempts": -1,
+                "MaximumRecordAgeInSeconds": 22 * 60 * 60,
+                "BisectBatchOnFunctionError": true,
+                "DestinationConfig": {"OnFailure": {"Destination": arn("DiscardedBucket")}},
+                "FilterCriteria": {"Filters": [{"Pattern": NEW_ROWS}]},
+                "Enabled": null,
+            }),
+        ));
+        faults.extend(unlike(relay, stack.variables(relay), &json!({"SOURCE": speaks_as})));
+        let timeout = number(&stack.properties(relay)["Timeout"]).unwrap_or_default();
+        if timeout < 2 * RESERVE.as_secs() {
+            faults.push(format!("{relay}: keeps {} s of its {timeout} s for itself", RESERVE.as_secs()));
+        }
+    }
+    for (id, properties) in stack.of_type(TABLE) {
+        let is_outbox = publishing.iter().any(|(_, table, _)| table == id);
+        let stream = if is_outbox { json!({"StreamViewType": "NEW_IMAGE"}) } else { GONE };
+        faults.extend(unlike(id, properties, &json!({"StreamSpecification": stream})));
+    }
+    faults
+}
+
+#[test]
+fn every_subscription_loses_nothing() {
+    check(
+        "SNS drops what it cannot deliver unless there is a redrive policy, to a queue of the topic's own type, and what \
+         arrives before the queue's policy. A function that is not updated yet throws away what a wider filter lets through.",
+        subscriptions,
+        &[
+            ("Subscription RedrivePolicy", GONE, "OrdersSubscription"),
+            ("Subscription RedrivePolicy/deadLetterTargetArn", arn("Dlq"), "OrdersSubscription"),
+            ("UndeliverableQueue FifoQueue", GONE, "OrdersSubscription"),
+            ("UndeliverableQueue FifoQueue", json!(true), "IntakeSubscription"),
+            ("Subscription FilterPolicyScope", GONE, "OrdersSubscription"),
+            ("Subscription Endpoint", arn("UndeliverableQueue"), "OrdersSubscription"),
+            ("Subscription @DependsOn/~QueuePolicy", GONE, "OrdersSubscription"),
+            ("Subscription @DependsOn/~Function", json!("RelayFunction"), "OrdersSubscription"),
+            ("Intake Parameters/TopicArn", reference("EventsTopic"), "IntakeSubscription"),
+            ("Journal Parameters/TopicArn", reference("IntakeTopic"), "JournalSubscription"),
+        ],
+    );
+}
+
+fn subscriptions(stack: &Stack) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (id, properties) in stack.of_type(SUBSCRIPTION) {
+        let topic = if id == "IntakeSubscription" { "IntakeTopic" } else { "EventsTopic" };
+        let scope = if properties["FilterPolicy"].is_null() { GONE } else { json!("MessageBody") };
+        faults.extend(unlike(id, properties, &json!({"TopicArn": reference(topic), "FilterPolicyScope": scope})));
+        let [queue, undeliverable] =
+            [&properties["Endpoint"], &properties["RedrivePolicy"]["deadLetterTargetArn"]].map(id_of);
+        faults.extend(not_its_own(stack, id, &stack.properties(topic)["FifoTopic"], undeliverable));
+        let consumer = stack.sources(QUEUE).find(|(_, of, _)| *of == queue).map(|(function, ..)| function);
+        if consumer.is_none() {
+            faults.push(format!("{id}: no function consumes {queue}"));
+        }
+        let policies = stack
+            .of_type(QUEUE_POLICY)
+            .filter(|(_, policy)| list(&policy["Queues"]).iter().any(|of| [queue, undeliverable].contains(&id_of(of))));
+        let waits_for = list(&stack.resource(id)["DependsOn"]);
+        let missed = policies.map(|(id, _)| id).chain(consumer).filter(|awaited| !waits_for.contains(&json!(awaited)));
+        faults.extend(missed.map(|awaited| format!("{id}: does not wait for {awaited}")));
+    }
+    faults
+}
+
+/// Fault of `target` as the queue for what `sender`, which is FIFO or not, cannot hand on.
+fn not_its_own(stack: &Stack, sender: &str, is_fifo: &Json, target: &str) -> Option<String> {
+    let sends = |resource: &Json| resource["Properties"]["RedrivePolicy"]["deadLetterTargetArn"] == arn(target);
+    let senders: Vec<_> = stack.resources().filter(|(_, resource)| sends(resource)).map(|(id, _)| id).collect();
+    if stack.resource(target)["Type"] != QUEUE {
+        Some(format!("{sender}: has no dead-letter queue"))
+    } else if senders != [sender] {
+        Some(format!("{sender}: {target} is not its own, but of {senders:?}"))
+    } else if stack.properties(target)["FifoQueue"] != *is_fifo {
+        Some(format!("{sender}: it and {target} are not both FIFO, or both not"))
+    } else if stack.sources(QUEUE).any(|(_, queue, _)| queue == target) {
+        Some(format!("{sender}: {target} is consumed, so it keeps nothing"))
+    } else {
+        None
+    }
+}
+
+#[test]
+fn every_filter_is_its_consumers_own_list_of_types() {
+    check(
+        "A type that is missing never arrives; one too many is paid for and thrown away. The journal takes everything, and \
+         the intake whatever others send.",
+        filters,
+        &[
+            ("Payment Parameters/EventTypes", json!("OrderCreated,OrderCancelled"), "PaymentSubscription"),
+            ("Notification Parameters/EventTypes", GONE, "NotificationSubscription"),
+            ("Journal Parameters/EventTypes", json!("OrderCreated"), "JournalSubscription"),
+            ("Intake Parameters/EventTypes", json!("OrderCreated"), "IntakeSubscription"),
+            ("Subscription FilterPolicy", json!({"subject": ["ord_1"]}), "OrdersSubscription"),
+            ("Inventory", GONE, "InventorySubscription"),
+            ("OtherSubscription", json!({"Type": SUBSCRIPTION}), "OtherSubscription"),
+        ],
+    );
+}
+
+fn filters(stack: &Stack) -> Vec<String> {
+    let consumed = services().map(|service| {
+        let types = service.consumes.map(|types| types.iter().map(|kind| kind.as_str()).collect::<BTreeSet<_>>());
+        (format!("{}Subscription", service.name), types.map_or(GONE, |types| json!({"type": types})))
+    });
+    let consumed = [consumed.as_slice(), &[("IntakeSubscription".to_owned(), GONE)]].concat();
+    let given = stack.of_type(SUBSCRIPTION).map(|(id, _)| id);
+    let known = consumed.iter().map(|(id, _)| id.as_str());
+    let mut faults = unpaired("a subscription and a service's", given, known);
+    for (id, expected) in consumed {
+        let mut filter = stack.properties(&id)["FilterPolicy"].clone();
+        if let Some(types) = filter.get_mut("type") {
+            *types = list(types).iter().map(plain).collect::<BTreeSet<_>>().into_iter().collect();
+        }
+        if filter != expected {
+            faults.push(format!("{id}: the filter is {filter}, the service's own list {expected}"));
+        }
+    }
+    faults
+}
+
+#[test]
+fn whoever_takes_orders_waits_for_all_who_hear_of_them() {
+    check(
+        "A topic forgets what nobody subscribes to, such as the events of an order that is taken while the stack is being \
+         created.",
+        entrances,
+        &[
+            ("OrdersApiFunction @DependsOn", GONE, "OrdersApiFunction"),
+            ("Intake @DependsOn", GONE, "Intake"),
+            ("Intake @DependsOn/~Journal", GONE, "Intake"),
+        ],
+    );
+}
+
+fn entrances(stack: &Stack) -> Vec<String> {
+    let resources = &stack.files.template["Resources"];
+    // It waits for what it depends on, and for that of which it asks an output.
+    let missed = |entrance: &str, awaited: &str| {
+        let waits = resources[entrance].to_string().contains(&format!("\"{awaited}\""));
+        (!waits).then(|| format!("{entrance}: does not wait for {awaited}"))
+    };
+    let hears = |block: &Json| block["Properties"]["Parameters"]["TopicArn"] == reference("EventsTopic");
+    let hearing = members(resources).filter(|(_, block)| hears(block));
+    hearing.filter_map(|(id, _)| missed("Intake", id)).chain(missed("OrdersApiFunction", "Intake")).collect()
+}
+
+#[test]
+fn the_relays_alone_publish_events_and_queues_listen_to_their_topic_alone() {
+    check(
+        "Who else may publish an event or send to a queue can make a service believe anything. All goes over TLS.",
+        policies,
+        &[
+            ("DlqPolicy", GONE, "OrdersDlq"),
+            ("DlqPolicy Queues/~HasRelay", GONE, "OrdersRelayDlq"),
+            ("QueuePolicy PolicyDocument/Statement/~TlsOnly/Action", json!("sqs:SendMessage"), "OrdersQueue"),
+            ("QueuePolicy PolicyDocument/Statement/~OnlyFromTheTopic/Condition", GONE, "OrdersUndeliverableQueue"),
+            ("QueuePolicy PolicyDocument/Statement/~OnlyFromTheTopic/Principal", json!("*"), "OrdersQueue"),
+            ("EventsTopicPolicy", GONE, "EventsTopic"),
+            ("EventsTopicPolicy PolicyDocument/Statement/~OnlyRelays", GONE, "EventsTopic"),
+            ("EventsTopicPolicy PolicyDocument/Statement/~OnlyRelays/Condition/ArnNotLike", json!({}), "EventsTopic"),
+            ("IntakeTopicPolicy", GONE, "IntakeTopic"),
+            ("DiscardedBucketPolicy", GONE, "DiscardedBucket"),
+            ("RelayRole Path", GONE, "OrdersRelayFunction"),
+            ("Role Path", json!({"Fn::Sub": "/${Application}/relay/"}), "OrdersFunction"),
+        ],
+    );
+}
+
+fn policies(stack: &Stack) -> Vec<String> {
+    let mut faults = Vec::new();
+    let tls = json!({"Bool": {"aws:SecureTransport": "false"}});
+    for (queue, _) in stack.of_type(QUEUE) {
+        let mut expected = vec![denied("sqs:*", &json!("*"), &tls)];
+        let fed = stack.of_type(SUBSCRIPTION).find(|(_, properties)| {
+            [&properties["Endpoint"], &properties["RedrivePolicy"]["deadLetterTargetArn"]].contains(&&arn(queue))
+        });
+        expected.extend(fed.map(|(_, properties)| {
+            json!({
+                "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+                "Resource": "*", "Condition": {"ArnEquals": {"aws:SourceArn": properties["TopicArn"]}},
+            })
+        }));
+        faults.extend(other_policy(stack, QUEUE_POLICY, "Queues", queue, expected));
+    }
+    let relays = format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role{RELAYS}*");
+    let others = json!({"ArnNotLike": {"aws:PrincipalArn": relays}});
+    for (topic, _) in stack.of_type(TOPIC) {
+        let conditions = if topic == "EventsTopic" { vec![&tls, &others] } else { vec![&tls] };
+        let expected = conditions.into_iter().map(|condition| denied("sns:Publish", &reference(topic), condition));
+        faults.extend(other_policy(stack, "AWS::SNS::TopicPolicy", "Topics", topic, expected.collect()));
+    }
+    for (bucket, _) in stack.of_type(BUCKET) {
+        let expected = denied("s3:*", &json!([arn(bucket), format!("${{{bucket}.Arn}}/*")]), &tls);
+        faults.extend(other_policy(stack, "AWS::S3::BucketPolicy", "Bucket", bucket, vec![expected]));
+    }
+    for function in stack.functions() {
+        let is_relay = stack.sources(TABLE).any(|(reader, ..)| reader == function);
+        let role = stack.properties(id_of(&stack.properties(function)["Role"]));
+        faults.extend(unlike(function, role, &json!({"Path": if is_relay { json!(RELAYS) } else { GONE }})));
+    }
+    faults
+}
+
+fn denied(action: &str, resource: &Json, condition: &Json) -> Json {
+    json!({"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource, "Condition": condition})
+}
+
+/// Fault of `id` if its policy does not say exactly what is expected.
+fn other_policy(stack: &Stack, kind: &str, of: &str, id: &str, mut expected: Vec<Json>) -> Option<String> {
+    let policies = stack.of_type(kind).filter(|(_, properties)| list(&properties[of]).contains(&reference(id)));
+    let mut said: Vec<Json> =
+        policies.flat_map(|(_, properties)| list(&properties["PolicyDocument"]["Statement"])).collect();
+    for statement in &mut said {
+        statement.as_object_mut().map(|statement| statement.remove("Sid"));
+    }
+    expected.sort_by_key(Json::to_string);
+    said.sort_by_key(Json::to_string);
+    (said != expected).then(|| format!("{id}: its policy says {}, not {}", Json::from(said), Json::from(expected)))
+}
+
+#[test]
+fn every_consumer_is_done_before_its_queue_loses_patience() {
+    check(
+        "Without a dead-letter queue, a message that kills its function comes again for two weeks. A receive for which there \
+         is no free slot counts too: so SQS moves a message itself well after the function would have. Lambda asks that \
+         messages are hidden for six times the function's timeout, and the batching window: else a throttled batch is \
+         handed out twice at once.",
+        consumers,
+        &[
+            ("Queue RedrivePolicy", GONE, "OrdersQueue"),
+            ("Queue RedrivePolicy/deadLetterTargetArn", arn("UndeliverableQueue"), "OrdersQueue"),
+            ("EventSource EventSourceArn", arn("Dlq"), "OrdersQueue"),
+            ("Function Environment/Variables/QUEUE_URL", reference("Dlq"), "OrdersFunction"),
+            ("Function Environment/Variables/DEAD_LETTER_QUEUE_URL", reference("Queue"), "OrdersFunction"),
+            ("template Parameters/MaxBackoffSeconds/MaxValue", json!(43_200), "OrdersFunction"),
+            ("template Parameters/MaxBackoffSeconds/MinValue", json!(0), "OrdersFunction"),
+            ("service Mappings/Function/Consumer/MaxReceiveCount", json!("31"), "OrdersQueue: gives up"),
+            ("service Mappings/Function/Consumer/MaxReceiveCount", json!("31"), "OrdersQueue: keeps"),
+            ("service Mappings/Function/Consumer/TimeoutSeconds", json!(11), "OrdersQueue: hides"),
+            ("template Parameters/BatchingWindowSeconds/MaxValue", json!(11), "IntakeQueue: hides"),
+            ("Queue VisibilityTimeout", GONE, "PaymentQueue: hides"),
+        ],
+    );
+}
+
+fn consumers(stack: &Stack) -> Vec<String> {
+    let mut faults = Vec::new();
+    for limit in ["MinValue", "MaxValue"] {
+        let stack = stack.with([
+            ("MaxBackoffSeconds", stack.parameter("MaxBackoffSeconds", limit)),
+            ("BatchingWindowSeconds", stack.parameter("BatchingWindowSeconds", "MaxValue")),
+        ]);
+        for (_, subscription) in stack.of_type(SUBSCRIPTION) {
+            let queue = id_of(&subscription["Endpoint"]);
+            let Some((function, _, source)) = stack.sources(QUEUE).find(|(_, of, _)| *of == queue) else {
+                faults.push(format!("{queue}: nobody consumes it"));
+                continue;
+            };
+            let properties = stack.properties(queue);
+            let target = id_of(&properties["RedrivePolicy"]["deadLetterTargetArn"]);
+            faults.extend(not_its_own(&stack, queue, &properties["FifoQueue"], target));
+            let variables = stack.variables(function).clone();
+            let urls = json!({"QUEUE_URL": reference(queue), "DEAD_LETTER_QUEUE_URL": reference(target)});
+            faults.extend(unlike(function, &variables, &urls));
+            let lookup = move |name: &str| match name {
+                "AWS_LAMBDA_FUNCTION_NAME" => Some("a function".to_owned()),
+                name => variables.get(name).map(plain),
+            };
+            let settings = match Environment::new(lookup).read(QueueSettings::read) {
+                Ok(settings) => settings,
+                Err(error) => {
+                    faults.push(format!("{function}: {error} (MaxBackoffSeconds at its {limit})"));
+                    continue;
+                }
+            };
+            let [attempts, backoff] = [settings.max_receive_count, settings.max_backoff_seconds].map(u64::from);
+            let timeout = number(&stack.properties(function)["Timeout"]).unwrap_or_default();
+            let window = number(&source["MaximumBatchingWindowInSeconds"]).unwrap_or_default();
+            for (does, value, least) in [
+                ("gives up after receives", &properties["RedrivePolicy"]["maxReceiveCount"], 2 * attempts),
+                ("keeps for seconds", &properties["MessageRetentionPeriod"], attempts * backoff + 1),
+                ("hides for seconds", &properties["VisibilityTimeout"], 6 * timeout + window),
+            ] {
+                if number(value).is_none_or(|value| value < least) {
+                    faults.push(format!("{queue}: {does}: {value}, less than {least}"));
+                }
+            }
+        }
+    }
+    faults
+}

@@ -58,7 +58,7 @@ impl StockStore for DynamoStock {
     }
 }
 
-/// Whether somebody else has changed the stock, or is changing it: a reservation is a transaction.
+/// Tells that somebody else has changed the stock, or is changing it: a reservation is a transaction.
 fn has_lost(error: &UpdateItemError) -> bool {
     error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
 }

@@ -34,7 +34,7 @@ pub enum Reservation {
     Closed,
 }
 
-/// What can happen to the goods of an order.
+/// Change of the goods of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
@@ -83,7 +83,7 @@ impl Decider for Inventory {
             (Reservation::Unknown, Heard::OrderCreated(_), Some(short)) => reject(order, short),
             (Reservation::Unknown, Heard::OrderCancelled(_), _) => Ok(Step::record(Change::CancelledEarly)),
             (Reservation::Unknown, _, _) => Err(Rejection::TooEarly("the order is not created yet")),
-            // What is set aside cannot be missing: a stock that says so was changed behind the service's back.
+            // Goods that are set aside cannot be missing: a stock that says so was changed behind the service's back.
             (Reservation::Reserved(_) | Reservation::Shipped(_), _, Some(Short(insufficient))) => {
                 Err(Rejection::Forbidden(format!("the stock does not hold what is reserved: {insufficient:?}")))
             }

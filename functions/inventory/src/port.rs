@@ -21,7 +21,7 @@ pub struct Stock {
     pub available: i64,
     /// Pieces that are set aside for orders.
     pub reserved: i64,
-    /// How often it has changed.
+    /// Number of its changes.
     pub revision: u64,
 }
 
@@ -33,7 +33,7 @@ impl Stock {
     }
 }
 
-/// Revision that a count replaces.
+/// Revision of the stock that a count replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revision {
     /// None: the SKU is new.

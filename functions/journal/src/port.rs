@@ -1,4 +1,4 @@
-//! Port to the place where the journal is kept.
+//! Port to the store of the journal.
 
 use auto_impl::auto_impl;
 use onewrite::Result;
@@ -19,7 +19,7 @@ pub trait JournalStore {
     async fn warm(&self);
 }
 
-/// Result of an append.
+/// Result of appending an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
     /// It is on record now.

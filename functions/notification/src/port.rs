@@ -26,7 +26,7 @@ pub trait Mailer {
     async fn send(&self, recipient: &Email, mail: &Mail) -> Result<(), MailError>;
 }
 
-/// Why a mail was not sent. No variant has an address in it, for failures are logged and parked.
+/// Failure to send a mail. No variant has an address in it, for failures are logged and parked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
     /// The service takes neither the address nor the mail, today or tomorrow. Has the service's code.
@@ -88,7 +88,7 @@ pub trait Sms {
     async fn send(&self, recipient: &PhoneNumber, text: &str) -> Result<(), SmsError>;
 }
 
-/// Why a short message was not sent. No variant has a number in it, for failures are logged and parked.
+/// Failure to send a short message. No variant has a number in it, for failures are logged and parked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SmsError {
     /// The service takes neither the number nor the message, today or tomorrow. Has the service's code.

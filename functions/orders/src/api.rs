@@ -13,7 +13,7 @@ use tracing::info;
 
 use crate::domain::{CancelRefusal, Known, Order, Orders, cancel};
 
-/// How often a cancellation that loses the race against an event is decided again.
+/// Number of times that a cancellation that loses the race against an event is decided again.
 const MAX_RACES: u32 = 10;
 
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -157,8 +157,8 @@ impl<L: Log, W: Clock + Random> OrdersApi<L, W> {
     }
 }
 
-/// Who the stage's authorizer says the caller is, if the stage has one: a Lambda authorizer by its principal, a user
-/// pool by the subject of its token, IAM by the ARN of the user.
+/// Caller as the stage's authorizer names it, if the stage has one: a Lambda authorizer by its principal, a user pool
+/// by the subject of its token, IAM by the ARN of the user.
 fn principal(request: &Request) -> Option<&str> {
     let RequestContext::ApiGatewayV1(context) = request.request_context_ref()? else { return None };
     let ApiGatewayProxyRequestContext { authorizer, identity, .. } = context;

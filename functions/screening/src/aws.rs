@@ -12,7 +12,7 @@ use orderflow_events::{OrderId, Time};
 use crate::fingerprint::Fingerprint;
 use crate::port::{MAX_COUNTED, Sightings};
 
-/// Time that an item is kept after the time of its event, for tidiness and for privacy. A message is at most 14 days in each
+/// Retention of an item after the time of its event, for tidiness and for privacy. A message is at most 14 days in each
 /// of three queues: the one for what the topic could not deliver, its own, and the one for dead letters. Who comes back
 /// later than that is judged without the neighbours.
 const KEPT: Duration = Duration::from_hours(45 * 24);

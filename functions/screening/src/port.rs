@@ -22,7 +22,7 @@ pub trait Sightings {
     /// It is unknown whether the order is put down.
     async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Result<()>;
 
-    /// Counts the different orders that are put down up to `within` before or after `around`, all that were recorded
+    /// Number of different orders that are put down up to `within` before or after `around`, all that were recorded
     /// before this was asked; at most [`MAX_COUNTED`].
     ///
     /// # Errors

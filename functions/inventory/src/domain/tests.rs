@@ -203,7 +203,7 @@ fn all_lines_are_reserved_or_none_and_what_is_missing_is_told() {
     let Payload::InventoryRejected(rejected) = shop.log.published().remove(1).data else { panic!("another type") };
     let shortages: Vec<_> = rejected.shortages.iter().map(|s| (s.sku.as_str(), s.requested, s.available)).collect();
     assert_eq!(shortages, [("A-1", 3, 2)]);
-    // What was rejected stays rejected, and gives nothing back.
+    // An order that was rejected stays rejected, and gives nothing back.
     for kind in [E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated] {
         assert_eq!(shop.handle(&fact(kind, "ord_2")), Ok(Handled::Unchanged));
     }

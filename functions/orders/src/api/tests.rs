@@ -61,7 +61,7 @@ impl Shop {
         self.place(&order(), None).body["orderId"].as_str().unwrap().to_owned()
     }
 
-    /// What the consumer does when it hears of `payload`.
+    /// Lets the consumer hear of `payload`.
     fn hear(&self, payload: impl Into<Payload>) {
         self.hear_of(&sample::event(payload));
     }

@@ -9,7 +9,7 @@ use aws_lambda_events::sns::SnsEvent;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use envelope::Time;
 use futures::FutureExt;
-use futures::future::{Either, join_all, select};
+use futures::future::{Either, LocalBoxFuture, join_all, select};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::backoff::backoff_seconds;
@@ -289,7 +289,11 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         if !self.handler.consumes(fact) {
             return Ok(Handled::Ignored);
         }
-        self.handler.handle(fact, &Delivery { text, deadline }).await
+        // In a box of no certain type: what is within is large, and is not to be moved by, or looked into with, each layer
+        // around it.
+        let delivery = Delivery { text, deadline };
+        let handling: LocalBoxFuture<'_, Result<Handled>> = Box::pin(self.handler.handle(fact, &delivery));
+        handling.await
     }
 
     /// Decides what becomes of a record that failed.

@@ -70,8 +70,7 @@ where
     let batch = &batch;
     lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Box<RawValue>>| {
         let deadline = telemetry::begin(&invocation.context);
-        // In a box, for the futures within are large, and each layer around them would move them.
-        let answer = Box::pin(answer(batch, &invocation.payload, deadline)).await;
+        let answer = answer(batch, &invocation.payload, deadline).await;
         telemetry::end();
         answer.map_err(lambda_runtime::Error::from)
     }))

@@ -7,8 +7,9 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Handle};
+use crate::batch::Batch;
 use crate::failure::{Failure, Result};
+use crate::handle::Handle;
 use crate::port::{Clock, DeadLetters, Random, Visibility};
 use crate::telemetry;
 

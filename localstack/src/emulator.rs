@@ -26,7 +26,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const START_POLL: Duration = Duration::from_millis(50);
 const LIFE_POLL: Duration = Duration::from_millis(200);
 
-/// Reason why the emulator does not run.
+/// Failure of the emulator to start or to go on.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
     /// Its program could not be executed.
@@ -35,7 +35,7 @@ pub enum EmulatorError {
     /// It ended by itself.
     #[error("the emulator died: {reason} (log: {})", log.display())]
     Died {
-        /// Exit status, or the last line of its log.
+        /// Last line of its log, or its status.
         reason: String,
         /// Its log.
         log: PathBuf,
@@ -207,7 +207,8 @@ fn environment(dir: &StackDir, endpoint: &Endpoint) -> Vec<(&'static str, String
         ("BIND_HOST", "127.0.0.1".to_owned()),
         ("MINISTACK_HOST", "127.0.0.1".to_owned()),
         ("MINISTACK_REGION", REGION.to_owned()),
-        // Roles and policies count: what a function's role does not allow is refused, as on AWS. The key `test` may do all.
+        // Roles and policies count: what a function's role does not allow is refused, as on AWS. The key `test` may do
+        // all.
         ("AUTH", "true".to_owned()),
         // It would listen on every address of this machine, whatever BIND_HOST says.
         ("IOT_MTLS_ENABLED", "0".to_owned()),

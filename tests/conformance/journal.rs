@@ -7,8 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use futures::future::join_all;
 use libtest_mimic::Trial;
 use orderflow_events::{EventId, ORDERS, Source, Subject, Time};
-use orderflow_journal::memory::MemoryJournal;
-use orderflow_journal::{Appended, DynamoJournal, Entry, JournalStore};
+use orderflow_journal::{Appended, DynamoJournal, Entry, JournalStore, MemoryJournal};
 
 use crate::aws::Aws;
 

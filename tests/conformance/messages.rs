@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use orderflow_events::{Email, Text};
-use orderflow_notification::aws::{SesMailer, SnsSms};
-use orderflow_notification::mail::{Mail, Mailer};
-use orderflow_notification::memory::{MemoryMailer, MemorySms};
-use orderflow_notification::sms::{PhoneNumber, Sms};
+use orderflow_notification::{Mail, Mailer, MemoryMailer, MemorySms, PhoneNumber, SesMailer, Sms, SnsSms};
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -129,7 +129,7 @@ pub(crate) async fn an_order_that_was_cancelled_before_it_was_known_has_no_effec
     let cancelled = event("OrderCancelled", "orderflow/orders", "web-41", reason).to_string();
     // The order's event comes after it in each queue, for both are of one group.
     for service in ["Inventory", "Payment", "Shipping", "Journal"] {
-        shop.send(service, "web-41", &cancelled).await;
+        shop.send(service, &cancelled).await;
     }
     shop.publish(&foreign_order("web-41", "too-late")).await;
     shop.wait_for_types("web-41", &["OrderCancelled", "OrderCreated"]).await;

@@ -23,7 +23,7 @@ pub(crate) async fn a_row_that_cannot_be_published_is_copied_whole_and_holds_not
     shop.wait_for(&id, "shipped").await;
     shop.wait_for_types(&id, &FULFILLED).await;
     for (pk, events, reason) in rows {
-        let letter = shop.take_relay_letter(pk).await;
+        let letter = shop.take_relay_letter("Orders", pk).await;
         let body: Value = serde_json::from_str(letter.body()).unwrap();
         assert_eq!(body["row"], json!({ "pk": pk, "sk": 7, "events": events }), "{pk}");
         let table = shop.output("OrdersTableName");
@@ -31,7 +31,7 @@ pub(crate) async fn a_row_that_cannot_be_published_is_copied_whole_and_holds_not
         assert_eq!(letter.text("failure-class"), "permanent", "{pk}");
         assert!(letter.text("failure-reason").starts_with(reason), "{pk}: {letter:?}");
         assert!(letter.text("failed-at").ends_with('Z'), "{pk}: {letter:?}");
-        assert_eq!(letter.text("failed-function"), shop.output("RelayFunctionName"), "{pk}");
+        assert_eq!(letter.text("failed-function"), shop.output("OrdersRelayFunctionName"), "{pk}");
     }
 }
 

@@ -12,8 +12,7 @@ use onewrite::Failure;
 use onewrite::aws::{SdkConfig, classify, without_retries};
 use orderflow_events::Email;
 
-use crate::mail::{Mail, MailError, Mailer};
-use crate::sms::{PhoneNumber, Sms, SmsError};
+use crate::port::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
 
 /// Mails by SES.
 #[derive(Clone, Debug)]

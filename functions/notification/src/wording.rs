@@ -7,7 +7,7 @@ use askama::Template;
 use orderflow_events::{CancellationReason, OrderId};
 
 use crate::domain::Message;
-use crate::mail::Mail;
+use crate::port::Mail;
 
 /// Length of one short message: 160 characters of 7 bits (3GPP TS 23.038). Beyond that the carrier makes two of it.
 const MAX_SEPTETS: usize = 160;
@@ -32,7 +32,7 @@ struct Html<'a> {
 /// # Errors
 ///
 /// A template cannot be rendered.
-pub fn mail(order: &OrderId, message: &Message) -> askama::Result<Mail> {
+pub(crate) fn mail(order: &OrderId, message: &Message) -> askama::Result<Mail> {
     let subject = subject(order, message);
     let text = Plain { order, message }.render()?;
     let html = Html { subject: &subject, order, message }.render()?;
@@ -54,7 +54,7 @@ fn subject(order: &OrderId, message: &Message) -> String {
 
 /// The short message that tells `message`: at most 160 characters of the GSM alphabet.
 #[must_use]
-pub fn sms(order: &OrderId, message: &Message) -> String {
+pub(crate) fn sms(order: &OrderId, message: &Message) -> String {
     match message {
         Message::Received { total, .. } => format!("Thank you for your order {order} of {total}."),
         Message::Paid { amount } => format!("We have your payment of {amount} for order {order}. Thank you!"),

@@ -26,11 +26,11 @@ use std::time::Duration;
 use orderflow_events::{Email, FlagReason, Money, OrderCreated, OrderDetails, Score, Text};
 
 /// The score from which an order is flagged: two strong signs, or three.
-pub const THRESHOLD: u8 = 60;
+pub(crate) const THRESHOLD: u8 = 60;
 
 /// Time between two orders that have nothing to do with each other. Who tries stolen cards does so within minutes,
 /// before the first of them is reported; an hour also covers one who pauses.
-pub const WINDOW: Duration = Duration::from_hours(1);
+pub(crate) const WINDOW: Duration = Duration::from_hours(1);
 
 /// Numbers of orders within [`WINDOW`] and their points, the most first. Few people order five times in an hour, and
 /// hardly anybody ten times. Both rules fire for one person under one address, so each has half of what that deserves.
@@ -111,7 +111,7 @@ pub struct Seen {
 
 /// Assessment of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assessment {
+pub(crate) struct Assessment {
     /// Fraud score of the order.
     pub score: Score,
     /// Every rule that fired, in the order of the table above.
@@ -121,14 +121,14 @@ pub struct Assessment {
 impl Assessment {
     /// Tells that the order is to be flagged.
     #[must_use]
-    pub fn is_suspicious(&self) -> bool {
+    pub(crate) fn is_suspicious(&self) -> bool {
         self.score.get() >= THRESHOLD
     }
 }
 
 /// Looks at an order.
 #[must_use]
-pub fn assess(order: &OrderCreated, seen: Seen) -> Assessment {
+pub(crate) fn assess(order: &OrderCreated, seen: Seen) -> Assessment {
     let findings = [
         velocity("customerVelocity", "of this customer", seen.customer),
         velocity("emailVelocity", "under this email address", seen.email),

@@ -10,9 +10,7 @@ use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process,
 use orderflow_events::sample;
 use orderflow_events::{Email, Event, OrderId, Payload, SCREENING, Subject, Text, Time};
 
-use crate::Fingerprint;
-use crate::domain::Screening;
-use crate::sightings::{MAX_COUNTED, MemorySightings, SightingEffects, Sightings};
+use crate::{Fingerprint, MAX_COUNTED, MemorySightings, Screening, SightingEffects, Sightings};
 
 /// The service's tables, and the world around them.
 struct Shop {

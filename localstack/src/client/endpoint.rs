@@ -21,7 +21,7 @@ pub struct Endpoint {
     url: Url,
 }
 
-/// Reason why a text is no endpoint.
+/// Failure to take a text for an endpoint, or to find something there.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// It cannot be read as a URL.
@@ -35,7 +35,7 @@ pub enum EndpointError {
     Silent {
         /// The endpoint.
         url: String,
-        /// Reason why there is no answer.
+        /// Failure to get an answer.
         source: reqwest::Error,
     },
     /// It would deploy to AWS.

@@ -47,11 +47,11 @@ enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Publish a CloudEvent to the topic
+    /// Publish a CloudEvent to the intake
     Publish {
         /// A file with the event as JSON, or - for standard input
         file: PathBuf,
-        /// Publish it even if no service would take it
+        /// Publish it even if the intake would not take it
         #[arg(long)]
         unchecked: bool,
         #[command(flatten)]
@@ -233,7 +233,7 @@ fn state_dir() -> StateDir {
 
 async fn publish(file: PathBuf, check: Check, outputs: Outputs) -> Result<(), Error> {
     let draft = Draft::read(&file, check)?;
-    let said = format!("Published {} of {}.", draft.id, draft.subject);
+    let said = format!("Published {}.", draft.name());
     draft.publish(&outputs).await?;
     Ok(writeln!(anstream::stdout(), "{said}")?)
 }
@@ -258,7 +258,7 @@ fn show_address(outputs: &Outputs) -> Result<(), Error> {
     Ok(())
 }
 
-/// Suggests what to try next.
+/// Commands to try next.
 fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
     let api = outputs.get("ApiUrl").unwrap_or_default();
     let json = "-H 'Content-Type: application/json'";

@@ -20,10 +20,11 @@ use crate::terminal::style::{bad, faint, styled};
 
 const POLL: Duration = Duration::from_millis(500);
 
-/// Time after a line in which an older line of another function may be stored. Who follows reads so much again.
+/// Longest time after a line in which a line of another function may be stored that is older. Who follows reads so much
+/// again.
 const DISORDER_MS: i64 = 5_000;
 
-/// Members that a line begins with; the other members of a log line follow as `name=value`.
+/// Members that a line begins with; the others follow as `name=value`.
 const HEAD: [&str; 4] = ["timestamp", "level", "message", "span"];
 
 /// Failure to show the logs.
@@ -35,9 +36,9 @@ pub enum LogsError {
     /// There is no function of that name.
     #[error("there is no function {wanted}; there are {there}")]
     NoFunction {
-        /// Function that was asked for.
+        /// Name that was asked for.
         wanted: String,
-        /// Functions that there are.
+        /// Names that there are.
         there: String,
     },
     /// Standard output is closed.
@@ -45,7 +46,7 @@ pub enum LogsError {
     Output(#[from] io::Error),
 }
 
-/// Selection of the lines to show.
+/// Choice of what is shown.
 #[derive(Debug)]
 pub(crate) struct Logs {
     /// One function alone.
@@ -218,7 +219,7 @@ impl Service {
         }
     }
 
-    /// Lines that were written from that moment on, in milliseconds since 1970, each with its function's binary.
+    /// Lines written from that moment on, in milliseconds since 1970, each with its function's binary.
     async fn written(
         &self,
         groups: &[(String, String)],

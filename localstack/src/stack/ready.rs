@@ -14,7 +14,7 @@ use crate::terminal::progress::Progress;
 const LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Reason why the stack is not ready.
+/// Failure of the stack to get ready.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadyError {
     /// The template has no API.
@@ -34,7 +34,7 @@ pub enum ReadyError {
     /// Functions that get no events.
     #[error("{pending} of {all} event sources are still not enabled after {} s", LIMIT.as_secs())]
     EventSources {
-        /// Number of those that are not enabled.
+        /// Number of those that are not.
         pending: usize,
         /// Number of all.
         all: usize,

@@ -1,4 +1,4 @@
-//! Deployment of what `sam build` has made, as to AWS: by `sam deploy`, with the answers of `samconfig.toml`.
+//! Output of `sam build`, deployed as to AWS: by `sam deploy`, with the answers of `samconfig.toml`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
@@ -12,16 +12,16 @@ use crate::emulator::program::run;
 use crate::terminal::progress::Progress;
 use crate::workspace::Workspace;
 
-/// Offset, in bytes, at which the header of an ELF file says for which processor it is.
+/// Offset in the header of an ELF file of the processor that it is for.
 const MACHINE_OFFSET: usize = 18;
 
-/// Reason why what SAM has built is not deployed.
+/// Failure to deploy what SAM has built.
 #[derive(Debug, thiserror::Error)]
 pub enum SamError {
     /// There is nothing to deploy.
     #[error("cannot read {}: {source}. Run `sam build --parameter-overrides Architecture={HOST}` first", path.display())]
     NotBuilt {
-        /// Path that is not there.
+        /// File that is not there.
         path: PathBuf,
         /// Error of the system.
         source: io::Error,

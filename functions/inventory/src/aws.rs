@@ -1,77 +1,13 @@
-//! The stock of a SKU: how much of it can be had, and how much is set aside.
-//!
-//! DynamoDB's conditions know no arithmetic, so what is available is stored, and what is on hand is the sum.
+//! Stocks in a DynamoDB table: one item for each SKU.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use onewrite::aws::classify;
-#[cfg(any(test, feature = "testing"))]
-use onewrite::memory::MemoryLog;
 use onewrite::{Failure, Result};
 use orderflow_events::Sku;
-use serde::Deserialize;
 
-/// The counter of the pieces that can be had.
-pub const AVAILABLE: &str = "available";
-/// The counter of the pieces that are set aside for orders.
-pub const RESERVED: &str = "reserved";
-/// The counter of the changes: two readings of one revision are of one stock.
-pub const REVISION: &str = "revision";
-
-/// The stock of a SKU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Stock {
-    /// Pieces that can be had.
-    pub available: i64,
-    /// Pieces that are set aside for orders.
-    pub reserved: i64,
-    /// Number of its changes.
-    pub revision: u64,
-}
-
-impl Stock {
-    /// Pieces on the shelf.
-    #[must_use]
-    pub const fn on_hand(&self) -> i64 {
-        self.available + self.reserved
-    }
-}
-
-/// Revision of the stock that a count replaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Revision {
-    /// None: the SKU is new.
-    New,
-    /// The one that had been read.
-    Read(u64),
-}
-
-/// Result of a count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counted {
-    /// It is on record.
-    Done,
-    /// The stock had changed since it was read: nothing was done.
-    Changed,
-}
-
-/// Stocks by SKU.
-pub trait StockStore {
-    /// The stock of `sku` as of now or later.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot be read.
-    async fn get(&self, sku: &Sku) -> Result<Option<Stock>>;
-
-    /// Makes `stock` the stock of `sku`, if it still has that revision.
-    ///
-    /// # Errors
-    ///
-    /// It is unknown whether it was done.
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted>;
-}
+use crate::port::{AVAILABLE, Counted, RESERVED, REVISION, Revision, Stock, StockStore};
 
 /// Stocks in a table.
 #[derive(Clone, Debug)]
@@ -119,40 +55,6 @@ impl StockStore for DynamoStock {
             Err(error) if error.as_service_error().is_some_and(has_lost) => Ok(Counted::Changed),
             Err(error) => Err(classify("UpdateItem", &error)),
         }
-    }
-}
-
-#[cfg(any(test, feature = "testing"))]
-/// Stocks in memory: the counters that the reservations in memory change.
-impl StockStore for &MemoryLog {
-    async fn get(&self, sku: &Sku) -> Result<Option<Stock>> {
-        let counters = self.counters(sku.as_str());
-        if counters.is_empty() {
-            return Ok(None);
-        }
-        let counter = |name| {
-            let value = counters.get(name).copied();
-            value.ok_or_else(|| Failure::permanent(format!("a stock is not understood: it has no {name}")))
-        };
-        let revision = u64::try_from(counter(REVISION)?).unwrap_or(0);
-        Ok(Some(Stock { available: counter(AVAILABLE)?, reserved: counter(RESERVED)?, revision }))
-    }
-
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted> {
-        let counters = self.counters(sku.as_str());
-        let is_current = match since {
-            Revision::New => counters.is_empty(),
-            Revision::Read(revision) => {
-                counters.get(REVISION).is_some_and(|known| u64::try_from(*known) == Ok(revision))
-            }
-        };
-        if !is_current {
-            return Ok(Counted::Changed);
-        }
-        self.set_counter(sku.as_str(), AVAILABLE, stock.available);
-        self.set_counter(sku.as_str(), RESERVED, stock.reserved);
-        self.set_counter(sku.as_str(), REVISION, i64::try_from(stock.revision).unwrap_or(i64::MAX));
-        Ok(Counted::Done)
     }
 }
 

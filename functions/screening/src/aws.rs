@@ -9,15 +9,15 @@ use onewrite::Result;
 use onewrite::aws::{classify, put_if};
 use orderflow_events::{OrderId, Time};
 
-use super::{MAX_COUNTED, Sightings};
 use crate::fingerprint::Fingerprint;
+use crate::port::{MAX_COUNTED, Sightings};
 
 /// Retention of an item after the time of its event, for tidiness and for privacy. A message is at most 14 days in each
 /// of three queues: the one for what the topic could not deliver, its own, and the one for dead letters. Who comes back
 /// later than that is judged without the neighbours.
 const KEPT: Duration = Duration::from_hours(45 * 24);
 
-/// The table with the partition key `pk`, whose order it was, and the sort key `sk`, when and which.
+/// Table with the partition key `pk`, whose order it was, and the sort key `sk`, when and which.
 #[derive(Clone, Debug)]
 pub struct DynamoSightings {
     client: Client,

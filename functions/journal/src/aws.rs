@@ -1,4 +1,4 @@
-//! Store of the journal.
+//! The journal in a DynamoDB table: one item for each event.
 
 use std::collections::HashMap;
 
@@ -8,38 +8,7 @@ use onewrite::Result;
 use onewrite::aws::put_if;
 
 use crate::entry::Entry;
-
-/// A place for entries, which are added and never changed.
-pub trait JournalStore {
-    /// Adds `entry`, unless the same event is on record already.
-    ///
-    /// # Errors
-    ///
-    /// It is unknown whether the event is on record.
-    async fn append(&self, entry: Entry) -> Result<Appended>;
-
-    /// Opens the connection, so that the first event need not wait for it. Whether it works out shows soon enough.
-    async fn warm(&self);
-}
-
-/// Result of appending an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
-    /// It is on record now.
-    Done,
-    /// The event had been on record before: nothing was done.
-    Before,
-}
-
-impl<T: JournalStore> JournalStore for &T {
-    async fn append(&self, entry: Entry) -> Result<Appended> {
-        T::append(self, entry).await
-    }
-
-    async fn warm(&self) {
-        T::warm(self).await;
-    }
-}
+use crate::port::{Appended, JournalStore};
 
 /// A journal in a table of DynamoDB.
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use onewrite::Result;
 use orderflow_events::{OrderId, Time};
 
-use super::{MAX_COUNTED, Sightings};
 use crate::fingerprint::Fingerprint;
+use crate::port::{MAX_COUNTED, Sightings};
 
-/// Whose order was seen, when, and which.
+/// Sightings in memory: whose order it was, when, and which.
 #[derive(Debug, Default)]
 pub struct MemorySightings {
     seen: RefCell<BTreeSet<(Fingerprint, Time, OrderId)>>,

@@ -4,15 +4,12 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use onewrite::memory::{MemoryLeases, MemoryLog, VirtualTime};
-use onewrite::port::Acquired;
-use onewrite::{Handle, Handled, Ledger, Process};
-use orderflow_events::{Event, EventType, Payload};
+use onewrite::port::{Acquired, Clock as _, Leases};
+use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
+use orderflow_events::{Event, EventType, Payload, Time};
 
-use super::*;
 use crate::fixture::{consumed, contact, created, created_with_phone, event, inventory_reserved};
-use crate::mail::MailError;
-use crate::memory::{MemoryMailer, MemorySms};
-use crate::sms::SmsError;
+use crate::{MailError, MemoryMailer, MemorySms, Messenger, Notification, SmsError};
 
 /// Time that an invocation may take, and so the time that a lease is held.
 const INVOCATION: Duration = Duration::from_secs(10);
@@ -250,21 +247,4 @@ async fn a_customer_without_a_number_of_e164_gets_mails_only() {
         service.handle(&event(EventType::ShipmentCreated)).await.unwrap();
         service.assert_sent(2, 0);
     }
-}
-
-#[test]
-fn the_worse_of_two_failures_counts_and_both_are_told() {
-    let failed = |kind| Err(Failure::new(kind, "x"));
-    for (one, other, kind) in [
-        (FailureKind::Permanent, FailureKind::Permanent, FailureKind::Permanent),
-        (FailureKind::Permanent, FailureKind::Transient, FailureKind::Transient),
-        (FailureKind::Transient, FailureKind::Misconfigured, FailureKind::Misconfigured),
-        (FailureKind::Misconfigured, FailureKind::Permanent, FailureKind::Misconfigured),
-    ] {
-        assert_eq!(both(failed(one), failed(other)), Err(Failure::new(kind, "x; x")));
-        assert_eq!(both(failed(other), failed(one)), Err(Failure::new(kind, "x; x")));
-        assert_eq!(both(failed(one), Ok(())), failed(one));
-        assert_eq!(both(Ok(()), failed(one)), failed(one));
-    }
-    assert_eq!(both(Ok(()), Ok(())), Ok(()));
 }

@@ -1,4 +1,4 @@
-//! Telling the customer: each message once on each channel.
+//! Effects of the service: each message goes out once on each channel.
 
 use onewrite::port::{Clock, Leases, Random};
 use onewrite::{Attempt, Delivery, Effects, Failure, FailureKind, Lease, Leased, Result, with_lease};
@@ -6,11 +6,10 @@ use orderflow_events::Time;
 use tracing::{info, warn};
 
 use crate::domain::{Notification, Tell};
-use crate::mail::Mailer;
-use crate::sms::{PhoneNumber, Sms};
+use crate::port::{Mailer, PhoneNumber, Sms};
 use crate::wording;
 
-/// The channels, and the leases that keep their messages from being sent twice.
+/// Effects of notification: the channels, and the leases that keep their messages from being sent twice.
 pub struct Messenger<M, S, L, W> {
     mailer: M,
     sms: S,
@@ -93,4 +92,23 @@ const fn urgency(kind: FailureKind) -> u8 {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worse_of_two_failures_counts_and_both_are_told() {
+        let failed = |kind| Err(Failure::new(kind, "x"));
+        for (one, other, kind) in [
+            (FailureKind::Permanent, FailureKind::Permanent, FailureKind::Permanent),
+            (FailureKind::Permanent, FailureKind::Transient, FailureKind::Transient),
+            (FailureKind::Transient, FailureKind::Misconfigured, FailureKind::Misconfigured),
+            (FailureKind::Misconfigured, FailureKind::Permanent, FailureKind::Misconfigured),
+        ] {
+            assert_eq!(both(failed(one), failed(other)), Err(Failure::new(kind, "x; x")));
+            assert_eq!(both(failed(other), failed(one)), Err(Failure::new(kind, "x; x")));
+            assert_eq!(both(failed(one), Ok(())), failed(one));
+            assert_eq!(both(Ok(()), failed(one)), failed(one));
+        }
+        assert_eq!(both(Ok(()), Ok(())), Ok(()));
+    }
+}

@@ -1,7 +1,58 @@
-//! Short messages, and the way out for them.
+//! Ports to the channels: the ways out for mails and short messages.
 
+use auto_impl::auto_impl;
 use onewrite::{Failure, FailureKind};
-use orderflow_events::Text;
+use orderflow_events::{Email, Text};
+
+/// A mail without its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// The subject line: one line, without control characters.
+    pub subject: String,
+    /// The body as plain text.
+    pub text: String,
+    /// The same as HTML.
+    pub html: String,
+}
+
+/// Sends mails.
+#[auto_impl(&)]
+pub trait Mailer {
+    /// Sends `mail` to `recipient`. Sending it twice sends it twice.
+    ///
+    /// # Errors
+    ///
+    /// It was not sent, or it is unknown whether it was.
+    async fn send(&self, recipient: &Email, mail: &Mail) -> Result<(), MailError>;
+}
+
+/// Failure to send a mail. No variant has an address in it, for failures are logged and parked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// The service takes neither the address nor the mail, today or tomorrow. Has the service's code.
+    #[error("the address or the mail was refused ({0})")]
+    Refused(String),
+    /// The sender is not verified; or, while the account is in the sandbox, the recipient is not.
+    #[error("the sender is not verified, or the account is in the sandbox and may not write to everyone")]
+    NotVerified,
+    /// Somebody has stopped all sending.
+    #[error("sending is paused")]
+    Paused,
+    /// Something else, which may have nothing to do with mail.
+    #[error("{0}")]
+    Other(Failure),
+}
+
+impl From<MailError> for Failure {
+    fn from(error: MailError) -> Self {
+        let kind = match &error {
+            MailError::Refused(_) => FailureKind::Permanent,
+            MailError::NotVerified | MailError::Paused => FailureKind::Misconfigured,
+            MailError::Other(failure) => failure.kind(),
+        };
+        Self::new(kind, error.to_string())
+    }
+}
 
 /// A telephone number of E.164: `+` and 8 to 15 digits, the first of which begins a country code and is not 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +78,7 @@ impl PhoneNumber {
 }
 
 /// Sends short messages.
+#[auto_impl(&)]
 pub trait Sms {
     /// Sends `text` to `recipient`. Sending it twice sends it twice.
     ///
@@ -34,12 +86,6 @@ pub trait Sms {
     ///
     /// It was not sent, or it is unknown whether it was.
     async fn send(&self, recipient: &PhoneNumber, text: &str) -> Result<(), SmsError>;
-}
-
-impl<T: Sms> Sms for &T {
-    async fn send(&self, recipient: &PhoneNumber, text: &str) -> Result<(), SmsError> {
-        T::send(self, recipient, text).await
-    }
 }
 
 /// Failure to send a short message. No variant has a number in it, for failures are logged and parked.

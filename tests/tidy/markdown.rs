@@ -12,7 +12,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use crate::repository::Repository;
 use crate::{assert_none, assert_one};
 
-/// What a document says.
+/// Content of a document.
 #[derive(Default)]
 struct Document {
     links: Vec<String>,

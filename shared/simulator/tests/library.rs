@@ -203,24 +203,25 @@ fn every_invariant_holds_under_every_fault() {
 
 #[test]
 fn a_condition_a_check_and_the_names_of_failures_are_missed() {
-    let without = |safeguard| Plan { without: Some(safeguard), ..Plan::new(1, 25) };
+    let kinds = FaultKinds::ALL.without(FaultKind::Poison);
     for (safeguard, what) in [
         (Safeguard::COMMIT_CONDITION, "lent twice"),
         (Safeguard::PUBLISH_ENTRIES, "never reached the topic"),
-        (Safeguard::ITEM_FAILURES, "come again change something"),
+        (Safeguard::ITEM_FAILURES, "no book was lent"),
     ] {
-        let Shrunk { violation, plan, .. } = breaks(without(safeguard), 100);
+        let Shrunk { violation, plan, .. } = breaks(Plan { kinds, without: Some(safeguard), ..Plan::new(1, 25) }, 100);
         assert!(violation.what.contains(what), "without {}: {}", safeguard.what, violation.what);
         assert!(plan.subjects < 25, "{plan:?}");
     }
 }
 
+/// A storm finds what takes several faults at one lease: a release that comes late, and a holder who is slow.
 #[test]
 fn a_lease_is_given_to_one_at_a_time() {
-    let kinds = [FaultKind::Refused, FaultKind::Late, FaultKind::Doubled, FaultKind::Unacknowledged];
+    let kinds = [FaultKind::Refused, FaultKind::Late, FaultKind::Slow, FaultKind::Doubled];
     let kinds = kinds.into_iter().fold(FaultKinds::NONE, FaultKinds::with);
-    let plan = Plan { kinds, intensity: Some(60), without: Some(Safeguard::LEASE_FENCE), ..Plan::new(1, 25) };
-    let Shrunk { violation, .. } = breaks(plan, 200);
+    let plan = Plan { kinds, intensity: Some(100), without: Some(Safeguard::LEASE_FENCE), ..Plan::new(1, 25) };
+    let Shrunk { violation, .. } = breaks(plan, 100);
     assert!(violation.what.contains("while somebody else held it"), "{}", violation.what);
 }
 

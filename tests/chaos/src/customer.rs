@@ -79,11 +79,11 @@ impl Customer {
                 means.tally.count(Kind::Order, format!("of another producer, in version {version}"));
                 let event = self.plan.event(version);
                 let subject = event["subject"].as_str().unwrap_or_default().to_owned();
-                means.shop.publish_text(&subject, &event.to_string()).await;
+                means.shop.publish_text(&event.to_string()).await;
                 for _ in 1..times {
                     means.tally.count(Kind::Duplicate, "published by the producer");
                     // In other words: the topic drops what it has heard to the letter.
-                    means.shop.publish_text(&subject, &format!("{event:#}")).await;
+                    means.shop.publish_text(&format!("{event:#}")).await;
                 }
                 self.order_ids.insert(subject);
                 self.event = Some(event);

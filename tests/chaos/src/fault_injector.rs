@@ -161,14 +161,13 @@ impl FaultInjector {
         }
         if self.chance(POISON_PER_ORDER) {
             let poison = self.draw(|rng| Poison::draw(rng, order));
-            let group = if self.chance(0.5) { order } else { "poison" };
-            self.shop.send(poison.service, group, &poison.body).await;
+            self.shop.send(poison.service, &poison.body).await;
             self.tally.count(Kind::Poison, poison.service);
             self.sent.borrow_mut().poison.push(poison);
         }
         if self.chance(STRANGERS_PER_ORDER) {
             let event = stranger(order);
-            self.shop.publish(&event).await;
+            self.shop.publish_fact(&event).await;
             self.sent.borrow_mut().strangers.push(event);
         }
         if self.chance(UNPUBLISHABLE_ROWS_PER_ORDER) {
@@ -208,27 +207,22 @@ impl FaultInjector {
     async fn echo(self: Rc<Self>, event: Event) {
         sleep(Duration::from_millis(self.draw(|rng| rng.u64(..LATEST_DUPLICATE_MS)))).await;
         let service = self.draw(|rng| SERVICES[rng.usize(..SERVICES.len())]);
-        let (form, group) = self.draw(|rng| (rng.u8(..10), rng.u64(..)));
+        let form = self.draw(|rng| rng.u8(..10));
         // Whoever abandons this in the middle has sent a duplicate that is not counted.
         match form {
             0 => {
                 let envelope = json!({ "Type": "Notification", "TopicArn": "t", "Message": event.text });
                 self.tally.count(Kind::Duplicate, "in an SNS envelope");
-                self.shop.send(service, &event.subject, &envelope.to_string()).await;
+                self.shop.send(service, &envelope.to_string()).await;
             }
             // The topic knows the event by its id. By its text, as here, it does not.
             1 | 2 => {
                 self.tally.count(Kind::Duplicate, "published again");
-                self.shop.publish_text(&event.subject, &event.text).await;
-            }
-            // Beside the order's own messages, so that two are handled at once.
-            3..6 => {
-                self.tally.count(Kind::Duplicate, "in another group");
-                self.shop.send(service, &format!("echo-{group}"), &event.text).await;
+                self.shop.publish_fact_text(&event.subject, &event.text).await;
             }
             _ => {
-                self.tally.count(Kind::Duplicate, "in the order's group");
-                self.shop.send(service, &event.subject, &event.text).await;
+                self.tally.count(Kind::Duplicate, "in the queue");
+                self.shop.send(service, &event.text).await;
             }
         }
     }

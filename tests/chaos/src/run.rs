@@ -251,8 +251,8 @@ impl Run {
                 break;
             }
         }
-        for letter in self.shop.take_all(self.shop.output("RelayDlqUrl")).await {
-            kept.push(Letter::of("Relay", &letter));
+        for url in self.shop.relay_dead_letters() {
+            kept.extend(self.shop.take_all(url).await.iter().map(|letter| Letter::of("Relay", letter)));
         }
         for letter in &kept {
             self.tally.count(Kind::Letter, format!("{}, permanent", letter.service));
@@ -286,7 +286,7 @@ impl Run {
                     let class = if read.class.is_empty() { "the function died each time" } else { &read.class };
                     self.tally.count(Kind::Letter, format!("{service}, {class}"));
                     self.tally.count(Kind::Redrive, service);
-                    self.shop.send_with(service, letter.group(), letter.body(), letter.attributes()).await;
+                    self.shop.send_with(service, letter.body(), letter.attributes()).await;
                     sent += 1;
                 }
             }

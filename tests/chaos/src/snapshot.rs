@@ -171,12 +171,11 @@ fn bookings(register: BTreeMap<String, Entry>) -> BTreeMap<String, Booking> {
     let mut bookings = BTreeMap::<String, Booking>::new();
     for (id, Entry { performed, .. }) in register {
         let at = performed.last().map(|last| last.at);
-        match id.strip_prefix("void#") {
-            Some(shipment) => bookings.entry(shipment.to_owned()).or_default().voided_at = at,
-            None => {
-                let booking = bookings.entry(id).or_default();
-                (booking.bookings, booking.booked_at) = (performed.len(), at);
-            }
+        if let Some(shipment) = id.strip_prefix("void#") {
+            bookings.entry(shipment.to_owned()).or_default().voided_at = at
+        } else {
+            let booking = bookings.entry(id).or_default();
+            (booking.bookings, booking.booked_at) = (performed.len(), at);
         }
     }
     bookings

@@ -47,6 +47,14 @@ pub(crate) enum FeedError {
     /// The answer to an order has no id of it.
     #[error("an order was answered without its id: {0}")]
     NoOrder(String),
+    /// A function has made a call that it does not make if all is well.
+    #[error("{name} is not well: {fault}")]
+    Unwell {
+        /// Name of the function.
+        name: String,
+        /// Its call.
+        fault: String,
+    },
     /// A function has been invoked for some groups of orders only.
     #[error("{name} was invoked for {found} groups of orders, not for {expected}")]
     Unfed {
@@ -122,6 +130,12 @@ impl Invocation {
     fn of(records: &[Value]) -> Self {
         Self { payload: payload::batch(records), events: u32::try_from(records.len()).unwrap_or(u32::MAX) }
     }
+}
+
+/// Checks that a function has made no call that is a fault.
+pub(crate) fn expect_no_fault(aws: &Aws, name: &str) -> Result<()> {
+    let fault = aws.take_faults().into_iter().next();
+    fault.map_or(Ok(()), |fault| Err(FeedError::Unwell { name: name.to_owned(), fault }))
 }
 
 /// Functions that have been invoked by a queue or a stream. Of those that share a binary, the one with most to do.
@@ -287,7 +301,9 @@ impl<'a> Shop<'a> {
             self.processes.insert(function.id.clone(), process);
         }
         let process = self.processes.get_mut(&function.id).ok_or(FeedError::Absent("started"))?;
-        Ok(process.invoke(payload).await?.body)
+        let answer = process.invoke(payload).await?;
+        expect_no_fault(self.aws, &function.binary)?;
+        Ok(answer.body)
     }
 
     async fn stop(self) {

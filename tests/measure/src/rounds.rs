@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::aws::Aws;
-use crate::feed::{FeedError, Subject};
+use crate::feed::{self, FeedError, Subject};
 use crate::process::{Launch, Process};
 use crate::tally::PerEvent;
 
@@ -119,6 +119,7 @@ pub(crate) async fn measure(
         figures.later_ms.push(milliseconds(process.invoke(&invocation.payload).await?.took));
         events += invocation.events;
     }
+    feed::expect_no_fault(aws, &subject.name)?;
     figures.event_cpu_ms.push((process.cpu_ms() - cpu_ms) / f64::from(events.max(1)));
     let tally = aws.tally().since(&tally);
     figures.retries = tally.retries;

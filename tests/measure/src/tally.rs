@@ -4,7 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::aws::Units;
+/// Capacity that calls have consumed, as DynamoDB bills it on demand.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Units {
+    /// Of 4 KB read consistently.
+    pub(crate) read: f64,
+    /// Of 1 KB written; twice that in a transaction.
+    pub(crate) write: f64,
+}
 
 /// Calls by kind, with their bytes and the capacity that they consumed.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// A root, and a server with a certificate of it for `localhost`.
 pub(crate) struct Identity {
@@ -30,7 +30,7 @@ pub(crate) enum TrustError {
     Certificate(#[from] rcgen::Error),
     /// No server.
     #[error("cannot use the certificate: {0}")]
-    Server(#[from] tokio_rustls::rustls::Error),
+    Server(#[from] rustls::Error),
     /// No copy of a binary.
     #[error("cannot copy {path}: {source}")]
     Copy {

@@ -6,21 +6,13 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::expression::{Expression, Invalid, Item, number};
+use crate::tally::Units;
 
 /// Primary key of a table, by the names of its attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeySchema {
     pub(crate) hash: String,
     pub(crate) range: Option<String>,
-}
-
-/// Capacity that calls have consumed, as DynamoDB bills it on demand.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Units {
-    /// Of 4 KB read consistently.
-    pub(crate) read: f64,
-    /// Of 1 KB written; twice that in a transaction.
-    pub(crate) write: f64,
 }
 
 /// One record of a table's stream.
@@ -77,6 +69,13 @@ struct Write {
     new: Option<Rc<Item>>,
     /// Attributes that an update sets.
     set: Vec<String>,
+}
+
+impl Refused {
+    /// Tells an error that callers ask for, by a condition, from one that says that the call is wrong.
+    pub(crate) fn is_condition(&self) -> bool {
+        matches!(self.code, "ConditionalCheckFailedException" | "TransactionCanceledException")
+    }
 }
 
 type Result<T> = std::result::Result<T, Refused>;

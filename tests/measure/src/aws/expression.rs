@@ -268,16 +268,26 @@ impl<'a> Reader<'a> {
         Ok(left)
     }
 
-    /// A value, an attribute, or one or the other by `if_not_exists`; `None` of an attribute that is missing.
+    /// The two arguments of a function.
+    fn pair(&mut self) -> Result<(Option<Value>, Option<Value>)> {
+        self.expect("(")?;
+        let first = self.operand()?;
+        self.expect(",")?;
+        let second = self.operand()?;
+        self.expect(")")?;
+        Ok((first, second))
+    }
+
+    /// A value, an attribute, or what a function makes of them; `None` of an attribute that is missing.
     fn operand(&mut self) -> Result<Option<Value>> {
         let token = self.some()?;
         if token == "if_not_exists" {
-            self.expect("(")?;
-            let attribute = self.operand()?;
-            self.expect(",")?;
-            let otherwise = self.operand()?;
-            self.expect(")")?;
+            let (attribute, otherwise) = self.pair()?;
             return Ok(attribute.or(otherwise));
+        }
+        if token == "list_append" {
+            let (first, second) = self.pair()?;
+            return appended(first.as_ref(), second.as_ref()).map(Some);
         }
         if token.starts_with(':') {
             let value = self.expression.values.get(token).cloned();
@@ -311,6 +321,13 @@ pub(crate) fn number(value: &Value) -> Result<i128> {
     text.parse().map_err(|_| Invalid(format!("{text} is no whole number")))
 }
 
+fn appended(first: Option<&Value>, second: Option<&Value>) -> Result<Value> {
+    let list = |value: Option<&Value>| value.and_then(|value| value["L"].as_array().cloned());
+    let lists = list(first).zip(list(second));
+    let (first, second) = lists.ok_or_else(|| Invalid("list_append of what is no list".to_owned()))?;
+    Ok(json!({"L": ([first, second].concat())}))
+}
+
 fn add(left: &Value, right: &Value, factor: i128) -> Result<Value> {
     Ok(json!({"N": (number(&left["N"])? + factor * number(&right["N"])?).to_string()}))
 }
@@ -330,7 +347,7 @@ mod tests {
             "ExpressionAttributeNames": {"#until": "until", "#owner": "owner", "#n": "n"},
             "ExpressionAttributeValues": {
                 ":one": {"N": "1"}, ":nine": {"N": "9"}, ":ten": {"N": "10"}, ":me": {"S": "me"}, ":m": {"S": "m"},
-                ":true": {"BOOL": true}, ":pk": {"S": "lease#1"},
+                ":true": {"BOOL": true}, ":pk": {"S": "lease#1"}, ":none": {"L": []}, ":list": {"L": [{"N": "1"}]},
             },
         })
     }
@@ -393,6 +410,11 @@ mod tests {
                 "SET #n = if_not_exists(#n, :nine), #until = if_not_exists(#until, :nine)",
                 vec!["n", "until"],
                 json!({"n": {"N": "9"}}),
+            ),
+            (
+                "SET #n = list_append(if_not_exists(#n, :none), :list), #owner = :me",
+                vec!["n", "owner"],
+                json!({"n": {"L": [{"N": "1"}]}}),
             ),
             ("REMOVE done SET #n = #until", vec!["n"], json!({"n": {"N": "10"}, "done": null})),
         ] {

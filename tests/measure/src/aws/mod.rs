@@ -5,5 +5,5 @@ mod expression;
 mod server;
 mod wire;
 
-pub(crate) use dynamo::{Change, KeySchema, Tables, Units};
+pub(crate) use dynamo::{Change, KeySchema, Tables};
 pub(crate) use server::Aws;

@@ -43,6 +43,7 @@ struct State {
     tally: Tally,
     changes: Vec<Change>,
     messages: Vec<Message>,
+    faults: Vec<String>,
 }
 
 impl Aws {
@@ -91,6 +92,12 @@ impl Aws {
         std::mem::take(&mut self.state.borrow_mut().messages)
     }
 
+    /// Calls since the last time that no function makes if all is well: those that are not understood, and messages to
+    /// a dead-letter queue.
+    pub(crate) fn take_faults(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.borrow_mut().faults)
+    }
+
     async fn accept(self: Rc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>) {
         while let Ok((stream, _)) = listener.accept().await {
             let (aws, tls) = (Rc::clone(&self), tls.clone());
@@ -121,7 +128,7 @@ impl Aws {
         let body = body.to_bytes();
         let answer = match Call::read(&head.headers, &body) {
             Some(call) => self.state.borrow_mut().answer(&call, body.len()),
-            None => wire::not_understood(),
+            None => self.state.borrow_mut().not_understood("a call of an unknown service"),
         };
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
@@ -134,8 +141,16 @@ impl State {
     fn answer(&mut self, call: &Call, sent_bytes: usize) -> Answer {
         let mut effects = Effects::default();
         let answer = match &call.request {
-            Request::DynamoDb(request) => wire::dynamodb(self.tables.answer(&call.operation, request, &mut effects)),
-            Request::Sqs(request) => sqs(&call.operation, request),
+            Request::DynamoDb(request) => {
+                let answer = self.tables.answer(&call.operation, request, &mut effects);
+                if let Err(refused) = &answer
+                    && !refused.is_condition()
+                {
+                    self.faults.push(format!("{}: {}: {}", call.operation, refused.code, refused.details));
+                }
+                wire::dynamodb(answer)
+            }
+            Request::Sqs(request) => self.sqs(&call.operation, request),
             Request::Form(form) => self.form(&call.operation, form),
         };
         self.changes.append(&mut effects.changes);
@@ -165,24 +180,32 @@ impl State {
                 wire::xml(operation, &format!("<Failed/><Successful>{taken}</Successful>"))
             }
             "Publish" | "SendEmail" => wire::xml(operation, MESSAGE_ID),
-            _ => wire::not_understood(),
+            _ => self.not_understood(operation),
         }
+    }
+
+    fn sqs(&mut self, operation: &str, request: &Value) -> Answer {
+        let ids = || request["Entries"].as_array().into_iter().flatten().map(|entry| json!({"Id": entry["Id"]}));
+        match operation {
+            "SendMessage" => {
+                self.faults.push(format!("a message to {}: {}", request["QueueUrl"], request["MessageAttributes"]));
+                wire::sqs(&json!({"MessageId": "94f20ce6-13c5-43a0-9a9e-ca52d816e90b"}))
+            }
+            "ChangeMessageVisibilityBatch" => {
+                wire::sqs(&json!({"Failed": [], "Successful": ids().collect::<Vec<_>>()}))
+            }
+            _ => self.not_understood(operation),
+        }
+    }
+
+    fn not_understood(&mut self, call: &str) -> Answer {
+        self.faults.push(format!("{call} is not known to the stub of AWS"));
+        wire::not_understood()
     }
 }
 
 const MESSAGE_ID: &str = "<MessageId>94f20ce6-13c5-43a0-9a9e-ca52d816e90b</MessageId>";
 const SEQUENCE_NUMBER: &str = "<SequenceNumber>10000000000000003000</SequenceNumber>";
-
-fn sqs(operation: &str, request: &Value) -> Answer {
-    let ids = || request["Entries"].as_array().into_iter().flatten().map(|entry| json!({"Id": entry["Id"]}));
-    match operation {
-        "SendMessage" => wire::sqs(&json!({"MessageId": "94f20ce6-13c5-43a0-9a9e-ca52d816e90b"})),
-        "SendMessageBatch" | "ChangeMessageVisibilityBatch" => {
-            wire::sqs(&json!({"Failed": [], "Successful": ids().collect::<Vec<_>>()}))
-        }
-        _ => wire::not_understood(),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -245,6 +268,23 @@ mod tests {
             assert_eq!(send(&aws, Some("AmazonSQS.PurgeQueue"), "{}").await.0, 400);
             assert_eq!(send(&aws, Some("DynamoDB_20120810.Scan"), "{}").await.0, 400);
             assert_eq!(send(&aws, None, "a=b").await.0, 400);
+            assert_eq!(aws.take_faults().len(), 3);
+        });
+    }
+
+    #[test]
+    fn a_dead_letter_is_a_fault_and_a_condition_that_does_not_hold_is_none() {
+        with_runtime(async {
+            let aws = Aws::open(None, Duration::ZERO).await.unwrap();
+            let schema = KeySchema { hash: "pk".to_owned(), range: None };
+            aws.restore(Tables::new([("t".to_owned(), schema)]));
+            let put = r#"{"TableName":"t","Item":{"pk":{"S":"a"}},"ConditionExpression":"attribute_exists(pk)"}"#;
+            assert_eq!(send(&aws, Some("DynamoDB_20120810.PutItem"), put).await.0, 400);
+            assert_eq!(aws.take_faults(), [""; 0]);
+            let letter = r#"{"QueueUrl":"u","MessageAttributes":{"failure-reason":{"StringValue":"why"}}}"#;
+            assert_eq!(send(&aws, Some("AmazonSQS.SendMessage"), letter).await.0, 200);
+            let faults = aws.take_faults();
+            assert!(faults[0].contains("why"), "{faults:?}");
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Port to the store of a simulated company.
+//! Register of a simulated company: what it has performed, under the ids of its clients.
 
 use auto_impl::auto_impl;
 use envelope::Time;

@@ -137,9 +137,8 @@ impl Decider for Notification {
             (State::Unknown, Heard::OrderCreated(order)) => Ok(Step::record_intent(Change::Met(Contact::of(order)))),
             (State::Unknown, _) => Err(Rejection::TooEarly("the customer is not known yet")),
             (State::Known(_), Heard::OrderCancelled(_)) => Ok(Step::record_intent(Change::Cancelled)),
-            (State::Known(contact), _) => Ok(tell(contact, event)),
             (State::Cancelled(_), data) if Message::of(data).is_success() => Ok(Step::Nothing),
-            (State::Cancelled(contact), _) => Ok(tell(contact, event)),
+            (State::Known(contact) | State::Cancelled(contact), _) => Ok(tell(contact, event)),
         }
     }
 }

@@ -112,7 +112,7 @@ fn the_tenth_order_within_an_hour_is_flagged_from_screening() {
     assert_eq!(shop.flags(), only("ord_9", 80));
     let [flag] = shop.log.published().try_into().unwrap();
     assert_eq!(flag.context.source, SCREENING);
-    assert_eq!(flag.context.causation_id, Some(Text::shortened(&tenth.context.id.to_string())));
+    assert_eq!(flag.context.causation_id, Some(Text::shortened(tenth.context.id.as_ref())));
     let Payload::OrderFlagged(flagged) = flag.data else { panic!("another event") };
     let codes: Vec<&str> = flagged.reasons.iter().map(|reason| reason.code.as_str()).collect();
     assert_eq!(codes, ["customerVelocity", "emailVelocity"]);

@@ -66,8 +66,8 @@ pub trait External<R: Request> {
 /// Port to an API whose requests can be given up.
 #[auto_impl(&)]
 pub trait Cancel<R: Request>: External<R> {
-    /// Sees to it that nothing is performed under that id from now on, by whatever request, however late it arrives.
-    /// Answers so, or with what was performed before, which stays. At Stripe this is to cancel a `PaymentIntent`.
+    /// Sees to it that nothing is performed under that id, by whatever request, however late it arrives. What was
+    /// performed before stays, and is the answer. At Stripe this is to cancel a `PaymentIntent`.
     ///
     /// # Errors
     ///

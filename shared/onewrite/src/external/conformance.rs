@@ -74,6 +74,7 @@ pub async fn check_register(register: &impl Register) -> Result<()> {
     let company = Simulated::new(register, &world);
     repetitions_are_recognised_and_then_forgotten(&company, &world).await?;
     what_is_cancelled_is_never_performed(&company, &world).await?;
+    what_was_performed_is_not_cancelled(register, &company).await?;
     what_is_for_good_is_performed_once(&company, &world).await?;
     of_two_at_once_one_is_performed(&company).await?;
     attempts_are_counted_by_id(&company).await
@@ -91,7 +92,7 @@ async fn repetitions_are_recognised_and_then_forgotten<G: Register>(
     world.pass(Duration::from_hours(23));
     assert_eq!(company.perform("repeated", "second".to_owned()).await?, first, "the first answer again");
     assert_eq!(company.find("another").await?, None::<Settled<String>>, "each id by itself");
-    world.pass(KEY_LIFETIME);
+    world.pass(Duration::from_hours(1));
     assert_eq!(company.find("repeated").await?, Some(first), "an effect is found for ever");
     let second = Settled::Performed("second".to_owned());
     assert_eq!(company.perform("repeated", "second".to_owned()).await?, second, "its key is forgotten");
@@ -113,6 +114,15 @@ async fn what_is_cancelled_is_never_performed<G: Register>(
         assert_eq!(company.cancel("too late").await?, before, "what was performed stays, also when it is forgotten");
     }
     assert_eq!(company.history::<String>("cancelled").await?, Vec::<String>::new());
+    Ok(())
+}
+
+async fn what_was_performed_is_not_cancelled<G: Register>(register: &G, company: &Company<'_, G>) -> Result<()> {
+    company.perform("performed", "done".to_owned()).await?;
+    let before = register.entry("performed").await?;
+    assert_eq!(before.performed.len(), 1);
+    register.cancel("performed").await?;
+    assert_eq!(register.entry("performed").await?, before);
     Ok(())
 }
 

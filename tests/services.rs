@@ -4,10 +4,10 @@ use onewrite::Decider;
 use onewrite::envelope::Heard;
 use orderflow_events::{EventType, Payload, Source};
 use orderflow_inventory::Inventory;
-use orderflow_notification::domain::Notification;
+use orderflow_notification::Notification;
 use orderflow_orders::Orders;
 use orderflow_payment::Payment;
-use orderflow_screening::domain::Screening;
+use orderflow_screening::Screening;
 use orderflow_shipping::Shipping;
 
 /// A service with a queue.

@@ -26,7 +26,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const START_POLL: Duration = Duration::from_millis(50);
 const LIFE_POLL: Duration = Duration::from_millis(200);
 
-/// Why the emulator does not run.
+/// Failure of the emulator to start or to go on.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
     /// Its program could not be executed.
@@ -35,7 +35,7 @@ pub enum EmulatorError {
     /// It ended by itself.
     #[error("the emulator died: {reason} (log: {})", log.display())]
     Died {
-        /// How it ended, or the last line of its log.
+        /// Last line of its log, or its status.
         reason: String,
         /// Its log.
         log: PathBuf,
@@ -137,7 +137,7 @@ impl Emulator {
         Err(EmulatorError::Died { reason: self.reason_of_death(), log: self.dir.log() })
     }
 
-    /// What it said last, unless it was killed: then it did not know.
+    /// Last words of the emulator, unless it was killed: then it did not know.
     fn reason_of_death(&self) -> String {
         let status = self.status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
         let was_killed = self.status.is_some_and(|status| status.code().is_none());
@@ -207,6 +207,11 @@ fn environment(dir: &StackDir, endpoint: &Endpoint) -> Vec<(&'static str, String
         ("BIND_HOST", "127.0.0.1".to_owned()),
         ("MINISTACK_HOST", "127.0.0.1".to_owned()),
         ("MINISTACK_REGION", REGION.to_owned()),
+        // Roles and policies count: what a function's role does not allow is refused, as on AWS. The key `test` may do
+        // all.
+        ("AUTH", "true".to_owned()),
+        // It would listen on every address of this machine, whatever BIND_HOST says.
+        ("IOT_MTLS_ENABLED", "0".to_owned()),
         ("AWS_ENDPOINT_URL", endpoint.to_string()),
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),

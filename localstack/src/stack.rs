@@ -19,6 +19,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ses::error::ProvideErrorMetadata;
 
 use crate::client::api::{Api, ApiError};
+use crate::client::bucket::Bucket;
 use crate::client::endpoint::{Endpoint, STACK};
 use crate::client::outputs::Outputs;
 use crate::emulator::Emulator;
@@ -36,27 +37,27 @@ use crate::workspace::Workspace;
 /// The template's parameter with the address that mail is sent from.
 const SENDER_EMAIL: &str = "SenderEmail";
 
-/// How a stack is to be brought up.
+/// Options for bringing up a stack.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the emulator listens.
+    /// Port of the emulator.
     pub port: PortChoice,
     /// A running emulator to deploy to, instead of starting one.
     pub endpoint: Option<Endpoint>,
-    /// Where the functions send their calls, if not straight to the emulator: a proxy that stands before it. An emulator
+    /// Endpoint that the functions send their calls to, if not the emulator: a proxy that stands before it. An emulator
     /// that is running already has told its functions otherwise.
     pub detour: Option<Endpoint>,
-    /// What the stack is called. Several may be on one emulator.
+    /// Name of the stack. Several may be on one emulator.
     pub name: String,
-    /// How the functions are compiled.
+    /// Profile of cargo that the functions are compiled with.
     pub profile: Profile,
     /// Nothing is compiled: what `sam build` has left in `.aws-sam/build` is deployed, by `sam deploy`.
     pub sam: bool,
-    /// Who is told how far it is.
+    /// Display of how far it is.
     pub progress: Progress,
     /// The template's parameters; one that it does not declare is left out.
     pub parameters: BTreeMap<String, String>,
-    /// Where stacks keep their state. `cargo local outputs` and its like know those in `.local` alone.
+    /// Directory in which stacks keep their state. `cargo local outputs` and its like know those in `.local` alone.
     pub state_dir: PathBuf,
 }
 
@@ -120,7 +121,7 @@ impl Stack {
         state_dir: &StateDir,
         options: &Options,
     ) -> Result<Self, StackError> {
-        // What a person has to mend comes before the long build.
+        // Failures that a person has to mend come before the long build.
         options.port.check()?;
         let python = Python::of_the_emulator(workspace, options.progress).await?;
         let built = Built::build(workspace, options).await?;
@@ -167,7 +168,8 @@ impl Stack {
         let before = dir.state().filter(|_| dir.is_running());
         let (pid, outputs) = before.map(|state| (state.pid, state.outputs)).unwrap_or_default();
         let state = State { endpoint: endpoint.to_string(), pid, outputs };
-        // From now on `cargo local down` knows of it, and removes what a deployment leaves that does not come to its end.
+        // From now on `cargo local down` knows of it, and removes what a deployment leaves that does not come to its
+        // end.
         dir.record(&state)?;
         let raw = built.deploy(&endpoint, options).await?;
         dir.record(&State { outputs: raw.clone(), ..state })?;
@@ -181,13 +183,13 @@ impl Stack {
         &self.endpoint
     }
 
-    /// What the stack tells about itself.
+    /// Outputs of the stack.
     #[must_use]
     pub fn outputs(&self) -> &Outputs {
         &self.outputs
     }
 
-    /// What every client of the AWS SDK is made of.
+    /// Configuration of every client of the AWS SDK.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {
         self.endpoint.sdk_config()
@@ -219,7 +221,7 @@ impl Stack {
         self.dir.port()
     }
 
-    /// Whether this process runs the stack's emulator.
+    /// True if this process runs the stack's emulator.
     pub(crate) fn owns_emulator(&self) -> bool {
         self.emulator.is_some()
     }
@@ -245,14 +247,19 @@ impl Stack {
         }
     }
 
-    /// Deletes the stack of that name from an emulator that someone else has started, and all that was uploaded for it.
-    /// It need not exist.
+    /// Deletes the stack of that name from an emulator that someone else has started, with what is in its buckets, and
+    /// all that was uploaded for it. It need not exist.
     ///
     /// # Errors
     ///
     /// If the emulator does not answer, or does not delete it.
     pub async fn delete(endpoint: &Endpoint, name: &str, progress: Progress) -> Result<(), StackError> {
-        Deployment::new(&endpoint.sdk_config(), name).delete(progress).await?;
+        let deployment = Deployment::new(&endpoint.sdk_config(), name);
+        // A bucket with something in it would keep the stack from being deleted.
+        for bucket in deployment.buckets().await? {
+            Bucket::of(endpoint, bucket)?.empty().await?;
+        }
+        deployment.delete(progress).await?;
         Ok(package::remove(endpoint, name).await?)
     }
 

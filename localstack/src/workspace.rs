@@ -1,4 +1,4 @@
-//! Where the workspace and its files are.
+//! Paths of the workspace and its files.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ impl Workspace {
         self.root.join("template.yaml")
     }
 
-    /// Where `sam build` leaves what it has made.
+    /// Output of `sam build`.
     pub(crate) fn sam_build(&self) -> PathBuf {
         self.root.join(".aws-sam/build")
     }

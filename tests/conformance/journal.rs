@@ -7,8 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use futures::future::join_all;
 use libtest_mimic::Trial;
 use orderflow_events::{EventId, ORDERS, Source, Subject, Time};
-use orderflow_journal::memory::MemoryJournal;
-use orderflow_journal::{Appended, DynamoJournal, Entry, JournalStore};
+use orderflow_journal::{Appended, DynamoJournal, Entry, JournalStore, MemoryJournal};
 
 use crate::aws::Aws;
 
@@ -45,7 +44,7 @@ impl Bench for MemoryJournal {
     }
 
     async fn items(&self, order: &str) -> Vec<Item> {
-        let entries = self.entries().into_iter().filter(|entry| entry.order.as_str() == order);
+        let entries = self.entries().into_iter().filter(|entry| entry.subject.as_str() == order);
         let mut items: Vec<Item> = entries.map(|entry| item(&entry)).collect();
         items.sort_by_key(|item| item["sk"].clone());
         items

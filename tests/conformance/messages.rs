@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use orderflow_events::{Email, Text};
-use orderflow_notification::aws::{SesMailer, SnsSms};
-use orderflow_notification::mail::{Mail, Mailer};
-use orderflow_notification::memory::{MemoryMailer, MemorySms};
-use orderflow_notification::sms::{PhoneNumber, Sms};
+use orderflow_notification::{Mail, Mailer, MemoryMailer, MemorySms, PhoneNumber, SesMailer, Sms, SnsSms};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -70,11 +67,12 @@ struct AwsBench {
 impl AwsBench {
     async fn new(aws: &Aws) -> Self {
         let (stack, sender) = (aws.stack(), "shop@example.com");
-        let ses = aws_sdk_ses::Client::new(&stack.sdk_config());
+        let config = stack.sdk_config();
+        let ses = aws_sdk_ses::Client::new(&config);
         ses.verify_email_identity().email_address(sender).send().await.expect("a verified sender");
-        let sms = SnsSms::new(aws_sdk_sns::Client::new(&stack.sdk_config()));
+        let sms = SnsSms::new(&config);
         let endpoint = stack.endpoint().to_string().trim_end_matches('/').to_owned();
-        Self { mailer: SesMailer::new(ses, sender), sms, endpoint }
+        Self { mailer: SesMailer::new(&config, sender), sms, endpoint }
     }
 
     /// Messages that the emulator shows at that path, under that name.

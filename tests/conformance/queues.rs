@@ -117,7 +117,7 @@ impl SqsBench {
     async fn new(aws: &Aws) -> Self {
         let (_, client) = aws.clients();
         let (queue_url, dead_letter_queue_url) = (aws.queue().await, aws.queue().await);
-        let queue = SqsQueue::new(client.clone(), &queue_url, &dead_letter_queue_url);
+        let queue = SqsQueue::new(&aws.stack().sdk_config(), &queue_url, &dead_letter_queue_url);
         Self { client, queue_url, dead_letter_queue_url, queue }
     }
 }

@@ -7,8 +7,7 @@ use aws_sdk_dynamodb::types::ScalarAttributeType;
 use futures::future::join_all;
 use libtest_mimic::Trial;
 use orderflow_events::{Email, OrderId, Text, Time};
-use orderflow_screening::Fingerprint;
-use orderflow_screening::sightings::{DynamoSightings, MAX_COUNTED, MemorySightings, Sightings};
+use orderflow_screening::{DynamoSightings, Fingerprint, MAX_COUNTED, MemorySightings, Sightings};
 
 use crate::aws::Aws;
 

@@ -81,7 +81,12 @@ impl SimulatedBench {
         let queue = |name| Rc::new(StandardQueue::new(&run, name, Duration::from_mins(1), None));
         let (queue, undeliverable) = (queue("queue"), queue("undeliverable"));
         let topic = FifoTopic::new(&run);
-        topic.fanout.subscribe(Subscription { service: "nobody", queue: Rc::clone(&queue), filter: None, undeliverable });
+        topic.fanout.subscribe(Subscription {
+            service: "nobody",
+            queue: Rc::clone(&queue),
+            filter: None,
+            undeliverable,
+        });
         Self { run, topic, queue }
     }
 }

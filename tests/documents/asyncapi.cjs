@@ -1,4 +1,4 @@
-// What the official parser of AsyncAPI says about our document.
+// Verdict of the official parser of AsyncAPI on our document.
 //
 // node tests/documents/asyncapi.cjs FOLDER-OF-NODE_MODULES DOCUMENT
 

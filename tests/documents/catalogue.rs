@@ -47,8 +47,7 @@ fn line(text: &mut String, line: impl AsRef<str>) {
 }
 
 fn event_type(text: &mut String, kind: EventType) {
-    let _ =
-        write!(text, "\n## {kind}\n\n{}\n\nFrom: {}. To: {}.\n", kind.meaning(), senders(kind), receivers(kind));
+    let _ = write!(text, "\n## {kind}\n\n{}\n\nFrom: {}. To: {}.\n", kind.meaning(), senders(kind), receivers(kind));
     for (_, version) in versions().filter(|(other, _)| *other == kind).collect::<Vec<_>>().into_iter().rev() {
         let _ = write!(
             text,

@@ -46,7 +46,7 @@ pub(crate) fn every_event_of_an_earlier_build_is_understood() {
         assert_eq!(event["dataschema"], kind.schema_of(version), "{kind} {version}");
         let decoded = Event::from_value(&event).unwrap_or_else(|error| panic!("{kind} {version}: {error}"));
         assert_eq!(decoded.event_type(), kind);
-        // What is written again is the same event: to the letter, where its version is the newest.
+        // An event that is written again is the same event: to the letter, where its version is the newest.
         let written = serde_json::to_value(&decoded).expect("an event can be written");
         assert_eq!(Event::from_value(&written), Ok(decoded), "{kind} {version}");
         if version == kind.newest_version() {

@@ -107,7 +107,7 @@ pub(crate) fn nothing_can_be_taken_out_of_a_schema_unseen() {
         let schema: Value = serde_json::from_str(&text).expect("JSON");
         let mut pointers = Vec::new();
         places(&schema, "", &mut pointers);
-        // What is for people only may change, and the type of a constant is said twice.
+        // Texts that are for people only may change, and the type of a constant is said twice.
         let is_said_twice = |pointer: &str| pointer.contains("/oneOf/") && pointer.ends_with("/type");
         let for_people = |pointer: &str| {
             let words: Vec<&str> = pointer.split('/').collect();

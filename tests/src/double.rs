@@ -5,17 +5,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use data_encoding::BASE64;
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::calls::{answer, iam, lambda};
 use crate::process::FunctionProcess;
 use crate::shop::{Shop, unique};
 
 /// Receives of a message at the most.
 const MAX_RECEIVES: u32 = 3;
+
+/// The one policy of its role.
+const POLICY: &str = "double";
 
 /// Time-out of a function, and visibility timeout of a message that it was given.
 const PATIENCE_SECONDS: u32 = 3;
@@ -46,8 +50,8 @@ impl Double {
         let kills = Arc::new(AtomicU32::new(0));
         let trap = Trap { word, function: name.clone(), upstream: upstream(shop), kills: Arc::clone(&kills) };
         let endpoint = trap.set().await;
-        let mut function =
-            lambda(shop, Method::GET, &format!("functions/{}", shop.output("JournalFunctionName"))).await;
+        let journal = format!("functions/{}", shop.output("JournalFunctionName"));
+        let mut function = answer(lambda(shop, Method::GET, &journal)).await;
         let code = function["Code"]["Location"].as_str().expect("where the code is").to_owned();
         let code = shop.http.get(code).send().await.expect("an answer").bytes().await.expect("the code");
         let mut variables = function["Configuration"]["Environment"]["Variables"].take();
@@ -59,18 +63,18 @@ impl Double {
             "FunctionName": name,
             "Runtime": function["Configuration"]["Runtime"],
             "Handler": function["Configuration"]["Handler"],
-            "Role": function["Configuration"]["Role"],
+            "Role": role(shop, &name).await,
             "Architectures": function["Configuration"]["Architectures"],
             "Timeout": PATIENCE_SECONDS,
             "Environment": { "Variables": variables },
             "Code": { "ZipFile": BASE64.encode(&code) },
         });
-        post(shop, "functions", &configuration).await;
+        answer(lambda(shop, Method::POST, "functions").json(&configuration)).await;
         let mapping = json!({
             "EventSourceArn": queue_arn, "FunctionName": name, "BatchSize": 10,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
         });
-        let mapping = post(shop, "event-source-mappings/", &mapping).await;
+        let mapping = answer(lambda(shop, Method::POST, "event-source-mappings/").json(&mapping)).await;
         let mapping = mapping["UUID"].as_str().expect("an id").to_owned();
         Self { queue_url, dead_letters_url, name, mapping, kills }
     }
@@ -78,12 +82,13 @@ impl Double {
     /// Removes it from the emulator.
     pub async fn remove(self, shop: &Shop) {
         for path in [format!("event-source-mappings/{}", self.mapping), format!("functions/{}", self.name)] {
-            let answer = request(shop, Method::DELETE, &path).send().await.expect("an answer");
-            assert!(answer.status().is_success(), "{path}: {:?}", answer.text().await);
+            answer(lambda(shop, Method::DELETE, &path)).await;
         }
         for url in [&self.queue_url, &self.dead_letters_url] {
             shop.sqs.delete_queue().queue_url(url).send().await.expect("it is deleted");
         }
+        iam(shop, "DeleteRolePolicy", &[("RoleName", &self.name), ("PolicyName", POLICY)]).await;
+        iam(shop, "DeleteRole", &[("RoleName", &self.name)]).await;
     }
 
     /// Number of kills.
@@ -93,10 +98,9 @@ impl Double {
     }
 }
 
-/// A FIFO queue: its URL and its ARN.
+/// A queue: its URL and its ARN.
 async fn queue(shop: &Shop, name: &str, attributes: &[(QueueAttributeName, String)]) -> (String, String) {
-    let mut create = shop.sqs.create_queue().queue_name(format!("{name}.fifo"));
-    create = create.attributes(QueueAttributeName::FifoQueue, "true");
+    let mut create = shop.sqs.create_queue().queue_name(name);
     for (attribute, value) in attributes {
         create = create.attributes(attribute.clone(), value);
     }
@@ -106,21 +110,16 @@ async fn queue(shop: &Shop, name: &str, attributes: &[(QueueAttributeName, Strin
     (url, attributes[&QueueAttributeName::QueueArn].clone())
 }
 
-fn request(shop: &Shop, method: Method, path: &str) -> RequestBuilder {
-    // Emulators look at nothing in the signature but which service is meant.
-    let scope =
-        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
-    shop.http.request(method, format!("{}/2015-03-31/{path}", shop.endpoint)).header("Authorization", scope)
-}
-
-async fn lambda(shop: &Shop, method: Method, path: &str) -> Value {
-    request(shop, method, path).send().await.expect("an answer").json().await.expect("JSON")
-}
-
-async fn post(shop: &Shop, path: &str, body: &Value) -> Value {
-    let answer = request(shop, Method::POST, path).json(body).send().await.expect("an answer");
-    assert!(answer.status().is_success(), "{path}: {:?}", answer.text().await);
-    answer.json().await.expect("JSON")
+/// A role for the queues of the double and for the journal's table: its ARN. The journal's own knows the journal's queues
+/// alone.
+async fn role(shop: &Shop, name: &str) -> String {
+    let policy = |statement: &Value| json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+    let trust =
+        json!({ "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole" });
+    let created = iam(shop, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", &policy(&trust))]).await;
+    let rights = policy(&json!({ "Effect": "Allow", "Action": ["sqs:*", "dynamodb:PutItem"], "Resource": "*" }));
+    iam(shop, "PutRolePolicy", &[("RoleName", name), ("PolicyName", POLICY), ("PolicyDocument", &rights)]).await;
+    created.text("Arn").to_owned()
 }
 
 fn upstream(shop: &Shop) -> String {

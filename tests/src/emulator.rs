@@ -72,10 +72,10 @@ impl Emulator {
             Kind::MiniStack => BTreeSet::new(),
             Kind::LocalStack => BTreeSet::from([Gap::GatewayAnswers, Gap::DeepNesting, Gap::Neighbours]),
         };
-        // A function's name begins with the stack's, and one has answered before the stack was up.
-        let orders = stack.outputs().get("OrdersFunctionName").expect("a function");
-        let (stack_name, _) = orders.split_once("OrdersFunction").expect("a name that the stack has given");
-        if !FunctionProcess::all().iter().any(|process| process.function.starts_with(stack_name)) {
+        // One of its functions has answered before the stack was up.
+        let is_of_stack =
+            |process: &FunctionProcess| stack.outputs().iter().any(|(_, value)| value == process.function);
+        if !FunctionProcess::all().iter().any(is_of_stack) {
             gaps.insert(Gap::Kills);
         }
         Self { kind, gaps }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test says by a panic what is wrong")]
 
+mod calls;
 mod double;
 mod emulator;
 mod process;
@@ -11,4 +12,4 @@ mod shop;
 pub use double::Double;
 pub use emulator::{Channel, Emulator, Gap};
 pub use process::{FunctionProcess, socket_of_caller};
-pub use shop::{Item, Letter, PATIENCE, SERVICES, Service, Shop, eventually};
+pub use shop::{INTAKE, Item, Letter, PATIENCE, SERVICES, Service, Shop, eventually};

@@ -11,8 +11,8 @@ use crate::shop::Shop;
 const TESTS: &str = env!("CARGO_MANIFEST_DIR");
 
 impl Shop {
-    /// Python with the packages of `tests/requirements.txt`, in the folder `tests`. AWS is to it what the stack runs on, in
-    /// the way in which every AWS SDK is told. It ends at the latest when it is dropped.
+    /// Python with the packages of `tests/requirements.txt`, in the folder `tests`. AWS is to it what the stack runs
+    /// on, in the way in which every AWS SDK is told. It ends at the latest when it is dropped.
     pub async fn python(&self) -> Command {
         let requirements = Path::new(TESTS).join("requirements.txt");
         let python = Python::prepare("tests", &requirements, Progress::Silent).await.expect("a Python");

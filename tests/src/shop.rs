@@ -1,23 +1,27 @@
 //! A shop on a deployed stack. It knows the contract alone: the HTTP API, the topic, the queues, and the mails.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sns::config::Credentials;
 use aws_sdk_sqs::operation::delete_message::DeleteMessageError;
-use aws_sdk_sqs::types::{
-    Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
-};
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
 use orderflow_local::{Api, Outputs, Stack};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::calls::{Reach, answer, lambda, sts};
 use crate::emulator::{Channel, Emulator};
 
 /// The services that have a queue, as the stack's outputs name them.
 pub const SERVICES: [Service; 7] =
     ["Orders", "Inventory", "Payment", "Shipping", "Screening", "Notification", "Journal"];
+
+/// The intake, which has a queue too, and takes orders of others only.
+pub const INTAKE: Service = "Intake";
 
 /// A service's name in the stack's outputs.
 pub type Service = &'static str;
@@ -44,10 +48,21 @@ pub struct Shop {
     pub dynamodb: aws_sdk_dynamodb::Client,
     outputs: Outputs,
     sns: aws_sdk_sns::Client,
+    relay: OnceCell<aws_sdk_sns::Client>,
 }
 
 /// An item of a table.
 pub type Item = HashMap<String, AttributeValue>;
+
+impl Reach for Shop {
+    fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+}
 
 impl Shop {
     /// A shop on that stack. Its connections belong to the async runtime at hand.
@@ -61,6 +76,7 @@ impl Shop {
             endpoint: stack.endpoint().to_string().trim_end_matches('/').to_owned(),
             http: reqwest::Client::new(),
             sns: aws_sdk_sns::Client::new(&aws),
+            relay: OnceCell::new(),
             sqs: aws_sdk_sqs::Client::new(&aws),
             dynamodb: aws_sdk_dynamodb::Client::new(&aws),
         }
@@ -106,41 +122,62 @@ impl Shop {
         .await
     }
 
-    /// Publishes an event as a producer outside does: `aws sns publish` with nothing but the group.
+    /// Publishes an order at the intake as a producer outside does: `aws sns publish` with nothing but the event.
     pub async fn publish(&self, event: &Value) {
-        self.publish_text(event["subject"].as_str().expect("a subject"), &event.to_string()).await;
+        self.publish_text(&event.to_string()).await;
     }
 
-    /// Publishes a text. The same text again within five minutes is dropped by the topic.
-    pub async fn publish_text(&self, group: &str, text: &str) {
-        let publish = self.sns.publish().topic_arn(self.output("EventsTopicArn")).message(text);
-        publish.message_group_id(group).send().await.expect("it is published");
+    /// Publishes a text at the intake.
+    pub async fn publish_text(&self, text: &str) {
+        let publish = self.sns.publish().topic_arn(self.output("IntakeTopicArn")).message(text);
+        publish.send().await.expect("it is published");
+    }
+
+    /// Publishes an event to all services that choose it, in the role of a relay: nobody else may. The same event again is
+    /// delivered again.
+    pub async fn publish_fact(&self, event: &Value) {
+        self.publish_fact_text(event["subject"].as_str().expect("a subject"), &event.to_string()).await;
+    }
+
+    /// Publishes a text as a relay does.
+    pub async fn publish_fact_text(&self, subject: &str, text: &str) {
+        let publish = self.relay().await.publish().topic_arn(self.output("EventsTopicArn")).message(text);
+        let publish = publish.message_group_id(subject).message_deduplication_id(unique());
+        publish.send().await.expect("it is published");
+    }
+
+    /// Client of SNS in the role of a relay.
+    async fn relay(&self) -> &aws_sdk_sns::Client {
+        if self.relay.get().is_none() {
+            let path = format!("functions/{}/configuration", self.output("OrdersRelayFunctionName"));
+            let function = answer(lambda(self, Method::GET, &path)).await;
+            let role = function["Role"].as_str().expect("a role");
+            let session = sts(self, "AssumeRole", &[("RoleArn", role), ("RoleSessionName", "tests")]).await;
+            let [key, secret, token] =
+                ["AccessKeyId", "SecretAccessKey", "SessionToken"].map(|name| session.text(name).to_owned());
+            let credentials = Credentials::new(key, secret, Some(token), None, "relay");
+            let config = self.sns.config().to_builder().credentials_provider(credentials).build();
+            let _only = self.relay.set(aws_sdk_sns::Client::from_conf(config));
+        }
+        self.relay.get().expect("it was made")
     }
 
     /// Sends a message to a service's queue, past the topic.
-    pub async fn send(&self, service: Service, group: &str, body: &str) {
-        self.send_with(service, group, body, HashMap::new()).await;
+    pub async fn send(&self, service: Service, body: &str) {
+        self.send_with(service, body, HashMap::new()).await;
     }
 
     /// Sends a message with attributes to a service's queue, past the topic.
-    pub async fn send_with(
-        &self,
-        service: Service,
-        group: &str,
-        body: &str,
-        attributes: HashMap<String, MessageAttributeValue>,
-    ) {
+    pub async fn send_with(&self, service: Service, body: &str, attributes: HashMap<String, MessageAttributeValue>) {
         let send = self.sqs.send_message().queue_url(self.queue(service)).message_body(body);
-        let send = send.message_group_id(group).message_deduplication_id(unique());
         send.set_message_attributes(Some(attributes)).send().await.expect("it is sent");
     }
 
-    /// Sends messages, each a group and a body, to the queue with that URL, all at once, in their order.
-    pub async fn send_together(&self, url: &str, messages: &[(&str, String)]) {
+    /// Sends messages to the queue with that URL, all at once.
+    pub async fn send_together(&self, url: &str, bodies: &[String]) {
         let mut send = self.sqs.send_message_batch().queue_url(url);
-        for (index, (group, body)) in messages.iter().enumerate() {
+        for (index, body) in bodies.iter().enumerate() {
             let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
-            let entry = entry.message_group_id(*group).message_deduplication_id(unique());
             send = send.entries(entry.build().expect("an entry"));
         }
         let answer = send.send().await.expect("an answer");
@@ -184,39 +221,48 @@ impl Shop {
     /// sent to the queue with all that it carries, and deleted.
     pub async fn redrive(&self, service: Service, body: &str) -> Letter {
         let letter = self.take_letter(service, body).await;
-        self.send_with(service, letter.group(), letter.body(), letter.attributes()).await;
+        self.send_with(service, letter.body(), letter.attributes()).await;
         letter
     }
 
-    /// Waits for a message about `word` in the relay's dead-letter queue, and takes it out.
-    pub async fn take_relay_letter(&self, word: &str) -> Letter {
-        let url = self.output("RelayDlqUrl");
-        eventually(&format!("{word} is among the dead letters of the relay"), async || {
+    /// Waits for a message about `word` in the dead-letter queue of a service's relay, and takes it out.
+    pub async fn take_relay_letter(&self, service: Service, word: &str) -> Letter {
+        let url = self.output(&format!("{service}RelayDlqUrl"));
+        eventually(&format!("{word} is among the dead letters of the relay of {service}"), async || {
             let letter = self.take_some(url, |letter| letter.body().contains(word)).await.pop();
             letter.ok_or_else(|| json!("no such letter"))
         })
         .await
     }
 
-    /// Looks at up to ten letters, takes those out that are wanted, and leaves the others to everybody else at once.
+    /// Looks at all letters, takes those out that are wanted, and leaves the others to everybody else. They are put back
+    /// only when all have been seen: a queue hands out the same ten again and again.
     async fn take_some(&self, url: &str, is_wanted: impl Fn(&Letter) -> bool) -> Vec<Letter> {
-        let messages = self.receive(url, 10).await;
-        let (taken, others): (Vec<Letter>, Vec<Letter>) = messages.into_iter().map(Letter).partition(is_wanted);
-        for Letter(message) in &others {
-            let put_back = self.sqs.change_message_visibility().queue_url(url).visibility_timeout(0);
-            put_back.set_receipt_handle(message.receipt_handle.clone()).send().await.expect("it is put back");
+        let (mut taken, mut others) = (Vec::new(), Vec::new());
+        loop {
+            let letters = self.receive(url, 10).await;
+            if letters.is_empty() {
+                break;
+            }
+            for letter in letters.into_iter().map(Letter) {
+                if is_wanted(&letter) {
+                    self.delete(url, &letter).await;
+                    taken.push(letter);
+                } else {
+                    others.push(letter);
+                }
+            }
         }
-        for letter in &taken {
-            self.delete(url, letter).await;
+        for Letter(message) in others {
+            let put_back = self.sqs.change_message_visibility().queue_url(url).visibility_timeout(0);
+            put_back.set_receipt_handle(message.receipt_handle).send().await.expect("it is put back");
         }
         taken
     }
 
     async fn receive(&self, url: &str, most: i32) -> Vec<Message> {
         let receive = self.sqs.receive_message().queue_url(url).max_number_of_messages(most).visibility_timeout(30);
-        let receive = receive.message_attribute_names("All");
-        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
-        receive.send().await.expect("an answer").messages.unwrap_or_default()
+        receive.message_attribute_names("All").send().await.expect("an answer").messages.unwrap_or_default()
     }
 
     async fn delete(&self, url: &str, Letter(message): &Letter) {
@@ -226,24 +272,18 @@ impl Shop {
 
     /// Takes everything out of the queue with that URL.
     pub async fn take_all(&self, url: &str) -> Vec<Letter> {
-        let mut all = Vec::new();
-        loop {
-            let letters = self.take_some(url, |_| true).await;
-            if letters.is_empty() {
-                return all;
-            }
-            all.extend(letters);
-        }
+        self.take_some(url, |_| true).await
     }
 
-    /// Moves a message of a service's queue behind all others of its group. Answers whether there was one to move.
+    /// Moves a message of a service's queue behind all others. Answers whether there was one to move.
     pub async fn move_back(&self, service: Service) -> bool {
         let url = self.queue(service);
         let Some(message) = self.receive(url, 1).await.pop().map(Letter) else { return false };
         // Sent before it is deleted: whatever happens between, it is there.
-        self.send_with(service, message.group(), message.body(), message.attributes()).await;
+        self.send_with(service, message.body(), message.attributes()).await;
         let delete = self.sqs.delete_message().queue_url(url).set_receipt_handle(message.0.receipt_handle);
-        // MiniStack may hand out a message twice at the same moment, to the function too. Then it was not moved but doubled.
+        // MiniStack may hand out a message twice at the same moment, to the function too. Then it was not moved but
+        // doubled.
         let deleted = delete.send().await;
         let is_lost = |error: &DeleteMessageError| error.is_receipt_handle_is_invalid();
         assert!(
@@ -265,6 +305,11 @@ impl Shop {
         self.output(&format!("{service}DlqUrl"))
     }
 
+    /// URLs of the dead-letter queues of all relays.
+    pub fn relay_dead_letters(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().filter(|(name, _)| name.ends_with("RelayDlqUrl")).map(|(_, url)| url)
+    }
+
     /// Lets the messages of a service's queue be hidden for so long when they are received.
     pub async fn hide_received(&self, service: Service, seconds: u32) {
         let set = self.sqs.set_queue_attributes().queue_url(self.queue(service));
@@ -283,8 +328,8 @@ impl Shop {
         self.waiting(self.dead_letters(service)).await
     }
 
-    /// Number of charges that the payment provider has made for an order. It keeps a register of its own, in a table that is nobody's
-    /// business but a test's.
+    /// Number of charges that the payment provider has made for an order. It keeps a register of its own, in a table
+    /// that is nobody's business but a test's.
     pub async fn charges(&self, payment_id: &str) -> usize {
         // The emulator may have other stacks, of which none has this payment.
         let mut charges = 0;
@@ -317,7 +362,7 @@ impl Shop {
         eventually("all is quiet", async || {
             let before = self.journal_size().await;
             let mut waiting = 0;
-            for service in SERVICES {
+            for service in SERVICES.into_iter().chain([INTAKE]) {
                 waiting += self.waiting(self.queue(service)).await;
             }
             sleep(Duration::from_millis(400)).await;
@@ -418,13 +463,6 @@ impl Letter {
     #[must_use]
     pub fn body(&self) -> &str {
         self.0.body().unwrap_or_default()
-    }
-
-    /// Its message group; empty where it has none.
-    #[must_use]
-    pub fn group(&self) -> &str {
-        let group = self.0.attributes().and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId));
-        group.map_or("", String::as_str)
     }
 
     /// All its attributes.

@@ -4,13 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value as Json, json};
+use onewrite::config::Environment;
+use serde_json::json;
 
 use crate::stack::{GONE, ROOT, Stack, check, members, plain, reference, unpaired};
 
-/// A part of the toolkit that reads variables for the binary that calls it, and its file.
-const TOOLKIT: [(&str, &str); 2] =
-    [("QueueSettings::read", "shared/onewrite/src/config.rs"), ("telemetry::init", "shared/onewrite/src/telemetry.rs")];
+const CONFIG: &str = "shared/onewrite/src/config.rs";
+const RUN: &str = "shared/onewrite/src/aws/run.rs";
+
+/// Calls of the toolkit that read variables for the binary that makes them, and where: the file, and the start of the code.
+const TOOLKIT: [(&str, &str, &str); 6] = [
+    ("onewrite::main!(", CONFIG, "pub fn read(environment"),
+    ("onewrite::main!(orderflow_", RUN, "pub fn table("),
+    ("aws.ledger(", RUN, "pub fn table("),
+    ("aws.table(", RUN, "pub fn table("),
+    ("aws::relay(", RUN, "pub fn relay("),
+    (".settings::<", CONFIG, "const SETTINGS"),
+];
+
+/// Reader of a service's settings, of which only the faults count.
+type Reader = fn(&mut Environment) -> Option<()>;
+
+/// Readers of the settings of each service that has some.
+const SETTINGS: [(&str, Reader); 5] = [
+    ("InventoryFunction", |environment| environment.settings::<orderflow_inventory::Settings>().map(drop)),
+    ("PaymentFunction", |environment| environment.settings::<orderflow_payment::Settings>().map(drop)),
+    ("ShippingFunction", |environment| environment.settings::<orderflow_shipping::Settings>().map(drop)),
+    ("ScreeningFunction", |environment| environment.settings::<orderflow_screening::Settings>().map(drop)),
+    ("NotificationFunction", |environment| environment.settings::<orderflow_notification::Settings>().map(drop)),
+];
 
 #[test]
 fn every_binary_is_a_function() {
@@ -43,6 +65,8 @@ fn functions_have_exactly_the_variables_that_they_read() {
             ("RelayFunction Environment/Variables/QUEUE_URL", reference("RelayDlq"), "OrdersRelayFunction"),
             ("OrdersApiFunction Environment", GONE, "OrdersApiFunction"),
             ("Payment Parameters/Settings", json!("providerTableName"), "PaymentFunction"),
+            ("Shipping Parameters/Settings", json!("{\"carrierTable\": \"c\"}"), "ShippingFunction"),
+            ("Journal Parameters/Settings", json!("{\"tableName\": \"t\"}"), "JournalFunction"),
             ("template Parameters/SenderEmail/AllowedPattern", json!(".+@.+"), "NotificationFunction"),
             ("template Globals/Function/Environment", json!({"Variables": {"RUST_LOG": "info"}}), "OrdersApiFunction"),
         ],
@@ -56,33 +80,48 @@ fn variables(stack: &Stack) -> Vec<String> {
         faults.push("NotificationFunction: SenderEmail may end the text that it stands in".to_owned());
     }
     for function in stack.functions() {
-        let Some(source) = sources.get(&binary_of(stack, function)) else {
-            faults.push(format!("{function}: has no binary"));
-            continue;
-        };
-        let toolkit = TOOLKIT.iter().filter(|(call, _)| source.contains(call)).map(|(_, file)| read_text(file));
-        let read: BTreeSet<String> = toolkit.chain([source.clone()]).flat_map(|text| names_read(&text)).collect();
-        let set: BTreeSet<String> = members(stack.variables(function)).map(|(name, _)| name.clone()).collect();
+        let read = sources.get(&binary_of(stack, function)).map(|source| names_read(source)).unwrap_or_default();
+        // Every service has some, and not every one reads them.
+        let set = members(stack.variables(function)).filter(|(name, value)| *name != "SETTINGS" || **value != "{}");
+        let set: BTreeSet<String> = set.map(|(name, _)| name.clone()).collect();
         faults.extend(read.difference(&set).map(|name| format!("{function}: {name} is read, but not set")));
         faults.extend(set.difference(&read).map(|name| format!("{function}: {name} is set, but not read")));
-        let settings = stack.variables(function)["SETTINGS"].as_str().map(serde_json::from_str::<Map<String, Json>>);
-        faults.extend(settings.and_then(Result::err).map(|error| format!("{function}: SETTINGS: {error}")));
+    }
+    for (function, settings) in SETTINGS {
+        let variables = stack.variables(function).clone();
+        let read = Environment::new(move |name| variables.get(name).map(plain)).read(settings);
+        faults.extend(read.err().map(|error| format!("{function}: {error}")));
     }
     faults
 }
 
-/// The variables that a source text reads, without those that Lambda sets.
-fn names_read(source: &str) -> Vec<String> {
-    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let reads = [".text(\"", ".number(\""].into_iter().flat_map(|call| code.split(call).skip(1));
-    let names = reads.filter_map(|rest| rest.split('"').next()).filter(|name| !name.starts_with("AWS_LAMBDA_"));
-    names.map(ToOwned::to_owned).collect()
+/// The variables that a binary reads, without those that Lambda sets.
+fn names_read(source: &str) -> BTreeSet<String> {
+    let code_of = |(_, file, start): &(&str, &str, &str)| {
+        let text = read_text(file);
+        let code = text.split_once(start).unwrap_or_else(|| panic!("{file} has no {start}")).1;
+        let ends = ["\n    }\n", "\n}\n", ";\n\n"].into_iter().filter_map(|end| code.find(end));
+        code[..ends.min().unwrap_or(code.len())].to_owned()
+    };
+    let called = TOOLKIT.iter().filter(|(call, ..)| source.contains(call)).map(code_of);
+    let mut names = BTreeSet::new();
+    for code in called.chain([source.to_owned()]) {
+        for call in [".text(\"", ".number(\"", ".source(\"", ": &str = \""] {
+            let read = code.split(call).skip(1).filter_map(|rest| rest.split('"').next());
+            names.extend(read.filter(|name| !name.starts_with("AWS_LAMBDA_")).map(ToOwned::to_owned));
+        }
+    }
+    names
 }
 
 #[test]
 fn the_source_text_says_what_is_read() {
-    assert_eq!(names_read(&read_text(TOOLKIT[0].1)).len(), 4, "QueueSettings reads four variables");
-    assert_eq!(names_read(&binaries().0["relay"]), ["SOURCE", "TOPIC_ARN", "DEAD_LETTER_QUEUE_URL"]);
+    let names = |binary: &str| names_read(&binaries().0[binary]).into_iter().collect::<Vec<_>>();
+    let queue = ["DEAD_LETTER_QUEUE_URL", "MAX_BACKOFF_SECONDS", "MAX_RECEIVE_COUNT", "QUEUE_URL"];
+    assert_eq!(names("orders"), [&queue[..], &["TABLE_NAME"]].concat());
+    assert_eq!(names("payment"), [&queue[..], &["SETTINGS", "TABLE_NAME"]].concat());
+    assert_eq!(names("inventory-api"), ["TABLE_NAME"]);
+    assert_eq!(names("relay"), ["DEAD_LETTER_QUEUE_URL", "SOURCE", "TOPIC_ARN"]);
 }
 
 fn binary_of(stack: &Stack, function: &str) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use onewrite::config::{Environment, QueueSettings};
-use orderflow_relay::RESERVE;
+use onewrite::relay::RESERVE;
 use serde_json::{Value as Json, json};
 
 use crate::services::services;

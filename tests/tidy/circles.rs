@@ -29,7 +29,7 @@ struct Crate<'a> {
 #[derive(Default)]
 struct Module {
     file: String,
-    /// Where the files of its children are.
+    /// Folder of the files of its children.
     folder: PathBuf,
     children: BTreeSet<String>,
     /// Items that are written here.

@@ -8,6 +8,7 @@
 mod cargo;
 mod circles;
 mod comments;
+mod features;
 mod manifests;
 mod markdown;
 mod repository;

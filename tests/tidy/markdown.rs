@@ -6,13 +6,13 @@ use std::process::Command;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use orderflow_local::cli::Cli;
+use orderflow_local::Cli;
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use crate::repository::Repository;
 use crate::{assert_none, assert_one};
 
-/// What a document says.
+/// Content of a document.
 #[derive(Default)]
 struct Document {
     links: Vec<String>,

@@ -16,7 +16,7 @@ impl Repository {
     pub(crate) fn this() -> &'static Self {
         static THIS: OnceLock<Repository> = OnceLock::new();
         THIS.get_or_init(|| {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the root of the repository");
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the root of the repository");
             let mut files = BTreeMap::new();
             read(root, "", &[".git".to_owned()], &mut files);
             Self { files }

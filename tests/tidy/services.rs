@@ -3,23 +3,42 @@
 use crate::repository::Repository;
 use crate::{assert_none, assert_one};
 
-/// Files that any service may have, from its `src`.
-const FILES: [&str; 8] =
-    ["lib.rs", "domain.rs", "domain/tests.rs", "effects.rs", "port.rs", "aws.rs", "memory.rs", "tests.rs"];
+/// Files that any service may have, from its `src`; each may have a `tests.rs` under it.
+const FILES: [&str; 10] = [
+    "lib.rs",
+    "api.rs",
+    "aws.rs",
+    "domain.rs",
+    "effects.rs",
+    "memory.rs",
+    "port.rs",
+    "settings.rs",
+    "simulated.rs",
+    "tests.rs",
+];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 0] = [];
+const BESIDES: [(&str, &str); 8] = [
+    ("journal", "entry.rs"),
+    ("journal", "handler.rs"),
+    ("notification", "fixture.rs"),
+    ("notification", "wording.rs"),
+    ("orders", "intake.rs"),
+    ("orders", "view.rs"),
+    ("screening", "fingerprint.rs"),
+    ("screening", "rules.rs"),
+];
 
 /// Files of services with other names than those of the other services.
 fn oddly_named(repository: &Repository) -> Vec<String> {
-    let is_source = |path: &str| std::path::Path::new(path).extension().is_some_and(|extension| extension == "rs");
     let odd = |(path, _): (&str, &str)| {
         let (service, file) = path.strip_prefix("functions/")?.split_once("/src/")?;
+        let tested = file.strip_suffix("/tests.rs").map(|of| format!("{of}.rs"));
+        let file = tested.as_deref().unwrap_or(file);
         let is_known = FILES.contains(&file) || BESIDES.contains(&(service, file)) || file.starts_with("bin/");
-        (is_source(file) && !is_known)
-            .then(|| format!("{path}: a service has {}, or it is declared here", FILES.join(", ")))
+        (!is_known).then(|| format!("{path}: a service has {}, or it is declared in tests/tidy", FILES.join(", ")))
     };
-    repository.files().filter_map(odd).collect()
+    repository.ending(".rs").filter_map(odd).collect()
 }
 
 /// Declared files that are not there.
@@ -43,5 +62,7 @@ fn an_odd_file_is_found() {
         assert_none(&of(path));
     }
     assert_one(&of("functions/a/src/hands.rs"), "hands.rs");
+    assert_one(&of("functions/a/src/view.rs"), "view.rs");
+    assert_one(&of("functions/a/src/hands/tests.rs"), "hands/tests.rs");
     assert_one(&of("functions/a/src/aws/store.rs"), "store.rs");
 }

@@ -45,10 +45,12 @@ fn through_walls(crates: &[Crate]) -> Vec<String> {
     for each in crates {
         let Some(known) = known(&each.folder) else { continue };
         for dependency in each.dependencies.iter().filter(|dependency| ours.contains(dependency.name.as_str())) {
+            // It is no code: see `features`.
+            let is_evener = dependency.name == "workspace-hack" && dependency.is_dev;
             let is_feature = dependency.name == "orderflow-simulated"
                 && each.folder.starts_with("functions/")
                 && (dependency.is_optional || dependency.is_dev);
-            if !is_feature && !known.contains(&dependency.name.as_str()) {
+            if !is_evener && !is_feature && !known.contains(&dependency.name.as_str()) {
                 faults.push(format!("{} must not depend on {}", each.name, dependency.name));
             }
         }
@@ -117,6 +119,7 @@ fn a_dependency_through_a_wall_is_found() {
         ("orderflow-payment", "functions/payment"),
         ("orderflow-simulated", "shared/simulated"),
         ("orderflow-tests", "tests"),
+        ("workspace-hack", "tests/workspace-hack"),
     ] {
         crates.push(Crate { name: name.to_owned(), folder: folder.to_owned(), dependencies: vec![] });
     }
@@ -134,6 +137,8 @@ fn a_dependency_through_a_wall_is_found() {
         ("orderflow-payment", "orderflow-simulated", &runtime, false),
         ("orderflow-payment", "orderflow-simulated", &feature, true),
         ("orderflow-payment", "orderflow-simulated", &dev, true),
+        ("orderflow-payment", "workspace-hack", &dev, true),
+        ("orderflow-payment", "workspace-hack", &runtime, false),
         ("orderflow-tests", "orderflow-payment", &runtime, true),
     ] {
         let of = crates.iter_mut().find(|each| each.name == from).expect("a crate");

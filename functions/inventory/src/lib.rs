@@ -4,13 +4,17 @@
 //! counts of the shelf.
 
 mod api;
+mod aws;
 mod domain;
+#[cfg(any(test, feature = "testing"))]
+mod memory;
+mod port;
 mod settings;
-mod stock;
 
 pub use api::InventoryApi;
 #[cfg(feature = "schema")]
 pub use api::schemas;
+pub use aws::DynamoStock;
 pub use domain::{Change, Inventory, Reservation, Short};
+pub use port::{AVAILABLE, Counted, RESERVED, REVISION, Revision, Stock, StockStore};
 pub use settings::Settings;
-pub use stock::{AVAILABLE, Counted, DynamoStock, RESERVED, REVISION, Revision, Stock, StockStore};

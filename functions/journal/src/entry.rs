@@ -13,15 +13,15 @@ pub struct Entry {
     pub subject: Subject,
     /// The event's id.
     pub id: EventId,
-    /// Who says it. Together with the id it tells a duplicate.
+    /// Producer of the event. Together with the id it tells a duplicate.
     pub source: Source,
     /// The event's type, known or not.
     pub event_type: String,
-    /// When it happened.
+    /// Time at which it happened.
     pub time: Time,
     /// The event as it was published, to the letter.
     pub text: String,
-    /// When it was put on record.
+    /// Time at which it was put on record.
     pub recorded_at: Time,
 }
 

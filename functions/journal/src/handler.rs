@@ -5,7 +5,7 @@ use onewrite::{Delivery, Handle, Handled, Result};
 use orderflow_events::Envelope;
 
 use crate::entry::Entry;
-use crate::store::{Appended, JournalStore};
+use crate::port::{Appended, JournalStore};
 
 /// The journal at work.
 pub struct Journal<S, C> {

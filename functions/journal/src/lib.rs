@@ -3,12 +3,16 @@
 //! It takes every event, whatever its type, looks at nothing but the envelope, and keeps the text as it was published,
 //! to the letter. An event that comes again is recognised by its key, so that one write without a read is all it takes.
 
+mod aws;
 mod entry;
 mod handler;
 #[cfg(any(test, feature = "testing"))]
-pub mod memory;
-mod store;
+mod memory;
+mod port;
 
+pub use aws::DynamoJournal;
 pub use entry::Entry;
 pub use handler::Journal;
-pub use store::{Appended, DynamoJournal, JournalStore};
+#[cfg(any(test, feature = "testing"))]
+pub use memory::MemoryJournal;
+pub use port::{Appended, JournalStore};

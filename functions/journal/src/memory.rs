@@ -7,7 +7,7 @@ use onewrite::Result;
 use orderflow_events::{EventId, Source, Subject};
 
 use crate::entry::Entry;
-use crate::store::{Appended, JournalStore};
+use crate::port::{Appended, JournalStore};
 
 /// Entries in memory.
 #[derive(Debug, Default)]

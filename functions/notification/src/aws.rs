@@ -12,8 +12,7 @@ use onewrite::Failure;
 use onewrite::aws::{SdkConfig, classify, without_retries};
 use orderflow_events::Email;
 
-use crate::mail::{Mail, MailError, Mailer};
-use crate::sms::{PhoneNumber, Sms, SmsError};
+use crate::port::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
 
 /// Mails by SES.
 #[derive(Clone, Debug)]
@@ -87,7 +86,7 @@ impl SnsSms {
 
 impl Sms for SnsSms {
     async fn send(&self, recipient: &PhoneNumber, text: &str) -> Result<(), SmsError> {
-        // What is not said to be transactional goes by the cheapest way, and some day.
+        // A message that is not said to be transactional goes by the cheapest way, and some day.
         let transactional = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build();
         let transactional = transactional.map_err(|error| SmsError::Other(Failure::permanent(error.to_string())))?;
         let request = self

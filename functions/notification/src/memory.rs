@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 
 use orderflow_events::Email;
 
-use crate::mail::{Mail, MailError, Mailer};
-use crate::sms::{PhoneNumber, Sms, SmsError};
+use crate::port::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
 
 /// Mails in memory.
 #[derive(Debug, Default)]

@@ -7,9 +7,9 @@ use askama::Template;
 use orderflow_events::{CancellationReason, OrderId};
 
 use crate::domain::Message;
-use crate::mail::Mail;
+use crate::port::Mail;
 
-/// What one short message holds: 160 characters of 7 bits (3GPP TS 23.038). Beyond that the carrier makes two of it.
+/// Length of one short message: 160 characters of 7 bits (3GPP TS 23.038). Beyond that the carrier makes two of it.
 const MAX_SEPTETS: usize = 160;
 
 #[derive(Template)]
@@ -32,7 +32,7 @@ struct Html<'a> {
 /// # Errors
 ///
 /// A template cannot be rendered.
-pub fn mail(order: &OrderId, message: &Message) -> askama::Result<Mail> {
+pub(crate) fn mail(order: &OrderId, message: &Message) -> askama::Result<Mail> {
     let subject = subject(order, message);
     let text = Plain { order, message }.render()?;
     let html = Html { subject: &subject, order, message }.render()?;
@@ -54,7 +54,7 @@ fn subject(order: &OrderId, message: &Message) -> String {
 
 /// The short message that tells `message`: at most 160 characters of the GSM alphabet.
 #[must_use]
-pub fn sms(order: &OrderId, message: &Message) -> String {
+pub(crate) fn sms(order: &OrderId, message: &Message) -> String {
     match message {
         Message::Received { total, .. } => format!("Thank you for your order {order} of {total}."),
         Message::Paid { amount } => format!("We have your payment of {amount} for order {order}. Thank you!"),
@@ -69,7 +69,7 @@ pub fn sms(order: &OrderId, message: &Message) -> String {
     }
 }
 
-/// Why an order was cancelled, in words that go on from a comma.
+/// Reason why an order was cancelled, in words that go on from a comma.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
 fn because(reason: &CancellationReason) -> &'static str {
     match reason {
@@ -87,7 +87,7 @@ fn first_that_fits<const N: usize>(texts: [String; N]) -> String {
     texts.into_iter().find(fits).unwrap_or(last)
 }
 
-/// How much of a short message `text` takes; `None` where it has a character that is not of the GSM alphabet.
+/// Septets of a short message that `text` takes; `None` where it has a character that is not of the GSM alphabet.
 fn septets(text: &str) -> Option<usize> {
     const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡\
                          ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";

@@ -1,4 +1,4 @@
-//! What the events mean for the payment of an order: the table of the contract.
+//! Meaning of the events for the payment of an order: the table of the contract.
 //!
 //! ```text
 //!             OrderCreated       InventoryReserved           charged
@@ -30,7 +30,7 @@ consumes!(
     pub enum Heard in Payload { OrderCreated, InventoryReserved, OrderCancelled }
 );
 
-/// Where the payment of an order stands.
+/// State of the payment of an order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// Nobody has said anything about the order yet.
@@ -38,25 +38,25 @@ pub enum State {
     Unknown,
     /// It is to be charged once its goods are reserved.
     Due {
-        /// What is to be charged.
+        /// Amount to charge.
         total: Money,
-        /// How it is paid.
+        /// Payment method.
         method: PaymentMethod,
     },
     /// It may be charged at any moment from now on, or have been charged: only the provider knows.
     Charging {
         /// The id of the charge.
         payment: PaymentId,
-        /// What is to be charged.
+        /// Amount to charge.
         total: Money,
-        /// How it is paid.
+        /// Payment method.
         method: PaymentMethod,
     },
     /// It is charged.
     Paid {
         /// The id of the charge.
         payment: PaymentId,
-        /// What was charged.
+        /// Amount that was charged.
         amount: Money,
     },
     /// It may be refunded at any moment from now on, or have been refunded: only the provider knows.
@@ -65,7 +65,7 @@ pub enum State {
         payment: PaymentId,
         /// The id of the refund.
         refund: RefundId,
-        /// What goes back.
+        /// Amount that goes back.
         amount: Money,
     },
     /// The charge was declined.
@@ -76,27 +76,27 @@ pub enum State {
     Refunded,
 }
 
-/// What can happen to the payment of an order.
+/// Change of the payment of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
     /// An order was accepted.
     Ordered {
-        /// What is to be charged.
+        /// Amount to charge.
         total: Money,
-        /// How it is paid.
+        /// Payment method.
         method: PaymentMethod,
     },
     /// From here on the provider may be asked to charge.
     ChargeIntended {
-        /// Under which id.
+        /// The id of the charge.
         payment: PaymentId,
     },
     /// The provider has charged.
     Charged {
-        /// Under which id.
+        /// The id of the charge.
         payment: PaymentId,
-        /// How much.
+        /// Amount of money.
         amount: Money,
     },
     /// The provider has declined to charge.
@@ -105,56 +105,56 @@ pub enum Change {
     Cancelled,
     /// From here on the provider may be asked to refund.
     RefundIntended {
-        /// Under which id.
+        /// The id of the refund.
         refund: RefundId,
     },
     /// The provider has refunded.
     Refunded,
 }
 
-/// What the provider is asked for.
+/// Effect that the provider is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// See to it that this is charged, or declined, once.
     Charge {
-        /// Under which id.
+        /// The id of the charge.
         payment: PaymentId,
-        /// How much.
+        /// Amount of money.
         amount: Money,
-        /// From where.
+        /// Payment method.
         method: PaymentMethod,
     },
     /// See to it that this is never charged, or find out that it was.
     Cancel {
-        /// Under which id.
+        /// The id of the charge.
         payment: PaymentId,
     },
     /// See to it that this is refunded once.
     Refund {
-        /// Which charge.
+        /// The id of the charge.
         payment: PaymentId,
-        /// Under which id.
+        /// The id of the refund.
         refund: RefundId,
-        /// How much.
+        /// Amount of money.
         amount: Money,
     },
 }
 
-/// What the provider answers.
+/// Answer of the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It is charged.
     Charged {
-        /// Under which id.
+        /// The id of the charge.
         payment: PaymentId,
-        /// How much.
+        /// Amount of money.
         amount: Money,
     },
     /// It is declined.
     Declined {
-        /// Under which id.
+        /// The id of the charge.
         payment: PaymentId,
-        /// Why.
+        /// Reason.
         reason: PaymentFailure,
     },
     /// It is not charged, and never will be.

@@ -11,7 +11,7 @@ impl<T: Cancel<Charge> + External<Refund>> PaymentProvider for T {}
 /// Charge of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// How much.
+    /// Amount to charge.
     pub amount: Money,
     /// The provider's token of the card or account.
     pub method: PaymentMethod,
@@ -35,7 +35,7 @@ pub enum Verdict {
 /// Refund of all of a charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
-    /// How much was charged.
+    /// Amount that was charged.
     pub amount: Money,
 }
 

@@ -1,4 +1,4 @@
-//! What a new order means for screening: it is looked at once, and the verdict stands.
+//! Screening of a new order: it is looked at once, and the verdict stands.
 //!
 //! ```text
 //!             OrderCreated                 how many were seen
@@ -27,7 +27,7 @@ consumes!(
     pub enum Heard in Payload { OrderCreated }
 );
 
-/// What is known of an order.
+/// State of an order: what is known of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// Nobody has said anything about it yet.
@@ -37,18 +37,18 @@ pub enum State {
     Screened,
 }
 
-/// What can happen to an order here. None of it has a personal datum.
+/// Change of an order in screening. None of it has a personal datum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
     /// It was not suspicious enough.
     Passed {
-        /// How much it was.
+        /// Score of the order.
         score: Score,
     },
     /// It was suspicious.
     Flagged {
-        /// How much.
+        /// Score of the order.
         score: Score,
     },
 }
@@ -58,11 +58,11 @@ pub enum Change {
 pub struct Sighting {
     /// The order.
     pub order: OrderId,
-    /// When it was created, by its event.
+    /// Time at which it was created, by its event.
     pub at: Time,
-    /// Who ordered.
+    /// Fingerprint of the customer.
     pub customer: Fingerprint,
-    /// Under which email address.
+    /// Fingerprint of the email address.
     pub email: Fingerprint,
 }
 

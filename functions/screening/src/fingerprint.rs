@@ -1,4 +1,4 @@
-//! What a person is recognised by, without being named.
+//! Fingerprints, by which a person is recognised without being named.
 
 use data_encoding::HEXLOWER;
 use orderflow_events::{Email, Text};

@@ -1,16 +1,26 @@
 //! Screening: looks at every new order for signs of fraud, and says so when there are enough of them. It stops nothing:
 //! what follows from a flag is for others to decide.
 //!
-//! Which signs there are, and what each of them counts, is in [`rules`]. [`domain`] asks how many orders of the same
-//! customer and the same email address were [`sightings`] of late, and [`Fingerprint`] is what it remembers them by.
+//! Which signs there are, and what each of them counts, is in `rules`. `domain` asks how many orders of the same
+//! customer and the same email address were seen of late, and [`Fingerprint`] is what it remembers them by.
 
-pub mod domain;
+mod aws;
+mod domain;
+mod effects;
 mod fingerprint;
-pub mod rules;
+#[cfg(any(test, feature = "testing"))]
+mod memory;
+mod port;
+mod rules;
 mod settings;
-pub mod sightings;
 
+pub use aws::DynamoSightings;
+pub use domain::Screening;
+pub use effects::SightingEffects;
 pub use fingerprint::Fingerprint;
+#[cfg(any(test, feature = "testing"))]
+pub use memory::MemorySightings;
+pub use port::{MAX_COUNTED, Sightings};
 pub use settings::Settings;
 
 #[cfg(test)]

@@ -26,13 +26,13 @@ use std::time::Duration;
 use orderflow_events::{Email, FlagReason, Money, OrderCreated, OrderDetails, Score, Text};
 
 /// The score from which an order is flagged: two strong signs, or three.
-pub const THRESHOLD: u8 = 60;
+pub(crate) const THRESHOLD: u8 = 60;
 
-/// How far apart two orders are that have nothing to do with each other. Who tries stolen cards does so within minutes,
+/// Time between two orders that have nothing to do with each other. Who tries stolen cards does so within minutes,
 /// before the first of them is reported; an hour also covers one who pauses.
-pub const WINDOW: Duration = Duration::from_hours(1);
+pub(crate) const WINDOW: Duration = Duration::from_hours(1);
 
-/// How many orders within [`WINDOW`] are how many points, the most first. Few people order five times in an hour, and
+/// Numbers of orders within [`WINDOW`] and their points, the most first. Few people order five times in an hour, and
 /// hardly anybody ten times. Both rules fire for one person under one address, so each has half of what that deserves.
 const VELOCITY: [(u32, u32); 2] = [(10, 40), (5, 20)];
 
@@ -40,8 +40,8 @@ const DISPOSABLE_POINTS: u32 = 35;
 const HIGH_AMOUNT_POINTS: u32 = 25;
 const MISMATCH_POINTS: u32 = 15;
 
-/// What is a high amount, in minor units: about 1,000 euros, rounded, for there is no rate of exchange here. It is what
-/// makes a stolen card worth the trouble, and more than most baskets.
+/// High amounts, in minor units: about 1,000 euros, rounded, for there is no rate of exchange here. Such an amount is
+/// what makes a stolen card worth the trouble, and more than most baskets.
 const HIGH_AMOUNTS: [(&str, i64); 12] = [
     ("EUR", 100_000),
     ("USD", 100_000),
@@ -100,7 +100,7 @@ const CALLING_CODES: &str = "\
     SE46 SG65 SI386 SK421 SN221 SR597 SV503 SY963 TH66 TJ992 TM993 TN216 TR90 TT1 TW886 TZ255 UA380 UG256 US1 UY598 \
     UZ998 VE58 VN84 YE967 ZA27 ZM260 ZW263";
 
-/// How many orders were seen within [`WINDOW`], this one included.
+/// Number of orders that were seen within [`WINDOW`], this one included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Of the customer.
@@ -109,26 +109,26 @@ pub struct Seen {
     pub email: u32,
 }
 
-/// What came of looking at an order.
+/// Assessment of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assessment {
-    /// How suspicious it is.
+pub(crate) struct Assessment {
+    /// Fraud score of the order.
     pub score: Score,
     /// Every rule that fired, in the order of the table above.
     pub reasons: Vec<FlagReason>,
 }
 
 impl Assessment {
-    /// Whether the order is to be flagged.
+    /// Tells that the order is to be flagged.
     #[must_use]
-    pub fn is_suspicious(&self) -> bool {
+    pub(crate) fn is_suspicious(&self) -> bool {
         self.score.get() >= THRESHOLD
     }
 }
 
 /// Looks at an order.
 #[must_use]
-pub fn assess(order: &OrderCreated, seen: Seen) -> Assessment {
+pub(crate) fn assess(order: &OrderCreated, seen: Seen) -> Assessment {
     let findings = [
         velocity("customerVelocity", "of this customer", seen.customer),
         velocity("emailVelocity", "under this email address", seen.email),
@@ -162,7 +162,7 @@ fn disposable_email(email: &Email) -> Option<Finding> {
     let domain = domain.to_ascii_lowercase();
     let is_of =
         |service: &&str| domain.strip_suffix(*service).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    // What is told is the name on the list, not the customer's own domain.
+    // The name on the list is told, not the customer's own domain.
     let service = DISPOSABLE_DOMAINS.into_iter().find(is_of)?;
     let detail = format!("{service} gives email addresses to anybody, for minutes");
     Some(Finding { points: DISPOSABLE_POINTS, code: "disposableEmail", detail })

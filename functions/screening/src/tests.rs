@@ -10,9 +10,7 @@ use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process,
 use orderflow_events::sample;
 use orderflow_events::{Email, Event, OrderId, Payload, SCREENING, Subject, Text, Time};
 
-use crate::Fingerprint;
-use crate::domain::Screening;
-use crate::sightings::{MAX_COUNTED, MemorySightings, SightingEffects, Sightings};
+use crate::{Fingerprint, MAX_COUNTED, MemorySightings, Screening, SightingEffects, Sightings};
 
 /// The service's tables, and the world around them.
 struct Shop {
@@ -205,7 +203,7 @@ fn more_orders_than_are_counted_are_as_many() {
     assert_eq!(last.reasons[0].detail.as_str(), detail);
 }
 
-/// How many pauses an attempt passes.
+/// Number of pauses that an attempt passes.
 fn pauses() -> u32 {
     let passes = |steps: &u32| Shop::new().attempt(&order(0, 0), &Pace::of(*steps)).now_or_never().is_some();
     (0..100).find(passes).unwrap()

@@ -1,4 +1,4 @@
-//! What the events mean for the shipment of an order: the table of the contract.
+//! Meaning of the events for the shipment of an order: the table of the contract.
 //!
 //! ```text
 //!             OrderCreated         PaymentProcessed            booked
@@ -30,7 +30,7 @@ consumes!(
     pub enum Heard in Payload { OrderCreated, PaymentProcessed, OrderCancelled }
 );
 
-/// Where the shipment of an order stands.
+/// State of the shipment of an order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// Nobody has said anything about the order yet.
@@ -38,14 +38,14 @@ pub enum State {
     Unknown,
     /// It is to be shipped once it is paid.
     Ready {
-        /// Where it goes.
+        /// Address of the recipient.
         address: Address,
     },
     /// It may be booked at any moment from now on, or have been booked: only the carrier knows.
     Booking {
         /// The id of the shipment.
         shipment: ShipmentId,
-        /// Where it goes.
+        /// Address of the recipient.
         address: Address,
     },
     /// The carrier has it.
@@ -64,23 +64,23 @@ pub enum State {
     Voided,
 }
 
-/// What can happen to the shipment of an order.
+/// Change of the shipment of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
     /// An order was accepted.
     Ordered {
-        /// Where it goes.
+        /// Address of the recipient.
         address: Address,
     },
     /// From here on the carrier may be asked to take it.
     BookingIntended {
-        /// Under which id.
+        /// The id of the shipment.
         shipment: ShipmentId,
     },
     /// The carrier has taken it.
     Booked {
-        /// Under which id.
+        /// The id of the shipment.
         shipment: ShipmentId,
     },
     /// The order was cancelled before it was booked, and so was the booking, if anybody had meant to book.
@@ -91,36 +91,36 @@ pub enum Change {
     Voided,
 }
 
-/// What the carrier is asked for.
+/// Effect that the carrier is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// See to it that this is booked once.
     Book {
-        /// Under which id.
+        /// The id of the shipment.
         shipment: ShipmentId,
-        /// Where it goes.
+        /// Address of the recipient.
         address: Address,
     },
     /// See to it that this is never booked, or find out that it was.
     Cancel {
-        /// Under which id.
+        /// The id of the shipment.
         shipment: ShipmentId,
     },
     /// See to it that this is voided.
     Void {
-        /// Under which id.
+        /// The id of the shipment.
         shipment: ShipmentId,
     },
 }
 
-/// What the carrier answers.
+/// Answer of the carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It is booked.
     Booked {
-        /// Under which id.
+        /// The id of the shipment.
         shipment: ShipmentId,
-        /// Who carries it.
+        /// Carrier of the shipment.
         carrier: Text,
         /// The carrier's number to follow it by.
         tracking_number: Text,

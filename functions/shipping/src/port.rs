@@ -11,7 +11,7 @@ impl<T: Cancel<Booking> + External<Void>> Carrier for T {}
 /// Booking of a parcel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Booking {
-    /// Where it goes.
+    /// Address of the recipient.
     pub address: Address,
 }
 
@@ -24,7 +24,7 @@ impl Request for Booking {
 /// Parcel that a carrier has taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
-    /// Who carries it: many a carrier's API is a broker's.
+    /// Carrier that takes it: many a carrier's API is a broker's.
     pub carrier: Text,
     /// Number to follow it by.
     pub tracking_number: Text,

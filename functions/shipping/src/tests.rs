@@ -266,7 +266,7 @@ fn attempts_that_overlap_in_any_order_agree() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
 }
 
-/// Where no attempt crashes.
+/// Crash point that no attempt reaches.
 const END: &str = "at the end";
 const BERLIN: &str = "10115";
 const BOTH: [&str; 2] = ["ShipmentCreated", "ShipmentCancelled"];

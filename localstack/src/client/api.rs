@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::client::http::{http_client, innermost};
 
-/// Why there is no answer.
+/// Failure to get an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the API does not answer: {}", innermost(.0))]
 pub struct ApiError(#[from] reqwest::Error);
@@ -110,7 +110,7 @@ impl Reply {
         Ok(Self { status, headers, body })
     }
 
-    /// Whether the request was done.
+    /// True of a status of success.
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)

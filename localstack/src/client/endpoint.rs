@@ -21,7 +21,7 @@ pub struct Endpoint {
     url: Url,
 }
 
-/// Why a text is no endpoint.
+/// Failure to take a text for an endpoint, or to find something there.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// It cannot be read as a URL.
@@ -35,7 +35,7 @@ pub enum EndpointError {
     Silent {
         /// The endpoint.
         url: String,
-        /// Why there is no answer.
+        /// Failure to get an answer.
         source: reqwest::Error,
     },
     /// It would deploy to AWS.
@@ -84,7 +84,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// What every client of the AWS SDK is made of. Each call makes connections of its own, so that a configuration
+    /// Configuration of every client of the AWS SDK. Each call makes connections of its own, so that a configuration
     /// may be used on an async runtime that ends before the stack does.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {

@@ -7,14 +7,14 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::endpoint::STACK;
 use crate::client::outputs::Outputs;
 
 const LONGEST_WAIT_SECONDS: u64 = 20;
 
-/// Why the events cannot be followed.
+/// Failure to follow the events.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
     /// The stack has no topic.
@@ -35,7 +35,7 @@ where
     }
 }
 
-/// What is needed of a `CloudEvent` to show it. Loose on purpose: whoever watches wants to see the odd ones, too.
+/// Parts of a `CloudEvent` that it takes to show it. Loose on purpose: whoever watches wants to see the odd ones, too.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Event {
@@ -43,12 +43,12 @@ pub struct Event {
     pub id: String,
     /// Its producer.
     pub source: String,
-    /// What happened.
+    /// Type of the event.
     #[serde(rename = "type")]
     pub kind: String,
     /// The order that it happened to.
     pub subject: String,
-    /// When it happened.
+    /// Time of the event.
     pub time: String,
     /// The payload.
     pub data: Value,
@@ -75,7 +75,7 @@ impl EventStream {
     pub async fn open(sdk: &SdkConfig, outputs: &Outputs) -> Result<Self, EventsError> {
         let topic_arn = outputs.get("EventsTopicArn").ok_or(EventsError::NoTopic)?;
         let (sns, sqs) = (aws_sdk_sns::Client::new(sdk), aws_sdk_sqs::Client::new(sdk));
-        let queue_url = create_queue(&sqs).await?;
+        let queue_url = create_queue(&sqs, topic_arn).await?;
         let queue_arn = arn_of(&sqs, &queue_url).await?;
         let subscription = sns
             .subscribe()
@@ -125,9 +125,16 @@ impl EventStream {
     }
 }
 
-async fn create_queue(sqs: &aws_sdk_sqs::Client) -> Result<String, EventsError> {
+async fn create_queue(sqs: &aws_sdk_sqs::Client, topic_arn: &str) -> Result<String, EventsError> {
     let number = getrandom::u32().map_err(|error| EventsError::Call(error.to_string()))?;
-    let attributes = HashMap::from([(QueueAttributeName::FifoQueue, "true".to_owned())]);
+    let allow = json!({
+        "Effect": "Allow", "Principal": { "Service": "sns.amazonaws.com" }, "Action": "sqs:SendMessage", "Resource": "*",
+        "Condition": { "ArnEquals": { "aws:SourceArn": topic_arn } },
+    });
+    let attributes = HashMap::from([
+        (QueueAttributeName::FifoQueue, "true".to_owned()),
+        (QueueAttributeName::Policy, json!({ "Version": "2012-10-17", "Statement": [allow] }).to_string()),
+    ]);
     let request = sqs.create_queue().queue_name(format!("{STACK}-watch-{number:08x}.fifo"));
     let queue = request.set_attributes(Some(attributes)).send().await?;
     queue.queue_url.ok_or_else(|| EventsError::Call("the new queue has no URL".to_owned()))

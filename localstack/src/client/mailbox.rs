@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::client::endpoint::Endpoint;
 use crate::client::http::http_client;
 
-/// Where the emulators show them: MiniStack, then LocalStack.
+/// Paths under which the emulators show them: MiniStack, then LocalStack.
 const PATHS: [&str; 2] = ["/_ministack/ses/messages", "/_aws/ses"];
 
 /// A mail that was sent.

@@ -1,4 +1,4 @@
-//! What the deployed stack tells about itself.
+//! Outputs of the deployed stack.
 
 use std::collections::BTreeMap;
 
@@ -60,8 +60,8 @@ fn usable(value: String, endpoint: &Endpoint) -> String {
     }
 }
 
-/// The path under which both emulators serve a REST API, from `https://ID.execute-api.HOST/STAGE`, whose host only AWS's
-/// own name servers know.
+/// The path under which both emulators serve a REST API, from `https://ID.execute-api.HOST/STAGE`, whose host only
+/// AWS's own name servers know.
 fn api_path(url: &Url) -> Option<String> {
     let (id, rest) = url.host_str()?.split_once('.')?;
     let stage = url.path().trim_matches('/');

@@ -47,11 +47,11 @@ enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Publish a CloudEvent to the topic
+    /// Publish a CloudEvent to the intake
     Publish {
         /// A file with the event as JSON, or - for standard input
         file: PathBuf,
-        /// Publish it even if no service would take it
+        /// Publish it even if the intake would not take it
         #[arg(long)]
         unchecked: bool,
         #[command(flatten)]
@@ -153,7 +153,7 @@ async fn everything(signals: &mut Signals) -> Result<(), Error> {
     let order_id = match signals.unless_asked_to_end(demo::run(&stack)).await {
         Ok(Ok(order_id)) => order_id,
         Ok(Err(error)) => {
-            // Where the emulator has died, that tells more than what came of it.
+            // If the emulator has died, that tells more than what came of it.
             stack.check()?;
             return Err(error.into());
         }
@@ -233,7 +233,7 @@ fn state_dir() -> StateDir {
 
 async fn publish(file: PathBuf, check: Check, outputs: Outputs) -> Result<(), Error> {
     let draft = Draft::read(&file, check)?;
-    let said = format!("Published {} of {}.", draft.id, draft.subject);
+    let said = format!("Published {}.", draft.name());
     draft.publish(&outputs).await?;
     Ok(writeln!(anstream::stdout(), "{said}")?)
 }
@@ -258,7 +258,7 @@ fn show_address(outputs: &Outputs) -> Result<(), Error> {
     Ok(())
 }
 
-/// What to try next.
+/// Commands to try next.
 fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
     let api = outputs.get("ApiUrl").unwrap_or_default();
     let json = "-H 'Content-Type: application/json'";

@@ -24,12 +24,12 @@ const STOCK: [(&str, u64); 3] = [(BEANS, 100), (GRINDER, 10), (MACHINE, 1)];
 /// The longest that one order may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// How long nothing must happen for an order to be over: mails follow the last event.
+/// Quiet after which an order is over: mails follow the last event.
 const QUIET: Duration = Duration::from_millis(1500);
 
 const POLL: Duration = Duration::from_millis(100);
 
-/// Why the demonstration stopped.
+/// Failure of the demonstration.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// The API does not answer.
@@ -50,11 +50,11 @@ pub enum DemoError {
     Stuck {
         /// The order.
         order_id: String,
-        /// Where it is.
+        /// Its status.
         status: String,
         /// The events that have not come.
         missing: String,
-        /// Where the functions' logs are.
+        /// File with the functions' logs.
         log: String,
     },
     /// The events cannot be followed.
@@ -163,7 +163,7 @@ fn euros(cents: u64) -> Value {
     json!({"amount": cents, "currency": "EUR"})
 }
 
-/// Where the orders are played.
+/// Connections to the stack that the orders are placed on.
 struct Stage {
     api: Api,
     events: EventStream,
@@ -247,7 +247,7 @@ pub(crate) fn producer(event: &Event) -> &str {
     event.source.rsplit('/').next().unwrap_or_default()
 }
 
-/// What is worth knowing of an event's payload, in a few words.
+/// Summary of an event's payload in a few words.
 pub(crate) fn describe(event: &Event) -> String {
     let data = &event.data;
     let text = |pointer: &str| data.pointer(pointer).and_then(Value::as_str).unwrap_or("?").to_owned();

@@ -57,7 +57,7 @@ impl From<Interrupted> for Error {
 }
 
 impl Error {
-    /// Whether whoever reads standard output has had enough of it, as `head` has.
+    /// True of a closed pipe: whoever reads standard output has had enough of it, as `head` has.
     pub(crate) fn is_closed_output(&self) -> bool {
         let (Self::Output(error) | Self::Watch(WatchError::Output(error)) | Self::Logs(LogsError::Output(error))) =
             self

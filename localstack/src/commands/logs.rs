@@ -20,13 +20,14 @@ use crate::terminal::style::{bad, faint, styled};
 
 const POLL: Duration = Duration::from_millis(500);
 
-/// How long after a line a line of another function may be stored that is older. Who follows reads so much again.
+/// Longest time after a line in which a line of another function may be stored that is older. Who follows reads so much
+/// again.
 const DISORDER_MS: i64 = 5_000;
 
-/// What a line begins with; the other members of a log line follow as `name=value`.
+/// Members that a line begins with; the others follow as `name=value`.
 const HEAD: [&str; 4] = ["timestamp", "level", "message", "span"];
 
-/// Why the logs cannot be shown.
+/// Failure to show the logs.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
     /// The emulator does not hand them out.
@@ -35,9 +36,9 @@ pub enum LogsError {
     /// There is no function of that name.
     #[error("there is no function {wanted}; there are {there}")]
     NoFunction {
-        /// What was asked for.
+        /// Name that was asked for.
         wanted: String,
-        /// What there is.
+        /// Names that there are.
         there: String,
     },
     /// Standard output is closed.
@@ -45,7 +46,7 @@ pub enum LogsError {
     Output(#[from] io::Error),
 }
 
-/// What to show.
+/// Choice of what is shown.
 #[derive(Debug)]
 pub(crate) struct Logs {
     /// One function alone.
@@ -156,7 +157,7 @@ impl Logs {
         match serde_json::from_str(message) {
             _ if self.json => writeln!(stdout, "{message}")?,
             Ok(Value::Object(entry)) => writeln!(stdout, "{}", line(function, &entry))?,
-            // What Lambda itself says of an invocation is of no interest here, and what dies without JSON is of much.
+            // The words of Lambda itself on an invocation are of no interest here, and a death without JSON is of much.
             _ if ["START ", "END ", "REPORT "].iter().any(|word| message.starts_with(word)) => {}
             _ => writeln!(stdout, "{function:<13} {message}")?,
         }
@@ -218,7 +219,7 @@ impl Service {
         }
     }
 
-    /// What was written from that moment on, in milliseconds since 1970, each line with its function's binary.
+    /// Lines written from that moment on, in milliseconds since 1970, each with its function's binary.
     async fn written(
         &self,
         groups: &[(String, String)],

@@ -1,4 +1,4 @@
-//! An event from a file, published to the topic.
+//! An event from a file, published to the intake.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::client::outputs::Outputs;
 
-/// Why an event is not published.
+/// Failure to publish an event.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The file cannot be read.
@@ -17,23 +17,17 @@ pub enum PublishError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// It holds no JSON.
     #[error("the event is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),
-    /// It holds other JSON.
-    #[error("the event is not a JSON object")]
-    NotAnObject,
-    /// The services would not take it. Has everything that is wrong with it.
-    #[error("no service would take the event; --unchecked publishes it nonetheless{}", listed(.0))]
+    /// The intake would not take it. Has everything that is wrong with it.
+    #[error("the intake would not take the event; --unchecked publishes it nonetheless{}", listed(.0))]
     Invalid(Faults),
-    /// SNS needs this attribute to order events and to recognise a repetition.
-    #[error("the event has no `{0}`, which must be a text that is not empty")]
-    Without(&'static str),
-    /// The stack has no topic.
-    #[error("the stack has no output EventsTopicArn")]
+    /// The stack has no intake.
+    #[error("the stack has no output IntakeTopicArn")]
     NoTopic,
     /// SNS refuses it.
     #[error("SNS refuses the event: {0}")]
@@ -49,21 +43,19 @@ fn listed(faults: &Faults) -> String {
     faults.as_slice().iter().map(line).collect()
 }
 
-/// Whether an event is looked at before it is published.
+/// Look at an event before it is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// It has to be one that the services take.
+    /// It has to be an event of the contract.
     Contract,
     /// Anything goes that SNS takes, so that odd events can be tried, too.
     Nothing,
 }
 
-/// A message to the topic: the text as it came.
+/// A message to the intake: the text as it came.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Draft {
     text: String,
-    pub(crate) id: String,
-    pub(crate) subject: String,
 }
 
 impl Draft {
@@ -71,30 +63,34 @@ impl Draft {
     pub(crate) fn read(path: &Path, check: Check) -> Result<Self, PublishError> {
         let text = if path == Path::new("-") { io::read_to_string(io::stdin()) } else { read_file(path) };
         text.map_err(|source| PublishError::Read { path: path.to_owned(), source })
-            .and_then(|text| Self::parse(text, check))
+            .and_then(|text| Self::checked(text, check))
     }
 
-    fn parse(text: String, check: Check) -> Result<Self, PublishError> {
-        let event: Value = serde_json::from_str(&text).map_err(PublishError::NotJson)?;
-        if !event.is_object() {
-            return Err(PublishError::NotAnObject);
+    fn checked(text: String, check: Check) -> Result<Self, PublishError> {
+        if check == Check::Contract {
+            let event: Value = serde_json::from_str(&text).map_err(PublishError::NotJson)?;
+            let faults = Event::faults(&event);
+            if !faults.is_empty() {
+                return Err(PublishError::Invalid(faults));
+            }
         }
-        let faults = Event::faults(&event);
-        if check == Check::Contract && !faults.is_empty() {
-            return Err(PublishError::Invalid(faults));
-        }
-        let (id, subject) = (required(&event, "id")?, required(&event, "subject")?);
-        Ok(Self { text, id, subject })
+        Ok(Self { text })
     }
 
-    /// Publishes it as every producer does: grouped by its subject, recognised by its id.
+    /// Id and subject, in a few words for a person; the text may have neither.
+    pub(crate) fn name(&self) -> String {
+        let event: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        match (event["id"].as_str(), event["subject"].as_str()) {
+            (Some(id), Some(subject)) => format!("{id} of {subject}"),
+            _ => "a message that is no event".to_owned(),
+        }
+    }
+
+    /// Publishes it as every producer of orders does: with nothing but the text.
     pub(crate) async fn publish(self, outputs: &Outputs) -> Result<(), PublishError> {
-        let topic_arn = outputs.get("EventsTopicArn").ok_or(PublishError::NoTopic)?;
-        let request = aws_sdk_sns::Client::new(&outputs.endpoint().sdk_config())
-            .publish()
-            .topic_arn(topic_arn)
-            .message(self.text);
-        let sent = request.message_group_id(self.subject).message_deduplication_id(self.id).send().await;
+        let topic_arn = outputs.get("IntakeTopicArn").ok_or(PublishError::NoTopic)?;
+        let client = aws_sdk_sns::Client::new(&outputs.endpoint().sdk_config());
+        let sent = client.publish().topic_arn(topic_arn).message(self.text).send().await;
         sent.map(|_| ()).map_err(|error| {
             let said = error.message().map(str::to_owned);
             PublishError::Refused(said.unwrap_or_else(|| DisplayErrorContext(&error).to_string()))
@@ -108,51 +104,40 @@ fn read_file(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn required(event: &Value, name: &'static str) -> Result<String, PublishError> {
-    let text = event[name].as_str().filter(|text| !text.is_empty());
-    text.map(str::to_owned).ok_or(PublishError::Without(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_published_as_it_was_written() {
-        let text = r#"{ "id": "1", "subject": "ord_1", "odd":  true }"#;
-        let draft = Draft::parse(text.to_owned(), Check::Nothing).unwrap();
-        assert_eq!(draft, Draft { text: text.to_owned(), id: "1".to_owned(), subject: "ord_1".to_owned() });
-    }
-
-    #[test]
-    fn what_sns_cannot_take_is_told_clearly() {
-        for (text, expected) in [
-            ("{", "the event is not JSON: EOF while parsing an object at line 1 column 1"),
-            ("[]", "the event is not a JSON object"),
-            (r#"{"subject": "ord_1"}"#, "the event has no `id`, which must be a text that is not empty"),
-            (r#"{"id": 1, "subject": "ord_1"}"#, "the event has no `id`, which must be a text that is not empty"),
-            (r#"{"id": "1", "subject": ""}"#, "the event has no `subject`, which must be a text that is not empty"),
+    fn a_text_is_published_as_it_was_written() {
+        for (text, name) in [
+            (r#"{ "id": "1", "subject": "ord_1", "odd":  true }"#, "1 of ord_1"),
+            (r#"{"id": 1, "subject": "ord_1"}"#, "a message that is no event"),
+            ("no JSON", "a message that is no event"),
         ] {
-            assert_eq!(Draft::parse(text.to_owned(), Check::Nothing).unwrap_err().to_string(), expected, "{text}");
+            let draft = Draft::checked(text.to_owned(), Check::Nothing).unwrap();
+            assert_eq!((draft.text.as_str(), draft.name().as_str()), (text, name));
         }
     }
 
     #[test]
-    fn an_event_that_no_service_would_take_is_not_published_and_every_fault_is_told() {
+    fn an_event_that_the_intake_would_not_take_is_not_published_and_every_fault_is_told() {
         let good = include_str!("../../examples/order-created.json");
-        assert_eq!(Draft::parse(good.to_owned(), Check::Contract).unwrap().subject, "web-17");
+        assert_eq!(Draft::checked(good.to_owned(), Check::Contract).unwrap().text, good);
         let mut event: Value = serde_json::from_str(good).unwrap();
         event["time"] = "yesterday".into();
         event["data"]["lines"][0]["quantity"] = 0.into();
         event["data"]["customer"]["name"].take();
-        let refused = Draft::parse(event.to_string(), Check::Contract).unwrap_err().to_string();
+        let refused = Draft::checked(event.to_string(), Check::Contract).unwrap_err().to_string();
         let expected = [
-            "no service would take the event; --unchecked publishes it nonetheless",
-            "  /time  must be a time of RFC 3339 in UTC",
+            "the intake would not take the event; --unchecked publishes it nonetheless",
+            "  /time  must be a time of RFC 3339",
             "  /data/customer/name  is required",
             "  /data/lines/0/quantity  must be a whole number from 1 to 9999",
         ];
         assert_eq!(refused, expected.join("\n"));
-        assert_eq!(Draft::parse(event.to_string(), Check::Nothing).unwrap().subject, "web-17");
+        assert!(Draft::checked(event.to_string(), Check::Nothing).is_ok());
+        let refused = Draft::checked("{".to_owned(), Check::Contract).unwrap_err().to_string();
+        assert_eq!(refused, "the event is not JSON: EOF while parsing an object at line 1 column 1");
     }
 }

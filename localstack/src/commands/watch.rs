@@ -11,7 +11,7 @@ use crate::commands::demo::{describe, producer};
 use crate::terminal::signals::Signals;
 use crate::terminal::style::{faint, styled};
 
-/// How long one call waits for events, so that Ctrl-C is noticed soon.
+/// Longest wait of one call for events, so that Ctrl-C is noticed soon.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Failure to show the events.
@@ -25,7 +25,7 @@ pub enum WatchError {
     Output(#[from] io::Error),
 }
 
-/// What to show.
+/// Choice of what is shown.
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// One order alone.

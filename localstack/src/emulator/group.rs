@@ -41,7 +41,7 @@ impl ProcessGroup {
         test_kill_process(self.leader).is_ok()
     }
 
-    /// Whether any process of the group is left, a dead one that nobody has waited for included.
+    /// True while any process of the group is left, a dead one that nobody has waited for included.
     fn exists(self) -> bool {
         test_kill_process_group(self.leader).is_ok()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The port of LocalStack, which tools try first.
 pub(crate) const USUAL: u16 = 4566;
 
-/// Which port the emulator is to listen on.
+/// Choice of the port that the emulator listens on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortChoice {
     /// The usual port, 4566, or any other free one if it is taken.
@@ -18,7 +18,7 @@ pub enum PortChoice {
     Given(u16),
 }
 
-/// Why there is no port.
+/// Failure to find a port.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
     /// The port that was asked for belongs to someone else.
@@ -50,7 +50,7 @@ impl PortChoice {
     }
 }
 
-/// Whether something answers on this port of this machine.
+/// True if something answers on this port of this machine.
 pub(crate) fn answers(port: u16) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok()

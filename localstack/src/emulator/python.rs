@@ -26,7 +26,7 @@ print(*sys.version_info[:2], all(u.find_spec(m) for m in ('venv', 'ensurepip')))
 
 const LOCK_POLL: Duration = Duration::from_millis(100);
 
-/// Why there is no Python for a program.
+/// Failure to prepare Python for a program.
 #[derive(Debug, thiserror::Error)]
 pub enum PythonError {
     /// None at all.
@@ -54,9 +54,9 @@ pub enum PythonError {
     /// `pip install` failed.
     #[error("pip cannot install {}: {last_line} (all of it: {})", requirements.display(), log.display())]
     Pip {
-        /// What was to be installed.
+        /// Packages that were to be installed.
         requirements: PathBuf,
-        /// What pip said last.
+        /// Last line of pip.
         last_line: String,
         /// Everything that it said.
         log: PathBuf,
@@ -66,7 +66,7 @@ pub enum PythonError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
 }
@@ -89,8 +89,8 @@ impl Python {
         Self::prepare("venv", &workspace.requirements(), progress).await
     }
 
-    /// The environment of that name in `.local`, made first if it is missing or the file of requirements has changed. Each
-    /// package has to be in that file, with its hash.
+    /// The environment of that name in `.local`, made first if it is missing or the file of requirements has changed.
+    /// Each package has to be in that file, with its hash.
     ///
     /// # Errors
     ///
@@ -109,14 +109,14 @@ impl Python {
         Ok(python)
     }
 
-    /// Where the program is.
+    /// Path of the program.
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
     }
 }
 
-/// Where the virtual environment is, and what it has to be.
+/// Virtual environment, as it has to be.
 struct Environment {
     dir: PathBuf,
     requirements: PathBuf,
@@ -216,7 +216,7 @@ async fn find_interpreter() -> Result<Interpreter, PythonError> {
     })
 }
 
-/// What the program of this name says about itself; `None` if it is no Python.
+/// Version and abilities of the program of this name; `None` if it is no Python.
 async fn ask(name: &'static str) -> Option<Interpreter> {
     let output = Command::new(name).args(["-c", QUESTIONS]).stdin(Stdio::null()).output().await.ok()?;
     let answer = String::from_utf8(output.stdout).ok()?;

@@ -1,4 +1,4 @@
-//! What is kept on disk about the stacks of this machine.
+//! Directory of the stacks of this machine: their records, logs and temporary files.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -28,7 +28,7 @@ pub(crate) struct StackDir {
     port: u16,
 }
 
-/// What another process has to know to use a stack or to stop it.
+/// Record of a stack, for other processes to use it or to stop it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
     /// The emulator's URL.
@@ -41,7 +41,7 @@ pub(crate) struct State {
     pub(crate) outputs: BTreeMap<String, String>,
 }
 
-/// Why a stack's directory cannot be used.
+/// Failure to find or use a stack's directory.
 #[derive(Debug, thiserror::Error)]
 pub enum StateDirError {
     /// The file system refused.
@@ -49,7 +49,7 @@ pub enum StateDirError {
     Write {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// No stack is there to use.
@@ -207,7 +207,7 @@ impl StackDir {
         Ok(file)
     }
 
-    /// Whether an emulator lives here or is about to.
+    /// True while an emulator lives here or is about to.
     fn is_claimed(&self) -> bool {
         File::open(self.log()).is_ok_and(|log| matches!(log.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
@@ -242,7 +242,7 @@ impl StackDir {
         self.state_file().exists()
     }
 
-    /// Whether the stack that is recorded here can be reached.
+    /// True if the stack that is recorded here can be reached.
     pub(crate) fn is_running(&self) -> bool {
         match self.state() {
             Some(State { pid: Some(_), .. }) => self.is_claimed(),

@@ -13,7 +13,7 @@ use crate::emulator::group::ProcessGroup;
 use crate::terminal::progress::Progress;
 use crate::workspace::Workspace;
 
-/// How the functions are compiled.
+/// Profile of cargo that the functions are compiled with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
     /// Fast to build.
@@ -23,7 +23,7 @@ pub enum Profile {
     Release,
 }
 
-/// Why there are no binaries.
+/// Failure to build the binaries.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// cargo itself could not be run.
@@ -151,8 +151,8 @@ fn program() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// What `cargo run` and `cargo test` tell about the package that they run. Build scripts look at some of it, and would
-/// have cargo compile again what the user's own `cargo build` has compiled, and the other way round.
+/// Variables by which `cargo run` and `cargo test` tell of the package that they run. Build scripts look at some, and
+/// would have cargo compile again what the user's own `cargo build` has compiled, and the other way round.
 fn variables_of_cargo_run() -> impl Iterator<Item = String> {
     let all = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     all.filter(|name| {

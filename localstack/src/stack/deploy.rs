@@ -15,7 +15,7 @@ use crate::terminal::progress::{Progress, Step};
 const POLL: Duration = Duration::from_millis(200);
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// Why the stack is not deployed.
+/// Failure to deploy the stack.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// A call failed.
@@ -93,13 +93,24 @@ impl Deployment {
         Ok(())
     }
 
-    /// What the stack tells about itself.
+    /// Outputs of the stack.
     pub(crate) async fn outputs(&self) -> Result<BTreeMap<String, String>, DeployError> {
         let stack = self.stack().await?;
         let pairs = stack.outputs().iter();
         Ok(pairs
             .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
             .collect())
+    }
+
+    /// Names of the stack's own buckets; none if there is no stack.
+    pub(crate) async fn buckets(&self) -> Result<Vec<String>, DeployError> {
+        if self.existing().await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let resources = self.client.list_stack_resources().stack_name(&self.name).into_paginator().items().send();
+        let resources = resources.collect::<Result<Vec<_>, _>>().await?;
+        let buckets = resources.into_iter().filter(|resource| resource.resource_type() == Some("AWS::S3::Bucket"));
+        Ok(buckets.filter_map(|bucket| bucket.physical_resource_id).collect())
     }
 
     /// Deletes the stack and waits until it is gone.
@@ -148,7 +159,7 @@ impl Deployment {
         reply.id.ok_or_else(|| DeployError::Call("the change set has no id".to_owned()))
     }
 
-    /// Whether there is anything to change.
+    /// True if there is anything to change.
     async fn wait_for_change_set(&self, id: &str) -> Result<bool, DeployError> {
         let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline {
@@ -257,18 +268,18 @@ fn unique(prefix: &str) -> Result<String, DeployError> {
     Ok(format!("{prefix}-{number:016x}"))
 }
 
-/// Whether the stack has arrived at what was wanted; `None` while it is on the way.
+/// True if the stack has arrived at what was wanted; `None` while it is on the way.
 fn outcome_of(status: &str) -> Option<bool> {
     match status {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" => Some(true),
-        // What follows is only the removal of what the update has replaced.
+        // The rest is only the removal of what the update has replaced.
         "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => None,
         status if status.ends_with("_IN_PROGRESS") => None,
         _ => Some(false),
     }
 }
 
-/// Whether something is being made. A change set that nobody has executed makes nothing.
+/// True while something is being made. A change set that nobody has executed makes nothing.
 fn is_under_way(status: &str) -> bool {
     status != "REVIEW_IN_PROGRESS" && outcome_of(status).is_none()
 }

@@ -1,5 +1,6 @@
 //! Everything that can go wrong with a stack, as one line for a person.
 
+use crate::client::bucket::BucketError;
 use crate::client::endpoint::EndpointError;
 use crate::emulator::EmulatorError;
 use crate::emulator::port::PortError;
@@ -34,6 +35,9 @@ pub enum StackError {
     /// No template.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// A bucket that cannot be emptied or removed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// No code on the emulator.
     #[error(transparent)]
     Package(#[from] PackageError),

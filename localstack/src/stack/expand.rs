@@ -1,9 +1,9 @@
 //! Nested stacks, put into the template that names them: one flat template that means the same.
 //!
-//! AWS deploys a nested stack as a stack of its own. Emulators do that too, but lose its updates, what is to be kept, or
-//! the reason of a failure; a flat template they deploy as they should. A resource `Queue` of the nested stack `Payment`
-//! becomes `PaymentQueue`; a parameter becomes what the parent gives, an output what it is made of. A condition is decided
-//! where the parent's values decide it. One that asks for the parent's own parameters stays one.
+//! AWS deploys a nested stack as a stack of its own. Emulators do that too, but lose its updates, what is to be kept,
+//! or the reason of a failure; a flat template they deploy as they should. A resource `Queue` of the nested stack
+//! `Payment` becomes `PaymentQueue`; a parameter becomes what the parent gives, an output what it is made of. A
+//! condition is decided where the parent's values decide it. One that asks for the parent's own parameters stays one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -169,11 +169,11 @@ fn fault_at(place: impl Into<String>, fault: Fault) -> ExpandError {
 #[derive(Default)]
 struct Parent {
     template: Json,
-    /// What each nested stack has become.
+    /// Nested stacks that are put in already.
     expanded: BTreeMap<String, Expanded>,
 }
 
-/// What is left of a nested stack.
+/// Remains of a nested stack that is put in.
 struct Expanded {
     /// Resources that wait for no other of it: what they wait for, all wait for.
     first: Vec<String>,
@@ -364,7 +364,7 @@ impl<'a> Child<'a> {
             });
             made["DependsOn"] = there.collect::<Result<Vec<_>, _>>()?.into();
         }
-        // What is a number as a parameter is a text as a variable.
+        // A number or a boolean as a parameter is a text as a variable.
         if let Some(Json::Object(variables)) = made.pointer_mut("/Properties/Environment/Variables") {
             for value in variables.values_mut().filter(|value| value.is_number() || value.is_boolean()) {
                 *value = value.to_string().into();

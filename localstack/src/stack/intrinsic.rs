@@ -27,7 +27,8 @@ pub(crate) fn sub_arguments(argument: &Json) -> (&str, Map<String, Json>) {
     }
 }
 
-/// A `Fn::Sub` with some of its names replaced by values: in the text where the value can stand there, beside it otherwise.
+/// A `Fn::Sub` with some of its names replaced by values: in the text where the value can stand there, beside it
+/// otherwise.
 pub(crate) fn substituted<E>(
     text: &str,
     mut own: Map<String, Json>,

@@ -6,17 +6,16 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use reqwest::{Method, StatusCode, Url};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::client::bucket::{Bucket, BucketError};
 use crate::client::endpoint::Endpoint;
-use crate::client::http::{http_client, innermost};
 use crate::stack::template::{CodePlace, Template};
 use crate::terminal::progress::Progress;
 
-/// Why the code could not be uploaded.
+/// Failure to upload the functions' code.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// A binary cannot be read or zipped.
@@ -24,35 +23,15 @@ pub enum PackageError {
     Zip {
         /// The binary.
         path: PathBuf,
-        /// What went wrong.
+        /// Error of the system, or of the zip.
         source: io::Error,
     },
-    /// The emulator's S3 cannot be reached.
-    #[error("cannot upload to the emulator: {}", innermost(.0))]
-    Unreachable(#[from] reqwest::Error),
-    /// The emulator's S3 says no.
-    #[error("the emulator's S3 answers {status} to {method} /{place}: {body}")]
-    Refused {
-        /// What was asked for.
-        method: Method,
-        /// Bucket and key.
-        place: String,
-        /// The answer's status.
-        status: StatusCode,
-        /// The answer's body.
-        body: String,
-    },
+    /// The emulator does not take it.
+    #[error("cannot upload to the emulator: {0}")]
+    Bucket(#[from] BucketError),
 }
 
-/// A place on the emulator's S3 for what a stack's deployments need. Its clients sign their requests in AWS's way;
-/// emulators do not check that, and a plain PUT spares everyone the compilation of the largest of all AWS crates.
-struct Bucket<'a> {
-    endpoint: &'a Endpoint,
-    http: reqwest::Client,
-    name: String,
-}
-
-/// What has been uploaded.
+/// Package that has been uploaded.
 #[derive(Debug)]
 pub(crate) struct Package {
     /// The packaged template, as `CloudFormation` wants to be told of it.
@@ -68,7 +47,7 @@ pub(crate) async fn upload(
     progress: Progress,
 ) -> Result<Package, PackageError> {
     let step = progress.step("package");
-    let bucket = Bucket::of(endpoint, stack)?;
+    let bucket = Bucket::of(endpoint, bucket_of(stack))?;
     bucket.create().await?;
     let mut code = BTreeMap::new();
     let mut bytes = 0;
@@ -88,66 +67,12 @@ pub(crate) async fn upload(
 }
 
 /// Removes all that was uploaded for a stack.
-pub(crate) async fn remove(endpoint: &Endpoint, stack: &str) -> Result<(), PackageError> {
-    match Bucket::of(endpoint, stack)?.remove().await {
-        // Nothing was ever uploaded.
-        Ok(()) | Err(PackageError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
+pub(crate) async fn remove(endpoint: &Endpoint, stack: &str) -> Result<(), BucketError> {
+    Bucket::of(endpoint, bucket_of(stack))?.remove().await
 }
 
-impl<'a> Bucket<'a> {
-    fn of(endpoint: &'a Endpoint, stack: &str) -> Result<Self, PackageError> {
-        Ok(Self { endpoint, http: http_client()?, name: format!("{stack}-packages") })
-    }
-
-    async fn create(&self) -> Result<(), PackageError> {
-        match self.request(Method::PUT, "", Vec::new()).await {
-            // It is there already when a running stack is updated.
-            Ok(_) | Err(PackageError::Refused { status: StatusCode::CONFLICT, .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Uploads an object; its URL.
-    async fn put(&self, key: &str, content: Vec<u8>) -> Result<String, PackageError> {
-        let path = format!("/{key}");
-        self.request(Method::PUT, &path, content).await?;
-        Ok(self.url(&path).to_string())
-    }
-
-    /// Removes the bucket with all that is in it.
-    async fn remove(&self) -> Result<(), PackageError> {
-        loop {
-            let list = self.request(Method::GET, "", Vec::new()).await?;
-            let keys: Vec<&str> = keys_in(&list).collect();
-            if keys.is_empty() {
-                return self.request(Method::DELETE, "", Vec::new()).await.map(drop);
-            }
-            for key in keys {
-                self.request(Method::DELETE, &format!("/{key}"), Vec::new()).await?;
-            }
-        }
-    }
-
-    fn url(&self, path: &str) -> Url {
-        self.endpoint.join(&format!("/{}{path}", self.name))
-    }
-
-    /// The body of the answer.
-    async fn request(&self, method: Method, path: &str, content: Vec<u8>) -> Result<String, PackageError> {
-        let reply = self.http.request(method.clone(), self.url(path)).body(content).send().await?;
-        let (status, body) = (reply.status(), reply.text().await?);
-        if status.is_success() {
-            return Ok(body);
-        }
-        Err(PackageError::Refused { method, place: format!("{}{path}", self.name), status, body })
-    }
-}
-
-/// The keys in a list of a bucket's objects. [`upload`] makes none that XML would have to escape.
-fn keys_in(list: &str) -> impl Iterator<Item = &str> {
-    list.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0))
+fn bucket_of(stack: &str) -> String {
+    format!("{stack}-packages")
 }
 
 /// One file, `bootstrap`, the same bytes for the same binary. Stored, not deflated: the emulator unpacks it a moment
@@ -172,14 +97,6 @@ fn fingerprint(content: &[u8]) -> String {
 mod tests {
     use super::*;
     use std::io::Read;
-
-    #[test]
-    fn the_keys_of_a_bucket_are_read_from_its_list() {
-        let list = "<ListBucketResult><Name>orderflow-packages</Name><Contents><Key>relay-1f.zip</Key><Size>4</Size>\
-                    </Contents><Contents><Key>template-2e.json</Key></Contents></ListBucketResult>";
-        assert_eq!(keys_in(list).collect::<Vec<_>>(), ["relay-1f.zip", "template-2e.json"]);
-        assert_eq!(keys_in("<ListBucketResult><Name>orderflow-packages</Name></ListBucketResult>").count(), 0);
-    }
 
     #[test]
     fn a_package_is_one_executable_bootstrap_and_always_the_same() {

@@ -1,22 +1,20 @@
-//! Whether the deployed stack works: the API answers and every event source is enabled.
+//! Readiness of the deployed stack: the API answers and every event source is enabled.
 
 use std::time::Duration;
 
-use reqwest::Client;
-use reqwest::header::AUTHORIZATION;
-use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
 use crate::client::api::{Api, ApiError};
-use crate::client::endpoint::{Endpoint, authorization};
-use crate::client::http::{http_client, innermost};
+use crate::client::endpoint::Endpoint;
+use crate::client::event_sources::EventSources;
+use crate::client::http::innermost;
 use crate::client::outputs::Outputs;
 use crate::terminal::progress::Progress;
 
 const LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Why the stack is not ready.
+/// Failure of the stack to get ready.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadyError {
     /// The template has no API.
@@ -25,7 +23,7 @@ pub enum ReadyError {
     /// The API's function does not run.
     #[error("GET {url} still answers {status} after {} s", LIMIT.as_secs())]
     Api {
-        /// What was asked for.
+        /// URL that was asked for.
         url: String,
         /// The last answer.
         status: u16,
@@ -36,27 +34,14 @@ pub enum ReadyError {
     /// Functions that get no events.
     #[error("{pending} of {all} event sources are still not enabled after {} s", LIMIT.as_secs())]
     EventSources {
-        /// How many are not.
+        /// Number of those that are not.
         pending: usize,
-        /// How many there are.
+        /// Number of all.
         all: usize,
     },
     /// The emulator does not list them.
     #[error("the emulator does not list its event sources: {}", innermost(.0))]
     List(#[from] reqwest::Error),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct EventSources {
-    event_source_mappings: Vec<EventSource>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct EventSource {
-    function_arn: String,
-    state: String,
 }
 
 /// Waits until the stack works.
@@ -92,10 +77,10 @@ async fn wait_for_event_sources(
     outputs: &Outputs,
     deadline: Instant,
 ) -> Result<usize, ReadyError> {
-    let http = http_client()?;
+    let client = EventSources::of(endpoint)?;
     loop {
-        let sources = event_sources(&http, endpoint, outputs).await?;
-        let pending = sources.iter().filter(|source| source.state != "Enabled").count();
+        let sources = client.of_stack(outputs.iter()).await?;
+        let pending = sources.iter().filter(|source| !source.is_enabled()).count();
         if pending == 0 && !sources.is_empty() {
             return Ok(sources.len());
         }
@@ -104,19 +89,4 @@ async fn wait_for_event_sources(
         }
         sleep(POLL).await;
     }
-}
-
-/// Those of this stack: an emulator that someone else has started may have others.
-async fn event_sources(
-    http: &Client,
-    endpoint: &Endpoint,
-    outputs: &Outputs,
-) -> Result<Vec<EventSource>, reqwest::Error> {
-    let url = endpoint.join("/2015-03-31/event-source-mappings/");
-    let reply = http.get(url).header(AUTHORIZATION, authorization("lambda")).send().await?.error_for_status()?;
-    let all: EventSources = reply.json().await?;
-    let is_ours = |source: &EventSource| {
-        outputs.iter().any(|(name, value)| name.ends_with("FunctionName") && source.function_arn.ends_with(value))
-    };
-    Ok(all.event_source_mappings.into_iter().filter(is_ours).collect())
 }

@@ -1,4 +1,4 @@
-//! What `sam build` has made, deployed as to AWS: by `sam deploy`, with the answers of `samconfig.toml`.
+//! Output of `sam build`, deployed as to AWS: by `sam deploy`, with the answers of `samconfig.toml`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
@@ -12,18 +12,18 @@ use crate::emulator::program::run;
 use crate::terminal::progress::Progress;
 use crate::workspace::Workspace;
 
-/// Where the header of an ELF file says for which processor it is.
+/// Offset in the header of an ELF file of the processor that it is for.
 const MACHINE_OFFSET: usize = 18;
 
-/// Why what SAM has built is not deployed.
+/// Failure to deploy what SAM has built.
 #[derive(Debug, thiserror::Error)]
 pub enum SamError {
     /// There is nothing to deploy.
     #[error("cannot read {}: {source}. Run `sam build --parameter-overrides Architecture={HOST}` first", path.display())]
     NotBuilt {
-        /// What is not there.
+        /// File that is not there.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// This machine cannot run it.
@@ -111,7 +111,7 @@ fn check_program(path: &Path) -> Result<(), SamError> {
     if machine == HOST_MACHINE { Ok(()) } else { Err(SamError::Foreign { path: path.to_owned() }) }
 }
 
-/// What SAM complains of, which may go on for several lines.
+/// Complaint of SAM, which may go on for several lines.
 fn complaint(lines: VecDeque<String>) -> String {
     let said: Vec<String> = lines.into_iter().filter(|line| !line.trim().is_empty()).collect();
     let start = said.iter().rposition(|line| line.starts_with("Error"));

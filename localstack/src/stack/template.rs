@@ -82,17 +82,17 @@ impl Template {
         self.document["Parameters"][name]["Default"].as_str()
     }
 
-    /// Answers that a REST API gives itself, by their type.
-    pub(crate) fn gateway_responses(&self, api: &str) -> impl Iterator<Item = (&String, &Json)> {
-        self.document["Resources"][api]["Properties"]["GatewayResponses"].as_object().into_iter().flatten()
+    /// Properties of a resource.
+    pub(crate) fn properties(&self, id: &str) -> &Json {
+        &self.document["Resources"][id]["Properties"]
     }
 
     pub(crate) fn resource_count(&self) -> usize {
         resources(&self.document).count()
     }
 
-    /// The template with the code of each binary where it was uploaded to, as `sam package` would write it. Nothing else
-    /// differs.
+    /// The template with the code of each binary where it was uploaded to, as `sam package` would write it. Nothing
+    /// else differs.
     pub(crate) fn packaged(&self, code: &BTreeMap<String, CodePlace>) -> String {
         let mut document = self.document.clone();
         for (id, binary) in &self.binaries {

@@ -1,5 +1,5 @@
-//! The YAML of a template as JSON, in which `CloudFormation` takes it too: there, unlike in YAML, no reader can take a text
-//! for a date or a number, and an intrinsic function has one spelling only.
+//! The YAML of a template as JSON, in which `CloudFormation` takes it too: there, unlike in YAML, no reader can take a
+//! text for a date or a number, and an intrinsic function has one spelling only.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ pub enum ReadError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// It is not YAML.
@@ -25,7 +25,7 @@ pub enum ReadError {
     Yaml {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// Place and cause.
         source: yaml_serde::Error,
     },
     /// It says something that JSON, and so `CloudFormation`, has no word for.

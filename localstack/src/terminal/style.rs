@@ -1,4 +1,4 @@
-//! How text looks on the terminal. `anstream` drops the colours where there is no terminal or `NO_COLOR` is set.
+//! Styles of text on the terminal. `anstream` drops the colours where there is no terminal or `NO_COLOR` is set.
 
 use std::fmt::Display;
 use std::time::Duration;

@@ -14,7 +14,7 @@ use crate::time::Time;
 pub struct Event<P> {
     /// Its attributes.
     pub context: Context,
-    /// What it says.
+    /// Its payload.
     pub data: P,
 }
 

@@ -78,7 +78,7 @@ proptest! {
     }
 }
 
-/// What has been written is read as the same.
+/// Checks that a value is read as it was written.
 fn again<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) -> Result<(), TestCaseError> {
     let text = serde_json::to_string(value).unwrap();
     prop_assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value);

@@ -13,9 +13,9 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fault {
-    /// Where: a JSON Pointer (RFC 6901) into the document; empty for the document itself.
+    /// Place: a JSON Pointer (RFC 6901) into the document; empty for the document itself.
     pub pointer: String,
-    /// What: the rule that does not hold, such as `must be 1 to 9999`.
+    /// Rule that does not hold, such as `must be 1 to 9999`.
     pub detail: String,
 }
 
@@ -30,7 +30,7 @@ impl Faults {
         self.0.push(Fault { pointer: node.pointer(), detail: detail.into() });
     }
 
-    /// Whether nothing is wrong.
+    /// Tells that nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -210,7 +210,7 @@ impl<'a> Node<'a> {
         number
     }
 
-    /// Where this is: a JSON Pointer (RFC 6901).
+    /// Place of this node: a JSON Pointer (RFC 6901).
     #[must_use]
     pub fn pointer(&self) -> String {
         let mut pointer = self.parent.map(Node::pointer).unwrap_or_default();

@@ -34,7 +34,7 @@ fn damage(document: &mut Value, pointer: &str, how: u8, value: Value) {
     }
     let Some(place) = document.pointer_mut(pointer) else { return };
     match (how, place) {
-        // What has been repeated is not repeated again, or some documents would fill the memory.
+        // Items and texts that have been repeated are not repeated again, or some documents would fill the memory.
         (1, Value::Array(items)) if items.len() < 1_000 => {
             *items = items.iter().cycle().take(items.len() * 60).cloned().collect();
         }

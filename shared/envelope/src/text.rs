@@ -176,7 +176,7 @@ impl Text {
 
 crate::json_schema_of!(
     Source,
-    ["Who says it: a non-empty URI-reference (RFC 3986) of at most 200 characters."],
+    ["The sender: a non-empty URI-reference (RFC 3986) of at most 200 characters."],
     {
         "type": "string",
         "format": "uri-reference",
@@ -187,7 +187,7 @@ crate::json_schema_of!(
     }
 );
 
-/// Who says it: a non-empty URI-reference (RFC 3986) of at most 200 characters.
+/// Producer of an event: a non-empty URI-reference (RFC 3986) of at most 200 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Source(std::borrow::Cow<'static, str>);

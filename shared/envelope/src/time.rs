@@ -57,7 +57,7 @@ impl Time {
         self.0.as_millisecond()
     }
 
-    /// How long it is from this point to a `later` one; zero if that is not later.
+    /// Duration from this point to a `later` one; zero if that is not later.
     #[must_use]
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.as_millis() - self.as_millis()).unwrap_or(0))

@@ -208,7 +208,7 @@ mod tests {
     fn version_1_of_an_order_has_the_name_of_its_recipient() {
         let newest = Event::from_value(&with("/data/customer/name", json!("Ada"))).unwrap();
         let mut first = with("/dataschema", json!("urn:orderflow:OrderCreated:1"));
-        // What version 1 does not know is ignored, as in every version.
+        // Members that version 1 does not know are ignored, as in every version.
         for name in [json!("Grace"), json!({ "first": "Grace" }), Value::Null] {
             first["data"]["customer"]["name"] = name;
             assert_eq!(Event::from_value(&first), Ok(newest.clone()));

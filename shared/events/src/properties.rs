@@ -1,4 +1,4 @@
-//! What holds of every event, and of everything that is none.
+//! Properties of every event, and of everything that is none.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -235,7 +235,7 @@ proptest! {
     }
 }
 
-/// What has been written is read as the same.
+/// Checks that a value is read as it was written.
 fn again<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) -> Result<(), TestCaseError> {
     let text = serde_json::to_string(value).unwrap();
     prop_assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value);

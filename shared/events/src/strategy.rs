@@ -78,7 +78,7 @@ fn decorate(value: &mut Value, unknown: &Map<String, Value>) {
     }
 }
 
-/// What a customer decides about an order, as the heart of `OrderCreated` has it, and as it can be posted.
+/// Order as a customer decides it: as the heart of `OrderCreated` has it, and as it can be posted.
 pub fn order() -> impl Strategy<Value = Value> {
     currency().prop_flat_map(order_in)
 }

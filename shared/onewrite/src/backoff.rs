@@ -1,4 +1,4 @@
-//! How long a failed message stays away.
+//! Back-off: how long a failed message stays away.
 
 use std::time::Duration;
 

@@ -9,79 +9,37 @@ use aws_lambda_events::sns::SnsEvent;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use envelope::Time;
 use futures::FutureExt;
-use futures::future::{Either, join_all, select};
+use futures::future::{Either, LocalBoxFuture, join_all, select};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::backoff::backoff_seconds;
 use crate::config::QueueSettings;
 use crate::failure::{Failure, FailureKind, Result};
+use crate::handle::{Delivery, Handle, Handled};
 use crate::message::{Incoming, open};
 use crate::park::DeadLetter;
 use crate::port::{Clock, DeadLetters, Random, Visibility};
 use crate::telemetry;
 
-/// What is kept of the invocation's time to park and put back what failed. A record that is at work then is given up, as
+/// Time of the invocation that is kept to park and put back what failed. A record that is at work then is given up, as
 /// if the function had crashed in it.
 const RESERVE: Duration = Duration::from_millis(750);
 
-/// What is kept, of that, for the answer: without it Lambda takes every record of the batch for failed.
+/// Time, of that, that is kept for the answer: without it Lambda takes every record of the batch for failed.
 const ANSWER: Duration = Duration::from_millis(150);
 
 /// SQS changes the visibility of so many messages at once (its quota).
 const MAX_CHANGES: usize = 10;
 
-/// How much time must be left, beyond the reserve, to begin with another record.
+/// Least time that must be left, beyond the reserve, to begin with another record.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// Distance, in seconds, between the moments at which the messages come again that ended with their function. Visibility
 /// is counted in whole seconds, so that one second could be none.
 const APART_SECONDS: u32 = 2;
 
-/// How long SQS may take to note that.
+/// Longest time that SQS may take to set messages apart.
 const SET_APART_LIMIT: Duration = Duration::from_secs(1);
-
-/// What a function does with one fact.
-pub trait Handle {
-    /// What it takes from a message.
-    type Incoming: Incoming;
-
-    /// Whether it has a use for this fact. What it has none for is acknowledged and counted.
-    fn consumes(&self, fact: &Self::Incoming) -> bool;
-
-    /// Prepares for the first message, while the function starts and is not throttled.
-    async fn warm(&self);
-
-    /// Handles it, completely or not at all: it may be called again with the same fact at any time.
-    ///
-    /// # Errors
-    ///
-    /// Why the fact is not handled, and whether to try again.
-    async fn handle(&self, fact: &Self::Incoming, delivery: &Delivery<'_>) -> Result<Handled>;
-}
-
-/// The circumstances in which a fact arrives.
-#[derive(Clone, Copy, Debug)]
-pub struct Delivery<'a> {
-    /// The fact as it was published.
-    pub text: &'a str,
-    /// When the attempt is over at the latest.
-    pub deadline: Time,
-}
-
-/// How a fact was handled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handled {
-    /// Something happened because of it.
-    Changed,
-    /// The world outside was asked, and nothing had to be written about it.
-    Performed,
-    /// It made no difference.
-    Unchanged,
-    /// It had been handled before.
-    Duplicate,
-    /// This function has no use for its type.
-    Ignored,
-}
 
 /// The invocations of one queue's consumer.
 pub struct Batch<H, Q, W> {
@@ -91,7 +49,7 @@ pub struct Batch<H, Q, W> {
     settings: QueueSettings,
 }
 
-/// What becomes of a record.
+/// Result of an attempt at a record.
 enum Fate {
     /// It is acknowledged.
     Acknowledged,
@@ -289,7 +247,11 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         if !self.handler.consumes(fact) {
             return Ok(Handled::Ignored);
         }
-        self.handler.handle(fact, &Delivery { text, deadline }).await
+        // In a box of no certain type: what is within is large, and is not to be moved by, or looked into with, each layer
+        // around it.
+        let delivery = Delivery { text, deadline };
+        let handling: LocalBoxFuture<'_, Result<Handled>> = Box::pin(self.handler.handle(fact, &delivery));
+        handling.await
     }
 
     /// Decides what becomes of a record that failed.
@@ -318,10 +280,10 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     /// Lets the records of a batch come again each at its own time, after the end of this invocation, unless they are
     /// done with by then.
     ///
-    /// What dies with its function comes again at the same moment, is received together once more, and dies together
-    /// once more: up to the last receive, at which SQS moves all of it, and not only the message that kills. A dead
-    /// function leaves no word about it, so this is done before the work begins, and only where a record was handed out
-    /// before: what is received for the first time costs nothing.
+    /// Messages that die with their function come again at the same moment, are received together once more, and die
+    /// together once more: up to the last receive, at which SQS moves all of them, and not only the message that kills.
+    /// A dead function leaves no word about it, so this is done before the work begins, and only where a record was
+    /// handed out before: what is received for the first time costs nothing.
     async fn set_apart(&self, records: &[Received<H::Incoming>], deadline: Time) {
         if records.len() < 2 || records.iter().all(|received| receive_count(&received.record) < 2) {
             return;
@@ -366,7 +328,7 @@ fn time_up() -> Failure {
     Failure::transient("the function's time was up")
 }
 
-/// How often SQS has handed out the record, this time included.
+/// Receive count: how often SQS has handed out the record, this time included.
 fn receive_count(record: &SqsMessage) -> u32 {
     record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Failure, FailureKind, Result};
+use crate::handle::Delivery;
 
 /// The events of the application that a decider belongs to.
 pub type ContractOf<D> = <<D as Decider>::Heard as Heard>::Contract;
@@ -108,7 +109,7 @@ impl<C, E, P> Step<C, E, P> {
         Self::Commit(Commit { change: Some(change), events: Vec::new(), updates: Vec::new(), unfinished: true })
     }
 
-    /// What this event tells happened (see [`Decider::change_from`]), and with it the event at hand is handled.
+    /// Commits the change that this event tells (see [`Decider::change_from`]); with it the event at hand is handled.
     #[must_use]
     pub fn publish(payload: impl Into<P>) -> Self {
         Self::Commit(Commit::publish(payload))
@@ -147,7 +148,7 @@ pub struct Commit<C, P> {
 }
 
 impl<C, P> Commit<C, P> {
-    /// What this event tells happened, and nothing else.
+    /// Commit of the change that this event tells, and of nothing else.
     #[must_use]
     pub fn publish(payload: impl Into<P>) -> Self {
         Self { change: None, events: vec![payload.into()], updates: Vec::new(), unfinished: false }
@@ -159,7 +160,7 @@ impl<C, P> Commit<C, P> {
 pub struct CounterUpdate {
     /// The item's key.
     pub key: String,
-    /// What is added to which counter.
+    /// Counters, each with the amount that is added to it.
     pub add: Vec<(&'static str, i64)>,
     /// The counter that must be at least so large before; a missing counter is 0.
     pub at_least: (&'static str, i64),
@@ -170,9 +171,9 @@ pub struct CounterUpdate {
 pub struct InsufficientCounter {
     /// The item's key.
     pub key: String,
-    /// How much the update asked for.
+    /// Amount that the update asked for.
     pub required: i64,
-    /// How much there was.
+    /// Amount that there was.
     pub found: i64,
 }
 
@@ -215,7 +216,7 @@ pub trait Effects<D: Decider> {
     /// # Errors
     ///
     /// It is unknown what came of it, or it cannot be performed.
-    async fn perform(&self, effect: D::Effect, attempt: Attempt, delivery: &crate::Delivery<'_>) -> Result<D::Reply>;
+    async fn perform(&self, effect: D::Effect, attempt: Attempt, delivery: &Delivery<'_>) -> Result<D::Reply>;
 }
 
 /// Effects of a service that has none.
@@ -223,7 +224,7 @@ pub trait Effects<D: Decider> {
 pub struct NoEffects;
 
 impl<D: Decider<Effect = Infallible>> Effects<D> for NoEffects {
-    async fn perform(&self, effect: Infallible, _: Attempt, _: &crate::Delivery<'_>) -> Result<D::Reply> {
+    async fn perform(&self, effect: Infallible, _: Attempt, _: &Delivery<'_>) -> Result<D::Reply> {
         match effect {}
     }
 }

@@ -17,7 +17,7 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// Whether to try again.
+    /// True where the attempt is to be made again.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         match self {
@@ -132,7 +132,7 @@ impl Failure {
         )
     }
 
-    /// Whether a later attempt can succeed.
+    /// Kind of the failure: whether a later attempt can succeed.
     #[must_use]
     pub const fn kind(&self) -> FailureKind {
         self.kind

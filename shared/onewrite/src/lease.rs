@@ -10,13 +10,13 @@ use crate::port::{Acquired, Clock, Leases, Random};
 /// The right to attempt an effect: its name, and how long the attempt may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// What the effect is done for, such as one event on one channel.
+    /// Purpose of the effect, such as one event on one channel.
     pub key: String,
-    /// When the attempt is over at the latest: the end of the invocation.
+    /// Time at which the attempt is over at the latest: the end of the invocation.
     pub until: Time,
 }
 
-/// What became of an effect behind a lease.
+/// Result of an effect behind a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leased {
     /// It was done now.
@@ -58,7 +58,7 @@ pub async fn with_lease<W: Clock + Random>(
         }
         return Err(failure);
     }
-    // Whether the lease was still ours makes no difference any more: the effect is done.
+    // The lease may be another's by now, which makes no difference any more: the effect is done.
     leases.complete(&lease.key, &owner).await?;
     Ok(Leased::Now)
 }

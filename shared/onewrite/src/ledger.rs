@@ -25,7 +25,8 @@ const MAX_EVENT_BYTES: usize = 200_000;
 /// The largest row that is committed: DynamoDB takes 400 KB with all names (its quota for an item).
 const MAX_ROW_BYTES: usize = 350_000;
 
-/// How often a transaction is tried that collides with another: several subjects that change one counter at the same moment.
+/// Number of attempts at a transaction that collides with another: several subjects that change one counter at the same
+/// moment.
 const MAX_COLLISIONS: u32 = 8;
 
 /// Ledger of a service: its table, and the clock and the randomness that rows and events need.
@@ -58,7 +59,7 @@ pub struct Origin {
     pub extensions: Extensions,
     /// The trace so far.
     pub trace_parent: Option<TraceParent>,
-    /// What other systems add to the trace.
+    /// Additions of other systems to the trace.
     pub trace_state: Option<String>,
 }
 
@@ -244,7 +245,7 @@ fn events_of<D: Decider>(row: &Row) -> Result<Vec<Event<ContractOf<D>>>> {
 }
 
 fn change_of<D: Decider>(row: &Row, events: &[Event<ContractOf<D>>]) -> Result<D::Change> {
-    // What serde says may have a value in it, which could be personal data, so it is not repeated.
+    // An error of serde may have a value in it, which could be personal data, so it is not repeated.
     let unknown = |what| Failure::not_understood(row.version, what);
     match &row.change {
         Some(change) => serde_json::from_value(change.clone()).map_err(|_| unknown("its change")),

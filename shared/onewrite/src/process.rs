@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 
 use envelope::{Event, Heard};
 
-use crate::batch::{Delivery, Handle, Handled};
 use crate::decider::{Attempt, ContractOf, Decider, Effects, NoEffects, Step};
 use crate::failure::{Failure, Result};
+use crate::handle::{Delivery, Handle, Handled};
 use crate::ledger::{Committed, Ledger, Origin};
 use crate::port::{Clock, Log, Random};
 
@@ -43,8 +43,8 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
         let Some(heard) = event.heard::<D::Heard>() else { return Ok(Handled::Ignored) };
         let origin = Origin { extensions: D::extensions(&heard), ..Origin::from(event) };
         let mut history = self.ledger.load::<D>(&event.context.subject).await?;
-        // What the world outside answered must not be forgotten, whoever else is at work on the order. What the
-        // counters answered holds only as long as nobody is.
+        // The answer of the world outside must not be forgotten, whoever else is at work on the order. That of the
+        // counters holds only as long as nobody is.
         let (mut performed, mut refused) = (None, None);
         let mut attempt = Attempt::Retry;
         for _ in 0..MAX_STEPS {

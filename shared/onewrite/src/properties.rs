@@ -166,7 +166,7 @@ fn status(request: &Request) -> StatusCode {
     read_body::<BookRequested>(request).map_or_else(|problem| Response::from(problem).status(), |_| StatusCode::OK)
 }
 
-/// What a sender may set. The names that letters use for themselves are not the sender's.
+/// Attributes that a sender may set. The names that letters use for themselves are not the sender's.
 fn attributes() -> impl Strategy<Value = BTreeMap<String, Attribute>> {
     let attribute = prop_oneof![
         ("(String|Number)(\\.[a-z]{1,5})?", any::<String>()).prop_map(|(kind, value)| Attribute::Text(kind, value)),

@@ -21,11 +21,11 @@ use crate::port::{Clock, DeadLetters, Random};
 
 pub use outbox::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Outbox, OutboxRow, Speaker, Unpublishable, read_row};
 
-/// What is kept of the invocation's time to fail in good order: a process that is stopped in the middle starts cold. With
+/// Time of the invocation that is kept to fail in good order: a process that is stopped in the middle starts cold. With
 /// no more time than this, nothing is published.
 pub const RESERVE: Duration = Duration::from_secs(6);
 
-/// How long the pause after a failed batch is at the most.
+/// Longest pause after a failed batch.
 const MAX_PAUSE_MS: u64 = 5_000;
 
 /// An event of a batch that was not published.
@@ -33,7 +33,7 @@ const MAX_PAUSE_MS: u64 = 5_000;
 pub struct Refusal {
     /// Its place in the batch.
     pub index: usize,
-    /// Why, and whether to try again.
+    /// The failure: its reason, and whether to try again.
     pub failure: Failure,
 }
 
@@ -172,7 +172,7 @@ fn unreadable(raw: &RawValue) -> Box<Unpublishable> {
 struct Unpublished {
     /// To be tried again.
     again: Vec<Entry>,
-    /// Whether the batch was refused as a whole, for ever.
+    /// True where the batch was refused as a whole, for ever.
     permanent: bool,
 }
 

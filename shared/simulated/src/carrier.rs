@@ -31,7 +31,7 @@ pub struct Carrier<G, C> {
 /// Parcel that was booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
-    /// Who carries it: many a carrier's API is a broker's.
+    /// Carrier that takes it: many a carrier's API is a broker's.
     pub carrier: Text,
     /// Number to follow it by.
     pub tracking_number: Text,
@@ -86,7 +86,7 @@ impl<G: Register, C: Clock> Carrier<G, C> {
         Ok(self.memory.cancel::<Booked>(id.as_str()).await?.map(|_| parcel(id)))
     }
 
-    /// How often it was booked under that id. More than once is what a client must never cause.
+    /// Number of times that it was booked under that id. More than once is what a client must never cause.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl<G: Register, C: Clock> Carrier<G, C> {
         voided.map_or_else(|| refused("the shipment is voided already"), Ok)
     }
 
-    /// Whether a booking was given up.
+    /// Tells that a booking was given up.
     ///
     /// # Errors
     ///

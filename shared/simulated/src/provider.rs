@@ -12,7 +12,7 @@
 //!
 //! It is as honest as real ones about repeated requests: for 24 hours a repetition gets the first answer, and after
 //! that it is a new request. A charge is made once more then; a refund is refused, for all the money is back already.
-//! What was cancelled is never charged.
+//! A request that was cancelled is never charged.
 
 use onewrite::external::Settled;
 use onewrite::external::simulated::{Register, Simulated};
@@ -81,7 +81,7 @@ impl<G: Register, C: Clock> Provider<G, C> {
         self.memory.cancel(id.as_str()).await
     }
 
-    /// How often money was taken under that id. More than once is what a client must never cause.
+    /// Number of times that money was taken under that id. More than once is what a client must never cause.
     ///
     /// # Errors
     ///

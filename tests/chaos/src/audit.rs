@@ -1,6 +1,6 @@
 //! The audit: what is on record, held against what was asked for and against the invariants of the system.
 //!
-//! It is a pure function, so that it can be shown books with every fault there is.
+//! It is a pure function, so that it can be shown records with every fault there is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,18 +9,18 @@ use orderflow_events::{OrderId, PaymentId, ShipmentId, Time};
 use orderflow_tests::Service;
 use serde_json::Value;
 
-use crate::books::{Booking, Books, Charge, Fact, LEDGERS, Shelf};
 use crate::customer::{Cancelled, Customer};
+use crate::fault_injector::Sent;
 use crate::order::{End, Order, by_customer, orders};
 use crate::plan::Plan;
-use crate::saboteur::Sent;
+use crate::snapshot::{Booking, Charge, Fact, LEDGERS, Shelf, Snapshot};
 
-/// What was asked for from outside.
+/// Requests from outside: orders, faults, and the stock at first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) customers: Vec<Customer>,
-    pub(crate) sabotage: Sent,
-    /// What was counted on the shelves at first.
+    pub(crate) injected: Sent,
+    /// Stock at first, by SKU.
     pub(crate) shelves: BTreeMap<String, i64>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Asked {
 pub(crate) enum Rule {
     /// More goods are promised than there are.
     Oversold,
-    /// What is reserved is the sum of the open reservations, and nothing gets lost from the shelf.
+    /// The reserved stock is the sum of the open reservations, and nothing gets lost from the shelf.
     StockMiscounted,
     /// An order is charged at most once.
     ChargedTwice,
@@ -39,27 +39,27 @@ pub(crate) enum Rule {
     BookedTwice,
     /// A shipment follows a charge.
     ShippedUnpaid,
-    /// What was accepted is on record.
+    /// An accepted order is on record.
     OrderLost,
     /// One customer, or one idempotency key, is one order.
     OrderedTwice,
-    /// What the API says is what it promises.
+    /// The API answers as it promises.
     WrongAnswer,
     /// An order ends, or one of its messages is a dead letter.
     NeverEnded,
     /// An order ends as it must by its goods, its payment and its customer's wishes.
     WrongEnd,
-    /// What a cancelled order had is given back.
+    /// A cancelled order gives back all that it had.
     NotUndone,
-    /// What an order has that was not cancelled is not given back.
+    /// An order that was not cancelled keeps what it has.
     UndoneWithoutCause,
-    /// What has happened outside is told by one event, and what is told has happened.
-    BooksDisagree,
+    /// An effect outside has one event that tells of it, and no event tells of an effect that is not there.
+    RecordsDisagree,
     /// The same event is handled and told once.
     DoneTwice,
-    /// What is committed is in the journal, as it was committed.
+    /// A committed event is in the journal, as it was committed.
     EventLost,
-    /// What is in the journal was committed, or published by others.
+    /// An event in the journal was committed, or published by others.
     EventFromNowhere,
     /// A message is handled, or is a dead letter.
     MessageLost,
@@ -67,7 +67,7 @@ pub(crate) enum Rule {
     NeedlesslyDead,
     /// On AWS a function does only what its role allows.
     NotAllowed,
-    /// A run shows something only if the sabotage has taken place.
+    /// A run shows something only if faults were injected.
     NotTested,
 }
 
@@ -91,9 +91,9 @@ impl fmt::Display for Violation {
 }
 
 /// Everything that is wrong.
-pub(crate) fn audit(books: &Books, asked: &Asked) -> Vec<Violation> {
+pub(crate) fn audit(snapshot: &Snapshot, asked: &Asked) -> Vec<Violation> {
     let mut auditor = Auditor { violations: Vec::new() };
-    let orders = orders(books);
+    let orders = orders(snapshot);
     let by_customer = by_customer(&orders);
     for customer in &asked.customers {
         auditor.check_customer(customer, &by_customer, &orders);
@@ -103,13 +103,13 @@ pub(crate) fn audit(books: &Books, asked: &Asked) -> Vec<Violation> {
         auditor.check_shipment(order);
         auditor.check_goods(order);
         auditor.check_end(order);
-        auditor.check_handling(order, &books.told);
+        auditor.check_handling(order, &snapshot.told);
     }
-    auditor.check_strangers(books, &orders);
-    auditor.check_stock(&books.shelves, &asked.shelves, &orders);
-    auditor.check_journal(books, asked);
-    auditor.check_letters(books, asked);
-    for (queue, waiting) in &books.waiting {
+    auditor.check_strangers(snapshot, &orders);
+    auditor.check_stock(&snapshot.shelves, &asked.shelves, &orders);
+    auditor.check_journal(snapshot, asked);
+    auditor.check_letters(snapshot, asked);
+    for (queue, waiting) in &snapshot.waiting {
         auditor.find(Rule::MessageLost, None, format!("{waiting} messages are still in {queue}"));
     }
     auditor.violations
@@ -162,7 +162,7 @@ impl Auditor {
         }
     }
 
-    /// Whether the order ended as it must.
+    /// Checks that the order ended as it must.
     fn check_promises(&mut self, customer: &Customer, order: &Order<'_>) {
         let plan = &customer.plan;
         let end = order.end();
@@ -190,7 +190,7 @@ impl Auditor {
         );
         let charged = order.charge.and_then(Charge::amount);
         let is_right = charged.as_ref().is_none_or(|charged| *charged == plan.total());
-        self.find_if(!is_right, Rule::BooksDisagree, order, format!("{charged:?} was charged for {}", plan.total()));
+        self.find_if(!is_right, Rule::RecordsDisagree, order, format!("{charged:?} was charged for {}", plan.total()));
     }
 
     fn check_money(&mut self, order: &Order<'_>) {
@@ -248,13 +248,15 @@ impl Auditor {
     fn check_told(&mut self, order: &Order<'_>, kind: &str, has_happened: bool) {
         match (order.told(kind).len(), has_happened) {
             (0, false) | (1, true) => {}
-            (0, true) => self.find(Rule::BooksDisagree, Some(order.id), format!("no {kind} tells what has happened")),
-            (_, false) => self.find(Rule::BooksDisagree, Some(order.id), format!("{kind} tells what has not happened")),
+            (0, true) => self.find(Rule::RecordsDisagree, Some(order.id), format!("no {kind} tells what has happened")),
+            (_, false) => {
+                self.find(Rule::RecordsDisagree, Some(order.id), format!("{kind} tells what has not happened"));
+            }
             (times, true) => self.find(Rule::DoneTwice, Some(order.id), format!("{times} events {kind}")),
         }
     }
 
-    /// What was done for the order is undone if it was cancelled, and only then.
+    /// Checks that the effects of an order are undone if it was cancelled, and only then.
     fn check_undone(&mut self, order: &Order<'_>, what: &str, is_done: bool, is_undone: bool, service: Service) {
         let is_cancelled = order.is_cancelled();
         let is_left = is_cancelled && is_done && !is_undone && !order.dead.contains(service);
@@ -267,10 +269,10 @@ impl Auditor {
         self.find_if(!is_over, Rule::NeverEnded, order, "it is neither shipped nor cancelled, and has no dead letter");
         let is_booked = order.booking.is_some_and(|booking| booking.booked_at.is_some());
         let is_empty = order.end() == End::Shipped && !is_booked;
-        self.find_if(is_empty, Rule::BooksDisagree, order, "it is shipped, and the carrier knows nothing of it");
+        self.find_if(is_empty, Rule::RecordsDisagree, order, "it is shipped, and the carrier knows nothing of it");
     }
 
-    /// Whether every service has done what it must on every event.
+    /// Checks that every service has done what it must on every event.
     fn check_handling(&mut self, order: &Order<'_>, told: &BTreeSet<String>) {
         let is_missing = |service: Service, fact: &Fact| {
             let has_it =
@@ -301,7 +303,7 @@ impl Auditor {
         }
     }
 
-    /// Whether each cause was handled once, and each event counted.
+    /// Checks that each cause was handled once, and each event counted.
     fn check_rows(&mut self, order: &Order<'_>, service: Service) {
         let rows = order.rows_of(service);
         let mut handled = BTreeSet::new();
@@ -315,13 +317,13 @@ impl Auditor {
         self.find_if(!is_counted, Rule::DoneTwice, order, format!("{service} counts its events {sequences:?}"));
     }
 
-    /// What the world outside has done for an order that nobody knows.
-    fn check_strangers(&mut self, books: &Books, orders: &BTreeMap<&str, Order<'_>>) {
+    /// Finds effects outside for orders that nobody knows.
+    fn check_strangers(&mut self, snapshot: &Snapshot, orders: &BTreeMap<&str, Order<'_>>) {
         let ids = orders.keys().filter_map(|id| OrderId::new(*id).ok());
         let known: BTreeSet<String> =
             ids.flat_map(|id| [PaymentId::of(&id).to_string(), ShipmentId::of(&id).to_string()]).collect();
-        for id in books.charges.keys().chain(books.bookings.keys()).filter(|id| !known.contains(*id)) {
-            self.find(Rule::BooksDisagree, None, format!("{id} is of no order"));
+        for id in snapshot.charges.keys().chain(snapshot.bookings.keys()).filter(|id| !known.contains(*id)) {
+            self.find(Rule::RecordsDisagree, None, format!("{id} is of no order"));
         }
     }
 
@@ -360,10 +362,10 @@ impl Auditor {
         }
     }
 
-    fn check_journal(&mut self, books: &Books, asked: &Asked) {
+    fn check_journal(&mut self, snapshot: &Snapshot, asked: &Asked) {
         let foreign = asked.customers.iter().filter_map(|customer| customer.event.clone());
-        let foreign: Vec<Fact> = foreign.chain(asked.sabotage.strangers.iter().cloned()).map(Fact::from).collect();
-        let committed = books.rows.values().flatten().flat_map(|row| &row.events);
+        let foreign: Vec<Fact> = foreign.chain(asked.injected.strangers.iter().cloned()).map(Fact::from).collect();
+        let committed = snapshot.rows.values().flatten().flat_map(|row| &row.events);
         let mut published = BTreeMap::new();
         for fact in committed.chain(&foreign) {
             if published.insert((&fact.source, &fact.id), fact).is_some() {
@@ -371,7 +373,7 @@ impl Auditor {
                 self.find(Rule::DoneTwice, Some(&fact.subject), detail);
             }
         }
-        let journal: BTreeMap<_, _> = books.journal.iter().map(|fact| ((&fact.source, &fact.id), fact)).collect();
+        let journal: BTreeMap<_, _> = snapshot.journal.iter().map(|fact| ((&fact.source, &fact.id), fact)).collect();
         for (key, fact) in &published {
             match journal.get(key) {
                 None => self.find(Rule::EventLost, Some(&fact.subject), format!("{} is not in the journal", fact.kind)),
@@ -381,7 +383,7 @@ impl Auditor {
                 Some(_) => {}
             }
         }
-        for fact in &books.journal {
+        for fact in &snapshot.journal {
             if !published.contains_key(&(&fact.source, &fact.id)) {
                 let detail = format!("the journal has {} that nobody has published", fact.kind);
                 self.find(Rule::EventFromNowhere, Some(&fact.subject), detail);
@@ -389,12 +391,12 @@ impl Auditor {
         }
     }
 
-    fn check_letters(&mut self, books: &Books, asked: &Asked) {
+    fn check_letters(&mut self, snapshot: &Snapshot, asked: &Asked) {
         let mut found = BTreeMap::<(Service, &str), Vec<&str>>::new();
-        for letter in &books.letters {
+        for letter in &snapshot.letters {
             found.entry((letter.service, &letter.body)).or_default().push(&letter.failed_at);
         }
-        for poison in &asked.sabotage.poison {
+        for poison in &asked.injected.poison {
             match found.remove(&(poison.service, poison.body.as_str())) {
                 None => self.find(
                     Rule::MessageLost,
@@ -414,10 +416,10 @@ impl Auditor {
             .iter()
             .flat_map(|customer| customer.order_ids.iter().map(|id| (id.as_str(), &customer.plan)))
             .collect();
-        let mut rows: BTreeSet<&str> = asked.sabotage.rows.iter().map(String::as_str).collect();
-        for letter in &books.letters {
+        let mut rows: BTreeSet<&str> = asked.injected.rows.iter().map(String::as_str).collect();
+        for letter in &snapshot.letters {
             let is_poison = asked
-                .sabotage
+                .injected
                 .poison
                 .iter()
                 .any(|poison| poison.service == letter.service && poison.body == letter.body);
@@ -425,7 +427,7 @@ impl Auditor {
                 let json: Value = serde_json::from_str(&letter.body).unwrap_or_default();
                 let key = json.pointer("/row/pk").and_then(Value::as_str).unwrap_or_default();
                 // It may be copied more than once: an invocation may die after it has copied it.
-                rows.remove(key) || asked.sabotage.rows.iter().any(|row| row == key)
+                rows.remove(key) || asked.injected.rows.iter().any(|row| row == key)
             };
             let fact = letter.fact();
             let plan = fact.as_ref().and_then(|fact| plans.get(fact.subject.as_str()));

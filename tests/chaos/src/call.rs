@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::rights::Need;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
-/// Where SQS repeats the code of an error as its older protocol had it.
+/// Header in which SQS repeats the code of an error as its older protocol had it.
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
 /// The service that is called.
@@ -65,7 +65,7 @@ impl Call {
         Some(Self { service, operation, body })
     }
 
-    /// What its caller needs the right to do.
+    /// Right that its caller needs.
     pub(crate) fn needs(&self) -> Vec<Need> {
         let json = || serde_json::from_slice::<Value>(&self.body).unwrap_or_default();
         let need = |prefix: &str, operation: &str, resource: &str| {
@@ -96,12 +96,12 @@ impl Call {
         }
     }
 
-    /// Whether its request has that text in it, such as the name of a table.
+    /// True if its request has that text in it, such as the name of a table.
     pub(crate) fn mentions(&self, text: &str) -> bool {
         self.body.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
-    /// Whether another transaction could be in its way.
+    /// True if another transaction could be in its way.
     pub(crate) fn may_conflict(&self) -> bool {
         self.service == Service::DynamoDb
             && matches!(self.operation.as_str(), "PutItem" | "UpdateItem" | "TransactWriteItems")

@@ -15,10 +15,10 @@ use tokio::time::{sleep, timeout};
 use crate::plan::{Entrance, Plan, Repeat};
 use crate::tally::{Kind, Tally};
 
-/// What is no order of its own, and yet counted with them.
+/// Name under which cancellations are counted, which are no orders of their own.
 pub(crate) const CANCELLATION: &str = "among all these, with a wish to cancel";
 
-/// How often a customer asks again before giving up.
+/// Requests of a customer before giving up.
 const MOST_ATTEMPTS: usize = 120;
 
 /// A customer with what it knows of its order.
@@ -31,13 +31,13 @@ pub(crate) struct Customer {
     receipt: Option<Value>,
     /// The event with which its order began, if another producer took it.
     pub(crate) event: Option<Value>,
-    /// What it was told when it cancelled.
+    /// Answer to its cancellation.
     pub(crate) cancelled: Cancelled,
-    /// What the API should not have said.
+    /// Answers that the API should not have given.
     pub(crate) complaints: Vec<String>,
 }
 
-/// What became of the wish to cancel.
+/// Result of a cancellation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Cancelled {
     /// There was none.
@@ -51,7 +51,7 @@ pub(crate) enum Cancelled {
     Refused,
 }
 
-/// How a customer reaches the shop.
+/// Means by which a customer reaches the shop.
 pub(crate) struct Means {
     pub(crate) shop: Rc<Shop>,
     pub(crate) tally: Rc<Tally>,
@@ -79,11 +79,11 @@ impl Customer {
                 means.tally.count(Kind::Order, format!("of another producer, in version {version}"));
                 let event = self.plan.event(version);
                 let subject = event["subject"].as_str().unwrap_or_default().to_owned();
-                means.shop.publish_text(&subject, &event.to_string()).await;
+                means.shop.publish_text(&event.to_string()).await;
                 for _ in 1..times {
                     means.tally.count(Kind::Duplicate, "published by the producer");
                     // In other words: the topic drops what it has heard to the letter.
-                    means.shop.publish_text(&subject, &format!("{event:#}")).await;
+                    means.shop.publish_text(&format!("{event:#}")).await;
                 }
                 self.order_ids.insert(subject);
                 self.event = Some(event);
@@ -141,7 +141,7 @@ impl Customer {
         }
     }
 
-    /// What it does after it has ordered.
+    /// Cancels, or not, after the order.
     pub(crate) async fn follow(&mut self, means: &Means) {
         let (again, cancelled) = join(self.repeat(means), self.cancel(means)).await;
         if let Some((reply, status)) = again {

@@ -3,7 +3,7 @@
 //! ```text
 //!   customers ──► API ──► functions ──► proxy ──► emulator
 //!                             ▲           ▲           ▲
-//!                             └─ kills    └─ faults   └─ duplicates, poison ── saboteur
+//!                             └─ kills    └─ faults   └─ duplicates, poison ── fault injector
 //!
 //!   then quiet, redrives, and the audit: tables, queues, dead letters, provider, carrier, stock, journal
 //! ```
@@ -11,10 +11,11 @@
 #![allow(clippy::expect_used, reason = "what must not fail says by a panic why it did, as in a test")]
 
 mod audit;
-mod books;
 mod call;
 mod cli;
 mod customer;
+mod fault_injector;
+mod fault_mix;
 mod order;
 mod plan;
 mod poison;
@@ -22,10 +23,9 @@ mod proxy;
 mod report;
 mod rights;
 mod run;
-mod saboteur;
+mod snapshot;
 mod tally;
 mod timeline;
-mod weather;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! One order in the books of all services.
+//! One order in the records of all services.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,9 @@ use orderflow_events::{OrderId, PaymentId, ShipmentId};
 use orderflow_tests::Service;
 use serde_json::Value;
 
-use crate::books::{Booking, Books, Charge, Fact, Row};
+use crate::snapshot::{Booking, Charge, Fact, Row, Snapshot};
 
-/// How an order ended.
+/// End of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// It has not.
@@ -31,19 +31,19 @@ pub(crate) struct Order<'a> {
 }
 
 /// All orders that any service has heard of, by id.
-pub(crate) fn orders(books: &Books) -> BTreeMap<&str, Order<'_>> {
+pub(crate) fn orders(snapshot: &Snapshot) -> BTreeMap<&str, Order<'_>> {
     let mut orders = BTreeMap::<&str, Order<'_>>::new();
-    for (service, rows) in &books.rows {
+    for (service, rows) in &snapshot.rows {
         for row in rows {
-            let order = orders.entry(&row.order).or_insert_with(|| Order::new(&row.order, books));
+            let order = orders.entry(&row.order).or_insert_with(|| Order::new(&row.order, snapshot));
             order.rows.entry(service).or_default().push(row);
         }
     }
     for rows in orders.values_mut().flat_map(|order| order.rows.values_mut()) {
         rows.sort_by_key(|row| row.version);
     }
-    let published: BTreeSet<&str> = books.journal.iter().map(|fact| fact.id.as_str()).collect();
-    for letter in books.letters.iter().filter(|letter| letter.is_permanent()) {
+    let published: BTreeSet<&str> = snapshot.journal.iter().map(|fact| fact.id.as_str()).collect();
+    for letter in snapshot.letters.iter().filter(|letter| letter.is_permanent()) {
         // Poison names orders, too, but no such event was ever published.
         if let Some(fact) = letter.fact()
             && let Some(order) = orders.get_mut(fact.subject.as_str())
@@ -55,9 +55,9 @@ pub(crate) fn orders(books: &Books) -> BTreeMap<&str, Order<'_>> {
     orders
 }
 
-/// How each order ended.
-pub(crate) fn ends(books: &Books) -> Vec<End> {
-    orders(books).values().map(Order::end).collect()
+/// Ends of all orders.
+pub(crate) fn ends(snapshot: &Snapshot) -> Vec<End> {
+    orders(snapshot).values().map(Order::end).collect()
 }
 
 /// The orders of each customer.
@@ -72,10 +72,11 @@ pub(crate) fn by_customer<'a>(orders: &BTreeMap<&'a str, Order<'a>>) -> BTreeMap
 }
 
 impl<'a> Order<'a> {
-    fn new(id: &'a str, books: &'a Books) -> Self {
+    fn new(id: &'a str, snapshot: &'a Snapshot) -> Self {
         let ids = OrderId::new(id).ok().map(|id| (PaymentId::of(&id).to_string(), ShipmentId::of(&id).to_string()));
-        let (charge, booking) = ids
-            .map_or((None, None), |(payment, shipment)| (books.charges.get(&payment), books.bookings.get(&shipment)));
+        let (charge, booking) = ids.map_or((None, None), |(payment, shipment)| {
+            (snapshot.charges.get(&payment), snapshot.bookings.get(&shipment))
+        });
         Self { id, rows: BTreeMap::new(), charge, booking, dead: BTreeSet::new() }
     }
 
@@ -96,12 +97,12 @@ impl<'a> Order<'a> {
         self.facts().any(|fact| fact.kind == kind)
     }
 
-    /// Whether a service has changed something because of an event of that type.
+    /// True if a service has changed something because of an event of that type.
     pub(crate) fn has_acted(&self, service: Service, kind: &str) -> bool {
         self.rows_of(service).iter().any(|row| row.cause.kind == kind)
     }
 
-    /// Who has ordered: the first row has the order in it, be it as an event or as a change.
+    /// Customer of the order: the first row has the order in it, be it as an event or as a change.
     pub(crate) fn customer(&self) -> Option<&'a str> {
         let row = self.rows_of("Orders").first()?;
         let told = row.events.iter().find_map(|fact| fact.json.pointer("/data/customer/id"));
@@ -130,7 +131,7 @@ impl<'a> Order<'a> {
         matches!(self.end(), End::Cancelled(_))
     }
 
-    /// What it has set aside, and whether that has left or is back.
+    /// Goods that it has set aside, and whether they have left or are back.
     pub(crate) fn goods(&self) -> (Vec<(&'a str, i64)>, bool, bool) {
         let reserved = self.told("InventoryReserved");
         let lines = reserved.first().and_then(|fact| fact.json["data"]["lines"].as_array()).into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What customers will do, drawn from the seed before they do it.
+//! Plans of customers, drawn from the seed before they act.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -28,11 +28,11 @@ pub(crate) struct Plan {
     /// It decides what the carrier does.
     pub(crate) postal_code: &'static str,
     pub(crate) has_phone: bool,
-    /// How long after the order it is cancelled, and by how many clicks.
+    /// Time after the order at which it is cancelled, and the number of clicks.
     pub(crate) cancel: Option<(Duration, usize)>,
 }
 
-/// How an order comes in.
+/// Way in which an order comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entrance {
     /// Over HTTP, without an idempotency key: sent once, whatever the answer.
@@ -129,7 +129,7 @@ impl Plan {
         })
     }
 
-    /// What is to be paid.
+    /// Total to be paid.
     pub(crate) fn total(&self) -> Value {
         self.money(self.lines.iter().map(|(_, quantity)| quantity).sum())
     }
@@ -142,12 +142,12 @@ impl Plan {
         self.method.starts_with("pm_card_visa_chargeDeclined")
     }
 
-    /// Whether some of its goods may be out of stock.
+    /// True if some of its goods may be out of stock.
     pub(crate) fn may_be_short(&self) -> bool {
         self.lines.iter().any(|(sku, _)| !sku.starts_with("plenty"))
     }
 
-    /// Whether some of its goods are never in stock.
+    /// True if some of its goods are never in stock.
     pub(crate) fn is_short(&self) -> bool {
         self.lines.iter().any(|(sku, _)| matches!(sku.as_str(), "empty" | "absent"))
     }
@@ -169,7 +169,7 @@ impl Entrance {
     }
 }
 
-/// What is on the shelf before the first of so many orders, by SKU.
+/// Stock before the first of so many orders, by SKU.
 pub(crate) fn shelves(orders: usize) -> BTreeMap<String, i64> {
     let scarce = i64::try_from(orders / 60 + 1).unwrap_or(i64::MAX);
     let plenty = (0..PLENTY).map(|number| (format!("plenty-{number}"), 100_000_000));

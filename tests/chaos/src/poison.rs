@@ -15,7 +15,7 @@ pub(crate) struct Poison {
     pub(crate) body: String,
 }
 
-/// What is wrong with a message.
+/// Fault of a poisonous message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     NotJson,

@@ -23,9 +23,9 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::call::{Call, with_failed_entry};
+use crate::fault_mix::{Fault, FaultMix};
 use crate::rights::Rights;
 use crate::tally::{Kind, Tally};
-use crate::weather::{Fault, Weather};
 
 /// Of so many connections one is asked whose it is: that takes a look at every process of this machine.
 const ASKED_OF: u64 = 5;
@@ -33,10 +33,10 @@ const ASKED_OF: u64 = 5;
 /// A proxy. It runs for as long as the program.
 pub(crate) struct Proxy {
     port: u16,
-    /// Where the emulator is.
+    /// Port of the emulator.
     upstream: String,
     http: reqwest::Client,
-    weather: Rc<Weather>,
+    fault_mix: Rc<FaultMix>,
     tally: Rc<Tally>,
     /// The process group of the emulator, whose functions may be killed.
     emulator: Cell<Option<u32>>,
@@ -44,14 +44,14 @@ pub(crate) struct Proxy {
     calls: Cell<u64>,
     unread: RefCell<Option<String>>,
     rights: Rights,
-    /// What roles did not allow, though it was done.
+    /// Calls that roles do not allow, though they were done.
     not_allowed: RefCell<BTreeSet<String>>,
 }
 
-/// Where calls come from.
+/// Process that calls come from.
 struct Connection {
     caller: SocketAddr,
-    /// Whether its calls are held against a role.
+    /// True if its calls are held against a role.
     is_asked: bool,
     function: OnceCell<Option<String>>,
 }
@@ -72,13 +72,13 @@ type Answer = Response<BoxBody<Bytes, Dropped>>;
 
 impl Proxy {
     /// Opens a proxy to the emulator that is, or will be, on that port.
-    pub(crate) async fn open(upstream: u16, weather: Rc<Weather>, tally: Rc<Tally>) -> Rc<Self> {
+    pub(crate) async fn open(upstream: u16, fault_mix: Rc<FaultMix>, tally: Rc<Tally>) -> Rc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let proxy = Rc::new(Self {
             port: listener.local_addr().expect("an address").port(),
             upstream: format!("http://127.0.0.1:{upstream}"),
             http: reqwest::Client::builder().no_proxy().build().expect("an HTTP client"),
-            weather,
+            fault_mix,
             tally,
             emulator: Cell::new(None),
             connections: Cell::new(0),
@@ -100,7 +100,7 @@ impl Proxy {
         self.emulator.set(Some(emulator));
     }
 
-    /// How many calls there were.
+    /// Number of calls.
     pub(crate) fn calls(&self) -> u64 {
         self.calls.get()
     }
@@ -110,7 +110,7 @@ impl Proxy {
         self.unread.borrow().clone()
     }
 
-    /// What functions did and may not do on AWS.
+    /// Calls that functions made and may not make on AWS.
     pub(crate) fn not_allowed(&self) -> BTreeSet<String> {
         self.not_allowed.borrow().clone()
     }
@@ -144,7 +144,7 @@ impl Proxy {
         if connection.is_asked {
             self.hold_against_role(&call, connection);
         }
-        let fault = self.weather.on(&call);
+        let fault = self.fault_mix.on(&call);
         if let Some(fault) = fault {
             self.tally.count(Kind::Fault, fault.name());
         }
@@ -168,11 +168,11 @@ impl Proxy {
             Some(Fault::DoneTwice) => {
                 let first = Rc::clone(&self).forward(request.clone()).await?;
                 let second = Rc::clone(&self).forward(request).await?;
-                Ok(whole(if self.weather.below(2) == 0 { first } else { second }))
+                Ok(whole(if self.fault_mix.below(2) == 0 { first } else { second }))
             }
             Some(Fault::Refused(trouble)) => Ok(whole(call.failed(trouble))),
             Some(Fault::DoneInPart) => {
-                let Some((rest, id)) = call.without_one_entry(|count| self.weather.below(count)) else {
+                let Some((rest, id)) = call.without_one_entry(|count| self.fault_mix.below(count)) else {
                     return self.forward(request).await.map(whole);
                 };
                 let answer = self.forward(request.map(|_| rest.body)).await?;

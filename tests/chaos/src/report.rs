@@ -1,4 +1,4 @@
-//! What is shown: a line while it goes on, and a table when it is over.
+//! Report of a run: a line while it goes on, and a table when it is over.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,12 +9,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use crate::audit::{Rule, Violation};
-use crate::books::Books;
 use crate::customer::CANCELLATION;
+use crate::snapshot::Snapshot;
 use crate::tally::{Kind, Tally};
 use crate::timeline::timeline;
 
-/// How often a line is written where there is no terminal to overwrite it on.
+/// Pause between two lines where there is no terminal to overwrite it on.
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
 /// Of so many violations the timelines are shown.
@@ -64,10 +64,10 @@ impl Line {
     }
 }
 
-/// How long each part took.
+/// Duration of each part.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
-    /// With sabotage.
+    /// With faults.
     pub(crate) storm: Duration,
     /// From then on until all was quiet.
     pub(crate) calm: Duration,
@@ -97,7 +97,7 @@ pub(crate) fn summary(tally: &Tally, calls: u64, times: Times, violations: &[Vio
     let Times { storm, calm } = times;
     let _ = writeln!(
         text,
-        "  {:<14}{:>7} s  under sabotage, then {} s until all was quiet",
+        "  {:<14}{:>7} s  under faults, then {} s until all was quiet",
         "time",
         storm.as_secs(),
         calm.as_secs()
@@ -113,13 +113,13 @@ pub(crate) fn summary(tally: &Tally, calls: u64, times: Times, violations: &[Vio
     text
 }
 
-/// How many orders were placed: a cancellation is none of its own.
+/// Number of orders: a cancellation is none of its own.
 pub(crate) fn orders(tally: &Tally) -> u64 {
     tally.of(Kind::Order).iter().filter(|(name, _)| name != CANCELLATION).map(|(_, count)| count).sum()
 }
 
-/// What was violated, and what happened to the orders concerned.
-pub(crate) fn accusations(books: &Books, violations: &[Violation]) -> String {
+/// Violations, with the timelines of the orders concerned.
+pub(crate) fn accusations(snapshot: &Snapshot, violations: &[Violation]) -> String {
     let mut text = String::new();
     for violation in violations {
         let _ = writeln!(text, "  {violation}");
@@ -127,7 +127,7 @@ pub(crate) fn accusations(books: &Books, violations: &[Violation]) -> String {
     let mut orders: Vec<&str> = violations.iter().filter_map(|violation| violation.order.as_deref()).collect();
     orders.dedup();
     for order in orders.iter().take(MOST_TIMELINES) {
-        let _ = write!(text, "\n{}", timeline(books, order));
+        let _ = write!(text, "\n{}", timeline(snapshot, order));
     }
     text
 }

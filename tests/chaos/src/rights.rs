@@ -1,4 +1,4 @@
-//! Whether the functions' roles allow what the functions do. On AWS a call that they do not allow is refused; no emulator
+//! Roles of the functions, held against what the functions do. On AWS a call that they do not allow is refused; no emulator
 //! asks.
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
 
-/// What a call needs the right to do: an action of IAM and the name of the table, queue or topic, which is empty where
+/// Right that a call needs: an action of IAM and the name of the table, queue or topic, which is empty where
 /// there is none, as of a mail.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Need {
@@ -28,7 +28,7 @@ impl Rights {
         Self { template: expanded(Path::new(TEMPLATE)).expect("the template can be read") }
     }
 
-    /// What a function may not do of that. Functions and resources are named as they are deployed, such as
+    /// Rights of these that a function does not have. Functions and resources are named as they are deployed, such as
     /// `orderflow-PaymentTable-0C428D223317D`.
     pub(crate) fn missing(&self, function: &str, need: &Need) -> Option<String> {
         let function = self.logical_id(function)?;
@@ -51,7 +51,7 @@ impl Rights {
         (!is_allowed).then(|| format!("{role} does not allow {} on {}", need.action, resource.unwrap_or("anything")))
     }
 
-    /// What the template calls something that is deployed under a generated name.
+    /// Name in the template of something that is deployed under a generated name.
     fn logical_id<'a>(&self, deployed: &'a str) -> Option<&'a str> {
         if deployed.ends_with("-events.fifo") {
             return Some("EventsTopic");
@@ -64,7 +64,7 @@ fn each(one_or_many: &Value) -> impl Iterator<Item = &Value> {
     one_or_many.as_array().map_or(std::slice::from_ref(one_or_many), Vec::as_slice).iter()
 }
 
-/// Whether a statement's resource is that one: `!Ref` of a topic, `!GetAtt` of a table's or a queue's ARN.
+/// True if a statement's resource is that one: `!Ref` of a topic, `!GetAtt` of a table's or a queue's ARN.
 fn is_of(named: &Value, resource: &str) -> bool {
     named["Ref"] == resource || named["Fn::GetAtt"][0] == resource
 }

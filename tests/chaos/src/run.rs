@@ -14,16 +14,16 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::audit::{Asked, Rule, Violation, audit};
-use crate::books::{Books, Letter, shelves};
 use crate::cli::Arguments;
 use crate::customer::{Customer, Means};
+use crate::fault_injector::FaultInjector;
+use crate::fault_mix::FaultMix;
 use crate::order::{End, ends};
 use crate::plan::{self, Plan};
 use crate::proxy::Proxy;
 use crate::report::{self, Line, Times};
-use crate::saboteur::Saboteur;
+use crate::snapshot::{Letter, Snapshot, shelves};
 use crate::tally::{Kind, Tally};
-use crate::weather::Weather;
 
 /// Customers wait while there are so many messages in all queues together.
 const MOST_WAITING: u64 = 400;
@@ -32,12 +32,12 @@ const MOST_WAITING: u64 = 400;
 /// seconds before it tries again.
 const QUIET: Duration = Duration::from_secs(7);
 
-/// How often an operator looks for dead letters that are worth another try.
+/// Pause between an operator's looks for dead letters that are worth another try.
 const MOST_ROUNDS: u32 = 20;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What came of a run.
+/// Outcome of a run.
 pub(crate) struct Outcome {
     /// For people.
     pub(crate) text: String,
@@ -65,9 +65,9 @@ struct Run {
 pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local::Error> {
     let home = tempfile::tempdir()?;
     let mut rng = Rng::with_seed(arguments.seed);
-    let (weather, tally) = (Rc::new(Weather::new(rng.fork())), Rc::new(Tally::default()));
+    let (fault_mix, tally) = (Rc::new(FaultMix::new(rng.fork())), Rc::new(Tally::default()));
     let port = free_port()?;
-    let proxy = Proxy::open(port, Rc::clone(&weather), Rc::clone(&tally)).await;
+    let proxy = Proxy::open(port, Rc::clone(&fault_mix), Rc::clone(&tally)).await;
     let options = Options {
         port: PortChoice::Given(port),
         detour: Some(Endpoint::local(proxy.port())),
@@ -79,8 +79,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     let emulator = stack.emulator_pid().expect("an emulator of our own");
     proxy.may_kill_those_of(emulator);
     let shop = Rc::new(Shop::on(&stack, &Emulator::of(&stack).await));
-    let saboteur =
-        Rc::new(Saboteur::new(Rc::clone(&shop), Rc::clone(&weather), Rc::clone(&tally), rng.fork(), emulator));
+    let injector =
+        Rc::new(FaultInjector::new(Rc::clone(&shop), Rc::clone(&fault_mix), Rc::clone(&tally), rng.fork(), emulator));
     let run = Run {
         stack,
         stock_table: shop.tables("StockTable").await.pop().unwrap_or_default(),
@@ -95,14 +95,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     if !cfg!(target_os = "linux") {
         run.say("functions are found by /proc: on this system none is killed");
     }
-    weather.set(arguments.faults);
+    fault_mix.set(arguments.faults);
     let begin = Instant::now();
-    let customers = run.storm(&saboteur, rng).await;
+    let customers = run.run_under_faults(&injector, rng).await;
     let storm = begin.elapsed();
     let begin = Instant::now();
     let letters = run.settle().await;
     let times = Times { storm, calm: begin.elapsed() };
-    let asked = Asked { customers, sabotage: saboteur.sent(), shelves };
+    let asked = Asked { customers, injected: injector.sent(), shelves };
     let outcome = run.judge(letters, &asked, times).await;
     if !outcome.is_good {
         // The emulator's log has what the functions wrote.
@@ -137,44 +137,49 @@ impl Run {
         shelves
     }
 
-    /// Customers come, and the saboteur does its work, until all customers have had their say.
-    async fn storm(&self, saboteur: &Rc<Saboteur>, mut rng: Rng) -> Vec<Customer> {
-        self.say(&format!("{} orders under sabotage, seed {}", self.arguments.orders, self.arguments.seed));
-        let mut deeds = self.sabotage(saboteur).await;
+    /// Places all orders while faults are injected, until every customer is done.
+    async fn run_under_faults(&self, injector: &Rc<FaultInjector>, mut rng: Rng) -> Vec<Customer> {
+        self.say(&format!("{} orders under faults, seed {}", self.arguments.orders, self.arguments.seed));
+        let mut injections = self.inject_faults(injector).await;
         let means = Means { shop: Rc::clone(&self.shop), tally: Rc::clone(&self.tally), rng: RefCell::new(rng.fork()) };
-        let customers = self.open_doors(saboteur, &Rc::new(means), &mut rng).await;
-        let customers = self.hear_out(customers, saboteur).await;
-        saboteur.stop();
-        while let Some(deed) = deeds.join_next().await {
-            deed.expect("the saboteur comes to an end");
+        let customers = self.start_customers(injector, &Rc::new(means), &mut rng).await;
+        let customers = self.join(customers, injector).await;
+        injector.stop();
+        while let Some(injection) = injections.join_next().await {
+            injection.expect("the injector comes to an end");
         }
         customers
     }
 
-    /// Lets the saboteur loose, until it is stopped.
-    async fn sabotage(&self, saboteur: &Rc<Saboteur>) -> JoinSet<()> {
+    /// Starts the fault injector, which goes on until it is stopped.
+    async fn inject_faults(&self, injector: &Rc<FaultInjector>) -> JoinSet<()> {
         let events = EventStream::open(&self.stack.sdk_config(), self.stack.outputs()).await;
-        let (killer, downer) = (Rc::clone(saboteur), Rc::clone(saboteur));
+        let (killer, downer) = (Rc::clone(injector), Rc::clone(injector));
         let kills_every = Duration::from_secs_f64(60.0 / self.arguments.kills_per_minute.max(0.001));
-        let mut deeds = JoinSet::new();
-        deeds.spawn_local(async move { killer.kill(kills_every).await });
-        deeds.spawn_local(async move { downer.take_down().await });
-        deeds.spawn_local(Rc::clone(saboteur).repeat(events.expect("the topic is heard")));
-        deeds
+        let mut injections = JoinSet::new();
+        injections.spawn_local(async move { killer.kill(kills_every).await });
+        injections.spawn_local(async move { downer.take_down().await });
+        injections.spawn_local(Rc::clone(injector).repeat(events.expect("the topic is heard")));
+        injections
     }
 
-    /// Lets the customers in, one after the other, as fast as the shop can take them.
-    async fn open_doors(&self, saboteur: &Rc<Saboteur>, means: &Rc<Means>, rng: &mut Rng) -> JoinSet<Customer> {
+    /// Starts the customers, one after the other, as fast as the shop can take them.
+    async fn start_customers(
+        &self,
+        injector: &Rc<FaultInjector>,
+        means: &Rc<Means>,
+        rng: &mut Rng,
+    ) -> JoinSet<Customer> {
         let mut customers = JoinSet::new();
         let pause = Duration::from_secs_f64(1.0 / self.arguments.rate.max(0.01));
         let mut next_look = Instant::now();
         for number in 0..self.arguments.orders.get() {
             let (mut customer, means) = (Customer::new(Plan::draw(rng, number)), Rc::clone(means));
-            let saboteur = Rc::clone(saboteur);
+            let injector = Rc::clone(injector);
             customers.spawn_local(async move {
                 customer.order(&means).await;
                 if let Some(order) = customer.order_ids.first() {
-                    saboteur.poison(order).await;
+                    injector.poison(order).await;
                 }
                 customer.follow(&means).await;
                 customer
@@ -191,9 +196,9 @@ impl Run {
         customers
     }
 
-    /// Waits until every customer has had its say.
-    async fn hear_out(&self, mut customers: JoinSet<Customer>, saboteur: &Saboteur) -> Vec<Customer> {
-        // Some insist for minutes: not on a shop that is under sabotage for ever.
+    /// Joins all customers.
+    async fn join(&self, mut customers: JoinSet<Customer>, injector: &FaultInjector) -> Vec<Customer> {
+        // Some insist for minutes: not on a shop that has faults for ever.
         let enough = Instant::now() + Duration::from_mins(2);
         let mut heard = Vec::new();
         while !customers.is_empty() {
@@ -202,7 +207,7 @@ impl Run {
                 () = sleep(LOOK_EVERY) => {
                     self.look("").await;
                     if Instant::now() > enough {
-                        saboteur.stop();
+                        injector.stop();
                     }
                 }
             }
@@ -238,7 +243,7 @@ impl Run {
     /// Waits for quiet, and sends back what a passing cause has killed, until nothing is left to send back. Answers the
     /// letters that stay.
     async fn settle(&self) -> Vec<Letter> {
-        self.say("the sabotage is over: waiting for quiet");
+        self.say("no more faults: waiting for quiet");
         let mut kept = Vec::new();
         for _ in 0..MOST_ROUNDS {
             self.quiet().await;
@@ -246,8 +251,8 @@ impl Run {
                 break;
             }
         }
-        for letter in self.shop.take_all(self.shop.output("RelayDlqUrl")).await {
-            kept.push(Letter::of("Relay", &letter));
+        for url in self.shop.relay_dead_letters() {
+            kept.extend(self.shop.take_all(url).await.iter().map(|letter| Letter::of("Relay", letter)));
         }
         for letter in &kept {
             self.tally.count(Kind::Letter, format!("{}, permanent", letter.service));
@@ -281,7 +286,7 @@ impl Run {
                     let class = if read.class.is_empty() { "the function died each time" } else { &read.class };
                     self.tally.count(Kind::Letter, format!("{service}, {class}"));
                     self.tally.count(Kind::Redrive, service);
-                    self.shop.send_with(service, letter.group(), letter.body(), letter.attributes()).await;
+                    self.shop.send_with(service, letter.body(), letter.attributes()).await;
                     sent += 1;
                 }
             }
@@ -289,7 +294,7 @@ impl Run {
         sent
     }
 
-    /// What the run does not show.
+    /// Properties that the run does not show.
     fn untested(&self) -> Vec<String> {
         let mut untested = Vec::new();
         if let Some(unread) = self.proxy.unread() {
@@ -316,8 +321,8 @@ impl Run {
 
     async fn judge(&self, letters: Vec<Letter>, asked: &Asked, times: Times) -> Outcome {
         self.say("all is quiet: the audit");
-        let books = Books::read(&self.shop, letters).await;
-        let mut violations = audit(&books, asked);
+        let snapshot = Snapshot::read(&self.shop, letters).await;
+        let mut violations = audit(&snapshot, asked);
         violations.extend(self.seen.take().into_iter().map(|sku| Violation {
             rule: Rule::Oversold,
             order: None,
@@ -333,7 +338,7 @@ impl Run {
             order: None,
             detail,
         }));
-        for end in ends(&books) {
+        for end in ends(&snapshot) {
             let name = match end {
                 End::Open => "open, with a dead letter".to_owned(),
                 End::Shipped => "shipped".to_owned(),
@@ -343,7 +348,7 @@ impl Run {
         }
         self.line.borrow().clear();
         let summary = report::summary(&self.tally, self.proxy.calls(), times, &violations);
-        let accusations = report::accusations(&books, &violations);
+        let accusations = report::accusations(&snapshot, &violations);
         let text = format!("\n{summary}\n{accusations}");
         Outcome { text, is_good: violations.is_empty() }
     }

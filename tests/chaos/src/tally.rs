@@ -1,18 +1,18 @@
-//! What has happened so far, counted.
+//! Counts of all that has happened so far.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// What is counted. Within a kind each name has a count of its own.
+/// Kind of a count. Within a kind each name has a count of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// What customers did.
+    /// Acts of customers.
     Order,
-    /// How orders ended.
+    /// Ends of orders.
     End,
     /// Functions that were killed.
     Kill,
-    /// What the proxy did to a call.
+    /// Faults of the proxy.
     Fault,
     /// Events that were sent once more.
     Duplicate,
@@ -20,7 +20,7 @@ pub(crate) enum Kind {
     Poison,
     /// Calls that were held against the role of the function that made them.
     Right,
-    /// What was in the dead-letter queues.
+    /// Messages of the dead-letter queues.
     Letter,
     /// Letters that were sent back.
     Redrive,

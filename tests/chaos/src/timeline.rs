@@ -1,21 +1,21 @@
-//! What happened to one order, in the order in which it was put on record.
+//! Timeline of one order, in the order in which it was put on record.
 
 use std::fmt::Write as _;
 
 use orderflow_events::{OrderId, PaymentId, ShipmentId, Time};
 
-use crate::books::{Books, Row};
+use crate::snapshot::{Row, Snapshot};
 
 /// All that is on record about an order, as text.
-pub(crate) fn timeline(books: &Books, order: &str) -> String {
+pub(crate) fn timeline(snapshot: &Snapshot, order: &str) -> String {
     let mut lines = Vec::new();
-    for (service, rows) in &books.rows {
+    for (service, rows) in &snapshot.rows {
         for row in rows.iter().filter(|row| row.order == order) {
             lines.push((row.at.clone(), (*service).to_owned(), of_row(row)));
         }
     }
     if let Ok(id) = OrderId::new(order) {
-        if let Some(charge) = books.charges.get(PaymentId::of(&id).as_str()) {
+        if let Some(charge) = snapshot.charges.get(PaymentId::of(&id).as_str()) {
             let verdict = charge.verdict.as_deref().unwrap_or("no verdict");
             lines.push((
                 time(charge.charged_at),
@@ -26,14 +26,14 @@ pub(crate) fn timeline(books: &Books, order: &str) -> String {
                 lines.push((time(charge.refunded_at), "(provider)".to_owned(), "refunded".to_owned()));
             }
         }
-        if let Some(booking) = books.bookings.get(ShipmentId::of(&id).as_str()) {
+        if let Some(booking) = snapshot.bookings.get(ShipmentId::of(&id).as_str()) {
             lines.push((time(booking.booked_at), "(carrier)".to_owned(), format!("{} bookings", booking.bookings)));
             if booking.voided_at.is_some() {
                 lines.push((time(booking.voided_at), "(carrier)".to_owned(), "voided".to_owned()));
             }
         }
     }
-    for letter in &books.letters {
+    for letter in &snapshot.letters {
         if let Some(fact) = letter.fact().filter(|fact| fact.subject == order) {
             let what = format!("{} {}: {}", fact.kind, letter.class, letter.reason);
             lines.push((letter.failed_at.clone(), format!("({} DLQ)", letter.service), what));
@@ -45,7 +45,7 @@ pub(crate) fn timeline(books: &Books, order: &str) -> String {
         let _ = writeln!(text, "  {at:<24}  {who:<18}  {what}");
     }
     let journal: Vec<&str> =
-        books.journal.iter().filter(|fact| fact.subject == order).map(|fact| fact.kind.as_str()).collect();
+        snapshot.journal.iter().filter(|fact| fact.subject == order).map(|fact| fact.kind.as_str()).collect();
     let _ = writeln!(text, "  in the journal: {}", journal.join(", "));
     text
 }

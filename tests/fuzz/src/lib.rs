@@ -17,7 +17,7 @@ use orderflow_events::{DecodeError, Envelope, Event, EventType, OrderCreated, Pa
 use orderflow_orders::OrdersApi;
 use serde_json::{Value, json};
 
-/// When everything here is received: the time of an event that has none.
+/// Time at which everything here is received: that of an event that has none.
 const RECEIVED_MS: i64 = 1_767_225_600_000;
 
 /// An event as a consumer reads it.

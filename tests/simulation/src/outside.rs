@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use onewrite::external::simulated::MemoryRegister;
 use onewrite::memory::MemoryLeases;
-use orderflow_journal::memory::MemoryJournal;
-use orderflow_screening::sightings::MemorySightings;
+use orderflow_journal::MemoryJournal;
+use orderflow_screening::MemorySightings;
 
 /// Stores beside the services' tables.
 #[derive(Default)]

@@ -11,11 +11,9 @@ use onewrite::memory::MemoryLog;
 use orderflow_events::{Email, OrderId, PaymentId, RefundId, ShipmentId, Sku, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::{Entry as JournalEntry, JournalStore};
-use orderflow_notification::mail::{Mail, MailError, Mailer};
-use orderflow_notification::sms::{PhoneNumber, Sms, SmsError};
+use orderflow_notification::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
 use orderflow_payment::{Charge, Refund, Verdict};
-use orderflow_screening::Fingerprint;
-use orderflow_screening::sightings::Sightings;
+use orderflow_screening::{Fingerprint, Sightings};
 use orderflow_shipping::{Booking, Parcel, Void};
 use orderflow_simulated::{Carrier, Provider};
 use simulator::{Caller, Lost, TrueTime};
@@ -26,7 +24,7 @@ use crate::shop::Shop;
 /// Caller at the shop's outside: each port is one.
 #[derive(Clone)]
 pub struct Port {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The shop.
     pub shop: Rc<Shop>,
@@ -35,7 +33,7 @@ pub struct Port {
 /// Stock of the goods, which stands in inventory's table.
 #[derive(Clone)]
 pub struct StockTable {
-    /// Who asks, and whose shop it is.
+    /// The caller, and the shop.
     pub port: Port,
     /// Table of inventory.
     pub log: Rc<MemoryLog>,

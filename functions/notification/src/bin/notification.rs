@@ -2,10 +2,7 @@
 
 use onewrite::Process;
 use onewrite::aws::{DynamoLeases, System};
-use orderflow_notification::Settings;
-use orderflow_notification::aws::{SesMailer, SnsSms};
-use orderflow_notification::domain::Notification;
-use orderflow_notification::messenger::Messenger;
+use orderflow_notification::{Messenger, Notification, SesMailer, Settings, SnsSms};
 
 onewrite::main!(|environment, aws| {
     let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>());

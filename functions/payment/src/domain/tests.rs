@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 
-/// What a decision comes to.
+/// Result of a decision.
 type Decision = Result<Next, Rejection>;
 
 /// Every answer that an attempt may come back with: none, charged, declined, cancelled, refunded.

@@ -1,9 +1,7 @@
 //! Consumer of the screening service: looks at each new order for signs of fraud.
 
 use onewrite::Process;
-use orderflow_screening::Settings;
-use orderflow_screening::domain::Screening;
-use orderflow_screening::sightings::{DynamoSightings, SightingEffects};
+use orderflow_screening::{DynamoSightings, Screening, Settings, SightingEffects};
 
 onewrite::main!(|environment, aws| {
     let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>());

@@ -99,7 +99,7 @@ fn a_phone_number_of_another_country() {
         (Some("+49 (0)30 123456"), "DE", 0),
         (Some("+352 26 12 34"), "LU", 0),
         (Some("+35 226 1234"), "DE", 15),
-        // What the rule does not know, it does not hold against anybody.
+        // The rule does not hold against anybody what it does not know.
         (None, "DE", 0),
         (Some("030 123456"), "DE", 0),
         (Some("0033 1 23456789"), "DE", 0),

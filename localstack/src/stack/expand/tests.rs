@@ -96,7 +96,7 @@ fn check(place: &str, expected: &Json) {
 #[test]
 fn a_template_without_nested_stacks_stays_as_it_is() {
     let template = parsed(
-        "{Resources: {B: {Type: T, DependsOn: [Z, A]}, S: {Type: 'AWS::CloudFormation::Stack', Properties: {TemplateURL: 'https://x/y'}}}}",
+        "{Resources: {B: {Type: T, DependsOn: [Z, A]}, S: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: https://x/y}}}}",
     );
     let files = TemplateFiles { template: template.clone(), nested: BTreeMap::new() };
     assert_eq!(files.expanded().unwrap(), template);

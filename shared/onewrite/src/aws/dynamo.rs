@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::classify;
+use super::failure::classify;
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::port::{Acquired, Appended, Leases, Log};
@@ -229,7 +229,7 @@ fn to_item(subject: &Subject, row: &Row) -> Result<Attributes> {
 
 fn from_item(item: Attributes) -> Result<Row> {
     let version = item.get("sk").and_then(|version| version.as_n().ok()).cloned().unwrap_or_default();
-    // What serde says may have a value in it, which could be personal data. What the contract says has none.
+    // An error of serde may have a value in it, which could be personal data. An error of the contract has none.
     let unknown = |what: &str| Failure::not_understood(&version, what);
     let item: Item = serde_dynamo::from_item(item).map_err(|_| unknown("its attributes"))?;
     let events: Vec<&RawValue> = match &item.events {

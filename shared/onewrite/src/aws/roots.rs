@@ -1,5 +1,5 @@
-//! Whom the functions trust: the five roots of Amazon Trust Services, under which every AWS endpoint has its
-//! certificate. A store of five is read in a fraction of the time, and memory, of a store of hundreds.
+//! Root certificates that the functions trust: the five roots of Amazon Trust Services, under which every AWS endpoint
+//! has its certificate. A store of five is read in a fraction of the time, and memory, of a store of hundreds.
 
 use aws_smithy_http_client::tls::TrustStore;
 

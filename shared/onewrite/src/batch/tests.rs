@@ -61,7 +61,7 @@ fn recreq_of(id: &str, receives: u32, body: &str) -> SqsMessage {
     record
 }
 
-/// What became of a batch.
+/// Results of a batch.
 #[derive(Debug, Default, PartialEq)]
 struct Fates {
     /// The ids of the messages that were reported as failed.
@@ -571,7 +571,7 @@ fn a_message_keeps_its_attributes_when_it_is_parked() {
     assert_eq!(letter.attributes["failed-function"], Attribute::Text("String".to_owned(), "test".to_owned()));
 }
 
-/// What is logged, all of it.
+/// Log in memory, all of it.
 #[derive(Clone, Default)]
 struct Logged(Arc<Mutex<Vec<u8>>>);
 

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Result};
 use crate::port::{Appended, Log};
 use crate::row::Row;
 
-/// How far an attempt may go.
+/// Pace of an attempt: how far it may go.
 ///
 /// Each call of a [`Paced`] port pauses before it and after it. Where the pace is used up the attempt stands still, as a
 /// function that hangs; dropping it there is a crash.
@@ -115,9 +115,9 @@ impl Pace {
 /// A port whose calls are paced. A service implements its own ports for it as this crate does [`Log`].
 #[derive(Clone, Copy, Debug)]
 pub struct Paced<'a, T> {
-    /// What does the work.
+    /// Port that does the work.
     pub port: T,
-    /// How far it may go.
+    /// Pace of the attempt: how far it may go.
     pub pace: &'a Pace,
 }
 

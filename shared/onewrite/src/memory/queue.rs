@@ -1,4 +1,4 @@
-//! What a consumer does to its queues, remembered.
+//! Queues of a consumer in memory: what it does to them is remembered.
 
 use std::cell::RefCell;
 use std::collections::HashSet;

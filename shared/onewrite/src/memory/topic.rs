@@ -9,7 +9,7 @@ use crate::failure::{Failure, Result};
 use crate::port::Clock;
 use crate::relay::{Entry, MAX_BATCH_ENTRIES, Refusal, Topic};
 
-/// How long SNS knows an id again (the deduplication interval of its FIFO topics).
+/// Time for which SNS knows an id again (the deduplication interval of its FIFO topics).
 const DEDUPLICATION_INTERVAL: Duration = Duration::from_mins(5);
 
 /// SNS takes so many bytes in a batch, all messages together (its quota).

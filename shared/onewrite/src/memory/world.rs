@@ -24,7 +24,7 @@ pub struct VirtualTime {
     sleeps: Cell<u64>,
 }
 
-/// When a sleeper is woken; those that are due at the same moment in the order in which they fell asleep.
+/// Turn of a sleeper to be woken; those that are due at the same moment in the order in which they fell asleep.
 type Turn = (Time, u64);
 
 impl VirtualTime {

@@ -57,7 +57,7 @@ enum Change {
     Noted(String),
 }
 
-/// What the world outside answers, and the counters.
+/// Answer of the world outside, or of the counters.
 enum Answer {
     Charged,
     /// Ask once more.
@@ -156,7 +156,7 @@ fn cancelled() -> Event {
     event(RequestCancelled { request_id: req_1() })
 }
 
-/// What happens at a call of a port.
+/// Result of a call of a port.
 enum Fate {
     Works,
     FailsBefore,
@@ -178,9 +178,9 @@ struct Bench {
     calls: Cell<usize>,
     /// Every charge that was asked for, with its attempt; the bank makes only the first of a request.
     charges: RefCell<Vec<(Subject, Attempt)>>,
-    /// How often the bank asks to be asked once more.
+    /// Number of times that the bank asks to be asked once more.
     pending: Cell<u32>,
-    /// Whether each call takes some time.
+    /// True where each call takes some time.
     is_slow: bool,
 }
 
@@ -227,7 +227,7 @@ impl Bench {
         block_on(Ledger::new(&self.log, &self.world).load::<Loans>(&req_1())).unwrap().state
     }
 
-    /// What can be told of an order when ids and times are left out.
+    /// Story of an order: what can be told of it when ids and times are left out.
     fn story(&self) -> Story {
         let rows = self.rows().into_iter().map(|row| {
             let events = row.events.iter().map(|text| Event::decode(text).unwrap());

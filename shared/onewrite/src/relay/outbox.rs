@@ -38,7 +38,7 @@ pub struct Entry {
 pub struct Unpublishable {
     /// The row.
     pub row: Rc<OutboxRow>,
-    /// Why.
+    /// Reason.
     pub reason: String,
 }
 
@@ -144,13 +144,13 @@ impl Outbox {
         self.waiting.extend(entries);
     }
 
-    /// Whether all is published.
+    /// Tells that all is published.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// How many events wait.
+    /// Number of events that wait.
     #[must_use]
     pub fn len(&self) -> usize {
         self.waiting.len()

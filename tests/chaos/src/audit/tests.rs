@@ -1,17 +1,17 @@
-//! Books that are in order, and every way in which they can be out of it.
+//! Records that are in order, and every way in which they can be out of it.
 
 use serde_json::json;
 
 use super::*;
-use crate::books::{Cause, Letter, Row};
 use crate::order::ends;
 use crate::plan::{Entrance, Repeat};
 use crate::poison::Poison;
+use crate::snapshot::{Cause, Letter, Row};
 
 /// A shop after its day.
 #[derive(Default)]
 struct Day {
-    books: Books,
+    snapshot: Snapshot,
     asked: Asked,
     /// In milliseconds: every row is later than the one before.
     clock: i64,
@@ -53,7 +53,7 @@ impl Day {
     /// A row of a service, and what it tells: the journal hears of it, and so does the customer.
     fn row(&mut self, service: Service, order: &str, cause: Cause, told: Option<(&str, Value)>) {
         self.clock += 10;
-        let rows = self.books.rows.entry(service).or_default();
+        let rows = self.snapshot.rows.entry(service).or_default();
         let mine: Vec<&Row> = rows.iter().filter(|row| row.order == order).collect();
         let (version, emitted) = (mine.len() + 1, mine.iter().map(|row| row.events.len()).sum::<usize>());
         let events: Vec<Fact> = told
@@ -65,8 +65,8 @@ impl Day {
             .map(Fact::from)
             .into_iter()
             .collect();
-        self.books.journal.extend(events.iter().cloned());
-        self.books.told.extend(events.iter().map(|fact| format!("{}#{}#email", fact.source, fact.id)));
+        self.snapshot.journal.extend(events.iter().cloned());
+        self.snapshot.told.extend(events.iter().map(|fact| format!("{}#{}#email", fact.source, fact.id)));
         let cause = Cause { id: format!("{}-{order}", cause.id), ..cause };
         let at = format!("{:024}", self.clock);
         let version = u32::try_from(version).unwrap();
@@ -94,14 +94,14 @@ impl Day {
 
     fn shelf(&mut self, sku: &str) -> &mut Shelf {
         self.asked.shelves.entry(sku.to_owned()).or_insert(10);
-        self.books.shelves.entry(sku.to_owned()).or_insert(Shelf { available: 10, reserved: 0 })
+        self.snapshot.shelves.entry(sku.to_owned()).or_insert(Shelf { available: 10, reserved: 0 })
     }
 
     fn charge(&mut self, order: &str) {
         let amount = json!({ "amount": 200, "currency": "EUR" });
         let verdict = Some(json!({ "succeeded": amount }).to_string());
         let charge = Charge { charges: 1, verdict, charged_at: Some(self.clock), ..Charge::default() };
-        self.books.charges.insert(payment_of(order), charge);
+        self.snapshot.charges.insert(payment_of(order), charge);
         self.row("Payment", order, cause("InventoryReserved"), Some(("PaymentProcessed", json!({ "amount": amount }))));
         self.row("Orders", order, cause("PaymentProcessed"), None);
     }
@@ -109,13 +109,13 @@ impl Day {
     fn decline(&mut self, order: &str) {
         let verdict = Some(json!({ "declined": { "code": "card_declined", "message": "No." } }).to_string());
         let charge = Charge { verdict, charged_at: Some(self.clock), ..Charge::default() };
-        self.books.charges.insert(payment_of(order), charge);
+        self.snapshot.charges.insert(payment_of(order), charge);
         self.row("Payment", order, cause("InventoryReserved"), Some(("PaymentFailed", json!({}))));
     }
 
     fn ship(&mut self, order: &str, sku: &str) {
         let booking = Booking { bookings: 1, booked_at: Some(self.clock), voided_at: None };
-        self.books.bookings.insert(shipment_of(order), booking);
+        self.snapshot.bookings.insert(shipment_of(order), booking);
         self.row("Shipping", order, cause("PaymentProcessed"), Some(("ShipmentCreated", json!({}))));
         self.row("Inventory", order, cause("ShipmentCreated"), None);
         self.shelf(sku).reserved -= 2;
@@ -127,7 +127,7 @@ impl Day {
 
     fn release(&mut self, order: &str, sku: &str) {
         let has_left =
-            self.books.rows["Inventory"].iter().any(|row| row.order == order && row.cause.kind == "ShipmentCreated");
+            self.snapshot.rows["Inventory"].iter().any(|row| row.order == order && row.cause.kind == "ShipmentCreated");
         self.row("Inventory", order, cause("OrderCancelled"), Some(("InventoryReleased", json!({}))));
         let stock = self.shelf(sku);
         stock.available += 2;
@@ -154,11 +154,11 @@ impl Day {
         day.row("Orders", "regretted", cause("ShipmentCreated"), None);
         day.release("regretted", "plenty-1");
         let clock = day.clock;
-        let charge = day.books.charges.get_mut(&payment_of("regretted")).unwrap();
+        let charge = day.snapshot.charges.get_mut(&payment_of("regretted")).unwrap();
         (charge.refund, charge.refunded_at) = (Some("rfd_1".to_owned()), Some(clock));
         day.row("Payment", "regretted", cause("OrderCancelled"), Some(("PaymentRefunded", json!({}))));
         day.row("Orders", "regretted", cause("PaymentRefunded"), None);
-        day.books.bookings.get_mut(&shipment_of("regretted")).unwrap().voided_at = Some(clock);
+        day.snapshot.bookings.get_mut(&shipment_of("regretted")).unwrap().voided_at = Some(clock);
         day.row("Shipping", "regretted", cause("OrderCancelled"), Some(("ShipmentCancelled", json!({}))));
         day.row("Orders", "regretted", cause("ShipmentCancelled"), None);
 
@@ -174,17 +174,17 @@ impl Day {
 
         let poison = Poison { service: "Payment", body: "poison".to_owned() };
         day.letter("Payment", "poison", "permanent");
-        day.asked.sabotage.poison.push(poison);
+        day.asked.injected.poison.push(poison);
         day.letter("Relay", r#"{"row":{"pk":"unpublishable"}}"#, "permanent");
-        day.asked.sabotage.rows.push("unpublishable".to_owned());
+        day.asked.injected.rows.push("unpublishable".to_owned());
         let stranger = json!({ "id": "stranger", "source": "web", "type": "OrderPraised", "subject": "shipped" });
-        day.books.journal.push(Fact::from(stranger.clone()));
-        day.asked.sabotage.strangers.push(stranger);
+        day.snapshot.journal.push(Fact::from(stranger.clone()));
+        day.asked.injected.strangers.push(stranger);
         day
     }
 
     fn letter(&mut self, service: Service, body: &str, class: &str) {
-        self.books.letters.push(Letter {
+        self.snapshot.letters.push(Letter {
             service,
             body: body.to_owned(),
             class: class.to_owned(),
@@ -194,33 +194,33 @@ impl Day {
     }
 
     fn fact(&self, order: &str, kind: &str) -> Fact {
-        self.books.journal.iter().find(|fact| fact.subject == order && fact.kind == kind).unwrap().clone()
+        self.snapshot.journal.iter().find(|fact| fact.subject == order && fact.kind == kind).unwrap().clone()
     }
 
     fn forget_rows(&mut self, is_one: impl Fn(Service, &Row) -> bool) {
-        let before = self.books.rows.values().map(Vec::len).sum::<usize>();
-        for (service, rows) in &mut self.books.rows {
+        let before = self.snapshot.rows.values().map(Vec::len).sum::<usize>();
+        for (service, rows) in &mut self.snapshot.rows {
             rows.retain(|row| !is_one(service, row));
         }
-        assert!(self.books.rows.values().map(Vec::len).sum::<usize>() < before, "there is no such row");
+        assert!(self.snapshot.rows.values().map(Vec::len).sum::<usize>() < before, "there is no such row");
     }
 
     /// As if a service had never told that.
     fn forget_fact(&mut self, order: &str, kind: &str) {
         let id = self.fact(order, kind).id;
         self.forget_rows(|_, row| row.events.iter().any(|fact| fact.id == id));
-        self.books.journal.retain(|fact| fact.id != id);
-        for rows in self.books.rows.values_mut() {
+        self.snapshot.journal.retain(|fact| fact.id != id);
+        for rows in self.snapshot.rows.values_mut() {
             rows.retain(|row| row.cause.id != id);
         }
     }
 
     fn charge_of(&mut self, order: &str) -> &mut Charge {
-        self.books.charges.get_mut(&payment_of(order)).unwrap()
+        self.snapshot.charges.get_mut(&payment_of(order)).unwrap()
     }
 
     fn booking_of(&mut self, order: &str) -> &mut Booking {
-        self.books.bookings.get_mut(&shipment_of(order)).unwrap()
+        self.snapshot.bookings.get_mut(&shipment_of(order)).unwrap()
     }
 
     fn customer(&mut self, number: usize) -> &mut Customer {
@@ -233,16 +233,16 @@ impl Day {
 fn check(spoil: impl FnOnce(&mut Day), expected: &[Rule]) {
     let mut day = Day::good();
     spoil(&mut day);
-    let found = audit(&day.books, &day.asked);
+    let found = audit(&day.snapshot, &day.asked);
     let rules: BTreeSet<Rule> = found.iter().map(|violation| violation.rule).collect();
     assert_eq!(rules, expected.iter().copied().collect(), "{found:#?}");
 }
 
 #[test]
-fn good_books_are_found_good() {
+fn good_records_are_found_good() {
     check(|_| {}, &[]);
     let day = Day::good();
-    let ends = ends(&day.books);
+    let ends = ends(&day.snapshot);
     let cancelled = |reason: &str| End::Cancelled(reason.to_owned());
     assert_eq!(ends, [cancelled("paymentFailed"), cancelled("customerRequest"), End::Shipped, cancelled("outOfStock")]);
 }
@@ -252,7 +252,7 @@ fn stock_that_is_promised_twice_is_found() {
     check(
         |day| {
             day.asked.shelves.insert("plenty-1".to_owned(), 1);
-            day.books.shelves.insert("plenty-1".to_owned(), Shelf { available: -1, reserved: 0 });
+            day.snapshot.shelves.insert("plenty-1".to_owned(), Shelf { available: -1, reserved: 0 });
         },
         &[Rule::Oversold],
     );
@@ -262,9 +262,11 @@ fn stock_that_is_promised_twice_is_found() {
 fn stock_that_does_not_add_up_is_found() {
     check(|day| day.shelf("plenty-1").reserved += 1, &[Rule::StockMiscounted]);
     check(|day| day.shelf("plenty-1").available += 2, &[Rule::StockMiscounted]);
-    check(|day| assert!(day.books.shelves.remove("plenty-1").is_some()), &[Rule::StockMiscounted]);
+    check(|day| assert!(day.snapshot.shelves.remove("plenty-1").is_some()), &[Rule::StockMiscounted]);
     check(
-        |day| assert!(day.books.shelves.insert("mushroom".to_owned(), Shelf { available: 1, reserved: 0 }).is_none()),
+        |day| {
+            assert!(day.snapshot.shelves.insert("mushroom".to_owned(), Shelf { available: 1, reserved: 0 }).is_none());
+        },
         &[Rule::StockMiscounted],
     );
 }
@@ -275,16 +277,19 @@ fn money_that_moves_twice_or_for_nothing_is_found() {
     check(|day| day.charge_of("regretted").refunded_at = Some(0), &[Rule::RefundedUncharged]);
     check(
         |day| day.charge_of("declined").refund = Some("rfd_9".to_owned()),
-        &[Rule::RefundedUncharged, Rule::BooksDisagree],
+        &[Rule::RefundedUncharged, Rule::RecordsDisagree],
     );
     check(
         |day| {
             day.charge_of("shipped").verdict =
                 Some(json!({ "succeeded": { "amount": 1, "currency": "EUR" } }).to_string());
         },
-        &[Rule::BooksDisagree],
+        &[Rule::RecordsDisagree],
     );
-    check(|day| drop(day.books.charges.insert("pay_nobody".to_owned(), Charge::default())), &[Rule::BooksDisagree]);
+    check(
+        |day| drop(day.snapshot.charges.insert("pay_nobody".to_owned(), Charge::default())),
+        &[Rule::RecordsDisagree],
+    );
 }
 
 #[test]
@@ -293,9 +298,9 @@ fn a_shipment_that_is_not_paid_or_booked_twice_is_found() {
     check(|day| day.booking_of("shipped").booked_at = Some(0), &[Rule::ShippedUnpaid]);
     check(
         |day| {
-            day.books.charges.remove(&payment_of("shipped"));
+            day.snapshot.charges.remove(&payment_of("shipped"));
         },
-        &[Rule::ShippedUnpaid, Rule::BooksDisagree],
+        &[Rule::ShippedUnpaid, Rule::RecordsDisagree],
     );
 }
 
@@ -380,7 +385,7 @@ fn what_was_given_back_without_a_cause_is_found() {
             let charge = day.charge_of("shipped");
             (charge.refund, charge.refunded_at) = (Some("rfd_9".to_owned()), Some(clock));
         },
-        &[Rule::UndoneWithoutCause, Rule::BooksDisagree],
+        &[Rule::UndoneWithoutCause, Rule::RecordsDisagree],
     );
     check(|day| day.release("shipped", "plenty-1"), &[Rule::UndoneWithoutCause]);
     check(|day| day.release("short", "plenty-1"), &[Rule::UndoneWithoutCause, Rule::StockMiscounted]);
@@ -392,11 +397,11 @@ fn what_happened_and_what_was_told_are_compared() {
         |day| {
             let id = day.fact("shipped", "PaymentProcessed").id;
             day.forget_rows(|service, row| service == "Payment" && row.events.iter().any(|fact| fact.id == id));
-            day.books.journal.retain(|fact| fact.id != id);
+            day.snapshot.journal.retain(|fact| fact.id != id);
         },
-        &[Rule::BooksDisagree],
+        &[Rule::RecordsDisagree],
     );
-    check(|day| assert!(day.books.bookings.remove(&shipment_of("shipped")).is_some()), &[Rule::BooksDisagree]);
+    check(|day| assert!(day.snapshot.bookings.remove(&shipment_of("shipped")).is_some()), &[Rule::RecordsDisagree]);
 }
 
 #[test]
@@ -404,7 +409,7 @@ fn what_is_done_twice_is_found() {
     // One event handled by two rows.
     check(
         |day| {
-            let rows = day.books.rows.get_mut("Payment").unwrap();
+            let rows = day.snapshot.rows.get_mut("Payment").unwrap();
             let row = rows.iter().find(|row| row.order == "shipped" && row.events.is_empty()).unwrap().clone();
             rows.push(Row { version: 9, ..row });
         },
@@ -414,27 +419,27 @@ fn what_is_done_twice_is_found() {
     check(
         |day| {
             day.row("Payment", "shipped", cause("OrderCancelled"), Some(("PaymentProcessed", json!({}))));
-            let again = day.books.rows.get_mut("Payment").unwrap().last_mut().unwrap();
+            let again = day.snapshot.rows.get_mut("Payment").unwrap().last_mut().unwrap();
             again.events[0].id = "again".to_owned();
-            day.books.journal.last_mut().unwrap().id = "again".to_owned();
-            day.books.told.insert("Payment#again#email".to_owned());
+            day.snapshot.journal.last_mut().unwrap().id = "again".to_owned();
+            day.snapshot.told.insert("Payment#again#email".to_owned());
             day.row("Orders", "shipped", cause("PaymentProcessed"), None);
-            day.books.rows.get_mut("Orders").unwrap().last_mut().unwrap().cause.id = "again".to_owned();
+            day.snapshot.rows.get_mut("Orders").unwrap().last_mut().unwrap().cause.id = "again".to_owned();
         },
         &[Rule::DoneTwice],
     );
     // One id for two events.
     check(
         |day| {
-            let stranger = day.asked.sabotage.strangers[0].clone();
-            day.asked.sabotage.strangers.push(stranger);
+            let stranger = day.asked.injected.strangers[0].clone();
+            day.asked.injected.strangers.push(stranger);
         },
         &[Rule::DoneTwice],
     );
     // A gap in the numbers of the events.
     check(
         |day| {
-            let rows = day.books.rows.get_mut("Payment").unwrap();
+            let rows = day.snapshot.rows.get_mut("Payment").unwrap();
             rows.iter_mut().flat_map(|row| &mut row.events).next().unwrap().sequence = "2".to_owned();
         },
         &[Rule::DoneTwice],
@@ -445,22 +450,25 @@ fn what_is_done_twice_is_found() {
 
 #[test]
 fn an_event_that_is_lost_on_its_way_is_found() {
-    check(|day| day.books.journal.retain(|fact| fact.kind != "InventoryRejected"), &[Rule::EventLost]);
-    check(|day| day.books.journal.retain(|fact| fact.kind != "OrderPraised"), &[Rule::EventLost]);
-    check(|day| day.books.journal[0].json["data"] = json!({ "customer": "another" }), &[Rule::EventLost]);
+    check(|day| day.snapshot.journal.retain(|fact| fact.kind != "InventoryRejected"), &[Rule::EventLost]);
+    check(|day| day.snapshot.journal.retain(|fact| fact.kind != "OrderPraised"), &[Rule::EventLost]);
+    check(|day| day.snapshot.journal[0].json["data"] = json!({ "customer": "another" }), &[Rule::EventLost]);
     check(
-        |day| day.books.journal.push(Fact::from(json!({ "id": "new", "source": "Orders", "subject": "shipped" }))),
+        |day| day.snapshot.journal.push(Fact::from(json!({ "id": "new", "source": "Orders", "subject": "shipped" }))),
         &[Rule::EventFromNowhere],
     );
 }
 
 #[test]
 fn a_message_that_nobody_has_handled_is_found() {
-    check(|day| assert!(day.books.waiting.insert("the queue of Orders".to_owned(), 1).is_none()), &[Rule::MessageLost]);
-    check(|day| day.books.letters.retain(|letter| letter.service != "Payment"), &[Rule::MessageLost]);
-    check(|day| day.books.letters.retain(|letter| letter.service != "Relay"), &[Rule::MessageLost]);
-    check(|day| day.books.told.retain(|key| !key.contains("PaymentRefunded")), &[Rule::MessageLost]);
-    check(|day| day.books.told.retain(|key| !key.contains("ShipmentCreated-id-shipped")), &[Rule::MessageLost]);
+    check(
+        |day| assert!(day.snapshot.waiting.insert("the queue of Orders".to_owned(), 1).is_none()),
+        &[Rule::MessageLost],
+    );
+    check(|day| day.snapshot.letters.retain(|letter| letter.service != "Payment"), &[Rule::MessageLost]);
+    check(|day| day.snapshot.letters.retain(|letter| letter.service != "Relay"), &[Rule::MessageLost]);
+    check(|day| day.snapshot.told.retain(|key| !key.contains("PaymentRefunded")), &[Rule::MessageLost]);
+    check(|day| day.snapshot.told.retain(|key| !key.contains("ShipmentCreated-id-shipped")), &[Rule::MessageLost]);
     check(|day| day.forget_rows(|service, row| service == "Screening" && row.order == "short"), &[Rule::MessageLost]);
     check(
         |day| {
@@ -481,7 +489,7 @@ fn a_charge_that_was_cancelled_in_time_is_told_by_nobody() {
         |day| {
             let charge =
                 Charge { verdict: Some(r#""cancelled""#.to_owned()), charged_at: Some(1), ..Charge::default() };
-            day.books.charges.insert(payment_of("short"), charge);
+            day.snapshot.charges.insert(payment_of("short"), charge);
         },
         &[],
     );
@@ -489,7 +497,7 @@ fn a_charge_that_was_cancelled_in_time_is_told_by_nobody() {
 
 #[test]
 fn success_need_not_be_told_of_a_cancelled_order() {
-    check(|day| day.books.told.retain(|key| !key.contains("ShipmentCreated-id-regretted")), &[]);
+    check(|day| day.snapshot.told.retain(|key| !key.contains("ShipmentCreated-id-regretted")), &[]);
 }
 
 #[test]
@@ -499,7 +507,7 @@ fn a_letter_without_need_is_found() {
     check(|day| day.letter("Notification", &fact, ""), &[Rule::NeedlesslyDead]);
     check(|day| day.letter("Notification", &fact, "permanent"), &[Rule::NeedlesslyDead]);
     check(|day| day.letter("Payment", "unknown poison", "permanent"), &[Rule::NeedlesslyDead]);
-    check(|day| day.books.letters[0].class = "exhausted".to_owned(), &[Rule::NeedlesslyDead]);
+    check(|day| day.snapshot.letters[0].class = "exhausted".to_owned(), &[Rule::NeedlesslyDead]);
     check(|day| day.letter("Relay", r#"{"row":{"pk":"another"}}"#, "permanent"), &[Rule::NeedlesslyDead]);
     // An invocation of the relay that died has copied the row once before.
     check(|day| day.letter("Relay", r#"{"row":{"pk":"unpublishable"}}"#, "permanent"), &[]);

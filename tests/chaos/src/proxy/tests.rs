@@ -1,4 +1,4 @@
-//! What a function sees of each fault, through the clients that it uses.
+//! Each fault as a function sees it, through the clients that it uses.
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
@@ -12,11 +12,11 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::*;
 use crate::call::Trouble;
-use crate::weather::Outage;
+use crate::fault_mix::Outage;
 
 /// Clients behind a proxy, and what arrives at the other side of it.
 struct Bench {
-    weather: Rc<Weather>,
+    fault_mix: Rc<FaultMix>,
     arrived: Rc<RefCell<Vec<String>>>,
     dynamo: aws_sdk_dynamodb::Client,
     sqs: aws_sdk_sqs::Client,
@@ -47,12 +47,12 @@ impl Bench {
                 spawn_local(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
-        let weather = Rc::new(Weather::new(Rng::with_seed(1)));
-        let proxy = Proxy::open(port, Rc::clone(&weather), Rc::default()).await;
+        let fault_mix = Rc::new(FaultMix::new(Rng::with_seed(1)));
+        let proxy = Proxy::open(port, Rc::clone(&fault_mix), Rc::default()).await;
         let sdk = Endpoint::local(proxy.port()).sdk_config();
         let sdk = sdk.into_builder().retry_config(RetryConfig::disabled()).build();
         Self {
-            weather,
+            fault_mix,
             arrived,
             dynamo: aws_sdk_dynamodb::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
@@ -63,7 +63,7 @@ impl Bench {
     /// Lets every call of that operation fail like this.
     fn spoil(&self, operation: &str, fault: Fault) {
         let until = Instant::now() + Duration::from_mins(1);
-        self.weather.begin(Outage { victim: operation.to_owned(), fault, share: 1.0, until });
+        self.fault_mix.begin(Outage { victim: operation.to_owned(), fault, share: 1.0, until });
     }
 
     async fn put(&self) -> Result<(), FailureKind> {
@@ -87,7 +87,7 @@ impl Bench {
     }
 }
 
-/// What SNS answers to a batch.
+/// Answer of SNS to a batch.
 fn published(form: &str) -> String {
     let ids = form_urlencoded::parse(form.as_bytes()).filter(|(name, _)| name.ends_with(".Id"));
     let done = ids.map(|(_, id)| format!("<member><Id>{id}</Id><MessageId>m</MessageId></member>"));

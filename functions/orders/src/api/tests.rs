@@ -1,0 +1,436 @@
+use std::pin::pin;
+
+use futures::FutureExt;
+use futures::executor::block_on;
+use lambda_http::http;
+use onewrite::memory::{MemoryLog, Pace, Paced, VirtualTime};
+use orderflow_events::sample;
+use orderflow_events::{Event, InventoryRejected, InventoryReserved, Payload, ShipmentCreated, ShipmentId, Text};
+use serde_json::json;
+
+use super::*;
+
+/// An API in memory, and what the other services tell the orders service.
+struct Shop {
+    log: MemoryLog,
+    world: VirtualTime,
+}
+
+struct Reply {
+    status: u16,
+    headers: http::HeaderMap,
+    body: Value,
+}
+
+impl Shop {
+    fn new() -> Self {
+        Self { log: MemoryLog::default(), world: VirtualTime::new(1) }
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
+        block_on(self.attempt(&Pace::of(u32::MAX), method, path, headers, body))
+    }
+
+    /// A request that stands still where the pace says so.
+    async fn attempt(
+        &self,
+        pace: &Pace,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Reply {
+        let request = http::Request::builder().method(method).uri(path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(body.into()).unwrap().with_raw_http_path(path);
+        let api = OrdersApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world));
+        let (head, body) = api.answer(&request).await.into_parts();
+        Reply { status: head.status.as_u16(), headers: head.headers, body: serde_json::from_slice(&body).unwrap() }
+    }
+
+    fn cancel(&self, id: &str) -> Reply {
+        self.send("POST", &format!("/orders/{id}/cancel"), &[], Body::Empty)
+    }
+
+    fn place(&self, body: &Value, key: Option<&str>) -> Reply {
+        let key: Vec<_> = key.map(|key| ("Idempotency-Key", key)).into_iter().collect();
+        self.send("POST", "/orders", &key, body.to_string())
+    }
+
+    fn place_some(&self) -> String {
+        self.place(&order(), None).body["orderId"].as_str().unwrap().to_owned()
+    }
+
+    /// Lets the consumer hear of `payload`.
+    fn hear(&self, payload: impl Into<Payload>) {
+        self.hear_of(&sample::event(payload));
+    }
+
+    fn hear_of(&self, event: &Event) {
+        let process =
+            onewrite::Process::<Orders, _, _, _>::new(Ledger::new(&self.log, &self.world), onewrite::NoEffects);
+        let delivery = onewrite::Delivery { text: "", deadline: orderflow_events::Time::from_millis(i64::MAX) };
+        block_on(onewrite::Handle::handle(&process, event, &delivery)).unwrap();
+    }
+
+    fn published(&self) -> Vec<String> {
+        self.log.published::<Payload>().iter().map(|event| event.event_type().to_string()).collect()
+    }
+}
+
+fn shipment(order_id: OrderId) -> ShipmentCreated {
+    let (carrier, tracking_number) = (Text::shortened("C"), Text::shortened("T"));
+    ShipmentCreated { shipment_id: ShipmentId::of(&order_id), order_id, carrier, tracking_number }
+}
+
+fn order() -> Value {
+    let mut order = serde_json::to_value(sample::order("x")).unwrap();
+    for derived in ["orderId", "total"] {
+        order.as_object_mut().unwrap().remove(derived);
+    }
+    order
+}
+
+fn pointers(reply: &Reply) -> Vec<&str> {
+    reply.body["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn an_order_is_placed_and_shown() {
+    let shop = Shop::new();
+    let placed = shop.place(&order(), None);
+    let id = placed.body["orderId"].as_str().unwrap();
+    assert_eq!(placed.status, 201);
+    assert!(id.starts_with("ord_"), "{id}");
+    assert_eq!(placed.headers["location"], format!("/orders/{id}"));
+    assert!(!placed.headers.contains_key("idempotent-replayed"));
+    assert_eq!(placed.body["total"], json!({ "amount": 3685, "currency": "EUR" }));
+    assert_eq!(shop.published(), ["OrderCreated"]);
+    let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty);
+    assert_eq!((shown.status, &shown.body["status"]), (200, &json!("created")));
+    for name in ["customer", "lines"] {
+        assert_eq!(shown.body[name], order()[name]);
+    }
+    assert_eq!(shown.body["timeline"][0]["type"], "OrderCreated");
+    assert_eq!(shown.body["createdAt"], placed.body["createdAt"]);
+}
+
+#[test]
+fn a_customer_without_a_name_is_the_recipient() {
+    let shop = Shop::new();
+    let mut nameless = order();
+    nameless["customer"].as_object_mut().unwrap().remove("name");
+    let placed = shop.place(&nameless, Some("key-1"));
+    assert_eq!(placed.status, 201);
+    let id = placed.body["orderId"].as_str().unwrap();
+    let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty);
+    assert_eq!(shown.body["customer"], order()["customer"]);
+    for (name, status) in [(json!("Ada Lovelace"), 201), (json!("Grace Hopper"), 422), (json!(7), 422)] {
+        let mut again = order();
+        again["customer"]["name"] = name;
+        let again = shop.place(&again, Some("key-1"));
+        assert_eq!(again.status, status, "{}", again.body);
+    }
+    assert_eq!(shop.published(), ["OrderCreated"]);
+}
+
+#[test]
+fn the_same_key_is_the_same_order_whatever_became_of_it() {
+    let shop = Shop::new();
+    let first = shop.place(&order(), Some("key-1"));
+    let id = first.body["orderId"].as_str().unwrap();
+    let reserved = InventoryReserved { order_id: OrderId::new(id).unwrap(), lines: Vec::new() };
+    shop.hear(reserved);
+    // Unknown fields and the order of the members make no difference: it is the same parsed request.
+    let mut again = order();
+    again["note"] = json!("ignored");
+    let again = shop.place(&again, Some("key-1"));
+    assert_eq!((again.status, &again.body), (201, &first.body));
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    assert_eq!(shop.published(), ["OrderCreated"]);
+    let mut other = order();
+    other["lines"][0]["quantity"] = json!(9);
+    let other = shop.place(&other, Some("key-1"));
+    assert_eq!((other.status, &other.body["type"]), (422, &json!("urn:orderflow:problem:idempotency-key-reused")));
+    // A key is its customer's own.
+    let mut stranger = order();
+    stranger["customer"]["id"] = json!("cus_2");
+    for other in [shop.place(&stranger, Some("key-1")), shop.place(&order(), Some("key-2"))] {
+        assert_eq!(other.status, 201);
+        assert_ne!(other.body["orderId"], first.body["orderId"]);
+    }
+}
+
+#[test]
+fn a_key_belongs_to_whom_the_authorizer_names() {
+    let shop = Shop::new();
+    let api = OrdersApi::new(Ledger::new(&shop.log, &shop.world));
+    let place = |authorizer: Value, user_arn: Option<&str>, customer: &str| {
+        let mut order = order();
+        order["customer"]["id"] = json!(customer);
+        let mut context = ApiGatewayProxyRequestContext::default();
+        context.resource_path = Some("/orders".to_owned());
+        context.authorizer.fields = serde_json::from_value(authorizer).unwrap();
+        context.identity.user_arn = user_arn.map(ToOwned::to_owned);
+        let request = http::Request::builder().method("POST").header("Idempotency-Key", "k");
+        let request = request.body(Body::from(order.to_string())).unwrap().with_raw_http_path("/shop/orders");
+        let request = request.with_request_context(RequestContext::ApiGatewayV1(context));
+        let response = block_on(api.answer(&request));
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        (response.status().as_u16(), body["orderId"].clone())
+    };
+    let by_principal = || json!({ "principalId": "ada" });
+    let adas = place(by_principal(), None, "cus_1");
+    assert_eq!(adas.0, 201);
+    // Another customer of the same caller is another body under the same key.
+    assert_eq!(place(by_principal(), None, "cus_2").0, 422);
+    let by_token = || json!({ "claims": { "sub": "ada" } });
+    for (authorizer, user_arn, is_ada) in [
+        (by_principal(), Some("arn"), true),
+        (by_token(), Some("arn"), true),
+        (json!({}), Some("ada"), true),
+        (json!({ "principalId": "grace" }), Some("ada"), false),
+        (json!({ "claims": { "sub": "grace" } }), Some("ada"), false),
+        (json!({}), Some("arn"), false),
+        (json!({ "principalId": "" }), None, false),
+        (json!({}), None, false),
+    ] {
+        let (status, order) = place(authorizer.clone(), user_arn, "cus_1");
+        assert_eq!((status, order == adas.1), (201, is_ada), "{authorizer} {user_arn:?}");
+    }
+    assert_eq!(place(json!({ "principalId": "" }), None, "cus_1"), place(json!({}), None, "cus_1"), "nobody is named");
+}
+
+#[test]
+fn bad_requests_are_told_what_is_wrong_and_leave_nothing() {
+    let shop = Shop::new();
+    let good = order().to_string();
+    let long = "k".repeat(256);
+    for (headers, body, status) in [
+        (&[][..], "", 400),
+        (&[], "{", 400),
+        (&[], "[]", 422),
+        (&[("Content-Type", "text/plain")], good.as_str(), 415),
+        (&[("Content-Type", "application/x-www-form-urlencoded")], &good, 415),
+        (&[("Idempotency-Key", "")], &good, 400),
+        (&[("Idempotency-Key", &long)], &good, 400),
+        (&[("Idempotency-Key", "a b")], &good, 400),
+        (&[("Idempotency-Key", "ä")], &good, 400),
+    ] {
+        let reply = shop.send("POST", "/orders", headers, body);
+        assert_eq!(reply.status, status, "{headers:?} {body:.20}");
+        assert_eq!(reply.headers["content-type"], "application/problem+json");
+        assert_eq!(reply.body["status"], status);
+        assert!(reply.body["title"].is_string() && reply.body["type"].is_string(), "{}", reply.body);
+        assert!(reply.body["detail"].as_str().unwrap().ends_with('.'), "{}", reply.body);
+    }
+    assert_eq!(shop.send("POST", "/orders", &[], Body::Empty).status, 400);
+    let padded = |bytes: usize| format!("{good}{}", " ".repeat(bytes - good.len()));
+    for bytes in [256 * 1024 + 1, 10_000_000] {
+        assert_eq!(shop.send("POST", "/orders", &[], padded(bytes)).status, 413, "{bytes}");
+    }
+    for deep in ["[", "{\"lines\":", "{\"customer\":["] {
+        assert_eq!(shop.send("POST", "/orders", &[], deep.repeat(15_000)).status, 400, "{deep}");
+    }
+    assert!(shop.published().is_empty());
+    assert_eq!(shop.send("POST", "/orders", &[], padded(256 * 1024)).status, 201);
+    let typed = [("Content-Type", "application/json; charset=utf-8"), ("Idempotency-Key", &long[..255])];
+    assert_eq!(shop.send("POST", "/orders", &typed, good.as_str()).status, 201);
+}
+
+#[test]
+fn each_limit_of_an_order_holds_before_anything_is_written() {
+    let line = json!({ "sku": "A-1", "quantity": 1, "unitPrice": { "amount": 1, "currency": "EUR" } });
+    let huge = || serde_json::from_str::<Value>("99999999999999999999").unwrap();
+    let long = |length: usize| "x".repeat(length);
+    for (pointer, good, bad) in [
+        ("/lines", json!(vec![&line; 50]), json!([[], {}, "A-1", vec![&line; 51]])),
+        ("/lines/0/sku", json!("x.Y_-9".repeat(10)), json!(["", "a b", "a\u{0}", "ü", long(65), 7, null])),
+        ("/lines/0/quantity", json!(9_999), json!([0, -1, 10_000, 1.5, "1", huge(), null])),
+        ("/lines/0/unitPrice/amount", json!(0), json!([-1, 0.5, 1e300, "1", huge(), null])),
+        ("/lines/0/unitPrice/currency", json!("EUR"), json!(["eur", "EURO", "XXQ", 978, null])),
+        ("/customer/id", json!("ä".repeat(200)), json!(["", long(201), "a\tb", 7, null])),
+        (
+            "/customer/email",
+            json!(format!("{}@example.com", long(64))),
+            json!(["", "ada", "a@b c.de", format!("{}@example.com", long(243)), null]),
+        ),
+        (
+            "/shippingAddress/line1",
+            json!("Straße 1\u{a0}b"),
+            json!(["a\u{1b}[31mb", "a\u{7f}b", "a\u{ffff}b", "a\u{85}b", long(201), null]),
+        ),
+        ("/paymentMethod", json!("pm_card_visa"), json!(["", "4242 4242 4242 4242", {}, null])),
+    ] {
+        let shop = Shop::new();
+        let place = |value: &Value| {
+            let mut body = order();
+            *body.pointer_mut(pointer).unwrap() = value.clone();
+            shop.place(&body, None)
+        };
+        for value in bad.as_array().unwrap() {
+            let reply = place(value);
+            assert_eq!(reply.status, 422, "{pointer} = {value:.40}");
+            assert!(pointers(&reply).iter().all(|fault| fault.starts_with(pointer)), "{value:.40}: {}", reply.body);
+        }
+        assert!(shop.published().is_empty(), "{pointer}");
+        let reply = place(&good);
+        assert_eq!(reply.status, 201, "{pointer}: {}", reply.body);
+    }
+}
+
+#[test]
+fn all_faults_of_an_order_are_listed_at_once() {
+    let shop = Shop::new();
+    let mut bad = order();
+    bad["customer"]["email"] = json!("nobody");
+    bad["lines"][0]["quantity"] = json!(1.5);
+    bad["lines"][1]["unitPrice"]["amount"] = json!(-1);
+    bad["lines"][2]["unitPrice"]["amount"] = json!("1");
+    bad["shippingAddress"]["name"] = json!("a\nb");
+    bad["shippingAddress"].as_object_mut().unwrap().remove("city");
+    bad["paymentMethod"] = json!("4242424242424242");
+    let reply = shop.place(&bad, None);
+    assert_eq!(reply.status, 422);
+    assert_eq!(
+        pointers(&reply),
+        [
+            "/customer/email",
+            "/lines/0/quantity",
+            "/lines/1/unitPrice/amount",
+            "/lines/2/unitPrice/amount",
+            "/shippingAddress/name",
+            "/shippingAddress/city",
+            "/paymentMethod",
+        ]
+    );
+    for (pointer, value) in
+        [("/lines/0/unitPrice/currency", json!("USD")), ("/lines/0/unitPrice/amount", json!(99_999_999))]
+    {
+        let mut bad = order();
+        *bad.pointer_mut(pointer).unwrap() = value;
+        assert_eq!(pointers(&shop.place(&bad, None)), ["/lines"], "{pointer}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    let shop = Shop::new();
+    for (method, path) in [
+        ("GET", "/orders/ord_1"),
+        ("GET", "/orders/a%20b"),
+        ("POST", "/orders/ord_1/cancel"),
+        ("DELETE", "/orders"),
+        ("GET", "/"),
+    ] {
+        let reply = shop.send(method, path, &[], Body::Empty);
+        assert_eq!((reply.status, &reply.body["status"]), (404, &json!(404)), "{method} {path}");
+    }
+}
+
+#[test]
+fn an_order_is_cancelled_once_and_not_when_it_is_on_its_way() {
+    let shop = Shop::new();
+    let id = shop.place_some();
+    for _ in 0..2 {
+        let reply = shop.cancel(&id);
+        assert_eq!((reply.status, reply.body), (202, json!({ "orderId": id, "status": "cancelled" })));
+    }
+    assert_eq!(shop.published(), ["OrderCreated", "OrderCancelled"]);
+    let events = shop.log.published::<Payload>();
+    assert_eq!(events[1].context.correlation_id, events[0].context.correlation_id);
+    assert_eq!(events[1].context.sequence, Some(2));
+    let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty);
+    assert_eq!(shown.body["cancellationReason"], "customerRequest");
+
+    let id = shop.place_some();
+    shop.hear(shipment(OrderId::new(id.as_str()).unwrap()));
+    assert_eq!(shop.cancel(&id).status, 409);
+}
+
+#[test]
+fn a_cancellation_that_loses_a_race_decides_again() {
+    type Rival = fn(&Shop, OrderId);
+    let reserved: Rival = |shop, order_id| shop.hear(InventoryReserved { order_id, lines: Vec::new() });
+    let rejected: Rival = |shop, order_id| shop.hear(InventoryRejected { order_id, shortages: Vec::new() });
+    let shipped: Rival = |shop, order_id| shop.hear(shipment(order_id));
+    let cancelled: Rival = |shop, order_id| assert_eq!(shop.cancel(order_id.as_str()).status, 202);
+    for (rival, status, reason) in [
+        (reserved, 202, Some("customerRequest")),
+        (rejected, 202, Some("outOfStock")),
+        (cancelled, 202, Some("customerRequest")),
+        (shipped, 409, None),
+    ] {
+        let shop = Shop::new();
+        let id = shop.place_some();
+        let (path, pace) = (format!("/orders/{id}/cancel"), Pace::until("before append"));
+        let mut cancelling = pin!(shop.attempt(&pace, "POST", &path, &[], Body::Empty));
+        assert!(cancelling.as_mut().now_or_never().is_none());
+        rival(&shop, OrderId::new(id.as_str()).unwrap());
+        pace.release();
+        assert_eq!(cancelling.now_or_never().unwrap().status, status);
+        let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty);
+        assert_eq!(shown.body["cancellationReason"].as_str(), reason);
+        let cancellations = shop.published().iter().filter(|kind| *kind == "OrderCancelled").count();
+        assert_eq!(cancellations, usize::from(reason.is_some()));
+    }
+}
+
+#[test]
+fn a_cancellation_that_loses_every_race_is_told_to_try_again() {
+    let shop = Shop::new();
+    let id = shop.place_some();
+    let (path, pace) = (format!("/orders/{id}/cancel"), Pace::of(1));
+    let mut cancelling = pin!(shop.attempt(&pace, "POST", &path, &[], Body::Empty));
+    for race in 1..=10 {
+        assert!(cancelling.as_mut().now_or_never().is_none(), "before append");
+        let order_id = OrderId::new(id.as_str()).unwrap();
+        shop.hear_of(&sample::another_event(InventoryReserved { order_id, lines: Vec::new() }, race));
+        // Through append, which loses, and the next read.
+        pace.grant(3);
+    }
+    let reply = cancelling.now_or_never().unwrap();
+    assert_eq!((reply.status, &reply.headers["retry-after"]), (503, &HeaderValue::from_static("1")));
+    assert_eq!(shop.published(), ["OrderCreated"]);
+}
+
+#[test]
+fn of_two_requests_of_one_key_at_once_one_is_the_order_and_the_other_its_echo() {
+    let mut other = order();
+    other["lines"][0]["quantity"] = json!(9);
+    for (place, body, statuses, is_first) in [
+        ("before append", &order(), [201, 201], false),
+        ("after append", &order(), [201, 201], true),
+        ("before append", &other, [422, 201], false),
+        ("after append", &other, [201, 422], true),
+    ] {
+        let shop = Shop::new();
+        let (key, pace) = ([("Idempotency-Key", "key-1")], Pace::until(place));
+        let mut slow = pin!(shop.attempt(&pace, "POST", "/orders", &key, order().to_string()));
+        assert!(slow.as_mut().now_or_never().is_none());
+        let fast = shop.place(body, Some("key-1"));
+        pace.release();
+        let slow = slow.now_or_never().unwrap();
+        assert_eq!([slow.status, fast.status], statuses, "{place}");
+        let is_echo = [&slow, &fast].map(|reply| reply.headers.contains_key("idempotent-replayed"));
+        let echoes = if is_first { [false, true] } else { [true, false] };
+        if statuses == [201, 201] {
+            assert_eq!((is_echo, slow.body), (echoes, fast.body), "{place}");
+        }
+        assert_eq!(shop.published(), ["OrderCreated"]);
+    }
+}
+
+#[test]
+fn a_trace_goes_on_or_begins_here() {
+    let shop = Shop::new();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for header in [&[("traceparent", parent)][..], &[("traceparent", "nonsense")], &[]] {
+        shop.send("POST", "/orders", header, order().to_string());
+    }
+    let traces: Vec<String> =
+        shop.log.published::<Payload>().into_iter().map(|event| event.context.trace_parent.unwrap()).collect();
+    assert_eq!(traces[0][..36], parent[..36]);
+    assert!(traces.iter().all(|trace| TraceParent::parse(trace).is_some()), "{traces:?}");
+    assert_ne!(traces[1][..36], traces[2][..36]);
+}

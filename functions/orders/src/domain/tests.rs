@@ -1,0 +1,196 @@
+use orderflow_events::sample;
+use orderflow_events::{
+    InventoryRejected, InventoryReleased, InventoryReserved, OrderFlagged, OrderId, PaymentFailed, PaymentFailure,
+    PaymentProcessed, PaymentRefunded, ShipmentCancelled, ShipmentCreated, Shortage, Sku, StockLine,
+};
+
+use super::*;
+
+fn id() -> OrderId {
+    OrderId::new("ord_1").unwrap()
+}
+
+fn fact(kind: EventType) -> Event {
+    let (order_id, sku) = (id(), Sku::new("A-1").unwrap());
+    let (payment_id, shipment_id) = (PaymentId::of(&order_id), ShipmentId::of(&order_id));
+    let amount = Money::new(3685, "EUR").unwrap();
+    let text = Text::shortened;
+    let lines = vec![StockLine { sku: sku.clone(), quantity: 3 }];
+    let payload: Payload = match kind {
+        EventType::OrderCreated => sample::order("ord_1").into(),
+        EventType::OrderCancelled => OrderCancelled { order_id, reason: CancellationReason::OutOfStock }.into(),
+        EventType::InventoryReserved => InventoryReserved { order_id, lines }.into(),
+        EventType::InventoryRejected => {
+            InventoryRejected { order_id, shortages: vec![Shortage { sku, requested: 3, available: 1 }] }.into()
+        }
+        EventType::InventoryReleased => InventoryReleased { order_id, lines }.into(),
+        EventType::PaymentProcessed => PaymentProcessed { order_id, payment_id, amount }.into(),
+        EventType::PaymentFailed => {
+            let reason = PaymentFailure { code: text("card_declined"), message: text("Declined.") };
+            PaymentFailed { order_id, payment_id, reason }.into()
+        }
+        EventType::PaymentRefunded => {
+            let refund_id = orderflow_events::RefundId::of(&order_id);
+            PaymentRefunded { order_id, payment_id, refund_id, amount }.into()
+        }
+        EventType::ShipmentCreated => {
+            let (carrier, tracking_number) = (text("Carrier"), text("T-1"));
+            ShipmentCreated { order_id, shipment_id, carrier, tracking_number }.into()
+        }
+        EventType::ShipmentCancelled => ShipmentCancelled { order_id, shipment_id }.into(),
+        EventType::OrderFlagged => OrderFlagged { order_id, score: 90.try_into().unwrap(), reasons: Vec::new() }.into(),
+    };
+    sample::event(payload)
+}
+
+/// The next step for an event; a creation is recorded by the API and the intake.
+fn decide(order: &Order, event: &Event) -> Decision<Orders> {
+    match event.heard::<Heard>() {
+        Some(heard) => Orders::decide(order, &heard, None),
+        None => Ok(Orders::change_from(event).map_or(Step::Nothing, Step::record)),
+    }
+}
+
+/// The order after `given`, as the ledger folds it: the change of each decision, and then what it published.
+fn order_after(given: &[EventType]) -> Order {
+    given.iter().fold(Order::default(), |order, kind| match decide(&order, &fact(*kind)) {
+        Ok(Step::Commit(commit)) => {
+            let order = Orders::evolve(order, commit.change.unwrap());
+            commit
+                .events
+                .into_iter()
+                .map(sample::event)
+                .fold(order, |order, event| Orders::evolve_published(order, &event))
+        }
+        Ok(Step::Nothing) => order,
+        other => panic!("{kind} is not possible: {other:?}"),
+    })
+}
+
+#[derive(Debug, PartialEq)]
+enum Then {
+    /// Too early.
+    Early,
+    /// Nothing changes.
+    Nothing,
+    /// The fact is kept, nothing is published, and the order has that status.
+    Kept(Status),
+    /// The order is cancelled, and that is published.
+    Cancelled(CancellationReason),
+}
+
+fn then(given: &[EventType], when: EventType) -> Then {
+    let order = order_after(given);
+    let commit = match decide(&order, &fact(when)) {
+        Err(Rejection::TooEarly(_)) => return Then::Early,
+        Ok(Step::Nothing) => return Then::Nothing,
+        Ok(Step::Commit(commit)) => commit,
+        other => panic!("{when}: {other:?}"),
+    };
+    let Order::Known(known) = Orders::evolve(order, commit.change.unwrap()) else { panic!("{when}: unknown") };
+    assert!(known.timeline.contains(&Seen::from(&fact(when))), "{when} is not in the timeline");
+    assert!(!commit.unfinished);
+    match (commit.events.as_slice(), known.status) {
+        ([], status) => Then::Kept(status),
+        ([Payload::OrderCancelled(cancelled)], Status::Cancelled(reason)) if cancelled.reason == reason => {
+            Then::Cancelled(reason)
+        }
+        other => panic!("{when}: {other:?}"),
+    }
+}
+
+use CancellationReason::{OutOfStock, PaymentFailed as Declined};
+use EventType as E;
+use Progress::{Created, Paid, Reserved};
+
+const OPEN: &[E] = &[E::OrderCreated];
+const RESERVED: &[E] = &[E::OrderCreated, E::InventoryReserved];
+const PAID: &[E] = &[E::OrderCreated, E::PaymentProcessed];
+const CANCELLED: &[E] = &[E::OrderCreated, E::InventoryRejected];
+const SHIPPED: &[E] = &[E::OrderCreated, E::InventoryReserved, E::PaymentProcessed, E::ShipmentCreated];
+
+#[test]
+fn every_event_in_every_state() {
+    let (cancelled, shipped) = (Then::Kept(Status::Cancelled(OutOfStock)), Then::Kept(Status::Shipped));
+    let open = |progress| Then::Kept(Status::Open(progress));
+    for (given, when, expected) in [
+        // unknown
+        (&[][..], E::InventoryReserved, Then::Early),
+        (&[], E::PaymentProcessed, Then::Early),
+        (&[], E::ShipmentCreated, Then::Early),
+        (&[], E::InventoryRejected, Then::Early),
+        (&[], E::PaymentFailed, Then::Early),
+        (&[], E::PaymentRefunded, Then::Early),
+        (&[], E::ShipmentCancelled, Then::Early),
+        // open
+        (OPEN, E::InventoryReserved, open(Reserved)),
+        (OPEN, E::PaymentProcessed, open(Paid)),
+        (OPEN, E::ShipmentCreated, Then::Kept(Status::Shipped)),
+        (OPEN, E::InventoryRejected, Then::Cancelled(OutOfStock)),
+        (OPEN, E::PaymentFailed, Then::Cancelled(Declined)),
+        (OPEN, E::PaymentRefunded, open(Created)),
+        (OPEN, E::ShipmentCancelled, open(Created)),
+        (RESERVED, E::PaymentProcessed, open(Paid)),
+        (RESERVED, E::PaymentFailed, Then::Cancelled(Declined)),
+        (PAID, E::InventoryReserved, open(Paid)),
+        (PAID, E::ShipmentCreated, Then::Kept(Status::Shipped)),
+        // cancelled
+        (CANCELLED, E::InventoryReserved, Then::Kept(Status::Cancelled(OutOfStock))),
+        (CANCELLED, E::PaymentProcessed, Then::Kept(Status::Cancelled(OutOfStock))),
+        (CANCELLED, E::ShipmentCreated, Then::Kept(Status::Cancelled(OutOfStock))),
+        (CANCELLED, E::PaymentRefunded, Then::Kept(Status::Cancelled(OutOfStock))),
+        (CANCELLED, E::ShipmentCancelled, cancelled),
+        (CANCELLED, E::InventoryRejected, Then::Nothing),
+        (CANCELLED, E::PaymentFailed, Then::Nothing),
+        // shipped
+        (SHIPPED, E::InventoryReserved, Then::Kept(Status::Shipped)),
+        (SHIPPED, E::PaymentProcessed, Then::Kept(Status::Shipped)),
+        (SHIPPED, E::ShipmentCreated, Then::Kept(Status::Shipped)),
+        (SHIPPED, E::PaymentRefunded, Then::Kept(Status::Shipped)),
+        (SHIPPED, E::ShipmentCancelled, shipped),
+        (SHIPPED, E::InventoryRejected, Then::Nothing),
+        (SHIPPED, E::PaymentFailed, Then::Nothing),
+    ] {
+        assert_eq!(then(given, when), expected, "{when} after {given:?}");
+    }
+}
+
+#[test]
+fn a_customer_may_cancel_until_the_goods_are_on_their_way() {
+    for (given, expected) in [
+        (&[][..], Err(CancelRefusal::Unknown)),
+        (OPEN, Ok(true)),
+        (RESERVED, Ok(true)),
+        (PAID, Ok(true)),
+        (CANCELLED, Ok(false)),
+        (SHIPPED, Err(CancelRefusal::Shipped)),
+    ] {
+        let step = cancel(&order_after(given));
+        let expected = expected.map(|changes| {
+            let payload = OrderCancelled { order_id: id(), reason: CancellationReason::CustomerRequest };
+            let change = Change::Cancelled(CancellationReason::CustomerRequest, None);
+            if changes { Step::record(change).publishing(payload) } else { Step::Nothing }
+        });
+        assert_eq!(step, expected, "{given:?}");
+    }
+}
+
+#[test]
+fn what_was_paid_and_shipped_is_known_in_any_order() {
+    let whole = |given: &[EventType]| {
+        let Order::Known(known) = order_after(given) else { panic!("unknown") };
+        (known.payment.unwrap().refunded, known.shipment.unwrap().cancelled)
+    };
+    let forth = [E::OrderCreated, E::PaymentProcessed, E::ShipmentCreated, E::PaymentRefunded, E::ShipmentCancelled];
+    let back = [E::OrderCreated, E::ShipmentCancelled, E::PaymentRefunded, E::ShipmentCreated, E::PaymentProcessed];
+    assert_eq!(whole(&forth), (true, true));
+    assert_eq!(whole(&back), (true, true));
+    assert_eq!(whole(&forth[..3]), (false, false));
+}
+
+#[test]
+fn the_timeline_has_the_cancellation_itself() {
+    let Order::Known(known) = order_after(CANCELLED) else { panic!("unknown") };
+    let kinds: Vec<&str> = known.timeline.iter().map(|seen| seen.event_type.as_str()).collect();
+    assert_eq!(kinds, ["OrderCreated", "InventoryRejected", "OrderCancelled"]);
+}

@@ -1,0 +1,290 @@
+//! Snapshot of all records when all is quiet: tables, queues, dead letters, and the registers of the world outside.
+//!
+//! It is read here as it is stored, and not by the services' own code, whose mistakes it is to find.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orderflow_tests::{Item, SERVICES, Service, Shop};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// The services that keep a log of each order, and publish what is in it.
+pub(crate) const LEDGERS: [Service; 6] = ["Orders", "Inventory", "Payment", "Shipping", "Screening", "Notification"];
+
+/// All that is on record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    /// The rows of each service.
+    pub(crate) rows: BTreeMap<Service, Vec<Row>>,
+    /// Stock, by SKU.
+    pub(crate) shelves: BTreeMap<String, Shelf>,
+    /// Payment provider's register, by payment id.
+    pub(crate) charges: BTreeMap<String, Charge>,
+    /// Carrier's register, by shipment id.
+    pub(crate) bookings: BTreeMap<String, Booking>,
+    /// The events of the journal.
+    pub(crate) journal: Vec<Fact>,
+    /// The leases that are done: what customers were told, as `source#event id#channel`.
+    pub(crate) told: BTreeSet<String>,
+    /// Messages of the dead-letter queues.
+    pub(crate) letters: Vec<Letter>,
+    /// Number of messages still in each queue, where there are any.
+    pub(crate) waiting: BTreeMap<String, u64>,
+}
+
+/// A row of a service's table.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Row {
+    /// The order.
+    #[serde(rename = "pk")]
+    pub(crate) order: String,
+    #[serde(rename = "sk")]
+    pub(crate) version: u32,
+    pub(crate) at: String,
+    pub(crate) cause: Cause,
+    /// True if it leaves its cause unfinished.
+    #[serde(default)]
+    pub(crate) open: bool,
+    #[serde(default)]
+    pub(crate) change: Value,
+    #[serde(default, deserialize_with = "from_text")]
+    pub(crate) events: Vec<Fact>,
+}
+
+/// Event or request that made a row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct Cause {
+    pub(crate) source: String,
+    pub(crate) id: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+}
+
+/// An event.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "Value")]
+pub(crate) struct Fact {
+    pub(crate) id: String,
+    pub(crate) source: String,
+    pub(crate) kind: String,
+    pub(crate) subject: String,
+    pub(crate) sequence: String,
+    /// All of it.
+    pub(crate) json: Value,
+}
+
+impl From<Value> for Fact {
+    fn from(json: Value) -> Self {
+        let text = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            id: text("id"),
+            source: text("source"),
+            kind: text("type"),
+            subject: text("subject"),
+            sequence: text("sequence"),
+            json,
+        }
+    }
+}
+
+/// The stock of a SKU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Shelf {
+    pub(crate) available: i64,
+    pub(crate) reserved: i64,
+}
+
+/// A charge in the provider's register. Times are in milliseconds, by the same clock as the carrier's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Charge {
+    /// Times that money was taken.
+    pub(crate) charges: usize,
+    /// As JSON: `{"succeeded": money}`, `{"declined": reason}`, or `"cancelled"` before it came to either.
+    pub(crate) verdict: Option<String>,
+    pub(crate) charged_at: Option<i64>,
+    /// The id of the refund.
+    pub(crate) refund: Option<String>,
+    pub(crate) refunded_at: Option<i64>,
+}
+
+impl Charge {
+    /// Amount that was charged, if it was.
+    pub(crate) fn amount(&self) -> Option<Value> {
+        verdict(self.verdict.as_deref()?, "succeeded")
+    }
+
+    pub(crate) fn is_declined(&self) -> bool {
+        self.verdict.as_deref().is_some_and(|text| verdict(text, "declined").is_some())
+    }
+}
+
+fn verdict(text: &str, name: &str) -> Option<Value> {
+    let verdict: Value = serde_json::from_str(text).ok()?;
+    verdict.get(name).cloned()
+}
+
+/// A shipment in the carrier's register.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Booking {
+    pub(crate) bookings: usize,
+    pub(crate) booked_at: Option<i64>,
+    pub(crate) voided_at: Option<i64>,
+}
+
+/// An entry in the register of a simulated company: everything that it has performed under one id.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    performed: Vec<Performed>,
+    cancelled: bool,
+}
+
+#[derive(Deserialize)]
+struct Performed {
+    /// As JSON.
+    answer: String,
+    /// In milliseconds.
+    at: i64,
+}
+
+/// The charges of the provider's register, each with its refund, which has an entry of its own.
+fn charges(register: BTreeMap<String, Entry>) -> BTreeMap<String, Charge> {
+    let mut charges = BTreeMap::<String, Charge>::new();
+    for (id, Entry { performed, cancelled }) in register {
+        let (last, at) = (performed.last().map(|last| last.answer.clone()), performed.last().map(|last| last.at));
+        if let Some(payment) = id.strip_prefix("refund#") {
+            let charge = charges.entry(payment.to_owned()).or_default();
+            (charge.refund, charge.refunded_at) = (last, at);
+        } else {
+            let charge = charges.entry(id).or_default();
+            charge.charges = performed.iter().filter(|one| verdict(&one.answer, "succeeded").is_some()).count();
+            charge.verdict = last.or_else(|| cancelled.then(|| r#""cancelled""#.to_owned()));
+            charge.charged_at = at;
+        }
+    }
+    charges
+}
+
+/// The bookings of the carrier's register, each with its void, which has an entry of its own.
+fn bookings(register: BTreeMap<String, Entry>) -> BTreeMap<String, Booking> {
+    let mut bookings = BTreeMap::<String, Booking>::new();
+    for (id, Entry { performed, .. }) in register {
+        let at = performed.last().map(|last| last.at);
+        if let Some(shipment) = id.strip_prefix("void#") {
+            bookings.entry(shipment.to_owned()).or_default().voided_at = at
+        } else {
+            let booking = bookings.entry(id).or_default();
+            (booking.bookings, booking.booked_at) = (performed.len(), at);
+        }
+    }
+    bookings
+}
+
+/// A message that was in a dead-letter queue when nothing could be sent back from there any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Letter {
+    /// A service, or `Relay`.
+    pub(crate) service: Service,
+    pub(crate) body: String,
+    pub(crate) class: String,
+    pub(crate) reason: String,
+    pub(crate) failed_at: String,
+}
+
+impl Letter {
+    pub(crate) fn of(service: Service, letter: &orderflow_tests::Letter) -> Self {
+        let text = |name: &str| letter.text(name).to_owned();
+        Self {
+            service,
+            body: letter.body().to_owned(),
+            class: text("failure-class"),
+            reason: text("failure-reason"),
+            failed_at: text("failed-at"),
+        }
+    }
+
+    /// True if no later attempt can succeed.
+    pub(crate) fn is_permanent(&self) -> bool {
+        self.class == "permanent"
+    }
+
+    /// The event in it, if it is one. It may be in an envelope of SNS.
+    pub(crate) fn fact(&self) -> Option<Fact> {
+        let body: Value = serde_json::from_str(&self.body).ok()?;
+        let json = match body["Message"].as_str() {
+            Some(message) => serde_json::from_str(message).ok()?,
+            None => body,
+        };
+        Some(Fact::from(json)).filter(|fact| !fact.subject.is_empty())
+    }
+}
+
+impl Snapshot {
+    /// Reads all tables and queues. The dead letters are given: to read them was to take them out.
+    pub(crate) async fn read(shop: &Shop, letters: Vec<Letter>) -> Self {
+        let mut snapshot = Self { letters, ..Self::default() };
+        for service in LEDGERS {
+            let items = shop.scan(shop.output(&format!("{service}TableName"))).await;
+            let (leases, rows): (Vec<Item>, Vec<Item>) =
+                items.into_iter().partition(|item| key(item).starts_with("lease#"));
+            let done = leases.iter().filter(|lease| lease.contains_key("done"));
+            snapshot.told.extend(done.filter_map(|lease| key(lease).strip_prefix("lease#").map(str::to_owned)));
+            // Injected rows have no cause.
+            let rows = rows.into_iter().filter(|row| row.contains_key("cause"));
+            snapshot.rows.insert(service, rows.map(read).collect());
+        }
+        // No output of the stack names these.
+        for table in shop.tables("StockTable").await {
+            snapshot.shelves = shelves(shop, &table).await;
+        }
+        for table in shop.tables("PaymentProvider").await {
+            snapshot.charges = charges(keyed(shop, &table).await);
+        }
+        for table in shop.tables("Carrier").await {
+            snapshot.bookings = bookings(keyed(shop, &table).await);
+        }
+        let journal = shop.scan(shop.output("JournalTableName")).await;
+        snapshot.journal =
+            journal.iter().flat_map(|item| facts(item["event"].as_s().map_or("", String::as_str), true)).collect();
+        for service in SERVICES {
+            let waiting = shop.waiting(shop.queue(service)).await;
+            if waiting > 0 {
+                snapshot.waiting.insert(format!("the queue of {service}"), waiting);
+            }
+        }
+        snapshot
+    }
+}
+
+/// Stock, by SKU.
+pub(crate) async fn shelves(shop: &Shop, table: &str) -> BTreeMap<String, Shelf> {
+    keyed(shop, table).await
+}
+
+async fn keyed<T: DeserializeOwned>(shop: &Shop, table: &str) -> BTreeMap<String, T> {
+    shop.scan(table).await.into_iter().map(|item| (key(&item).to_owned(), read(item))).collect()
+}
+
+fn key(item: &Item) -> &str {
+    item.get("pk").and_then(|key| key.as_s().ok()).map_or("", String::as_str)
+}
+
+fn read<T: DeserializeOwned>(item: Item) -> T {
+    let key = key(&item).to_owned();
+    serde_dynamo::from_item(item).unwrap_or_else(|error| panic!("{key} is not understood: {error}"))
+}
+
+/// The events of a row: one JSON array in a text.
+fn from_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Fact>, D::Error> {
+    Ok(facts(&String::deserialize(deserializer)?, false))
+}
+
+fn facts(text: &str, is_one: bool) -> Vec<Fact> {
+    let json: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("no JSON on record: {error}"));
+    match json {
+        event if is_one => vec![Fact::from(event)],
+        Value::Array(events) => events.into_iter().map(Fact::from).collect(),
+        other => panic!("no list of events: {other}"),
+    }
+}

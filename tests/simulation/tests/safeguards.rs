@@ -45,7 +45,7 @@ safeguards! {
     the_providers_idempotency_key: PROVIDER_KEY, within 400,
         storm([FaultKind::Late, FaultKind::Duplicate, FaultKind::Unacknowledged]);
     the_question_before_a_retry: FIND, within 800,
-        storm([FaultKind::Lost, FaultKind::CrashAfter, FaultKind::Impatient]);
+        storm([FaultKind::Lost, FaultKind::CrashBefore, FaultKind::Impatient]);
     the_fence_at_the_provider: FENCE, within 3_000,
         storm([FaultKind::Refused, FaultKind::Late, FaultKind::Impatient]);
 }

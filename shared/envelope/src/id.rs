@@ -11,7 +11,7 @@ text_type!(
     /// bytes without control characters: a key of DynamoDB has no more.
     Subject,
     subject_rule,
-    { "type": "string", "minLength": 1, "maxLength": 1024, "pattern": crate::PLAIN, "examples": ["web-17"] }
+    { "type": "string", "minLength": 1, "maxLength": 1024, "pattern": crate::describe::PLAIN, "examples": ["web-17"] }
 );
 
 fn subject_rule(text: &str) -> Result<(), Invalid> {
@@ -48,7 +48,7 @@ text_type!(
         "type": "string",
         "minLength": 1,
         "maxLength": 128,
-        "pattern": crate::PLAIN,
+        "pattern": crate::describe::PLAIN,
         "examples": ["019aa9d0-7c00-7b1e-9f00-5a0000000017"],
     }
 );

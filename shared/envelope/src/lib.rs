@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[doc(hidden)]
+pub mod __private;
 mod context;
 mod contract;
 pub mod describe;
@@ -25,11 +27,3 @@ pub use id::{EventId, Subject, derive_id};
 pub use read::{Fault, Faults, Node, Read, parse};
 pub use text::{Invalid, Source, Text, is_plain, plain, token};
 pub use time::{Time, WRITABLE_MS};
-
-/// For the macros of this crate alone.
-#[doc(hidden)]
-pub mod __private {
-    #[cfg(feature = "schema")]
-    pub use schemars;
-    pub use serde;
-}

@@ -157,7 +157,7 @@ text_type!(
     /// Any text of 1 to 200 characters without control characters: a name, a street, a reason.
     Text,
     text_rule,
-    { "type": "string", "minLength": 1, "maxLength": 200, "pattern": crate::PLAIN }
+    { "type": "string", "minLength": 1, "maxLength": 200, "pattern": crate::describe::PLAIN }
 );
 
 fn text_rule(text: &str) -> Result<(), Invalid> {

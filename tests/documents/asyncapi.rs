@@ -25,7 +25,7 @@ only, with a filter policy of scope `MessageBody` on `type`. An event may come m
 To create an order, publish `OrderCreated` under a `source` of your own, as the operation `sendAsAnyone` says. No other type \
 counts from another source than the one in its message.
 
-Both need credentials of AWS whose role may do so: `sns:Subscribe` and `sns:Publish` on the topic.
+Both need credentials of AWS whose role may do so: `sns:Subscribe` on the topic of all events, `sns:Publish` on that of the intake.
 
 The newest version of each type is the one that is sent. Older ones are understood for ever.";
 
@@ -33,6 +33,12 @@ const TOPIC: &str = "\
 The FIFO topic of every event: its ARN is the stack's output `EventsTopicArn`. The message is the event. `MessageGroupId` and \
 `MessageDeduplicationId` are what the runtime expressions `x-message-group-id` and `x-message-deduplication-id` of its binding \
 find in it. The events of one order have one group, and keep the order in which they are sent.";
+
+const INTAKE: &str = "\
+The standard topic for orders of other producers: its ARN is the stack's output `IntakeTopicArn`. The message is the event, and \
+nothing else is to be set. What is taken becomes an order of ours: `OrderCreated` from `orderflow/orders`, whose `causationid` is \
+the `id` of the producer's event, and whose extensions `originsource` and `originid` name it. A second event for the same order is \
+refused, the same one again is a duplicate.";
 
 const QUEUE: &str = "\
 What can never be handled, and what failed too often, is moved to its dead-letter queue with the attributes `failure-class`, \
@@ -53,7 +59,7 @@ fn document() -> Value {
     }
     let messages: Map<String, Value> =
         versions().map(|(kind, version)| (name(kind, version), message(kind, version))).collect();
-    let mut channels = Map::from_iter([("events".to_owned(), topic())]);
+    let mut channels = Map::from_iter([("events".to_owned(), topic()), ("intake".to_owned(), intake())]);
     let mut operations = Map::new();
     let template = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
     let template = expanded(template).expect("the template");
@@ -161,6 +167,22 @@ fn topic() -> Value {
     })
 }
 
+/// Types that anybody may say.
+fn open_types() -> Vec<EventType> {
+    EventType::ALL.into_iter().filter(|kind| kind.source().is_none()).collect()
+}
+
+fn intake() -> Value {
+    json!({
+        "address": null,
+        "title": "Orders of other producers",
+        "description": INTAKE,
+        "servers": [reference("servers", "sns")],
+        "messages": Map::from_iter(in_all_versions("components/messages", &open_types())),
+        "bindings": { "sns": { "bindingVersion": "0.1.0", "name": "IntakeTopic", "ordering": { "type": "standard" } } },
+    })
+}
+
 fn queue(service: &Service, template: &Value) -> Value {
     let name = service.name;
     let dead_letters = format!("{name}Dlq");
@@ -259,13 +281,12 @@ fn receive_as_anyone() -> Value {
 }
 
 fn send_as_anyone() -> Value {
-    let open: Vec<EventType> = EventType::ALL.into_iter().filter(|kind| kind.source().is_none()).collect();
-    let messages = in_all_versions("channels/events/messages", &open);
+    let messages = in_all_versions("channels/intake/messages", &open_types());
     json!({
         "action": "send",
         "title": "another producer sends",
         "description": "Under a `source` of its own.",
-        "channel": reference("channels", "events"),
+        "channel": reference("channels", "intake"),
         "messages": messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(),
         "tags": [{ "name": "other producers" }],
     })
@@ -300,8 +321,10 @@ pub(crate) fn every_message_says_what_its_event_is() {
         let validator = jsonschema::draft7::new(&schema).expect("a schema");
         let faults: Vec<String> = validator.iter_errors(&event).map(|error| error.to_string()).collect();
         assert!(faults.is_empty(), "{kind} {version}: {faults:?}");
-        for pointer in ["/type", "/dataschema", "/id", "/data/orderId"] {
-            let odd = with(&event, pointer, json!("odd one"));
+        for (pointer, odd) in
+            [("/type", "odd one"), ("/dataschema", "odd one"), ("/id", ""), ("/data/orderId", "odd one")]
+        {
+            let odd = with(&event, pointer, json!(odd));
             assert!(!validator.is_valid(&odd), "{kind} {version} with another {pointer}");
         }
         let stranger = with(&event, "/source", json!("https://shop.example/web"));

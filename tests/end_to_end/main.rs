@@ -120,9 +120,9 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_suspicious_order_is_flagged_and_fulfilled,
             every_error_is_a_problem;
         cancellation:
-            a_cancelled_order_is_refunded_and_restocked,
-            a_cancelled_order_of_another_producer_is_refunded_and_restocked,
-            an_order_that_is_cancelled_while_it_is_booked_is_voided,
+            an_order_that_is_cancelled_while_it_is_charged_is_not_charged,
+            an_order_of_another_producer_that_is_cancelled_while_it_is_charged_is_not_charged,
+            an_order_that_is_cancelled_while_it_is_booked_is_refunded,
             orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
             an_order_that_was_cancelled_before_it_was_known_has_no_effect;
         messages:
@@ -132,9 +132,9 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_bad_message_is_parked_with_its_reason,
             a_message_with_many_attributes_keeps_them_all,
             a_letter_that_is_redriven_can_be_parked_again,
-            a_second_order_created_is_parked_by_all_but_the_journal,
+            a_second_order_created_is_parked_at_the_intake,
             an_unknown_type_is_kept_by_the_journal,
-            those_behind_a_message_that_fails_to_its_end_are_handled;
+            an_event_that_stays_too_early_is_parked_as_exhausted;
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;

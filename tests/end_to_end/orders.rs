@@ -116,10 +116,16 @@ pub(crate) async fn an_order_of_another_producer_is_fulfilled_in_each_version(sh
         shop.publish(&event).await;
         let shown = shop.wait_for(id, "shipped").await;
         assert_eq!(shown["customer"]["name"], "Ada Lovelace");
-        assert_eq!(shown["timeline"][0]["id"], event["id"]);
         shop.wait_for_types(id, &FULFILLED).await;
         let kept = shop.journal(id).await.into_iter().find(|event| event["type"] == "OrderCreated");
-        assert_eq!(kept, Some(event));
+        let kept = kept.expect("the creation is on record");
+        assert_eq!(shown["timeline"][0]["id"], kept["id"]);
+        assert_eq!(
+            (&kept["source"], &kept["dataschema"]),
+            (&json!("orderflow/orders"), &json!("urn:orderflow:OrderCreated:2"))
+        );
+        assert_eq!((&kept["causationid"], &kept["originid"]), (&event["id"], &event["id"]));
+        assert_eq!(kept["originsource"], event["source"]);
     }
 }
 

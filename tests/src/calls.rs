@@ -3,11 +3,18 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-use crate::shop::Shop;
+/// Way to an emulator's services.
+pub(crate) trait Reach {
+    /// The client of HTTP.
+    fn http(&self) -> &reqwest::Client;
+
+    /// The emulator's own URL, without a slash at its end.
+    fn endpoint(&self) -> &str;
+}
 
 /// Request to Lambda.
-pub(crate) fn lambda(shop: &Shop, method: Method, path: &str) -> RequestBuilder {
-    let request = shop.http.request(method, format!("{}/2015-03-31/{path}", shop.endpoint));
+pub(crate) fn lambda(shop: &impl Reach, method: Method, path: &str) -> RequestBuilder {
+    let request = shop.http().request(method, format!("{}/2015-03-31/{path}", shop.endpoint()));
     request.header("Authorization", authorization("lambda"))
 }
 
@@ -21,19 +28,19 @@ pub(crate) async fn answer(request: RequestBuilder) -> Value {
 }
 
 /// Calls IAM, as its root user.
-pub(crate) async fn iam(shop: &Shop, action: &str, parameters: &[(&str, &str)]) -> Xml {
+pub(crate) async fn iam(shop: &impl Reach, action: &str, parameters: &[(&str, &str)]) -> Xml {
     query(shop, "iam", "2010-05-08", action, parameters).await
 }
 
 /// Calls STS, as the root user.
-pub(crate) async fn sts(shop: &Shop, action: &str, parameters: &[(&str, &str)]) -> Xml {
+pub(crate) async fn sts(shop: &impl Reach, action: &str, parameters: &[(&str, &str)]) -> Xml {
     query(shop, "sts", "2011-06-15", action, parameters).await
 }
 
-async fn query(shop: &Shop, service: &str, version: &str, action: &str, parameters: &[(&str, &str)]) -> Xml {
+async fn query(shop: &impl Reach, service: &str, version: &str, action: &str, parameters: &[(&str, &str)]) -> Xml {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("Action", action).append_pair("Version", version).extend_pairs(parameters);
-    let request = shop.http.post(&shop.endpoint).header("Authorization", authorization(service));
+    let request = shop.http().post(shop.endpoint()).header("Authorization", authorization(service));
     let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form.finish());
     let reply = request.send().await.expect("an answer");
     let (status, text) = (reply.status(), reply.text().await.expect("a text"));

@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::calls::{answer, lambda, sts};
+use crate::calls::{Reach, answer, lambda, sts};
 use crate::emulator::{Channel, Emulator};
 
 /// The services that have a queue, as the stack's outputs name them.
@@ -53,6 +53,16 @@ pub struct Shop {
 
 /// An item of a table.
 pub type Item = HashMap<String, AttributeValue>;
+
+impl Reach for Shop {
+    fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+}
 
 impl Shop {
     /// A shop on that stack. Its connections belong to the async runtime at hand.
@@ -225,16 +235,27 @@ impl Shop {
         .await
     }
 
-    /// Looks at up to ten letters, takes those out that are wanted, and leaves the others to everybody else at once.
+    /// Looks at all letters, takes those out that are wanted, and leaves the others to everybody else. They are put back
+    /// only when all have been seen: a queue hands out the same ten again and again.
     async fn take_some(&self, url: &str, is_wanted: impl Fn(&Letter) -> bool) -> Vec<Letter> {
-        let messages = self.receive(url, 10).await;
-        let (taken, others): (Vec<Letter>, Vec<Letter>) = messages.into_iter().map(Letter).partition(is_wanted);
-        for Letter(message) in &others {
-            let put_back = self.sqs.change_message_visibility().queue_url(url).visibility_timeout(0);
-            put_back.set_receipt_handle(message.receipt_handle.clone()).send().await.expect("it is put back");
+        let (mut taken, mut others) = (Vec::new(), Vec::new());
+        loop {
+            let letters = self.receive(url, 10).await;
+            if letters.is_empty() {
+                break;
+            }
+            for letter in letters.into_iter().map(Letter) {
+                if is_wanted(&letter) {
+                    self.delete(url, &letter).await;
+                    taken.push(letter);
+                } else {
+                    others.push(letter);
+                }
+            }
         }
-        for letter in &taken {
-            self.delete(url, letter).await;
+        for Letter(message) in others {
+            let put_back = self.sqs.change_message_visibility().queue_url(url).visibility_timeout(0);
+            put_back.set_receipt_handle(message.receipt_handle).send().await.expect("it is put back");
         }
         taken
     }
@@ -251,14 +272,7 @@ impl Shop {
 
     /// Takes everything out of the queue with that URL.
     pub async fn take_all(&self, url: &str) -> Vec<Letter> {
-        let mut all = Vec::new();
-        loop {
-            let letters = self.take_some(url, |_| true).await;
-            if letters.is_empty() {
-                return all;
-            }
-            all.extend(letters);
-        }
+        self.take_some(url, |_| true).await
     }
 
     /// Moves a message of a service's queue behind all others. Answers whether there was one to move.

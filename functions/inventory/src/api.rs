@@ -100,7 +100,7 @@ fn counted(before: Option<Stock>, on_hand: i64) -> Result<Stock, Problem> {
 /// A count of the shelf.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "camelCase"))]
 struct Count {
-    /// How many pieces there are, those that are reserved included.
+    /// Number of pieces, those that are reserved included.
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = MAX_ON_HAND)))]
     on_hand: i64,
 }
@@ -167,15 +167,15 @@ fn tag(stock: Stock) -> String {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
-    /// What it is of.
+    /// The goods.
     sku: &'a Sku,
-    /// How many pieces there are.
+    /// Number of pieces.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     on_hand: i64,
-    /// How many of them are set aside for orders.
+    /// Pieces that are set aside for orders.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     reserved: i64,
-    /// How many of them can be ordered.
+    /// Pieces that can be ordered.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     available: i64,
 }

@@ -85,7 +85,7 @@ pub enum Message {
     },
     /// Your payment was declined.
     Declined {
-        /// Why, in the provider's words for people.
+        /// Reason, in the provider's words for people.
         reason: Text,
     },
     /// You get your money back.
@@ -102,7 +102,7 @@ pub enum Message {
     },
     /// Your order was given up.
     Cancelled {
-        /// Why.
+        /// Reason.
         reason: CancellationReason,
     },
 }

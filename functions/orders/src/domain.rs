@@ -83,9 +83,9 @@ pub enum Progress {
 pub struct Payment {
     /// Its id.
     pub payment_id: PaymentId,
-    /// What was charged.
+    /// Amount that was charged.
     pub amount: Money,
-    /// Whether it was given back.
+    /// True once it was given back.
     pub refunded: bool,
 }
 
@@ -96,11 +96,11 @@ pub struct Payment {
 pub struct Shipment {
     /// Its id.
     pub shipment_id: ShipmentId,
-    /// Who carries it.
+    /// The carrier.
     pub carrier: Text,
     /// The carrier's number to follow it by.
     pub tracking_number: Text,
-    /// Whether the carrier gave it up.
+    /// True once the carrier gave it up.
     pub cancelled: bool,
 }
 
@@ -113,7 +113,7 @@ pub struct Seen {
     /// Its type.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// When it happened.
+    /// Time at which it happened.
     pub time: Time,
 }
 

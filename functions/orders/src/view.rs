@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::domain::{Known, Payment, Progress, Seen, Shipment, Status};
 
-/// How far an order is. It never moves back.
+/// Progress of an order. It never moves back.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -29,11 +29,11 @@ enum OrderStatus {
 pub(crate) struct Receipt<'a> {
     /// The order's id.
     order_id: &'a OrderId,
-    /// How far it was when it was placed.
+    /// Progress when it was placed.
     status: OrderStatus,
-    /// What is to be paid.
+    /// Amount that is to be paid.
     total: Money,
-    /// When it was placed.
+    /// Time at which it was placed.
     #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     created_at: Option<Time>,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Receipt<'a> {
 pub(crate) struct Brief<'a> {
     /// The order's id.
     order_id: &'a OrderId,
-    /// How far it is.
+    /// Progress of the order.
     status: OrderStatus,
 }
 
@@ -56,16 +56,16 @@ pub(crate) struct Brief<'a> {
 pub(crate) struct Whole<'a> {
     /// The order's id.
     order_id: &'a OrderId,
-    /// How far it is.
+    /// Progress of the order.
     status: OrderStatus,
-    /// Why it was given up, if it was.
+    /// Reason for which it was given up, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancellation_reason: Option<CancellationReason>,
-    /// Who buys.
+    /// The buyer.
     customer: &'a Customer,
-    /// What is bought.
+    /// The goods that are bought.
     lines: &'a [Line],
-    /// What is to be paid.
+    /// Amount that is to be paid.
     total: Money,
     /// The charge, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,10 +73,10 @@ pub(crate) struct Whole<'a> {
     /// The shipment, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     shipment: Option<&'a Shipment>,
-    /// When it was placed.
+    /// Time at which it was placed.
     #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     created_at: Option<Time>,
-    /// When the last of its events happened.
+    /// Time of the last of its events.
     #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     updated_at: Option<Time>,
     /// Every event about it, by time, the creation first.

@@ -154,7 +154,7 @@ pub enum Answer {
     Declined {
         /// The id of the charge.
         payment: PaymentId,
-        /// Why.
+        /// Reason.
         reason: PaymentFailure,
     },
     /// It is not charged, and never will be.

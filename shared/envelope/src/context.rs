@@ -55,9 +55,9 @@ impl Context {
 pub struct Envelope {
     /// The attributes, without the type.
     pub context: Context,
-    /// The attribute `type`, such as `OrderCreated`.
+    /// The attribute `type`, such as `UserLoggedIn`.
     pub event_type: String,
-    /// The attribute `dataschema`, such as `urn:shop:OrderCreated:2`. Without one, version 1 is meant.
+    /// The attribute `dataschema`, such as `urn:identity:UserLoggedIn:2`. Without one, version 1 is meant.
     pub schema: Option<String>,
 }
 
@@ -181,14 +181,14 @@ pub(crate) struct Wire<'a, D> {
     specversion: &'static str,
     /// Unique for ever. Together with `source` it tells a duplicate.
     id: &'a EventId,
-    /// Who says it.
+    /// The sender.
     source: &'a Source,
-    /// What kind of fact it is.
+    /// Type of the fact.
     #[cfg_attr(feature = "schema", schemars(with = "Text"))]
     r#type: &'a str,
     /// The one that the event is about, and the SNS message group.
     subject: &'a Subject,
-    /// When it happened: RFC 3339, of ours in UTC with milliseconds. Absent, it happened when it was received.
+    /// Time at which it happened: RFC 3339, of ours in UTC with milliseconds. Absent, it is the time of receipt.
     #[cfg_attr(feature = "schema", schemars(with = "Option<Time>"))]
     time: Time,
     /// The media type of `data`: `application/json`, with or without parameters. Absent, it is meant.
@@ -218,7 +218,7 @@ pub(crate) struct Wire<'a, D> {
     #[serde(flatten)]
     #[cfg_attr(feature = "schema", schemars(skip))]
     extensions: &'a Extensions,
-    /// What the event says: an object, as its type and version have it.
+    /// Payload of the event: an object, as its type and version have it.
     #[cfg_attr(feature = "schema", schemars(extend("type" = "object")))]
     data: D,
 }
@@ -243,4 +243,11 @@ impl<'a, D> Wire<'a, D> {
             data,
         }
     }
+}
+
+/// JSON Schema of the whole of an event, whatever its data says.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn event_schema() -> Value {
+    crate::describe::of_shape::<Wire<'_, Value>>().into()
 }

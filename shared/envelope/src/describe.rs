@@ -45,7 +45,7 @@ macro_rules! with_schema {
 pub const PLAIN: &str = r"^[^\u0000-\u001f\u007f-\u009f\ufffe\uffff]*$";
 
 #[cfg(feature = "schema")]
-pub use generated::{of_answer, of_event, of_shape};
+pub use generated::{of_answer, of_shape};
 
 #[cfg(feature = "schema")]
 mod generated {
@@ -53,14 +53,6 @@ mod generated {
     use schemars::transform::RecursiveTransform;
     use schemars::{JsonSchema, Schema};
     use serde_json::Value;
-
-    use crate::context::Wire;
-
-    /// Schema of the whole of an event, whatever its data says.
-    #[must_use]
-    pub fn of_event() -> Value {
-        of_shape::<Wire<'_, Value>>().into()
-    }
 
     /// Schema of a value that is read, such as an event's data or a request's body.
     #[must_use]

@@ -15,6 +15,8 @@ pub mod strategy;
 mod text;
 mod time;
 
+#[cfg(feature = "schema")]
+pub use context::event_schema;
 pub use context::{Context, Envelope, Extensions, KNOWN, SPEC_VERSION};
 pub use contract::{About, Contract, EventType, Heard};
 pub use describe::PLAIN;

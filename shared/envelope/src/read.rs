@@ -13,9 +13,9 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fault {
-    /// Where: a JSON Pointer (RFC 6901) into the document; empty for the document itself.
+    /// Place: a JSON Pointer (RFC 6901) into the document; empty for the document itself.
     pub pointer: String,
-    /// What: the rule that does not hold, such as `must be 1 to 9999`.
+    /// Rule that does not hold, such as `must be 1 to 9999`.
     pub detail: String,
 }
 

@@ -176,7 +176,7 @@ impl Text {
 
 crate::json_schema_of!(
     Source,
-    ["Who says it: a non-empty URI-reference (RFC 3986) of at most 200 characters."],
+    ["The sender: a non-empty URI-reference (RFC 3986) of at most 200 characters."],
     {
         "type": "string",
         "format": "uri-reference",

@@ -17,16 +17,16 @@ use envelope::{Text, reads};
 pub struct OrderCreatedV1 {
     /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
-    /// Who buys.
+    /// The buyer.
     pub customer: CustomerV1,
-    /// What is bought.
+    /// The goods that are bought.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::payload::MAX_LINES)))]
     pub lines: Vec<Line>,
-    /// Where it goes.
+    /// Address that the goods go to.
     pub shipping_address: Address,
-    /// How it is paid.
+    /// Payment method.
     pub payment_method: PaymentMethod,
-    /// What is to be paid, in the currency of the lines.
+    /// Amount that is to be paid, in the currency of the lines.
     pub total: Money,
 }
 
@@ -36,9 +36,9 @@ pub struct OrderCreatedV1 {
 pub struct CustomerV1 {
     /// The shop's own id of the customer.
     pub id: Text,
-    /// Where mails go.
+    /// Address of the customer's mails.
     pub email: Email,
-    /// Where short messages go; only a number of E.164, such as `+4930123456`, can be reached.
+    /// Number of the customer's short messages; only one of E.164, such as `+4930123456`, can be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Text>,
 }

@@ -27,11 +27,11 @@ const MAX_PIECES: i64 = MAX_LINES as i64 * MAX_QUANTITY as i64;
 pub struct Customer {
     /// The shop's own id of the customer.
     pub id: Text,
-    /// What they are called.
+    /// Name of the customer.
     pub name: Text,
-    /// Where mails go.
+    /// Address of the customer's mails.
     pub email: Email,
-    /// Where short messages go; only a number of E.164, such as `+4930123456`, can be reached.
+    /// Number of the customer's short messages; only one of E.164, such as `+4930123456`, can be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Text>,
 }
@@ -40,7 +40,7 @@ reads!(Customer { id: required("id"), name: required("name"), email: required("e
 
 envelope::json_schema_of!(
     Quantity,
-    ["How many pieces."],
+    ["Number of pieces."],
     { "type": "integer", "minimum": 1, "maximum": MAX_QUANTITY }
 );
 
@@ -83,9 +83,9 @@ impl Read for Quantity {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
-    /// What is bought.
+    /// The goods that are bought.
     pub sku: Sku,
-    /// How many pieces of it.
+    /// Number of pieces.
     pub quantity: Quantity,
     /// The price of one piece.
     pub unit_price: Money,
@@ -93,7 +93,7 @@ pub struct Line {
 
 reads!(Line { sku: required("sku"), quantity: required("quantity"), unit_price: required("unitPrice") });
 
-/// Where the goods go.
+/// Shipping address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -133,14 +133,14 @@ reads!(Address {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderDetails {
-    /// Who buys.
+    /// The buyer.
     pub customer: Customer,
-    /// What is bought.
+    /// The goods that are bought.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub lines: Vec<Line>,
-    /// Where it goes.
+    /// Address that the goods go to.
     pub shipping_address: Address,
-    /// How it is paid.
+    /// Payment method.
     pub payment_method: PaymentMethod,
 }
 
@@ -213,7 +213,7 @@ pub struct OrderCreated {
     /// Order as the customer decided it.
     #[serde(flatten)]
     pub details: OrderDetails,
-    /// What is to be paid, in the currency of the lines. From another producer it need not be the sum of the lines:
+    /// Amount that is to be paid, in the currency of the lines. From another producer it need not be the sum of the lines:
     /// there may be postage, or a discount.
     pub total: Money,
 }
@@ -228,7 +228,7 @@ impl Read for OrderCreated {
     }
 }
 
-/// Why an order was given up.
+/// Reason for which an order was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -262,19 +262,19 @@ impl Read for CancellationReason {
 pub struct OrderCancelled {
     /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
-    /// Why it was given up.
+    /// Reason for which it was given up.
     pub reason: CancellationReason,
 }
 
 reads!(OrderCancelled { order_id: required("orderId"), reason: required("reason") });
 
-/// How many pieces of one SKU, over all lines of an order.
+/// Number of pieces of one SKU, over all lines of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StockLine {
-    /// Which goods.
+    /// The goods.
     pub sku: Sku,
-    /// How many pieces.
+    /// Number of pieces.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_PIECES)))]
     pub quantity: u32,
 }
@@ -322,7 +322,7 @@ impl StockNode for Node<'_> {
 pub struct InventoryReserved {
     /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
-    /// What is set aside, one line for each SKU.
+    /// Goods that are set aside, one line for each SKU.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub lines: Vec<StockLine>,
 }
@@ -333,12 +333,12 @@ reads!(InventoryReserved { order_id: required("orderId"), lines: list("lines", M
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shortage {
-    /// Which goods.
+    /// The goods.
     pub sku: Sku,
-    /// How many pieces the order asks for.
+    /// Number of pieces that the order asks for.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_PIECES)))]
     pub requested: u32,
-    /// How many pieces could be had.
+    /// Number of pieces that could be had.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub available: i64,
 }
@@ -352,7 +352,7 @@ reads!(Shortage { sku: required("sku"), requested: pieces("requested"), availabl
 pub struct InventoryRejected {
     /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
-    /// What is missing.
+    /// Goods that are missing.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub shortages: Vec<Shortage>,
 }
@@ -366,7 +366,7 @@ reads!(InventoryRejected { order_id: required("orderId"), shortages: list("short
 pub struct InventoryReleased {
     /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
-    /// What is available again, one line for each SKU.
+    /// Goods that are available again, one line for each SKU.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub lines: Vec<StockLine>,
 }
@@ -382,7 +382,7 @@ pub struct PaymentProcessed {
     pub order_id: OrderId,
     /// The charge.
     pub payment_id: PaymentId,
-    /// What was charged.
+    /// Amount that was charged.
     pub amount: Money,
 }
 
@@ -392,7 +392,7 @@ reads!(PaymentProcessed {
     amount: required("amount")
 });
 
-/// Why a payment was declined.
+/// Reason for which a payment was declined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentFailure {
@@ -413,13 +413,13 @@ pub struct PaymentFailed {
     pub order_id: OrderId,
     /// The charge that was tried.
     pub payment_id: PaymentId,
-    /// Why it was declined.
+    /// Reason for which it was declined.
     pub reason: PaymentFailure,
 }
 
 reads!(PaymentFailed { order_id: required("orderId"), payment_id: required("paymentId"), reason: required("reason") });
 
-/// What was paid for an order was given back.
+/// The payment of an order was given back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -430,7 +430,7 @@ pub struct PaymentRefunded {
     pub payment_id: PaymentId,
     /// The refund.
     pub refund_id: RefundId,
-    /// What was given back.
+    /// Amount that was given back.
     pub amount: Money,
 }
 
@@ -450,7 +450,7 @@ pub struct ShipmentCreated {
     pub order_id: OrderId,
     /// The shipment.
     pub shipment_id: ShipmentId,
-    /// Who carries it.
+    /// The carrier.
     pub carrier: Text,
     /// The carrier's number to follow it by.
     pub tracking_number: Text,
@@ -530,7 +530,7 @@ const MAX_FLAG_REASONS: usize = 100;
 pub struct FlagReason {
     /// The rule that fired.
     pub code: Text,
-    /// What it saw.
+    /// Observation of the rule.
     pub detail: Text,
 }
 
@@ -543,9 +543,9 @@ reads!(FlagReason { code: required("code"), detail: required("detail") });
 pub struct OrderFlagged {
     /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
-    /// How much it looks like fraud.
+    /// Score of suspicion.
     pub score: Score,
-    /// What is suspicious about it.
+    /// Signs that are suspicious.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_FLAG_REASONS)))]
     pub reasons: Vec<FlagReason>,
 }

@@ -10,14 +10,14 @@ use envelope::{Text, reads};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "camelCase"))]
 pub struct NewOrder {
-    /// Who buys.
+    /// The buyer.
     pub customer: NewCustomer,
-    /// What is bought. All lines have the same currency, and sum up to at most 99,999,999 minor units of it.
+    /// The goods that are bought. All lines have the same currency, and sum up to at most 99,999,999 minor units of it.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub lines: Vec<Line>,
-    /// Where it goes.
+    /// Address that the goods go to.
     pub shipping_address: Address,
-    /// How it is paid.
+    /// Payment method.
     pub payment_method: PaymentMethod,
 }
 
@@ -27,11 +27,11 @@ pub struct NewOrder {
 pub struct NewCustomer {
     /// The shop's own id of the customer.
     pub id: Text,
-    /// What they are called; without a name they are the recipient of the goods.
+    /// Name of the customer; without a name they are the recipient of the goods.
     pub name: Option<Text>,
-    /// Where mails go.
+    /// Address of the customer's mails.
     pub email: Email,
-    /// Where short messages go; only a number of E.164, such as `+4930123456`, can be reached.
+    /// Number of the customer's short messages; only one of E.164, such as `+4930123456`, can be reached.
     pub phone: Option<Text>,
 }
 

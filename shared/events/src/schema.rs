@@ -24,7 +24,7 @@ pub fn of_data(event_type: EventType, version: u32) -> Option<Value> {
 /// Schema of the whole of an event, whatever its data says.
 #[must_use]
 pub fn of_event() -> Value {
-    let mut schema = envelope::describe::of_event();
+    let mut schema = envelope::event_schema();
     schema["$id"] = "urn:orderflow:event".into();
     schema["title"] = "An event of orderflow".into();
     schema

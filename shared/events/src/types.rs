@@ -53,7 +53,7 @@ events! {
         PaymentProcessed from PAYMENT: { 1: PaymentProcessed },
         /// The payment of an order was declined. Sent on `InventoryReserved`, when the charge has not gone through.
         PaymentFailed from PAYMENT: { 1: PaymentFailed },
-        /// What was paid for an order was given back. Sent on `OrderCancelled`, if the order was paid.
+        /// The payment of an order was given back. Sent on `OrderCancelled`, if the order was paid.
         PaymentRefunded from PAYMENT: { 1: PaymentRefunded },
         /// The carrier took an order's shipment. Sent on `PaymentProcessed`.
         ShipmentCreated from SHIPPING: { 1: ShipmentCreated },

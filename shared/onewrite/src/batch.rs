@@ -9,12 +9,13 @@ use aws_lambda_events::sns::SnsEvent;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use envelope::Time;
 use futures::FutureExt;
-use futures::future::{Either, join_all, select};
+use futures::future::{Either, LocalBoxFuture, join_all, select};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::backoff::backoff_seconds;
 use crate::config::QueueSettings;
 use crate::failure::{Failure, FailureKind, Result};
+use crate::handle::{Delivery, Handle, Handled};
 use crate::message::{Incoming, open};
 use crate::park::DeadLetter;
 use crate::port::{Clock, DeadLetters, Random, Visibility};
@@ -39,49 +40,6 @@ const APART_SECONDS: u32 = 2;
 
 /// Longest time that SQS may take to set messages apart.
 const SET_APART_LIMIT: Duration = Duration::from_secs(1);
-
-/// Handler of facts: the work of a function on each of them.
-pub trait Handle {
-    /// Fact that it takes from a message.
-    type Incoming: Incoming;
-
-    /// Tells that it has a use for this fact. A fact that it has none for is acknowledged and counted.
-    fn consumes(&self, fact: &Self::Incoming) -> bool;
-
-    /// Prepares for the first message, while the function starts and is not throttled.
-    async fn warm(&self);
-
-    /// Handles it, completely or not at all: it may be called again with the same fact at any time.
-    ///
-    /// # Errors
-    ///
-    /// The reason why the fact is not handled, and whether to try again.
-    async fn handle(&self, fact: &Self::Incoming, delivery: &Delivery<'_>) -> Result<Handled>;
-}
-
-/// The circumstances in which a fact arrives.
-#[derive(Clone, Copy, Debug)]
-pub struct Delivery<'a> {
-    /// The fact as it was published.
-    pub text: &'a str,
-    /// Time at which the attempt is over at the latest.
-    pub deadline: Time,
-}
-
-/// Result of handling a fact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handled {
-    /// Something happened because of it.
-    Changed,
-    /// The world outside was asked, and nothing had to be written about it.
-    Performed,
-    /// It made no difference.
-    Unchanged,
-    /// It had been handled before.
-    Duplicate,
-    /// This function has no use for its type.
-    Ignored,
-}
 
 /// The invocations of one queue's consumer.
 pub struct Batch<H, Q, W> {
@@ -289,7 +247,11 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         if !self.handler.consumes(fact) {
             return Ok(Handled::Ignored);
         }
-        self.handler.handle(fact, &Delivery { text, deadline }).await
+        // In a box of no certain type: what is within is large, and is not to be moved by, or looked into with, each layer
+        // around it.
+        let delivery = Delivery { text, deadline };
+        let handling: LocalBoxFuture<'_, Result<Handled>> = Box::pin(self.handler.handle(fact, &delivery));
+        handling.await
     }
 
     /// Decides what becomes of a record that failed.

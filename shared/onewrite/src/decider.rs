@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Failure, FailureKind, Result};
+use crate::handle::Delivery;
 
 /// The events of the application that a decider belongs to.
 pub type ContractOf<D> = <<D as Decider>::Heard as Heard>::Contract;
@@ -215,7 +216,7 @@ pub trait Effects<D: Decider> {
     /// # Errors
     ///
     /// It is unknown what came of it, or it cannot be performed.
-    async fn perform(&self, effect: D::Effect, attempt: Attempt, delivery: &crate::Delivery<'_>) -> Result<D::Reply>;
+    async fn perform(&self, effect: D::Effect, attempt: Attempt, delivery: &Delivery<'_>) -> Result<D::Reply>;
 }
 
 /// Effects of a service that has none.
@@ -223,7 +224,7 @@ pub trait Effects<D: Decider> {
 pub struct NoEffects;
 
 impl<D: Decider<Effect = Infallible>> Effects<D> for NoEffects {
-    async fn perform(&self, effect: Infallible, _: Attempt, _: &crate::Delivery<'_>) -> Result<D::Reply> {
+    async fn perform(&self, effect: Infallible, _: Attempt, _: &Delivery<'_>) -> Result<D::Reply> {
         match effect {}
     }
 }

@@ -8,6 +8,7 @@ pub mod config;
 mod decider;
 pub mod external;
 mod failure;
+mod handle;
 #[cfg(feature = "http")]
 pub mod http;
 mod lease;
@@ -30,13 +31,14 @@ pub mod telemetry;
 mod trace;
 
 pub use backoff::backoff_seconds;
-pub use batch::{Batch, Delivery, Handle, Handled};
+pub use batch::Batch;
 pub use decider::{
     Attempt, Commit, ContractOf, CounterUpdate, Decider, Decision, Effects, InsufficientCounter, NoEffects, Rejection,
     Step,
 };
 pub use envelope::{self, Event, consumes, events};
 pub use failure::{Failure, FailureKind, Result};
+pub use handle::{Delivery, Handle, Handled};
 pub use lease::{Lease, Leased, with_lease};
 pub use ledger::{Committed, History, Ledger, Origin};
 pub use message::Incoming;

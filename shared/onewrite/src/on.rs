@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use envelope::{Event, Heard};
 
-use crate::batch::{Delivery, Handle, Handled};
 use crate::failure::Result;
+use crate::handle::{Delivery, Handle, Handled};
 use crate::lease::{Lease, Leased, with_lease};
 use crate::port::{Clock, Leases, Random};
 

@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 
 use envelope::{Event, Heard};
 
-use crate::batch::{Delivery, Handle, Handled};
 use crate::decider::{Attempt, ContractOf, Decider, Effects, NoEffects, Step};
 use crate::failure::{Failure, Result};
+use crate::handle::{Delivery, Handle, Handled};
 use crate::ledger::{Committed, Ledger, Origin};
 use crate::port::{Clock, Log, Random};
 

@@ -33,7 +33,7 @@ const MAX_PAUSE_MS: u64 = 5_000;
 pub struct Refusal {
     /// Its place in the batch.
     pub index: usize,
-    /// Why, and whether to try again.
+    /// The failure: its reason, and whether to try again.
     pub failure: Failure,
 }
 

@@ -7,8 +7,9 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Handle};
+use crate::batch::Batch;
 use crate::failure::{Failure, Result};
+use crate::handle::Handle;
 use crate::port::{Clock, DeadLetters, Random, Visibility};
 use crate::telemetry;
 
@@ -70,8 +71,7 @@ where
     let batch = &batch;
     lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Box<RawValue>>| {
         let deadline = telemetry::begin(&invocation.context);
-        // In a box, for the futures within are large, and each layer around them would move them.
-        let answer = Box::pin(answer(batch, &invocation.payload, deadline)).await;
+        let answer = answer(batch, &invocation.payload, deadline).await;
         telemetry::end();
         answer.map_err(lambda_runtime::Error::from)
     }))

@@ -215,7 +215,7 @@ fn a_condition_a_check_and_the_names_of_failures_are_missed() {
     }
 }
 
-/// What takes several faults at one lease, a storm of them finds: a release that comes late, and a holder who is slow.
+/// A storm finds what takes several faults at one lease: a release that comes late, and a holder who is slow.
 #[test]
 fn a_lease_is_given_to_one_at_a_time() {
     let kinds = [FaultKind::Refused, FaultKind::Late, FaultKind::Slow, FaultKind::Doubled];

@@ -15,7 +15,7 @@ use crate::services::System;
 /// The mean time between two orders.
 const GAP_MS: u64 = 25;
 
-/// How often a customer tries again what did not work out.
+/// Most attempts of a customer at what did not work out.
 const MAX_ATTEMPTS: u32 = 60;
 
 /// The goods of the shop. Of the first there are few, and everybody wants it.
@@ -36,11 +36,11 @@ pub struct Script {
     pub method: &'static str,
     /// The postal code, which tells the carrier what to do.
     pub postal_code: &'static str,
-    /// What is ordered.
+    /// Goods that are ordered.
     pub sku: &'static str,
-    /// Whether another producer publishes the order by itself.
+    /// True where another producer publishes the order by itself.
     pub is_foreign: bool,
-    /// How long after the answer the customer cancels, if they do.
+    /// Time after the answer at which the customer cancels, if they do.
     pub cancel_after_ms: Option<u64>,
 }
 
@@ -49,7 +49,7 @@ impl Script {
     pub const SHIPPED: Self =
         Self { method: "pm_card_visa", postal_code: "10115", sku: "coffee", is_foreign: false, cancel_after_ms: None };
 
-    /// What there is none of.
+    /// Goods of which there are none.
     pub const SOLD_OUT: &str = "sold-out";
 }
 

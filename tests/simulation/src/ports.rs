@@ -24,7 +24,7 @@ use crate::shop::Shop;
 /// Caller at the shop's outside: each port is one.
 #[derive(Clone)]
 pub struct Port {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The shop.
     pub shop: Rc<Shop>,
@@ -33,7 +33,7 @@ pub struct Port {
 /// Stock of the goods, which stands in inventory's table.
 #[derive(Clone)]
 pub struct StockTable {
-    /// Who asks, and whose shop it is.
+    /// The caller, and the shop.
     pub port: Port,
     /// Table of inventory.
     pub log: Rc<MemoryLog>,

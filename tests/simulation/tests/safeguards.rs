@@ -68,7 +68,7 @@ fn breaks(safeguard: Safeguard, within: u64, plan: Plan) {
     println!("without {}, within {orders} orders: {what}", safeguard.what);
 }
 
-/// What breaks is shown as the shortest run that was found, which breaks in the same way, and as the trace of its order.
+/// A violation is shown as the shortest run that was found, which breaks in the same way, and as the trace of its order.
 #[test]
 fn what_breaks_is_shown_as_short_as_it_can_be() {
     let plan = Plan { without: Some(COMPENSATION), ..PLAIN };

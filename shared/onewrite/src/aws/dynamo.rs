@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::classify;
+use super::failure::classify;
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::port::{Acquired, Appended, Leases, Log};

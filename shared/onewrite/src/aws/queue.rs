@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue};
 
-use super::classify;
+use super::failure::classify;
 use crate::failure::{Failure, Result};
 use crate::park::{Attribute, DeadLetter};
 use crate::port::{DeadLetters, Visibility};

@@ -7,9 +7,14 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{DynamoLog, SnsTopic, SqsDeadLetters, SqsQueue, System, sdk_config};
-use crate::batch::{Batch, Handle};
+use super::config::sdk_config;
+use super::dynamo::DynamoLog;
+use super::queue::{SqsDeadLetters, SqsQueue};
+use super::system::System;
+use super::topic::SnsTopic;
+use crate::batch::Batch;
 use crate::config::{Environment, QueueSettings};
+use crate::handle::Handle;
 use crate::ledger::Ledger;
 use crate::relay::Relay;
 use crate::serve::serve;

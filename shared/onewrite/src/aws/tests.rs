@@ -4,13 +4,18 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{AsyncSleep, Credentials, Sleep};
-use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata};
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::config::{AsyncSleep, Credentials, Region, SharedCredentialsProvider, Sleep};
+use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata, SdkError};
 use envelope::{Subject, Time};
 
+use super::config::{FIRST_PAUSE, config};
 use super::*;
+use crate::config::Environment;
+use crate::failure::{Failure, FailureKind};
 use crate::port::{Appended, Log};
 use crate::row::{Cause, Row};
 

@@ -4,7 +4,7 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish_batch::PublishBatchOutput;
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 
-use super::{classify, without_addresses};
+use super::failure::{classify, without_addresses};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::relay::{Entry, Refusal, Topic};
 

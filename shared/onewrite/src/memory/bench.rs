@@ -7,9 +7,9 @@ use envelope::{Contract, Event, EventType as _, Heard};
 use futures::FutureExt;
 
 use super::{MemoryLog, Pace, VirtualTime};
-use crate::batch::Handled;
 use crate::decider::Decider;
 use crate::failure::{FailureKind, Result};
+use crate::handle::Handled;
 use crate::ledger::Ledger;
 use crate::port::Random;
 use envelope::sample::another_event;

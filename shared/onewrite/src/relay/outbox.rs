@@ -38,7 +38,7 @@ pub struct Entry {
 pub struct Unpublishable {
     /// The row.
     pub row: Rc<OutboxRow>,
-    /// Why.
+    /// Reason.
     pub reason: String,
 }
 

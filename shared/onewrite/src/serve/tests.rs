@@ -5,9 +5,9 @@ use futures::executor::block_on;
 use serde_json::json;
 
 use super::*;
-use crate::batch::{Delivery, Handled};
 use crate::config::QueueSettings;
 use crate::failure::FailureKind;
+use crate::handle::{Delivery, Handled};
 use crate::memory::sample::{Library, another_event, requested};
 use crate::memory::{MemoryQueue, VirtualTime};
 

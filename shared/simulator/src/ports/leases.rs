@@ -13,7 +13,7 @@ use crate::safeguard::Safeguard;
 /// Table of leases, as a caller may touch it.
 #[derive(Clone)]
 pub struct LeaseTable {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The leases.
     pub leases: Rc<MemoryLeases>,

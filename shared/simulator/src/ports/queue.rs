@@ -44,7 +44,7 @@ impl DeadLetters for Queues {
 /// Queues of a consumer, as a caller may touch them.
 #[derive(Clone)]
 pub struct QueuePort {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The queues.
     pub queues: Queues,
@@ -75,7 +75,7 @@ impl DeadLetters for QueuePort {
 /// Dead letters of a relay.
 #[derive(Clone)]
 pub struct RelayLetters {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The letters.
     pub letters: Rc<MemoryQueue>,

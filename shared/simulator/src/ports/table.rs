@@ -19,7 +19,7 @@ use crate::safeguard::Safeguard;
 /// Table of a service, and its stream, as one caller may touch it.
 #[derive(Clone)]
 pub struct Table {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// Name of the service.
     pub service: &'static str,

@@ -14,7 +14,7 @@ use crate::safeguard::Safeguard;
 /// Topic, as a relay may touch it.
 #[derive(Clone)]
 pub struct TopicPort {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The topic.
     pub topic: Rc<FifoTopic>,

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use envelope::Time;
 use serde::Deserialize;
 
-use super::{Entry, Performed, Register};
+use super::register::{Entry, Performed, Register};
 use crate::aws::{classify, update_if};
 use crate::failure::{Failure, Result};
 

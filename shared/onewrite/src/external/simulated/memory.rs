@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use envelope::Time;
 
-use super::{Entry, Performed, Register};
+use super::register::{Entry, Performed, Register};
 use crate::failure::Result;
 
 /// Entries and attempts by id.

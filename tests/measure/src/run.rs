@@ -293,6 +293,9 @@ impl<'a> Bench<'a> {
         for fault in &faults {
             let _ = write!(text, "\nover budget: {fault}");
         }
+        if !faults.is_empty() {
+            text += "\nIf it has to be so: cargo measure --write-budgets, and say in the commit why.";
+        }
         Ok(Outcome { text, is_good: faults.is_empty() })
     }
 }

@@ -170,7 +170,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         });
         let mut failures = Vec::new();
         for received in by_subject(messages.collect()).into_iter().flatten() {
-            let span = self.span(&received);
+            let span = span_of(&received);
             if let Err(failure) = self.attempt(&received, deadline).instrument(span.clone()).await {
                 span.in_scope(|| report(&failure));
                 failures.push(failure);
@@ -200,25 +200,6 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         }
     }
 
-    /// The span of one record, with all its fields from the beginning: each that is added later is formatted anew.
-    fn span(&self, received: &Received<H::Incoming>) -> Span {
-        let (request_id, cold_start) = (telemetry::request_id(), telemetry::is_cold_start());
-        let (message_id, receive_count) = (&received.record.message_id, receive_count(&received.record));
-        match &received.opened {
-            Ok(Opened { fact, .. }) => info_span!(
-                "record",
-                request_id,
-                cold_start,
-                message_id,
-                receive_count,
-                subject = fact.context().subject.as_str(),
-                event_id = %fact.context().id,
-                event_type = fact.event_type(),
-            ),
-            Err(_) => info_span!("record", request_id, cold_start, message_id, receive_count),
-        }
-    }
-
     async fn run_record(&self, received: &Received<H::Incoming>, deadline: Time) -> Fate {
         async {
             match self.attempt(received, deadline).await {
@@ -226,7 +207,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
                 Err(failure) => self.settle(&received.record, failure, deadline).await,
             }
         }
-        .instrument(self.span(received))
+        .instrument(span_of(received))
         .await
     }
 
@@ -309,6 +290,26 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         for failure in results.into_iter().filter_map(Result::err) {
             warn!(request_id = telemetry::request_id(), reason = failure.reason(), "visibility not changed");
         }
+    }
+}
+
+/// Span of one record, with all its fields from the beginning: each that is added later is formatted anew.
+fn span_of<E: Incoming>(Received { record, opened }: &Received<E>) -> Span {
+    let (request_id, cold_start) = (telemetry::request_id(), telemetry::is_cold_start());
+    let (message_id, receive_count) = (&record.message_id, receive_count(record));
+    if let Ok(Opened { fact, .. }) = opened {
+        info_span!(
+            "record",
+            request_id,
+            cold_start,
+            message_id,
+            receive_count,
+            subject = fact.context().subject.as_str(),
+            event_id = %fact.context().id,
+            event_type = fact.event_type(),
+        )
+    } else {
+        info_span!("record", request_id, cold_start, message_id, receive_count)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Properties of messages, requests and headers, and of everything that is none.
 
+#![expect(clippy::unwrap_used, reason = "all of it is tests, though Clippy does not see any in its helpers")]
+
 use std::collections::{BTreeMap, HashMap};
 
 use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};

@@ -84,7 +84,7 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
     pub async fn run(&self, records: Vec<Record>, deadline: Time) -> Result<()> {
         let (mut outbox, mut unpublishable) = (Outbox::default(), Vec::new());
         for record in records {
-            match record.map_or_else(|raw| Err(unreadable(&raw)), |record| read_row(record, &self.speaker)) {
+            match record.map_or_else(|raw| Err(Box::new(unreadable(&raw))), |record| read_row(record, &self.speaker)) {
                 Ok(entries) => outbox.extend(entries),
                 Err(found) => unpublishable.push((found.row, Failure::permanent(found.reason))),
             }
@@ -163,9 +163,9 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
 }
 
 /// A record that is none: kept as it came, for a person to look at.
-fn unreadable(raw: &RawValue) -> Box<Unpublishable> {
+fn unreadable(raw: &RawValue) -> Unpublishable {
     let row = serde_json::from_str(raw.get()).unwrap_or_default();
-    Box::new(Unpublishable { row: Rc::new(OutboxRow(row)), reason: "the record cannot be read".to_owned() })
+    Unpublishable { row: Rc::new(OutboxRow(row)), reason: "the record cannot be read".to_owned() }
 }
 
 /// Rest of a batch.
@@ -179,7 +179,7 @@ struct Unpublished {
 fn report(failure: &Failure, count: usize) {
     match failure.kind() {
         FailureKind::Misconfigured => {
-            error!(reason = failure.reason(), count, "not published: the deployment must be mended")
+            error!(reason = failure.reason(), count, "not published: the deployment must be mended");
         }
         FailureKind::Transient | FailureKind::Permanent => warn!(reason = failure.reason(), count, "not published"),
     }

@@ -24,7 +24,7 @@ impl Invocation {
     /// Tells events of SQS and of SNS apart. Both types are lenient, and would take any JSON object for an event without
     /// records, which would then be acknowledged.
     fn read(payload: &RawValue) -> Result<Self> {
-        let source = serde_json::from_str::<Records>(payload.get()).ok().and_then(|event| event.source());
+        let source = serde_json::from_str::<Records>(payload.get()).ok().and_then(Records::source);
         let unknown = |_| Failure::permanent("the event of the queue or the topic is not understood");
         match source.as_deref() {
             Some("aws:sqs") => serde_json::from_str(payload.get()).map(Self::Sqs).map_err(unknown),

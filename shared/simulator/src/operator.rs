@@ -25,7 +25,9 @@ fn send_back(
 ) -> usize {
     let operator = Caller::outside(&stack.run, "operator");
     let (sent, kept): (Vec<_>, Vec<_>) = letters.drain().into_iter().partition(which);
-    kept.into_iter().for_each(|letter| letters.send(letter));
+    for letter in kept {
+        letters.send(letter);
+    }
     let number = sent.len();
     for letter in sent {
         count(&stack.run.tally.redrives);

@@ -60,20 +60,20 @@ impl Trace {
     pub fn diagram(&self) -> String {
         let lines = self.lines.borrow();
         let Some(first) = lines.first() else { return String::new() };
-        let mut lanes: Vec<&str> = Vec::new();
+        let mut callers: Vec<&str> = Vec::new();
         for line in lines.iter() {
-            if !lanes.contains(&line.caller) {
-                lanes.push(line.caller);
+            if !callers.contains(&line.caller) {
+                callers.push(line.caller);
             }
         }
         let mut text = format!("{:>14}", "time");
-        for lane in &lanes {
+        for lane in &callers {
             let _ = write!(text, " {:^LANE$}", shortened(lane));
         }
         text.push('\n');
         for line in lines.iter() {
             let _ = write!(text, "{:>12.3} s", first.at.until(line.at).as_secs_f64());
-            for lane in &lanes {
+            for lane in &callers {
                 let _ = write!(text, " {:^LANE$}", if *lane == line.caller { "●" } else { "·" });
             }
             let _ = writeln!(text, "  {}", line.what);
@@ -96,12 +96,12 @@ mod tests {
     #[test]
     fn a_trace_tells_of_its_subject_alone() {
         let trace = Trace::of("a");
-        for (second, subject, caller) in [(0, "a", "orders-api"), (1, "b", "payment"), (2, "a", "inventory")] {
+        for (second, subject, caller) in [(0, "a", "front-desk"), (1, "b", "payment"), (2, "a", "inventory")] {
             trace.tell_of(subject, Time::from_millis(second * 1_000), caller, || format!("works on {subject}"));
         }
-        trace.tell(Time::from_millis(2_500), "orders-api", || "dies".to_owned());
+        trace.tell(Time::from_millis(2_500), "front-desk", || "dies".to_owned());
         let expected = [
-            "          time oapi inve",
+            "          time fdes inve",
             "       0.000 s  ●    ·    works on a",
             "       2.000 s  ·    ●    works on a",
             "       2.500 s  ●    ·    dies",

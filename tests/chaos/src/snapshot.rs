@@ -172,7 +172,7 @@ fn bookings(register: BTreeMap<String, Entry>) -> BTreeMap<String, Booking> {
     for (id, Entry { performed, .. }) in register {
         let at = performed.last().map(|last| last.at);
         if let Some(shipment) = id.strip_prefix("void#") {
-            bookings.entry(shipment.to_owned()).or_default().voided_at = at
+            bookings.entry(shipment.to_owned()).or_default().voided_at = at;
         } else {
             let booking = bookings.entry(id).or_default();
             (booking.bookings, booking.booked_at) = (performed.len(), at);

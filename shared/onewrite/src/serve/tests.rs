@@ -86,7 +86,7 @@ fn answered(payload: &str) -> (Result<Option<SqsBatchResponse>>, Vec<String>) {
 
 #[test]
 fn a_topic_may_invoke_the_function_itself() {
-    let bodies = ["req_1", "req_3"].map(|subject| body_of(subject));
+    let bodies = ["req_1", "req_3"].map(body_of);
     let (answer, handled) = answered(&notifications(&bodies));
     assert!(matches!(answer, Ok(None)), "{answer:?}");
     assert_eq!(handled, ["req_1", "req_3"]);

@@ -178,7 +178,9 @@ impl StandardQueue {
                 Poll::Pending
             });
             match self.next_return() {
-                Some(wait) => drop(select(pin!(news), pin!(self.run.executor.sleep(wait))).await),
+                Some(wait) => {
+                    let _either = select(pin!(news), pin!(self.run.executor.sleep(wait))).await;
+                }
                 None => news.await,
             }
         }
@@ -342,7 +344,9 @@ mod tests {
         let orders = (0..200).map(|_| {
             send(&queue, &["1", "2", "3"]);
             let received = queue.try_receive(MAX_BATCH);
-            received.iter().for_each(|message| assert!(queue.delete(message.receipt())));
+            for message in &received {
+                assert!(queue.delete(message.receipt()));
+            }
             bodies(&received).concat()
         });
         assert_eq!(orders.collect::<HashSet<_>>().len(), 6);

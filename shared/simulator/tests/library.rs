@@ -1,5 +1,7 @@
 //! The library of the toolkit's samples on the simulator: two services, one of which collects a fee.
 
+#![expect(clippy::expect_used, reason = "all of it is tests, though Clippy does not see any in its helpers")]
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -141,8 +141,8 @@ impl Audit {
             }
             _ => {}
         }
-        let skus = updates.iter().filter_map(|update| Sku::new(&*update.key).ok());
-        skus.map(|sku| check_shelf(Some(order), &sku, shelves.get(&sku), log)).collect()
+        let mut skus = updates.iter().filter_map(|update| Sku::new(&*update.key).ok());
+        skus.try_for_each(|sku| check_shelf(Some(order), &sku, shelves.get(&sku), log))
     }
 
     /// Notes that somebody has counted a shelf: there is on hand what they say.

@@ -42,13 +42,13 @@ pub struct StockTable {
 impl StockStore for StockTable {
     async fn get(&self, sku: &Sku) -> Result<Option<Stock>> {
         let (log, sku) = (Rc::clone(&self.log), sku.clone());
-        self.port.caller.ask("table", "get stock", move || async move { (&*log).get(&sku).await }).await
+        self.port.caller.ask("table", "get stock", move || async move { (*log).get(&sku).await }).await
     }
 
     async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted> {
         let (table, sku) = (self.clone(), sku.clone());
         let effect = move || async move {
-            let counted = (&*table.log).count(&sku, stock, since).await;
+            let counted = (*table.log).count(&sku, stock, since).await;
             if counted == Ok(Counted::Done) {
                 let Port { caller, shop } = &table.port;
                 caller.run.check(shop.audit.counted(&table.log, &sku, stock));

@@ -74,10 +74,10 @@ impl System {
         }
         let [orders, inventory] = APIS.map(|name| Caller::new(run, name));
         let orders_api = Rc::new(OrdersApi::new(Ledger::new(stack.table(ORDERS, &orders), orders)));
-        let stock = stack.table(INVENTORY, &inventory).log;
+        let shelves = stack.table(INVENTORY, &inventory).log;
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
-        let inventory_api = Rc::new(InventoryApi::new(StockTable { port, log: Rc::clone(&stock) }, inventory));
-        Rc::new(Self { stack, shop, intake, orders_api, inventory_api, stock })
+        let inventory_api = Rc::new(InventoryApi::new(StockTable { port, log: Rc::clone(&shelves) }, inventory));
+        Rc::new(Self { stack, shop, intake, orders_api, inventory_api, stock: shelves })
     }
 
     /// The run.

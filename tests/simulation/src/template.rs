@@ -63,7 +63,7 @@ impl Template {
     fn read(document: &Json) -> Result<Self, String> {
         let (mut consumers, mut timeouts) = (BTreeMap::new(), BTreeMap::new());
         for (id, function) in resources(document, "Function") {
-            let function = Function { document, id, function };
+            let function = Function { document, id, resource: function };
             timeouts.insert(function.binary()?.to_owned(), function.timeout()?);
             if let Some((source, queue)) = function.queue() {
                 consumers.insert(function.binary()?.to_owned(), function.settings(source, queue)?);
@@ -86,17 +86,17 @@ fn resources<'a>(document: &'a Json, kind: &str) -> impl Iterator<Item = (&'a st
 struct Function<'a> {
     document: &'a Json,
     id: &'a str,
-    function: &'a Json,
+    resource: &'a Json,
 }
 
 impl<'a> Function<'a> {
     fn binary(self) -> Result<&'a str, String> {
-        let binary = self.function["Metadata"]["BuildProperties"]["Binary"].as_str();
+        let binary = self.resource["Metadata"]["BuildProperties"]["Binary"].as_str();
         binary.ok_or_else(|| format!("the binary of {}", self.id))
     }
 
     fn timeout(self) -> Result<Duration, String> {
-        let own = &self.function["Properties"]["Timeout"];
+        let own = &self.resource["Properties"]["Timeout"];
         let timeout = if own.is_null() { &self.document["Globals"]["Function"]["Timeout"] } else { own };
         self.number(timeout, "the Timeout").map(Duration::from_secs)
     }
@@ -116,7 +116,7 @@ impl<'a> Function<'a> {
 
     fn settings(self, source: &'a Json, queue: &'a Json) -> Result<Settings, String> {
         let number = |value, what| self.number(value, what);
-        let variable = |name| self.number(&self.function["Properties"]["Environment"]["Variables"][name], name);
+        let variable = |name| self.number(&self.resource["Properties"]["Environment"]["Variables"][name], name);
         let window = number(&source["MaximumBatchingWindowInSeconds"], "the MaximumBatchingWindowInSeconds")?;
         let redrive = number(&queue["RedrivePolicy"]["maxReceiveCount"], "the maxReceiveCount")?;
         Ok(Settings {
@@ -137,9 +137,9 @@ impl<'a> Function<'a> {
 
     /// Settings of the relay on its table's stream, if that has one.
     fn relay(self) -> Result<Option<RelaySettings>, String> {
-        let table = &self.function["Properties"]["Environment"]["Variables"]["TABLE_NAME"]["Ref"];
+        let table = &self.resource["Properties"]["Environment"]["Variables"]["TABLE_NAME"]["Ref"];
         let stream = |source: &&Json| source["EventSourceArn"]["Fn::GetAtt"][0] == *table && table.is_string();
-        let relays = resources(self.document, "Function").map(|(id, function)| Self { id, function, ..self });
+        let relays = resources(self.document, "Function").map(|(id, function)| Self { id, resource: function, ..self });
         let mut relays = relays.filter_map(|relay| Some((relay, relay.sources().find(stream)?)));
         let settings = |(relay, source): (Self, &'a Json)| {
             Ok(RelaySettings {

@@ -69,7 +69,7 @@ fn every_event_is_handled_by_every_function_that_consumes_it() {
     let delivered: BTreeSet<(&str, String)> = delivered.collect();
     let system = System::start(&Run::calm(), Rc::<Shop>::default());
     for subscription in system.stack.topic.fanout.subscriptions() {
-        let types = subscription.filter.unwrap_or_else(|| EventType::ALL.map(|kind| kind.as_str()).into());
+        let types = subscription.filter.unwrap_or_else(|| EventType::ALL.map(EventType::as_str).into());
         // Screening needs several orders to find one suspicious: the runs by seed have them.
         for kind in types.into_iter().filter(|kind| *kind != EventType::OrderFlagged.as_str()) {
             let service = subscription.service;

@@ -20,11 +20,13 @@ threading.Thread(target=end_with_parent, daemon=True).start()
 from ministack.app import main  # noqa: E402 - slow to import: the thread comes first.
 from ministack.core import iam_actions, iam_evaluator  # noqa: E402
 from ministack.services import iam  # noqa: E402
+from ministack.services.cloudformation import _stacks, provisioners  # noqa: E402
 
-# Where MiniStack 1.5.33 does not judge a call as AWS does.
+# Where MiniStack 1.5.33 does not judge a call as AWS does, or fails at an update.
 extract_iam_action = iam_actions.extract_iam_action
 extract_resource_arn = iam_actions.extract_resource_arn
 resolve_condition_key = iam_evaluator._resolve_condition_key
+update_resource = provisioners._update_resource
 
 
 def extract_iam_action_of_aws(*request):
@@ -55,8 +57,16 @@ def resolve_condition_key_of_aws(key, context):
     return resolve_condition_key(key, context)
 
 
+def update_resource_of_nested_stack(kind, physical_id, old, new, stack, logical_id=None, attributes=None):
+    """An update of a nested stack forgets the attributes of what stays as it is, and fails at the next that names one."""
+    if attributes is None:
+        attributes = (_stacks.get(stack) or {}).get("_resources", {}).get(logical_id, {}).get("Attributes")
+    return update_resource(kind, physical_id, old, new, stack, logical_id, attributes)
+
+
 iam_actions.extract_iam_action = extract_iam_action_of_aws
 iam_actions.extract_resource_arn = extract_resource_arn_of_aws
 iam_evaluator._resolve_condition_key = resolve_condition_key_of_aws
+provisioners._update_resource = update_resource_of_nested_stack
 
 main()

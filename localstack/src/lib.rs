@@ -1,4 +1,4 @@
-//! The local stack: `template.yaml`, unchanged, on an emulator of AWS on this machine.
+//! The local stack: `template.yaml`, nothing left out, on an emulator of AWS on this machine.
 //!
 //! [`Stack::up`] makes the emulator's Python environment, starts the emulator, builds the functions, uploads them and
 //! deploys the template through `CloudFormation`; a dropped [`Stack`] leaves nothing running. The `cargo local` command

@@ -24,7 +24,7 @@ use crate::terminal::signals::Signals;
 use crate::terminal::style::{bad, faint, strong};
 use crate::workspace::Workspace;
 
-/// Runs orderflow on this machine: template.yaml, unchanged, on an emulator of AWS.
+/// Runs orderflow on this machine: template.yaml, nothing left out, on an emulator of AWS.
 ///
 /// Without a command it does everything: it starts the emulator, builds and deploys the stack, places three sample
 /// orders and shows what happens to them, then stays up until Ctrl-C.

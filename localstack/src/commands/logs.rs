@@ -159,13 +159,13 @@ impl Logs {
             Ok(Value::Object(entry)) => writeln!(stdout, "{}", line(function, &entry))?,
             // The words of Lambda itself on an invocation are of no interest here, and a death without JSON is of much.
             _ if ["START ", "END ", "REPORT "].iter().any(|word| message.starts_with(word)) => {}
-            _ => writeln!(stdout, "{function:<13} {message}")?,
+            _ => writeln!(stdout, "{function:<15} {message}")?,
         }
         Ok(())
     }
 }
 
-/// `09:15:02.117  payment        WARN  failed, may pass  reason="…" subject=ord_1`
+/// `09:15:02.117  payment          WARN  failed, may pass  reason="…" subject=ord_1`
 fn line(function: &str, entry: &Map<String, Value>) -> String {
     let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
     let time = text("timestamp").split_once('T').map_or("", |(_, time)| time.trim_end_matches('Z'));
@@ -179,7 +179,7 @@ fn line(function: &str, entry: &Map<String, Value>) -> String {
     let ids = span.into_iter().flatten().filter(|(name, _)| ["subject", "event_type"].contains(&name.as_str()));
     let fields: Vec<String> = fields.chain(ids).map(|(name, value)| format!("{name}={value}")).collect();
     let milliseconds = time.get(..12).unwrap_or(time);
-    format!("{}  {function:<13} {level} {}  {}", faint(milliseconds), text("message"), faint(fields.join(" ")))
+    format!("{}  {function:<15} {level} {}  {}", faint(milliseconds), text("message"), faint(fields.join(" ")))
 }
 
 /// Lambda and `CloudWatch` Logs, as far as they are needed.
@@ -264,7 +264,7 @@ mod tests {
             "reason": "down", "span": { "subject": "ord_1", "request_id": "r", "event_type": "InventoryReserved" },
         });
         let plain = anstream::adapter::strip_str(&line("payment", entry.as_object().unwrap())).to_string();
-        let expected = "04:15:18.057  payment       WARN  failed, may pass  \
+        let expected = "04:15:18.057  payment         WARN  failed, may pass  \
                         reason=\"down\" event_type=\"InventoryReserved\" subject=\"ord_1\"";
         assert_eq!(plain, expected);
     }

@@ -14,8 +14,6 @@ mod golden;
 mod openapi;
 mod places;
 mod schemas;
-#[path = "../services.rs"]
-mod services;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;

@@ -13,7 +13,7 @@ use crate::customer::{Cancelled, Customer};
 use crate::fault_injector::Sent;
 use crate::order::{End, Order, by_customer, orders};
 use crate::plan::Plan;
-use crate::snapshot::{Booking, Charge, Fact, LEDGERS, Shelf, Snapshot};
+use crate::snapshot::{Booking, Charge, Fact, Shelf, Snapshot, ledgers};
 
 /// Requests from outside: orders, faults, and the stock at first.
 #[derive(Clone, Debug, Default)]
@@ -296,8 +296,10 @@ impl Auditor {
                 self.find(Rule::MessageLost, Some(order.id), format!("the customer was not told of {}", fact.kind));
             }
         }
-        for service in LEDGERS {
-            let is_unheard = order.rows_of(service).is_empty() && !order.dead.contains(service);
+        for service in ledgers() {
+            let is_concerned = service.receives().iter().any(|kind| !order.told(kind.as_str()).is_empty());
+            let service = service.id;
+            let is_unheard = is_concerned && order.rows_of(service).is_empty() && !order.dead.contains(service);
             self.find_if(is_unheard, Rule::MessageLost, order, format!("{service} has not heard of it"));
             self.check_rows(order, service);
         }
@@ -307,7 +309,7 @@ impl Auditor {
     fn check_rows(&mut self, order: &Order<'_>, service: Service) {
         let rows = order.rows_of(service);
         let mut handled = BTreeSet::new();
-        for row in rows.iter().filter(|row| !row.open) {
+        for row in rows.iter().filter(|row| !row.unfinished) {
             let is_new = handled.insert((&row.cause.source, &row.cause.id));
             self.find_if(!is_new, Rule::DoneTwice, order, format!("{service} has handled {} twice", row.cause.kind));
         }
@@ -363,11 +365,10 @@ impl Auditor {
     }
 
     fn check_journal(&mut self, snapshot: &Snapshot, asked: &Asked) {
-        let foreign = asked.customers.iter().filter_map(|customer| customer.event.clone());
-        let foreign: Vec<Fact> = foreign.chain(asked.injected.strangers.iter().cloned()).map(Fact::from).collect();
+        let strangers: Vec<Fact> = asked.injected.strangers.iter().cloned().map(Fact::from).collect();
         let committed = snapshot.rows.values().flatten().flat_map(|row| &row.events);
         let mut published = BTreeMap::new();
-        for fact in committed.chain(&foreign) {
+        for fact in committed.chain(&strangers) {
             if published.insert((&fact.source, &fact.id), fact).is_some() {
                 let detail = format!("{} has the id of another event", fact.kind);
                 self.find(Rule::DoneTwice, Some(&fact.subject), detail);
@@ -381,6 +382,17 @@ impl Auditor {
                     self.find(Rule::EventLost, Some(&fact.subject), format!("{} is another in the journal", fact.kind));
                 }
                 Some(_) => {}
+            }
+        }
+        for event in asked.customers.iter().filter_map(|customer| customer.event.as_ref()) {
+            let is_of_it =
+                |fact: &&Fact| fact.json["originid"] == event["id"] && fact.json["originsource"] == event["source"];
+            let adopted: Vec<&Fact> = snapshot.journal.iter().filter(is_of_it).collect();
+            let order = event["subject"].as_str();
+            match adopted.as_slice() {
+                [] => self.find(Rule::EventLost, order, "an order of another producer was not adopted"),
+                [_] => {}
+                [..] => self.find(Rule::DoneTwice, order, "an order of another producer was adopted twice"),
             }
         }
         for fact in &snapshot.journal {

@@ -42,6 +42,8 @@ pub(crate) struct FaultInjector {
     rng: RefCell<Rng>,
     /// The process group whose functions it kills.
     emulator: u32,
+    /// Tables of the stack, each of which has its outages.
+    tables: Vec<String>,
     is_done: Cell<bool>,
     sent: RefCell<Sent>,
 }
@@ -57,9 +59,17 @@ pub(crate) struct Sent {
 }
 
 impl FaultInjector {
-    pub(crate) fn new(shop: Rc<Shop>, fault_mix: Rc<FaultMix>, tally: Rc<Tally>, rng: Rng, emulator: u32) -> Self {
+    pub(crate) async fn new(
+        shop: Rc<Shop>,
+        fault_mix: Rc<FaultMix>,
+        tally: Rc<Tally>,
+        rng: Rng,
+        emulator: u32,
+    ) -> Self {
         let (is_done, sent) = (Cell::new(false), RefCell::default());
-        Self { shop, fault_mix, tally, rng: RefCell::new(rng), emulator, is_done, sent }
+        let mut tables = shop.tables("").await;
+        tables.sort();
+        Self { shop, fault_mix, tally, rng: RefCell::new(rng), emulator, tables, is_done, sent }
     }
 
     /// It begins nothing new from now on.
@@ -134,21 +144,9 @@ impl FaultInjector {
     /// Victim of an outage, and whether it is a long one. The emulator waits for its relay, and does nothing else meanwhile: what
     /// the relay needs is never down for long.
     async fn victim(&self) -> (String, bool) {
-        const TABLES: [&str; 10] = [
-            "OrdersTable",
-            "InventoryTable",
-            "StockTable",
-            "PaymentTable",
-            "PaymentProvider",
-            "ShippingTable",
-            "Carrier",
-            "ScreeningTable",
-            "NotificationTable",
-            "JournalTable",
-        ];
-        let (index, is_relay) = self.draw(|rng| (rng.usize(..TABLES.len() + 2), rng.bool()));
-        match TABLES.get(index) {
-            Some(word) => (self.shop.tables(word).await.pop().unwrap_or_else(|| (*word).to_owned()), true),
+        let (index, is_relay) = self.draw(|rng| (rng.usize(..self.tables.len() + 2), rng.bool()));
+        match self.tables.get(index) {
+            Some(table) => (table.clone(), true),
             None if is_relay => ("PublishBatch".to_owned(), false),
             None => ("SendEmail".to_owned(), true),
         }

@@ -113,7 +113,7 @@ mod tests {
     fn every_poison_is_poison() {
         let mut rng = Rng::with_seed(1);
         let drawn: Vec<Poison> = (0..500).map(|_| Poison::draw(&mut rng, "ord_1")).collect();
-        for service in SERVICES {
+        for service in SERVICES.iter().copied() {
             assert!(drawn.iter().any(|poison| poison.service == service), "{service}");
         }
         for poison in drawn {

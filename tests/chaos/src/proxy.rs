@@ -8,16 +8,18 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use futures::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use orderflow_tests::{FunctionProcess, socket_of_caller};
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
@@ -175,7 +177,7 @@ impl Proxy {
                 let Some((rest, id)) = call.without_one_entry(|count| self.fault_mix.below(count)) else {
                     return self.forward(request).await.map(whole);
                 };
-                let answer = self.forward(request.map(|_| rest.body)).await?;
+                let answer = self.forward(with_body(request, rest.body)).await?;
                 let with_it = with_failed_entry(answer.body(), &id).ok_or(Dropped)?;
                 Ok(whole(answer.map(|_| with_it)))
             }
@@ -230,9 +232,20 @@ impl Proxy {
     }
 }
 
-/// Leaves out what is a matter of one connection.
+/// The request with another body, of which the caller knows nothing: the hash that it has signed is told apart.
+fn with_body(request: Request<Bytes>, body: Bytes) -> Request<Bytes> {
+    const SIGNED_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+    let hash = HEXLOWER.encode(&Sha256::digest(request.body()));
+    let mut request = request.map(|_| body);
+    if let Ok(hash) = HeaderValue::try_from(hash) {
+        request.headers_mut().entry(SIGNED_HASH).or_insert(hash);
+    }
+    request
+}
+
+/// Leaves out what is a matter of one connection. The host stays: the caller has signed it.
 fn without_connection(headers: &mut HeaderMap) {
-    for name in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+    for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
         headers.remove(name);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
-use orderflow_tests::{Emulator, SERVICES, Shop};
+use orderflow_tests::{Emulator, Shop, queues};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -80,7 +80,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     proxy.may_kill_those_of(emulator);
     let shop = Rc::new(Shop::on(&stack, &Emulator::of(&stack).await));
     let injector =
-        Rc::new(FaultInjector::new(Rc::clone(&shop), Rc::clone(&fault_mix), Rc::clone(&tally), rng.fork(), emulator));
+        FaultInjector::new(Rc::clone(&shop), Rc::clone(&fault_mix), Rc::clone(&tally), rng.fork(), emulator).await;
+    let injector = Rc::new(injector);
     let run = Run {
         stack,
         stock_table: shop.tables("StockTable").await.pop().unwrap_or_default(),
@@ -127,7 +128,7 @@ impl Run {
 
     /// Fills the shelves.
     async fn prepare(&self) -> BTreeMap<String, i64> {
-        for service in SERVICES {
+        for service in queues() {
             self.shop.hide_received(service, self.arguments.visibility_seconds).await;
         }
         let shelves = plan::shelves(self.arguments.orders.get());
@@ -218,7 +219,7 @@ impl Run {
     /// Looks at the queues and the shelves. Answers how many messages wait.
     async fn look(&self, about: &str) -> u64 {
         let mut waiting = 0;
-        for service in SERVICES {
+        for service in queues() {
             waiting += self.shop.waiting(self.shop.queue(service)).await;
         }
         for (sku, stock) in shelves(&self.shop, &self.stock_table).await {
@@ -277,7 +278,7 @@ impl Run {
     /// As an operator does: takes all dead letters out, and sends those back that had bad luck. Answers how many.
     async fn redrive(&self, kept: &mut Vec<Letter>) -> usize {
         let mut sent = 0;
-        for service in SERVICES {
+        for service in queues() {
             for letter in self.shop.take_all(self.shop.dead_letters(service)).await {
                 let read = Letter::of(service, &letter);
                 if read.is_permanent() {

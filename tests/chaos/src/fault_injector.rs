@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use orderflow_local::{Event, EventStream};
-use orderflow_tests::{FunctionProcess, SERVICES, Shop};
+use orderflow_tests::{FunctionProcess, SERVICES, Service, Shop, queues};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -56,6 +56,11 @@ pub(crate) struct Sent {
     pub(crate) strangers: Vec<Value>,
     /// The keys of rows that the relay can never publish.
     pub(crate) rows: Vec<String>,
+}
+
+/// Services with a relay.
+fn speakers() -> impl Iterator<Item = &'static orderflow_registry::Service> {
+    orderflow_registry::SERVICES.iter().filter(|service| !service.sends().is_empty())
 }
 
 impl FaultInjector {
@@ -152,16 +157,36 @@ impl FaultInjector {
         }
     }
 
+    /// Sends poison to every queue, and has every relay meet a row that it can never publish.
+    pub(crate) async fn poison_all(&self) {
+        for service in queues() {
+            self.send_poison(Poison::of_every_service(service)).await;
+        }
+        for service in speakers() {
+            self.put_unpublishable(service.id, service.name).await;
+        }
+    }
+
+    async fn send_poison(&self, poison: Poison) {
+        self.shop.send(poison.service, &poison.body).await;
+        self.tally.count(Kind::Poison, poison.service);
+        self.sent.borrow_mut().poison.push(poison);
+    }
+
+    async fn put_unpublishable(&self, service: Service, about: &str) {
+        let key = format!("unpublishable-{about}");
+        self.shop.put_row(service, &json!({ "pk": key, "sk": 1, "events": "no events at all" })).await;
+        self.tally.count(Kind::Poison, "Relay");
+        self.sent.borrow_mut().rows.push(key);
+    }
+
     /// Sends poison and the like about an order that was just placed.
     pub(crate) async fn poison(&self, order: &str) {
         if self.is_done.get() {
             return;
         }
         if self.chance(POISON_PER_ORDER) {
-            let poison = self.draw(|rng| Poison::draw(rng, order));
-            self.shop.send(poison.service, &poison.body).await;
-            self.tally.count(Kind::Poison, poison.service);
-            self.sent.borrow_mut().poison.push(poison);
+            self.send_poison(self.draw(|rng| Poison::draw(rng, order))).await;
         }
         if self.chance(STRANGERS_PER_ORDER) {
             let event = stranger(order);
@@ -169,10 +194,8 @@ impl FaultInjector {
             self.sent.borrow_mut().strangers.push(event);
         }
         if self.chance(UNPUBLISHABLE_ROWS_PER_ORDER) {
-            let key = format!("unpublishable-{order}");
-            self.shop.put_row("Orders", &json!({ "pk": key, "sk": 1, "events": "no events at all" })).await;
-            self.tally.count(Kind::Poison, "Relay");
-            self.sent.borrow_mut().rows.push(key);
+            let speakers: Vec<_> = speakers().collect();
+            self.put_unpublishable(speakers[self.draw(|rng| rng.usize(..speakers.len()))].id, order).await;
         }
     }
 

@@ -69,6 +69,11 @@ fn cancellation(order: &str) -> Value {
 }
 
 impl Poison {
+    /// What is poison to every service.
+    pub(crate) fn of_every_service(service: Service) -> Self {
+        Self { service, body: Fault::NotJson.body("") }
+    }
+
     /// Some poison about that order.
     pub(crate) fn draw(rng: &mut Rng, order: &str) -> Self {
         let service = *rng.choice(SERVICES.iter()).unwrap_or(&"Orders");

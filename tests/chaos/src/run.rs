@@ -35,6 +35,12 @@ const QUIET: Duration = Duration::from_secs(7);
 /// Pause between an operator's looks for dead letters that are worth another try.
 const MOST_ROUNDS: u32 = 20;
 
+/// So many orders always meet some of each kind of fault.
+const ENOUGH_FOR_SOME: usize = 100;
+
+/// So many orders have every function make each of its calls.
+const ENOUGH_FOR_EVERYTHING: usize = 500;
+
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Outcome of a run.
@@ -158,6 +164,7 @@ impl Run {
         let (killer, downer) = (Rc::clone(injector), Rc::clone(injector));
         let kills_every = Duration::from_secs_f64(60.0 / self.arguments.kills_per_minute.max(0.001));
         let mut injections = JoinSet::new();
+        injector.poison_all().await;
         injections.spawn_local(async move { killer.kill(kills_every).await });
         injections.spawn_local(async move { downer.take_down().await });
         injections.spawn_local(Rc::clone(injector).repeat(events.expect("the topic is heard")));
@@ -301,8 +308,7 @@ impl Run {
         if let Some(unread) = self.proxy.unread() {
             untested.push(format!("the proxy does not understand {unread}: such calls never failed"));
         }
-        // So many orders always meet some of each.
-        if self.arguments.orders.get() >= 100 {
+        if self.arguments.orders.get() >= ENOUGH_FOR_SOME {
             let Arguments { faults, kills_per_minute, .. } = self.arguments;
             let has_processes = cfg!(target_os = "linux");
             for (kind, is_expected) in [
@@ -334,6 +340,13 @@ impl Run {
             order: None,
             detail,
         }));
+        if self.arguments.orders.get() >= ENOUGH_FOR_EVERYTHING && cfg!(target_os = "linux") {
+            violations.extend(self.proxy.unused_rights().into_iter().map(|right| Violation {
+                rule: Rule::NeverUsed,
+                order: None,
+                detail: format!("{right}, and no call has needed it"),
+            }));
+        }
         violations.extend(self.untested().into_iter().map(|detail| Violation {
             rule: Rule::NotTested,
             order: None,

@@ -51,7 +51,7 @@ impl Service {
         D: Decider<Effect = Infallible, Heard: Heard<Contract = Payload>> + 'static,
     {
         let mut service = Self::decider::<D>(id, name);
-        service.join = Some(|builder, name| builder.service::<D>(name));
+        service.join = Some(Builder::service::<D>);
         service
     }
 

@@ -9,7 +9,7 @@ use crate::scaffold::draft::{Draft, DraftError};
 use crate::scaffold::name::Name;
 
 /// Folders with code that may know a service.
-const CODE: [&str; 4] = ["functions", "localstack", "shared", "tests"];
+const CODE: [&str; 3] = ["functions", "shared", "tests"];
 
 /// The workspace without that consumer.
 ///

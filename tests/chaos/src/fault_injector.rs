@@ -134,7 +134,7 @@ impl FaultInjector {
                 (2, Fault::NotDelivered),
                 (3, Fault::AnswerLost),
             ];
-            let (victim, may_be_long) = self.victim().await;
+            let (victim, may_be_long) = self.victim();
             let is_long = may_be_long && number % LONG_OUTAGE_OF == 1;
             let (fault, seconds) = self.draw(|rng| (*pick(rng, &faults), rng.u64(1..6)));
             let duration = if is_long { LONG_OUTAGE } else { Duration::from_secs(seconds) };
@@ -148,7 +148,7 @@ impl FaultInjector {
 
     /// Victim of an outage, and whether it is a long one. The emulator waits for its relay, and does nothing else meanwhile: what
     /// the relay needs is never down for long.
-    async fn victim(&self) -> (String, bool) {
+    fn victim(&self) -> (String, bool) {
         let (index, is_relay) = self.draw(|rng| (rng.usize(..self.tables.len() + 2), rng.bool()));
         match self.tables.get(index) {
             Some(table) => (table.clone(), true),

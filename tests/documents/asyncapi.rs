@@ -64,10 +64,10 @@ fn document() -> Value {
     let template = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
     let template = expanded(template).expect("the template");
     for service in SERVICES {
-        channels.insert(queue_name(&service), queue(&service, &template));
-        operations.insert(format!("receiveAs{}", service.id), receive(&service));
+        channels.insert(queue_name(service), queue(service, &template));
+        operations.insert(format!("receiveAs{}", service.id), receive(service));
         if !service.sends().is_empty() {
-            operations.insert(format!("sendAs{}", service.id), send(&service));
+            operations.insert(format!("sendAs{}", service.id), send(service));
         }
     }
     operations.insert("receiveAsAnyone".to_owned(), receive_as_anyone());
@@ -200,7 +200,7 @@ fn queue(service: &Service, template: &Value) -> Value {
             name.to_lowercase(),
         ),
         "servers": [reference("servers", "sqs")],
-        "messages": Map::from_iter(in_all_versions("components/messages", &service.receives())),
+        "messages": Map::from_iter(in_all_versions("components/messages", service.receives())),
         "bindings": {
             "sqs": {
                 "bindingVersion": "0.2.0",
@@ -243,7 +243,7 @@ fn subscription(queue: &str, types: Option<&[EventType]>) -> Value {
 
 fn receive(service: &Service) -> Value {
     let channel = queue_name(service);
-    let messages = in_all_versions(&format!("channels/{channel}/messages"), &service.receives());
+    let messages = in_all_versions(&format!("channels/{channel}/messages"), service.receives());
     json!({
         "action": "receive",
         "title": format!("{} receives", service.name.to_owned()),

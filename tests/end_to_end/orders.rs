@@ -30,7 +30,7 @@ pub(crate) async fn an_order_is_reserved_paid_and_shipped_and_the_customer_is_to
         .await;
     }
     shop.wait_for_types(&id, &FULFILLED).await;
-    check_links(&shop.journal(&id).await);
+    check_links(&shop.way(&id).await);
 }
 
 /// Each event but the first is caused by another of its flow, in the same trace, and counted by its producer.
@@ -176,7 +176,7 @@ pub(crate) async fn a_suspicious_order_is_flagged_and_fulfilled(shop: &Shop) {
         shop.wait_for(id, "shipped").await;
     }
     let flag = eventually("the order is flagged", async || {
-        let events = shop.journal(&id).await;
+        let events = shop.way(&id).await;
         let flag = events.iter().find(|event| event["type"] == "OrderFlagged").cloned();
         if events.len() == 5 { flag.ok_or(json!(events)) } else { Err(json!(events)) }
     })
@@ -188,7 +188,7 @@ pub(crate) async fn a_suspicious_order_is_flagged_and_fulfilled(shop: &Shop) {
         { "code": "highAmount", "detail": "1250.00 EUR is 1000.00 EUR or more" },
     ]);
     assert_eq!(flag["data"]["reasons"], reasons);
-    check_links(&shop.journal(&id).await);
+    check_links(&shop.way(&id).await);
     // Of ten at once, the one that was looked at last has nine neighbours. How many the others had is chance.
     let flagged = eventually("one of the burst is flagged", async || {
         let journals = join_all(burst.iter().map(|id| shop.journal(id))).await.concat();

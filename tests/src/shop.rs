@@ -413,16 +413,20 @@ impl Shop {
         events
     }
 
-    /// The types of an order's events, in the alphabet's order, but for those of services of which an order's way does not
-    /// depend.
-    pub async fn types(&self, order_id: &str) -> Vec<String> {
-        let events = self.journal(order_id).await;
-        let is_of_its_way = |event: &&Value| {
+    /// The same without the events of services on which an order's way does not depend.
+    pub async fn way(&self, order_id: &str) -> Vec<Value> {
+        let mut events = self.journal(order_id).await;
+        events.retain(|event| {
             let service = event["source"].as_str().and_then(|source| source.strip_prefix("orderflow/"));
             service.is_none_or(|service| ON_THE_WAY.contains(&service))
-        };
-        let events = events.iter().filter(is_of_its_way);
-        let mut types: Vec<_> = events.map(|event| event["type"].as_str().expect("a type").to_owned()).collect();
+        });
+        events
+    }
+
+    /// The types of the events of an order's way, in the alphabet's order.
+    pub async fn types(&self, order_id: &str) -> Vec<String> {
+        let events = self.way(order_id).await;
+        let mut types: Vec<_> = events.iter().map(|e| e["type"].as_str().expect("a type").to_owned()).collect();
         types.sort();
         types
     }

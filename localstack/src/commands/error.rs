@@ -9,7 +9,7 @@ use crate::commands::logs::LogsError;
 use crate::commands::publish::PublishError;
 use crate::commands::watch::WatchError;
 use crate::emulator::state_dir::StateDirError;
-use crate::scaffold::ScaffoldError;
+use crate::scaffold::error::ScaffoldError;
 use crate::stack::error::StackError;
 use crate::terminal::signals::Interrupted;
 

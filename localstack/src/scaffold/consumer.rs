@@ -5,8 +5,8 @@ use std::path::Path;
 use askama::Template;
 use orderflow_events::EventType;
 
-use crate::scaffold::ScaffoldError;
 use crate::scaffold::draft::Draft;
+use crate::scaffold::error::ScaffoldError;
 use crate::scaffold::name::{EventName, Name};
 
 /// Files with a line or more for each service. What is made of them is not here.
@@ -43,6 +43,17 @@ impl Parts<'_> {
     /// The purpose, within a sentence.
     fn purpose_within(&self) -> String {
         self.purpose.replacen(|first: char| first.is_ascii_uppercase(), &self.purpose[..1].to_lowercase(), 1)
+    }
+
+    /// The same, where names of types are code.
+    fn purpose_in_code(&self) -> String {
+        let is_type = |word: &&str| word.starts_with(|first: char| first.is_ascii_uppercase());
+        let purpose = self.purpose_within();
+        purpose
+            .split(' ')
+            .map(|word| if is_type(&word) { format!("`{word}`") } else { word.to_owned() })
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Name of the published type; empty where there is none.

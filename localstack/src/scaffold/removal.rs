@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::scaffold::ScaffoldError;
 use crate::scaffold::consumer::{BUDGETS, EVENTS, REGISTRY, REGISTRY_MANIFEST, TEMPLATE, TYPES};
 use crate::scaffold::draft::{Draft, DraftError};
+use crate::scaffold::error::ScaffoldError;
 use crate::scaffold::name::Name;
 
 /// Folders with code that may know a service.

@@ -118,7 +118,11 @@ fn lines(currency: &'static str) -> impl Strategy<Value = Vec<Value>> {
 
 fn data(kind: EventType, order: &str) -> BoxedStrategy<Value> {
     let order = json!({ "orderId": order });
-    #[allow(unreachable_patterns, reason = "a new type begins without a strategy of its own")]
+    #[allow(
+        unreachable_patterns,
+        clippy::match_wildcard_for_single_variants,
+        reason = "a new type begins without a strategy of its own"
+    )]
     let rest: BoxedStrategy<Value> = match kind {
         EventType::OrderCreated => currency()
             .prop_flat_map(|currency| (order_in(currency), money_in(currency)))

@@ -69,7 +69,7 @@ fn cancellation(order: &str) -> Value {
 }
 
 impl Poison {
-    /// What is poison to every service.
+    /// Poison to any service: no event at all.
     pub(crate) fn of_every_service(service: Service) -> Self {
         Self { service, body: Fault::NotJson.body("") }
     }

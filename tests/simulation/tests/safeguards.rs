@@ -39,7 +39,7 @@ safeguards! {
     the_check_of_each_published_entry: Safeguard::PUBLISH_ENTRIES, within 400, PLAIN;
     the_names_of_what_failed_in_a_batch: Safeguard::ITEM_FAILURES, within 100, PLAIN;
     // A release that comes late, and another holder who is slow.
-    the_fencing_of_the_lease: Safeguard::LEASE_FENCE, within 1_000,
+    the_fencing_of_the_lease: Safeguard::LEASE_FENCE, within 30_000,
         storm([FaultKind::Refused, FaultKind::Late, FaultKind::Slow]);
     the_compensation_of_the_charge: COMPENSATION, within 100, PLAIN;
     the_providers_idempotency_key: PROVIDER_KEY, within 400,

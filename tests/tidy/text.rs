@@ -20,8 +20,15 @@ const POINTERS: [&str; 6] = ["earlier", "last", "next", "our", "previous", "this
 /// Words of the shop, in the crates that are for anybody.
 const WORDS_OF_THE_SHOP: [&str; 4] = ["OrderId", "OrderCreated", "order_id", "urn:orderflow"];
 
-/// Folders of the crates that are for anybody.
-const FOR_ANYBODY: [&str; 3] = ["shared/envelope/", "shared/onewrite/", "shared/simulator/"];
+/// Folders of the crates that are for anybody, and of an application that is not the shop.
+const FOR_ANYBODY: [&str; 4] = ["shared/envelope/", "shared/onewrite/", "shared/simulator/", "tests/identity/"];
+
+/// Files that are a whole service of another application: events, consumer, decider and wiring.
+const WHOLE_SERVICE: [&str; 2] =
+    ["shared/onewrite/examples/identity/devices.rs", "shared/onewrite/examples/identity/function.rs"];
+
+/// Lines of code that it has at the most. More is more than anybody reads to see whether the toolkit is for them.
+const LINES_OF_SERVICE: usize = 60;
 
 /// Files that people write. Not those of the rules themselves, which name what they forbid.
 fn written(repository: &Repository) -> impl Iterator<Item = (&str, &str)> {
@@ -33,6 +40,15 @@ fn too_long(repository: &Repository) -> Vec<String> {
     let length = |(path, text): (&str, &str)| (path.to_owned(), text.lines().count());
     let lengths = written(repository).map(length).filter(|(_, lines)| *lines > LINES);
     lengths.map(|(path, lines)| format!("{path} has {lines} lines, of {LINES} at the most")).collect()
+}
+
+/// Lines of code of the whole service, where they are too many or none: those that are neither empty nor a comment.
+fn long_service(repository: &Repository) -> Vec<String> {
+    let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+    let code = |path| repository.text(path).unwrap_or_default().lines().filter(is_code).count();
+    let lines: usize = WHOLE_SERVICE.into_iter().map(code).sum();
+    let fault = || format!("{} have {lines} lines of code, not 1 to {LINES_OF_SERVICE}", WHOLE_SERVICE.join(" and "));
+    (lines == 0 || lines > LINES_OF_SERVICE).then(fault).into_iter().collect()
 }
 
 fn words_of_the_work(repository: &Repository) -> Vec<String> {
@@ -71,6 +87,11 @@ fn no_file_is_too_long() {
 }
 
 #[test]
+fn a_whole_service_is_short() {
+    assert_none(&long_service(Repository::this()));
+}
+
+#[test]
 fn the_project_speaks_of_itself_alone() {
     assert_none(&words_of_the_work(Repository::this()));
 }
@@ -90,6 +111,15 @@ fn a_long_file_is_found() {
     let lines = |lines| too_long(&Repository::of(&[("a.rs", &"\n".repeat(lines)), ("b.json", &"\n".repeat(9_999))]));
     assert_none(&lines(LINES));
     assert_one(&lines(LINES + 1), "a.rs has 801 lines");
+}
+
+#[test]
+fn a_long_service_is_found() {
+    let [domain, wiring] = WHOLE_SERVICE;
+    let of = |lines| long_service(&Repository::of(&[(domain, &"a\n\n/// b\n".repeat(lines)), (wiring, "c\n")]));
+    assert_none(&of(LINES_OF_SERVICE - 1));
+    assert_one(&of(LINES_OF_SERVICE), "have 61 lines");
+    assert_one(&long_service(&Repository::of(&[])), "have 0 lines");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The identity service on the emulator: its own template, `functions/service.yaml` as it is, and the real `bootstrap`.
 
+#![expect(clippy::expect_used, reason = "all of it is tests, though Clippy does not see any in its helpers")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;

@@ -23,6 +23,15 @@ const WORDS_OF_THE_SHOP: [&str; 4] = ["OrderId", "OrderCreated", "order_id", "ur
 /// Folders of the crates that are for anybody, and of an application that is not the shop.
 const FOR_ANYBODY: [&str; 4] = ["shared/envelope/", "shared/onewrite/", "shared/simulator/", "tests/identity/"];
 
+/// Crates that others take from a registry.
+const PACKAGES: [&str; 3] = ["shared/envelope", "shared/onewrite", "shared/simulator"];
+
+/// Files that each of them has.
+const OF_PACKAGES: [&str; 3] = ["README.md", "CHANGELOG.md", "public-api.txt"];
+
+/// Lines of the first example of a README at the most. It is what somebody reads who looks for a crate.
+const LINES_OF_EXAMPLE: usize = 25;
+
 /// Files that are a whole service of another application: events, consumer, decider and wiring.
 const WHOLE_SERVICE: [&str; 2] =
     ["shared/onewrite/examples/identity/devices.rs", "shared/onewrite/examples/identity/function.rs"];
@@ -40,6 +49,22 @@ fn too_long(repository: &Repository) -> Vec<String> {
     let length = |(path, text): (&str, &str)| (path.to_owned(), text.lines().count());
     let lengths = written(repository).map(length).filter(|(_, lines)| *lines > LINES);
     lengths.map(|(path, lines)| format!("{path} has {lines} lines, of {LINES} at the most")).collect()
+}
+
+/// Files that a package lacks, and READMEs that do not begin with a short example.
+fn unready_packages(repository: &Repository) -> Vec<String> {
+    let mut faults = Vec::new();
+    for package in PACKAGES {
+        let files = OF_PACKAGES.map(|file| format!("{package}/{file}"));
+        faults.extend(files.iter().filter(|file| !repository.has(file)).map(|file| format!("there is no {file}")));
+        let readme = repository.text(&files[0]).unwrap_or_default();
+        let example = readme.split_once("```rust\n").and_then(|(_, rest)| rest.split_once("```\n"));
+        let lines = example.map_or(0, |(example, _)| example.lines().count());
+        if lines == 0 || lines > LINES_OF_EXAMPLE {
+            faults.push(format!("the first example of {package} has {lines} lines, not 1 to {LINES_OF_EXAMPLE}"));
+        }
+    }
+    faults
 }
 
 /// Lines of code of the whole service, where they are too many or none: those that are neither empty nor a comment.
@@ -87,6 +112,11 @@ fn no_file_is_too_long() {
 }
 
 #[test]
+fn every_package_says_what_it_is_and_what_has_changed() {
+    assert_none(&unready_packages(Repository::this()));
+}
+
+#[test]
 fn a_whole_service_is_short() {
     assert_none(&long_service(Repository::this()));
 }
@@ -111,6 +141,22 @@ fn a_long_file_is_found() {
     let lines = |lines| too_long(&Repository::of(&[("a.rs", &"\n".repeat(lines)), ("b.json", &"\n".repeat(9_999))]));
     assert_none(&lines(LINES));
     assert_one(&lines(LINES + 1), "a.rs has 801 lines");
+}
+
+#[test]
+fn an_unready_package_is_found() {
+    let of = |lines: usize, without: &str| {
+        let readme = format!("# A\n\n```rust\n{}```\n", "b\n".repeat(lines));
+        let paths = PACKAGES.iter().flat_map(|package| OF_PACKAGES.map(|file| format!("{package}/{file}")));
+        let paths: Vec<String> = paths.filter(|path| path != without).collect();
+        let files: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), readme.as_str())).collect();
+        unready_packages(&Repository::of(&files))
+    };
+    assert_none(&of(LINES_OF_EXAMPLE, ""));
+    assert_one(&of(1, "shared/onewrite/CHANGELOG.md"), "no shared/onewrite/CHANGELOG.md");
+    for lines in [0, LINES_OF_EXAMPLE + 1] {
+        assert_eq!(of(lines, "").len(), PACKAGES.len());
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders from the roof to the ground, and beneath all of them the file that knows where the workspace is.
-const LAYERS: [&str; 6] = ["commands", "stack", "emulator", "client", "terminal", "workspace"];
+const LAYERS: [&str; 7] = ["commands", "scaffold", "stack", "emulator", "client", "terminal", "workspace"];
 
 #[test]
 fn no_folder_knows_one_above_it() {

@@ -7,13 +7,14 @@
 //! Nothing here can reach AWS: a client is made from an [`Endpoint`] alone, which refuses the hosts of AWS, and its
 //! credentials are the constant `test`. The user's own AWS configuration is never read.
 //!
-//! Each folder knows those after it alone: `commands`, `stack`, `emulator`, `client`, `terminal`.
+//! Each folder knows those after it alone: `commands`, `scaffold`, `stack`, `emulator`, `client`, `terminal`.
 
 mod client;
 mod commands;
 mod emulator;
 #[cfg(test)]
 mod layers;
+mod scaffold;
 mod stack;
 mod terminal;
 mod workspace;

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use orderflow_events::{EventType, schema};
 use orderflow_local::expanded;
+use orderflow_registry::{SERVICES, Service};
 use serde_json::{Map, Value, json};
 
 use crate::document::Document;
 use crate::golden::{self, versions};
 use crate::places::with;
 use crate::schemas::{hoist, of_data};
-use crate::services::{Service, services};
 
 const ABOUT: &str = "\
 orderflow takes orders and fulfils them. What happens to an order is told by events: each is a fact about one order, and a \
@@ -63,11 +63,11 @@ fn document() -> Value {
     let mut operations = Map::new();
     let template = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
     let template = expanded(template).expect("the template");
-    for service in services() {
-        channels.insert(queue_name(&service), queue(&service, &template));
-        operations.insert(format!("receiveAs{}", service.name), receive(&service));
+    for service in SERVICES {
+        channels.insert(queue_name(service), queue(service, &template));
+        operations.insert(format!("receiveAs{}", service.id), receive(service));
         if !service.sends().is_empty() {
-            operations.insert(format!("sendAs{}", service.name), send(&service));
+            operations.insert(format!("sendAs{}", service.id), send(service));
         }
     }
     operations.insert("receiveAsAnyone".to_owned(), receive_as_anyone());
@@ -107,7 +107,7 @@ fn name(kind: EventType, version: u32) -> String {
 }
 
 fn queue_name(service: &Service) -> String {
-    format!("{}Queue", service.name)
+    format!("{}Queue", service.id)
 }
 
 fn reference(place: &str, name: &str) -> Value {
@@ -184,7 +184,7 @@ fn intake() -> Value {
 }
 
 fn queue(service: &Service, template: &Value) -> Value {
-    let name = service.name;
+    let name = service.id;
     let dead_letters = format!("{name}Dlq");
     let mut binding = queue_binding(&queue_name(service), template);
     binding["redrivePolicy"] = json!({
@@ -200,7 +200,7 @@ fn queue(service: &Service, template: &Value) -> Value {
             name.to_lowercase(),
         ),
         "servers": [reference("servers", "sqs")],
-        "messages": Map::from_iter(in_all_versions("components/messages", &service.receives())),
+        "messages": Map::from_iter(in_all_versions("components/messages", service.receives())),
         "bindings": {
             "sqs": {
                 "bindingVersion": "0.2.0",
@@ -243,14 +243,14 @@ fn subscription(queue: &str, types: Option<&[EventType]>) -> Value {
 
 fn receive(service: &Service) -> Value {
     let channel = queue_name(service);
-    let messages = in_all_versions(&format!("channels/{channel}/messages"), &service.receives());
+    let messages = in_all_versions(&format!("channels/{channel}/messages"), service.receives());
     json!({
         "action": "receive",
-        "title": format!("{} receives", service.name.to_lowercase()),
+        "title": format!("{} receives", service.name.to_owned()),
         "channel": reference("channels", &channel),
         "messages": messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(),
-        "tags": [{ "name": service.name.to_lowercase() }],
-        "bindings": subscription(&channel, service.consumes),
+        "tags": [{ "name": service.name.to_owned() }],
+        "bindings": subscription(&channel, service.consumes()),
     })
 }
 
@@ -259,10 +259,10 @@ fn send(service: &Service) -> Value {
     let newest = service.sends().into_iter().map(|kind| name(kind, kind.newest_version()));
     json!({
         "action": "send",
-        "title": format!("{} sends", service.name.to_lowercase()),
+        "title": format!("{} sends", service.name.to_owned()),
         "channel": reference("channels", "events"),
         "messages": newest.map(|name| reference("channels/events/messages", &name)).collect::<Vec<_>>(),
-        "tags": [{ "name": service.name.to_lowercase() }],
+        "tags": [{ "name": service.name.to_owned() }],
     })
 }
 

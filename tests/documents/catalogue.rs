@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use orderflow_events::{EventType, schema};
+use orderflow_registry::SERVICES;
 use serde_json::Value;
 
 use crate::document::Document;
 use crate::golden::{self, versions};
 use crate::schemas::of_data;
-use crate::services::services;
 
 pub(crate) fn documents() -> Vec<Document> {
     vec![Document { path: "EVENTS.md".to_owned(), text: document() }]
@@ -61,17 +61,14 @@ fn event_type(text: &mut String, kind: EventType) {
 }
 
 fn senders(kind: EventType) -> String {
-    let own = services()
-        .into_iter()
-        .filter(|service| service.sends().contains(&kind))
-        .map(|service| service.name.to_lowercase());
+    let own = SERVICES.iter().filter(|service| service.sends().contains(&kind)).map(|service| service.name.to_owned());
     let anyone = kind.source().is_none().then(|| "other producers".to_owned());
     own.chain(anyone).collect::<Vec<_>>().join(", ")
 }
 
 fn receivers(kind: EventType) -> String {
-    let receivers = services().into_iter().filter(|service| service.receives().contains(&kind));
-    receivers.map(|service| service.name.to_lowercase()).collect::<Vec<_>>().join(", ")
+    let receivers = SERVICES.iter().filter(|service| service.receives().contains(&kind));
+    receivers.map(|service| service.name.to_owned()).collect::<Vec<_>>().join(", ")
 }
 
 /// A table of all fields of an object, those of the objects in it included; those that are required come first.

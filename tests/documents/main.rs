@@ -15,8 +15,6 @@ mod identity;
 mod openapi;
 mod places;
 mod schemas;
-#[path = "../services.rs"]
-mod services;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;

@@ -19,12 +19,12 @@ pub(crate) async fn an_event_in_an_sns_envelope_counts(shop: &Shop) {
 
 pub(crate) async fn poison_is_parked_in_each_queue_and_holds_nothing_up(shop: &Shop) {
     shop.stock("poison", 5).await;
-    for service in SERVICES {
+    for service in SERVICES.iter().copied() {
         shop.send(service, "this is no event").await;
     }
     shop.publish(&foreign_order("web-19", "poison")).await;
     shop.wait_for("web-19", "shipped").await;
-    for service in SERVICES {
+    for service in SERVICES.iter().copied() {
         let letter = shop.take_letter(service, "this is no event").await;
         check_letter(shop, service, &letter, "permanent", "not JSON");
     }
@@ -48,7 +48,7 @@ pub(crate) async fn a_duplicate_of_every_event_in_every_queue_changes_nothing(sh
     let before = seen().await;
     for id in [&shipped, &declined] {
         for event in shop.journal(id).await {
-            for service in SERVICES {
+            for service in SERVICES.iter().copied() {
                 shop.send(service, &event.to_string()).await;
             }
         }
@@ -57,7 +57,7 @@ pub(crate) async fn a_duplicate_of_every_event_in_every_queue_changes_nothing(sh
     assert_eq!(seen().await, before);
     assert_eq!(shop.shelf("twice").await, [9, 0, 9]);
     // A duplicate is handled, not parked. The letters of the poison that another test sends are taken out by it.
-    for service in SERVICES {
+    for service in SERVICES.iter().copied() {
         eventually("no duplicate is among the dead letters", async || {
             let letters = shop.letters(service).await;
             if letters == 0 { Ok(()) } else { Err(json!([service, letters])) }

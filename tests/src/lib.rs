@@ -12,4 +12,4 @@ mod shop;
 pub use double::Double;
 pub use emulator::{Channel, Emulator, Gap};
 pub use process::{FunctionProcess, socket_of_caller};
-pub use shop::{INTAKE, Item, Letter, PATIENCE, SERVICES, Service, Shop, eventually};
+pub use shop::{INTAKE, Item, Letter, PATIENCE, SERVICES, Service, Shop, eventually, queues};

@@ -2,6 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -16,12 +17,17 @@ use tokio::time::{Instant, sleep};
 use crate::calls::{Reach, answer, lambda, sts};
 use crate::emulator::{Channel, Emulator};
 
-/// The services that have a queue, as the stack's outputs name them.
-pub const SERVICES: [Service; 7] =
-    ["Orders", "Inventory", "Payment", "Shipping", "Screening", "Notification", "Journal"];
+/// The services that have a queue at the topic of all facts, as the stack's outputs name them.
+pub static SERVICES: LazyLock<Vec<Service>> =
+    LazyLock::new(|| orderflow_registry::SERVICES.iter().map(|service| service.id).collect());
 
 /// The intake, which has a queue too, and takes orders of others only.
 pub const INTAKE: Service = "Intake";
+
+/// All that have a queue.
+pub fn queues() -> impl Iterator<Item = Service> {
+    SERVICES.iter().copied().chain([INTAKE])
+}
 
 /// A service's name in the stack's outputs.
 pub type Service = &'static str;
@@ -362,7 +368,7 @@ impl Shop {
         eventually("all is quiet", async || {
             let before = self.journal_size().await;
             let mut waiting = 0;
-            for service in SERVICES.into_iter().chain([INTAKE]) {
+            for service in queues() {
                 waiting += self.waiting(self.queue(service)).await;
             }
             sleep(Duration::from_millis(400)).await;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
-use crate::services::services;
 use crate::stack::{GONE, Stack, check, members, plain, reference, unlike, unpaired};
 
 /// Every answer that a REST API may give itself.
@@ -109,10 +109,10 @@ fn outputs(stack: &Stack) -> Vec<String> {
         ["ApiUrl", "EventsTopicArn", "IntakeTopicArn", "DiscardedBucketName", "StockTableName"].map(ToOwned::to_owned),
     );
     expected.extend(consumer.map(|part| format!("Intake{part}")));
-    for service in services() {
+    for service in SERVICES {
         let relay = if service.sends().is_empty() { &[][..] } else { &["RelayDlqUrl", "RelayFunctionName"] };
         let parts = consumer.iter().chain(relay).chain(&["TableName"]);
-        expected.extend(parts.map(|part| format!("{}{part}", service.name)));
+        expected.extend(parts.map(|part| format!("{}{part}", service.id)));
     }
     let given = members(&stack.outputs).map(|(name, _)| name.as_str());
     let of_contract = expected.iter().map(String::as_str);

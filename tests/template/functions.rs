@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use onewrite::config::Environment;
+use orderflow_registry::SERVICES;
 use serde_json::json;
 
 use crate::stack::{GONE, ROOT, Stack, check, members, plain, reference, unpaired};
@@ -20,18 +21,6 @@ const TOOLKIT: [(&str, &str, &str); 6] = [
     ("aws.table(", RUN, "pub fn table("),
     ("aws::relay(", RUN, "pub fn relay("),
     (".settings::<", CONFIG, "const SETTINGS"),
-];
-
-/// Reader of a service's settings, of which only the faults count.
-type Reader = fn(&mut Environment) -> Option<()>;
-
-/// Readers of the settings of each service that has some.
-const SETTINGS: [(&str, Reader); 5] = [
-    ("InventoryFunction", |environment| environment.settings::<orderflow_inventory::Settings>().map(drop)),
-    ("PaymentFunction", |environment| environment.settings::<orderflow_payment::Settings>().map(drop)),
-    ("ShippingFunction", |environment| environment.settings::<orderflow_shipping::Settings>().map(drop)),
-    ("ScreeningFunction", |environment| environment.settings::<orderflow_screening::Settings>().map(drop)),
-    ("NotificationFunction", |environment| environment.settings::<orderflow_notification::Settings>().map(drop)),
 ];
 
 #[test]
@@ -87,9 +76,11 @@ fn variables(stack: &Stack) -> Vec<String> {
         faults.extend(read.difference(&set).map(|name| format!("{function}: {name} is read, but not set")));
         faults.extend(set.difference(&read).map(|name| format!("{function}: {name} is set, but not read")));
     }
-    for (function, settings) in SETTINGS {
-        let variables = stack.variables(function).clone();
-        let read = Environment::new(move |name| variables.get(name).map(plain)).read(settings);
+    for service in SERVICES {
+        let function = format!("{}Function", service.id);
+        let variables = stack.variables(&function).clone();
+        let read = Environment::new(move |name| variables.get(name).map(plain))
+            .read(|environment| service.read_settings(environment));
         faults.extend(read.err().map(|error| format!("{function}: {error}")));
     }
     faults

@@ -12,6 +12,4 @@ mod messages;
 mod nested;
 mod properties;
 mod rights;
-#[path = "../services.rs"]
-mod services;
 mod stack;

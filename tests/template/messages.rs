@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use onewrite::config::{Environment, QueueSettings};
 use onewrite::relay::RESERVE;
+use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
-use crate::services::services;
 use crate::stack::{
     BUCKET, GONE, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number, plain, reference,
     unlike, unpaired,
@@ -43,9 +43,9 @@ fn every_relay_gets_each_row_with_events_of_its_service_and_nothing_else() {
 }
 
 fn relays(stack: &Stack) -> Vec<String> {
-    let publishing = services().into_iter().filter(|service| !service.sends().is_empty());
+    let publishing = SERVICES.iter().filter(|service| !service.sends().is_empty());
     let publishing = publishing.map(|service| {
-        let [relay, table] = ["RelayFunction", "Table"].map(|part| format!("{}{part}", service.name));
+        let [relay, table] = ["RelayFunction", "Table"].map(|part| format!("{}{part}", service.id));
         (relay, table, service.sends()[0].producer().to_string())
     });
     let publishing: Vec<_> = publishing.collect();
@@ -165,11 +165,11 @@ fn every_filter_is_its_consumers_own_list_of_types() {
 }
 
 fn filters(stack: &Stack) -> Vec<String> {
-    let consumed = services().map(|service| {
-        let types = service.consumes.map(|types| types.iter().map(|kind| kind.as_str()).collect::<BTreeSet<_>>());
-        (format!("{}Subscription", service.name), types.map_or(GONE, |types| json!({"type": types})))
+    let consumed = SERVICES.iter().map(|service| {
+        let types = service.consumes().map(|types| types.iter().map(|kind| kind.as_str()).collect::<BTreeSet<_>>());
+        (format!("{}Subscription", service.id), types.map_or(GONE, |types| json!({"type": types})))
     });
-    let consumed = [consumed.as_slice(), &[("IntakeSubscription".to_owned(), GONE)]].concat();
+    let consumed: Vec<_> = consumed.chain([("IntakeSubscription".to_owned(), GONE)]).collect();
     let given = stack.of_type(SUBSCRIPTION).map(|(id, _)| id);
     let known = consumed.iter().map(|(id, _)| id.as_str());
     let mut faults = unpaired("a subscription and a service's", given, known);

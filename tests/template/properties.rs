@@ -1,8 +1,8 @@
 //! Settings that the resources of a type have in common, whatever the parameters are.
 
+use orderflow_registry::SERVICES;
 use serde_json::{Map, Value as Json, json};
 
-use crate::services::services;
 use crate::stack::{
     BUCKET, FUNCTION, GONE, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, check, members, reference, unlike,
 };
@@ -107,8 +107,8 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
     let versions = json!({"Properties": keys(&[("pk", "S"), ("sk", "N")])});
     let texts = json!({"Properties": keys(&[("pk", "S"), ("sk", "S")])});
     let alone = json!({"Properties": keys(&[("pk", "S")])});
-    let ledgers = services().into_iter().filter(|service| service.name != "Journal");
-    let ledgers = ledgers.map(|service| (format!("{}Table", service.name), versions.clone()));
+    let ledgers = SERVICES.iter().filter(|service| service.has_ledger());
+    let ledgers = ledgers.map(|service| (format!("{}Table", service.id), versions.clone()));
     let others = json!({
         // A dead letter waits for a person, and is as large as its message and the reason. With a KMS key of AWS's the topic
         // could deliver nothing, silently. What a creation that failed has left would be in the way of the next.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
-use crate::services::services;
 use crate::stack::{GONE, QUEUE, Stack, TABLE, arn, check, id_of, list, plain, reference, unlike};
 
 const POLICY: &str = "AWS::IAM::ManagedPolicy";
@@ -108,9 +108,9 @@ fn rights(stack: &Stack) -> Vec<String> {
 
 /// [`TABLES`], and each service's ledger.
 fn tables() -> Vec<(String, &'static str, String, &'static str)> {
-    let ledgers = services().into_iter().filter(|service| service.name != "Journal");
+    let ledgers = SERVICES.iter().filter(|service| service.has_ledger());
     let ledgers = ledgers.map(|service| {
-        let [function, table] = ["Function", "Table"].map(|part| format!("{}{part}", service.name));
+        let [function, table] = ["Function", "Table"].map(|part| format!("{}{part}", service.id));
         (function, "TABLE_NAME", table, "dynamodb:Query dynamodb:PutItem")
     });
     let others = TABLES.map(|(function, place, table, does)| (function.to_owned(), place, table.to_owned(), does));

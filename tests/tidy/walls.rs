@@ -64,11 +64,12 @@ fn through_walls(crates: &[Crate]) -> Vec<String> {
 }
 
 /// Crates that no function may be made of: they belong to documents, tests and commands.
-const NOT_IN_FUNCTIONS: [&str; 8] = [
+const NOT_IN_FUNCTIONS: [&str; 9] = [
     "clap",
     "jsonschema",
     "onewrite-simulator",
     "orderflow-local",
+    "orderflow-registry",
     "orderflow-simulation",
     "orderflow-tests",
     "proptest",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use orderflow_events::EventType;
 
 use crate::client::endpoint::{Endpoint, STACK};
 use crate::client::outputs::Outputs;
@@ -16,6 +17,9 @@ use crate::commands::watch::Watch;
 use crate::emulator::EmulatorError;
 use crate::emulator::port::PortChoice;
 use crate::emulator::state_dir::StateDir;
+use crate::scaffold::consumer::Consumer;
+use crate::scaffold::name::{EventName, Name};
+use crate::scaffold::{self};
 use crate::stack::build::Profile;
 use crate::stack::error::StackError;
 use crate::stack::{Options, Stack};
@@ -82,6 +86,31 @@ enum Command {
     },
     /// Stop the stack, and leave nothing of it running
     Down(Which),
+    /// Add a service to the workspace: its crate, its section of the template, its event, its tests
+    New {
+        #[command(subcommand)]
+        what: New,
+    },
+    /// Take a service that `new` has added back out: every file is as it was before
+    Remove {
+        /// Its name, such as loyalty
+        name: Name,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum New {
+    /// A service that hears events, once each, and may say something of its own
+    Consumer {
+        /// Its name, such as loyalty
+        name: Name,
+        /// Types of events that it hears, with commas between them
+        #[arg(long, value_name = "TYPE", value_delimiter = ',', required = true, value_parser = event_type)]
+        on: Vec<EventType>,
+        /// A new type of events that it publishes
+        #[arg(long, value_name = "TYPE")]
+        publishes: Option<EventName>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +172,10 @@ impl Cli {
             Some(Command::Logs { function, follow, json, which }) => {
                 Ok(Logs { function, follow, json }.run(&which.outputs()?, &mut signals).await?)
             }
+            Some(Command::New { what: New::Consumer { name, on, publishes } }) => {
+                add(&Consumer { name, on, publishes })
+            }
+            Some(Command::Remove { name }) => remove(&name),
             Some(Command::Down(which)) => signals.unless_asked_to_end(which.stop()).await?,
         }
     }
@@ -225,6 +258,29 @@ impl Which {
         }
         Ok(writeln!(anstream::stdout(), "The stack on port {} is stopped.", stack_dir.port())?)
     }
+}
+
+fn event_type(text: &str) -> Result<EventType, String> {
+    let all = EventType::ALL.map(EventType::as_str);
+    let found = EventType::ALL.into_iter().find(|kind| kind.as_str() == text);
+    found.ok_or_else(|| format!("there are {}", all.join(", ")))
+}
+
+fn add(consumer: &Consumer) -> Result<(), Error> {
+    let draft = scaffold::add(Workspace::of_this_crate().root(), consumer)?;
+    let name = &consumer.name;
+    let mut stdout = anstream::stdout().lock();
+    writeln!(stdout, "{} is there:", strong(name))?;
+    for file in draft.files() {
+        writeln!(stdout, "  {}", file.display())?;
+    }
+    writeln!(stdout, "\n{}", faint("Say what it does in its `decide`, and see:"))?;
+    Ok(writeln!(stdout, "  cargo test -p orderflow-{name}\n  cargo local")?)
+}
+
+fn remove(name: &Name) -> Result<(), Error> {
+    scaffold::remove(Workspace::of_this_crate().root(), name)?;
+    Ok(writeln!(anstream::stdout(), "{name} is gone.")?)
 }
 
 fn state_dir() -> StateDir {
@@ -312,6 +368,10 @@ mod tests {
         assert!(parse("up --port 70000").is_err());
         assert!(parse("up --sam --release").is_err());
         assert!(parse("up --port 4567 --detach --release").is_ok());
+        assert!(parse("new consumer loyalty").is_err());
+        assert!(parse("new consumer Loyalty --on PaymentProcessed").is_err());
+        assert!(parse("new consumer loyalty --on PaymentPraised").is_err());
+        assert!(parse("new consumer loyalty --on PaymentProcessed,PaymentRefunded --publishes PointsChanged").is_ok());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::commands::logs::LogsError;
 use crate::commands::publish::PublishError;
 use crate::commands::watch::WatchError;
 use crate::emulator::state_dir::StateDirError;
+use crate::scaffold::ScaffoldError;
 use crate::stack::error::StackError;
 use crate::terminal::signals::Interrupted;
 
@@ -39,6 +40,9 @@ pub enum Error {
     /// An order that did not go as it should.
     #[error(transparent)]
     Demo(#[from] DemoError),
+    /// A service that could not be added or removed.
+    #[error(transparent)]
+    Scaffold(#[from] ScaffoldError),
     /// The system does not let us know of Ctrl-C.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),

@@ -48,6 +48,7 @@ impl Watch {
     }
 
     async fn show(&self, stream: &EventStream) -> WatchError {
+        let mut colours = Colours::default();
         loop {
             let events = match stream.next(PATIENCE).await {
                 Ok(events) => events,
@@ -55,7 +56,7 @@ impl Watch {
             };
             let wanted = |event: &&Event| self.order.as_ref().is_none_or(|order| *order == event.subject);
             for event in events.iter().filter(wanted) {
-                let line = if self.json { event.text.clone() } else { line(event) };
+                let line = if self.json { event.text.clone() } else { line(event, colours.of(event)) };
                 if let Err(error) = writeln!(anstream::stdout(), "{line}") {
                     return error.into();
                 }
@@ -65,25 +66,35 @@ impl Watch {
 }
 
 /// `09:15:02.117  InventoryReserved  inventory     ord_1…  2 coffee-beans-1kg`
-fn line(event: &Event) -> String {
+fn line(event: &Event, colour: Style) -> String {
     let time = event.time.split_once('T').map_or(event.time.as_str(), |(_, time)| time.trim_end_matches('Z'));
     let producer = producer(event);
     let (kind, who) = (format!("{:<18}", event.kind), format!("{producer:<10}"));
-    let (time, who) = (faint(time), styled(colour(producer), who));
-    format!("{time}  {}  {who}  {}  {}", styled(colour(producer), kind), event.subject, describe(event))
+    let (time, who) = (faint(time), styled(colour, who));
+    format!("{time}  {}  {who}  {}  {}", styled(colour, kind), event.subject, describe(event))
 }
 
-/// Each service has a colour of its own; a producer from outside has none.
-fn colour(producer: &str) -> Style {
-    let colour = match producer {
-        "orders" => AnsiColor::Blue,
-        "inventory" => AnsiColor::Yellow,
-        "payment" => AnsiColor::Green,
-        "shipping" => AnsiColor::Magenta,
-        "screening" => AnsiColor::Red,
-        _ => return Style::new(),
-    };
-    colour.on_default()
+/// Colours of the services, in the order in which they are first heard of. Each has one of its own while there are enough;
+/// a producer from outside has none.
+#[derive(Debug, Default)]
+struct Colours {
+    heard: Vec<String>,
+}
+
+impl Colours {
+    const PALETTE: [AnsiColor; 6] =
+        [AnsiColor::Blue, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Red, AnsiColor::Cyan];
+
+    fn of(&mut self, event: &Event) -> Style {
+        if !event.source.starts_with("orderflow/") {
+            return Style::new();
+        }
+        let place = self.heard.iter().position(|source| *source == event.source).unwrap_or_else(|| {
+            self.heard.push(event.source.clone());
+            self.heard.len() - 1
+        });
+        Self::PALETTE[place % Self::PALETTE.len()].on_default()
+    }
 }
 
 #[cfg(test)]
@@ -96,9 +107,13 @@ mod tests {
 
     #[test]
     fn each_service_has_a_colour_of_its_own() {
-        let services = ["orders", "inventory", "payment", "shipping", "screening", "https://shop.example"];
-        let colours: HashSet<Style> = services.map(colour).into();
-        assert_eq!(colours.len(), services.len());
+        let mut colours = Colours::default();
+        let mut of = |source: &str| colours.of(&Event { source: source.to_owned(), ..Event::default() });
+        let sources = ["orders", "inventory", "payment", "shipping"].map(|service| format!("orderflow/{service}"));
+        let first = sources.each_ref().map(|source| of(source));
+        assert_eq!(HashSet::from(first).len(), sources.len());
+        assert_eq!(sources.each_ref().map(|source| of(source)), first);
+        assert_eq!(of("https://shop.example"), Style::new());
     }
 
     #[test]
@@ -111,7 +126,7 @@ mod tests {
             data: json!({ "lines": [{ "sku": "a", "quantity": 2 }] }),
             ..Event::default()
         };
-        let plain = anstream::adapter::strip_str(&line(&event)).to_string();
+        let plain = anstream::adapter::strip_str(&line(&event, Colours::default().of(&event))).to_string();
         assert_eq!(plain, "09:15:02.117  InventoryReserved   inventory   ord_1  2 a");
     }
 }

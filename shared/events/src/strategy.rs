@@ -1,6 +1,8 @@
 //! Valid events at random, with everything odd that the contract allows, and JSON that is not valid: what the property
 //! tests of this crate, and of those that build on it, are fed with.
 
+use std::fs;
+
 use proptest::collection::{hash_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -116,6 +118,7 @@ fn lines(currency: &'static str) -> impl Strategy<Value = Vec<Value>> {
 
 fn data(kind: EventType, order: &str) -> BoxedStrategy<Value> {
     let order = json!({ "orderId": order });
+    #[allow(unreachable_patterns, reason = "a new type begins without a strategy of its own")]
     let rest: BoxedStrategy<Value> = match kind {
         EventType::OrderCreated => currency()
             .prop_flat_map(|currency| (order_in(currency), money_in(currency)))
@@ -154,8 +157,17 @@ fn data(kind: EventType, order: &str) -> BoxedStrategy<Value> {
                 .prop_map(|(score, reasons)| json!({ "score": score, "reasons": reasons }))
                 .boxed()
         }
+        _ => Just(golden_data(kind)).boxed(),
     };
     rest.prop_map(move |rest| joined(&rest, order.clone())).boxed()
+}
+
+/// Data of the golden event of a type.
+fn golden_data(kind: EventType) -> Value {
+    let path = format!("{}/golden/{kind}.{}.json", env!("CARGO_MANIFEST_DIR"), kind.newest_version());
+    let event = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let event: Value = serde_json::from_str(&event).unwrap_or_else(|error| panic!("{path}: {error}"));
+    event["data"].clone()
 }
 
 fn source(kind: EventType) -> BoxedStrategy<String> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use orderflow_local::{Event, EventStream};
-use orderflow_tests::{FunctionProcess, SERVICES, Shop};
+use orderflow_tests::{FunctionProcess, SERVICES, Service, Shop, queues};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -42,6 +42,8 @@ pub(crate) struct FaultInjector {
     rng: RefCell<Rng>,
     /// The process group whose functions it kills.
     emulator: u32,
+    /// Tables of the stack, each of which has its outages.
+    tables: Vec<String>,
     is_done: Cell<bool>,
     sent: RefCell<Sent>,
 }
@@ -56,10 +58,23 @@ pub(crate) struct Sent {
     pub(crate) rows: Vec<String>,
 }
 
+/// Services with a relay.
+fn speakers() -> impl Iterator<Item = &'static orderflow_registry::Service> {
+    orderflow_registry::SERVICES.iter().filter(|service| !service.sends().is_empty())
+}
+
 impl FaultInjector {
-    pub(crate) fn new(shop: Rc<Shop>, fault_mix: Rc<FaultMix>, tally: Rc<Tally>, rng: Rng, emulator: u32) -> Self {
+    pub(crate) async fn new(
+        shop: Rc<Shop>,
+        fault_mix: Rc<FaultMix>,
+        tally: Rc<Tally>,
+        rng: Rng,
+        emulator: u32,
+    ) -> Self {
         let (is_done, sent) = (Cell::new(false), RefCell::default());
-        Self { shop, fault_mix, tally, rng: RefCell::new(rng), emulator, is_done, sent }
+        let mut tables = shop.tables("").await;
+        tables.sort();
+        Self { shop, fault_mix, tally, rng: RefCell::new(rng), emulator, tables, is_done, sent }
     }
 
     /// It begins nothing new from now on.
@@ -119,7 +134,7 @@ impl FaultInjector {
                 (2, Fault::NotDelivered),
                 (3, Fault::AnswerLost),
             ];
-            let (victim, may_be_long) = self.victim().await;
+            let (victim, may_be_long) = self.victim();
             let is_long = may_be_long && number % LONG_OUTAGE_OF == 1;
             let (fault, seconds) = self.draw(|rng| (*pick(rng, &faults), rng.u64(1..6)));
             let duration = if is_long { LONG_OUTAGE } else { Duration::from_secs(seconds) };
@@ -133,25 +148,36 @@ impl FaultInjector {
 
     /// Victim of an outage, and whether it is a long one. The emulator waits for its relay, and does nothing else meanwhile: what
     /// the relay needs is never down for long.
-    async fn victim(&self) -> (String, bool) {
-        const TABLES: [&str; 10] = [
-            "OrdersTable",
-            "InventoryTable",
-            "StockTable",
-            "PaymentTable",
-            "PaymentProvider",
-            "ShippingTable",
-            "Carrier",
-            "ScreeningTable",
-            "NotificationTable",
-            "JournalTable",
-        ];
-        let (index, is_relay) = self.draw(|rng| (rng.usize(..TABLES.len() + 2), rng.bool()));
-        match TABLES.get(index) {
-            Some(word) => (self.shop.tables(word).await.pop().unwrap_or_else(|| (*word).to_owned()), true),
+    fn victim(&self) -> (String, bool) {
+        let (index, is_relay) = self.draw(|rng| (rng.usize(..self.tables.len() + 2), rng.bool()));
+        match self.tables.get(index) {
+            Some(table) => (table.clone(), true),
             None if is_relay => ("PublishBatch".to_owned(), false),
             None => ("SendEmail".to_owned(), true),
         }
+    }
+
+    /// Sends poison to every queue, and has every relay meet a row that it can never publish.
+    pub(crate) async fn poison_all(&self) {
+        for service in queues() {
+            self.send_poison(Poison::of_every_service(service)).await;
+        }
+        for service in speakers() {
+            self.put_unpublishable(service.id, service.name).await;
+        }
+    }
+
+    async fn send_poison(&self, poison: Poison) {
+        self.shop.send(poison.service, &poison.body).await;
+        self.tally.count(Kind::Poison, poison.service);
+        self.sent.borrow_mut().poison.push(poison);
+    }
+
+    async fn put_unpublishable(&self, service: Service, about: &str) {
+        let key = format!("unpublishable-{about}");
+        self.shop.put_row(service, &json!({ "pk": key, "sk": 1, "events": "no events at all" })).await;
+        self.tally.count(Kind::Poison, "Relay");
+        self.sent.borrow_mut().rows.push(key);
     }
 
     /// Sends poison and the like about an order that was just placed.
@@ -160,10 +186,7 @@ impl FaultInjector {
             return;
         }
         if self.chance(POISON_PER_ORDER) {
-            let poison = self.draw(|rng| Poison::draw(rng, order));
-            self.shop.send(poison.service, &poison.body).await;
-            self.tally.count(Kind::Poison, poison.service);
-            self.sent.borrow_mut().poison.push(poison);
+            self.send_poison(self.draw(|rng| Poison::draw(rng, order))).await;
         }
         if self.chance(STRANGERS_PER_ORDER) {
             let event = stranger(order);
@@ -171,10 +194,8 @@ impl FaultInjector {
             self.sent.borrow_mut().strangers.push(event);
         }
         if self.chance(UNPUBLISHABLE_ROWS_PER_ORDER) {
-            let key = format!("unpublishable-{order}");
-            self.shop.put_row("Orders", &json!({ "pk": key, "sk": 1, "events": "no events at all" })).await;
-            self.tally.count(Kind::Poison, "Relay");
-            self.sent.borrow_mut().rows.push(key);
+            let speakers: Vec<_> = speakers().collect();
+            self.put_unpublishable(speakers[self.draw(|rng| rng.usize(..speakers.len()))].id, order).await;
         }
     }
 

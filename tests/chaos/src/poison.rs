@@ -69,6 +69,11 @@ fn cancellation(order: &str) -> Value {
 }
 
 impl Poison {
+    /// What is poison to every service.
+    pub(crate) fn of_every_service(service: Service) -> Self {
+        Self { service, body: Fault::NotJson.body("") }
+    }
+
     /// Some poison about that order.
     pub(crate) fn draw(rng: &mut Rng, order: &str) -> Self {
         let service = *rng.choice(SERVICES.iter()).unwrap_or(&"Orders");
@@ -113,7 +118,7 @@ mod tests {
     fn every_poison_is_poison() {
         let mut rng = Rng::with_seed(1);
         let drawn: Vec<Poison> = (0..500).map(|_| Poison::draw(&mut rng, "ord_1")).collect();
-        for service in SERVICES {
+        for service in SERVICES.iter().copied() {
             assert!(drawn.iter().any(|poison| poison.service == service), "{service}");
         }
         for poison in drawn {

@@ -1,34 +1,33 @@
 //! A proxy between the functions and the emulator, at which calls fail.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use futures::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use orderflow_tests::{FunctionProcess, socket_of_caller};
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::call::{Call, with_failed_entry};
 use crate::fault_mix::{Fault, FaultMix};
-use crate::rights::Rights;
+use crate::rights::{Right, Rights};
 use crate::tally::{Kind, Tally};
-
-/// Of so many connections one is asked whose it is: that takes a look at every process of this machine.
-const ASKED_OF: u64 = 5;
 
 /// A proxy. It runs for as long as the program.
 pub(crate) struct Proxy {
@@ -40,20 +39,14 @@ pub(crate) struct Proxy {
     tally: Rc<Tally>,
     /// The process group of the emulator, whose functions may be killed.
     emulator: Cell<Option<u32>>,
-    connections: Cell<u64>,
     calls: Cell<u64>,
     unread: RefCell<Option<String>>,
     rights: Rights,
-    /// Calls that roles do not allow, though they were done.
+    /// Functions by the access key that they sign with. Whose a key is takes a look at every process of this machine.
+    functions: RefCell<HashMap<String, String>>,
+    /// Calls that roles do not allow.
     not_allowed: RefCell<BTreeSet<String>>,
-}
-
-/// Process that calls come from.
-struct Connection {
-    caller: SocketAddr,
-    /// True if its calls are held against a role.
-    is_asked: bool,
-    function: OnceCell<Option<String>>,
+    used: RefCell<BTreeSet<Right>>,
 }
 
 /// The caller gets no answer, or no more of it.
@@ -81,11 +74,12 @@ impl Proxy {
             fault_mix,
             tally,
             emulator: Cell::new(None),
-            connections: Cell::new(0),
             calls: Cell::new(0),
             unread: RefCell::new(None),
             rights: Rights::of_the_template(),
+            functions: RefCell::default(),
             not_allowed: RefCell::default(),
+            used: RefCell::default(),
         });
         spawn_local(Rc::clone(&proxy).accept(listener));
         proxy
@@ -115,24 +109,24 @@ impl Proxy {
         self.not_allowed.borrow().clone()
     }
 
+    /// Rights that roles give, and that no function has used.
+    pub(crate) fn unused_rights(&self) -> Vec<Right> {
+        self.rights.unused(&self.used.borrow())
+    }
+
     async fn accept(self: Rc<Self>, listener: TcpListener) {
         loop {
             let (stream, caller) = listener.accept().await.expect("a connection");
             let proxy = Rc::clone(&self);
-            let number = self.connections.get();
-            self.connections.set(number + 1);
-            let connection =
-                Connection { caller, is_asked: number.is_multiple_of(ASKED_OF), function: OnceCell::new() };
             spawn_local(async move {
-                let service = service_fn(|request| Rc::clone(&proxy).answer(request, &connection));
+                let service = service_fn(|request| Rc::clone(&proxy).answer(request, caller));
                 // It ends when the caller is gone, or is to believe that we are.
                 let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
     }
 
-    async fn answer(self: Rc<Self>, request: Request<Incoming>, connection: &Connection) -> Result<Answer, Dropped> {
-        let caller = connection.caller;
+    async fn answer(self: Rc<Self>, request: Request<Incoming>, caller: SocketAddr) -> Result<Answer, Dropped> {
         self.calls.set(self.calls.get() + 1);
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
@@ -141,9 +135,7 @@ impl Proxy {
             self.unread.replace(Some(format!("{} {}", request.method(), request.uri())));
             return self.forward(request).await.map(whole);
         };
-        if connection.is_asked {
-            self.hold_against_role(&call, connection);
-        }
+        self.hold_against_role(&call, access_key(request.headers()), caller);
         let fault = self.fault_mix.on(&call);
         if let Some(fault) = fault {
             self.tally.count(Kind::Fault, fault.name());
@@ -175,7 +167,7 @@ impl Proxy {
                 let Some((rest, id)) = call.without_one_entry(|count| self.fault_mix.below(count)) else {
                     return self.forward(request).await.map(whole);
                 };
-                let answer = self.forward(request.map(|_| rest.body)).await?;
+                let answer = self.forward(with_body(request, rest.body)).await?;
                 let with_it = with_failed_entry(answer.body(), &id).ok_or(Dropped)?;
                 Ok(whole(answer.map(|_| with_it)))
             }
@@ -221,18 +213,47 @@ impl Proxy {
         }
     }
 
-    fn hold_against_role(&self, call: &Call, connection: &Connection) {
-        let function = connection.function.get_or_init(|| Some(self.function(connection.caller)?.function));
-        let Some(function) = function else { return };
-        let missing = call.needs().into_iter().filter_map(|need| self.rights.missing(function, &need));
-        self.not_allowed.borrow_mut().extend(missing);
-        self.tally.count_function(Kind::Right, function);
+    fn hold_against_role(&self, call: &Call, key: Option<&str>, caller: SocketAddr) {
+        let Some(function) = key.and_then(|key| self.function_of_key(key, caller)) else { return };
+        for need in call.needs() {
+            match self.rights.hold(&function, &need) {
+                Ok(right) => self.used.borrow_mut().extend(right),
+                Err(missing) => _ = self.not_allowed.borrow_mut().insert(missing),
+            }
+        }
+        self.tally.count_function(Kind::Right, &function);
+    }
+
+    fn function_of_key(&self, key: &str, caller: SocketAddr) -> Option<String> {
+        if let Some(function) = self.functions.borrow().get(key) {
+            return Some(function.clone());
+        }
+        let FunctionProcess { function, .. } = self.function(caller)?;
+        self.functions.borrow_mut().insert(key.to_owned(), function.clone());
+        Some(function)
     }
 }
 
-/// Leaves out what is a matter of one connection.
+/// The access key that a request is signed with.
+fn access_key(headers: &HeaderMap) -> Option<&str> {
+    let (_, credential) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once("Credential=")?;
+    credential.split('/').next()
+}
+
+/// The request with another body, of which the caller knows nothing: the hash that it has signed is told apart.
+fn with_body(request: Request<Bytes>, body: Bytes) -> Request<Bytes> {
+    const SIGNED_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+    let hash = HEXLOWER.encode(&Sha256::digest(request.body()));
+    let mut request = request.map(|_| body);
+    if let Ok(hash) = HeaderValue::try_from(hash) {
+        request.headers_mut().entry(SIGNED_HASH).or_insert(hash);
+    }
+    request
+}
+
+/// Leaves out what is a matter of one connection. The host stays: the caller has signed it.
 fn without_connection(headers: &mut HeaderMap) {
-    for name in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+    for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
         headers.remove(name);
     }
 }

@@ -1,6 +1,7 @@
-//! Roles of the functions, held against what the functions do. On AWS a call that they do not allow is refused; no emulator
-//! asks.
+//! Roles of the functions, held against what the functions do: nothing that they do not allow, and all that they do.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 use orderflow_local::expanded;
@@ -16,6 +17,41 @@ pub(crate) struct Need {
     pub(crate) resource: String,
 }
 
+/// Right that a role gives.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Right {
+    role: String,
+    action: String,
+    /// Resource of the template; `None` of what is no such, as a mail.
+    resource: Option<String>,
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} allows {}", self.role, self.action)?;
+        self.resource.iter().try_for_each(|resource| write!(f, " on {resource}"))
+    }
+}
+
+/// Actions that AWS does in a function's name: Lambda, which writes its logs and reads its queue and its stream; and SNS,
+/// which has a short message sent.
+const BY_AWS: [&str; 14] = [
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+    "s3:ListBucket",
+    "s3:PutObject",
+    "sms-voice:SendTextMessage",
+];
+
 /// The roles of the template.
 #[derive(Clone, Debug)]
 pub(crate) struct Rights {
@@ -28,27 +64,56 @@ impl Rights {
         Self { template: expanded(Path::new(TEMPLATE)).expect("the template can be read") }
     }
 
-    /// Rights of these that a function does not have. Functions and resources are named as they are deployed, such as
-    /// `orderflow-PaymentTable-0C428D223317D`.
-    pub(crate) fn missing(&self, function: &str, need: &Need) -> Option<String> {
-        let function = self.logical_id(function)?;
+    /// The right that a function needs for a call, if its role does not give it. Functions and resources are named as they
+    /// are deployed, such as `orderflow-PaymentTable-0C428D223317D`.
+    ///
+    /// # Errors
+    ///
+    /// The right, in words, if the role does not give it.
+    pub(crate) fn hold(&self, function: &str, need: &Need) -> Result<Option<Right>, String> {
+        let Some(function) = self.logical_id(function) else { return Ok(None) };
         let role = function.replace("Function", "Role");
         let resource = self.logical_id(&need.resource);
-        let properties = &self.template["Resources"][&role]["Properties"];
+        // A mail or a short message: its resource is an identity or a telephone number.
+        let is_nameless = need.resource.is_empty();
+        let given = self.of_role(&role).into_iter().find(|right| {
+            right.action == need.action
+                && (is_nameless || resource.is_some_and(|resource| right.resource.as_deref() == Some(resource)))
+        });
+        match given {
+            Some(right) => Ok(Some(right)),
+            None => Err(format!("{role} does not allow {} on {}", need.action, resource.unwrap_or("anything"))),
+        }
+    }
+
+    /// Rights of all functions' roles that no call of these has used, but for those that AWS uses in a function's name.
+    pub(crate) fn unused(&self, used: &BTreeSet<Right>) -> Vec<Right> {
+        let roles = self.template["Resources"].as_object().into_iter().flatten();
+        let roles = roles.filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role").map(|(role, _)| role);
+        let rights = roles.flat_map(|role| self.of_role(role));
+        rights.filter(|right| !BY_AWS.contains(&right.action.as_str()) && !used.contains(right)).collect()
+    }
+
+    fn of_role(&self, role: &str) -> Vec<Right> {
+        let properties = &self.template["Resources"][role]["Properties"];
         let managed = properties["ManagedPolicyArns"].as_array().into_iter().flatten();
         let managed = managed.filter_map(|policy| policy["Ref"].as_str());
         let managed = managed.map(|policy| &self.template["Resources"][policy]["Properties"]);
         let policies = properties["Policies"].as_array().into_iter().flatten().chain(managed);
         let statements = policies.filter_map(|policy| policy["PolicyDocument"]["Statement"].as_array()).flatten();
-        let is_allowed = statements.filter(|statement| statement["Effect"] == "Allow").any(|statement| {
-            let acts = each(&statement["Action"]).any(|action| action == need.action.as_str());
-            acts && match resource {
-                Some(resource) => each(&statement["Resource"]).any(|named| is_of(named, resource)),
-                // A mail or a short message: its resource is an identity or a telephone number.
-                None => need.resource.is_empty(),
+        let mut rights = Vec::new();
+        for statement in statements.filter(|statement| statement["Effect"] == "Allow") {
+            // Of identities a statement names several patterns, which are one right.
+            let resources: BTreeSet<_> = each(&statement["Resource"]).map(logical_id_of).collect();
+            for action in each(&statement["Action"]).filter_map(Value::as_str) {
+                rights.extend(resources.iter().map(|resource| Right {
+                    role: role.to_owned(),
+                    action: action.to_owned(),
+                    resource: resource.map(ToOwned::to_owned),
+                }));
             }
-        });
-        (!is_allowed).then(|| format!("{role} does not allow {} on {}", need.action, resource.unwrap_or("anything")))
+        }
+        rights
     }
 
     /// Name in the template of something that is deployed under a generated name.
@@ -64,9 +129,10 @@ fn each(one_or_many: &Value) -> impl Iterator<Item = &Value> {
     one_or_many.as_array().map_or(std::slice::from_ref(one_or_many), Vec::as_slice).iter()
 }
 
-/// True if a statement's resource is that one: `!Ref` of a topic, `!GetAtt` of a table's or a queue's ARN.
-fn is_of(named: &Value, resource: &str) -> bool {
-    named["Ref"] == resource || named["Fn::GetAtt"][0] == resource
+/// The resource of the template that a statement names: by the `!Ref` of a topic, or the `!GetAtt` of a table's or a queue's
+/// ARN.
+fn logical_id_of(named: &Value) -> Option<&str> {
+    named["Ref"].as_str().or_else(|| named["Fn::GetAtt"][0].as_str())
 }
 
 #[cfg(test)]
@@ -91,8 +157,25 @@ mod tests {
             ("PaymentRelayFunction", "sns:Publish", "s-events.fifo", true),
         ] {
             let need = Need { action: action.to_owned(), resource: resource.to_owned() };
-            let missing = rights.missing(&format!("s-{function}-0C428D223317D"), &need);
-            assert_eq!(missing.is_none(), is_allowed, "{function} {need:?}: {missing:?}");
+            let held = rights.hold(&format!("s-{function}-0C428D223317D"), &need);
+            assert_eq!(matches!(held, Ok(Some(_))), is_allowed, "{function} {need:?}: {held:?}");
+        }
+    }
+
+    #[test]
+    fn a_right_that_nobody_uses_is_found() {
+        let rights = Rights::of_the_template();
+        let all = rights.unused(&BTreeSet::new());
+        let used = |but: &str| all.iter().filter(|right| right.to_string() != but).cloned().collect();
+        for right in [
+            "PaymentRole allows dynamodb:UpdateItem on PaymentProviderTable",
+            "PaymentRole allows sqs:ChangeMessageVisibility on PaymentQueue",
+            "NotificationRole allows ses:SendEmail",
+            "NotificationRole allows sns:Publish",
+            "OrdersRelayRole allows sns:Publish on EventsTopic",
+        ] {
+            let unused: Vec<String> = rights.unused(&used(right)).iter().map(ToString::to_string).collect();
+            assert_eq!(unused, [right]);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
-use orderflow_tests::{Emulator, SERVICES, Shop};
+use orderflow_tests::{Emulator, Shop, queues};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -34,6 +34,12 @@ const QUIET: Duration = Duration::from_secs(7);
 
 /// Pause between an operator's looks for dead letters that are worth another try.
 const MOST_ROUNDS: u32 = 20;
+
+/// So many orders always meet some of each kind of fault.
+const ENOUGH_FOR_SOME: usize = 100;
+
+/// So many orders have every function make each of its calls.
+const ENOUGH_FOR_EVERYTHING: usize = 500;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -80,7 +86,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     proxy.may_kill_those_of(emulator);
     let shop = Rc::new(Shop::on(&stack, &Emulator::of(&stack).await));
     let injector =
-        Rc::new(FaultInjector::new(Rc::clone(&shop), Rc::clone(&fault_mix), Rc::clone(&tally), rng.fork(), emulator));
+        FaultInjector::new(Rc::clone(&shop), Rc::clone(&fault_mix), Rc::clone(&tally), rng.fork(), emulator).await;
+    let injector = Rc::new(injector);
     let run = Run {
         stack,
         stock_table: shop.tables("StockTable").await.pop().unwrap_or_default(),
@@ -127,7 +134,7 @@ impl Run {
 
     /// Fills the shelves.
     async fn prepare(&self) -> BTreeMap<String, i64> {
-        for service in SERVICES {
+        for service in queues() {
             self.shop.hide_received(service, self.arguments.visibility_seconds).await;
         }
         let shelves = plan::shelves(self.arguments.orders.get());
@@ -157,6 +164,7 @@ impl Run {
         let (killer, downer) = (Rc::clone(injector), Rc::clone(injector));
         let kills_every = Duration::from_secs_f64(60.0 / self.arguments.kills_per_minute.max(0.001));
         let mut injections = JoinSet::new();
+        injector.poison_all().await;
         injections.spawn_local(async move { killer.kill(kills_every).await });
         injections.spawn_local(async move { downer.take_down().await });
         injections.spawn_local(Rc::clone(injector).repeat(events.expect("the topic is heard")));
@@ -218,7 +226,7 @@ impl Run {
     /// Looks at the queues and the shelves. Answers how many messages wait.
     async fn look(&self, about: &str) -> u64 {
         let mut waiting = 0;
-        for service in SERVICES {
+        for service in queues() {
             waiting += self.shop.waiting(self.shop.queue(service)).await;
         }
         for (sku, stock) in shelves(&self.shop, &self.stock_table).await {
@@ -277,7 +285,7 @@ impl Run {
     /// As an operator does: takes all dead letters out, and sends those back that had bad luck. Answers how many.
     async fn redrive(&self, kept: &mut Vec<Letter>) -> usize {
         let mut sent = 0;
-        for service in SERVICES {
+        for service in queues() {
             for letter in self.shop.take_all(self.shop.dead_letters(service)).await {
                 let read = Letter::of(service, &letter);
                 if read.is_permanent() {
@@ -300,8 +308,7 @@ impl Run {
         if let Some(unread) = self.proxy.unread() {
             untested.push(format!("the proxy does not understand {unread}: such calls never failed"));
         }
-        // So many orders always meet some of each.
-        if self.arguments.orders.get() >= 100 {
+        if self.arguments.orders.get() >= ENOUGH_FOR_SOME {
             let Arguments { faults, kills_per_minute, .. } = self.arguments;
             let has_processes = cfg!(target_os = "linux");
             for (kind, is_expected) in [
@@ -333,6 +340,13 @@ impl Run {
             order: None,
             detail,
         }));
+        if self.arguments.orders.get() >= ENOUGH_FOR_EVERYTHING && cfg!(target_os = "linux") {
+            violations.extend(self.proxy.unused_rights().into_iter().map(|right| Violation {
+                rule: Rule::NeverUsed,
+                order: None,
+                detail: format!("{right}, and no call has needed it"),
+            }));
+        }
         violations.extend(self.untested().into_iter().map(|detail| Violation {
             rule: Rule::NotTested,
             order: None,

@@ -4,13 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orderflow_tests::{Item, SERVICES, Service, Shop};
+use orderflow_tests::{Item, Service, Shop, queues};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The services that keep a log of each order, and publish what is in it.
-pub(crate) const LEDGERS: [Service; 6] = ["Orders", "Inventory", "Payment", "Shipping", "Screening", "Notification"];
+pub(crate) fn ledgers() -> impl Iterator<Item = &'static orderflow_registry::Service> {
+    orderflow_registry::SERVICES.iter().filter(|service| service.has_ledger())
+}
 
 /// All that is on record.
 #[derive(Clone, Debug, Default)]
@@ -43,9 +45,9 @@ pub(crate) struct Row {
     pub(crate) version: u32,
     pub(crate) at: String,
     pub(crate) cause: Cause,
-    /// True if it leaves its cause unfinished.
+    /// True if more is to be done for its cause.
     #[serde(default)]
-    pub(crate) open: bool,
+    pub(crate) unfinished: bool,
     #[serde(default)]
     pub(crate) change: Value,
     #[serde(default, deserialize_with = "from_text")]
@@ -224,19 +226,20 @@ impl Snapshot {
     /// Reads all tables and queues. The dead letters are given: to read them was to take them out.
     pub(crate) async fn read(shop: &Shop, letters: Vec<Letter>) -> Self {
         let mut snapshot = Self { letters, ..Self::default() };
-        for service in LEDGERS {
-            let items = shop.scan(shop.output(&format!("{service}TableName"))).await;
-            let (leases, rows): (Vec<Item>, Vec<Item>) =
-                items.into_iter().partition(|item| key(item).starts_with("lease#"));
-            let done = leases.iter().filter(|lease| lease.contains_key("done"));
-            snapshot.told.extend(done.filter_map(|lease| key(lease).strip_prefix("lease#").map(str::to_owned)));
+        for service in ledgers().map(|service| service.id) {
+            let rows = shop.scan(shop.output(&format!("{service}TableName"))).await.into_iter();
             // Injected rows have no cause.
-            let rows = rows.into_iter().filter(|row| row.contains_key("cause"));
+            let rows = rows.filter(|row| row.contains_key("cause"));
             snapshot.rows.insert(service, rows.map(read).collect());
         }
         // No output of the stack names these.
         for table in shop.tables("StockTable").await {
             snapshot.shelves = shelves(shop, &table).await;
+        }
+        for table in shop.tables("LeasesTable").await {
+            let leases = shop.scan(&table).await;
+            let done = leases.iter().filter(|lease| lease.contains_key("done"));
+            snapshot.told.extend(done.filter_map(|lease| key(lease).strip_prefix("lease#").map(str::to_owned)));
         }
         for table in shop.tables("PaymentProvider").await {
             snapshot.charges = charges(keyed(shop, &table).await);
@@ -247,7 +250,7 @@ impl Snapshot {
         let journal = shop.scan(shop.output("JournalTableName")).await;
         snapshot.journal =
             journal.iter().flat_map(|item| facts(item["event"].as_s().map_or("", String::as_str), true)).collect();
-        for service in SERVICES {
+        for service in queues() {
             let waiting = shop.waiting(shop.queue(service)).await;
             if waiting > 0 {
                 snapshot.waiting.insert(format!("the queue of {service}"), waiting);

@@ -62,7 +62,7 @@ fn of_row(row: &Row) -> String {
     if !events.is_empty() {
         let _ = write!(text, " ► {}", events.join(", "));
     }
-    if row.open {
+    if row.unfinished {
         text.push_str(" …");
     }
     text

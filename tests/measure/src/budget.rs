@@ -86,8 +86,9 @@ impl Budgets {
         }
     }
 
-    /// Makes what was measured the budgets. Instructions that were not counted stay as they are.
-    pub(crate) fn replaced(&self, measured: &[Measured<'_>]) -> Self {
+    /// Makes what was measured the budgets: all of them, or those of some functions. Instructions that were not counted stay
+    /// as they are.
+    pub(crate) fn replaced(&self, measured: &[Measured<'_>], all: bool) -> Self {
         let budget = |one: &Measured<'_>| {
             let old = self.functions.get(one.name);
             let kilo = |count: f64| (count / 1_000.0).round();
@@ -107,7 +108,8 @@ impl Budgets {
                     .or_else(|| old.and_then(|old| old.init_kilo_instructions)),
             }
         };
-        let functions = measured.iter().map(|one| (one.name.to_owned(), budget(one))).collect();
+        let mut functions = if all { BTreeMap::new() } else { self.functions.clone() };
+        functions.extend(measured.iter().map(|one| (one.name.to_owned(), budget(one))));
         Self { functions, ..self.clone() }
     }
 
@@ -257,7 +259,7 @@ mod tests {
     fn written_budgets_are_kept_to_by_what_they_were_made_of() {
         let per_event = PerEvent { calls: 2.0 / 3.0, sent_bytes: 70.4, ..per_event() };
         let measured = [Measured { name: "payment", per_event: &per_event, instructions: None }];
-        let replaced = budgets().replaced(&measured);
+        let replaced = budgets().replaced(&measured, true);
         assert_eq!(replaced.faults(&measured, true), [""; 0]);
         assert_eq!(replaced.functions["payment"].calls.to_string(), "0.667");
         // What was not counted this time is not forgotten.

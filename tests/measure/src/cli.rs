@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) check: bool,
     /// Make what is measured the budgets
-    #[arg(long, conflicts_with_all = ["check", "only", "bin_dir"])]
+    #[arg(long, conflicts_with_all = ["check", "bin_dir"])]
     pub(crate) write_budgets: bool,
 }
 

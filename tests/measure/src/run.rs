@@ -286,7 +286,7 @@ impl<'a> Bench<'a> {
             })
             .collect();
         if arguments.write_budgets {
-            Budgets::read()?.replaced(&measured).write()?;
+            Budgets::read()?.replaced(&measured, arguments.only.is_empty()).write()?;
         }
         let faults =
             if arguments.check { Budgets::read()?.faults(&measured, arguments.only.is_empty()) } else { Vec::new() };

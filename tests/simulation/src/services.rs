@@ -1,4 +1,5 @@
-//! Services of the shop: each as its `main` puts it together, one line for each.
+//! Services of the shop: each as its `main` puts it together. Those without effects are added as the registry has them;
+//! the others have their part of the world outside.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -7,11 +8,12 @@ use lambda_http::{Body, Request, Response};
 use onewrite::Ledger;
 use onewrite::memory::MemoryLog;
 use orderflow_events::EventType;
-use orderflow_inventory::{AVAILABLE, Inventory, InventoryApi, RESERVED, REVISION, Stock};
+use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
 use orderflow_notification::{Messenger, Notification};
-use orderflow_orders::{IntakeHandler, Orders, OrdersApi};
+use orderflow_orders::{IntakeHandler, OrdersApi};
 use orderflow_payment::{Payment, ProviderEffects};
+use orderflow_registry::SERVICES;
 use orderflow_screening::{Screening, SightingEffects};
 use orderflow_shipping::{CarrierEffects, Shipping};
 use simulator::model::source::invoke;
@@ -48,10 +50,10 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> Rc<Stack
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
         Messenger::new(Post(port(caller)), Post(port(caller)), leases, caller.clone())
     };
-    Stack::builder(run)
-        .settings(|service| template().settings(service))
-        .service::<Orders>(ORDERS)
-        .service::<Inventory>(INVENTORY)
+    let builder = Stack::builder(run).settings(|service| template().settings(service));
+    SERVICES
+        .iter()
+        .fold(builder, |builder, service| service.join(builder))
         .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
         .service_with::<Shipping, _>("shipping", |caller| CarrierEffects::new(CarrierPort(port(caller))))
         .service_with::<Screening, _>("screening", |caller| SightingEffects::new(SightingsTable(port(caller))))

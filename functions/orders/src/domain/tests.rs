@@ -1,7 +1,7 @@
 use orderflow_events::sample;
 use orderflow_events::{
-    InventoryRejected, InventoryReleased, InventoryReserved, OrderFlagged, OrderId, PaymentFailed, PaymentFailure,
-    PaymentProcessed, PaymentRefunded, ShipmentCancelled, ShipmentCreated, Shortage, Sku, StockLine,
+    InventoryRejected, InventoryReserved, OrderId, PaymentFailed, PaymentFailure, PaymentProcessed, PaymentRefunded,
+    ShipmentCancelled, ShipmentCreated, Shortage, Sku, StockLine,
 };
 
 use super::*;
@@ -23,7 +23,6 @@ fn fact(kind: EventType) -> Event {
         EventType::InventoryRejected => {
             InventoryRejected { order_id, shortages: vec![Shortage { sku, requested: 3, available: 1 }] }.into()
         }
-        EventType::InventoryReleased => InventoryReleased { order_id, lines }.into(),
         EventType::PaymentProcessed => PaymentProcessed { order_id, payment_id, amount }.into(),
         EventType::PaymentFailed => {
             let reason = PaymentFailure { code: text("card_declined"), message: text("Declined.") };
@@ -38,7 +37,7 @@ fn fact(kind: EventType) -> Event {
             ShipmentCreated { order_id, shipment_id, carrier, tracking_number }.into()
         }
         EventType::ShipmentCancelled => ShipmentCancelled { order_id, shipment_id }.into(),
-        EventType::OrderFlagged => OrderFlagged { order_id, score: 90.try_into().unwrap(), reasons: Vec::new() }.into(),
+        other => panic!("orders has nothing to do with {other}"),
     };
     sample::event(payload)
 }

@@ -34,3 +34,4 @@ pub use stack::template::{TemplateError, expanded};
 pub use stack::yaml::{ReadError, read_template};
 pub use stack::{Options, Stack};
 pub use terminal::progress::Progress;
+pub use workspace::cargo;

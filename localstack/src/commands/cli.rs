@@ -274,7 +274,7 @@ fn add(consumer: &Consumer) -> Result<(), Error> {
     for file in draft.files() {
         writeln!(stdout, "  {}", file.display())?;
     }
-    writeln!(stdout, "\n{}", faint("Say what it does in its `decide`, and see:"))?;
+    writeln!(stdout, "\n{}", faint("Say what it does in its `react`, and see:"))?;
     Ok(writeln!(stdout, "  cargo test -p orderflow-{name}\n  cargo local")?)
 }
 

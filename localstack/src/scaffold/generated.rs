@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::process::Command;
 
 use crate::scaffold::name::Name;
 
@@ -41,7 +40,7 @@ pub(super) fn after_removing(root: &Path) -> Result<(), GeneratedError> {
 fn cargo(root: &Path, arguments: &[&str]) -> Result<(), GeneratedError> {
     let command = format!("cargo {}", arguments.join(" "));
     anstream::eprintln!("  {command}");
-    let status = Command::new("cargo").args(arguments).current_dir(root).stdout(io::stderr()).status();
+    let status = crate::workspace::cargo(root).args(arguments).stdout(io::stderr()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(GeneratedError::Failed(command)),

@@ -102,6 +102,9 @@ fn refuse_if_in_use(root: &Path, name: &Name, types: &[String]) -> Result<(), Sc
         }
         let text = fs::read_to_string(&file).unwrap_or_default();
         let knows = |line: &str| {
+            if line.trim_start().starts_with("//") {
+                return false;
+            }
             let mut found = line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'));
             found.any(|word| words.contains(&word))
         };

@@ -54,12 +54,12 @@ fn a_consumer_that_goes_leaves_everything_as_it_was() {
     let copy = copy();
     let root = copy.path();
     let before = files_in(root);
-    let (loyalty, gifts) = (consumer("loyalty", Some("PointsChanged")), consumer("gift-cards", None));
-    loyalty.draft(root).unwrap().write().unwrap();
+    let (greetings, gifts) = (consumer("greetings", Some("GreetingSent")), consumer("gift-cards", None));
+    greetings.draft(root).unwrap().write().unwrap();
     let with_one = files_in(root);
-    assert!(with_one[&root.join(TEMPLATE)].contains("\n  Loyalty:\n"));
-    assert!(with_one[&root.join(TEMPLATE)].contains(", Loyalty, Journal]"));
-    assert!(with_one[&root.join(TYPES)].contains("PointsChanged from LOYALTY: { 1: PointsChanged },"));
+    assert!(with_one[&root.join(TEMPLATE)].contains("\n  Greetings:\n"));
+    assert!(with_one[&root.join(TEMPLATE)].contains(", Greetings, Journal]"));
+    assert!(with_one[&root.join(TYPES)].contains("GreetingSent from GREETINGS: { 1: GreetingSent },"));
     gifts.draft(root).unwrap().write().unwrap();
     assert!(fs::read_to_string(root.join(REGISTRY)).unwrap().contains("<orderflow_gift_cards::GiftCards>"));
     // In their absence `cargo measure` has added their budgets.
@@ -68,9 +68,9 @@ fn a_consumer_that_goes_leaves_everything_as_it_was() {
     fs::write(root.join(BUDGETS), budgets.replacen("    \"intake\"", own, 1)).unwrap();
     removal::draft(root, &gifts.name).unwrap().write().unwrap();
     assert_eq!(files_in(root), with_one);
-    removal::draft(root, &loyalty.name).unwrap().write().unwrap();
+    removal::draft(root, &greetings.name).unwrap().write().unwrap();
     assert_eq!(files_in(root), before);
-    assert!(!root.join("functions/loyalty").exists());
+    assert!(!root.join("functions/greetings").exists());
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_name_is_taken_once() {
     let taken = |consumer: Consumer| consumer.draft(copy.path()).unwrap_err().to_string();
     assert_eq!(taken(consumer("orders", None)), "there is a service orders already");
     assert_eq!(taken(consumer("orders-api", None)), "there is a binary orders-api already");
-    assert!(taken(consumer("loyalty", Some("OrderCreated"))).starts_with("there is a type OrderCreated already"));
+    assert!(taken(consumer("greetings", Some("OrderCreated"))).starts_with("there is a type OrderCreated already"));
 }
 
 #[test]
@@ -87,14 +87,14 @@ fn a_service_that_others_know_stays() {
     let copy = copy();
     let root = copy.path();
     assert_eq!(
-        removal::draft(root, &"loyalty".parse().unwrap()).unwrap_err().to_string(),
-        "there is no service loyalty"
+        removal::draft(root, &"greetings".parse().unwrap()).unwrap_err().to_string(),
+        "there is no service greetings"
     );
-    consumer("loyalty", Some("PointsChanged")).draft(root).unwrap().write().unwrap();
+    consumer("greetings", Some("GreetingSent")).draft(root).unwrap().write().unwrap();
     let user = root.join("functions/orders/src/lib.rs");
-    fs::write(user, "use orderflow_events::PointsChanged;\n").unwrap();
-    let error = removal::draft(root, &"loyalty".parse().unwrap()).unwrap_err().to_string();
-    assert!(error.ends_with("  functions/orders/src/lib.rs:1: use orderflow_events::PointsChanged;"), "{error}");
+    fs::write(user, "use orderflow_events::GreetingSent;\n").unwrap();
+    let error = removal::draft(root, &"greetings".parse().unwrap()).unwrap_err().to_string();
+    assert!(error.ends_with("  functions/orders/src/lib.rs:1: use orderflow_events::GreetingSent;"), "{error}");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_file_without_the_place_for_it_is_named_and_nothing_is_written() {
     let root = copy.path();
     fs::write(root.join(REGISTRY), "// no services\n").unwrap();
     let before = files_in(root);
-    let error = consumer("loyalty", None).draft(root).unwrap_err().to_string();
+    let error = consumer("greetings", None).draft(root).unwrap_err().to_string();
     assert!(error.starts_with("tests/registry/src/lib.rs has no line"), "{error}");
     assert_eq!(files_in(root), before);
 }

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::emulator::group::ProcessGroup;
 use crate::terminal::progress::Progress;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, cargo};
 
 /// Profile of cargo that the functions are compiled with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,10 +91,10 @@ impl Cargo {
         profile: Profile,
         progress: Progress,
     ) -> Result<Self, BuildError> {
-        let mut command = Command::new(program());
         // The workspace's root and no package: cargo then chooses the features of dependencies for all members at
         // once, just as in `cargo build`, and compiles none of them twice.
-        command.current_dir(workspace.root()).args(["build", "--message-format", "json-render-diagnostics"]);
+        let mut command = Command::from(cargo(workspace.root()));
+        command.args(["build", "--message-format", "json-render-diagnostics"]);
         for binary in binaries {
             command.args(["--bin", binary]);
         }
@@ -103,9 +103,6 @@ impl Cargo {
         }
         if progress == Progress::Silent {
             command.arg("--quiet");
-        }
-        for name in variables_of_cargo_run() {
-            command.env_remove(name);
         }
         let child = command
             .stdin(Stdio::null())
@@ -143,26 +140,6 @@ impl Drop for Cargo {
 fn executable_in(line: &str) -> Option<(String, PathBuf)> {
     let message: Message = serde_json::from_str(line).ok()?;
     Some((message.target?.name, message.executable?))
-}
-
-/// The cargo that runs this program, or else the one on the PATH.
-#[expect(clippy::disallowed_methods, reason = "cargo tells its children where it is by this variable alone")]
-fn program() -> std::ffi::OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
-/// Variables by which `cargo run` and `cargo test` tell of the package that they run. Build scripts look at some, and
-/// would have cargo compile again what the user's own `cargo build` has compiled, and the other way round.
-fn variables_of_cargo_run() -> impl Iterator<Item = String> {
-    let all = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    all.filter(|name| {
-        name.starts_with("CARGO_PKG_")
-            || matches!(name.as_str(), "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH" | "CARGO_PRIMARY_PACKAGE")
-            || matches!(
-                name.as_str(),
-                "CARGO_BIN_NAME" | "CARGO_CRATE_NAME" | "OUT_DIR" | "LD_LIBRARY_PATH" | "DYLD_FALLBACK_LIBRARY_PATH"
-            )
-    })
 }
 
 #[cfg(test)]

@@ -166,8 +166,9 @@ fn data(kind: EventType, order: &str) -> BoxedStrategy<Value> {
 fn golden_data(kind: EventType) -> Value {
     let path = format!("{}/golden/{kind}.{}.json", env!("CARGO_MANIFEST_DIR"), kind.newest_version());
     let event = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let event: Value = serde_json::from_str(&event).unwrap_or_else(|error| panic!("{path}: {error}"));
-    event["data"].clone()
+    let mut event: Value = serde_json::from_str(&event).unwrap_or_else(|error| panic!("{path}: {error}"));
+    event["data"].as_object_mut().map(|data| data.remove("orderId"));
+    event["data"].take()
 }
 
 fn source(kind: EventType) -> BoxedStrategy<String> {

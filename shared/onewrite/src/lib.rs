@@ -22,6 +22,7 @@ pub mod port;
 mod process;
 #[cfg(all(test, feature = "http"))]
 mod properties;
+mod reaction;
 pub mod relay;
 mod row;
 mod self_check;
@@ -45,6 +46,7 @@ pub use message::Incoming;
 pub use on::On;
 pub use park::{Attribute, DeadLetter};
 pub use process::Process;
+pub use reaction::Reaction;
 pub use row::{Cause, Row};
 #[cfg(feature = "aws")]
 pub use serve::serve;

@@ -79,21 +79,9 @@ fn binaries(metadata: &Value) -> Vec<&str> {
     binaries.filter_map(|target| target["name"].as_str()).collect()
 }
 
-/// The cargo that runs this program, without what it tells of this package: build scripts look at some of it, and cargo
-/// would compile again what the user's own build has compiled.
-#[expect(clippy::disallowed_methods, reason = "cargo tells its children where it is by this variable alone")]
 fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(WORKSPACE).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        let is_of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-        if is_of_package.iter().any(|prefix| name.starts_with(prefix))
-            || ["OUT_DIR", "LD_LIBRARY_PATH"].contains(&&*name)
-        {
-            command.env_remove(&*name);
-        }
-    }
+    let mut command = orderflow_local::cargo(Path::new(WORKSPACE));
+    command.stdin(Stdio::null());
     command
 }
 

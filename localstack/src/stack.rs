@@ -49,6 +49,8 @@ pub struct Options {
     pub detour: Option<Endpoint>,
     /// Name of the stack. Several may be on one emulator.
     pub name: String,
+    /// The template, whose functions are binaries of this workspace. `sam build` makes those of `template.yaml` alone.
+    pub template: PathBuf,
     /// Profile of cargo that the functions are compiled with.
     pub profile: Profile,
     /// Nothing is compiled: what `sam build` has left in `.aws-sam/build` is deployed, by `sam deploy`.
@@ -69,6 +71,7 @@ impl Default for Options {
             endpoint: None,
             detour: None,
             name: STACK.to_owned(),
+            template: Workspace::of_this_crate().template(),
             profile: Profile::default(),
             sam: false,
             progress: Progress::default(),
@@ -287,7 +290,7 @@ enum Code {
 
 impl Built {
     async fn build(workspace: &Workspace, options: &Options) -> Result<Self, StackError> {
-        let template = Template::read(&workspace.template())?;
+        let template = Template::read(&options.template)?;
         let code = if options.sam {
             Code::Sam(SamBuild::of(workspace)?)
         } else {

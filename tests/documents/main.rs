@@ -11,6 +11,7 @@ mod cloudevents;
 mod compatibility;
 mod document;
 mod golden;
+mod identity;
 mod openapi;
 mod places;
 mod schemas;
@@ -74,7 +75,7 @@ fn trials() -> Vec<Trial> {
 }
 
 /// The folders that have documents of the types, and nothing else.
-const FOLDERS: [&str; 1] = ["schemas"];
+const FOLDERS: [&str; 2] = ["schemas", identity::FOLDER];
 
 fn documents() -> Vec<Document> {
     let all = [schemas::documents(), asyncapi::documents(), openapi::documents(), catalogue::documents()];

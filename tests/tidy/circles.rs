@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use serde_json::Value as Json;
 
 use crate::assert_none;
 use crate::cargo::metadata;
@@ -352,9 +353,8 @@ fn roots() -> Vec<String> {
     let root = format!("{}/", metadata["workspace_root"].as_str().expect("a path"));
     let targets =
         metadata["packages"].as_array().expect("packages").iter().filter_map(|package| package["targets"].as_array());
-    let files =
-        targets.flatten().filter_map(|target| target["src_path"].as_str()?.strip_prefix(&root).map(ToOwned::to_owned));
-    files.collect()
+    let file = |target: &Json| plain(Path::new(target["src_path"].as_str()?.strip_prefix(&root)?));
+    targets.flatten().filter_map(file).collect()
 }
 
 #[test]

@@ -23,8 +23,24 @@ const POINTERS: [&str; 6] = ["earlier", "last", "next", "our", "previous", "this
 /// Words of the shop, in the crates that are for anybody.
 const WORDS_OF_THE_SHOP: [&str; 4] = ["OrderId", "OrderCreated", "order_id", "urn:orderflow"];
 
-/// Folders of the crates that are for anybody.
-const FOR_ANYBODY: [&str; 3] = ["shared/envelope/", "shared/onewrite/", "shared/simulator/"];
+/// Folders of the crates that are for anybody, and of an application that is not the shop.
+const FOR_ANYBODY: [&str; 4] = ["shared/envelope/", "shared/onewrite/", "shared/simulator/", "tests/identity/"];
+
+/// Crates that others take from a registry.
+const PACKAGES: [&str; 3] = ["shared/envelope", "shared/onewrite", "shared/simulator"];
+
+/// Files that each of them has.
+const OF_PACKAGES: [&str; 3] = ["README.md", "CHANGELOG.md", "public-api.txt"];
+
+/// Lines of the first example of a README at the most. It is what somebody reads who looks for a crate.
+const LINES_OF_EXAMPLE: usize = 25;
+
+/// Files that are a whole service of another application: events, consumer, decider and wiring.
+const WHOLE_SERVICE: [&str; 2] =
+    ["shared/onewrite/examples/identity/devices.rs", "shared/onewrite/examples/identity/function.rs"];
+
+/// Lines of code that it has at the most. More is more than anybody reads to see whether the toolkit is for them.
+const LINES_OF_SERVICE: usize = 60;
 
 /// Files that people write. Not those of the rules themselves, which name what they forbid.
 fn written(repository: &Repository) -> impl Iterator<Item = (&str, &str)> {
@@ -36,6 +52,31 @@ fn too_long(repository: &Repository) -> Vec<String> {
     let length = |(path, text): (&str, &str)| (path.to_owned(), text.lines().count());
     let lengths = written(repository).map(length).filter(|(path, lines)| *lines > LINES && path != AS_LONG_AS_IT_TAKES);
     lengths.map(|(path, lines)| format!("{path} has {lines} lines, of {LINES} at the most")).collect()
+}
+
+/// Files that a package lacks, and READMEs that do not begin with a short example.
+fn unready_packages(repository: &Repository) -> Vec<String> {
+    let mut faults = Vec::new();
+    for package in PACKAGES {
+        let files = OF_PACKAGES.map(|file| format!("{package}/{file}"));
+        faults.extend(files.iter().filter(|file| !repository.has(file)).map(|file| format!("there is no {file}")));
+        let readme = repository.text(&files[0]).unwrap_or_default();
+        let example = readme.split_once("```rust\n").and_then(|(_, rest)| rest.split_once("```\n"));
+        let lines = example.map_or(0, |(example, _)| example.lines().count());
+        if lines == 0 || lines > LINES_OF_EXAMPLE {
+            faults.push(format!("the first example of {package} has {lines} lines, not 1 to {LINES_OF_EXAMPLE}"));
+        }
+    }
+    faults
+}
+
+/// Lines of code of the whole service, where they are too many or none: those that are neither empty nor a comment.
+fn long_service(repository: &Repository) -> Vec<String> {
+    let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+    let code = |path| repository.text(path).unwrap_or_default().lines().filter(is_code).count();
+    let lines: usize = WHOLE_SERVICE.into_iter().map(code).sum();
+    let fault = || format!("{} have {lines} lines of code, not 1 to {LINES_OF_SERVICE}", WHOLE_SERVICE.join(" and "));
+    (lines == 0 || lines > LINES_OF_SERVICE).then(fault).into_iter().collect()
 }
 
 fn words_of_the_work(repository: &Repository) -> Vec<String> {
@@ -74,6 +115,16 @@ fn no_file_is_too_long() {
 }
 
 #[test]
+fn every_package_says_what_it_is_and_what_has_changed() {
+    assert_none(&unready_packages(Repository::this()));
+}
+
+#[test]
+fn a_whole_service_is_short() {
+    assert_none(&long_service(Repository::this()));
+}
+
+#[test]
 fn the_project_speaks_of_itself_alone() {
     assert_none(&words_of_the_work(Repository::this()));
 }
@@ -93,6 +144,31 @@ fn a_long_file_is_found() {
     let lines = |lines| too_long(&Repository::of(&[("a.rs", &"\n".repeat(lines)), ("b.json", &"\n".repeat(9_999))]));
     assert_none(&lines(LINES));
     assert_one(&lines(LINES + 1), "a.rs has 801 lines");
+}
+
+#[test]
+fn an_unready_package_is_found() {
+    let of = |lines: usize, without: &str| {
+        let readme = format!("# A\n\n```rust\n{}```\n", "b\n".repeat(lines));
+        let paths = PACKAGES.iter().flat_map(|package| OF_PACKAGES.map(|file| format!("{package}/{file}")));
+        let paths: Vec<String> = paths.filter(|path| path != without).collect();
+        let files: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), readme.as_str())).collect();
+        unready_packages(&Repository::of(&files))
+    };
+    assert_none(&of(LINES_OF_EXAMPLE, ""));
+    assert_one(&of(1, "shared/onewrite/CHANGELOG.md"), "no shared/onewrite/CHANGELOG.md");
+    for lines in [0, LINES_OF_EXAMPLE + 1] {
+        assert_eq!(of(lines, "").len(), PACKAGES.len());
+    }
+}
+
+#[test]
+fn a_long_service_is_found() {
+    let [domain, wiring] = WHOLE_SERVICE;
+    let of = |lines| long_service(&Repository::of(&[(domain, &"a\n\n/// b\n".repeat(lines)), (wiring, "c\n")]));
+    assert_none(&of(LINES_OF_SERVICE - 1));
+    assert_one(&of(LINES_OF_SERVICE), "have 61 lines");
+    assert_one(&long_service(&Repository::of(&[])), "have 0 lines");
 }
 
 #[test]

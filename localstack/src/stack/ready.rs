@@ -1,4 +1,4 @@
-//! Readiness of the deployed stack: the API answers and every event source is enabled.
+//! Readiness of the deployed stack: every event source is enabled, and the API answers, where there is one.
 
 use std::time::Duration;
 
@@ -17,9 +17,6 @@ const POLL: Duration = Duration::from_millis(200);
 /// Failure of the stack to get ready.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadyError {
-    /// The template has no API.
-    #[error("the stack has no output ApiUrl")]
-    NoApi,
     /// The API's function does not run.
     #[error("GET {url} still answers {status} after {} s", LIMIT.as_secs())]
     Api {
@@ -50,15 +47,18 @@ pub(crate) async fn wait(endpoint: &Endpoint, outputs: &Outputs, progress: Progr
     let deadline = Instant::now() + LIMIT;
     step.at("waiting for the event sources");
     let event_sources = wait_for_event_sources(endpoint, outputs, deadline).await?;
-    step.at("waiting for the API");
-    wait_for_api(outputs, deadline).await?;
-    step.done(&format!("the API answers, {event_sources} event sources are enabled"));
+    let mut done = format!("{event_sources} event sources are enabled");
+    if let Some(url) = outputs.get("ApiUrl") {
+        step.at("waiting for the API");
+        wait_for_api(url, deadline).await?;
+        done.insert_str(0, "the API answers, ");
+    }
+    step.done(&done);
     Ok(())
 }
 
 /// Asks for goods that nobody has: their absence is an answer of the function behind the gateway.
-async fn wait_for_api(outputs: &Outputs, deadline: Instant) -> Result<(), ReadyError> {
-    let url = outputs.get("ApiUrl").ok_or(ReadyError::NoApi)?;
+async fn wait_for_api(url: &str, deadline: Instant) -> Result<(), ReadyError> {
     let api = Api::at(url)?;
     loop {
         let reply = api.stock("nothing").await?;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use onewrite::envelope::{Event, Source, Subject, Text};
 use onewrite::memory::MemoryLeases;
-use onewrite::memory::sample::{self, BookLent, BookReady, BookRequested, Library, LibraryType};
+use onewrite::memory::sample::{self, BookLent, BookReady, BookRequested, Library, LibraryType, Shelf};
 use onewrite::{Attempt, Decider, Decision, Delivery, Effects, On, Rejection, Result, Step};
 use serde::{Deserialize, Serialize};
 use simulator::ports::LeaseTable;
@@ -16,12 +16,6 @@ use simulator::{
     Append, Caller, FaultKind, FaultKinds, Observer, Plan, Report, Rest, Run, Safeguard, Shrunk, Stack, Trace,
     Violation, search, simulate, types_of,
 };
-
-mod shelf {
-    use super::*;
-
-    onewrite::consumes!(pub(crate) enum Heard in Library { BookRequested });
-}
 
 mod loans {
     use super::*;
@@ -33,30 +27,6 @@ mod desk {
     use super::*;
 
     onewrite::consumes!(pub(crate) enum Heard in Library { BookLent });
-}
-
-/// Puts a requested book on the shelf.
-enum Shelf {}
-
-impl Decider for Shelf {
-    const SOURCE: Source = Source::from_static("library/shelf");
-    type Heard = shelf::Heard;
-    type State = Option<bool>;
-    type Change = bool;
-    type Effect = std::convert::Infallible;
-    type Reply = std::convert::Infallible;
-
-    fn evolve(_: Option<bool>, ready: bool) -> Option<bool> {
-        Some(ready)
-    }
-
-    fn decide(state: &Option<bool>, event: &Event<shelf::Heard>, _: Option<&Self::Reply>) -> Decision<Self> {
-        let shelf::Heard::BookRequested(BookRequested { request_id, .. }) = &event.data;
-        Ok(match state {
-            None => Step::record(true).publishing(BookReady { request_id: request_id.clone(), copies: 1 }),
-            Some(_) => Step::Nothing,
-        })
-    }
 }
 
 /// Collects the fee for a book that is on the shelf, and lends it.

@@ -1,7 +1,12 @@
-//! Sample application, to try the toolkit with: the events of a library, in which a reader requests a book.
+//! Sample application, to try the toolkit with: the events of a library, in which a reader requests a book, and the service
+//! that puts it on the shelf.
 
-use envelope::{Subject, Text, events, reads};
+use std::convert::Infallible;
+
+use envelope::{Event, Subject, Text, consumes, events, reads};
 use serde::{Deserialize, Serialize};
+
+use crate::decider::{Decider, Decision, Step};
 
 pub use envelope::sample::{another_event, event};
 
@@ -108,6 +113,34 @@ pub struct FeeReturned {
 }
 
 reads!(FeeReturned { request_id: required("requestId"), loan_id: required("loanId") });
+
+consumes!(
+    /// Events that the shelf takes.
+    pub enum ShelfHeard in Library { BookRequested }
+);
+
+/// Puts a requested book on the shelf: the smallest service that publishes. Its state is whether it has.
+#[derive(Clone, Copy, Debug)]
+pub enum Shelf {}
+
+impl Decider for Shelf {
+    const SOURCE: envelope::Source = envelope::Source::from_static("library/shelf");
+    type Heard = ShelfHeard;
+    type State = bool;
+    type Change = bool;
+    type Effect = Infallible;
+    type Reply = Infallible;
+
+    fn evolve(_: bool, is_ready: bool) -> bool {
+        is_ready
+    }
+
+    fn decide(is_ready: &bool, event: &Event<ShelfHeard>, _: Option<&Infallible>) -> Decision<Self> {
+        let ShelfHeard::BookRequested(BookRequested { request_id, .. }) = &event.data;
+        let ready = BookReady { request_id: request_id.clone(), copies: 1 };
+        Ok(if *is_ready { Step::Nothing } else { Step::record(true).publishing(ready) })
+    }
+}
 
 /// A request for a book.
 ///

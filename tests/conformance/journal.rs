@@ -6,8 +6,9 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use futures::future::join_all;
 use libtest_mimic::Trial;
+use onewrite::Projected;
 use orderflow_events::{EventId, ORDERS, Source, Subject, Time};
-use orderflow_journal::{Appended, DynamoJournal, Entry, JournalStore, MemoryJournal};
+use orderflow_journal::{DynamoJournal, Entry, JournalStore, MemoryJournal};
 
 use crate::aws::Aws;
 
@@ -97,7 +98,7 @@ fn entry(order: &str, id: u8, text: &str) -> Entry {
     }
 }
 
-async fn append(bench: &impl Bench, entry: &Entry) -> Appended {
+async fn append(bench: &impl Bench, entry: &Entry) -> Projected {
     bench.journal().append(entry.clone()).await.unwrap()
 }
 
@@ -110,23 +111,23 @@ async fn an_event_is_kept_to_the_letter(bench: &impl Bench) {
     ]) {
         let (order, other) = (format!("ord_{id}"), Source::new("https://shop.example/%C3%BC?a=b#c").unwrap());
         let entry = Entry { event_type: "Anything.v2".to_owned(), source: other, ..entry(&order, id, text) };
-        assert_eq!(append(bench, &entry).await, Appended::Done, "{text}");
+        assert_eq!(append(bench, &entry).await, Projected::Now, "{text}");
         assert_eq!(bench.items(&order).await, [item(&entry)]);
     }
 }
 
 async fn an_event_of_the_largest_size_is_kept(bench: &impl Bench) {
     let large = entry("ord_1", 1, &"名".repeat(116_000));
-    assert_eq!(append(bench, &large).await, Appended::Done);
+    assert_eq!(append(bench, &large).await, Projected::Now);
     assert!(bench.items("ord_1").await == [item(&large)], "it is not there, or differs");
 }
 
 async fn an_event_that_comes_again_is_on_record(bench: &impl Bench) {
     let first = entry("ord_1", 1, "first");
-    assert_eq!(append(bench, &first).await, Appended::Done);
+    assert_eq!(append(bench, &first).await, Projected::Now);
     let later = Entry { text: "second".to_owned(), recorded_at: Time::from_millis(1_800_000_000_000), ..first.clone() };
     for again in [&first, &later] {
-        assert_eq!(append(bench, again).await, Appended::Before);
+        assert_eq!(append(bench, again).await, Projected::Before);
     }
     assert_eq!(bench.items("ord_1").await, [item(&first)]);
 }
@@ -134,7 +135,7 @@ async fn an_event_that_comes_again_is_on_record(bench: &impl Bench) {
 async fn of_one_event_many_times_at_once_one_is_put_on_record(bench: &impl Bench) {
     let texts: Vec<Entry> = (0..8).map(|number| entry("ord_1", 1, &format!("{number}"))).collect();
     let results = join_all(texts.iter().map(|entry| append(bench, entry))).await;
-    let winners = texts.iter().zip(results).filter(|(_, appended)| *appended == Appended::Done);
+    let winners = texts.iter().zip(results).filter(|(_, appended)| *appended == Projected::Now);
     let winners: Vec<Item> = winners.map(|(entry, _)| item(entry)).collect();
     assert_eq!(winners.len(), 1);
     assert_eq!(bench.items("ord_1").await, winners);
@@ -144,7 +145,7 @@ async fn events_of_one_order_are_kept_in_the_order_of_their_ids(bench: &impl Ben
     let elsewhere = Entry { source: Source::new("https://shop.example").unwrap(), ..entry("ord_1", 2, "elsewhere") };
     let entries = [entry("ord_1", 1, "a"), elsewhere, entry("ord_1", 2, "b"), entry("ord_1", 200, "c")];
     for index in [3, 0, 2, 1] {
-        assert_eq!(append(bench, &entries[index]).await, Appended::Done, "{}", entries[index].text);
+        assert_eq!(append(bench, &entries[index]).await, Projected::Now, "{}", entries[index].text);
     }
     assert_eq!(bench.items("ord_1").await, entries.each_ref().map(item));
 }
@@ -153,7 +154,7 @@ async fn orders_do_not_see_each_others_events(bench: &impl Bench) {
     // The same id, too: whoever gives ids twice must not make a fact disappear.
     let entries = [entry("ord_1", 1, "a"), entry("ord_11", 1, "b")];
     for entry in &entries {
-        assert_eq!(append(bench, entry).await, Appended::Done);
+        assert_eq!(append(bench, entry).await, Projected::Now);
     }
     assert_eq!(bench.items("ord_1").await, [item(&entries[0])]);
     assert_eq!(bench.items("ord_11").await, [item(&entries[1])]);

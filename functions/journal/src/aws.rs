@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use onewrite::Result;
 use onewrite::aws::put_if;
+use onewrite::{Projected, Result};
 
 use crate::entry::Entry;
-use crate::port::{Appended, JournalStore};
+use crate::port::JournalStore;
 
 /// A journal in a table of DynamoDB.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ impl DynamoJournal {
 }
 
 impl JournalStore for DynamoJournal {
-    async fn append(&self, entry: Entry) -> Result<Appended> {
+    async fn append(&self, entry: Entry) -> Result<Projected> {
         let item = entry.attributes().map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
         let put = self
             .client
@@ -33,7 +33,7 @@ impl JournalStore for DynamoJournal {
             .table_name(&self.table)
             .set_item(Some(HashMap::from(item)))
             .condition_expression("attribute_not_exists(pk)");
-        Ok(if put_if(put).await? { Appended::Done } else { Appended::Before })
+        Ok(if put_if(put).await? { Projected::Now } else { Projected::Before })
     }
 
     /// The function may do nothing but put, so it asks for a put that cannot be: that of an entry which is there already,

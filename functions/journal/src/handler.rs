@@ -1,13 +1,13 @@
-//! Taking events, and putting each of them on record once.
+//! Projection of all that happens: each event on record, once.
 
 use onewrite::port::Clock;
-use onewrite::{Delivery, Handle, Handled, Result};
+use onewrite::{Delivery, Project, Projected, Result};
 use orderflow_events::Envelope;
 
 use crate::entry::Entry;
-use crate::port::{Appended, JournalStore};
+use crate::port::JournalStore;
 
-/// The journal at work.
+/// Journal: the read model that keeps every event.
 pub struct Journal<S, C> {
     store: S,
     clock: C,
@@ -20,24 +20,13 @@ impl<S: JournalStore, C: Clock> Journal<S, C> {
     }
 }
 
-impl<S: JournalStore, C: Clock> Handle for Journal<S, C> {
-    /// The envelope is all that must be right: what a type says is for those who know it.
-    type Incoming = Envelope;
-
-    fn consumes(&self, _: &Envelope) -> bool {
-        true
+impl<S: JournalStore, C: Clock> Project for Journal<S, C> {
+    async fn project(&self, event: &Envelope, delivery: &Delivery<'_>) -> Result<Projected> {
+        self.store.append(Entry::of(event, delivery.text, self.clock.now())?).await
     }
 
     async fn warm(&self) {
         self.store.warm().await;
-    }
-
-    async fn handle(&self, event: &Envelope, delivery: &Delivery<'_>) -> Result<Handled> {
-        let entry = Entry::of(event, delivery.text, self.clock.now())?;
-        match self.store.append(entry).await? {
-            Appended::Done => Ok(Handled::Changed),
-            Appended::Before => Ok(Handled::Duplicate),
-        }
     }
 }
 

@@ -15,4 +15,4 @@ pub use entry::Entry;
 pub use handler::Journal;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryJournal;
-pub use port::{Appended, JournalStore};
+pub use port::JournalStore;

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use onewrite::Result;
+use onewrite::{Projected, Result};
 use orderflow_events::{EventId, Source, Subject};
 
 use crate::entry::Entry;
-use crate::port::{Appended, JournalStore};
+use crate::port::JournalStore;
 
 /// Entries in memory.
 #[derive(Debug, Default)]
@@ -25,12 +25,12 @@ impl MemoryJournal {
 }
 
 impl JournalStore for MemoryJournal {
-    async fn append(&self, entry: Entry) -> Result<Appended> {
+    async fn append(&self, entry: Entry) -> Result<Projected> {
         if !self.keys.borrow_mut().insert((entry.subject.clone(), entry.id.clone(), entry.source.clone())) {
-            return Ok(Appended::Before);
+            return Ok(Projected::Before);
         }
         self.entries.borrow_mut().push(entry);
-        Ok(Appended::Done)
+        Ok(Projected::Now)
     }
 
     async fn warm(&self) {}

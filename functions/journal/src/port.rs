@@ -1,7 +1,7 @@
 //! Port to the store of the journal.
 
 use auto_impl::auto_impl;
-use onewrite::Result;
+use onewrite::{Projected, Result};
 
 use crate::entry::Entry;
 
@@ -13,17 +13,8 @@ pub trait JournalStore {
     /// # Errors
     ///
     /// It is unknown whether the event is on record.
-    async fn append(&self, entry: Entry) -> Result<Appended>;
+    async fn append(&self, entry: Entry) -> Result<Projected>;
 
     /// Opens the connection, so that the first event need not wait for it. Whether it works out shows soon enough.
     async fn warm(&self);
-}
-
-/// Result of appending an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
-    /// It is on record now.
-    Done,
-    /// The event had been on record before: nothing was done.
-    Before,
 }

@@ -20,6 +20,7 @@ mod on;
 mod park;
 pub mod port;
 mod process;
+mod projection;
 #[cfg(all(test, feature = "http"))]
 mod properties;
 mod reaction;
@@ -46,6 +47,7 @@ pub use message::Incoming;
 pub use on::On;
 pub use park::{Attribute, DeadLetter};
 pub use process::Process;
+pub use projection::{Project, Projected, Projection};
 pub use reaction::Reaction;
 pub use row::{Cause, Row};
 #[cfg(feature = "aws")]

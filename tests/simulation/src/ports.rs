@@ -4,10 +4,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use onewrite::Result;
 use onewrite::external::simulated::{MemoryRegister, Performed, Register};
 use onewrite::external::{Cancel, External, Settled};
 use onewrite::memory::MemoryLog;
+use onewrite::{Projected, Result};
 use orderflow_events::{Email, OrderId, PaymentId, RefundId, ShipmentId, Sku, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::{Entry as JournalEntry, JournalStore};
@@ -282,7 +282,7 @@ impl Sms for Post {
 pub struct JournalTable(pub Port);
 
 impl JournalStore for JournalTable {
-    async fn append(&self, entry: JournalEntry) -> Result<orderflow_journal::Appended> {
+    async fn append(&self, entry: JournalEntry) -> Result<Projected> {
         let journal = Rc::clone(&self.0.shop.outside.journal);
         self.0.caller.ask("journal", "append", move || async move { journal.append(entry).await }).await
     }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lambda_http::{Body, Request, Response};
-use onewrite::Ledger;
 use onewrite::memory::MemoryLog;
+use onewrite::{Ledger, Projection};
 use orderflow_events::EventType;
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
@@ -61,7 +61,7 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> Rc<Stack
         .intake(INTAKE, intake, |caller, stack| {
             IntakeHandler::new(Ledger::new(stack.table(ORDERS, caller), caller.clone()))
         })
-        .consumer("journal", None, |caller| Journal::new(JournalTable(port(caller)), caller.clone()))
+        .consumer("journal", None, |caller| Projection::new(Journal::new(JournalTable(port(caller)), caller.clone())))
         .start()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use onewrite::config::QueueSettings;
 use onewrite::memory::{MemoryQueue, VirtualTime};
-use onewrite::{Attribute, Batch};
+use onewrite::{Attribute, Batch, Projection};
 use serde_json::{Value, json};
 
 use super::*;
@@ -35,7 +35,7 @@ impl Service {
             max_backoff_seconds: 900,
             function: "journal".to_owned(),
         };
-        let batch = Batch::new(Journal::new(&self.store, &world), &self.queue, &world, settings);
+        let batch = Batch::new(Projection::new(Journal::new(&self.store, &world)), &self.queue, &world, settings);
         let mut event = SqsEvent::default();
         event.records = bodies.iter().enumerate().map(|(number, body)| record(number, body)).collect();
         let response = batch.run(event, world.now().after(Duration::from_secs(10))).await;
@@ -121,9 +121,8 @@ async fn a_duplicate_is_said_to_be_one() {
     let received = orderflow_events::Time::from_millis(0);
     let event = Envelope::from_value(&serde_json::from_str(UNKNOWN).unwrap(), received).unwrap();
     let delivery = Delivery { text: UNKNOWN, deadline: world.now() };
-    assert!(journal.consumes(&event));
-    assert_eq!(journal.handle(&event, &delivery).await, Ok(Handled::Changed));
-    assert_eq!(journal.handle(&event, &delivery).await, Ok(Handled::Duplicate));
+    assert_eq!(journal.project(&event, &delivery).await, Ok(Projected::Now));
+    assert_eq!(journal.project(&event, &delivery).await, Ok(Projected::Before));
 }
 
 #[tokio::test]

@@ -52,9 +52,10 @@ pub enum Projected {
 ///     async fn warm(&self) {}
 /// }
 ///
-/// let text = serde_json::to_string(&sample::event::<Library>(sample::requested("req_1")))?;
-/// let event = Envelope::from_value(&serde_json::from_str(&text)?, "2026-11-22T09:00:00Z".parse().unwrap()).unwrap();
-/// let delivery = Delivery { text: &text, deadline: event.context.time };
+/// let said = sample::event::<Library>(sample::requested("req_1"));
+/// let text = serde_json::to_string(&said)?;
+/// let event = Envelope::from_value(&serde_json::from_str(&text)?, said.context.time).expect("it has all attributes");
+/// let delivery = Delivery { text: &text, deadline: said.context.time };
 /// let counts = Projection::new(Counts::default());
 /// # futures::executor::block_on(async {
 /// assert_eq!(counts.handle(&event, &delivery).await, Ok(Handled::Changed));

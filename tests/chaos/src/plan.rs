@@ -57,6 +57,9 @@ pub(crate) enum Repeat {
     Changed(Duration),
 }
 
+/// Price in cents from which on an order is suspicious to screening.
+const SUSPICIOUS: u32 = 100_000;
+
 impl Plan {
     /// The plan of the customer with that number.
     pub(crate) fn draw(rng: &mut Rng, number: usize) -> Self {
@@ -76,8 +79,7 @@ impl Plan {
             customer: format!("cus_{number}"),
             entrance: Entrance::draw(rng),
             lines: lines(rng),
-            // From 1,000.00 EUR on it is suspicious to screening.
-            price: if rng.f64() < 0.05 { rng.u32(100_000..200_000) } else { rng.u32(100..10_000) },
+            price: if rng.f64() < 0.05 { rng.u32(SUSPICIOUS..2 * SUSPICIOUS) } else { rng.u32(100..10_000) },
             method: method(rng),
             postal_code,
             has_phone: rng.bool(),
@@ -87,7 +89,9 @@ impl Plan {
 
     /// The body of the request.
     pub(crate) fn body(&self) -> Value {
-        let mut customer = json!({ "id": self.customer, "email": format!("{}@example.com", self.customer) });
+        // Screening flags an order for two reasons, and not for one.
+        let host = if self.price < SUSPICIOUS { "example.com" } else { "mailinator.com" };
+        let mut customer = json!({ "id": self.customer, "email": format!("{}@{host}", self.customer) });
         if self.has_phone {
             customer["phone"] = json!("+4930123456");
         }

@@ -74,7 +74,7 @@ impl Emulator {
         };
         // One of its functions has answered before the stack was up: an API's, which no output names.
         let journal = stack.outputs().get("JournalFunctionName").unwrap_or_default();
-        let prefix = journal.split_once("JournalFunction").map_or(journal, |(prefix, _)| prefix);
+        let prefix = journal.split_once("Journal").map_or(journal, |(prefix, _)| prefix);
         let is_of_stack = |process: &FunctionProcess| process.function.starts_with(prefix);
         if !FunctionProcess::all().iter().any(is_of_stack) {
             gaps.insert(Gap::Kills);

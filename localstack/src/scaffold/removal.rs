@@ -21,6 +21,12 @@ pub(crate) fn draft(root: &Path, name: &Name) -> Result<Draft, ScaffoldError> {
     if !root.join(&folder).is_dir() {
         return Err(ScaffoldError::Taken(format!("there is no service {name}")));
     }
+    // The relay's crate is none of a service, and no service's crate knows it: all of them need it.
+    let registry = fs::read_to_string(root.join(REGISTRY));
+    let registry = registry.map_err(|source| DraftError::File { path: REGISTRY.into(), source })?;
+    if !registry.contains(&format!("<orderflow_{}::", name.snake())) {
+        return Err(ScaffoldError::Taken(format!("{name} is no service of the registry, {REGISTRY}")));
+    }
     let types = types_of(root, name)?;
     refuse_if_in_use(root, name, &types)?;
 

@@ -98,6 +98,14 @@ fn a_service_that_others_know_stays() {
 }
 
 #[test]
+fn what_is_no_service_stays() {
+    let copy = copy();
+    fs::create_dir_all(copy.path().join("functions/relay")).unwrap();
+    let error = removal::draft(copy.path(), &"relay".parse().unwrap()).unwrap_err().to_string();
+    assert!(error.starts_with("relay is no service of the registry"), "{error}");
+}
+
+#[test]
 fn a_file_without_the_place_for_it_is_named_and_nothing_is_written() {
     let copy = copy();
     let root = copy.path();

@@ -26,7 +26,7 @@ impl DynamoStock {
 impl StockStore for DynamoStock {
     async fn get(&self, sku: &Sku) -> Result<Option<Stock>> {
         let get = self.client.get_item().table_name(&self.table).key("pk", key(sku)).consistent_read(true);
-        let answer = get.send().await.map_err(|error| classify("GetItem", &error))?;
+        let answer = Box::pin(get.send()).await.map_err(|error| classify("GetItem", &error))?;
         let stock = answer.item.map(serde_dynamo::from_item).transpose();
         stock.map_err(|error| Failure::permanent(format!("a stock is not understood: {error}")))
     }
@@ -50,7 +50,7 @@ impl StockStore for DynamoStock {
                 .condition_expression("#revision = :since")
                 .expression_attribute_values(":since", AttributeValue::N(revision.to_string())),
         };
-        match update.send().await {
+        match Box::pin(update.send()).await {
             Ok(_) => Ok(Counted::Done),
             Err(error) if error.as_service_error().is_some_and(has_lost) => Ok(Counted::Changed),
             Err(error) => Err(classify("UpdateItem", &error)),

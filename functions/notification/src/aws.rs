@@ -40,7 +40,7 @@ impl Mailer for SesMailer {
         let message = Message::builder().subject(utf8(&mail.subject)?).body(body).build();
         let destination = Destination::builder().to_addresses(recipient.as_str()).build();
         let request = self.client().send_email().source(&self.sender).destination(destination).message(message);
-        request.send().await.map_err(|error| mail_error(&error))?;
+        Box::pin(request.send()).await.map_err(|error| mail_error(&error))?;
         Ok(())
     }
 }
@@ -95,7 +95,7 @@ impl Sms for SnsSms {
             .phone_number(recipient.as_str())
             .message(text)
             .message_attributes("AWS.SNS.SMS.SMSType", transactional);
-        request.send().await.map_err(|error| sms_error(&error))?;
+        Box::pin(request.send()).await.map_err(|error| sms_error(&error))?;
         Ok(())
     }
 }

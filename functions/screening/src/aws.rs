@@ -61,7 +61,7 @@ impl Sightings for DynamoSightings {
             .expression_attribute_values(":to", text(to))
             .projection_expression("sk")
             .limit(MAX_COUNTED.cast_signed());
-        let answer = query.send().await.map_err(|error| classify("Query", &error))?;
+        let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
         // An order is there twice if it was created twice, at two times: a fault of its producer's, and one order.
         let keys = answer.items().iter().filter_map(|item| item.get("sk")?.as_s().ok());
         let orders: HashSet<&str> = keys.filter_map(|key| Some(key.split_once('#')?.1)).collect();

@@ -1,4 +1,7 @@
 //! Ledgers and leases on DynamoDB: conditional writes, and nothing else that must be right.
+//!
+//! Here and wherever the SDK is called, a request is sent from a box: its future has some 5 KB, and is moved by every layer
+//! around it that has it by value.
 
 use std::collections::HashMap;
 
@@ -30,7 +33,7 @@ type Attributes = HashMap<String, AttributeValue>;
 ///
 /// It is unknown whether the item was put.
 pub async fn put_if(put: PutItemFluentBuilder) -> Result<bool> {
-    match put.send().await {
+    match Box::pin(put.send()).await {
         Ok(_) => Ok(true),
         Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
             Ok(false)
@@ -45,7 +48,7 @@ pub async fn put_if(put: PutItemFluentBuilder) -> Result<bool> {
 ///
 /// It is unknown whether the item was changed.
 pub async fn update_if(update: UpdateItemFluentBuilder) -> Result<bool> {
-    match update.send().await {
+    match Box::pin(update.send()).await {
         Ok(_) => Ok(true),
         Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
             Ok(false)
@@ -76,7 +79,7 @@ impl DynamoLog {
 
     async fn put(&self, item: Attributes) -> Result<Appended> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).condition_expression(IS_NEW);
-        match put.send().await {
+        match Box::pin(put.send()).await {
             Ok(_) => Ok(Appended::Done),
             Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(Appended::LostRace)
@@ -97,7 +100,7 @@ impl DynamoLog {
             let update = TransactWriteItem::builder().update(self.update(update)?).build();
             request = request.transact_items(update);
         }
-        let Err(error) = request.send().await else { return Ok(Appended::Done) };
+        let Err(error) = Box::pin(request.send()).await else { return Ok(Appended::Done) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() {
             return cancellation(canceled.cancellation_reasons(), updates);
         }
@@ -301,7 +304,7 @@ impl Leases for DynamoLeases {
             .expression_attribute_values(":now", number(now.as_millis()))
             .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = put.send().await else { return Ok(Acquired::Mine) };
+        let Err(error) = Box::pin(put.send()).await else { return Ok(Acquired::Mine) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(held)) => {
                 let done = held.item().is_some_and(|item| item.contains_key("done"));

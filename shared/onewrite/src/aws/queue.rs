@@ -65,7 +65,8 @@ impl Visibility for SqsQueue {
                 .visibility_timeout(i32::try_from(*seconds).unwrap_or(i32::MAX));
             request = request.entries(entry.build().map_err(|error| Failure::permanent(error.to_string()))?);
         }
-        let answer = request.send().await.map_err(|error| classify("ChangeMessageVisibilityBatch", &error))?;
+        let answer =
+            Box::pin(request.send()).await.map_err(|error| classify("ChangeMessageVisibilityBatch", &error))?;
         // Failures of single entries come with status 200.
         match answer.failed() {
             [] => Ok(()),
@@ -91,7 +92,7 @@ impl DeadLetters for SqsDeadLetters {
         for (name, attribute) in &letter.attributes {
             request = request.message_attributes(name, to_value(attribute)?);
         }
-        request.send().await.map_err(|error| classify("SendMessage", &error))?;
+        Box::pin(request.send()).await.map_err(|error| classify("SendMessage", &error))?;
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ impl Topic for SnsTopic {
                 .map_err(|error| Failure::permanent(error.to_string()))?;
             request = request.publish_batch_request_entries(entry);
         }
-        let answer = request.send().await.map_err(|error| classify("PublishBatch", &error))?;
+        let answer = Box::pin(request.send()).await.map_err(|error| classify("PublishBatch", &error))?;
         Ok(refusals(&answer, batch.len()))
     }
 

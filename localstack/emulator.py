@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from urllib.parse import urlsplit
 
 
 def end_with_parent():
@@ -17,7 +18,7 @@ def end_with_parent():
 
 threading.Thread(target=end_with_parent, daemon=True).start()
 
-from ministack.app import main  # noqa: E402 - slow to import: the thread comes first.
+import ministack.app  # noqa: E402 - slow to import: the thread comes first.
 from ministack.core import iam_actions, iam_evaluator  # noqa: E402
 from ministack.services import iam  # noqa: E402
 from ministack.services.cloudformation import _stacks, provisioners  # noqa: E402
@@ -27,6 +28,7 @@ extract_iam_action = iam_actions.extract_iam_action
 extract_resource_arn = iam_actions.extract_resource_arn
 resolve_condition_key = iam_evaluator._resolve_condition_key
 update_resource = provisioners._update_resource
+app = ministack.app.app
 
 
 def extract_iam_action_of_aws(*request):
@@ -64,9 +66,44 @@ def update_resource_of_nested_stack(kind, physical_id, old, new, stack, logical_
     return update_resource(kind, physical_id, old, new, stack, logical_id, attributes)
 
 
+def is_here(host):
+    """Loopback by its address, or by a name that no DNS can give to anybody else."""
+    return host in ("127.0.0.1", "::1", "localhost") or host.endswith(".localhost")
+
+
+def name_of(url):
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def is_of_this_machine(headers):
+    """A program of this machine calls, or a page that it serves: no page from elsewhere, through somebody's browser.
+
+    A browser lets any page send requests to this machine, and names the page's origin. A name of the attacker's own that
+    its DNS points here (rebinding) shows in `Host`.
+    """
+    if not is_here(name_of("//" + headers.get(b"host", b"").decode("latin-1"))):
+        return False
+    if b"origin" in headers:
+        return is_here(name_of(headers[b"origin"].decode("latin-1")))
+    return headers.get(b"sec-fetch-site") != b"cross-site"
+
+
+async def app_of_this_machine(scope, receive, send):
+    if scope["type"] == "lifespan" or is_of_this_machine(dict(scope["headers"])):
+        return await app(scope, receive, send)
+    if scope["type"] == "websocket":
+        return await send({"type": "websocket.close", "code": 1008})
+    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"The emulator answers programs and pages of this machine only.\n"})
+
+
 iam_actions.extract_iam_action = extract_iam_action_of_aws
 iam_actions.extract_resource_arn = extract_resource_arn_of_aws
 iam_evaluator._resolve_condition_key = resolve_condition_key_of_aws
 provisioners._update_resource = update_resource_of_nested_stack
+ministack.app.app = app_of_this_machine
 
-main()
+ministack.app.main()

@@ -2,4 +2,5 @@
 
 pub(crate) mod progress;
 pub(crate) mod signals;
+pub(crate) mod stranger;
 pub(crate) mod style;

@@ -1,7 +1,19 @@
 //! Paths of the workspace and its files.
 
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{fs, io};
+
+/// Rights of the user alone.
+const PRIVATE: u32 = 0o700;
+
+/// Makes a folder, and those above it, that nobody but the user may look into: the emulator's log has addresses in it, and
+/// whole messages to people. One that is there already becomes such a folder.
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(PRIVATE).create(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(PRIVATE))
+}
 
 /// The cargo that runs this program, or else the one on the PATH, in that folder, without what it tells of the package that
 /// it runs: build scripts look at some of it, and would have cargo compile again what the user's own `cargo build` has
@@ -59,5 +71,22 @@ impl Workspace {
     /// The program that runs the emulator.
     pub(crate) fn emulator_program(&self) -> PathBuf {
         self.root.join("localstack/emulator.py")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_folder_is_the_users_alone_even_if_it_was_everybodys() {
+        let home = tempfile::tempdir().unwrap();
+        let (above, folder) = (home.path().join("a"), home.path().join("a/b"));
+        let rights = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        make_private(&folder).unwrap();
+        assert_eq!([&*above, &*folder].map(rights), [PRIVATE; 2]);
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        make_private(&folder).unwrap();
+        assert_eq!(rights(&folder), PRIVATE);
     }
 }

@@ -13,6 +13,7 @@ mod messages;
 mod orders;
 mod outsiders;
 mod relay;
+mod this_machine;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -144,6 +145,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         relay:
             a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up,
             ten_events_of_200_kb_are_published;
+        this_machine:
+            pages_from_elsewhere_are_refused;
     ]
 }
 

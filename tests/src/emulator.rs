@@ -34,6 +34,8 @@ pub enum Gap {
     Kills,
     /// Other orders in the batch of a function that is killed.
     Neighbours,
+    /// Requests that a page from elsewhere makes.
+    ForeignPages,
 }
 
 /// Kind of a message to a person.
@@ -53,6 +55,7 @@ impl fmt::Display for Gap {
                 "a message nested 10,000 levels deep: LocalStack reads each body before it invokes a function, and its \
                  reader fails at this one"
             }
+            Self::ForeignPages => "requests of pages from elsewhere: LocalStack refuses them by settings of its own",
             Self::Kills => "a function that is killed: the functions are no processes of this machine",
             Self::Neighbours => {
                 "orders that share a batch with a message that kills its function: LocalStack gives a function one order \
@@ -70,7 +73,9 @@ impl Emulator {
         let kind = if own.status().is_success() { Kind::MiniStack } else { Kind::LocalStack };
         let mut gaps = match kind {
             Kind::MiniStack => BTreeSet::new(),
-            Kind::LocalStack => BTreeSet::from([Gap::GatewayAnswers, Gap::DeepNesting, Gap::Neighbours]),
+            Kind::LocalStack => {
+                BTreeSet::from([Gap::GatewayAnswers, Gap::DeepNesting, Gap::Neighbours, Gap::ForeignPages])
+            }
         };
         // One of its functions has answered before the stack was up: an API's, which no output names.
         let journal = stack.outputs().get("JournalFunctionName").unwrap_or_default();

@@ -91,6 +91,14 @@ impl Shop {
         }
     }
 
+    /// The emulator's answer to a form that a page sends without asking, with one header as the browser sets it.
+    pub async fn as_a_page_would_ask(&self, header: &str, value: &str) -> String {
+        let form = "Action=ListStacks&Version=2010-05-15";
+        let request = self.http.post(&self.endpoint).header("content-type", "application/x-www-form-urlencoded");
+        let request = request.body(form).header(header, value);
+        request.send().await.expect("an answer").text().await.expect("a text")
+    }
+
     /// An output of the stack.
     #[must_use]
     pub fn output(&self, name: &str) -> &str {

@@ -9,6 +9,7 @@ use crate::client::events::{Event, EventStream, EventsError};
 use crate::client::outputs::Outputs;
 use crate::commands::demo::{describe, producer};
 use crate::terminal::signals::Signals;
+use crate::terminal::stranger::{shown, shown_json};
 use crate::terminal::style::{faint, styled};
 
 /// Longest wait of one call for events, so that Ctrl-C is noticed soon.
@@ -56,7 +57,7 @@ impl Watch {
             };
             let wanted = |event: &&Event| self.order.as_ref().is_none_or(|order| *order == event.subject);
             for event in events.iter().filter(wanted) {
-                let line = if self.json { event.text.clone() } else { line(event, colours.of(event)) };
+                let line = if self.json { shown_json(&event.text) } else { line(event, colours.of(event)) };
                 if let Err(error) = writeln!(anstream::stdout(), "{line}") {
                     return error.into();
                 }
@@ -68,10 +69,10 @@ impl Watch {
 /// `09:15:02.117  InventoryReserved  inventory     ord_1…  2 coffee-beans-1kg`
 fn line(event: &Event, colour: Style) -> String {
     let time = event.time.split_once('T').map_or(event.time.as_str(), |(_, time)| time.trim_end_matches('Z'));
-    let producer = producer(event);
-    let (kind, who) = (format!("{:<18}", event.kind), format!("{producer:<10}"));
-    let (time, who) = (faint(time), styled(colour, who));
-    format!("{time}  {}  {who}  {}  {}", styled(colour, kind), event.subject, describe(event))
+    let [time, kind, who, subject, what] =
+        [time, &event.kind, producer(event), &event.subject, &describe(event)].map(shown);
+    let (kind, who) = (format!("{kind:<18}"), format!("{who:<10}"));
+    format!("{}  {}  {}  {subject}  {what}", faint(time), styled(colour, kind), styled(colour, who))
 }
 
 /// Colours of the services, in the order in which they are first heard of. Each has one of its own while there are enough;
@@ -128,5 +129,20 @@ mod tests {
         };
         let plain = anstream::adapter::strip_str(&line(&event, Colours::default().of(&event))).to_string();
         assert_eq!(plain, "09:15:02.117  InventoryReserved   inventory   ord_1  2 a");
+    }
+
+    #[test]
+    fn an_event_of_a_stranger_commands_no_terminal() {
+        let evil = "\u{1b}[2J\r\n".to_owned();
+        let event = Event {
+            source: evil.clone(),
+            kind: "ShipmentCreated".to_owned(),
+            subject: evil.clone(),
+            time: evil.clone(),
+            data: json!({ "carrier": evil, "trackingNumber": evil }),
+            ..Event::default()
+        };
+        let line = anstream::adapter::strip_str(&line(&event, Style::new())).to_string();
+        assert_eq!(line.matches("\\u{1b}[2J\\u{d}\\u{a}").count(), 5, "{line:?}");
     }
 }

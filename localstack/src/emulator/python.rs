@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use crate::emulator::program::{run, said_last};
 use crate::terminal::progress::{Progress, Step};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, make_private};
 
 /// The oldest Python that our programs run on.
 const OLDEST: (u32, u32) = (3, 10);
@@ -143,7 +143,7 @@ impl Environment {
     async fn lock(&self) -> Result<File, PythonError> {
         let failed = |source| PythonError::File { path: self.lock.clone(), source };
         if let Some(parent) = self.lock.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
+            make_private(parent).map_err(failed)?;
         }
         let file = File::create(&self.lock).map_err(failed)?;
         loop {

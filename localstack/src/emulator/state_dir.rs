@@ -11,6 +11,7 @@ use crate::client::endpoint::Endpoint;
 use crate::client::outputs::Outputs;
 use crate::emulator::group::ProcessGroup;
 use crate::emulator::port::{PortChoice, PortError, answers};
+use crate::workspace::make_private;
 
 const STATE_FILE: &str = "state.json";
 const LOG_FILE: &str = "emulator.log";
@@ -148,7 +149,7 @@ impl StateDir {
     fn lock(&self) -> Result<File, StateDirError> {
         let path = self.dir.join("lock");
         let failed = |source| StateDirError::Write { path: path.clone(), source };
-        fs::create_dir_all(&self.dir).map_err(failed)?;
+        make_private(&self.dir).map_err(failed)?;
         let file = File::create(&path).map_err(failed)?;
         file.lock().map_err(failed)?;
         Ok(file)
@@ -186,7 +187,9 @@ impl StackDir {
 
     fn make_afresh(&self) -> Result<(), StateDirError> {
         self.remove();
-        fs::create_dir_all(self.scratch()).map_err(|source| StateDirError::Write { path: self.scratch(), source })
+        make_private(&self.dir)
+            .and_then(|()| make_private(&self.scratch()))
+            .map_err(|source| StateDirError::Write { path: self.scratch(), source })
     }
 
     /// Removes the directory. What cannot be removed is in nobody's way.
@@ -226,7 +229,7 @@ impl StackDir {
     /// Written beside the file and moved over it, so that no reader sees half of it.
     pub(crate) fn record(&self, state: &State) -> Result<(), StateDirError> {
         let failed = |source| StateDirError::Write { path: self.state_file(), source };
-        fs::create_dir_all(&self.dir).map_err(failed)?;
+        make_private(&self.dir).map_err(failed)?;
         let draft = self.dir.join(format!("{STATE_FILE}.new"));
         let text = serde_json::to_vec_pretty(state).map_err(|error| failed(error.into()))?;
         let mut file = File::create(&draft).map_err(failed)?;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use auto_impl::auto_impl;
 use aws_lambda_events::dynamodb::EventRecord;
 use envelope::{Source, Time};
+use futures::future::join_all;
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
@@ -24,6 +25,10 @@ pub use outbox::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Outbox, OutboxRow, S
 /// Time of the invocation that is kept to fail in good order: a process that is stopped in the middle starts cold. With
 /// no more time than this, nothing is published.
 pub const RESERVE: Duration = Duration::from_secs(6);
+
+/// Number of batches that are published side by side: a stream's hundred rows take two round trips instead of ten. SNS takes
+/// 300 batches a second on a FIFO topic (its quota), from all relays together.
+const SIDE_BY_SIDE: usize = 5;
 
 /// Longest pause after a failed batch.
 const MAX_PAUSE_MS: u64 = 5_000;
@@ -75,8 +80,8 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
         self.topic.warm().await;
     }
 
-    /// Publishes the events of all records, and tries until the invocation's time, which ends at `deadline`, is nearly
-    /// up.
+    /// Publishes the events of all records, batches of different subjects side by side, and tries until the invocation's
+    /// time, which ends at `deadline`, is nearly up.
     ///
     /// # Errors
     ///
@@ -94,16 +99,17 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
             if self.world.now().until(deadline) < RESERVE {
                 return Err(Failure::transient(format!("{} of {count} events are not published", outbox.len())));
             }
-            let batch = outbox.take_batch(most);
-            let Unpublished { again, permanent } = self.publish(batch, &mut unpublishable).await;
+            let batches = outbox.take_batches(SIDE_BY_SIDE, most).into_iter().map(|batch| self.publish(batch));
+            let Unpublished { again, never, spoiled } = join_all(batches).await.into_iter().collect();
+            unpublishable.extend(never);
             // A batch that is refused as a whole has one that spoils it: alone, each shows what it is.
-            most = if permanent { 1 } else { MAX_BATCH_ENTRIES };
+            most = if spoiled { 1 } else { MAX_BATCH_ENTRIES };
             if again.is_empty() {
                 pauses = 0;
                 continue;
             }
             outbox.put_back(again);
-            if !permanent {
+            if !spoiled {
                 self.pause(pauses).await;
                 pauses += 1;
             }
@@ -120,33 +126,35 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
         Ok(())
     }
 
-    /// Publishes one batch, and notes the rows of what can never be.
-    async fn publish(&self, batch: Vec<Entry>, unpublishable: &mut Vec<(Rc<OutboxRow>, Failure)>) -> Unpublished {
+    async fn publish(&self, batch: Vec<Entry>) -> Unpublished {
         let refusals = match self.topic.publish(&batch).await {
             Ok(refusals) => refusals,
             Err(failure) => {
                 report(&failure, batch.len());
-                if failure.kind() != FailureKind::Permanent {
-                    return Unpublished { again: batch, permanent: false };
-                }
-                if let [only] = batch.as_slice() {
-                    unpublishable.push((Rc::clone(&only.row), failure));
-                    return Unpublished { again: Vec::new(), permanent: true };
-                }
-                return Unpublished { again: batch, permanent: true };
+                return match batch.as_slice() {
+                    _ if failure.kind() != FailureKind::Permanent => {
+                        Unpublished { again: batch, ..Unpublished::default() }
+                    }
+                    [only] => Unpublished {
+                        never: vec![(Rc::clone(&only.row), failure)],
+                        spoiled: true,
+                        ..Unpublished::default()
+                    },
+                    _ => Unpublished { again: batch, spoiled: true, ..Unpublished::default() },
+                };
             }
         };
-        let mut again = Vec::new();
+        let mut unpublished = Unpublished::default();
         for (index, entry) in batch.into_iter().enumerate() {
             let Some(refusal) = refusals.iter().find(|refusal| refusal.index == index) else { continue };
             report(&refusal.failure, 1);
             if refusal.failure.kind() == FailureKind::Permanent {
-                unpublishable.push((entry.row, refusal.failure.clone()));
+                unpublished.never.push((entry.row, refusal.failure.clone()));
             } else {
-                again.push(entry);
+                unpublished.again.push(entry);
             }
         }
-        Unpublished { again, permanent: false }
+        unpublished
     }
 
     async fn park(&self, row: &OutboxRow, failure: &Failure) -> Result<()> {
@@ -168,12 +176,27 @@ fn unreadable(raw: &RawValue) -> Unpublishable {
     Unpublishable { row: Rc::new(OutboxRow(row)), reason: "the record cannot be read".to_owned() }
 }
 
-/// Rest of a batch.
+/// Rest of some batches.
+#[derive(Default)]
 struct Unpublished {
-    /// To be tried again.
+    /// Events that are to be tried again.
     again: Vec<Entry>,
-    /// True where the batch was refused as a whole, for ever.
-    permanent: bool,
+    /// Rows whose events can never be published.
+    never: Vec<(Rc<OutboxRow>, Failure)>,
+    /// True where a batch was refused as a whole, for ever.
+    spoiled: bool,
+}
+
+impl FromIterator<Self> for Unpublished {
+    fn from_iter<I: IntoIterator<Item = Self>>(rests: I) -> Self {
+        let mut all = Self::default();
+        for rest in rests {
+            all.again.extend(rest.again);
+            all.never.extend(rest.never);
+            all.spoiled |= rest.spoiled;
+        }
+        all
+    }
 }
 
 fn report(failure: &Failure, count: usize) {
@@ -187,8 +210,11 @@ fn report(failure: &Failure, count: usize) {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::collections::{HashMap, HashSet};
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
 
     use aws_lambda_events::dynamodb::EventRecord;
     use futures::FutureExt;
@@ -286,6 +312,42 @@ mod tests {
         let large = ["a", "b", "c"].map(|order| record("INSERT", &json!([event(order, "1", 120_000)])));
         run(&topic, &letters, large.into()).unwrap();
         assert_eq!(topic.batches.take(), [vec!["a1", "b1"], vec!["c1"]]);
+    }
+
+    /// SNS, which answers none of so many calls before it has all of them.
+    struct Together {
+        sns: FakeTopic,
+        missing: Cell<usize>,
+    }
+
+    impl Topic for Together {
+        async fn warm(&self) {}
+
+        async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
+            self.missing.set(self.missing.get().saturating_sub(1));
+            let all_are_there = || if self.missing.get() == 0 { Poll::Ready(()) } else { Poll::Pending };
+            poll_fn(|_| all_are_there()).await;
+            self.sns.publish(batch).await
+        }
+    }
+
+    #[test]
+    fn batches_of_other_subjects_are_published_side_by_side() {
+        let topic = Together { sns: FakeTopic::default(), missing: Cell::new(5) };
+        let orders: Vec<String> = (0..60).map(|number| format!("o{number}_")).collect();
+        let mut rows = rows(&orders.iter().map(|order| (order.as_str(), "x")).collect::<Vec<_>>());
+        rows.insert(1, record("INSERT", &json!([event("o0_", "y", 0)])));
+        let records = rows.into_iter().map(Ok).collect();
+        let (world, letters) = (VirtualTime::new(1), MemoryQueue::default());
+        let deadline = world.now().after(Duration::from_mins(1));
+        let relay = Relay::new(sample::LOANS, &topic, &letters, &world, "relay");
+        let mut run = pin!(relay.run(records, deadline));
+        let done = (0..3).find_map(|_| run.as_mut().now_or_never());
+        assert_eq!(done, Some(Ok(())), "it waits for an answer before it sends the next batch");
+        let batches = topic.sns.batches.take();
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 10, 10, 10, 10, 1]);
+        let place = |name: &str| batches.iter().position(|batch| batch.iter().any(|other| other == name));
+        assert!(place("o0_x") < Some(5) && place("o0_y") >= Some(5), "{batches:?}");
     }
 
     #[test]

@@ -156,24 +156,28 @@ impl Outbox {
         self.waiting.len()
     }
 
-    /// Takes the next batch of at most `most` events: within SNS's limits, and with at most one event of a subject, so
-    /// that an event that fails is never overtaken by a later one of its order in the same call.
-    pub fn take_batch(&mut self, most: usize) -> Vec<Entry> {
-        let (mut batch, mut rest) = (Vec::new(), VecDeque::new());
-        let (mut bytes, mut groups) = (0, HashSet::new());
+    /// Takes the next batches: at most `count` of at most `most` events each, within SNS's limits.
+    ///
+    /// All of them together have at most one event of a subject. So they can be published side by side, and an event that
+    /// fails is never overtaken by a later one of its subject.
+    pub fn take_batches(&mut self, count: usize, most: usize) -> Vec<Vec<Entry>> {
+        let (mut batches, mut rest) = (Vec::<Batch>::new(), VecDeque::new());
+        let mut groups = HashSet::new();
         for entry in self.waiting.drain(..) {
-            // A subject that is in the batch, or that has an earlier event which is not, has to wait.
-            let is_first = groups.insert(entry.group.clone());
-            let has_room = batch.len() < most && bytes + entry.message.len() <= MAX_BATCH_BYTES;
-            if is_first && has_room {
-                bytes += entry.message.len();
-                batch.push(entry);
-            } else {
+            // A subject that is in a batch, or that has an earlier event which is in none, has to wait.
+            if !groups.insert(entry.group.clone()) {
                 rest.push_back(entry);
+                continue;
+            }
+            let room = batches.iter().position(|batch| batch.has_room(&entry, most));
+            match room {
+                Some(index) => batches[index].push(entry),
+                None if batches.len() < count => batches.push(Batch::of(entry)),
+                None => rest.push_back(entry),
             }
         }
         self.waiting = rest;
-        batch
+        batches.into_iter().map(|batch| batch.entries).collect()
     }
 
     /// Puts events back that were not published, before all others, in their order.
@@ -181,6 +185,27 @@ impl Outbox {
         for entry in entries.into_iter().rev() {
             self.waiting.push_front(entry);
         }
+    }
+}
+
+/// Batch that is being filled.
+struct Batch {
+    entries: Vec<Entry>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn of(entry: Entry) -> Self {
+        Self { bytes: entry.message.len(), entries: vec![entry] }
+    }
+
+    fn has_room(&self, entry: &Entry, most: usize) -> bool {
+        self.entries.len() < most && self.bytes + entry.message.len() <= MAX_BATCH_BYTES
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.bytes += entry.message.len();
+        self.entries.push(entry);
     }
 }
 

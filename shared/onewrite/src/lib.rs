@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "http")]
+pub mod access;
 #[cfg(feature = "aws")]
 pub mod aws;
 mod backoff;

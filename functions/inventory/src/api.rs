@@ -8,6 +8,7 @@ use onewrite::Failure;
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
 use onewrite::http::{Problem, answer, path, read_body};
 use onewrite::port::{Clock, Random};
+use orderflow_events::scope::{STOCK_READ, STOCK_WRITE};
 use orderflow_events::{Faults, Node, Read, Sku, Text};
 use serde::Serialize;
 use tracing::info;
@@ -19,12 +20,6 @@ const MAX_RACES: u64 = 20;
 
 /// The most pieces that a shelf may hold.
 const MAX_ON_HAND: i64 = 1_000_000_000;
-
-/// Scope of those who see the stock.
-const READ: &str = "stock:read";
-
-/// Scope of those who count it.
-const WRITE: &str = "stock:write";
 
 /// Shows the stock of a SKU, and takes counts.
 pub struct InventoryApi<S, W, K = NoKeySets> {
@@ -62,7 +57,7 @@ impl<S: StockStore, W: Clock + Random, K: KeySets> InventoryApi<S, W, K> {
     }
 
     async fn show(&self, sku: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        caller.demand(READ)?;
+        caller.demand(STOCK_READ)?;
         let sku = Sku::new(sku).map_err(|_| Problem::not_found("SKU"))?;
         let stock = self.stocks.get(&sku).await?.ok_or_else(|| Problem::not_found("SKU"))?;
         Ok(shown(&sku, stock))
@@ -71,7 +66,7 @@ impl<S: StockStore, W: Clock + Random, K: KeySets> InventoryApi<S, W, K> {
     /// A count is absolute, and what is reserved changes at any moment, so it is written only onto the stock that it
     /// was reckoned from.
     async fn count(&self, request: &Request, sku: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        caller.demand(WRITE)?;
+        caller.demand(STOCK_WRITE)?;
         let sku = Sku::new(sku)
             .map_err(|rule| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The SKU in the path {rule}.")))?;
         let expected = IfMatch::of(request)?;

@@ -6,6 +6,7 @@ use onewrite::access::{Access, Caller, KeySets, NoKeySets};
 use onewrite::http::{Problem, answer, header, path, read_document, read_json};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Cause, Commit, Committed, Failure, History, Ledger, Origin, Result, Step, TraceParent, telemetry};
+use orderflow_events::scope::ORDERS_ANY;
 use orderflow_events::{Extensions, IdKind, NewOrder, OrderCreated, OrderDetails, OrderId, Subject};
 use serde_json::{Value, json};
 use tracing::info;
@@ -16,9 +17,6 @@ use crate::domain::{CancelRefusal, Known, Order, Orders, cancel};
 const MAX_RACES: u32 = 10;
 
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-
-/// Scope of those who place orders for any customer, and read and cancel any.
-const ANY_ORDERS: &str = "orders:any";
 
 /// Places, shows and cancels orders.
 pub struct OrdersApi<L, W, K = NoKeySets> {
@@ -182,13 +180,13 @@ fn details_of(request: &Request, caller: &Caller) -> Result<OrderDetails, Proble
     }
     let details: OrderDetails = read_document::<NewOrder>(&document)?.into();
     if !caller.is(&details.customer.id) {
-        caller.demand(ANY_ORDERS)?;
+        caller.demand(ORDERS_ANY)?;
     }
     Ok(details)
 }
 
 fn may_act_for(caller: &Caller, order: &OrderDetails) -> bool {
-    caller.is(&order.customer.id) || caller.has(ANY_ORDERS)
+    caller.is(&order.customer.id) || caller.has(ORDERS_ANY)
 }
 
 #[cfg(test)]

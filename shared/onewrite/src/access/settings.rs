@@ -27,28 +27,24 @@ impl SignInSettings {
     /// Reads the variables: `ACCESS` is `signed-in` or `open`, and nothing else. The inner value is none where it is open.
     pub fn read(environment: &mut Environment) -> Option<Option<Self>> {
         match environment.text("ACCESS")?.as_str() {
-            "open" => Some(None),
-            "signed-in" => Self::of_signed_in(environment).map(Some),
-            _ => environment.fault("ACCESS must be signed-in or open"),
+            "open" => return Some(None),
+            "signed-in" => {}
+            _ => return environment.fault("ACCESS must be signed-in or open"),
         }
-    }
-
-    fn of_signed_in(environment: &mut Environment) -> Option<Self> {
         let (issuer, audience) = (environment.text("TOKEN_ISSUER"), environment.text("TOKEN_AUDIENCE"));
         let (issuer, audience) = (issuer?, audience?);
-        let url = environment.optional("TOKEN_KEY_SET_URL");
-        let url = url.unwrap_or_else(|| format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')));
-        let Some(key_set) = KeySetPlace::of(url) else {
+        let scope_prefix = environment.optional("TOKEN_SCOPE_PREFIX").unwrap_or_default();
+        let Some(key_set) = KeySetPlace::of(&issuer, environment.optional("TOKEN_KEY_SET_URL")) else {
             return environment.fault("TOKEN_KEY_SET_URL must be an https, http or data URL of a key set");
         };
         let audiences = audience.split(',').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect();
-        let scope_prefix = environment.optional("TOKEN_SCOPE_PREFIX").unwrap_or_default();
-        Some(Self { rules: TokenRules { issuer, audiences, scope_prefix }, key_set })
+        Some(Some(Self { rules: TokenRules { issuer, audiences, scope_prefix }, key_set }))
     }
 }
 
 impl KeySetPlace {
-    fn of(url: String) -> Option<Self> {
+    fn of(issuer: &str, url: Option<String>) -> Option<Self> {
+        let url = url.unwrap_or_else(|| format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')));
         if let Some(data) = url.strip_prefix("data:") {
             let (media_type, encoded) = data.split_once(',')?;
             let is_base64 = media_type.ends_with(";base64");
@@ -107,6 +103,6 @@ mod tests {
         assert_eq!(key_set_url(&[SIGNED_IN, ISSUER, AUDIENCE]), "https://id.example/.well-known/jwks.json");
         assert_eq!(key_set_url(&[SIGNED_IN, ISSUER, AUDIENCE, URL]), "https://id.example/keys");
         assert_eq!(key_set_url(&[SIGNED_IN, ISSUER, AUDIENCE, INLINE]), format!("{:?}", KeySet::default()));
-        assert!(KeySetPlace::of("data:application/json,eyJrZXlzIjpbXX0=".to_owned()).is_none());
+        assert!(KeySetPlace::of("", Some("data:application/json,eyJrZXlzIjpbXX0=".to_owned())).is_none());
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -107,7 +108,7 @@ pub struct Stack {
     endpoint: Endpoint,
     outputs: Outputs,
     dir: StackDir,
-    tokens: TokenSigner,
+    tokens: Arc<TokenSigner>,
     emulator: Option<Emulator>,
 }
 
@@ -142,7 +143,7 @@ impl Stack {
         let endpoint = emulator.endpoint().clone();
         let state = State { endpoint: endpoint.to_string(), pid: Some(emulator.pid()), outputs: BTreeMap::new() };
         dir.record(&state)?;
-        let tokens = dir.token_signer()?;
+        let tokens = Arc::new(dir.token_signer()?);
         let deployed = tokio::select! {
             biased;
             result = built.deploy(&endpoint, options, &tokens) => result,
@@ -182,7 +183,7 @@ impl Stack {
         // From now on `cargo local down` knows of it, and removes what a deployment leaves that does not come to its
         // end.
         dir.record(&state)?;
-        let tokens = dir.token_signer()?;
+        let tokens = Arc::new(dir.token_signer()?);
         let raw = built.deploy(&endpoint, options, &tokens).await?;
         dir.record(&State { outputs: raw.clone(), ..state })?;
         let outputs = Outputs::new(raw, &endpoint);
@@ -219,7 +220,7 @@ impl Stack {
 
     /// The signer of the access tokens that the stack takes.
     #[must_use]
-    pub fn tokens(&self) -> &TokenSigner {
+    pub fn tokens(&self) -> &Arc<TokenSigner> {
         &self.tokens
     }
 

@@ -106,8 +106,9 @@ pub fn token_claims(subject: &str, scopes: &str, lifetime: Duration) -> Value {
     json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": subject, "scope": scopes, "iat": now, "exp": ends })
 }
 
-/// Every scope that there is.
-pub(crate) fn all_scopes() -> String {
+/// Every scope that there is, with blanks between them.
+#[must_use]
+pub fn all_scopes() -> String {
     SCOPES.map(|(name, _)| name).join(" ")
 }
 

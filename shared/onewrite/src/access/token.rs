@@ -1,6 +1,7 @@
 //! Verification of an access token (RFC 7519, RFC 9068) against a key set (RFC 7517): pure, with the time as a value.
 
 use envelope::{Text, Time};
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
@@ -29,12 +30,11 @@ pub struct TokenRules {
 /// Public keys of an issuer, by their id and algorithm.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
-    keys: Vec<(String, Algorithm, DecodingKey)>,
+    keys: Vec<(Option<String>, Algorithm, DecodingKey)>,
 }
 
 impl KeySet {
-    /// Reads a JSON Web Key Set. Keys of other algorithms than RS256 and ES256, without an id, or for encryption are left
-    /// out.
+    /// Reads a JSON Web Key Set. Keys of other algorithms than RS256 and ES256, or for encryption, are left out.
     ///
     /// # Errors
     ///
@@ -48,13 +48,20 @@ impl KeySet {
         Ok(Self { keys: keys.collect() })
     }
 
-    fn find(&self, key_id: &str, algorithm: Algorithm) -> Option<&DecodingKey> {
-        let found = self.keys.iter().find(|(id, of, _)| id == key_id && *of == algorithm);
-        found.map(|(_, _, key)| key)
+    /// The key of that id. A token has to name one where the issuer has several (OpenID Connect Core, section 10.1): without
+    /// an id it is the only one.
+    fn find(&self, key_id: Option<&str>, algorithm: Algorithm) -> std::result::Result<&DecodingKey, Refusal> {
+        let mut usable = self.keys.iter().filter(|(_, of, _)| *of == algorithm);
+        let found = match key_id {
+            Some(_) => usable.find(|(id, ..)| id.as_deref() == key_id),
+            None if usable.clone().count() > 1 => return Err(Refusal::Malformed),
+            None => usable.next(),
+        };
+        found.map(|(_, _, key)| key).ok_or(Refusal::UnknownKey)
     }
 }
 
-fn usable(key: &Jwk) -> Option<(String, Algorithm, DecodingKey)> {
+fn usable(key: &Jwk) -> Option<(Option<String>, Algorithm, DecodingKey)> {
     let algorithm = match &key.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
         AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => Algorithm::ES256,
@@ -69,14 +76,14 @@ fn usable(key: &Jwk) -> Option<(String, Algorithm, DecodingKey)> {
     if !is_for_signatures || declared.is_some_and(|declared| !is_of(declared)) {
         return None;
     }
-    Some((key.common.key_id.clone()?, algorithm, DecodingKey::from_jwk(key).ok()?))
+    Some((key.common.key_id.clone(), algorithm, DecodingKey::from_jwk(key).ok()?))
 }
 
 /// Refusal of a token. None of them repeats anything of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It is no signed JSON Web Token, or lacks the id of its key.
-    #[error("it is not a signed JSON Web Token with the id of its key")]
+    /// It is no signed JSON Web Token, or does not say by which of several keys it is signed.
+    #[error("it is not a signed JSON Web Token that names its key")]
     Malformed,
     /// It is signed by another algorithm, or by none.
     #[error("it is not signed by RS256 or ES256")]
@@ -152,15 +159,16 @@ pub fn verify(token: &str, keys: &KeySet, rules: &TokenRules, now: Time) -> std:
     if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
         return Err(Refusal::Algorithm);
     }
-    let key_id = header.kid.ok_or(Refusal::Malformed)?;
     // By its algorithm, too: the key says how it signs, and never the token alone.
-    let key = keys.find(&key_id, header.alg).ok_or(Refusal::UnknownKey)?;
+    let key = keys.find(header.kid.as_deref(), header.alg)?;
     let mut signature_alone = Validation::new(header.alg);
     signature_alone.required_spec_claims.clear();
     // They are checked below, at `now`, and by rules that the library does not know.
     (signature_alone.validate_exp, signature_alone.validate_aud) = (false, false);
     let claims = decode::<Claims>(token, key, &signature_alone).map_err(|error| match error.kind() {
-        jsonwebtoken::errors::ErrorKind::InvalidSignature => Refusal::Signature,
+        // It may be the issuer's next key, of which the token does not say that it is another.
+        ErrorKind::InvalidSignature if header.kid.is_none() => Refusal::UnknownKey,
+        ErrorKind::InvalidSignature => Refusal::Signature,
         _ => Refusal::Malformed,
     })?;
     caller_of(claims.claims, rules, now)

@@ -150,8 +150,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             ten_events_of_200_kb_are_published;
         sign_in:
             each_route_answers_each_caller_as_the_contract_says,
-            users_of_an_issuer_in_python_are_customers_whatever_becomes_of_its_key,
-            programs_of_an_issuer_in_node_have_their_scopes_by_each_of_its_keys;
+            issuers_that_others_have_written_are_taken_at_their_word;
     ]
 }
 

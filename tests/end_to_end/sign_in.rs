@@ -118,20 +118,40 @@ async fn ask(api: &Api, (method, path, body): &(Method, String, Value)) -> Reply
 const PLACE: (&str, &str, &str) = ("POST", "/orders", "/orders");
 const STOCK: (&str, &str, &str) = ("GET", "/inventory/{sku}", "/inventory/issuer");
 
-async fn doubles(shop: &Shop, port: u16, host: &str) -> [ApiDouble; 2] {
-    let variables = Issuer::variables(port, host);
-    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
-    [ApiDouble::of(shop, "OrdersApi", &variables).await, ApiDouble::of(shop, "InventoryApi", &variables).await]
+/// Doubles of both functions behind the API: they are large, and the emulator takes its time for each.
+struct Doubles {
+    orders: ApiDouble,
+    inventory: ApiDouble,
 }
 
-pub(crate) async fn users_of_an_issuer_in_python_are_customers_whatever_becomes_of_its_key(shop: &Shop) {
+impl Doubles {
+    async fn take_tokens_of(&mut self, shop: &Shop, port: u16, host: &str) {
+        for double in [&mut self.orders, &mut self.inventory] {
+            double.configure(shop, &Issuer::variables(port, host)).await;
+        }
+    }
+}
+
+pub(crate) async fn issuers_that_others_have_written_are_taken_at_their_word(shop: &Shop) {
     if shop.emulator.lacks(Gap::Issuers) {
         return;
     }
     shop.stock("issuer", 50).await;
+    let [orders, inventory] = ["OrdersApi", "InventoryApi"].map(|part| ApiDouble::of(shop, part));
+    let mut doubles = Doubles { orders: orders.await, inventory: inventory.await };
+    users_are_customers_whatever_becomes_of_the_issuers_key(shop, &mut doubles).await;
+    if let Some(packages) = node_packages() {
+        programs_have_their_scopes_by_each_of_the_issuers_keys(shop, &mut doubles, packages).await;
+    }
+    doubles.orders.remove(shop).await;
+    doubles.inventory.remove(shop).await;
+}
+
+async fn users_are_customers_whatever_becomes_of_the_issuers_key(shop: &Shop, doubles: &mut Doubles) {
     let port = Issuer::free_port();
     let issuer = Issuer::of_python(shop, port).await;
-    let [orders, inventory] = doubles(shop, port, "127.0.0.1").await;
+    doubles.take_tokens_of(shop, port, "127.0.0.1").await;
+    let Doubles { orders, inventory } = doubles;
     let ada = issuer.sign_in("ada", "orderflow").await;
     let (status, _, placed) = orders.ask(shop, PLACE, &ada, &order_of("", "issuer")).await;
     assert_eq!(status, 201, "{placed}");
@@ -159,38 +179,27 @@ pub(crate) async fn users_of_an_issuer_in_python_are_customers_whatever_becomes_
     for withdrawn in [&ada, &next] {
         assert_eq!(orders.ask(shop, show, withdrawn, &Value::Null).await.0, 401);
     }
-    for double in [orders, inventory] {
-        double.remove(shop).await;
-    }
 }
 
-pub(crate) async fn programs_of_an_issuer_in_node_have_their_scopes_by_each_of_its_keys(shop: &Shop) {
-    let Some(packages) = node_packages() else { return };
-    if shop.emulator.lacks(Gap::Issuers) {
-        return;
-    }
-    shop.stock("issuer-in-node", 50).await;
-    let stock = ("GET", "/inventory/{sku}", "/inventory/issuer-in-node");
+async fn programs_have_their_scopes_by_each_of_the_issuers_keys(shop: &Shop, doubles: &mut Doubles, packages: PathBuf) {
     let port = Issuer::free_port();
     let mut issuer = Issuer::of_node(packages, port).await;
-    let [orders, inventory] = doubles(shop, port, "localhost").await;
+    doubles.take_tokens_of(shop, port, "localhost").await;
+    let Doubles { orders, inventory } = doubles;
     let mut tokens = vec![issuer.token("stock:read", "orderflow").await];
-    assert_eq!(inventory.ask(shop, stock, &tokens[0], &Value::Null).await.0, 200);
+    assert_eq!(inventory.ask(shop, STOCK, &tokens[0], &Value::Null).await.0, 200);
     issuer.rotate().await;
     tokens.push(issuer.token("stock:read orders:any", "orderflow").await);
     for token in tokens.iter().rev() {
-        assert_eq!(inventory.ask(shop, stock, token, &Value::Null).await.0, 200);
+        assert_eq!(inventory.ask(shop, STOCK, token, &Value::Null).await.0, 200);
     }
     for (token, status) in tokens.iter().zip([403, 201]) {
-        let (found, _, body) = orders.ask(shop, PLACE, token, &order_of("cus_any", "issuer-in-node")).await;
+        let (found, _, body) = orders.ask(shop, PLACE, token, &order_of("cus_any", "issuer")).await;
         assert_eq!(found, status, "{body}");
     }
     for (scopes, audience, status) in [("stock:write", "orderflow", 403), ("stock:read", "another", 401)] {
         let token = issuer.token(scopes, audience).await;
-        assert_eq!(inventory.ask(shop, stock, &token, &Value::Null).await.0, status, "{scopes} {audience}");
-    }
-    for double in [orders, inventory] {
-        double.remove(shop).await;
+        assert_eq!(inventory.ask(shop, STOCK, &token, &Value::Null).await.0, status, "{scopes} {audience}");
     }
 }
 

@@ -11,11 +11,12 @@ use crate::shop::{Shop, unique};
 /// gateway would hand over.
 pub struct ApiDouble {
     name: String,
+    variables: Value,
 }
 
 impl ApiDouble {
     /// Double of the function whose name has `part` in it, such as `OrdersApi`.
-    pub async fn of(shop: &Shop, part: &str, variables: &[(&str, &str)]) -> Self {
+    pub async fn of(shop: &Shop, part: &str) -> Self {
         let functions = answer(lambda(shop, Method::GET, "functions/?MaxItems=1000")).await;
         // Others may have stacks on the same emulator; the function that is meant has this stack's table.
         let tables = [shop.output("OrdersTableName"), shop.output("StockTableName")];
@@ -28,10 +29,7 @@ impl ApiDouble {
         let mut function = answer(lambda(shop, Method::GET, &path)).await;
         let code = function["Code"]["Location"].as_str().expect("where the code is").to_owned();
         let code = shop.http.get(code).send().await.expect("an answer").bytes().await.expect("the code");
-        let mut all = function["Configuration"]["Environment"]["Variables"].take();
-        for (name, value) in variables {
-            all[*name] = json!(value);
-        }
+        let variables = function["Configuration"]["Environment"]["Variables"].take();
         let name = format!("double-{part}-{}", unique());
         let configuration = json!({
             "FunctionName": name,
@@ -40,11 +38,21 @@ impl ApiDouble {
             "Role": function["Configuration"]["Role"],
             "Architectures": function["Configuration"]["Architectures"],
             "Timeout": 10,
-            "Environment": { "Variables": all },
+            "Environment": { "Variables": variables },
             "Code": { "ZipFile": BASE64.encode(&code) },
         });
         answer(lambda(shop, Method::POST, "functions").json(&configuration)).await;
-        Self { name }
+        Self { name, variables }
+    }
+
+    /// Sets some of its variables; from then on it is told these.
+    pub async fn configure(&mut self, shop: &Shop, variables: &[(&str, String)]) {
+        for (name, value) in variables {
+            self.variables[*name] = json!(value);
+        }
+        let path = format!("functions/{}/configuration", self.name);
+        let configuration = json!({ "Environment": { "Variables": self.variables } });
+        answer(lambda(shop, Method::PUT, &path).json(&configuration)).await;
     }
 
     /// Asks for `path`, one of the route `resource`: status, headers and body of the answer.

@@ -56,7 +56,8 @@ impl TokenSigner {
 
     /// Parameters of a template whose functions take the tokens. The key set is one of them, so that no function has to
     /// reach anything for it.
-    pub(crate) fn parameters(&self) -> BTreeMap<String, String> {
+    #[must_use]
+    pub fn parameters(&self) -> BTreeMap<String, String> {
         let key_set = BASE64.encode(json!({ "keys": [self.public_key()] }).to_string().as_bytes());
         let key_set = format!("data:application/json;base64,{}", key_set.trim_end_matches('='));
         let parameters = [("TokenIssuer", ISSUER), ("TokenAudience", AUDIENCE), ("TokenKeySetUrl", &key_set)];

@@ -74,13 +74,13 @@ pub(crate) async fn each_route_answers_each_caller_as_the_contract_says(shop: &S
         ids.push(shop.order(order).await);
         shop.api.cancel_order(ids.last().unwrap()).await.unwrap();
     }
-    let show = |id: &String| (Method::GET, format!("/orders/{id}"), Value::Null);
+    let read = |id: &String| (Method::GET, format!("/orders/{id}"), Value::Null);
     let cancel = |id: &String| (Method::POST, format!("/orders/{id}/cancel"), Value::Null);
     let requests = [
         (Method::POST, "/orders".to_owned(), orders[0].clone()),
         (Method::POST, "/orders".to_owned(), orders[1].clone()),
-        show(&ids[0]),
-        show(&ids[1]),
+        read(&ids[0]),
+        read(&ids[1]),
         cancel(&ids[0]),
         cancel(&ids[1]),
         (Method::GET, "/inventory/sign-in".to_owned(), Value::Null),
@@ -156,28 +156,28 @@ async fn users_are_customers_whatever_becomes_of_the_issuers_key(shop: &Shop, do
     let (status, _, placed) = orders.ask(shop, PLACE, &ada, &order_of("", "issuer")).await;
     assert_eq!(status, 201, "{placed}");
     let path = format!("/orders/{}", placed["orderId"].as_str().unwrap());
-    let show = ("GET", "/orders/{orderId}", path.as_str());
-    assert_eq!(orders.ask(shop, show, &ada, &Value::Null).await.2["customer"]["id"], "ada");
+    let read = ("GET", "/orders/{orderId}", path.as_str());
+    assert_eq!(orders.ask(shop, read, &ada, &Value::Null).await.2["customer"]["id"], "ada");
     let grace = issuer.sign_in("grace", "orderflow").await;
-    assert_eq!(orders.ask(shop, show, &grace, &Value::Null).await.0, 404);
+    assert_eq!(orders.ask(shop, read, &grace, &Value::Null).await.0, 404);
     assert_eq!(inventory.ask(shop, STOCK, &ada, &Value::Null).await.0, 403);
     let of_another = issuer.sign_in("ada", "another-shop").await;
-    assert_eq!(orders.ask(shop, show, &of_another, &Value::Null).await.0, 401);
+    assert_eq!(orders.ask(shop, read, &of_another, &Value::Null).await.0, 401);
 
     // A new key, and the old one is gone: nobody who has a new token is sent away.
     issuer.stop().await;
     let issuer = Issuer::of_python(shop, port).await;
     let next = issuer.sign_in("ada", "orderflow").await;
     issuer.stop().await;
-    let (status, headers, problem) = orders.ask(shop, show, &next, &Value::Null).await;
+    let (status, headers, problem) = orders.ask(shop, read, &next, &Value::Null).await;
     assert_eq!(status, 503, "nobody can tell: {problem}");
     assert!(headers.to_string().contains("retry-after"), "{headers}");
-    assert_eq!(orders.ask(shop, show, &ada, &Value::Null).await.0, 200, "the known key counts on");
+    assert_eq!(orders.ask(shop, read, &ada, &Value::Null).await.0, 200, "the known key counts on");
     let issuer = Issuer::of_python(shop, port).await;
     let last = issuer.sign_in("ada", "orderflow").await;
-    assert_eq!(orders.ask(shop, show, &last, &Value::Null).await.0, 200);
+    assert_eq!(orders.ask(shop, read, &last, &Value::Null).await.0, 200);
     for withdrawn in [&ada, &next] {
-        assert_eq!(orders.ask(shop, show, withdrawn, &Value::Null).await.0, 401);
+        assert_eq!(orders.ask(shop, read, withdrawn, &Value::Null).await.0, 401);
     }
 }
 

@@ -9,7 +9,7 @@ use signature::{Error, Verifier};
 /// Provider of signatures, for verification alone: nobody here signs.
 static RING: CryptoProvider = CryptoProvider {
     signer_factory: |_: &Algorithm, _: &EncodingKey| Err(ErrorKind::UnsupportedAlgorithm.into()),
-    verifier_factory: verifier,
+    verifier_factory: |algorithm, key| verifier(*algorithm, key),
     key_utils: KeyUtils::new_unimplemented(),
 };
 
@@ -18,10 +18,10 @@ pub(super) fn install() {
     let _chosen_before = RING.install_default();
 }
 
-fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
+fn verifier(algorithm: Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     match (algorithm, key.family()) {
         (Algorithm::RS256, AlgorithmFamily::Rsa) | (Algorithm::ES256, AlgorithmFamily::Ec) => {
-            Ok(Box::new(Ring { algorithm: *algorithm, key: key.clone() }))
+            Ok(Box::new(Ring { algorithm, key: key.clone() }))
         }
         _ => Err(ErrorKind::UnsupportedAlgorithm.into()),
     }

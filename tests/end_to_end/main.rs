@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
-use orderflow_tests::{Emulator, Shop};
+use orderflow_tests::{Emulator, Issuer, Shop};
 use serde_json::{Value, json};
 
 /// Name of the stack on an emulator that others use, too.
@@ -81,7 +81,7 @@ fn run(mut arguments: Arguments, stack: &Arc<Stack>, emulator: &Emulator) -> Con
     // They wait most of their time, some of them for another's end. LocalStack does its own part on one core.
     arguments.test_threads.get_or_insert(if emulator.is_slow() { 8 } else { trials.len() });
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if sign_in::node_packages().is_none() {
+    if Issuer::node_packages().is_none() {
         eprintln!("left out: an issuer in Node, for ORDERFLOW_NODE_MODULES names no folder of packages");
     }
     for gap in emulator.gaps() {

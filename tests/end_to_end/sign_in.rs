@@ -140,7 +140,7 @@ pub(crate) async fn issuers_that_others_have_written_are_taken_at_their_word(sho
     let [orders, inventory] = ["OrdersApi", "InventoryApi"].map(|part| ApiDouble::of(shop, part));
     let mut doubles = Doubles { orders: orders.await, inventory: inventory.await };
     users_are_customers_whatever_becomes_of_the_issuers_key(shop, &mut doubles).await;
-    if let Some(packages) = node_packages() {
+    if let Some(packages) = Issuer::node_packages() {
         programs_have_their_scopes_by_each_of_the_issuers_keys(shop, &mut doubles, packages).await;
     }
     doubles.orders.remove(shop).await;
@@ -201,10 +201,4 @@ async fn programs_have_their_scopes_by_each_of_the_issuers_keys(shop: &Shop, dou
         let token = issuer.token(scopes, audience).await;
         assert_eq!(inventory.ask(shop, STOCK, &token, &Value::Null).await.0, status, "{scopes} {audience}");
     }
-}
-
-/// Folder with the packages of Node, where the gate has installed them: who has no Node runs all tests but this one.
-#[expect(clippy::disallowed_methods, reason = "a test is told by its environment what there is")]
-pub(crate) fn node_packages() -> Option<PathBuf> {
-    std::env::var_os("ORDERFLOW_NODE_MODULES").map(PathBuf::from)
 }

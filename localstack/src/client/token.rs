@@ -135,7 +135,7 @@ mod tests {
             serde_json::from_slice(&data_encoding::BASE64_NOPAD.decode(encoded.as_bytes()).unwrap()).unwrap();
         let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
         let [x, y] = ["x", "y"].map(|name| decode(set["keys"][0][name].as_str().unwrap()));
-        let token = TokenSigner::of_key(&key).unwrap().token("ada", "stock:read", Duration::from_mins(60)).unwrap();
+        let token = TokenSigner::of_key(&key).unwrap().token("ada", "stock:read", Duration::from_hours(1)).unwrap();
         let (message, signature) = token.rsplit_once('.').unwrap();
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, [&[4][..], &x, &y].concat());
         assert!(public.verify(message.as_bytes(), &decode(signature)).is_ok());

@@ -243,31 +243,6 @@ pub async fn within(
     Ok(response)
 }
 
-/// The `main` of a function behind API Gateway, whose API is made of the environment and the clients. An API has the methods
-/// `warm(&self)`, for what can be done while the function starts, and `answer(&self, &Request) -> Response<Body>`, both
-/// asynchronous.
-#[cfg(feature = "aws")]
-#[macro_export]
-macro_rules! http_main {
-    (|$environment:ident, $aws:ident| $wire:expr) => {
-        // A macro, for the runtime wants a future that is `Send`, and that shows of a type that is known only.
-        fn main() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
-            $crate::aws::block_on(env!("CARGO_PKG_NAME"), async |$aws| {
-                let wired = $crate::config::Environment::of_process().read(|$environment| {
-                    let cors = $crate::http::Cors::read($environment);
-                    Some(($wire?, cors))
-                });
-                let (api, cors) = &wired?;
-                api.warm().await;
-                $crate::http::__private::run($crate::http::__private::service_fn(async |request| {
-                    $crate::http::within(&request, cors, Box::pin(api.answer(&request))).await
-                }))
-                .await
-            })
-        }
-    };
-}
-
 /// For the macros of this crate alone.
 #[doc(hidden)]
 pub mod __private {

@@ -195,7 +195,11 @@ fn keys_that_cannot_sign_a_token_of_ours_are_left_out() {
         changed("use", json!("enc")),
         changed("alg", json!("ES384")),
     ] {
-        assert_eq!(verify(&token, &set(&[key.clone()]), &rules(), at(0)), Err(Refusal::UnknownKey), "{key}");
+        assert_eq!(
+            verify(&token, &set(std::slice::from_ref(&key)), &rules(), at(0)),
+            Err(Refusal::UnknownKey),
+            "{key}"
+        );
         assert!(verify(&token, &set(&[key.clone(), signer.public_key()]), &rules(), at(0)).is_ok(), "beside {key}");
     }
     for no_set in ["", "[]", "{}", "<html>"] {

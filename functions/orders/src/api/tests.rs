@@ -247,7 +247,7 @@ fn an_order_of_somebody_else_is_one_that_does_not_exist() {
     assert_eq!(ask(Some(&issuer.token("staff", "orders:any")), "POST", &cancel(&path)).status, 202);
     assert_eq!(ask(Some(&ada), "POST", &cancel(&path)).status, 202);
     // Who has asked is on record, with what they asked for.
-    let rows = block_on((&shop.log).read(&Subject::new(id.as_str().unwrap()).unwrap())).unwrap();
+    let rows = block_on(shop.log.read(&Subject::new(id.as_str().unwrap()).unwrap())).unwrap();
     let by: Vec<_> = rows.iter().map(|row| (row.cause.event_type.as_str(), row.cause.by.as_deref())).collect();
     assert_eq!(by, [("PlaceOrder", Some("ada")), ("CancelOrder", Some("staff"))]);
 }

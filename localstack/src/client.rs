@@ -8,3 +8,4 @@ pub(crate) mod events;
 pub(crate) mod http;
 pub(crate) mod mailbox;
 pub(crate) mod outputs;
+pub(crate) mod token;

@@ -23,6 +23,7 @@ pub use client::api::{Api, Reply};
 pub use client::endpoint::{Endpoint, EndpointError};
 pub use client::events::{Event, EventStream};
 pub use client::outputs::Outputs;
+pub use client::token::{TokenError, TokenSigner, all_scopes, token_claims, token_header};
 pub use commands::cli::Cli;
 pub use commands::error::Error;
 pub use emulator::port::PortChoice;

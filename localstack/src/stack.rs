@@ -14,14 +14,17 @@ pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_ses::error::ProvideErrorMetadata;
 
-use crate::client::api::{Api, ApiError};
+use crate::client::api::Api;
 use crate::client::bucket::Bucket;
 use crate::client::endpoint::{Endpoint, STACK};
 use crate::client::outputs::Outputs;
+use crate::client::token::{TokenSigner, all_scopes};
 use crate::emulator::Emulator;
 use crate::emulator::port::PortChoice;
 use crate::emulator::python::Python;
@@ -33,6 +36,9 @@ use crate::stack::sam::SamBuild;
 use crate::stack::template::Template;
 use crate::terminal::progress::Progress;
 use crate::workspace::Workspace;
+
+/// Lifetime of a token for all that is done to a stack, such as a run of the chaos.
+const LONG: Duration = Duration::from_hours(24);
 
 /// The template's parameter with the address that mail is sent from.
 const SENDER_EMAIL: &str = "SenderEmail";
@@ -102,6 +108,7 @@ pub struct Stack {
     endpoint: Endpoint,
     outputs: Outputs,
     dir: StackDir,
+    tokens: Arc<TokenSigner>,
     emulator: Option<Emulator>,
 }
 
@@ -136,9 +143,10 @@ impl Stack {
         let endpoint = emulator.endpoint().clone();
         let state = State { endpoint: endpoint.to_string(), pid: Some(emulator.pid()), outputs: BTreeMap::new() };
         dir.record(&state)?;
+        let tokens = Arc::new(dir.token_signer()?);
         let deployed = tokio::select! {
             biased;
-            result = built.deploy(&endpoint, options) => result,
+            result = built.deploy(&endpoint, options, &tokens) => result,
             death = emulator.death() => Err(death.into()),
         };
         // A call that failed because the emulator died tells less than the death itself.
@@ -150,7 +158,7 @@ impl Stack {
             Ok(raw) => {
                 dir.record(&State { outputs: raw.clone(), ..state })?;
                 let outputs = Outputs::new(raw, &endpoint);
-                Ok(Self { endpoint, outputs, dir, emulator: Some(emulator) })
+                Ok(Self { endpoint, outputs, dir, tokens, emulator: Some(emulator) })
             }
             Err(error) => {
                 // A call that failed because the emulator died tells less than the death itself.
@@ -175,10 +183,11 @@ impl Stack {
         // From now on `cargo local down` knows of it, and removes what a deployment leaves that does not come to its
         // end.
         dir.record(&state)?;
-        let raw = built.deploy(&endpoint, options).await?;
+        let tokens = Arc::new(dir.token_signer()?);
+        let raw = built.deploy(&endpoint, options, &tokens).await?;
         dir.record(&State { outputs: raw.clone(), ..state })?;
         let outputs = Outputs::new(raw, &endpoint);
-        Ok(Self { endpoint, outputs, dir, emulator: None })
+        Ok(Self { endpoint, outputs, dir, tokens, emulator: None })
     }
 
     /// The emulator's URL.
@@ -199,13 +208,20 @@ impl Stack {
         self.endpoint.sdk_config()
     }
 
-    /// A client of the stack's HTTP API.
+    /// A client of the stack's HTTP API who may do everything there.
     ///
     /// # Errors
     ///
-    /// If the system refuses to open what an HTTP client needs.
-    pub fn api(&self) -> Result<Api, ApiError> {
-        Api::at(self.outputs.get("ApiUrl").unwrap_or_default())
+    /// If the system refuses to open what an HTTP client needs, or what a signature does.
+    pub fn api(&self) -> Result<Api, StackError> {
+        let token = self.tokens.token("staff", &all_scopes(), LONG)?;
+        Ok(Api::at(self.outputs.get("ApiUrl").unwrap_or_default())?.with_token(token))
+    }
+
+    /// The signer of the access tokens that the stack takes.
+    #[must_use]
+    pub fn tokens(&self) -> &Arc<TokenSigner> {
+        &self.tokens
     }
 
     /// The emulator's log, with what the functions have written.
@@ -300,9 +316,16 @@ impl Built {
     }
 
     /// Uploads and deploys it; the stack's outputs once everything works.
-    async fn deploy(&self, endpoint: &Endpoint, options: &Options) -> Result<BTreeMap<String, String>, StackError> {
+    async fn deploy(
+        &self,
+        endpoint: &Endpoint,
+        options: &Options,
+        tokens: &TokenSigner,
+    ) -> Result<BTreeMap<String, String>, StackError> {
         let Self { template, code } = self;
-        let parameters = declared(template, &options.parameters);
+        let mut parameters = tokens.parameters();
+        parameters.extend(options.parameters.clone());
+        let parameters = declared(template, &parameters);
         let sdk = endpoint.sdk_config();
         let deployment = Deployment::new(&sdk, &options.name);
         match code {

@@ -113,6 +113,7 @@ fn row(version: u32) -> Row {
             source: "orderflow/orders".to_owned(),
             id: version.to_string(),
             event_type: "OrderCreated".to_owned(),
+            by: Some("ada".to_owned()),
         },
         unfinished: false,
         change: Some(json!("changed")),

@@ -8,7 +8,7 @@ use onewrite::aws::DynamoLog;
 use onewrite::memory::{MemoryLog, VirtualTime};
 use onewrite::port::{Appended, Log};
 use onewrite::{Cause, CounterUpdate, Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Process, Row};
-use orderflow_events::{Sku, Subject, Time, sample};
+use orderflow_events::{Sku, Subject, Text, Time, sample};
 use orderflow_inventory::{AVAILABLE, Counted, DynamoStock, Inventory, RESERVED, Revision, Stock, StockStore};
 
 use crate::aws::Aws;
@@ -79,7 +79,7 @@ async fn get(bench: &impl Bench, sku: &str) -> Option<Stock> {
 }
 
 async fn count(bench: &impl Bench, sku: &str, stock: Stock, since: Revision) -> Counted {
-    bench.stocks().count(&Sku::new(sku).unwrap(), stock, since).await.unwrap()
+    bench.stocks().count(&Sku::new(sku).unwrap(), stock, since, Some(&Text::shortened("ada"))).await.unwrap()
 }
 
 /// Handles the sample order, of 3 pieces of `A-1` and one of `B-2`, as the service does.
@@ -162,7 +162,7 @@ async fn a_reservation_that_is_rejected_changes_no_stock(bench: &impl Bench) {
 }
 
 async fn a_stock_that_lacks_a_counter_is_not_understood(bench: &impl Bench) {
-    let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), event_type: "K".to_owned() };
+    let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), event_type: "K".to_owned(), by: None };
     let row = Row { version: 1, at: Time::from_millis(0), cause, unfinished: false, change: None, events: Vec::new() };
     let add = vec![(AVAILABLE, 1), (RESERVED, 0)];
     let update = CounterUpdate { key: "A-1".to_owned(), add, at_least: (AVAILABLE, 0) };

@@ -30,6 +30,13 @@ enum What {
     Changed(String),
 }
 
+impl Break {
+    /// True if it harms those who send, and not only those who receive: a request is never read by others than us.
+    pub(crate) fn harms_senders(&self) -> bool {
+        !matches!(self.what, What::NoLongerRequired | What::Widened(_))
+    }
+}
+
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = if self.pointer.is_empty() { "the data" } else { &self.pointer };

@@ -1,6 +1,7 @@
 //! The OpenAPI document: the HTTP API.
 
 use onewrite::http::{MAX_BODY_BYTES, Problem};
+use orderflow_events::scope::{SCOPES, STOCK_READ, STOCK_WRITE};
 use orderflow_events::{NewOrder, schema};
 use serde_json::{Map, Value, json};
 
@@ -52,8 +53,7 @@ fn document() -> Value {
                 "stage": { "description": "The parameter `Stage` of the stack.", "default": "dev" },
             },
         }],
-        // The template has no authorizer.
-        "security": [],
+        "security": [{ "token": [] }],
         "tags": [
             { "name": "orders", "description": "What customers do." },
             { "name": "inventory", "description": "What the warehouse does." },
@@ -64,7 +64,26 @@ fn document() -> Value {
             "/orders/{orderId}/cancel": { "parameters": [order_id()], "post": cancel_order() },
             "/inventory/{sku}": { "parameters": [sku()], "get": get_stock(), "put": count_stock() },
         },
-        "components": { "schemas": schemas, "responses": shared_responses(), "headers": shared_headers() },
+        "components": {
+            "schemas": schemas,
+            "responses": shared_responses(),
+            "headers": shared_headers(),
+            "securitySchemes": { "token": token() },
+        },
+    })
+}
+
+fn token() -> Value {
+    let scopes = SCOPES.map(|(name, does)| format!("- `{name}`: {does}.")).join("\n");
+    json!({
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": format!(
+            "An access token of the stack's issuer (its parameter `TokenIssuer`), signed by RS256 or ES256. Its subject is the \
+             customer. What is not their own needs a scope:\n\n{scopes}\n\nWhere the stack has the parameter `Access=open` no \
+             token is needed."
+        ),
     })
 }
 
@@ -106,8 +125,9 @@ fn place_order() -> Value {
             "operationId": "placeOrder",
             "summary": "Places an order",
             "description": "The same key and the same body again are the same order, and get the same answer. The keys \
-                            are those of the caller: the authorizer's principal if the stage has an authorizer, else \
-                            the `customer.id`.",
+                            are those of the caller: of the token's subject, or, where access is open, of the \
+                            `customer.id`. The order is the caller's own; one of another customer needs the scope \
+                            `orders:any`.",
             "tags": ["orders"],
             "parameters": [{
                 "name": "Idempotency-Key",
@@ -128,7 +148,7 @@ fn place_order() -> Value {
                 ),
             ),
         ],
-        &BODY_FAULTS,
+        &[&BODY_FAULTS[..], &["403"]].concat(),
     )
 }
 
@@ -170,9 +190,14 @@ fn get_stock() -> Value {
         &json!({ "sku": "$response.body#/sku", "If-Match": "$response.header.ETag" }),
     )});
     operation(
-        json!({ "operationId": "getStock", "summary": "Shows the stock of a SKU", "tags": ["inventory"] }),
+        json!({
+            "operationId": "getStock",
+            "summary": "Shows the stock of a SKU",
+            "tags": ["inventory"],
+            "security": [{ "token": [STOCK_READ] }],
+        }),
         &[("200", shown)],
-        &["404"],
+        &["403", "404"],
     )
 }
 
@@ -196,6 +221,7 @@ fn count_stock() -> Value {
             "summary": "Says how many pieces of a SKU there are",
             "description": "A count of the shelf: it is absolute, and those pieces are in it that are reserved.",
             "tags": ["inventory"],
+            "security": [{ "token": [STOCK_WRITE] }],
             "parameters": [{
                 "name": "If-Match",
                 "in": "header",
@@ -217,7 +243,7 @@ fn count_stock() -> Value {
                 ),
             ),
         ],
-        &BODY_FAULTS,
+        &[&BODY_FAULTS[..], &["403"]].concat(),
     )
 }
 
@@ -228,7 +254,7 @@ const IF_MATCH: &str = r#"^(\*|((W/)?"[!#-+\--~]*"( ?, ?(W/)?"[!#-+\--~]*")*)?)$
 const BODY_FAULTS: [&str; 3] = ["400", "413", "415"];
 
 /// Errors that may befall any request.
-const OURS: [&str; 4] = ["429", "500", "503", "504"];
+const OURS: [&str; 5] = ["401", "429", "500", "503", "504"];
 
 /// An operation with answers of its own and those that others have, too.
 fn operation(mut operation: Value, own: &[(&str, Value)], shared: &[&str]) -> Value {
@@ -299,7 +325,9 @@ fn shared_responses() -> Value {
             "Malformed request",
             "The body is not JSON: expected value at line 1 column 1.",
         ),
-        (404, "It is not known.", "about:blank", "Not Found", "There is no such order."),
+        (401, "There is no token that counts.", "about:blank", "Unauthorized", "The request has no bearer token."),
+        (403, "The caller lacks a scope.", "about:blank", "Forbidden", "The caller needs the scope orders:any."),
+        (404, "It is not known, or not the caller's.", "about:blank", "Not Found", "There is no such order."),
         (413, "The body is too large.", "about:blank", "Content Too Large", "The body is too large."),
         (
             415,
@@ -334,6 +362,9 @@ fn shared_responses() -> Value {
     let response = |(status, description, kind, title, detail): (u16, &str, &str, &str, &str)| {
         let example = json!({ "problem": { "value": problem(status, kind, title, detail) } });
         let mut response = problems(description, &example);
+        if [401, 403].contains(&status) {
+            response["headers"] = json!({ "WWW-Authenticate": reference("headers", "WWW-Authenticate") });
+        }
         if [429, 503].contains(&status) {
             response["headers"] = json!({ "Retry-After": reference("headers", "Retry-After") });
         }
@@ -349,6 +380,11 @@ fn shared_headers() -> Value {
             "required": true,
             "schema": { "type": "string", "pattern": "^\"[0-9]+\"$" },
             "example": "\"7\"",
+        },
+        "WWW-Authenticate": {
+            "description": "What is wrong with the token (RFC 6750). API Gateway calls it `x-amzn-Remapped-WWW-Authenticate`.",
+            "schema": { "type": "string" },
+            "example": "Bearer realm=\"api\", error=\"invalid_token\", error_description=\"it has expired\"",
         },
         "Retry-After": {
             "description": "In how many seconds to try again.",
@@ -445,7 +481,8 @@ fn breaks(released: &Value, new: &Value) -> Vec<String> {
             let bodies = contents.flat_map(|(media_type, content)| {
                 breaks_within((&content["schema"], released), (&after["content"][media_type]["schema"], new))
             });
-            bodies.map(|one| format!("{name}, {place}: {one}")).collect::<Vec<_>>()
+            let harmful = bodies.filter(|one| place != "request" || one.harms_senders());
+            harmful.map(|one| format!("{name}, {place}: {one}")).collect::<Vec<_>>()
         };
         breaks.extend(compare("request", &before["requestBody"], &after["requestBody"]));
         for (status, answer) in before["responses"].as_object().into_iter().flatten() {
@@ -496,6 +533,8 @@ pub(crate) fn no_released_operation_is_broken() {
 pub(crate) fn a_change_of_the_api_that_harms_callers_is_found() {
     let released = document();
     assert_eq!(breaks(&released, &with(&released, "/paths/~1returns", json!({ "post": {} }))), [""; 0]);
+    let wider = without(&released, "/components/schemas/Count/properties/onHand/maximum");
+    assert_eq!(breaks(&released, &without(&wider, "/components/schemas/Count/required/0")), [""; 0], "of a request");
     let (post, stock) = ("/paths/~1orders/post", "/paths/~1inventory~1{sku}");
     let required = json!({ "name": "X-Shop", "in": "header", "required": true });
     for (changed, expected) in [
@@ -507,6 +546,10 @@ pub(crate) fn a_change_of_the_api_that_harms_callers_is_found() {
         (without(&released, "/components/schemas/Receipt/properties/total"), "post /orders, 201: /total is removed"),
         (
             with(&released, "/components/schemas/Count/properties/onHand/maximum", json!(9)),
+            "request: /onHand is narrowed",
+        ),
+        (
+            with(&released, "/components/schemas/Count/properties/onHand/type", json!("string")),
             "request: /onHand is narrowed",
         ),
         (

@@ -13,6 +13,7 @@ mod messages;
 mod orders;
 mod outsiders;
 mod relay;
+mod sign_in;
 mod this_machine;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
-use orderflow_tests::{Emulator, Shop};
+use orderflow_tests::{Emulator, Issuer, Shop};
 use serde_json::{Value, json};
 
 /// Name of the stack on an emulator that others use, too.
@@ -81,6 +82,9 @@ fn run(mut arguments: Arguments, stack: &Arc<Stack>, emulator: &Emulator) -> Con
     // They wait most of their time, some of them for another's end. LocalStack does its own part on one core.
     arguments.test_threads.get_or_insert(if emulator.is_slow() { 8 } else { trials.len() });
     let conclusion = libtest_mimic::run(&arguments, trials);
+    if Issuer::node_packages().is_none() {
+        eprintln!("left out: an issuer in Node, for ORDERFLOW_NODE_MODULES names no folder of packages");
+    }
     for gap in emulator.gaps() {
         eprintln!("left out: {gap}");
     }
@@ -145,6 +149,9 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         relay:
             a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up,
             ten_events_of_200_kb_are_published;
+        sign_in:
+            each_route_answers_each_caller_as_the_contract_says,
+            issuers_that_others_have_written_are_taken_at_their_word;
         this_machine:
             pages_from_elsewhere_are_refused;
     ]

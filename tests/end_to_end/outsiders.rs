@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
+use orderflow_local::all_scopes;
 use orderflow_tests::{PATIENCE, Shop};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -81,6 +83,9 @@ pub(crate) async fn the_api_answers_as_its_openapi_document_says(shop: &Shop) {
     schemathesis.current_dir(folder.path()).env("SCHEMATHESIS_HOOKS", place("outsiders/hooks.py"));
     schemathesis.args(["-m", "schemathesis.cli", "--config-file"]).arg(place("outsiders/schemathesis.toml"));
     schemathesis.arg("run").arg(place(CONTRACTS).join("openapi.json")).args(["--url", shop.output("ApiUrl")]);
+    // Of an hour: it takes minutes, and the slowest machine has more of them.
+    let token = shop.tokens.token("cus_ada", &all_scopes(), Duration::from_hours(1)).expect("a token");
+    schemathesis.arg("--header").arg(format!("Authorization: Bearer {token}"));
     let output = timeout(PATIENCE, schemathesis.output()).await.expect("it ends").expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let seen = fs::read_to_string(folder.path().join("seen.txt")).expect("what was seen");

@@ -32,6 +32,8 @@ pub enum Gap {
     DeepNesting,
     /// A function that is killed.
     Kills,
+    /// Issuers of tokens on this machine.
+    Issuers,
     /// Other orders in the batch of a function that is killed.
     Neighbours,
     /// Requests that a page from elsewhere makes.
@@ -57,6 +59,7 @@ impl fmt::Display for Gap {
             }
             Self::ForeignPages => "requests of pages from elsewhere: LocalStack refuses them by settings of its own",
             Self::Kills => "a function that is killed: the functions are no processes of this machine",
+            Self::Issuers => "issuers of tokens: the functions do not run on this machine, where they listen",
             Self::Neighbours => {
                 "orders that share a batch with a message that kills its function: LocalStack gives a function one order \
                  after the other, and where it dies at one, those behind it are not tried, and yet received once more"
@@ -82,7 +85,7 @@ impl Emulator {
         let prefix = journal.split_once("Journal").map_or(journal, |(prefix, _)| prefix);
         let is_of_stack = |process: &FunctionProcess| process.function.starts_with(prefix);
         if !FunctionProcess::all().iter().any(is_of_stack) {
-            gaps.insert(Gap::Kills);
+            gaps.extend([Gap::Kills, Gap::Issuers]);
         }
         Self { kind, gaps }
     }

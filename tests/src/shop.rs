@@ -2,14 +2,14 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sns::config::Credentials;
 use aws_sdk_sqs::operation::delete_message::DeleteMessageError;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
-use orderflow_local::{Api, Outputs, Stack};
+use orderflow_local::{Api, Outputs, Stack, TokenSigner};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -49,6 +49,8 @@ pub struct Shop {
     pub api: Api,
     /// Emulator that it runs on.
     pub emulator: Emulator,
+    /// Signer of the tokens that the API takes.
+    pub tokens: Arc<TokenSigner>,
     pub(crate) endpoint: String,
     pub(crate) http: reqwest::Client,
     /// The queues.
@@ -81,6 +83,7 @@ impl Shop {
         Self {
             emulator: emulator.clone(),
             api: stack.api().expect("an HTTP client"),
+            tokens: Arc::clone(stack.tokens()),
             outputs: stack.outputs().clone(),
             endpoint: stack.endpoint().to_string().trim_end_matches('/').to_owned(),
             http: reqwest::Client::new(),
@@ -103,6 +106,12 @@ impl Shop {
     #[must_use]
     pub fn output(&self, name: &str) -> &str {
         self.outputs.get(name).unwrap_or_else(|| panic!("the stack has no output {name}"))
+    }
+
+    /// The HTTP API with a token for that subject, with those scopes.
+    #[must_use]
+    pub fn api_as(&self, subject: &str, scopes: &str) -> Api {
+        self.api.clone().with_token(self.tokens.token(subject, scopes, PATIENCE).expect("a token"))
     }
 
     /// Puts goods on the shelf.

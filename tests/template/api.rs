@@ -16,9 +16,13 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 5] = [
+const ROUTES: [&str; 9] = [
     "get /inventory/{sku} InventoryApiFunction",
     "get /orders/{orderId} OrdersApiFunction",
+    "options /inventory/{sku} InventoryApiFunction",
+    "options /orders OrdersApiFunction",
+    "options /orders/{orderId} OrdersApiFunction",
+    "options /orders/{orderId}/cancel OrdersApiFunction",
     "post /orders OrdersApiFunction",
     "post /orders/{orderId}/cancel OrdersApiFunction",
     "put /inventory/{sku} InventoryApiFunction",

@@ -11,15 +11,19 @@ use serde_json::json;
 use crate::stack::{GONE, ROOT, Stack, check, members, plain, reference, unpaired};
 
 const CONFIG: &str = "shared/onewrite/src/config.rs";
+const ACCESS: &str = "shared/onewrite/src/access/settings.rs";
+const CORS: &str = "shared/onewrite/src/http/cors.rs";
 const RUN: &str = "shared/onewrite/src/aws/run.rs";
 
 /// Calls of the toolkit that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 6] = [
+const TOOLKIT: [(&str, &str, &str); 8] = [
     ("onewrite::main!(", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
     ("aws.ledger(", RUN, "pub fn table("),
     ("aws.table(", RUN, "pub fn table("),
     ("aws::relay(", RUN, "pub fn relay("),
+    ("aws.access(", ACCESS, "pub fn read(environment"),
+    ("onewrite::http_main!(", CORS, "pub fn read(environment"),
     (".settings::<", CONFIG, "const SETTINGS"),
 ];
 
@@ -97,7 +101,7 @@ fn names_read(source: &str) -> BTreeSet<String> {
     let called = TOOLKIT.iter().filter(|(call, ..)| source.contains(call)).map(code_of);
     let mut names = BTreeSet::new();
     for code in called.chain([source.to_owned()]) {
-        for call in [".text(\"", ".number(\"", ".source(\"", ": &str = \""] {
+        for call in [".text(\"", ".optional(\"", ".number(\"", ".source(\"", ": &str = \""] {
             let read = code.split(call).skip(1).filter_map(|rest| rest.split('"').next());
             names.extend(read.filter(|name| !name.starts_with("AWS_LAMBDA_")).map(ToOwned::to_owned));
         }
@@ -111,7 +115,8 @@ fn the_source_text_says_what_is_read() {
     let queue = ["DEAD_LETTER_QUEUE_URL", "MAX_BACKOFF_SECONDS", "MAX_RECEIVE_COUNT", "QUEUE_URL"];
     assert_eq!(names("orders"), [&queue[..], &["TABLE_NAME"]].concat());
     assert_eq!(names("payment"), [&queue[..], &["SETTINGS", "TABLE_NAME"]].concat());
-    assert_eq!(names("inventory-api"), ["TABLE_NAME"]);
+    let access = ["TOKEN_AUDIENCE", "TOKEN_ISSUER", "TOKEN_KEY_SET_URL", "TOKEN_SCOPE_PREFIX"];
+    assert_eq!(names("inventory-api"), [&["ACCESS", "ALLOWED_ORIGIN", "TABLE_NAME"], &access[..]].concat());
     assert_eq!(names("relay"), ["DEAD_LETTER_QUEUE_URL", "SOURCE", "TOPIC_ARN"]);
 }
 

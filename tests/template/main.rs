@@ -6,6 +6,7 @@
 
 #![expect(clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
+mod access;
 mod api;
 mod functions;
 mod messages;

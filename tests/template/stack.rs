@@ -121,6 +121,18 @@ impl<'a> Stack<'a> {
         Self { files, parameters, resources, outputs: Json::Object(own) }
     }
 
+    /// Names of the template's rules that its parameters break: `CloudFormation` does not begin with such a stack.
+    pub(crate) fn broken_rules(&self) -> Vec<&str> {
+        let parent = Resolver { template: &self.files.template, values: &self.parameters, prefix: "" };
+        let holds = |what: &Json| parent.resolved(what) == json!(true);
+        let is_broken = |rule: &Json| {
+            let applies = rule.get("RuleCondition").is_none_or(&holds);
+            applies && list(&rule["Assertions"]).iter().any(|assertion| !holds(&assertion["Assert"]))
+        };
+        let broken = members(&self.files.template["Rules"]).filter(|(_, rule)| is_broken(rule));
+        broken.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The default, or a limit, of one of its parameters.
     pub(crate) fn parameter(&self, name: &str, member: &str) -> Json {
         self.files.template["Parameters"][name][member].clone()
@@ -274,6 +286,11 @@ impl Resolver<'_> {
             "Fn::GetAtt" => Some(json!({function: [self.own(argument[0].as_str()?), argument[1]]})),
             "Fn::If" => self.resolve(&argument[if self.holds(argument[0].as_str()?) { 1 } else { 2 }]),
             "Fn::Equals" => Some((plain(&resolved(0)) == plain(&resolved(1))).into()),
+            "Fn::And" => Some((0..argument.as_array()?.len()).all(|index| resolved(index) == json!(true)).into()),
+            "Fn::Join" => {
+                Some(list(&resolved(1)).iter().map(plain).collect::<Vec<_>>().join(argument[0].as_str()?).into())
+            }
+            "Fn::Select" => Some(resolved(1)[usize::try_from(argument[0].as_u64()?).ok()?].clone()),
             "Fn::Not" => Some((resolved(0) != json!(true)).into()),
             "Fn::FindInMap" => {
                 let [map, first, second] = [0, 1, 2].map(|index| plain(&argument[index]));

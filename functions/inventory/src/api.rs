@@ -5,9 +5,11 @@ use std::time::Duration;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use onewrite::Failure;
+use onewrite::access::{Access, Caller, KeySets, NoKeySets};
 use onewrite::http::{Problem, answer, path, read_body};
 use onewrite::port::{Clock, Random};
-use orderflow_events::{Faults, Node, Read, Sku};
+use orderflow_events::scope::{STOCK_READ, STOCK_WRITE};
+use orderflow_events::{Faults, Node, Read, Sku, Text};
 use serde::Serialize;
 use tracing::info;
 
@@ -20,35 +22,42 @@ const MAX_RACES: u64 = 20;
 const MAX_ON_HAND: i64 = 1_000_000_000;
 
 /// Shows the stock of a SKU, and takes counts.
-pub struct InventoryApi<S, W> {
+pub struct InventoryApi<S, W, K = NoKeySets> {
     stocks: S,
     world: W,
+    access: Access<K>,
 }
 
-impl<S: StockStore, W: Clock + Random> InventoryApi<S, W> {
-    /// The API on those stocks.
-    pub fn new(stocks: S, world: W) -> Self {
-        Self { stocks, world }
+impl<S: StockStore, W: Clock + Random, K: KeySets> InventoryApi<S, W, K> {
+    /// The API on those stocks, for whom `access` lets in.
+    pub fn new(stocks: S, world: W, access: Access<K>) -> Self {
+        Self { stocks, world, access }
     }
 
-    /// Opens the connection to the table. Whether it works out shows soon enough.
+    /// Opens the connection to the table, and fetches the keys of the tokens. Whether it works out shows soon enough.
     pub async fn warm(&self) {
         if let Ok(nothing) = Sku::new("-") {
             let _ = self.stocks.get(&nothing).await;
         }
+        self.access.warm(self.world.now()).await;
     }
 
     /// Answers a request.
     pub async fn answer(&self, request: &Request) -> Response<Body> {
-        let answered = match (request.method(), path(request).as_slice()) {
-            (&Method::GET, ["inventory", sku]) => self.show(sku).await,
-            (&Method::PUT, ["inventory", sku]) => self.count(request, sku).await,
-            _ => Err(Problem::not_found("resource")),
-        };
-        answered.unwrap_or_else(Response::from)
+        self.route(request).await.unwrap_or_else(Response::from)
     }
 
-    async fn show(&self, sku: &str) -> Result<Response<Body>, Problem> {
+    async fn route(&self, request: &Request) -> Result<Response<Body>, Problem> {
+        let caller = self.access.caller(request, self.world.now()).await?;
+        match (request.method(), path(request).as_slice()) {
+            (&Method::GET, ["inventory", sku]) => self.show(sku, &caller).await,
+            (&Method::PUT, ["inventory", sku]) => self.count(request, sku, &caller).await,
+            _ => Err(Problem::not_found("resource")),
+        }
+    }
+
+    async fn show(&self, sku: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        caller.demand(STOCK_READ)?;
         let sku = Sku::new(sku).map_err(|_| Problem::not_found("SKU"))?;
         let stock = self.stocks.get(&sku).await?.ok_or_else(|| Problem::not_found("SKU"))?;
         Ok(shown(&sku, stock))
@@ -56,7 +65,8 @@ impl<S: StockStore, W: Clock + Random> InventoryApi<S, W> {
 
     /// A count is absolute, and what is reserved changes at any moment, so it is written only onto the stock that it
     /// was reckoned from.
-    async fn count(&self, request: &Request, sku: &str) -> Result<Response<Body>, Problem> {
+    async fn count(&self, request: &Request, sku: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        caller.demand(STOCK_WRITE)?;
         let sku = Sku::new(sku)
             .map_err(|rule| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The SKU in the path {rule}.")))?;
         let expected = IfMatch::of(request)?;
@@ -75,9 +85,9 @@ impl<S: StockStore, W: Clock + Random> InventoryApi<S, W> {
             let stock = counted(before, on_hand)?;
             attempted = Some(stock);
             let since = before.map_or(Revision::New, |before| Revision::Read(before.revision));
-            match self.stocks.count(&sku, stock, since).await? {
+            match self.stocks.count(&sku, stock, since, caller.subject()).await? {
                 Counted::Done => {
-                    info!(sku = sku.as_str(), on_hand, "stock counted");
+                    info!(sku = sku.as_str(), on_hand, by = caller.subject().map(Text::as_str), "stock counted");
                     return Ok(shown(&sku, stock));
                 }
                 Counted::Changed => self.world.sleep(Duration::from_millis(self.world.below(5 * (race + 1)))).await,

@@ -5,9 +5,9 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use onewrite::aws::classify;
 use onewrite::{Failure, Result};
-use orderflow_events::Sku;
+use orderflow_events::{Sku, Text};
 
-use crate::port::{AVAILABLE, Counted, RESERVED, REVISION, Revision, Stock, StockStore};
+use crate::port::{AVAILABLE, COUNTED_BY, Counted, RESERVED, REVISION, Revision, Stock, StockStore};
 
 /// Stocks in a table.
 #[derive(Clone, Debug)]
@@ -31,19 +31,24 @@ impl StockStore for DynamoStock {
         stock.map_err(|error| Failure::permanent(format!("a stock is not understood: {error}")))
     }
 
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted> {
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision, by: Option<&Text>) -> Result<Counted> {
+        let counted_by = by.map_or(AttributeValue::Null(true), |by| AttributeValue::S(by.to_string()));
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", key(sku))
-            .update_expression("SET #available = :available, #reserved = :reserved, #revision = :revision")
+            .update_expression(
+                "SET #available = :available, #reserved = :reserved, #revision = :revision, #counted_by = :counted_by",
+            )
             .expression_attribute_names("#available", AVAILABLE)
             .expression_attribute_names("#reserved", RESERVED)
             .expression_attribute_names("#revision", REVISION)
+            .expression_attribute_names("#counted_by", COUNTED_BY)
             .expression_attribute_values(":available", AttributeValue::N(stock.available.to_string()))
             .expression_attribute_values(":reserved", AttributeValue::N(stock.reserved.to_string()))
-            .expression_attribute_values(":revision", AttributeValue::N(stock.revision.to_string()));
+            .expression_attribute_values(":revision", AttributeValue::N(stock.revision.to_string()))
+            .expression_attribute_values(":counted_by", counted_by);
         let update = match since {
             Revision::New => update.condition_expression("attribute_not_exists(pk)"),
             Revision::Read(revision) => update

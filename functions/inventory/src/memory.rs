@@ -2,7 +2,7 @@
 
 use onewrite::memory::MemoryLog;
 use onewrite::{Failure, Result};
-use orderflow_events::Sku;
+use orderflow_events::{Sku, Text};
 
 use crate::port::{AVAILABLE, Counted, RESERVED, REVISION, Revision, Stock, StockStore};
 
@@ -20,7 +20,7 @@ impl StockStore for MemoryLog {
         Ok(Some(Stock { available: counter(AVAILABLE)?, reserved: counter(RESERVED)?, revision }))
     }
 
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted> {
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision, _by: Option<&Text>) -> Result<Counted> {
         let counters = self.counters(sku.as_str());
         let is_current = match since {
             Revision::New => counters.is_empty(),

@@ -4,7 +4,7 @@
 
 use auto_impl::auto_impl;
 use onewrite::Result;
-use orderflow_events::Sku;
+use orderflow_events::{Sku, Text};
 use serde::Deserialize;
 
 /// Counter of the pieces that can be had.
@@ -13,6 +13,9 @@ pub const AVAILABLE: &str = "available";
 pub const RESERVED: &str = "reserved";
 /// Counter of the changes: two readings of one revision are of one stock.
 pub const REVISION: &str = "revision";
+
+/// Attribute with the caller who made the last count.
+pub(crate) const COUNTED_BY: &str = "countedBy";
 
 /// Stock of a SKU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -61,10 +64,11 @@ pub trait StockStore {
     /// The store cannot be read.
     async fn get(&self, sku: &Sku) -> Result<Option<Stock>>;
 
-    /// Makes `stock` the stock of `sku`, if it still has that revision.
+    /// Makes `stock` the stock of `sku`, if it still has that revision. `by` is who has counted, as far as anybody knows: the
+    /// record says so until the next count.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was done.
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted>;
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision, by: Option<&Text>) -> Result<Counted>;
 }

@@ -1,14 +1,14 @@
 //! The HTTP API of orders.
 
-use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequestContext;
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
-use onewrite::http::{Problem, answer, header, path, read_body};
+use onewrite::access::{Access, Caller, KeySets, NoKeySets};
+use onewrite::http::{Problem, answer, header, path, read_document, read_json};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Cause, Commit, Committed, Failure, History, Ledger, Origin, Result, Step, TraceParent, telemetry};
+use orderflow_events::scope::ORDERS_ANY;
 use orderflow_events::{Extensions, IdKind, NewOrder, OrderCreated, OrderDetails, OrderId, Subject};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing::info;
 
 use crate::domain::{CancelRefusal, Known, Order, Orders, cancel};
@@ -19,44 +19,50 @@ const MAX_RACES: u32 = 10;
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Places, shows and cancels orders.
-pub struct OrdersApi<L, W> {
+pub struct OrdersApi<L, W, K = NoKeySets> {
     ledger: Ledger<L, W>,
+    access: Access<K>,
 }
 
-impl<L: Log, W: Clock + Random> OrdersApi<L, W> {
-    /// The API on the ledger of orders.
-    pub fn new(ledger: Ledger<L, W>) -> Self {
-        Self { ledger }
+impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
+    /// The API on the ledger of orders, for whom `access` lets in.
+    pub fn new(ledger: Ledger<L, W>, access: Access<K>) -> Self {
+        Self { ledger, access }
     }
 
-    /// Opens the connection to the table.
+    /// Opens the connection to the table, and fetches the keys of the tokens.
     pub async fn warm(&self) {
         self.ledger.warm().await;
+        self.access.warm(self.ledger.world().now()).await;
     }
 
     /// Answers a request.
     pub async fn answer(&self, request: &Request) -> Response<Body> {
-        let answered = match (request.method(), path(request).as_slice()) {
-            (&Method::POST, ["orders"]) => self.place(request).await,
-            (&Method::GET, ["orders", id]) => self.show(id).await,
-            (&Method::POST, ["orders", id, "cancel"]) => self.cancel(request, id).await,
+        self.route(request).await.unwrap_or_else(Response::from)
+    }
+
+    async fn route(&self, request: &Request) -> Result<Response<Body>, Problem> {
+        let caller = self.access.caller(request, self.ledger.world().now()).await?;
+        match (request.method(), path(request).as_slice()) {
+            (&Method::POST, ["orders"]) => self.place(request, &caller).await,
+            (&Method::GET, ["orders", id]) => self.show(id, &caller).await,
+            (&Method::POST, ["orders", id, "cancel"]) => self.cancel(request, id, &caller).await,
             _ => Err(Problem::not_found("resource")),
-        };
-        answered.unwrap_or_else(Response::from)
+        }
     }
 
     /// The order's id is derived from the caller and their idempotency key, so that the one conditional write of the
     /// first row is the idempotency record too: the second of two requests finds the first one's order.
-    async fn place(&self, request: &Request) -> Result<Response<Body>, Problem> {
+    async fn place(&self, request: &Request, caller: &Caller) -> Result<Response<Body>, Problem> {
         let key = header(request, "Idempotency-Key")?;
         if key.is_some_and(|key| !(1..=255).contains(&key.len())) {
             return Err(Problem::malformed("The header Idempotency-Key must have 1 to 255 characters."));
         }
-        let details: OrderDetails = read_body::<NewOrder>(request)?.into();
-        let order_id = self.order_id(request, &details, key)?;
+        let details = details_of(request, caller)?;
+        let order_id = self.order_id(caller, &details, key)?;
         let total = details.total().ok_or_else(|| Failure::permanent("an order that was checked has no total"))?;
         let order = OrderCreated { order_id: order_id.clone(), details, total };
-        let (known, is_new) = self.create(request, order.clone()).await?;
+        let (known, is_new) = self.create(request, caller, order.clone()).await?;
         if known.created != order {
             let detail = "The Idempotency-Key was used for another order.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
@@ -73,9 +79,9 @@ impl<L: Log, W: Clock + Random> OrdersApi<L, W> {
         Ok(response)
     }
 
-    fn order_id(&self, request: &Request, details: &OrderDetails, key: Option<&str>) -> Result<OrderId> {
-        let id = match (key, principal(request)) {
-            (Some(key), Some(principal)) => IdKind::Order.derive(&["principal", principal, key]),
+    fn order_id(&self, caller: &Caller, details: &OrderDetails, key: Option<&str>) -> Result<OrderId> {
+        let id = match (key, caller.subject()) {
+            (Some(key), Some(subject)) => IdKind::Order.derive(&["subject", subject.as_str(), key]),
             (Some(key), None) => IdKind::Order.derive(&["customer", details.customer.id.as_str(), key]),
             (None, _) => {
                 let mut drawn = [0; 16];
@@ -87,9 +93,9 @@ impl<L: Log, W: Clock + Random> OrdersApi<L, W> {
     }
 
     /// Writes the first row of an order. If there is one already, the answer is that order, and `false`.
-    async fn create(&self, request: &Request, order: OrderCreated) -> Result<(Known, bool)> {
+    async fn create(&self, request: &Request, caller: &Caller, order: OrderCreated) -> Result<(Known, bool)> {
         let subject = Subject::from(&order.order_id);
-        let origin = self.origin(request, "PlaceOrder", None);
+        let origin = self.origin(request, caller, "PlaceOrder", None);
         let mut history = History::<Orders>::unknown(subject.clone());
         let is_new = match self.ledger.commit(&mut history, &origin, Commit::publish(order)).await? {
             Committed::Done(_) => true,
@@ -104,23 +110,23 @@ impl<L: Log, W: Clock + Random> OrdersApi<L, W> {
         }
     }
 
-    async fn show(&self, id: &str) -> Result<Response<Body>, Problem> {
-        match self.load(id).await?.state {
+    async fn show(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        match self.load(id, caller).await?.state {
             Order::Known(known) => Ok(answer(StatusCode::OK, &known.whole())),
             Order::Unknown => Err(Problem::not_found("order")),
         }
     }
 
-    async fn cancel(&self, request: &Request, id: &str) -> Result<Response<Body>, Problem> {
+    async fn cancel(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
         for _ in 0..MAX_RACES {
-            let mut history = self.load(id).await?;
+            let mut history = self.load(id, caller).await?;
             let step = cancel(&history.state).map_err(|refusal| match refusal {
                 CancelRefusal::Unknown => Problem::not_found("order"),
                 CancelRefusal::Shipped => Problem::new(StatusCode::CONFLICT, "The order is on its way already.")
                     .of_kind("urn:orderflow:problem:order-shipped", "Order shipped"),
             })?;
             if let (Step::Commit(commit), Order::Known(known)) = (step, &history.state) {
-                let origin = self.origin(request, "CancelOrder", Some(known));
+                let origin = self.origin(request, caller, "CancelOrder", Some(known));
                 if let Committed::LostRace = self.ledger.commit(&mut history, &origin, commit).await? {
                     continue;
                 }
@@ -133,12 +139,17 @@ impl<L: Log, W: Clock + Random> OrdersApi<L, W> {
         Err(Failure::transient(format!("the cancellation lost {MAX_RACES} races")).into())
     }
 
-    async fn load(&self, id: &str) -> Result<History<Orders>, Problem> {
+    /// History of an order, as far as the caller may see it: an order of somebody else is to them as one that does not exist.
+    async fn load(&self, id: &str, caller: &Caller) -> Result<History<Orders>, Problem> {
         let order_id = OrderId::new(id).map_err(|_| Problem::not_found("order"))?;
-        Ok(self.ledger.load(&Subject::from(&order_id)).await?)
+        let history = self.ledger.load::<Orders>(&Subject::from(&order_id)).await?;
+        match &history.state {
+            Order::Known(known) if !may_act_for(caller, &known.created.details) => Err(Problem::not_found("order")),
+            Order::Known(_) | Order::Unknown => Ok(history),
+        }
     }
 
-    fn origin(&self, request: &Request, what: &str, known: Option<&Known>) -> Origin {
+    fn origin(&self, request: &Request, caller: &Caller, what: &str, known: Option<&Known>) -> Origin {
         let traced = request.headers().get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
         let trace_parent =
             traced.or_else(telemetry::trace_parent).unwrap_or_else(|| TraceParent::new(self.ledger.world()));
@@ -147,6 +158,7 @@ impl<L: Log, W: Clock + Random> OrdersApi<L, W> {
                 source: "orderflow/orders-api".to_owned(),
                 id: request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default(),
                 event_type: what.to_owned(),
+                by: caller.subject().map(ToString::to_string),
             },
             correlation_id: known.map(|known| known.correlation_id.clone()),
             causation_id: None,
@@ -157,14 +169,24 @@ impl<L: Log, W: Clock + Random> OrdersApi<L, W> {
     }
 }
 
-/// Caller as the stage's authorizer names it, if the stage has one: a Lambda authorizer by its principal, a user pool
-/// by the subject of its token, IAM by the ARN of the user.
-fn principal(request: &Request) -> Option<&str> {
-    let RequestContext::ApiGatewayV1(context) = request.request_context_ref()? else { return None };
-    let ApiGatewayProxyRequestContext { authorizer, identity, .. } = context;
-    let principal = authorizer.fields.get("principalId").and_then(Value::as_str);
-    let subject = || authorizer.fields.get("claims")?.get("sub")?.as_str();
-    principal.or_else(subject).or(identity.user_arn.as_deref()).filter(|principal| !principal.is_empty())
+/// Details of the order that a request places. Without a customer's id it is of the caller.
+fn details_of(request: &Request, caller: &Caller) -> Result<OrderDetails, Problem> {
+    let mut document = read_json(request)?;
+    if let (Some(subject), Some(customer)) =
+        (caller.subject(), document.get_mut("customer").and_then(Value::as_object_mut))
+        && customer.get("id").is_none_or(|id| id.is_null() || id == "")
+    {
+        customer.insert("id".to_owned(), json!(subject));
+    }
+    let details: OrderDetails = read_document::<NewOrder>(&document)?.into();
+    if !caller.is(&details.customer.id) {
+        caller.demand(ORDERS_ANY)?;
+    }
+    Ok(details)
+}
+
+fn may_act_for(caller: &Caller, order: &OrderDetails) -> bool {
+    caller.is(&order.customer.id) || caller.has(ORDERS_ANY)
 }
 
 #[cfg(test)]

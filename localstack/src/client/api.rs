@@ -16,6 +16,7 @@ pub struct ApiError(#[from] reqwest::Error);
 pub struct Api {
     url: String,
     http: Client,
+    token: Option<String>,
 }
 
 /// An answer, whatever its status.
@@ -37,12 +38,28 @@ impl Api {
     ///
     /// If the system refuses to open what an HTTP client needs.
     pub fn at(url: impl Into<String>) -> Result<Self, ApiError> {
-        Ok(Self { url: url.into(), http: http_client()? })
+        Ok(Self { url: url.into(), http: http_client()?, token: None })
+    }
+
+    /// The same client, whose requests have that access token.
+    #[must_use]
+    pub fn with_token(self, token: impl Into<String>) -> Self {
+        Self { token: Some(token.into()), ..self }
+    }
+
+    /// The same client, whose requests have none.
+    #[must_use]
+    pub fn without_token(self) -> Self {
+        Self { token: None, ..self }
     }
 
     /// A request to be completed by the caller; `path` starts with a slash.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url))
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// `POST /orders`

@@ -3,12 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use orderflow_events::EventType;
 
 use crate::client::endpoint::{Endpoint, STACK};
 use crate::client::outputs::Outputs;
+use crate::client::token::all_scopes;
 use crate::commands::demo;
 use crate::commands::error::Error;
 use crate::commands::logs::Logs;
@@ -27,6 +29,9 @@ use crate::terminal::progress::Progress;
 use crate::terminal::signals::Signals;
 use crate::terminal::style::{bad, faint, strong};
 use crate::workspace::Workspace;
+
+/// Lifetime of a token that is printed.
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Runs orderflow on this machine: template.yaml, nothing left out, on an emulator of AWS.
 ///
@@ -48,6 +53,17 @@ enum Command {
         /// Print one JSON object, name → value
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Print an access token that the stack's API takes, for an hour
+    Token {
+        /// Subject of the token: whose orders are placed, shown and cancelled
+        #[arg(long = "as", value_name = "SUBJECT", default_value = "developer")]
+        subject: String,
+        /// Scopes with blanks between them [default: all that there are]
+        #[arg(long, value_name = "SCOPES")]
+        scope: Option<String>,
         #[command(flatten)]
         which: Which,
     },
@@ -162,6 +178,7 @@ impl Cli {
             None => everything(&mut signals).await,
             Some(Command::Up(up)) => up.execute(&mut signals).await,
             Some(Command::Outputs { json, which }) => show_outputs(&which.outputs()?, json),
+            Some(Command::Token { subject, scope, which }) => which.show_token(&subject, scope),
             Some(Command::Publish { file, unchecked, which }) => {
                 let check = if unchecked { Check::Nothing } else { Check::Contract };
                 signals.unless_asked_to_end(publish(file, check, which.outputs()?)).await?
@@ -243,6 +260,12 @@ impl Which {
         Ok(state_dir().find(self.port)?.outputs()?)
     }
 
+    fn show_token(&self, subject: &str, scope: Option<String>) -> Result<(), Error> {
+        let stack = state_dir().find(self.port)?;
+        let token = stack.token_signer()?.token(subject, &scope.unwrap_or_else(all_scopes), HOUR)?;
+        Ok(writeln!(anstream::stdout(), "{token}")?)
+    }
+
     async fn stop(self) -> Result<(), Error> {
         let stack_dir = state_dir().find_to_stop(self.port)?;
         let Some(state) = stack_dir.state() else { return Ok(()) };
@@ -317,21 +340,22 @@ fn show_address(outputs: &Outputs) -> Result<(), Error> {
 /// Commands to try next.
 fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
     let api = outputs.get("ApiUrl").unwrap_or_default();
-    let json = "-H 'Content-Type: application/json'";
+    let json = "-H \"$AUTH\" -H 'Content-Type: application/json'";
     let ideas = [
-        ("all that happened to the first order", format!("curl -s $API/orders/{order_id}")),
+        ("all that happened to the first order", format!("curl -s $API/orders/{order_id} -H \"$AUTH\"")),
         (
             "an order of yours; the same key again makes no second one",
             format!("curl -s $API/orders {json} -H 'Idempotency-Key: mine-1' -d @localstack/examples/order.json"),
         ),
-        ("a look at the shelf", "curl -s $API/inventory/coffee-beans-1kg".to_owned()),
+        ("a look at the shelf", "curl -s $API/inventory/coffee-beans-1kg -H \"$AUTH\"".to_owned()),
         (
             "a count of the shelf",
             format!("curl -s -X PUT $API/inventory/coffee-beans-1kg {json} -d '{{\"onHand\": 50}}'"),
         ),
         (
             "an order that another producer publishes; then look at it",
-            "cargo local publish localstack/examples/order-created.json\n  curl -s $API/orders/web-17".to_owned(),
+            "cargo local publish localstack/examples/order-created.json\n  curl -s $API/orders/web-17 -H \"$AUTH\""
+                .to_owned(),
         ),
         (
             "the events as they happen, and what the functions write",
@@ -341,6 +365,7 @@ fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
     ];
     let mut stdout = anstream::stdout().lock();
     writeln!(stdout, "\n{}\n\n  API={api}", strong("Try next, in another terminal, here"))?;
+    writeln!(stdout, "  AUTH=\"Authorization: Bearer $(cargo local token)\"")?;
     for (what, command) in ideas {
         writeln!(stdout, "\n  {}\n  {command}", faint(format!("# {what}")))?;
     }

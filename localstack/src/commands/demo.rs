@@ -12,6 +12,7 @@ use crate::client::api::{Api, ApiError, Reply};
 use crate::client::events::{Event, EventStream, EventsError};
 use crate::client::mailbox::Mailbox;
 use crate::stack::Stack;
+use crate::stack::error::StackError;
 use crate::terminal::progress::Progress;
 use crate::terminal::style::{bad, elapsed, faint, good, strong};
 
@@ -35,6 +36,9 @@ pub enum DemoError {
     /// The API does not answer.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// There is no client of the API.
+    #[error(transparent)]
+    Stack(#[from] StackError),
     /// The API answers with something else than it should.
     #[error("{what} answers {status}: {body}")]
     Answer {

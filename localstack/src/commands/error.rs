@@ -4,6 +4,7 @@ use std::io;
 
 use crate::client::endpoint::EndpointError;
 use crate::client::events::EventsError;
+use crate::client::token::TokenError;
 use crate::commands::demo::DemoError;
 use crate::commands::logs::LogsError;
 use crate::commands::publish::PublishError;
@@ -25,6 +26,9 @@ pub enum Error {
     /// No endpoint in the record of a stack.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// A token that could not be made.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// An event that could not be published.
     #[error(transparent)]
     Publish(#[from] PublishError),

@@ -1,20 +1,25 @@
 //! Directory of the stacks of this machine: their records, logs and temporary files.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::endpoint::Endpoint;
 use crate::client::outputs::Outputs;
+use crate::client::token::{TokenError, TokenSigner};
 use crate::emulator::group::ProcessGroup;
 use crate::emulator::port::{PortChoice, PortError, answers};
 use crate::workspace::make_private;
 
 const STATE_FILE: &str = "state.json";
 const LOG_FILE: &str = "emulator.log";
+
+/// File with the private key of the stack's access tokens.
+const TOKEN_KEY_FILE: &str = "token-key.pk8";
 
 /// The directory of all stacks: one directory for each, named by its port.
 #[derive(Clone, Debug)]
@@ -73,6 +78,9 @@ pub enum StateDirError {
     /// There is no port for a stack.
     #[error(transparent)]
     Port(#[from] PortError),
+    /// The key of its tokens is not usable.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The stack has not been deployed yet.
     #[error("the stack on port {0} is still starting, or its deployment failed")]
     StillStarting(u16),
@@ -187,9 +195,25 @@ impl StackDir {
 
     fn make_afresh(&self) -> Result<(), StateDirError> {
         self.remove();
-        make_private(&self.dir)
-            .and_then(|()| make_private(&self.scratch()))
-            .map_err(|source| StateDirError::Write { path: self.scratch(), source })
+        let failed = |source| StateDirError::Write { path: self.scratch(), source };
+        make_private(&self.dir).and_then(|()| make_private(&self.scratch())).map_err(failed)
+    }
+
+    /// Signer of the stack's access tokens; its key is made the first time.
+    pub(crate) fn token_signer(&self) -> Result<TokenSigner, StateDirError> {
+        let path = self.dir.join(TOKEN_KEY_FILE);
+        let failed = |source| StateDirError::Write { path: path.clone(), source };
+        match fs::read(&path) {
+            Ok(key) => Ok(TokenSigner::of_key(&key)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_private(&self.dir).map_err(failed)?;
+                let key = TokenSigner::new_key()?;
+                let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+                file.and_then(|mut file| file.write_all(&key)).map_err(failed)?;
+                Ok(TokenSigner::of_key(&key)?)
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Removes the directory. What cannot be removed is in nobody's way.
@@ -283,6 +307,8 @@ impl StackDir {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use std::net::TcpListener;
 
     use super::*;
@@ -387,6 +413,19 @@ mod tests {
         assert!(matches!(stack.outputs(), Err(StateDirError::StillStarting(4700))));
         stack.record(&state()).unwrap();
         assert_eq!(stack.outputs().unwrap().get("EventsTopicArn"), Some("arn"));
+    }
+
+    #[test]
+    fn the_key_of_a_stack_is_made_once_and_is_the_users_alone() {
+        let (_dir, state_dir) = empty();
+        let stack = state_dir.stack(4700);
+        let parameters = stack.token_signer().unwrap().parameters();
+        assert_eq!(stack.token_signer().unwrap().parameters(), parameters);
+        for (path, mode) in [(stack.path().join(TOKEN_KEY_FILE), 0o600), (stack.path().to_owned(), 0o700)] {
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+        }
+        fs::write(stack.path().join(TOKEN_KEY_FILE), "no key").unwrap();
+        assert!(matches!(stack.token_signer(), Err(StateDirError::Token(_))));
     }
 
     #[test]

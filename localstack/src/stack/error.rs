@@ -1,7 +1,9 @@
 //! Everything that can go wrong with a stack, as one line for a person.
 
+use crate::client::api::ApiError;
 use crate::client::bucket::BucketError;
 use crate::client::endpoint::EndpointError;
+use crate::client::token::TokenError;
 use crate::emulator::EmulatorError;
 use crate::emulator::port::PortError;
 use crate::emulator::python::PythonError;
@@ -56,6 +58,12 @@ pub enum StackError {
     /// A stack that does not work.
     #[error(transparent)]
     Ready(#[from] ReadyError),
+    /// No client of its API.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// No token for its API.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// No record of the stack.
     #[error(transparent)]
     StateDir(#[from] StateDirError),

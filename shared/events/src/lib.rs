@@ -36,6 +36,7 @@ mod request;
 pub mod sample;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod scope;
 #[cfg(any(test, feature = "strategy"))]
 pub mod strategy;
 mod text;

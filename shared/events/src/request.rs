@@ -25,7 +25,8 @@ pub struct NewOrder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewCustomer {
-    /// The shop's own id of the customer.
+    /// The shop's own id of the customer. Whoever is signed in may leave it out: it is the subject of their token.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Text>"))]
     pub id: Text,
     /// Name of the customer; without a name they are the recipient of the goods.
     pub name: Option<Text>,

@@ -49,11 +49,20 @@ impl Environment {
 
     /// A variable that must not be empty.
     pub fn text(&mut self, name: &str) -> Option<String> {
-        let value = (self.lookup)(name).filter(|value| !value.is_empty());
-        if value.is_none() {
-            self.faults.push(format!("{name} is not set"));
-        }
-        value
+        let value = self.optional(name);
+        value.or_else(|| self.fault(format!("{name} is not set")))
+    }
+
+    /// A variable that may be absent; empty is absent.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.is_empty())
+    }
+
+    /// Notes a fault that is more than one variable's form. It answers `None`, for a reader to return.
+    pub fn fault<T>(&mut self, fault: impl Into<String>) -> Option<T> {
+        self.faults.push(fault.into());
+        None
     }
 
     /// Settings of the service itself: the JSON object in the variable `SETTINGS`, with all its faults at once.

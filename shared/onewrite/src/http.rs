@@ -1,13 +1,19 @@
 //! HTTP for functions behind API Gateway: bodies in, answers and problems (RFC 9457) out.
 
-use envelope::{Fault, Faults, Read, parse};
+mod cors;
+
 use std::convert::Infallible;
+
+use envelope::{Fault, Faults, Read, parse};
 
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Serialize;
+use serde_json::Value;
 use tracing::{Instrument, error, info_span, warn};
+
+pub use cors::Cors;
 
 use crate::failure::{Failure, FailureKind};
 use crate::telemetry;
@@ -33,6 +39,9 @@ pub struct Problem {
     /// Every fault of an invalid body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+    /// Value of the header `WWW-Authenticate`.
+    #[serde(skip)]
+    challenge: Option<String>,
 }
 
 impl Problem {
@@ -49,7 +58,15 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            challenge: None,
         }
+    }
+
+    /// The same problem with a challenge to sign in (RFC 6750): its parameters beside the realm.
+    #[must_use]
+    pub(crate) fn with_challenge(self, parameters: &str) -> Self {
+        let separator = if parameters.is_empty() { "" } else { ", " };
+        Self { challenge: Some(format!("Bearer realm=\"api\"{separator}{parameters}")), ..self }
     }
 
     /// The same problem, as one of a kind that callers may want to tell apart.
@@ -116,6 +133,9 @@ impl From<Problem> for Response<Body> {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        if let Some(challenge) = problem.challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
         response
     }
 }
@@ -124,7 +144,14 @@ fn with_body(status: StatusCode, media_type: &'static str, body: &impl Serialize
     let text = serde_json::to_string(body).unwrap_or_else(|_| "null".to_owned());
     let mut response = Response::new(Body::Text(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    for (name, value) in [
+        (header::CONTENT_TYPE, media_type),
+        // There is a customer in it, or somebody's business.
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     response
 }
 
@@ -147,6 +174,24 @@ pub fn path(request: &Request) -> Vec<&str> {
 ///
 /// The problem to answer with: 415, 413, 400 or 422, in this order.
 pub fn read_body<T: Read>(request: &Request) -> Result<T, Problem> {
+    read_document(&read_json(request)?)
+}
+
+/// Reads what a JSON body has become.
+///
+/// # Errors
+///
+/// 422, with all faults at once.
+pub fn read_document<T: Read>(document: &Value) -> Result<T, Problem> {
+    parse(document).map_err(|faults| Problem::invalid(&faults))
+}
+
+/// Reads the JSON of a body, whatever it says.
+///
+/// # Errors
+///
+/// The problem to answer with: 415, 413 or 400, in this order.
+pub fn read_json(request: &Request) -> Result<Value, Problem> {
     let media_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::to_str);
     let essence = media_type.map(|text| text.unwrap_or_default().split(';').next().unwrap_or_default().trim());
     // API Gateway takes a body of no declared type for JSON, and so do we.
@@ -160,9 +205,7 @@ pub fn read_body<T: Read>(request: &Request) -> Result<T, Problem> {
             format!("The body has {} bytes of at most {MAX_BODY_BYTES}.", body.len()),
         ));
     }
-    let document =
-        serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))?;
-    parse(&document).map_err(|faults| Problem::invalid(&faults))
+    serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))
 }
 
 /// A header. Where it was sent several times Lambda hands over the last.
@@ -185,36 +228,19 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>, P
 /// None: an answer is an answer, whatever its status.
 pub async fn within(
     request: &Request,
+    cors: &Cors,
     answer: impl Future<Output = Response<Body>>,
 ) -> Result<Response<Body>, Infallible> {
     if let Some(context) = request.lambda_context_ref() {
         let _deadline = telemetry::begin(context);
     }
     let span = info_span!("request", request_id = telemetry::request_id(), cold_start = telemetry::is_cold_start());
-    let response = answer.instrument(span).await;
+    let response = match cors.preflight(request) {
+        Some(response) => response,
+        None => cors.allow(answer.instrument(span).await),
+    };
     telemetry::end();
     Ok(response)
-}
-
-/// The `main` of a function behind API Gateway, whose API is made of the environment and the clients. An API has the methods
-/// `warm(&self)`, for what can be done while the function starts, and `answer(&self, &Request) -> Response<Body>`, both
-/// asynchronous.
-#[cfg(feature = "aws")]
-#[macro_export]
-macro_rules! http_main {
-    (|$environment:ident, $aws:ident| $wire:expr) => {
-        // A macro, for the runtime wants a future that is `Send`, and that shows of a type that is known only.
-        fn main() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
-            $crate::aws::block_on(env!("CARGO_PKG_NAME"), async |$aws| {
-                let api = &$crate::config::Environment::of_process().read(|$environment| $wire)?;
-                api.warm().await;
-                $crate::http::__private::run($crate::http::__private::service_fn(async |request| {
-                    $crate::http::within(&request, Box::pin(api.answer(&request))).await
-                }))
-                .await
-            })
-        }
-    };
 }
 
 /// For the macros of this crate alone.
@@ -225,8 +251,6 @@ pub mod __private {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     #[test]
@@ -239,6 +263,8 @@ mod tests {
             let (head, body) = Response::from(Problem::from(Failure::new(kind, "table t-1"))).into_parts();
             assert_eq!(head.status, status, "{kind:?}");
             assert_eq!(head.headers[header::CONTENT_TYPE], "application/problem+json");
+            assert_eq!(head.headers[header::CACHE_CONTROL], "no-store");
+            assert_eq!(head.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
             assert_eq!(
                 head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap()),
                 retry_after,

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "http")]
+pub mod access;
 #[cfg(feature = "aws")]
 pub mod aws;
 mod backoff;
@@ -77,6 +79,31 @@ macro_rules! main {
     (|$environment:ident, $aws:ident| $wire:expr) => {
         fn main() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
             $crate::aws::consume(env!("CARGO_PKG_NAME"), |$environment, $aws| $wire)
+        }
+    };
+}
+
+/// The `main` of a function behind API Gateway, whose API is made of the environment and the clients. An API has the methods
+/// `warm(&self)`, for what can be done while the function starts, and `answer(&self, &Request) -> Response<Body>`, both
+/// asynchronous.
+#[cfg(all(feature = "aws", feature = "http"))]
+#[macro_export]
+macro_rules! http_main {
+    (|$environment:ident, $aws:ident| $wire:expr) => {
+        // A macro, for the runtime wants a future that is `Send`, and that shows of a type that is known only.
+        fn main() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
+            $crate::aws::block_on(env!("CARGO_PKG_NAME"), async |$aws| {
+                let wired = $crate::config::Environment::of_process().read(|$environment| {
+                    let cors = $crate::http::Cors::read($environment);
+                    Some(($wire?, cors))
+                });
+                let (api, cors) = &wired?;
+                api.warm().await;
+                $crate::http::__private::run($crate::http::__private::service_fn(async |request| {
+                    $crate::http::within(&request, cors, Box::pin(api.answer(&request))).await
+                }))
+                .await
+            })
         }
     };
 }

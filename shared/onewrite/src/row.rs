@@ -16,13 +16,17 @@ pub struct Cause {
     /// The event's `type`, or the name of the request.
     #[serde(rename = "type")]
     pub event_type: String,
+    /// Subject of the caller, where the cause is a request of somebody who is signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl Cause {
     /// The event with these attributes, of that type.
     #[must_use]
     pub fn of(context: &Context, event_type: impl Display) -> Self {
-        Self { source: context.source.to_string(), id: context.id.to_string(), event_type: event_type.to_string() }
+        let (source, id) = (context.source.to_string(), context.id.to_string());
+        Self { source, id, event_type: event_type.to_string(), by: None }
     }
 }
 

@@ -9,6 +9,7 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use futures::executor::block_on;
 use lambda_http::http::{HeaderMap, HeaderValue, Request as Builder, header};
 use lambda_http::{Body, RequestExt};
+use onewrite::access::Access;
 use onewrite::config::QueueSettings;
 use onewrite::memory::{MemoryLog, MemoryQueue, VirtualTime};
 use onewrite::port::Clock;
@@ -211,7 +212,7 @@ impl Shop {
     fn place(&self, body: Vec<u8>) -> (u16, HeaderMap, Value) {
         let request = Builder::post("/orders").header(header::CONTENT_TYPE, self.media_type.clone());
         let request = request.header("idempotency-key", self.key.clone()).body(Body::Binary(body)).expect("a request");
-        let api = OrdersApi::new(Ledger::new(&self.log, &self.world));
+        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), Access::open());
         let (head, body) = block_on(api.answer(&request.with_raw_http_path("/orders"))).into_parts();
         (head.status.as_u16(), head.headers, serde_json::from_slice(&body).expect("an answer is JSON"))
     }

@@ -22,6 +22,7 @@ mod rounds;
 mod run;
 mod runtime_api;
 mod shopping;
+mod sign_in;
 mod stack;
 mod tally;
 mod trust;

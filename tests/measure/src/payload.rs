@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::aws::Change;
+use crate::sign_in;
 use crate::stack::REGION;
 
 /// One request to a REST API.
@@ -35,7 +36,7 @@ impl HttpRequest {
         let path = name
             .map_or_else(|| self.route.to_owned(), |name| self.route.replace(&format!("{{{name}}}"), &self.parameter));
         let mut headers = json!({
-            "Accept": "application/json", "Content-Type": "application/json", "Host": HOST, "User-Agent": "curl/8.14.1",
+            "Accept": "application/json", "Authorization": sign_in::authorization(), "Content-Type": "application/json", "Host": HOST, "User-Agent": "curl/8.14.1",
             "X-Amzn-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700", "X-Forwarded-For": "203.0.113.7",
             "X-Forwarded-Port": "443", "X-Forwarded-Proto": "https",
         });

@@ -7,6 +7,7 @@ use orderflow_local::{TemplateError, expanded};
 use serde_json::{Map, Value, json};
 
 use crate::aws::KeySchema;
+use crate::sign_in;
 
 /// Account of all resources: the example of AWS's documentation.
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -65,9 +66,11 @@ pub(crate) enum StackError {
 type Result<T> = std::result::Result<T, StackError>;
 
 impl Stack {
-    /// Reads a template, each parameter at its default.
+    /// Reads a template, each parameter at its default but for those that say whose tokens count.
     pub(crate) fn read(template: &Path) -> Result<Self> {
-        Self::of(&expanded(template)?)
+        let mut document = expanded(template)?;
+        sign_in::let_in(&mut document);
+        Self::of(&document)
     }
 
     fn of(document: &Value) -> Result<Self> {

@@ -8,7 +8,7 @@ use onewrite::external::simulated::{MemoryRegister, Performed, Register};
 use onewrite::external::{Cancel, External, Settled};
 use onewrite::memory::MemoryLog;
 use onewrite::{Projected, Result};
-use orderflow_events::{Email, OrderId, PaymentId, RefundId, ShipmentId, Sku, Time};
+use orderflow_events::{Email, OrderId, PaymentId, RefundId, ShipmentId, Sku, Text, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::{Entry as JournalEntry, JournalStore};
 use orderflow_notification::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
@@ -45,10 +45,10 @@ impl StockStore for StockTable {
         self.port.caller.ask("table", "get stock", move || async move { (*log).get(&sku).await }).await
     }
 
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted> {
-        let (table, sku) = (self.clone(), sku.clone());
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision, by: Option<&Text>) -> Result<Counted> {
+        let (table, sku, by) = (self.clone(), sku.clone(), by.cloned());
         let effect = move || async move {
-            let counted = (*table.log).count(&sku, stock, since).await;
+            let counted = (*table.log).count(&sku, stock, since, by.as_ref()).await;
             if counted == Ok(Counted::Done) {
                 let Port { caller, shop } = &table.port;
                 caller.run.check(shop.audit.counted(&table.log, &sku, stock));

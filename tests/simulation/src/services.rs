@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lambda_http::{Body, Request, Response};
+use onewrite::access::Access;
 use onewrite::memory::MemoryLog;
 use onewrite::{Ledger, Projection};
 use orderflow_events::EventType;
@@ -75,10 +76,11 @@ impl System {
             stack.topic.fanout.unsubscribe("payment", EventType::OrderCancelled.as_str());
         }
         let [orders, inventory] = APIS.map(|name| Caller::new(run, name));
-        let orders_api = Rc::new(OrdersApi::new(Ledger::new(stack.table(ORDERS, &orders), orders)));
+        let orders_api = Rc::new(OrdersApi::new(Ledger::new(stack.table(ORDERS, &orders), orders), Access::open()));
         let shelves = stack.table(INVENTORY, &inventory).log;
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
-        let inventory_api = Rc::new(InventoryApi::new(StockTable { port, log: Rc::clone(&shelves) }, inventory));
+        let inventory_api =
+            Rc::new(InventoryApi::new(StockTable { port, log: Rc::clone(&shelves) }, inventory, Access::open()));
         Rc::new(Self { stack, shop, intake, orders_api, inventory_api, stock: shelves })
     }
 

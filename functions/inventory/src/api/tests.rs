@@ -3,7 +3,7 @@ use std::cell::Cell;
 use futures::executor::block_on;
 use lambda_http::{RequestExt, http};
 use onewrite::Result;
-use onewrite::memory::{MemoryLog, VirtualTime};
+use onewrite::memory::{MemoryIssuer, MemoryLog, VirtualTime};
 use orderflow_events::strategy::json;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ impl StockStore for &Busy<'_> {
         self.log.get(sku).await
     }
 
-    async fn count(&self, sku: &Sku, stock: Stock, since: Revision) -> Result<Counted> {
+    async fn count(&self, sku: &Sku, stock: Stock, since: Revision, by: Option<&Text>) -> Result<Counted> {
         if self.rivals.get() > 0 {
             self.rivals.set(self.rivals.get() - 1);
             for (counter, delta) in [(AVAILABLE, -1), (RESERVED, 1), (REVISION, 1)] {
@@ -38,18 +38,27 @@ impl StockStore for &Busy<'_> {
             }
         }
         if self.loses_answers.get() {
-            self.log.count(sku, stock, since).await?;
+            self.log.count(sku, stock, since, by).await?;
         }
-        self.log.count(sku, stock, since).await
+        self.log.count(sku, stock, since, by).await
     }
 }
 
 fn send(busy: &Busy<'_>, method: &str, sku: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, Value) {
+    send_to(&InventoryApi::new(busy, VirtualTime::new(1), Access::open()), method, sku, headers, body)
+}
+
+fn send_to(
+    api: &InventoryApi<&Busy<'_>, VirtualTime, impl KeySets>,
+    method: &str,
+    sku: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, String, Value) {
     let path = format!("/inventory/{sku}");
     let request = http::Request::builder().method(method).uri(&path);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = request.body(Body::from(body)).unwrap().with_raw_http_path(&path);
-    let api = InventoryApi::new(busy, VirtualTime::new(1));
     let (head, body) = block_on(api.answer(&request)).into_parts();
     let tag = head.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned()).unwrap_or_default();
     (head.status.as_u16(), tag, serde_json::from_slice(&body).unwrap())
@@ -169,4 +178,31 @@ fn bad_counts_are_told_what_is_wrong() {
         assert_eq!(send(&busy, "PUT", sku, &[], body).0, status, "{sku} {body}");
     }
     assert_eq!(send(&busy, "DELETE", "A-1", &[], "").0, 404);
+}
+
+#[test]
+fn the_stock_is_for_those_who_have_a_scope_for_it() {
+    let (log, issuer) = (MemoryLog::default(), MemoryIssuer::new("1"));
+    let busy = Busy::new(&log);
+    send(&busy, "PUT", "A-1", &[], r#"{"onHand": 5}"#);
+    let api = InventoryApi::new(&busy, VirtualTime::new(1), issuer.access());
+    let forged = MemoryIssuer::new("1").token("ada", "stock:read stock:write");
+    for (token, read, write) in [
+        (None, 401, 401),
+        (Some(forged), 401, 401),
+        (Some(issuer.token("ada", "")), 403, 403),
+        (Some(issuer.token("ada", "orders:any prices:write")), 403, 403),
+        (Some(issuer.token("ada", "stock:read")), 200, 403),
+        (Some(issuer.token("ada", "stock:write")), 403, 200),
+        (Some(issuer.token("ada", "stock:read stock:write")), 200, 200),
+    ] {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = bearer.iter().map(|bearer| ("Authorization", bearer.as_str())).collect();
+        let statuses = [("GET", ""), ("PUT", r#"{"onHand": 5}"#)]
+            .map(|(method, body)| send_to(&api, method, "A-1", &headers, body).0);
+        assert_eq!(statuses, [read, write], "{headers:?}");
+        // Who may not is not told what is wrong with their request either.
+        let bad = send_to(&api, "PUT", "A-1", &headers, "{").0;
+        assert_eq!(bad, if write == 200 { 400 } else { write });
+    }
 }

@@ -3,7 +3,7 @@ use std::pin::pin;
 use futures::FutureExt;
 use futures::executor::block_on;
 use lambda_http::http;
-use onewrite::memory::{MemoryLog, Pace, Paced, VirtualTime};
+use onewrite::memory::{MemoryIssuer, MemoryLog, Pace, Paced, VirtualTime};
 use orderflow_events::sample;
 use orderflow_events::{Event, InventoryRejected, InventoryReserved, Payload, ShipmentCreated, ShipmentId, Text};
 use serde_json::json;
@@ -40,12 +40,17 @@ impl Shop {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Reply {
-        let request = http::Request::builder().method(method).uri(path);
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let request = request.body(body.into()).unwrap().with_raw_http_path(path);
-        let api = OrdersApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world));
-        let (head, body) = api.answer(&request).await.into_parts();
-        Reply { status: head.status.as_u16(), headers: head.headers, body: serde_json::from_slice(&body).unwrap() }
+        let api = OrdersApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world), Access::open());
+        reply(&api.answer(&request(method, path, headers, body)).await)
+    }
+
+    /// A request with a token of that issuer, or without any.
+    fn send_as(&self, issuer: &MemoryIssuer, token: Option<&str>, method: &str, path: &str, body: &Value) -> Reply {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let mut headers = vec![("Idempotency-Key", "k")];
+        headers.extend(authorization.iter().map(|value| ("Authorization", value.as_str())));
+        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), issuer.access());
+        reply(&block_on(api.answer(&request(method, path, &headers, body.to_string()))))
     }
 
     fn cancel(&self, id: &str) -> Reply {
@@ -76,6 +81,17 @@ impl Shop {
     fn published(&self) -> Vec<String> {
         self.log.published::<Payload>().iter().map(|event| event.event_type().to_string()).collect()
     }
+}
+
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request {
+    let request = http::Request::builder().method(method).uri(path);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    request.body(body.into()).unwrap().with_raw_http_path(path)
+}
+
+fn reply(response: &Response<Body>) -> Reply {
+    let body = serde_json::from_slice(response.body()).unwrap();
+    Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
 }
 
 fn shipment(order_id: OrderId) -> ShipmentCreated {
@@ -161,44 +177,97 @@ fn the_same_key_is_the_same_order_whatever_became_of_it() {
     }
 }
 
+fn order_of(customer: &Value) -> Value {
+    let mut order = order();
+    order["customer"]["id"] = customer.clone();
+    order
+}
+
 #[test]
-fn a_key_belongs_to_whom_the_authorizer_names() {
-    let shop = Shop::new();
-    let api = OrdersApi::new(Ledger::new(&shop.log, &shop.world));
-    let place = |authorizer: Value, user_arn: Option<&str>, customer: &str| {
-        let mut order = order();
-        order["customer"]["id"] = json!(customer);
-        let mut context = ApiGatewayProxyRequestContext::default();
-        context.resource_path = Some("/orders".to_owned());
-        context.authorizer.fields = serde_json::from_value(authorizer).unwrap();
-        context.identity.user_arn = user_arn.map(ToOwned::to_owned);
-        let request = http::Request::builder().method("POST").header("Idempotency-Key", "k");
-        let request = request.body(Body::from(order.to_string())).unwrap().with_raw_http_path("/shop/orders");
-        let request = request.with_request_context(RequestContext::ApiGatewayV1(context));
-        let response = block_on(api.answer(&request));
-        let body: Value = serde_json::from_slice(response.body()).unwrap();
-        (response.status().as_u16(), body["orderId"].clone())
-    };
-    let by_principal = || json!({ "principalId": "ada" });
-    let adas = place(by_principal(), None, "cus_1");
-    assert_eq!(adas.0, 201);
-    // Another customer of the same caller is another body under the same key.
-    assert_eq!(place(by_principal(), None, "cus_2").0, 422);
-    let by_token = || json!({ "claims": { "sub": "ada" } });
-    for (authorizer, user_arn, is_ada) in [
-        (by_principal(), Some("arn"), true),
-        (by_token(), Some("arn"), true),
-        (json!({}), Some("ada"), true),
-        (json!({ "principalId": "grace" }), Some("ada"), false),
-        (json!({ "claims": { "sub": "grace" } }), Some("ada"), false),
-        (json!({}), Some("arn"), false),
-        (json!({ "principalId": "" }), None, false),
-        (json!({}), None, false),
+fn an_order_is_placed_by_its_customer_or_by_whom_may_place_any() {
+    let issuer = MemoryIssuer::new("1");
+    let forged = MemoryIssuer::new("1").token("ada", "orders:any");
+    let [ada, staff, other] = [("ada", ""), ("staff", "orders:any"), ("ada", "stock:write")]
+        .map(|(subject, scopes)| Some(issuer.token(subject, scopes)));
+    for (token, customer, expected) in [
+        (&None, json!("ada"), Err(401)),
+        (&Some(forged), json!("ada"), Err(401)),
+        (&ada, json!("ada"), Ok("ada")),
+        (&ada, Value::Null, Ok("ada")),
+        (&ada, json!(""), Ok("ada")),
+        (&ada, json!("grace"), Err(403)),
+        (&ada, json!(7), Err(422)),
+        (&other, json!("grace"), Err(403)),
+        (&staff, json!("grace"), Ok("grace")),
+        (&staff, Value::Null, Ok("staff")),
     ] {
-        let (status, order) = place(authorizer.clone(), user_arn, "cus_1");
-        assert_eq!((status, order == adas.1), (201, is_ada), "{authorizer} {user_arn:?}");
+        let shop = Shop::new();
+        let placed = shop.send_as(&issuer, token.as_deref(), "POST", "/orders", &order_of(&customer));
+        assert_eq!(placed.status, expected.err().unwrap_or(201), "{customer}: {}", placed.body);
+        let customers: Vec<String> = (shop.log.published::<Payload>().into_iter())
+            .filter_map(|event| if let Payload::OrderCreated(created) = event.data { Some(created) } else { None })
+            .map(|created| created.details.customer.id.to_string())
+            .collect();
+        assert_eq!(customers, expected.into_iter().map(ToOwned::to_owned).collect::<Vec<_>>(), "{customer}");
     }
-    assert_eq!(place(json!({ "principalId": "" }), None, "cus_1"), place(json!({}), None, "cus_1"), "nobody is named");
+    let shop = Shop::new();
+    for body in [json!([]), json!({ "customer": 7 }), json!({}), json!("x")] {
+        assert_eq!(shop.send_as(&issuer, ada.as_deref(), "POST", "/orders", &body).status, 422, "{body}");
+    }
+    let nobody = shop.place(&order_of(&Value::Null), None);
+    assert_eq!((nobody.status, pointers(&nobody)), (422, vec!["/customer/id"]), "nobody is signed in");
+}
+
+#[test]
+fn an_order_of_somebody_else_is_one_that_does_not_exist() {
+    let (shop, issuer) = (Shop::new(), MemoryIssuer::new("1"));
+    let ada = issuer.token("ada", "");
+    let id = shop.send_as(&issuer, Some(&ada), "POST", "/orders", &order_of(&json!("ada"))).body["orderId"].clone();
+    let path = format!("/orders/{}", id.as_str().unwrap());
+    let ask = |token: Option<&str>, method: &str, path: &str| shop.send_as(&issuer, token, method, path, &Value::Null);
+    let cancel = |path: &str| format!("{path}/cancel");
+    for (token, status) in [
+        (None, 401),
+        (Some(issuer.token("grace", "stock:read stock:write")), 404),
+        (Some(issuer.token("staff", "orders:any")), 200),
+        (Some(ada.clone()), 200),
+    ] {
+        let shown = ask(token.as_deref(), "GET", &path);
+        assert_eq!(shown.status, status, "{token:?}");
+        let unknown = ask(token.as_deref(), "GET", "/orders/ord_0");
+        if status == 404 {
+            let cancelled = ask(token.as_deref(), "POST", &cancel(&path));
+            assert_eq!((unknown.status, &unknown.body), (404, &shown.body), "nobody can tell the two apart");
+            assert_eq!((cancelled.status, &cancelled.body), (404, &shown.body));
+            assert_eq!(unknown.headers, shown.headers);
+        }
+    }
+    assert_eq!(shop.published(), ["OrderCreated"], "it goes on");
+    assert_eq!(ask(None, "POST", &cancel(&path)).status, 401);
+    assert_eq!(ask(Some(&issuer.token("staff", "orders:any")), "POST", &cancel(&path)).status, 202);
+    assert_eq!(ask(Some(&ada), "POST", &cancel(&path)).status, 202);
+    // Who has asked is on record, with what they asked for.
+    let rows = block_on(shop.log.read(&Subject::new(id.as_str().unwrap()).unwrap())).unwrap();
+    let by: Vec<_> = rows.iter().map(|row| (row.cause.event_type.as_str(), row.cause.by.as_deref())).collect();
+    assert_eq!(by, [("PlaceOrder", Some("ada")), ("CancelOrder", Some("staff"))]);
+}
+
+#[test]
+fn a_key_belongs_to_who_is_signed_in() {
+    let (shop, issuer) = (Shop::new(), MemoryIssuer::new("1"));
+    let place = |subject: &str, customer: &str| {
+        let token = issuer.token(subject, "orders:any");
+        let placed = shop.send_as(&issuer, Some(&token), "POST", "/orders", &order_of(&json!(customer)));
+        (placed.status, placed.body["orderId"].clone())
+    };
+    let first = place("ada", "ada");
+    assert_eq!(first.0, 201);
+    assert_eq!(place("ada", "ada"), first, "the same again");
+    assert_eq!(place("ada", "grace").0, 422, "another body under the same key");
+    let other = place("grace", "ada");
+    assert_eq!((other.0, other.1 == first.1), (201, false), "another's key");
+    let open = shop.place(&order_of(&json!("ada")), Some("k"));
+    assert_eq!((open.status, open.body["orderId"] == first.1), (201, false), "nobody's key is the customer's");
 }
 
 #[test]

@@ -2,4 +2,7 @@
 
 use orderflow_orders::OrdersApi;
 
-onewrite::http_main!(|environment, aws| aws.ledger(environment).map(OrdersApi::new));
+onewrite::http_main!(|environment, aws| {
+    let (ledger, access) = (aws.ledger(environment), aws.access(environment));
+    Some(OrdersApi::new(ledger?, access?))
+});

@@ -364,11 +364,8 @@ mod tests {
     }
 
     fn row() -> impl Strategy<Value = Row> {
-        let cause = (any::<String>(), any::<String>(), any::<String>()).prop_map(|(source, id, event_type)| Cause {
-            source,
-            id,
-            event_type,
-        });
+        let cause = (any::<String>(), any::<String>(), any::<String>(), option::of(any::<String>()))
+            .prop_map(|(source, id, event_type, by)| Cause { source, id, event_type, by });
         (any::<u32>(), time(), cause, any::<bool>(), option::of(json()), vec(json(), 0..3)).prop_map(
             |(version, at, cause, unfinished, change, events)| {
                 let change = change.map(without_fractions);

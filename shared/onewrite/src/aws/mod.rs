@@ -3,6 +3,8 @@
 mod config;
 mod dynamo;
 mod failure;
+#[cfg(feature = "http")]
+mod key_sets;
 mod queue;
 mod roots;
 mod run;
@@ -13,6 +15,8 @@ pub use aws_config::SdkConfig;
 pub use config::{sdk_config, without_retries};
 pub use dynamo::{DynamoLeases, DynamoLog, put_if, update_if};
 pub use failure::{classify, without_addresses};
+#[cfg(feature = "http")]
+pub use key_sets::HttpKeySets;
 pub use queue::{SqsDeadLetters, SqsQueue};
 pub use run::{Aws, block_on, consume, relay};
 pub use system::System;

@@ -9,9 +9,13 @@ use serde_json::value::RawValue;
 
 use super::config::sdk_config;
 use super::dynamo::DynamoLog;
+#[cfg(feature = "http")]
+use super::key_sets::HttpKeySets;
 use super::queue::{SqsDeadLetters, SqsQueue};
 use super::system::System;
 use super::topic::SnsTopic;
+#[cfg(feature = "http")]
+use crate::access::{Access, SignInSettings};
 use crate::batch::Batch;
 use crate::config::{Environment, QueueSettings};
 use crate::handle::Handle;
@@ -48,6 +52,18 @@ impl Aws {
     /// The service's table: the one that the variable `TABLE_NAME` names.
     pub fn table(&self, environment: &mut Environment) -> Option<DynamoLog> {
         environment.text("TABLE_NAME").map(|table| DynamoLog::new(self.dynamodb(), table))
+    }
+
+    /// The access to an API, by the variables of [`SignInSettings`].
+    #[cfg(feature = "http")]
+    pub fn access(&self, environment: &mut Environment) -> Option<Access<HttpKeySets>> {
+        let Some(SignInSettings { rules, key_set }) = SignInSettings::read(environment)? else {
+            return Some(Access::new(None));
+        };
+        match HttpKeySets::new(key_set) {
+            Ok(keys) => Some(Access::new(Some((rules, keys)))),
+            Err(error) => environment.fault(format!("TOKEN_KEY_SET_URL: {error}")),
+        }
     }
 
     /// The service's ledger, on [its table](Self::table).

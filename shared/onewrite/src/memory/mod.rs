@@ -1,6 +1,8 @@
 //! The ports in memory: for tests, and to run every function without a network.
 
 mod bench;
+#[cfg(feature = "http")]
+mod issuer;
 mod leases;
 mod log;
 mod pace;
@@ -10,6 +12,8 @@ mod topic;
 mod world;
 
 pub use bench::{Bench, Mishap, Redelivery};
+#[cfg(feature = "http")]
+pub use issuer::MemoryIssuer;
 pub use leases::MemoryLeases;
 pub use log::MemoryLog;
 pub use pace::{Pace, Paced};

@@ -290,7 +290,12 @@ fn rival_row(version: u32, change: &Change) -> Row {
     Row {
         version,
         at: Time::from_millis(0),
-        cause: Cause { source: "rival".to_owned(), id: version.to_string(), event_type: "Rivalry".to_owned() },
+        cause: Cause {
+            source: "rival".to_owned(),
+            id: version.to_string(),
+            event_type: "Rivalry".to_owned(),
+            by: None,
+        },
         unfinished: false,
         change: Some(serde_json::to_value(change).unwrap()),
         events: Vec::new(),
@@ -564,7 +569,7 @@ fn a_change_is_stored_unless_the_event_tells_it() {
 fn a_flow_that_begins_here_is_named_after_its_first_event() {
     let bench = Bench::new();
     let ledger = Ledger::new(&bench.log, &bench.world);
-    let cause = Cause { source: "api".to_owned(), id: "request-1".to_owned(), event_type: "POST".to_owned() };
+    let cause = Cause { source: "api".to_owned(), id: "request-1".to_owned(), event_type: "POST".to_owned(), by: None };
     let origin = Origin {
         cause,
         correlation_id: None,

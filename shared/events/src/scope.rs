@@ -1,0 +1,17 @@
+//! Scopes of the shop's access tokens: what a caller may do beyond what is their own.
+
+/// Placing orders for any customer, and reading and cancelling any.
+pub const ORDERS_ANY: &str = "orders:any";
+
+/// Seeing the stock.
+pub const STOCK_READ: &str = "stock:read";
+
+/// Counting the stock.
+pub const STOCK_WRITE: &str = "stock:write";
+
+/// Every scope, with what it lets do.
+pub const SCOPES: [(&str, &str); 3] = [
+    (ORDERS_ANY, "Place orders for any customer, and read and cancel any"),
+    (STOCK_READ, "See the stock"),
+    (STOCK_WRITE, "Count the stock"),
+];

@@ -1,0 +1,69 @@
+//! Caller of a request, as their token names them.
+
+use std::collections::BTreeSet;
+
+use envelope::Text;
+use lambda_http::http::StatusCode;
+
+use crate::http::Problem;
+
+/// Caller of a request: who they are, and what they may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    subject: Option<Text>,
+    scopes: Scopes,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Scopes {
+    All,
+    These(BTreeSet<String>),
+}
+
+impl Caller {
+    /// Caller where access is open: nobody knows who they are, and they may do everything.
+    #[must_use]
+    pub const fn anybody() -> Self {
+        Self { subject: None, scopes: Scopes::All }
+    }
+
+    /// Caller with a token of that subject and those scopes.
+    pub fn signed_in<S: Into<String>>(subject: Text, scopes: impl IntoIterator<Item = S>) -> Self {
+        Self { subject: Some(subject), scopes: Scopes::These(scopes.into_iter().map(Into::into).collect()) }
+    }
+
+    /// Subject of the token; none where access is open.
+    #[must_use]
+    pub const fn subject(&self) -> Option<&Text> {
+        self.subject.as_ref()
+    }
+
+    /// True if the caller has that scope.
+    #[must_use]
+    pub fn has(&self, scope: &str) -> bool {
+        match &self.scopes {
+            Scopes::All => true,
+            Scopes::These(scopes) => scopes.contains(scope),
+        }
+    }
+
+    /// True if it is this caller's own.
+    #[must_use]
+    pub fn is(&self, owner: &Text) -> bool {
+        self.subject.as_ref() == Some(owner)
+    }
+
+    /// Demands a scope.
+    ///
+    /// # Errors
+    ///
+    /// 403, with the scope that is missing.
+    pub fn demand(&self, scope: &'static str) -> Result<(), Problem> {
+        if self.has(scope) {
+            return Ok(());
+        }
+        let challenge = format!("error=\"insufficient_scope\", scope=\"{scope}\"");
+        let detail = format!("The caller needs the scope {scope}.");
+        Err(Problem::new(StatusCode::FORBIDDEN, detail).with_challenge(&challenge))
+    }
+}

@@ -23,6 +23,8 @@
 //!
 //! It is pure: no IO, no clock, no randomness, no AWS. Another team can depend on it alone.
 
+mod card;
+mod country;
 #[cfg(test)]
 mod event;
 mod id;
@@ -45,6 +47,7 @@ pub use envelope::{
     Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node, Read,
     SPEC_VERSION, Source, Subject, Text, Time, parse,
 };
+pub use country::Country;
 pub use id::{IdKind, OrderId, PaymentId, RefundId, ShipmentId};
 pub use money::{MAX_AMOUNT, Money};
 pub use older::{CustomerV1, OrderCreatedV1};

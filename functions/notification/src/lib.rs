@@ -23,7 +23,7 @@ mod settings;
 mod wording;
 
 pub use aws::{SesMailer, SnsSms};
-pub use domain::Notification;
+pub use domain::{Channel, Notification, State};
 pub use effects::Messenger;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryMailer, MemorySms};

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use simulator::{Caller, Violation};
 
 use crate::audit::{Audit, Promise};
+use crate::ports::{GONE, OPTED_OUT};
 use crate::services::System;
 
 /// The mean time between two orders.
@@ -40,6 +41,8 @@ pub struct Script {
     pub sku: &'static str,
     /// True where another producer publishes the order by itself.
     pub is_foreign: bool,
+    /// True where there is nothing to pay.
+    pub is_free: bool,
     /// Time after the answer at which the customer cancels, if they do.
     pub cancel_after_ms: Option<u64>,
 }
@@ -47,7 +50,14 @@ pub struct Script {
 impl Script {
     /// An order that is paid and shipped.
     pub const SHIPPED: Self =
-        Self { method: "pm_card_visa", postal_code: "10115", sku: "coffee", is_foreign: false, cancel_after_ms: None };
+        Self {
+            method: "pm_card_visa",
+            postal_code: "10115",
+            sku: "coffee",
+            is_foreign: false,
+            is_free: false,
+            cancel_after_ms: None,
+        };
 
     /// Goods of which there are none.
     pub const SOLD_OUT: &str = "sold-out";
@@ -237,19 +247,47 @@ impl Customer {
             1 => format!("SIM-UNAVAILABLE-{}", self.rng.u32(1..10)),
             _ => "10115".to_owned(),
         };
-        let has_phone = self.rng.bool();
-        self.order_of(&lines, &method, &postal_code, has_phone)
+        let (email, phone) = self.contact();
+        let mut order = self.order_of(&lines, &method, &postal_code, &email, phone.as_deref());
+        if self.rng.u32(0..15) == 0 {
+            make_free(&mut order);
+        }
+        order
+    }
+
+    /// Addresses and numbers as people have them, some of which reach nobody.
+    fn contact(&mut self) -> (String, Option<String>) {
+        let customer = self.number / 3;
+        let email = match self.rng.u32(0..20) {
+            0 => format!("{GONE}{customer}@example.com"),
+            1 => format!("c{customer}@bücher.example"),
+            _ => format!("c{customer}@example.com"),
+        };
+        let phone = match self.rng.u32(0..12) {
+            0 => Some("+999".to_owned()),
+            1 => Some(OPTED_OUT.to_owned()),
+            2 => Some("0033 1 23 45 67 89".to_owned()),
+            3 | 4 => Some(format!("(030) {:07}", self.number)),
+            5 | 6 => Some(format!("+4930{:07}", self.number)),
+            _ => None,
+        };
+        (email, phone)
     }
 
     fn scripted(&self, script: Script) -> Value {
         let line = json!({ "sku": script.sku, "quantity": 2, "unitPrice": { "amount": 1490, "currency": "EUR" } });
-        self.order_of(&[line], script.method, script.postal_code, true)
+        let phone = Some("+49300000000");
+        let mut order = self.order_of(&[line], script.method, script.postal_code, "c0@example.com", phone);
+        if script.is_free {
+            make_free(&mut order);
+        }
+        order
     }
 
-    fn order_of(&self, lines: &[Value], method: &str, postal_code: &str, has_phone: bool) -> Value {
+    fn order_of(&self, lines: &[Value], method: &str, postal_code: &str, email: &str, phone: Option<&str>) -> Value {
         let customer = self.number / 3;
         let mut order = json!({
-            "customer": { "id": format!("cus_{customer}"), "email": format!("c{customer}@example.com") },
+            "customer": { "id": format!("cus_{customer}"), "email": email },
             "lines": lines,
             "shippingAddress": {
                 "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin", "postalCode": postal_code,
@@ -257,8 +295,8 @@ impl Customer {
             },
             "paymentMethod": method,
         });
-        if has_phone {
-            order["customer"]["phone"] = json!(format!("+4930{:07}", self.number));
+        if let Some(phone) = phone {
+            order["customer"]["phone"] = json!(phone);
         }
         order
     }
@@ -283,6 +321,14 @@ impl Customer {
         };
         self.caller.run.check(Err(violation));
     }
+}
+
+/// Lets an order cost nothing.
+fn make_free(order: &mut Value) {
+    for line in order["lines"].as_array_mut().into_iter().flatten() {
+        line["unitPrice"]["amount"] = json!(0);
+    }
+    order.as_object_mut().map(|order| order.remove("paymentMethod"));
 }
 
 fn price(line: &Value) -> i64 {

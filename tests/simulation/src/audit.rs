@@ -22,6 +22,7 @@ pub struct Audit {
     holdings: RefCell<HashMap<OrderId, Holding>>,
     shelves: RefCell<HashMap<Sku, Shelf>>,
     free: RefCell<HashSet<OrderId>>,
+    charges: RefCell<HashMap<OrderId, usize>>,
     reserved: RefCell<HashSet<OrderId>>,
     messages: RefCell<BTreeMap<Message, u32>>,
     sent: Cell<u64>,
@@ -219,6 +220,9 @@ impl Audit {
     ///
     /// It was asked for nothing, or has charged more than once, or for no order.
     pub fn charged(&self, payment: &PaymentId, charges: usize) -> Result<(), Violation> {
+        if let Some(order) = self.order_of_payment(payment) {
+            self.charges.borrow_mut().insert(order, charges);
+        }
         match (charges, self.order_of_payment(payment)) {
             (_, Some(order)) if self.is_free(&order) => Err(of(&order, "money was asked for a free order")),
             (0, _) | (1, Some(_)) => Ok(()),
@@ -283,6 +287,12 @@ impl Audit {
         }
         *self.messages.borrow_mut().entry(message).or_default() += 1;
         Ok(())
+    }
+
+    /// Number of times that the provider has charged for an order.
+    #[must_use]
+    pub fn charges_of(&self, order: &OrderId) -> usize {
+        self.charges.borrow().get(order).copied().unwrap_or_default()
     }
 
     /// Messages to customers, each once.

@@ -1,5 +1,6 @@
 //! Customers and other producers: whoever sends the shop something.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use fastrand::Rng;
@@ -12,6 +13,7 @@ use simulator::{Caller, Violation};
 use crate::audit::{Audit, Promise};
 use crate::ports::{GONE, OPTED_OUT};
 use crate::services::System;
+use crate::simulation::Door;
 
 /// The mean time between two orders.
 const GAP_MS: u64 = 25;
@@ -85,6 +87,30 @@ pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
         let customer = Customer::new(system, seed, number);
         system.run().spawn(customer.shop());
     }
+}
+
+/// Status and body of an answer, once there is one.
+pub type Answer = RefCell<Option<(u16, Value)>>;
+
+/// Sends one order as it is written, and notes what is answered, and its id.
+pub async fn send(system: &System, door: Door, answer: &Answer, order: &RefCell<Option<OrderId>>) {
+    let id = match door {
+        Door::Api(body) => {
+            let reply = system.ask_orders(post("/orders", body.to_string(), None)).await;
+            let reply = reply.map(read);
+            let id = reply.as_ref().and_then(|(_, body)| body["orderId"].as_str()).and_then(|id| OrderId::new(id).ok());
+            answer.replace(reply);
+            id
+        }
+        Door::Intake(event) => {
+            system.intake.publish(&event.to_string());
+            event["subject"].as_str().and_then(|id| OrderId::new(id).ok())
+        }
+    };
+    if let Some(id) = &id {
+        system.shop.audit.met(id);
+    }
+    order.replace(id);
 }
 
 struct Customer {

@@ -37,7 +37,7 @@ pub struct OrderCreatedV1 {
 pub struct CustomerV1 {
     /// The shop's own id of the customer.
     pub id: Text,
-    /// Address of the customer's mails.
+    /// Address of the customer's mails: one that mail can be sent to, with ASCII before the `@`, and any domain behind it.
     pub email: Email,
     /// Number of the customer's short messages, in any writing: with its country code, or as it is dialled in the country of
     /// the shipping address.

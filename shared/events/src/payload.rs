@@ -33,7 +33,7 @@ pub struct Customer {
     pub id: Text,
     /// Name of the customer.
     pub name: Text,
-    /// Address of the customer's mails.
+    /// Address of the customer's mails: one that mail can be sent to, with ASCII before the `@`, and any domain behind it.
     pub email: Email,
     /// Number of the customer's short messages, in any writing: with its country code, or as it is dialled in the country of
     /// the shipping address.
@@ -134,7 +134,7 @@ pub struct Address {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
     pub postal_code: Option<Text>,
-    /// The country.
+    /// The country: two letters of ISO 3166-1, or `XK` for Kosovo. The United Kingdom is `GB`.
     pub country: Country,
 }
 

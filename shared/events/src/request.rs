@@ -29,13 +29,13 @@ pub struct NewCustomer {
     /// The shop's own id of the customer.
     pub id: Text,
     /// Name of the customer; without a name they are the recipient of the goods.
-    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
+    #[cfg_attr(feature = "schema", schemars(with = "OptionalText", default, skip_serializing_if = "Option::is_none"))]
     pub name: Option<Text>,
-    /// Address of the customer's mails.
+    /// Address of the customer's mails: one that mail can be sent to, with ASCII before the `@`, and any domain behind it.
     pub email: Email,
     /// Number of the customer's short messages, in any writing: with its country code, or as it is dialled in the country of
     /// the shipping address.
-    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
+    #[cfg_attr(feature = "schema", schemars(with = "OptionalText", default, skip_serializing_if = "Option::is_none"))]
     pub phone: Option<Text>,
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use orderflow_events::{Email, Text};
-use orderflow_notification::{ConfigurationSet, Mail, Mailer, MemoryMailer, MemorySms, PhoneNumber, SesMailer, Sms, SnsSms};
+use orderflow_notification::{
+    ConfigurationSet, Mail, Mailer, MemoryMailer, MemorySms, PhoneNumber, SesMailer, Sms, SnsSms,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -73,7 +75,11 @@ impl AwsBench {
         ses.verify_email_identity().email_address(sender).send().await.expect("a verified sender");
         let sms = SnsSms::new(&config);
         let endpoint = stack.endpoint().to_string().trim_end_matches('/').to_owned();
-        Self { mailer: SesMailer::new(&config, sender.parse().expect("an address"), ConfigurationSet::default()), sms, endpoint }
+        Self {
+            mailer: SesMailer::new(&config, sender.parse().expect("an address"), ConfigurationSet::default()),
+            sms,
+            endpoint,
+        }
     }
 
     /// Messages that the emulator shows at that path, under that name.

@@ -55,7 +55,8 @@ fn grouped(digits: &str, style: &Style) -> String {
     let Some(split) = digits.len().checked_sub(3).filter(|split| *split > 0) else { return digits.to_owned() };
     let (rest, last) = digits.split_at(split);
     let first = rest.len() % style.group_len;
-    let mut groups: Vec<&str> = (first..rest.len()).step_by(style.group_len).map(|at| &rest[at..at + style.group_len]).collect();
+    let mut groups: Vec<&str> =
+        (first..rest.len()).step_by(style.group_len).map(|at| &rest[at..at + style.group_len]).collect();
     if first > 0 {
         groups.insert(0, &rest[..first]);
     }

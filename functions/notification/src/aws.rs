@@ -43,7 +43,8 @@ impl Mailer for SesMailer {
         let body = Body::builder().text(utf8(&mail.text)?).html(utf8(&mail.html)?).build();
         let message = Message::builder().subject(utf8(&mail.subject)?).body(body).build();
         let destination = Destination::builder().to_addresses(recipient.to_ascii()).build();
-        let request = self.client().send_email().source(self.sender.to_ascii()).destination(destination).message(message);
+        let request =
+            self.client().send_email().source(self.sender.to_ascii()).destination(destination).message(message);
         let configuration_set = self.configuration_set.0.as_ref().map(ToString::to_string);
         let request = request.set_configuration_set_name(configuration_set);
         Box::pin(request.send()).await.map_err(|error| mail_error(&error))?;
@@ -125,8 +126,8 @@ fn sms_error(error: &SdkError<PublishError, HttpResponse>) -> SmsError {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ses::error::ErrorMetadata;
     use super::*;
+    use aws_sdk_ses::error::ErrorMetadata;
 
     const PERSONAL: &str = "ada@example.com +4930123456";
 
@@ -164,13 +165,7 @@ mod tests {
             (400, "MailFromDomainNotVerifiedException", "", FailureKind::Misconfigured, not_verified),
             (400, "AccountSendingPausedException", "", FailureKind::Misconfigured, "sending is paused"),
             (400, "ConfigurationSetSendingPausedException", "", FailureKind::Misconfigured, "sending is paused"),
-            (
-                400,
-                "ConfigurationSetDoesNotExist",
-                "",
-                FailureKind::Misconfigured,
-                "there is no such configuration set",
-            ),
+            (400, "ConfigurationSetDoesNotExist", "", FailureKind::Misconfigured, "there is no such configuration set"),
             (403, "AccessDenied", "", FailureKind::Misconfigured, "SendEmail: AccessDenied (403)"),
             (400, "Throttling", "Daily quota", FailureKind::Transient, "SendEmail: Throttling (400)"),
             (503, "ServiceUnavailable", "", FailureKind::Transient, "SendEmail: ServiceUnavailable (503)"),

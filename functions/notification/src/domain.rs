@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use onewrite::{Cause, Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    CancellationReason, Country, Email, EventType, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId, Payload,
-    ShipmentCreated, Source, StockLine, Text,
+    CancellationReason, Country, Email, EventType, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId,
+    Payload, ShipmentCreated, Source, StockLine, Text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -150,7 +150,9 @@ impl Decider for Notification {
             (_, Change::Met(contact)) => State::Known(Customer { contact, unreachable: BTreeSet::new() }),
             (State::Known(customer) | State::Cancelled(customer), Change::Cancelled) => State::Cancelled(customer),
             (State::Known(customer), Change::Unreachable { channels }) => State::Known(customer.without(channels)),
-            (State::Cancelled(customer), Change::Unreachable { channels }) => State::Cancelled(customer.without(channels)),
+            (State::Cancelled(customer), Change::Unreachable { channels }) => {
+                State::Cancelled(customer.without(channels))
+            }
             (State::Unknown, Change::Cancelled | Change::Unreachable { .. }) => State::Unknown,
         }
     }

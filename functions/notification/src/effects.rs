@@ -113,7 +113,9 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Effects<Notification> for 
         let (mail, sms) = tokio::join!(self.by_mail(&tell, delivery.deadline), self.by_sms(&tell, delivery.deadline));
         let (mail, sms) = both(mail, sms)?;
         let channels = [(Channel::Email, mail), (Channel::Sms, sms)].into_iter();
-        Ok(Told { unreachable: channels.filter(|(_, sent)| *sent == Sent::Unreachable).map(|(channel, _)| channel).collect() })
+        Ok(Told {
+            unreachable: channels.filter(|(_, sent)| *sent == Sent::Unreachable).map(|(channel, _)| channel).collect(),
+        })
     }
 }
 

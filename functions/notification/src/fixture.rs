@@ -24,8 +24,7 @@ pub(crate) fn contact() -> Contact {
 pub(crate) fn messages() -> Vec<(&'static str, Message)> {
     let line = |sku: &str, quantity| StockLine { sku: sku.parse().unwrap(), quantity };
     let text = |text| Text::new(text).unwrap();
-    let shipped =
-        Message::Shipped { carrier: text("Hare & Hound"), tracking_number: text("HH-2026-000017") };
+    let shipped = Message::Shipped { carrier: text("Hare & Hound"), tracking_number: text("HH-2026-000017") };
     let cancelled = |reason| Message::Cancelled { reason };
     vec![
         ("received", Message::Received { lines: vec![line("TEA-GREEN", 2), line("CUP", 12)] }),

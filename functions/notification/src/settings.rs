@@ -29,7 +29,11 @@ pub struct ConfigurationSet(pub Option<Text>);
 
 impl Read for ConfigurationSet {
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        if node.text(faults)?.is_empty() { Some(Self(None)) } else { Text::read(node, faults).map(|name| Self(Some(name))) }
+        if node.text(faults)?.is_empty() {
+            Some(Self(None))
+        } else {
+            Text::read(node, faults).map(|name| Self(Some(name)))
+        }
     }
 }
 

@@ -66,7 +66,8 @@ fn subject(order: &OrderId, message: &Message) -> String {
 fn greeting(name: &Text) -> String {
     let name = name.as_str().trim();
     let dots = || name.char_indices().filter(|(_, c)| *c == '.').map(|(at, _)| &name[at + 1..]);
-    let has_link = name.contains(['/', ':', '@', '\\', '<', '>']) || dots().any(|rest| rest.starts_with(char::is_alphanumeric));
+    let has_link =
+        name.contains(['/', ':', '@', '\\', '<', '>']) || dots().any(|rest| rest.starts_with(char::is_alphanumeric));
     let is_name = !name.is_empty() && name.chars().count() <= MAX_NAME && !has_link;
     if is_name { format!("Hello {name},") } else { "Hello,".to_owned() }
 }
@@ -142,9 +143,10 @@ mod tests {
     #[test]
     fn the_mails_read_like_this() {
         let mails = messages().into_iter().map(|(name, message)| (name.to_owned(), written(&message)));
-        let free = messages().into_iter().filter(|(name, _)| *name != "shipped").map(|(name, message)| {
-            (format!("{name}, free"), mail(&order(), &free(), &message).unwrap())
-        });
+        let free = messages()
+            .into_iter()
+            .filter(|(name, _)| *name != "shipped")
+            .map(|(name, message)| (format!("{name}, free"), mail(&order(), &free(), &message).unwrap()));
         for (name, Mail { subject, text, html }) in mails.chain(free) {
             insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
                 assert_snapshot!(format!("{name}.txt"), format!("Subject: {subject}\n\n{text}"));

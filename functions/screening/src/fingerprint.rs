@@ -54,9 +54,7 @@ mod tests {
             assert_eq!(email(same), email("ada@example.com"), "{same}");
         }
         assert_eq!(email("kunde@bücher.example"), email("kunde@xn--bcher-kva.example"));
-        for other in
-            ["ad@example.com", "ada@example.org", "a.da@example.com", "shop+ada@example.com"]
-        {
+        for other in ["ad@example.com", "ada@example.org", "a.da@example.com", "shop+ada@example.com"] {
             assert_ne!(email(other), email("ada@example.com"), "{other}");
         }
     }

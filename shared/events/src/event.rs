@@ -142,7 +142,11 @@ mod tests {
             ),
             ("/data/total/currency", json!("USD"), "data is invalid: /total must have the currency of the lines"),
             ("/data/customer/name", Value::Null, "data is invalid: /customer/name is required"),
-            ("/data/customer/email", json!("nobody"), "data is invalid: /customer/email must be one email address, such as ada@example.com"),
+            (
+                "/data/customer/email",
+                json!("nobody"),
+                "data is invalid: /customer/email must be one email address, such as ada@example.com",
+            ),
             (
                 "/data/shippingAddress/city",
                 json!(long),

@@ -43,11 +43,11 @@ pub mod strategy;
 mod text;
 mod types;
 
+pub use country::Country;
 pub use envelope::{
     Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node, Read,
     SPEC_VERSION, Source, Subject, Text, Time, parse,
 };
-pub use country::Country;
 pub use id::{IdKind, OrderId, PaymentId, RefundId, ShipmentId};
 pub use money::{MAX_AMOUNT, Money};
 pub use older::{CustomerV1, OrderCreatedV1};

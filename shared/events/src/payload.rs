@@ -42,7 +42,12 @@ pub struct Customer {
     pub phone: Option<Text>,
 }
 
-reads!(Customer { id: customer_id("id"), name: words("name"), email: required("email"), phone: optional_phone("phone") });
+reads!(Customer {
+    id: customer_id("id"),
+    name: words("name"),
+    email: required("email"),
+    phone: optional_phone("phone")
+});
 
 envelope::json_schema_of!(
     OptionalText,
@@ -163,8 +168,10 @@ impl Read for Address {
 #[cfg(feature = "schema")]
 fn required_by_country(schema: &mut schemars::Schema) {
     use crate::country::{with_postal_code, without_city};
-    let there = |field: &str| json!({ "required": [field], "properties": { field: { "type": "string", "minLength": 1 } } });
-    let of = |countries: Vec<&str>| json!({ "required": ["country"], "properties": { "country": { "enum": countries } } });
+    let there =
+        |field: &str| json!({ "required": [field], "properties": { field: { "type": "string", "minLength": 1 } } });
+    let of =
+        |countries: Vec<&str>| json!({ "required": ["country"], "properties": { "country": { "enum": countries } } });
     let rules = json!([
         { "if": of(without_city().collect()), "else": there("city") },
         { "if": of(with_postal_code().collect()), "then": there("postalCode") },
@@ -300,7 +307,12 @@ impl OrderNode for Node<'_> {
 }
 
 /// The text, if it keeps one more rule.
-fn kept(node: &Node<'_>, text: Option<Text>, rule: fn(&str) -> Result<(), Invalid>, faults: &mut Faults) -> Option<Text> {
+fn kept(
+    node: &Node<'_>,
+    text: Option<Text>,
+    rule: fn(&str) -> Result<(), Invalid>,
+    faults: &mut Faults,
+) -> Option<Text> {
     text.filter(|text| rule(text.as_str()).map_err(|broken| faults.add(node, broken.to_string())).is_ok())
 }
 

@@ -257,7 +257,8 @@ fn money_in(currency: &'static str) -> impl Strategy<Value = Value> {
 
 /// Email address, with everything odd that is deliverable.
 fn email() -> impl Strategy<Value = String> {
-    let local = prop_oneof!["[a-z0-9]{1,8}", "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,30}(\\.[A-Za-z0-9]{1,10}){0,3}", "[a-z]{64}"];
+    let local =
+        prop_oneof!["[a-z0-9]{1,8}", "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,30}(\\.[A-Za-z0-9]{1,10}){0,3}", "[a-z]{64}"];
     let domain = prop_oneof![
         "[a-z0-9]{1,8}(\\.[a-z0-9]{1,8}){0,2}\\.example",
         "[A-Za-z][a-z0-9-]{0,20}[a-z]\\.Example",

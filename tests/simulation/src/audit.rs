@@ -253,7 +253,9 @@ impl Audit {
         match (bookings, self.order_of_shipment(shipment)) {
             (0, _) => Ok(()),
             (_, None) => Err(Violation::new(format!("a shipment {shipment} belongs to no order"))),
-            (1, Some(order)) if charges == 0 && !self.is_free(&order) => Err(of(&order, "a shipment was booked without a charge")),
+            (1, Some(order)) if charges == 0 && !self.is_free(&order) => {
+                Err(of(&order, "a shipment was booked without a charge"))
+            }
             (1, Some(_)) => Ok(()),
             (_, Some(order)) => Err(of(&order, format!("a shipment was booked {bookings} times"))),
         }

@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 use simulator::{Caller, Violation};
 
 use crate::audit::{Audit, Promise};
-use crate::ports::{GONE, OPTED_OUT};
+use crate::outside::{GONE, OPTED_OUT};
 use crate::services::System;
-use crate::simulation::Door;
 
 /// The mean time between two orders.
 const GAP_MS: u64 = 25;
@@ -51,15 +50,14 @@ pub struct Script {
 
 impl Script {
     /// An order that is paid and shipped.
-    pub const SHIPPED: Self =
-        Self {
-            method: "pm_card_visa",
-            postal_code: "10115",
-            sku: "coffee",
-            is_foreign: false,
-            is_free: false,
-            cancel_after_ms: None,
-        };
+    pub const SHIPPED: Self = Self {
+        method: "pm_card_visa",
+        postal_code: "10115",
+        sku: "coffee",
+        is_foreign: false,
+        is_free: false,
+        cancel_after_ms: None,
+    };
 
     /// Goods of which there are none.
     pub const SOLD_OUT: &str = "sold-out";
@@ -87,6 +85,15 @@ pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
         let customer = Customer::new(system, seed, number);
         system.run().spawn(customer.shop());
     }
+}
+
+/// Door that an order comes in by, and what is sent to it.
+#[derive(Clone, Debug)]
+pub enum Door {
+    /// The body of `POST /orders`.
+    Api(Value),
+    /// An event at the intake's topic.
+    Intake(Value),
 }
 
 /// Status and body of an answer, once there is one.

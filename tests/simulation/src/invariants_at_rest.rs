@@ -15,8 +15,7 @@ use simulator::{Rest, Violation};
 
 use crate::audit::{Audit, Message, Promise};
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
-use crate::outside::Outside;
-use crate::ports::GONE;
+use crate::outside::{GONE, Outside};
 
 /// Checks all of them.
 ///

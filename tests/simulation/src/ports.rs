@@ -18,6 +18,7 @@ use orderflow_shipping::{Booking, Parcel, Void};
 use orderflow_simulated::{Carrier, Provider};
 use simulator::{Caller, Lost, TrueTime};
 
+use crate::outside::{GONE, OPTED_OUT};
 use crate::safeguards::{FENCE, FIND, PROVIDER_KEY};
 use crate::shop::Shop;
 
@@ -252,12 +253,6 @@ impl External<Void> for CarrierPort {
 #[derive(Clone)]
 pub struct Post(pub Port);
 
-/// Beginning of the addresses that the post refuses: a domain that the world has given up.
-pub const GONE: &str = "gone";
-
-/// Number whose owner wants no messages.
-pub const OPTED_OUT: &str = "+4930999999";
-
 impl Post {
     async fn post(
         &self,
@@ -298,8 +293,7 @@ impl Sms for Post {
             self.refuse("sms").await.map_err(|lost| SmsError::Other(lost.into()))?;
             return Err(SmsError::Unreachable("OptedOut".to_owned()));
         }
-        let sent =
-            self.post("sms", "send SMS", recipient.as_str().to_owned(), text.to_owned(), String::new()).await;
+        let sent = self.post("sms", "send SMS", recipient.as_str().to_owned(), text.to_owned(), String::new()).await;
         sent.map_err(|lost| SmsError::Other(lost.into()))
     }
 }

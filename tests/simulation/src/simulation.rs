@@ -11,7 +11,7 @@ use serde_json::Value;
 use simulator::{FaultKinds, Plan, PlannedFault, Trace};
 
 use crate::audit::Message;
-use crate::customers::{self, Answer, Script};
+use crate::customers::{self, Answer, Door, Script};
 use crate::invariants_at_rest::{known, shipped, unreachable};
 use crate::names::{NOTIFICATION, ORDERS};
 use crate::services::System;
@@ -54,15 +54,6 @@ pub fn simulate(plan: &Plan, trace: Trace) -> Report {
 pub fn simulate_script(script: Script, planned: Option<PlannedFault>, trace: Trace) -> Report {
     let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
     simulate_with(&plan, trace, |system| customers::arrive_by(system, script))
-}
-
-/// Door that an order comes in by, and what is sent to it.
-#[derive(Clone, Debug)]
-pub enum Door {
-    /// The body of `POST /orders`.
-    Api(Value),
-    /// An event at the intake's topic.
-    Intake(Value),
 }
 
 /// End of one order that somebody has written by hand.

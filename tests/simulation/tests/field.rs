@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use orderflow_notification::Channel;
 use orderflow_orders::Status;
-use orderflow_simulation::simulation::{Door, Outcome, simulate_order};
+use orderflow_simulation::customers::Door;
+use orderflow_simulation::simulation::{Outcome, simulate_order};
 use serde_json::{Value, json};
 
 fn cases() -> Value {

@@ -88,7 +88,8 @@ impl Day {
             .into_iter()
             .collect();
         self.snapshot.journal.extend(events.iter().cloned());
-        let is_news = |fact: &&Fact| ["InventoryReserved", "ShipmentCreated", "OrderCancelled"].contains(&fact.kind.as_str());
+        let is_news =
+            |fact: &&Fact| ["InventoryReserved", "ShipmentCreated", "OrderCancelled"].contains(&fact.kind.as_str());
         let mails = events.iter().filter(is_news).map(|fact| format!("{}#{}#email", fact.source, fact.id));
         self.snapshot.told.extend(mails);
         let cause = Cause { id: format!("{}-{order}", cause.id), ..cause };

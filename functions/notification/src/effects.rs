@@ -85,13 +85,13 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
         send: impl Future<Output = Result<Sent>>,
     ) -> Result<Sent> {
         let key = format!("{}#{}#{}", tell.cause.source, tell.cause.id, channel.as_str());
-        let sent = Cell::new(Sent::Done);
+        let end = Cell::new(Sent::Done);
         let effect = async {
-            sent.set(send.await?);
-            if sent.get() == Sent::Done { Ok(()) } else { Err(Failure::permanent("nobody is reached")) }
+            end.set(send.await?);
+            if end.get() == Sent::Done { Ok(()) } else { Err(Failure::permanent("nobody is reached")) }
         };
         match with_lease(&self.leases, &self.world, Lease { key, until }, effect).await {
-            Err(_) if sent.get() == Sent::Unreachable => return Ok(unreachable(channel)),
+            Err(_) if end.get() == Sent::Unreachable => return Ok(unreachable(channel)),
             Ok(Leased::Now) => info!(channel = channel.as_str(), "sent"),
             Ok(Leased::Before) => info!(channel = channel.as_str(), "sent before"),
             Err(failure) => return Err(failure.during(channel.as_str())),

@@ -52,24 +52,23 @@ fn is_in(text: &str, lengths: &RangeInclusive<usize>, is_id: bool) -> bool {
 
 /// The rows of groups in a text.
 fn rows(text: &str) -> Vec<Vec<Group>> {
-    let mut rows = vec![Vec::<Group>::new()];
+    let (mut rows, mut row) = (Vec::new(), Vec::<Group>::new());
     let mut before = ' ';
     for c in text.chars() {
-        let row = rows.last_mut().filter(|row| before.is_ascii_digit() && !row.is_empty());
-        match (c.to_digit(10), row.and_then(|row| row.last_mut())) {
+        let current = row.last_mut().filter(|_| before.is_ascii_digit());
+        match (c.to_digit(10), current) {
             (Some(digit), Some(group)) => group.digits.push(digit),
-            (Some(digit), None) => {
-                let group = Group { digits: vec![digit], touches_letter: before.is_alphabetic() };
-                rows.last_mut().map(|row| row.push(group));
+            (Some(digit), None) => row.push(Group { digits: vec![digit], touches_letter: before.is_alphabetic() }),
+            (None, Some(group)) if c.is_alphabetic() => {
+                group.touches_letter = true;
+                rows.push(std::mem::take(&mut row));
             }
-            (None, group) if c.is_alphabetic() => {
-                group.into_iter().for_each(|group| group.touches_letter = true);
-                rows.push(Vec::new());
-            }
+            (None, None) if c.is_alphabetic() => rows.push(std::mem::take(&mut row)),
             (None, _) => {}
         }
         before = c;
     }
+    rows.push(row);
     rows
 }
 

@@ -229,6 +229,7 @@ reads!(OrderDetails {
 });
 
 /// Parts of an order that no other document has.
+#[expect(clippy::option_option, reason = "as of `Node::optional`: nothing may be there, and nothing may be readable")]
 pub(crate) trait OrderNode {
     /// Text that is absent where it is `null` or empty.
     fn optional_text<T: Read>(&self, name: &str, faults: &mut Faults) -> Option<Option<T>>;

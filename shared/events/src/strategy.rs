@@ -94,7 +94,9 @@ fn order_in(currency: &'static str) -> impl Strategy<Value = Value> {
     (customer, lines(currency), address(), option::weighted(0.9, payment_method())).prop_map(
         |(customer, mut lines, address, method)| {
             if method.is_none() {
-                lines.iter_mut().for_each(|line| line["unitPrice"]["amount"] = json!(0));
+                for line in &mut lines {
+                    line["unitPrice"]["amount"] = json!(0);
+                }
             }
             let order = json!({ "customer": customer, "lines": lines, "shippingAddress": address });
             object(order, [("paymentMethod", method)])

@@ -4,6 +4,8 @@
 //! Two more of that kind, a function that is subscribed to a topic directly and a payload that is of no source, are in
 //! `shared/onewrite/src/serve/tests.rs`.
 
+#![expect(clippy::expect_used, reason = "all of it is tests")]
+
 use std::collections::BTreeSet;
 
 use orderflow_notification::Channel;

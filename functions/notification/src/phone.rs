@@ -44,6 +44,8 @@ impl PhoneNumber {
 
 #[cfg(test)]
 mod tests {
+    use orderflow_events::strategy;
+
     use super::*;
 
     #[test]
@@ -69,6 +71,21 @@ mod tests {
             let number = PhoneNumber::of(&text.parse().unwrap(), country.parse().unwrap());
             let number = number.unwrap_or_else(|| panic!("{text} is a number"));
             assert_eq!((number.as_str(), number.country()), (e164, of.parse().ok()), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever is written, it is a number of E.164 or none, and nobody panics.
+        #[test]
+        fn any_text_is_a_number_or_none(
+            text in proptest::prop_oneof![strategy::text(), "[+0-9() /.;=a-z-]{1,24}", "\\+[0-9]{3,16}"],
+            country in proptest::sample::select(&["AE", "AQ", "DE", "GB", "IT", "JP", "RU", "US", "XK"][..]),
+        ) {
+            if let Some(number) = PhoneNumber::of(&text.parse().unwrap(), country.parse().unwrap()) {
+                let digits = number.as_str().strip_prefix('+').unwrap();
+                assert!((4..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()), "{digits}");
+                assert_eq!(PhoneNumber::of(&number.as_str().parse().unwrap(), country.parse().unwrap()), Some(number));
+            }
         }
     }
 

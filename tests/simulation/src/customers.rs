@@ -44,6 +44,8 @@ pub struct Script {
     pub is_foreign: bool,
     /// True where there is nothing to pay.
     pub is_free: bool,
+    /// Address of the customer's mails.
+    pub email: &'static str,
     /// Time after the answer at which the customer cancels, if they do.
     pub cancel_after_ms: Option<u64>,
 }
@@ -58,6 +60,9 @@ impl Script {
         is_free: false,
         cancel_after_ms: None,
     };
+
+    /// Address that reaches nobody.
+    pub const NOWHERE: &str = "gone0@example.com";
 
     /// Goods of which there are none.
     pub const SOLD_OUT: &str = "sold-out";
@@ -310,7 +315,7 @@ impl Customer {
     fn scripted(&self, script: Script) -> Value {
         let line = json!({ "sku": script.sku, "quantity": 2, "unitPrice": { "amount": 1490, "currency": "EUR" } });
         let phone = Some("+49300000000");
-        let mut order = self.order_of(&[line], script.method, script.postal_code, "c0@example.com", phone);
+        let mut order = self.order_of(&[line], script.method, script.postal_code, script.email, phone);
         if script.is_free {
             make_free(&mut order);
         }

@@ -58,6 +58,7 @@ impl Script {
         sku: "coffee",
         is_foreign: false,
         is_free: false,
+        email: "c0@example.com",
         cancel_after_ms: None,
     };
 

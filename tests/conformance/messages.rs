@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use orderflow_events::{Email, Text};
-use orderflow_notification::{Mail, Mailer, MemoryMailer, MemorySms, PhoneNumber, SesMailer, Sms, SnsSms};
+use orderflow_notification::{
+    ConfigurationSet, Mail, Mailer, MemoryMailer, MemorySms, PhoneNumber, SesMailer, Sms, SnsSms,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -19,6 +21,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             a_mail_arrives_to_the_letter,
             a_mail_that_is_sent_twice_arrives_twice,
             a_mail_reaches_only_its_recipient,
+            a_mail_to_a_domain_in_another_script_arrives,
             a_short_message_arrives_to_the_letter,
             a_short_message_that_is_sent_twice_arrives_twice,
         ]
@@ -72,7 +75,11 @@ impl AwsBench {
         ses.verify_email_identity().email_address(sender).send().await.expect("a verified sender");
         let sms = SnsSms::new(&config);
         let endpoint = stack.endpoint().to_string().trim_end_matches('/').to_owned();
-        Self { mailer: SesMailer::new(&config, sender), sms, endpoint }
+        Self {
+            mailer: SesMailer::new(&config, sender.parse().expect("an address"), ConfigurationSet::default()),
+            sms,
+            endpoint,
+        }
     }
 
     /// Messages that the emulator shows at that path, under that name.
@@ -101,7 +108,7 @@ impl Bench for AwsBench {
         };
         let shown = self.shown("/_ministack/ses/messages", "messages").await;
         let mails = shown.as_object().into_iter().flat_map(|accounts| accounts.values().filter_map(Value::as_array));
-        mails.flatten().filter(|mail| mail["To"] == serde_json::json!([recipient.as_str()])).map(to_mail).collect()
+        mails.flatten().filter(|mail| mail["To"] == serde_json::json!([recipient.to_ascii()])).map(to_mail).collect()
     }
 
     async fn short_messages_to(&self, recipient: &PhoneNumber) -> Vec<String> {
@@ -116,7 +123,8 @@ fn somebody() -> Email {
 }
 
 fn some_number() -> PhoneNumber {
-    PhoneNumber::of(&Text::new(format!("+49{:013}", Uuid::now_v7().as_u128() % 10_000_000_000_000)).unwrap()).unwrap()
+    let number = format!("+4915{:09}", Uuid::now_v7().as_u128() % 1_000_000_000);
+    PhoneNumber::of(&Text::new(number).unwrap(), "DE".parse().unwrap()).unwrap()
 }
 
 fn mail(subject: &str) -> Mail {
@@ -157,6 +165,12 @@ async fn a_mail_reaches_only_its_recipient(bench: &impl Bench) {
         assert_eq!(bench.mails_to(recipient).await, [mail(recipient.as_str())]);
     }
     assert_eq!(bench.mails_to(&other).await, []);
+}
+
+async fn a_mail_to_a_domain_in_another_script_arrives(bench: &impl Bench) {
+    let somebody = Email::new(format!("{}@bücher.example", unique())).unwrap();
+    send_mail(bench, &somebody, &mail("one")).await;
+    assert_eq!(bench.mails_to(&somebody).await, [mail("one")]);
 }
 
 async fn a_short_message_arrives_to_the_letter(bench: &impl Bench) {

@@ -16,6 +16,19 @@ fn oddities() -> Vec<Value> {
             .map(Value::from),
     );
     all.extend(
+        [
+            "a@b.example",
+            "a..b@c.example",
+            "a@b@c.example",
+            "a,b@c.example",
+            "ä@c.example",
+            "a@b\u{200b}c.example",
+            "a@bü.example",
+        ]
+        .map(Value::from),
+    );
+    all.extend(["pm_x", "PM_x", "pm_", "pm_x y", "SG", "AE", "us"].map(Value::from));
+    all.extend(
         ["usd", "EURO", "€", "rfd_1", "a@b", "@b", "a@", "a b@c", "customerRequest", "nothing"].map(Value::from),
     );
     all.extend([json!(null), json!(true), json!([]), json!({}), json!([1]), json!(["x"]), json!([{}])]);

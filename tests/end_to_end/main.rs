@@ -122,6 +122,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_of_another_producer_is_fulfilled_in_each_version,
             an_order_on_record_in_version_1_is_fulfilled,
             a_provider_that_fails_nine_times_charges_once,
+            people_are_served_as_they_are,
             a_suspicious_order_is_flagged_and_fulfilled,
             every_error_is_a_problem;
         cancellation:

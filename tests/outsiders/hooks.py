@@ -1,6 +1,7 @@
 """What schemathesis has to know of the API beyond its document. In the end, `seen.txt` has what was answered to what."""
 
 import atexit
+import json
 import re
 from pathlib import Path
 
@@ -21,7 +22,7 @@ stateful.is_likely_root_transition = lambda operation, *_: operation.method in (
 def before_call(_, case, _kwargs):
     """No schema can say that the lines of an order have one currency and a sum: without this, hardly an order would be accepted.
 
-    Nor that a mail reaches the customer: else there would be dead letters. What is right or wrong by the schema stays so.
+    Nor which two letters are a country, or which domains IDNA takes. What is right or wrong by the schema stays so.
     """
     body = case.body if isinstance(case.body, dict) else {}
     customer, lines = body.get("customer"), body.get("lines")
@@ -30,6 +31,11 @@ def before_call(_, case, _kwargs):
     # To Python, `$` is before a last line break, too.
     if rule.is_valid(email) and not email.endswith("\n"):
         customer["email"] = "somebody@example.com"
+    schemas, address = case.operation.schema.raw_schema["components"]["schemas"], body.get("shippingAddress")
+    country = address.get("country") if isinstance(address, dict) else None
+    # Those that the schema names have rules of their own. Antigua and Barbuda asks for nothing.
+    if isinstance(country, str) and re.fullmatch("[A-Z]{2}", country) and f'"{country}"' not in json.dumps(schemas["Address"]):
+        address["country"] = "AG"
     for line in lines if isinstance(lines, list) else []:
         price = line.get("unitPrice") if isinstance(line, dict) else None
         if not isinstance(price, dict):

@@ -61,6 +61,8 @@ fn functions_have_exactly_the_variables_that_they_read() {
             ("Shipping Parameters/Settings", json!("{\"carrierTable\": \"c\"}"), "ShippingFunction"),
             ("Journal Parameters/Settings", json!("{\"tableName\": \"t\"}"), "JournalFunction"),
             ("template Parameters/SenderEmail/AllowedPattern", json!(".+@.+"), "NotificationFunction"),
+            ("template Parameters/ConfigurationSet/AllowedPattern", json!(".*"), "NotificationFunction"),
+            ("template Parameters/SmsCountries/AllowedPattern", GONE, "NotificationFunction"),
             ("template Globals/Function/Environment", json!({"Variables": {"RUST_LOG": "info"}}), "OrdersApiFunction"),
         ],
     );
@@ -68,9 +70,15 @@ fn functions_have_exactly_the_variables_that_they_read() {
 
 fn variables(stack: &Stack) -> Vec<String> {
     let (sources, mut faults) = binaries();
-    // It stands in a text of the SETTINGS.
-    if !plain(&stack.parameter("SenderEmail", "AllowedPattern")).contains(r#"[^@\s"\\]+@"#) {
-        faults.push("NotificationFunction: SenderEmail may end the text that it stands in".to_owned());
+    // They stand in texts of the SETTINGS.
+    for (name, pattern) in [
+        ("SenderEmail", r#"[^@\s"\\]+@[^@\s"\\]+"#),
+        ("ConfigurationSet", "[A-Za-z0-9_-]{0,64}"),
+        ("SmsCountries", "([A-Z]{2}(,[A-Z]{2})*)?"),
+    ] {
+        if plain(&stack.parameter(name, "AllowedPattern")) != pattern {
+            faults.push(format!("NotificationFunction: {name} may end the text that it stands in"));
+        }
     }
     for function in stack.functions() {
         let read = sources.get(&binary_of(stack, function)).map(|source| names_read(source)).unwrap_or_default();

@@ -18,10 +18,12 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 8] = [
+const BESIDES: [(&str, &str); 10] = [
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
+    ("notification", "amount.rs"),
     ("notification", "fixture.rs"),
+    ("notification", "phone.rs"),
     ("notification", "wording.rs"),
     ("orders", "intake.rs"),
     ("orders", "view.rs"),

@@ -8,25 +8,29 @@ use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use aws_sdk_sns::config::http::HttpResponse;
 use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
-use onewrite::Failure;
 use onewrite::aws::{SdkConfig, classify, without_retries};
+use onewrite::{Failure, FailureKind};
 use orderflow_events::Email;
 
-use crate::port::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
+use crate::phone::PhoneNumber;
+use crate::port::{Mail, MailError, Mailer, Sms, SmsError};
+use crate::settings::ConfigurationSet;
 
 /// Mails by SES.
 #[derive(Clone, Debug)]
 pub struct SesMailer {
     config: SdkConfig,
     client: OnceCell<aws_sdk_ses::Client>,
-    sender: String,
+    sender: Email,
+    configuration_set: ConfigurationSet,
 }
 
 impl SesMailer {
-    /// Mails from `sender`, an address that SES has verified. The client is made with the first mail: a function starts
-    /// faster without.
-    pub fn new(config: &SdkConfig, sender: impl Into<String>) -> Self {
-        Self { config: without_retries(config), client: OnceCell::new(), sender: sender.into() }
+    /// Mails from `sender`, an address that SES has verified, by a configuration set. The client is made with the first mail:
+    /// a function starts faster without.
+    #[must_use]
+    pub fn new(config: &SdkConfig, sender: Email, configuration_set: ConfigurationSet) -> Self {
+        Self { config: without_retries(config), client: OnceCell::new(), sender, configuration_set }
     }
 
     fn client(&self) -> &aws_sdk_ses::Client {
@@ -38,8 +42,11 @@ impl Mailer for SesMailer {
     async fn send(&self, recipient: &Email, mail: &Mail) -> Result<(), MailError> {
         let body = Body::builder().text(utf8(&mail.text)?).html(utf8(&mail.html)?).build();
         let message = Message::builder().subject(utf8(&mail.subject)?).body(body).build();
-        let destination = Destination::builder().to_addresses(recipient.as_str()).build();
-        let request = self.client().send_email().source(&self.sender).destination(destination).message(message);
+        let destination = Destination::builder().to_addresses(recipient.to_ascii()).build();
+        let request =
+            self.client().send_email().source(self.sender.to_ascii()).destination(destination).message(message);
+        let configuration_set = self.configuration_set.0.as_ref().map(ToString::to_string);
+        let request = request.set_configuration_set_name(configuration_set);
         Box::pin(request.send()).await.map_err(|error| mail_error(&error))?;
         Ok(())
     }
@@ -58,7 +65,11 @@ fn mail_error(error: &SdkError<SendEmailError, HttpResponse>) -> MailError {
         "MessageRejected" if answer.message().is_some_and(|text| text.starts_with("Email address is not verified")) => {
             MailError::NotVerified
         }
-        "MessageRejected" | "InvalidParameterValue" => MailError::Refused(code.to_owned()),
+        "MessageRejected" => MailError::Refused(code.to_owned()),
+        "InvalidParameterValue" => MailError::Unreachable(code.to_owned()),
+        "ConfigurationSetDoesNotExist" | "ConfigurationSetDoesNotExistException" => {
+            MailError::Other(Failure::new(FailureKind::Misconfigured, "there is no such configuration set"))
+        }
         "MailFromDomainNotVerifiedException" => MailError::NotVerified,
         "AccountSendingPausedException" | "ConfigurationSetSendingPausedException" => MailError::Paused,
         _ => MailError::Other(classify("SendEmail", error)),
@@ -101,20 +112,22 @@ impl Sms for SnsSms {
 }
 
 fn sms_error(error: &SdkError<PublishError, HttpResponse>) -> SmsError {
-    match error.as_service_error() {
-        Some(PublishError::InvalidParameterException(_) | PublishError::InvalidParameterValueException(_)) => {
-            SmsError::Refused(error.code().unwrap_or("no code").to_owned())
+    let Some(answer) = error.as_service_error() else { return SmsError::Other(classify("Publish", error)) };
+    let code = answer.code().unwrap_or("no code");
+    match answer {
+        // Of a number that is none, and of one whose owner has answered STOP.
+        PublishError::InvalidParameterException(_) | PublishError::InvalidParameterValueException(_) => {
+            SmsError::Unreachable(code.to_owned())
         }
-        Some(_) | None => SmsError::Other(classify("Publish", error)),
+        _ if code == "OptedOut" => SmsError::Unreachable(code.to_owned()),
+        _ => SmsError::Other(classify("Publish", error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ses::error::ErrorMetadata;
-    use onewrite::FailureKind;
-
     use super::*;
+    use aws_sdk_ses::error::ErrorMetadata;
 
     const PERSONAL: &str = "ada@example.com +4930123456";
 
@@ -138,21 +151,21 @@ mod tests {
     #[test]
     fn a_mail_that_failed_says_why_and_not_to_whom() {
         let unverified = "Email address is not verified. The following identities failed the check";
-        let refused = |code| format!("the address or the mail was refused ({code})");
         let not_verified = "the sender is not verified, or the account is in the sandbox and may not write to everyone";
         for (status, code, message, kind, reason) in [
-            (400, "MessageRejected", "Virus found", FailureKind::Permanent, refused("MessageRejected").as_str()),
+            (400, "MessageRejected", "Virus found", FailureKind::Permanent, "the mail was refused (MessageRejected)"),
             (
                 400,
                 "InvalidParameterValue",
                 "Illegal address",
                 FailureKind::Permanent,
-                &refused("InvalidParameterValue"),
+                "the address was refused (InvalidParameterValue)",
             ),
             (400, "MessageRejected", unverified, FailureKind::Misconfigured, not_verified),
             (400, "MailFromDomainNotVerifiedException", "", FailureKind::Misconfigured, not_verified),
             (400, "AccountSendingPausedException", "", FailureKind::Misconfigured, "sending is paused"),
             (400, "ConfigurationSetSendingPausedException", "", FailureKind::Misconfigured, "sending is paused"),
+            (400, "ConfigurationSetDoesNotExist", "", FailureKind::Misconfigured, "there is no such configuration set"),
             (403, "AccessDenied", "", FailureKind::Misconfigured, "SendEmail: AccessDenied (403)"),
             (400, "Throttling", "Daily quota", FailureKind::Transient, "SendEmail: Throttling (400)"),
             (503, "ServiceUnavailable", "", FailureKind::Transient, "SendEmail: ServiceUnavailable (503)"),
@@ -175,10 +188,11 @@ mod tests {
         let value =
             PublishError::InvalidParameterValueException(InvalidParameterValueException::builder().meta(value).build());
         let generic = |code| PublishError::generic(metadata(code, ""));
-        let refused = |code| format!("the number or the message was refused ({code})");
+        let refused = |code| format!("the number was refused ({code})");
         for (status, error, kind, reason) in [
             (400, invalid, FailureKind::Permanent, refused("InvalidParameter").as_str()),
             (400, value, FailureKind::Permanent, &refused("ParameterValueInvalid")),
+            (400, generic("OptedOut"), FailureKind::Permanent, &refused("OptedOut")),
             (403, generic("AuthorizationError"), FailureKind::Misconfigured, "Publish: AuthorizationError (403)"),
             (400, generic("Throttled"), FailureKind::Transient, "Publish: Throttled (400)"),
             (500, generic("InternalError"), FailureKind::Transient, "Publish: InternalError (500)"),

@@ -1,9 +1,11 @@
 //! Messages to the customer: which, and when.
 
+use std::collections::BTreeSet;
+
 use onewrite::{Cause, Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    CancellationReason, Email, EventType, Line, Money, OrderCancelled, OrderCreated, OrderId, Payload, PaymentFailed,
-    PaymentProcessed, PaymentRefunded, ShipmentCreated, Source, Text,
+    CancellationReason, Country, Email, EventType, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId,
+    Payload, ShipmentCreated, Source, StockLine, Text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -12,15 +14,9 @@ use serde::{Deserialize, Serialize};
 pub enum Notification {}
 
 consumes!(
-    /// Events that are the customer's business.
-    pub enum Heard in Payload {
-        OrderCreated,
-        PaymentProcessed,
-        PaymentFailed,
-        PaymentRefunded,
-        ShipmentCreated,
-        OrderCancelled,
-    }
+    /// Events that are the customer's business. A payment is none by itself: the goods are reserved before it and leave after
+    /// it, and the mail about a cancellation says what becomes of the money.
+    pub enum Heard in Payload { OrderCreated, InventoryReserved, ShipmentCreated, OrderCancelled }
 );
 
 /// State of an order: what notification knows of it.
@@ -30,19 +26,55 @@ pub enum State {
     #[default]
     Unknown,
     /// It knows whom to tell.
-    Known(Contact),
+    Known(Customer),
     /// It knows whom to tell, and that there is no success to tell of any more.
-    Cancelled(Contact),
+    Cancelled(Customer),
 }
 
-/// Contact of a customer: no more of the customer is stored here.
+/// Customer of an order, and where nobody is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Customer {
+    /// Contact of the customer.
+    pub contact: Contact,
+    /// Channels that have turned out to reach nobody: they are not tried again for the order.
+    pub unreachable: BTreeSet<Channel>,
+}
+
+/// Contact of a customer, and the total of the order: no more of it is stored here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
+    /// Name to greet by.
+    pub name: Text,
     /// Address for mails.
     pub email: Email,
     /// Number for short messages, as the customer wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Text>,
+    /// Country of the shipping address, in which a number without a country code is dialled.
+    pub country: Country,
+    /// Total of the order.
+    pub total: Money,
+}
+
+/// Channel that a customer is told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Channel {
+    /// Mails.
+    Email,
+    /// Short messages.
+    Sms,
+}
+
+impl Channel {
+    /// Name of the channel, in logs and leases.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "sms",
+        }
+    }
 }
 
 /// Change of an order in notification.
@@ -53,6 +85,11 @@ pub enum Change {
     Met(Contact),
     /// The order was cancelled.
     Cancelled,
+    /// The customer cannot be reached by these channels.
+    Unreachable {
+        /// The channels.
+        channels: BTreeSet<Channel>,
+    },
 }
 
 /// Something to tell a customer.
@@ -62,8 +99,8 @@ pub struct Tell {
     pub cause: Cause,
     /// The order that it is about.
     pub order: OrderId,
-    /// Contact of the customer to tell.
-    pub contact: Contact,
+    /// Customer to tell.
+    pub customer: Customer,
     /// Message to the customer.
     pub message: Message,
 }
@@ -71,27 +108,10 @@ pub struct Tell {
 /// Message to a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// We have your order.
+    /// We have your order, and the goods for it.
     Received {
-        /// Lines of the order: the goods that are bought.
-        lines: Vec<Line>,
-        /// Total to be paid.
-        total: Money,
-    },
-    /// We have your money.
-    Paid {
-        /// Amount of money.
-        amount: Money,
-    },
-    /// Your payment was declined.
-    Declined {
-        /// Reason, in the provider's words for people.
-        reason: Text,
-    },
-    /// You get your money back.
-    Refunded {
-        /// Amount of money.
-        amount: Money,
+        /// Goods that are set aside.
+        lines: Vec<StockLine>,
     },
     /// Your goods are on their way.
     Shipped {
@@ -107,6 +127,13 @@ pub enum Message {
     },
 }
 
+/// Result of telling a customer something, on every channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Channels that turned out to reach nobody.
+    pub unreachable: BTreeSet<Channel>,
+}
+
 impl Decider for Notification {
     /// Notification publishes nothing, so that no event has this source.
     const SOURCE: Source = Source::from_static("orderflow/notification");
@@ -116,71 +143,77 @@ impl Decider for Notification {
     type State = State;
     type Change = Change;
     type Effect = Tell;
-    /// It is told, on every channel.
-    type Reply = ();
+    type Reply = Told;
 
     fn evolve(state: State, change: Change) -> State {
         match (state, change) {
-            (_, Change::Met(contact)) => State::Known(contact),
-            (State::Known(contact) | State::Cancelled(contact), Change::Cancelled) => State::Cancelled(contact),
-            (State::Unknown, Change::Cancelled) => State::Unknown,
+            (_, Change::Met(contact)) => State::Known(Customer { contact, unreachable: BTreeSet::new() }),
+            (State::Known(customer) | State::Cancelled(customer), Change::Cancelled) => State::Cancelled(customer),
+            (State::Known(customer), Change::Unreachable { channels }) => State::Known(customer.without(channels)),
+            (State::Cancelled(customer), Change::Unreachable { channels }) => {
+                State::Cancelled(customer.without(channels))
+            }
+            (State::Unknown, Change::Cancelled | Change::Unreachable { .. }) => State::Unknown,
         }
     }
 
-    /// Both changes leave their event open: it is handled once the customer is told, and that is on record in the
-    /// leases, not here. An event that comes again is told again, and the leases see to it that nobody hears it twice.
-    fn decide(state: &State, event: &onewrite::Event<Heard>, told: Option<&()>) -> Decision<Self> {
-        if told.is_some() {
-            return Ok(Step::Nothing);
+    /// A cancellation leaves its event open: it is handled once the customer is told, and that is on record in the leases,
+    /// not here. An event that comes again is told again, and the leases see to it that nobody hears it twice.
+    fn decide(state: &State, event: &onewrite::Event<Heard>, told: Option<&Told>) -> Decision<Self> {
+        if let Some(told) = told {
+            return Ok(on_told(state, told));
         }
-        match (state, &event.data) {
-            (State::Unknown, Heard::OrderCreated(order)) => Ok(Step::record_intent(Change::Met(Contact::of(order)))),
-            (State::Unknown, _) => Err(Rejection::TooEarly("the customer is not known yet")),
-            (State::Known(_), Heard::OrderCancelled(_)) => Ok(Step::record_intent(Change::Cancelled)),
-            (State::Cancelled(_), data) if Message::of(data).is_success() => Ok(Step::Nothing),
-            (State::Known(contact) | State::Cancelled(contact), _) => Ok(tell(contact, event)),
-        }
+        Ok(match (state, &event.data) {
+            (State::Unknown, Heard::OrderCreated(order)) => Step::record(Change::Met(Contact::of(order))),
+            (State::Unknown, _) => return Err(Rejection::TooEarly("the customer is not known yet")),
+            (State::Known(_) | State::Cancelled(_), Heard::OrderCreated(_))
+            | (State::Cancelled(_), Heard::InventoryReserved(_) | Heard::ShipmentCreated(_)) => Step::Nothing,
+            (State::Known(_), Heard::OrderCancelled(_)) => Step::record_intent(Change::Cancelled),
+            (State::Known(customer), Heard::InventoryReserved(reserved)) => {
+                tell(customer, event, Message::Received { lines: reserved.lines.clone() })
+            }
+            (State::Known(customer), Heard::ShipmentCreated(shipment)) => {
+                let (carrier, tracking_number) = (shipment.carrier.clone(), shipment.tracking_number.clone());
+                tell(customer, event, Message::Shipped { carrier, tracking_number })
+            }
+            (State::Cancelled(customer), Heard::OrderCancelled(OrderCancelled { reason, .. })) => {
+                tell(customer, event, Message::Cancelled { reason: *reason })
+            }
+        })
     }
 }
 
-fn tell(contact: &Contact, event: &onewrite::Event<Heard>) -> Step<Change, Tell, Payload> {
-    let (order, message) = (event.data.about().clone(), Message::of(&event.data));
-    Step::Perform(Tell {
-        cause: Cause::of(&event.context, event.data.event_type()),
-        order,
-        contact: contact.clone(),
-        message,
-    })
+type Next = Step<Change, Tell, Payload>;
+
+fn tell(customer: &Customer, event: &onewrite::Event<Heard>, message: Message) -> Next {
+    let (cause, order) = (Cause::of(&event.context, event.data.event_type()), event.data.about().clone());
+    Step::Perform(Tell { cause, order, customer: customer.clone(), message })
+}
+
+/// A channel that reaches nobody is an outcome, and as such on record: a dead letter would ask for a person, who could do
+/// nothing about it.
+fn on_told(state: &State, told: &Told) -> Next {
+    let (State::Known(customer) | State::Cancelled(customer)) = state else { return Step::Nothing };
+    let channels: BTreeSet<Channel> = told.unreachable.difference(&customer.unreachable).copied().collect();
+    if channels.is_empty() { Step::Nothing } else { Step::record(Change::Unreachable { channels }) }
+}
+
+impl Customer {
+    fn without(mut self, channels: BTreeSet<Channel>) -> Self {
+        self.unreachable.extend(channels);
+        self
+    }
 }
 
 impl Contact {
     fn of(order: &OrderCreated) -> Self {
         let customer = &order.details.customer;
-        Self { email: customer.email.clone(), phone: customer.phone.clone() }
-    }
-}
-
-impl Message {
-    /// Message about an event.
-    pub(crate) fn of(heard: &Heard) -> Self {
-        match heard {
-            Heard::OrderCreated(order) => Self::Received { lines: order.details.lines.clone(), total: order.total },
-            Heard::PaymentProcessed(payment) => Self::Paid { amount: payment.amount },
-            Heard::PaymentFailed(payment) => Self::Declined { reason: payment.reason.message.clone() },
-            Heard::PaymentRefunded(refund) => Self::Refunded { amount: refund.amount },
-            Heard::ShipmentCreated(shipment) => {
-                let (carrier, tracking_number) = (shipment.carrier.clone(), shipment.tracking_number.clone());
-                Self::Shipped { carrier, tracking_number }
-            }
-            Heard::OrderCancelled(cancelled) => Self::Cancelled { reason: cancelled.reason },
-        }
-    }
-
-    /// Success: the customer would take it for the order going well. After a cancellation that would be a lie.
-    fn is_success(&self) -> bool {
-        match self {
-            Self::Received { .. } | Self::Paid { .. } | Self::Shipped { .. } => true,
-            Self::Declined { .. } | Self::Refunded { .. } | Self::Cancelled { .. } => false,
+        Self {
+            name: customer.name.clone(),
+            email: customer.email.clone(),
+            phone: customer.phone.clone(),
+            country: order.details.shipping_address.country,
+            total: order.total,
         }
     }
 }

@@ -1,17 +1,38 @@
 //! The events that the tests are about.
 
 use onewrite::envelope::Heard as _;
-use orderflow_events::{Email, Event, EventType, OrderId, Text};
+use orderflow_events::{CancellationReason, Email, Event, EventType, Money, OrderId, StockLine, Text};
 use serde_json::{Value, json};
 
-use crate::domain::{Contact, Heard};
+use crate::domain::{Contact, Heard, Message};
 
 pub(crate) fn order() -> OrderId {
     OrderId::new("ord_1").unwrap()
 }
 
 pub(crate) fn contact() -> Contact {
-    Contact { email: Email::new("ada@example.com").unwrap(), phone: Some(Text::new("+4930123456").unwrap()) }
+    Contact {
+        name: Text::new("Ada Lovelace").unwrap(),
+        email: Email::new("ada@example.com").unwrap(),
+        phone: Text::new("030 123456").ok(),
+        country: "DE".parse().unwrap(),
+        total: Money::new(101_990, "EUR").unwrap(),
+    }
+}
+
+/// Every message, and a name for it.
+pub(crate) fn messages() -> Vec<(&'static str, Message)> {
+    let line = |sku: &str, quantity| StockLine { sku: sku.parse().unwrap(), quantity };
+    let text = |text| Text::new(text).unwrap();
+    let shipped = Message::Shipped { carrier: text("Hare & Hound"), tracking_number: text("HH-2026-000017") };
+    let cancelled = |reason| Message::Cancelled { reason };
+    vec![
+        ("received", Message::Received { lines: vec![line("TEA-GREEN", 2), line("CUP", 12)] }),
+        ("shipped", shipped),
+        ("cancelled by the customer", cancelled(CancellationReason::CustomerRequest)),
+        ("cancelled out of stock", cancelled(CancellationReason::OutOfStock)),
+        ("cancelled unpaid", cancelled(CancellationReason::PaymentFailed)),
+    ]
 }
 
 pub(crate) fn created() -> Event {
@@ -25,8 +46,8 @@ pub(crate) fn created_with_phone(phone: Option<&str>) -> Event {
 }
 
 /// A type that notification does not consume.
-pub(crate) fn inventory_reserved() -> Event {
-    event(EventType::InventoryReserved)
+pub(crate) fn payment_processed() -> Event {
+    event(EventType::PaymentProcessed)
 }
 
 /// One event of each type that notification consumes.
@@ -54,14 +75,14 @@ fn event_with(kind: EventType, data: &Value) -> Event {
 }
 
 fn data(kind: EventType) -> Value {
-    let (order, money) = ("ord_1", json!({ "amount": 1990, "currency": "EUR" }));
+    let (order, money) = ("ord_1", json!({ "amount": 101_990, "currency": "EUR" }));
     match kind {
         EventType::OrderCreated => json!({
             "orderId": order,
-            "customer": { "id": "c1", "name": "Ada", "email": "ada@example.com", "phone": "+4930123456" },
+            "customer": { "id": "c1", "name": "Ada Lovelace", "email": "ada@example.com", "phone": "030 123456" },
             "lines": [
-                { "sku": "TEA-GREEN", "quantity": 2, "unitPrice": { "amount": 795, "currency": "EUR" } },
-                { "sku": "CUP", "quantity": 1, "unitPrice": { "amount": 400, "currency": "EUR" } },
+                { "sku": "TEA-GREEN", "quantity": 2, "unitPrice": { "amount": 48_795, "currency": "EUR" } },
+                { "sku": "CUP", "quantity": 12, "unitPrice": { "amount": 367, "currency": "EUR" } },
             ],
             "total": money,
             "shippingAddress": {
@@ -72,14 +93,6 @@ fn data(kind: EventType) -> Value {
         EventType::OrderCancelled => json!({ "orderId": order, "reason": "customerRequest" }),
         EventType::InventoryReserved => json!({ "orderId": order, "lines": [{ "sku": "CUP", "quantity": 1 }] }),
         EventType::PaymentProcessed => json!({ "orderId": order, "paymentId": "pay_1", "amount": money }),
-        EventType::PaymentFailed => json!({
-            "orderId": order,
-            "paymentId": "pay_1",
-            "reason": { "code": "insufficient_funds", "message": "Your card has <insufficient> funds." },
-        }),
-        EventType::PaymentRefunded => {
-            json!({ "orderId": order, "paymentId": "pay_1", "refundId": "rfd_1", "amount": money })
-        }
         EventType::ShipmentCreated => json!({
             "orderId": order, "shipmentId": "shp_1", "carrier": "Hare & Hound", "trackingNumber": "HH-2026-000017"
         }),

@@ -1,29 +1,35 @@
 //! Notification: tells the customer by mail, and by SMS where there is a phone, what becomes of an order.
 //!
-//! It publishes nothing. What it knows of an order are two rows: whom to tell, and that the order was cancelled. Neither
-//! a mail nor an SMS has an idempotency key, so each message on each channel is sent behind a lease of its own: at least
+//! One mail leaves when the goods are reserved, and one when they are shipped or the order is cancelled: none for goods that
+//! nobody has, and none for a payment of nothing. Short messages go to the countries of a setting only.
+//!
+//! It publishes nothing. What it knows of an order are three rows at most: whom to tell, that the order was cancelled, and
+//! that somebody cannot be reached, which is an outcome and no dead letter. Neither a mail nor an SMS has an idempotency key, so each message on each channel is sent behind a lease of its own: at least
 //! once, and again only after a crash between sending it and recording that, or when the answer to it was lost.
 //!
 //! - `domain` decides what is told: pure, and without IO.
-//! - `wording` finds the words, from the templates in `templates/`.
+//! - `wording` finds the words, from the templates in `templates/`; `amount` writes amounts, `phone` reads numbers.
 //! - `effects` tells it, by the channels of `port`.
 
+mod amount;
 mod aws;
 mod domain;
 mod effects;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
+mod phone;
 mod port;
 mod settings;
 mod wording;
 
 pub use aws::{SesMailer, SnsSms};
-pub use domain::Notification;
+pub use domain::{Channel, Notification, State};
 pub use effects::Messenger;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryMailer, MemorySms};
-pub use port::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
-pub use settings::Settings;
+pub use phone::PhoneNumber;
+pub use port::{Mail, MailError, Mailer, Sms, SmsError};
+pub use settings::{ConfigurationSet, Countries, Settings};
 
 #[cfg(test)]
 mod fixture;

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use orderflow_events::Email;
 
-use crate::port::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
+use crate::phone::PhoneNumber;
+use crate::port::{Mail, MailError, Mailer, Sms, SmsError};
 
 /// Mails in memory.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! Settings of the notification service.
 
-use onewrite::envelope::reads;
-use orderflow_events::Text;
+use onewrite::envelope::{Faults, Node, Read, reads};
+use orderflow_events::{Country, Email, Text};
 
 /// Settings: the variable `SETTINGS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,7 +9,66 @@ pub struct Settings {
     /// Name of the table that has the leases of messages.
     pub leases_table_name: Text,
     /// Sender of the mails: it, or its domain, is a verified identity in SES.
-    pub sender_email: Text,
+    pub sender_email: Email,
+    /// Configuration set of SES that mails are sent by: it says where bounces and complaints go.
+    pub configuration_set: ConfigurationSet,
+    /// Countries whose numbers get short messages; none where there are to be none.
+    pub sms_countries: Countries,
 }
 
-reads!(Settings { leases_table_name: required("leasesTableName"), sender_email: required("senderEmail") });
+reads!(Settings {
+    leases_table_name: required("leasesTableName"),
+    sender_email: required("senderEmail"),
+    configuration_set: required("configurationSet"),
+    sms_countries: required("smsCountries"),
+});
+
+/// Name of a configuration set of SES; an empty text is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigurationSet(pub Option<Text>);
+
+impl Read for ConfigurationSet {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        if node.text(faults)?.is_empty() {
+            Some(Self(None))
+        } else {
+            Text::read(node, faults).map(|name| Self(Some(name)))
+        }
+    }
+}
+
+/// Countries, written with commas between them; an empty text is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Countries(pub Vec<Country>);
+
+impl Read for Countries {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let codes = node.text(faults)?.split(',').filter(|code| !code.is_empty());
+        let countries: Result<Vec<Country>, _> = codes.map(Country::new).collect();
+        countries.map_err(|rule| faults.add(node, rule.to_string())).ok().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onewrite::envelope::parse;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_parameter_leaves_empty_is_none() {
+        let settings = |set: &str, countries: &str| {
+            parse::<Settings>(&json!({
+                "leasesTableName": "leases", "senderEmail": "orders@example.com", "configurationSet": set, "smsCountries": countries,
+            }))
+        };
+        let none = settings("", "").unwrap();
+        assert_eq!((none.configuration_set, none.sms_countries), Default::default());
+        let some = settings("bounces", "DE,GB").unwrap();
+        assert_eq!(some.configuration_set.0.as_ref().map(Text::as_str), Some("bounces"));
+        assert_eq!(some.sms_countries.0, ["DE", "GB"].map(|code| code.parse().unwrap()));
+        let fault = settings("", "DE,UK").unwrap_err().to_string();
+        assert_eq!(fault, "/smsCountries must be a country code of ISO 3166-1: the United Kingdom is GB");
+    }
+}

@@ -8,8 +8,8 @@ use onewrite::port::{Acquired, Clock as _, Leases};
 use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::{Event, EventType, Payload, Time};
 
-use crate::fixture::{consumed, contact, created, created_with_phone, event, inventory_reserved};
-use crate::{MailError, MemoryMailer, MemorySms, Messenger, Notification, SmsError};
+use crate::fixture::{consumed, contact, created, created_with_phone, event, payment_processed};
+use crate::{Countries, MailError, MemoryMailer, MemorySms, Messenger, Notification, SmsError};
 
 /// Time that an invocation may take, and so the time that a lease is held.
 const INVOCATION: Duration = Duration::from_secs(10);
@@ -21,6 +21,7 @@ struct Service {
     leases: FragileLeases,
     mailer: MemoryMailer,
     sms: MemorySms,
+    sms_countries: Countries,
 }
 
 /// Leases that may never get to know that an effect was done.
@@ -59,11 +60,19 @@ impl Service {
             leases: FragileLeases::default(),
             mailer: MemoryMailer::default(),
             sms: MemorySms::default(),
+            sms_countries: Countries(vec!["DE".parse().unwrap(), "US".parse().unwrap()]),
         }
     }
 
+    /// The service, and an order that it knows.
+    async fn met(created: &Event) -> Self {
+        let service = Self::new();
+        assert_eq!(service.handle(created).await, Ok(Handled::Changed));
+        service
+    }
+
     async fn handle(&self, event: &Event) -> Result<Handled> {
-        let messenger = Messenger::new(&self.mailer, &self.sms, &self.leases, &self.world);
+        let messenger = Messenger::new(&self.mailer, &self.sms, self.sms_countries.clone(), &self.leases, &self.world);
         let process = Process::<Notification, _, _, _>::new(Ledger::new(&self.log, &self.world), messenger);
         let delivery = Delivery { text: "", deadline: self.world.now().after(INVOCATION) };
         process.handle(event, &delivery).await
@@ -90,10 +99,22 @@ impl Service {
     }
 }
 
+fn reserved() -> Event {
+    event(EventType::InventoryReserved)
+}
+
+fn shipped() -> Event {
+    event(EventType::ShipmentCreated)
+}
+
+fn cancelled() -> Event {
+    event(EventType::OrderCancelled)
+}
+
 #[tokio::test]
 async fn every_message_goes_out_once_on_each_channel_however_often_its_event_comes() {
-    let service = Service::new();
-    for event in consumed() {
+    let service = Service::met(&created()).await;
+    for event in [reserved(), shipped(), cancelled()] {
         for _ in 0..3 {
             assert_eq!(service.handle(&event).await, Ok(Handled::Performed), "{}", event.event_type());
         }
@@ -101,150 +122,199 @@ async fn every_message_goes_out_once_on_each_channel_however_often_its_event_com
     for event in consumed() {
         service.handle(&event).await.unwrap();
     }
-    let subjects = [
-        "Thank you for your order ord_1",
-        "We have your payment for order ord_1",
-        "Your payment for order ord_1 was declined",
-        "Your refund for order ord_1",
-        "Your order ord_1 is on its way",
-        "Your order ord_1 is cancelled",
-    ];
-    assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 6));
+    let subjects =
+        ["Thank you for your order ord_1", "Your order ord_1 is on its way", "Your order ord_1 is cancelled"];
+    assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 3));
     assert!(service.mailer.sent().iter().all(|(recipient, _)| *recipient == contact().email));
     assert!(service.sms.sent().iter().all(|(recipient, _)| recipient.as_str() == "+4930123456"));
     assert_eq!(service.log.published::<Payload>(), []);
 }
 
+/// Not before there are goods, and not about the payment.
+#[tokio::test]
+async fn nothing_is_told_of_an_order_until_its_goods_are_reserved() {
+    let service = Service::met(&created()).await;
+    service.handle(&created()).await.unwrap();
+    assert_eq!(service.handle(&payment_processed()).await, Ok(Handled::Ignored));
+    service.assert_sent(0, 0);
+    service.handle(&reserved()).await.unwrap();
+    service.assert_sent(1, 1);
+}
+
 #[tokio::test]
 async fn an_event_of_an_unknown_order_comes_again() {
     let service = Service::new();
-    let failure = service.handle(&event(EventType::PaymentProcessed)).await.unwrap_err();
+    let failure = service.handle(&reserved()).await.unwrap_err();
     assert_eq!(failure, Failure::transient("too early: the customer is not known yet"));
     service.assert_sent(0, 0);
 }
 
 #[tokio::test]
-async fn a_second_creation_is_refused_and_not_told() {
-    let service = Service::new();
+async fn a_second_creation_is_refused() {
     let (first, mut second) = (created(), created());
-    second.context.id = event(EventType::PaymentFailed).context.id;
-    service.handle(&first).await.unwrap();
+    second.context.id = reserved().context.id;
+    let service = Service::met(&first).await;
+    assert_eq!(service.handle(&second).await.unwrap_err().kind(), FailureKind::Permanent);
+    service.handle(&cancelled()).await.unwrap();
     assert_eq!(service.handle(&second).await.unwrap_err().kind(), FailureKind::Permanent);
     service.assert_sent(1, 1);
-    service.handle(&event(EventType::OrderCancelled)).await.unwrap();
-    assert_eq!(service.handle(&second).await.unwrap_err().kind(), FailureKind::Permanent);
-    service.assert_sent(2, 2);
 }
 
 #[tokio::test]
 async fn after_a_cancellation_a_late_success_is_not_told() {
-    let service = Service::new();
-    for event in [created(), event(EventType::OrderCancelled), event(EventType::ShipmentCreated)] {
+    let service = Service::met(&created()).await;
+    for event in [cancelled(), reserved(), shipped()] {
         service.handle(&event).await.unwrap();
     }
-    service.handle(&event(EventType::PaymentRefunded)).await.unwrap();
-    assert_eq!(service.handle(&inventory_reserved()).await, Ok(Handled::Ignored));
-    let subjects = ["Thank you for your order ord_1", "Your order ord_1 is cancelled", "Your refund for order ord_1"];
-    assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 3));
+    assert_eq!(service.sent(), (vec!["Your order ord_1 is cancelled".to_owned()], 1));
 }
 
 #[tokio::test]
 async fn a_success_that_could_not_be_told_before_the_cancellation_is_not_told_after_it() {
-    let service = Service::new();
-    service.handle(&created()).await.unwrap();
-    let paid = event(EventType::PaymentProcessed);
+    let service = Service::met(&created()).await;
     service.mailer.fail_next(MailError::Paused);
     service.sms.fail_next(SmsError::Other(Failure::transient("down")));
-    assert_eq!(service.handle(&paid).await.unwrap_err().kind(), FailureKind::Misconfigured);
-    service.handle(&event(EventType::OrderCancelled)).await.unwrap();
-    assert_eq!(service.handle(&paid).await, Ok(Handled::Unchanged));
-    let subjects = ["Thank you for your order ord_1", "Your order ord_1 is cancelled"];
-    assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 2));
+    assert_eq!(service.handle(&reserved()).await.unwrap_err().kind(), FailureKind::Misconfigured);
+    service.handle(&cancelled()).await.unwrap();
+    assert_eq!(service.handle(&reserved()).await, Ok(Handled::Unchanged));
+    assert_eq!(service.sent(), (vec!["Your order ord_1 is cancelled".to_owned()], 1));
 }
 
 #[tokio::test]
 async fn a_crash_between_sending_and_recording_repeats_the_message_once_after_the_lease() {
-    for opening in [created(), event(EventType::OrderCancelled)] {
-        let service = Service::new();
-        if opening.event_type() != EventType::OrderCreated {
-            service.handle(&created()).await.unwrap();
-        }
-        let before = service.mailer.sent().len();
-
+    for told in [reserved(), cancelled()] {
+        let service = Service::met(&created()).await;
         service.leases.hangs.set(true);
-        service.die_while_handling(&opening).await;
+        service.die_while_handling(&told).await;
         service.leases.hangs.set(false);
-        service.assert_sent(before + 1, before + 1);
+        service.assert_sent(1, 1);
 
         // The dead attempt may still be at work for all that others know.
-        let failure = service.handle(&opening).await.unwrap_err();
+        let failure = service.handle(&told).await.unwrap_err();
         assert_eq!(failure.kind(), FailureKind::Transient);
-        service.assert_sent(before + 1, before + 1);
+        service.assert_sent(1, 1);
 
         service.world.pass(INVOCATION);
         for _ in 0..3 {
-            service.handle(&opening).await.unwrap();
+            service.handle(&told).await.unwrap();
         }
-        service.assert_sent(before + 2, before + 2);
+        service.assert_sent(2, 2);
     }
 }
 
 #[tokio::test]
 async fn a_message_that_cannot_be_recorded_as_sent_is_repeated_once_after_the_lease() {
-    let service = Service::new();
+    let service = Service::met(&created()).await;
     service.leases.fails.set(true);
-    let failure = service.handle(&created()).await.unwrap_err();
+    let failure = service.handle(&reserved()).await.unwrap_err();
     assert_eq!(failure, Failure::transient("email: the table is down; sms: the table is down"));
     service.leases.fails.set(false);
     service.world.pass(INVOCATION);
     for _ in 0..3 {
-        service.handle(&created()).await.unwrap();
+        service.handle(&reserved()).await.unwrap();
     }
     service.assert_sent(2, 2);
 }
 
 #[tokio::test]
 async fn a_channel_that_fails_neither_stops_nor_repeats_the_other() {
-    let service = Service::new();
+    let service = Service::met(&created()).await;
     service.mailer.fail_next(MailError::Paused);
-    let failure = service.handle(&created()).await.unwrap_err();
+    let failure = service.handle(&reserved()).await.unwrap_err();
     assert_eq!(failure, Failure::new(FailureKind::Misconfigured, "email: sending is paused"));
     service.assert_sent(0, 1);
     service.world.pass(INVOCATION);
-    service.handle(&created()).await.unwrap();
+    service.handle(&reserved()).await.unwrap();
     service.assert_sent(1, 1);
 
-    let paid = event(EventType::PaymentProcessed);
     service.sms.fail_next(SmsError::Other(Failure::transient("down")));
-    assert_eq!(service.handle(&paid).await.unwrap_err(), Failure::transient("sms: down"));
+    assert_eq!(service.handle(&shipped()).await.unwrap_err(), Failure::transient("sms: down"));
     service.assert_sent(2, 1);
     service.world.pass(INVOCATION);
-    service.handle(&paid).await.unwrap();
+    service.handle(&shipped()).await.unwrap();
     service.assert_sent(2, 2);
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_even_if_the_other_channel_failed_for_ever() {
-    let service = Service::new();
+async fn what_may_pass_is_tried_again_even_if_the_other_channel_reaches_nobody() {
+    let service = Service::met(&created()).await;
+    for _ in 0..2 {
+        service.sms.fail_next(SmsError::Unreachable("InvalidParameter".to_owned()));
+    }
     service.mailer.fail_next(MailError::Other(Failure::transient("down")));
-    service.sms.fail_next(SmsError::Refused("InvalidParameter".to_owned()));
-    let failure = service.handle(&created()).await.unwrap_err();
-    assert_eq!(
-        failure,
-        Failure::transient("email: down; sms: the number or the message was refused (InvalidParameter)")
-    );
-    service.world.pass(INVOCATION);
-    service.sms.fail_next(SmsError::Refused("InvalidParameter".to_owned()));
-    assert_eq!(service.handle(&created()).await.unwrap_err().kind(), FailureKind::Permanent);
+    assert_eq!(service.handle(&reserved()).await.unwrap_err(), Failure::transient("email: down"));
+    assert_eq!(service.handle(&reserved()).await, Ok(Handled::Changed));
+    assert_eq!(service.handle(&reserved()).await, Ok(Handled::Duplicate));
     service.assert_sent(1, 0);
 }
 
 #[tokio::test]
-async fn a_customer_without_a_number_of_e164_gets_mails_only() {
-    for phone in [None, Some("030 123456")] {
-        let service = Service::new();
-        service.handle(&created_with_phone(phone)).await.unwrap();
-        service.handle(&event(EventType::ShipmentCreated)).await.unwrap();
+async fn a_mail_that_is_refused_for_what_it_says_is_a_dead_letter() {
+    let service = Service::met(&created()).await;
+    service.mailer.fail_next(MailError::Refused("MessageRejected".to_owned()));
+    let failure = service.handle(&reserved()).await.unwrap_err();
+    assert_eq!(failure, Failure::permanent("email: the mail was refused (MessageRejected)"));
+}
+
+#[tokio::test]
+async fn who_cannot_be_reached_is_an_outcome_and_not_tried_again() {
+    let service = Service::met(&created()).await;
+    service.mailer.fail_next(MailError::Unreachable("InvalidParameterValue".to_owned()));
+    service.sms.fail_next(SmsError::Unreachable("OptedOut".to_owned()));
+    assert_eq!(service.handle(&reserved()).await, Ok(Handled::Changed));
+    for event in [reserved(), shipped(), cancelled()] {
+        service.handle(&event).await.unwrap();
+    }
+    service.assert_sent(0, 0);
+
+    let service = Service::met(&created()).await;
+    service.mailer.fail_next(MailError::Unreachable("InvalidParameterValue".to_owned()));
+    for event in [cancelled(), cancelled()] {
+        service.handle(&event).await.unwrap();
+    }
+    service.assert_sent(0, 1);
+}
+
+/// The lease is not done by what was not sent, so that the outcome is found out again.
+#[tokio::test]
+async fn a_crash_before_an_outcome_is_on_record_loses_nothing() {
+    let service = Service::met(&created()).await;
+    for _ in 0..2 {
+        service.mailer.fail_next(MailError::Unreachable("InvalidParameterValue".to_owned()));
+    }
+    service.leases.hangs.set(true); // The short message is sent, and never recorded.
+    service.die_while_handling(&reserved()).await;
+    service.leases.hangs.set(false);
+    service.world.pass(INVOCATION);
+    assert_eq!(service.handle(&reserved()).await, Ok(Handled::Changed));
+    service.assert_sent(0, 2);
+}
+
+#[tokio::test]
+async fn short_messages_go_to_numbers_of_the_countries_that_get_them() {
+    for (phone, number) in [
+        (Some("+49 (0)30 123456"), Some("+4930123456")),
+        (Some("+1 (555) 123-0001"), Some("+15551230001")),
+        (Some("0044 20 7946 0000"), None),
+        (Some("+1 900 555 1234"), None),
+        (Some("+999"), None),
+        (None, None),
+    ] {
+        let service = Service::met(&created_with_phone(phone)).await;
+        service.handle(&reserved()).await.unwrap();
+        let sent = service.sms.sent().first().map(|(number, _)| number.as_str().to_owned());
+        assert_eq!(sent.as_deref(), number, "{phone:?}");
+        assert_eq!(service.mailer.sent().len(), 1, "{phone:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_phone_that_is_none_is_on_record_where_short_messages_are_on() {
+    for (countries, handled) in [(vec![], Handled::Performed), (vec!["DE".parse().unwrap()], Handled::Changed)] {
+        let mut service = Service::met(&created_with_phone(Some("+999"))).await;
+        service.sms_countries = Countries(countries);
+        assert_eq!(service.handle(&reserved()).await, Ok(handled));
+        assert_eq!(service.handle(&shipped()).await, Ok(Handled::Performed));
         service.assert_sent(2, 0);
     }
 }

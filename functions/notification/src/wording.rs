@@ -4,27 +4,38 @@
 //! other files are one for each message. What is put into HTML is escaped, by the ending of the file's name.
 
 use askama::Template;
-use orderflow_events::{CancellationReason, OrderId};
+use orderflow_events::{CancellationReason, OrderId, Text};
 
-use crate::domain::Message;
+use crate::amount::amount;
+use crate::domain::{Contact, Message};
 use crate::port::Mail;
 
 /// Length of one short message: 160 characters of 7 bits (3GPP TS 23.038). Beyond that the carrier makes two of it.
 const MAX_SEPTETS: usize = 160;
 
+/// Length of a name that is greeted by.
+const MAX_NAME: usize = 60;
+
 #[derive(Template)]
 #[template(path = "mail.txt")]
 struct Plain<'a> {
-    order: &'a OrderId,
-    message: &'a Message,
+    words: &'a Words<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "mail.html")]
 struct Html<'a> {
     subject: &'a str,
+    words: &'a Words<'a>,
+}
+
+/// Parts of a mail that differ.
+struct Words<'a> {
+    greeting: String,
     order: &'a OrderId,
     message: &'a Message,
+    /// Total of the order; none where there is nothing to pay.
+    total: Option<String>,
 }
 
 /// The mail that tells `message`.
@@ -32,10 +43,11 @@ struct Html<'a> {
 /// # Errors
 ///
 /// A template cannot be rendered.
-pub(crate) fn mail(order: &OrderId, message: &Message) -> askama::Result<Mail> {
-    let subject = subject(order, message);
-    let text = Plain { order, message }.render()?;
-    let html = Html { subject: &subject, order, message }.render()?;
+pub(crate) fn mail(order: &OrderId, contact: &Contact, message: &Message) -> askama::Result<Mail> {
+    let (subject, greeting) = (subject(order, message), greeting(&contact.name));
+    let words = &Words { greeting, order, message, total: total(contact) };
+    let text = Plain { words }.render()?;
+    let html = Html { subject: &subject, words }.render()?;
     Ok(Mail { subject, text, html })
 }
 
@@ -44,22 +56,34 @@ pub(crate) fn mail(order: &OrderId, message: &Message) -> askama::Result<Mail> {
 fn subject(order: &OrderId, message: &Message) -> String {
     match message {
         Message::Received { .. } => format!("Thank you for your order {order}"),
-        Message::Paid { .. } => format!("We have your payment for order {order}"),
-        Message::Declined { .. } => format!("Your payment for order {order} was declined"),
-        Message::Refunded { .. } => format!("Your refund for order {order}"),
         Message::Shipped { .. } => format!("Your order {order} is on its way"),
         Message::Cancelled { .. } => format!("Your order {order} is cancelled"),
     }
 }
 
+/// A name may be anything, and whoever gets the mail need not be whoever wrote it: what is too long for a name, or what a
+/// mail program would make a link of, is not repeated.
+fn greeting(name: &Text) -> String {
+    let name = name.as_str().trim();
+    let dots = || name.char_indices().filter(|(_, c)| *c == '.').map(|(at, _)| &name[at + 1..]);
+    let has_link =
+        name.contains(['/', ':', '@', '\\', '<', '>']) || dots().any(|rest| rest.starts_with(char::is_alphanumeric));
+    let is_name = !name.is_empty() && name.chars().count() <= MAX_NAME && !has_link;
+    if is_name { format!("Hello {name},") } else { "Hello,".to_owned() }
+}
+
+fn total(contact: &Contact) -> Option<String> {
+    (!contact.total.is_zero()).then(|| amount(contact.total))
+}
+
 /// The short message that tells `message`: at most 160 characters of the GSM alphabet.
 #[must_use]
-pub(crate) fn sms(order: &OrderId, message: &Message) -> String {
+pub(crate) fn sms(order: &OrderId, contact: &Contact, message: &Message) -> String {
     match message {
-        Message::Received { total, .. } => format!("Thank you for your order {order} of {total}."),
-        Message::Paid { amount } => format!("We have your payment of {amount} for order {order}. Thank you!"),
-        Message::Declined { .. } => format!("Your payment for order {order} was declined."),
-        Message::Refunded { amount } => format!("You get {amount} back for order {order}."),
+        Message::Received { .. } => {
+            let of = total(contact).map(|total| format!(" of {total}")).unwrap_or_default();
+            format!("Thank you for your order {order}{of}.")
+        }
         Message::Shipped { carrier, tracking_number } => first_that_fits([
             format!("Your order {order} is on its way with {carrier}, tracking number {tracking_number}."),
             format!("Your order {order} is on its way, tracking number {tracking_number}."),
@@ -99,75 +123,98 @@ fn septets(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
-    use orderflow_events::{MAX_AMOUNT, Money, Text};
-
-    use onewrite::envelope::Heard as _;
+    use orderflow_events::{MAX_AMOUNT, Money};
 
     use super::*;
-    use crate::domain::Heard;
-    use crate::fixture::{consumed, order};
+    use crate::fixture::{contact, messages, order};
 
-    fn messages() -> Vec<Message> {
-        consumed().iter().map(|event| Message::of(&Heard::hear(&event.data).unwrap())).collect()
+    fn written(message: &Message) -> Mail {
+        mail(&order(), &contact(), message).unwrap()
+    }
+
+    fn short(message: &Message) -> String {
+        sms(&order(), &contact(), message)
+    }
+
+    fn free() -> Contact {
+        Contact { total: Money::new(0, "EUR").unwrap(), ..contact() }
     }
 
     #[test]
     fn the_mails_read_like_this() {
-        for event in consumed() {
-            let Mail { subject, text, html } =
-                mail(&order(), &Message::of(&Heard::hear(&event.data).unwrap())).unwrap();
-            let kind = event.event_type();
+        let mails = messages().into_iter().map(|(name, message)| (name.to_owned(), written(&message)));
+        let free = messages()
+            .into_iter()
+            .filter(|(name, _)| *name != "shipped")
+            .map(|(name, message)| (format!("{name}, free"), mail(&order(), &free(), &message).unwrap()));
+        for (name, Mail { subject, text, html }) in mails.chain(free) {
             insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-                assert_snapshot!(format!("{kind}.txt"), format!("Subject: {subject}\n\n{text}"));
-                assert_snapshot!(format!("{kind}.html"), html);
+                assert_snapshot!(format!("{name}.txt"), format!("Subject: {subject}\n\n{text}"));
+                assert_snapshot!(format!("{name}.html"), html);
             });
         }
     }
 
     #[test]
     fn the_short_messages_read_like_this() {
-        let texts: Vec<String> = messages().iter().map(|message| sms(&order(), message)).collect();
+        let mut texts: Vec<String> = messages().iter().map(|(_, message)| short(message)).collect();
+        texts.extend(messages().first().map(|(_, message)| sms(&order(), &free(), message)));
         assert_snapshot!(texts.join("\n"), @r"
-        Thank you for your order ord_1 of 19.90 EUR.
-        We have your payment of 19.90 EUR for order ord_1. Thank you!
-        Your payment for order ord_1 was declined.
-        You get 19.90 EUR back for order ord_1.
+        Thank you for your order ord_1 of 1.019,90 EUR.
         Your order ord_1 is on its way with Hare & Hound, tracking number HH-2026-000017.
         Your order ord_1 is cancelled, as you asked us to.
+        Your order ord_1 is cancelled, because we have run out of stock.
+        Your order ord_1 is cancelled, because the payment was declined.
+        Thank you for your order ord_1.
         ");
     }
 
     #[test]
-    fn every_reason_has_its_words() {
-        let words = |reason| sms(&order(), &Message::Cancelled { reason });
-        assert_eq!(words(CancellationReason::CustomerRequest), "Your order ord_1 is cancelled, as you asked us to.");
-        assert_eq!(
-            words(CancellationReason::OutOfStock),
-            "Your order ord_1 is cancelled, because we have run out of stock."
-        );
-        assert_eq!(
-            words(CancellationReason::PaymentFailed),
-            "Your order ord_1 is cancelled, because the payment was declined."
-        );
+    fn a_mail_about_nothing_to_pay_names_no_money() {
+        for (name, message) in messages() {
+            let Mail { text, html, .. } = mail(&order(), &free(), &message).unwrap();
+            for word in ["EUR", "paid", "charged", "Total"] {
+                assert!(!text.contains(word) && !html.contains(word), "{name}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn customers_are_greeted_by_their_names_unless_those_are_none() {
+        for (name, greeted) in [
+            ("Ada Lovelace", "Hello Ada Lovelace,"),
+            ("Dr. Ada King, Countess of Lovelace", "Hello Dr. Ada King, Countess of Lovelace,"),
+            ("Sammy Davis Jr.", "Hello Sammy Davis Jr.,"),
+            (" 山田 太郎 ", "Hello 山田 太郎,"),
+            ("O'Hara & Sons", "Hello O'Hara & Sons,"),
+            (" ", "Hello,"),
+            ("verify at www.evil.example", "Hello,"),
+            ("https://evil.example", "Hello,"),
+            ("evil.example/login", "Hello,"),
+            ("<b>Ada</b>", "Hello,"),
+            ("ada@example.com", "Hello,"),
+            (&"Ada ".repeat(16), "Hello,"),
+        ] {
+            assert_eq!(greeting(&Text::new(name).unwrap()), greeted, "{name}");
+        }
     }
 
     #[test]
     fn what_comes_from_outside_cannot_break_out_of_html() {
         let evil = Text::new("<script>\"'&").unwrap();
-        for message in [
-            Message::Declined { reason: evil.clone() },
-            Message::Shipped { carrier: evil.clone(), tracking_number: evil },
-        ] {
-            let mail = mail(&order(), &message).unwrap();
-            assert!(!mail.html.contains("<script>"), "{}", mail.html);
-            assert!(mail.text.contains("<script>\"'&"), "{}", mail.text);
-        }
+        let Mail { text, html, .. } = written(&Message::Shipped { carrier: evil.clone(), tracking_number: evil });
+        assert!(!html.contains("<script>"), "{html}");
+        assert!(text.contains("<script>\"'&"), "{text}");
+        let name = Text::new("Ada & \"Co\"").unwrap();
+        let (_, received) = messages().swap_remove(0);
+        let mail = mail(&order(), &Contact { name, ..contact() }, &received);
+        assert!(mail.unwrap().html.contains("Hello Ada &#38; &#34;Co&#34;,"));
     }
 
     #[test]
     fn a_subject_is_one_line() {
         let order = OrderId::new("x".repeat(64)).unwrap();
-        for message in messages() {
+        for (_, message) in messages() {
             let subject = subject(&order, &message);
             assert!(!subject.contains(char::is_control) && subject.len() <= 120, "{subject}");
         }
@@ -176,26 +223,19 @@ mod tests {
     #[test]
     fn a_short_message_is_one() {
         let order = OrderId::new("x".repeat(64)).unwrap();
-        let amount = Money::new(MAX_AMOUNT, "EUR").unwrap();
+        let contact = Contact { total: Money::new(MAX_AMOUNT, "INR").unwrap(), ..contact() };
         let text = |text: &str| Text::new(text).unwrap();
         let shipped =
             |carrier: &str, number: &str| Message::Shipped { carrier: text(carrier), tracking_number: text(number) };
-        let mut longest = vec![
-            Message::Received { lines: Vec::new(), total: amount },
-            Message::Paid { amount },
-            Message::Declined { reason: text(&"x".repeat(200)) },
-            Message::Refunded { amount },
+        let mut longest: Vec<Message> = messages().into_iter().map(|(_, message)| message).collect();
+        longest.extend([
             shipped(&"x".repeat(200), &"1".repeat(200)),
             shipped("快递", "1"),
             shipped("a", "\u{1f69a}"),
             shipped(&"€".repeat(20), &"€".repeat(20)),
-        ];
-        longest.extend(
-            [CancellationReason::CustomerRequest, CancellationReason::OutOfStock, CancellationReason::PaymentFailed]
-                .map(|reason| Message::Cancelled { reason }),
-        );
+        ]);
         for message in longest {
-            let text = sms(&order, &message);
+            let text = sms(&order, &contact, &message);
             assert!(septets(&text).is_some_and(|septets| septets <= MAX_SEPTETS), "{text}");
         }
     }
@@ -209,7 +249,7 @@ mod tests {
         ] {
             let message =
                 Message::Shipped { carrier: Text::new(carrier).unwrap(), tracking_number: Text::new(number).unwrap() };
-            assert_eq!(sms(&order(), &message), text);
+            assert_eq!(short(&message), text);
         }
     }
 

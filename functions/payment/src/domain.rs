@@ -11,6 +11,8 @@
 //!                               cancelled what it had not charged yet
 //! ```
 //!
+//! An order of a total of 0 is free: nobody is asked for money, neither there nor back, and the same is said as of any other.
+//!
 //! An order that is cancelled while it is charging is cancelled at the provider first. So nobody who is still at work on
 //! the charge can charge any more, and what was charged before is found, and refunded.
 
@@ -36,6 +38,11 @@ pub enum State {
     /// Nobody has said anything about the order yet.
     #[default]
     Unknown,
+    /// There is nothing to charge: it is paid once its goods are reserved.
+    Free {
+        /// Total of 0, in its currency.
+        total: Money,
+    },
     /// It is to be charged once its goods are reserved.
     Due {
         /// Amount to charge.
@@ -84,8 +91,9 @@ pub enum Change {
     Ordered {
         /// Amount to charge.
         total: Money,
-        /// Payment method.
-        method: PaymentMethod,
+        /// Payment method; none where there is nothing to charge.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<PaymentMethod>,
     },
     /// From here on the provider may be asked to charge.
     ChargeIntended {
@@ -176,7 +184,8 @@ impl Decider for Payment {
 
     fn evolve(state: State, change: Change) -> State {
         match (change, state) {
-            (Change::Ordered { total, method }, _) => State::Due { total, method },
+            (Change::Ordered { total, method: Some(method) }, _) => State::Due { total, method },
+            (Change::Ordered { total, method: None }, _) => State::Free { total },
             (Change::ChargeIntended { payment }, State::Due { total, method }) => {
                 State::Charging { payment, total, method }
             }
@@ -216,7 +225,8 @@ impl Decider for Payment {
 fn on_created(state: &State, created: &OrderCreated) -> Next {
     match state {
         State::Unknown => {
-            Step::record(Change::Ordered { total: created.total, method: created.details.payment_method.clone() })
+            let method = created.details.payment_method.clone().filter(|_| !created.total.is_zero());
+            Step::record(Change::Ordered { total: created.total, method })
         }
         _ => Step::Nothing,
     }
@@ -227,6 +237,7 @@ fn on_created(state: &State, created: &OrderCreated) -> Next {
 fn on_reserved(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
     Ok(match (state, answer) {
         (State::Unknown, _) => return Err(UNKNOWN),
+        (State::Free { total }, _) => charged(Step::record, order, &PaymentId::of(order), *total),
         (State::Due { .. }, _) => Step::record_intent(Change::ChargeIntended { payment: PaymentId::of(order) }),
         (State::Charging { .. }, Some(Answer::Charged { payment, amount })) => {
             charged(Step::record, order, payment, *amount)
@@ -247,15 +258,17 @@ fn on_reserved(state: &State, order: &OrderId, answer: Option<&Answer>) -> Resul
 /// The order is given up: what was charged goes back, and what was not is not charged any more.
 fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
     Ok(match (state, answer) {
-        (State::Unknown | State::Due { .. }, _) | (State::Charging { .. }, Some(Answer::Cancelled)) => {
-            Step::record(Change::Cancelled)
-        }
+        (State::Unknown | State::Free { .. } | State::Due { .. }, _)
+        | (State::Charging { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
         (State::Charging { payment, .. }, Some(Answer::Refunded) | None) => {
             Step::Perform(Effect::Cancel { payment: payment.clone() })
         }
         (State::Charging { .. }, Some(Answer::Declined { payment, reason })) => declined(order, payment, reason),
         (State::Charging { .. }, Some(Answer::Charged { payment, amount })) => {
             charged(Step::record_intent, order, payment, *amount)
+        }
+        (State::Paid { payment, amount }, _) if amount.is_zero() => {
+            refunded(order, payment, &RefundId::of(order), *amount)
         }
         (State::Paid { .. }, _) => intend_refund(order),
         (State::Refunding { payment, refund, amount }, _) => refunding(order, payment, refund, *amount, answer),
@@ -294,6 +307,10 @@ fn refunding(order: &OrderId, payment: &PaymentId, refund: &RefundId, amount: Mo
     if answer != Some(&Answer::Refunded) {
         return Step::Perform(Effect::Refund { payment: payment.clone(), refund: refund.clone(), amount });
     }
+    refunded(order, payment, refund, amount)
+}
+
+fn refunded(order: &OrderId, payment: &PaymentId, refund: &RefundId, amount: Money) -> Next {
     Step::record(Change::Refunded).publishing(PaymentRefunded {
         order_id: order.clone(),
         payment_id: payment.clone(),

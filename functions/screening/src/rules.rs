@@ -18,7 +18,7 @@
 //!
 //! An order has no billing address, so the only mismatch that can be seen is that of its phone number. It says little,
 //! for people move and send gifts, and has the fewest points. The rules are silent about what they do not know: a number
-//! that does not begin with `+`, a country that is not one of ISO 3166's two letters, a currency without an amount below.
+//! that does not begin with `+`, a country whose people have several codes, a currency without an amount below.
 //! No reason has a personal datum in it.
 
 use std::time::Duration;
@@ -158,8 +158,8 @@ fn velocity(code: &'static str, whose: &str, orders: u32) -> Option<Finding> {
 }
 
 fn disposable_email(email: &Email) -> Option<Finding> {
-    let (_, domain) = email.as_str().rsplit_once('@')?;
-    let domain = domain.to_ascii_lowercase();
+    let address = email.to_ascii();
+    let (_, domain) = address.rsplit_once('@')?;
     let is_of =
         |service: &&str| domain.strip_suffix(*service).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     // The name on the list is told, not the customer's own domain.
@@ -186,9 +186,7 @@ fn address_mismatch(details: &OrderDetails) -> Option<Finding> {
 }
 
 fn calling_code(country: &str) -> Option<&'static str> {
-    let is_country = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let country = is_country.then(|| country.to_ascii_uppercase())?;
-    CALLING_CODES.split_whitespace().find_map(|entry| entry.strip_prefix(country.as_str()))
+    CALLING_CODES.split_whitespace().find_map(|entry| entry.strip_prefix(country))
 }
 
 #[cfg(test)]

@@ -307,9 +307,8 @@ impl StackDir {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use std::net::TcpListener;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

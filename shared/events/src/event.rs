@@ -142,7 +142,11 @@ mod tests {
             ),
             ("/data/total/currency", json!("USD"), "data is invalid: /total must have the currency of the lines"),
             ("/data/customer/name", Value::Null, "data is invalid: /customer/name is required"),
-            ("/data/customer/email", json!("nobody"), "data is invalid: /customer/email must be an email address"),
+            (
+                "/data/customer/email",
+                json!("nobody"),
+                "data is invalid: /customer/email must be one email address, such as ada@example.com",
+            ),
             (
                 "/data/shippingAddress/city",
                 json!(long),
@@ -151,7 +155,7 @@ mod tests {
             (
                 "/data/paymentMethod",
                 json!("4242 4242 4242 4242"),
-                "data is invalid: /paymentMethod must be a token of the payment provider, not a card number",
+                "data is invalid: /paymentMethod must be a token of the payment provider, such as pm_card_visa",
             ),
         ] {
             let error = Event::from_value(&with(pointer, value)).expect_err(reason);
@@ -172,7 +176,7 @@ mod tests {
         bad["data"]["lines"][0]["quantity"] = json!(0);
         let expected = [
             "/id must be 1 to 128 characters",
-            "/data/customer/email must be an email address",
+            "/data/customer/email must be one email address, such as ada@example.com",
             "/data/lines/0/quantity must be a whole number from 1 to 9999",
             "/subject is not data.orderId",
         ];
@@ -218,7 +222,7 @@ mod tests {
         let error = Event::from_value(&first).expect_err("a rule is broken").to_string();
         assert_eq!(
             error,
-            "data is invalid: /customer/email must be an email address; /total must have the currency of the lines"
+            "data is invalid: /customer/email must be one email address, such as ada@example.com; /total must have the currency of the lines"
         );
     }
 

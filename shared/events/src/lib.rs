@@ -23,6 +23,8 @@
 //!
 //! It is pure: no IO, no clock, no randomness, no AWS. Another team can depend on it alone.
 
+mod card;
+mod country;
 #[cfg(test)]
 mod event;
 mod id;
@@ -42,6 +44,7 @@ pub mod strategy;
 mod text;
 mod types;
 
+pub use country::Country;
 pub use envelope::{
     Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node, Read,
     SPEC_VERSION, Source, Subject, Text, Time, parse,

@@ -33,7 +33,7 @@ envelope::json_schema_of!(
                 "maximum": MAX_AMOUNT,
             },
             "currency": {
-                "description": "The code of a currency of ISO 4217.",
+                "description": "The code of a currency of ISO 4217, none of those for metals, tests and the like.",
                 "type": "string",
                 "pattern": "^[A-Z]{3}$",
                 "examples": ["EUR"],
@@ -53,12 +53,12 @@ impl Money {
     ///
     /// # Errors
     ///
-    /// The rule that is broken: the amount's range, or a code that ISO 4217 does not list.
+    /// The rule that is broken: the amount's range, or a code that is none of money in ISO 4217.
     pub fn new(amount: i64, currency: &str) -> Result<Self, Invalid> {
         if !(0..=MAX_AMOUNT).contains(&amount) {
             return Err(Invalid::rule(format!("must be a whole number from 0 to {MAX_AMOUNT}")));
         }
-        let currency = Currency::from_code(currency).ok_or_else(|| Invalid::rule(NO_CURRENCY))?;
+        let currency = currency_of(currency).ok_or_else(|| Invalid::rule(NO_CURRENCY))?;
         Ok(Self { amount, currency })
     }
 
@@ -72,6 +72,18 @@ impl Money {
     #[must_use]
     pub fn currency(&self) -> &'static str {
         self.currency.code()
+    }
+
+    /// Number of decimal places in which the currency is written: 2 of EUR, 0 of JPY.
+    #[must_use]
+    pub fn decimals(&self) -> usize {
+        self.currency.exponent().map_or(0, usize::from)
+    }
+
+    /// Tells that there is nothing to pay.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.amount == 0
     }
 
     /// `times` this amount, and `sum` to it. `None` above [`MAX_AMOUNT`], or where the currencies differ.
@@ -88,11 +100,16 @@ impl Money {
 
 const NO_CURRENCY: &str = "must be a currency code of ISO 4217";
 
+/// Currency by its code. ISO 4217 also lists what nobody can pay with: metals, units of account, and codes for tests and for no
+/// currency.
+fn currency_of(code: &str) -> Option<Currency> {
+    Currency::from_code(code).filter(|currency| !currency.is_special())
+}
+
 /// For people: `19.90 EUR`, `500 JPY`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = usize::from(self.currency.exponent().unwrap_or(0));
-        let unit = 10_i64.pow(u32::from(self.currency.exponent().unwrap_or(0)));
+        let (digits, unit) = (self.decimals(), 10_i64.pow(u32::from(self.currency.exponent().unwrap_or(0))));
         if digits == 0 {
             return write!(f, "{} {}", self.amount, self.currency());
         }
@@ -135,7 +152,7 @@ struct Code(Currency);
 
 impl Read for Code {
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let currency = Currency::from_code(node.text(faults)?);
+        let currency = currency_of(node.text(faults)?);
         if currency.is_none() {
             faults.add(node, NO_CURRENCY);
         }
@@ -156,6 +173,12 @@ mod tests {
             (MAX_AMOUNT + 1, "EUR", false),
             (1, "eur", false),
             (1, "ABC", false),
+            (1, "CLF", true),
+            (1, "XOF", true),
+            (1, "XXX", false),
+            (1, "XTS", false),
+            (1, "XAU", false),
+            (1, "XDR", false),
         ] {
             assert_eq!(Money::new(amount, currency).is_ok(), good, "{amount} {currency}");
         }

@@ -8,11 +8,11 @@ use crate::id::OrderId;
 use crate::money::Money;
 use crate::payload::{Address, Customer, Line, OrderCreated, OrderDetails, OrderNode as _};
 use crate::text::{Email, PaymentMethod};
-use envelope::{Text, reads};
+use envelope::{Faults, Node, Read, Text, reads};
 
 /// An order was accepted: version 1, in which the buyer has no name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = crate::payload::payable_by_total))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCreatedV1 {
     /// The order that this is about: the `subject` of the event.
@@ -24,8 +24,9 @@ pub struct OrderCreatedV1 {
     pub lines: Vec<Line>,
     /// Address that the goods go to.
     pub shipping_address: Address,
-    /// Payment method.
-    pub payment_method: PaymentMethod,
+    /// Payment method; absent only where there is nothing to pay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_method: Option<PaymentMethod>,
     /// Amount that is to be paid, in the currency of the lines.
     pub total: Money,
 }
@@ -36,23 +37,32 @@ pub struct OrderCreatedV1 {
 pub struct CustomerV1 {
     /// The shop's own id of the customer.
     pub id: Text,
-    /// Address of the customer's mails.
+    /// Address of the customer's mails: one that mail can be sent to, with ASCII before the `@`, and any domain behind it.
     pub email: Email,
-    /// Number of the customer's short messages; only one of E.164, such as `+4930123456`, can be reached.
+    /// Number of the customer's short messages, in any writing: with its country code, or as it is dialled in the country of
+    /// the shipping address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::payload::OptionalText"))]
     pub phone: Option<Text>,
 }
 
-reads!(CustomerV1 { id: required("id"), email: required("email"), phone: optional("phone") });
+reads!(CustomerV1 { id: customer_id("id"), email: required("email"), phone: optional_phone("phone") });
 
-reads!(OrderCreatedV1 {
-    order_id: required("orderId"),
-    customer: required("customer"),
-    lines: lines("lines"),
-    shipping_address: required("shippingAddress"),
-    payment_method: required("paymentMethod"),
-    total: total("total", lines.as_deref()),
-});
+impl Read for OrderCreatedV1 {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        let order_id = node.required("orderId", faults);
+        let customer = node.required("customer", faults);
+        let lines = node.lines("lines", faults);
+        let shipping_address = node.required("shippingAddress", faults);
+        let payment_method = node.optional_text("paymentMethod", faults);
+        let total = node.total("total", lines.as_deref(), faults);
+        node.payable(payment_method.as_ref(), total, faults);
+        let (order_id, customer, lines, total) = (order_id?, customer?, lines?, total?);
+        let (shipping_address, payment_method) = (shipping_address?, payment_method?);
+        Some(Self { order_id, customer, lines, shipping_address, payment_method, total })
+    }
+}
 
 /// The buyer has the name of the recipient of the goods.
 impl From<OrderCreatedV1> for OrderCreated {

@@ -5,11 +5,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+#[cfg(feature = "schema")]
+use serde_json::json;
 
+use crate::country::Country;
 use crate::id::{OrderId, PaymentId, RefundId, ShipmentId};
 use crate::money::{MAX_AMOUNT, Money};
-use crate::text::{Email, PaymentMethod, Sku};
-use envelope::{Faults, Node, Read, Text, reads};
+use crate::text::{Email, PaymentMethod, Sku, customer_id_rule, phone_rule, words_rule};
+use envelope::{Faults, Invalid, Node, Read, Text, reads};
 
 /// The most lines that an order may have.
 pub const MAX_LINES: usize = 50;
@@ -29,14 +33,31 @@ pub struct Customer {
     pub id: Text,
     /// Name of the customer.
     pub name: Text,
-    /// Address of the customer's mails.
+    /// Address of the customer's mails: one that mail can be sent to, with ASCII before the `@`, and any domain behind it.
     pub email: Email,
-    /// Number of the customer's short messages; only one of E.164, such as `+4930123456`, can be reached.
+    /// Number of the customer's short messages, in any writing: with its country code, or as it is dialled in the country of
+    /// the shipping address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
     pub phone: Option<Text>,
 }
 
-reads!(Customer { id: required("id"), name: required("name"), email: required("email"), phone: optional("phone") });
+reads!(Customer {
+    id: customer_id("id"),
+    name: words("name"),
+    email: required("email"),
+    phone: optional_phone("phone")
+});
+
+envelope::json_schema_of!(
+    OptionalText,
+    ["A text of at most 200 characters without control characters. One that is null or empty is absent."],
+    { "type": ["string", "null"], "maxLength": 200, "pattern": envelope::PLAIN }
+);
+
+/// Text that need not be there: for schemas only.
+#[cfg(feature = "schema")]
+pub(crate) struct OptionalText;
 
 envelope::json_schema_of!(
     Quantity,
@@ -93,9 +114,9 @@ pub struct Line {
 
 reads!(Line { sku: required("sku"), quantity: required("quantity"), unit_price: required("unitPrice") });
 
-/// Shipping address.
+/// Shipping address. Its country says whether it must have a city and a postal code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = required_by_country))]
 #[serde(rename_all = "camelCase")]
 pub struct Address {
     /// The recipient.
@@ -104,27 +125,59 @@ pub struct Address {
     pub line1: Text,
     /// More of the street, such as a floor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
     pub line2: Option<Text>,
-    /// The city or the town.
-    pub city: Text,
+    /// The city or the town; absent only in countries whose addresses have none, such as Singapore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
+    pub city: Option<Text>,
     /// State, province or the like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
     pub region: Option<Text>,
-    /// The postal code.
-    pub postal_code: Text,
-    /// The country.
-    pub country: Text,
+    /// The postal code; absent only in countries that deliver without one, such as Ireland.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
+    pub postal_code: Option<Text>,
+    /// The country: two letters of ISO 3166-1, or `XK` for Kosovo. The United Kingdom is `GB`.
+    pub country: Country,
 }
 
-reads!(Address {
-    name: required("name"),
-    line1: required("line1"),
-    line2: optional("line2"),
-    city: required("city"),
-    region: optional("region"),
-    postal_code: required("postalCode"),
-    country: required("country"),
-});
+impl Read for Address {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        let name = node.words("name", faults);
+        let line1 = node.words("line1", faults);
+        let line2 = node.optional_words("line2", faults);
+        let city = node.optional_words("city", faults);
+        let region = node.optional_words("region", faults);
+        let postal_code = node.optional_words("postalCode", faults);
+        let country: Option<Country> = node.required("country", faults);
+        if city == Some(None) && country.is_some_and(|country| country.has_cities()) {
+            faults.add(&node.field("city"), "is required");
+        }
+        if postal_code == Some(None) && country.is_some_and(|country| country.has_postal_codes()) {
+            faults.add(&node.field("postalCode"), "is required");
+        }
+        let (name, line1, line2) = (name?, line1?, line2?);
+        Some(Self { name, line1, line2, city: city?, region: region?, postal_code: postal_code?, country: country? })
+    }
+}
+
+/// Adds to the schema of an address which countries ask for a city, and which for a postal code.
+#[cfg(feature = "schema")]
+fn required_by_country(schema: &mut schemars::Schema) {
+    use crate::country::{with_postal_code, without_city};
+    let there =
+        |field: &str| json!({ "required": [field], "properties": { field: { "type": "string", "minLength": 1 } } });
+    let of =
+        |countries: Vec<&str>| json!({ "required": ["country"], "properties": { "country": { "enum": countries } } });
+    let rules = json!([
+        { "if": of(without_city().collect()), "else": there("city") },
+        { "if": of(with_postal_code().collect()), "then": there("postalCode") },
+    ]);
+    schema.insert("allOf".to_owned(), rules);
+}
 
 /// Order as a customer decides it: the heart of `OrderCreated`.
 ///
@@ -140,8 +193,9 @@ pub struct OrderDetails {
     pub lines: Vec<Line>,
     /// Address that the goods go to.
     pub shipping_address: Address,
-    /// Payment method.
-    pub payment_method: PaymentMethod,
+    /// Payment method; absent only where there is nothing to pay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_method: Option<PaymentMethod>,
 }
 
 impl OrderDetails {
@@ -163,7 +217,7 @@ impl OrderDetails {
     }
 }
 
-fn total_of(lines: &[Line]) -> Option<Money> {
+pub(crate) fn total_of(lines: &[Line]) -> Option<Money> {
     lines.iter().try_fold(None, |sum, line| line.unit_price.add_to(line.quantity.get(), sum).map(Some)).flatten()
 }
 
@@ -171,11 +225,30 @@ reads!(OrderDetails {
     customer: required("customer"),
     lines: lines("lines"),
     shipping_address: required("shippingAddress"),
-    payment_method: required("paymentMethod"),
+    payment_method: optional_text("paymentMethod"),
 });
 
 /// Parts of an order that no other document has.
+#[expect(clippy::option_option, reason = "as of `Node::optional`: nothing may be there, and nothing may be readable")]
 pub(crate) trait OrderNode {
+    /// Text that is absent where it is `null` or empty.
+    fn optional_text<T: Read>(&self, name: &str, faults: &mut Faults) -> Option<Option<T>>;
+
+    /// Words of a person, without a card number.
+    fn words(&self, name: &str, faults: &mut Faults) -> Option<Text>;
+
+    /// The same, where they are not `null` or empty.
+    fn optional_words(&self, name: &str, faults: &mut Faults) -> Option<Option<Text>>;
+
+    /// A customer's id, without a card number.
+    fn customer_id(&self, name: &str, faults: &mut Faults) -> Option<Text>;
+
+    /// Telephone number in any writing, without a card number, where it is not `null` or empty.
+    fn optional_phone(&self, name: &str, faults: &mut Faults) -> Option<Option<Text>>;
+
+    /// Makes sure that something to pay has a way to pay.
+    fn payable(&self, method: Option<&Option<PaymentMethod>>, total: Option<Money>, faults: &mut Faults);
+
     /// The lines of an order, which have one currency and a sum.
     fn lines(&self, name: &str, faults: &mut Faults) -> Option<Vec<Line>>;
 
@@ -184,6 +257,37 @@ pub(crate) trait OrderNode {
 }
 
 impl OrderNode for Node<'_> {
+    fn optional_text<T: Read>(&self, name: &str, faults: &mut Faults) -> Option<Option<T>> {
+        let is_empty = self.field(name).value().and_then(Value::as_str).is_some_and(str::is_empty);
+        if is_empty { Some(None) } else { self.optional(name, faults) }
+    }
+
+    fn words(&self, name: &str, faults: &mut Faults) -> Option<Text> {
+        let words = self.required(name, faults);
+        kept(&self.field(name), words, words_rule, faults)
+    }
+
+    fn optional_words(&self, name: &str, faults: &mut Faults) -> Option<Option<Text>> {
+        let words = self.optional_text(name, faults)?;
+        words.map_or(Some(None), |words| kept(&self.field(name), Some(words), words_rule, faults).map(Some))
+    }
+
+    fn customer_id(&self, name: &str, faults: &mut Faults) -> Option<Text> {
+        let id = self.required(name, faults);
+        kept(&self.field(name), id, customer_id_rule, faults)
+    }
+
+    fn optional_phone(&self, name: &str, faults: &mut Faults) -> Option<Option<Text>> {
+        let phone = self.optional_text(name, faults)?;
+        phone.map_or(Some(None), |phone| kept(&self.field(name), Some(phone), phone_rule, faults).map(Some))
+    }
+
+    fn payable(&self, method: Option<&Option<PaymentMethod>>, total: Option<Money>, faults: &mut Faults) {
+        if method == Some(&None) && total.is_some_and(|total| !total.is_zero()) {
+            faults.add(&self.field("paymentMethod"), "is required");
+        }
+    }
+
     fn lines(&self, name: &str, faults: &mut Faults) -> Option<Vec<Line>> {
         let lines = self.list::<Line>(name, MAX_LINES, faults)?;
         if lines.iter().any(|line| line.unit_price.currency() != lines[0].unit_price.currency()) {
@@ -203,9 +307,41 @@ impl OrderNode for Node<'_> {
     }
 }
 
+/// The text, if it keeps one more rule.
+fn kept(
+    node: &Node<'_>,
+    text: Option<Text>,
+    rule: fn(&str) -> Result<(), Invalid>,
+    faults: &mut Faults,
+) -> Option<Text> {
+    text.filter(|text| rule(text.as_str()).map_err(|broken| faults.add(node, broken.to_string())).is_ok())
+}
+
+/// Adds to the schema of an order that has a total: without a payment method there is nothing to pay.
+#[cfg(feature = "schema")]
+pub(crate) fn payable_by_total(schema: &mut schemars::Schema) {
+    let free = json!({ "properties": { "total": { "properties": { "amount": { "const": 0 } } } } });
+    payable_unless(schema, &free);
+}
+
+/// The same of an order that has none yet: all of its lines cost nothing.
+#[cfg(feature = "schema")]
+pub(crate) fn payable_by_lines(schema: &mut schemars::Schema) {
+    let price = json!({ "properties": { "amount": { "const": 0 } } });
+    let free = json!({ "properties": { "lines": { "items": { "properties": { "unitPrice": price } } } } });
+    payable_unless(schema, &free);
+}
+
+#[cfg(feature = "schema")]
+fn payable_unless(schema: &mut schemars::Schema, free: &Value) {
+    let paid = json!({ "required": ["paymentMethod"], "properties": { "paymentMethod": { "type": "string", "minLength": 1 } } });
+    schema.insert("if".to_owned(), free.clone());
+    schema.insert("else".to_owned(), paid);
+}
+
 /// An order was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = payable_by_total))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCreated {
     /// The order that this is about: the `subject` of the event.
@@ -224,6 +360,7 @@ impl Read for OrderCreated {
         node.value().filter(|value| value.is_object())?;
         let order_id = node.required("orderId", faults);
         let total = node.total("total", details.as_ref().map(|details| details.lines.as_slice()), faults);
+        node.payable(details.as_ref().map(|details| &details.payment_method), total, faults);
         Some(Self { order_id: order_id?, details: details?, total: total? })
     }
 }

@@ -1,14 +1,14 @@
 //! Requests to the shop over HTTP, which become events.
 
+use crate::payload::{Address, Customer, Line, OrderDetails, OrderNode as _, total_of};
 #[cfg(feature = "schema")]
-use crate::payload::MAX_LINES;
-use crate::payload::{Address, Customer, Line, OrderDetails, OrderNode as _};
+use crate::payload::{MAX_LINES, OptionalText, payable_by_lines};
 use crate::text::{Email, PaymentMethod};
-use envelope::{Text, reads};
+use envelope::{Faults, Node, Read, Text, reads};
 
 /// The body of `POST /orders`. It keeps the rules of [`OrderDetails`], which it becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "camelCase"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "camelCase", transform = payable_by_lines))]
 pub struct NewOrder {
     /// The buyer.
     pub customer: NewCustomer,
@@ -17,8 +17,9 @@ pub struct NewOrder {
     pub lines: Vec<Line>,
     /// Address that the goods go to.
     pub shipping_address: Address,
-    /// Payment method.
-    pub payment_method: PaymentMethod,
+    /// Payment method; absent only where there is nothing to pay.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<PaymentMethod>"))]
+    pub payment_method: Option<PaymentMethod>,
 }
 
 /// The buyer, as they name themselves.
@@ -29,21 +30,35 @@ pub struct NewCustomer {
     #[cfg_attr(feature = "schema", schemars(with = "Option<Text>"))]
     pub id: Text,
     /// Name of the customer; without a name they are the recipient of the goods.
+    #[cfg_attr(feature = "schema", schemars(with = "OptionalText", default, skip_serializing_if = "Option::is_none"))]
     pub name: Option<Text>,
-    /// Address of the customer's mails.
+    /// Address of the customer's mails: one that mail can be sent to, with ASCII before the `@`, and any domain behind it.
     pub email: Email,
-    /// Number of the customer's short messages; only one of E.164, such as `+4930123456`, can be reached.
+    /// Number of the customer's short messages, in any writing: with its country code, or as it is dialled in the country of
+    /// the shipping address.
+    #[cfg_attr(feature = "schema", schemars(with = "OptionalText", default, skip_serializing_if = "Option::is_none"))]
     pub phone: Option<Text>,
 }
 
-reads!(NewOrder {
-    customer: required("customer"),
-    lines: lines("lines"),
-    shipping_address: required("shippingAddress"),
-    payment_method: required("paymentMethod"),
-});
+impl Read for NewOrder {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        let customer = node.required("customer", faults);
+        let lines = node.lines("lines", faults);
+        let shipping_address = node.required("shippingAddress", faults);
+        let payment_method = node.optional_text("paymentMethod", faults);
+        node.payable(payment_method.as_ref(), lines.as_deref().and_then(total_of), faults);
+        let (customer, lines, shipping_address) = (customer?, lines?, shipping_address?);
+        Some(Self { customer, lines, shipping_address, payment_method: payment_method? })
+    }
+}
 
-reads!(NewCustomer { id: required("id"), name: optional("name"), email: required("email"), phone: optional("phone") });
+reads!(NewCustomer {
+    id: customer_id("id"),
+    name: optional_words("name"),
+    email: required("email"),
+    phone: optional_phone("phone")
+});
 
 impl From<NewOrder> for OrderDetails {
     fn from(order: NewOrder) -> Self {

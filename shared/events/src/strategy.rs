@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-use crate::{Event, EventType, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY};
+use crate::text::{customer_id_rule, phone_rule, words_rule};
+use crate::{Country, Email, Event, EventType, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, PaymentMethod};
 
 use envelope::strategy::context;
 pub use envelope::strategy::{json, pointers, text, time};
@@ -46,14 +47,15 @@ pub fn document_of(kind: EventType) -> impl Strategy<Value = Value> {
     )
 }
 
-/// The document with everything that is ignored: fields that nobody knows in each object of the data, and `null` where
-/// an optional field is absent. It tells the same.
+/// The document with everything that is ignored: fields that nobody knows in each object of the data, and `null` or
+/// an empty text where an optional field is absent. It tells the same.
 pub fn decorated(document: Value) -> impl Strategy<Value = Value> {
     let unknown = hash_map("x-[a-zA-Z~/]{0,8}", json(), 0..3);
     let media = select(&["application/json", "Application/JSON; charset=utf-8", ""][..]);
-    (unknown, media, any::<bool>()).prop_map(move |(unknown, media, upper)| {
+    let absent = select(&["", "null"][..]).prop_map(|absent| if absent.is_empty() { json!("") } else { Value::Null });
+    (unknown, media, any::<bool>(), absent).prop_map(move |(unknown, media, upper, absent)| {
         let mut document = document.clone();
-        decorate(&mut document["data"], &unknown.into_iter().collect());
+        decorate(&mut document["data"], &unknown.into_iter().collect(), &absent);
         if media.is_empty() {
             document.as_object_mut().map(|attributes| attributes.remove("datacontenttype"));
         } else {
@@ -66,13 +68,13 @@ pub fn decorated(document: Value) -> impl Strategy<Value = Value> {
     })
 }
 
-fn decorate(value: &mut Value, unknown: &Map<String, Value>) {
+fn decorate(value: &mut Value, unknown: &Map<String, Value>, absent: &Value) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| decorate(item, unknown)),
+        Value::Array(items) => items.iter_mut().for_each(|item| decorate(item, unknown, absent)),
         Value::Object(fields) => {
-            fields.values_mut().for_each(|field| decorate(field, unknown));
-            for optional in ["phone", "line2", "region"] {
-                fields.entry(optional).or_insert(Value::Null);
+            fields.values_mut().for_each(|field| decorate(field, unknown, absent));
+            for optional in ["phone", "line2", "city", "region", "postalCode", "paymentMethod"] {
+                fields.entry(optional).or_insert(absent.clone());
             }
             fields.extend(unknown.clone());
         }
@@ -86,20 +88,57 @@ pub fn order() -> impl Strategy<Value = Value> {
 }
 
 fn order_in(currency: &'static str) -> impl Strategy<Value = Value> {
-    let customer = (text(), text(), email(), option::of(text())).prop_map(|(id, name, email, phone)| {
+    let customer = (id_of_theirs(), words(), email(), option::of(phone())).prop_map(|(id, name, email, phone)| {
         object(json!({ "id": id, "name": name, "email": email }), [("phone", phone)])
     });
-    let address = (text(), text(), option::of(text()), text(), option::of(text()), text(), text()).prop_map(
-        |(name, line1, line2, city, region, code, country)| {
-            let address = json!({ "name": name, "line1": line1, "city": city, "postalCode": code, "country": country });
-            object(address, [("line2", line2), ("region", region)])
-        },
-    );
-    (customer, lines(currency), address, text().prop_map(|token| format!("pm{}", short(&token, 198)))).prop_map(
-        |(customer, lines, address, token)| {
-            json!({ "customer": customer, "lines": lines, "shippingAddress": address, "paymentMethod": token })
+    (customer, lines(currency), address(), option::weighted(0.9, payment_method())).prop_map(
+        |(customer, mut lines, address, method)| {
+            if method.is_none() {
+                for line in &mut lines {
+                    line["unitPrice"]["amount"] = json!(0);
+                }
+            }
+            let order = json!({ "customer": customer, "lines": lines, "shippingAddress": address });
+            object(order, [("paymentMethod", method)])
         },
     )
+}
+
+/// An address with no more than its country asks for, or with everything.
+fn address() -> impl Strategy<Value = Value> {
+    let optional = (option::of(words()), option::of(words()), option::of(words()), option::of(words()));
+    (words(), words(), optional, words(), select(&["AE", "DE", "GB", "HK", "IE", "JP", "SG", "US", "XK"][..])).prop_map(
+        |(name, line1, (line2, city, region, postal_code), needed, country)| {
+            let needs = Country::new(country).map(|country| (country.has_cities(), country.has_postal_codes()));
+            let (has_cities, has_postal_codes) = needs.unwrap_or((true, true));
+            let city = city.or_else(|| has_cities.then(|| needed.clone()));
+            let postal_code = postal_code.or_else(|| has_postal_codes.then_some(needed));
+            let address = json!({ "name": name, "line1": line1, "country": country });
+            object(address, [("line2", line2), ("city", city), ("region", region), ("postalCode", postal_code)])
+        },
+    )
+}
+
+/// Text that has no card number by chance.
+fn words() -> impl Strategy<Value = String> {
+    text().prop_filter("no card number", |text| words_rule(text).is_ok())
+}
+
+/// Customer's id, as some provider of identities may make it.
+fn id_of_theirs() -> impl Strategy<Value = String> {
+    let id = prop_oneof!["cus_[0-9]{1,6}", "auth0\\|[0-9a-f]{24}", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text()];
+    id.prop_filter("no card number", |id| customer_id_rule(id).is_ok())
+}
+
+/// Telephone number in some writing, or what is none.
+fn phone() -> impl Strategy<Value = String> {
+    let phone = prop_oneof!["\\+[1-9][0-9]{6,14}", "\\(?0[0-9]{2,4}\\)?[ /-][0-9]{3,4}[ .-]?[0-9]{2,4}", text()];
+    phone.prop_filter("no card number", |phone| phone_rule(phone).is_ok())
+}
+
+fn payment_method() -> impl Strategy<Value = String> {
+    let token = prop_oneof!["[a-z]{1,5}_[A-Za-z0-9_]{1,24}", "pm_[A-Za-z]{197}"];
+    token.prop_filter("no card number", |token| PaymentMethod::new(token.clone()).is_ok())
 }
 
 fn lines(currency: &'static str) -> impl Strategy<Value = Vec<Value>> {
@@ -126,7 +165,12 @@ fn data(kind: EventType, order: &str) -> BoxedStrategy<Value> {
     let rest: BoxedStrategy<Value> = match kind {
         EventType::OrderCreated => currency()
             .prop_flat_map(|currency| (order_in(currency), money_in(currency)))
-            .prop_map(|(details, total)| joined(&details, json!({ "total": total })))
+            .prop_map(|(details, mut total)| {
+                if details.get("paymentMethod").is_none() {
+                    total["amount"] = json!(0);
+                }
+                joined(&details, json!({ "total": total }))
+            })
             .boxed(),
         EventType::OrderCancelled => select(&["customerRequest", "outOfStock", "paymentFailed"][..])
             .prop_map(|reason| json!({ "reason": reason }))
@@ -201,7 +245,7 @@ fn pieces() -> impl Strategy<Value = i64> {
 }
 
 fn currency() -> impl Strategy<Value = &'static str> {
-    select(&["EUR", "USD", "JPY", "BHD", "CLF", "XAU"][..])
+    select(&["EUR", "USD", "JPY", "BHD", "CLF", "XOF"][..])
 }
 
 fn money() -> impl Strategy<Value = Value> {
@@ -213,11 +257,20 @@ fn money_in(currency: &'static str) -> impl Strategy<Value = Value> {
         .prop_map(move |amount| json!({ "amount": amount, "currency": currency }))
 }
 
+/// Email address, with everything odd that is deliverable.
 fn email() -> impl Strategy<Value = String> {
-    let side = |most| text().prop_map(move |text| short(&text.replace([' ', '@'], "."), most));
-    (side(125), side(125)).prop_map(|(local, domain)| {
-        let blankless = |text: String| text.replace(char::is_whitespace, "_");
-        format!("a@{}@{}", blankless(local), blankless(domain))
+    let local =
+        prop_oneof!["[a-z0-9]{1,8}", "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,30}(\\.[A-Za-z0-9]{1,10}){0,3}", "[a-z]{64}"];
+    let domain = prop_oneof![
+        "[a-z0-9]{1,8}(\\.[a-z0-9]{1,8}){0,2}\\.example",
+        "[A-Za-z][a-z0-9-]{0,20}[a-z]\\.Example",
+        "[äöüßéñçåø]{1,8}\\.example",
+        "(例え|пример|παράδειγμα|उदाहरण)\\.(テスト|испытание|δοκιμή|परीक्षा)",
+        "([a-z]{60}\\.){3}nu",
+    ];
+    (local, domain).prop_map(|(local, domain)| format!("{local}@{domain}")).prop_filter("deliverable", |email| {
+        // Two hyphens in the third and fourth place are IDNA's own.
+        Email::new(email.clone()).is_ok()
     })
 }
 
@@ -225,10 +278,6 @@ fn email() -> impl Strategy<Value = String> {
 fn list<T: std::fmt::Debug>(item: impl Strategy<Value = T> + 'static, most: usize) -> impl Strategy<Value = Vec<T>> {
     let item = item.boxed();
     prop_oneof![9 => vec(item.clone(), 1..=3), 1 => vec(item, most)]
-}
-
-fn short(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
 }
 
 fn object<const N: usize>(required: Value, optional: [(&str, Option<String>); N]) -> Value {

@@ -201,6 +201,11 @@ impl Auditor {
         let charge = order.charge.unwrap_or(&nothing);
         let (is_charged, is_refunded) = (charge.amount().is_some(), charge.refund.is_some());
         let times = charge.charges;
+        if order.is_free() {
+            self.find_if(order.charge.is_some(), Rule::RecordsDisagree, order, "money was asked for nothing");
+            let [is_paid, is_back] = ["PaymentProcessed", "PaymentRefunded"].map(|kind| order.has_told(kind));
+            return self.check_undone(order, "its payment of nothing", is_paid, is_back, "Payment");
+        }
         self.find_if(times > 1, Rule::ChargedTwice, order, format!("it was charged {times} times"));
         let is_after =
             charge.refunded_at.is_none_or(|refunded| charge.charged_at.is_some_and(|charged| charged <= refunded));
@@ -222,7 +227,8 @@ impl Auditor {
         let times = booking.bookings;
         self.find_if(times > 1, Rule::BookedTwice, order, format!("it was booked {times} times"));
         let charged_at = order.charge.filter(|charge| charge.amount().is_some()).and_then(|charge| charge.charged_at);
-        let is_paid = booking.booked_at.is_none_or(|booked| charged_at.is_some_and(|charged| charged <= booked));
+        let is_paid = order.is_free()
+            || booking.booked_at.is_none_or(|booked| charged_at.is_some_and(|charged| charged <= booked));
         self.find_if(!is_paid, Rule::ShippedUnpaid, order, "its shipment was booked before it was charged");
         self.check_told(order, "ShipmentCreated", booking.booked_at.is_some());
         self.check_told(order, "ShipmentCancelled", booking.voided_at.is_some());
@@ -291,11 +297,14 @@ impl Auditor {
             if is_kept && is_missing("Orders", fact) {
                 self.find(Rule::MessageLost, Some(order.id), format!("Orders has not heard of {}", fact.kind));
             }
-            let is_success = matches!(fact.kind.as_str(), "OrderCreated" | "PaymentProcessed" | "ShipmentCreated");
-            let is_news =
-                is_success || matches!(fact.kind.as_str(), "PaymentFailed" | "PaymentRefunded" | "OrderCancelled");
+            let is_success = matches!(fact.kind.as_str(), "InventoryReserved" | "ShipmentCreated");
+            let is_news = is_success || fact.kind == "OrderCancelled";
+            let is_told = told.contains(&format!("{}#{}#email", fact.source, fact.id));
+            if is_told && !is_news {
+                self.find(Rule::RecordsDisagree, Some(order.id), format!("the customer was told of {}", fact.kind));
+            }
             let must_be_told = is_news && !(is_success && order.is_cancelled()) && !order.dead.contains("Notification");
-            if must_be_told && !told.contains(&format!("{}#{}#email", fact.source, fact.id)) {
+            if must_be_told && !is_told {
                 self.find(Rule::MessageLost, Some(order.id), format!("the customer was not told of {}", fact.kind));
             }
         }

@@ -111,6 +111,11 @@ impl<'a> Order<'a> {
         told.or_else(change)?.as_str()
     }
 
+    /// True if there is nothing to pay for it.
+    pub(crate) fn is_free(&self) -> bool {
+        self.told("OrderCreated").iter().any(|fact| fact.json["data"]["total"]["amount"] == 0)
+    }
+
     pub(crate) fn end(&self) -> End {
         let mut end = End::Open;
         for row in self.rows_of("Orders") {

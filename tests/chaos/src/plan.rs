@@ -79,7 +79,11 @@ impl Plan {
             customer: format!("cus_{number}"),
             entrance: Entrance::draw(rng),
             lines: lines(rng),
-            price: if rng.f64() < 0.05 { rng.u32(SUSPICIOUS..2 * SUSPICIOUS) } else { rng.u32(100..10_000) },
+            price: match rng.u32(0..100) {
+                0..5 => rng.u32(SUSPICIOUS..2 * SUSPICIOUS),
+                5..10 => 0,
+                _ => rng.u32(100..10_000),
+            },
             method: method(rng),
             postal_code,
             has_phone: rng.bool(),
@@ -93,11 +97,11 @@ impl Plan {
         let host = if self.price < SUSPICIOUS { "example.com" } else { "mailinator.com" };
         let mut customer = json!({ "id": self.customer, "email": format!("{}@{host}", self.customer) });
         if self.has_phone {
-            customer["phone"] = json!("+4930123456");
+            customer["phone"] = json!("030 123456");
         }
         let line =
             |(sku, quantity): &(String, u32)| json!({ "sku": sku, "quantity": quantity, "unitPrice": self.money(1) });
-        json!({
+        let mut body = json!({
             "customer": customer,
             "lines": self.lines.iter().map(line).collect::<Vec<_>>(),
             "shippingAddress": {
@@ -105,7 +109,11 @@ impl Plan {
                 "postalCode": self.postal_code, "country": "DE"
             },
             "paymentMethod": self.method,
-        })
+        });
+        if self.is_free() {
+            body["paymentMethod"].take();
+        }
+        body
     }
 
     /// The event with which the order begins that another producer takes, in that version.
@@ -142,8 +150,13 @@ impl Plan {
         json!({ "amount": self.price * pieces, "currency": "EUR" })
     }
 
+    /// True if there is nothing to pay.
+    pub(crate) fn is_free(&self) -> bool {
+        self.price == 0
+    }
+
     pub(crate) fn is_declined(&self) -> bool {
-        self.method.starts_with("pm_card_visa_chargeDeclined")
+        !self.is_free() && self.method.starts_with("pm_card_visa_chargeDeclined")
     }
 
     /// True if some of its goods may be out of stock.

@@ -57,11 +57,11 @@ fn order(id: &str) -> OrderCreated {
     let price = json!({ "amount": 1, "currency": "EUR" });
     parse(&json!({
         "orderId": id,
-        "customer": { "id": "c", "name": "Ada", "email": "a@b" },
+        "customer": { "id": "c", "name": "Ada", "email": "a@b.example" },
         "lines": [{ "sku": "A", "quantity": 1, "unitPrice": price }],
         "total": price,
         "shippingAddress": { "name": "Ada", "line1": "1", "city": "B", "postalCode": "1", "country": "DE" },
-        "paymentMethod": "pm",
+        "paymentMethod": "pm_x",
     }))
     .expect("the order keeps every rule")
 }

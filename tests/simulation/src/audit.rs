@@ -3,7 +3,7 @@
 //! Only what a step has touched is looked at, so that a run of a million steps is no slower for it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use onewrite::memory::MemoryLog;
 use onewrite::{CounterUpdate, Row};
@@ -21,7 +21,10 @@ pub struct Audit {
     by_shipment: RefCell<HashMap<ShipmentId, OrderId>>,
     holdings: RefCell<HashMap<OrderId, Holding>>,
     shelves: RefCell<HashMap<Sku, Shelf>>,
-    messages: RefCell<HashMap<(&'static str, String), u32>>,
+    free: RefCell<HashSet<OrderId>>,
+    charges: RefCell<HashMap<OrderId, usize>>,
+    reserved: RefCell<HashSet<OrderId>>,
+    messages: RefCell<BTreeMap<Message, u32>>,
     sent: Cell<u64>,
     promises: RefCell<Vec<(OrderId, Promise)>>,
 }
@@ -35,6 +38,54 @@ pub enum Promise {
     Cancelled,
     /// The order is shipped, and cannot be cancelled.
     Shipped,
+}
+
+/// Message to a customer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Message {
+    /// Order that it is about.
+    pub order: OrderId,
+    /// Channel: `mail` or `sms`.
+    pub channel: &'static str,
+    /// Address or number that it was sent to.
+    pub recipient: String,
+    /// Subject of the mail, or text of the short message.
+    pub text: String,
+    /// Mail as plain text; empty of a short message.
+    pub body: String,
+}
+
+impl Message {
+    /// Message that names its order.
+    ///
+    /// # Errors
+    ///
+    /// It names none that there is.
+    fn about(audit: &Audit, channel: &'static str, recipient: &str, text: &str, body: &str) -> Result<Self, Violation> {
+        let mut words = text.split([' ', '.', ',']).filter_map(|word| OrderId::new(word).ok());
+        let order = words.find(|word| audit.orders.borrow().contains(word));
+        let order = order.ok_or_else(|| Violation::new(format!("a message is about no order: {text}")))?;
+        let (recipient, text, body) = (recipient.to_owned(), text.to_owned(), body.to_owned());
+        Ok(Self { order, channel, recipient, text, body })
+    }
+
+    /// Tells that it is the first: we have your order.
+    #[must_use]
+    pub fn is_thanks(&self) -> bool {
+        self.text.starts_with("Thank you for your order")
+    }
+
+    /// Tells that it is about goods that are on their way.
+    #[must_use]
+    pub fn is_shipped(&self) -> bool {
+        self.text.contains("is on its way")
+    }
+
+    /// Tells that it is about an order that was given up.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.text.contains("is cancelled")
+    }
 }
 
 struct Holding {
@@ -100,6 +151,12 @@ impl Audit {
         match append.service {
             ORDERS if append.row.version == 1 => {
                 self.met(&order);
+                let first = append.row.events.first().and_then(|text| Event::decode(text).ok());
+                if let Some(Payload::OrderCreated(created)) = first.map(|event| event.data)
+                    && created.total.is_zero()
+                {
+                    self.free.borrow_mut().insert(order);
+                }
                 Ok(())
             }
             INVENTORY => self.moved(&order, append.row, append.updates, append.table),
@@ -120,6 +177,7 @@ impl Audit {
         match (&said, holdings.get_mut(order)) {
             (Some(Payload::InventoryReserved(reserved)), None) => {
                 reserved.lines.iter().for_each(|line| moves(line, 0, 1));
+                self.reserved.borrow_mut().insert(order.clone());
                 holdings.insert(order.clone(), Holding { lines: reserved.lines.clone(), has_left: false });
             }
             (Some(Payload::InventoryReserved(_)), Some(_)) => {
@@ -160,9 +218,13 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// It has charged more than once, or for no order.
+    /// It was asked for nothing, or has charged more than once, or for no order.
     pub fn charged(&self, payment: &PaymentId, charges: usize) -> Result<(), Violation> {
+        if let Some(order) = self.order_of_payment(payment) {
+            self.charges.borrow_mut().insert(order, charges);
+        }
         match (charges, self.order_of_payment(payment)) {
+            (_, Some(order)) if self.is_free(&order) => Err(of(&order, "money was asked for a free order")),
             (0, _) | (1, Some(_)) => Ok(()),
             (_, None) => Err(Violation::new(format!("a charge {payment} belongs to no order"))),
             (_, Some(order)) => Err(of(&order, format!("an order was charged {charges} times"))),
@@ -191,24 +253,54 @@ impl Audit {
         match (bookings, self.order_of_shipment(shipment)) {
             (0, _) => Ok(()),
             (_, None) => Err(Violation::new(format!("a shipment {shipment} belongs to no order"))),
-            (1, Some(order)) if charges == 0 => Err(of(&order, "a shipment was booked without a charge")),
+            (1, Some(order)) if charges == 0 && !self.is_free(&order) => {
+                Err(of(&order, "a shipment was booked without a charge"))
+            }
             (1, Some(_)) => Ok(()),
             (_, Some(order)) => Err(of(&order, format!("a shipment was booked {bookings} times"))),
         }
+    }
+
+    /// Tells that there is nothing to pay for an order.
+    #[must_use]
+    pub fn is_free(&self, order: &OrderId) -> bool {
+        self.free.borrow().contains(order)
     }
 
     /// Notes that a customer was sent a message, when so many leases had been given.
     ///
     /// # Errors
     ///
-    /// There are more messages than leases.
-    pub fn told(&self, channel: &'static str, what: &str, leases: u64) -> Result<(), Violation> {
+    /// There are more messages than leases, or it is a success before there are goods.
+    pub fn told(
+        &self,
+        channel: &'static str,
+        recipient: &str,
+        (text, body): (&str, &str),
+        leases: u64,
+    ) -> Result<(), Violation> {
+        let message = Message::about(self, channel, recipient, text, body)?;
         self.sent.set(self.sent.get() + 1);
-        *self.messages.borrow_mut().entry((channel, what.to_owned())).or_default() += 1;
         if self.sent.get() > leases {
-            return Err(Violation::new(format!("a message was sent without a lease: {what}")));
+            return Err(of(&message.order, format!("a message was sent without a lease: {text}")));
         }
+        if !message.is_cancelled() && !self.reserved.borrow().contains(&message.order) {
+            return Err(of(&message.order, format!("a customer was told of goods that nobody has: {text}")));
+        }
+        *self.messages.borrow_mut().entry(message).or_default() += 1;
         Ok(())
+    }
+
+    /// Number of times that the provider has charged for an order.
+    #[must_use]
+    pub fn charges_of(&self, order: &OrderId) -> usize {
+        self.charges.borrow().get(order).copied().unwrap_or_default()
+    }
+
+    /// Messages to customers, each once.
+    #[must_use]
+    pub fn told_of(&self, order: &OrderId) -> Vec<Message> {
+        self.messages.borrow().keys().filter(|message| message.order == *order).cloned().collect()
     }
 
     /// Number of messages that were sent, and of those among them that had been sent before: after a crash between

@@ -1,5 +1,6 @@
 //! Customers and other producers: whoever sends the shop something.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use fastrand::Rng;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use simulator::{Caller, Violation};
 
 use crate::audit::{Audit, Promise};
+use crate::outside::{GONE, OPTED_OUT};
 use crate::services::System;
 
 /// The mean time between two orders.
@@ -40,14 +42,28 @@ pub struct Script {
     pub sku: &'static str,
     /// True where another producer publishes the order by itself.
     pub is_foreign: bool,
+    /// True where there is nothing to pay.
+    pub is_free: bool,
+    /// Address of the customer's mails.
+    pub email: &'static str,
     /// Time after the answer at which the customer cancels, if they do.
     pub cancel_after_ms: Option<u64>,
 }
 
 impl Script {
     /// An order that is paid and shipped.
-    pub const SHIPPED: Self =
-        Self { method: "pm_card_visa", postal_code: "10115", sku: "coffee", is_foreign: false, cancel_after_ms: None };
+    pub const SHIPPED: Self = Self {
+        method: "pm_card_visa",
+        postal_code: "10115",
+        sku: "coffee",
+        is_foreign: false,
+        is_free: false,
+        email: "c0@example.com",
+        cancel_after_ms: None,
+    };
+
+    /// Address that reaches nobody.
+    pub const NOWHERE: &str = "gone0@example.com";
 
     /// Goods of which there are none.
     pub const SOLD_OUT: &str = "sold-out";
@@ -75,6 +91,39 @@ pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
         let customer = Customer::new(system, seed, number);
         system.run().spawn(customer.shop());
     }
+}
+
+/// Door that an order comes in by, and what is sent to it.
+#[derive(Clone, Debug)]
+pub enum Door {
+    /// The body of `POST /orders`.
+    Api(Value),
+    /// An event at the intake's topic.
+    Intake(Value),
+}
+
+/// Status and body of an answer, once there is one.
+pub type Answer = RefCell<Option<(u16, Value)>>;
+
+/// Sends one order as it is written, and notes what is answered, and its id.
+pub async fn send(system: &System, door: Door, answer: &Answer, order: &RefCell<Option<OrderId>>) {
+    let id = match door {
+        Door::Api(body) => {
+            let reply = system.ask_orders(post("/orders", body.to_string(), None)).await;
+            let reply = reply.map(read);
+            let id = reply.as_ref().and_then(|(_, body)| body["orderId"].as_str()).and_then(|id| OrderId::new(id).ok());
+            answer.replace(reply);
+            id
+        }
+        Door::Intake(event) => {
+            system.intake.publish(&event.to_string());
+            event["subject"].as_str().and_then(|id| OrderId::new(id).ok())
+        }
+    };
+    if let Some(id) = &id {
+        system.shop.audit.met(id);
+    }
+    order.replace(id);
 }
 
 struct Customer {
@@ -237,19 +286,47 @@ impl Customer {
             1 => format!("SIM-UNAVAILABLE-{}", self.rng.u32(1..10)),
             _ => "10115".to_owned(),
         };
-        let has_phone = self.rng.bool();
-        self.order_of(&lines, &method, &postal_code, has_phone)
+        let (email, phone) = self.contact();
+        let mut order = self.order_of(&lines, &method, &postal_code, &email, phone.as_deref());
+        if self.rng.u32(0..15) == 0 {
+            make_free(&mut order);
+        }
+        order
+    }
+
+    /// Addresses and numbers as people have them, some of which reach nobody.
+    fn contact(&mut self) -> (String, Option<String>) {
+        let customer = self.number / 3;
+        let email = match self.rng.u32(0..20) {
+            0 => format!("{GONE}{customer}@example.com"),
+            1 => format!("c{customer}@bücher.example"),
+            _ => format!("c{customer}@example.com"),
+        };
+        let phone = match self.rng.u32(0..12) {
+            0 => Some("+999".to_owned()),
+            1 => Some(OPTED_OUT.to_owned()),
+            2 => Some("0033 1 23 45 67 89".to_owned()),
+            3 | 4 => Some(format!("(030) {:07}", self.number)),
+            5 | 6 => Some(format!("+4930{:07}", self.number)),
+            _ => None,
+        };
+        (email, phone)
     }
 
     fn scripted(&self, script: Script) -> Value {
         let line = json!({ "sku": script.sku, "quantity": 2, "unitPrice": { "amount": 1490, "currency": "EUR" } });
-        self.order_of(&[line], script.method, script.postal_code, true)
+        let phone = Some("+49300000000");
+        let mut order = self.order_of(&[line], script.method, script.postal_code, script.email, phone);
+        if script.is_free {
+            make_free(&mut order);
+        }
+        order
     }
 
-    fn order_of(&self, lines: &[Value], method: &str, postal_code: &str, has_phone: bool) -> Value {
+    fn order_of(&self, lines: &[Value], method: &str, postal_code: &str, email: &str, phone: Option<&str>) -> Value {
         let customer = self.number / 3;
         let mut order = json!({
-            "customer": { "id": format!("cus_{customer}"), "email": format!("c{customer}@example.com") },
+            "customer": { "id": format!("cus_{customer}"), "email": email },
             "lines": lines,
             "shippingAddress": {
                 "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin", "postalCode": postal_code,
@@ -257,8 +334,8 @@ impl Customer {
             },
             "paymentMethod": method,
         });
-        if has_phone {
-            order["customer"]["phone"] = json!(format!("+4930{:07}", self.number));
+        if let Some(phone) = phone {
+            order["customer"]["phone"] = json!(phone);
         }
         order
     }
@@ -283,6 +360,14 @@ impl Customer {
         };
         self.caller.run.check(Err(violation));
     }
+}
+
+/// Lets an order cost nothing.
+fn make_free(order: &mut Value) {
+    for line in order["lines"].as_array_mut().into_iter().flatten() {
+        line["unitPrice"]["amount"] = json!(0);
+    }
+    order.as_object_mut().map(|order| order.remove("paymentMethod"));
 }
 
 fn price(line: &Value) -> i64 {

@@ -8,13 +8,14 @@ use onewrite::port::Log;
 use onewrite::{Decider, Ledger, Result as Outcome};
 use orderflow_events::{OrderId, PaymentId, ShipmentId};
 use orderflow_inventory::{Inventory, Reservation};
+use orderflow_notification::{Channel, Notification, State as NotificationState};
 use orderflow_orders::{Known, Order, Orders, Status};
 use orderflow_simulated::{Carrier, Provider};
 use simulator::{Rest, Violation};
 
-use crate::audit::{Audit, Promise};
-use crate::names::{INTAKE, INVENTORY, ORDERS};
-use crate::outside::Outside;
+use crate::audit::{Audit, Message, Promise};
+use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
+use crate::outside::{GONE, Outside};
 
 /// Checks all of them.
 ///
@@ -25,7 +26,8 @@ pub fn check(audit: &Audit, outside: &Outside, rest: &Rest<'_>) -> Result<(), Vi
     check_journal(outside, rest)?;
     for order in audit.orders() {
         check_status(rest, &order)?;
-        check_order(outside, rest, &order)?;
+        check_order(audit, outside, rest, &order)?;
+        check_messages(audit, rest, &order)?;
     }
     check_promises(audit, rest)
 }
@@ -56,7 +58,9 @@ fn load<D: Decider>(log: &MemoryLog, order: &OrderId) -> Option<D::State> {
     ledger.load::<D>(&order.into()).now_or_never()?.ok().map(|history| history.state)
 }
 
-fn known(log: &MemoryLog, order: &OrderId) -> Option<Box<Known>> {
+/// The order, as the orders service knows it.
+#[must_use]
+pub fn known(log: &MemoryLog, order: &OrderId) -> Option<Box<Known>> {
     match load::<Orders>(log, order)? {
         Order::Known(known) => Some(known),
         Order::Unknown => None,
@@ -69,7 +73,7 @@ fn now<T: Default>(answer: impl Future<Output = Outcome<T, impl Sized>>) -> T {
 }
 
 /// An order is shipped or cancelled, and all that belongs to it fits.
-fn check_order(outside: &Outside, rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
+fn check_order(audit: &Audit, outside: &Outside, rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
     let violation = |what: String| Err(Violation::of(order.as_str(), what));
     let letters: Option<&BTreeSet<&str>> = rest.letters.get(order.as_str());
     let has_letter = |service: &str| letters.is_some_and(|letters| letters.contains(service));
@@ -80,10 +84,11 @@ fn check_order(outside: &Outside, rest: &Rest<'_>, order: &OrderId) -> Result<()
     let (provider, carrier) = (Provider::new(&*outside.provider, &time), Carrier::new(&*outside.carrier, &time));
     let (charges, refund) = (now(provider.times_charged(&payment)), now(provider.find_refund(&payment)));
     let is_shipped = now(carrier.times_booked(&shipment)) > 0 && !now(carrier.is_voided(&shipment));
+    let due = usize::from(!audit.is_free(order));
     let goods = load::<Inventory>(&rest.tables[INVENTORY], order);
     match known.status {
         Status::Open(progress) if letters.is_none() => violation(format!("an order is for ever {progress:?}")),
-        Status::Shipped if charges != 1 || refund.is_some() => {
+        Status::Shipped if charges != due || refund.is_some() => {
             violation(format!("a shipped order was charged {charges} times, and refunded: {refund:?}"))
         }
         Status::Shipped if !is_shipped => violation("a shipped order has no shipment".to_owned()),
@@ -100,6 +105,43 @@ fn check_order(outside: &Outside, rest: &Rest<'_>, order: &OrderId) -> Result<()
             violation(format!("the goods of a cancelled order are {goods:?}"))
         }
         Status::Open(_) | Status::Shipped | Status::Cancelled(_) => Ok(()),
+    }
+}
+
+/// Number of messages that each customer gets by mail: one when there are goods, one when it is over.
+fn check_messages(audit: &Audit, rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
+    let Some(known) = known(&rest.tables[ORDERS], order) else { return Ok(()) };
+    let unreachable = unreachable(&rest.tables[NOTIFICATION], order);
+    let (has_letter, messages) = (rest.letters.contains_key(order.as_str()), audit.told_of(order));
+    let is_gone = known.created.details.customer.email.as_str().starts_with(GONE);
+    for (channel, name, expected) in [(Channel::Email, "mail", true), (Channel::Sms, "sms", false)] {
+        let count = |is: fn(&Message) -> bool| messages.iter().filter(|one| one.channel == name && is(one)).count();
+        let (thanks, shipped, cancelled) =
+            (count(Message::is_thanks), count(Message::is_shipped), count(Message::is_cancelled));
+        let all = count(|_| true);
+        let is_right = match known.status {
+            _ if unreachable.contains(&channel) => all == 0,
+            Status::Shipped => cancelled == 0 && (has_letter || !expected || (thanks == 1 && shipped == 1)),
+            Status::Cancelled(_) => has_letter || !expected || cancelled == 1,
+            Status::Open(_) => cancelled == 0,
+        };
+        if !is_right || thanks > 1 || shipped > 1 || cancelled > 1 || all != thanks + shipped + cancelled {
+            let what = format!("{name}: of an order that is {:?} the customer was told {messages:?}", known.status);
+            return Err(Violation::of(order.as_str(), what));
+        }
+    }
+    if is_gone && !has_letter && !unreachable.contains(&Channel::Email) {
+        return Err(Violation::of(order.as_str(), "it is on record nowhere that the customer is not reached"));
+    }
+    Ok(())
+}
+
+/// Channels that notification has found to reach nobody.
+#[must_use]
+pub fn unreachable(table: &MemoryLog, order: &OrderId) -> BTreeSet<Channel> {
+    match load::<Notification>(table, order) {
+        Some(NotificationState::Known(customer) | NotificationState::Cancelled(customer)) => customer.unreachable,
+        Some(NotificationState::Unknown) | None => BTreeSet::new(),
     }
 }
 

@@ -6,3 +6,5 @@ pub(crate) const ORDERS: &str = "orders";
 pub(crate) const INVENTORY: &str = "inventory";
 /// Intake of orders.
 pub(crate) const INTAKE: &str = "intake";
+/// Notification.
+pub(crate) const NOTIFICATION: &str = "notification";

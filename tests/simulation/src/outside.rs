@@ -7,6 +7,12 @@ use onewrite::memory::MemoryLeases;
 use orderflow_journal::MemoryJournal;
 use orderflow_screening::MemorySightings;
 
+/// Beginning of the addresses that SES refuses, as it does those of no domain.
+pub const GONE: &str = "gone";
+
+/// Number whose owner wants no messages.
+pub const OPTED_OUT: &str = "+4930999999";
+
 /// Stores beside the services' tables.
 #[derive(Default)]
 pub struct Outside {

@@ -18,6 +18,7 @@ use orderflow_shipping::{Booking, Parcel, Void};
 use orderflow_simulated::{Carrier, Provider};
 use simulator::{Caller, Lost, TrueTime};
 
+use crate::outside::{GONE, OPTED_OUT};
 use crate::safeguards::{FENCE, FIND, PROVIDER_KEY};
 use crate::shop::Shop;
 
@@ -253,26 +254,46 @@ impl External<Void> for CarrierPort {
 pub struct Post(pub Port);
 
 impl Post {
-    async fn post(&self, neighbour: &'static str, name: &'static str, what: String) -> Result<(), Lost> {
+    async fn post(
+        &self,
+        neighbour: &'static str,
+        name: &'static str,
+        recipient: String,
+        text: String,
+        body: String,
+    ) -> Result<(), Lost> {
         let Port { caller, shop } = self.0.clone();
         let effect = move || async move {
             let leases = caller.run.guarantees.leases_given();
-            caller.run.check(shop.audit.told(neighbour, &what, leases));
+            caller.run.check(shop.audit.told(neighbour, &recipient, (&text, &body), leases));
         };
         self.0.caller.call(neighbour, name, effect).await
+    }
+
+    /// Says no, after the time that it takes.
+    async fn refuse(&self, neighbour: &'static str) -> Result<(), Lost> {
+        self.0.caller.call(neighbour, "refuse", || async {}).await
     }
 }
 
 impl Mailer for Post {
-    async fn send(&self, _: &Email, mail: &Mail) -> Result<(), MailError> {
-        let sent = self.post("mail", "send mail", mail.subject.clone()).await;
+    async fn send(&self, recipient: &Email, mail: &Mail) -> Result<(), MailError> {
+        if recipient.as_str().starts_with(GONE) {
+            self.refuse("mail").await.map_err(|lost| MailError::Other(lost.into()))?;
+            return Err(MailError::Unreachable("InvalidParameterValue".to_owned()));
+        }
+        let sent = self.post("mail", "send mail", recipient.to_ascii(), mail.subject.clone(), mail.text.clone()).await;
         sent.map_err(|lost| MailError::Other(lost.into()))
     }
 }
 
 impl Sms for Post {
-    async fn send(&self, _: &PhoneNumber, text: &str) -> Result<(), SmsError> {
-        let sent = self.post("sms", "send SMS", text.to_owned()).await;
+    async fn send(&self, recipient: &PhoneNumber, text: &str) -> Result<(), SmsError> {
+        if recipient.as_str() == OPTED_OUT {
+            self.refuse("sms").await.map_err(|lost| SmsError::Other(lost.into()))?;
+            return Err(SmsError::Unreachable("OptedOut".to_owned()));
+        }
+        let sent = self.post("sms", "send SMS", recipient.as_str().to_owned(), text.to_owned(), String::new()).await;
         sent.map_err(|lost| SmsError::Other(lost.into()))
     }
 }

@@ -11,7 +11,7 @@ use onewrite::{Ledger, Projection};
 use orderflow_events::EventType;
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
-use orderflow_notification::{Messenger, Notification};
+use orderflow_notification::{Countries, Messenger, Notification};
 use orderflow_orders::{IntakeHandler, OrdersApi};
 use orderflow_payment::{Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
@@ -22,7 +22,7 @@ use simulator::model::topic::StandardTopic;
 use simulator::ports::{LeaseTable, Table};
 use simulator::{Caller, Run, Stack};
 
-use crate::names::{INTAKE, INVENTORY, ORDERS};
+use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
 use crate::ports::{CarrierPort, JournalTable, Port, Post, ProviderPort, SightingsTable, StockTable};
 use crate::safeguards::COMPENSATION;
 use crate::shop::Shop;
@@ -49,7 +49,7 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> Rc<Stack
     let port = |caller: &Caller| Port { caller: caller.clone(), shop: Rc::clone(shop) };
     let messenger = |caller: &Caller| {
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
-        Messenger::new(Post(port(caller)), Post(port(caller)), leases, caller.clone())
+        Messenger::new(Post(port(caller)), Post(port(caller)), sms_countries(), leases, caller.clone())
     };
     let builder = Stack::builder(run).settings(|service| template().settings(service));
     SERVICES
@@ -58,12 +58,17 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> Rc<Stack
         .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
         .service_with::<Shipping, _>("shipping", |caller| CarrierEffects::new(CarrierPort(port(caller))))
         .service_with::<Screening, _>("screening", |caller| SightingEffects::new(SightingsTable(port(caller))))
-        .service_with::<Notification, _>("notification", messenger)
+        .service_with::<Notification, _>(NOTIFICATION, messenger)
         .intake(INTAKE, intake, |caller, stack| {
             IntakeHandler::new(Ledger::new(stack.table(ORDERS, caller), caller.clone()))
         })
         .consumer("journal", None, |caller| Projection::new(Journal::new(JournalTable(port(caller)), caller.clone())))
         .start()
+}
+
+/// Countries of the customers here. In the template they are a parameter, which is empty.
+fn sms_countries() -> Countries {
+    Countries(["DE", "GB", "US"].into_iter().filter_map(|code| code.parse().ok()).collect())
 }
 
 impl System {

@@ -1,5 +1,9 @@
 //! Observer of the shop: its invariants, at every moment and at rest.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use orderflow_events::OrderId;
 use simulator::{Append, Observer, Rest, Violation};
 
 use crate::audit::Audit;
@@ -13,6 +17,15 @@ pub struct Shop {
     pub audit: Audit,
     /// World outside the services' tables.
     pub outside: Outside,
+    letters: RefCell<BTreeMap<String, BTreeSet<&'static str>>>,
+}
+
+impl Shop {
+    /// Services that have a dead letter of an order, once all is at rest.
+    #[must_use]
+    pub fn letters_of(&self, order: &OrderId) -> BTreeSet<&'static str> {
+        self.letters.borrow().get(order.as_str()).cloned().unwrap_or_default()
+    }
 }
 
 impl Observer for Shop {
@@ -21,6 +34,7 @@ impl Observer for Shop {
     }
 
     fn at_rest(&self, rest: &Rest<'_>) -> Result<(), Violation> {
+        self.letters.replace(rest.letters.clone());
         invariants_at_rest::check(&self.audit, &self.outside, rest)
     }
 

@@ -1,12 +1,19 @@
 //! Simulation of the shop: a plan, and the customers who come.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use orderflow_events::OrderId;
+use orderflow_notification::Channel;
+use orderflow_orders::Status;
+use serde_json::Value;
 use simulator::{FaultKinds, Plan, PlannedFault, Trace};
 
-use crate::customers::{self, Script};
-use crate::invariants_at_rest::shipped;
-use crate::names::ORDERS;
+use crate::audit::Message;
+use crate::customers::{self, Answer, Door, Script};
+use crate::invariants_at_rest::{known, shipped, unreachable};
+use crate::names::{NOTIFICATION, ORDERS};
 use crate::services::System;
 use crate::shop::Shop;
 
@@ -47,6 +54,57 @@ pub fn simulate(plan: &Plan, trace: Trace) -> Report {
 pub fn simulate_script(script: Script, planned: Option<PlannedFault>, trace: Trace) -> Report {
     let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
     simulate_with(&plan, trace, |system| customers::arrive_by(system, script))
+}
+
+/// End of one order that somebody has written by hand.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Status and body of the API's answer.
+    pub answer: Option<(u16, Value)>,
+    /// Status of the order in the end, if there is one.
+    pub status: Option<Status>,
+    /// Number of times that money was asked for.
+    pub charges: usize,
+    /// Messages to the customer.
+    pub messages: Vec<Message>,
+    /// Channels on record as reaching nobody.
+    pub unreachable: BTreeSet<Channel>,
+    /// Services that have a dead letter.
+    pub letters: BTreeSet<&'static str>,
+}
+
+/// Runs one order as it is written, without a fault, until nothing is left to do.
+///
+/// # Panics
+///
+/// An invariant is broken.
+#[must_use]
+pub fn simulate_order(door: Door) -> Outcome {
+    let shop = Rc::<Shop>::default();
+    let (answer, order) = (Rc::<Answer>::default(), Rc::<RefCell<Option<OrderId>>>::default());
+    let plan = Plan { kinds: FaultKinds::NONE, ..Plan::new(0, 1) };
+    let mut tables = None;
+    let (answered, placed) = (Rc::clone(&answer), Rc::clone(&order));
+    let run = simulator::simulate(&plan, Trace::default(), Rc::clone(&shop) as _, |run| {
+        let system = System::start(run, Rc::clone(&shop));
+        customers::fill_shelves(&system, plan.subjects);
+        tables = Some(system.stack.tables());
+        let stack = Rc::clone(&system.stack);
+        run.spawn(async move { customers::send(&system, door, &answered, &placed).await });
+        stack
+    });
+    assert_eq!(run.violation, None);
+    let (Some(tables), Some(order)) = (tables, order.take()) else {
+        return Outcome { answer: answer.take(), ..Outcome::default() };
+    };
+    Outcome {
+        answer: answer.take(),
+        status: known(&tables[ORDERS], &order).map(|known| known.status),
+        charges: shop.audit.charges_of(&order),
+        messages: shop.audit.told_of(&order),
+        unreachable: unreachable(&tables[NOTIFICATION], &order),
+        letters: shop.letters_of(&order),
+    }
 }
 
 fn simulate_with(plan: &Plan, trace: Trace, arrive: impl FnOnce(&Rc<System>)) -> Report {

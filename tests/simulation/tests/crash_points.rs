@@ -20,6 +20,13 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("charged at the third attempt", Script { method: "pm_sim_unavailable_2", ..Script::SHIPPED }),
     ("out of stock", Script { sku: Script::SOLD_OUT, ..Script::SHIPPED }),
     ("published by another producer", Script { is_foreign: true, ..Script::SHIPPED }),
+    ("free", Script { is_free: true, ..Script::SHIPPED }),
+    ("free, and cancelled when it is paid", Script { is_free: true, ..cancelled_after(80) }),
+    ("to an address that is none", Script { email: Script::NOWHERE, ..Script::SHIPPED }),
+    (
+        "to an address that is none, and declined",
+        Script { email: Script::NOWHERE, method: "pm_card_visa_chargeDeclined", ..Script::SHIPPED },
+    ),
     ("cancelled at once", cancelled_after(0)),
     ("cancelled when it is reserved", cancelled_after(40)),
     ("cancelled while it is charged", cancelled_after(65)),

@@ -6,8 +6,8 @@ use orderflow_notification::{Messenger, Notification, SesMailer, Settings, SnsSm
 
 onewrite::main!(|environment, aws| {
     let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>());
-    let Settings { leases_table_name, sender_email } = settings?;
+    let Settings { leases_table_name, sender_email, configuration_set, sms_countries } = settings?;
     let leases = DynamoLeases::new(aws.dynamodb(), leases_table_name.as_str());
-    let (mailer, sms) = (SesMailer::new(aws.config(), sender_email.as_str()), SnsSms::new(aws.config()));
-    Some(Process::<Notification, _, _, _>::new(ledger?, Messenger::new(mailer, sms, leases, System)))
+    let (mailer, sms) = (SesMailer::new(aws.config(), sender_email, configuration_set), SnsSms::new(aws.config()));
+    Some(Process::<Notification, _, _, _>::new(ledger?, Messenger::new(mailer, sms, sms_countries, leases, System)))
 });

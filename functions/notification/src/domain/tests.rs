@@ -8,43 +8,50 @@ fn met() -> Change {
     Change::Met(contact())
 }
 
+fn unreachable(channels: &[Channel]) -> Change {
+    Change::Unreachable { channels: channels.iter().copied().collect() }
+}
+
+fn state(given: &[Change]) -> State {
+    given.iter().cloned().fold(State::default(), Notification::evolve)
+}
+
 /// Given what happened before, when this event arrives, then this is done.
 #[track_caller]
 fn check(given: &[Change], when: &Event, then: &Decision<Notification>) {
-    let state = given.iter().cloned().fold(State::default(), Notification::evolve);
-    let decision = Notification::decide(&state, &when.heard().unwrap(), None);
+    let decision = Notification::decide(&state(given), &when.heard().unwrap(), None);
     assert_eq!(&decision, then, "{} given {given:?}", when.event_type());
 }
 
 #[track_caller]
-fn tells(given: &[Change], when: &Event) {
-    let message = Message::of(&Heard::hear(&when.data).unwrap());
-    let tell = Tell { cause: Cause::from(when), order: order(), contact: contact(), message };
+fn tells(given: &[Change], when: &Event, unreachable: &[Channel]) {
+    let message = match Heard::hear(&when.data).unwrap() {
+        Heard::OrderCreated(_) => panic!("nothing is told of it"),
+        Heard::InventoryReserved(reserved) => Message::Received { lines: reserved.lines },
+        Heard::ShipmentCreated(ShipmentCreated { carrier, tracking_number, .. }) => {
+            Message::Shipped { carrier, tracking_number }
+        }
+        Heard::OrderCancelled(OrderCancelled { reason, .. }) => Message::Cancelled { reason },
+    };
+    let customer = Customer { contact: contact(), unreachable: unreachable.iter().copied().collect() };
+    let tell = Tell { cause: Cause::from(when), order: order(), customer, message };
     check(given, when, &Ok(Step::Perform(tell)));
 }
 
 #[test]
 fn an_unknown_order_must_be_created_first() {
     let early = Err(Rejection::TooEarly("the customer is not known yet"));
-    check(&[], &created(), &Ok(Step::record_intent(met())));
-    for kind in [
-        EventType::PaymentProcessed,
-        EventType::PaymentFailed,
-        EventType::PaymentRefunded,
-        EventType::ShipmentCreated,
-        EventType::OrderCancelled,
-    ] {
+    check(&[], &created(), &Ok(Step::record(met())));
+    for kind in [EventType::InventoryReserved, EventType::ShipmentCreated, EventType::OrderCancelled] {
         check(&[], &event(kind), &early);
     }
 }
 
 #[test]
 fn the_customer_of_a_known_order_is_told() {
-    tells(&[met()], &created());
-    tells(&[met()], &event(EventType::PaymentProcessed));
-    tells(&[met()], &event(EventType::PaymentFailed));
-    tells(&[met()], &event(EventType::PaymentRefunded));
-    tells(&[met()], &event(EventType::ShipmentCreated));
+    check(&[met()], &created(), &Ok(Step::Nothing));
+    tells(&[met()], &event(EventType::InventoryReserved), &[]);
+    tells(&[met()], &event(EventType::ShipmentCreated), &[]);
     check(&[met()], &event(EventType::OrderCancelled), &Ok(Step::record_intent(Change::Cancelled)));
 }
 
@@ -52,29 +59,57 @@ fn the_customer_of_a_known_order_is_told() {
 fn after_a_cancellation_no_success_is_told() {
     let given = [met(), Change::Cancelled];
     check(&given, &created(), &Ok(Step::Nothing));
-    check(&given, &event(EventType::PaymentProcessed), &Ok(Step::Nothing));
-    tells(&given, &event(EventType::PaymentFailed));
-    tells(&given, &event(EventType::PaymentRefunded));
+    check(&given, &event(EventType::InventoryReserved), &Ok(Step::Nothing));
     check(&given, &event(EventType::ShipmentCreated), &Ok(Step::Nothing));
-    tells(&given, &event(EventType::OrderCancelled));
+    tells(&given, &event(EventType::OrderCancelled), &[]);
 }
 
 #[test]
-fn what_is_told_is_done() {
-    for state in [State::Known(contact()), State::Cancelled(contact())] {
-        for event in consumed() {
-            let heard = event.heard().unwrap();
-            assert_eq!(Notification::decide(&state, &heard, Some(&())), Ok(Step::Nothing), "{heard:?}");
+fn a_channel_that_reaches_nobody_stays_on_record() {
+    use Channel::{Email, Sms};
+    tells(&[met(), unreachable(&[Email])], &event(EventType::ShipmentCreated), &[Email]);
+    tells(&[met(), unreachable(&[Email]), unreachable(&[Sms])], &event(EventType::ShipmentCreated), &[Email, Sms]);
+    for given in [[met(), Change::Cancelled, unreachable(&[Sms])], [met(), unreachable(&[Sms]), Change::Cancelled]] {
+        tells(&given, &event(EventType::OrderCancelled), &[Sms]);
+    }
+    assert_eq!(state(&[unreachable(&[Sms])]), State::Unknown);
+}
+
+#[test]
+fn what_is_told_is_done_and_who_is_not_reached_is_recorded_once() {
+    use Channel::{Email, Sms};
+    for cancelled in [None, Some(Change::Cancelled)] {
+        for (given, told, then) in [
+            (&[][..], &[][..], Step::Nothing),
+            (&[], &[Sms], Step::record(unreachable(&[Sms]))),
+            (&[], &[Email, Sms], Step::record(unreachable(&[Email, Sms]))),
+            (&[Sms], &[Sms], Step::Nothing),
+            (&[Sms], &[Email, Sms], Step::record(unreachable(&[Email]))),
+        ] {
+            let mut changes = vec![met(), unreachable(given)];
+            changes.extend(cancelled.clone());
+            let told = Told { unreachable: told.iter().copied().collect() };
+            for event in consumed() {
+                let decision = Notification::decide(&state(&changes), &event.heard().unwrap(), Some(&told));
+                assert_eq!(decision, Ok(then.clone()), "{} given {changes:?}", event.event_type());
+            }
         }
     }
+    let told = Told { unreachable: [Email].into() };
+    assert_eq!(Notification::decide(&State::Unknown, &created().heard().unwrap(), Some(&told)), Ok(Step::Nothing));
 }
 
 /// Stored rows were written by earlier builds: they must be understood for ever.
 #[test]
 fn changes_are_stored_like_this() {
-    for (change, stored) in
-        [(met(), r#"{"met":{"email":"ada@example.com","phone":"+4930123456"}}"#), (Change::Cancelled, r#""cancelled""#)]
-    {
+    for (change, stored) in [
+        (
+            met(),
+            r#"{"met":{"name":"Ada Lovelace","email":"ada@example.com","phone":"030 123456","country":"DE","total":{"amount":101990,"currency":"EUR"}}}"#,
+        ),
+        (Change::Cancelled, r#""cancelled""#),
+        (unreachable(&[Channel::Sms, Channel::Email]), r#"{"unreachable":{"channels":["email","sms"]}}"#),
+    ] {
         assert_eq!(serde_json::to_string(&change).unwrap(), stored);
         assert_eq!(serde_json::from_str::<Change>(stored).unwrap(), change);
     }

@@ -92,11 +92,39 @@ fn an_order_that_was_cancelled_before_it_was_known_is_never_due() {
     }
 }
 
+/// Nobody is asked, whether the customer has named a way to pay or not.
+#[test]
+fn an_order_of_nothing_is_paid_and_given_back_without_the_provider() {
+    for payment_method in [None, Some(method())] {
+        let mut created = created();
+        (created.total, created.details.payment_method) = (nothing(), payment_method);
+        let created = event(created).heard().unwrap();
+        assert_eq!(Payment::decide(&State::Unknown, &created, None), Ok(Step::record(free_order())));
+    }
+    let (order_id, payment_id, amount) = (order(), payment(), nothing());
+    let processed = PaymentProcessed { order_id: order_id.clone(), payment_id: payment_id.clone(), amount };
+    let refunded = PaymentRefunded { order_id, payment_id, refund_id: RefundId::of(&order()), amount };
+    let cancelled = || OrderCancelled { order_id: order(), reason: CancellationReason::CustomerRequest };
+    for (given, payload, then) in [
+        (vec![free_order()], Payload::from(reserved()), Step::record(free_charge()).publishing(processed)),
+        (vec![free_order()], cancelled().into(), Step::record(Change::Cancelled)),
+        (vec![free_order(), free_charge()], reserved().into(), Step::Nothing),
+        (vec![free_order(), free_charge()], cancelled().into(), Step::record(Change::Refunded).publishing(refunded)),
+        (vec![free_order(), free_charge(), Change::Refunded], cancelled().into(), Step::Nothing),
+        (vec![free_order(), Change::Cancelled], reserved().into(), Step::Nothing),
+    ] {
+        let event = event(payload).heard().unwrap();
+        assert_eq!(Payment::decide(&state(&given), &event, None), Ok(then), "given {given:?}");
+    }
+}
+
 #[test]
 fn the_states_are_what_the_changes_made_of_them() {
     let (payment, amount, total) = (payment(), money(), money());
     for (given, then) in [
         (UNKNOWN, State::Unknown),
+        (&[free_order()], State::Free { total: nothing() }),
+        (&[free_order(), free_charge()], State::Paid { payment: payment.clone(), amount: nothing() }),
         (&due(), State::Due { total, method: method() }),
         (&charging(), State::Charging { payment: payment.clone(), total, method: method() }),
         (&paid(), State::Paid { payment: payment.clone(), amount }),
@@ -125,6 +153,7 @@ fn changes_are_stored_like_this() {
     let total = json!({ "amount": 3685, "currency": "EUR" });
     for (change, stored) in [
         (ordered(), json!({ "ordered": { "total": total, "method": "pm_card_visa" } })),
+        (free_order(), json!({ "ordered": { "total": { "amount": 0, "currency": "EUR" } } })),
         (intent(), json!({ "chargeIntended": { "payment": "pay_1ez6m7xhq1v6vjcndwmdyvsfys" } })),
         (charged_change(), json!({ "charged": { "payment": payment(), "amount": total } })),
         (Change::Declined, json!("declined")),
@@ -173,7 +202,19 @@ fn state(changes: &[Change]) -> State {
 }
 
 fn ordered() -> Change {
-    Change::Ordered { total: money(), method: method() }
+    Change::Ordered { total: money(), method: Some(method()) }
+}
+
+fn nothing() -> Money {
+    Money::new(0, "EUR").unwrap()
+}
+
+fn free_order() -> Change {
+    Change::Ordered { total: nothing(), method: None }
+}
+
+fn free_charge() -> Change {
+    Change::Charged { payment: payment(), amount: nothing() }
 }
 
 fn intent() -> Change {

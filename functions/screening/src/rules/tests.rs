@@ -8,7 +8,7 @@ fn order(total: (i64, &str), phone: Option<&str>, email: &str, country: &str) ->
     order.total = Money::new(total.0, total.1).unwrap();
     order.details.customer.phone = phone.map(|phone| Text::new(phone).unwrap());
     order.details.customer.email = Email::new(email).unwrap();
-    order.details.shipping_address.country = Text::new(country).unwrap();
+    order.details.shipping_address.country = country.parse().unwrap();
     order
 }
 
@@ -92,7 +92,6 @@ fn high_amounts() {
 fn a_phone_number_of_another_country() {
     for (phone, country, score) in [
         (FRENCH, "DE", 15),
-        (FRENCH, "de", 15),
         (GERMAN, "FR", 15),
         (Some("+1 (212) 555-0100"), "DE", 15),
         (Some("+1 (212) 555-0100"), "CA", 0),
@@ -104,11 +103,7 @@ fn a_phone_number_of_another_country() {
         (Some("030 123456"), "DE", 0),
         (Some("0033 1 23456789"), "DE", 0),
         (Some("+"), "DE", 0),
-        (FRENCH, "Germany", 0),
-        (FRENCH, "ZZ", 0),
-        (FRENCH, "D", 0),
-        (FRENCH, "4", 0),
-        (FRENCH, "ÄÖ", 0),
+        (FRENCH, "AQ", 0),
     ] {
         let codes: &[&str] = if score > 0 { &["addressMismatch"] } else { &[] };
         check(&order(CHEAP, phone, ADA, country), ONE, score, codes);

@@ -37,6 +37,8 @@ fn the_gateway_answers_with_problems_too() {
             ("Api GatewayResponses/THROTTLED", GONE, "THROTTLED"),
             ("Api GatewayResponses/THROTTLED/StatusCode", json!(503), "THROTTLED"),
             ("Api GatewayResponses/THROTTLED/ResponseParameters/Headers/Content-Type", GONE, "THROTTLED"),
+            ("Api GatewayResponses/THROTTLED/ResponseParameters/Headers/Retry-After", GONE, "THROTTLED"),
+            ("Api GatewayResponses/INTEGRATION_FAILURE/ResponseParameters/Headers/Retry-After", GONE, "INTEGRATION_FAILURE"),
             ("Api GatewayResponses/DEFAULT_4XX/ResponseTemplates/application~1json", json!("{"), "DEFAULT_4XX"),
             (
                 "Api GatewayResponses/DEFAULT_5XX/ResponseTemplates/application~1json",
@@ -54,8 +56,10 @@ fn gateway_responses(stack: &Stack) -> Vec<String> {
     let known = GATEWAY_RESPONSES.split_whitespace();
     let mut faults = unpaired("a response of the template and one of a REST API", given, known);
     for (kind, response) in members(responses) {
-        let header = json!({"ResponseParameters": {"Headers": {"Content-Type": "'application/problem+json'"}}});
-        faults.extend(unlike(kind, response, &header));
+        let is_worth_a_retry = [json!(429), json!(503)].contains(&response["StatusCode"]);
+        let retry_after = if is_worth_a_retry { json!("'1'") } else { GONE };
+        let headers = json!({"Content-Type": "'application/problem+json'", "Retry-After": retry_after});
+        faults.extend(unlike(kind, response, &json!({"ResponseParameters": {"Headers": headers}})));
         let body = response["ResponseTemplates"]["application/json"].as_str().unwrap_or_default();
         // The gateway fills it in with its quotes.
         let body = body.replace("$context.error.messageString", "\"why\"");
@@ -65,6 +69,29 @@ fn gateway_responses(stack: &Stack) -> Vec<String> {
         faults.extend(silent.map(|name| format!("{kind}: has no {name}")));
     }
     faults
+}
+
+#[test]
+fn the_gateway_refuses_before_the_functions_must() {
+    check(
+        "Of what Lambda has no room for, a client hears 503 at best. A stage without limits has the account's, which all APIs \
+         of a region share.",
+        throttles,
+        &[
+            ("Api MethodSettings", GONE, "Api"),
+            ("Api MethodSettings", json!([]), "Api"),
+            ("Api MethodSettings/0/ThrottlingRateLimit", GONE, "Api"),
+            ("Api MethodSettings/0/ThrottlingBurstLimit", json!(5000), "Api"),
+            ("Api MethodSettings/0/ResourcePath", json!("/orders"), "Api"),
+        ],
+    );
+}
+
+fn throttles(stack: &Stack) -> Vec<String> {
+    let limits = json!([{
+        "ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100,
+    }]);
+    unlike("Api", stack.properties("Api"), &json!({"MethodSettings": limits}))
 }
 
 #[test]

@@ -33,9 +33,8 @@ const CHANNELS: [&str; 4] = [
     "sms-voice:SendTextMessage on * if {\"StringEquals\":{\"aws:CalledViaLast\":\"sns.amazonaws.com\"}}",
 ];
 
-/// Rights of every function to its log group and to tracing, of a consumer to its queue, and of a relay to its stream.
+/// Rights of every function to its log group, of a consumer to its queue, and of a relay to its stream.
 const LOG_RIGHTS: &str = "logs:CreateLogStream logs:PutLogEvents";
-const TRACE_RIGHTS: &str = "xray:PutTraceSegments xray:PutTelemetryRecords";
 const QUEUE_RIGHTS: &str = "sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility sqs:GetQueueAttributes";
 const STREAM_RIGHTS: &str = "dynamodb:DescribeStream dynamodb:GetRecords dynamodb:GetShardIterator";
 
@@ -124,7 +123,6 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
         rights.extend(actions.split(' ').map(|action| format!("{action} on {resource}")));
     };
     may(LOG_RIGHTS, &function.replace("Function", "LogGroup"));
-    may(TRACE_RIGHTS, "*");
     let variables = stack.variables(function);
     let reads = |kind| stack.sources(kind).filter(|(reader, ..)| *reader == function);
     for (_, queue, _) in reads(QUEUE) {

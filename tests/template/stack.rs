@@ -181,7 +181,6 @@ fn defaults(template: &Json) -> Map<String, Json> {
 fn of_sam(mut resource: Json, globals: &Json) -> Json {
     if resource["Type"] == "AWS::Serverless::Function" {
         let mut properties = merged(globals, &resource["Properties"]);
-        properties["TracingConfig"] = json!({"Mode": properties["Tracing"].take()});
         properties["Code"] = properties["CodeUri"].take();
         resource["Properties"] = properties;
         resource["Type"] = json!(FUNCTION);

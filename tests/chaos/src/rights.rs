@@ -35,11 +35,9 @@ impl fmt::Display for Right {
 
 /// Actions that AWS does in a function's name: Lambda, which writes its logs and reads its queue and its stream; and SNS,
 /// which has a short message sent.
-const BY_AWS: [&str; 14] = [
+const BY_AWS: [&str; 12] = [
     "logs:CreateLogStream",
     "logs:PutLogEvents",
-    "xray:PutTraceSegments",
-    "xray:PutTelemetryRecords",
     "sqs:ReceiveMessage",
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",

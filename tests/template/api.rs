@@ -38,7 +38,11 @@ fn the_gateway_answers_with_problems_too() {
             ("Api GatewayResponses/THROTTLED/StatusCode", json!(503), "THROTTLED"),
             ("Api GatewayResponses/THROTTLED/ResponseParameters/Headers/Content-Type", GONE, "THROTTLED"),
             ("Api GatewayResponses/THROTTLED/ResponseParameters/Headers/Retry-After", GONE, "THROTTLED"),
-            ("Api GatewayResponses/INTEGRATION_FAILURE/ResponseParameters/Headers/Retry-After", GONE, "INTEGRATION_FAILURE"),
+            (
+                "Api GatewayResponses/INTEGRATION_FAILURE/ResponseParameters/Headers/Retry-After",
+                GONE,
+                "INTEGRATION_FAILURE",
+            ),
             ("Api GatewayResponses/DEFAULT_4XX/ResponseTemplates/application~1json", json!("{"), "DEFAULT_4XX"),
             (
                 "Api GatewayResponses/DEFAULT_5XX/ResponseTemplates/application~1json",
@@ -56,10 +60,13 @@ fn gateway_responses(stack: &Stack) -> Vec<String> {
     let known = GATEWAY_RESPONSES.split_whitespace();
     let mut faults = unpaired("a response of the template and one of a REST API", given, known);
     for (kind, response) in members(responses) {
+        let headers = &response["ResponseParameters"]["Headers"];
+        faults.extend(unlike(kind, headers, &json!({"Content-Type": "'application/problem+json'"})));
         let is_worth_a_retry = [json!(429), json!(503)].contains(&response["StatusCode"]);
-        let retry_after = if is_worth_a_retry { json!("'1'") } else { GONE };
-        let headers = json!({"Content-Type": "'application/problem+json'", "Retry-After": retry_after});
-        faults.extend(unlike(kind, response, &json!({"ResponseParameters": {"Headers": headers}})));
+        let seconds =
+            headers["Retry-After"].as_str().and_then(|seconds| seconds.trim_matches('\'').parse::<u32>().ok());
+        faults
+            .extend((is_worth_a_retry != seconds.is_some()).then(|| format!("{kind}: comes again after {seconds:?}")));
         let body = response["ResponseTemplates"]["application/json"].as_str().unwrap_or_default();
         // The gateway fills it in with its quotes.
         let body = body.replace("$context.error.messageString", "\"why\"");

@@ -61,7 +61,6 @@ fn disposable_addresses() {
         ("ada@mailinator.com", 35),
         ("ADA@MAILINATOR.COM", 35),
         ("ada@x.y.mailinator.com", 35),
-        ("\"a@b\"@yopmail.com", 35),
         ("ada@notmailinator.com", 0),
         ("ada@mailinator.com.example", 0),
         ("mailinator.com@example.com", 0),

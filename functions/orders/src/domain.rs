@@ -200,6 +200,9 @@ impl Decider for Orders {
         Ok(match &event.data {
             Heard::InventoryReserved(_) => Step::record(Change::Reserved(seen(EventType::InventoryReserved))),
             Heard::PaymentProcessed(paid) => {
+                if paid.amount != known.created.total {
+                    return Err(Rejection::Forbidden("the payment is not of the order's total".to_owned()));
+                }
                 let payment = Payment { payment_id: paid.payment_id.clone(), amount: paid.amount, refunded: false };
                 Step::record(Change::Paid(seen(EventType::PaymentProcessed), payment))
             }
@@ -215,10 +218,10 @@ impl Decider for Orders {
             Heard::PaymentRefunded(_) => Step::record(Change::Refunded(seen(EventType::PaymentRefunded))),
             Heard::ShipmentCancelled(_) => Step::record(Change::ShipmentCancelled(seen(EventType::ShipmentCancelled))),
             Heard::InventoryRejected(_) => {
-                known.cancelled(CancellationReason::OutOfStock, Some(seen(EventType::InventoryRejected)))
+                known.failed(CancellationReason::OutOfStock, seen(EventType::InventoryRejected))?
             }
             Heard::PaymentFailed(_) => {
-                known.cancelled(CancellationReason::PaymentFailed, Some(seen(EventType::PaymentFailed)))
+                known.failed(CancellationReason::PaymentFailed, seen(EventType::PaymentFailed))?
             }
         })
     }
@@ -254,6 +257,17 @@ pub fn cancel(order: &Order) -> Result<Next, CancelRefusal> {
 }
 
 impl Known {
+    /// A step failed that had to succeed before the order could be shipped.
+    fn failed(&self, reason: CancellationReason, because: Seen) -> Result<Next, Rejection> {
+        match self.status {
+            Status::Open(_) | Status::Cancelled(_) => Ok(self.cancelled(reason, Some(because))),
+            Status::Shipped => {
+                let why = "the order is shipped already: goods are left unpaid, or were never there, and a person has to decide";
+                Err(Rejection::Forbidden(why.to_owned()))
+            }
+        }
+    }
+
     /// The first reason counts: what is cancelled stays as it is, and what is shipped too.
     fn cancelled(&self, reason: CancellationReason, because: Option<Seen>) -> Next {
         match self.status {

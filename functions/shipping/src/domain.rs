@@ -16,7 +16,7 @@
 
 use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    Address, Event, EventType, OrderCancelled, OrderCreated, OrderId, Payload, PaymentProcessed, SHIPPING,
+    Address, Event, EventType, Money, OrderCancelled, OrderCreated, OrderId, Payload, PaymentProcessed, SHIPPING,
     ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text,
 };
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub enum State {
     Ready {
         /// Address of the recipient.
         address: Address,
+        /// Amount that the order costs.
+        total: Money,
     },
     /// It may be booked at any moment from now on, or have been booked: only the carrier knows.
     Booking {
@@ -47,6 +49,8 @@ pub enum State {
         shipment: ShipmentId,
         /// Address of the recipient.
         address: Address,
+        /// Amount that the order costs.
+        total: Money,
     },
     /// The carrier has it.
     Shipped {
@@ -72,6 +76,8 @@ pub enum Change {
     Ordered {
         /// Address of the recipient.
         address: Address,
+        /// Amount that the order costs.
+        total: Money,
     },
     /// From here on the carrier may be asked to take it.
     BookingIntended {
@@ -144,8 +150,10 @@ impl Decider for Shipping {
 
     fn evolve(state: State, change: Change) -> State {
         match (change, state) {
-            (Change::Ordered { address }, _) => State::Ready { address },
-            (Change::BookingIntended { shipment }, State::Ready { address }) => State::Booking { shipment, address },
+            (Change::Ordered { address, total }, _) => State::Ready { address, total },
+            (Change::BookingIntended { shipment }, State::Ready { address, total }) => {
+                State::Booking { shipment, address, total }
+            }
             (Change::Booked { shipment }, _) => State::Shipped { shipment },
             (Change::VoidIntended, State::Shipped { shipment }) => State::Voiding { shipment },
             (Change::Cancelled, _) => State::Cancelled,
@@ -159,7 +167,10 @@ impl Decider for Shipping {
         let order = event.data.about();
         match &event.data {
             Heard::OrderCreated(created) => Ok(on_created(state, created)),
-            Heard::PaymentProcessed(_) => on_paid(state, order, answer),
+            Heard::PaymentProcessed(paid) => {
+                check_amount(state, paid)?;
+                on_paid(state, order, answer)
+            }
             Heard::OrderCancelled(_) => on_cancelled(state, order, answer),
         }
     }
@@ -175,8 +186,21 @@ impl Decider for Shipping {
 
 fn on_created(state: &State, created: &OrderCreated) -> Next {
     match state {
-        State::Unknown => Step::record(Change::Ordered { address: created.details.shipping_address.clone() }),
+        State::Unknown => {
+            let (address, total) = (created.details.shipping_address.clone(), created.total);
+            Step::record(Change::Ordered { address, total })
+        }
         _ => Step::Nothing,
+    }
+}
+
+/// Goods are shipped for what they cost, and for nothing else.
+fn check_amount(state: &State, paid: &PaymentProcessed) -> Result<(), Rejection> {
+    match state {
+        State::Ready { total, .. } | State::Booking { total, .. } if *total != paid.amount => {
+            Err(Rejection::Forbidden("the payment is not of the order's total".to_owned()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -190,7 +214,7 @@ fn on_paid(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Ne
             booked(Step::record, order, shipment, carrier, tracking_number)
         }
         (State::Booking { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
-        (State::Booking { shipment, address }, Some(Answer::Voided) | None) => {
+        (State::Booking { shipment, address, .. }, Some(Answer::Voided) | None) => {
             Step::Perform(Effect::Book { shipment: shipment.clone(), address: address.clone() })
         }
         (State::Cancelled, Some(Answer::Booked { .. })) => return Err(booked_after_all()),

@@ -70,6 +70,8 @@ fn order_after(given: &[EventType]) -> Order {
 enum Then {
     /// Too early.
     Early,
+    /// Never possible: a person has to decide.
+    Never,
     /// Nothing changes.
     Nothing,
     /// The fact is kept, nothing is published, and the order has that status.
@@ -82,6 +84,7 @@ fn then(given: &[EventType], when: EventType) -> Then {
     let order = order_after(given);
     let commit = match decide(&order, &fact(when)) {
         Err(Rejection::TooEarly(_)) => return Then::Early,
+        Err(Rejection::Forbidden(_)) => return Then::Never,
         Ok(Step::Nothing) => return Then::Nothing,
         Ok(Step::Commit(commit)) => commit,
         other => panic!("{when}: {other:?}"),
@@ -147,10 +150,24 @@ fn every_event_in_every_state() {
         (SHIPPED, E::ShipmentCreated, Then::Kept(Status::Shipped)),
         (SHIPPED, E::PaymentRefunded, Then::Kept(Status::Shipped)),
         (SHIPPED, E::ShipmentCancelled, shipped),
-        (SHIPPED, E::InventoryRejected, Then::Nothing),
-        (SHIPPED, E::PaymentFailed, Then::Nothing),
+        (SHIPPED, E::InventoryRejected, Then::Never),
+        (SHIPPED, E::PaymentFailed, Then::Never),
     ] {
         assert_eq!(then(given, when), expected, "{when} after {given:?}");
+    }
+}
+
+#[test]
+fn a_payment_of_another_amount_is_none() {
+    let paid = |amount, currency| {
+        let amount = Money::new(amount, currency).unwrap();
+        PaymentProcessed { order_id: id(), payment_id: PaymentId::of(&id()), amount }
+    };
+    for given in [OPEN, RESERVED, PAID, CANCELLED, SHIPPED] {
+        for odd in [paid(3684, "EUR"), paid(3685, "JPY"), paid(0, "EUR")] {
+            let decision = decide(&order_after(given), &sample::event(odd));
+            assert!(matches!(decision, Err(Rejection::Forbidden(_))), "{given:?}: {decision:?}");
+        }
     }
 }
 

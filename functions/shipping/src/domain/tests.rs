@@ -63,6 +63,19 @@ fn payment_processed() {
 }
 
 #[test]
+fn a_payment_of_another_amount_ships_nothing() {
+    let another = |amount, currency| PaymentProcessed { amount: Money::new(amount, currency).unwrap(), ..paid() };
+    let not_the_total = Err(Rejection::Forbidden("the payment is not of the order's total".to_owned()));
+    for paid in [another(total().amount() - 1, total().currency()), another(total().amount(), "JPY")] {
+        let event = event(paid).heard().unwrap();
+        for given in [ready(), booking()] {
+            assert_eq!(Shipping::decide(&state(&given), &event, None), not_the_total, "{event:?} {given:?}");
+        }
+        assert_eq!(Shipping::decide(&state(&shipped()), &event, None), Ok(Step::Nothing), "it is on its way");
+    }
+}
+
+#[test]
 fn order_cancelled() {
     let nothing = || Ok(Step::Nothing);
     let cancel = || Step::record(Change::Cancelled);
@@ -95,8 +108,8 @@ fn the_states_are_what_the_changes_made_of_them() {
     let shipment = shipment();
     for (given, then) in [
         (UNKNOWN, State::Unknown),
-        (&ready(), State::Ready { address: address() }),
-        (&booking(), State::Booking { shipment: shipment.clone(), address: address() }),
+        (&ready(), State::Ready { address: address(), total: total() }),
+        (&booking(), State::Booking { shipment: shipment.clone(), address: address(), total: total() }),
         (&shipped(), State::Shipped { shipment: shipment.clone() }),
         (&voiding(), State::Voiding { shipment: shipment.clone() }),
         (&[&booking()[..], &[Change::Cancelled]].concat(), State::Cancelled),
@@ -123,7 +136,7 @@ fn changes_are_stored_like_this() {
         "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
     });
     for (change, stored) in [
-        (ordered(), json!({ "ordered": { "address": address } })),
+        (ordered(), json!({ "ordered": { "address": address, "total": total() } })),
         (intent(), json!({ "bookingIntended": { "shipment": shipment() } })),
         (booked(), json!({ "booked": { "shipment": shipment() } })),
         (Change::Cancelled, json!("cancelled")),
@@ -167,7 +180,7 @@ fn state(changes: &[Change]) -> State {
 }
 
 fn ordered() -> Change {
-    Change::Ordered { address: address() }
+    Change::Ordered { address: address(), total: total() }
 }
 
 fn intent() -> Change {
@@ -219,6 +232,10 @@ fn shipment() -> ShipmentId {
 
 fn text(text: &str) -> Text {
     Text::new(text).unwrap()
+}
+
+fn total() -> Money {
+    created().total
 }
 
 fn address() -> Address {

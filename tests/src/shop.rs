@@ -261,6 +261,24 @@ impl Shop {
         .await
     }
 
+    /// Letters of a service that are about one of these orders. Waits until it has seen all of its letters: another test may
+    /// have some of them at the moment. They are left where they are.
+    pub async fn letters_about(&self, service: Service, orders: &[&str]) -> Vec<Letter> {
+        eventually(&format!("all letters of {service} are seen"), async || {
+            let seen = RefCell::new(Vec::new());
+            self.take_some(self.dead_letters(service), |letter| {
+                seen.borrow_mut().push(letter.clone());
+                false
+            })
+            .await;
+            let (seen, all) = (seen.into_inner(), self.letters(service).await);
+            let about = |letter: &Letter| orders.iter().any(|order| letter.body().contains(order));
+            let is_all = seen.len() as u64 >= all;
+            if is_all { Ok(seen.into_iter().filter(about).collect()) } else { Err(json!([seen.len(), all])) }
+        })
+        .await
+    }
+
     /// Looks at all letters, takes those out that are wanted, and leaves the others to everybody else. They are put back
     /// only when all have been seen: a queue hands out the same ten again and again.
     async fn take_some(&self, url: &str, is_wanted: impl Fn(&Letter) -> bool) -> Vec<Letter> {

@@ -6,6 +6,9 @@
 use orderflow_events::{Country, Text};
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
 
+/// Digits of the longest number, its country's code included (ITU-T E.164, 6.2.1).
+const MAX_DIGITS: usize = 15;
+
 /// A telephone number of E.164, such as `+4930123456`, and the country that it is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhoneNumber {
@@ -26,7 +29,9 @@ impl PhoneNumber {
         let region = region.or_else(|| PHONE_NUMBER_UTIL.get_region_for_country_code(number.country_code));
         let country = region.and_then(|region| region.as_region_str().parse().ok());
         let e164 = number.format_as(PhoneNumberFormat::E164).into_owned();
-        (is_whole && !is_dear).then_some(Self { e164, country })
+        // In some countries' plans there are longer ones, which nobody from elsewhere can dial.
+        let is_international = e164.len() <= "+".len() + MAX_DIGITS;
+        (is_whole && is_international && !is_dear).then_some(Self { e164, country })
     }
 
     /// The number itself.
@@ -83,7 +88,7 @@ mod tests {
         ) {
             if let Some(number) = PhoneNumber::of(&text.parse().unwrap(), country.parse().unwrap()) {
                 let digits = number.as_str().strip_prefix('+').unwrap();
-                assert!((4..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()), "{digits}");
+                assert!((4..=MAX_DIGITS).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()), "{digits}");
                 assert_eq!(PhoneNumber::of(&number.as_str().parse().unwrap(), country.parse().unwrap()), Some(number));
             }
         }
@@ -93,6 +98,7 @@ mod tests {
     fn what_is_no_number_is_none() {
         for (text, country) in [
             ("+999", "US"),
+            ("+2341000000000000", "NG"),
             ("+", "DE"),
             ("none", "DE"),
             ("110", "DE"),

@@ -6,6 +6,10 @@ use orderflow_simulation::safeguards::{self, COMPENSATION, FENCE, FIND, PROVIDER
 use orderflow_simulation::simulation::simulate;
 use simulator::{FaultKind, FaultKinds, Plan, Report, Safeguard, Trace, shrink};
 
+/// Safeguard that the toolkit's own services miss soon (`shared/simulator/tests/library.rs`). The shop has leases for mails
+/// alone, two an order, and misses it once in tens of thousands of orders.
+const ELSEWHERE: Safeguard = Safeguard::LEASE_FENCE;
+
 /// Number of orders of an episode.
 const EPISODE: u64 = 25;
 
@@ -27,7 +31,8 @@ macro_rules! safeguards {
         #[test]
         fn every_safeguard_is_taken_away() {
             let tried: BTreeSet<&str> = [$($safeguard),*].into_iter().map(|safeguard| safeguard.name).collect();
-            assert_eq!(tried, safeguards::all().map(|safeguard| safeguard.name).collect());
+            let all = safeguards::all().filter(|safeguard| *safeguard != ELSEWHERE);
+            assert_eq!(tried, all.map(|safeguard| safeguard.name).collect());
         }
     };
 }
@@ -38,9 +43,6 @@ safeguards! {
     the_intent_before_an_effect: Safeguard::INTENT, within 600, PLAIN;
     the_check_of_each_published_entry: Safeguard::PUBLISH_ENTRIES, within 400, PLAIN;
     the_names_of_what_failed_in_a_batch: Safeguard::ITEM_FAILURES, within 100, PLAIN;
-    // A release that comes late, and another holder who is slow.
-    the_fencing_of_the_lease: Safeguard::LEASE_FENCE, within 30_000,
-        storm([FaultKind::Refused, FaultKind::Late, FaultKind::Slow]);
     the_compensation_of_the_charge: COMPENSATION, within 100, PLAIN;
     the_providers_idempotency_key: PROVIDER_KEY, within 400,
         storm([FaultKind::Late, FaultKind::Duplicate, FaultKind::Unacknowledged]);

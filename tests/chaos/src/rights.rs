@@ -50,6 +50,10 @@ const BY_AWS: [&str; 12] = [
     "sms-voice:SendTextMessage",
 ];
 
+/// Right of every consumer that the toolkit uses where an attempt fails. Of some services none may fail in a short run: what
+/// one consumer has used, all have a use for.
+const ONCE_FOR_ALL: &str = "sqs:ChangeMessageVisibility";
+
 /// The roles of the template.
 #[derive(Clone, Debug)]
 pub(crate) struct Rights {
@@ -88,8 +92,10 @@ impl Rights {
     pub(crate) fn unused(&self, used: &BTreeSet<Right>) -> Vec<Right> {
         let roles = self.template["Resources"].as_object().into_iter().flatten();
         let roles = roles.filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role").map(|(role, _)| role);
+        let is_once_used = used.iter().any(|right| right.action == ONCE_FOR_ALL);
+        let is_used = |right: &Right| used.contains(right) || is_once_used && right.action == ONCE_FOR_ALL;
         let rights = roles.flat_map(|role| self.of_role(role));
-        rights.filter(|right| !BY_AWS.contains(&right.action.as_str()) && !used.contains(right)).collect()
+        rights.filter(|right| !BY_AWS.contains(&right.action.as_str()) && !is_used(right)).collect()
     }
 
     fn of_role(&self, role: &str) -> Vec<Right> {
@@ -167,13 +173,18 @@ mod tests {
         let used = |but: &str| all.iter().filter(|right| right.to_string() != but).cloned().collect();
         for right in [
             "PaymentRole allows dynamodb:UpdateItem on PaymentProviderTable",
-            "PaymentRole allows sqs:ChangeMessageVisibility on PaymentQueue",
             "NotificationRole allows ses:SendEmail",
             "NotificationRole allows sns:Publish",
             "OrdersRelayRole allows sns:Publish on EventsTopic",
         ] {
             let unused: Vec<String> = rights.unused(&used(right)).iter().map(ToString::to_string).collect();
             assert_eq!(unused, [right]);
+            let once: Vec<&Right> = all.iter().filter(|right| right.action == ONCE_FOR_ALL).collect();
+            let others: BTreeSet<Right> = all.iter().filter(|right| right.action != ONCE_FOR_ALL).cloned().collect();
+            assert!(once.len() > 1);
+            assert_eq!(rights.unused(&others).iter().collect::<Vec<_>>(), once, "nobody uses it");
+            let with_one = others.iter().chain([once[0]]).cloned().collect();
+            assert_eq!(rights.unused(&with_one), [], "one uses it");
         }
     }
 }

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use libtest_mimic::Trial;
 use onewrite::aws::DynamoLog;
 use onewrite::memory::MemoryLog;
-use onewrite::port::{Appended, Log};
+use onewrite::port::{Addition, Appended, Log};
 use onewrite::{Cause, CounterUpdate, InsufficientCounter, Row};
 use orderflow_events::{Event, Subject, Time, sample};
 use serde_json::{Value, json};
@@ -37,6 +37,9 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             a_lost_race_goes_before_a_shortfall,
             two_adjustments_of_one_key_are_refused,
             nothing_is_oversold,
+            rows_of_many_orders_are_added_with_the_sum_of_their_adjustments,
+            where_one_of_many_stands_in_the_way_nothing_is_added,
+            rows_without_adjustments_are_added_together,
         ]
     )
 }
@@ -307,4 +310,43 @@ async fn nothing_is_oversold(bench: &impl Bench) {
     let short = InsufficientCounter { key: "A-1".to_owned(), required: 3, found: 1 };
     assert_eq!(results.iter().filter(|appended| **appended == Appended::Short(vec![short.clone()])).count(), 5);
     assert_eq!((bench.counter("A-1", "available").await, bench.counter("A-1", "reserved").await), (1, 9));
+}
+
+/// First rows of as many orders as there are lists of updates, the last of them the first order.
+async fn append_together(bench: &impl Bench, all: &[&[CounterUpdate]]) -> Appended {
+    let (orders, row): (Vec<_>, _) = ((1..=all.len()).rev().map(ord).collect(), row(1));
+    let additions = orders.iter().zip(all).map(|(subject, updates)| Addition { subject, row: &row, updates });
+    bench.log().append_all(&additions.collect::<Vec<_>>()).await.unwrap()
+}
+
+async fn rows_of_many_orders_are_added_with_the_sum_of_their_adjustments(bench: &impl Bench) {
+    bench.set_counter("A-1", "available", 10).await;
+    bench.set_counter("B-2", "available", 3).await;
+    let all: [&[_]; 4] = [&[take("A-1", 4)], &[take("B-2", 3), take("A-1", 5)], &[], &[take("A-1", 1)]];
+    assert_eq!(append_together(bench, &all).await, Appended::Done);
+    for number in 1..=4 {
+        assert_eq!(bench.log().read(&ord(number)).await.unwrap(), [row(1)], "{number}");
+    }
+    for (key, available, reserved, revision) in [("A-1", 0, 10, 3), ("B-2", 0, 3, 1)] {
+        assert_eq!(bench.counter(key, "available").await, available, "{key}");
+        assert_eq!(bench.counter(key, "reserved").await, reserved, "{key}");
+        assert_eq!(bench.counter(key, "revision").await, revision, "{key}");
+    }
+}
+
+async fn where_one_of_many_stands_in_the_way_nothing_is_added(bench: &impl Bench) {
+    bench.set_counter("A-1", "available", 10).await;
+    let all: [&[_]; 3] = [&[take("A-1", 4)], &[take("A-1", 4)], &[take("A-1", 3)]];
+    let short = InsufficientCounter { key: "A-1".to_owned(), required: 11, found: 10 };
+    assert_eq!(append_together(bench, &all).await, Appended::Short(vec![short]));
+    bench.log().append(&ord(1), &row(1), &[]).await.unwrap();
+    assert_eq!(append_together(bench, &all[1..]).await, Appended::LostRace);
+    assert_eq!(bench.log().read(&ord(2)).await.unwrap(), []);
+    assert_eq!((bench.counter("A-1", "available").await, bench.counter("A-1", "reserved").await), (10, 0));
+}
+
+async fn rows_without_adjustments_are_added_together(bench: &impl Bench) {
+    assert_eq!(append_together(bench, &[&[], &[]]).await, Appended::Done);
+    assert_eq!(append_together(bench, &[&[], &[]]).await, Appended::LostRace);
+    assert_eq!(bench.log().read(&ord(2)).await.unwrap(), [row(1)]);
 }

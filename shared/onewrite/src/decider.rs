@@ -166,6 +166,19 @@ pub struct CounterUpdate {
     pub at_least: (&'static str, i64),
 }
 
+impl CounterUpdate {
+    /// Joins another update of the same item and of the same condition's counter: both are made at once.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.at_least.1 += other.at_least.1;
+        for (counter, amount) in &other.add {
+            match self.add.iter_mut().find(|(known, _)| known == counter) {
+                Some((_, sum)) => *sum += amount,
+                None => self.add.push((counter, *amount)),
+            }
+        }
+    }
+}
+
 /// A counter that was too small for an [`CounterUpdate`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InsufficientCounter {

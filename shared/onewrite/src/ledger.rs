@@ -11,10 +11,10 @@
 
 use envelope::{Context, Contract, Event, EventId, Extensions, Source, Subject, Text, Time};
 
-use crate::backoff::collision_pause;
 use crate::decider::{Commit, ContractOf, Decider, InsufficientCounter};
 use crate::failure::{Failure, Result};
-use crate::port::{Appended, Clock, Log, Random};
+use crate::group_commit::{GroupCommit, MAX_COLLISIONS};
+use crate::port::{Addition, Appended, Clock, Log, Random};
 use crate::row::{Cause, Row};
 use crate::self_check;
 use crate::trace::TraceParent;
@@ -25,14 +25,11 @@ const MAX_EVENT_BYTES: usize = 200_000;
 /// The largest row that is committed: DynamoDB takes 400 KB with all names (its quota for an item).
 const MAX_ROW_BYTES: usize = 350_000;
 
-/// Number of attempts at a transaction that collides with another: several subjects that change one counter at the same
-/// moment.
-const MAX_COLLISIONS: u32 = 8;
-
 /// Ledger of a service: its table, and the clock and the randomness that rows and events need.
 pub struct Ledger<L, W> {
     log: L,
     world: W,
+    group: GroupCommit,
 }
 
 /// History of one subject in a service: the fold of its rows.
@@ -96,7 +93,7 @@ pub enum Committed<P> {
 impl<L: Log, W: Clock + Random> Ledger<L, W> {
     /// A ledger on a table.
     pub fn new(log: L, world: W) -> Self {
-        Self { log, world }
+        Self { log, world, group: GroupCommit::default() }
     }
 
     /// The clock and the randomness that the ledger has.
@@ -118,7 +115,7 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
     /// The table cannot be read, or has a row that this version of the service does not understand.
     pub async fn load<D: Decider>(&self, subject: &Subject) -> Result<History<D>> {
         let mut history = History::unknown(subject.clone());
-        for row in self.log.read(subject).await? {
+        for row in self.group.reading(self.log.read(subject)).await? {
             let events = events_of::<D>(&row)?;
             let change = change_of::<D>(&row, &events)?;
             history.add(&row, change, &events);
@@ -156,19 +153,18 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
             events: events.iter().map(to_text).collect::<Result<_>>()?,
         };
         check_size(&row)?;
-        for attempt in 1..=MAX_COLLISIONS {
-            match self.log.append(&history.subject, &row, &commit.updates).await? {
-                Appended::Done => {
-                    history.add(&row, change, &events);
-                    return Ok(Committed::Done(events));
-                }
-                Appended::LostRace => return Ok(Committed::LostRace),
-                Appended::Short(insufficient) => return Ok(Committed::Short(insufficient)),
-                Appended::Conflict if attempt == MAX_COLLISIONS => break,
-                Appended::Conflict => self.world.sleep(collision_pause(attempt, &self.world)).await,
+        let addition = Addition { subject: &history.subject, row: &row, updates: &commit.updates };
+        match self.group.append(&self.log, &self.world, addition).await? {
+            Appended::Done => {
+                history.add(&row, change, &events);
+                Ok(Committed::Done(events))
+            }
+            Appended::LostRace => Ok(Committed::LostRace),
+            Appended::Short(insufficient) => Ok(Committed::Short(insufficient)),
+            Appended::Conflict => {
+                Err(Failure::transient(format!("the transaction collided with others {MAX_COLLISIONS} times")))
             }
         }
-        Err(Failure::transient(format!("the transaction collided with others {MAX_COLLISIONS} times")))
     }
 
     fn event<D: Decider>(

@@ -10,6 +10,7 @@ pub mod config;
 mod decider;
 pub mod external;
 mod failure;
+mod group_commit;
 mod handle;
 #[cfg(feature = "http")]
 pub mod http;

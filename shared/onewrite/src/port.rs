@@ -2,13 +2,14 @@
 //!
 //! One conformance suite runs over each implementation, so that the one in memory is not kinder than the real one.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use auto_impl::auto_impl;
 use envelope::{Subject, Time};
 
 use crate::decider::{CounterUpdate, InsufficientCounter};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::park::DeadLetter;
 use crate::row::Row;
 
@@ -46,13 +47,58 @@ pub trait Log {
     /// The table cannot be read, or a row is not one of ours.
     async fn read(&self, subject: &Subject) -> Result<Vec<Row>>;
 
+    /// Adds all rows, if no row has any of their versions yet, and makes all their updates: either everything or nothing. Rows
+    /// are of different subjects. Their updates of one key are one update by the sum, as [`merged`] makes it.
+    ///
+    /// # Errors
+    ///
+    /// The table cannot be written, and it is unknown whether the rows were added.
+    async fn append_all(&self, additions: &[Addition<'_>]) -> Result<Appended>;
+
     /// Adds `row` if no row has its version yet, and makes all `updates` with it: either everything or nothing. No two
     /// updates may have the same key.
     ///
     /// # Errors
     ///
     /// The table cannot be written, and it is unknown whether the row was added.
-    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended>;
+    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+        self.append_all(&[Addition { subject, row, updates }]).await
+    }
+}
+
+/// Row that is to be added to a table, and the counters that change with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Addition<'a> {
+    /// Subject of the row.
+    pub subject: &'a Subject,
+    /// The row.
+    pub row: &'a Row,
+    /// The updates, of different keys.
+    pub updates: &'a [CounterUpdate],
+}
+
+/// Updates of all additions, those of one key as one: the sum of what is added, and of what there must be. Where that much
+/// is there, it is there for each of them in turn.
+///
+/// # Errors
+///
+/// Two updates of one addition have the same key, or those of one key ask for different counters. Both are permanent.
+pub fn merged(additions: &[Addition<'_>]) -> Result<Vec<CounterUpdate>> {
+    let mut all: Vec<CounterUpdate> = Vec::new();
+    for Addition { updates, .. } in additions {
+        let own_keys: HashSet<&str> = updates.iter().map(|update| update.key.as_str()).collect();
+        if own_keys.len() < updates.len() {
+            return Err(Failure::permanent("two updates have the same key"));
+        }
+        for update in *updates {
+            match all.iter_mut().find(|known| known.key == update.key) {
+                None => all.push(update.clone()),
+                Some(known) if known.at_least.0 == update.at_least.0 => known.join(update),
+                Some(_) => return Err(Failure::permanent("two updates of one key ask for different counters")),
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Result of a conditional append.

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use envelope::Subject;
 use onewrite::memory::MemoryLog;
-use onewrite::{CounterUpdate, Row};
+use onewrite::port::Addition;
 
 use crate::guarantees::Violation;
 
@@ -13,13 +12,13 @@ use crate::guarantees::Violation;
 ///
 /// Each of its methods answers with the invariant that it finds broken, if it finds one; the run ends there.
 pub trait Observer {
-    /// Notes that a row was added to a service's table, as the ledger asked for it.
+    /// Notes the rows that one write has added to a service's table, as the ledger asked for them: all of them are in it.
     ///
     /// # Errors
     ///
-    /// An invariant that the row has broken.
-    fn appended(&self, append: &Append<'_>) -> Result<(), Violation> {
-        let _ = append;
+    /// An invariant that they have broken.
+    fn appended(&self, appends: &[Append<'_>]) -> Result<(), Violation> {
+        let _ = appends;
         Ok(())
     }
 
@@ -58,12 +57,8 @@ impl Observer for () {}
 pub struct Append<'a> {
     /// Name of the service.
     pub service: &'static str,
-    /// Subject of the row.
-    pub subject: &'a Subject,
-    /// The row.
-    pub row: &'a Row,
-    /// Counters that changed with it.
-    pub updates: &'a [CounterUpdate],
+    /// The row, its subject, and the counters that changed with it.
+    pub addition: Addition<'a>,
     /// The service's table, with the row in it.
     pub table: &'a MemoryLog,
 }

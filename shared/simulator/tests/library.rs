@@ -85,9 +85,11 @@ struct Books {
 }
 
 impl Observer for Books {
-    fn appended(&self, append: &Append<'_>) -> Result<(), Violation> {
-        let lent = append.row.events.iter().any(|event| event.contains(&LibraryType::BookLent.to_string()));
-        once(&self.lent, append.subject.as_str(), lent, "a book was lent twice")
+    fn appended(&self, appends: &[Append<'_>]) -> Result<(), Violation> {
+        appends.iter().try_for_each(|Append { addition, .. }| {
+            let lent = addition.row.events.iter().any(|event| event.contains(&LibraryType::BookLent.to_string()));
+            once(&self.lent, addition.subject.as_str(), lent, "a book was lent twice")
+        })
     }
 
     fn at_rest(&self, rest: &Rest<'_>) -> Result<(), Violation> {

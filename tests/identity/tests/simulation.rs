@@ -48,8 +48,8 @@ impl Told {
 }
 
 impl Observer for Told {
-    fn appended(&self, append: &Append<'_>) -> Result<(), Violation> {
-        append.row.events.iter().try_for_each(|text| self.note(text))
+    fn appended(&self, appends: &[Append<'_>]) -> Result<(), Violation> {
+        appends.iter().flat_map(|append| &append.addition.row.events).try_for_each(|text| self.note(text))
     }
 
     fn published(&self, _: &str, message: &str) -> Result<(), Violation> {

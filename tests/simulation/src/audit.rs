@@ -139,19 +139,30 @@ impl Audit {
         self.promises.borrow().clone()
     }
 
-    /// Notes a row that was added.
+    /// Notes the rows that one write has added.
     ///
     /// # Errors
     ///
-    /// It moves goods that it may not move, or does not tell of goods that it moves.
-    pub fn appended(&self, append: &Append<'_>) -> Result<(), Violation> {
-        let Ok(order) = OrderId::new(append.subject.as_str()) else {
-            return Err(Violation::of(append.subject.as_str(), "a row is of no order"));
+    /// They move goods that they may not move, or do not tell of goods that they move.
+    pub fn appended(&self, appends: &[Append<'_>]) -> Result<(), Violation> {
+        appends.iter().try_for_each(|append| self.noted(append))?;
+        let shelves = self.shelves.borrow();
+        for append in appends.iter().filter(|append| append.service == INVENTORY) {
+            let order = OrderId::new(append.addition.subject.as_str()).ok();
+            let mut skus = append.addition.updates.iter().filter_map(|update| Sku::new(&*update.key).ok());
+            skus.try_for_each(|sku| check_shelf(order.as_ref(), &sku, shelves.get(&sku), append.table))?;
+        }
+        Ok(())
+    }
+
+    fn noted(&self, append: &Append<'_>) -> Result<(), Violation> {
+        let Ok(order) = OrderId::new(append.addition.subject.as_str()) else {
+            return Err(Violation::of(append.addition.subject.as_str(), "a row is of no order"));
         };
         match append.service {
-            ORDERS if append.row.version == 1 => {
+            ORDERS if append.addition.row.version == 1 => {
                 self.met(&order);
-                let first = append.row.events.first().and_then(|text| Event::decode(text).ok());
+                let first = append.addition.row.events.first().and_then(|text| Event::decode(text).ok());
                 if let Some(Payload::OrderCreated(created)) = first.map(|event| event.data)
                     && created.total.is_zero()
                 {
@@ -159,13 +170,13 @@ impl Audit {
                 }
                 Ok(())
             }
-            INVENTORY => self.moved(&order, append.row, append.updates, append.table),
+            INVENTORY => self.moved(&order, append.addition.row, append.addition.updates),
             _ => Ok(()),
         }
     }
 
     /// Goods have moved: those that a row tells of, and only those.
-    fn moved(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate], log: &MemoryLog) -> Result<(), Violation> {
+    fn moved(&self, order: &OrderId, row: &Row, updates: &[CounterUpdate]) -> Result<(), Violation> {
         let mut holdings = self.holdings.borrow_mut();
         let mut shelves = self.shelves.borrow_mut();
         let mut moves = |line: &StockLine, on_hand: i64, reserved: i64| {
@@ -199,8 +210,7 @@ impl Audit {
             }
             _ => {}
         }
-        let mut skus = updates.iter().filter_map(|update| Sku::new(&*update.key).ok());
-        skus.try_for_each(|sku| check_shelf(Some(order), &sku, shelves.get(&sku), log))
+        Ok(())
     }
 
     /// Notes that somebody has counted a shelf: there is on hand what they say.

@@ -29,8 +29,8 @@ impl Shop {
 }
 
 impl Observer for Shop {
-    fn appended(&self, append: &Append<'_>) -> Result<(), Violation> {
-        self.audit.appended(append)
+    fn appended(&self, appends: &[Append<'_>]) -> Result<(), Violation> {
+        self.audit.appended(appends)
     }
 
     fn at_rest(&self, rest: &Rest<'_>) -> Result<(), Violation> {

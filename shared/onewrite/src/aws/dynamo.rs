@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use super::failure::classify;
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
-use crate::port::{Acquired, Appended, Leases, Log};
+use crate::port::{Acquired, Addition, Appended, Leases, Log, merged};
 use crate::row::{Cause, Row};
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -91,18 +91,22 @@ impl DynamoLog {
         }
     }
 
-    async fn transact(&self, item: Attributes, updates: &[CounterUpdate]) -> Result<Appended> {
-        let put = Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(IS_NEW).build();
-        let put = put.map_err(|error| Failure::permanent(error.to_string()))?;
-        let mut request =
-            self.client.transact_write_items().transact_items(TransactWriteItem::builder().put(put).build());
-        for update in updates {
+    async fn transact(&self, additions: &[Addition<'_>]) -> Result<Appended> {
+        let updates = merged(additions)?;
+        let mut request = self.client.transact_write_items();
+        for Addition { subject, row, .. } in additions {
+            let item = to_item(subject, row)?;
+            let put = Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(IS_NEW).build();
+            let put = put.map_err(|error| Failure::permanent(error.to_string()))?;
+            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        for update in &updates {
             let update = TransactWriteItem::builder().update(self.update(update)?).build();
             request = request.transact_items(update);
         }
         let Err(error) = Box::pin(request.send()).await else { return Ok(Appended::Done) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() {
-            return cancellation(canceled.cancellation_reasons(), updates);
+            return cancellation(canceled.cancellation_reasons(), additions.len(), &updates);
         }
         Err(classify("TransactWriteItems", &error))
     }
@@ -133,12 +137,12 @@ impl DynamoLog {
 
 const IS_NEW: &str = "attribute_not_exists(pk)";
 
-/// Reads why a transaction was cancelled: one reason for the row, and then one for each update. The row's comes
-/// first: if somebody else wrote that version, all else is of no interest.
-fn cancellation(reasons: &[CancellationReason], updates: &[CounterUpdate]) -> Result<Appended> {
+/// Reads why a transaction was cancelled: one reason for each of the `rows`, and then one for each update. The rows' come
+/// first: if somebody else wrote one of their versions, all else is of no interest.
+fn cancellation(reasons: &[CancellationReason], rows: usize, updates: &[CounterUpdate]) -> Result<Appended> {
     let codes: Vec<&str> = reasons.iter().map(|reason| reason.code().unwrap_or("None")).collect();
     let any = |wanted: &[&str]| codes.iter().any(|code| wanted.contains(code));
-    if codes.first() == Some(&"ConditionalCheckFailed") {
+    if codes.iter().take(rows).any(|code| *code == "ConditionalCheckFailed") {
         return Ok(Appended::LostRace);
     }
     if any(&["TransactionConflict"]) {
@@ -146,7 +150,7 @@ fn cancellation(reasons: &[CancellationReason], updates: &[CounterUpdate]) -> Re
     }
     let insufficient: Vec<InsufficientCounter> = updates
         .iter()
-        .zip(reasons.iter().skip(1))
+        .zip(reasons.iter().skip(rows))
         .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
         .map(|(update, reason)| insufficient(update, reason.item()))
         .collect();
@@ -188,9 +192,12 @@ impl Log for DynamoLog {
         items.into_iter().map(from_item).collect()
     }
 
-    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
-        let item = to_item(subject, row)?;
-        if updates.is_empty() { self.put(item).await } else { self.transact(item, updates).await }
+    async fn append_all(&self, additions: &[Addition<'_>]) -> Result<Appended> {
+        match additions {
+            [] => Ok(Appended::Done),
+            [Addition { subject, row, updates: [] }] => self.put(to_item(subject, row)?).await,
+            _ => self.transact(additions).await,
+        }
     }
 }
 
@@ -423,7 +430,7 @@ mod tests {
             let failed = code == "ConditionalCheckFailed";
             CancellationReason::builder().code(code).set_item(failed.then(|| item.clone())).build()
         });
-        cancellation(&reasons, &updates()).map_err(|failure| failure.kind())
+        cancellation(&reasons, 1, &updates()).map_err(|failure| failure.kind())
     }
 
     fn short(keys: &[&str]) -> Appended {
@@ -458,7 +465,9 @@ mod tests {
     fn an_item_that_is_missing_has_nothing_of_anything() {
         let failed = CancellationReason::builder().code("ConditionalCheckFailed").build();
         let none = CancellationReason::builder().build();
-        let Ok(Appended::Short(insufficient)) = cancellation(&[none, failed], &updates()) else { panic!("not short") };
+        let Ok(Appended::Short(insufficient)) = cancellation(&[none, failed], 1, &updates()) else {
+            panic!("not short")
+        };
         assert_eq!(insufficient, [InsufficientCounter { key: "A-1".to_owned(), required: 3, found: 0 }]);
     }
 }

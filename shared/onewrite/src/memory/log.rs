@@ -1,13 +1,13 @@
 //! Table of a service in memory.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use envelope::{Contract, Event, Subject};
 
 use crate::decider::{CounterUpdate, InsufficientCounter};
-use crate::failure::{Failure, Result};
-use crate::port::{Appended, Log};
+use crate::failure::Result;
+use crate::port::{Addition, Appended, Log, merged};
 use crate::row::Row;
 
 /// Rows and counters.
@@ -67,14 +67,13 @@ impl Log for MemoryLog {
         Ok(self.rows.borrow().get(subject).cloned().unwrap_or_default())
     }
 
-    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
-        let keys: HashSet<&str> = updates.iter().map(|update| update.key.as_str()).collect();
-        if keys.len() < updates.len() {
-            return Err(Failure::permanent("two updates have the same key"));
-        }
+    async fn append_all(&self, additions: &[Addition<'_>]) -> Result<Appended> {
+        let updates = merged(additions)?;
         let mut rows = self.rows.borrow_mut();
-        let rows = rows.entry(subject.clone()).or_default();
-        if rows.iter().any(|other| other.version == row.version) {
+        let is_taken = |Addition { subject, row, .. }: &Addition<'_>| {
+            rows.get(subject).is_some_and(|rows| rows.iter().any(|other| other.version == row.version))
+        };
+        if additions.iter().any(is_taken) {
             return Ok(Appended::LostRace);
         }
         let insufficient: Vec<InsufficientCounter> =
@@ -87,9 +86,12 @@ impl Log for MemoryLog {
                 *self.counters.borrow_mut().entry((key.clone(), counter)).or_default() += delta;
             }
         }
-        rows.push(row.clone());
-        rows.sort_by_key(|row| row.version);
-        self.published.borrow_mut().extend(row.events.iter().cloned());
+        for Addition { subject, row, .. } in additions {
+            let rows = rows.entry((*subject).clone()).or_default();
+            rows.push((*row).clone());
+            rows.sort_by_key(|row| row.version);
+            self.published.borrow_mut().extend(row.events.iter().cloned());
+        }
         Ok(Appended::Done)
     }
 }

@@ -6,9 +6,8 @@ use std::task::Poll;
 
 use envelope::Subject;
 
-use crate::decider::CounterUpdate;
 use crate::failure::{Failure, Result};
-use crate::port::{Appended, Log};
+use crate::port::{Addition, Appended, Log};
 use crate::row::Row;
 
 /// Pace of an attempt: how far it may go.
@@ -127,8 +126,8 @@ impl<T: Log> Log for Paced<'_, T> {
         self.port.read(subject).await
     }
 
-    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+    async fn append_all(&self, additions: &[Addition<'_>]) -> Result<Appended> {
         let timed_out = || Failure::transient("timed out");
-        self.pace.call("append", self.port.append(subject, row, updates), timed_out).await
+        self.pace.call("append", self.port.append_all(additions), timed_out).await
     }
 }

@@ -17,7 +17,7 @@ use crate::memory::sample::{
     event, requested,
 };
 use crate::memory::{MemoryLog, VirtualTime};
-use crate::port::Appended;
+use crate::port::{Addition, Appended};
 use crate::row::{Cause, Row};
 use crate::trace::TraceParent;
 
@@ -269,7 +269,8 @@ impl Log for &Bench {
         self.call(async || self.log.read(subject).await, None).await?
     }
 
-    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+    async fn append_all(&self, additions: &[Addition<'_>]) -> Result<Appended> {
+        let [Addition { subject, row, .. }] = additions else { panic!("more than one is at work") };
         let rival = match self.fates.borrow().front() {
             Some(Fate::LosesTo(change)) => Some(rival_row(row.version, change)),
             Some(Fate::LosesToTwin(change)) => Some(Row { cause: row.cause.clone(), ..rival_row(row.version, change) }),
@@ -282,7 +283,7 @@ impl Log for &Bench {
         if let Some(rival) = rival {
             self.log.append(subject, &rival, &[]).await?;
         }
-        self.call(async || self.log.append(subject, row, updates).await, Some(Ok(Appended::Conflict))).await?
+        self.call(async || self.log.append_all(additions).await, Some(Ok(Appended::Conflict))).await?
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use envelope::Subject;
 use onewrite::memory::MemoryLog;
-use onewrite::port::{Appended, Log};
+use onewrite::port::{Addition, Appended, Log};
 use onewrite::{CounterUpdate, Result, Row};
 use serde_json::Value;
 
@@ -41,25 +41,29 @@ impl Log for Table {
         Ok(rows)
     }
 
-    async fn append(&self, subject: &Subject, row: &Row, updates: &[CounterUpdate]) -> Result<Appended> {
+    async fn append_all(&self, additions: &[Addition<'_>]) -> Result<Appended> {
         let run = &self.caller.run;
-        if !updates.is_empty() && run.faults.strikes(FaultKind::Conflict) {
+        if additions.iter().any(|addition| !addition.updates.is_empty()) && run.faults.strikes(FaultKind::Conflict) {
             return Ok(Appended::Conflict);
         }
-        if row.unfinished && run.lacks(Safeguard::INTENT) {
+        if additions.iter().all(|addition| addition.row.unfinished) && run.lacks(Safeguard::INTENT) {
             return Ok(Appended::Done);
         }
-        let (table, subject, mut row, updates) = (self.clone(), subject.clone(), row.clone(), updates.to_vec());
+        let (table, mut rows) = (self.clone(), additions.iter().map(NewRow::of).collect::<Vec<_>>());
         let effect = move || async move {
             let run = &table.caller.run;
-            let mut appended = table.log.append(&subject, &row, &updates).await;
+            let mut appended = table.append_rows(&rows).await;
             while run.lacks(Safeguard::COMMIT_CONDITION) && appended == Ok(Appended::LostRace) {
-                row.version += 1;
-                appended = table.log.append(&subject, &row, &updates).await;
+                for new in &mut rows {
+                    new.row.version += 1;
+                }
+                appended = table.append_rows(&rows).await;
             }
-            table.caller.tell_of(subject.as_str(), || described(&row, &appended));
+            for NewRow { subject, row, .. } in &rows {
+                table.caller.tell_of(subject.as_str(), || described(row, &appended));
+            }
             if appended == Ok(Appended::Done) {
-                table.note(run, &subject, &row, &updates);
+                table.note(run, &rows);
             }
             appended
         };
@@ -67,16 +71,45 @@ impl Log for Table {
     }
 }
 
+/// Row on its way, which may arrive when its sender is gone.
+struct NewRow {
+    subject: Subject,
+    row: Row,
+    updates: Vec<CounterUpdate>,
+}
+
+impl NewRow {
+    fn of(addition: &Addition<'_>) -> Self {
+        let Addition { subject, row, updates } = *addition;
+        Self { subject: subject.clone(), row: row.clone(), updates: updates.to_vec() }
+    }
+
+    fn addition(&self) -> Addition<'_> {
+        Addition { subject: &self.subject, row: &self.row, updates: &self.updates }
+    }
+}
+
 impl Table {
-    /// Notes a row that was added.
-    fn note(&self, run: &Run, subject: &Subject, row: &Row, updates: &[CounterUpdate]) {
-        for event in &row.events {
-            run.check(run.guarantees.committed(subject.as_str(), Head::of(event).id.into_owned()));
+    async fn append_rows(&self, rows: &[NewRow]) -> Result<Appended> {
+        let additions: Vec<_> = rows.iter().map(NewRow::addition).collect();
+        self.log.append_all(&additions).await
+    }
+
+    /// Notes the rows that one write has added.
+    fn note(&self, run: &Run, rows: &[NewRow]) {
+        for NewRow { subject, row, .. } in rows {
+            for event in &row.events {
+                run.check(run.guarantees.committed(subject.as_str(), Head::of(event).id.into_owned()));
+            }
         }
-        let append = Append { service: self.service, subject, row, updates, table: &self.log };
-        run.check(run.observer.appended(&append));
+        let appends = rows.iter().map(NewRow::addition);
+        let appends: Vec<_> =
+            appends.map(|addition| Append { service: self.service, addition, table: &self.log }).collect();
+        run.check(run.observer.appended(&appends));
         if let Some(stream) = &self.stream {
-            stream.inserted(subject, row);
+            for new in rows {
+                stream.inserted(&new.subject, &new.row);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
 mod cancellation;
+mod doors;
 mod killed;
 mod messages;
 mod orders;
@@ -141,6 +142,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_second_order_created_is_parked_at_the_intake,
             an_unknown_type_is_kept_by_the_journal,
             an_event_that_stays_too_early_is_parked_as_exhausted;
+        doors:
+            a_forged_payment_ships_nothing_whichever_way_it_comes;
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;

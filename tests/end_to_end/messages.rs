@@ -13,7 +13,7 @@ pub(crate) async fn an_event_in_an_sns_envelope_counts(shop: &Shop) {
     shop.stock("wrapped", 5).await;
     let event = foreign_order("web-18", "wrapped");
     let envelope = json!({ "Type": "Notification", "MessageId": "1", "TopicArn": "t", "Message": event.to_string() });
-    shop.send_together(shop.output("IntakeQueueUrl"), &[envelope.to_string()]).await;
+    shop.send(INTAKE, &envelope.to_string()).await;
     shop.wait_for("web-18", "shipped").await;
 }
 

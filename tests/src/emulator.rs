@@ -38,6 +38,8 @@ pub enum Gap {
     Neighbours,
     /// Requests that a page from elsewhere makes.
     ForeignPages,
+    /// Calls that a policy denies.
+    Denials,
 }
 
 /// Kind of a message to a person.
@@ -58,6 +60,7 @@ impl fmt::Display for Gap {
                  reader fails at this one"
             }
             Self::ForeignPages => "requests of pages from elsewhere: LocalStack refuses them by settings of its own",
+            Self::Denials => "calls that a policy denies: LocalStack judges none",
             Self::Kills => "a function that is killed: the functions are no processes of this machine",
             Self::Issuers => "issuers of tokens: the functions do not run on this machine, where they listen",
             Self::Neighbours => {
@@ -76,9 +79,13 @@ impl Emulator {
         let kind = if own.status().is_success() { Kind::MiniStack } else { Kind::LocalStack };
         let mut gaps = match kind {
             Kind::MiniStack => BTreeSet::new(),
-            Kind::LocalStack => {
-                BTreeSet::from([Gap::GatewayAnswers, Gap::DeepNesting, Gap::Neighbours, Gap::ForeignPages])
-            }
+            Kind::LocalStack => BTreeSet::from([
+                Gap::GatewayAnswers,
+                Gap::DeepNesting,
+                Gap::Neighbours,
+                Gap::ForeignPages,
+                Gap::Denials,
+            ]),
         };
         // One of its functions has answered before the stack was up: an API's, which no output names.
         let journal = stack.outputs().get("JournalFunctionName").unwrap_or_default();

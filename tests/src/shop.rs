@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::calls::{Reach, answer, lambda, sts};
+use crate::calls::{Reach, answer, iam, lambda, sts};
 use crate::emulator::{Channel, Emulator};
 
 /// The services that have a queue at the topic of all facts, as the stack's outputs name them.
@@ -60,6 +60,7 @@ pub struct Shop {
     outputs: Outputs,
     sns: aws_sdk_sns::Client,
     relay: OnceCell<aws_sdk_sns::Client>,
+    operator: OnceCell<aws_sdk_sqs::Client>,
 }
 
 /// An item of a table.
@@ -89,6 +90,7 @@ impl Shop {
             http: reqwest::Client::new(),
             sns: aws_sdk_sns::Client::new(&aws),
             relay: OnceCell::new(),
+            operator: OnceCell::new(),
             sqs: aws_sdk_sqs::Client::new(&aws),
             dynamodb: aws_sdk_dynamodb::Client::new(&aws),
         }
@@ -177,15 +179,48 @@ impl Shop {
         if self.relay.get().is_none() {
             let path = format!("functions/{}/configuration", self.output("OrdersRelayFunctionName"));
             let function = answer(lambda(self, Method::GET, &path)).await;
-            let role = function["Role"].as_str().expect("a role");
-            let session = sts(self, "AssumeRole", &[("RoleArn", role), ("RoleSessionName", "tests")]).await;
-            let [key, secret, token] =
-                ["AccessKeyId", "SecretAccessKey", "SessionToken"].map(|name| session.text(name).to_owned());
-            let credentials = Credentials::new(key, secret, Some(token), None, "relay");
-            let config = self.sns.config().to_builder().credentials_provider(credentials).build();
+            let session = self.session(function["Role"].as_str().expect("a role")).await;
+            let config = self.sns.config().to_builder().credentials_provider(session).build();
             let _only = self.relay.set(aws_sdk_sns::Client::from_conf(config));
         }
         self.relay.get().expect("it was made")
+    }
+
+    /// Client of SQS in the role of an operator, who alone may send to a service's queue past its topic.
+    pub async fn operator(&self) -> &aws_sdk_sqs::Client {
+        if self.operator.get().is_none() {
+            let session = self.session(self.output("OperatorRoleArn")).await;
+            let config = self.sqs.config().to_builder().credentials_provider(session).build();
+            let _only = self.operator.set(aws_sdk_sqs::Client::from_conf(config));
+        }
+        self.operator.get().expect("it was made")
+    }
+
+    /// Session of somebody in a role.
+    async fn session(&self, role: &str) -> Credentials {
+        let session = sts(self, "AssumeRole", &[("RoleArn", role), ("RoleSessionName", "tests")]).await;
+        let [key, secret, token] =
+            ["AccessKeyId", "SecretAccessKey", "SessionToken"].map(|name| session.text(name).to_owned());
+        Credentials::new(key, secret, Some(token), None, "role")
+    }
+
+    /// Clients of SNS and SQS of somebody who may do everything that the account's policies allow, and nothing that those of
+    /// a topic or a queue deny.
+    pub async fn administrator(&self) -> (aws_sdk_sns::Client, aws_sdk_sqs::Client) {
+        let trust = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"},
+        ]});
+        let everything = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        ]});
+        let name = ("RoleName", "orderflow-tests-administrator");
+        let role = iam(self, "CreateRole", &[name, ("AssumeRolePolicyDocument", &trust.to_string())]).await;
+        let policy = [name, ("PolicyName", "everything"), ("PolicyDocument", &everything.to_string())];
+        iam(self, "PutRolePolicy", &policy).await;
+        let session = self.session(role.text("Arn")).await;
+        let sns = self.sns.config().to_builder().credentials_provider(session.clone()).build();
+        let sqs = self.sqs.config().to_builder().credentials_provider(session).build();
+        (aws_sdk_sns::Client::from_conf(sns), aws_sdk_sqs::Client::from_conf(sqs))
     }
 
     /// Sends a message to a service's queue, past the topic.
@@ -195,7 +230,7 @@ impl Shop {
 
     /// Sends a message with attributes to a service's queue, past the topic.
     pub async fn send_with(&self, service: Service, body: &str, attributes: HashMap<String, MessageAttributeValue>) {
-        let send = self.sqs.send_message().queue_url(self.queue(service)).message_body(body);
+        let send = self.operator().await.send_message().queue_url(self.queue(service)).message_body(body);
         send.set_message_attributes(Some(attributes)).send().await.expect("it is sent");
     }
 

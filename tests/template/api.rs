@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
-use crate::stack::{GONE, Stack, check, members, plain, reference, unlike, unpaired};
+use crate::stack::{GONE, Stack, arn, check, members, plain, reference, unlike, unpaired};
 
 /// Every answer that a REST API may give itself.
 const GATEWAY_RESPONSES: &str = "
@@ -144,7 +144,8 @@ fn the_outputs_are_those_of_the_contract() {
 fn outputs(stack: &Stack) -> Vec<String> {
     let consumer = ["QueueUrl", "DlqUrl", "UndeliverableQueueUrl", "FunctionName"];
     let mut expected = BTreeSet::from(
-        ["ApiUrl", "EventsTopicArn", "IntakeTopicArn", "DiscardedBucketName", "StockTableName"].map(ToOwned::to_owned),
+        ["ApiUrl", "EventsTopicArn", "IntakeTopicArn", "OperatorRoleArn", "DiscardedBucketName", "StockTableName"]
+            .map(ToOwned::to_owned),
     );
     expected.extend(consumer.map(|part| format!("Intake{part}")));
     for service in SERVICES {
@@ -159,7 +160,12 @@ fn outputs(stack: &Stack) -> Vec<String> {
     for (name, value) in members(&stack.outputs) {
         let id = ["Url", "Name", "Arn"].iter().find_map(|what| name.strip_suffix(what)).unwrap_or(name);
         let is_there = id == "Api" || stack.resource(id).is_object();
-        faults.extend(unlike(name, value, &if id == "Api" { url.clone() } else { reference(id) }));
+        let expected = match id {
+            "Api" => url.clone(),
+            "OperatorRole" => arn(id),
+            _ => reference(id),
+        };
+        faults.extend(unlike(name, value, &expected));
         faults.extend((!is_there).then(|| format!("{name}: there is no {id}")));
     }
     faults

@@ -20,6 +20,9 @@ const NEW_ROWS: &str = r#"{"eventName":["INSERT"],"dynamodb":{"NewImage":{"event
 /// Path of the roles that may publish events.
 const RELAYS: &str = "/${AWS::StackName}/relay/";
 
+/// Path of the roles that may send to the queues of services, besides their topics.
+const OPERATORS: &str = "/${AWS::StackName}/operator/";
+
 #[test]
 fn every_relay_gets_each_row_with_events_of_its_service_and_nothing_else() {
     check(
@@ -220,8 +223,11 @@ fn the_relays_alone_publish_events_and_queues_listen_to_their_topic_alone() {
             ("DlqPolicy", GONE, "OrdersDlq"),
             ("DlqPolicy Queues/~HasRelay", GONE, "OrdersRelayDlq"),
             ("QueuePolicy PolicyDocument/Statement/~TlsOnly/Action", json!("sqs:SendMessage"), "OrdersQueue"),
-            ("QueuePolicy PolicyDocument/Statement/~OnlyFromTheTopic/Condition", GONE, "OrdersUndeliverableQueue"),
-            ("QueuePolicy PolicyDocument/Statement/~OnlyFromTheTopic/Principal", json!("*"), "OrdersQueue"),
+            ("QueuePolicy PolicyDocument/Statement/~Delivery/Condition", GONE, "OrdersUndeliverableQueue"),
+            ("QueuePolicy PolicyDocument/Statement/~Delivery/Principal", json!("*"), "OrdersQueue"),
+            ("QueuePolicy PolicyDocument/Statement/~NobodyElse", GONE, "OrdersQueue"),
+            ("QueuePolicy PolicyDocument/Statement/~NobodyElse/Condition/ArnNotEquals", json!({}), "IntakeQueue"),
+            ("OperatorRole Path", GONE, "OperatorRole"),
             ("EventsTopicPolicy", GONE, "EventsTopic"),
             ("EventsTopicPolicy PolicyDocument/Statement/~OnlyRelays", GONE, "EventsTopic"),
             ("EventsTopicPolicy PolicyDocument/Statement/~OnlyRelays/Condition/ArnNotLike", json!({}), "EventsTopic"),
@@ -241,16 +247,18 @@ fn policies(stack: &Stack) -> Vec<String> {
         let fed = stack.of_type(SUBSCRIPTION).find(|(_, properties)| {
             [&properties["Endpoint"], &properties["RedrivePolicy"]["deadLetterTargetArn"]].contains(&&arn(queue))
         });
-        expected.extend(fed.map(|(_, properties)| {
-            json!({
+        expected.extend(fed.into_iter().flat_map(|(_, properties)| {
+            let topic = json!({"aws:SourceArn": properties["TopicArn"]});
+            let allowed = json!({
                 "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
-                "Resource": "*", "Condition": {"ArnEquals": {"aws:SourceArn": properties["TopicArn"]}},
-            })
+                "Resource": "*", "Condition": {"ArnEquals": topic},
+            });
+            let neither = json!({"ArnNotEquals": topic, "ArnNotLike": {"aws:PrincipalArn": roles_under(OPERATORS)}});
+            [allowed, denied("sqs:SendMessage", &json!("*"), &neither)]
         }));
         faults.extend(other_policy(stack, QUEUE_POLICY, "Queues", queue, expected));
     }
-    let relays = format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role{RELAYS}*");
-    let others = json!({"ArnNotLike": {"aws:PrincipalArn": relays}});
+    let others = json!({"ArnNotLike": {"aws:PrincipalArn": roles_under(RELAYS)}});
     for (topic, _) in stack.of_type(TOPIC) {
         let conditions = if topic == "EventsTopic" { vec![&tls, &others] } else { vec![&tls] };
         let expected = conditions.into_iter().map(|condition| denied("sns:Publish", &reference(topic), condition));
@@ -265,7 +273,12 @@ fn policies(stack: &Stack) -> Vec<String> {
         let role = stack.properties(id_of(&stack.properties(function)["Role"]));
         faults.extend(unlike(function, role, &json!({"Path": if is_relay { json!(RELAYS) } else { GONE }})));
     }
+    faults.extend(unlike("OperatorRole", stack.properties("OperatorRole"), &json!({"Path": OPERATORS})));
     faults
+}
+
+fn roles_under(path: &str) -> String {
+    format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role{path}*")
 }
 
 fn denied(action: &str, resource: &Json, condition: &Json) -> Json {

@@ -33,6 +33,16 @@ const CHANNELS: [&str; 4] = [
     "sms-voice:SendTextMessage on * if {\"StringEquals\":{\"aws:CalledViaLast\":\"sns.amazonaws.com\"}}",
 ];
 
+/// Role of no function: people's who send dead letters back.
+const OPERATOR: &str = "OperatorRole";
+
+/// Rights of those people. The names of queues are generated, and begin with that of their stack.
+const OPERATIONS: [&str; 2] = [
+    "sqs:CancelMessageMoveTask sqs:DeleteMessage sqs:GetQueueAttributes sqs:ListMessageMoveTasks sqs:ReceiveMessage \
+     sqs:StartMessageMoveTask on Dlq UndeliverableQueue",
+    "sqs:SendMessage on Queue",
+];
+
 /// Rights of every function to its log group, of a consumer to its queue, and of a relay to its stream.
 const LOG_RIGHTS: &str = "logs:CreateLogStream logs:PutLogEvents";
 const QUEUE_RIGHTS: &str = "sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility sqs:GetQueueAttributes";
@@ -64,6 +74,13 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 json!({"Fn::Sub": "{\"providerTableName\": \"${CarrierTable}\"}"}),
                 "PaymentFunction",
             ),
+            ("OperatorRole Policies/~operator/PolicyDocument/Statement/~SendMessage/Resource", json!("*"), OPERATOR),
+            (
+                "OperatorRole Policies/~operator/PolicyDocument/Statement/~ReceiveMessage/Action",
+                json!("sqs:*"),
+                OPERATOR,
+            ),
+            ("OperatorRole AssumeRolePolicyDocument/Statement/~AWS/Principal/AWS", json!("*"), OPERATOR),
             ("MorePolicy", json!({"Type": "AWS::IAM::Policy"}), "MorePolicy"),
             ("MoreRole", json!({"Type": "AWS::IAM::Role"}), "MoreRole"),
         ],
@@ -99,9 +116,32 @@ fn rights(stack: &Stack) -> Vec<String> {
     }
     let elsewhere = stack.resources().filter(|(id, resource)| {
         let is_right = resource["Type"].as_str().is_some_and(|kind| kind.starts_with("AWS::IAM::") && kind != POLICY);
-        is_right && !roles.iter().any(|role| role == id)
+        is_right && *id != OPERATOR && !roles.iter().any(|role| role == id)
     });
+    faults.extend(operator(stack));
     faults.extend(elsewhere.map(|(id, _)| format!("{id}: is no function's role, nor a managed policy of one")));
+    faults
+}
+
+/// Faults of the operators' role: it is for the account's own people, and may do what sends a letter back.
+fn operator(stack: &Stack) -> Vec<String> {
+    let account = "arn:${AWS::Partition}:iam::${AWS::AccountId}:root";
+    let trusted = json!([{"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}]);
+    let trust = json!({"AssumeRolePolicyDocument": {"Statement": trusted}, "ManagedPolicyArns": null});
+    let mut faults: Vec<String> = unlike(OPERATOR, stack.properties(OPERATOR), &trust).into_iter().collect();
+    let queue = |name: &str| {
+        format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{AWS::StackName}}-*{name}*")
+    };
+    let rights = OPERATIONS.iter().filter_map(|rights| rights.split_once(" on "));
+    let rights: BTreeSet<String> = rights
+        .flat_map(|(actions, queues)| {
+            actions
+                .split(' ')
+                .flat_map(move |action| queues.split(' ').map(move |name| format!("{action} on {}", queue(name))))
+        })
+        .collect();
+    let granted = granted(stack, OPERATOR);
+    faults.extend((granted != rights).then(|| format!("{OPERATOR}: may {granted:?}, and not {rights:?}")));
     faults
 }
 

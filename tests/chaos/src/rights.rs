@@ -92,6 +92,9 @@ impl Rights {
     pub(crate) fn unused(&self, used: &BTreeSet<Right>) -> Vec<Right> {
         let roles = self.template["Resources"].as_object().into_iter().flatten();
         let roles = roles.filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role").map(|(role, _)| role);
+        let is_of_function =
+            |role: &&String| self.template["Resources"].get(role.replace("Role", "Function")).is_some();
+        let roles = roles.filter(is_of_function);
         let is_once_used = used.iter().any(|right| right.action == ONCE_FOR_ALL);
         let is_used = |right: &Right| used.contains(right) || is_once_used && right.action == ONCE_FOR_ALL;
         let rights = roles.flat_map(|role| self.of_role(role));

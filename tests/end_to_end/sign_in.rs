@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use orderflow_local::{Api, Reply, TokenSigner, all_scopes, token_claims, token_header};
-use orderflow_tests::{ApiDouble, Gap, Issuer, Shop};
+use orderflow_tests::{ApiDouble, Gap, Issuer, Shop, UserPool};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -125,9 +125,9 @@ struct Doubles {
 }
 
 impl Doubles {
-    async fn take_tokens_of(&mut self, shop: &Shop, port: u16, host: &str) {
+    async fn take_tokens(&mut self, shop: &Shop, variables: &[(&str, String)]) {
         for double in [&mut self.orders, &mut self.inventory] {
-            double.configure(shop, &Issuer::variables(port, host)).await;
+            double.configure(shop, variables).await;
         }
     }
 }
@@ -143,6 +143,9 @@ pub(crate) async fn issuers_that_others_have_written_are_taken_at_their_word(sho
     if let Some(packages) = Issuer::node_packages() {
         programs_have_their_scopes_by_each_of_the_issuers_keys(shop, &mut doubles, packages).await;
     }
+    if !shop.emulator.lacks(Gap::UserPools) {
+        users_and_programs_of_a_user_pool_have_what_is_theirs(shop, &mut doubles).await;
+    }
     doubles.orders.remove(shop).await;
     doubles.inventory.remove(shop).await;
 }
@@ -150,7 +153,7 @@ pub(crate) async fn issuers_that_others_have_written_are_taken_at_their_word(sho
 async fn users_are_customers_whatever_becomes_of_the_issuers_key(shop: &Shop, doubles: &mut Doubles) {
     let port = Issuer::free_port();
     let issuer = Issuer::of_python(shop, port).await;
-    doubles.take_tokens_of(shop, port, "127.0.0.1").await;
+    doubles.take_tokens(shop, &Issuer::variables(port, "127.0.0.1")).await;
     let Doubles { orders, inventory } = doubles;
     let ada = issuer.sign_in("ada", "orderflow").await;
     let (status, _, placed) = orders.ask(shop, PLACE, &ada, &order_of("", "issuer")).await;
@@ -184,7 +187,7 @@ async fn users_are_customers_whatever_becomes_of_the_issuers_key(shop: &Shop, do
 async fn programs_have_their_scopes_by_each_of_the_issuers_keys(shop: &Shop, doubles: &mut Doubles, packages: PathBuf) {
     let port = Issuer::free_port();
     let mut issuer = Issuer::of_node(packages, port).await;
-    doubles.take_tokens_of(shop, port, "localhost").await;
+    doubles.take_tokens(shop, &Issuer::variables(port, "localhost")).await;
     let Doubles { orders, inventory } = doubles;
     let mut tokens = vec![issuer.token("stock:read", "orderflow").await];
     assert_eq!(inventory.ask(shop, STOCK, &tokens[0], &Value::Null).await.0, 200);
@@ -201,4 +204,27 @@ async fn programs_have_their_scopes_by_each_of_the_issuers_keys(shop: &Shop, dou
         let token = issuer.token(scopes, audience).await;
         assert_eq!(inventory.ask(shop, STOCK, &token, &Value::Null).await.0, status, "{scopes} {audience}");
     }
+}
+
+/// It comes last, for the doubles keep its prefix of scopes.
+async fn users_and_programs_of_a_user_pool_have_what_is_theirs(shop: &Shop, doubles: &mut Doubles) {
+    let scopes = ["stock:read", "orders:any"];
+    let [pool, other] = [UserPool::with_scopes(shop, &scopes).await, UserPool::with_scopes(shop, &scopes).await];
+    doubles.take_tokens(shop, &pool.variables(shop)).await;
+    let Doubles { orders, inventory } = doubles;
+    let (ada, token) = pool.sign_up(shop, "ada").await;
+    let (status, _, placed) = orders.ask(shop, PLACE, &token, &order_of("", "issuer")).await;
+    assert_eq!(status, 201, "{placed}");
+    let path = format!("/orders/{}", placed["orderId"].as_str().unwrap());
+    let read = ("GET", "/orders/{orderId}", path.as_str());
+    assert_eq!(orders.ask(shop, read, &token, &Value::Null).await.2["customer"]["id"], ada);
+    let (_, grace) = pool.sign_up(shop, "grace").await;
+    assert_eq!(orders.ask(shop, read, &grace, &Value::Null).await.0, 404);
+    assert_eq!(inventory.ask(shop, STOCK, &grace, &Value::Null).await.0, 403);
+    let (_, of_another_pool) = other.sign_up(shop, "ada").await;
+    assert_eq!(orders.ask(shop, read, &of_another_pool, &Value::Null).await.0, 401);
+    let [reader, writer] = [pool.token(shop, "stock:read").await, pool.token(shop, "orders:any").await];
+    assert_eq!(inventory.ask(shop, STOCK, &reader, &Value::Null).await.0, 200);
+    assert_eq!(inventory.ask(shop, STOCK, &writer, &Value::Null).await.0, 403);
+    assert_eq!(orders.ask(shop, read, &writer, &Value::Null).await.0, 200);
 }

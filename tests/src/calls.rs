@@ -27,6 +27,13 @@ pub(crate) async fn answer(request: RequestBuilder) -> Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
+/// Calls the user pools of Cognito.
+pub(crate) async fn cognito(shop: &impl Reach, action: &str, input: Value) -> Value {
+    let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("cognito-idp"));
+    let request = request.header("X-Amz-Target", format!("AWSCognitoIdentityProviderService.{action}"));
+    answer(request.header("Content-Type", "application/x-amz-json-1.1").body(input.to_string())).await
+}
+
 /// Calls IAM, as its root user.
 pub(crate) async fn iam(shop: &impl Reach, action: &str, parameters: &[(&str, &str)]) -> Xml {
     query(shop, "iam", "2010-05-08", action, parameters).await

@@ -40,6 +40,8 @@ pub enum Gap {
     ForeignPages,
     /// Calls that a policy denies.
     Denials,
+    /// User pools of Cognito.
+    UserPools,
 }
 
 /// Kind of a message to a person.
@@ -61,6 +63,7 @@ impl fmt::Display for Gap {
             }
             Self::ForeignPages => "requests of pages from elsewhere: LocalStack refuses them by settings of its own",
             Self::Denials => "calls that a policy denies: LocalStack judges none",
+            Self::UserPools => "user pools of Cognito: LocalStack has none",
             Self::Kills => "a function that is killed: the functions are no processes of this machine",
             Self::Issuers => "issuers of tokens: the functions do not run on this machine, where they listen",
             Self::Neighbours => {
@@ -85,6 +88,7 @@ impl Emulator {
                 Gap::Neighbours,
                 Gap::ForeignPages,
                 Gap::Denials,
+                Gap::UserPools,
             ]),
         };
         // One of its functions has answered before the stack was up: an API's, which no output names.

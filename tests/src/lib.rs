@@ -4,6 +4,7 @@
 
 mod api_double;
 mod calls;
+mod cognito;
 mod double;
 mod emulator;
 mod issuer;
@@ -12,6 +13,7 @@ mod script;
 mod shop;
 
 pub use api_double::ApiDouble;
+pub use cognito::UserPool;
 pub use double::Double;
 pub use emulator::{Channel, Emulator, Gap};
 pub use issuer::Issuer;

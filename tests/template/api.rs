@@ -31,13 +31,19 @@ const ROUTES: [&str; 9] = [
 #[test]
 fn the_gateway_answers_with_problems_too() {
     check(
-        "To a client, an answer of the gateway's is an answer of the API: application/problem+json, with its own status.",
+        "To a client, an answer of the gateway's is an answer of the API: application/problem+json, with its own status, and \
+         to be read by the pages that may call it.",
         gateway_responses,
         &[
             ("Api GatewayResponses/THROTTLED", GONE, "THROTTLED"),
             ("Api GatewayResponses/THROTTLED/StatusCode", json!(503), "THROTTLED"),
             ("Api GatewayResponses/THROTTLED/ResponseParameters/Headers/Content-Type", GONE, "THROTTLED"),
             ("Api GatewayResponses/THROTTLED/ResponseParameters/Headers/Retry-After", GONE, "THROTTLED"),
+            (
+                "Api GatewayResponses/THROTTLED/ResponseParameters/Headers/Access-Control-Allow-Origin",
+                GONE,
+                "THROTTLED",
+            ),
             (
                 "Api GatewayResponses/INTEGRATION_FAILURE/ResponseParameters/Headers/Retry-After",
                 GONE,
@@ -55,13 +61,17 @@ fn the_gateway_answers_with_problems_too() {
 }
 
 fn gateway_responses(stack: &Stack) -> Vec<String> {
+    let with_pages = stack.with([("AllowedOrigin", json!("https://shop.example"))]);
     let responses = &stack.properties("Api")["GatewayResponses"];
     let given = members(responses).map(|(kind, _)| kind.as_str());
     let known = GATEWAY_RESPONSES.split_whitespace();
     let mut faults = unpaired("a response of the template and one of a REST API", given, known);
     for (kind, response) in members(responses) {
         let headers = &response["ResponseParameters"]["Headers"];
-        faults.extend(unlike(kind, headers, &json!({"Content-Type": "'application/problem+json'"})));
+        let allowed = &with_pages.properties("Api")["GatewayResponses"][kind]["ResponseParameters"]["Headers"];
+        faults.extend(unlike(kind, allowed, &json!({"Access-Control-Allow-Origin": "'https://shop.example'"})));
+        let expected = json!({"Content-Type": "'application/problem+json'", "Access-Control-Allow-Origin": null});
+        faults.extend(unlike(kind, headers, &expected));
         let is_worth_a_retry = [json!(429), json!(503)].contains(&response["StatusCode"]);
         let seconds =
             headers["Retry-After"].as_str().and_then(|seconds| seconds.trim_matches('\'').parse::<u32>().ok());

@@ -55,7 +55,6 @@ fn properties(stack: &Stack) -> Vec<String> {
     let parameters = json!({"Parameters": {
         "Architecture": {"AllowedValues": ["arm64", "x86_64"]},
         "MaximumConcurrency": concurrency,
-        "InventoryMaximumConcurrency": concurrency,
     }});
     faults.extend(unlike("template.yaml", &stack.files.template, &parameters));
     for is_prod in [false, true] {
@@ -65,7 +64,6 @@ fn properties(stack: &Stack) -> Vec<String> {
             ("LogRetentionDays", json!(7)),
             ("BatchingWindowSeconds", json!(3)),
             ("MaximumConcurrency", json!(50)),
-            ("InventoryMaximumConcurrency", json!(40)),
         ]);
         for (of, pattern) in patterns(is_prod) {
             let mut all = stack.resources().filter(|(id, resource)| *id == of || resource["Type"] == *of).peekable();
@@ -130,7 +128,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
             "Properties": {
                 "BillingMode": "PAY_PER_REQUEST",
                 "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true},
-                "SSESpecification": {"SSEEnabled": true},
+                "SSESpecification": null,
                 "DeletionProtectionEnabled": is_prod,
             },
         },
@@ -194,11 +192,7 @@ fn high_throughput(is_fifo: bool) -> Json {
 /// Without a report, one failure repeats its whole batch. Without a maximum, a source takes what cannot run, and one backlog
 /// takes all of the account's concurrency. What a filter of Lambda's refuses is deleted.
 fn queue_source(function: &str) -> Json {
-    let maximum = match function {
-        "InventoryFunction" => 40,
-        "NotificationFunction" => 2,
-        _ => 50,
-    };
+    let maximum = if function == "NotificationFunction" { 2 } else { 50 };
     json!({
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BatchSize": 10,

@@ -268,7 +268,7 @@ fn per_second(functions: usize, is_grouped: bool) -> u128 {
 
 #[test]
 fn one_counter_takes_several_times_as_many_in_groups() {
-    for functions in [1, 5] {
+    for functions in [1, 2, 5, 10] {
         let (alone, together) = (per_second(functions, false), per_second(functions, true));
         println!("{functions} functions: {alone} a second alone, {together} in groups");
         assert!(together > alone * 4, "{functions} functions: {alone} alone, {together} in groups");

@@ -39,7 +39,7 @@ fn every_resource_is_set_to_lose_nothing_and_to_show_nothing() {
             ("EventSource Enabled", json!(false), "OrdersFunction"),
             ("EventSource ScalingConfig", GONE, "IntakeFunction"),
             ("Journal Parameters/MaximumConcurrency", json!(1_000), "JournalFunction"),
-            ("Inventory Parameters/MaximumConcurrency", reference("MaximumConcurrency"), "InventoryFunction"),
+            ("Inventory Parameters/MaximumConcurrency", json!(7), "InventoryFunction"),
             ("Notification Parameters/MaximumConcurrency", reference("MaximumConcurrency"), "NotificationFunction"),
             ("OtherTopic", json!({"Type": TOPIC}), "OtherTopic"),
             ("service Transform", json!("AWS::LanguageExtensions"), "service.yaml"),

@@ -3,19 +3,29 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test says by a panic what is wrong")]
 
 mod api_double;
+mod call;
 mod calls;
+mod capacity;
 mod cognito;
 mod double;
 mod emulator;
 mod issuer;
+mod pattern;
 mod process;
+mod proxy;
 mod script;
 mod shop;
+mod tally;
 
 pub use api_double::ApiDouble;
+pub use call::{AwsService, Call, entries};
+pub use capacity::{item_bytes, read_units, write_units};
 pub use cognito::UserPool;
 pub use double::Double;
 pub use emulator::{Channel, Emulator, Gap};
 pub use issuer::Issuer;
-pub use process::{FunctionProcess, socket_of_caller};
+pub use pattern::matches;
+pub use process::FunctionProcess;
+pub use proxy::{Answer, Arrived, Dropped, Interceptor, Proxy, whole};
 pub use shop::{INTAKE, Item, Letter, PATIENCE, SERVICES, Service, Shop, eventually, queues};
+pub use tally::{Counted, PerEvent, Tally, Units, to_f64};

@@ -65,8 +65,7 @@ fn place(pid: Pid) -> PathBuf {
 }
 
 /// The inode of the socket at the other end of a TCP connection over IPv4 between two ports of this machine.
-#[must_use]
-pub fn socket_of_caller(caller: u16, listener: u16) -> Option<u64> {
+pub(crate) fn socket_of_caller(caller: u16, listener: u16) -> Option<u64> {
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
     table.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();

@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use fastrand::Rng;
+use orderflow_tests::{AwsService, Call};
 use tokio::time::Instant;
 
-use crate::call::{Call, Service, Trouble};
+use crate::call::{Trouble, may_conflict, mentions};
 
 /// Delay of an answer that comes too late: the functions wait two seconds for each attempt.
 const TOO_LATE: Duration = Duration::from_millis(2_500);
@@ -57,8 +58,8 @@ impl Fault {
 
     fn can_happen_to(self, call: &Call) -> bool {
         match self {
-            Self::Refused(Trouble::Conflict) => call.may_conflict(),
-            Self::DoneInPart => (call.service, call.operation.as_str()) == (Service::Sns, "PublishBatch"),
+            Self::Refused(Trouble::Conflict) => may_conflict(call),
+            Self::DoneInPart => (call.service, call.operation.as_str()) == (AwsService::Sns, "PublishBatch"),
             _ => true,
         }
     }
@@ -134,7 +135,7 @@ impl FaultMix {
         let mut rng = self.rng.borrow_mut();
         if let Some(outage) = &*self.outage.borrow()
             && Instant::now() < outage.until
-            && (call.mentions(&outage.victim) || call.operation == outage.victim)
+            && (mentions(call, &outage.victim) || call.operation == outage.victim)
             && rng.f64() < outage.share
         {
             return Some(outage.fault);
@@ -161,8 +162,9 @@ mod tests {
 
     fn call(operation: &str) -> Call {
         Call {
-            service: Service::DynamoDb,
+            service: AwsService::DynamoDb,
             operation: operation.to_owned(),
+            is_retry: false,
             body: Bytes::from_static(br#"{"TableName":"orders"}"#),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
-use orderflow_tests::{Emulator, Shop, queues};
+use orderflow_tests::{Emulator, Proxy, Shop, queues};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -20,7 +20,7 @@ use crate::fault_injector::FaultInjector;
 use crate::fault_mix::FaultMix;
 use crate::order::{End, ends};
 use crate::plan::{self, Plan};
-use crate::proxy::Proxy;
+use crate::proxy::Sabotage;
 use crate::report::{self, Line, Times};
 use crate::snapshot::{Letter, Snapshot, shelves};
 use crate::tally::{Kind, Tally};
@@ -55,6 +55,7 @@ struct Run {
     stack: Stack,
     shop: Rc<Shop>,
     proxy: Rc<Proxy>,
+    sabotage: Rc<Sabotage>,
     tally: Rc<Tally>,
     line: RefCell<Line>,
     stock_table: String,
@@ -73,7 +74,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     let mut rng = Rng::with_seed(arguments.seed);
     let (fault_mix, tally) = (Rc::new(FaultMix::new(rng.fork())), Rc::new(Tally::default()));
     let port = free_port()?;
-    let proxy = Proxy::open(port, Rc::clone(&fault_mix), Rc::clone(&tally)).await;
+    let sabotage = Rc::new(Sabotage::new(Rc::clone(&fault_mix), Rc::clone(&tally)));
+    let proxy = Proxy::open(port, Rc::clone(&sabotage)).await;
     let options = Options {
         port: PortChoice::Given(port),
         detour: Some(Endpoint::local(proxy.port())),
@@ -83,7 +85,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     };
     let stack = Box::pin(Stack::up(&options)).await?;
     let emulator = stack.emulator_pid().expect("an emulator of our own");
-    proxy.may_kill_those_of(emulator);
+    proxy.knows_those_of(emulator);
     let shop = Rc::new(Shop::on(&stack, &Emulator::of(&stack).await));
     let injector =
         FaultInjector::new(Rc::clone(&shop), Rc::clone(&fault_mix), Rc::clone(&tally), rng.fork(), emulator).await;
@@ -93,6 +95,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
         stock_table: shop.tables("StockTable").await.pop().unwrap_or_default(),
         shop,
         proxy,
+        sabotage,
         tally,
         line: RefCell::new(Line::new()),
         seen: RefCell::default(),
@@ -335,13 +338,13 @@ impl Run {
             order: None,
             detail: format!("more of {sku} was promised at some moment than there was"),
         }));
-        violations.extend(self.proxy.not_allowed().into_iter().map(|detail| Violation {
+        violations.extend(self.sabotage.not_allowed().into_iter().map(|detail| Violation {
             rule: Rule::NotAllowed,
             order: None,
             detail,
         }));
         if self.arguments.orders.get() >= ENOUGH_FOR_EVERYTHING && cfg!(target_os = "linux") {
-            violations.extend(self.proxy.unused_rights().into_iter().map(|right| Violation {
+            violations.extend(self.sabotage.unused_rights().into_iter().map(|right| Violation {
                 rule: Rule::NeverUsed,
                 order: None,
                 detail: format!("{right}, and no call has needed it"),

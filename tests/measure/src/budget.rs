@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tally::PerEvent;
+use orderflow_tests::PerEvent;
 use crate::valgrind::Instructions;
 
 /// `budgets.json`.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use orderflow_tests::matches;
 use serde_json::Value;
 
 use crate::aws::{Aws, Tables};
 use crate::payload::{self, HttpRequest};
 use crate::process::{Launch, Process, ProcessError};
 use crate::shopping;
-use crate::stack::{Function, Stack, Trigger, matches};
+use crate::stack::{Function, Stack, Trigger};
 
 /// Orders of a group. They go through each function in batches, one of each order.
 pub(crate) const GROUP: usize = 10;

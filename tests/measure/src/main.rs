@@ -24,7 +24,6 @@ mod runtime_api;
 mod shopping;
 mod sign_in;
 mod stack;
-mod tally;
 mod trust;
 mod valgrind;
 

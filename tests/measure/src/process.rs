@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use crate::affinity::Cores;
 use crate::runtime_api::{Arrival, RuntimeApi};
 use crate::stack::{ACCOUNT, REGION};
-use crate::tally::to_f64;
+use orderflow_tests::to_f64;
 
 /// Recipe for a process: binary and environment.
 #[derive(Clone, Debug)]

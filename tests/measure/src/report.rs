@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::rounds::Spread;
-use crate::tally::{PerEvent, to_f64};
+use orderflow_tests::{PerEvent, to_f64};
 use crate::valgrind::Instructions;
 
 /// All figures of one run.

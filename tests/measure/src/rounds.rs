@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::aws::Aws;
 use crate::feed::{self, FeedError, Subject};
 use crate::process::{Launch, Process};
-use crate::tally::PerEvent;
+use orderflow_tests::PerEvent;
 
 /// Groups of orders that a process handles before it is measured: it opens its connections meanwhile.
 pub(crate) const WARM_UP: usize = 3;

@@ -11,7 +11,7 @@ use crate::aws::Aws;
 use crate::feed::Subject;
 use crate::process::{Launch, Process, ProcessError};
 use crate::rounds;
-use crate::tally::to_f64;
+use orderflow_tests::to_f64;
 
 /// Instructions in user space.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

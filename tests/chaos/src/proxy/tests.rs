@@ -1,13 +1,21 @@
 //! Each fault as a function sees it, through the clients that it uses.
 
+use std::convert::Infallible;
+
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use fastrand::Rng;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use onewrite::FailureKind;
 use onewrite::aws::classify;
 use orderflow_local::Endpoint;
-use tokio::task::LocalSet;
+use tokio::net::TcpListener;
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Duration, Instant, timeout};
 
 use super::*;
@@ -48,7 +56,8 @@ impl Bench {
             }
         });
         let fault_mix = Rc::new(FaultMix::new(Rng::with_seed(1)));
-        let proxy = Proxy::open(port, Rc::clone(&fault_mix), Rc::default()).await;
+        let sabotage = Sabotage::new(Rc::clone(&fault_mix), Rc::default());
+        let proxy = Proxy::open(port, Rc::new(sabotage)).await;
         let sdk = Endpoint::local(proxy.port()).sdk_config();
         let sdk = sdk.into_builder().retry_config(RetryConfig::disabled()).build();
         Self {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+use orderflow_tests::{Units, item_bytes, read_units, write_units};
 use serde_json::{Value, json};
 
 use super::expression::{Expression, Invalid, Item, number};
-use crate::tally::Units;
 
 /// Primary key of a table, by the names of its attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Tables {
         let (_, table) = self.table(request)?;
         let (partition, sort, _) = table.schema.key_in(&request["Key"])?;
         let item = table.partitions.get(&partition).and_then(|items| items.get(&sort));
-        effects.units.read += read_units(item.map_or(0, |item| size(item)), request);
+        effects.units.read += read_units(item.map_or(0, |item| item_bytes(item)), request);
         item.map_or_else(|| Ok(json!({})), |item| Ok(json!({"Item": projected(item, request)?})))
     }
 
@@ -142,7 +142,7 @@ impl Tables {
         for item in items {
             if scanned < limit && condition.holds(Some(item))? {
                 scanned += 1;
-                bytes += size(item);
+                bytes += item_bytes(item);
                 if filter.map_or(Ok(true), |filter| filter.holds(Some(item)))? {
                     found.push(projected(item, request)?);
                 }
@@ -212,7 +212,7 @@ impl Tables {
         let old = table.partitions.get(&partition).and_then(|items| items.get(&sort)).cloned();
         let condition = Expression::of(request, "ConditionExpression");
         if !condition.map_or(Ok(true), |condition| condition.holds(old.as_deref()))? {
-            effects.units.write += factor * write_units(old.as_deref().map_or(0, size));
+            effects.units.write += factor * write_units(old.as_deref().map_or(0, item_bytes));
             let is_wanted = request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD";
             return Ok(Err(old.filter(|_| is_wanted).map(|old| Item::clone(&old))));
         }
@@ -230,7 +230,7 @@ impl Tables {
             "ConditionCheck" => old.as_deref().cloned(),
             other => return Err(Invalid(format!("{other} is no write that is known here")).into()),
         };
-        let larger = old.as_deref().map_or(0, size).max(new.as_ref().map_or(0, size));
+        let larger = old.as_deref().map_or(0, item_bytes).max(new.as_ref().map_or(0, item_bytes));
         effects.units.write += factor * write_units(larger);
         Ok(Ok(Write { table: name.to_owned(), partition, sort, keys, old, new: new.map(Rc::new), set }))
     }
@@ -301,42 +301,6 @@ fn returned(write: &Write, request: &Value) -> Value {
         "ALL_NEW" => of(&write.new, false),
         "UPDATED_NEW" => of(&write.new, true),
         _ => json!({}),
-    }
-}
-
-/// An eventually consistent read costs half.
-fn read_units(bytes: usize, request: &Value) -> f64 {
-    let whole = units(bytes, 4096);
-    if request["ConsistentRead"] == json!(true) { whole } else { whole / 2.0 }
-}
-
-fn write_units(bytes: usize) -> f64 {
-    units(bytes, 1024)
-}
-
-fn units(bytes: usize, unit: usize) -> f64 {
-    u32::try_from(bytes.div_ceil(unit).max(1)).map_or(f64::INFINITY, f64::from)
-}
-
-/// Bytes of an item as DynamoDB counts them: names and values, without the JSON around them.
-fn size(item: &Item) -> usize {
-    item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
-}
-
-fn value_size(value: &Value) -> usize {
-    let Some((kind, value)) = value.as_object().and_then(|value| value.iter().next()) else { return 0 };
-    match kind.as_str() {
-        "S" => value.as_str().map_or(0, str::len),
-        // Two digits a byte, and one more.
-        "N" => value.as_str().map_or(0, |digits| digits.trim_start_matches('-').len().div_ceil(2) + 1),
-        "B" => value.as_str().map_or(0, |base64| base64.len() / 4 * 3),
-        "M" => {
-            3 + value
-                .as_object()
-                .map_or(0, |map| map.iter().map(|(name, value)| name.len() + 1 + value_size(value)).sum())
-        }
-        "L" => 3 + value.as_array().map_or(0, |list| list.iter().map(|value| 1 + value_size(value)).sum()),
-        _ => 1,
     }
 }
 

@@ -13,6 +13,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use orderflow_tests::{AwsService, Call, Counted, Tally, entries};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -20,8 +21,7 @@ use tokio::task::spawn_local;
 use tokio_rustls::TlsAcceptor;
 
 use super::dynamo::{Change, Effects, Tables};
-use super::wire::{self, Answer, Call, Request};
-use crate::tally::{Counted, Tally};
+use super::wire::{self, Answer};
 
 /// A message that was published to a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Aws {
         let (head, body) = request.into_parts();
         let Ok(body) = body.collect().await else { return Ok(wire::not_understood()) };
         let body = body.to_bytes();
-        let answer = match Call::read(&head.headers, &body) {
+        let answer = match Call::read(&head.headers, body.clone()) {
             Some(call) => self.state.borrow_mut().answer(&call, body.len()),
             None => self.state.borrow_mut().not_understood("a call of an unknown service"),
         };
@@ -140,9 +140,9 @@ impl Aws {
 impl State {
     fn answer(&mut self, call: &Call, sent_bytes: usize) -> Answer {
         let mut effects = Effects::default();
-        let answer = match &call.request {
-            Request::DynamoDb(request) => {
-                let answer = self.tables.answer(&call.operation, request, &mut effects);
+        let answer = match call.service {
+            AwsService::DynamoDb => {
+                let answer = self.tables.answer(&call.operation, &call.json(), &mut effects);
                 if let Err(refused) = &answer
                     && !refused.is_condition()
                 {
@@ -150,8 +150,8 @@ impl State {
                 }
                 wire::dynamodb(answer)
             }
-            Request::Sqs(request) => self.sqs(&call.operation, request),
-            Request::Form(form) => self.form(&call.operation, form),
+            AwsService::Sqs => self.sqs(&call.operation, &call.json()),
+            AwsService::Sns | AwsService::Ses => self.form(&call.operation, &call.form()),
         };
         self.changes.append(&mut effects.changes);
         let received_bytes = answer.body().size_hint().exact().unwrap_or(0);
@@ -171,10 +171,10 @@ impl State {
             "PublishBatch" => {
                 let topic = form.iter().find(|(name, _)| name == "TopicArn").map(|(_, arn)| arn.clone());
                 let topic_arn = topic.unwrap_or_default();
-                let bodies = wire::entries(form, "Message").into_iter();
+                let bodies = entries(form, "Message").into_iter();
                 self.messages
                     .extend(bodies.map(|body| Message { topic_arn: topic_arn.clone(), body: body.to_owned() }));
-                let ids = wire::entries(form, "Id").into_iter();
+                let ids = entries(form, "Id").into_iter();
                 let taken = ids.map(|id| format!("<member><Id>{id}</Id>{MESSAGE_ID}{SEQUENCE_NUMBER}</member>"));
                 let taken: String = taken.collect();
                 wire::xml(operation, &format!("<Failed/><Successful>{taken}</Successful>"))
@@ -251,7 +251,7 @@ mod tests {
         with_runtime(async {
             let aws = Aws::open(None, Duration::ZERO).await.unwrap();
             let entry = "PublishBatchRequestEntries.member.1";
-            let body = format!("Action=PublishBatch&TopicArn=arn%3At&{entry}.Id=7&{entry}.Message=hello");
+            let body = format!("Action=PublishBatch&Version=2010-03-31&TopicArn=arn%3At&{entry}.Id=7&{entry}.Message=hello");
             let (status, answer) = send(&aws, None, &body).await;
             assert_eq!(status, 200);
             assert!(answer.contains("<Id>7</Id>"), "{answer}");

@@ -6,61 +6,66 @@ use serde::Serialize;
 
 /// Capacity that calls have consumed, as DynamoDB bills it on demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Units {
+pub struct Units {
     /// Of 4 KB read consistently.
-    pub(crate) read: f64,
+    pub read: f64,
     /// Of 1 KB written; twice that in a transaction.
-    pub(crate) write: f64,
+    pub write: f64,
 }
 
 /// Calls by kind, with their bytes and the capacity that they consumed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Tally {
+pub struct Tally {
     /// Operations, such as `PutItem`; `PutItem refused` where a condition did not hold.
-    pub(crate) calls: BTreeMap<String, u64>,
+    pub calls: BTreeMap<String, u64>,
     /// Attempts after the first, by which the SDK repeats a call that took too long. They are no calls.
-    pub(crate) retries: u64,
+    pub retries: u64,
     /// Bytes of the requests' bodies.
-    pub(crate) sent_bytes: u64,
+    pub sent_bytes: u64,
     /// Bytes of the answers' bodies.
-    pub(crate) received_bytes: u64,
+    pub received_bytes: u64,
     /// Capacity units of DynamoDB.
-    pub(crate) units: Units,
+    pub units: Units,
 }
 
 /// One call, to be counted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Counted<'a> {
-    pub(crate) operation: &'a str,
+pub struct Counted<'a> {
+    /// Name of the operation.
+    pub operation: &'a str,
     /// An error as the answer, such as of a condition that does not hold.
-    pub(crate) is_refused: bool,
+    pub is_refused: bool,
     /// An attempt after the first, by the SDK.
-    pub(crate) is_retry: bool,
-    pub(crate) sent_bytes: u64,
-    pub(crate) received_bytes: u64,
-    pub(crate) units: Units,
+    pub is_retry: bool,
+    /// Bytes of the request's body.
+    pub sent_bytes: u64,
+    /// Bytes of the answer's body.
+    pub received_bytes: u64,
+    /// Capacity that it consumed.
+    pub units: Units,
 }
 
 /// A tally divided by the events that it is of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PerEvent {
+pub struct PerEvent {
     /// Calls of all kinds.
-    pub(crate) calls: f64,
+    pub calls: f64,
     /// Calls of each kind.
-    pub(crate) calls_by_kind: BTreeMap<String, f64>,
+    pub calls_by_kind: BTreeMap<String, f64>,
     /// Bytes of the requests' bodies.
-    pub(crate) sent_bytes: f64,
+    pub sent_bytes: f64,
     /// Bytes of the answers' bodies.
-    pub(crate) received_bytes: f64,
+    pub received_bytes: f64,
     /// Read capacity units of DynamoDB.
-    pub(crate) read_units: f64,
+    pub read_units: f64,
     /// Write capacity units of DynamoDB.
-    pub(crate) write_units: f64,
+    pub write_units: f64,
 }
 
 impl Tally {
-    pub(crate) fn count(&mut self, call: Counted<'_>) {
+    /// Adds one call.
+    pub fn count(&mut self, call: Counted<'_>) {
         if call.is_retry {
             self.retries += 1;
             return;
@@ -75,7 +80,8 @@ impl Tally {
     }
 
     /// Calls that came after `before`.
-    pub(crate) fn since(&self, before: &Self) -> Self {
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
         let calls = self.calls.iter().map(|(name, count)| (name.clone(), count - before.of(name)));
         Self {
             calls: calls.filter(|(_, count)| *count > 0).collect(),
@@ -87,7 +93,8 @@ impl Tally {
     }
 
     /// The same for one event of so many.
-    pub(crate) fn per_event(&self, events: u32) -> PerEvent {
+    #[must_use]
+    pub fn per_event(&self, events: u32) -> PerEvent {
         let of_one = |sum: f64| sum / f64::from(events.max(1));
         let by_kind: BTreeMap<_, _> =
             self.calls.iter().map(|(name, count)| (name.clone(), of_one(to_f64(*count)))).collect();
@@ -102,7 +109,8 @@ impl Tally {
     }
 
     /// Calls of all kinds.
-    pub(crate) fn total(&self) -> u64 {
+    #[must_use]
+    pub fn total(&self) -> u64 {
         self.calls.values().sum()
     }
 
@@ -113,7 +121,8 @@ impl Tally {
 
 /// A count as a number that can be divided; exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
-pub(crate) fn to_f64(count: u64) -> f64 {
+#[must_use]
+pub fn to_f64(count: u64) -> f64 {
     count as f64
 }
 

@@ -1,4 +1,4 @@
-//! Calls to an emulator's services for which a test needs no client: Lambda, and IAM and STS, which speak XML.
+//! Calls to an emulator's services for which a test needs no client: Lambda and `CloudWatch` Logs, and IAM and STS, which speak XML.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -32,6 +32,13 @@ pub(crate) async fn cognito(shop: &impl Reach, action: &str, input: Value) -> Va
     let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("cognito-idp"));
     let request = request.header("X-Amz-Target", format!("AWSCognitoIdentityProviderService.{action}"));
     answer(request.header("Content-Type", "application/x-amz-json-1.1").body(input.to_string())).await
+}
+
+/// Calls `CloudWatch` Logs.
+pub(crate) async fn logs(shop: &impl Reach, operation: &str, body: &Value) -> Value {
+    let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("logs"));
+    let request = request.header("X-Amz-Target", format!("Logs_20140328.{operation}"));
+    answer(request.header("Content-Type", "application/x-amz-json-1.1").body(body.to_string())).await
 }
 
 /// Calls IAM, as its root user.

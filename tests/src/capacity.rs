@@ -41,4 +41,3 @@ fn value_size(value: &Value) -> usize {
         _ => 1,
     }
 }
-

@@ -26,6 +26,6 @@ pub use emulator::{Channel, Emulator, Gap};
 pub use issuer::Issuer;
 pub use pattern::matches;
 pub use process::FunctionProcess;
-pub use proxy::{Answer, Arrived, Dropped, Interceptor, Proxy, whole};
+pub use proxy::{Answer, Arrived, Dropped, Interceptor, Proxy, free_port, whole};
 pub use shop::{INTAKE, Item, Letter, PATIENCE, SERVICES, Service, Shop, eventually, queues};
 pub use tally::{Counted, PerEvent, Tally, Units, to_f64};

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -181,6 +182,15 @@ impl Proxy {
         self.functions.borrow_mut().insert(key.to_owned(), function.clone());
         Some(function)
     }
+}
+
+/// A port that is free now. The emulator's place has to be known before there is an emulator, for a proxy stands before it.
+///
+/// # Errors
+///
+/// There is none.
+pub fn free_port() -> io::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// The access key that a request is signed with.

@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::calls::{Reach, answer, iam, lambda, sts};
+use crate::calls::{Reach, answer, iam, lambda, logs, sts};
 use crate::emulator::{Channel, Emulator};
 
 /// The services that have a queue at the topic of all facts, as the stack's outputs name them.
@@ -221,6 +221,32 @@ impl Shop {
         let sns = self.sns.config().to_builder().credentials_provider(session.clone()).build();
         let sqs = self.sqs.config().to_builder().credentials_provider(session).build();
         (aws_sdk_sns::Client::from_conf(sns), aws_sdk_sqs::Client::from_conf(sqs))
+    }
+
+    /// Queues at the topic of all events by their ARNs, each with its filter, if it has one.
+    pub async fn subscriptions(&self) -> Vec<(String, Option<Value>)> {
+        let list = self.sns.list_subscriptions_by_topic().topic_arn(self.output("EventsTopicArn")).into_paginator();
+        let all: Vec<_> = list.items().send().try_collect().await.expect("an answer");
+        let mut subscriptions = Vec::new();
+        for one in all {
+            let get = self.sns.get_subscription_attributes().set_subscription_arn(one.subscription_arn);
+            let attributes = get.send().await.expect("an answer").attributes.unwrap_or_default();
+            // AWS leaves it out where there is none, and the emulator leaves it empty.
+            let filter = attributes.get("FilterPolicy").filter(|filter| !filter.is_empty());
+            let filter = filter.map(|filter| serde_json::from_str(filter).expect("JSON"));
+            subscriptions.push((one.endpoint.unwrap_or_default(), filter));
+        }
+        subscriptions
+    }
+
+    /// Answer of Lambda to a request for what is at that path.
+    pub async fn ask_lambda(&self, path: &str) -> Value {
+        answer(lambda(self, Method::GET, path)).await
+    }
+
+    /// Answer of `CloudWatch` Logs.
+    pub async fn ask_logs(&self, operation: &str, body: &Value) -> Value {
+        logs(self, operation, body).await
     }
 
     /// Sends a message to a service's queue, past the topic.

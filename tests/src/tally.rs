@@ -79,6 +79,18 @@ impl Tally {
         self.units.write += call.units.write;
     }
 
+    /// Adds the calls of another tally.
+    pub fn add(&mut self, other: &Self) {
+        for (name, count) in &other.calls {
+            *self.calls.entry(name.clone()).or_default() += count;
+        }
+        self.retries += other.retries;
+        self.sent_bytes += other.sent_bytes;
+        self.received_bytes += other.received_bytes;
+        self.units.read += other.units.read;
+        self.units.write += other.units.write;
+    }
+
     /// Calls that came after `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {

@@ -33,8 +33,7 @@ pub(crate) fn needs(call: &Call) -> Vec<Need> {
     match call.service {
         AwsService::DynamoDb if call.operation == "TransactWriteItems" => {
             let body = call.json();
-            let items =
-                body["TransactItems"].as_array().into_iter().flatten().filter_map(Value::as_object).flatten();
+            let items = body["TransactItems"].as_array().into_iter().flatten().filter_map(Value::as_object).flatten();
             // A transaction is allowed by what is in it: Put, Update, Delete or ConditionCheck of an item.
             items.map(|(action, of)| need("dynamodb", &format!("{action}Item"), &table(of))).collect()
         }

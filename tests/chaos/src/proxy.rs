@@ -120,7 +120,6 @@ impl Interceptor for Sabotage {
             }
         }
     }
-
 }
 
 /// The request with another body, of which the caller knows nothing: the hash that it has signed is told apart.

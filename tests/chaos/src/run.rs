@@ -2,14 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
-use orderflow_tests::{Emulator, Proxy, Shop, queues};
+use orderflow_tests::{Emulator, Proxy, Shop, free_port, queues};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -122,12 +120,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     }
     run.stack.down();
     Ok(outcome)
-}
-
-/// A port that is free now. The emulator's place has to be known before there is an emulator, for the proxy stands
-/// before it.
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 impl Run {

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use orderflow_tests::PerEvent;
 use crate::valgrind::Instructions;
+use orderflow_tests::PerEvent;
 
 /// `budgets.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::rounds::Spread;
-use orderflow_tests::{PerEvent, to_f64};
 use crate::valgrind::Instructions;
+use orderflow_tests::{PerEvent, to_f64};
 
 /// All figures of one run.
 #[derive(Clone, Debug, Serialize)]

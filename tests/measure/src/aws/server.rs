@@ -251,7 +251,8 @@ mod tests {
         with_runtime(async {
             let aws = Aws::open(None, Duration::ZERO).await.unwrap();
             let entry = "PublishBatchRequestEntries.member.1";
-            let body = format!("Action=PublishBatch&Version=2010-03-31&TopicArn=arn%3At&{entry}.Id=7&{entry}.Message=hello");
+            let body =
+                format!("Action=PublishBatch&Version=2010-03-31&TopicArn=arn%3At&{entry}.Id=7&{entry}.Message=hello");
             let (status, answer) = send(&aws, None, &body).await;
             assert_eq!(status, 200);
             assert!(answer.contains("<Id>7</Id>"), "{answer}");

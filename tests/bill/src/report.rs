@@ -1,0 +1,115 @@
+//! The table: USD a million orders by line.
+
+use std::fmt::Write as _;
+
+use crate::prices::Prices;
+use crate::run::Column;
+use crate::usage::Usage;
+
+const MILLION: f64 = 1e6;
+
+const SECONDS_OF_A_MONTH: f64 = 730.0 * 3_600.0;
+
+/// All that is printed.
+pub(crate) fn table(columns: &[Column], prices: &Prices, queues: u32) -> String {
+    let mut text = format!("USD a million orders, {}, list prices (tests/bill/prices.json)\n\n", prices.region);
+    money(&mut text, columns, prices);
+    functions(&mut text, columns);
+    let idle = idle(prices, f64::from(queues));
+    let _ = writeln!(text, "\nidle: {idle:.2} a month, for the receives that Lambda has open at {queues} queues");
+    for Column { title, usage } in columns.iter().filter(|column| column.title.ends_with("quiet")) {
+        let gb = usage.kept_gb(&prices.assumptions) * MILLION;
+        let (storage, recovery) = (prices.of("storage", gb), prices.of("recovery", gb));
+        let _ = writeln!(
+            text,
+            "storage ({title}): {gb:.1} GB more with each million, {storage:.2} a month, and {recovery:.2} for point-in-time recovery"
+        );
+    }
+    let _ = writeln!(text, "\nprices");
+    for (name, price) in prices.all() {
+        let seen = price.seen.as_deref().unwrap_or("not confirmed");
+        let _ = writeln!(
+            text,
+            "  {name:<22}{:>14} for {:<8} {}; {seen}: {}",
+            price.usd, price.per, price.unit, price.source
+        );
+    }
+    text
+}
+
+fn money(text: &mut String, columns: &[Column], prices: &Prices) {
+    let titles: String = columns.iter().map(|column| format!("{:>24}", column.title)).collect();
+    let _ = writeln!(text, "  {:<30}{titles}", "");
+    let all: Vec<_> = columns.iter().map(|column| column.usage.quantities(&prices.assumptions)).collect();
+    let lines = all.first().map_or(0, Vec::len);
+    for line in 0..lines {
+        let cells = all.iter().map(|quantities| {
+            let (_, price, quantity) = quantities[line];
+            format!("{:>14}{:>10.2}", quantity_text(quantity), prices.of(price, quantity * MILLION))
+        });
+        let _ = writeln!(text, "  {:<30}{}", all[0][line].0, cells.collect::<String>());
+    }
+    let sums = |usage: &Usage| -> f64 {
+        let quantities = usage.quantities(&prices.assumptions);
+        quantities.iter().map(|(_, price, quantity)| prices.of(price, quantity * MILLION)).sum()
+    };
+    let mails = |usage: &Usage| prices.of("mails", usage.mails_an_order() * MILLION);
+    let row = |label: &str, of: &dyn Fn(&Column) -> String| {
+        format!("  {label:<30}{}\n", columns.iter().map(|column| format!("{:>24}", of(column))).collect::<String>())
+    };
+    text.push_str(&row("without mail", &|column| format!("{:.2}", sums(&column.usage))));
+    text.push_str(&row("goal", &|column| match column.title {
+        "shipped, quiet" => format!("{:.2}", prices.goals.quiet),
+        "shipped, busy" => format!("{:.2}", prices.goals.busy),
+        _ => String::new(),
+    }));
+    text.push_str(&row("mails", &|column| {
+        format!("{}{:>10.2}", quantity_text(column.usage.mails_an_order()), mails(&column.usage))
+    }));
+    text.push_str(&row("with mail", &|column| format!("{:.2}", sums(&column.usage) + mails(&column.usage))));
+}
+
+/// A quantity of an order: units and requests as they are, and of gigabytes the bytes.
+fn quantity_text(quantity: f64) -> String {
+    if quantity > 0.0 && quantity < 0.000_1 { format!("{:.0} B", quantity * 1e9) } else { format!("{quantity:.3}") }
+}
+
+fn functions(text: &mut String, columns: &[Column]) {
+    for Column { title, usage } in columns {
+        let figures = usage.figures();
+        let _ = writeln!(
+            text,
+            "\n{title}: an order\n  {:<18}{:>12}{:>8}{:>8}{:>8}{:>8}{:>10}{:>10}{:>10}",
+            "", "invocations", "batch", "calls", "reads", "writes", "sent B", "got B", "logs B"
+        );
+        for (name, function) in usage.functions.iter().filter(|(_, function)| function.invocations > 0) {
+            let of = |figure: &str| figures[name][figure];
+            let calls: Vec<String> = function
+                .tally
+                .per_event(u32::try_from(usage.orders).unwrap_or(u32::MAX))
+                .calls_by_kind
+                .iter()
+                .map(|(kind, count)| format!("{count:.2} {kind}"))
+                .collect();
+            let _ = writeln!(
+                text,
+                "  {name:<18}{:>12.2}{:>8.1}{:>8.2}{:>8.2}{:>8.2}{:>10.0}{:>10.0}{:>10.0}  {}",
+                of("invocations"),
+                function.batch(),
+                of("calls"),
+                of("readUnits"),
+                of("writeUnits"),
+                of("sentBytes"),
+                of("receivedBytes"),
+                of("logBytes"),
+                calls.join(", ")
+            );
+        }
+    }
+}
+
+/// Receives at idle queues, a month.
+fn idle(prices: &Prices, queues: f64) -> f64 {
+    let of_a_poller = SECONDS_OF_A_MONTH / prices.assumptions.poll_seconds;
+    prices.of("queue requests", queues * prices.assumptions.pollers_of_a_queue * of_a_poller)
+}

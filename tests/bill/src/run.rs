@@ -1,0 +1,157 @@
+//! One run: a stack behind the meter, and orders, alone and many at once.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures::future::join_all;
+use orderflow_local::{Endpoint, Options, PortChoice, Stack};
+use orderflow_tests::{Emulator, Proxy, Shop, free_port};
+use tokio::time::sleep;
+
+use crate::budget::{Budgets, Figures, median};
+use crate::cli::Arguments;
+use crate::deployed::Deployed;
+use crate::meter::Meter;
+use crate::mix::{Kind, Order, SKUS, Sample};
+use crate::prices::Prices;
+use crate::report;
+use crate::usage::Usage;
+
+/// Orders of a check.
+const CHECKED: usize = 5;
+
+/// It is quiet when no function has called anything for so long.
+const QUIET: Duration = Duration::from_millis(700);
+
+/// Orders that are placed at once before anything is counted: every process starts, with what it does once.
+const WARM_UP: usize = 12;
+
+struct Run {
+    stack: Stack,
+    shop: Shop,
+    proxy: Rc<Proxy>,
+    meter: Rc<Meter>,
+    deployed: Deployed,
+}
+
+/// Orders of one kind placed in one way, and what they took.
+pub(crate) struct Column {
+    pub(crate) title: &'static str,
+    pub(crate) usage: Usage,
+}
+
+/// Does all of it, and answers the budgets that are exceeded.
+///
+/// # Errors
+///
+/// The stack does not come up, or the budgets cannot be read or written.
+pub(crate) async fn run(arguments: &Arguments) -> Result<Vec<String>, orderflow_local::Error> {
+    let home = tempfile::tempdir()?;
+    let run = Run::up(home.path()).await?;
+    let mut rng = Rng::with_seed(arguments.seed);
+    run.warm_up(&mut rng).await;
+    let faults = if arguments.check || arguments.write_budgets {
+        let orders: Vec<Figures> =
+            run.alone(Sample::Shipped, CHECKED, &mut rng).await.iter().map(Usage::figures).collect();
+        let (budgets, order) = (Budgets::read()?, median(&orders));
+        if arguments.write_budgets {
+            budgets.write(&order)?;
+            Vec::new()
+        } else {
+            budgets.faults(&order)
+        }
+    } else {
+        let columns = run.columns(arguments.orders as usize, &mut rng).await;
+        anstream::println!("{}", report::table(&columns, &Prices::read(), run.deployed.queues()));
+        Vec::new()
+    };
+    run.stack.down();
+    Ok(faults)
+}
+
+impl Run {
+    async fn up(home: &std::path::Path) -> Result<Self, orderflow_local::Error> {
+        let (port, meter) = (free_port()?, Rc::new(Meter::default()));
+        let proxy = Proxy::open(port, Rc::clone(&meter)).await;
+        let options = Options {
+            port: PortChoice::Given(port),
+            detour: Some(Endpoint::local(proxy.port())),
+            ..Options::apart(home)
+        };
+        let stack = Box::pin(Stack::up(&options)).await?;
+        proxy.knows_those_of(stack.emulator_pid().expect("an emulator of our own"));
+        let shop = Shop::on(&stack, &Emulator::of(&stack).await);
+        let deployed = Deployed::on(&shop).await;
+        Ok(Self { stack, shop, proxy, meter, deployed })
+    }
+
+    async fn warm_up(&self, rng: &mut Rng) {
+        for sku in SKUS {
+            self.shop.stock(sku, 1_000_000).await;
+        }
+        self.shop.stock("sold-out", 0).await;
+        let orders = Sample::Mixed.orders(WARM_UP, "warm", rng);
+        join_all(orders.iter().map(|order| self.place(order))).await;
+        self.take(0).await;
+    }
+
+    async fn columns(&self, count: usize, rng: &mut Rng) -> Vec<Column> {
+        let mut columns = Vec::new();
+        for (sample, [quiet, busy]) in
+            [(Sample::Shipped, ["shipped, quiet", "shipped, busy"]), (Sample::Mixed, ["mixed, quiet", "mixed, busy"])]
+        {
+            let mut usage = Usage::default();
+            self.alone(sample, count, rng).await.iter().for_each(|one| usage.add(one));
+            columns.push(Column { title: quiet, usage });
+            columns.push(Column { title: busy, usage: self.together(sample, count, rng).await });
+        }
+        columns
+    }
+
+    /// Usage of orders each of which is placed when all is quiet again after the one before.
+    async fn alone(&self, sample: Sample, count: usize, rng: &mut Rng) -> Vec<Usage> {
+        let mut usages = Vec::new();
+        for order in sample.orders(count, &prefix(rng), rng) {
+            self.place(&order).await;
+            usages.push(self.take(1).await);
+        }
+        usages
+    }
+
+    /// Usage of orders that are all placed at once.
+    async fn together(&self, sample: Sample, count: usize, rng: &mut Rng) -> Usage {
+        let orders = sample.orders(count, &prefix(rng), rng);
+        join_all(orders.iter().map(|order| self.place(order))).await;
+        self.take(count as u64).await
+    }
+
+    async fn place(&self, order: &Order) {
+        let id = self.shop.order(&order.body).await;
+        if order.kind == Kind::Cancelled {
+            // It may be shipped by then.
+            let _either = self.shop.api.cancel_order(&id).await.expect("an answer");
+        }
+    }
+
+    /// Waits for quiet, and takes what was counted since the last time.
+    async fn take(&self, orders: u64) -> Usage {
+        loop {
+            let calls = self.proxy.calls();
+            self.shop.quiet().await;
+            sleep(QUIET).await;
+            if self.proxy.calls() == calls {
+                break;
+            }
+        }
+        if let Some(unread) = self.proxy.unread() {
+            anstream::eprintln!("not counted, for it is not understood: {unread}");
+        }
+        Usage::of(orders, &self.meter.take(), &self.deployed.take_logs(&self.shop).await, &self.deployed)
+    }
+}
+
+/// Beginning of the ids of customers: screening would take those who order again and again for eager buyers.
+fn prefix(rng: &mut Rng) -> String {
+    format!("cus_{:04}", rng.u32(..10_000))
+}

@@ -318,6 +318,7 @@ fn every_consumer_is_done_before_its_queue_loses_patience() {
             ("service Mappings/Function/Consumer/MaxReceiveCount", json!("31"), "OrdersQueue: keeps"),
             ("service Mappings/Function/Consumer/TimeoutSeconds", json!(11), "OrdersQueue: hides"),
             ("template Parameters/BatchingWindowSeconds/MaxValue", json!(11), "IntakeQueue: hides"),
+            ("template Parameters/FollowerBatchingWindowSeconds/MaxValue", json!(11), "JournalQueue: hides"),
             ("Queue VisibilityTimeout", GONE, "PaymentQueue: hides"),
         ],
     );
@@ -329,6 +330,7 @@ fn consumers(stack: &Stack) -> Vec<String> {
         let stack = stack.with([
             ("MaxBackoffSeconds", stack.parameter("MaxBackoffSeconds", limit)),
             ("BatchingWindowSeconds", stack.parameter("BatchingWindowSeconds", "MaxValue")),
+            ("FollowerBatchingWindowSeconds", stack.parameter("FollowerBatchingWindowSeconds", "MaxValue")),
         ]);
         for (_, subscription) in stack.of_type(SUBSCRIPTION) {
             let queue = id_of(&subscription["Endpoint"]);

@@ -63,6 +63,7 @@ fn properties(stack: &Stack) -> Vec<String> {
             ("Architecture", json!("x86_64")),
             ("LogRetentionDays", json!(7)),
             ("BatchingWindowSeconds", json!(3)),
+            ("FollowerBatchingWindowSeconds", json!(3)),
             ("MaximumConcurrency", json!(50)),
         ]);
         for (of, pattern) in patterns(is_prod) {

@@ -15,10 +15,6 @@ pub struct Entry {
     pub id: EventId,
     /// Producer of the event. Together with the id it tells a duplicate.
     pub source: Source,
-    /// The event's type, known or not.
-    pub event_type: String,
-    /// Time at which it happened.
-    pub time: Time,
     /// The event as it was published, to the letter.
     pub text: String,
     /// Time at which it was put on record.
@@ -36,8 +32,6 @@ impl Entry {
             subject: event.context.subject.clone(),
             id: event.context.id.clone(),
             source: event.context.source.clone(),
-            event_type: event.event_type.clone(),
-            time: event.context.time,
             text: text.to_owned(),
             recorded_at,
         };
@@ -49,18 +43,15 @@ impl Entry {
     }
 
     /// The entry as it is stored: all events of a subject under one key, and in the order of their ids, which is that of
-    /// the time at which they happened.
+    /// the time at which they happened. What the event's text says is nowhere else, so that of most entries one write unit
+    /// is enough.
     #[must_use]
-    pub fn attributes(&self) -> [(&'static str, String); 8] {
+    pub fn attributes(&self) -> [(&'static str, String); 4] {
         [
             ("pk", self.subject.to_string()),
             ("sk", format!("{}#{}", self.id, self.source)),
-            ("type", self.event_type.clone()),
-            ("time", self.time.to_string()),
-            ("source", self.source.to_string()),
-            ("id", self.id.to_string()),
             ("event", self.text.clone()),
-            ("recordedAt", self.recorded_at.to_string()),
+            ("at", self.recorded_at.to_string()),
         ]
     }
 }

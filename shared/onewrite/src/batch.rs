@@ -293,23 +293,23 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     }
 }
 
-/// Span of one record, with all its fields from the beginning: each that is added later is formatted anew.
+/// Span of one record, with all its fields from the beginning: each that is added later is formatted anew. The id of a
+/// message is told only where it is all that is known, and a start only where it is cold: each line is paid for by its bytes.
 fn span_of<E: Incoming>(Received { record, opened }: &Received<E>) -> Span {
-    let (request_id, cold_start) = (telemetry::request_id(), telemetry::is_cold_start());
-    let (message_id, receive_count) = (&record.message_id, receive_count(record));
+    let (request_id, cold_start) = (telemetry::request_id(), telemetry::is_cold_start().then_some(true));
+    let receive_count = receive_count(record);
     if let Ok(Opened { fact, .. }) = opened {
         info_span!(
             "record",
             request_id,
             cold_start,
-            message_id,
             receive_count,
             subject = fact.context().subject.as_str(),
             event_id = %fact.context().id,
             event_type = fact.event_type(),
         )
     } else {
-        info_span!("record", request_id, cold_start, message_id, receive_count)
+        info_span!("record", request_id, cold_start, message_id = &record.message_id, receive_count)
     }
 }
 

@@ -234,7 +234,11 @@ pub async fn within(
     if let Some(context) = request.lambda_context_ref() {
         let _deadline = telemetry::begin(context);
     }
-    let span = info_span!("request", request_id = telemetry::request_id(), cold_start = telemetry::is_cold_start());
+    let span = info_span!(
+        "request",
+        request_id = telemetry::request_id(),
+        cold_start = telemetry::is_cold_start().then_some(true)
+    );
     let response = match cors.preflight(request) {
         Some(response) => response,
         None => cors.allow(answer.instrument(span).await),

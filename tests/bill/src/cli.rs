@@ -11,7 +11,7 @@ use clap::Parser;
 #[command(name = "cargo bill", bin_name = "cargo bill", version, about)]
 pub(crate) struct Arguments {
     /// Orders of each column of the table
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) orders: u32,
     /// Seed of the orders
     #[arg(long, default_value_t = 1)]

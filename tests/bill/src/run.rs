@@ -24,9 +24,6 @@ const CHECKED: usize = 5;
 /// It is quiet when no function has called anything for so long.
 const QUIET: Duration = Duration::from_millis(700);
 
-/// Orders that are placed at once before anything is counted: every process starts, with what it does once.
-const WARM_UP: usize = 12;
-
 struct Run {
     stack: Stack,
     shop: Shop,
@@ -49,8 +46,8 @@ pub(crate) struct Column {
 pub(crate) async fn run(arguments: &Arguments) -> Result<Vec<String>, orderflow_local::Error> {
     let home = tempfile::tempdir()?;
     let run = Run::up(home.path()).await?;
-    let mut rng = Rng::with_seed(arguments.seed);
-    run.warm_up(&mut rng).await;
+    let (count, mut rng) = (arguments.orders as usize, Rng::with_seed(arguments.seed));
+    run.warm_up(if arguments.check || arguments.write_budgets { CHECKED } else { count }, &mut rng).await;
     let faults = if arguments.check || arguments.write_budgets {
         let orders: Vec<Figures> =
             run.alone(Sample::Shipped, CHECKED, &mut rng).await.iter().map(Usage::figures).collect();
@@ -62,7 +59,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Vec<String>, orderflow_
             budgets.faults(&order)
         }
     } else {
-        let columns = run.columns(arguments.orders as usize, &mut rng).await;
+        let columns = run.columns(count, &mut rng).await;
         anstream::println!("{}", report::table(&columns, &Prices::read(), run.deployed.queues()));
         Vec::new()
     };
@@ -86,12 +83,13 @@ impl Run {
         Ok(Self { stack, shop, proxy, meter, deployed })
     }
 
-    async fn warm_up(&self, rng: &mut Rng) {
+    /// Places as many orders at once as later, so that every process has started, with what it does only once.
+    async fn warm_up(&self, count: usize, rng: &mut Rng) {
         for sku in SKUS {
             self.shop.stock(sku, 1_000_000).await;
         }
         self.shop.stock("sold-out", 0).await;
-        let orders = Sample::Mixed.orders(WARM_UP, "warm", rng);
+        let orders = Sample::Mixed.orders(count, "warm", rng);
         join_all(orders.iter().map(|order| self.place(order))).await;
         self.take(0).await;
     }

@@ -30,7 +30,9 @@ fn main() -> ExitCode {
     match LocalSet::new().block_on(&runtime, run::run(&arguments)) {
         Ok(faults) if faults.is_empty() => ExitCode::SUCCESS,
         Ok(faults) => {
-            faults.iter().for_each(|fault| anstream::eprintln!("{fault}"));
+            for fault in faults {
+                anstream::eprintln!("{fault}");
+            }
             anstream::eprintln!("If it is meant: cargo bill --write-budgets, and in the commit why");
             ExitCode::FAILURE
         }

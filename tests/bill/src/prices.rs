@@ -10,7 +10,8 @@ use serde::Deserialize;
 pub(crate) struct Prices {
     pub(crate) region: String,
     /// By the name of what is paid for.
-    prices: BTreeMap<String, Price>,
+    #[serde(rename = "prices")]
+    by_name: BTreeMap<String, Price>,
     pub(crate) assumptions: Assumptions,
     pub(crate) goals: Goals,
 }
@@ -65,12 +66,12 @@ impl Prices {
 
     /// Price of so many units, in USD.
     pub(crate) fn of(&self, name: &str, quantity: f64) -> f64 {
-        let price = self.prices.get(name).unwrap_or_else(|| panic!("prices.json has no price of {name}"));
+        let price = self.by_name.get(name).unwrap_or_else(|| panic!("prices.json has no price of {name}"));
         quantity / price.per * price.usd
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Price)> {
-        self.prices.iter().map(|(name, price)| (name.as_str(), price))
+        self.by_name.iter().map(|(name, price)| (name.as_str(), price))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::prices::Prices;
-use crate::run::Column;
+use crate::run::{Column, SHIPPED_BUSY, SHIPPED_QUIET};
 use crate::usage::Usage;
 
 const MILLION: f64 = 1e6;
@@ -38,38 +38,46 @@ pub(crate) fn table(columns: &[Column], prices: &Prices, queues: u32) -> String 
 }
 
 fn money(text: &mut String, columns: &[Column], prices: &Prices) {
-    let titles: String = columns.iter().map(|column| format!("{:>24}", column.title)).collect();
-    let _ = writeln!(text, "  {:<30}{titles}", "");
+    row(text, "", columns.iter().map(|column| column.title.to_owned()));
     let all: Vec<_> = columns.iter().map(|column| column.usage.quantities(&prices.assumptions)).collect();
-    let lines = all.first().map_or(0, Vec::len);
-    for line in 0..lines {
-        let cells = all.iter().map(|quantities| {
-            let (_, price, quantity) = quantities[line];
-            format!("{:>14}{:>10.2}", quantity_text(quantity), prices.of(price, quantity * MILLION))
-        });
-        let _ = writeln!(text, "  {:<30}{}", all[0][line].0, cells.collect::<String>());
+    for (line, (label, ..)) in all.first().into_iter().flatten().enumerate() {
+        let cell = |(_, price, quantity): (&str, &str, f64)| cell(quantity, prices.of(price, quantity * MILLION));
+        row(text, label, all.iter().map(|quantities| cell(quantities[line])));
     }
-    let sums = |usage: &Usage| -> f64 {
+    let sum = |usage: &Usage| -> f64 {
         let quantities = usage.quantities(&prices.assumptions);
         quantities.iter().map(|(_, price, quantity)| prices.of(price, quantity * MILLION)).sum()
     };
     let mails = |usage: &Usage| prices.of("mails", usage.mails_an_order() * MILLION);
-    let row = |label: &str, of: &dyn Fn(&Column) -> String| {
-        format!("  {label:<30}{}\n", columns.iter().map(|column| format!("{:>24}", of(column))).collect::<String>())
-    };
-    text.push_str(&row("without mail", &|column| format!("{:.2}", sums(&column.usage))));
-    text.push_str(&row("goal", &|column| match column.title {
-        "shipped, quiet" => format!("{:.2}", prices.goals.quiet),
-        "shipped, busy" => format!("{:.2}", prices.goals.busy),
-        _ => String::new(),
-    }));
-    text.push_str(&row("mails", &|column| {
-        format!("{}{:>10.2}", quantity_text(column.usage.mails_an_order()), mails(&column.usage))
-    }));
-    text.push_str(&row("with mail", &|column| format!("{:.2}", sums(&column.usage) + mails(&column.usage))));
+    let usages = || columns.iter().map(|column| &column.usage);
+    row(text, "without mail", usages().map(|usage| format!("{:.2}", sum(usage))));
+    row(
+        text,
+        "goal",
+        columns.iter().map(|column| match column.title {
+            SHIPPED_QUIET => format!("{:.2}", prices.goals.quiet),
+            SHIPPED_BUSY => format!("{:.2}", prices.goals.busy),
+            _ => String::new(),
+        }),
+    );
+    row(text, "mails", usages().map(|usage| cell(usage.mails_an_order(), mails(usage))));
+    row(text, "with mail", usages().map(|usage| format!("{:.2}", sum(usage) + mails(usage))));
 }
 
-/// A quantity of an order: units and requests as they are, and of gigabytes the bytes.
+/// Adds a line of the table.
+fn row(text: &mut String, label: &str, cells: impl Iterator<Item = String>) {
+    let _ = write!(text, "  {label:<30}");
+    for cell in cells {
+        let _ = write!(text, "{cell:>24}");
+    }
+    text.push('\n');
+}
+
+/// A quantity of an order, in gigabytes as bytes, and its price.
+fn cell(quantity: f64, usd: f64) -> String {
+    format!("{}{usd:>10.2}", quantity_text(quantity))
+}
+
 fn quantity_text(quantity: f64) -> String {
     if quantity > 0.0 && quantity < 0.000_1 { format!("{:.0} B", quantity * 1e9) } else { format!("{quantity:.3}") }
 }

@@ -24,6 +24,10 @@ const CHECKED: usize = 5;
 /// It is quiet when no function has called anything for so long.
 const QUIET: Duration = Duration::from_millis(700);
 
+/// Titles of the columns that have goals.
+pub(crate) const SHIPPED_QUIET: &str = "shipped, quiet";
+pub(crate) const SHIPPED_BUSY: &str = "shipped, busy";
+
 struct Run {
     stack: Stack,
     shop: Shop,
@@ -97,7 +101,7 @@ impl Run {
     async fn columns(&self, count: usize, rng: &mut Rng) -> Vec<Column> {
         let mut columns = Vec::new();
         for (sample, [quiet, busy]) in
-            [(Sample::Shipped, ["shipped, quiet", "shipped, busy"]), (Sample::Mixed, ["mixed, quiet", "mixed, busy"])]
+            [(Sample::Shipped, [SHIPPED_QUIET, SHIPPED_BUSY]), (Sample::Mixed, ["mixed, quiet", "mixed, busy"])]
         {
             let mut usage = Usage::default();
             self.alone(sample, count, rng).await.iter().for_each(|one| usage.add(one));

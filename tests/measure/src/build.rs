@@ -96,7 +96,7 @@ mod tests {
         for function in ["orders-api", "payment", "relay", "floor"] {
             assert!(binaries.contains(&function), "{binaries:?}");
         }
-        for tool in ["orderflow-measure", "orderflow-local", "orderflow-chaos"] {
+        for tool in ["orderflow-measure", "orderflow-local", "orderflow-chaos", "orderflow-bill"] {
             assert!(!binaries.contains(&tool), "{binaries:?}");
         }
     }

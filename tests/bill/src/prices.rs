@@ -29,7 +29,7 @@ pub(crate) struct Price {
     pub(crate) source: String,
 }
 
-/// What a run on an emulator cannot tell.
+/// Assumptions about what a run on an emulator cannot tell.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Assumptions {

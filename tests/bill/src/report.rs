@@ -3,12 +3,21 @@
 use std::fmt::Write as _;
 
 use crate::prices::Prices;
-use crate::run::{Column, SHIPPED_BUSY, SHIPPED_QUIET};
 use crate::usage::Usage;
 
 const MILLION: f64 = 1e6;
 
 const SECONDS_OF_A_MONTH: f64 = 730.0 * 3_600.0;
+
+/// Titles of the columns that have goals.
+pub(crate) const SHIPPED_QUIET: &str = "shipped, quiet";
+pub(crate) const SHIPPED_BUSY: &str = "shipped, busy";
+
+/// Orders of one kind placed in one way, and their usage.
+pub(crate) struct Column {
+    pub(crate) title: &'static str,
+    pub(crate) usage: Usage,
+}
 
 /// All that is printed.
 pub(crate) fn table(columns: &[Column], prices: &Prices, queues: u32) -> String {

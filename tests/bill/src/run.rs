@@ -15,7 +15,7 @@ use crate::deployed::Deployed;
 use crate::meter::Meter;
 use crate::mix::{Kind, Order, SKUS, Sample};
 use crate::prices::Prices;
-use crate::report;
+use crate::report::{self, Column, SHIPPED_BUSY, SHIPPED_QUIET};
 use crate::usage::Usage;
 
 /// Orders of a check.
@@ -24,22 +24,12 @@ const CHECKED: usize = 5;
 /// It is quiet when no function has called anything for so long.
 const QUIET: Duration = Duration::from_millis(700);
 
-/// Titles of the columns that have goals.
-pub(crate) const SHIPPED_QUIET: &str = "shipped, quiet";
-pub(crate) const SHIPPED_BUSY: &str = "shipped, busy";
-
 struct Run {
     stack: Stack,
     shop: Shop,
     proxy: Rc<Proxy>,
     meter: Rc<Meter>,
     deployed: Deployed,
-}
-
-/// Orders of one kind placed in one way, and what they took.
-pub(crate) struct Column {
-    pub(crate) title: &'static str,
-    pub(crate) usage: Usage,
 }
 
 /// Does all of it, and answers the budgets that are exceeded.

@@ -21,7 +21,7 @@ use crate::fault_mix::{Fault, FaultMix};
 use crate::rights::{Right, Rights};
 use crate::tally::{Kind, Tally};
 
-/// What becomes of calls.
+/// Treatment of calls: faults by the mix, kills, and rights.
 pub(crate) struct Sabotage {
     fault_mix: Rc<FaultMix>,
     tally: Rc<Tally>,

@@ -1,5 +1,6 @@
 //! One invocation: records in, and out those that have to come again.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -12,27 +13,20 @@ use futures::FutureExt;
 use futures::future::{Either, LocalBoxFuture, join_all, select};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
-use crate::backoff::backoff_seconds;
+use crate::backoff::{any_of, hidden_seconds};
 use crate::config::QueueSettings;
 use crate::failure::{Failure, FailureKind, Result};
-use crate::handle::{Delivery, Handle, Handled};
+use crate::handle::{Delivery, Handle, Handled, LEAST, RESERVE};
 use crate::message::{Incoming, open};
 use crate::park::DeadLetter;
 use crate::port::{Clock, DeadLetters, Random, Visibility};
 use crate::telemetry;
 
-/// Time of the invocation that is kept to park and put back what failed. A record that is at work then is given up, as
-/// if the function had crashed in it.
-const RESERVE: Duration = Duration::from_millis(750);
-
-/// Time, of that, that is kept for the answer: without it Lambda takes every record of the batch for failed.
+/// Time, of the reserve, that is kept for the answer: without it Lambda takes every record of the batch for failed.
 const ANSWER: Duration = Duration::from_millis(150);
 
 /// SQS changes the visibility of so many messages at once (its quota).
 const MAX_CHANGES: usize = 10;
-
-/// Least time that must be left, beyond the reserve, to begin with another record.
-const LEAST: Duration = Duration::from_secs(1);
 
 /// Distance, in seconds, between the moments at which the messages come again that ended with their function. Visibility
 /// is counted in whole seconds, so that one second could be none.
@@ -89,7 +83,8 @@ impl<I: Incoming> Received<I> {
     }
 }
 
-/// Records of one subject together, in the order of their time; what could not be opened stands alone.
+/// Records of one subject together, in the order of their time; what could not be opened stands alone. What was received most
+/// often comes first: where not all get a turn, such as at a pace, none goes without for ever.
 fn by_subject<I: Incoming>(records: Vec<Received<I>>) -> Vec<Vec<Received<I>>> {
     let mut subjects = BTreeMap::<String, Vec<Received<I>>>::new();
     for (index, record) in records.into_iter().enumerate() {
@@ -101,6 +96,7 @@ fn by_subject<I: Incoming>(records: Vec<Received<I>>) -> Vec<Vec<Received<I>>> {
     for records in &mut subjects {
         records.sort_by_key(Received::time);
     }
+    subjects.sort_by_key(|records| Reverse(records.iter().map(|received| receive_count(&received.record)).max()));
     subjects
 }
 
@@ -129,6 +125,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         self.set_apart(&records, deadline).await;
         let subjects = by_subject(records).into_iter().map(|records| self.run_subject(records, deadline));
         let again = join_all(subjects).await.concat();
+        self.slow_down(&again, deadline).await;
         self.put_back(&again, deadline).await;
         let mut response = SqsBatchResponse::default();
         for (record, _) in again {
@@ -237,10 +234,12 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
 
     /// Decides what becomes of a record that failed.
     async fn settle(&self, record: &SqsMessage, failure: Failure, deadline: Time) -> Fate {
-        let seconds = backoff_seconds(receive_count(record), self.settings.max_backoff_seconds, &self.world);
+        let (receives, cap) = (receive_count(record), self.settings.max_backoff_seconds);
+        let seconds = any_of(&hidden_seconds(&failure, receives, cap, self.handler.outage()), &self.world);
         let retryable = failure.kind().is_retryable();
         report(&failure);
-        if retryable && !self.is_last_receive(record) {
+        // What was never tried is not given up: if it is never to be tried, SQS itself moves it in the end.
+        if retryable && (failure.kind() == FailureKind::Deferred || !self.is_last_receive(record)) {
             return Fate::Again(seconds);
         }
         let letter = DeadLetter::about(record, &failure, &self.settings.function, self.world.now());
@@ -274,6 +273,17 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         let records = records.iter().map(|received| &received.record).zip(moments);
         let limit = self.time_left(deadline, RESERVE).min(SET_APART_LIMIT);
         self.set_visibility(records, limit).await;
+    }
+
+    /// Stays until the invocation's time is over, while a neighbour is down.
+    ///
+    /// A source has as many invocations under way as its maximum concurrency, and takes no more messages while they last. If
+    /// they ended at once, it would go on to the end of the queue: each message would lose a receive, and be hidden, of which
+    /// SQS lets 120,000 be at a time and then gives out none, not even those that need no neighbour.
+    async fn slow_down(&self, again: &[(SqsMessage, u32)], deadline: Time) {
+        if !again.is_empty() && self.handler.outage().is_some() {
+            self.world.sleep(self.time_left(deadline, RESERVE)).await;
+        }
     }
 
     async fn put_back(&self, again: &[(SqsMessage, u32)], deadline: Time) {
@@ -316,7 +326,8 @@ fn span_of<E: Incoming>(Received { record, opened }: &Received<E>) -> Span {
 fn report(failure: &Failure) {
     match failure.kind() {
         FailureKind::Misconfigured => error!(reason = failure.reason(), "failed: the deployment must be mended"),
-        FailureKind::Transient => warn!(reason = failure.reason(), "failed, may pass"),
+        FailureKind::Transient | FailureKind::Unavailable => warn!(reason = failure.reason(), "failed, may pass"),
+        FailureKind::Deferred => info!(reason = failure.reason(), "deferred"),
         FailureKind::Permanent => warn!(reason = failure.reason(), "failed for ever"),
     }
 }

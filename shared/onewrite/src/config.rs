@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 
 use envelope::{Read, Source, parse};
 
+use crate::backoff::MAX_HIDDEN_SECONDS;
+
 /// Variable with the settings of the service itself.
 const SETTINGS: &str = "SETTINGS";
 
@@ -124,10 +126,9 @@ impl QueueSettings {
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let queue_url = environment.text("QUEUE_URL");
         let dead_letter_queue_url = environment.text("DEAD_LETTER_QUEUE_URL");
-        // 1,000 is SQS's limit of maxReceiveCount. Its limit of a visibility timeout is twelve hours since the message was
-        // received, of which the function has taken some.
+        // 1,000 is SQS's limit of maxReceiveCount.
         let max_receive_count = environment.number("MAX_RECEIVE_COUNT", 1..=1_000);
-        let max_backoff_seconds = environment.number("MAX_BACKOFF_SECONDS", 1..=39_600);
+        let max_backoff_seconds = environment.number("MAX_BACKOFF_SECONDS", 1..=MAX_HIDDEN_SECONDS);
         let function = environment.text("AWS_LAMBDA_FUNCTION_NAME");
         Some(Self {
             queue_url: queue_url?,

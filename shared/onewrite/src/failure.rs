@@ -1,14 +1,21 @@
 //! Failures: those that may pass, by themselves or with a deployment, and those that cannot.
 
 use std::fmt;
+use std::time::Duration;
 
 use envelope::DecodeError;
 
 /// Kind of a failure: whether a later attempt can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// It passes by itself: throttling, a time-out, a lost race, a neighbour that is down, an event that is too early.
+    /// It passes by itself: throttling, a lost race, an event that is too early.
     Transient,
+    /// A neighbour is down: it does not answer, or says that it cannot. It passes by itself, and until then every other
+    /// attempt that needs the neighbour fails, too.
+    Unavailable,
+    /// No attempt was made: there was no turn for it, or a neighbour is known to be down. Such a message is never parked,
+    /// for it was never tried.
+    Deferred,
     /// It passes once somebody mends the deployment: a missing permission, a missing table. It is retried like
     /// [`FailureKind::Transient`], for parking would not help, but it is logged as an error.
     Misconfigured,
@@ -21,7 +28,7 @@ impl FailureKind {
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         match self {
-            Self::Transient | Self::Misconfigured => true,
+            Self::Transient | Self::Unavailable | Self::Deferred | Self::Misconfigured => true,
             Self::Permanent => false,
         }
     }
@@ -29,7 +36,7 @@ impl FailureKind {
     /// The kind of an AWS service's answer, by its HTTP status and its error code, which is empty where it has none.
     ///
     /// Throttling and server faults come with many codes, and new ones appear, so the status decides what no code
-    /// does: a server's fault (5xx) passes, a refusal is mended, any other fault of the client's (4xx) stays.
+    /// does: a server's fault (5xx) is the neighbour's, a refusal is mended, any other fault of the client's (4xx) stays.
     #[must_use]
     pub fn of_answer(status: u16, code: &str) -> Self {
         match code {
@@ -79,7 +86,8 @@ impl FailureKind {
             {
                 Self::Misconfigured
             }
-            _ if status >= 500 || status == 429 || status == 408 => Self::Transient,
+            _ if status >= 500 => Self::Unavailable,
+            _ if status == 429 || status == 408 => Self::Transient,
             // Refused, or sent to something that is not there.
             _ if matches!(status, 401 | 403 | 404) => Self::Misconfigured,
             // A service always names its reason, so this was said by something else on the way to it.
@@ -99,6 +107,7 @@ fn starts_with_kms(code: &str) -> bool {
 pub struct Failure {
     kind: FailureKind,
     reason: String,
+    wait: Option<Duration>,
 }
 
 /// Result of what may fail, in passing or for ever.
@@ -108,13 +117,25 @@ impl Failure {
     /// A failure of that kind.
     #[must_use]
     pub fn new(kind: FailureKind, reason: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into() }
+        Self { kind, reason: reason.into(), wait: None }
     }
 
     /// A failure that passes by itself.
     #[must_use]
     pub fn transient(reason: impl Into<String>) -> Self {
         Self::new(FailureKind::Transient, reason)
+    }
+
+    /// A failure of a neighbour that is down.
+    #[must_use]
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self::new(FailureKind::Unavailable, reason)
+    }
+
+    /// An attempt that was not made.
+    #[must_use]
+    pub fn deferred(reason: impl Into<String>) -> Self {
+        Self::new(FailureKind::Deferred, reason)
     }
 
     /// A failure that never passes.
@@ -136,6 +157,19 @@ impl Failure {
     #[must_use]
     pub const fn kind(&self) -> FailureKind {
         self.kind
+    }
+
+    /// The same failure, which is known to last: the message stays away for half of `wait` at least and all of it at the
+    /// most, instead of the back-off. SQS takes twelve hours at the most, of which eleven are used.
+    #[must_use]
+    pub fn not_before(self, wait: Duration) -> Self {
+        Self { wait: Some(wait), ..self }
+    }
+
+    /// Time for which it is known to last, if it is known.
+    #[must_use]
+    pub const fn wait(&self) -> Option<Duration> {
+        self.wait
     }
 
     /// The cause, for the operator.
@@ -185,8 +219,10 @@ mod tests {
             (400, "ThrottlingException", FailureKind::Transient),
             (400, "ProvisionedThroughputExceededException", FailureKind::Transient),
             (400, "ExpiredTokenException", FailureKind::Transient),
-            (500, "InternalServerError", FailureKind::Transient),
-            (503, "anything", FailureKind::Transient),
+            (500, "InternalServerError", FailureKind::Unavailable),
+            (503, "anything", FailureKind::Unavailable),
+            (503, "", FailureKind::Unavailable),
+            (503, "SlowDown", FailureKind::Transient),
             (429, "anything", FailureKind::Transient),
             (400, "AccessDeniedException", FailureKind::Misconfigured),
             (403, "AuthorizationError", FailureKind::Misconfigured),

@@ -1,5 +1,7 @@
 //! Handlers: the port between the messages of a queue and a service.
 
+use std::time::Duration;
+
 use envelope::Time;
 
 use crate::failure::Result;
@@ -22,7 +24,20 @@ pub trait Handle {
     ///
     /// The reason why the fact is not handled, and whether to try again.
     async fn handle(&self, fact: &Self::Incoming, delivery: &Delivery<'_>) -> Result<Handled>;
+
+    /// Time for which a neighbour that its facts need has been down; `None` while none is, or where it has none. Meanwhile
+    /// the source of the facts is slowed.
+    fn outage(&self) -> Option<Duration> {
+        None
+    }
 }
+
+/// Time of an invocation that is kept to park and put back what failed. A record that is at work then is given up, as if
+/// the function had crashed in it.
+pub(crate) const RESERVE: Duration = Duration::from_millis(750);
+
+/// Least time that must be left, beyond the reserve, to begin with another record.
+pub(crate) const LEAST: Duration = Duration::from_secs(1);
 
 /// The circumstances in which a fact arrives.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +46,14 @@ pub struct Delivery<'a> {
     pub text: &'a str,
     /// Time at which the attempt is over at the latest.
     pub deadline: Time,
+}
+
+impl Delivery<'_> {
+    /// Tells that at `time` an effect may no longer begin: it would be given up before its answer.
+    #[must_use]
+    pub fn is_too_late(&self, time: Time) -> bool {
+        time.until(self.deadline) < RESERVE + LEAST
+    }
 }
 
 /// Result of handling a fact.

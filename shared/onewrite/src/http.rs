@@ -104,7 +104,7 @@ impl Problem {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure.kind() {
-            FailureKind::Transient => {
+            FailureKind::Transient | FailureKind::Unavailable | FailureKind::Deferred => {
                 warn!(reason = failure.reason(), "failed, may pass");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "This did not work out. Try again in a moment.")
             }
@@ -261,6 +261,8 @@ mod tests {
     fn a_failure_of_ours_is_told_without_its_reason() {
         for (kind, status, retry_after) in [
             (FailureKind::Transient, 503, Some("1")),
+            (FailureKind::Unavailable, 503, Some("1")),
+            (FailureKind::Deferred, 503, Some("1")),
             (FailureKind::Misconfigured, 503, Some("1")),
             (FailureKind::Permanent, 500, None),
         ] {

@@ -1,16 +1,31 @@
 //! Effects that have no idempotency key, such as a mail: at least once, and again only after a crash or when their answer
 //! was lost.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
+use std::pin::pin;
+use std::time::Duration;
+
 use envelope::Time;
+use futures::FutureExt;
+use futures::future::{Either, LocalBoxFuture, select};
+use futures::stream::{FuturesUnordered, StreamExt};
 use tracing::warn;
 
 use crate::failure::{Failure, Result};
-use crate::port::{Acquired, Clock, Leases, Random};
+use crate::port::{Acquired, Clock, Leases, NextOfLease, Random};
+
+/// Longest time that a part which is done waits for the others to be recorded with it. Channels of messages answer within it,
+/// so that one write does for all.
+const RECORDED_WITHIN: Duration = Duration::from_millis(500);
+
+/// Part of an effect whose parts are told apart by nobody.
+const WHOLE: &str = "effect";
 
 /// The right to attempt an effect: its name, and how long the attempt may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Purpose of the effect, such as one event on one channel.
+    /// Purpose of the effect, such as one event.
     pub key: String,
     /// Time at which the attempt is over at the latest: the end of the invocation.
     pub until: Time,
@@ -25,12 +40,15 @@ pub enum Leased {
     Before,
 }
 
+/// Part of an effect: its name, and what does it.
+pub type Part<'a> = (&'static str, LocalBoxFuture<'a, Result<()>>);
+
 /// Performs `effect` unless it is done already.
 ///
 /// ```text
-///   acquire ──► effect ──► complete
+///   acquire ──► effect ──► record: done
 ///           │    │      └─ a crash here repeats the effect once the lease has run out
-///           │    └─ failed: release, and the next attempt may begin at once
+///           │    └─ failed: released, and the next attempt may begin at once
 ///           └─ a crash here delays the effect until the lease has run out
 /// ```
 ///
@@ -43,34 +61,78 @@ pub async fn with_lease<W: Clock + Random>(
     lease: Lease,
     effect: impl Future<Output = Result<()>>,
 ) -> Result<Leased> {
+    let parts = vec![(WHOLE, effect.boxed_local())];
+    let mut results = with_lease_of_parts(leases, world, lease, parts).await?;
+    results.remove(WHOLE).unwrap_or(Ok(Leased::Before))
+}
+
+/// Performs, side by side, those parts of an effect that are not done already, behind one lease. They know nothing of each
+/// other: when one fails the others are not stopped, and when the lease is taken again because of the one, the others are
+/// known to be done.
+///
+/// All of it takes two writes. A part that is done while another takes long is recorded by a third, so that a crash repeats
+/// no more than what was under way.
+///
+/// # Errors
+///
+/// Transient while another attempt holds the lease; what the store of leases fails with, where it is not known what of what
+/// was done is on record. What a part fails with is its own result.
+pub async fn with_lease_of_parts<W: Clock + Random>(
+    leases: &impl Leases,
+    world: &W,
+    lease: Lease,
+    parts: Vec<Part<'_>>,
+) -> Result<BTreeMap<&'static str, Result<Leased>>> {
     let mut owner = [0; 16];
     world.fill(&mut owner);
     let owner = format!("{:032x}", u128::from_be_bytes(owner));
-    match leases.acquire(&lease.key, &owner, world.now(), lease.until).await? {
-        Acquired::Done => return Ok(Leased::Before),
+    let before = match leases.acquire(&lease.key, &owner, world.now(), lease.until).await? {
+        Acquired::Done => return Ok(parts.into_iter().map(|(name, _)| (name, Ok(Leased::Before))).collect()),
         Acquired::Held => return Err(Failure::transient("another attempt is under way")),
-        Acquired::Mine => {}
-    }
-    if let Err(failure) = effect.await {
-        // If this fails too, the next attempt waits until the lease has run out: later, but not wrong.
-        if let Err(release) = leases.release(&lease.key, &owner).await {
-            warn!(reason = release.reason(), "lease not released");
+        Acquired::Mine(before) => before,
+    };
+    let (known, open): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(name, _)| before.contains(*name));
+    let mut results: BTreeMap<_, _> = known.into_iter().map(|(name, _)| (name, Ok(Leased::Before))).collect();
+    let mut under_way: FuturesUnordered<_> =
+        open.into_iter().map(|(name, effect)| effect.map(move |result| (name, result))).collect();
+    let mut unrecorded = BTreeSet::new();
+    while !under_way.is_empty() {
+        let has_unrecorded = !unrecorded.is_empty();
+        let waited = async move {
+            if has_unrecorded { world.sleep(RECORDED_WITHIN).await } else { pending().await }
+        };
+        match select(under_way.next(), pin!(waited)).await {
+            Either::Left((Some((name, result)), _)) => {
+                if result.is_ok() {
+                    unrecorded.insert(name);
+                }
+                results.insert(name, result.map(|()| Leased::Now));
+            }
+            Either::Left((None, _)) => {}
+            // If this fails, the end records it.
+            Either::Right(_) => match leases.record(&lease.key, &owner, &unrecorded, NextOfLease::Held).await {
+                Ok(_) => unrecorded.clear(),
+                Err(failure) => warn!(reason = failure.reason(), "parts not recorded"),
+            },
         }
-        return Err(failure);
     }
-    // The lease may be another's by now, which makes no difference any more: the effect is done.
-    leases.complete(&lease.key, &owner).await?;
-    Ok(Leased::Now)
+    let next = if results.values().all(Result::is_ok) { NextOfLease::Done } else { NextOfLease::Released };
+    match leases.record(&lease.key, &owner, &unrecorded, next).await {
+        // The lease may be another's by now, which makes no difference any more: what was done is done.
+        Ok(_) => Ok(results),
+        // If only the end of the lease is not recorded, the next attempt waits until it has run out: later, but not wrong.
+        Err(failure) if unrecorded.is_empty() => {
+            warn!(reason = failure.reason(), "lease not released");
+            Ok(results)
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::future::pending;
-    use std::pin::pin;
-    use std::time::Duration;
 
-    use futures::FutureExt;
     use futures::executor::block_on;
 
     use super::*;
@@ -96,6 +158,52 @@ mod tests {
                 result
             })
             .await
+        }
+    }
+
+    fn part<'a>(name: &'static str, effect: impl Future<Output = Result<()>> + 'a) -> Part<'a> {
+        (name, effect.boxed_local())
+    }
+
+    impl Bench {
+        /// Sends a mail and an SMS behind one lease, which take so many milliseconds and end like this.
+        async fn tell(&self, mail: (u64, Result<()>), sms: (u64, Result<()>)) -> Result<BTreeMap<&'static str, Result<Leased>>> {
+            let lease = Lease { key: "event".to_owned(), until: self.world.now().after(Duration::from_mins(1)) };
+            let send = |(millis, result): (u64, Result<()>)| async move {
+                self.world.sleep(Duration::from_millis(millis)).await;
+                self.sent.set(self.sent.get() + u32::from(result.is_ok()));
+                result
+            };
+            let parts = vec![part("mail", send(mail)), part("sms", send(sms))];
+            with_lease_of_parts(&self.leases, &self.world, lease, parts).await
+        }
+    }
+
+    fn results(mail: Result<Leased>, sms: Result<Leased>) -> Result<BTreeMap<&'static str, Result<Leased>>> {
+        Ok(BTreeMap::from([("mail", mail), ("sms", sms)]))
+    }
+
+    #[test]
+    fn of_the_parts_of_an_effect_each_is_done_once() {
+        let (bench, down) = (Bench::new(), || Err(Failure::transient("down")));
+        let first = block_on(bench.tell((1, Ok(())), (2, down())));
+        assert_eq!(first, results(Ok(Leased::Now), Err(Failure::transient("down"))));
+        let second = block_on(bench.tell((1, Ok(())), (2, Ok(()))));
+        assert_eq!(second, results(Ok(Leased::Before), Ok(Leased::Now)));
+        let third = block_on(bench.tell((1, Ok(())), (2, Ok(()))));
+        assert_eq!((third, bench.sent.get()), (results(Ok(Leased::Before), Ok(Leased::Before)), 2));
+    }
+
+    #[test]
+    fn a_crash_repeats_no_part_that_was_done_well_before() {
+        const HANGS: u64 = 3_600_000;
+        for (crash_millis, sent) in [(400, 3), (600, 2)] {
+            let bench = Bench::new();
+            let crash = bench.world.sleep(Duration::from_millis(crash_millis));
+            block_on(select(pin!(bench.tell((1, Ok(())), (HANGS, Ok(())))), pin!(crash)));
+            bench.world.pass(Duration::from_mins(1));
+            assert!(block_on(bench.tell((1, Ok(())), (1, Ok(())))).is_ok());
+            assert_eq!(bench.sent.get(), sent, "a crash after {crash_millis} ms");
         }
     }
 

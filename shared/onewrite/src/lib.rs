@@ -6,6 +6,7 @@ pub mod access;
 pub mod aws;
 mod backoff;
 mod batch;
+mod breaker;
 pub mod config;
 mod decider;
 pub mod external;
@@ -44,7 +45,7 @@ pub use decider::{
 pub use envelope::{self, Event, consumes, events};
 pub use failure::{Failure, FailureKind, Result};
 pub use handle::{Delivery, Handle, Handled};
-pub use lease::{Lease, Leased, with_lease};
+pub use lease::{Lease, Leased, Part, with_lease, with_lease_of_parts};
 pub use ledger::{Committed, History, Ledger, Origin};
 pub use message::Incoming;
 pub use on::On;

@@ -1,9 +1,11 @@
 //! Stateless handler: does something on an event, once.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use envelope::{Event, Heard};
 
+use crate::breaker::CircuitBreaker;
 use crate::failure::Result;
 use crate::handle::{Delivery, Handle, Handled};
 use crate::lease::{Lease, Leased, with_lease};
@@ -44,6 +46,7 @@ pub struct On<H, F, L, W> {
     leases: L,
     world: W,
     act: F,
+    breaker: CircuitBreaker,
     heard: PhantomData<H>,
 }
 
@@ -57,7 +60,7 @@ where
     /// A handler of that name, which is part of the keys of its leases: another one with another name acts on the same
     /// events for itself.
     pub fn new(name: impl Into<String>, leases: L, world: W, act: F) -> Self {
-        Self { name: name.into(), leases, world, act, heard: PhantomData }
+        Self { name: name.into(), leases, world, act, breaker: CircuitBreaker::default(), heard: PhantomData }
     }
 }
 
@@ -80,9 +83,14 @@ where
         let Some(heard) = event.heard::<H>() else { return Ok(Handled::Ignored) };
         let key = format!("{}#{}#{}", self.name, event.context.source, event.context.id);
         let lease = Lease { key, until: delivery.deadline };
-        match with_lease(&self.leases, &self.world, lease, (self.act)(&heard, delivery)).await? {
+        let act = with_lease(&self.leases, &self.world, lease, (self.act)(&heard, delivery));
+        match self.breaker.call(&self.world, act).await? {
             Leased::Now => Ok(Handled::Performed),
             Leased::Before => Ok(Handled::Duplicate),
         }
+    }
+
+    fn outage(&self) -> Option<Duration> {
+        self.breaker.outage(&self.world)
     }
 }

@@ -72,7 +72,9 @@ impl DeadLetter {
 fn marks(failure: &Failure, function: &str, now: Time) -> [(&'static str, String); 4] {
     let class = match failure.kind() {
         FailureKind::Permanent => "permanent",
-        FailureKind::Transient | FailureKind::Misconfigured => "exhausted",
+        FailureKind::Transient | FailureKind::Unavailable | FailureKind::Deferred | FailureKind::Misconfigured => {
+            "exhausted"
+        }
     };
     let reason: String = failure.reason().chars().filter(|c| is_sendable(*c)).take(MAX_REASON).collect();
     [

@@ -2,7 +2,7 @@
 //!
 //! One conformance suite runs over each implementation, so that the one in memory is not kinder than the real one.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use auto_impl::auto_impl;
@@ -136,10 +136,11 @@ pub trait DeadLetters {
     async fn park(&self, letter: &DeadLetter) -> Result<()>;
 }
 
-/// Leases: rights to attempt an effect that has no idempotency key of its own.
+/// Leases: rights to attempt effects that have no idempotency key of their own. What belongs together, such as the messages
+/// about one event on several channels, has one lease, and each of it is a part with a name.
 #[auto_impl(&)]
 pub trait Leases {
-    /// Takes the lease `key` for `owner` until `until`, unless somebody else holds it or the effect is done. To take it
+    /// Takes the lease `key` for `owner` until `until`, unless somebody else holds it or all behind it is done. To take it
     /// twice is to take it once.
     ///
     /// # Errors
@@ -147,28 +148,32 @@ pub trait Leases {
     /// It is unknown whether the lease was taken.
     async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired>;
 
-    /// Records that the effect behind `key` is done, if `owner` still holds the lease; answers whether it did.
+    /// Records that these parts are done, and what becomes of the lease, if `owner` still has it; answers whether they had.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was recorded.
-    async fn complete(&self, key: &str, owner: &str) -> Result<bool>;
-
-    /// Gives the lease up, if `owner` still holds it, so that the next attempt need not wait until it has run out.
-    ///
-    /// # Errors
-    ///
-    /// It is unknown whether it was given up.
-    async fn release(&self, key: &str, owner: &str) -> Result<()>;
+    async fn record(&self, key: &str, owner: &str, done: &BTreeSet<&'static str>, next: NextOfLease) -> Result<bool>;
 }
 
 /// Result of an attempt to take a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acquired {
-    /// It is the caller's.
-    Mine,
+    /// It is the caller's, and these parts are done already.
+    Mine(BTreeSet<String>),
     /// Somebody else holds it.
     Held,
-    /// The effect behind it is done for ever.
+    /// All behind it is done for ever.
+    Done,
+}
+
+/// Fate of a lease after parts of its effects are recorded as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextOfLease {
+    /// It is held on: other parts are under way.
+    Held,
+    /// It is given up, so that the next attempt need not wait until it has run out.
+    Released,
+    /// All is done, and nobody gets it again.
     Done,
 }

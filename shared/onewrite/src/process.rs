@@ -1,9 +1,11 @@
 //! Handling of one event: from the ledger through the decider, and the effects that it asks for, back to the ledger.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use envelope::{Event, Heard};
 
+use crate::breaker::CircuitBreaker;
 use crate::decider::{Attempt, ContractOf, Decider, Effects, NoEffects, Step};
 use crate::failure::{Failure, Result};
 use crate::handle::{Delivery, Handle, Handled};
@@ -18,13 +20,14 @@ const MAX_STEPS: u32 = 24;
 pub struct Process<D, L, W, E = NoEffects> {
     ledger: Ledger<L, W>,
     effects: E,
+    breaker: CircuitBreaker,
     decider: PhantomData<D>,
 }
 
 impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Process<D, L, W, E> {
     /// A service on its ledger, with its effects.
     pub fn new(ledger: Ledger<L, W>, effects: E) -> Self {
-        Self { ledger, effects, decider: PhantomData }
+        Self { ledger, effects, breaker: CircuitBreaker::default(), decider: PhantomData }
     }
 }
 
@@ -59,7 +62,8 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
                 Step::Nothing if performed.is_some() => return Ok(Handled::Performed),
                 Step::Nothing => return Ok(Handled::Unchanged),
                 Step::Perform(effect) => {
-                    performed = Some(self.effects.perform(effect, attempt, delivery).await?);
+                    let effect = self.effects.perform(effect, attempt, delivery);
+                    performed = Some(self.breaker.call(self.ledger.world(), effect).await?);
                     attempt = Attempt::Retry;
                 }
                 Step::Commit(commit) => {
@@ -85,6 +89,10 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
         Err(Failure::transient(format!(
             "not settled after {MAX_STEPS} steps: too many others are at work on the subject"
         )))
+    }
+
+    fn outage(&self) -> Option<Duration> {
+        self.breaker.outage(self.ledger.world())
     }
 }
 

@@ -204,7 +204,9 @@ fn report(failure: &Failure, count: usize) {
         FailureKind::Misconfigured => {
             error!(reason = failure.reason(), count, "not published: the deployment must be mended");
         }
-        FailureKind::Transient | FailureKind::Permanent => warn!(reason = failure.reason(), count, "not published"),
+        FailureKind::Transient | FailureKind::Unavailable | FailureKind::Deferred | FailureKind::Permanent => {
+            warn!(reason = failure.reason(), count, "not published");
+        }
     }
 }
 

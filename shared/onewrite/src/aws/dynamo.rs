@@ -3,7 +3,8 @@
 //! Here and wherever the SDK is called, a request is sent from a box: its future has some 5 KB, and is moved by every layer
 //! around it that has it by value.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -12,7 +13,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use envelope::{Subject, Time};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -22,7 +23,7 @@ use serde_json::value::RawValue;
 use super::failure::classify;
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
-use crate::port::{Acquired, Addition, Appended, Leases, Log, merged};
+use crate::port::{Acquired, Addition, Appended, Leases, Log, NextOfLease, merged};
 use crate::row::{Cause, Row};
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -261,7 +262,13 @@ fn from_item(item: Attributes) -> Result<Row> {
 const IS_FREE: &str =
     "attribute_not_exists(pk) OR (attribute_not_exists(done) AND (#until <= :now OR #owner = :owner))";
 
-/// Leases in a service's table: items with the version 0, which no row has.
+/// Retention of a lease after it was taken last, for tidiness. A message is at most 14 days in each of three queues: the one
+/// for what the topic could not deliver, its own, and the one for dead letters. What is sent back later than that, by whatever
+/// way, is taken for new.
+const LEASE_KEPT: Duration = Duration::from_hours(45 * 24);
+
+/// Leases in a table of their own: items with the version 0, which no row has. The attribute `expiresAt` is for the table's
+/// time to live.
 #[derive(Clone, Debug)]
 pub struct DynamoLeases {
     client: Client,
@@ -274,60 +281,68 @@ impl DynamoLeases {
         Self { client, table: table.into() }
     }
 
-    /// Sets an attribute of the lease if it is `owner`'s, and answers whether it was.
-    async fn set(&self, key: &str, owner: &str, attribute: &str, value: AttributeValue) -> Result<bool> {
-        let update = self
-            .client
+    /// An update of a lease on a condition, in the name of `owner`.
+    fn update(&self, key: &str, owner: &str, condition: &str, change: &str) -> UpdateItemFluentBuilder {
+        self.client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(Self::key(key)))
-            .update_expression("SET #attribute = :value")
-            .condition_expression("#owner = :owner")
-            .expression_attribute_names("#attribute", attribute)
+            .key("pk", AttributeValue::S(format!("lease#{key}")))
+            .key("sk", number(0))
+            .condition_expression(condition)
+            .update_expression(change)
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
-            .expression_attribute_values(":value", value);
-        update_if(update).await
-    }
-
-    fn key(key: &str) -> Attributes {
-        HashMap::from([("pk".to_owned(), AttributeValue::S(format!("lease#{key}"))), ("sk".to_owned(), number(0))])
     }
 }
 
 impl Leases for DynamoLeases {
     async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired> {
-        let mut item = Self::key(key);
-        item.insert("owner".to_owned(), AttributeValue::S(owner.to_owned()));
-        item.insert("until".to_owned(), number(until.as_millis()));
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression(IS_FREE)
+        let expires_at = now.after(LEASE_KEPT).as_millis() / 1_000;
+        let update = self
+            .update(key, owner, IS_FREE, "SET #owner = :owner, #until = :until, expiresAt = :expires")
             .expression_attribute_names("#until", "until")
-            .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
+            .expression_attribute_values(":until", number(until.as_millis()))
+            .expression_attribute_values(":expires", number(expires_at))
+            .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = Box::pin(put.send()).await else { return Ok(Acquired::Mine) };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(held)) => {
-                let done = held.item().is_some_and(|item| item.contains_key("done"));
-                Ok(if done { Acquired::Done } else { Acquired::Held })
-            }
-            _ => Err(classify("PutItem", &error)),
+        match Box::pin(update.send()).await {
+            Ok(taken) => Ok(Acquired::Mine(parts(taken.attributes()))),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(held)) => {
+                    let done = held.item().is_some_and(|item| item.contains_key("done"));
+                    Ok(if done { Acquired::Done } else { Acquired::Held })
+                }
+                _ => Err(classify("UpdateItem", &error)),
+            },
         }
     }
 
-    async fn complete(&self, key: &str, owner: &str) -> Result<bool> {
-        self.set(key, owner, "done", AttributeValue::Bool(true)).await
+    async fn record(&self, key: &str, owner: &str, done: &BTreeSet<&'static str>, next: NextOfLease) -> Result<bool> {
+        let (attribute, value) = match next {
+            // It has the owner already.
+            NextOfLease::Held => ("owner", AttributeValue::S(owner.to_owned())),
+            NextOfLease::Released => ("until", number(0)),
+            NextOfLease::Done => ("done", AttributeValue::Bool(true)),
+        };
+        let set = "SET #attribute = :value";
+        let change = if done.is_empty() { set.to_owned() } else { format!("{set} ADD parts :parts") };
+        let mut update = self
+            .update(key, owner, "#owner = :owner", &change)
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", value);
+        if !done.is_empty() {
+            let parts = done.iter().map(|part| (*part).to_owned()).collect();
+            update = update.expression_attribute_values(":parts", AttributeValue::Ss(parts));
+        }
+        update_if(update).await
     }
+}
 
-    async fn release(&self, key: &str, owner: &str) -> Result<()> {
-        self.set(key, owner, "until", number(0)).await.map(drop)
-    }
+/// Parts of a lease's effects that are done.
+fn parts(lease: Option<&Attributes>) -> BTreeSet<String> {
+    let parts = lease.and_then(|lease| lease.get("parts")?.as_ss().ok());
+    parts.into_iter().flatten().cloned().collect()
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ pub fn classify<E: ProvideErrorMetadata>(what: &str, error: &SdkError<E, HttpRes
         SdkError::ConstructionFailure(_) => {
             Failure::new(FailureKind::Misconfigured, format!("{what}: the request cannot be made"))
         }
-        SdkError::TimeoutError(_) => Failure::transient(format!("{what}: timed out")),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => Failure::transient(format!("{what}: timed out")),
+        SdkError::TimeoutError(_) => Failure::unavailable(format!("{what}: timed out")),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => Failure::unavailable(format!("{what}: timed out")),
         // A failure before there is a connection, such as in looking for credentials, is neither IO nor any known kind.
         SdkError::DispatchFailure(failure)
             if failure.is_user() || (failure.is_other() && failure.as_other().is_none()) =>
@@ -26,7 +26,7 @@ pub fn classify<E: ProvideErrorMetadata>(what: &str, error: &SdkError<E, HttpRes
             let detail = "the request cannot be sent: are there credentials, a region, an endpoint?";
             Failure::new(FailureKind::Misconfigured, format!("{what}: {detail}"))
         }
-        SdkError::DispatchFailure(_) => Failure::transient(format!("{what}: no connection")),
+        SdkError::DispatchFailure(_) => Failure::unavailable(format!("{what}: no connection")),
         SdkError::ResponseError(_) => Failure::transient(format!("{what}: the answer is not understood")),
         // The SDK may add variants; what it does not name is not known to be permanent.
         _ => Failure::transient(format!("{what}: failed in an unknown way")),

@@ -1,12 +1,12 @@
 //! Leases in memory.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use envelope::Time;
 
 use crate::failure::Result;
-use crate::port::{Acquired, Leases};
+use crate::port::{Acquired, Leases, NextOfLease};
 
 /// Leases by their keys.
 #[derive(Debug, Default)]
@@ -18,33 +18,32 @@ pub struct MemoryLeases {
 struct Held {
     owner: String,
     until: Time,
+    parts: BTreeSet<String>,
     done: bool,
 }
 
 impl Leases for MemoryLeases {
     async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired> {
         let mut leases = self.leases.borrow_mut();
-        match leases.get(key) {
+        let parts = match leases.get(key) {
             Some(Held { done: true, .. }) => return Ok(Acquired::Done),
             Some(held) if held.until > now && held.owner != owner => return Ok(Acquired::Held),
-            Some(_) | None => {}
-        }
-        leases.insert(key.to_owned(), Held { owner: owner.to_owned(), until, done: false });
-        Ok(Acquired::Mine)
+            Some(held) => held.parts.clone(),
+            None => BTreeSet::new(),
+        };
+        leases.insert(key.to_owned(), Held { owner: owner.to_owned(), until, parts: parts.clone(), done: false });
+        Ok(Acquired::Mine(parts))
     }
 
-    async fn complete(&self, key: &str, owner: &str) -> Result<bool> {
+    async fn record(&self, key: &str, owner: &str, done: &BTreeSet<&'static str>, next: NextOfLease) -> Result<bool> {
         let mut leases = self.leases.borrow_mut();
         let Some(held) = leases.get_mut(key).filter(|held| held.owner == owner) else { return Ok(false) };
-        held.done = true;
-        Ok(true)
-    }
-
-    async fn release(&self, key: &str, owner: &str) -> Result<()> {
-        let mut leases = self.leases.borrow_mut();
-        if let Some(held) = leases.get_mut(key).filter(|held| held.owner == owner) {
-            held.until = Time::from_millis(0);
+        held.parts.extend(done.iter().map(|part| (*part).to_owned()));
+        match next {
+            NextOfLease::Held => {}
+            NextOfLease::Released => held.until = Time::from_millis(0),
+            NextOfLease::Done => held.done = true,
         }
-        Ok(())
+        Ok(true)
     }
 }

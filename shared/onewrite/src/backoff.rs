@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_failure_decides_how_long_its_message_is_hidden() {
-        let (minutes, hours) = (|minutes| Some(Duration::from_mins(minutes)), |hours| Some(Duration::from_hours(hours)));
+        let (minutes, hours) =
+            (|minutes| Some(Duration::from_mins(minutes)), |hours| Some(Duration::from_hours(hours)));
         for (kind, wait, receives, outage, span) in [
             (FailureKind::Transient, None, 1, None, 0..=1),
             (FailureKind::Transient, None, 5, minutes(9), 0..=16),

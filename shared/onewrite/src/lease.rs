@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use envelope::Time;
 use futures::FutureExt;
-use futures::future::{Either, LocalBoxFuture, select};
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::future::{Either, LocalBoxFuture, select, select_all};
 use tracing::warn;
 
 use crate::failure::{Failure, Result};
@@ -93,27 +92,28 @@ pub async fn with_lease_of_parts<W: Clock + Random>(
     };
     let (known, open): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(name, _)| before.contains(*name));
     let mut results: BTreeMap<_, _> = known.into_iter().map(|(name, _)| (name, Ok(Leased::Before))).collect();
-    let mut under_way: FuturesUnordered<_> =
-        open.into_iter().map(|(name, effect)| effect.map(move |result| (name, result))).collect();
+    let mut under_way: Vec<_> =
+        open.into_iter().map(|(name, effect)| effect.map(move |result| (name, result)).boxed_local()).collect();
     let mut unrecorded = BTreeSet::new();
     while !under_way.is_empty() {
         let has_unrecorded = !unrecorded.is_empty();
-        let waited = async move {
-            if has_unrecorded { world.sleep(RECORDED_WITHIN).await } else { pending().await }
-        };
-        match select(under_way.next(), pin!(waited)).await {
-            Either::Left((Some((name, result)), _)) => {
+        let waited = async move { if has_unrecorded { world.sleep(RECORDED_WITHIN).await } else { pending().await } };
+        match select(select_all(under_way), pin!(waited)).await {
+            Either::Left((((name, result), _, others), _)) => {
+                under_way = others;
                 if result.is_ok() {
                     unrecorded.insert(name);
                 }
                 results.insert(name, result.map(|()| Leased::Now));
             }
-            Either::Left((None, _)) => {}
-            // If this fails, the end records it.
-            Either::Right(_) => match leases.record(&lease.key, &owner, &unrecorded, NextOfLease::Held).await {
-                Ok(_) => unrecorded.clear(),
-                Err(failure) => warn!(reason = failure.reason(), "parts not recorded"),
-            },
+            Either::Right((_, others)) => {
+                under_way = others.into_inner();
+                match leases.record(&lease.key, &owner, &unrecorded, NextOfLease::Held).await {
+                    Ok(_) => unrecorded.clear(),
+                    // Then the end records it.
+                    Err(failure) => warn!(reason = failure.reason(), "parts not recorded"),
+                }
+            }
         }
     }
     let next = if results.values().all(Result::is_ok) { NextOfLease::Done } else { NextOfLease::Released };
@@ -167,7 +167,11 @@ mod tests {
 
     impl Bench {
         /// Sends a mail and an SMS behind one lease, which take so many milliseconds and end like this.
-        async fn tell(&self, mail: (u64, Result<()>), sms: (u64, Result<()>)) -> Result<BTreeMap<&'static str, Result<Leased>>> {
+        async fn tell(
+            &self,
+            mail: (u64, Result<()>),
+            sms: (u64, Result<()>),
+        ) -> Result<BTreeMap<&'static str, Result<Leased>>> {
             let lease = Lease { key: "event".to_owned(), until: self.world.now().after(Duration::from_mins(1)) };
             let send = |(millis, result): (u64, Result<()>)| async move {
                 self.world.sleep(Duration::from_millis(millis)).await;

@@ -18,7 +18,9 @@ pub fn classify<E: ProvideErrorMetadata>(what: &str, error: &SdkError<E, HttpRes
             Failure::new(FailureKind::Misconfigured, format!("{what}: the request cannot be made"))
         }
         SdkError::TimeoutError(_) => Failure::unavailable(format!("{what}: timed out")),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => Failure::unavailable(format!("{what}: timed out")),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            Failure::unavailable(format!("{what}: timed out"))
+        }
         // A failure before there is a connection, such as in looking for credentials, is neither IO nor any known kind.
         SdkError::DispatchFailure(failure)
             if failure.is_user() || (failure.is_other() && failure.as_other().is_none()) =>

@@ -105,10 +105,15 @@ async fn an_answer_is_classified_and_tried_again_where_that_helps() {
             "Query: ValidationException (400): said …",
             1,
         ),
-        (says("500 Oh", "InternalServerError"), FailureKind::Transient, "Query: InternalServerError (500): said …", 3),
-        (Answer::Says("503 Oh", "<html>".to_owned()), FailureKind::Transient, "Query: no code (503): no message", 3),
+        (
+            says("500 Oh", "InternalServerError"),
+            FailureKind::Unavailable,
+            "Query: InternalServerError (500): said …",
+            3,
+        ),
+        (Answer::Says("503 Oh", "<html>".to_owned()), FailureKind::Unavailable, "Query: no code (503): no message", 3),
         (Answer::Says("200 OK", "<html>".to_owned()), FailureKind::Transient, "Query: no code (200): no message", 1),
-        (Answer::HangsUp, FailureKind::Transient, "Query: no connection", 3),
+        (Answer::HangsUp, FailureKind::Unavailable, "Query: no connection", 3),
     ] {
         let server = Server::start(answer);
         let failure = read(&server.config()).await;
@@ -158,7 +163,7 @@ async fn a_call_that_hangs_is_given_up_and_tried_again() {
     let server = Server::start(Answer::SaysNothing);
     let config = server.config();
     let failure = read(&config).await;
-    assert_eq!((failure.kind(), failure.reason()), (FailureKind::Transient, "Query: timed out"));
+    assert_eq!((failure.kind(), failure.reason()), (FailureKind::Unavailable, "Query: timed out"));
     assert!(server.requests.load(Ordering::SeqCst) > 1);
 }
 
@@ -167,7 +172,11 @@ async fn what_has_no_idempotency_key_is_attempted_once() {
     for answer in [says("500 Oh", "InternalServerError"), Answer::HangsUp, Answer::SaysNothing] {
         let server = Server::start(answer);
         let failure = read(&without_retries(&server.config())).await;
-        assert_eq!((failure.kind(), server.requests.load(Ordering::SeqCst)), (FailureKind::Transient, 1), "{failure}");
+        assert_eq!(
+            (failure.kind(), server.requests.load(Ordering::SeqCst)),
+            (FailureKind::Unavailable, 1),
+            "{failure}"
+        );
     }
 }
 
@@ -177,14 +186,14 @@ async fn nobody_there_is_no_connection() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let failure = read(&config_of(&format!("http://{address}"))).await;
-    assert_eq!((failure.kind(), failure.reason()), (FailureKind::Transient, "Query: no connection"));
+    assert_eq!((failure.kind(), failure.reason()), (FailureKind::Unavailable, "Query: no connection"));
 }
 
 #[tokio::test]
 async fn the_trust_store_is_read_and_strangers_are_not_trusted() {
     let server = Server::start(Answer::HangsUp);
     let failure = read(&config_of(&server.url.replace("http", "https"))).await;
-    assert_eq!((failure.kind(), failure.reason()), (FailureKind::Transient, "Query: no connection"));
+    assert_eq!((failure.kind(), failure.reason()), (FailureKind::Unavailable, "Query: no connection"));
 }
 
 #[tokio::test]
@@ -207,9 +216,9 @@ fn an_error_without_an_answer_is_classified() {
     type Error = SdkError<ErrorMetadata, HttpResponse>;
     for (error, kind, reason) in [
         (Error::construction_failure("x"), FailureKind::Misconfigured, "Put: the request cannot be made"),
-        (Error::timeout_error("x"), FailureKind::Transient, "Put: timed out"),
-        (Error::dispatch_failure(ConnectorError::timeout("x".into())), FailureKind::Transient, "Put: timed out"),
-        (Error::dispatch_failure(ConnectorError::io("x".into())), FailureKind::Transient, "Put: no connection"),
+        (Error::timeout_error("x"), FailureKind::Unavailable, "Put: timed out"),
+        (Error::dispatch_failure(ConnectorError::timeout("x".into())), FailureKind::Unavailable, "Put: timed out"),
+        (Error::dispatch_failure(ConnectorError::io("x".into())), FailureKind::Unavailable, "Put: no connection"),
         (
             Error::dispatch_failure(ConnectorError::user("x".into())),
             FailureKind::Misconfigured,

@@ -86,6 +86,17 @@ fn run_on(
     handle: impl AsyncFn(&Event, &Delivery<'_>) -> Result<Handled>,
     records: Vec<SqsMessage>,
 ) -> Fates {
+    run_with(world, memory, queue, time, Fake(handle), records)
+}
+
+fn run_with(
+    world: &VirtualTime,
+    memory: &MemoryQueue,
+    queue: impl Visibility + DeadLetters,
+    time: Duration,
+    handler: impl Handle<Incoming = Event>,
+    records: Vec<SqsMessage>,
+) -> Fates {
     let settings = QueueSettings {
         queue_url: "queue".to_owned(),
         dead_letter_queue_url: "dead".to_owned(),
@@ -99,7 +110,7 @@ fn run_on(
         memory.hand_out(record.receipt_handle.clone().unwrap());
     }
     let deadline = world.now().after(time);
-    let response = block_on(Batch::new(Fake(handle), queue, world, settings).run(event, deadline));
+    let response = block_on(Batch::new(handler, queue, world, settings).run(event, deadline));
     assert!(world.now() <= deadline, "the answer came {:?} after the deadline", deadline.until(world.now()));
     fates(memory, response)
 }
@@ -247,6 +258,78 @@ fn what_a_deployment_mends_is_tried_again() {
     assert_eq!(run(failing, vec![record("m1", "req_1", 1)]).reported, ["m1"]);
     let last = run(failing, vec![record("m1", "req_1", MAX_RECEIVES)]);
     assert_eq!(last.parked, [parked("m1", "exhausted", "AccessDenied")]);
+}
+
+#[test]
+fn what_was_never_tried_is_not_parked() {
+    for receives in [1, MAX_RECEIVES, 50] {
+        let fates = run(async |_, _| Err(Failure::deferred("no turn")), vec![record("m1", "req_1", receives)]);
+        assert_eq!((fates.reported, fates.parked), (vec!["m1".to_owned()], vec![]));
+        assert_eq!(fates.put_back, [("r-m1".to_owned(), 0)]);
+    }
+}
+
+#[test]
+fn what_is_known_to_last_stays_away_for_long() {
+    let wait = Duration::from_hours(6);
+    let fates = run(async |_, _| Err(Failure::transient("quota").not_before(wait)), vec![record("m1", "req_1", 1)]);
+    let [(_, seconds)] = fates.put_back[..] else { panic!("{fates:?}") };
+    assert!((10_800..=21_600).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn what_was_received_most_often_begins_first() {
+    let begun = RefCell::new(Vec::new());
+    let records = [(1, 1), (2, 2), (3, 1), (4, 2)].map(|(n, receives)| record("m", &format!("req_{n}"), receives));
+    run(
+        async |event, _| {
+            begun.borrow_mut().push(event.context.subject.to_string());
+            Ok(Handled::Changed)
+        },
+        records.to_vec(),
+    );
+    assert_eq!(*begun.borrow(), ["req_2", "req_4", "req_1", "req_3"]);
+}
+
+/// Handler whose neighbour has been down for that long. One of its subjects does not need it.
+struct Down(Duration);
+
+impl Handle for Down {
+    type Incoming = Event;
+
+    fn consumes(&self, _: &Event) -> bool {
+        true
+    }
+
+    async fn warm(&self) {}
+
+    async fn handle(&self, event: &Event, _: &Delivery<'_>) -> Result<Handled> {
+        let needs_nobody = event.context.subject.as_str() == "req_2";
+        if needs_nobody { Ok(Handled::Changed) } else { Err(Failure::deferred("a neighbour is down")) }
+    }
+
+    fn outage(&self) -> Option<Duration> {
+        Some(self.0)
+    }
+}
+
+#[test]
+fn while_a_neighbour_is_down_an_invocation_lasts_and_its_messages_stay_away_for_as_long_as_that() {
+    for (minutes, span) in [(1, 60..=120), (3, 180..=360), (600, 450..=900)] {
+        let (world, queue) = (VirtualTime::new(1), MemoryQueue::default());
+        let records = vec![record("m1", "req_1", 1), record("m2", "req_2", 1), record("m3", "req_3", MAX_RECEIVES)];
+        let (time, down) = (Duration::from_secs(10), Down(Duration::from_mins(minutes)));
+        let fates = run_with(&world, &queue, &queue, time, down, records);
+        assert_eq!((fates.reported, fates.parked), (vec!["m3".to_owned(), "m1".to_owned()], vec![]));
+        // The first three set the records apart.
+        assert!(fates.put_back[3..].iter().all(|(_, seconds)| span.contains(seconds)), "{:?}", fates.put_back);
+        assert_eq!(fates.put_back.len(), 5);
+        assert_eq!(VirtualTime::new(1).now().until(world.now()) + RESERVE, time);
+    }
+    let (world, queue) = (VirtualTime::new(1), MemoryQueue::default());
+    let time = Duration::from_secs(10);
+    run_with(&world, &queue, &queue, time, Down(Duration::from_hours(1)), vec![record("m2", "req_2", 1)]);
+    assert_eq!(world.now(), VirtualTime::new(1).now(), "nothing of it has to wait");
 }
 
 /// A queue whose dead-letter queue is out of order.

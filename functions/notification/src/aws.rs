@@ -71,6 +71,11 @@ fn mail_error(error: &SdkError<SendEmailError, HttpResponse>) -> MailError {
             MailError::Other(Failure::new(FailureKind::Misconfigured, "there is no such configuration set"))
         }
         "MailFromDomainNotVerifiedException" => MailError::NotVerified,
+        // One code for the second and for the day.
+        "Throttling" if answer.message().is_some_and(|text| text.starts_with("Daily message quota exceeded")) => {
+            MailError::QuotaUsedUp
+        }
+        "Throttling" => MailError::TooFast,
         "AccountSendingPausedException" | "ConfigurationSetSendingPausedException" => MailError::Paused,
         _ => MailError::Other(classify("SendEmail", error)),
     }
@@ -167,15 +172,41 @@ mod tests {
             (400, "ConfigurationSetSendingPausedException", "", FailureKind::Misconfigured, "sending is paused"),
             (400, "ConfigurationSetDoesNotExist", "", FailureKind::Misconfigured, "there is no such configuration set"),
             (403, "AccessDenied", "", FailureKind::Misconfigured, "SendEmail: AccessDenied (403)"),
-            (400, "Throttling", "Daily quota", FailureKind::Transient, "SendEmail: Throttling (400)"),
-            (503, "ServiceUnavailable", "", FailureKind::Transient, "SendEmail: ServiceUnavailable (503)"),
+            (
+                400,
+                "Throttling",
+                "Daily message quota exceeded.",
+                FailureKind::Transient,
+                "the quota of mails a day is used up",
+            ),
+            (
+                400,
+                "Throttling",
+                "Maximum sending rate exceeded.",
+                FailureKind::Transient,
+                "the rate of mails is exceeded",
+            ),
+            (400, "Throttling", "Rate exceeded", FailureKind::Transient, "the rate of mails is exceeded"),
+            (503, "ServiceUnavailable", "", FailureKind::Unavailable, "SendEmail: ServiceUnavailable (503)"),
             (400, "ValidationError", "", FailureKind::Permanent, "SendEmail: ValidationError (400)"),
         ] {
             let error = SendEmailError::generic(metadata(code, message));
             check(&mail_error(&SdkError::service_error(error, answer(status))).into(), kind, reason);
         }
         let lost = SdkError::timeout_error("no answer");
-        check(&mail_error(&lost).into(), FailureKind::Transient, "SendEmail: timed out");
+        check(&mail_error(&lost).into(), FailureKind::Unavailable, "SendEmail: timed out");
+    }
+
+    #[test]
+    fn what_lasts_is_waited_out() {
+        for (error, waits) in [
+            (MailError::QuotaUsedUp, true),
+            (MailError::Paused, true),
+            (MailError::TooFast, false),
+            (MailError::NotVerified, false),
+        ] {
+            assert_eq!(Failure::from(error).wait().is_some(), waits);
+        }
     }
 
     #[test]
@@ -195,7 +226,7 @@ mod tests {
             (400, generic("OptedOut"), FailureKind::Permanent, &refused("OptedOut")),
             (403, generic("AuthorizationError"), FailureKind::Misconfigured, "Publish: AuthorizationError (403)"),
             (400, generic("Throttled"), FailureKind::Transient, "Publish: Throttled (400)"),
-            (500, generic("InternalError"), FailureKind::Transient, "Publish: InternalError (500)"),
+            (500, generic("InternalError"), FailureKind::Unavailable, "Publish: InternalError (500)"),
         ] {
             check(&sms_error(&SdkError::service_error(error, answer(status))).into(), kind, reason);
         }

@@ -1,13 +1,14 @@
-//! Effects of the service: each message goes out once on each channel.
+//! Effects of the service: each message is handed over once on each channel.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use onewrite::port::{Clock, Leases, Random};
-use onewrite::{Attempt, Delivery, Effects, Failure, FailureKind, Lease, Leased, Result, with_lease};
-use orderflow_events::Time;
+use onewrite::{Attempt, Delivery, Effects, Failure, FailureKind, Lease, Leased, Part, Result, with_lease_of_parts};
 use tracing::{info, warn};
 
 use crate::domain::{Channel, Notification, Tell, Told};
+use crate::pacing::Pacing;
 use crate::phone::PhoneNumber;
 use crate::port::{MailError, Mailer, Sms, SmsError};
 use crate::settings::Countries;
@@ -16,142 +17,166 @@ use crate::wording;
 /// Effects of notification: the channels, and the leases that keep their messages from being sent twice.
 pub struct Messenger<M, S, L, W> {
     mailer: M,
+    pacing: Pacing,
     sms: S,
     sms_countries: Countries,
     leases: L,
     world: W,
 }
 
-/// End of an attempt to send that did not fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sent {
-    /// There is nothing more to send on the channel.
-    Done,
-    /// Nobody can be reached there.
+/// Number of a customer, for short messages.
+enum Number {
+    /// There is none that gets any.
+    None,
+    /// It is one that nobody can be reached by.
     Unreachable,
+    /// It is this.
+    Of(PhoneNumber),
 }
 
 impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
-    /// A messenger on these channels, with short messages to the numbers of these countries.
-    pub fn new(mailer: M, sms: S, sms_countries: Countries, leases: L, world: W) -> Self {
-        Self { mailer, sms, sms_countries, leases, world }
+    /// A messenger on these channels, with mails at this pace, and short messages to the numbers of these countries.
+    pub fn new(mailer: M, pacing: Pacing, sms: S, sms_countries: Countries, leases: L, world: W) -> Self {
+        Self { mailer, pacing, sms, sms_countries, leases, world }
     }
 
-    async fn by_mail(&self, tell: &Tell, until: Time) -> Result<Sent> {
-        if tell.customer.unreachable.contains(&Channel::Email) {
-            return Ok(Sent::Done);
-        }
-        self.once(Channel::Email, tell, until, async {
-            let contact = &tell.customer.contact;
-            let mail = wording::mail(&tell.order, contact, &tell.message);
-            let mail = mail.map_err(|error| Failure::permanent(format!("the mail cannot be written: {error}")))?;
-            match self.mailer.send(&contact.email, &mail).await {
-                Ok(()) => Ok(Sent::Done),
-                Err(MailError::Unreachable(_)) => Ok(Sent::Unreachable),
-                Err(error) => Err(error.into()),
-            }
-        })
-        .await
-    }
-
-    async fn by_sms(&self, tell: &Tell, until: Time) -> Result<Sent> {
+    fn number(&self, tell: &Tell) -> Number {
         let contact = &tell.customer.contact;
-        let Some(phone) = &contact.phone else { return Ok(Sent::Done) };
+        let Some(phone) = &contact.phone else { return Number::None };
         if self.sms_countries.0.is_empty() || tell.customer.unreachable.contains(&Channel::Sms) {
-            return Ok(Sent::Done);
+            return Number::None;
         }
-        let Some(recipient) = PhoneNumber::of(phone, contact.country) else { return Ok(unreachable(Channel::Sms)) };
-        if !recipient.country().is_some_and(|country| self.sms_countries.0.contains(&country)) {
+        let Some(number) = PhoneNumber::of(phone, contact.country) else { return Number::Unreachable };
+        if !number.country().is_some_and(|country| self.sms_countries.0.contains(&country)) {
             info!("no SMS: the number is of a country that gets none");
-            return Ok(Sent::Done);
+            return Number::None;
         }
-        self.once(Channel::Sms, tell, until, async {
-            match self.sms.send(&recipient, &wording::sms(&tell.order, contact, &tell.message)).await {
-                Ok(()) => Ok(Sent::Done),
-                Err(SmsError::Unreachable(_)) => Ok(Sent::Unreachable),
-                Err(error) => Err(error.into()),
-            }
-        })
-        .await
+        Number::Of(number)
     }
 
-    /// Sends on one channel, unless that is done already. Where nobody is reached the lease is released, not done: should
-    /// the process die before that is on record, the next attempt finds it out again.
-    async fn once(
-        &self,
-        channel: Channel,
-        tell: &Tell,
-        until: Time,
-        send: impl Future<Output = Result<Sent>>,
-    ) -> Result<Sent> {
-        let key = format!("{}#{}#{}", tell.cause.source, tell.cause.id, channel.as_str());
-        let end = Cell::new(Sent::Done);
-        let effect = async {
-            end.set(send.await?);
-            if end.get() == Sent::Done { Ok(()) } else { Err(Failure::permanent("nobody is reached")) }
-        };
-        match with_lease(&self.leases, &self.world, Lease { key, until }, effect).await {
-            Err(_) if end.get() == Sent::Unreachable => return Ok(unreachable(channel)),
-            Ok(Leased::Now) => info!(channel = channel.as_str(), "sent"),
-            Ok(Leased::Before) => info!(channel = channel.as_str(), "sent before"),
-            Err(failure) => return Err(failure.during(channel.as_str())),
+    /// Sends the mail, for which the caller has a turn. What SES finds too fast waits in place for another: given back, it
+    /// would come again with all others, and have lost a receive.
+    async fn mail(&self, tell: &Tell, delivery: &Delivery<'_>) -> Result<(), MailError> {
+        let contact = &tell.customer.contact;
+        let mail = wording::mail(&tell.order, contact, &tell.message)
+            .map_err(|error| MailError::Other(Failure::permanent(format!("the mail cannot be written: {error}"))))?;
+        loop {
+            match self.mailer.send(&contact.email, &mail).await {
+                Err(MailError::TooFast) => {
+                    self.pacing.pause(&self.world);
+                    self.pacing.turn(&self.world, delivery).await.map_err(MailError::Other)?;
+                }
+                sent => return sent,
+            }
         }
-        Ok(Sent::Done)
     }
 }
 
-/// The line that is counted: what customers write is no alarm, but many of them at once are.
-fn unreachable(channel: Channel) -> Sent {
+/// Line that is counted: what customers write is no alarm, but many of them at once are.
+fn report_unreachable(channel: Channel) {
     warn!(channel = channel.as_str(), "unreachable");
-    Sent::Unreachable
 }
 
 impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Effects<Notification> for Messenger<M, S, L, W> {
-    /// The channels know nothing of each other: when one fails the other is not stopped, and when the event comes again
-    /// because of the one, the other finds its lease done.
+    /// Where nobody is reached the lease is released, not done: should the process die before that is on record, the next
+    /// attempt finds it out again.
     async fn perform(&self, tell: Tell, _: Attempt, delivery: &Delivery<'_>) -> Result<Told> {
-        let (mail, sms) = tokio::join!(self.by_mail(&tell, delivery.deadline), self.by_sms(&tell, delivery.deadline));
-        let (mail, sms) = both(mail, sms)?;
-        let channels = [(Channel::Email, mail), (Channel::Sms, sms)].into_iter();
-        Ok(Told {
-            unreachable: channels.filter(|(_, sent)| *sent == Sent::Unreachable).map(|(channel, _)| channel).collect(),
-        })
+        let unreachable = RefCell::new(BTreeSet::new());
+        let nobody = |channel| {
+            report_unreachable(channel);
+            unreachable.borrow_mut().insert(channel);
+            Failure::permanent("nobody is reached")
+        };
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        if !tell.customer.unreachable.contains(&Channel::Email) {
+            // Before the lease: who has no turn leaves no trace. The short message goes with its mail.
+            self.pacing.turn(&self.world, delivery).await?;
+            let send = async {
+                self.mail(&tell, delivery).await.map_err(|error| match error {
+                    MailError::Unreachable(_) => nobody(Channel::Email),
+                    error => error.into(),
+                })
+            };
+            parts.push((Channel::Email.as_str(), Box::pin(send)));
+        }
+        match self.number(&tell) {
+            Number::None => {}
+            Number::Unreachable => drop(nobody(Channel::Sms)),
+            Number::Of(number) => {
+                let text = wording::sms(&tell.order, &tell.customer.contact, &tell.message);
+                let (sms, nobody) = (&self.sms, &nobody);
+                let send = async move {
+                    sms.send(&number, &text).await.map_err(|error| match error {
+                        SmsError::Unreachable(_) => nobody(Channel::Sms),
+                        error => error.into(),
+                    })
+                };
+                parts.push((Channel::Sms.as_str(), Box::pin(send)));
+            }
+        }
+        if !parts.is_empty() {
+            let key = format!("{}#{}", tell.cause.source, tell.cause.id);
+            let lease = Lease { key, until: delivery.deadline };
+            let results = with_lease_of_parts(&self.leases, &self.world, lease, parts).await?;
+            let is_reached = |channel: &str| unreachable.borrow().iter().all(|gone| gone.as_str() != channel);
+            let results = results.into_iter().filter(|(channel, _)| is_reached(channel));
+            results.map(|(channel, result)| handed_over(channel, result)).fold(Ok(()), both)?;
+        }
+        Ok(Told { unreachable: unreachable.take() })
     }
 }
 
+/// Logs what a channel has taken. Whether it arrives, nobody says here.
+fn handed_over(channel: &str, result: Result<Leased>) -> Result<()> {
+    match result {
+        Ok(Leased::Now) => info!(channel, "handed over"),
+        Ok(Leased::Before) => info!(channel, "handed over before"),
+        Err(failure) => return Err(failure.during(channel)),
+    }
+    Ok(())
+}
+
 /// The result of two channels together. A failure that may pass counts for more than one that cannot: else the event
-/// would be parked at once, and with it the message that would have gone out a moment later.
-fn both<T>(one: Result<T>, other: Result<T>) -> Result<(T, T)> {
+/// would be parked at once, and with it the message that would have gone out a moment later. The longer wait counts, for
+/// until then the event would only come again in vain.
+fn both(one: Result<()>, other: Result<()>) -> Result<()> {
     match (one, other) {
-        (Ok(one), Ok(other)) => Ok((one, other)),
-        (Ok(_), Err(failure)) | (Err(failure), Ok(_)) => Err(failure),
+        (Ok(()), result) | (result, Ok(())) => result,
         (Err(one), Err(other)) => {
             let kind = if urgency(one.kind()) >= urgency(other.kind()) { one.kind() } else { other.kind() };
-            Err(Failure::new(kind, format!("{one}; {other}")))
+            let failure = Failure::new(kind, format!("{one}; {other}"));
+            Err(one.wait().max(other.wait()).map_or(failure.clone(), |wait| failure.not_before(wait)))
         }
     }
 }
 
 const fn urgency(kind: FailureKind) -> u8 {
     match kind {
-        FailureKind::Misconfigured => 2,
-        FailureKind::Transient => 1,
+        FailureKind::Misconfigured => 4,
+        FailureKind::Unavailable => 3,
+        FailureKind::Transient => 2,
+        FailureKind::Deferred => 1,
         FailureKind::Permanent => 0,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn the_worse_of_two_failures_counts_and_both_are_told() {
-        let failed = |kind| Err::<(), _>(Failure::new(kind, "x"));
+        let failed = |kind| Err(Failure::new(kind, "x"));
         let result = |kind| Err(Failure::new(kind, "x"));
         for (one, other, kind) in [
             (FailureKind::Permanent, FailureKind::Permanent, FailureKind::Permanent),
             (FailureKind::Permanent, FailureKind::Transient, FailureKind::Transient),
             (FailureKind::Transient, FailureKind::Misconfigured, FailureKind::Misconfigured),
+            (FailureKind::Transient, FailureKind::Unavailable, FailureKind::Unavailable),
+            (FailureKind::Deferred, FailureKind::Transient, FailureKind::Transient),
+            (FailureKind::Permanent, FailureKind::Deferred, FailureKind::Deferred),
             (FailureKind::Misconfigured, FailureKind::Permanent, FailureKind::Misconfigured),
         ] {
             assert_eq!(both(failed(one), failed(other)), Err(Failure::new(kind, "x; x")));
@@ -159,6 +184,11 @@ mod tests {
             assert_eq!(both(failed(one), Ok(())), result(one));
             assert_eq!(both(Ok(()), failed(one)), result(one));
         }
-        assert_eq!(both(Ok(1), Ok(2)), Ok((1, 2)));
+        assert_eq!(both(Ok(()), Ok(())), Ok(()));
+        let [hours, minutes] = [Duration::from_hours(6), Duration::from_mins(1)];
+        let lasting = |wait| Err(Failure::transient("x").not_before(wait));
+        for other in [lasting(minutes), failed(FailureKind::Transient)] {
+            assert_eq!(both(lasting(hours), other).unwrap_err().wait(), Some(hours));
+        }
     }
 }

@@ -4,12 +4,13 @@
 //! nobody has, and none for a payment of nothing. Short messages go to the countries of a setting only.
 //!
 //! It publishes nothing. What it knows of an order are three rows at most: whom to tell, that the order was cancelled, and
-//! that somebody cannot be reached, which is an outcome and no dead letter. Neither a mail nor an SMS has an idempotency key, so each message on each channel is sent behind a lease of its own: at least
-//! once, and again only after a crash between sending it and recording that, or when the answer to it was lost.
+//! that somebody cannot be reached, which is an outcome and no dead letter. Neither a mail nor an SMS has an idempotency key,
+//! so the messages about an event are handed over behind one lease, which has on record what each channel has taken: at least
+//! once, and again only after a crash between handing it over and recording that, or when the answer to it was lost.
 //!
 //! - `domain` decides what is told: pure, and without IO.
 //! - `wording` finds the words, from the templates in `templates/`; `amount` writes amounts, `phone` reads numbers.
-//! - `effects` tells it, by the channels of `port`.
+//! - `effects` tells it, by the channels of `port`, mails at the pace of `pacing`.
 
 mod amount;
 mod aws;
@@ -17,6 +18,7 @@ mod domain;
 mod effects;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
+mod pacing;
 mod phone;
 mod port;
 mod settings;
@@ -27,9 +29,10 @@ pub use domain::{Channel, Notification, State};
 pub use effects::Messenger;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryMailer, MemorySms};
+pub use pacing::Pacing;
 pub use phone::PhoneNumber;
 pub use port::{Mail, MailError, Mailer, Sms, SmsError};
-pub use settings::{ConfigurationSet, Countries, Settings};
+pub use settings::{ConfigurationSet, Countries, Number, Settings};
 
 #[cfg(test)]
 mod fixture;

@@ -14,6 +14,10 @@ pub struct Settings {
     pub configuration_set: ConfigurationSet,
     /// Countries whose numbers get short messages; none where there are to be none.
     pub sms_countries: Countries,
+    /// Mails that all functions together may send in a second.
+    pub mails_per_second: Number,
+    /// Functions that are at work at once.
+    pub functions_at_once: Number,
 }
 
 reads!(Settings {
@@ -21,7 +25,20 @@ reads!(Settings {
     sender_email: required("senderEmail"),
     configuration_set: required("configurationSet"),
     sms_countries: required("smsCountries"),
+    mails_per_second: required("mailsPerSecond"),
+    functions_at_once: required("functionsAtOnce"),
 });
+
+/// Whole number from 1 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Number(pub u32);
+
+impl Read for Number {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let number = node.integer(1, i64::from(u32::MAX), faults)?;
+        u32::try_from(number).ok().map(Self)
+    }
+}
 
 /// Name of a configuration set of SES; an empty text is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +77,8 @@ mod tests {
     fn what_a_parameter_leaves_empty_is_none() {
         let settings = |set: &str, countries: &str| {
             parse::<Settings>(&json!({
-                "leasesTableName": "leases", "senderEmail": "orders@example.com", "configurationSet": set, "smsCountries": countries,
+                "leasesTableName": "leases", "senderEmail": "orders@example.com", "configurationSet": set,
+                "smsCountries": countries, "mailsPerSecond": 14, "functionsAtOnce": 2,
             }))
         };
         let none = settings("", "").unwrap();

@@ -1,15 +1,16 @@
 //! The whole service on ports in memory: who is told what, and how often.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onewrite::memory::{MemoryLeases, MemoryLog, VirtualTime};
-use onewrite::port::{Acquired, Clock as _, Leases};
+use onewrite::port::{Acquired, Clock as _, Leases, NextOfLease};
 use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::{Event, EventType, Payload, Time};
 
 use crate::fixture::{consumed, contact, created, created_with_phone, event, payment_processed};
-use crate::{Countries, MailError, MemoryMailer, MemorySms, Messenger, Notification, SmsError};
+use crate::{Countries, MailError, MemoryMailer, MemorySms, Messenger, Notification, Pacing, SmsError};
 
 /// Time that an invocation may take, and so the time that a lease is held.
 const INVOCATION: Duration = Duration::from_secs(10);
@@ -37,18 +38,14 @@ impl Leases for FragileLeases {
         self.leases.acquire(key, owner, now, until).await
     }
 
-    async fn complete(&self, key: &str, owner: &str) -> Result<bool> {
+    async fn record(&self, key: &str, owner: &str, done: &BTreeSet<&'static str>, next: NextOfLease) -> Result<bool> {
         if self.hangs.get() {
             std::future::pending::<()>().await;
         }
         if self.fails.get() {
             return Err(Failure::transient("the table is down"));
         }
-        self.leases.complete(key, owner).await
-    }
-
-    async fn release(&self, key: &str, owner: &str) -> Result<()> {
-        self.leases.release(key, owner).await
+        self.leases.record(key, owner, done, next).await
     }
 }
 
@@ -72,7 +69,8 @@ impl Service {
     }
 
     async fn handle(&self, event: &Event) -> Result<Handled> {
-        let messenger = Messenger::new(&self.mailer, &self.sms, self.sms_countries.clone(), &self.leases, &self.world);
+        let (pacing, countries) = (Pacing::new(1_000, 1), self.sms_countries.clone());
+        let messenger = Messenger::new(&self.mailer, pacing, &self.sms, countries, &self.leases, &self.world);
         let process = Process::<Notification, _, _, _>::new(Ledger::new(&self.log, &self.world), messenger);
         let delivery = Delivery { text: "", deadline: self.world.now().after(INVOCATION) };
         process.handle(event, &delivery).await
@@ -207,7 +205,7 @@ async fn a_message_that_cannot_be_recorded_as_sent_is_repeated_once_after_the_le
     let service = Service::met(&created()).await;
     service.leases.fails.set(true);
     let failure = service.handle(&reserved()).await.unwrap_err();
-    assert_eq!(failure, Failure::transient("email: the table is down; sms: the table is down"));
+    assert_eq!(failure, Failure::transient("the table is down"));
     service.leases.fails.set(false);
     service.world.pass(INVOCATION);
     for _ in 0..3 {
@@ -221,7 +219,7 @@ async fn a_channel_that_fails_neither_stops_nor_repeats_the_other() {
     let service = Service::met(&created()).await;
     service.mailer.fail_next(MailError::Paused);
     let failure = service.handle(&reserved()).await.unwrap_err();
-    assert_eq!(failure, Failure::new(FailureKind::Misconfigured, "email: sending is paused"));
+    assert_eq!((failure.kind(), failure.reason()), (FailureKind::Misconfigured, "email: sending is paused"));
     service.assert_sent(0, 1);
     service.world.pass(INVOCATION);
     service.handle(&reserved()).await.unwrap();
@@ -254,6 +252,32 @@ async fn a_mail_that_is_refused_for_what_it_says_is_a_dead_letter() {
     service.mailer.fail_next(MailError::Refused("MessageRejected".to_owned()));
     let failure = service.handle(&reserved()).await.unwrap_err();
     assert_eq!(failure, Failure::permanent("email: the mail was refused (MessageRejected)"));
+}
+
+#[tokio::test]
+async fn a_mail_that_was_too_fast_waits_in_place() {
+    let service = Service::met(&created()).await;
+    for _ in 0..3 {
+        service.mailer.fail_next(MailError::TooFast);
+    }
+    let begin = service.world.now();
+    assert_eq!(service.handle(&reserved()).await, Ok(Handled::Performed));
+    assert_eq!(begin.until(service.world.now()), Duration::from_secs(3));
+    service.assert_sent(1, 1);
+}
+
+#[tokio::test]
+async fn a_mail_that_stays_too_fast_is_left_to_a_later_attempt_and_the_short_message_is_not() {
+    let service = Service::met(&created()).await;
+    for _ in 0..20 {
+        service.mailer.fail_next(MailError::TooFast);
+    }
+    let failure = service.handle(&reserved()).await.unwrap_err();
+    assert_eq!((failure.kind(), failure.wait()), (FailureKind::Deferred, Some(Duration::ZERO)));
+    service.assert_sent(0, 1);
+    service.world.pass(INVOCATION);
+    service.handle(&reserved()).await.unwrap_err();
+    service.assert_sent(0, 1);
 }
 
 #[tokio::test]

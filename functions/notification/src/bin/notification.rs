@@ -2,12 +2,14 @@
 
 use onewrite::Process;
 use onewrite::aws::{DynamoLeases, System};
-use orderflow_notification::{Messenger, Notification, SesMailer, Settings, SnsSms};
+use orderflow_notification::{Messenger, Notification, Pacing, SesMailer, Settings, SnsSms};
 
 onewrite::main!(|environment, aws| {
-    let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>());
-    let Settings { leases_table_name, sender_email, configuration_set, sms_countries } = settings?;
-    let leases = DynamoLeases::new(aws.dynamodb(), leases_table_name.as_str());
-    let (mailer, sms) = (SesMailer::new(aws.config(), sender_email, configuration_set), SnsSms::new(aws.config()));
-    Some(Process::<Notification, _, _, _>::new(ledger?, Messenger::new(mailer, sms, sms_countries, leases, System)))
+    let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>()?);
+    let mailer = SesMailer::new(aws.config(), settings.sender_email, settings.configuration_set);
+    let pacing = Pacing::new(settings.mails_per_second.0, settings.functions_at_once.0);
+    let leases = DynamoLeases::new(aws.dynamodb(), settings.leases_table_name.as_str());
+    let sms = SnsSms::new(aws.config());
+    let messenger = Messenger::new(mailer, pacing, sms, settings.sms_countries, leases, System);
+    Some(Process::<Notification, _, _, _>::new(ledger?, messenger))
 });

@@ -96,11 +96,16 @@ impl Options {
 }
 
 /// This machine's processor, waits short enough to be watched, and as few functions at once as there may be: each is a
-/// process of its own, and more of them than processors only wait for each other until their time is up. Short messages cost
-/// nothing here: the country of the sample orders gets them.
+/// process of its own, and more of them than processors only wait for each other until their time is up. Mails have no limit
+/// here, and short messages cost nothing: the country of the sample orders gets them.
 fn local_parameters() -> BTreeMap<String, String> {
-    let parameters =
-        [("Architecture", sam::HOST), ("MaxBackoffSeconds", "4"), ("MaximumConcurrency", "2"), ("SmsCountries", "DE")];
+    let parameters = [
+        ("Architecture", sam::HOST),
+        ("MailsPerSecond", "1000"),
+        ("MaxBackoffSeconds", "4"),
+        ("MaximumConcurrency", "2"),
+        ("SmsCountries", "DE"),
+    ];
     parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use onewrite::config::Environment;
 use orderflow_registry::SERVICES;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use crate::stack::{GONE, ROOT, Stack, check, members, plain, reference, unpaired};
+use crate::stack::{FUNCTION, GONE, QUEUE, ROOT, Stack, check, members, plain, reference, unlike, unpaired};
 
 const CONFIG: &str = "shared/onewrite/src/config.rs";
 const ACCESS: &str = "shared/onewrite/src/access/settings.rs";
@@ -95,6 +95,66 @@ fn variables(stack: &Stack) -> Vec<String> {
             .read(|environment| service.read_settings(environment));
         faults.extend(read.err().map(|error| format!("{function}: {error}")));
     }
+    faults
+}
+
+#[test]
+fn mails_are_paced_by_as_many_functions_as_the_queue_lets_run() {
+    check(
+        "Each function sends its share. With another number of functions than they are told of, mails are too fast or too slow.",
+        pacing,
+        &[
+            ("Notification Parameters/MaximumConcurrency", json!(2), "NotificationFunction"),
+            (
+                "Notification Parameters/Settings",
+                json!({"Fn::Sub": "{\"mailsPerSecond\": ${MailsPerSecond}, \"functionsAtOnce\": 2}"}),
+                "NotificationFunction",
+            ),
+            ("template Parameters/MailsPerSecond/Default", json!(14), "MailsPerSecond"),
+        ],
+    );
+}
+
+fn pacing(stack: &Stack) -> Vec<String> {
+    let mut faults = Vec::new();
+    if stack.parameter("MailsPerSecond", "Default") != 1 {
+        faults.push("MailsPerSecond: is more than a new account may send".to_owned());
+    }
+    let stack = stack.with([("MailsPerSecond", json!(7)), ("NotificationMaximumConcurrency", json!(30))]);
+    let settings: Json =
+        serde_json::from_str(&plain(&stack.variables("NotificationFunction")["SETTINGS"])).unwrap_or_default();
+    faults.extend(unlike("NotificationFunction", &settings, &json!({"mailsPerSecond": 7, "functionsAtOnce": 30})));
+    let source = stack.sources(QUEUE).find(|(function, ..)| *function == "NotificationFunction");
+    let source = source.map(|(.., properties)| properties.clone()).unwrap_or_default();
+    faults.extend(unlike("NotificationFunction", &source, &json!({"ScalingConfig": {"MaximumConcurrency": 30}})));
+    faults
+}
+
+#[test]
+fn concurrency_is_reserved_for_the_orders_api_alone_and_only_where_it_is_wanted() {
+    check(
+        "What is reserved is taken from all others, and a new account has nothing to reserve.",
+        reserved,
+        &[
+            ("OrdersApiFunction ReservedConcurrentExecutions", json!(5), "OrdersApiFunction"),
+            ("OrdersApiFunction ReservedConcurrentExecutions", GONE, "OrdersApiFunction"),
+            ("Function ReservedConcurrentExecutions", json!(5), "OrdersFunction"),
+            ("template Parameters/ReservedConcurrency/Default", json!(1), "OrdersApiFunction"),
+        ],
+    );
+}
+
+fn reserved(stack: &Stack) -> Vec<String> {
+    let faults_with = |stack: &Stack, of_orders_api: &Json| -> Vec<String> {
+        let reserved = |function: &str| if function == "OrdersApiFunction" { of_orders_api.clone() } else { GONE };
+        let functions = stack.of_type(FUNCTION);
+        let faults = functions.flat_map(|(function, properties)| {
+            unlike(function, properties, &json!({"ReservedConcurrentExecutions": reserved(function)}))
+        });
+        faults.collect()
+    };
+    let mut faults = faults_with(stack, &GONE);
+    faults.extend(faults_with(&stack.with([("ReservedConcurrency", json!(20))]), &json!(20)));
     faults
 }
 

@@ -23,6 +23,7 @@ fn every_resource_is_set_to_lose_nothing_and_to_show_nothing() {
             ("service Conditions/IsProd/Fn::Equals/~prod", json!("production"), "OrdersTable"),
             ("Journal Parameters/Stage", json!("dev"), "JournalTable"),
             ("Journal Parameters/TableType", json!("ledger"), "JournalTable"),
+            ("LeasesTable TimeToLiveSpecification", GONE, "LeasesTable"),
             ("StockTable KeySchema/~pk/AttributeName", json!("sku"), "StockTable"),
             ("IntakeTopic FifoTopic", json!(true), "IntakeTopic"),
             ("DiscardedBucket PublicAccessBlockConfiguration/BlockPublicPolicy", json!(false), "DiscardedBucket"),
@@ -55,6 +56,7 @@ fn properties(stack: &Stack) -> Vec<String> {
     let parameters = json!({"Parameters": {
         "Architecture": {"AllowedValues": ["arm64", "x86_64"]},
         "MaximumConcurrency": concurrency,
+        "NotificationMaximumConcurrency": concurrency,
     }});
     faults.extend(unlike("template.yaml", &stack.files.template, &parameters));
     for is_prod in [false, true] {
@@ -65,6 +67,7 @@ fn properties(stack: &Stack) -> Vec<String> {
             ("BatchingWindowSeconds", json!(3)),
             ("FollowerBatchingWindowSeconds", json!(3)),
             ("MaximumConcurrency", json!(50)),
+            ("NotificationMaximumConcurrency", json!(30)),
         ]);
         for (of, pattern) in patterns(is_prod) {
             let mut all = stack.resources().filter(|(id, resource)| *id == of || resource["Type"] == *of).peekable();
@@ -133,7 +136,11 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
                 "DeletionProtectionEnabled": is_prod,
             },
         },
-        "LeasesTable": versions, "JournalTable": texts,
+        "JournalTable": texts,
+        "LeasesTable": {"Properties": {
+            "KeySchema": versions["Properties"]["KeySchema"],
+            "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
+        }},
         "StockTable": alone, "PaymentProviderTable": alone, "CarrierTable": alone,
         "SightingsTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
@@ -193,7 +200,7 @@ fn high_throughput(is_fifo: bool) -> Json {
 /// Without a report, one failure repeats its whole batch. Without a maximum, a source takes what cannot run, and one backlog
 /// takes all of the account's concurrency. What a filter of Lambda's refuses is deleted.
 fn queue_source(function: &str) -> Json {
-    let maximum = if function == "NotificationFunction" { 2 } else { 50 };
+    let maximum = if function == "NotificationFunction" { 30 } else { 50 };
     json!({
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BatchSize": 10,

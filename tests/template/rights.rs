@@ -19,7 +19,7 @@ const TABLES: [(&str, &str, &str, &str); 9] = [
     ("PaymentFunction", "SETTINGS/providerTableName", "PaymentProviderTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("ShippingFunction", "SETTINGS/carrierTableName", "CarrierTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("ScreeningFunction", "SETTINGS/sightingsTableName", "SightingsTable", "dynamodb:Query dynamodb:PutItem"),
-    ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:PutItem dynamodb:UpdateItem"),
+    ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:UpdateItem"),
     ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem"),
 ];
 

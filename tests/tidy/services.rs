@@ -18,11 +18,12 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 10] = [
+const BESIDES: [(&str, &str); 11] = [
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
     ("notification", "amount.rs"),
     ("notification", "fixture.rs"),
+    ("notification", "pacing.rs"),
     ("notification", "phone.rs"),
     ("notification", "wording.rs"),
     ("orders", "intake.rs"),

@@ -1,23 +1,24 @@
 //! Circuit breaker: keeps a function from asking a neighbour that is down, but for one probe at a time.
 //!
 //! ```text
-//!   closed ──► five failures in a row ──► open ──► a second after the last failure, one probe
-//!     ▲                                    ▲          │
-//!     └── any answer ──────────────────────┼──────────┘
-//!                                          └── failed
+//!   closed ──► five subjects in a row fail ──► open ──► a second after the last failure, one probe
+//!     ▲                                          ▲         │
+//!     └── any answer ────────────────────────────┼─────────┘
+//!                                                └── failed
 //! ```
 //!
-//! It stands before the effects of a function, and not before its table: what needs no effect goes on.
+//! It stands before the effects of a function, and not before its table: what needs no effect goes on. One subject that fails
+//! again and again opens nothing: that may be its own fault.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use envelope::Time;
+use envelope::{Subject, Time};
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::port::Clock;
 
-/// Number of failures in a row that a neighbour is taken for down after: a few lost answers are nothing unusual.
+/// Number of subjects whose failures in a row let a neighbour be taken for down: a few lost answers are nothing unusual.
 const OPENS_AFTER: u32 = 5;
 
 /// Time between a failure and the next probe. Less than an invocation, of which each is to have one.
@@ -30,6 +31,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(crate) struct CircuitBreaker {
     circuit: Cell<Circuit>,
+    /// Subject of the last failure.
+    failed: RefCell<Option<Subject>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,18 +100,23 @@ impl Circuit {
 }
 
 impl CircuitBreaker {
-    /// Performs `effect`, unless the neighbour is known to be down.
+    /// Performs `effect` for `subject`, unless the neighbour is known to be down.
     ///
     /// # Errors
     ///
     /// Deferred while it is down; or those of the effect.
-    pub(crate) async fn call<T>(&self, clock: &impl Clock, effect: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn call<T>(
+        &self,
+        clock: &impl Clock,
+        subject: &Subject,
+        effect: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let Some(circuit) = self.circuit.get().asked(clock.now()) else {
             return Err(Failure::deferred("a neighbour is down"));
         };
         self.circuit.set(circuit);
         // An effect that is given up, since its time is over, is one without an answer.
-        let mut call = Call { breaker: self, clock, health: Health::Down };
+        let mut call = Call { breaker: self, clock, subject, health: Health::Down };
         let result = effect.await;
         call.health = Health::of(&result);
         result
@@ -127,13 +135,21 @@ impl CircuitBreaker {
 struct Call<'a, C: Clock> {
     breaker: &'a CircuitBreaker,
     clock: &'a C,
+    subject: &'a Subject,
     health: Health,
 }
 
 impl<C: Clock> Drop for Call<'_, C> {
     fn drop(&mut self) {
-        let circuit = &self.breaker.circuit;
-        circuit.set(circuit.get().answered(self.clock.now(), self.health));
+        let CircuitBreaker { circuit, failed } = self.breaker;
+        let now = circuit.get().answered(self.clock.now(), self.health);
+        match (self.health, now) {
+            (Health::Down, Circuit::Closed { .. }) if failed.borrow().as_ref() == Some(self.subject) => return,
+            (Health::Down, _) => drop(failed.replace(Some(self.subject.clone()))),
+            (Health::Up, _) => drop(failed.take()),
+            (Health::Unknown, _) => {}
+        }
+        circuit.set(now);
     }
 }
 
@@ -151,6 +167,10 @@ mod tests {
 
     fn at(millis: i64) -> Time {
         Time::from_millis(millis)
+    }
+
+    fn subject(number: u32) -> Subject {
+        Subject::new(format!("req_{number}")).unwrap()
     }
 
     fn closed(failures: u32, since: i64) -> Circuit {
@@ -214,7 +234,8 @@ mod tests {
                 world.sleep(Duration::from_millis(100)).await;
                 result
             };
-            breaker.call(&world, effect).await
+            let subject = subject(*asked.borrow());
+            breaker.call(&world, &subject, effect).await
         };
         let down = || Failure::unavailable("down");
         for _ in 0..OPENS_AFTER {
@@ -233,10 +254,24 @@ mod tests {
     }
 
     #[test]
+    fn one_subject_that_fails_again_and_again_opens_nothing() {
+        let (breaker, world) = (CircuitBreaker::default(), VirtualTime::new(1));
+        let fail = |number| {
+            let subject = subject(number);
+            let failure: Result<()> = block_on(breaker.call(&world, &subject, async { Err(Failure::unavailable("x")) }));
+            assert_eq!(failure.unwrap_err().kind(), FailureKind::Unavailable);
+        };
+        (0..OPENS_AFTER * 2).for_each(|_| fail(1));
+        assert_eq!(breaker.outage(&world), None);
+        (2..=OPENS_AFTER).for_each(fail);
+        assert!(breaker.outage(&world).is_some());
+    }
+
+    #[test]
     fn an_effect_that_hangs_until_it_is_given_up_is_a_failure() {
         let (breaker, world) = (CircuitBreaker::default(), VirtualTime::new(1));
-        for _ in 0..OPENS_AFTER {
-            assert!(breaker.call(&world, pending::<Result<()>>()).now_or_never().is_none());
+        for number in 0..OPENS_AFTER {
+            assert!(breaker.call(&world, &subject(number), pending::<Result<()>>()).now_or_never().is_none());
         }
         assert!(breaker.outage(&world).is_some());
     }

@@ -84,7 +84,7 @@ where
         let key = format!("{}#{}#{}", self.name, event.context.source, event.context.id);
         let lease = Lease { key, until: delivery.deadline };
         let act = with_lease(&self.leases, &self.world, lease, (self.act)(&heard, delivery));
-        match self.breaker.call(&self.world, act).await? {
+        match self.breaker.call(&self.world, &event.context.subject, act).await? {
             Leased::Now => Ok(Handled::Performed),
             Leased::Before => Ok(Handled::Duplicate),
         }

@@ -63,7 +63,8 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
                 Step::Nothing => return Ok(Handled::Unchanged),
                 Step::Perform(effect) => {
                     let effect = self.effects.perform(effect, attempt, delivery);
-                    performed = Some(self.breaker.call(self.ledger.world(), effect).await?);
+                    let (world, subject) = (self.ledger.world(), &event.context.subject);
+                    performed = Some(self.breaker.call(world, subject, effect).await?);
                     attempt = Attempt::Retry;
                 }
                 Step::Commit(commit) => {

@@ -58,7 +58,7 @@ impl<G: Register, C: Clock> Carrier<G, C> {
         let voidable = match Behaviour::at(address) {
             Behaviour::Books { failures, voidable } => {
                 if self.memory.fails(id.as_str(), failures).await? {
-                    return Err(Failure::transient("the carrier is unavailable: simulated"));
+                    return Err(Failure::unavailable("the carrier is unavailable: simulated"));
                 }
                 voidable
             }
@@ -210,7 +210,7 @@ mod tests {
             let id = shipment(postal_code);
             let book = || block_on(carrier.book(&id, &address(postal_code))).map_err(|failure| failure.kind()).err();
             for _ in 0..failures {
-                assert_eq!(book(), Some(FailureKind::Transient), "{postal_code}");
+                assert_eq!(book(), Some(FailureKind::Unavailable), "{postal_code}");
             }
             for _ in 0..2 {
                 assert_eq!(book(), last, "{postal_code}");

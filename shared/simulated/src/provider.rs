@@ -52,7 +52,7 @@ impl<G: Register, C: Clock> Provider<G, C> {
         let verdict = match Behaviour::of(method) {
             Behaviour::Charges { failures } => {
                 if self.memory.fails(id.as_str(), failures).await? {
-                    return Err(Failure::transient("the payment provider is unavailable: simulated"));
+                    return Err(Failure::unavailable("the payment provider is unavailable: simulated"));
                 }
                 Verdict::Succeeded(amount)
             }
@@ -214,7 +214,7 @@ mod tests {
         for (order, name, failures) in [("one", "pm_sim_unavailable_2", 2), ("other", "pm_sim_unavailable_9", 9)] {
             let charge = || block_on(provider.charge(&payment(order), euros(19), &method(name)));
             for _ in 0..failures {
-                assert_eq!(charge().map_err(|failure| failure.kind()), Err(FailureKind::Transient), "{name}");
+                assert_eq!(charge().map_err(|failure| failure.kind()), Err(FailureKind::Unavailable), "{name}");
             }
             for _ in 0..2 {
                 assert_eq!(charge(), Ok(Settled::Performed(Verdict::Succeeded(euros(19)))), "{name}");

@@ -196,7 +196,10 @@ impl Lost {
 
 impl From<Lost> for Failure {
     fn from(lost: Lost) -> Self {
-        Self::transient(lost.reason())
+        match lost {
+            Lost::Refused => Self::transient(lost.reason()),
+            Lost::Unknown => Self::unavailable(lost.reason()),
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Snapshot {
     pub(crate) bookings: BTreeMap<String, Booking>,
     /// The events of the journal.
     pub(crate) journal: Vec<Fact>,
-    /// The leases that are done: what customers were told, as `source#event id#channel`.
+    /// The parts of leases that are done: what customers were told, as `source#event id#channel`.
     pub(crate) told: BTreeSet<String>,
     /// Messages of the dead-letter queues.
     pub(crate) letters: Vec<Letter>,
@@ -237,9 +237,11 @@ impl Snapshot {
             snapshot.shelves = shelves(shop, &table).await;
         }
         for table in shop.tables("LeasesTable").await {
-            let leases = shop.scan(&table).await;
-            let done = leases.iter().filter(|lease| lease.contains_key("done"));
-            snapshot.told.extend(done.filter_map(|lease| key(lease).strip_prefix("lease#").map(str::to_owned)));
+            for lease in shop.scan(&table).await {
+                let channels = lease.get("parts").and_then(|parts| parts.as_ss().ok()).into_iter().flatten();
+                let event = key(&lease).trim_start_matches("lease#");
+                snapshot.told.extend(channels.map(|channel| format!("{event}#{channel}")));
+            }
         }
         for table in shop.tables("PaymentProvider").await {
             snapshot.charges = charges(keyed(shop, &table).await);

@@ -67,10 +67,14 @@ pub(crate) enum StackError {
 type Result<T> = std::result::Result<T, StackError>;
 
 impl Stack {
-    /// Reads a template, each parameter at its default but for those that say whose tokens count.
+    /// Reads a template, each parameter at its default but for those that say whose tokens count, and for the pace of mails,
+    /// which would only be waited for.
     pub(crate) fn read(template: &Path) -> Result<Self> {
         let mut document = expanded(template)?;
         sign_in::let_in(&mut document);
+        if let Some(pace) = document["Parameters"].get_mut("MailsPerSecond") {
+            pace["Default"] = json!(100_000);
+        }
         Self::of(&document)
     }
 

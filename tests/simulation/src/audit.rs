@@ -26,6 +26,7 @@ pub struct Audit {
     reserved: RefCell<HashSet<OrderId>>,
     messages: RefCell<BTreeMap<Message, u32>>,
     sent: Cell<u64>,
+    sent_by_channel: RefCell<HashMap<&'static str, u64>>,
     promises: RefCell<Vec<(OrderId, Promise)>>,
 }
 
@@ -281,7 +282,7 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// There are more messages than leases, or it is a success before there are goods.
+    /// There are more messages on the channel than leases, or it is a success before there are goods.
     pub fn told(
         &self,
         channel: &'static str,
@@ -291,7 +292,10 @@ impl Audit {
     ) -> Result<(), Violation> {
         let message = Message::about(self, channel, recipient, text, body)?;
         self.sent.set(self.sent.get() + 1);
-        if self.sent.get() > leases {
+        let mut by_channel = self.sent_by_channel.borrow_mut();
+        let sent = by_channel.entry(channel).or_insert(0_u64);
+        *sent += 1;
+        if *sent > leases {
             return Err(of(&message.order, format!("a message was sent without a lease: {text}")));
         }
         if !message.is_cancelled() && !self.reserved.borrow().contains(&message.order) {

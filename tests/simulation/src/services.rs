@@ -11,7 +11,7 @@ use onewrite::{Ledger, Projection};
 use orderflow_events::EventType;
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
-use orderflow_notification::{Countries, Messenger, Notification};
+use orderflow_notification::{Countries, Messenger, Notification, Pacing};
 use orderflow_orders::{IntakeHandler, OrdersApi};
 use orderflow_payment::{Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
@@ -31,6 +31,9 @@ use crate::template::template;
 /// Binaries that answer HTTP requests.
 pub const APIS: [&str; 2] = ["orders-api", "inventory-api"];
 
+/// Pace of mails: some have to wait for a turn, and few so long that they come again.
+const MAILS_PER_SECOND: u32 = 5;
+
 /// All of the shop: services, APIs, and what stands around them.
 pub struct System {
     /// The services.
@@ -49,7 +52,8 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> Rc<Stack
     let port = |caller: &Caller| Port { caller: caller.clone(), shop: Rc::clone(shop) };
     let messenger = |caller: &Caller| {
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
-        Messenger::new(Post(port(caller)), Post(port(caller)), sms_countries(), leases, caller.clone())
+        let pacing = Pacing::new(MAILS_PER_SECOND, 1);
+        Messenger::new(Post(port(caller)), pacing, Post(port(caller)), sms_countries(), leases, caller.clone())
     };
     let builder = Stack::builder(run).settings(|service| template().settings(service));
     SERVICES

@@ -1,11 +1,12 @@
 //! Leases.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use envelope::Time;
 use onewrite::Result;
 use onewrite::memory::MemoryLeases;
-use onewrite::port::{Acquired, Leases};
+use onewrite::port::{Acquired, Leases, NextOfLease};
 
 use crate::caller::Caller;
 use crate::safeguard::Safeguard;
@@ -24,7 +25,7 @@ impl Leases for LeaseTable {
         let (table, key, owner) = (self.clone(), key.to_owned(), owner.to_owned());
         let effect = move || async move {
             let acquired = table.leases.acquire(&key, &owner, now, until).await;
-            if acquired == Ok(Acquired::Mine) {
+            if matches!(acquired, Ok(Acquired::Mine(_))) {
                 let run = &table.caller.run;
                 run.check(run.guarantees.leased(&key, &owner, now, until));
             }
@@ -33,24 +34,19 @@ impl Leases for LeaseTable {
         self.caller.ask("table", "acquire", effect).await
     }
 
-    async fn complete(&self, key: &str, owner: &str) -> Result<bool> {
-        let (table, key, owner) = (self.clone(), key.to_owned(), owner.to_owned());
+    async fn record(&self, key: &str, owner: &str, done: &BTreeSet<&'static str>, next: NextOfLease) -> Result<bool> {
+        let (table, key, owner, done) = (self.clone(), key.to_owned(), owner.to_owned(), done.clone());
         let effect = move || async move {
-            table.caller.run.guarantees.lease_completed(&key, &owner);
+            let guarantees = &table.caller.run.guarantees;
+            match next {
+                NextOfLease::Held => {}
+                NextOfLease::Released => guarantees.lease_released(&key, &owner),
+                NextOfLease::Done => guarantees.lease_completed(&key, &owner),
+            }
             let owner = table.fenced(&key, owner);
-            table.leases.complete(&key, &owner).await
+            table.leases.record(&key, &owner, &done, next).await
         };
-        self.caller.ask("table", "complete", effect).await
-    }
-
-    async fn release(&self, key: &str, owner: &str) -> Result<()> {
-        let (table, key, owner) = (self.clone(), key.to_owned(), owner.to_owned());
-        let effect = move || async move {
-            table.caller.run.guarantees.lease_released(&key, &owner);
-            let owner = table.fenced(&key, owner);
-            table.leases.release(&key, &owner).await
-        };
-        self.caller.ask("table", "release", effect).await
+        self.caller.ask("table", "record", effect).await
     }
 }
 

@@ -69,8 +69,7 @@ impl<'a> Expression<'a> {
                     }
                     "ADD" => {
                         let by = reader.operand()?.ok_or_else(|| Invalid("ADD of nothing".to_owned()))?;
-                        let zero = json!({"N": "0"});
-                        Some(add(before.get(name).unwrap_or(&zero), &by, 1)?)
+                        Some(added(before.get(name), &by)?)
                     }
                     "REMOVE" => None,
                     other => return Err(Invalid(format!("{other} is no clause that is known here"))),
@@ -326,6 +325,14 @@ fn appended(first: Option<&Value>, second: Option<&Value>) -> Result<Value> {
     let lists = list(first).zip(list(second));
     let (first, second) = lists.ok_or_else(|| Invalid("list_append of what is no list".to_owned()))?;
     Ok(json!({"L": ([first, second].concat())}))
+}
+
+/// Value of an attribute to which a clause `ADD` has added: a number, or a set of texts.
+fn added(before: Option<&Value>, by: &Value) -> Result<Value> {
+    let Some(more) = by["SS"].as_array() else { return add(before.unwrap_or(&json!({"N": "0"})), by, 1) };
+    let known = before.and_then(|before| before["SS"].as_array()).cloned().unwrap_or_default();
+    let new = more.iter().filter(|text| !known.contains(text));
+    Ok(json!({"SS": known.iter().chain(new).collect::<Vec<_>>()}))
 }
 
 fn add(left: &Value, right: &Value, factor: i128) -> Result<Value> {

@@ -265,6 +265,13 @@ impl StandardQueue {
         self.state.borrow().messages.len()
     }
 
+    /// Number of messages in flight: handed out, and neither deleted nor visible again. SQS lets it be 120,000.
+    pub fn in_flight(&self) -> usize {
+        let mut state = self.state.borrow_mut();
+        state.bring_back(self.run.executor.millis());
+        state.messages.values().filter(|stored| stored.hidden.is_some()).count()
+    }
+
     /// True if a receipt handle stands for a message that is there: the last one always, an earlier one at times.
     fn counts(&self, state: &State, receipt: Receipt) -> bool {
         let stored = state.messages.get(&receipt.id);

@@ -38,9 +38,12 @@ pub(crate) fn hidden_seconds(
     }
     match (failure.kind(), outage) {
         (FailureKind::Unavailable | FailureKind::Deferred, Some(outage)) => upper_half(outage * 2, cap_seconds),
-        (FailureKind::Deferred, None) => 0..=0,
         (
-            FailureKind::Unavailable | FailureKind::Transient | FailureKind::Misconfigured | FailureKind::Permanent,
+            FailureKind::Unavailable
+            | FailureKind::Deferred
+            | FailureKind::Transient
+            | FailureKind::Misconfigured
+            | FailureKind::Permanent,
             _,
         ) => 0..=backoff_bound(receive_count, cap_seconds),
     }
@@ -82,10 +85,9 @@ mod tests {
             (FailureKind::Unavailable, None, 5, None, 0..=16),
             (FailureKind::Unavailable, None, 5, minutes(1), 60..=120),
             (FailureKind::Unavailable, None, 1, hours(1), 450..=900),
-            (FailureKind::Deferred, None, 9, None, 0..=0),
+            (FailureKind::Deferred, None, 9, None, 0..=256),
             (FailureKind::Deferred, None, 9, Some(Duration::from_millis(100)), 0..=0),
             (FailureKind::Deferred, None, 1, minutes(3), 180..=360),
-            (FailureKind::Deferred, Some(Duration::ZERO), 1, minutes(3), 0..=0),
             (FailureKind::Transient, hours(6), 1, None, 10_800..=21_600),
             (FailureKind::Misconfigured, hours(6), 19, minutes(3), 10_800..=21_600),
             (FailureKind::Transient, hours(48), 1, None, 19_800..=39_600),

@@ -258,7 +258,8 @@ mod tests {
         let (breaker, world) = (CircuitBreaker::default(), VirtualTime::new(1));
         let fail = |number| {
             let subject = subject(number);
-            let failure: Result<()> = block_on(breaker.call(&world, &subject, async { Err(Failure::unavailable("x")) }));
+            let failure: Result<()> =
+                block_on(breaker.call(&world, &subject, async { Err(Failure::unavailable("x")) }));
             assert_eq!(failure.unwrap_err().kind(), FailureKind::Unavailable);
         };
         (0..OPENS_AFTER * 2).for_each(|_| fail(1));

@@ -108,7 +108,7 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Effects<Notification> for 
                 let send = async move {
                     sms.send(&number, &text).await.map_err(|error| match error {
                         SmsError::Unreachable(_) => nobody(Channel::Sms),
-                        error => error.into(),
+                        SmsError::Other(failure) => failure,
                     })
                 };
                 parts.push((Channel::Sms.as_str(), Box::pin(send)));

@@ -305,10 +305,11 @@ impl Leases for DynamoLeases {
             .expression_attribute_values(":now", number(now.as_millis()))
             .expression_attribute_values(":until", number(until.as_millis()))
             .expression_attribute_values(":expires", number(expires_at))
-            .return_values(ReturnValue::AllNew)
+            // The parts are as they were, and a new lease answers nothing.
+            .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match Box::pin(update.send()).await {
-            Ok(taken) => Ok(Acquired::Mine(parts(taken.attributes()))),
+            Ok(before) => Ok(Acquired::Mine(parts(before.attributes()))),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(held)) => {
                     let done = held.item().is_some_and(|item| item.contains_key("done"));

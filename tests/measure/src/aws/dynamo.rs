@@ -293,7 +293,8 @@ fn returned(write: &Write, request: &Value) -> Value {
     let of = |item: &Option<Rc<Item>>, only_set: bool| {
         let attributes = item.as_deref().into_iter().flatten();
         let attributes = attributes.filter(|(name, _)| !only_set || write.set.contains(name));
-        json!({"Attributes": attributes.map(|(name, value)| (name.clone(), value.clone())).collect::<Item>()})
+        let attributes: Item = attributes.map(|(name, value)| (name.clone(), value.clone())).collect();
+        if attributes.is_empty() { json!({}) } else { json!({"Attributes": attributes}) }
     };
     match request["ReturnValues"].as_str().unwrap_or("NONE") {
         "ALL_OLD" => of(&write.old, false),

@@ -355,6 +355,7 @@ mod tests {
             "ExpressionAttributeValues": {
                 ":one": {"N": "1"}, ":nine": {"N": "9"}, ":ten": {"N": "10"}, ":me": {"S": "me"}, ":m": {"S": "m"},
                 ":true": {"BOOL": true}, ":pk": {"S": "lease#1"}, ":none": {"L": []}, ":list": {"L": [{"N": "1"}]},
+                ":set": {"SS": ["a", "b"]},
             },
         })
     }
@@ -423,6 +424,11 @@ mod tests {
                 vec!["n", "owner"],
                 json!({"n": {"L": [{"N": "1"}]}}),
             ),
+            (
+                "SET #owner = :pk ADD #n :set",
+                vec!["n", "owner"],
+                json!({"owner": {"S": "lease#1"}, "n": {"SS": ["a", "b"]}}),
+            ),
             ("REMOVE done SET #n = #until", vec!["n"], json!({"n": {"N": "10"}, "done": null})),
         ] {
             let mut updated = item();
@@ -439,6 +445,13 @@ mod tests {
             }
             assert_eq!(updated, whole, "{text}");
         }
+    }
+
+    #[test]
+    fn a_set_has_each_text_once() {
+        let set = |texts: &[&str]| json!({"SS": texts});
+        assert_eq!(added(None, &set(&["a"])), Ok(set(&["a"])));
+        assert_eq!(added(Some(&set(&["a", "b"])), &set(&["b", "c"])), Ok(set(&["a", "b", "c"])));
     }
 
     #[test]

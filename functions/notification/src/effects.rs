@@ -78,8 +78,8 @@ fn report_unreachable(channel: Channel) {
 }
 
 impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Effects<Notification> for Messenger<M, S, L, W> {
-    /// Where nobody is reached the lease is released, not done: should the process die before that is on record, the next
-    /// attempt finds it out again.
+    /// Tells the customer by each channel that may reach them, all as parts of one lease. Where nobody is reached the part is
+    /// not done: should the process die before that is on record, the next attempt finds it out again.
     async fn perform(&self, tell: Tell, _: Attempt, delivery: &Delivery<'_>) -> Result<Told> {
         let unreachable = RefCell::new(BTreeSet::new());
         let nobody = |channel| {

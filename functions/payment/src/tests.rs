@@ -62,7 +62,7 @@ fn failures_that_pass_are_tried_again_until_they_have_passed() {
     let shop = Shop::new();
     shop.deliver_all([created("pm_sim_unavailable_9")]);
     for _ in 0..9 {
-        assert_eq!(shop.handle(&reserved()), Err(FailureKind::Transient));
+        assert_eq!(shop.handle(&reserved()), Err(FailureKind::Unavailable));
     }
     assert_eq!(shop.handle(&reserved()), Ok(Handled::Changed));
     assert_eq!((shop.published(), shop.charges()), (vec!["PaymentProcessed"], 1));
@@ -150,7 +150,7 @@ fn a_cancellation_that_crashed_at_the_provider_is_heard_of_by_whoever_charges() 
 fn a_cancellation_that_finds_no_charge_leaves_nothing_to_do() {
     let shop = Shop::new();
     shop.deliver_all([created("pm_sim_unavailable_9")]);
-    assert_eq!(shop.handle(&reserved()), Err(FailureKind::Transient));
+    assert_eq!(shop.handle(&reserved()), Err(FailureKind::Unavailable));
     assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
     assert_eq!(shop.handle(&reserved()), Ok(Handled::Unchanged));
     assert_eq!((shop.published(), shop.charges()), (vec![], 0));

@@ -57,7 +57,7 @@ fn failures_that_pass_are_tried_again_until_they_have_passed() {
     let shop = Shop::new();
     shop.deliver_all([created("SIM-UNAVAILABLE-9")]);
     for _ in 0..9 {
-        assert_eq!(shop.handle(&paid()), Err(FailureKind::Transient));
+        assert_eq!(shop.handle(&paid()), Err(FailureKind::Unavailable));
     }
     assert_eq!(shop.handle(&paid()), Ok(Handled::Changed));
     assert_eq!((shop.published(), shop.bookings()), (vec!["ShipmentCreated"], 1));

@@ -72,57 +72,74 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
     }
 }
 
-/// Line that is counted: what customers write is no alarm, but many of them at once are.
-fn report_unreachable(channel: Channel) {
-    warn!(channel = channel.as_str(), "unreachable");
+impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
+    fn mail_part<'a>(&'a self, tell: &'a Tell, delivery: &'a Delivery<'_>, nobody: &'a Nobody) -> Part<'a> {
+        let send = async move {
+            self.mail(tell, delivery).await.map_err(|error| match error {
+                MailError::Unreachable(_) => nobody.by(Channel::Email),
+                error => error.into(),
+            })
+        };
+        (Channel::Email.as_str(), Box::pin(send))
+    }
+
+    fn sms_part<'a>(&'a self, tell: &'a Tell, nobody: &'a Nobody) -> Option<Part<'a>> {
+        let number = match self.number(tell) {
+            Number::None => return None,
+            Number::Unreachable => {
+                nobody.by(Channel::Sms);
+                return None;
+            }
+            Number::Of(number) => number,
+        };
+        let send = async move {
+            let text = wording::sms(&tell.order, &tell.customer.contact, &tell.message);
+            self.sms.send(&number, &text).await.map_err(|error| match error {
+                SmsError::Unreachable(_) => nobody.by(Channel::Sms),
+                SmsError::Other(failure) => failure,
+            })
+        };
+        Some((Channel::Sms.as_str(), Box::pin(send)))
+    }
+}
+
+/// Channels by which nobody is reached.
+#[derive(Default)]
+struct Nobody(RefCell<BTreeSet<Channel>>);
+
+impl Nobody {
+    /// Adds a channel, with the line that is counted: what customers write is no alarm, but many of them at once are. The
+    /// failure leaves the part of the lease undone.
+    fn by(&self, channel: Channel) -> Failure {
+        warn!(channel = channel.as_str(), "unreachable");
+        self.0.borrow_mut().insert(channel);
+        Failure::permanent("nobody is reached")
+    }
+
+    fn is_by(&self, channel: &str) -> bool {
+        self.0.borrow().iter().any(|nobody| nobody.as_str() == channel)
+    }
 }
 
 impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Effects<Notification> for Messenger<M, S, L, W> {
     /// Tells the customer by each channel that may reach them, all as parts of one lease. Where nobody is reached the part is
     /// not done: should the process die before that is on record, the next attempt finds it out again.
     async fn perform(&self, tell: Tell, _: Attempt, delivery: &Delivery<'_>) -> Result<Told> {
-        let unreachable = RefCell::new(BTreeSet::new());
-        let nobody = |channel| {
-            report_unreachable(channel);
-            unreachable.borrow_mut().insert(channel);
-            Failure::permanent("nobody is reached")
-        };
-        let mut parts: Vec<Part<'_>> = Vec::new();
+        let (nobody, mut parts) = (Nobody::default(), Vec::new());
         if !tell.customer.unreachable.contains(&Channel::Email) {
             // Before the lease: who has no turn leaves no trace. The short message goes with its mail.
             self.pacing.turn(&self.world, delivery).await?;
-            let send = async {
-                self.mail(&tell, delivery).await.map_err(|error| match error {
-                    MailError::Unreachable(_) => nobody(Channel::Email),
-                    error => error.into(),
-                })
-            };
-            parts.push((Channel::Email.as_str(), Box::pin(send)));
+            parts.push(self.mail_part(&tell, delivery, &nobody));
         }
-        match self.number(&tell) {
-            Number::None => {}
-            Number::Unreachable => drop(nobody(Channel::Sms)),
-            Number::Of(number) => {
-                let text = wording::sms(&tell.order, &tell.customer.contact, &tell.message);
-                let (sms, nobody) = (&self.sms, &nobody);
-                let send = async move {
-                    sms.send(&number, &text).await.map_err(|error| match error {
-                        SmsError::Unreachable(_) => nobody(Channel::Sms),
-                        SmsError::Other(failure) => failure,
-                    })
-                };
-                parts.push((Channel::Sms.as_str(), Box::pin(send)));
-            }
-        }
+        parts.extend(self.sms_part(&tell, &nobody));
         if !parts.is_empty() {
             let key = format!("{}#{}", tell.cause.source, tell.cause.id);
             let lease = Lease { key, until: delivery.deadline };
             let results = with_lease_of_parts(&self.leases, &self.world, lease, parts).await?;
-            let is_reached = |channel: &str| unreachable.borrow().iter().all(|gone| gone.as_str() != channel);
-            let results = results.into_iter().filter(|(channel, _)| is_reached(channel));
+            let results = results.into_iter().filter(|(channel, _)| !nobody.is_by(channel));
             results.map(|(channel, result)| handed_over(channel, result)).fold(Ok(()), both)?;
         }
-        Ok(Told { unreachable: unreachable.take() })
+        Ok(Told { unreachable: nobody.0.take() })
     }
 }
 

@@ -21,17 +21,21 @@ impl PhoneNumber {
     /// for its country. Whether anybody has it, only a call can tell; a number that costs its caller extra counts as none.
     #[must_use]
     pub fn of(text: &Text, country: Country) -> Option<Self> {
-        let number = rlibphonenumber::PhoneNumber::parse(text, country.as_str().parse().ok()).ok()?;
+        let read = |text: &str| rlibphonenumber::PhoneNumber::parse(text, country.as_str().parse().ok()).ok();
+        let e164 = |number: &rlibphonenumber::PhoneNumber| number.format_as(PhoneNumberFormat::E164).into_owned();
+        let number = read(text.as_str())?;
         let is_whole = matches!(number.is_possible_with_reason(), Ok(NumberLengthType::IsPossible));
         let is_dear = matches!(number.get_type(), PhoneNumberType::PremiumRate | PhoneNumberType::SharedCost);
         // A code that several countries share says which one only where the rest of the number is in somebody's plan.
         let region = number.get_region_code();
         let region = region.or_else(|| PHONE_NUMBER_UTIL.get_region_for_country_code(number.country_code));
-        let country = region.and_then(|region| region.as_region_str().parse().ok());
-        let e164 = number.format_as(PhoneNumberFormat::E164).into_owned();
+        let of = region.and_then(|region| region.as_region_str().parse().ok());
+        // Zeros after the country code may be taken for a prefix, one at a time: then it is in nobody's plan.
+        let is_itself = read(&e164(&number)).is_some_and(|same| e164(&same) == e164(&number));
+        let e164 = e164(&number);
         // In some countries' plans there are longer ones, which nobody from elsewhere can dial.
         let is_international = e164.len() <= "+".len() + MAX_DIGITS;
-        (is_whole && is_international && !is_dear).then_some(Self { e164, country })
+        (is_whole && is_international && is_itself && !is_dear).then_some(Self { e164, country: of })
     }
 
     /// The number itself.
@@ -98,6 +102,7 @@ mod tests {
     fn what_is_no_number_is_none() {
         for (text, country) in [
             ("+999", "US"),
+            ("+550000000000", "AE"),
             ("+2341000000000000", "NG"),
             ("+", "DE"),
             ("none", "DE"),

@@ -123,7 +123,7 @@ fn without_faults_a_call_goes_through() {
 #[test]
 fn a_fault_on_the_way_is_what_its_name_says() {
     on_a_bench(async |bench: Bench| {
-        let lost = Err(FailureKind::Transient);
+        let lost = Err(FailureKind::Unavailable);
         for (fault, result, arrivals) in [
             (Fault::Delayed(Duration::from_millis(1)), Ok(()), 1),
             (Fault::NotDelivered, lost, 0),
@@ -146,14 +146,16 @@ fn a_fault_on_the_way_is_what_its_name_says() {
 #[test]
 fn every_service_refuses_in_its_own_words() {
     on_a_bench(async |bench: Bench| {
-        for trouble in [Trouble::Throttled, Trouble::Broken] {
+        for (trouble, kind) in
+            [(Trouble::Throttled, FailureKind::Transient), (Trouble::Broken, FailureKind::Unavailable)]
+        {
             bench.spoil("PutItem", Fault::Refused(trouble));
-            assert_eq!(bench.put().await, Err(FailureKind::Transient));
+            assert_eq!(bench.put().await, Err(kind));
             bench.spoil("PublishBatch", Fault::Refused(trouble));
-            assert_eq!(bench.publish().await, Err(FailureKind::Transient));
+            assert_eq!(bench.publish().await, Err(kind));
             bench.spoil("SendMessage", Fault::Refused(trouble));
             let refused = bench.sqs.send_message().queue_url("q").message_body("b").send().await.unwrap_err();
-            assert_eq!(classify("SendMessage", &refused).kind(), FailureKind::Transient);
+            assert_eq!(classify("SendMessage", &refused).kind(), kind);
         }
         assert_eq!(bench.arrivals(), 0);
     });

@@ -80,8 +80,9 @@ async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack
 
 fn run(mut arguments: Arguments, stack: &Arc<Stack>, emulator: &Emulator) -> Conclusion {
     let trials = trials(Some((stack, emulator)));
-    // They wait most of their time, some of them for another's end. LocalStack does its own part on one core.
-    arguments.test_threads.get_or_insert(if emulator.is_slow() { 8 } else { trials.len() });
+    // They wait most of their time. LocalStack does its own part on one core; and all that begin at once are more than any
+    // emulator answers in time.
+    arguments.test_threads.get_or_insert(if emulator.is_slow() { 8 } else { 12 });
     let conclusion = libtest_mimic::run(&arguments, trials);
     if Issuer::node_packages().is_none() {
         eprintln!("left out: an issuer in Node, for ORDERFLOW_NODE_MODULES names no folder of packages");

@@ -6,7 +6,7 @@ use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use onewrite::Failure;
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
-use onewrite::http::{Problem, answer, path, read_body};
+use onewrite::http::{IfMatch, Problem, answer, path, read_body};
 use onewrite::port::{Clock, Random};
 use orderflow_events::scope::{STOCK_READ, STOCK_WRITE};
 use orderflow_events::{Faults, Node, Read, Sku, Text};
@@ -78,7 +78,7 @@ impl<S: StockStore, W: Clock + Random, K: KeySets> InventoryApi<S, W, K> {
             if let Some(stock) = before.filter(|_| before == attempted) {
                 return Ok(shown(&sku, stock));
             }
-            if !expected.accepts(before) {
+            if !expected.accepts(before.map(tag).as_deref()) {
                 return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "The stock has changed since that ETag.")
                     .of_kind("urn:orderflow:problem:stock-changed", "Stock changed"));
             }
@@ -127,44 +127,6 @@ impl Read for Count {
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         node.object(faults)?;
         node.required("onHand", faults).map(|OnHand(on_hand)| Self { on_hand })
-    }
-}
-
-/// The precondition of a request (RFC 9110, section 13.1.1).
-enum IfMatch {
-    /// There is none.
-    Anything,
-    /// There must be a stock.
-    Something,
-    /// It must have one of these tags. A weak one never matches.
-    OneOf(Vec<String>),
-}
-
-impl IfMatch {
-    fn of(request: &Request) -> Result<Self, Problem> {
-        let malformed = || Problem::malformed("The header If-Match must be ETags, or *.");
-        let Some(value) = request.headers().get(header::IF_MATCH) else { return Ok(Self::Anything) };
-        let value = value.to_str().map_err(|_| malformed())?.trim();
-        if value == "*" {
-            return Ok(Self::Something);
-        }
-        // A list may have nothing between two commas, or in all (section 5.6.1.2): that is no tag, and nothing matches it.
-        let tags = value.split(',').map(str::trim).filter(|tag| !tag.is_empty());
-        let tags: Vec<String> = tags.map(str::to_owned).collect();
-        let is_tag = |tag: &str| {
-            let quoted =
-                tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-            quoted.is_some_and(|opaque| !opaque.contains('"'))
-        };
-        if tags.iter().all(|tag| is_tag(tag)) { Ok(Self::OneOf(tags)) } else { Err(malformed()) }
-    }
-
-    fn accepts(&self, stock: Option<Stock>) -> bool {
-        match (self, stock) {
-            (Self::Anything, _) | (Self::Something, Some(_)) => true,
-            (Self::Something | Self::OneOf(_), None) => false,
-            (Self::OneOf(tags), Some(stock)) => tags.contains(&tag(stock)),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! HTTP for functions behind API Gateway: bodies in, answers and problems (RFC 9457) out.
 
 mod cors;
+mod precondition;
 
 use std::convert::Infallible;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tracing::{Instrument, error, info_span, warn};
 
 pub use cors::Cors;
+pub use precondition::IfMatch;
 
 use crate::failure::{Failure, FailureKind};
 use crate::telemetry;

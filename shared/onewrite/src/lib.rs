@@ -49,7 +49,7 @@ pub use lease::{Lease, Leased, Part, with_lease, with_lease_of_parts};
 pub use ledger::{Committed, History, Ledger, Origin};
 pub use message::Incoming;
 pub use on::On;
-pub use park::{Attribute, DeadLetter};
+pub use park::{Attribute, DeadLetter, FoundFailure, FoundLetter};
 pub use process::Process;
 pub use projection::{Project, Projected, Projection};
 pub use reaction::Reaction;

@@ -49,11 +49,7 @@ impl DeadLetter {
     /// The letter about `message`, which failed in `function` at `now`.
     #[must_use]
     pub fn about(message: &SqsMessage, failure: &Failure, function: &str, now: Time) -> Self {
-        let mut attributes: BTreeMap<String, Attribute> = message
-            .message_attributes
-            .iter()
-            .filter_map(|(name, attribute)| Some((name.clone(), kept(attribute)?)))
-            .collect();
+        let mut attributes = kept_attributes(message);
         describe(&mut attributes, marks(failure, function, now));
         Self { body: message.body.clone().unwrap_or_default(), attributes }
     }
@@ -69,6 +65,61 @@ impl DeadLetter {
     }
 }
 
+/// A dead letter as it is found in its queue: the message as it was before it failed, and what is said about the failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundLetter {
+    /// The body, as it was.
+    pub body: String,
+    /// The attributes, as they were.
+    pub attributes: BTreeMap<String, Attribute>,
+    /// What its consumer says about the failure; none where SQS itself has moved the message, or SNS.
+    pub failure: Option<FoundFailure>,
+}
+
+/// Words of a consumer about a message that it has parked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundFailure {
+    /// `permanent` or `exhausted`.
+    pub class: String,
+    /// The reason.
+    pub reason: String,
+    /// Time of the failure; none where it is not legible.
+    pub at: Option<Time>,
+    /// Function that has parked the message.
+    pub function: String,
+}
+
+impl From<&SqsMessage> for FoundLetter {
+    fn from(message: &SqsMessage) -> Self {
+        let mut attributes = kept_attributes(message);
+        let failure = found(&attributes);
+        forget_earlier(&mut attributes, &MARKS);
+        Self { body: message.body.clone().unwrap_or_default(), attributes, failure }
+    }
+}
+
+/// The marks of [`describe`], wherever they stand.
+fn found(attributes: &BTreeMap<String, Attribute>) -> Option<FoundFailure> {
+    let text = |name: &str| match attributes.get(name) {
+        Some(Attribute::Text(_, text)) => Some(text.clone()),
+        Some(Attribute::Binary(..)) | None => None,
+    };
+    let together: Value = text(FAILURE).and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+    let [class, reason, at, function] = MARKS.map(|mark| {
+        let among = || together[mark].as_str().map(str::to_owned);
+        text(mark).or_else(among)
+    });
+    Some(FoundFailure {
+        class: class?,
+        reason: reason.unwrap_or_default(),
+        at: at.and_then(|at| Time::new(&at).ok()),
+        function: function.unwrap_or_default(),
+    })
+}
+
+/// The attributes that say what went wrong, each by itself.
+const MARKS: [&str; 4] = ["failure-class", "failure-reason", "failed-at", "failed-function"];
+
 fn marks(failure: &Failure, function: &str, now: Time) -> [(&'static str, String); 4] {
     let class = match failure.kind() {
         FailureKind::Permanent => "permanent",
@@ -77,17 +128,24 @@ fn marks(failure: &Failure, function: &str, now: Time) -> [(&'static str, String
         }
     };
     let reason: String = failure.reason().chars().filter(|c| is_sendable(*c)).take(MAX_REASON).collect();
+    let reason = if reason.is_empty() { "-".to_owned() } else { reason };
+    let [class_mark, reason_mark, at_mark, function_mark] = MARKS;
     [
-        ("failure-class", class.to_owned()),
-        ("failure-reason", if reason.is_empty() { "-".to_owned() } else { reason }),
-        ("failed-at", now.to_string()),
-        ("failed-function", function.to_owned()),
+        (class_mark, class.to_owned()),
+        (reason_mark, reason),
+        (at_mark, now.to_string()),
+        (function_mark, function.to_owned()),
     ]
 }
 
 /// SQS takes the characters that XML does. A reason may name an event's type, and so have any character in it.
 fn is_sendable(character: char) -> bool {
     !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}')
+}
+
+fn kept_attributes(message: &SqsMessage) -> BTreeMap<String, Attribute> {
+    let attributes = message.message_attributes.iter();
+    attributes.filter_map(|(name, attribute)| Some((name.clone(), kept(attribute)?))).collect()
 }
 
 fn kept(attribute: &SqsMessageAttribute) -> Option<Attribute> {
@@ -102,7 +160,7 @@ fn kept(attribute: &SqsMessageAttribute) -> Option<Attribute> {
 /// Adds `marks` as attributes of their own where SQS takes so many, else as one JSON attribute `failure`. Where even
 /// that is one too many, the last attribute by name moves into the JSON, so that nothing is lost.
 fn describe(attributes: &mut BTreeMap<String, Attribute>, marks: [(&str, String); 4]) {
-    forget_earlier(attributes, &marks);
+    forget_earlier(attributes, &MARKS);
     if attributes.len() + marks.len() <= MAX_ATTRIBUTES {
         attributes.extend(marks.map(|(name, value)| (name.to_owned(), Attribute::string(value))));
         return;
@@ -117,8 +175,8 @@ fn describe(attributes: &mut BTreeMap<String, Attribute>, marks: [(&str, String)
 }
 
 /// Removes what an earlier letter said, as after a redrive, and brings back the attribute that had to move for it.
-fn forget_earlier(attributes: &mut BTreeMap<String, Attribute>, marks: &[(&str, String)]) {
-    attributes.retain(|name, _| marks.iter().all(|(mark, _)| name != mark));
+fn forget_earlier(attributes: &mut BTreeMap<String, Attribute>, marks: &[&str]) {
+    attributes.retain(|name, _| marks.iter().all(|mark| name != mark));
     if let Some(Attribute::Text(_, earlier)) = attributes.remove(FAILURE)
         && let Ok(earlier) = serde_json::from_str::<Value>(&earlier)
         && let Some((name, attribute)) = moved_back(&earlier[MOVED])
@@ -227,6 +285,39 @@ mod tests {
         attribute.string_value = Some(failure.clone());
         redriven.message_attributes.insert("failure".to_owned(), attribute);
         assert_eq!(letter(&redriven, &Failure::transient("down")), parked);
+    }
+
+    /// The letter as SQS hands it out.
+    fn handed_out(letter: &DeadLetter) -> SqsMessage {
+        let mut message = SqsMessage::default();
+        message.body = Some(letter.body.clone());
+        for (name, attribute) in &letter.attributes {
+            let mut given = SqsMessageAttribute::default();
+            match attribute {
+                Attribute::Text(data_type, text) => {
+                    (given.data_type, given.string_value) = (Some(data_type.clone()), Some(text.clone()));
+                }
+                Attribute::Binary(data_type, bytes) => {
+                    given.data_type = Some(data_type.clone());
+                    given.binary_value = serde_json::from_value(json!(BASE64.encode(bytes))).unwrap();
+                }
+            }
+            message.message_attributes.insert(name.clone(), given);
+        }
+        message
+    }
+
+    #[test]
+    fn a_letter_is_read_back_as_the_message_and_its_failure() {
+        for attributes in [0, 6, 7, 9, 10] {
+            let sent = message(attributes);
+            let found = FoundLetter::from(&handed_out(&letter(&sent, &Failure::transient("down"))));
+            assert_eq!((found.body.as_str(), &found.attributes), ("{}", &kept_attributes(&sent)), "{attributes}");
+            let FoundFailure { class, reason, at, function } = found.failure.unwrap();
+            assert_eq!((class.as_str(), reason.as_str(), function.as_str()), ("exhausted", "down", "payment"));
+            assert_eq!(at, Some(Time::from_millis(0)));
+        }
+        assert_eq!(FoundLetter::from(&message(3)).failure, None);
     }
 
     #[test]

@@ -9,9 +9,13 @@ pub const STOCK_READ: &str = "stock:read";
 /// Counting the stock.
 pub const STOCK_WRITE: &str = "stock:write";
 
+/// Operations: letters, redrives, and all that mends.
+pub const OPERATIONS: &str = "operations";
+
 /// Every scope, with what it lets do.
-pub const SCOPES: [(&str, &str); 3] = [
+pub const SCOPES: [(&str, &str); 4] = [
     (ORDERS_ANY, "Place orders for any customer, and read and cancel any"),
     (STOCK_READ, "See the stock"),
     (STOCK_WRITE, "Count the stock"),
+    (OPERATIONS, "See dead letters, mend them and send them back"),
 ];

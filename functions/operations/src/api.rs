@@ -1,0 +1,520 @@
+//! The HTTP API of operations.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use lambda_http::http::{HeaderValue, Method, StatusCode, header};
+use lambda_http::{Body, Request, RequestExt, Response};
+use onewrite::access::{Access, Caller, KeySets, NoKeySets};
+use onewrite::envelope::derive_id;
+use onewrite::http::{IfMatch, Problem, answer, path, read_body};
+use onewrite::port::{Clock, Random};
+use onewrite::{Failure, envelope};
+use orderflow_events::scope::OPERATIONS;
+use orderflow_events::{Envelope, Event, EventId, Faults, Node, Read, Text, Time};
+use serde_json::Value;
+use tracing::info;
+
+use crate::domain::{Class, Letter, LetterId, Message, Refused, State};
+use crate::port::{LetterStore, PART, RedriveStore, Since, Stored};
+use crate::redrive::{MAX_LETTERS, Redrive, RedriveId};
+use crate::runner::change_redrive;
+use crate::selection::{Selection, is_sendable};
+use crate::view::{Brief, Groups, Page, Taken, Told, Whole};
+
+/// Letters of one page.
+const PAGE: usize = 50;
+
+/// The most bytes of bodies of one page: Lambda answers with 6 MB at the most.
+const MAX_PAGE_BYTES: usize = 2_000_000;
+
+/// Letters that one request looks at.
+const MAX_SEEN: usize = 20_000;
+
+/// Number of attempts at a letter that others are changing.
+const MAX_RACES: u32 = 10;
+
+/// The most letters that a request may name.
+const MAX_NAMED: usize = 1_000;
+
+/// Extension of an event that was edited: the id that it had.
+const EDITED_FROM: &str = "editedfrom";
+
+/// Shows, edits and drops letters, and takes redrives on.
+pub struct OperationsApi<S, W, K = NoKeySets> {
+    store: S,
+    world: W,
+    access: Access<K>,
+}
+
+impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi<S, W, K> {
+    /// The API on that store, for whom `access` lets in.
+    pub fn new(store: S, world: W, access: Access<K>) -> Self {
+        Self { store, world, access }
+    }
+
+    /// Opens the connection to the table, and fetches the keys of the tokens. Whether it works out shows soon enough.
+    pub async fn warm(&self) {
+        if let Ok(nothing) = LetterId::new("let_0") {
+            let _ = self.store.letter(&nothing).await;
+        }
+        self.access.warm(self.world.now()).await;
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: &Request) -> Response<Body> {
+        self.route(request).await.unwrap_or_else(Response::from)
+    }
+
+    async fn route(&self, request: &Request) -> Result<Response<Body>, Problem> {
+        let caller = self.access.caller(request, self.world.now()).await?;
+        let path = path(request);
+        let ["operations", rest @ ..] = path.as_slice() else { return Err(Problem::not_found("resource")) };
+        caller.demand(OPERATIONS)?;
+        match (request.method(), rest) {
+            (&Method::GET, ["letters"]) => self.list(request).await,
+            (&Method::GET, ["letters", id]) => self.show(id).await,
+            (&Method::PUT, ["letters", id]) => self.edit(request, id, &caller).await,
+            (&Method::DELETE, ["letters", id]) => self.discard(request, id, &caller).await,
+            (&Method::GET, ["groups"]) => self.groups().await,
+            (&Method::POST, ["redrives"]) => self.redrive(request, &caller).await,
+            (&Method::GET, ["redrives", id]) => self.progress(id).await,
+            (&Method::DELETE, ["redrives", id]) => self.stop(id, &caller).await,
+            _ => Err(Problem::not_found("resource")),
+        }
+    }
+
+    async fn list(&self, request: &Request) -> Result<Response<Body>, Problem> {
+        let selection = selection_of(request)?;
+        let after = request.query_string_parameters().first("after").map(str::to_owned);
+        let mut letters = Letters::of(&self.store, &selection, after);
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        while page.len() < PAGE && bytes < MAX_PAGE_BYTES {
+            let Some(letter) = letters.next().await? else { break };
+            let message = self.message(&letter).await?;
+            bytes += message.body.len();
+            page.push(Brief::of(&letter, message));
+        }
+        Ok(answer(StatusCode::OK, &Page { letters: page, next: letters.cursor() }))
+    }
+
+    async fn groups(&self) -> Result<Response<Body>, Problem> {
+        let mut open = Vec::new();
+        for state in State::ALL.into_iter().filter(|state| state.is_open()) {
+            let selection = Selection { state: Some(state), ..Selection::default() };
+            let mut letters = Letters::of(&self.store, &selection, None);
+            while let Some(letter) = letters.next().await? {
+                open.push(letter);
+            }
+        }
+        Ok(answer(StatusCode::OK, &Groups::of(&open)))
+    }
+
+    async fn show(&self, id: &str) -> Result<Response<Body>, Problem> {
+        self.shown(&self.load(id).await?).await
+    }
+
+    async fn shown(&self, letter: &Letter) -> Result<Response<Body>, Problem> {
+        let mut earlier = BTreeMap::new();
+        for name in letter.history.iter().filter_map(|entry| entry.replaced.as_ref()) {
+            if let Some(message) = self.store.message(&letter.id, name).await? {
+                earlier.insert(name.clone(), message.body);
+            }
+        }
+        let message = self.message(letter).await?;
+        let mut response = answer(StatusCode::OK, &Whole::of(letter, message, earlier));
+        if let Ok(tag) = HeaderValue::from_str(&tag(letter)) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        Ok(response)
+    }
+
+    async fn load(&self, id: &str) -> Result<Letter, Problem> {
+        let id = LetterId::new(id).map_err(|_| Problem::not_found("letter"))?;
+        self.store.letter(&id).await?.ok_or_else(|| Problem::not_found("letter"))
+    }
+
+    async fn message(&self, letter: &Letter) -> Result<Message, Failure> {
+        let message = self.store.message(&letter.id, &letter.message).await?;
+        message.ok_or_else(|| Failure::permanent("a letter has no message"))
+    }
+
+    /// Replaces the body of a letter. The new one is another event, and so gets an id of its own: by the old one, which
+    /// may be on record as handled, it would be a duplicate. It names the old.
+    async fn edit(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let expected = IfMatch::of(request)?;
+        if expected == IfMatch::Anything {
+            let detail = "An edit needs the header If-Match, with the ETag of the letter that was read.";
+            return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, detail));
+        }
+        let Edit { body, why } = read_body(request)?;
+        let letter = self.load(id).await?;
+        if !expected.accepts(Some(&tag(&letter))) {
+            return Err(changed());
+        }
+        let mut message = self.message(&letter).await?;
+        message.body = self.mended(&letter, &body)?;
+        let edited = letter.edited(&message, &by(caller), why.as_str(), self.world.now()).map_err(refused)?;
+        self.store.keep(&letter.id, &message).await?;
+        if self.store.put(&edited, Since::Revision(letter.revision)).await? == Stored::Changed
+            && self.store.letter(&letter.id).await?.as_ref() != Some(&edited)
+        {
+            return Err(changed());
+        }
+        info!(letter = letter.id.as_str(), by = by(caller), "letter edited");
+        self.shown(&edited).await
+    }
+
+    fn mended(&self, letter: &Letter, body: &str) -> Result<String, Problem> {
+        let mut document: Value = serde_json::from_str(body)
+            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body is not JSON: {error}.")))?;
+        // The journal takes types that nobody knows.
+        let faults = match Envelope::from_value(&document, Time::from_millis(0)) {
+            Ok(_) if letter.destination.is_journal => Faults::default(),
+            Err(faults) if letter.destination.is_journal => faults,
+            Ok(_) | Err(_) => Event::faults(&document),
+        };
+        if !faults.is_empty() {
+            return Err(Problem::invalid(&faults));
+        }
+        if let Some(old) = letter.glimpse.id.as_deref().filter(|old| document["id"] == **old) {
+            let mut random = [0; 10];
+            self.world.fill(&mut random);
+            let millis = u64::try_from(self.world.now().as_millis()).unwrap_or(0);
+            document[EDITED_FROM] = old.into();
+            document["id"] = EventId::v7(millis, random).as_str().into();
+        }
+        Ok(document.to_string())
+    }
+
+    async fn discard(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let expected = IfMatch::of(request)?;
+        let Drop { why } = read_body(request)?;
+        let mut attempted = None;
+        for _ in 0..MAX_RACES {
+            let letter = self.load(id).await?;
+            if attempted.as_ref() == Some(&letter) {
+                return self.shown(&letter).await;
+            }
+            if !expected.accepts(Some(&tag(&letter))) {
+                return Err(changed());
+            }
+            let dropped = letter.dropped(&by(caller), why.as_str(), self.world.now()).map_err(refused)?;
+            let Some(dropped) = dropped else { return self.shown(&letter).await };
+            if self.store.put(&dropped, Since::Revision(letter.revision)).await? == Stored::Done {
+                info!(letter = letter.id.as_str(), by = by(caller), "letter dropped");
+                return self.shown(&dropped).await;
+            }
+            attempted = Some(dropped);
+        }
+        Err(Failure::transient(format!("a letter lost {MAX_RACES} races")).into())
+    }
+
+    async fn redrive(&self, request: &Request, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let NewRedrive { letters, ramp, rate_per_second, dry_run } = read_body(request)?;
+        let ids = match letters {
+            Which::These(ids) => self.these(ids).await?,
+            Which::All(selection) => self.all(&selection).await?,
+        };
+        let total = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        if dry_run {
+            return Ok(answer(StatusCode::OK, &Taken { id: None, total }));
+        }
+        let mut drawn = [0; 16];
+        self.world.fill(&mut drawn);
+        let id = derive_id("red_", &[&format!("{:032x}", u128::from_be_bytes(drawn))]);
+        let id = RedriveId::new(id).map_err(|error| Failure::permanent(format!("an id that was made {error}")))?;
+        for (part, ids) in (0..).zip(ids.chunks(PART)) {
+            self.store.keep_part(&id, part, ids).await?;
+        }
+        let redrive = Redrive::new(id.clone(), &by(caller), self.world.now(), total, ramp, rate_per_second);
+        self.store.put_redrive(&redrive, Since::New).await?;
+        info!(redrive = id.as_str(), total, by = redrive.by, "redrive taken on");
+        Ok(answer(StatusCode::ACCEPTED, &Taken { id: Some(id), total }))
+    }
+
+    /// The letters that were named, each of which must be one that can be sent back.
+    async fn these(&self, ids: Vec<LetterId>) -> Result<Vec<LetterId>, Problem> {
+        let document = Value::Null;
+        let root = Node::root(&document);
+        let mut faults = Faults::default();
+        for (index, id) in ids.iter().enumerate() {
+            let letter = self.store.letter(id).await?;
+            if !letter.as_ref().is_some_and(is_sendable) {
+                let index = index.to_string();
+                faults.add(&root.field("letters").field(&index), "is no letter that can be sent back now");
+            }
+        }
+        if faults.is_empty() { Ok(ids) } else { Err(Problem::invalid(&faults)) }
+    }
+
+    async fn all(&self, selection: &Selection) -> Result<Vec<LetterId>, Failure> {
+        let mut all = Vec::new();
+        for state in State::ALL.into_iter().filter(|state| state.is_open()) {
+            let selection = Selection { state: Some(state), ..selection.clone() };
+            let mut letters = Letters::of(&self.store, &selection, None);
+            while let Some(letter) = letters.next().await? {
+                all.push((letter.place(), letter));
+            }
+        }
+        all.retain(|(_, letter)| is_sendable(letter));
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(all.into_iter().take(MAX_LETTERS).map(|(_, letter)| letter.id).collect())
+    }
+
+    async fn progress(&self, id: &str) -> Result<Response<Body>, Problem> {
+        Ok(answer(StatusCode::OK, &Told::of(&self.load_redrive(id).await?)))
+    }
+
+    async fn stop(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let redrive = self.load_redrive(id).await?;
+        let stopped = change_redrive(&self.store, &redrive.id, Redrive::stopped).await?;
+        info!(redrive = id, by = by(caller), "redrive stopped");
+        Ok(answer(StatusCode::OK, &Told::of(&stopped.unwrap_or(redrive))))
+    }
+
+    async fn load_redrive(&self, id: &str) -> Result<Redrive, Problem> {
+        let id = RedriveId::new(id).map_err(|_| Problem::not_found("redrive"))?;
+        self.store.redrive(&id).await?.ok_or_else(|| Problem::not_found("redrive"))
+    }
+}
+
+/// Letters of a selection, one after the other, the oldest failure first.
+struct Letters<'a, S> {
+    store: &'a S,
+    selection: &'a Selection,
+    after: Option<String>,
+    /// What was read of each state, and its end.
+    read: Vec<(State, VecDeque<Letter>, Option<String>, bool)>,
+    seen: usize,
+    is_at_end: bool,
+}
+
+impl<'a, S: LetterStore> Letters<'a, S> {
+    fn of(store: &'a S, selection: &'a Selection, after: Option<String>) -> Self {
+        let states = State::ALL.into_iter().filter(|state| selection.state.is_none_or(|wanted| wanted == *state));
+        let read = states.map(|state| (state, VecDeque::new(), after.clone(), false)).collect();
+        Self { store, selection, after, read, seen: 0, is_at_end: false }
+    }
+
+    async fn next(&mut self) -> Result<Option<Letter>, Failure> {
+        while self.seen < MAX_SEEN {
+            for (state, letters, after, is_at_end) in &mut self.read {
+                if letters.is_empty() && !*is_at_end {
+                    letters.extend(self.store.page(*state, after.as_deref()).await?);
+                    *is_at_end = letters.is_empty();
+                    if let Some(last) = letters.back() {
+                        *after = Some(last.place());
+                    }
+                }
+            }
+            let first = self.read.iter_mut().filter(|(_, letters, ..)| !letters.is_empty());
+            let first = first.min_by_key(|(_, letters, ..)| letters.front().map(Letter::place));
+            let Some(letter) = first.and_then(|(_, letters, ..)| letters.pop_front()) else {
+                self.is_at_end = true;
+                return Ok(None);
+            };
+            self.seen += 1;
+            self.after = Some(letter.place());
+            if self.selection.has(&letter) {
+                return Ok(Some(letter));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Place of the last letter that was looked at, unless it is the last of all.
+    fn cursor(self) -> Option<String> {
+        self.after.filter(|_| !self.is_at_end)
+    }
+}
+
+fn by(caller: &Caller) -> String {
+    caller.subject().map_or_else(|| "anybody".to_owned(), ToString::to_string)
+}
+
+fn tag(letter: &Letter) -> String {
+    format!("\"{}\"", letter.revision)
+}
+
+fn changed() -> Problem {
+    Problem::new(StatusCode::PRECONDITION_FAILED, "The letter has changed since that ETag.")
+        .of_kind("urn:orderflow:problem:letter-changed", "Letter changed")
+}
+
+fn refused(refused: Refused) -> Problem {
+    Problem::new(StatusCode::CONFLICT, format!("That is not possible: {refused}."))
+        .of_kind("urn:orderflow:problem:letter-state", "Not in this state")
+}
+
+fn selection_of(request: &Request) -> Result<Selection, Problem> {
+    let parameters = request.query_string_parameters();
+    let text = |name: &str| parameters.first(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    Ok(Selection {
+        service: text("service"),
+        event_type: text("type"),
+        class: text("class").map(|class| named(&class, "class")).transpose()?,
+        state: text("state").map(|state| named(&state, "state")).transpose()?,
+        order: text("order"),
+        reason: text("reason"),
+    })
+}
+
+fn named<T: serde::de::DeserializeOwned>(name: &str, parameter: &str) -> Result<T, Problem> {
+    serde_json::from_value(name.into()).map_err(|_| Problem::malformed(format!("There is no {parameter} of that name.")))
+}
+
+/// A new body for a letter.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Edit {
+    /// The body: a CloudEvent in structured JSON, as a text.
+    body: String,
+    /// The reason, for those who read the letter's history.
+    why: Text,
+}
+
+/// A text of any length.
+struct Whatever(String);
+
+impl Read for Whatever {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.text(faults).map(|text| Self(text.to_owned()))
+    }
+}
+
+impl Read for Edit {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        let (body, why) = (node.required("body", faults), node.required("why", faults));
+        body.map(|Whatever(body)| body).zip(why).map(|(body, why)| Self { body, why })
+    }
+}
+
+/// Decision that nothing is to be done about a letter.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Drop {
+    /// The reason, for those who read the letter's history.
+    why: Text,
+}
+
+envelope::reads!(Drop { why: required("why") });
+
+/// Letters of a redrive.
+enum Which {
+    These(Vec<LetterId>),
+    All(Selection),
+}
+
+/// A redrive that is asked for.
+struct NewRedrive {
+    letters: Which,
+    ramp: bool,
+    rate_per_second: Option<u32>,
+    dry_run: bool,
+}
+
+/// A redrive: of the letters that are named, or of all open letters of a service that have what is given.
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+#[expect(dead_code, reason = "its schema alone is of use")]
+struct AskedRedrive {
+    /// The letters.
+    #[schemars(length(min = 1, max = MAX_NAMED))]
+    letters: Option<Vec<LetterId>>,
+    /// The service; required where no letters are named.
+    service: Option<String>,
+    /// Type of the event.
+    #[schemars(rename = "type")]
+    event_type: Option<String>,
+    /// Class of the failure.
+    class: Option<Class>,
+    /// Reason, but for the numbers and ids in it.
+    reason: Option<String>,
+    /// Sends 1, 2, 5, 10, 20 … letters, each time once those before are handled, and stops when one is parked again.
+    ramp: Option<bool>,
+    /// The most letters that are sent in a second.
+    #[schemars(range(min = 1, max = MAX_RATE))]
+    rate_per_second: Option<u32>,
+    /// Tells how many letters it would be, and does nothing.
+    dry_run: Option<bool>,
+}
+
+/// The most letters a second that a redrive may be asked for.
+const MAX_RATE: i64 = 1_000;
+
+/// A truth, or a number of letters a second.
+struct Truth(bool);
+struct Rate(u32);
+
+impl Read for Truth {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let truth = node.value().and_then(Value::as_bool);
+        if truth.is_none() {
+            faults.add(node, "must be true or false");
+        }
+        truth.map(Self)
+    }
+}
+
+impl Read for Rate {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.integer(1, MAX_RATE, faults).and_then(|rate| u32::try_from(rate).ok()).map(Self)
+    }
+}
+
+impl Read for Class {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let class = node.text(faults).and_then(|name| serde_json::from_value(name.into()).ok());
+        if class.is_none() {
+            faults.add(node, "must be permanent, exhausted or none");
+        }
+        class
+    }
+}
+
+impl Read for NewRedrive {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        let letters = if node.field("letters").value().is_some() {
+            let ids = node.list::<LetterId>("letters", MAX_NAMED, faults);
+            ids.map(|ids| Which::These(ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()))
+        } else {
+            let service = node.required("service", faults).map(|Whatever(service)| service);
+            let mut text = |name| node.optional(name, faults).map(|text| text.map(|Whatever(text)| text));
+            let (event_type, reason) = (text("type"), text("reason"));
+            let class = node.optional("class", faults);
+            (|| {
+                let (service, event_type, class) = (Some(service?), event_type?, class?);
+                Some(Which::All(Selection { service, event_type, class, reason: reason?, ..Selection::default() }))
+            })()
+        };
+        let mut truth = |name| {
+            let truth = node.optional(name, faults);
+            truth.map(|truth| truth.is_some_and(|Truth(truth)| truth))
+        };
+        let (ramp, dry_run) = (truth("ramp"), truth("dryRun"));
+        let rate = node.optional("ratePerSecond", faults);
+        let rate_per_second = rate.map(|rate| rate.map(|Rate(rate)| rate));
+        Some(Self { letters: letters?, ramp: ramp?, rate_per_second: rate_per_second?, dry_run: dry_run? })
+    }
+}
+
+/// JSON Schemas of the requests and the answers, each under its name.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn schemas() -> [(&'static str, Value); 8] {
+    use orderflow_events::schema::{of_answer, of_request};
+    [
+        ("LetterEdit", of_request::<Edit>()),
+        ("LetterDrop", of_request::<Drop>()),
+        ("NewRedrive", of_request::<AskedRedrive>()),
+        ("LetterPage", of_answer::<Page>()),
+        ("LetterGroups", of_answer::<Groups>()),
+        ("Letter", of_answer::<Whole>()),
+        ("RedriveTaken", of_answer::<Taken>()),
+        ("Redrive", of_answer::<Told>()),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,385 @@
+//! Letters and redrives in a DynamoDB table, the queues on SQS, and the services' tables.
+//!
+//! A letter is an item, and so is each message that it has had, or several where one would be too large. Letters and the
+//! redrives that are active are in the index `ByState`, by state and the time of the first failure.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use data_encoding::BASE64;
+use onewrite::aws::{SqsDeadLetters, classify, put_if};
+use onewrite::port::DeadLetters;
+use onewrite::{Attribute, DeadLetter, Failure, FailureKind, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Destination, Glimpse, Letter, LetterId, Message, State};
+use crate::port::{LetterStore, Queues, Records, RedriveStore, Since, Stored};
+use crate::redrive::{Redrive, RedriveId};
+
+/// Index of what is in a state, by place.
+const BY_STATE: &str = "ByState";
+
+/// State, in the index, of a redrive that is active.
+const ACTIVE: &str = "redrive";
+
+/// Sort keys of the items.
+const LETTER: &str = "letter";
+const REDRIVE: &str = "redrive";
+
+/// The largest part of a message, in bytes: DynamoDB takes 400 KB for an item.
+const MAX_PART_BYTES: usize = 350_000;
+
+/// Letters that are asked for at once.
+const PAGE: i32 = 100;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// Letters and redrives in a table with the keys `pk` and `sk`.
+#[derive(Clone, Debug)]
+pub struct DynamoOperations {
+    client: Client,
+    table: String,
+}
+
+impl DynamoOperations {
+    /// Letters and redrives in that table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, pk: &str, sk: &str) -> Result<Option<T>> {
+        let get = self.client.get_item().table_name(&self.table).key("pk", text(pk)).key("sk", text(sk));
+        let answer = Box::pin(get.consistent_read(true).send()).await.map_err(|error| classify("GetItem", &error))?;
+        answer.item.as_ref().map(record_of).transpose()
+    }
+
+    async fn put_record(
+        &self,
+        [pk, sk]: [&str; 2],
+        record: &impl Serialize,
+        revision: u64,
+        index: Option<(&str, String)>,
+        since: Since,
+    ) -> Result<Stored> {
+        let record = serde_json::to_string(record).map_err(|error| Failure::permanent(error.to_string()))?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", text(pk))
+            .item("sk", text(sk))
+            .item("record", text(record))
+            .item("revision", AttributeValue::N(revision.to_string()));
+        let put = match index {
+            Some((state, place)) => put.item("state", text(state)).item("place", text(place)),
+            None => put,
+        };
+        let put = match since {
+            Since::New => put.condition_expression("attribute_not_exists(pk)"),
+            Since::Revision(read) => put
+                .condition_expression("revision = :read")
+                .expression_attribute_values(":read", AttributeValue::N(read.to_string())),
+        };
+        Ok(if put_if(put).await? { Stored::Done } else { Stored::Changed })
+    }
+
+    async fn in_state<T: DeserializeOwned>(&self, state: &str, after: Option<&str>) -> Result<Vec<T>> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_STATE)
+            .key_condition_expression("#state = :state AND place > :after")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", text(state))
+            // A blank comes before every place.
+            .expression_attribute_values(":after", text(after.unwrap_or(" ")))
+            .limit(PAGE);
+        let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
+        answer.items().iter().map(record_of).collect()
+    }
+}
+
+impl LetterStore for DynamoOperations {
+    async fn letter(&self, id: &LetterId) -> Result<Option<Letter>> {
+        self.get(id.as_str(), LETTER).await
+    }
+
+    async fn put(&self, letter: &Letter, since: Since) -> Result<Stored> {
+        let index = (letter.state.as_str(), letter.place());
+        self.put_record([letter.id.as_str(), LETTER], letter, letter.revision, Some(index), since).await
+    }
+
+    async fn keep(&self, id: &LetterId, message: &Message) -> Result<()> {
+        let name = message.digest();
+        let whole = serde_json::to_string(&Kept::from(message)).map_err(|error| Failure::permanent(error.to_string()))?;
+        let parts = parts_of(&whole);
+        let mut transaction = self.client.transact_write_items();
+        let count = parts.len();
+        for (index, part) in parts.into_iter().enumerate() {
+            let item = Item::from(
+                [("pk", id.as_str()), ("sk", &format!("message#{name}#{index:04}")), ("part", part)]
+                    .map(|(name, value)| (name.to_owned(), text(value))),
+            );
+            if count == 1 {
+                let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+                return put_if(put.condition_expression("attribute_not_exists(pk)")).await.map(drop);
+            }
+            let put = Put::builder().table_name(&self.table).set_item(Some(item));
+            let put = put.condition_expression("attribute_not_exists(pk)").build();
+            let put = put.map_err(|error| Failure::permanent(error.to_string()))?;
+            transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        match Box::pin(transaction.send()).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(is_kept) => Ok(()),
+            Err(error) => Err(classify("TransactWriteItems", &error)),
+        }
+    }
+
+    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Message>> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .expression_attribute_values(":pk", text(id.as_str()))
+            .expression_attribute_values(":sk", text(format!("message#{name}#")));
+        let items: Vec<Item> =
+            query.into_paginator().items().send().try_collect().await.map_err(|error| classify("Query", &error))?;
+        if items.is_empty() {
+            return Ok(None);
+        }
+        let whole: String = items.iter().filter_map(|item| item.get("part")?.as_s().ok()).map(String::as_str).collect();
+        let kept: Kept = serde_json::from_str(&whole).map_err(|_| not_understood("a message"))?;
+        kept.try_into().map(Some)
+    }
+
+    async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {
+        self.in_state(state.as_str(), after).await
+    }
+}
+
+impl RedriveStore for DynamoOperations {
+    async fn redrive(&self, id: &RedriveId) -> Result<Option<Redrive>> {
+        self.get(id.as_str(), REDRIVE).await
+    }
+
+    async fn put_redrive(&self, redrive: &Redrive, since: Since) -> Result<Stored> {
+        let index = redrive.is_active().then(|| (ACTIVE, format!("{}#{}", redrive.at, redrive.id)));
+        self.put_record([redrive.id.as_str(), REDRIVE], redrive, redrive.revision, index, since).await
+    }
+
+    async fn keep_part(&self, id: &RedriveId, part: u32, letters: &[LetterId]) -> Result<()> {
+        // Only its own request knows the id, and may send it again.
+        let since = Since::New;
+        self.put_record([id.as_str(), &part_key(part)], &letters, 1, None, since).await.map(drop)
+    }
+
+    async fn part(&self, id: &RedriveId, part: u32) -> Result<Vec<LetterId>> {
+        let part = self.get(id.as_str(), &part_key(part)).await?;
+        part.ok_or_else(|| Failure::permanent("a redrive has no such part"))
+    }
+
+    async fn active(&self) -> Result<Vec<Redrive>> {
+        self.in_state(ACTIVE, None).await
+    }
+}
+
+fn part_key(part: u32) -> String {
+    format!("part#{part:04}")
+}
+
+/// Tells that a message is kept already.
+fn is_kept(error: &TransactWriteItemsError) -> bool {
+    let TransactWriteItemsError::TransactionCanceledException(canceled) = error else { return false };
+    canceled.cancellation_reasons().iter().any(|reason| reason.code() == Some("ConditionalCheckFailed"))
+}
+
+/// Message as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    body: String,
+    attributes: BTreeMap<String, KeptAttribute>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeptAttribute {
+    data_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+}
+
+impl From<&Message> for Kept {
+    fn from(message: &Message) -> Self {
+        let kept = |attribute: &Attribute| match attribute {
+            Attribute::Text(data_type, text) => {
+                KeptAttribute { data_type: data_type.clone(), text: Some(text.clone()), base64: None }
+            }
+            Attribute::Binary(data_type, bytes) => {
+                KeptAttribute { data_type: data_type.clone(), text: None, base64: Some(BASE64.encode(bytes)) }
+            }
+        };
+        let attributes = message.attributes.iter().map(|(name, attribute)| (name.clone(), kept(attribute)));
+        Self { body: message.body.clone(), attributes: attributes.collect() }
+    }
+}
+
+impl TryFrom<Kept> for Message {
+    type Error = Failure;
+
+    fn try_from(kept: Kept) -> Result<Self> {
+        let attribute = |KeptAttribute { data_type, text, base64 }| match (text, base64) {
+            (Some(text), _) => Ok(Attribute::Text(data_type, text)),
+            (None, Some(base64)) => {
+                let bytes = BASE64.decode(base64.as_bytes()).map_err(|_| not_understood("an attribute"))?;
+                Ok(Attribute::Binary(data_type, bytes))
+            }
+            (None, None) => Err(not_understood("an attribute")),
+        };
+        let attributes = kept.attributes.into_iter().map(|(name, kept)| Ok((name, attribute(kept)?)));
+        Ok(Self { body: kept.body, attributes: attributes.collect::<Result<_>>()? })
+    }
+}
+
+/// Pieces of a text that are small enough for an item each.
+fn parts_of(whole: &str) -> Vec<&str> {
+    let (mut parts, mut rest) = (Vec::new(), whole);
+    while rest.len() > MAX_PART_BYTES {
+        let (part, after) = rest.split_at(rest.floor_char_boundary(MAX_PART_BYTES));
+        parts.push(part);
+        rest = after;
+    }
+    parts.push(rest);
+    parts
+}
+
+fn record_of<T: DeserializeOwned>(item: &Item) -> Result<T> {
+    let record = item.get("record").and_then(|record| record.as_s().ok());
+    let record = record.and_then(|record| serde_json::from_str(record).ok());
+    record.ok_or_else(|| not_understood("a record"))
+}
+
+fn not_understood(what: &str) -> Failure {
+    Failure::new(FailureKind::Misconfigured, format!("{what} of the operations is not understood, was it written by a newer build?"))
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// Queues on SQS.
+#[derive(Debug)]
+pub struct SqsQueues {
+    config: SdkConfig,
+    known: RefCell<HashMap<String, SqsDeadLetters>>,
+}
+
+impl SqsQueues {
+    /// The queues that can be reached so.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { config: config.clone(), known: RefCell::default() }
+    }
+}
+
+impl Queues for SqsQueues {
+    async fn send(&self, queue_url: &str, message: &Message) -> Result<()> {
+        let queue = {
+            let mut known = self.known.borrow_mut();
+            let new = || SqsDeadLetters::new(&self.config, queue_url);
+            known.entry(queue_url.to_owned()).or_insert_with(new).clone()
+        };
+        queue.park(&DeadLetter { body: message.body.clone(), attributes: message.attributes.clone() }).await
+    }
+}
+
+/// Tables of the services.
+#[derive(Clone, Debug)]
+pub struct DynamoRecords {
+    client: Client,
+}
+
+/// Row of a ledger, as far as it tells what is handled.
+#[derive(Deserialize)]
+struct Handled {
+    sk: u32,
+    cause: Cause,
+    #[serde(default)]
+    unfinished: bool,
+}
+
+#[derive(Deserialize)]
+struct Cause {
+    source: String,
+    id: String,
+}
+
+impl DynamoRecords {
+    /// The tables that can be reached so.
+    #[must_use]
+    pub const fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    async fn query(&self, table: &str, condition: &str, values: &[(&str, &str)], projection: &str) -> Result<Vec<Item>> {
+        let mut query = self.client.query().table_name(table).consistent_read(true).key_condition_expression(condition);
+        for (name, value) in values {
+            query = query.expression_attribute_values(*name, text(*value));
+        }
+        let pages = query.projection_expression(projection).into_paginator().items().send();
+        pages.try_collect().await.map_err(|error| classify("Query", &error))
+    }
+}
+
+impl Records for DynamoRecords {
+    async fn row_of(&self, destination: &Destination, event: &Glimpse) -> Result<Option<u32>> {
+        let Glimpse { subject: Some(subject), source: Some(source), id: Some(id), .. } = event else { return Ok(None) };
+        let table = &destination.table;
+        if destination.is_journal {
+            let entry = format!("{id}#{source}");
+            let values = [(":pk", subject.as_str()), (":sk", &entry)];
+            let entries = self.query(table, "pk = :pk AND sk = :sk", &values, "pk").await?;
+            return Ok((!entries.is_empty()).then_some(1));
+        }
+        let rows = self.query(table, "pk = :pk", &[(":pk", subject)], "sk, cause, unfinished").await?;
+        let rows = rows.into_iter().filter_map(|row| serde_dynamo::from_item::<_, Handled>(row).ok());
+        let mut causes = rows.filter(|row| !row.unfinished && row.cause.source == *source && row.cause.id == *id);
+        Ok(causes.next().map(|row| row.sk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_too_large_for_an_item_is_in_several_and_comes_back() {
+        for (bytes, count) in [(0, 1), (MAX_PART_BYTES, 1), (MAX_PART_BYTES + 1, 2), (MAX_PART_BYTES * 3, 4)] {
+            let whole = "aé".repeat(bytes.div_ceil(3));
+            let parts = parts_of(&whole);
+            assert!(parts.len() == count || parts.len() + 1 == count, "{bytes}: {}", parts.len());
+            assert!(parts.iter().all(|part| part.len() <= MAX_PART_BYTES));
+            assert_eq!(parts.concat(), whole);
+        }
+    }
+
+    #[test]
+    fn a_stored_message_is_the_same() {
+        let attributes = [
+            ("a".to_owned(), Attribute::Text("Number".to_owned(), "1".to_owned())),
+            ("b".to_owned(), Attribute::Binary("Binary.png".to_owned(), vec![0, 255])),
+        ];
+        let message = Message { body: "{\"a\": 1 }".to_owned(), attributes: attributes.into() };
+        assert_eq!(Message::try_from(Kept::from(&message)), Ok(message));
+    }
+}

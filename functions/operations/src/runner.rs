@@ -1,0 +1,255 @@
+//! Runner of redrives: takes each on, act by act, so that whoever goes on after a crash knows where.
+
+use std::time::Duration;
+
+use onewrite::envelope::derive_id;
+use onewrite::port::{Clock, Random};
+use onewrite::{Failure, FailureKind, Result};
+use orderflow_events::Time;
+use tracing::{info, warn};
+
+use crate::domain::{Letter, LetterId, State};
+use crate::port::{LetterStore, PART, Queues, Records, RedriveStore, Since, Stored};
+use crate::redrive::{Act, Outcome, Redrive, RedriveId};
+
+/// Number of attempts at a record that others are changing.
+const MAX_RACES: u32 = 20;
+
+/// Longest time that a run keeps a redrive from others after its last sign of life: longer than a run takes.
+const LEASE: Duration = Duration::from_secs(90);
+
+/// Time after which nobody waits for a letter any more that has left no row and has not come back, as one that makes no
+/// difference to its service does: longer than the longest back-off.
+const SILENCE: Duration = Duration::from_mins(20);
+
+/// Time that letters are looked after which no redrive waits for any more.
+const FOLLOWED_FOR: Duration = Duration::from_hours(24);
+
+/// Pause before the next look at letters of which nothing is known yet.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs the redrives that are on record.
+pub struct RedriveRunner<S, Q, R, W> {
+    store: S,
+    queues: Q,
+    records: R,
+    world: W,
+}
+
+impl<S, Q, R, W> RedriveRunner<S, Q, R, W>
+where
+    S: LetterStore + RedriveStore,
+    Q: Queues,
+    R: Records,
+    W: Clock + Random,
+{
+    /// A runner on that store.
+    pub fn new(store: S, queues: Q, records: R, world: W) -> Self {
+        Self { store, queues, records, world }
+    }
+
+    /// Takes all redrives on until nothing is left to do, or its time is up.
+    ///
+    /// # Errors
+    ///
+    /// The reason why one of them does not go on; the others did.
+    pub async fn run(&self, deadline: Time) -> Result<()> {
+        let mut drawn = [0; 16];
+        self.world.fill(&mut drawn);
+        let run = derive_id("run_", &[&format!("{:032x}", u128::from_be_bytes(drawn))]);
+        let mut failed = None;
+        self.follow(deadline).await?;
+        loop {
+            let mut is_waiting = false;
+            for redrive in self.store.active().await? {
+                match self.advance(&redrive.id, &run, deadline).await {
+                    Ok(waits) => is_waiting |= waits,
+                    Err(failure) => {
+                        warn!(redrive = redrive.id.as_str(), reason = failure.reason(), "a redrive does not go on");
+                        failed = Some(failure);
+                    }
+                }
+            }
+            if !is_waiting || failed.is_some() || self.is_late(deadline) {
+                return failed.map_or(Ok(()), Err);
+            }
+            self.world.sleep(PAUSE).await;
+        }
+    }
+
+    fn is_late(&self, deadline: Time) -> bool {
+        self.world.now().until(deadline) < PAUSE * 5
+    }
+
+    /// Takes one redrive on as far as it goes now. Answers whether it waits for letters.
+    async fn advance(&self, id: &RedriveId, run: &str, deadline: Time) -> Result<bool> {
+        let now = self.world.now();
+        let take = |redrive: &Redrive| redrive.taken(run, now, now.after(LEASE));
+        let Some(redrive) = self.change(id, take).await? else { return Ok(false) };
+        let advanced = self.advance_own(redrive, deadline).await;
+        self.change(id, |redrive| Some(redrive.released())).await?;
+        advanced
+    }
+
+    async fn advance_own(&self, mut redrive: Redrive, deadline: Time) -> Result<bool> {
+        let id = &redrive.id.clone();
+        // Every open letter is looked at once.
+        let mut looks = redrive.open.len();
+        loop {
+            let act = redrive.act();
+            let outcome = match act {
+                Act::Rest => break,
+                _ if self.is_late(deadline) => break,
+                Act::Look(_) if looks == 0 => break,
+                Act::Send(index) => self.send(&redrive, index).await?,
+                Act::Look(index) => {
+                    looks -= 1;
+                    self.look(&redrive, index).await?
+                }
+            };
+            let Some(changed) = self.change(id, |redrive| Some(redrive.after(act, outcome))).await? else { break };
+            if outcome == Outcome::Sent {
+                looks += 1;
+                if let Some(rate) = redrive.rate_per_second {
+                    self.world.sleep(Duration::from_secs(1) / rate.max(1)).await;
+                }
+            }
+            redrive = changed;
+        }
+        Ok(redrive.is_active())
+    }
+
+    /// Changes a redrive as it stands on record; none where `change` answers none.
+    async fn change(&self, id: &RedriveId, change: impl Fn(&Redrive) -> Option<Redrive>) -> Result<Option<Redrive>> {
+        change_redrive(&self.store, id, change).await
+    }
+
+    async fn letter_at(&self, redrive: &Redrive, index: u32) -> Result<Option<Letter>> {
+        let size = u32::try_from(PART).unwrap_or(u32::MAX);
+        let part = self.store.part(&redrive.id, index / size).await?;
+        let id: Option<&LetterId> = part.get((index % size) as usize);
+        match id {
+            Some(id) => self.store.letter(id).await,
+            None => Err(Failure::permanent("a redrive has no letter of that index")),
+        }
+    }
+
+    /// Sends a letter back. Between the claim and its confirmation it may be sent once more, by whoever goes on after a
+    /// crash; never is it claimed and forgotten.
+    async fn send(&self, redrive: &Redrive, index: u32) -> Result<Outcome> {
+        for _ in 0..MAX_RACES {
+            let Some(letter) = self.letter_at(redrive, index).await? else { return Ok(Outcome::Skipped) };
+            let is_own = letter.sending.as_ref().is_some_and(|sending| sending.redrive == redrive.id.as_str());
+            let claimed = match letter.state {
+                State::Handled => return Ok(Outcome::HandledBefore),
+                State::Dropped => return Ok(Outcome::Skipped),
+                State::Sent if !is_own => return Ok(Outcome::Skipped),
+                State::Sent if letter.sending.as_ref().is_some_and(|sending| sending.is_confirmed) => {
+                    return Ok(Outcome::Sent);
+                }
+                // It was parked again before anybody had counted it.
+                State::ParkedAgain if is_own => return Ok(Outcome::Sent),
+                State::Sent => letter,
+                State::Waiting | State::ParkedAgain => {
+                    if self.is_handled(&letter).await? {
+                        return Ok(Outcome::HandledBefore);
+                    }
+                    let claimed = letter.claimed(redrive.id.as_str(), &redrive.by, self.world.now());
+                    let Ok(claimed) = claimed else { return Ok(Outcome::Skipped) };
+                    if self.store.put(&claimed, Since::Revision(letter.revision)).await? == Stored::Changed {
+                        continue;
+                    }
+                    claimed
+                }
+            };
+            self.deliver(&claimed).await?;
+            return Ok(Outcome::Sent);
+        }
+        Err(Failure::transient(format!("a letter lost {MAX_RACES} races")))
+    }
+
+    async fn deliver(&self, letter: &Letter) -> Result<()> {
+        let message = self.store.message(&letter.id, &letter.message).await?;
+        let message = message.ok_or_else(|| Failure::permanent("a letter has no message"))?;
+        let sent = self.queues.send(&letter.destination.queue_url, &message.redriven(&letter.id, letter.sends)).await;
+        let after = match sent {
+            Ok(()) => letter.confirmed(),
+            Err(failure) if failure.kind() == FailureKind::Permanent => {
+                letter.unsendable(failure.reason(), self.world.now())
+            }
+            Err(failure) => return Err(failure),
+        };
+        info!(letter = letter.id.as_str(), sends = letter.sends, "letter sent back");
+        // Who has changed it meanwhile has seen it come back, and knows more.
+        self.store.put(&after, Since::Revision(letter.revision)).await.map(drop)
+    }
+
+    async fn look(&self, redrive: &Redrive, index: u32) -> Result<Outcome> {
+        let Some(letter) = self.letter_at(redrive, index).await? else { return Ok(Outcome::Silent) };
+        let sending = letter.sending.as_ref().filter(|sending| sending.redrive == redrive.id.as_str());
+        match (letter.state, sending) {
+            (State::Handled, _) => Ok(Outcome::Handled),
+            (State::Sent, Some(_)) if self.is_handled(&letter).await? => Ok(Outcome::Handled),
+            (State::Sent, Some(sending)) if sending.at.until(self.world.now()) > SILENCE => Ok(Outcome::Silent),
+            (State::Sent, Some(_)) => Ok(Outcome::Open),
+            // Whatever has happened to it since: it came back first.
+            (State::Sent, None) | (State::Waiting | State::ParkedAgain | State::Dropped, _) => Ok(Outcome::ParkedAgain),
+        }
+    }
+
+    /// Tells whether its service has handled a letter, and puts that on record.
+    async fn is_handled(&self, letter: &Letter) -> Result<bool> {
+        let Some(row) = self.records.row_of(&letter.destination, &letter.glimpse).await? else { return Ok(false) };
+        if let Some(handled) = letter.handled(row, self.world.now()) {
+            // Whoever looks next finds the row, too.
+            self.store.put(&handled, Since::Revision(letter.revision)).await?;
+        }
+        Ok(true)
+    }
+
+    /// Looks after the letters that were sent of late, whoever waits for them; those that were claimed by a run that died
+    /// before it had sent them, it sends.
+    async fn follow(&self, deadline: Time) -> Result<()> {
+        let mut after = None;
+        while !self.is_late(deadline) {
+            let letters = self.store.page(State::Sent, after.as_deref()).await?;
+            let Some(last) = letters.last() else { return Ok(()) };
+            after = Some(last.place());
+            for letter in &letters {
+                let Some(sending) = &letter.sending else { continue };
+                let since = sending.at.until(self.world.now());
+                if !sending.is_confirmed && since > LEASE {
+                    self.deliver(letter).await?;
+                } else if since < FOLLOWED_FOR {
+                    self.is_handled(letter).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Changes a redrive as it stands on record, as often as others change it, too; none where `change` answers none.
+///
+/// # Errors
+///
+/// It is unknown whether it was changed, or there is no such redrive.
+pub(crate) async fn change_redrive(
+    store: &impl RedriveStore,
+    id: &RedriveId,
+    change: impl Fn(&Redrive) -> Option<Redrive>,
+) -> Result<Option<Redrive>> {
+    let mut attempted = None;
+    for _ in 0..MAX_RACES {
+        let known = store.redrive(id).await?.ok_or_else(|| Failure::permanent("there is no such redrive"))?;
+        if attempted.as_ref() == Some(&known) {
+            return Ok(attempted);
+        }
+        let Some(changed) = change(&known) else { return Ok(None) };
+        if store.put_redrive(&changed, Since::Revision(known.revision)).await? == Stored::Done {
+            return Ok(Some(changed));
+        }
+        attempted = Some(changed);
+    }
+    Err(Failure::transient(format!("a redrive lost {MAX_RACES} races")))
+}

@@ -39,18 +39,18 @@ pub(crate) async fn a_forged_payment_ships_nothing_whichever_way_it_comes(shop: 
     let row = json!({ "pk": id, "sk": 7_000, "events": json!([forged("orderflow/payment")]).to_string() });
     shop.put_row("Screening", &row).await;
     let letter = shop.take_relay_letter("Screening", FORGED).await;
-    assert!(letter.text("failure-reason").starts_with("an event is from orderflow/payment"), "{letter:?}");
+    assert!(letter.field("reason").starts_with("an event is from orderflow/payment"), "{letter:?}");
 
     // The intake, which takes orders of others only, and the services, which know whose event it is.
     for forged in [forged("orderflow/payment"), forged("https://shop.example/web")].map(|event| event.to_string()) {
         shop.publish_text(&forged).await;
         let letter = shop.take_letter(INTAKE, &forged).await;
-        assert_eq!(letter.text("failure-class"), "permanent", "{letter:?}");
+        assert_eq!(letter.field("class"), "permanent", "{letter:?}");
     }
     let as_screening = forged("orderflow/screening").to_string();
     shop.send("Shipping", &as_screening).await;
     let letter = shop.take_letter("Shipping", &as_screening).await;
-    assert_eq!(letter.text("failure-class"), "permanent", "{letter:?}");
+    assert_eq!(letter.field("class"), "permanent", "{letter:?}");
 
     let order = shop.wait_for(&id, "shipped").await;
     assert_ne!(order["payment"]["paymentId"], FORGED, "{order}");

@@ -1,5 +1,7 @@
 //! A function that dies at its work.
 
+use std::collections::HashMap;
+
 use orderflow_tests::{Double, Gap, Shop, eventually};
 use serde_json::json;
 
@@ -18,8 +20,8 @@ pub(crate) async fn a_message_that_kills_its_function_ends_among_the_dead_letter
     eventually("the function is killed", async || if double.kills() > 0 { Ok(()) } else { Err(json!(0)) }).await;
     // A message of its own order that is received together with it, and as often as it is, dies with it.
     shop.send_together(&double.queue_url, &[&behind, &last].map(ToString::to_string)).await;
-    let letters = shop.take_letters(&double.dead_letters_url, &[&killer.to_string()]).await;
-    assert!(letters[0].attributes().is_empty(), "{letters:?}");
+    let dead = shop.take_messages(&double.dead_letters_url, &[&killer.to_string()]).await;
+    assert!(dead[0].message_attributes().is_none_or(HashMap::is_empty), "{dead:?}");
     assert_eq!(double.kills(), 3);
     shop.wait_for_types("web-50", &["OrderDreamt"; 3]).await;
     let mut journal = shop.journal("web-50").await;
@@ -38,7 +40,7 @@ pub(crate) async fn orders_that_share_a_batch_with_a_message_that_kills_its_func
     let events = [0, 1, 2].map(|index| named(orders[index], ["before", "killer-of-neighbours", "behind"][index]));
     let messages = events.each_ref().map(ToString::to_string);
     shop.send_together(&double.queue_url, &messages).await;
-    shop.take_letters(&double.dead_letters_url, &[&messages[1]]).await;
+    shop.take_messages(&double.dead_letters_url, &[&messages[1]]).await;
     assert_eq!(double.kills(), 3);
     eventually("nothing is left in the queue", async || match shop.waiting(&double.queue_url).await {
         0 => Ok(()),

@@ -10,6 +10,7 @@
 mod cancellation;
 mod doors;
 mod killed;
+mod letters;
 mod messages;
 mod orders;
 mod outsiders;
@@ -133,6 +134,12 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_that_is_cancelled_while_it_is_booked_is_refunded,
             orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
             an_order_that_was_cancelled_before_it_was_known_has_no_effect;
+        letters:
+            a_fault_that_has_parked_many_is_mended_by_a_ramp,
+            a_ramp_stops_at_the_first_relapse,
+            a_broken_letter_is_mended_and_of_two_editors_one_wins,
+            a_dropped_letter_stays_readable_and_others_are_kept_out,
+            copies_of_one_message_are_one_letter;
         messages:
             an_event_in_an_sns_envelope_counts,
             a_duplicate_of_every_event_in_every_queue_changes_nothing,

@@ -34,10 +34,10 @@ pub(crate) async fn a_row_that_cannot_be_published_is_copied_whole_and_holds_not
         assert_eq!(body["row"], json!({ "pk": pk, "sk": 7, "events": events }), "{pk}");
         let table = shop.output("OrdersTableName");
         assert!(body["stream"].as_str().is_some_and(|stream| stream.contains(table)), "{pk}: {}", body["stream"]);
-        assert_eq!(letter.text("failure-class"), "permanent", "{pk}");
-        assert!(letter.text("failure-reason").starts_with(reason), "{pk}: {letter:?}");
-        assert!(letter.text("failed-at").ends_with('Z'), "{pk}: {letter:?}");
-        assert_eq!(letter.text("failed-function"), shop.output("OrdersRelayFunctionName"), "{pk}");
+        assert_eq!(letter.field("class"), "permanent", "{pk}");
+        assert!(letter.field("reason").starts_with(reason), "{pk}: {letter:?}");
+        assert!(letter.field("failedAt").ends_with('Z'), "{pk}: {letter:?}");
+        assert_eq!(letter.field("function"), shop.output("OrdersRelayFunctionName"), "{pk}");
     }
 }
 

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sns::config::Credentials;
 use aws_sdk_sqs::operation::delete_message::DeleteMessageError;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
-use orderflow_local::{Api, Outputs, Stack, TokenSigner};
+use orderflow_local::{Api, Outputs, Reply, Stack, TokenSigner};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -271,30 +271,70 @@ impl Shop {
         assert!(answer.failed().is_empty(), "{answer:?}");
     }
 
-    /// Waits for the letter with that body in a service's dead-letter queue, and takes it out.
+    /// Waits for the letter with that body of a service, and drops it, so that nobody finds it again.
     pub async fn take_letter(&self, service: Service, body: &str) -> Letter {
-        let letters = self.take_letters(self.dead_letters(service), &[body]).await;
+        let letters = self.take_letters(service, &[body]).await;
         letters.into_iter().next().expect("as many letters as bodies")
     }
 
-    /// Waits for a letter with each of those bodies in the queue with that URL, and takes them out. The letters are
-    /// answered in the order of the bodies.
-    pub async fn take_letters(&self, url: &str, bodies: &[&str]) -> Vec<Letter> {
-        let found = RefCell::new(vec![None; bodies.len()]);
-        eventually("there is a letter of each", async || {
-            let is_wanted = |letter: &Letter| {
-                let mut found = found.borrow_mut();
-                let is_it = |index: &usize| found[*index].is_none() && self.is_same(letter.body(), bodies[*index]);
-                let place = (0..bodies.len()).find(is_it);
-                place.map(|index| found[index] = Some(letter.clone())).is_some()
-            };
-            self.take_some(url, is_wanted).await;
-            let found = found.borrow();
-            let missing = bodies.iter().zip(found.iter()).filter(|(_, letter)| letter.is_none());
-            let missing: Vec<String> = missing.map(|(body, _)| format!("no letter of {body:.60}")).collect();
-            found.iter().cloned().collect::<Option<Vec<_>>>().ok_or_else(|| json!(missing))
+    /// Waits for a letter with each of those bodies, and drops them. The letters are answered in the order of the bodies.
+    pub async fn take_letters(&self, service: Service, bodies: &[&str]) -> Vec<Letter> {
+        let mut letters = Vec::new();
+        for body in bodies {
+            let letter = self.wait_for_letter(service, body).await;
+            self.drop_letter(&letter).await;
+            letters.push(letter);
+        }
+        letters
+    }
+
+    /// Waits for the letter with that body, about which nothing was done.
+    pub async fn wait_for_letter(&self, service: Service, body: &str) -> Letter {
+        eventually(&format!("there is a letter of {service} of {body:.60}"), async || {
+            let found = self.open_letters(service).await.into_iter().find(|found| self.is_same(found.body(), body));
+            let found = found.ok_or_else(|| json!("no such letter"))?;
+            Ok(self.letter(found.id()).await)
         })
         .await
+    }
+
+    /// Letters of a service about which something has to be done, those of its relay among them.
+    pub async fn open_letters(&self, service: Service) -> Vec<Letter> {
+        let mut letters = Vec::new();
+        for state in ["waiting", "parkedAgain"] {
+            let query = format!("service={}&state={state}", name_of(service));
+            let mut next = Some(String::new());
+            while let Some(after) = next {
+                let path = format!("/operations/letters?{query}&after={}", after.replace('#', "%23"));
+                let page = self.operations(Method::GET, &path, None, 200).await;
+                letters.extend(page["letters"].as_array().into_iter().flatten().cloned().map(Letter));
+                next = page["next"].as_str().map(str::to_owned);
+            }
+        }
+        letters
+    }
+
+    /// A letter with all that is known of it.
+    pub async fn letter(&self, id: &str) -> Letter {
+        Letter(self.operations(Method::GET, &format!("/operations/letters/{id}"), None, 200).await)
+    }
+
+    /// Drops a letter.
+    pub async fn drop_letter(&self, letter: &Letter) {
+        let path = format!("/operations/letters/{}", letter.id());
+        self.operations(Method::DELETE, &path, Some(json!({ "why": "a test has it" })), 200).await;
+    }
+
+    /// Asks the operations API, as an operator, and wants that status.
+    pub async fn operations(&self, method: Method, path: &str, body: Option<Value>, status: u16) -> Value {
+        let request = self.api_as("operator", "operations").request(method, path);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        let reply = Reply::to(request).await.expect("an answer");
+        assert_eq!(reply.status, status, "{path}: {}", reply.body);
+        reply.body
     }
 
     /// True if a message is what was sent. On the way through a function its text may have changed, though not on AWS.
@@ -304,65 +344,96 @@ impl Shop {
             || !self.emulator.keeps_texts() && value(sent).is_some_and(|sent| value(received) == Some(sent))
     }
 
-    /// Waits for the letter with that body, and sends it back from where it came, as an operator does: it is received,
-    /// sent to the queue with all that it carries, and deleted.
+    /// Waits for the letter with that body, and has it sent back.
     pub async fn redrive(&self, service: Service, body: &str) -> Letter {
-        let letter = self.take_letter(service, body).await;
-        self.send_with(service, letter.body(), letter.attributes()).await;
+        let letter = self.wait_for_letter(service, body).await;
+        let redrive = self.start_redrive(&json!({ "letters": [letter.id()] })).await;
+        self.wait_for_redrive(&redrive, |told| told["sent"] == 1).await;
         letter
     }
 
-    /// Waits for a message about `word` in the dead-letter queue of a service's relay, and takes it out.
+    /// Asks for a redrive, and has it begun at once, not at the next minute. Answers its id.
+    pub async fn start_redrive(&self, which: &Value) -> String {
+        let taken = self.operations(Method::POST, "/operations/redrives", Some(which.clone()), 202).await;
+        let path = format!("functions/{}/invocations", self.output("RedrivesFunctionName"));
+        let run = lambda(self, Method::POST, &path).header("X-Amz-Invocation-Type", "Event").json(&json!({}));
+        answer(run).await;
+        taken["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Waits until a redrive is as far as that, and answers what is told of it.
+    pub async fn wait_for_redrive(&self, id: &str, is_so_far: impl Fn(&Value) -> bool) -> Value {
+        eventually(&format!("{id} is so far"), async || {
+            let told = self.operations(Method::GET, &format!("/operations/redrives/{id}"), None, 200).await;
+            if is_so_far(&told) { Ok(told) } else { Err(told) }
+        })
+        .await
+    }
+
+    /// Waits for a letter of a service's relay about `word`, and drops it.
     pub async fn take_relay_letter(&self, service: Service, word: &str) -> Letter {
-        let url = self.output(&format!("{service}RelayDlqUrl"));
-        eventually(&format!("{word} is among the dead letters of the relay of {service}"), async || {
-            let letter = self.take_some(url, |letter| letter.body().contains(word)).await.pop();
-            letter.ok_or_else(|| json!("no such letter"))
+        let letter = eventually(&format!("{word} is among the dead letters of the relay of {service}"), async || {
+            let is_it = |letter: &Letter| letter.body().contains("\"row\"") && letter.body().contains(word);
+            let found = self.open_letters(service).await.into_iter().find(is_it);
+            let found = found.ok_or_else(|| json!("no such letter"))?;
+            Ok(self.letter(found.id()).await)
         })
-        .await
+        .await;
+        self.drop_letter(&letter).await;
+        letter
     }
 
-    /// Letters of a service that are about one of these orders. Waits until it has seen all of its letters: another test may
-    /// have some of them at the moment. They are left where they are.
+    /// Letters of a service that are about one of these orders. Waits until all of its letters are collected.
     pub async fn letters_about(&self, service: Service, orders: &[&str]) -> Vec<Letter> {
-        eventually(&format!("all letters of {service} are seen"), async || {
-            let seen = RefCell::new(Vec::new());
-            self.take_some(self.dead_letters(service), |letter| {
-                seen.borrow_mut().push(letter.clone());
-                false
-            })
-            .await;
-            let (seen, all) = (seen.into_inner(), self.letters(service).await);
-            let about = |letter: &Letter| orders.iter().any(|order| letter.body().contains(order));
-            let is_all = seen.len() as u64 >= all;
-            if is_all { Ok(seen.into_iter().filter(about).collect()) } else { Err(json!([seen.len(), all])) }
+        eventually(&format!("all letters of {service} are collected"), async || {
+            let left = self.waiting(self.dead_letters(service)).await;
+            if left == 0 { Ok(()) } else { Err(json!(left)) }
+        })
+        .await;
+        let about = |letter: &Letter| orders.iter().any(|order| letter.body().contains(order));
+        self.open_letters(service).await.into_iter().filter(about).collect()
+    }
+
+    /// Waits for a message with each of those bodies in the queue with that URL, which nobody collects, and takes them out.
+    pub async fn take_messages(&self, url: &str, bodies: &[&str]) -> Vec<Message> {
+        let found = RefCell::new(vec![None; bodies.len()]);
+        eventually("there is a message of each", async || {
+            let is_wanted = |message: &Message| {
+                let mut found = found.borrow_mut();
+                let body = message.body().unwrap_or_default();
+                let is_it = |index: &usize| found[*index].is_none() && self.is_same(body, bodies[*index]);
+                let place = (0..bodies.len()).find(is_it);
+                place.map(|index| found[index] = Some(message.clone())).is_some()
+            };
+            self.take_some(url, is_wanted).await;
+            let found = found.borrow();
+            found.iter().cloned().collect::<Option<Vec<_>>>().ok_or_else(|| json!(found.len()))
         })
         .await
     }
 
-    /// Looks at all letters, takes those out that are wanted, and leaves the others to everybody else. They are put back
+    /// Looks at all messages, takes those out that are wanted, and leaves the others to everybody else. They are put back
     /// only when all have been seen: a queue hands out the same ten again and again.
-    async fn take_some(&self, url: &str, is_wanted: impl Fn(&Letter) -> bool) -> Vec<Letter> {
-        let (mut taken, mut others) = (Vec::new(), Vec::new());
+    async fn take_some(&self, url: &str, is_wanted: impl Fn(&Message) -> bool) {
+        let mut others = Vec::new();
         loop {
-            let letters = self.receive(url, 10).await;
-            if letters.is_empty() {
+            let messages = self.receive(url, 10).await;
+            if messages.is_empty() {
                 break;
             }
-            for letter in letters.into_iter().map(Letter) {
-                if is_wanted(&letter) {
-                    self.delete(url, &letter).await;
-                    taken.push(letter);
+            for message in messages {
+                if is_wanted(&message) {
+                    let delete = self.sqs.delete_message().queue_url(url);
+                    delete.set_receipt_handle(message.receipt_handle).send().await.expect("it is deleted");
                 } else {
-                    others.push(letter);
+                    others.push(message);
                 }
             }
         }
-        for Letter(message) in others {
+        for message in others {
             let put_back = self.sqs.change_message_visibility().queue_url(url).visibility_timeout(0);
             put_back.set_receipt_handle(message.receipt_handle).send().await.expect("it is put back");
         }
-        taken
     }
 
     async fn receive(&self, url: &str, most: i32) -> Vec<Message> {
@@ -370,23 +441,14 @@ impl Shop {
         receive.message_attribute_names("All").send().await.expect("an answer").messages.unwrap_or_default()
     }
 
-    async fn delete(&self, url: &str, Letter(message): &Letter) {
-        let delete = self.sqs.delete_message().queue_url(url);
-        delete.set_receipt_handle(message.receipt_handle.clone()).send().await.expect("it is deleted");
-    }
-
-    /// Takes everything out of the queue with that URL.
-    pub async fn take_all(&self, url: &str) -> Vec<Letter> {
-        self.take_some(url, |_| true).await
-    }
-
     /// Moves a message of a service's queue behind all others. Answers whether there was one to move.
     pub async fn move_back(&self, service: Service) -> bool {
         let url = self.queue(service);
-        let Some(message) = self.receive(url, 1).await.pop().map(Letter) else { return false };
+        let Some(message) = self.receive(url, 1).await.pop() else { return false };
         // Sent before it is deleted: whatever happens between, it is there.
-        self.send_with(service, message.body(), message.attributes()).await;
-        let delete = self.sqs.delete_message().queue_url(url).set_receipt_handle(message.0.receipt_handle);
+        let (body, attributes) = (message.body.unwrap_or_default(), message.message_attributes.unwrap_or_default());
+        self.send_with(service, &body, attributes).await;
+        let delete = self.sqs.delete_message().queue_url(url).set_receipt_handle(message.receipt_handle);
         // MiniStack may hand out a message twice at the same moment, to the function too. Then it was not moved but
         // doubled.
         let deleted = delete.send().await;
@@ -410,11 +472,6 @@ impl Shop {
         self.output(&format!("{service}DlqUrl"))
     }
 
-    /// URLs of the dead-letter queues of all relays.
-    pub fn relay_dead_letters(&self) -> impl Iterator<Item = &str> {
-        self.outputs.iter().filter(|(name, _)| name.ends_with("RelayDlqUrl")).map(|(_, url)| url)
-    }
-
     /// Lets the messages of a service's queue be hidden for so long when they are received.
     pub async fn hide_received(&self, service: Service, seconds: u32) {
         let set = self.sqs.set_queue_attributes().queue_url(self.queue(service));
@@ -428,7 +485,7 @@ impl Shop {
         put.set_item(attribute(row).as_m().ok().cloned()).send().await.expect("it is put");
     }
 
-    /// Number of letters in a service's dead-letter queue.
+    /// Number of letters in a service's dead-letter queue that are not collected yet.
     pub async fn letters(&self, service: Service) -> u64 {
         self.waiting(self.dead_letters(service)).await
     }
@@ -468,7 +525,7 @@ impl Shop {
             let before = self.journal_size().await;
             let mut waiting = 0;
             for service in queues() {
-                waiting += self.waiting(self.queue(service)).await;
+                waiting += self.waiting(self.queue(service)).await + self.letters(service).await;
             }
             sleep(Duration::from_millis(400)).await;
             let after = self.journal_size().await;
@@ -569,29 +626,70 @@ fn attribute(value: &Value) -> AttributeValue {
     }
 }
 
-/// A message in a dead-letter queue.
+/// A dead letter, as the operations API shows it.
 #[derive(Clone, Debug)]
-pub struct Letter(Message);
+pub struct Letter(Value);
 
 impl Letter {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.field("id")
+    }
+
     /// The body of the message.
     #[must_use]
     pub fn body(&self) -> &str {
-        self.0.body().unwrap_or_default()
+        self.field("body")
+    }
+
+    /// A field; empty where there is none.
+    #[must_use]
+    pub fn field(&self, name: &str) -> &str {
+        self.0[name].as_str().unwrap_or_default()
     }
 
     /// All its attributes.
     #[must_use]
-    pub fn attributes(&self) -> HashMap<String, MessageAttributeValue> {
-        self.0.message_attributes().cloned().unwrap_or_default()
+    pub fn attributes(&self) -> HashMap<String, String> {
+        serde_json::from_value(self.0["attributes"].clone()).expect("attributes")
     }
 
-    /// The text of an attribute; empty where there is none.
+    /// Its history: changes, the oldest first.
     #[must_use]
-    pub fn text(&self, name: &str) -> &str {
-        let attribute = self.0.message_attributes().and_then(|all| all.get(name));
-        attribute.and_then(MessageAttributeValue::string_value).unwrap_or_default()
+    pub fn history(&self) -> Vec<&str> {
+        self.entries().map(|entry| entry["what"].as_str().expect("a text")).collect()
     }
+
+    /// Reasons of the changes that have one.
+    #[must_use]
+    pub fn why(&self) -> Vec<String> {
+        self.entries().filter_map(|entry| Some(entry["why"].as_str()?.to_owned())).collect()
+    }
+
+    /// Bodies that were replaced.
+    #[must_use]
+    pub fn earlier(&self) -> Vec<String> {
+        let earlier = self.0["earlier"].as_object().into_iter().flatten();
+        earlier.map(|(_, body)| body.as_str().expect("a text").to_owned()).collect()
+    }
+
+    /// Time of its latest failure.
+    #[must_use]
+    pub fn parked_at(&self) -> &str {
+        let parked = self.entries().filter(|entry| ["parked", "parkedAgain"].map(Value::from).contains(&entry["what"]));
+        parked.last().and_then(|entry| entry["at"].as_str()).unwrap_or_default()
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Value> {
+        self.0["history"].as_array().into_iter().flatten()
+    }
+}
+
+/// Name of a service in letters.
+fn name_of(service: Service) -> &'static str {
+    let known = orderflow_registry::SERVICES.iter().find(|known| known.id == service);
+    known.map_or("intake", |known| known.name)
 }
 
 /// A new id, for ever.

@@ -14,9 +14,10 @@ const CONFIG: &str = "shared/onewrite/src/config.rs";
 const ACCESS: &str = "shared/onewrite/src/access/settings.rs";
 const CORS: &str = "shared/onewrite/src/http/cors.rs";
 const RUN: &str = "shared/onewrite/src/aws/run.rs";
+const POST: &str = "functions/operations/src/settings.rs";
 
-/// Calls of the toolkit that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 8] = [
+/// Calls that read variables for the binary that makes them, and where: the file, and the start of the code.
+const TOOLKIT: [(&str, &str, &str); 9] = [
     ("onewrite::main!(", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
     ("aws.ledger(", RUN, "pub fn table("),
@@ -25,6 +26,7 @@ const TOOLKIT: [(&str, &str, &str); 8] = [
     ("aws.access(", ACCESS, "pub fn read(environment"),
     ("onewrite::http_main!(", CORS, "pub fn read(environment"),
     (".settings::<", CONFIG, "const SETTINGS"),
+    ("Post::read(", POST, "pub fn read(environment"),
 ];
 
 #[test]

@@ -142,11 +142,82 @@ fn not_its_own(stack: &Stack, sender: &str, is_fifo: &Json, target: &str) -> Opt
         Some(format!("{sender}: {target} is not its own, but of {senders:?}"))
     } else if stack.properties(target)["FifoQueue"] != *is_fifo {
         Some(format!("{sender}: it and {target} are not both FIFO, or both not"))
-    } else if stack.sources(QUEUE).any(|(_, queue, _)| queue == target) {
+    } else if stack.sources(QUEUE).any(|(reader, queue, _)| queue == target && !is_collector(stack, reader)) {
         Some(format!("{sender}: {target} is consumed, so it keeps nothing"))
     } else {
         None
     }
+}
+
+/// True of the function that puts a service's dead letters on record.
+fn is_collector(stack: &Stack, function: &str) -> bool {
+    stack.resource(function)["Metadata"]["BuildProperties"]["Binary"] == "letters"
+}
+
+/// Queue of what the collectors cannot put on record. It has none of its own.
+const LAST_QUEUE: &str = "LettersDlq";
+
+#[test]
+fn no_queue_of_dead_letters_is_without_its_collector() {
+    check(
+        "SQS forgets a letter after two weeks, and shows it to nobody. What is collected is known by its service: each has a \
+         collector of its own, which knows the service's queue and table, and has time to put a batch on record.",
+        collectors,
+        &[
+            ("DlqEventSource", GONE, "OrdersDlq"),
+            ("UndeliverableEventSource EventSourceArn", arn("Dlq"), "OrdersUndeliverableQueue"),
+            ("RelayDlqEventSource", GONE, "PaymentRelayDlq"),
+            ("RelayDlqEventSource FunctionName", reference("RelayFunction"), "PaymentRelayDlq"),
+            ("Journal Parameters/LettersTableName", GONE, "JournalDlq"),
+            ("MoreDlq", json!({"Type": QUEUE}), "MoreDlq"),
+            ("LettersFunction Environment/Variables/QUEUE_URL", reference("Dlq"), "OrdersLettersFunction"),
+            ("LettersFunction Environment/Variables/RELAY_DLQ_ARN", arn("Dlq"), "PaymentLettersFunction"),
+            (
+                "LettersFunction Environment/Variables/TABLE_NAME",
+                reference("LettersTableName"),
+                "IntakeLettersFunction",
+            ),
+            ("Orders Parameters/LettersDlqUrl", reference("EventsTopic"), "OrdersLettersFunction"),
+            ("Dlq VisibilityTimeout", GONE, "OrdersDlq"),
+        ],
+    );
+}
+
+fn collectors(stack: &Stack) -> Vec<String> {
+    let mut faults = Vec::new();
+    let fed: Vec<&str> = stack.of_type(SUBSCRIPTION).map(|(_, properties)| id_of(&properties["Endpoint"])).collect();
+    for (queue, properties) in stack.of_type(QUEUE).filter(|(id, _)| !fed.contains(id) && *id != LAST_QUEUE) {
+        let readers: Vec<&str> =
+            stack.sources(QUEUE).filter(|(_, of, _)| *of == queue).map(|(reader, ..)| reader).collect();
+        let [reader] = readers[..] else {
+            faults.push(format!("{queue}: has not one collector, but {readers:?}"));
+            continue;
+        };
+        if !is_collector(stack, reader) {
+            faults.push(format!("{queue}: {reader} is no collector"));
+        }
+        let service = reader.trim_end_matches("LettersFunction");
+        if !queue.starts_with(service) {
+            faults.push(format!("{queue}: {reader} is another service's"));
+        }
+        let timeout = number(&stack.properties(reader)["Timeout"]).unwrap_or_default();
+        if number(&properties["VisibilityTimeout"]).is_none_or(|hidden| hidden < 6 * timeout) {
+            faults.push(format!("{queue}: hides what is received for less than six times {timeout} s"));
+        }
+        let [consumer, relay_dlq] = ["Function", "RelayDlq"].map(|part| format!("{service}{part}"));
+        let consumer = stack.variables(&consumer);
+        let has_relay = stack.resource(&relay_dlq).is_object();
+        let variables = json!({
+            "QUEUE_URL": consumer["QUEUE_URL"],
+            "TABLE_NAME": consumer["TABLE_NAME"],
+            "UNDELIVERABLE_QUEUE_ARN": arn(&format!("{service}UndeliverableQueue")),
+            "RELAY_DLQ_ARN": if has_relay { arn(&relay_dlq) } else { json!("") },
+            "LETTERS_TABLE_NAME": reference("LettersTable"),
+            "DEAD_LETTER_QUEUE_URL": reference(LAST_QUEUE),
+        });
+        faults.extend(unlike(reader, stack.variables(reader), &variables));
+    }
+    faults
 }
 
 #[test]
@@ -234,6 +305,7 @@ fn the_relays_alone_publish_events_and_queues_listen_to_their_topic_alone() {
             ("IntakeTopicPolicy", GONE, "IntakeTopic"),
             ("DiscardedBucketPolicy", GONE, "DiscardedBucket"),
             ("RelayRole Path", GONE, "OrdersRelayFunction"),
+            ("RedrivesRole Path", GONE, "RedrivesFunction"),
             ("Role Path", json!({"Fn::Sub": "/${Application}/relay/"}), "OrdersFunction"),
         ],
     );
@@ -271,7 +343,12 @@ fn policies(stack: &Stack) -> Vec<String> {
     for function in stack.functions() {
         let is_relay = stack.sources(TABLE).any(|(reader, ..)| reader == function);
         let role = stack.properties(id_of(&stack.properties(function)["Role"]));
-        faults.extend(unlike(function, role, &json!({"Path": if is_relay { json!(RELAYS) } else { GONE }})));
+        let path = match function {
+            "RedrivesFunction" => json!(OPERATORS),
+            _ if is_relay => json!(RELAYS),
+            _ => GONE,
+        };
+        faults.extend(unlike(function, role, &json!({ "Path": path })));
     }
     faults.extend(unlike("OperatorRole", stack.properties("OperatorRole"), &json!({"Path": OPERATORS})));
     faults

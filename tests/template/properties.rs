@@ -40,6 +40,9 @@ fn every_resource_is_set_to_lose_nothing_and_to_show_nothing() {
             ("EventSource FilterCriteria", json!({"Filters": []}), "OrdersFunction"),
             ("EventSource Enabled", json!(false), "OrdersFunction"),
             ("EventSource ScalingConfig", GONE, "IntakeFunction"),
+            ("DlqEventSource ScalingConfig", GONE, "IntakeLettersFunction"),
+            ("RelayDlqEventSource FunctionResponseTypes", GONE, "PaymentLettersFunction"),
+            ("LettersTable GlobalSecondaryIndexes/0/Projection/NonKeyAttributes", GONE, "LettersTable"),
             ("Journal Parameters/MaximumConcurrency", json!(1_000), "JournalFunction"),
             ("Inventory Parameters/MaximumConcurrency", json!(7), "InventoryFunction"),
             ("Notification Parameters/MaximumConcurrency", reference("MaximumConcurrency"), "NotificationFunction"),
@@ -88,7 +91,7 @@ fn properties(stack: &Stack) -> Vec<String> {
             let name = function.trim_end_matches("Function");
             let group = format!("{name}LogGroup");
             // The workspace, from where the template is.
-            let code = if name.ends_with("Api") { "." } else { ".." };
+            let code = if name.ends_with("Api") || name == "Redrives" { "." } else { ".." };
             let pattern = json!({"Code": code, "LoggingConfig": {"LogGroup": reference(&group)}});
             faults.extend(unlike(function, properties, &pattern));
             let name = format!("/aws/lambda/${{AWS::StackName}}/{}", hyphenated(name));
@@ -148,6 +151,16 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
             "KeySchema": texts["Properties"]["KeySchema"],
             "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
         }},
+        "LettersTable": {"Properties": {
+            "KeySchema": texts["Properties"]["KeySchema"],
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "ByState",
+                "KeySchema": [
+                    {"AttributeName": "state", "KeyType": "HASH"}, {"AttributeName": "place", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["record"]},
+            }],
+        }},
         // Every event has somebody's address in it.
         TOPIC: {"Properties": {"KmsMasterKeyId": "alias/aws/sns"}},
         // Whoever subscribes a FIFO queue gets an order's events in order, and orders do not wait for each other.
@@ -202,11 +215,18 @@ fn high_throughput(is_fifo: bool) -> Json {
 /// Without a report, one failure repeats its whole batch. Without a maximum, a source takes what cannot run, and one backlog
 /// takes all of the account's concurrency. What a filter of Lambda's refuses is deleted.
 fn queue_source(function: &str) -> Json {
-    let maximum = if function == "NotificationFunction" { 30 } else { 50 };
+    let is_collector = function.ends_with("LettersFunction");
+    let maximum = match function {
+        "NotificationFunction" => 30,
+        _ if is_collector => 2,
+        _ => 50,
+    };
+    // Of a FIFO queue, as some of a collector's are, nothing can be gathered.
+    let window = if is_collector { GONE } else { json!(3) };
     json!({
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BatchSize": 10,
-        "MaximumBatchingWindowInSeconds": 3,
+        "MaximumBatchingWindowInSeconds": window,
         "ScalingConfig": {"MaximumConcurrency": maximum},
         "FilterCriteria": null,
         "Enabled": null,

@@ -11,7 +11,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 9] = [
+const TABLES: [(&str, &str, &str, &str); 11] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
     ("InventoryApiFunction", "TABLE_NAME", "StockTable", "dynamodb:GetItem dynamodb:UpdateItem"),
@@ -21,6 +21,8 @@ const TABLES: [(&str, &str, &str, &str); 9] = [
     ("ScreeningFunction", "SETTINGS/sightingsTableName", "SightingsTable", "dynamodb:Query dynamodb:PutItem"),
     ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:UpdateItem"),
     ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem"),
+    ("OperationsApiFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
+    ("RedrivesFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem"),
 ];
 
 /// Rights of notification to what is no resource of the stack.
@@ -43,9 +45,19 @@ const OPERATIONS: [&str; 2] = [
     "sqs:SendMessage on Queue",
 ];
 
+/// Rights of the job that sends letters back: to the queues of all services, and to read all tables, its own among them.
+const REDRIVES: [&str; 2] = [
+    "dynamodb:Query on arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-*Table*",
+    "sqs:SendMessage on arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*Queue*",
+];
+
+/// Right of the operations to the index of the letters.
+const INDEX: &str = "dynamodb:Query on ${LettersTable.Arn}/index/ByState";
+
 /// Rights of every function to its log group, of a consumer to its queue, and of a relay to its stream.
 const LOG_RIGHTS: &str = "logs:CreateLogStream logs:PutLogEvents";
 const QUEUE_RIGHTS: &str = "sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility sqs:GetQueueAttributes";
+const COLLECTOR_RIGHTS: &str = "sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes";
 const STREAM_RIGHTS: &str = "dynamodb:DescribeStream dynamodb:GetRecords dynamodb:GetShardIterator";
 
 #[test]
@@ -81,6 +93,17 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 OPERATOR,
             ),
             ("OperatorRole AssumeRolePolicyDocument/Statement/~AWS/Principal/AWS", json!("*"), OPERATOR),
+            (
+                "LettersRole Policies/~letters/PolicyDocument/Statement/~ReceiveMessage/Resource",
+                json!("*"),
+                "OrdersLettersFunction",
+            ),
+            ("RedrivesRole Policies/~redrives/PolicyDocument/Statement/~SendMessage", GONE, "RedrivesFunction"),
+            (
+                "RedrivesRole Policies/~redrives/PolicyDocument/Statement/~-*Table*/Action",
+                json!("dynamodb:*"),
+                "RedrivesF",
+            ),
             ("MorePolicy", json!({"Type": "AWS::IAM::Policy"}), "MorePolicy"),
             ("MoreRole", json!({"Type": "AWS::IAM::Role"}), "MoreRole"),
         ],
@@ -145,7 +168,7 @@ fn operator(stack: &Stack) -> Vec<String> {
     faults
 }
 
-/// [`TABLES`], and each service's ledger.
+/// [`TABLES`], each service's ledger, and the letters' table of each collector.
 fn tables() -> Vec<(String, &'static str, String, &'static str)> {
     let ledgers = SERVICES.iter().filter(|service| service.has_ledger());
     let ledgers = ledgers.map(|service| {
@@ -153,7 +176,11 @@ fn tables() -> Vec<(String, &'static str, String, &'static str)> {
         (function, "TABLE_NAME", table, "dynamodb:Query dynamodb:PutItem")
     });
     let others = TABLES.map(|(function, place, table, does)| (function.to_owned(), place, table.to_owned(), does));
-    ledgers.chain(others).collect()
+    let collectors = SERVICES.iter().map(|service| service.id).chain(["Intake"]).map(|id| {
+        let table = "LettersTable".to_owned();
+        (format!("{id}LettersFunction"), "LETTERS_TABLE_NAME", table, "dynamodb:GetItem dynamodb:PutItem")
+    });
+    ledgers.chain(others).chain(collectors).collect()
 }
 
 /// All that a function does.
@@ -165,8 +192,9 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     may(LOG_RIGHTS, &function.replace("Function", "LogGroup"));
     let variables = stack.variables(function);
     let reads = |kind| stack.sources(kind).filter(|(reader, ..)| *reader == function);
+    let is_collector = function.ends_with("LettersFunction");
     for (_, queue, _) in reads(QUEUE) {
-        may(QUEUE_RIGHTS, queue);
+        may(if is_collector { COLLECTOR_RIGHTS } else { QUEUE_RIGHTS }, queue);
         may("sqs:SendMessage", id_of(&variables["DEAD_LETTER_QUEUE_URL"]));
     }
     for (_, table, _) in reads(TABLE) {
@@ -180,8 +208,11 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     for (_, _, table, actions) in tables().iter().filter(|row| row.0 == function) {
         may(actions, table);
     }
-    if function == "NotificationFunction" {
-        rights.extend(CHANNELS.map(ToOwned::to_owned));
+    match function {
+        "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
+        "OperationsApiFunction" => rights.extend([INDEX.to_owned()]),
+        "RedrivesFunction" => rights.extend(REDRIVES.into_iter().chain([INDEX]).map(ToOwned::to_owned)),
+        _ => {}
     }
     rights
 }

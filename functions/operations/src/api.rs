@@ -165,8 +165,9 @@ impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi
     }
 
     fn mended(&self, letter: &Letter, body: &str) -> Result<String, Problem> {
-        let mut document: Value = serde_json::from_str(body)
-            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body is not JSON: {error}.")))?;
+        let mut document: Value = serde_json::from_str(body).map_err(|error| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body is not JSON: {error}."))
+        })?;
         // The journal takes types that nobody knows.
         let faults = match Envelope::from_value(&document, Time::from_millis(0)) {
             Ok(_) if letter.destination.is_journal => Faults::default(),
@@ -360,7 +361,8 @@ fn selection_of(request: &Request) -> Result<Selection, Problem> {
 }
 
 fn named<T: serde::de::DeserializeOwned>(name: &str, parameter: &str) -> Result<T, Problem> {
-    serde_json::from_value(name.into()).map_err(|_| Problem::malformed(format!("There is no {parameter} of that name.")))
+    serde_json::from_value(name.into())
+        .map_err(|_| Problem::malformed(format!("There is no {parameter} of that name.")))
 }
 
 /// A new body for a letter.

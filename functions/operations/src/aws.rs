@@ -117,7 +117,8 @@ impl LetterStore for DynamoOperations {
 
     async fn keep(&self, id: &LetterId, message: &Message) -> Result<()> {
         let name = message.digest();
-        let whole = serde_json::to_string(&Kept::from(message)).map_err(|error| Failure::permanent(error.to_string()))?;
+        let whole =
+            serde_json::to_string(&Kept::from(message)).map_err(|error| Failure::permanent(error.to_string()))?;
         let parts = parts_of(&whole);
         let mut transaction = self.client.transact_write_items();
         let count = parts.len();
@@ -270,7 +271,10 @@ fn record_of<T: DeserializeOwned>(item: &Item) -> Result<T> {
 }
 
 fn not_understood(what: &str) -> Failure {
-    Failure::new(FailureKind::Misconfigured, format!("{what} of the operations is not understood, was it written by a newer build?"))
+    Failure::new(
+        FailureKind::Misconfigured,
+        format!("{what} of the operations is not understood, was it written by a newer build?"),
+    )
 }
 
 fn text(value: impl Into<String>) -> AttributeValue {
@@ -331,7 +335,13 @@ impl DynamoRecords {
         Self { client }
     }
 
-    async fn query(&self, table: &str, condition: &str, values: &[(&str, &str)], projection: &str) -> Result<Vec<Item>> {
+    async fn query(
+        &self,
+        table: &str,
+        condition: &str,
+        values: &[(&str, &str)],
+        projection: &str,
+    ) -> Result<Vec<Item>> {
         let mut query = self.client.query().table_name(table).consistent_read(true).key_condition_expression(condition);
         for (name, value) in values {
             query = query.expression_attribute_values(*name, text(*value));

@@ -67,7 +67,10 @@ impl<S: LetterStore, Q: DeadLetters, C: Clock> Collector<S, Q, C> {
         if failure.kind().is_retryable() && receives_of(record) < MAX_RECEIVES {
             return Err(failure);
         }
-        error!(reason = failure.reason(), "a letter cannot be put on record: it goes to the collector's own dead letters");
+        error!(
+            reason = failure.reason(),
+            "a letter cannot be put on record: it goes to the collector's own dead letters"
+        );
         let letter = DeadLetter::about(record, &failure, &self.post.function, self.clock.now());
         self.own_letters.park(&letter).await
     }

@@ -196,7 +196,8 @@ impl Glimpse {
         }
         let text = |value: &Value| value.as_str().filter(|text| text.len() <= 1_024).map(str::to_owned);
         let subject = text(&document["subject"]);
-        let key = || text(&document["pk"]).or_else(|| text(&document["pk"]["S"]));
+        // A relay's letter is a row.
+        let key = || text(&document["row"]["pk"]);
         Self {
             event_type: text(&document["type"]),
             subject: subject.or_else(key),

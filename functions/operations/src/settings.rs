@@ -13,8 +13,7 @@ impl Post {
         let undeliverable_queue_arn = environment.text("UNDELIVERABLE_QUEUE_ARN");
         let relay_dlq_arn = environment.optional("RELAY_DLQ_ARN");
         let function = environment.text("AWS_LAMBDA_FUNCTION_NAME");
-        let destination =
-            Destination { queue_url: queue_url?, table: table?, is_journal: table_type? == "journal" };
+        let destination = Destination { queue_url: queue_url?, table: table?, is_journal: table_type? == "journal" };
         Some(Self {
             service: service?,
             destination,

@@ -85,7 +85,8 @@ impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi
 
     async fn list(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let selection = selection_of(request)?;
-        let after = request.query_string_parameters().first("after").map(str::to_owned);
+        let after = request.query_string_parameters();
+        let after = after.first("after").filter(|after| !after.is_empty()).map(str::to_owned);
         let mut letters = Letters::of(&self.store, &selection, after);
         let (mut page, mut bytes) = (Vec::new(), 0);
         while page.len() < PAGE && bytes < MAX_PAGE_BYTES {

@@ -47,6 +47,6 @@ impl Selection {
 
 /// True of a letter that can be sent back as it is.
 #[must_use]
-pub fn is_sendable(letter: &Letter) -> bool {
+pub(crate) fn is_sendable(letter: &Letter) -> bool {
     letter.state.is_open() && letter.origin != Origin::Relay
 }

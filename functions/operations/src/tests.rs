@@ -1,1 +1,440 @@
+//! Collecting, editing, dropping and sending back on ports in memory: copies, races, and crashes at every call of a port.
 
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::executor::block_on;
+use lambda_http::http::{Request, StatusCode};
+use lambda_http::{Body, RequestExt};
+use onewrite::access::Access;
+use onewrite::memory::{MemoryQueue, Pace, Paced, VirtualTime};
+use onewrite::port::Clock;
+use onewrite::{Failure, Result};
+use serde_json::{Value, json};
+
+use crate::domain::{Arrival, Class, Destination, Glimpse, Letter, LetterId, Message, Origin, State};
+use crate::port::{LetterStore, Queues, Records, RedriveStore, Since, Stored};
+use crate::redrive::{Progress, Redrive, RedriveId};
+use crate::{Collector, MemoryOperations, OperationsApi, Post, RedriveRunner};
+
+fn timed_out() -> Failure {
+    Failure::transient("timed out")
+}
+
+impl<T: LetterStore> LetterStore for Paced<'_, T> {
+    async fn letter(&self, id: &LetterId) -> Result<Option<Letter>> {
+        self.pace.call("letter", self.port.letter(id), timed_out).await
+    }
+
+    async fn put(&self, letter: &Letter, since: Since) -> Result<Stored> {
+        self.pace.call("put", self.port.put(letter, since), timed_out).await
+    }
+
+    async fn keep(&self, id: &LetterId, message: &Message) -> Result<()> {
+        self.pace.call("keep", self.port.keep(id, message), timed_out).await
+    }
+
+    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Message>> {
+        self.pace.call("message", self.port.message(id, name), timed_out).await
+    }
+
+    async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {
+        self.pace.call("page", self.port.page(state, after), timed_out).await
+    }
+}
+
+impl<T: RedriveStore> RedriveStore for Paced<'_, T> {
+    async fn redrive(&self, id: &RedriveId) -> Result<Option<Redrive>> {
+        self.pace.call("redrive", self.port.redrive(id), timed_out).await
+    }
+
+    async fn put_redrive(&self, redrive: &Redrive, since: Since) -> Result<Stored> {
+        self.pace.call("put_redrive", self.port.put_redrive(redrive, since), timed_out).await
+    }
+
+    async fn keep_part(&self, id: &RedriveId, part: u32, letters: &[LetterId]) -> Result<()> {
+        self.pace.call("keep_part", self.port.keep_part(id, part, letters), timed_out).await
+    }
+
+    async fn part(&self, id: &RedriveId, part: u32) -> Result<Vec<LetterId>> {
+        self.pace.call("part", self.port.part(id, part), timed_out).await
+    }
+
+    async fn active(&self) -> Result<Vec<Redrive>> {
+        self.pace.call("active", self.port.active(), timed_out).await
+    }
+}
+
+impl<T: Queues> Queues for Paced<'_, T> {
+    async fn send(&self, queue_url: &str, message: &Message) -> Result<()> {
+        self.pace.call("send", self.port.send(queue_url, message), timed_out).await
+    }
+}
+
+impl<T: Records> Records for Paced<'_, T> {
+    async fn row_of(&self, destination: &Destination, event: &Glimpse) -> Result<Option<u32>> {
+        self.pace.call("row_of", self.port.row_of(destination, event), timed_out).await
+    }
+}
+
+/// The stack around the operations: what was sent back is handled by its service, or parked again.
+struct Stack {
+    ports: MemoryOperations,
+    world: VirtualTime,
+    delivered: std::cell::Cell<usize>,
+}
+
+/// Calls of the ports, one of which may lose its answer.
+const CALLS: [&str; 12] = [
+    "letter", "put", "keep", "message", "page", "redrive", "put_redrive", "keep_part", "part", "active", "send", "row_of",
+];
+
+impl Stack {
+    fn new() -> Self {
+        Self { ports: MemoryOperations::default(), world: VirtualTime::new(5), delivered: std::cell::Cell::default() }
+    }
+
+    /// A stack with letters of the events 0, 1, 2 …
+    fn with_letters(count: u32) -> Self {
+        let stack = Self::new();
+        for number in 0..count {
+            stack.park(message(number, "good"), None);
+        }
+        stack
+    }
+
+    fn post() -> Post {
+        Post {
+            service: "payment".to_owned(),
+            destination: destination(),
+            undeliverable_queue_arn: "arn:undeliverable".to_owned(),
+            relay_dlq_arn: Some("arn:relay".to_owned()),
+            function: "letters".to_owned(),
+        }
+    }
+
+    fn arrival(&self, mut message: Message, mark: Option<(LetterId, u32)>) -> Arrival {
+        let mark = mark.or_else(|| message.take_mark());
+        Arrival {
+            service: "payment".to_owned(),
+            origin: Origin::Consumer,
+            source_queue: "arn:dlq".to_owned(),
+            destination: destination(),
+            message,
+            class: Class::Permanent,
+            reason: "why".to_owned(),
+            failed_at: self.world.now(),
+            function: "payment".to_owned(),
+            receives: 1,
+            mark,
+        }
+    }
+
+    async fn collect(&self, arrival: &Arrival, pace: &Pace) -> Result<()> {
+        let store = Paced { port: &self.ports, pace };
+        Collector::new(store, MemoryQueue::default(), &self.world, Self::post()).collect(arrival).await
+    }
+
+    fn park(&self, message: Message, mark: Option<(LetterId, u32)>) {
+        let arrival = self.arrival(message, mark);
+        block_on(self.collect(&arrival, &Pace::of(u32::MAX))).unwrap();
+    }
+
+    /// The services work on what was sent to them.
+    fn work(&self) {
+        let sent = self.ports.sent();
+        for (_, message) in &sent[self.delivered.get()..] {
+            if message.body.contains("bad") {
+                self.world.pass(Duration::from_millis(5));
+                self.park(message.clone(), None);
+            } else {
+                let event = Glimpse::of(&message.body);
+                self.ports.handle(&event.source.unwrap(), &event.id.unwrap(), 7);
+            }
+        }
+        self.delivered.set(sent.len());
+    }
+
+    /// Lets the job run for a minute, as far as the pace allows; none where it stands still.
+    fn run(&self, pace: &Pace) -> Option<Result<()>> {
+        let paced = Paced { port: &self.ports, pace };
+        let runner = RedriveRunner::new(paced, paced, paced, &self.world);
+        let deadline = self.world.now().after(Duration::from_mins(1));
+        let mut run = pin!(runner.run(deadline));
+        for _ in 0..1_000 {
+            if let Poll::Ready(result) = run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                self.work();
+                return Some(result);
+            }
+            self.work();
+        }
+        None
+    }
+
+    async fn request(&self, pace: &Pace, method: &str, path: &str, tag: &str, body: &Value) -> (StatusCode, Value) {
+        let store = Paced { port: &self.ports, pace };
+        let api = OperationsApi::new(store, &self.world, Access::open());
+        let request = Request::builder().method(method).uri(path).header("If-Match", tag);
+        let request = request.body(Body::from(body.to_string())).unwrap().with_raw_http_path(path);
+        let (head, body) = api.answer(&request).await.into_parts();
+        (head.status, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn ask(&self, method: &str, path: &str, tag: &str, body: &Value) -> (StatusCode, Value) {
+        block_on(self.request(&Pace::of(u32::MAX), method, path, tag, body))
+    }
+
+    fn redrive(&self, body: &Value) -> RedriveId {
+        let (status, taken) = self.ask("POST", "/operations/redrives", "*", body);
+        assert_eq!(status, 202, "{taken}");
+        RedriveId::new(taken["id"].as_str().unwrap()).unwrap()
+    }
+
+    fn told(&self, id: &RedriveId) -> Redrive {
+        block_on(self.ports.redrive(id)).unwrap().unwrap()
+    }
+
+    fn states(&self) -> BTreeMap<State, usize> {
+        let mut states = BTreeMap::new();
+        for letter in self.ports.letters() {
+            *states.entry(letter.state).or_default() += 1;
+        }
+        states
+    }
+}
+
+fn destination() -> Destination {
+    Destination { queue_url: "q".to_owned(), table: "t".to_owned(), is_journal: false }
+}
+
+/// A message about the event of that number.
+fn message(number: u32, kind: &str) -> Message {
+    let body = json!({ "id": number.to_string(), "source": "s", "type": "T", "subject": "ord_1", "kind": kind });
+    Message { body: body.to_string(), attributes: BTreeMap::new() }
+}
+
+/// Makes `attempt` crash at its every call in turn, and lose the answer of each of its calls; `check` looks at what there is
+/// after it was made once more.
+fn at_every_call<S>(
+    new: impl Fn() -> S,
+    attempt: impl Fn(&S, &Pace) -> bool,
+    mut after_crash: impl FnMut(&S),
+    mut check: impl FnMut(&S, &str),
+) {
+    let mut crashes = 0;
+    for steps in 0.. {
+        let state = new();
+        let is_done = attempt(&state, &Pace::of(steps));
+        if is_done {
+            break;
+        }
+        crashes += 1;
+        after_crash(&state);
+        check(&state, &format!("a crash after {steps} pauses"));
+    }
+    assert!(crashes > 3, "it makes {crashes} calls");
+    for call in CALLS {
+        let state = new();
+        attempt(&state, &Pace::losing(call));
+        after_crash(&state);
+        check(&state, &format!("a lost answer of {call}"));
+    }
+}
+
+/// Polls once; true if it is done.
+fn is_done<T>(future: impl Future<Output = T>) -> bool {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+#[test]
+fn a_message_is_one_letter_wherever_its_collector_dies() {
+    at_every_call(
+        Stack::new,
+        |stack, pace| is_done(stack.collect(&stack.arrival(message(1, "good"), None), pace)),
+        |stack| stack.park(message(1, "good"), None),
+        |stack, place| {
+            let letters = stack.ports.letters();
+            assert_eq!((letters.len(), letters[0].state), (1, State::Waiting), "{place}");
+            let kept = block_on(stack.ports.message(&letters[0].id, &letters[0].message)).unwrap();
+            assert_eq!(kept, Some(message(1, "good")), "{place}");
+        },
+    );
+}
+
+#[test]
+fn a_relapse_is_noticed_wherever_the_collector_dies() {
+    let sent = || {
+        let stack = Stack::with_letters(1);
+        let letter = stack.ports.letters().remove(0);
+        let claimed = letter.claimed("red_1", "ada", stack.world.now()).unwrap();
+        block_on(stack.ports.put(&claimed, Since::Revision(letter.revision))).unwrap();
+        stack
+    };
+    let came_back = |stack: &Stack| {
+        let id = stack.ports.letters().remove(0).id;
+        stack.arrival(message(0, "good"), Some((id, 1)))
+    };
+    at_every_call(
+        sent,
+        |stack, pace| is_done(stack.collect(&came_back(stack), pace)),
+        |stack| block_on(stack.collect(&came_back(stack), &Pace::of(u32::MAX))).unwrap(),
+        |stack, place| {
+            let letters = stack.ports.letters();
+            assert_eq!((letters.len(), letters[0].state), (1, State::ParkedAgain), "{place}");
+            let relapses = letters[0].history.iter().filter(|entry| entry.what == "parkedAgain").count();
+            assert_eq!(relapses, 1, "{place}");
+        },
+    );
+}
+
+#[test]
+fn a_mark_that_somebody_has_made_up_takes_no_message_away() {
+    let stack = Stack::with_letters(1);
+    let id = stack.ports.letters().remove(0).id;
+    stack.park(message(2, "forged"), Some((id, 1)));
+    assert_eq!(stack.states(), BTreeMap::from([(State::Waiting, 2)]));
+}
+
+#[test]
+fn every_letter_is_sent_and_told_wherever_the_job_dies() {
+    for (ramp, count) in [(false, 4), (true, 5)] {
+        at_every_call(
+            || {
+                let stack = Stack::with_letters(count);
+                let id = stack.redrive(&json!({ "service": "payment", "ramp": ramp }));
+                (stack, id)
+            },
+            |(stack, _), pace| stack.run(pace).is_some_and(|result| result.is_ok()),
+            |(stack, _)| {
+                // Whoever goes on waits until the run that died cannot be at work any more.
+                for _ in 0..4 {
+                    stack.world.pass(Duration::from_mins(1));
+                    stack.run(&Pace::of(u32::MAX)).expect("it ends").unwrap();
+                }
+            },
+            |(stack, id), place| {
+                let told = stack.told(id);
+                assert_eq!((told.progress, told.handled, told.left()), (Progress::Done, count, 0), "{place}: {told:?}");
+                assert_eq!(stack.states(), BTreeMap::from([(State::Handled, count as usize)]), "{place}");
+                let mut sendings = BTreeMap::<String, u32>::new();
+                for (_, message) in stack.ports.sent() {
+                    *sendings.entry(Glimpse::of(&message.body).id.unwrap()).or_default() += 1;
+                }
+                assert_eq!(sendings.len(), count as usize, "{place}: each was sent");
+                assert!(sendings.values().all(|times| *times <= 2), "{place}: {sendings:?}");
+                assert!(sendings.values().filter(|times| **times > 1).count() <= 1, "{place}: {sendings:?}");
+            },
+        );
+    }
+}
+
+#[test]
+fn a_ramp_stops_at_a_relapse_and_tells_how_many_are_left() {
+    let stack = Stack::with_letters(2);
+    for number in 2..9 {
+        stack.world.pass(Duration::from_secs(1));
+        stack.park(message(number, if number == 4 { "bad" } else { "good" }), None);
+    }
+    let id = stack.redrive(&json!({ "service": "payment", "ramp": true }));
+    stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
+    let told = stack.told(&id);
+    // Steps of 1, 2 and 5: the fifth letter is in the third.
+    assert_eq!((told.progress, told.sent, told.handled, told.parked_again), (Progress::Relapsed, 8, 7, 1), "{told:?}");
+    assert_eq!(told.left(), 1);
+    let expected = [(State::Waiting, 1), (State::Handled, 7), (State::ParkedAgain, 1)];
+    assert_eq!(stack.states(), BTreeMap::from(expected));
+}
+
+#[test]
+fn what_is_handled_already_is_not_sent() {
+    let stack = Stack::with_letters(2);
+    stack.ports.handle("s", "1", 3);
+    let id = stack.redrive(&json!({ "service": "payment" }));
+    stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
+    assert_eq!((stack.told(&id).handled, stack.told(&id).sent, stack.ports.sent().len()), (2, 1, 1));
+}
+
+#[test]
+fn a_rate_is_kept() {
+    let stack = Stack::with_letters(6);
+    stack.redrive(&json!({ "service": "payment", "ratePerSecond": 2 }));
+    let begin = stack.world.now();
+    stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
+    assert_eq!(stack.ports.sent().len(), 6);
+    assert!(begin.until(stack.world.now()) >= Duration::from_secs(3), "{:?}", begin.until(stack.world.now()));
+}
+
+#[test]
+fn a_claim_of_a_job_that_was_stopped_is_not_forgotten() {
+    let stack = Stack::with_letters(1);
+    let id = stack.redrive(&json!({ "service": "payment" }));
+    assert!(stack.run(&Pace::until("before send")).is_none());
+    assert_eq!(stack.states(), BTreeMap::from([(State::Sent, 1)]));
+    assert_eq!(stack.ask("DELETE", &format!("/operations/redrives/{id}"), "*", &json!(null)).1["state"], "stopped");
+    for _ in 0..3 {
+        stack.world.pass(Duration::from_mins(1));
+        stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
+    }
+    assert_eq!((stack.ports.sent().len(), stack.states()), (1, BTreeMap::from([(State::Handled, 1)])));
+}
+
+#[test]
+fn an_edit_is_whole_or_not_there_wherever_it_dies() {
+    let edit = |stack: &Stack| {
+        let body = orderflow_events::sample::event(orderflow_events::sample::order("ord_1"));
+        let id = stack.ports.letters().remove(0).id;
+        let body = serde_json::to_string(&body).unwrap();
+        (format!("/operations/letters/{id}"), json!({ "body": body, "why": "typo" }))
+    };
+    at_every_call(
+        || Stack::with_letters(1),
+        |stack, pace| {
+            let (path, body) = edit(stack);
+            is_done(stack.request(pace, "PUT", &path, "\"1\"", &body))
+        },
+        |stack| {
+            let (path, body) = edit(stack);
+            let (status, _) = stack.ask("PUT", &path, "\"1\"", &body);
+            assert!(matches!(status.as_u16(), 200 | 412), "{status}");
+        },
+        |stack, place| {
+            let letters = stack.ports.letters();
+            assert_eq!((letters.len(), letters[0].revision), (1, 2), "{place}");
+            let edits: Vec<_> = letters[0].history.iter().filter(|entry| entry.what == "edited").collect();
+            assert_eq!(edits.len(), 1, "{place}");
+            for name in [&letters[0].message, edits[0].replaced.as_ref().unwrap()] {
+                assert!(block_on(stack.ports.message(&letters[0].id, name)).unwrap().is_some(), "{place}");
+            }
+        },
+    );
+}
+
+#[test]
+fn a_letter_is_dropped_once_wherever_that_dies() {
+    let path = |stack: &Stack| format!("/operations/letters/{}", stack.ports.letters().remove(0).id);
+    at_every_call(
+        || Stack::with_letters(1),
+        |stack, pace| is_done(stack.request(pace, "DELETE", &path(stack), "*", &json!({ "why": "poison" }))),
+        |stack| assert_eq!(stack.ask("DELETE", &path(stack), "*", &json!({ "why": "poison" })).0, 200),
+        |stack, place| {
+            let letters = stack.ports.letters();
+            assert_eq!((letters[0].state, letters[0].history.len()), (State::Dropped, 2), "{place}");
+        },
+    );
+}
+
+#[test]
+fn a_redrive_is_taken_on_whole_or_not_at_all() {
+    at_every_call(
+        || Stack::with_letters(2),
+        |stack, pace| is_done(stack.request(pace, "POST", "/operations/redrives", "*", &json!({ "service": "payment" }))),
+        |stack| drop(stack.redrive(&json!({ "service": "payment" }))),
+        |stack, place| {
+            stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
+            assert_eq!(stack.states(), BTreeMap::from([(State::Handled, 2)]), "{place}");
+            assert_eq!(stack.ports.sent().len(), 2, "{place}: of two redrives of a letter one sends it");
+        },
+    );
+}

@@ -2,7 +2,10 @@
 
 use std::sync::OnceLock;
 
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType,
+};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use orderflow_local::{Options, Stack};
 use tempfile::TempDir;
@@ -41,6 +44,35 @@ impl Aws {
             let definition = AttributeDefinition::builder().attribute_name(attribute).attribute_type(data_type);
             request = request.key_schema(key).attribute_definitions(definition.build().unwrap());
         }
+        request.send().await.expect("a table");
+        name
+    }
+
+    /// A new table of the operations, with its index.
+    pub(crate) async fn letters_table(&self) -> String {
+        let name = unique();
+        let schema = |[hash, range]: [&str; 2]| {
+            [(hash, KeyType::Hash), (range, KeyType::Range)]
+                .map(|(name, kind)| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap())
+        };
+        let definition = |name: &str| {
+            let definition = AttributeDefinition::builder().attribute_name(name);
+            definition.attribute_type(ScalarAttributeType::S).build().unwrap()
+        };
+        let projection = Projection::builder().projection_type(ProjectionType::Include).non_key_attributes("record");
+        let index = GlobalSecondaryIndex::builder()
+            .index_name("ByState")
+            .set_key_schema(Some(schema(["state", "place"]).into()))
+            .projection(projection.build());
+        let request = self
+            .clients()
+            .0
+            .create_table()
+            .table_name(&name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .set_key_schema(Some(schema(["pk", "sk"]).into()))
+            .set_attribute_definitions(Some(["pk", "sk", "state", "place"].map(definition).into()))
+            .global_secondary_indexes(index.build().unwrap());
         request.send().await.expect("a table");
         name
     }

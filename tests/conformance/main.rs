@@ -7,6 +7,7 @@
 mod aws;
 mod journal;
 mod leases;
+mod letters;
 mod log;
 mod messages;
 mod queues;
@@ -28,6 +29,7 @@ fn main() -> std::process::ExitCode {
     let trials = [
         log::trials(&aws),
         leases::trials(&aws),
+        letters::trials(&aws),
         queues::trials(&aws),
         standard_queue::trials(&aws),
         topic::trials(&aws),

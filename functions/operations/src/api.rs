@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use futures::future::join_all;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
@@ -22,10 +23,13 @@ use crate::selection::{Selection, is_sendable};
 use crate::view::{Brief, Groups, Page, Taken, Told, Whole};
 
 /// Letters of one page.
-const PAGE: usize = 50;
+const PAGE: usize = 48;
 
-/// The most bytes of bodies of one page: Lambda answers with 6 MB at the most.
-const MAX_PAGE_BYTES: usize = 2_000_000;
+/// Bytes of bodies after which a page ends: Lambda answers with 6 MB at the most, and a message of SQS has up to one.
+const MAX_PAGE_BYTES: usize = 1_000_000;
+
+/// Messages of a page that are read at once.
+const AT_ONCE: usize = 4;
 
 /// Letters that one request looks at.
 const MAX_SEEN: usize = 20_000;
@@ -90,10 +94,19 @@ impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi
         let mut letters = Letters::of(&self.store, &selection, after);
         let (mut page, mut bytes) = (Vec::new(), 0);
         while page.len() < PAGE && bytes < MAX_PAGE_BYTES {
-            let Some(letter) = letters.next().await? else { break };
-            let message = self.message(&letter).await?;
-            bytes += message.body.len();
-            page.push(Brief::of(&letter, message));
+            let mut some = Vec::new();
+            while some.len() < AT_ONCE {
+                let Some(letter) = letters.next().await? else { break };
+                some.push(letter);
+            }
+            if some.is_empty() {
+                break;
+            }
+            for (letter, message) in some.iter().zip(join_all(some.iter().map(|letter| self.message(letter))).await) {
+                let message = message?;
+                bytes += message.body.len();
+                page.push(Brief::of(letter, message));
+            }
         }
         Ok(answer(StatusCode::OK, &Page { letters: page, next: letters.cursor() }))
     }

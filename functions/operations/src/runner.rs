@@ -28,6 +28,20 @@ const FOLLOWED_FOR: Duration = Duration::from_hours(24);
 /// Pause before the next look at letters of which nothing is known yet.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Time for which a run goes on looking though nothing changes. Then the next minute's looks.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Result of taking a redrive on.
+enum Advance {
+    /// Nothing is left to do, or another run is at it.
+    Ended,
+    /// It waits for letters.
+    Waits {
+        /// True if anything but looking was done.
+        has_changed: bool,
+    },
+}
+
 /// Runs the redrives that are on record.
 pub struct RedriveRunner<S, Q, R, W> {
     store: S,
@@ -59,18 +73,26 @@ where
         let run = derive_id("run_", &[&format!("{:032x}", u128::from_be_bytes(drawn))]);
         let mut failed = None;
         self.follow(deadline).await?;
+        let mut changed_at = self.world.now();
         loop {
             let mut is_waiting = false;
             for redrive in self.store.active().await? {
                 match self.advance(&redrive.id, &run, deadline).await {
-                    Ok(waits) => is_waiting |= waits,
+                    Ok(Advance::Ended) => {}
+                    Ok(Advance::Waits { has_changed }) => {
+                        is_waiting = true;
+                        if has_changed {
+                            changed_at = self.world.now();
+                        }
+                    }
                     Err(failure) => {
                         warn!(redrive = redrive.id.as_str(), reason = failure.reason(), "a redrive does not go on");
                         failed = Some(failure);
                     }
                 }
             }
-            if !is_waiting || failed.is_some() || self.is_late(deadline) {
+            let is_idle = changed_at.until(self.world.now()) > IDLE;
+            if !is_waiting || is_idle || failed.is_some() || self.is_late(deadline) {
                 return failed.map_or(Ok(()), Err);
             }
             self.world.sleep(PAUSE).await;
@@ -81,18 +103,19 @@ where
         self.world.now().until(deadline) < PAUSE * 5
     }
 
-    /// Takes one redrive on as far as it goes now. Answers whether it waits for letters.
-    async fn advance(&self, id: &RedriveId, run: &str, deadline: Time) -> Result<bool> {
+    /// Takes one redrive on as far as it goes now.
+    async fn advance(&self, id: &RedriveId, run: &str, deadline: Time) -> Result<Advance> {
         let now = self.world.now();
         let take = |redrive: &Redrive| redrive.taken(run, now, now.after(LEASE));
-        let Some(redrive) = self.change(id, take).await? else { return Ok(false) };
+        let Some(redrive) = self.change(id, take).await? else { return Ok(Advance::Ended) };
         let advanced = self.advance_own(redrive, deadline).await;
         self.change(id, |redrive| Some(redrive.released())).await?;
         advanced
     }
 
-    async fn advance_own(&self, mut redrive: Redrive, deadline: Time) -> Result<bool> {
+    async fn advance_own(&self, mut redrive: Redrive, deadline: Time) -> Result<Advance> {
         let id = &redrive.id.clone();
+        let mut has_changed = false;
         // Every open letter is looked at once.
         let mut looks = redrive.open.len();
         loop {
@@ -108,6 +131,7 @@ where
                 }
             };
             let Some(changed) = self.change(id, |redrive| Some(redrive.after(act, outcome))).await? else { break };
+            has_changed |= outcome != Outcome::Open;
             if outcome == Outcome::Sent {
                 looks += 1;
                 if let Some(rate) = redrive.rate_per_second {
@@ -116,7 +140,7 @@ where
             }
             redrive = changed;
         }
-        Ok(redrive.is_active())
+        Ok(if redrive.is_active() { Advance::Waits { has_changed } } else { Advance::Ended })
     }
 
     /// Changes a redrive as it stands on record; none where `change` answers none.

@@ -88,7 +88,18 @@ struct Stack {
 
 /// Calls of the ports, one of which may lose its answer.
 const CALLS: [&str; 12] = [
-    "letter", "put", "keep", "message", "page", "redrive", "put_redrive", "keep_part", "part", "active", "send", "row_of",
+    "letter",
+    "put",
+    "keep",
+    "message",
+    "page",
+    "redrive",
+    "put_redrive",
+    "keep_part",
+    "part",
+    "active",
+    "send",
+    "row_of",
 ];
 
 impl Stack {
@@ -429,7 +440,9 @@ fn a_letter_is_dropped_once_wherever_that_dies() {
 fn a_redrive_is_taken_on_whole_or_not_at_all() {
     at_every_call(
         || Stack::with_letters(2),
-        |stack, pace| is_done(stack.request(pace, "POST", "/operations/redrives", "*", &json!({ "service": "payment" }))),
+        |stack, pace| {
+            is_done(stack.request(pace, "POST", "/operations/redrives", "*", &json!({ "service": "payment" })))
+        },
         |stack| drop(stack.redrive(&json!({ "service": "payment" }))),
         |stack, place| {
             stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();

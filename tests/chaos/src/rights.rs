@@ -33,6 +33,15 @@ impl fmt::Display for Right {
     }
 }
 
+impl Right {
+    /// True if it is one to that resource, by its name in the template, or by a pattern as it is deployed.
+    fn is_to(&self, name: &str) -> bool {
+        let resource = self.resource.as_deref();
+        let pattern = resource.and_then(|resource| resource.strip_prefix("${AWS::StackName}-*")?.strip_suffix('*'));
+        resource == Some(name) || pattern.is_some_and(|part| name.contains(part))
+    }
+}
+
 /// Actions that AWS does in a function's name: Lambda, which writes its logs and reads its queue and its stream; and SNS,
 /// which has a short message sent.
 const BY_AWS: [&str; 12] = [
@@ -49,6 +58,10 @@ const BY_AWS: [&str; 12] = [
     "s3:PutObject",
     "sms-voice:SendTextMessage",
 ];
+
+/// Rights that only a distress asks for, which no run may have had: a store of letters that is down for an hour, and letters
+/// that are worth another try.
+const IN_DISTRESS: [(&str, &str); 2] = [("LettersRole", "sqs:SendMessage"), ("RedrivesRole", "")];
 
 /// Right of every consumer that the toolkit uses where an attempt fails. Of some services none may fail in a short run: what
 /// one consumer has used, all have a use for.
@@ -80,7 +93,7 @@ impl Rights {
         let is_nameless = need.resource.is_empty();
         let given = self.of_role(&role).into_iter().find(|right| {
             right.action == need.action
-                && (is_nameless || resource.is_some_and(|resource| right.resource.as_deref() == Some(resource)))
+                && (is_nameless || right.is_to(&need.resource) || resource.is_some_and(|id| right.is_to(id)))
         });
         match given {
             Some(right) => Ok(Some(right)),
@@ -98,7 +111,11 @@ impl Rights {
         let is_once_used = used.iter().any(|right| right.action == ONCE_FOR_ALL);
         let is_used = |right: &Right| used.contains(right) || is_once_used && right.action == ONCE_FOR_ALL;
         let rights = roles.flat_map(|role| self.of_role(role));
-        rights.filter(|right| !BY_AWS.contains(&right.action.as_str()) && !is_used(right)).collect()
+        let is_distress = |right: &Right| {
+            IN_DISTRESS.iter().any(|(role, action)| right.role.ends_with(role) && right.action.starts_with(action))
+        };
+        let is_wanted = |right: &Right| !BY_AWS.contains(&right.action.as_str()) && !is_distress(right);
+        rights.filter(|right| is_wanted(right) && !is_used(right)).collect()
     }
 
     fn of_role(&self, role: &str) -> Vec<Right> {
@@ -136,10 +153,16 @@ fn each(one_or_many: &Value) -> impl Iterator<Item = &Value> {
     one_or_many.as_array().map_or(std::slice::from_ref(one_or_many), Vec::as_slice).iter()
 }
 
-/// The resource of the template that a statement names: by the `!Ref` of a topic, or the `!GetAtt` of a table's or a queue's
-/// ARN.
+/// The resource of the template that a statement names: by the `!Ref` of a topic, the `!GetAtt` of a table's or a queue's ARN,
+/// or within a `!Sub` that of a table's index; or the pattern of the names of several.
 fn logical_id_of(named: &Value) -> Option<&str> {
-    named["Ref"].as_str().or_else(|| named["Fn::GetAtt"][0].as_str())
+    let within = || {
+        let text = named["Fn::Sub"].as_str()?;
+        let of_index = text.strip_prefix("${").and_then(|rest| rest.split_once(".Arn}/index/"));
+        let of_several = || text.rfind("${AWS::StackName}-*").map(|at| &text[at..]);
+        of_index.map(|(id, _)| id).or_else(of_several)
+    };
+    named["Ref"].as_str().or_else(|| named["Fn::GetAtt"][0].as_str()).or_else(within)
 }
 
 #[cfg(test)]
@@ -162,6 +185,13 @@ mod tests {
             ("NotificationFunction", "sns:Publish", "", true),
             ("NotificationFunction", "sns:Publish", "s-events.fifo", false),
             ("PaymentRelayFunction", "sns:Publish", "s-events.fifo", true),
+            ("PaymentLettersFunction", "dynamodb:PutItem", "s-LettersTable-1", true),
+            ("PaymentLettersFunction", "dynamodb:Query", "s-LettersTable-1", false),
+            ("OperationsApiFunction", "dynamodb:Query", "s-LettersTable-1", true),
+            ("RedrivesFunction", "dynamodb:Query", "s-PaymentTable-1", true),
+            ("RedrivesFunction", "dynamodb:PutItem", "s-PaymentTable-1", false),
+            ("RedrivesFunction", "sqs:SendMessage", "s-PaymentQueue-1", true),
+            ("RedrivesFunction", "sqs:SendMessage", "s-PaymentDlq-1", false),
         ] {
             let need = Need { action: action.to_owned(), resource: resource.to_owned() };
             let held = rights.hold(&format!("s-{function}-0C428D223317D"), &need);

@@ -222,7 +222,7 @@ impl Run {
     async fn look(&self, about: &str) -> u64 {
         let mut waiting = 0;
         for service in queues() {
-            waiting += self.shop.waiting(self.shop.queue(service)).await;
+            waiting += self.shop.waiting(self.shop.queue(service)).await + self.shop.letters(service).await;
         }
         for (sku, stock) in shelves(&self.shop, &self.stock_table).await {
             let is_broken = stock.available < 0 || stock.reserved < 0;
@@ -243,22 +243,23 @@ impl Run {
         waiting
     }
 
-    /// Waits for quiet, and sends back what a passing cause has killed, until nothing is left to send back. Answers the
+    /// Waits for quiet, and has sent back what a passing cause has killed, until nothing is left to send back. Answers the
     /// letters that stay.
     async fn settle(&self) -> Vec<Letter> {
         self.say("no more faults: waiting for quiet");
-        let mut kept = Vec::new();
         for _ in 0..MOST_ROUNDS {
             self.quiet().await;
-            if self.redrive(&mut kept).await == 0 {
+            if self.redrive().await == 0 {
                 break;
             }
         }
-        for url in self.shop.relay_dead_letters() {
-            kept.extend(self.shop.take_all(url).await.iter().map(|letter| Letter::of("Relay", letter)));
-        }
-        for letter in &kept {
-            self.tally.count(Kind::Letter, format!("{}, permanent", letter.service));
+        let mut kept = Vec::new();
+        for service in queues() {
+            for letter in self.shop.open_letters(service).await {
+                let service = if letter.is_row() { "Relay" } else { service };
+                self.tally.count(Kind::Letter, format!("{service}, permanent"));
+                kept.push(Letter::of(service, &letter));
+            }
         }
         kept
     }
@@ -277,22 +278,21 @@ impl Run {
         }
     }
 
-    /// As an operator does: takes all dead letters out, and sends those back that had bad luck. Answers how many.
-    async fn redrive(&self, kept: &mut Vec<Letter>) -> usize {
+    /// As an operator does: has those dead letters sent back that had bad luck. Answers how many.
+    async fn redrive(&self) -> usize {
         let mut sent = 0;
         for service in queues() {
-            for letter in self.shop.take_all(self.shop.dead_letters(service)).await {
-                let read = Letter::of(service, &letter);
-                if read.is_permanent() {
-                    kept.push(read);
-                } else {
-                    let class = if read.class.is_empty() { "the function died each time" } else { &read.class };
-                    self.tally.count(Kind::Letter, format!("{service}, {class}"));
-                    self.tally.count(Kind::Redrive, service);
-                    self.shop.send_with(service, letter.body(), letter.attributes()).await;
-                    sent += 1;
-                }
+            let letters = self.shop.open_letters(service).await;
+            let unlucky: Vec<_> = letters.iter().filter(|letter| letter.field("class") != "permanent").collect();
+            for letter in &unlucky {
+                self.tally.count(Kind::Letter, format!("{service}, {}", letter.field("class")));
+                self.tally.count(Kind::Redrive, service);
             }
+            let ids: Vec<&str> = unlucky.iter().map(|letter| letter.id()).collect();
+            if !ids.is_empty() {
+                self.shop.start_redrive(&json!({ "letters": ids })).await;
+            }
+            sent += ids.len();
         }
         sent
     }

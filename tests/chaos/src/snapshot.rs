@@ -183,7 +183,7 @@ fn bookings(register: BTreeMap<String, Entry>) -> BTreeMap<String, Booking> {
     bookings
 }
 
-/// A message that was in a dead-letter queue when nothing could be sent back from there any more.
+/// A dead letter that was left when nothing could be sent back any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Letter {
     /// A service, or `Relay`.
@@ -196,13 +196,13 @@ pub(crate) struct Letter {
 
 impl Letter {
     pub(crate) fn of(service: Service, letter: &orderflow_tests::Letter) -> Self {
-        let text = |name: &str| letter.text(name).to_owned();
+        let field = |name: &str| letter.field(name).to_owned();
         Self {
             service,
             body: letter.body().to_owned(),
-            class: text("failure-class"),
-            reason: text("failure-reason"),
-            failed_at: text("failed-at"),
+            class: field("class"),
+            reason: field("reason"),
+            failed_at: field("failedAt"),
         }
     }
 
@@ -223,7 +223,7 @@ impl Letter {
 }
 
 impl Snapshot {
-    /// Reads all tables and queues. The dead letters are given: to read them was to take them out.
+    /// Reads all tables and queues; the dead letters are given.
     pub(crate) async fn read(shop: &Shop, letters: Vec<Letter>) -> Self {
         let mut snapshot = Self { letters, ..Self::default() };
         for service in ledgers().map(|service| service.id) {

@@ -136,8 +136,9 @@ fn a_cursor_goes_through_all_letters_once() {
 
 #[test]
 fn groups_have_no_numbers_and_ids_in_their_reasons() {
-    let letters: Vec<_> =
-        (0..9).map(|number| arrival(number, "payment", &format!("{number}"), &format!("row {number} is late"))).collect();
+    let letters: Vec<_> = (0..9)
+        .map(|number| arrival(number, "payment", &format!("{number}"), &format!("row {number} is late")))
+        .collect();
     let (store, ids) = store(&letters);
     let path = format!("letters/{}", ids[0]);
     assert_eq!(ask(&store, "DELETE", &path, &[], &json!({ "why": "poison" })).0, 200);
@@ -230,7 +231,10 @@ fn a_redrive_tells_its_progress_and_can_be_stopped() {
     ] {
         let (status, _, problem) = redrive(&body);
         let told: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|fault| &fault["pointer"]).collect();
-        assert_eq!((status, told), (422, pointers.iter().copied().map(Value::from).collect::<Vec<_>>().iter().collect()));
+        assert_eq!(
+            (status, told),
+            (422, pointers.iter().copied().map(Value::from).collect::<Vec<_>>().iter().collect())
+        );
     }
     let (status, _, taken) = redrive(&json!({ "letters": [ids[1], ids[1], ids[0]], "ramp": true }));
     assert_eq!((status, &taken["total"]), (202, &json!(2)), "a letter that is named twice is one");

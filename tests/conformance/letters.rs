@@ -1,0 +1,208 @@
+//! The suite of the operations' [`LetterStore`] and [`RedriveStore`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use libtest_mimic::Trial;
+use onewrite::Attribute;
+use orderflow_events::Time;
+use orderflow_operations::{
+    Act, Arrival, Class, Destination, DynamoOperations, Letter, LetterId, LetterStore, MemoryOperations, Message,
+    Origin, Outcome, Redrive, RedriveId, RedriveStore, Since, State, Stored,
+};
+
+use crate::aws::Aws;
+
+pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
+    crate::suite::suite!(
+        aws,
+        MemoryOperations::default,
+        store,
+        [
+            a_letter_comes_back_as_it_was_put,
+            a_letter_replaces_the_one_that_was_read_and_no_other,
+            of_many_changes_of_one_revision_one_is_done,
+            letters_are_paged_by_state_the_oldest_failure_first,
+            a_letter_that_changes_its_state_is_in_one_page_alone,
+            messages_are_kept_by_the_names_of_their_bodies,
+            a_large_message_comes_back_whole,
+            redrives_that_are_active_are_found,
+            the_list_of_a_redrive_is_kept_in_parts,
+        ]
+    )
+}
+
+async fn store(aws: &Aws) -> DynamoOperations {
+    DynamoOperations::new(aws.clients().0, aws.letters_table().await)
+}
+
+fn arrival(body: &str, failed_at: i64) -> Arrival {
+    Arrival {
+        service: "payment".to_owned(),
+        origin: Origin::Consumer,
+        source_queue: "arn:dlq".to_owned(),
+        destination: Destination { queue_url: "q".to_owned(), table: "t".to_owned(), is_journal: false },
+        message: Message { body: body.to_owned(), attributes: BTreeMap::new() },
+        class: Class::Permanent,
+        reason: "why, \"ü\"?".to_owned(),
+        failed_at: Time::from_millis(failed_at),
+        function: "f".to_owned(),
+        receives: 3,
+        mark: None,
+    }
+}
+
+fn letter(body: &str, failed_at: i64) -> Letter {
+    let arrival = arrival(body, failed_at);
+    Letter::collected(None, arrival.letter_id(), &arrival).unwrap()
+}
+
+async fn put(store: &impl LetterStore, letter: &Letter, since: Since) -> Stored {
+    store.put(letter, since).await.unwrap()
+}
+
+fn claimed(letter: &Letter) -> Letter {
+    letter.claimed("red_1", "ada", Time::from_millis(99)).unwrap()
+}
+
+async fn a_letter_comes_back_as_it_was_put(store: &impl LetterStore) {
+    let letter = letter(r#"{"type": "T", "subject": "ord_1", "id": "1", "source": "s"}"#, 7);
+    assert_eq!(store.letter(&letter.id).await, Ok(None));
+    assert_eq!(put(store, &letter, Since::New).await, Stored::Done);
+    assert_eq!(store.letter(&letter.id).await, Ok(Some(letter.clone())));
+    let sent = claimed(&letter).confirmed();
+    assert_eq!(put(store, &sent, Since::Revision(1)).await, Stored::Done);
+    assert_eq!(store.letter(&letter.id).await, Ok(Some(sent)));
+}
+
+async fn a_letter_replaces_the_one_that_was_read_and_no_other(store: &impl LetterStore) {
+    let letter = letter("a", 7);
+    let sent = claimed(&letter);
+    assert_eq!(put(store, &sent, Since::Revision(1)).await, Stored::Changed, "there is none");
+    assert_eq!(put(store, &letter, Since::New).await, Stored::Done);
+    for since in [Since::New, Since::Revision(0), Since::Revision(2)] {
+        assert_eq!(put(store, &sent, since).await, Stored::Changed, "{since:?}");
+        assert_eq!(store.letter(&letter.id).await, Ok(Some(letter.clone())), "{since:?}");
+    }
+    assert_eq!(put(store, &sent, Since::Revision(1)).await, Stored::Done);
+    assert_eq!(put(store, &sent, Since::Revision(1)).await, Stored::Changed, "the same again");
+}
+
+async fn of_many_changes_of_one_revision_one_is_done(store: &impl LetterStore) {
+    let letter = letter("a", 7);
+    for since in [Since::New, Since::Revision(1)] {
+        let changes = (0..8).map(|row| {
+            let changed =
+                if since == Since::New { letter.clone() } else { letter.handled(row, letter.failed_at).unwrap() };
+            async move { put(store, &changed, since).await }
+        });
+        let results = join_all(changes).await;
+        assert_eq!(results.iter().filter(|result| **result == Stored::Done).count(), 1, "{since:?}");
+    }
+}
+
+/// The places of all letters of a state, page by page.
+async fn paged(store: &impl LetterStore, state: State, from: Option<&str>) -> Vec<String> {
+    let (mut all, mut after) = (Vec::new(), from.map(str::to_owned));
+    loop {
+        let page = store.page(state, after.as_deref()).await.unwrap();
+        let Some(last) = page.last() else { return all };
+        after = Some(last.place());
+        all.extend(page.iter().map(Letter::place));
+    }
+}
+
+async fn letters_are_paged_by_state_the_oldest_failure_first(store: &impl LetterStore) {
+    assert_eq!(paged(store, State::Waiting, None).await, [""; 0]);
+    let mut places = Vec::new();
+    for number in 0..130 {
+        // Some have failed at the same moment.
+        let letter = letter(&number.to_string(), number * 37 % 50);
+        places.push(letter.place());
+        put(store, &letter, Since::New).await;
+    }
+    places.sort();
+    assert_eq!(paged(store, State::Waiting, None).await, places);
+    assert_eq!(paged(store, State::Waiting, Some(&places[64])).await, places[65..]);
+    assert_eq!(paged(store, State::Waiting, Some(&places[129])).await, [""; 0]);
+    assert_eq!(paged(store, State::Sent, None).await, [""; 0]);
+}
+
+async fn a_letter_that_changes_its_state_is_in_one_page_alone(store: &impl LetterStore) {
+    let letter = letter("a", 7);
+    put(store, &letter, Since::New).await;
+    let sent = claimed(&letter);
+    put(store, &sent, Since::Revision(1)).await;
+    assert_eq!(paged(store, State::Waiting, None).await, [""; 0]);
+    assert_eq!(paged(store, State::Sent, None).await, [letter.place()], "its place is that of the first failure");
+    assert_eq!(store.page(State::Sent, None).await, Ok(vec![sent]));
+}
+
+async fn messages_are_kept_by_the_names_of_their_bodies(store: &impl LetterStore) {
+    let id = letter("a", 7).id;
+    let attributes = [
+        ("a".to_owned(), Attribute::Text("String".to_owned(), "ü".to_owned())),
+        ("b".to_owned(), Attribute::Binary("Binary.png".to_owned(), vec![0, 255])),
+    ];
+    let first = Message { body: "a \u{fffd} b".to_owned(), attributes: attributes.into() };
+    let second = Message { body: "other".to_owned(), ..first.clone() };
+    for message in [&first, &second, &first] {
+        assert_eq!(store.keep(&id, message).await, Ok(()), "twice is once");
+    }
+    for message in [first, second] {
+        assert_eq!(store.message(&id, &message.digest()).await, Ok(Some(message)));
+    }
+    assert_eq!(store.message(&id, "unknown").await, Ok(None));
+    let other = LetterId::new("let_0").unwrap();
+    assert_eq!(
+        store.message(&other, &Message { body: "other".to_owned(), ..Message::default() }.digest()).await,
+        Ok(None)
+    );
+}
+
+async fn a_large_message_comes_back_whole(store: &impl LetterStore) {
+    let id = letter("a", 7).id;
+    // The largest that SQS takes.
+    let message = Message { body: "ü".repeat(512 * 1024), attributes: BTreeMap::new() };
+    for _ in 0..2 {
+        assert_eq!(store.keep(&id, &message).await, Ok(()));
+        assert!(store.message(&id, &message.digest()).await.unwrap().as_ref() == Some(&message));
+    }
+}
+
+fn redrive(number: u32) -> Redrive {
+    let id = RedriveId::new(format!("red_{number}")).unwrap();
+    Redrive::new(id, "ada", Time::from_millis(number.into()), 2, true, Some(3))
+}
+
+async fn redrives_that_are_active_are_found(store: &impl RedriveStore) {
+    let (first, second) = (redrive(1), redrive(2));
+    assert_eq!(store.redrive(&first.id).await, Ok(None));
+    for redrive in [&second, &first] {
+        assert_eq!(store.put_redrive(redrive, Since::New).await, Ok(Stored::Done));
+        assert_eq!(store.put_redrive(redrive, Since::New).await, Ok(Stored::Changed));
+        assert_eq!(store.redrive(&redrive.id).await, Ok(Some(redrive.clone())));
+    }
+    assert_eq!(store.active().await, Ok(vec![first.clone(), second.clone()]));
+    let stopped = first.stopped().unwrap();
+    assert_eq!(store.put_redrive(&stopped, Since::Revision(7)).await, Ok(Stored::Changed));
+    assert_eq!(store.put_redrive(&stopped, Since::Revision(1)).await, Ok(Stored::Done));
+    let sent = second.after(Act::Send(0), Outcome::Sent);
+    assert_eq!(store.put_redrive(&sent, Since::Revision(1)).await, Ok(Stored::Done));
+    assert_eq!(store.active().await, Ok(vec![sent]));
+}
+
+async fn the_list_of_a_redrive_is_kept_in_parts(store: &impl RedriveStore) {
+    let id = redrive(1).id;
+    let letters = |from: u32| {
+        (from..from + 1_000).map(|number| LetterId::new(format!("let_{number}")).unwrap()).collect::<Vec<_>>()
+    };
+    for part in [0, 1] {
+        assert_eq!(store.keep_part(&id, part, &letters(part * 1_000)).await, Ok(()));
+    }
+    for part in [0, 1] {
+        assert_eq!(store.part(&id, part).await, Ok(letters(part * 1_000)));
+    }
+    assert!(store.part(&id, 2).await.is_err());
+}

@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 11] = [
+const BESIDES: [(&str, &str); 17] = [
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
     ("notification", "amount.rs"),
@@ -26,6 +26,12 @@ const BESIDES: [(&str, &str); 11] = [
     ("notification", "pacing.rs"),
     ("notification", "phone.rs"),
     ("notification", "wording.rs"),
+    ("operations", "collector.rs"),
+    ("operations", "reason.rs"),
+    ("operations", "redrive.rs"),
+    ("operations", "runner.rs"),
+    ("operations", "selection.rs"),
+    ("operations", "view.rs"),
     ("orders", "intake.rs"),
     ("orders", "view.rs"),
     ("screening", "fingerprint.rs"),

@@ -9,7 +9,7 @@ use onewrite::{Attribute, DeadLetter, Failure, FoundFailure, FoundLetter, Result
 use orderflow_events::Time;
 use tracing::{error, info, warn};
 
-use crate::domain::{Arrival, Class, Destination, Letter, Message, Origin};
+use crate::domain::{Arrival, Class, Destination, Letter, LetterId, Message, Origin};
 use crate::port::{LetterStore, Since, Stored};
 
 /// Number of attempts at a letter that others are changing.
@@ -82,19 +82,7 @@ impl<S: LetterStore, Q: DeadLetters, C: Clock> Collector<S, Q, C> {
     /// It is unknown whether it is on record.
     pub async fn collect(&self, arrival: &Arrival) -> Result<()> {
         for _ in 0..MAX_RACES {
-            let marked = match &arrival.mark {
-                // Anybody may write a mark: it counts for the message that was sent under it alone.
-                Some((id, _)) => self.store.letter(id).await?.filter(|known| known.message == arrival.message.digest()),
-                None => None,
-            };
-            let (id, known) = match marked {
-                Some(known) => (known.id.clone(), Some(known)),
-                None => {
-                    let id = arrival.letter_id();
-                    let known = self.store.letter(&id).await?;
-                    (id, known)
-                }
-            };
+            let (id, known) = self.known(arrival).await?;
             let Some(letter) = Letter::collected(known.as_ref(), id, arrival) else { return Ok(()) };
             let since = known.as_ref().map_or(Since::New, |known| Since::Revision(known.revision));
             if since == Since::New {
@@ -106,6 +94,20 @@ impl<S: LetterStore, Q: DeadLetters, C: Clock> Collector<S, Q, C> {
             }
         }
         Err(Failure::transient(format!("a letter lost {MAX_RACES} races")))
+    }
+
+    /// The letter that a message belongs to, and its id.
+    async fn known(&self, arrival: &Arrival) -> Result<(LetterId, Option<Letter>)> {
+        // Anybody may write a mark: it counts for the message that was sent under it alone.
+        if let Some((id, _)) = &arrival.mark
+            && let Some(known) = self.store.letter(id).await?
+            && known.message == arrival.message.digest()
+        {
+            return Ok((id.clone(), Some(known)));
+        }
+        let id = arrival.letter_id();
+        let known = self.store.letter(&id).await?;
+        Ok((id, known))
     }
 
     fn arrival(&self, record: &SqsMessage) -> Arrival {

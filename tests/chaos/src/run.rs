@@ -8,6 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
 use orderflow_tests::{Emulator, Proxy, Shop, free_port, queues};
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 

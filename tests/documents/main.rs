@@ -12,7 +12,9 @@ mod compatibility;
 mod document;
 mod golden;
 mod identity;
+mod letters;
 mod openapi;
+mod parts;
 mod places;
 mod schemas;
 

@@ -6,7 +6,7 @@ use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use onewrite::Failure;
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
-use onewrite::http::{IfMatch, Problem, answer, path, read_body};
+use onewrite::http::{Problem, answer, if_match, path, read_body};
 use onewrite::port::{Clock, Random};
 use orderflow_events::scope::{STOCK_READ, STOCK_WRITE};
 use orderflow_events::{Faults, Node, Read, Sku, Text};
@@ -69,7 +69,7 @@ impl<S: StockStore, W: Clock + Random, K: KeySets> InventoryApi<S, W, K> {
         caller.demand(STOCK_WRITE)?;
         let sku = Sku::new(sku)
             .map_err(|rule| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The SKU in the path {rule}.")))?;
-        let expected = IfMatch::of(request)?;
+        let expected = if_match(request)?;
         let Count { on_hand } = read_body(request)?;
         let mut attempted = None;
         for race in 0..MAX_RACES {

@@ -7,7 +7,7 @@ use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
 use onewrite::envelope::derive_id;
-use onewrite::http::{IfMatch, Problem, answer, path, read_body};
+use onewrite::http::{IfMatch, Problem, answer, if_match, path, read_body};
 use onewrite::port::{Clock, Random};
 use onewrite::{Failure, envelope};
 use orderflow_events::scope::OPERATIONS;
@@ -155,7 +155,7 @@ impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi
     /// Replaces the body of a letter. The new one is another event, and so gets an id of its own: by the old one, which
     /// may be on record as handled, it would be a duplicate. It names the old.
     async fn edit(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        let expected = IfMatch::of(request)?;
+        let expected = if_match(request)?;
         if expected == IfMatch::Anything {
             let detail = "An edit needs the header If-Match, with the ETag of the letter that was read.";
             return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, detail));
@@ -202,7 +202,7 @@ impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi
     }
 
     async fn discard(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        let expected = IfMatch::of(request)?;
+        let expected = if_match(request)?;
         let Drop { why } = read_body(request)?;
         let mut attempted = None;
         for _ in 0..MAX_RACES {
@@ -298,7 +298,7 @@ struct Letters<'a, S> {
     store: &'a S,
     selection: &'a Selection,
     after: Option<String>,
-    /// What was read of each state, and its end.
+    /// Letters of each state that were read, the place of the last of these, and whether it was the last of all.
     read: Vec<(State, VecDeque<Letter>, Option<String>, bool)>,
     seen: usize,
     is_at_end: bool,

@@ -214,7 +214,7 @@ impl Glimpse {
 pub struct Entry {
     /// Time of the change.
     pub at: Time,
-    /// Who has made it: the subject of a caller, or a function.
+    /// Author of the change: the subject of a caller, or a function.
     pub by: String,
     /// The change: `parked`, `sent`, `handled`, `parkedAgain`, `edited`, `dropped`.
     pub what: String,

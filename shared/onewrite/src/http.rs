@@ -223,6 +223,16 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>, P
     }
 }
 
+/// Precondition of a request: its header `If-Match`.
+///
+/// # Errors
+///
+/// 400 if the header is no list of tags.
+pub fn if_match(request: &Request) -> Result<IfMatch, Problem> {
+    let read = IfMatch::read(request.headers().get(header::IF_MATCH));
+    read.ok_or_else(|| Problem::malformed("The header If-Match must be ETags, or *."))
+}
+
 /// Answers an HTTP request in the invocation that it came with.
 ///
 /// # Errors

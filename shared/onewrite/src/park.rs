@@ -72,7 +72,7 @@ pub struct FoundLetter {
     pub body: String,
     /// The attributes, as they were.
     pub attributes: BTreeMap<String, Attribute>,
-    /// What its consumer says about the failure; none where SQS itself has moved the message, or SNS.
+    /// Failure, as its consumer tells it; none where SQS itself has moved the message, or SNS.
     pub failure: Option<FoundFailure>,
 }
 

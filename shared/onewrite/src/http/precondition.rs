@@ -1,9 +1,6 @@
 //! Preconditions of requests.
 
-use lambda_http::Request;
-use lambda_http::http::header;
-
-use super::Problem;
+use lambda_http::http::HeaderValue;
 
 /// Precondition of a request: the header `If-Match` (RFC 9110, section 13.1.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,17 +14,13 @@ pub enum IfMatch {
 }
 
 impl IfMatch {
-    /// The precondition of a request.
-    ///
-    /// # Errors
-    ///
-    /// 400 if the header is no list of tags.
-    pub fn of(request: &Request) -> Result<Self, Problem> {
-        let malformed = || Problem::malformed("The header If-Match must be ETags, or *.");
-        let Some(value) = request.headers().get(header::IF_MATCH) else { return Ok(Self::Anything) };
-        let value = value.to_str().map_err(|_| malformed())?.trim();
+    /// Reads the header; `None` if it is no list of tags.
+    #[must_use]
+    pub fn read(header: Option<&HeaderValue>) -> Option<Self> {
+        let Some(value) = header else { return Some(Self::Anything) };
+        let value = value.to_str().ok()?.trim();
         if value == "*" {
-            return Ok(Self::Something);
+            return Some(Self::Something);
         }
         // A list may have nothing between two commas, or in all (section 5.6.1.2): that is no tag, and nothing matches it.
         let tags = value.split(',').map(str::trim).filter(|tag| !tag.is_empty());
@@ -37,7 +30,7 @@ impl IfMatch {
                 tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
             quoted.is_some_and(|opaque| !opaque.contains('"'))
         };
-        if tags.iter().all(|tag| is_tag(tag)) { Ok(Self::OneOf(tags)) } else { Err(malformed()) }
+        tags.iter().all(|tag| is_tag(tag)).then_some(Self::OneOf(tags))
     }
 
     /// True if it holds for what has that tag; `None` is what does not exist.

@@ -10,17 +10,17 @@ const ORDERS: &str = "orderflow/orders";
 
 pub(crate) async fn a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up(shop: &Shop) {
     shop.stock("relay", 5).await;
-    let large = event("OrderDreamt", ORDERS, "row-large", json!({ "x": "x".repeat(300_000) }));
-    let of_another = event("OrderDreamt", "https://shop.example/web", "row-source", json!({}));
-    let elsewhere = event("OrderDreamt", ORDERS, "row-other", json!({}));
+    let large = event("OrderDreamt", ORDERS, "row.large", json!({ "x": "x".repeat(300_000) }));
+    let of_another = event("OrderDreamt", "https://shop.example/web", "row.source", json!({}));
+    let elsewhere = event("OrderDreamt", ORDERS, "row.other", json!({}));
     let rows = [
-        ("row-text", "no events at all \u{ffff}".to_owned(), "its events are not understood"),
-        ("row-one", foreign_order("row-one", "relay").to_string(), "its events are not understood"),
-        ("row-number", "[1]".to_owned(), "an event is not understood"),
-        ("row-subject", r#"[{"id":"019aa9d0-7c00-7b1e-9f00-5a0000000017"}]"#.to_owned(), "an event is not understood"),
-        ("row-large", json!([large]).to_string(), "an event has 300"),
-        ("row-source", json!([of_another]).to_string(), "an event is from https://shop.example/web, and this relay"),
-        ("row-elsewhere", json!([elsewhere]).to_string(), "an event is about another subject than its row"),
+        ("row.text", "no events at all \u{ffff}".to_owned(), "its events are not understood"),
+        ("row.one", foreign_order("row.one", "relay").to_string(), "its events are not understood"),
+        ("row.number", "[1]".to_owned(), "an event is not understood"),
+        ("row.subject", r#"[{"id":"019aa9d0-7c00-7b1e-9f00-5a0000000017"}]"#.to_owned(), "an event is not understood"),
+        ("row.large", json!([large]).to_string(), "an event has 300"),
+        ("row.source", json!([of_another]).to_string(), "an event is from https://shop.example/web, and this relay"),
+        ("row.elsewhere", json!([elsewhere]).to_string(), "an event is about another subject than its row"),
     ];
     for (pk, events, _) in &rows {
         shop.put_row("Orders", &json!({ "pk": pk, "sk": 7, "events": events })).await;

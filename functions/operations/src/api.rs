@@ -363,12 +363,13 @@ fn refused(refused: Refused) -> Problem {
 
 fn selection_of(request: &Request) -> Result<Selection, Problem> {
     let parameters = request.query_string_parameters();
-    let text = |name: &str| parameters.first(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    let given = |name: &str| parameters.first(name).map(str::to_owned);
+    let text = |name: &str| given(name).filter(|text| !text.is_empty());
     Ok(Selection {
         service: text("service"),
         event_type: text("type"),
-        class: text("class").map(|class| named(&class, "class")).transpose()?,
-        state: text("state").map(|state| named(&state, "state")).transpose()?,
+        class: given("class").map(|class| named(&class, "class")).transpose()?,
+        state: given("state").map(|state| named(&state, "state")).transpose()?,
         order: text("order"),
         reason: text("reason"),
     })

@@ -102,7 +102,9 @@ fn letters_are_listed_the_oldest_failure_first_by_what_they_are() {
     ] {
         assert_eq!(listed(query), expected, "{query}");
     }
-    assert_eq!(ask(&store, "GET", "letters?state=lost", &[], &Value::Null).0, 400);
+    for bad in ["state=lost", "state=", "class=Permanent"] {
+        assert_eq!(ask(&store, "GET", &format!("letters?{bad}"), &[], &Value::Null).0, 400, "{bad}");
+    }
     let (_, _, page) = ask(&store, "GET", "letters?order=ord_1", &[], &Value::Null);
     assert_eq!(
         page["letters"][0],

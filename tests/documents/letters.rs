@@ -168,7 +168,7 @@ pub(crate) fn start_redrive() -> Value {
     let mut invalid =
         problem(422, "urn:onewrite:problem:invalid", "Invalid request", "The body has 1 fault: see errors.");
     invalid["errors"] = json!([{ "pointer": "/letters/0", "detail": "is no letter that can be sent back now" }]);
-    let asked = json!({ "service": "payment", "reason": "the provider answers 503", "ramp": true });
+    let asked = json!({ "service": "gift-cards", "reason": "the provider answers 503", "ramp": true });
     let mut accepted = taken("It is taken on.", json!({ "id": REDRIVE_ID, "total": 250 }));
     accepted["links"] = json!({
         "GetRedrive": link("getRedrive", &json!({ "redriveId": "$response.body#/id" })),

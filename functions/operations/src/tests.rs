@@ -342,6 +342,52 @@ fn every_letter_is_sent_and_told_wherever_the_job_dies() {
 }
 
 #[test]
+fn a_letter_that_comes_back_is_sent_once_wherever_the_job_dies() {
+    at_every_call(
+        || {
+            let stack = Stack::new();
+            stack.park(message(1, "bad"), None);
+            let id = stack.redrive(&json!({ "service": "payment" }));
+            (stack, id)
+        },
+        |(stack, _), pace| stack.run(pace).is_some_and(|result| result.is_ok()),
+        |(stack, _)| {
+            for _ in 0..4 {
+                stack.world.pass(Duration::from_mins(1));
+                stack.run(&Pace::of(u32::MAX)).expect("it ends").unwrap();
+            }
+        },
+        |(stack, id), place| {
+            let told = stack.told(id);
+            assert_eq!((told.progress, told.sent, told.parked_again), (Progress::Done, 1, 1), "{place}: {told:?}");
+            let letter = stack.ports.letters().remove(0);
+            assert_eq!((letter.state, letter.sends), (State::ParkedAgain, 1), "{place}");
+        },
+    );
+}
+
+/// Queues that cannot be reached.
+struct Down;
+
+impl Queues for Down {
+    async fn send(&self, _: &str, _: &Message) -> Result<()> {
+        Err(timed_out())
+    }
+}
+
+#[test]
+fn a_letter_whose_queue_was_down_is_sent_at_the_next_minute() {
+    let stack = Stack::with_letters(1);
+    stack.redrive(&json!({ "service": "payment" }));
+    let runner = RedriveRunner::new(&stack.ports, Down, &stack.ports, &stack.world);
+    assert!(block_on(runner.run(stack.world.now().after(Duration::from_mins(1)))).is_err());
+    assert_eq!((stack.ports.sent().len(), stack.states()), (0, BTreeMap::from([(State::Sent, 1)])));
+    stack.world.pass(Duration::from_secs(50));
+    stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
+    assert_eq!((stack.ports.sent().len(), stack.states()), (1, BTreeMap::from([(State::Handled, 1)])));
+}
+
+#[test]
 fn a_ramp_stops_at_a_relapse_and_tells_how_many_are_left() {
     let stack = Stack::with_letters(2);
     for number in 2..9 {

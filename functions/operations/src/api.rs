@@ -102,10 +102,10 @@ impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi
             if some.is_empty() {
                 break;
             }
-            for (letter, message) in some.iter().zip(join_all(some.iter().map(|letter| self.message(letter))).await) {
-                let message = message?;
-                bytes += message.body.len();
-                page.push(Brief::of(letter, message));
+            for (letter, body) in some.iter().zip(join_all(some.iter().map(|letter| self.body(letter))).await) {
+                let body = body?;
+                bytes += body.len();
+                page.push(Brief::of(letter, body));
             }
         }
         Ok(answer(StatusCode::OK, &Page { letters: page, next: letters.cursor() }))
@@ -145,6 +145,13 @@ impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi
     async fn load(&self, id: &str) -> Result<Letter, Problem> {
         let id = LetterId::new(id).map_err(|_| Problem::not_found("letter"))?;
         self.store.letter(&id).await?.ok_or_else(|| Problem::not_found("letter"))
+    }
+
+    async fn body(&self, letter: &Letter) -> Result<String, Failure> {
+        match &letter.short_body {
+            Some(body) => Ok(body.clone()),
+            None => self.message(letter).await.map(|message| message.body),
+        }
     }
 
     async fn message(&self, letter: &Letter) -> Result<Message, Failure> {

@@ -26,6 +26,9 @@ pub(crate) fn id_rule(prefix: &str, text: &str) -> Result<(), Invalid> {
         .map_err(|_| Invalid::rule(format!("must be an id that begins with {prefix}")))
 }
 
+/// The most bytes of a body that is stored with its letter, too, so that a list need not ask for each.
+const MAX_SHORT: usize = 4_096;
+
 /// The most entries of a history that are kept: the first, and the latest.
 const MAX_HISTORY: usize = 200;
 
@@ -156,6 +159,10 @@ impl Message {
         message
     }
 
+    fn short_body(&self) -> Option<String> {
+        (self.body.len() <= MAX_SHORT).then(|| self.body.clone())
+    }
+
     /// Takes the mark of [`Message::redriven`] off.
     pub(crate) fn take_mark(&mut self) -> Option<(LetterId, u32)> {
         let Some(Attribute::Text(_, mark)) = self.attributes.get(REDRIVE) else { return None };
@@ -268,6 +275,9 @@ pub struct Letter {
     pub glimpse: Glimpse,
     /// Name of its message: the digest of the body.
     pub message: String,
+    /// The body, if it is short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_body: Option<String>,
     /// Number of times that it was sent back.
     pub sends: u32,
     /// The last of these.
@@ -332,6 +342,7 @@ impl Arrival {
             receives: self.receives,
             glimpse: Glimpse::of(&self.message.body),
             message: self.message.digest(),
+            short_body: self.message.short_body(),
             sends: 0,
             sending: None,
             history: Vec::new(),
@@ -448,6 +459,7 @@ impl Letter {
         }
         let mut letter = self.next(State::Waiting);
         letter.message = message.digest();
+        letter.short_body = message.short_body();
         letter.glimpse = Glimpse::of(&message.body);
         letter.note(now, by, "edited", Some(why));
         if let Some(entry) = letter.history.last_mut() {

@@ -41,7 +41,7 @@ pub(crate) struct Brief {
 }
 
 impl Brief {
-    pub(crate) fn of(letter: &Letter, message: Message) -> Self {
+    pub(crate) fn of(letter: &Letter, body: String) -> Self {
         Self {
             id: letter.id.clone(),
             service: letter.service.clone(),
@@ -52,7 +52,7 @@ impl Brief {
             order_id: letter.glimpse.subject.clone(),
             failed_at: letter.failed_at,
             receives: letter.receives,
-            body: message.body,
+            body,
         }
     }
 }
@@ -99,7 +99,7 @@ impl Whole {
             attributes: message.attributes.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
             history: letter.history.clone(),
             earlier,
-            brief: Brief::of(letter, message),
+            brief: Brief::of(letter, message.body),
         }
     }
 }

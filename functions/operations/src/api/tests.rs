@@ -117,6 +117,20 @@ fn letters_are_listed_the_oldest_failure_first_by_what_they_are() {
 }
 
 #[test]
+fn a_list_has_long_bodies_too() {
+    let long = "x".repeat(300_000);
+    let (store, _) =
+        store(&(0..9).map(|number| arrival(number, "payment", &format!("{number}{long}"), "")).collect::<Vec<_>>());
+    let (_, _, page) = ask(&store, "GET", "letters", &[], &Value::Null);
+    let letters = page["letters"].as_array().unwrap();
+    assert!(letters.iter().all(|letter| letter["body"].as_str().unwrap().len() == 300_001));
+    assert_eq!(letters.len(), 4, "Lambda answers with 6 MB at the most");
+    let next = page["next"].as_str().unwrap();
+    let (_, _, page) = ask(&store, "GET", &format!("letters?after={next}"), &[], &Value::Null);
+    assert_eq!(page["letters"].as_array().unwrap().len(), 4);
+}
+
+#[test]
 fn a_cursor_goes_through_all_letters_once() {
     let letters: Vec<_> =
         (0..120).map(|number| arrival(number % 7, "payment", &format!("{number}"), "no event")).collect();

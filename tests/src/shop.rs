@@ -300,13 +300,11 @@ impl Shop {
     /// The whole of a letter that was looked for. Many tests look for some, and an emulator has more to do: who has found none
     /// lets it.
     async fn found(&self, letter: Option<Letter>) -> Result<Letter, Value> {
-        match letter {
-            Some(letter) => Ok(self.letter(letter.id()).await),
-            None => {
-                sleep(LONGEST_PAUSE).await;
-                Err(json!("no such letter"))
-            }
+        if let Some(letter) = letter {
+            return Ok(self.letter(letter.id()).await);
         }
+        sleep(LONGEST_PAUSE).await;
+        Err(json!("no such letter"))
     }
 
     /// Letters of a service about which something has to be done, those of its relay among them.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use onewrite::aws::put_if;
+use onewrite::aws::{classify, put_if};
 use onewrite::{Projected, Result};
+use orderflow_events::Envelope;
 
 use crate::entry::Entry;
 use crate::port::JournalStore;
@@ -34,6 +35,15 @@ impl JournalStore for DynamoJournal {
             .set_item(Some(HashMap::from(item)))
             .condition_expression("attribute_not_exists(pk)");
         Ok(if put_if(put).await? { Projected::Now } else { Projected::Before })
+    }
+
+    async fn has(&self, event: &Envelope) -> Result<bool> {
+        let context = &event.context;
+        let entry = self.client.get_item().table_name(&self.table).projection_expression("pk");
+        let entry = entry.key("pk", AttributeValue::S(context.subject.to_string()));
+        let entry = entry.key("sk", AttributeValue::S(format!("{}#{}", context.id, context.source)));
+        let found = Box::pin(entry.consistent_read(true).send()).await.map_err(|error| classify("GetItem", &error))?;
+        Ok(found.item.is_some())
     }
 
     /// The function may do nothing but put, so it asks for a put that cannot be: that of an entry which is there already,

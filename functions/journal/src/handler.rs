@@ -25,6 +25,10 @@ impl<S: JournalStore, C: Clock> Project for Journal<S, C> {
         self.store.append(Entry::of(event, delivery.text, self.clock.now())?).await
     }
 
+    async fn has(&self, event: &Envelope) -> Result<bool> {
+        self.store.has(event).await
+    }
+
     async fn warm(&self) {
         self.store.warm().await;
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use onewrite::{Projected, Result};
-use orderflow_events::{EventId, Source, Subject};
+use orderflow_events::{Envelope, EventId, Source, Subject};
 
 use crate::entry::Entry;
 use crate::port::JournalStore;
@@ -31,6 +31,12 @@ impl JournalStore for MemoryJournal {
         }
         self.entries.borrow_mut().push(entry);
         Ok(Projected::Now)
+    }
+
+    async fn has(&self, event: &Envelope) -> Result<bool> {
+        let context = &event.context;
+        let key = (context.subject.clone(), context.id.clone(), context.source.clone());
+        Ok(self.keys.borrow().contains(&key))
     }
 
     async fn warm(&self) {}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use onewrite::{Cause, Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
     CancellationReason, Country, Email, EventType, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId,
-    Payload, ShipmentCreated, Source, StockLine, Text,
+    Payload, ShipmentCreated, Source, StockLine, Text, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,8 @@ pub enum Change {
 pub struct Tell {
     /// The event that is told of. The same event is told once on each channel.
     pub cause: Cause,
+    /// Time of the event.
+    pub at: Time,
     /// The order that it is about.
     pub order: OrderId,
     /// Customer to tell.
@@ -187,7 +189,7 @@ type Next = Step<Change, Tell, Payload>;
 
 fn tell(customer: &Customer, event: &onewrite::Event<Heard>, message: Message) -> Next {
     let (cause, order) = (Cause::of(&event.context, event.data.event_type()), event.data.about().clone());
-    Step::Perform(Tell { cause, order, customer: customer.clone(), message })
+    Step::Perform(Tell { cause, at: event.context.time, order, customer: customer.clone(), message })
 }
 
 /// A channel that reaches nobody is an outcome, and as such on record: a dead letter would ask for a person, who could do

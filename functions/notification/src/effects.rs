@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use onewrite::port::{Clock, Leases, Random};
-use onewrite::{Attempt, Delivery, Effects, Failure, FailureKind, Lease, Leased, Part, Result, with_lease_of_parts};
+use onewrite::{Attempt, Delivery, Effects, Failure, FailureKind, LEASE_KEPT, Lease, Leased, Part, Result, with_lease_of_parts};
 use tracing::{info, warn};
 
 use crate::domain::{Channel, Notification, Tell, Told};
@@ -13,6 +14,11 @@ use crate::phone::PhoneNumber;
 use crate::port::{MailError, Mailer, Sms, SmsError};
 use crate::settings::Countries;
 use crate::wording;
+
+/// Greatest age of an event that a customer is told of: some days less than [its lease is kept](LEASE_KEPT).
+const TOLD_WITHIN: Duration = Duration::from_hours(40 * 24);
+
+const _: () = assert!(TOLD_WITHIN.as_secs() < LEASE_KEPT.as_secs());
 
 /// Effects of notification: the channels, and the leases that keep their messages from being sent twice.
 pub struct Messenger<M, S, L, W> {
@@ -38,6 +44,10 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
     /// A messenger on these channels, with mails at this pace, and short messages to the numbers of these countries.
     pub fn new(mailer: M, pacing: Pacing, sms: S, sms_countries: Countries, leases: L, world: W) -> Self {
         Self { mailer, pacing, sms, sms_countries, leases, world }
+    }
+
+    fn is_old(&self, tell: &Tell) -> bool {
+        tell.at.until(self.world.now()) > TOLD_WITHIN
     }
 
     fn number(&self, tell: &Tell) -> Number {
@@ -124,7 +134,13 @@ impl Nobody {
 impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Effects<Notification> for Messenger<M, S, L, W> {
     /// Tells the customer by each channel that may reach them, all as parts of one lease. Where nobody is reached the part is
     /// not done: should the process die before that is on record, the next attempt finds it out again.
+    ///
+    /// Of what is older than the leases nobody knows any more whether it was told, and it is no news: nobody is told of it.
     async fn perform(&self, tell: Tell, _: Attempt, delivery: &Delivery<'_>) -> Result<Told> {
+        if self.is_old(&tell) {
+            info!("too old to tell anybody of");
+            return Ok(Told::default());
+        }
         let (nobody, mut parts) = (Nobody::default(), Vec::new());
         if !tell.customer.unreachable.contains(&Channel::Email) {
             // Before the lease: who has no turn leaves no trace. The short message goes with its mail.
@@ -133,14 +149,26 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Effects<Notification> for 
         }
         parts.extend(self.sms_part(&tell, &nobody));
         if !parts.is_empty() {
-            let key = format!("{}#{}", tell.cause.source, tell.cause.id);
-            let lease = Lease { key, until: delivery.deadline };
+            let lease = Lease { key: key_of(&tell), until: delivery.deadline };
             let results = with_lease_of_parts(&self.leases, &self.world, lease, parts).await?;
             let results = results.into_iter().filter(|(channel, _)| !nobody.is_by(channel));
             results.map(|(channel, result)| handed_over(channel, result)).fold(Ok(()), both)?;
         }
         Ok(Told { unreachable: nobody.0.take() })
     }
+
+    async fn is_performed(&self, tell: &Tell) -> Result<bool> {
+        let has_mail = !tell.customer.unreachable.contains(&Channel::Email);
+        let has_sms = matches!(self.number(tell), Number::Of(_));
+        if self.is_old(tell) || !(has_mail || has_sms) {
+            return Ok(true);
+        }
+        self.leases.is_done(&key_of(tell)).await
+    }
+}
+
+fn key_of(tell: &Tell) -> String {
+    format!("{}#{}", tell.cause.source, tell.cause.id)
 }
 
 /// Logs what a channel has taken. Whether it arrives, nobody says here.

@@ -47,6 +47,10 @@ impl Leases for FragileLeases {
         }
         self.leases.record(key, owner, done, next).await
     }
+
+    async fn is_done(&self, key: &str) -> Result<bool> {
+        self.leases.is_done(key).await
+    }
 }
 
 impl Service {

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{
-    Decider, Decision, Delivery, Failure, Handle, Handled, Ledger, NoEffects, Process, Rejection, Result, Step,
+    Decider, Decision, Delivery, Failure, Handle, Handled, Ledger, NoEffects, Outlook, Process, Rejection, Result, Step,
     consumes,
 };
 use orderflow_events::{Event, EventType, Extensions, ORDERS, OrderCreated, Payload, Source};
@@ -108,11 +108,21 @@ impl<L: Log, W: Clock + Random> Handle for IntakeHandler<L, W> {
 
     async fn handle(&self, event: &Event, delivery: &Delivery<'_>) -> Result<Handled> {
         if !self.process.consumes(event) {
-            let event_type = event.event_type();
-            return Err(Failure::permanent(format!("{event_type} is not taken at the intake: OrderCreated is")));
+            return Err(Failure::permanent(not_taken(event)));
         }
         self.process.handle(event, delivery).await
     }
+
+    async fn outlook(&self, event: &Event) -> Result<Outlook> {
+        if !self.process.consumes(event) {
+            return Ok(Outlook::Refused { reason: not_taken(event) });
+        }
+        self.process.outlook(event).await
+    }
+}
+
+fn not_taken(event: &Event) -> String {
+    format!("{} is not taken at the intake: OrderCreated is", event.event_type())
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Effects of the service: they ask the carrier for what the domain wants done, once.
 
-use onewrite::external::{Settled, cancel, perform_once};
-use onewrite::{Attempt, Delivery, Effects, Result};
+use onewrite::external::{External, Settled, cancel, perform_once};
+use onewrite::{Attempt, Delivery, Discrepancy, Effects, Result};
 use orderflow_events::ShipmentId;
 
-use crate::domain::{Answer, Effect, Shipping};
+use crate::domain::{Answer, Effect, Shipping, State};
 use crate::port::{Booking, Carrier, Parcel, Void};
 
 /// Effects of shipping, on a carrier.
@@ -36,6 +36,28 @@ impl<C: Carrier> Effects<Shipping> for CarrierEffects<C> {
                 Ok(Answer::Voided)
             }
         }
+    }
+
+    /// A label that the carrier has made or voided, and whose outcome never came on record.
+    async fn audit(&self, state: &State) -> Result<Vec<Discrepancy>> {
+        let (kind, detail) = match state {
+            State::Booking { shipment, .. } => {
+                let booking = External::<Booking>::find(&self.carrier, shipment).await?;
+                let Some(Settled::Performed(parcel)) = booking else { return Ok(Vec::new()) };
+                ("label", format!("{shipment} was booked with {}, and no row says so", parcel.carrier))
+            }
+            State::Voiding { shipment } => {
+                let voided = External::<Void>::find(&self.carrier, shipment).await?;
+                if voided.is_none() {
+                    return Ok(Vec::new());
+                }
+                ("void", format!("{shipment} was voided, and no row says so"))
+            }
+            State::Unknown | State::Ready { .. } | State::Shipped { .. } | State::Cancelled | State::Voided => {
+                return Ok(Vec::new());
+            }
+        };
+        Ok(vec![Discrepancy { kind: kind.to_owned(), detail }])
     }
 }
 

@@ -10,13 +10,14 @@ use aws_lambda_events::sns::SnsEvent;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use envelope::Time;
 use futures::FutureExt;
-use futures::future::{Either, LocalBoxFuture, join_all, select};
+use futures::future::{Either, LocalBoxFuture, join_all, select, try_join_all};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::backoff::{any_of, hidden_seconds};
 use crate::config::QueueSettings;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::handle::{Delivery, Handle, Handled, LEAST, RESERVE};
+use crate::inspect::{Answers, Inquiry, Outlook};
 use crate::message::{Incoming, open};
 use crate::park::DeadLetter;
 use crate::port::{Clock, DeadLetters, Random, Visibility};
@@ -34,6 +35,9 @@ const APART_SECONDS: u32 = 2;
 
 /// Longest time that SQS may take to set messages apart.
 const SET_APART_LIMIT: Duration = Duration::from_secs(1);
+
+/// Events or subjects of an inquiry that are looked at side by side.
+const INSPECTED_AT_ONCE: usize = 10;
 
 /// The invocations of one queue's consumer.
 pub struct Batch<H, Q, W> {
@@ -177,6 +181,37 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         match failures.into_iter().next() {
             None => Ok(()),
             Some(first) => Err(first.during(&format!("{failed} of {count} facts were not handled"))),
+        }
+    }
+
+    /// Tells what the events of an inquiry would come to, and compares its subjects with the world outside. Nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// The records cannot be read, or the world outside does not answer, within the time.
+    pub async fn inspect(&self, inquiry: &Inquiry, deadline: Time) -> Result<Answers> {
+        let received = self.world.now();
+        let inspect = async {
+            let mut answers = Answers::default();
+            for events in inquiry.events.chunks(INSPECTED_AT_ONCE) {
+                let outlooks = events.iter().map(|body| self.outlook(body, received));
+                answers.events.extend(try_join_all(outlooks).await?);
+            }
+            for subjects in inquiry.subjects.chunks(INSPECTED_AT_ONCE) {
+                let quiet_since = inquiry.quiet_since.unwrap_or(Time::from_millis(0));
+                let audits = subjects.iter().map(|subject| self.handler.audit(subject, quiet_since));
+                answers.subjects.extend(try_join_all(audits).await?);
+            }
+            Ok(answers)
+        };
+        self.in_time(self.time_left(deadline, ANSWER), inspect).await.unwrap_or_else(|| Err(time_up()))
+    }
+
+    async fn outlook(&self, body: &str, received: Time) -> Result<Outlook> {
+        match open::<H::Incoming>(body, received) {
+            Ok((fact, _)) if self.handler.consumes(&fact) => self.handler.outlook(&fact).await,
+            Ok(_) => Ok(Outlook::Nothing),
+            Err(error) => Ok(Outlook::Refused { reason: Failure::from(error).reason().to_owned() }),
         }
     }
 

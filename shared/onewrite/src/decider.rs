@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::handle::Delivery;
+use crate::inspect::Discrepancy;
 
 /// The events of the application that a decider belongs to.
 pub type ContractOf<D> = <<D as Decider>::Heard as Heard>::Contract;
@@ -230,6 +231,27 @@ pub trait Effects<D: Decider> {
     ///
     /// It is unknown what came of it, or it cannot be performed.
     async fn perform(&self, effect: D::Effect, attempt: Attempt, delivery: &Delivery<'_>) -> Result<D::Reply>;
+
+    /// Tells that an effect which leaves no row is done, such as a mail. False, as here, where every effect leaves one.
+    ///
+    /// # Errors
+    ///
+    /// The records of it cannot be read.
+    async fn is_performed(&self, effect: &D::Effect) -> Result<bool> {
+        let _ = effect;
+        Ok(false)
+    }
+
+    /// Discrepancies between a state that was not touched for long and the world outside. None, as here, where it cannot
+    /// be asked.
+    ///
+    /// # Errors
+    ///
+    /// The world outside does not answer.
+    async fn audit(&self, state: &D::State) -> Result<Vec<Discrepancy>> {
+        let _ = state;
+        Ok(Vec::new())
+    }
 }
 
 /// Effects of a service that has none.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use envelope::Time;
+use envelope::{Subject, Time};
 
 use crate::failure::Result;
+use crate::inspect::{Discrepancy, Outlook};
 use crate::message::Incoming;
 
 /// Handler of facts: the work of a function on each of them.
@@ -24,6 +25,27 @@ pub trait Handle {
     ///
     /// The reason why the fact is not handled, and whether to try again.
     async fn handle(&self, fact: &Self::Incoming, delivery: &Delivery<'_>) -> Result<Handled>;
+
+    /// Result that handling this fact would have now. Nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// The records cannot be read.
+    async fn outlook(&self, fact: &Self::Incoming) -> Result<Outlook> {
+        let _ = fact;
+        Ok(Outlook::Unknown)
+    }
+
+    /// Discrepancies between the records of `subject` and the world outside, unless a row of it is younger than
+    /// `quiet_since`. None, as here, where a service asks nothing of the world outside.
+    ///
+    /// # Errors
+    ///
+    /// The records cannot be read, or the world outside does not answer.
+    async fn audit(&self, subject: &Subject, quiet_since: Time) -> Result<Vec<Discrepancy>> {
+        let _ = (subject, quiet_since);
+        Ok(Vec::new())
+    }
 
     /// Time for which a neighbour that its facts need has been down; `None` while none is, or where it has none. Meanwhile
     /// the source of the facts is slowed.

@@ -18,6 +18,11 @@ use crate::port::{Acquired, Clock, Leases, NextOfLease, Random};
 /// so that one write does for all.
 const RECORDED_WITHIN: Duration = Duration::from_millis(500);
 
+/// Retention of a lease after it was taken last, for tidiness. A message is at most 14 days in each of three queues: the one
+/// for what the topic could not deliver, its own, and the one for dead letters. What is sent back later than that, by whatever
+/// way, is taken for new.
+pub const LEASE_KEPT: Duration = Duration::from_hours(45 * 24);
+
 /// Part of an effect whose parts are told apart by nobody.
 const WHOLE: &str = "effect";
 

@@ -39,7 +39,9 @@ pub struct History<D: Decider> {
     subject: Subject,
     version: u32,
     emitted: u64,
-    handled: Vec<Cause>,
+    /// Causes of the rows that left nothing to do, and the events that were published from here, each with its row.
+    handled: Vec<(Cause, u32)>,
+    changed_at: Option<Time>,
     begun_by: Option<(String, String)>,
 }
 
@@ -200,14 +202,27 @@ impl<D: Decider> History<D> {
     /// A subject that nothing is known of.
     #[must_use]
     pub fn unknown(subject: Subject) -> Self {
-        Self { state: D::State::default(), subject, version: 0, emitted: 0, handled: Vec::new(), begun_by: None }
+        Self { state: D::State::default(), subject, version: 0, emitted: 0, handled: Vec::new(), changed_at: None, begun_by: None }
     }
 
     /// Tells a duplicate: `event` is the cause of a row that left nothing to do, or was published from here.
     #[must_use]
     pub fn has_handled<P>(&self, event: &Event<P>) -> bool {
+        self.row_of(event).is_some()
+    }
+
+    /// Number of the row that `event` is the cause of and that left nothing to do, or was published in.
+    #[must_use]
+    pub fn row_of<P>(&self, event: &Event<P>) -> Option<u32> {
         let (source, id) = (event.context.source.as_str(), event.context.id.as_str());
-        self.handled.iter().any(|cause| cause.source == source && cause.id == id)
+        let mut handled = self.handled.iter().filter(|(cause, _)| cause.source == source && cause.id == id);
+        handled.next().map(|(_, row)| *row)
+    }
+
+    /// Time of the latest row; `None` where there is none.
+    #[must_use]
+    pub const fn changed_at(&self) -> Option<Time> {
+        self.changed_at
     }
 
     /// Tells an event of the type that [begins](Decider::BEGINS) a subject, when another one has begun it before.
@@ -222,11 +237,12 @@ impl<D: Decider> History<D> {
         let state = D::evolve(std::mem::take(&mut self.state), change);
         self.state = events.iter().fold(state, D::evolve_published);
         self.version = row.version;
+        self.changed_at = Some(row.at);
         self.emitted += events.len() as u64;
         if !row.unfinished {
-            self.handled.push(row.cause.clone());
+            self.handled.push((row.cause.clone(), row.version));
         }
-        self.handled.extend(events.iter().map(Cause::from));
+        self.handled.extend(events.iter().map(|event| (Cause::from(event), row.version)));
         let causes = std::iter::once(row.cause.clone()).chain(events.iter().map(Cause::from));
         for cause in causes.filter(|cause| D::BEGINS == Some(cause.event_type.as_str())) {
             self.begun_by.get_or_insert((cause.source, cause.id));

@@ -15,6 +15,7 @@ mod group_commit;
 mod handle;
 #[cfg(feature = "http")]
 pub mod http;
+mod inspect;
 mod lease;
 mod ledger;
 #[cfg(any(test, feature = "testing"))]
@@ -45,7 +46,8 @@ pub use decider::{
 pub use envelope::{self, Event, consumes, events};
 pub use failure::{Failure, FailureKind, Result};
 pub use handle::{Delivery, Handle, Handled};
-pub use lease::{Lease, Leased, Part, with_lease, with_lease_of_parts};
+pub use inspect::{Answers, Discrepancy, Inquiry, Outlook};
+pub use lease::{LEASE_KEPT, Lease, Leased, Part, with_lease, with_lease_of_parts};
 pub use ledger::{Committed, History, Ledger, Origin};
 pub use message::Incoming;
 pub use on::On;

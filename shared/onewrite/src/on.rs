@@ -8,6 +8,7 @@ use envelope::{Event, Heard};
 use crate::breaker::CircuitBreaker;
 use crate::failure::Result;
 use crate::handle::{Delivery, Handle, Handled};
+use crate::inspect::Outlook;
 use crate::lease::{Lease, Leased, with_lease};
 use crate::port::{Clock, Leases, Random};
 
@@ -62,6 +63,10 @@ where
     pub fn new(name: impl Into<String>, leases: L, world: W, act: F) -> Self {
         Self { name: name.into(), leases, world, act, breaker: CircuitBreaker::default(), heard: PhantomData }
     }
+
+    fn key(&self, event: &Event<H::Contract>) -> String {
+        format!("{}#{}#{}", self.name, event.context.source, event.context.id)
+    }
 }
 
 impl<H, F, L, W> Handle for On<H, F, L, W>
@@ -81,13 +86,19 @@ where
 
     async fn handle(&self, event: &Self::Incoming, delivery: &Delivery<'_>) -> Result<Handled> {
         let Some(heard) = event.heard::<H>() else { return Ok(Handled::Ignored) };
-        let key = format!("{}#{}#{}", self.name, event.context.source, event.context.id);
-        let lease = Lease { key, until: delivery.deadline };
+        let lease = Lease { key: self.key(event), until: delivery.deadline };
         let act = with_lease(&self.leases, &self.world, lease, (self.act)(&heard, delivery));
         match self.breaker.call(&self.world, &event.context.subject, act).await? {
             Leased::Now => Ok(Handled::Performed),
             Leased::Before => Ok(Handled::Duplicate),
         }
+    }
+
+    async fn outlook(&self, event: &Self::Incoming) -> Result<Outlook> {
+        if !self.consumes(event) {
+            return Ok(Outlook::Nothing);
+        }
+        Ok(if self.leases.is_done(&self.key(event)).await? { Outlook::Nothing } else { Outlook::Due })
     }
 
     fn outage(&self) -> Option<Duration> {

@@ -154,6 +154,13 @@ pub trait Leases {
     ///
     /// It is unknown whether it was recorded.
     async fn record(&self, key: &str, owner: &str, done: &BTreeSet<&'static str>, next: NextOfLease) -> Result<bool>;
+
+    /// Tells that all behind the lease `key` is done.
+    ///
+    /// # Errors
+    ///
+    /// The lease cannot be read.
+    async fn is_done(&self, key: &str) -> Result<bool>;
 }
 
 /// Result of an attempt to take a lease.

@@ -3,12 +3,13 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use envelope::{Event, Heard};
+use envelope::{Event, Heard, Subject, Time};
 
 use crate::breaker::CircuitBreaker;
-use crate::decider::{Attempt, ContractOf, Decider, Effects, NoEffects, Step};
+use crate::decider::{Attempt, ContractOf, Decider, Effects, NoEffects, Rejection, Step};
 use crate::failure::{Failure, Result};
 use crate::handle::{Delivery, Handle, Handled};
+use crate::inspect::{Discrepancy, Outlook};
 use crate::ledger::{Committed, Ledger, Origin};
 use crate::port::{Clock, Log, Random};
 
@@ -90,6 +91,34 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
         Err(Failure::transient(format!(
             "not settled after {MAX_STEPS} steps: too many others are at work on the subject"
         )))
+    }
+
+    async fn outlook(&self, event: &Self::Incoming) -> Result<Outlook> {
+        let Some(heard) = event.heard::<D::Heard>() else { return Ok(Outlook::Nothing) };
+        let history = self.ledger.load::<D>(&event.context.subject).await?;
+        if let Some(row) = history.row_of(event) {
+            return Ok(Outlook::Handled { row: Some(row) });
+        }
+        if history.is_begun_otherwise(event) {
+            let event_type = event.event_type();
+            return Ok(Outlook::Refused { reason: format!("the subject was begun by another {event_type}") });
+        }
+        Ok(match D::decide(&history.state, &heard, None) {
+            Ok(Step::Nothing) => Outlook::Nothing,
+            Ok(Step::Commit(_)) => Outlook::Due,
+            Ok(Step::Perform(effect)) if self.effects.is_performed(&effect).await? => Outlook::Nothing,
+            Ok(Step::Perform(_)) => Outlook::Due,
+            Err(Rejection::TooEarly(reason)) => Outlook::Early { reason: reason.to_owned() },
+            Err(Rejection::Forbidden(reason)) => Outlook::Refused { reason },
+        })
+    }
+
+    async fn audit(&self, subject: &Subject, quiet_since: Time) -> Result<Vec<Discrepancy>> {
+        let history = self.ledger.load::<D>(subject).await?;
+        match history.changed_at() {
+            Some(changed_at) if changed_at <= quiet_since => self.effects.audit(&history.state).await,
+            Some(_) | None => Ok(Vec::new()),
+        }
     }
 
     fn outage(&self) -> Option<Duration> {

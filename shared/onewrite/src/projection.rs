@@ -4,6 +4,7 @@ use envelope::Envelope;
 
 use crate::failure::Result;
 use crate::handle::{Delivery, Handle, Handled};
+use crate::inspect::Outlook;
 
 /// Read model that takes every event, whatever its type, and knows those that it has.
 pub trait Project {
@@ -14,6 +15,13 @@ pub trait Project {
     ///
     /// It is unknown whether the event is in the model; or it can never be.
     async fn project(&self, event: &Envelope, delivery: &Delivery<'_>) -> Result<Projected>;
+
+    /// Tells that `event` is in the model.
+    ///
+    /// # Errors
+    ///
+    /// The model cannot be read.
+    async fn has(&self, event: &Envelope) -> Result<bool>;
 
     /// Opens the connection, so that the first event need not wait for it. Whether it works out shows soon enough.
     async fn warm(&self);
@@ -47,6 +55,10 @@ pub enum Projected {
 ///         let key = (event.context.source.to_string(), event.context.id.to_string());
 ///         let before = self.0.borrow_mut().insert(key, event.event_type.clone());
 ///         Ok(if before.is_none() { Projected::Now } else { Projected::Before })
+///     }
+///
+///     async fn has(&self, event: &Envelope) -> Result<bool> {
+///         Ok(self.0.borrow().contains_key(&(event.context.source.to_string(), event.context.id.to_string())))
 ///     }
 ///
 ///     async fn warm(&self) {}
@@ -89,5 +101,9 @@ impl<P: Project> Handle for Projection<P> {
             Projected::Now => Handled::Changed,
             Projected::Before => Handled::Duplicate,
         })
+    }
+
+    async fn outlook(&self, event: &Envelope) -> Result<Outlook> {
+        Ok(if self.0.has(event).await? { Outlook::Handled { row: None } } else { Outlook::Due })
     }
 }

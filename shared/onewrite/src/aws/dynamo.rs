@@ -4,7 +4,6 @@
 //! around it that has it by value.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -24,6 +23,7 @@ use serde_json::value::RawValue;
 use super::failure::classify;
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
+use crate::lease::LEASE_KEPT;
 use crate::port::{Acquired, Addition, Appended, Leases, Log, NextOfLease, merged};
 use crate::row::{Cause, Row};
 
@@ -263,11 +263,6 @@ fn from_item(item: Attributes) -> Result<Row> {
 const IS_FREE: &str =
     "attribute_not_exists(pk) OR (attribute_not_exists(done) AND (#until <= :now OR #owner = :owner))";
 
-/// Retention of a lease after it was taken last, for tidiness. A message is at most 14 days in each of three queues: the one
-/// for what the topic could not deliver, its own, and the one for dead letters. What is sent back later than that, by whatever
-/// way, is taken for new.
-const LEASE_KEPT: Duration = Duration::from_hours(45 * 24);
-
 /// Leases in a table of their own: items with the version 0, which no row has. The attribute `expiresAt` is for the table's
 /// time to live.
 #[derive(Clone, Debug)]
@@ -338,6 +333,13 @@ impl Leases for DynamoLeases {
             update = update.expression_attribute_values(":parts", AttributeValue::Ss(parts));
         }
         update_if(update).await
+    }
+
+    async fn is_done(&self, key: &str) -> Result<bool> {
+        let get = self.client.get_item().table_name(&self.table);
+        let get = get.key("pk", AttributeValue::S(format!("lease#{key}"))).key("sk", number(0));
+        let lease = Box::pin(get.consistent_read(true).send()).await.map_err(|error| classify("GetItem", &error))?;
+        Ok(lease.item().is_some_and(|lease| lease.contains_key("done")))
     }
 }
 

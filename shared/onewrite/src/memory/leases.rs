@@ -46,4 +46,8 @@ impl Leases for MemoryLeases {
         }
         Ok(true)
     }
+
+    async fn is_done(&self, key: &str) -> Result<bool> {
+        Ok(self.leases.borrow().get(key).is_some_and(|lease| lease.done))
+    }
 }

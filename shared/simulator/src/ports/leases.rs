@@ -48,6 +48,11 @@ impl Leases for LeaseTable {
         };
         self.caller.ask("table", "record", effect).await
     }
+
+    async fn is_done(&self, key: &str) -> Result<bool> {
+        let (table, key) = (self.clone(), key.to_owned());
+        self.caller.ask("table", "is done", move || async move { table.leases.is_done(&key).await }).await
+    }
 }
 
 impl LeaseTable {

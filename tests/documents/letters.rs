@@ -225,9 +225,9 @@ pub(crate) fn redrive_id() -> Value {
 
 const LETTER_ID: &str = "let_8bpw9rtmx3cf9jacx1hd40yvms";
 const REDRIVE_ID: &str = "red_8bpw9rtmx3cf9jacx1hd40yvms";
-const FAILED_AT: &str = "2026-11-22T09:00:00.000Z";
+pub(crate) const FAILED_AT: &str = "2026-11-22T09:00:00.000Z";
 
-fn brief_letter() -> Value {
+pub(crate) fn brief_letter() -> Value {
     json!({
         "id": LETTER_ID, "service": "payment", "state": "waiting", "class": "exhausted",
         "reason": "the provider answers 503", "type": "InventoryReserved", "orderId": ORDER_ID, "failedAt": FAILED_AT,

@@ -12,6 +12,7 @@ mod compatibility;
 mod document;
 mod golden;
 mod identity;
+mod jobs;
 mod letters;
 mod openapi;
 mod parts;

@@ -7,6 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::compatibility::breaks_within;
 use crate::document::{Document, committed};
+use crate::jobs::{
+    get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id, replay_id,
+    start_reconciliation, start_replay, stop_reconciliation, stop_replay,
+};
 use crate::letters::{
     drop_letter, edit_letter, get_letter, get_redrive, letter_id, list_groups, list_letters, redrive_id, start_redrive,
     stop_redrive,
@@ -63,7 +67,7 @@ fn document() -> Value {
         "tags": [
             { "name": "orders", "description": "What customers do." },
             { "name": "inventory", "description": "What the warehouse does." },
-            { "name": "operations", "description": "What those do who mend: dead letters, and sending them back." },
+            { "name": "operations", "description": "What those do who mend: dead letters, jobs that send back, replay and reconcile, and one order over all services." },
         ],
         "paths": {
             "/orders": { "post": place_order() },
@@ -79,6 +83,17 @@ fn document() -> Value {
             "/operations/redrives/{redriveId}": {
                 "parameters": [redrive_id()], "get": get_redrive(), "delete": stop_redrive(),
             },
+            "/operations/replays": { "post": start_replay() },
+            "/operations/replays/{replayId}": {
+                "parameters": [replay_id()], "get": get_replay(), "delete": stop_replay(),
+            },
+            "/operations/reconciliations": { "post": start_reconciliation() },
+            "/operations/reconciliations/{reconciliationId}": {
+                "parameters": [reconciliation_id()], "get": get_reconciliation(), "delete": stop_reconciliation(),
+            },
+            "/operations/orders/{orderId}": { "parameters": [order_id()], "get": get_timeline() },
+            "/operations/journal": { "get": read_journal() },
+            "/operations/status": { "get": get_status() },
         },
         "components": {
             "schemas": schemas,

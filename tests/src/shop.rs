@@ -374,7 +374,7 @@ impl Shop {
     /// Asks for a redrive, and has it begun at once, not at the next minute. Answers its id.
     pub async fn start_redrive(&self, which: &Value) -> String {
         let taken = self.operations(Method::POST, "/operations/redrives", Some(which.clone()), 202).await;
-        let path = format!("functions/{}/invocations", self.output("RedrivesFunctionName"));
+        let path = format!("functions/{}/invocations", self.output("JobsFunctionName"));
         let run = lambda(self, Method::POST, &path).header("X-Amz-Invocation-Type", "Event").json(&json!({}));
         answer(run).await;
         taken["id"].as_str().expect("an id").to_owned()

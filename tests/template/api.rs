@@ -16,25 +16,41 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 22] = [
+const ROUTES: [&str; 38] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
+    "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
+    "delete /operations/replays/{replayId} OperationsApiFunction",
     "get /inventory/{sku} InventoryApiFunction",
     "get /operations/groups OperationsApiFunction",
+    "get /operations/journal OperationsApiFunction",
     "get /operations/letters OperationsApiFunction",
     "get /operations/letters/{letterId} OperationsApiFunction",
+    "get /operations/orders/{orderId} OperationsApiFunction",
+    "get /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "get /operations/redrives/{redriveId} OperationsApiFunction",
+    "get /operations/replays/{replayId} OperationsApiFunction",
+    "get /operations/status OperationsApiFunction",
     "get /orders/{orderId} OrdersApiFunction",
     "options /inventory/{sku} InventoryApiFunction",
     "options /operations/groups OperationsApiFunction",
+    "options /operations/journal OperationsApiFunction",
     "options /operations/letters OperationsApiFunction",
     "options /operations/letters/{letterId} OperationsApiFunction",
+    "options /operations/orders/{orderId} OperationsApiFunction",
+    "options /operations/reconciliations OperationsApiFunction",
+    "options /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "options /operations/redrives OperationsApiFunction",
     "options /operations/redrives/{redriveId} OperationsApiFunction",
+    "options /operations/replays OperationsApiFunction",
+    "options /operations/replays/{replayId} OperationsApiFunction",
+    "options /operations/status OperationsApiFunction",
     "options /orders OrdersApiFunction",
     "options /orders/{orderId} OrdersApiFunction",
     "options /orders/{orderId}/cancel OrdersApiFunction",
+    "post /operations/reconciliations OperationsApiFunction",
     "post /operations/redrives OperationsApiFunction",
+    "post /operations/replays OperationsApiFunction",
     "post /orders OrdersApiFunction",
     "post /orders/{orderId}/cancel OrdersApiFunction",
     "put /inventory/{sku} InventoryApiFunction",
@@ -171,7 +187,7 @@ fn outputs(stack: &Stack) -> Vec<String> {
         ["ApiUrl", "EventsTopicArn", "IntakeTopicArn", "OperatorRoleArn", "DiscardedBucketName", "StockTableName"]
             .map(ToOwned::to_owned),
     );
-    expected.extend(["LettersTableName", "LettersDlqUrl", "RedrivesFunctionName"].map(ToOwned::to_owned));
+    expected.extend(["LettersTableName", "LettersDlqUrl", "JobsFunctionName"].map(ToOwned::to_owned));
     expected.extend(consumer.map(|part| format!("Intake{part}")));
     for service in SERVICES {
         let relay = if service.sends().is_empty() { &[][..] } else { &["RelayDlqUrl", "RelayFunctionName"] };

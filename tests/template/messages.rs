@@ -172,11 +172,7 @@ fn no_queue_of_dead_letters_is_without_its_collector() {
             ("MoreDlq", json!({"Type": QUEUE}), "MoreDlq"),
             ("LettersFunction Environment/Variables/QUEUE_URL", reference("Dlq"), "OrdersLettersFunction"),
             ("LettersFunction Environment/Variables/RELAY_DLQ_ARN", arn("Dlq"), "PaymentLettersFunction"),
-            (
-                "LettersFunction Environment/Variables/TABLE_NAME",
-                reference("LettersTableName"),
-                "IntakeLettersFunction",
-            ),
+            ("LettersFunction Environment/Variables/CONSUMER", reference("RelayFunction"), "IntakeLettersFunction"),
             ("Orders Parameters/LettersDlqUrl", reference("EventsTopic"), "OrdersLettersFunction"),
             ("Dlq VisibilityTimeout", GONE, "OrdersDlq"),
         ],
@@ -209,7 +205,7 @@ fn collectors(stack: &Stack) -> Vec<String> {
         let has_relay = stack.resource(&relay_dlq).is_object();
         let variables = json!({
             "QUEUE_URL": consumer["QUEUE_URL"],
-            "TABLE_NAME": consumer["TABLE_NAME"],
+            "CONSUMER": reference(&format!("{service}Function")),
             "UNDELIVERABLE_QUEUE_ARN": arn(&format!("{service}UndeliverableQueue")),
             "RELAY_DLQ_ARN": if has_relay { arn(&relay_dlq) } else { json!("") },
             "LETTERS_TABLE_NAME": reference("LettersTable"),
@@ -305,7 +301,7 @@ fn the_relays_alone_publish_events_and_queues_listen_to_their_topic_alone() {
             ("IntakeTopicPolicy", GONE, "IntakeTopic"),
             ("DiscardedBucketPolicy", GONE, "DiscardedBucket"),
             ("RelayRole Path", GONE, "OrdersRelayFunction"),
-            ("RedrivesRole Path", GONE, "RedrivesFunction"),
+            ("JobsRole Path", GONE, "JobsFunction"),
             ("Role Path", json!({"Fn::Sub": "/${Application}/relay/"}), "OrdersFunction"),
         ],
     );
@@ -344,7 +340,7 @@ fn policies(stack: &Stack) -> Vec<String> {
         let is_relay = stack.sources(TABLE).any(|(reader, ..)| reader == function);
         let role = stack.properties(id_of(&stack.properties(function)["Role"]));
         let path = match function {
-            "RedrivesFunction" => json!(OPERATORS),
+            "JobsFunction" => json!(OPERATORS),
             _ if is_relay => json!(RELAYS),
             _ => GONE,
         };

@@ -43,6 +43,7 @@ fn every_resource_is_set_to_lose_nothing_and_to_show_nothing() {
             ("DlqEventSource ScalingConfig", GONE, "IntakeLettersFunction"),
             ("RelayDlqEventSource FunctionResponseTypes", GONE, "PaymentLettersFunction"),
             ("LettersTable GlobalSecondaryIndexes/0/Projection/NonKeyAttributes", GONE, "LettersTable"),
+            ("Table GlobalSecondaryIndexes", GONE, "JournalTable"),
             ("Journal Parameters/MaximumConcurrency", json!(1_000), "JournalFunction"),
             ("Inventory Parameters/MaximumConcurrency", json!(7), "InventoryFunction"),
             ("Notification Parameters/MaximumConcurrency", reference("MaximumConcurrency"), "NotificationFunction"),
@@ -91,7 +92,7 @@ fn properties(stack: &Stack) -> Vec<String> {
             let name = function.trim_end_matches("Function");
             let group = format!("{name}LogGroup");
             // The workspace, from where the template is.
-            let code = if name.ends_with("Api") || name == "Redrives" { "." } else { ".." };
+            let code = if name.ends_with("Api") || name == "Jobs" { "." } else { ".." };
             let pattern = json!({"Code": code, "LoggingConfig": {"LogGroup": reference(&group)}});
             faults.extend(unlike(function, properties, &pattern));
             let name = format!("/aws/lambda/${{AWS::StackName}}/{}", hyphenated(name));
@@ -141,7 +142,14 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
                 "DeletionProtectionEnabled": is_prod,
             },
         },
-        "JournalTable": texts,
+        "JournalTable": {"Properties": {
+            "KeySchema": texts["Properties"]["KeySchema"],
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "ByTime",
+                "KeySchema": [{"AttributeName": "slot", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }],
+        }},
         "LeasesTable": {"Properties": {
             "KeySchema": versions["Properties"]["KeySchema"],
             "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},

@@ -19,10 +19,10 @@ const TABLES: [(&str, &str, &str, &str); 11] = [
     ("PaymentFunction", "SETTINGS/providerTableName", "PaymentProviderTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("ShippingFunction", "SETTINGS/carrierTableName", "CarrierTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("ScreeningFunction", "SETTINGS/sightingsTableName", "SightingsTable", "dynamodb:Query dynamodb:PutItem"),
-    ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:UpdateItem"),
-    ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem"),
+    ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:UpdateItem dynamodb:GetItem"),
+    ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem dynamodb:GetItem"),
     ("OperationsApiFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
-    ("RedrivesFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem"),
+    ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem"),
 ];
 
 /// Rights of notification to what is no resource of the stack.
@@ -45,11 +45,25 @@ const OPERATIONS: [&str; 2] = [
     "sqs:SendMessage on Queue",
 ];
 
-/// Rights of the job that sends letters back: to the queues of all services, and to read all tables, its own among them.
-const REDRIVES: [&str; 2] = [
-    "dynamodb:Query on arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-*Table*",
-    "sqs:SendMessage on arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*Queue*",
+/// Rights of those who operate, by the functions that have them, to what is generated with a name that begins with the stack's:
+/// the directory, the journal, the consumers that are asked; and the job's to every queue, row and relay.
+const OF_THE_STACK: [(&str, &str, &str); 8] = [
+    (BOTH, "ssm:GetParametersByPath", "ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/services"),
+    (BOTH, "dynamodb:Query", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*"),
+    (BOTH, "dynamodb:Query", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*/index/ByTime"),
+    (BOTH, "dynamodb:BatchGetItem", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*"),
+    (BOTH, "lambda:InvokeFunction", "lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-*Function*"),
+    (
+        "OperationsApiFunction",
+        "sqs:GetQueueAttributes",
+        "sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*Queue*",
+    ),
+    ("JobsFunction", "dynamodb:Scan", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-*Table*"),
+    ("JobsFunction", "sqs:SendMessage", "sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*Queue*"),
 ];
+
+/// The functions of those who operate.
+const BOTH: &str = "OperationsApiFunction JobsFunction";
 
 /// Right of the operations to the index of the letters.
 const INDEX: &str = "dynamodb:Query on ${LettersTable.Arn}/index/ByState";
@@ -98,12 +112,8 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 json!("*"),
                 "OrdersLettersFunction",
             ),
-            ("RedrivesRole Policies/~redrives/PolicyDocument/Statement/~SendMessage", GONE, "RedrivesFunction"),
-            (
-                "RedrivesRole Policies/~redrives/PolicyDocument/Statement/~-*Table*/Action",
-                json!("dynamodb:*"),
-                "RedrivesF",
-            ),
+            ("JobsRole Policies/~jobs/PolicyDocument/Statement/~SendMessage", GONE, "JobsFunction"),
+            ("JobsRole Policies/~jobs/PolicyDocument/Statement/~-*Table*/Action", json!("dynamodb:*"), "JobsF"),
             ("MorePolicy", json!({"Type": "AWS::IAM::Policy"}), "MorePolicy"),
             ("MoreRole", json!({"Type": "AWS::IAM::Role"}), "MoreRole"),
         ],
@@ -210,8 +220,11 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
-        "OperationsApiFunction" => rights.extend([INDEX.to_owned()]),
-        "RedrivesFunction" => rights.extend(REDRIVES.into_iter().chain([INDEX]).map(ToOwned::to_owned)),
+        "OperationsApiFunction" | "JobsFunction" => {
+            let own = OF_THE_STACK.iter().filter(|(functions, ..)| functions.split(' ').any(|name| name == function));
+            rights.extend(own.map(|(_, action, resource)| format!("{action} on arn:${{AWS::Partition}}:{resource}")));
+            rights.insert(INDEX.to_owned());
+        }
         _ => {}
     }
     rights

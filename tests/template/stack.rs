@@ -296,7 +296,11 @@ impl Resolver<'_> {
                 Some(self.template["Mappings"][map][first][second].clone())
             }
             "Fn::Split" => Some(plain(&resolved(1)).split(argument[0].as_str()?).collect()),
-            "Fn::Sub" if argument.is_string() => Some(self.substituted(argument.as_str()?).into()),
+            "Fn::Sub" => match (argument.as_str(), argument[0].as_str()) {
+                (Some(text), _) => Some(self.substituted(text, &Json::Null).into()),
+                (None, Some(text)) => Some(self.substituted(text, &resolved(1)).into()),
+                (None, None) => None,
+            },
             other => panic!("{other} of {argument} is new in the template: the tests have to learn it"),
         }
     }
@@ -308,13 +312,14 @@ impl Resolver<'_> {
         self.values.get(name).cloned().unwrap_or_else(reference)
     }
 
-    /// The text with all values in it that are known; what is not stays as `${…}`.
-    fn substituted(&self, text: &str) -> String {
+    /// The text with all values in it that are known, `own` ones first; what is not stays as `${…}`.
+    fn substituted(&self, text: &str, own: &Json) -> String {
         let mut pieces = text.split("${");
         let start = pieces.next().unwrap_or_default().to_owned();
         pieces.fold(start, |text, piece| {
             let (name, rest) = piece.split_once('}').unwrap_or((piece, ""));
             let value = match name.split_once('.') {
+                _ if own.get(name).is_some() => own[name].clone(),
                 Some((id, attribute)) => json!({"Fn::GetAtt": [self.own(id), attribute]}),
                 None => self.named(name),
             };

@@ -1,6 +1,6 @@
 //! Entry of the journal: an event, as it was published.
 
-use onewrite::{Failure, Result};
+use onewrite::{Failure, Result, Slot};
 use orderflow_events::{Envelope, EventId, Source, Subject, Time};
 
 /// The largest entry: DynamoDB takes 400 KB with all names (its quota for an item).
@@ -44,14 +44,15 @@ impl Entry {
 
     /// The entry as it is stored: all events of a subject under one key, and in the order of their ids, which is that of
     /// the time at which they happened. What the event's text says is nowhere else, so that of most entries one write unit
-    /// is enough.
+    /// is enough. The slot and the time are the key of the index `ByTime`.
     #[must_use]
-    pub fn attributes(&self) -> [(&'static str, String); 4] {
+    pub fn attributes(&self) -> [(&'static str, String); 5] {
         [
             ("pk", self.subject.to_string()),
             ("sk", format!("{}#{}", self.id, self.source)),
             ("event", self.text.clone()),
             ("at", self.recorded_at.to_string()),
+            ("slot", Slot::of(self.subject.as_str(), self.recorded_at).to_string()),
         ]
     }
 }

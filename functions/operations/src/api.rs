@@ -1,26 +1,28 @@
-//! The HTTP API of operations.
+//! The HTTP API of operations: letters here, jobs and orders in the modules below.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod jobs;
+mod orders;
+mod requests;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use futures::future::join_all;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
+use onewrite::Failure;
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
-use onewrite::envelope::derive_id;
 use onewrite::http::{IfMatch, Problem, answer, if_match, path, read_body};
 use onewrite::port::{Clock, Random};
-use onewrite::{Failure, envelope};
 use orderflow_events::scope::OPERATIONS;
-use orderflow_events::{Envelope, Event, EventId, Faults, Node, Read, Text, Time};
+use orderflow_events::{Envelope, Event, EventId, Faults, Time};
 use serde_json::Value;
 use tracing::info;
 
-use crate::domain::{Class, Letter, LetterId, Message, Refused, State};
-use crate::port::{LetterStore, PART, RedriveStore, Since, Stored};
-use crate::redrive::{MAX_LETTERS, Redrive, RedriveId};
-use crate::runner::change_redrive;
-use crate::selection::{Selection, is_sendable};
-use crate::view::{Brief, Groups, Page, Taken, Told, Whole};
+use self::requests::{Drop, Edit};
+use crate::domain::{Letter, LetterId, Message, Refused, State};
+use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, PartStore, Queues, Since, Stored};
+use crate::selection::Selection;
+use crate::view::{Brief, Groups, Page, Whole};
 
 /// Letters of one page.
 const PAGE: usize = 48;
@@ -37,23 +39,27 @@ const MAX_SEEN: usize = 20_000;
 /// Number of attempts at a letter that others are changing.
 const MAX_RACES: u32 = 10;
 
-/// The most letters that a request may name.
-const MAX_NAMED: usize = 1_000;
-
 /// Extension of an event that was edited: the id that it had.
 const EDITED_FROM: &str = "editedfrom";
 
-/// Shows, edits and drops letters, and takes redrives on.
-pub struct OperationsApi<S, W, K = NoKeySets> {
+/// Shows, edits and drops letters, tells of orders, and takes jobs on.
+pub struct OperationsApi<S, N, W, K = NoKeySets> {
     store: S,
+    stack: N,
     world: W,
     access: Access<K>,
 }
 
-impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi<S, W, K> {
-    /// The API on that store, for whom `access` lets in.
-    pub fn new(store: S, world: W, access: Access<K>) -> Self {
-        Self { store, world, access }
+impl<S, N, W, K> OperationsApi<S, N, W, K>
+where
+    S: LetterStore + JobStore + PartStore,
+    N: Archive + Consumers + Directory + Queues,
+    W: Clock + Random,
+    K: KeySets,
+{
+    /// The API on that store, of that stack, for whom `access` lets in.
+    pub fn new(store: S, stack: N, world: W, access: Access<K>) -> Self {
+        Self { store, stack, world, access }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens. Whether it works out shows soon enough.
@@ -81,8 +87,17 @@ impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi
             (&Method::DELETE, ["letters", id]) => self.discard(request, id, &caller).await,
             (&Method::GET, ["groups"]) => self.groups().await,
             (&Method::POST, ["redrives"]) => self.redrive(request, &caller).await,
-            (&Method::GET, ["redrives", id]) => self.progress(id).await,
-            (&Method::DELETE, ["redrives", id]) => self.stop(id, &caller).await,
+            (&Method::GET, ["redrives", id]) => self.redrive_progress(id).await,
+            (&Method::DELETE, ["redrives", id]) => self.stop_redrive(id, &caller).await,
+            (&Method::POST, ["replays"]) => self.replay(request, &caller).await,
+            (&Method::GET, ["replays", id]) => self.replay_progress(id).await,
+            (&Method::DELETE, ["replays", id]) => self.stop_replay(id, &caller).await,
+            (&Method::POST, ["reconciliations"]) => self.reconcile(request, &caller).await,
+            (&Method::GET, ["reconciliations", id]) => self.reconciliation_progress(id).await,
+            (&Method::DELETE, ["reconciliations", id]) => self.stop_reconciliation(id, &caller).await,
+            (&Method::GET, ["orders", id]) => self.order(id).await,
+            (&Method::GET, ["journal"]) => self.journal(request).await,
+            (&Method::GET, ["status"]) => self.status().await,
             _ => Err(Problem::not_found("resource")),
         }
     }
@@ -230,74 +245,6 @@ impl<S: LetterStore + RedriveStore, W: Clock + Random, K: KeySets> OperationsApi
         }
         Err(Failure::transient(format!("a letter lost {MAX_RACES} races")).into())
     }
-
-    async fn redrive(&self, request: &Request, caller: &Caller) -> Result<Response<Body>, Problem> {
-        let NewRedrive { letters, ramp, rate_per_second, dry_run } = read_body(request)?;
-        let ids = match letters {
-            Which::These(ids) => self.these(ids).await?,
-            Which::All(selection) => self.all(&selection).await?,
-        };
-        let total = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        if dry_run {
-            return Ok(answer(StatusCode::OK, &Taken { id: None, total }));
-        }
-        let mut drawn = [0; 16];
-        self.world.fill(&mut drawn);
-        let id = derive_id("red_", &[&format!("{:032x}", u128::from_be_bytes(drawn))]);
-        let id = RedriveId::new(id).map_err(|error| Failure::permanent(format!("an id that was made {error}")))?;
-        for (part, ids) in (0..).zip(ids.chunks(PART)) {
-            self.store.keep_part(&id, part, ids).await?;
-        }
-        let redrive = Redrive::new(id.clone(), &by(caller), self.world.now(), total, ramp, rate_per_second);
-        self.store.put_redrive(&redrive, Since::New).await?;
-        info!(redrive = id.as_str(), total, by = redrive.by, "redrive taken on");
-        Ok(answer(StatusCode::ACCEPTED, &Taken { id: Some(id), total }))
-    }
-
-    /// The letters that were named, each of which must be one that can be sent back.
-    async fn these(&self, ids: Vec<LetterId>) -> Result<Vec<LetterId>, Problem> {
-        let document = Value::Null;
-        let root = Node::root(&document);
-        let mut faults = Faults::default();
-        for (index, id) in ids.iter().enumerate() {
-            let letter = self.store.letter(id).await?;
-            if !letter.as_ref().is_some_and(is_sendable) {
-                let index = index.to_string();
-                faults.add(&root.field("letters").field(&index), "is no letter that can be sent back now");
-            }
-        }
-        if faults.is_empty() { Ok(ids) } else { Err(Problem::invalid(&faults)) }
-    }
-
-    async fn all(&self, selection: &Selection) -> Result<Vec<LetterId>, Failure> {
-        let mut all = Vec::new();
-        for state in State::ALL.into_iter().filter(|state| state.is_open()) {
-            let selection = Selection { state: Some(state), ..selection.clone() };
-            let mut letters = Letters::of(&self.store, &selection, None);
-            while let Some(letter) = letters.next().await? {
-                all.push((letter.place(), letter));
-            }
-        }
-        all.retain(|(_, letter)| is_sendable(letter));
-        all.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(all.into_iter().take(MAX_LETTERS).map(|(_, letter)| letter.id).collect())
-    }
-
-    async fn progress(&self, id: &str) -> Result<Response<Body>, Problem> {
-        Ok(answer(StatusCode::OK, &Told::of(&self.load_redrive(id).await?)))
-    }
-
-    async fn stop(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        let redrive = self.load_redrive(id).await?;
-        let stopped = change_redrive(&self.store, &redrive.id, Redrive::stopped).await?;
-        info!(redrive = id, by = by(caller), "redrive stopped");
-        Ok(answer(StatusCode::OK, &Told::of(&stopped.unwrap_or(redrive))))
-    }
-
-    async fn load_redrive(&self, id: &str) -> Result<Redrive, Problem> {
-        let id = RedriveId::new(id).map_err(|_| Problem::not_found("redrive"))?;
-        self.store.redrive(&id).await?.ok_or_else(|| Problem::not_found("redrive"))
-    }
 }
 
 /// Letters of a selection, one after the other, the oldest failure first.
@@ -387,156 +334,35 @@ fn named<T: serde::de::DeserializeOwned>(name: &str, parameter: &str) -> Result<
         .map_err(|_| Problem::malformed(format!("There is no {parameter} of that name.")))
 }
 
-/// A new body for a letter.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-struct Edit {
-    /// The body: a CloudEvent in structured JSON, as a text.
-    body: String,
-    /// The reason, for those who read the letter's history.
-    why: Text,
-}
-
-/// A text of any length.
-struct Whatever(String);
-
-impl Read for Whatever {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        node.text(faults).map(|text| Self(text.to_owned()))
-    }
-}
-
-impl Read for Edit {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        node.object(faults)?;
-        let (body, why) = (node.required("body", faults), node.required("why", faults));
-        body.map(|Whatever(body)| body).zip(why).map(|(body, why)| Self { body, why })
-    }
-}
-
-/// Decision that nothing is to be done about a letter.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-struct Drop {
-    /// The reason, for those who read the letter's history.
-    why: Text,
-}
-
-envelope::reads!(Drop { why: required("why") });
-
-/// Letters of a redrive.
-enum Which {
-    These(Vec<LetterId>),
-    All(Selection),
-}
-
-/// A redrive that is asked for.
-struct NewRedrive {
-    letters: Which,
-    ramp: bool,
-    rate_per_second: Option<u32>,
-    dry_run: bool,
-}
-
-/// A redrive: of the letters that are named, or of all open letters of a service that have what is given.
-#[cfg(feature = "schema")]
-#[derive(schemars::JsonSchema)]
-#[schemars(rename_all = "camelCase")]
-#[expect(dead_code, reason = "its schema alone is of use")]
-struct AskedRedrive {
-    /// The letters.
-    #[schemars(length(min = 1, max = MAX_NAMED))]
-    letters: Option<Vec<LetterId>>,
-    /// The service; required where no letters are named.
-    service: Option<String>,
-    /// Type of the event.
-    #[schemars(rename = "type")]
-    event_type: Option<String>,
-    /// Class of the failure.
-    class: Option<Class>,
-    /// Reason, but for the numbers and ids in it.
-    reason: Option<String>,
-    /// Sends 1, 2, 5, 10, 20 … letters, each time once those before are handled, and stops when one is parked again.
-    ramp: Option<bool>,
-    /// The most letters that are sent in a second.
-    #[schemars(range(min = 1, max = MAX_RATE))]
-    rate_per_second: Option<u32>,
-    /// Tells how many letters it would be, and does nothing.
-    dry_run: Option<bool>,
-}
-
-/// The most letters a second that a redrive may be asked for.
-const MAX_RATE: i64 = 1_000;
-
-/// A truth, or a number of letters a second.
-struct Truth(bool);
-struct Rate(u32);
-
-impl Read for Truth {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let truth = node.value().and_then(Value::as_bool);
-        if truth.is_none() {
-            faults.add(node, "must be true or false");
-        }
-        truth.map(Self)
-    }
-}
-
-impl Read for Rate {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        node.integer(1, MAX_RATE, faults).and_then(|rate| u32::try_from(rate).ok()).map(Self)
-    }
-}
-
-impl Read for Class {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let class = node.text(faults).and_then(|name| serde_json::from_value(name.into()).ok());
-        if class.is_none() {
-            faults.add(node, "must be permanent, exhausted or none");
-        }
-        class
-    }
-}
-
-impl Read for NewRedrive {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        node.object(faults)?;
-        let letters = if node.field("letters").value().is_some() {
-            let ids = node.list::<LetterId>("letters", MAX_NAMED, faults);
-            ids.map(|ids| Which::These(ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()))
-        } else {
-            let service = node.required("service", faults).map(|Whatever(service)| service);
-            let mut text = |name| node.optional(name, faults).map(|text| text.map(|Whatever(text)| text));
-            let (event_type, reason) = (text("type"), text("reason"));
-            let class = node.optional("class", faults);
-            (|| {
-                let (service, event_type, class) = (Some(service?), event_type?, class?);
-                Some(Which::All(Selection { service, event_type, class, reason: reason?, ..Selection::default() }))
-            })()
-        };
-        let mut truth = |name| {
-            let truth = node.optional(name, faults);
-            truth.map(|truth| truth.is_some_and(|Truth(truth)| truth))
-        };
-        let (ramp, dry_run) = (truth("ramp"), truth("dryRun"));
-        let rate = node.optional("ratePerSecond", faults);
-        let rate_per_second = rate.map(|rate| rate.map(|Rate(rate)| rate));
-        Some(Self { letters: letters?, ramp: ramp?, rate_per_second: rate_per_second?, dry_run: dry_run? })
-    }
-}
-
 /// JSON Schemas of the requests and the answers, each under its name.
 #[cfg(feature = "schema")]
 #[must_use]
-pub fn schemas() -> [(&'static str, Value); 8] {
+pub fn schemas() -> Vec<(&'static str, Value)> {
     use orderflow_events::schema::{of_answer, of_request};
-    [
+
+    use crate::view::{
+        JournalPage, ReconciliationTaken, ReconciliationTold, RedriveTaken, RedriveTold, ReplayTaken, ReplayTold,
+        StatusView, Timeline,
+    };
+
+    vec![
         ("LetterEdit", of_request::<Edit>()),
         ("LetterDrop", of_request::<Drop>()),
-        ("NewRedrive", of_request::<AskedRedrive>()),
+        ("NewRedrive", of_request::<requests::AskedRedrive>()),
+        ("NewReplay", of_request::<requests::AskedReplay>()),
+        ("NewReconciliation", of_request::<requests::AskedReconciliation>()),
         ("LetterPage", of_answer::<Page>()),
         ("LetterGroups", of_answer::<Groups>()),
         ("Letter", of_answer::<Whole>()),
-        ("RedriveTaken", of_answer::<Taken>()),
-        ("Redrive", of_answer::<Told>()),
+        ("RedriveTaken", of_answer::<RedriveTaken>()),
+        ("ReplayTaken", of_answer::<ReplayTaken>()),
+        ("ReconciliationTaken", of_answer::<ReconciliationTaken>()),
+        ("Redrive", of_answer::<RedriveTold>()),
+        ("Replay", of_answer::<ReplayTold>()),
+        ("Reconciliation", of_answer::<ReconciliationTold>()),
+        ("Timeline", of_answer::<Timeline>()),
+        ("JournalPage", of_answer::<JournalPage>()),
+        ("Status", of_answer::<StatusView>()),
     ]
 }
 

@@ -1,35 +1,34 @@
-//! Letters and redrives in a DynamoDB table, the queues on SQS, and the services' tables.
+//! Letters and jobs in a DynamoDB table; the services and their tables are in the modules below.
 //!
 //! A letter is an item, and so is each message that it has had, or several where one would be too large. Letters and the
-//! redrives that are active are in the index `ByState`, by state and the time of the first failure.
+//! jobs that are active are in the index `ByState`: letters by state and the time of the first failure, jobs by kind.
 
-use std::cell::RefCell;
+mod stack;
+mod tables;
+
 use std::collections::{BTreeMap, HashMap};
 
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use data_encoding::BASE64;
-use onewrite::aws::{SqsDeadLetters, classify, put_if};
-use onewrite::port::DeadLetters;
-use onewrite::{Attribute, DeadLetter, Failure, FailureKind, Result};
+use onewrite::aws::{classify, put_if};
+use onewrite::{Attribute, Failure, FailureKind, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Destination, Glimpse, Letter, LetterId, Message, State};
-use crate::port::{LetterStore, Queues, Records, RedriveStore, Since, Stored};
-use crate::redrive::{Redrive, RedriveId};
+pub use stack::AwsStack;
+
+use crate::domain::{Letter, LetterId, Message, State};
+use crate::job::Job;
+use crate::port::{JobStore, LetterStore, PartStore, Since, Stored};
+use crate::redrive::RedriveId;
 
 /// Index of what is in a state, by place.
 const BY_STATE: &str = "ByState";
 
-/// State, in the index, of a redrive that is active.
-const ACTIVE: &str = "redrive";
-
-/// Sort keys of the items.
+/// Sort key of a letter.
 const LETTER: &str = "letter";
-const REDRIVE: &str = "redrive";
 
 /// The largest part of a message, in bytes: DynamoDB takes 400 KB for an item.
 const MAX_PART_BYTES: usize = 350_000;
@@ -39,7 +38,7 @@ const PAGE: i32 = 100;
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Letters and redrives in a table with the keys `pk` and `sk`.
+/// Letters and jobs in a table with the keys `pk` and `sk`.
 #[derive(Clone, Debug)]
 pub struct DynamoOperations {
     client: Client,
@@ -47,7 +46,7 @@ pub struct DynamoOperations {
 }
 
 impl DynamoOperations {
-    /// Letters and redrives in that table.
+    /// Letters and jobs in that table.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -167,16 +166,7 @@ impl LetterStore for DynamoOperations {
     }
 }
 
-impl RedriveStore for DynamoOperations {
-    async fn redrive(&self, id: &RedriveId) -> Result<Option<Redrive>> {
-        self.get(id.as_str(), REDRIVE).await
-    }
-
-    async fn put_redrive(&self, redrive: &Redrive, since: Since) -> Result<Stored> {
-        let index = redrive.is_active().then(|| (ACTIVE, format!("{}#{}", redrive.at, redrive.id)));
-        self.put_record([redrive.id.as_str(), REDRIVE], redrive, redrive.revision, index, since).await
-    }
-
+impl PartStore for DynamoOperations {
     async fn keep_part(&self, id: &RedriveId, part: u32, letters: &[LetterId]) -> Result<()> {
         // Only its own request knows the id, and may send it again.
         let since = Since::New;
@@ -187,9 +177,20 @@ impl RedriveStore for DynamoOperations {
         let part = self.get(id.as_str(), &part_key(part)).await?;
         part.ok_or_else(|| Failure::permanent("a redrive has no such part"))
     }
+}
 
-    async fn active(&self) -> Result<Vec<Redrive>> {
-        self.in_state(ACTIVE, None).await
+impl JobStore for DynamoOperations {
+    async fn job<J: Job>(&self, id: &str) -> Result<Option<J>> {
+        self.get(id, J::KIND).await
+    }
+
+    async fn put_job<J: Job>(&self, job: &J, since: Since) -> Result<Stored> {
+        let index = job.is_active().then(|| (J::KIND, format!("{}#{}", job.at(), job.id())));
+        self.put_record([job.id(), J::KIND], job, job.revision(), index, since).await
+    }
+
+    async fn active<J: Job>(&self) -> Result<Vec<J>> {
+        self.in_state(J::KIND, None).await
     }
 }
 
@@ -279,93 +280,6 @@ fn not_understood(what: &str) -> Failure {
 
 fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
-}
-
-/// Queues on SQS.
-#[derive(Debug)]
-pub struct SqsQueues {
-    config: SdkConfig,
-    known: RefCell<HashMap<String, SqsDeadLetters>>,
-}
-
-impl SqsQueues {
-    /// The queues that can be reached so.
-    #[must_use]
-    pub fn new(config: &SdkConfig) -> Self {
-        Self { config: config.clone(), known: RefCell::default() }
-    }
-}
-
-impl Queues for SqsQueues {
-    async fn send(&self, queue_url: &str, message: &Message) -> Result<()> {
-        let queue = {
-            let mut known = self.known.borrow_mut();
-            let new = || SqsDeadLetters::new(&self.config, queue_url);
-            known.entry(queue_url.to_owned()).or_insert_with(new).clone()
-        };
-        queue.park(&DeadLetter { body: message.body.clone(), attributes: message.attributes.clone() }).await
-    }
-}
-
-/// Tables of the services.
-#[derive(Clone, Debug)]
-pub struct DynamoRecords {
-    client: Client,
-}
-
-/// Row of a ledger, as far as it tells what is handled.
-#[derive(Deserialize)]
-struct Handled {
-    sk: u32,
-    cause: Cause,
-    #[serde(default)]
-    unfinished: bool,
-}
-
-#[derive(Deserialize)]
-struct Cause {
-    source: String,
-    id: String,
-}
-
-impl DynamoRecords {
-    /// The tables that can be reached so.
-    #[must_use]
-    pub const fn new(client: Client) -> Self {
-        Self { client }
-    }
-
-    async fn query(
-        &self,
-        table: &str,
-        condition: &str,
-        values: &[(&str, &str)],
-        projection: &str,
-    ) -> Result<Vec<Item>> {
-        let mut query = self.client.query().table_name(table).consistent_read(true).key_condition_expression(condition);
-        for (name, value) in values {
-            query = query.expression_attribute_values(*name, text(*value));
-        }
-        let pages = query.projection_expression(projection).into_paginator().items().send();
-        pages.try_collect().await.map_err(|error| classify("Query", &error))
-    }
-}
-
-impl Records for DynamoRecords {
-    async fn row_of(&self, destination: &Destination, event: &Glimpse) -> Result<Option<u32>> {
-        let Glimpse { subject: Some(subject), source: Some(source), id: Some(id), .. } = event else { return Ok(None) };
-        let table = &destination.table;
-        if destination.is_journal {
-            let entry = format!("{id}#{source}");
-            let values = [(":pk", subject.as_str()), (":sk", &entry)];
-            let entries = self.query(table, "pk = :pk AND sk = :sk", &values, "pk").await?;
-            return Ok((!entries.is_empty()).then_some(1));
-        }
-        let rows = self.query(table, "pk = :pk", &[(":pk", subject)], "sk, cause, unfinished").await?;
-        let rows = rows.into_iter().filter_map(|row| serde_dynamo::from_item::<_, Handled>(row).ok());
-        let mut causes = rows.filter(|row| !row.unfinished && row.cause.source == *source && row.cause.id == *id);
-        Ok(causes.next().map(|row| row.sk))
-    }
 }
 
 #[cfg(test)]

@@ -118,15 +118,15 @@ pub enum Origin {
     Relay,
 }
 
-/// Place that a letter is sent back to, and where its service has on record what it has handled.
+/// Place that a letter is sent back to, and who can tell that it is handled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Destination {
     /// URL of the service's queue.
     pub queue_url: String,
-    /// Name of the service's table.
-    pub table: String,
-    /// True of a journal, whose entries are events; a ledger has rows with a cause.
+    /// Name of the service's consumer, which can tell what it has handled.
+    pub function: String,
+    /// True of a journal, which takes events of types that nobody knows.
     pub is_journal: bool,
 }
 
@@ -321,9 +321,7 @@ impl Arrival {
     /// and a consumer whose answer was lost parks it twice.
     #[must_use]
     pub fn letter_id(&self) -> LetterId {
-        let origin = if self.origin == Origin::Relay { "relay" } else { "queue" };
-        let id = derive_id("let_", &[&self.service, origin, &self.message.digest()]);
-        LetterId::new(id).unwrap_or_else(|_| unreachable!("a derived id keeps the rule"))
+        letter_id(&self.service, self.origin, &self.message)
     }
 
     fn letter(&self, id: LetterId) -> Letter {
@@ -351,6 +349,19 @@ impl Arrival {
         letter.note(self.failed_at, by, "parked", Some(&self.reason));
         letter
     }
+}
+
+fn letter_id(service: &str, origin: Origin, message: &Message) -> LetterId {
+    let origin = if origin == Origin::Relay { "relay" } else { "queue" };
+    let id = derive_id("let_", &[service, origin, &message.digest()]);
+    LetterId::new(id).unwrap_or_else(|_| unreachable!("a derived id keeps the rule"))
+}
+
+/// Id of the letter that a message of that body becomes, or became, at that service.
+#[must_use]
+pub fn letter_id_of(service: &str, body: &str) -> LetterId {
+    let message = Message { body: body.to_owned(), ..Message::default() };
+    letter_id(service, Origin::Consumer, &message)
 }
 
 /// Change that a letter's state does not allow.
@@ -435,13 +446,15 @@ impl Letter {
         letter
     }
 
-    /// Letter that its service has handled in its row of that number; `None` where nothing changes.
+    /// Letter that its service has handled, in its row of that number or because nothing is left to be done; `None` where
+    /// nothing changes.
     #[must_use]
-    pub fn handled(&self, row: u32, now: Time) -> Option<Self> {
+    pub fn handled(&self, row: Option<u32>, now: Time) -> Option<Self> {
         match self.state {
             State::Waiting | State::Sent | State::ParkedAgain => {
                 let mut letter = self.next(State::Handled);
-                letter.note(now, &self.service, "handled", Some(&format!("row {row}")));
+                let why = row.map_or_else(|| "nothing is left to be done".to_owned(), |row| format!("row {row}"));
+                letter.note(now, &self.service, "handled", Some(&why));
                 Some(letter)
             }
             State::Handled | State::Dropped => None,

@@ -1,19 +1,29 @@
 //! Operations: dead letters on record, mended, sent back, and told what has become of them.
 //!
 //! Three functions: `letters`, one for each service, collects from every queue of dead letters; `operations-api` shows, edits
-//! and drops them, and takes orders to send them back; `redrives` carries these out.
+//! and drops them, tells of orders, and takes jobs on; `jobs` carries these out: redrives, replays and reconciliations.
 
 mod api;
+mod archive;
 mod aws;
 mod collector;
 mod domain;
+mod inquiry;
+mod job;
+mod jobs;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod port;
 mod reason;
+mod reconcile;
+mod reconciler;
 mod redrive;
-mod runner;
+mod redrives;
+mod replay;
+mod replays;
+
 mod selection;
+mod service;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -22,15 +32,24 @@ mod view;
 pub use api::OperationsApi;
 #[cfg(feature = "schema")]
 pub use api::schemas;
-pub use aws::{DynamoOperations, DynamoRecords, SqsQueues};
+pub use archive::{Range, Recorded, SlotPage};
+pub use aws::{AwsStack, DynamoOperations};
 pub use collector::{Collector, Post};
 pub use domain::{
     Arrival, Class, Destination, Entry, Glimpse, Letter, LetterId, Message, Origin, Refused, Sending, State,
+    letter_id_of,
 };
+pub use job::{Job, Runner};
+pub use jobs::Jobs;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryOperations;
-pub use port::{LetterStore, PART, Queues, Records, RedriveStore, Since, Stored};
+pub use port::{
+    Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PART, PartStore, Queues, Relays, Since,
+    Stored,
+};
 pub use reason::general;
-pub use redrive::{Act, MAX_LETTERS, Outcome, Progress, Redrive, RedriveId, Runner};
-pub use runner::RedriveRunner;
+pub use reconcile::{Finding, OutboxRow, Reconciliation, ReconciliationId, RowPage};
+pub use redrive::{Act, MAX_LETTERS, Outcome, Progress, Redrive, RedriveId};
+pub use replay::{Replay, ReplayId, Wanted};
 pub use selection::Selection;
+pub use service::{Service, TableType};

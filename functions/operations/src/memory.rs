@@ -3,24 +3,36 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
-use onewrite::{Failure, Result};
+use onewrite::{Answers, Discrepancy, Failure, Inquiry, Outlook, Result, Slot};
 
-use crate::domain::{Destination, Glimpse, Letter, LetterId, Message, State};
-use crate::port::{LetterStore, Queues, Records, RedriveStore, Since, Stored};
-use crate::redrive::{Redrive, RedriveId};
+use crate::archive::{Range, Recorded, SlotPage};
+use crate::domain::{Glimpse, Letter, LetterId, Message, State};
+use crate::job::Job;
+use crate::port::{
+    Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since, Stored,
+};
+use crate::reconcile::{OutboxRow, RowPage};
+use crate::redrive::RedriveId;
+use crate::service::Service;
 
-/// Letters that are answered at once.
+/// Letters, entries and rows that are answered at once.
 const PAGE: usize = 3;
 
-/// Letters, redrives, queues and records of services in memory.
+/// Letters and jobs, and a stack of services, in memory.
 #[derive(Debug, Default)]
 pub struct MemoryOperations {
     letters: RefCell<BTreeMap<LetterId, Letter>>,
     messages: RefCell<HashMap<(LetterId, String), Message>>,
-    redrives: RefCell<BTreeMap<RedriveId, Redrive>>,
+    /// Jobs by kind and id: whether they are active, their revision, and themselves.
+    jobs: RefCell<BTreeMap<(&'static str, String), (bool, u64, String)>>,
     parts: RefCell<HashMap<(RedriveId, u32), Vec<LetterId>>>,
     sent: RefCell<Vec<(String, Message)>>,
-    rows: RefCell<HashMap<(String, String), u32>>,
+    services: RefCell<Vec<Service>>,
+    outlooks: RefCell<HashMap<(String, String, String), Outlook>>,
+    discrepancies: RefCell<HashMap<(String, String), Discrepancy>>,
+    journal: RefCell<Vec<Recorded>>,
+    rows: RefCell<HashMap<String, Vec<OutboxRow>>>,
+    published: RefCell<Vec<(String, String, u32)>>,
 }
 
 impl MemoryOperations {
@@ -36,9 +48,38 @@ impl MemoryOperations {
         self.sent.borrow().clone()
     }
 
-    /// Notes that a service has handled an event in its row of that number.
-    pub fn handle(&self, source: &str, id: &str, row: u32) {
-        self.rows.borrow_mut().insert((source.to_owned(), id.to_owned()), row);
+    /// Rows that relays have published once more: the relay, the subject, and the number.
+    #[must_use]
+    pub fn published(&self) -> Vec<(String, String, u32)> {
+        self.published.borrow().clone()
+    }
+
+    /// Adds a service to the directory.
+    pub fn add_service(&self, service: Service) {
+        self.services.borrow_mut().push(service);
+    }
+
+    /// Sets the outlook that an event has at a consumer. Of others it is due.
+    pub fn set_outlook(&self, function: &str, source: &str, id: &str, outlook: Outlook) {
+        self.outlooks.borrow_mut().insert((function.to_owned(), source.to_owned(), id.to_owned()), outlook);
+    }
+
+    /// Has a consumer tell a discrepancy of a subject.
+    pub fn set_discrepancy(&self, function: &str, subject: &str, discrepancy: Discrepancy) {
+        self.discrepancies.borrow_mut().insert((function.to_owned(), subject.to_owned()), discrepancy);
+    }
+
+    /// Puts an event into the journal.
+    pub fn record(&self, entry: Recorded) {
+        self.journal.borrow_mut().push(entry);
+    }
+
+    /// Puts a row into the table of that name.
+    pub fn add_row(&self, table: &str, row: OutboxRow) {
+        let mut rows = self.rows.borrow_mut();
+        let rows = rows.entry(table.to_owned()).or_default();
+        rows.push(row);
+        rows.sort_by(|one, other| (&one.subject, one.version).cmp(&(&other.subject, other.version)));
     }
 }
 
@@ -49,6 +90,10 @@ fn may_replace(known: Option<u64>, since: Since) -> bool {
         (Some(known), Since::Revision(read)) => known == read,
         (None, Since::Revision(_)) | (Some(_), Since::New) => false,
     }
+}
+
+fn unreadable(error: &serde_json::Error) -> Failure {
+    Failure::permanent(error.to_string())
 }
 
 impl LetterStore for MemoryOperations {
@@ -83,20 +128,7 @@ impl LetterStore for MemoryOperations {
     }
 }
 
-impl RedriveStore for MemoryOperations {
-    async fn redrive(&self, id: &RedriveId) -> Result<Option<Redrive>> {
-        Ok(self.redrives.borrow().get(id).cloned())
-    }
-
-    async fn put_redrive(&self, redrive: &Redrive, since: Since) -> Result<Stored> {
-        let mut redrives = self.redrives.borrow_mut();
-        if !may_replace(redrives.get(&redrive.id).map(|known| known.revision), since) {
-            return Ok(Stored::Changed);
-        }
-        redrives.insert(redrive.id.clone(), redrive.clone());
-        Ok(Stored::Done)
-    }
-
+impl PartStore for MemoryOperations {
     async fn keep_part(&self, id: &RedriveId, part: u32, letters: &[LetterId]) -> Result<()> {
         self.parts.borrow_mut().insert((id.clone(), part), letters.to_vec());
         Ok(())
@@ -107,9 +139,30 @@ impl RedriveStore for MemoryOperations {
         let part = parts.get(&(id.clone(), part)).cloned();
         part.ok_or_else(|| Failure::permanent("a redrive has no such part"))
     }
+}
 
-    async fn active(&self) -> Result<Vec<Redrive>> {
-        Ok(self.redrives.borrow().values().filter(|redrive| redrive.is_active()).cloned().collect())
+impl JobStore for MemoryOperations {
+    async fn job<J: Job>(&self, id: &str) -> Result<Option<J>> {
+        let jobs = self.jobs.borrow();
+        let job = jobs.get(&(J::KIND, id.to_owned()));
+        job.map(|(_, _, job)| serde_json::from_str(job).map_err(|error| unreadable(&error))).transpose()
+    }
+
+    async fn put_job<J: Job>(&self, job: &J, since: Since) -> Result<Stored> {
+        let mut jobs = self.jobs.borrow_mut();
+        let key = (J::KIND, job.id().to_owned());
+        if !may_replace(jobs.get(&key).map(|(_, revision, _)| *revision), since) {
+            return Ok(Stored::Changed);
+        }
+        let text = serde_json::to_string(job).map_err(|error| unreadable(&error))?;
+        jobs.insert(key, (job.is_active(), job.revision(), text));
+        Ok(Stored::Done)
+    }
+
+    async fn active<J: Job>(&self) -> Result<Vec<J>> {
+        let jobs = self.jobs.borrow();
+        let active = jobs.iter().filter(|((kind, _), (is_active, ..))| *kind == J::KIND && *is_active);
+        active.map(|(_, (_, _, job))| serde_json::from_str(job).map_err(|error| unreadable(&error))).collect()
     }
 }
 
@@ -118,11 +171,84 @@ impl Queues for MemoryOperations {
         self.sent.borrow_mut().push((queue_url.to_owned(), message.clone()));
         Ok(())
     }
+
+    async fn depth(&self, queue_url: &str) -> Result<Depth> {
+        let visible = self.sent.borrow().iter().filter(|(url, _)| url == queue_url).count();
+        Ok(Depth { visible: u32::try_from(visible).unwrap_or(u32::MAX), hidden: 0 })
+    }
 }
 
-impl Records for MemoryOperations {
-    async fn row_of(&self, _: &Destination, event: &Glimpse) -> Result<Option<u32>> {
-        let (Some(source), Some(id)) = (&event.source, &event.id) else { return Ok(None) };
-        Ok(self.rows.borrow().get(&(source.clone(), id.clone())).copied())
+impl Directory for MemoryOperations {
+    async fn services(&self) -> Result<Vec<Service>> {
+        Ok(self.services.borrow().clone())
+    }
+}
+
+impl Consumers for MemoryOperations {
+    async fn inspect(&self, function: &str, inquiry: &Inquiry) -> Result<Option<Answers>> {
+        let outlook = |body: &String| {
+            let Glimpse { source: Some(source), id: Some(id), .. } = Glimpse::of(body) else {
+                return Outlook::Refused { reason: "it is no event".to_owned() };
+            };
+            let known = self.outlooks.borrow().get(&(function.to_owned(), source, id)).cloned();
+            known.unwrap_or(Outlook::Due)
+        };
+        let discrepancies = self.discrepancies.borrow();
+        let of = |subject: &String| discrepancies.get(&(function.to_owned(), subject.clone())).cloned();
+        Ok(Some(Answers {
+            events: inquiry.events.iter().map(outlook).collect(),
+            subjects: inquiry.subjects.iter().map(|subject| of(&subject.to_string()).into_iter().collect()).collect(),
+        }))
+    }
+}
+
+impl Relays for MemoryOperations {
+    async fn publish(&self, relay: &str, rows: &[&OutboxRow]) -> Result<()> {
+        let published = rows.iter().map(|row| (relay.to_owned(), row.subject.clone(), row.version));
+        self.published.borrow_mut().extend(published);
+        Ok(())
+    }
+}
+
+impl Outboxes for MemoryOperations {
+    async fn rows(&self, table: &str, after: Option<&str>) -> Result<RowPage> {
+        let rows = self.rows.borrow();
+        let rows = rows.get(table).map(Vec::as_slice).unwrap_or_default();
+        let begin = after.and_then(|after| after.parse().ok()).unwrap_or(0);
+        let end = (begin + PAGE).min(rows.len());
+        let next = (end < rows.len()).then(|| end.to_string());
+        Ok(RowPage { rows: rows[begin..end].to_vec(), next })
+    }
+}
+
+impl Archive for MemoryOperations {
+    async fn slot(&self, _: &str, slot: Slot, range: Range, after: Option<&str>) -> Result<SlotPage> {
+        let journal = self.journal.borrow();
+        let is_there = |entry: &&Recorded| {
+            let subject = entry.glimpse().subject.unwrap_or_default();
+            Slot::of(&subject, entry.at) == slot && (range.from..=range.to).contains(&entry.at)
+        };
+        let mut entries: Vec<&Recorded> = journal.iter().filter(is_there).collect();
+        entries.sort_by_key(|entry| entry.at);
+        let begin = after.and_then(|after| after.parse().ok()).unwrap_or(0);
+        let end = (begin + PAGE).min(entries.len());
+        let next = (end < entries.len()).then(|| end.to_string());
+        Ok(SlotPage { entries: entries[begin..end].iter().map(|entry| (*entry).clone()).collect(), next })
+    }
+
+    async fn of_subject(&self, _: &str, subject: &str) -> Result<Vec<Recorded>> {
+        let journal = self.journal.borrow();
+        Ok(journal.iter().filter(|entry| entry.glimpse().subject.as_deref() == Some(subject)).cloned().collect())
+    }
+
+    async fn has(&self, _: &str, events: &[Glimpse]) -> Result<Vec<bool>> {
+        let journal = self.journal.borrow();
+        let is_there = |event: &Glimpse| {
+            journal.iter().any(|entry| {
+                let known = entry.glimpse();
+                (known.source, known.id) == (event.source.clone(), event.id.clone())
+            })
+        };
+        Ok(events.iter().map(is_there).collect())
     }
 }

@@ -1,11 +1,14 @@
-//! Ports of the service: letters and redrives on record, the queues that letters are sent back to, and what the services
-//! have on record of having handled.
+//! Ports of the service: letters and jobs on record, and the services with their queues, consumers, relays, rows and journal.
 
 use auto_impl::auto_impl;
-use onewrite::Result;
+use onewrite::{Answers, Inquiry, Result, Slot};
 
-use crate::domain::{Destination, Glimpse, Letter, LetterId, Message, State};
-use crate::redrive::{Redrive, RedriveId};
+use crate::archive::{Range, Recorded, SlotPage};
+use crate::domain::{Glimpse, Letter, LetterId, Message, State};
+use crate::job::Job;
+use crate::reconcile::{OutboxRow, RowPage};
+use crate::redrive::RedriveId;
+use crate::service::Service;
 
 /// Revision of a record that a write replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,23 +68,9 @@ pub trait LetterStore {
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>>;
 }
 
-/// Redrives and the lists of their letters.
+/// Lists of the letters of redrives.
 #[auto_impl(&)]
-pub trait RedriveStore {
-    /// The redrive as of now or later.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot be read.
-    async fn redrive(&self, id: &RedriveId) -> Result<Option<Redrive>>;
-
-    /// Puts a redrive on record, if it is the next revision of the one that was read.
-    ///
-    /// # Errors
-    ///
-    /// It is unknown whether it was done.
-    async fn put_redrive(&self, redrive: &Redrive, since: Since) -> Result<Stored>;
-
+pub trait PartStore {
     /// Keeps a part of the list of a redrive that is about to be put on record.
     ///
     /// # Errors
@@ -95,17 +84,35 @@ pub trait RedriveStore {
     ///
     /// The store cannot be read.
     async fn part(&self, id: &RedriveId, part: u32) -> Result<Vec<LetterId>>;
-
-    /// Redrives for which something is to be done. They may be a little behind.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot be read.
-    async fn active(&self) -> Result<Vec<Redrive>>;
 }
 
 /// Letters in one part of a redrive's list.
 pub const PART: usize = 1_000;
+
+/// Jobs on record.
+#[auto_impl(&)]
+pub trait JobStore {
+    /// The job as of now or later.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn job<J: Job>(&self, id: &str) -> Result<Option<J>>;
+
+    /// Puts a job on record, if it is the next revision of the one that was read.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was done.
+    async fn put_job<J: Job>(&self, job: &J, since: Since) -> Result<Stored>;
+
+    /// Jobs of a kind for which something is to be done. They may be a little behind.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn active<J: Job>(&self) -> Result<Vec<J>>;
+}
 
 /// Queues of the services.
 #[auto_impl(&)]
@@ -116,16 +123,89 @@ pub trait Queues {
     ///
     /// It is unknown whether it was sent; a permanent failure is a message that the queue never takes.
     async fn send(&self, queue_url: &str, message: &Message) -> Result<()>;
+
+    /// Depth of the queue with that URL.
+    ///
+    /// # Errors
+    ///
+    /// The queue does not answer.
+    async fn depth(&self, queue_url: &str) -> Result<Depth>;
 }
 
-/// Records of the services: what they have handled.
+/// Depth of a queue, about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Messages that wait to be received.
+    pub visible: u32,
+    /// Messages that are being handled, or wait for their next attempt.
+    pub hidden: u32,
+}
+
+/// Directory of the services.
 #[auto_impl(&)]
-pub trait Records {
-    /// Number of the row whose cause is that event; none where there is no such row, or not even an event. An entry of a
-    /// journal is row 1.
+pub trait Directory {
+    /// All services of the stack.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    async fn services(&self) -> Result<Vec<Service>>;
+}
+
+/// Consumers of the services, which can tell what they have handled.
+#[auto_impl(&)]
+pub trait Consumers {
+    /// The answers to an inquiry; `None` where the function fails at it, as one does that cannot start.
+    ///
+    /// # Errors
+    ///
+    /// The function cannot be asked.
+    async fn inspect(&self, function: &str, inquiry: &Inquiry) -> Result<Option<Answers>>;
+}
+
+/// Relays of the services.
+#[auto_impl(&)]
+pub trait Relays {
+    /// Has a relay publish rows of its service once more.
+    ///
+    /// # Errors
+    ///
+    /// Not all are published.
+    async fn publish(&self, relay: &str, rows: &[&OutboxRow]) -> Result<()>;
+}
+
+/// Rows of the services.
+#[auto_impl(&)]
+pub trait Outboxes {
+    /// Rows of that table after a cursor.
     ///
     /// # Errors
     ///
     /// The table cannot be read.
-    async fn row_of(&self, destination: &Destination, event: &Glimpse) -> Result<Option<u32>>;
+    async fn rows(&self, table: &str, after: Option<&str>) -> Result<RowPage>;
+}
+
+/// Journal.
+#[auto_impl(&)]
+pub trait Archive {
+    /// Entries of a slot that are in the range, after a cursor, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The table cannot be read.
+    async fn slot(&self, journal: &str, slot: Slot, range: Range, after: Option<&str>) -> Result<SlotPage>;
+
+    /// All entries of a subject, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// The table cannot be read.
+    async fn of_subject(&self, journal: &str, subject: &str) -> Result<Vec<Recorded>>;
+
+    /// Tells of each event that it is on record.
+    ///
+    /// # Errors
+    ///
+    /// The table cannot be read.
+    async fn has(&self, journal: &str, events: &[Glimpse]) -> Result<Vec<bool>>;
 }

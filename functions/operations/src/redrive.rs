@@ -7,6 +7,7 @@ use orderflow_events::{Invalid, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id_rule;
+use crate::job::{Job, Runner};
 
 text_type!(
     /// Id of a redrive.
@@ -77,16 +78,6 @@ pub struct Redrive {
     pub revision: u64,
 }
 
-/// Run of the function that is at work on a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Runner {
-    /// Its id.
-    pub id: String,
-    /// Time until which the job is its own.
-    pub until: Time,
-}
-
 /// Next thing that a redrive does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -155,12 +146,6 @@ impl Redrive {
         self.total - self.next
     }
 
-    /// True while something is to be done for it.
-    #[must_use]
-    pub fn is_active(&self) -> bool {
-        self.act() != Act::Rest
-    }
-
     /// The next thing to do. What was sent is looked after in any case, also of a job that sends no more.
     #[must_use]
     pub fn act(&self) -> Act {
@@ -216,25 +201,40 @@ impl Redrive {
         let stopped = Self { progress: Progress::Stopped, revision: self.revision + 1, ..self.clone() };
         (self.progress == Progress::Running).then_some(stopped)
     }
+}
 
-    /// Redrive that is the run's own until then; `None` where it is another's.
-    #[must_use]
-    pub fn taken(&self, run: &str, now: Time, until: Time) -> Option<Self> {
-        let is_free = self.runner.as_ref().is_none_or(|runner| runner.id == run || runner.until <= now);
-        let runner = Some(Runner { id: run.to_owned(), until });
-        is_free.then(|| Self { runner, revision: self.revision + 1, ..self.clone() })
+impl Job for Redrive {
+    const KIND: &'static str = "redrive";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
     }
 
-    /// Redrive that is nobody's.
-    #[must_use]
-    pub fn released(&self) -> Self {
-        Self { runner: None, revision: self.revision + 1, ..self.clone() }
+    fn at(&self) -> Time {
+        self.at
+    }
+
+    fn is_active(&self) -> bool {
+        self.act() != Act::Rest
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn runner(&self) -> Option<&Runner> {
+        self.runner.as_ref()
+    }
+
+    fn run_by(&self, runner: Option<Runner>) -> Self {
+        Self { runner, revision: self.revision + 1, ..self.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::LEASE;
 
     fn redrive(total: u32, ramp: bool) -> Redrive {
         let id = RedriveId::new("red_1").unwrap();
@@ -314,11 +314,12 @@ mod tests {
 
     #[test]
     fn a_job_is_one_runs_own_until_its_time_is_up() {
-        let (now, later) = (Time::from_millis(1), Time::from_millis(2));
-        let taken = redrive(1, false).taken("a", now, later).unwrap();
-        assert!(taken.taken("b", now, later).is_none());
-        assert!(taken.taken("a", now, later).is_some());
-        assert!(taken.taken("b", later, later).is_some());
-        assert!(taken.released().taken("b", now, later).is_some());
+        let now = Time::from_millis(1);
+        let later = now.after(LEASE);
+        let taken = redrive(1, false).taken("a", now).unwrap();
+        assert!(taken.taken("b", now).is_none());
+        assert!(taken.taken("a", now).is_some());
+        assert!(taken.taken("b", later).is_some());
+        assert!(taken.run_by(None).taken("b", now).is_some());
     }
 }

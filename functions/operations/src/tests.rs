@@ -11,13 +11,22 @@ use lambda_http::{Body, RequestExt};
 use onewrite::access::Access;
 use onewrite::memory::{MemoryQueue, Pace, Paced, VirtualTime};
 use onewrite::port::Clock;
-use onewrite::{Failure, Result};
+use onewrite::{Answers, Failure, Inquiry, Outlook, Result, Slot};
 use serde_json::{Value, json};
 
+use crate::archive::{Range, Recorded, SlotPage};
 use crate::domain::{Arrival, Class, Destination, Glimpse, Letter, LetterId, Message, Origin, State};
-use crate::port::{LetterStore, Queues, Records, RedriveStore, Since, Stored};
+use crate::job::Job;
+use crate::port::{
+    Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since, Stored,
+};
+use crate::reconcile::{OutboxRow, RowPage};
 use crate::redrive::{Progress, Redrive, RedriveId};
-use crate::{Collector, MemoryOperations, OperationsApi, Post, RedriveRunner};
+use crate::redrives::RedriveRunner;
+use crate::service::Service;
+use crate::{Collector, Jobs, MemoryOperations, OperationsApi, Post};
+
+mod jobs;
 
 fn timed_out() -> Failure {
     Failure::transient("timed out")
@@ -45,15 +54,7 @@ impl<T: LetterStore> LetterStore for Paced<'_, T> {
     }
 }
 
-impl<T: RedriveStore> RedriveStore for Paced<'_, T> {
-    async fn redrive(&self, id: &RedriveId) -> Result<Option<Redrive>> {
-        self.pace.call("redrive", self.port.redrive(id), timed_out).await
-    }
-
-    async fn put_redrive(&self, redrive: &Redrive, since: Since) -> Result<Stored> {
-        self.pace.call("put_redrive", self.port.put_redrive(redrive, since), timed_out).await
-    }
-
+impl<T: PartStore> PartStore for Paced<'_, T> {
     async fn keep_part(&self, id: &RedriveId, part: u32, letters: &[LetterId]) -> Result<()> {
         self.pace.call("keep_part", self.port.keep_part(id, part, letters), timed_out).await
     }
@@ -61,8 +62,18 @@ impl<T: RedriveStore> RedriveStore for Paced<'_, T> {
     async fn part(&self, id: &RedriveId, part: u32) -> Result<Vec<LetterId>> {
         self.pace.call("part", self.port.part(id, part), timed_out).await
     }
+}
 
-    async fn active(&self) -> Result<Vec<Redrive>> {
+impl<T: JobStore> JobStore for Paced<'_, T> {
+    async fn job<J: Job>(&self, id: &str) -> Result<Option<J>> {
+        self.pace.call("job", self.port.job(id), timed_out).await
+    }
+
+    async fn put_job<J: Job>(&self, job: &J, since: Since) -> Result<Stored> {
+        self.pace.call("put_job", self.port.put_job(job, since), timed_out).await
+    }
+
+    async fn active<J: Job>(&self) -> Result<Vec<J>> {
         self.pace.call("active", self.port.active(), timed_out).await
     }
 }
@@ -71,11 +82,47 @@ impl<T: Queues> Queues for Paced<'_, T> {
     async fn send(&self, queue_url: &str, message: &Message) -> Result<()> {
         self.pace.call("send", self.port.send(queue_url, message), timed_out).await
     }
+
+    async fn depth(&self, queue_url: &str) -> Result<Depth> {
+        self.pace.call("depth", self.port.depth(queue_url), timed_out).await
+    }
 }
 
-impl<T: Records> Records for Paced<'_, T> {
-    async fn row_of(&self, destination: &Destination, event: &Glimpse) -> Result<Option<u32>> {
-        self.pace.call("row_of", self.port.row_of(destination, event), timed_out).await
+impl<T: Directory> Directory for Paced<'_, T> {
+    async fn services(&self) -> Result<Vec<Service>> {
+        self.pace.call("services", self.port.services(), timed_out).await
+    }
+}
+
+impl<T: Consumers> Consumers for Paced<'_, T> {
+    async fn inspect(&self, function: &str, inquiry: &Inquiry) -> Result<Option<Answers>> {
+        self.pace.call("inspect", self.port.inspect(function, inquiry), timed_out).await
+    }
+}
+
+impl<T: Relays> Relays for Paced<'_, T> {
+    async fn publish(&self, relay: &str, rows: &[&OutboxRow]) -> Result<()> {
+        self.pace.call("publish", self.port.publish(relay, rows), timed_out).await
+    }
+}
+
+impl<T: Outboxes> Outboxes for Paced<'_, T> {
+    async fn rows(&self, table: &str, after: Option<&str>) -> Result<RowPage> {
+        self.pace.call("rows", self.port.rows(table, after), timed_out).await
+    }
+}
+
+impl<T: Archive> Archive for Paced<'_, T> {
+    async fn slot(&self, journal: &str, slot: Slot, range: Range, after: Option<&str>) -> Result<SlotPage> {
+        self.pace.call("slot", self.port.slot(journal, slot, range, after), timed_out).await
+    }
+
+    async fn of_subject(&self, journal: &str, subject: &str) -> Result<Vec<Recorded>> {
+        self.pace.call("of_subject", self.port.of_subject(journal, subject), timed_out).await
+    }
+
+    async fn has(&self, journal: &str, events: &[Glimpse]) -> Result<Vec<bool>> {
+        self.pace.call("has", self.port.has(journal, events), timed_out).await
     }
 }
 
@@ -87,19 +134,25 @@ struct Stack {
 }
 
 /// Calls of the ports, one of which may lose its answer.
-const CALLS: [&str; 12] = [
+const CALLS: [&str; 18] = [
     "letter",
     "put",
     "keep",
     "message",
     "page",
-    "redrive",
-    "put_redrive",
+    "job",
+    "put_job",
     "keep_part",
     "part",
     "active",
     "send",
-    "row_of",
+    "services",
+    "inspect",
+    "publish",
+    "rows",
+    "slot",
+    "of_subject",
+    "has",
 ];
 
 impl Stack {
@@ -162,7 +215,12 @@ impl Stack {
                 self.park(message.clone(), None);
             } else {
                 let event = Glimpse::of(&message.body);
-                self.ports.handle(&event.source.unwrap(), &event.id.unwrap(), 7);
+                self.ports.set_outlook(
+                    "f",
+                    &event.source.unwrap(),
+                    &event.id.unwrap(),
+                    Outlook::Handled { row: Some(7) },
+                );
             }
         }
         self.delivered.set(sent.len());
@@ -171,7 +229,7 @@ impl Stack {
     /// Lets the job run for a minute, as far as the pace allows; none where it stands still.
     fn run(&self, pace: &Pace) -> Option<Result<()>> {
         let paced = Paced { port: &self.ports, pace };
-        let runner = RedriveRunner::new(paced, paced, paced, &self.world);
+        let runner = Jobs::new(paced, paced, &self.world);
         let deadline = self.world.now().after(Duration::from_mins(1));
         let mut run = pin!(runner.run(deadline));
         for _ in 0..1_000 {
@@ -186,7 +244,7 @@ impl Stack {
 
     async fn request(&self, pace: &Pace, method: &str, path: &str, tag: &str, body: &Value) -> (StatusCode, Value) {
         let store = Paced { port: &self.ports, pace };
-        let api = OperationsApi::new(store, &self.world, Access::open());
+        let api = OperationsApi::new(store, store, &self.world, Access::open());
         let request = Request::builder().method(method).uri(path).header("If-Match", tag);
         let request = request.body(Body::from(body.to_string())).unwrap().with_raw_http_path(path);
         let (head, body) = api.answer(&request).await.into_parts();
@@ -204,7 +262,7 @@ impl Stack {
     }
 
     fn told(&self, id: &RedriveId) -> Redrive {
-        block_on(self.ports.redrive(id)).unwrap().unwrap()
+        block_on(self.ports.job(id.as_str())).unwrap().unwrap()
     }
 
     fn states(&self) -> BTreeMap<State, usize> {
@@ -217,7 +275,7 @@ impl Stack {
 }
 
 fn destination() -> Destination {
-    Destination { queue_url: "q".to_owned(), table: "t".to_owned(), is_journal: false }
+    Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false }
 }
 
 /// A message about the event of that number.
@@ -373,14 +431,24 @@ impl Queues for Down {
     async fn send(&self, _: &str, _: &Message) -> Result<()> {
         Err(timed_out())
     }
+
+    async fn depth(&self, _: &str) -> Result<Depth> {
+        Err(timed_out())
+    }
+}
+
+impl Consumers for Down {
+    async fn inspect(&self, _: &str, _: &Inquiry) -> Result<Option<Answers>> {
+        Ok(None)
+    }
 }
 
 #[test]
 fn a_letter_whose_queue_was_down_is_sent_at_the_next_minute() {
     let stack = Stack::with_letters(1);
     stack.redrive(&json!({ "service": "payment" }));
-    let runner = RedriveRunner::new(&stack.ports, Down, &stack.ports, &stack.world);
-    assert!(block_on(runner.run(stack.world.now().after(Duration::from_mins(1)))).is_err());
+    let runner = RedriveRunner::new(&stack.ports, Down, &stack.world);
+    assert!(block_on(runner.run("run_1", stack.world.now().after(Duration::from_mins(1)))).is_err());
     assert_eq!((stack.ports.sent().len(), stack.states()), (0, BTreeMap::from([(State::Sent, 1)])));
     stack.world.pass(Duration::from_secs(50));
     stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
@@ -407,7 +475,7 @@ fn a_ramp_stops_at_a_relapse_and_tells_how_many_are_left() {
 #[test]
 fn what_is_handled_already_is_not_sent() {
     let stack = Stack::with_letters(2);
-    stack.ports.handle("s", "1", 3);
+    stack.ports.set_outlook("f", "s", "1", Outlook::Handled { row: Some(3) });
     let id = stack.redrive(&json!({ "service": "payment" }));
     stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
     assert_eq!((stack.told(&id).handled, stack.told(&id).sent, stack.ports.sent().len()), (2, 1, 1));

@@ -1,4 +1,4 @@
-//! Letters and redrives as the API shows them.
+//! Letters, jobs and orders as the API shows them.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,16 @@ use data_encoding::BASE64;
 use onewrite::Attribute;
 use orderflow_events::Time;
 use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::archive::Recorded;
 use crate::domain::{Class, Entry, Letter, LetterId, Message, State};
 use crate::reason::general;
+use crate::reconcile::{Finding, Reconciliation, ReconciliationId};
 use crate::redrive::{Progress, Redrive, RedriveId};
+use crate::replay::{Replay, ReplayId};
+use crate::service::Service;
 
 /// A letter.
 #[derive(Serialize)]
@@ -159,7 +165,7 @@ impl Groups {
 /// A redrive that was taken on.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub(crate) struct Taken {
+pub(crate) struct RedriveTaken {
     /// Its id; none of a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<RedriveId>,
@@ -167,11 +173,31 @@ pub(crate) struct Taken {
     pub(crate) total: u32,
 }
 
+/// A replay that was taken on.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct ReplayTaken {
+    /// Its id; none of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<ReplayId>,
+    /// Number of its events; only a dry run counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) total: Option<u32>,
+}
+
+/// A reconciliation that was taken on.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct ReconciliationTaken {
+    /// Its id.
+    pub(crate) id: ReconciliationId,
+}
+
 /// Progress of a redrive.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Told {
+pub(crate) struct RedriveTold {
     /// Its id.
     id: RedriveId,
     /// Its state.
@@ -192,7 +218,7 @@ pub(crate) struct Told {
     at: Time,
 }
 
-impl Told {
+impl RedriveTold {
     pub(crate) fn of(redrive: &Redrive) -> Self {
         Self {
             id: redrive.id.clone(),
@@ -205,5 +231,264 @@ impl Told {
             by: redrive.by.clone(),
             at: redrive.at,
         }
+    }
+}
+
+/// Progress of a replay.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReplayTold {
+    /// Its id.
+    id: ReplayId,
+    /// The consumer.
+    service: String,
+    /// Its state.
+    state: Progress,
+    /// Number of its events, as far as it has counted.
+    total: u32,
+    /// Events that were sent: those that the consumer had not handled.
+    sent: u32,
+    /// Events that are handled, as far as it has looked.
+    handled: u32,
+    /// Events that have become dead letters.
+    parked_again: u32,
+    /// Events that the consumer would refuse, and that were not sent.
+    refused: u32,
+    /// Events of which it is not known yet what becomes of them.
+    left: u32,
+    /// Caller who has asked for it.
+    by: String,
+    /// Time of the request.
+    at: Time,
+}
+
+impl ReplayTold {
+    pub(crate) fn of(replay: &Replay) -> Self {
+        Self {
+            id: replay.id.clone(),
+            service: replay.service.clone(),
+            state: replay.progress,
+            total: replay.total,
+            sent: replay.sent,
+            handled: replay.handled,
+            parked_again: replay.parked_again,
+            refused: replay.refused,
+            left: replay.left(),
+            by: replay.by.clone(),
+            at: replay.at,
+        }
+    }
+}
+
+/// Progress and findings of a reconciliation.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct ReconciliationTold {
+    /// Its id.
+    id: ReconciliationId,
+    /// Its state.
+    state: Progress,
+    /// Rows and events that were looked at.
+    checked: u64,
+    /// Findings.
+    findings: Vec<Finding>,
+    /// Number of findings beyond those.
+    untold: u64,
+    /// Caller who has asked for it.
+    by: String,
+    /// Time of the request.
+    at: Time,
+}
+
+impl ReconciliationTold {
+    pub(crate) fn of(job: &Reconciliation) -> Self {
+        Self {
+            id: job.id.clone(),
+            state: job.progress,
+            checked: job.checked,
+            findings: job.findings.clone(),
+            untold: job.untold,
+            by: job.by.clone(),
+            at: job.at,
+        }
+    }
+}
+
+/// One order over all services.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Timeline {
+    /// The order.
+    order_id: String,
+    /// All that has happened to it, in the order of its time.
+    timeline: Vec<Moment>,
+    /// Events that a service has not handled.
+    waiting: Vec<Waiting>,
+    /// Its dead letters.
+    letters: Vec<Brief>,
+}
+
+/// Something that has happened to an order.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Moment {
+    /// Time of the event.
+    at: Time,
+    /// The service that says so.
+    service: String,
+    /// Type of the event.
+    what: String,
+    /// Id of the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<String>,
+    /// Id of the event because of which it happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    /// Time between the cause and it, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited_ms: Option<u64>,
+}
+
+/// Event that a service has not handled.
+#[derive(Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Waiting {
+    /// The service.
+    pub(crate) service: String,
+    /// Id of the event.
+    pub(crate) event: String,
+    /// Type of the event.
+    #[serde(rename = "type")]
+    pub(crate) event_type: String,
+    /// Time since which it is on record.
+    pub(crate) since: Time,
+    /// Reason, where the service has one: what must come first, or why it would refuse it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
+}
+
+impl Timeline {
+    pub(crate) fn of(
+        order: &str,
+        services: &[Service],
+        entries: &[Recorded],
+        waiting: Vec<Waiting>,
+        letters: Vec<Brief>,
+    ) -> Self {
+        let events = entries.iter().filter_map(|entry| serde_json::from_str::<Value>(&entry.text).ok());
+        let mut timeline: Vec<Moment> = events.filter_map(|event| moment(services, &event)).collect();
+        timeline.sort_by_key(|moment| moment.at);
+        let times: BTreeMap<String, Time> =
+            timeline.iter().filter_map(|moment| Some((moment.event.clone()?, moment.at))).collect();
+        for moment in &mut timeline {
+            let caused_at = moment.cause.as_ref().and_then(|cause| times.get(cause));
+            let waited = caused_at.map(|caused_at| caused_at.until(moment.at).as_millis());
+            moment.waited_ms = waited.and_then(|waited| u64::try_from(waited).ok());
+        }
+        Self { order_id: order.to_owned(), timeline, waiting, letters }
+    }
+}
+
+fn moment(services: &[Service], event: &Value) -> Option<Moment> {
+    let text = |name: &str| event[name].as_str().map(str::to_owned);
+    let source = text("source")?;
+    let service = services.iter().find(|service| service.source == source).map(|service| service.name.clone());
+    Some(Moment {
+        at: Time::new(event["time"].as_str()?).ok()?,
+        service: service.unwrap_or(source),
+        what: text("type")?,
+        event: text("id"),
+        cause: text("causationid"),
+        waited_ms: None,
+    })
+}
+
+/// Events of the journal.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct JournalPage {
+    /// The events, those of one order in their order.
+    pub(crate) entries: Vec<JournalEntry>,
+    /// Cursor of the next page, where there may be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// Entry of the journal.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct JournalEntry {
+    /// Time at which it was put on record.
+    pub(crate) at: Time,
+    /// The event as it was published.
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, Value>"))]
+    pub(crate) event: Box<RawValue>,
+}
+
+/// State of the stack.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct StatusView {
+    /// Queue of each service.
+    pub(crate) queues: Vec<QueueView>,
+    /// Letters by their state.
+    pub(crate) letters: LetterCounts,
+    /// Relay of each service that has one.
+    pub(crate) streams: Vec<StreamView>,
+}
+
+/// Queue of a service.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct QueueView {
+    /// The service.
+    pub(crate) service: String,
+    /// Messages that wait to be received, about.
+    pub(crate) visible: u32,
+    /// Messages that are being handled or wait for their next attempt, about.
+    pub(crate) hidden: u32,
+}
+
+/// Relay of a service.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StreamView {
+    /// The service.
+    pub(crate) service: String,
+    /// Rows that its relay could not publish, and about which nothing has been done.
+    pub(crate) relay_letters: u32,
+}
+
+/// Numbers of letters.
+#[derive(Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LetterCounts {
+    /// Nobody has done anything about them.
+    waiting: usize,
+    /// They were sent back.
+    sent: usize,
+    /// They are handled.
+    handled: usize,
+    /// They were sent back, and have failed again.
+    parked_again: usize,
+    /// Nothing is to be done about them.
+    dropped: usize,
+}
+
+impl LetterCounts {
+    pub(crate) fn add(&mut self, state: State, count: usize) {
+        *match state {
+            State::Waiting => &mut self.waiting,
+            State::Sent => &mut self.sent,
+            State::Handled => &mut self.handled,
+            State::ParkedAgain => &mut self.parked_again,
+            State::Dropped => &mut self.dropped,
+        } += count;
     }
 }

@@ -34,6 +34,7 @@ mod row;
 mod self_check;
 #[cfg(feature = "aws")]
 mod serve;
+mod slot;
 pub mod telemetry;
 mod trace;
 
@@ -58,6 +59,7 @@ pub use reaction::Reaction;
 pub use row::{Cause, Row};
 #[cfg(feature = "aws")]
 pub use serve::serve;
+pub use slot::Slot;
 pub use trace::TraceParent;
 
 /// The `main` of a consumer. A decider without effects needs nothing else; any other handler is made of the environment and

@@ -61,7 +61,7 @@ const BY_AWS: [&str; 12] = [
 
 /// Rights that only a distress asks for, which no run may have had: a store of letters that is down for an hour, and letters
 /// that are worth another try.
-const IN_DISTRESS: [(&str, &str); 2] = [("LettersRole", "sqs:SendMessage"), ("RedrivesRole", "")];
+const IN_DISTRESS: [(&str, &str); 2] = [("LettersRole", "sqs:SendMessage"), ("JobsRole", "")];
 
 /// Right of every consumer that the toolkit uses where an attempt fails. Of some services none may fail in a short run: what
 /// one consumer has used, all have a use for.
@@ -188,10 +188,10 @@ mod tests {
             ("PaymentLettersFunction", "dynamodb:PutItem", "s-LettersTable-1", true),
             ("PaymentLettersFunction", "dynamodb:Query", "s-LettersTable-1", false),
             ("OperationsApiFunction", "dynamodb:Query", "s-LettersTable-1", true),
-            ("RedrivesFunction", "dynamodb:Query", "s-PaymentTable-1", true),
-            ("RedrivesFunction", "dynamodb:PutItem", "s-PaymentTable-1", false),
-            ("RedrivesFunction", "sqs:SendMessage", "s-PaymentQueue-1", true),
-            ("RedrivesFunction", "sqs:SendMessage", "s-PaymentDlq-1", false),
+            ("JobsFunction", "dynamodb:Query", "s-PaymentTable-1", true),
+            ("JobsFunction", "dynamodb:PutItem", "s-PaymentTable-1", false),
+            ("JobsFunction", "sqs:SendMessage", "s-PaymentQueue-1", true),
+            ("JobsFunction", "sqs:SendMessage", "s-PaymentDlq-1", false),
         ] {
             let need = Need { action: action.to_owned(), resource: resource.to_owned() };
             let held = rights.hold(&format!("s-{function}-0C428D223317D"), &need);

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use futures::executor::block_on;
 use lambda_http::{RequestExt, http};
@@ -8,14 +8,14 @@ use serde_json::json;
 
 use super::*;
 use crate::MemoryOperations;
-use crate::domain::{Arrival, Destination, Origin};
+use crate::domain::{Arrival, Class, Destination, Origin};
 
 fn arrival(number: i64, service: &str, body: &str, reason: &str) -> Arrival {
     Arrival {
         service: service.to_owned(),
         origin: Origin::Consumer,
         source_queue: "arn:dlq".to_owned(),
-        destination: Destination { queue_url: "q".to_owned(), table: "t".to_owned(), is_journal: false },
+        destination: Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false },
         message: Message { body: body.to_owned(), attributes: BTreeMap::new() },
         class: Class::Permanent,
         reason: reason.to_owned(),
@@ -43,11 +43,11 @@ fn store(letters: &[Arrival]) -> (MemoryOperations, Vec<LetterId>) {
 type Answer = (u16, String, Value);
 
 fn ask(store: &MemoryOperations, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
-    ask_of(&OperationsApi::new(store, VirtualTime::new(1), Access::open()), method, path, headers, body)
+    ask_of(&OperationsApi::new(store, store, VirtualTime::new(1), Access::open()), method, path, headers, body)
 }
 
 fn ask_of(
-    api: &OperationsApi<&MemoryOperations, VirtualTime, impl KeySets>,
+    api: &OperationsApi<&MemoryOperations, &MemoryOperations, VirtualTime, impl KeySets>,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
@@ -266,7 +266,7 @@ fn a_redrive_tells_its_progress_and_can_be_stopped() {
 fn only_operators_are_let_in_and_named() {
     let (store, ids) = store(&[arrival(1, "payment", "poison", "not JSON")]);
     let issuer = MemoryIssuer::new("key");
-    let api = OperationsApi::new(&store, VirtualTime::new(1), issuer.access());
+    let api = OperationsApi::new(&store, &store, VirtualTime::new(1), issuer.access());
     let path = format!("letters/{}", ids[0]);
     let drop = |headers: &[(&str, &str)]| ask_of(&api, "DELETE", &path, headers, &json!({ "why": "poison" }));
     assert_eq!(drop(&[]).0, 401);

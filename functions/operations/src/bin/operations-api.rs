@@ -1,9 +1,11 @@
 //! Operations over HTTP.
 
 use onewrite::aws::System;
-use orderflow_operations::{DynamoOperations, OperationsApi};
+use orderflow_operations::{AwsStack, DynamoOperations, OperationsApi};
 
 onewrite::http_main!(|environment, aws| {
-    let (table, access) = (environment.text("LETTERS_TABLE_NAME"), aws.access(environment));
-    Some(OperationsApi::new(DynamoOperations::new(aws.dynamodb(), table?), System, access?))
+    let (table, directory) = (environment.text("LETTERS_TABLE_NAME"), environment.text("DIRECTORY"));
+    let access = aws.access(environment);
+    let stack = AwsStack::new(aws.config(), aws.dynamodb(), directory?);
+    Some(OperationsApi::new(DynamoOperations::new(aws.dynamodb(), table?), stack, System, access?))
 });

@@ -16,7 +16,7 @@ fn arrival(failed_at: i64, mark: Option<u32>) -> Arrival {
         service: "payment".to_owned(),
         origin: Origin::Consumer,
         source_queue: "arn:dlq".to_owned(),
-        destination: Destination { queue_url: "q".to_owned(), table: "t".to_owned(), is_journal: false },
+        destination: Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false },
         message,
         class: Class::Permanent,
         reason: "why".to_owned(),
@@ -40,7 +40,7 @@ fn in_state(state: State) -> Letter {
     match state {
         State::Waiting => waiting,
         State::Sent => sent,
-        State::Handled => sent.handled(4, at(30)).unwrap(),
+        State::Handled => sent.handled(Some(4), at(30)).unwrap(),
         State::ParkedAgain => collected(Some(&sent), &arrival(30, Some(1))).unwrap(),
         State::Dropped => waiting.dropped("ada", "poison", at(30)).unwrap().unwrap(),
     }
@@ -64,7 +64,7 @@ fn every_change_in_every_state() {
     let marked = |letter: &Letter| collected(Some(letter), &arrival(40, Some(1))).map(|letter| letter.state);
     let older = |letter: &Letter| collected(Some(letter), &arrival(40, Some(0))).map(|letter| letter.state);
     let claimed = |letter: &Letter| letter.claimed("red_2", "ada", at(50)).ok().map(|letter| letter.state);
-    let handled = |letter: &Letter| letter.handled(4, at(50)).map(|letter| letter.state);
+    let handled = |letter: &Letter| letter.handled(Some(4), at(50)).map(|letter| letter.state);
     let edited = |letter: &Letter| letter.edited(&message("{}"), "ada", "typo", at(50)).ok().map(|letter| letter.state);
     let dropped = |letter: &Letter| letter.dropped("ada", "poison", at(50)).ok().map(|letter| letter.map(|l| l.state));
     // State; after a copy, a later arrival, one that was sent back now, one that was sent back before; claimed, handled,

@@ -8,6 +8,7 @@ use super::*;
 use crate::config::QueueSettings;
 use crate::failure::FailureKind;
 use crate::handle::{Delivery, Handled};
+use crate::inspect::Outlook;
 use crate::memory::sample::{Library, another_event, requested};
 use crate::memory::{MemoryQueue, VirtualTime};
 
@@ -60,7 +61,7 @@ fn notifications(messages: &[String]) -> String {
 }
 
 /// The answer to an invocation with that payload, of a function that fails at request `req_2`.
-fn answered(payload: &str) -> (Result<Option<SqsBatchResponse>>, Vec<String>) {
+fn answered(payload: &str) -> (Result<Answer>, Vec<String>) {
     let (world, queue, handled) = (VirtualTime::new(1), MemoryQueue::default(), RefCell::new(Vec::new()));
     let handle = async |event: &Event, _: &Delivery<'_>| {
         let subject = event.context.subject.as_str();
@@ -88,7 +89,7 @@ fn answered(payload: &str) -> (Result<Option<SqsBatchResponse>>, Vec<String>) {
 fn a_topic_may_invoke_the_function_itself() {
     let bodies = ["req_1", "req_3"].map(body_of);
     let (answer, handled) = answered(&notifications(&bodies));
-    assert!(matches!(answer, Ok(None)), "{answer:?}");
+    assert_eq!(answer, Ok(Answer::Nothing));
     assert_eq!(handled, ["req_1", "req_3"]);
     let (answer, handled) = answered(&notifications(&[body_of("req_2"), "no event".to_owned(), body_of("req_3")]));
     let failure = answer.unwrap_err();
@@ -101,7 +102,7 @@ fn an_invocation_by_neither_queue_nor_topic_is_refused() {
     let record = |source: &str| json!({ "messageId": "m1", "body": body_of("req_1"), "eventSource": source });
     let queue = json!({ "Records": [record("aws:sqs")] });
     let (answer, handled) = answered(&queue.to_string());
-    assert_eq!(answer.unwrap().unwrap().batch_item_failures.len(), 0);
+    assert_eq!(answer, Ok(Answer::Batch(SqsBatchResponse::default())));
     assert_eq!(handled, ["req_1"]);
     for payload in [
         json!({}),
@@ -118,4 +119,16 @@ fn an_invocation_by_neither_queue_nor_topic_is_refused() {
         assert_eq!(answer.map_err(|failure| failure.kind()).err(), Some(FailureKind::Permanent), "{payload}");
         assert_eq!(handled, [""; 0], "{payload}");
     }
+}
+
+#[test]
+fn an_inquiry_is_answered_and_nothing_is_handled() {
+    let inquiry = json!({ "inspect": { "events": [body_of("req_1"), "no event"], "subjects": ["req_1"] } });
+    let (answer, handled) = answered(&inquiry.to_string());
+    let Ok(Answer::Inspected(Answers { events, subjects })) = answer else { panic!("{answer:?}") };
+    assert!(matches!(&events[..], [Outlook::Unknown, Outlook::Refused { .. }]), "{events:?}");
+    assert_eq!((subjects, handled), (vec![Vec::new()], Vec::new()));
+    // What is more than an inquiry is none.
+    let mixed = json!({ "inspect": {}, "Records": [] });
+    assert_eq!(answered(&mixed.to_string()).0.map_err(|failure| failure.kind()).err(), Some(FailureKind::Permanent));
 }

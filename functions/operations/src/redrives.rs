@@ -2,24 +2,22 @@
 
 use std::time::Duration;
 
-use onewrite::envelope::derive_id;
-use onewrite::port::{Clock, Random};
-use onewrite::{Failure, FailureKind, Result};
+use onewrite::port::Clock;
+use onewrite::{Failure, FailureKind, Outlook, Result};
 use orderflow_events::Time;
 use tracing::{info, warn};
 
 use crate::domain::{Letter, LetterId, State};
-use crate::port::{LetterStore, PART, Queues, Records, RedriveStore, Since, Stored};
+use crate::inquiry::outlooks;
+use crate::job::{Job, LEASE, change};
+use crate::port::{Consumers, JobStore, LetterStore, PART, PartStore, Queues, Since, Stored};
 use crate::redrive::{Act, Outcome, Redrive, RedriveId};
 
-/// Number of attempts at a record that others are changing.
+/// Number of attempts at a letter that others are changing.
 const MAX_RACES: u32 = 20;
 
-/// Longest time that a run keeps a redrive from others after its last sign of life: longer than a run takes.
-const LEASE: Duration = Duration::from_secs(90);
-
-/// Time after which nobody waits for a letter any more that has left no row and has not come back, as one that makes no
-/// difference to its service does: longer than the longest back-off.
+/// Time after which nobody waits for a letter any more whose service does not say that it is handled, and that has not come
+/// back: longer than the longest back-off.
 const SILENCE: Duration = Duration::from_mins(20);
 
 /// Time that letters are looked after which no redrive waits for any more.
@@ -43,23 +41,21 @@ enum Advance {
 }
 
 /// Runs the redrives that are on record.
-pub struct RedriveRunner<S, Q, R, W> {
+pub(crate) struct RedriveRunner<S, N, W> {
     store: S,
-    queues: Q,
-    records: R,
+    stack: N,
     world: W,
 }
 
-impl<S, Q, R, W> RedriveRunner<S, Q, R, W>
+impl<S, N, W> RedriveRunner<S, N, W>
 where
-    S: LetterStore + RedriveStore,
-    Q: Queues,
-    R: Records,
-    W: Clock + Random,
+    S: LetterStore + JobStore + PartStore,
+    N: Queues + Consumers,
+    W: Clock,
 {
-    /// A runner on that store.
-    pub fn new(store: S, queues: Q, records: R, world: W) -> Self {
-        Self { store, queues, records, world }
+    /// A runner on that store, for that stack.
+    pub(crate) fn new(store: S, stack: N, world: W) -> Self {
+        Self { store, stack, world }
     }
 
     /// Takes all redrives on until nothing is left to do, or its time is up.
@@ -67,17 +63,14 @@ where
     /// # Errors
     ///
     /// The reason why one of them does not go on; the others did.
-    pub async fn run(&self, deadline: Time) -> Result<()> {
-        let mut drawn = [0; 16];
-        self.world.fill(&mut drawn);
-        let run = derive_id("run_", &[&format!("{:032x}", u128::from_be_bytes(drawn))]);
+    pub(crate) async fn run(&self, run: &str, deadline: Time) -> Result<()> {
         let mut failed = None;
         self.follow(deadline).await?;
         let mut changed_at = self.world.now();
         loop {
             let mut is_waiting = false;
-            for redrive in self.store.active().await? {
-                match self.advance(&redrive.id, &run, deadline).await {
+            for redrive in self.store.active::<Redrive>().await? {
+                match self.advance(&redrive.id, run, deadline).await {
                     Ok(Advance::Ended) => {}
                     Ok(Advance::Waits { has_changed }) => {
                         is_waiting = true;
@@ -106,10 +99,10 @@ where
     /// Takes one redrive on as far as it goes now.
     async fn advance(&self, id: &RedriveId, run: &str, deadline: Time) -> Result<Advance> {
         let now = self.world.now();
-        let take = |redrive: &Redrive| redrive.taken(run, now, now.after(LEASE));
+        let take = |redrive: &Redrive| redrive.taken(run, now);
         let Some(redrive) = self.change(id, take).await? else { return Ok(Advance::Ended) };
         let advanced = self.advance_own(redrive, deadline).await;
-        self.change(id, |redrive| Some(redrive.released())).await?;
+        self.change(id, |redrive| Some(redrive.run_by(None))).await?;
         advanced
     }
 
@@ -145,7 +138,7 @@ where
 
     /// Changes a redrive as it stands on record; none where `change` answers none.
     async fn change(&self, id: &RedriveId, change: impl Fn(&Redrive) -> Option<Redrive>) -> Result<Option<Redrive>> {
-        change_redrive(&self.store, id, change).await
+        self::change(&self.store, id.as_str(), change).await
     }
 
     async fn letter_at(&self, redrive: &Redrive, index: u32) -> Result<Option<Letter>> {
@@ -195,7 +188,7 @@ where
     async fn deliver(&self, letter: &Letter) -> Result<()> {
         let message = self.store.message(&letter.id, &letter.message).await?;
         let message = message.ok_or_else(|| Failure::permanent("a letter has no message"))?;
-        let sent = self.queues.send(&letter.destination.queue_url, &message.redriven(&letter.id, letter.sends)).await;
+        let sent = self.stack.send(&letter.destination.queue_url, &message.redriven(&letter.id, letter.sends)).await;
         let after = match sent {
             Ok(()) => letter.confirmed(),
             Err(failure) if failure.kind() == FailureKind::Permanent => {
@@ -221,14 +214,30 @@ where
         }
     }
 
-    /// Tells whether its service has handled a letter, and puts that on record.
+    /// Asks its service whether a letter is handled, and puts that on record.
     async fn is_handled(&self, letter: &Letter) -> Result<bool> {
-        let Some(row) = self.records.row_of(&letter.destination, &letter.glimpse).await? else { return Ok(false) };
+        let row = match self.outlook(letter).await? {
+            Outlook::Handled { row } => row,
+            Outlook::Nothing => None,
+            Outlook::Due | Outlook::Early { .. } | Outlook::Refused { .. } | Outlook::Unknown => return Ok(false),
+        };
         if let Some(handled) = letter.handled(row, self.world.now()) {
-            // Whoever looks next finds the row, too.
+            // Whoever looks next finds the same.
             self.store.put(&handled, Since::Revision(letter.revision)).await?;
         }
         Ok(true)
+    }
+
+    async fn outlook(&self, letter: &Letter) -> Result<Outlook> {
+        let body = match &letter.short_body {
+            Some(body) => body.clone(),
+            None => match self.store.message(&letter.id, &letter.message).await? {
+                Some(message) => message.body,
+                None => return Ok(Outlook::Unknown),
+            },
+        };
+        let outlooks = outlooks(&self.stack, &letter.destination.function, &[&body]).await?;
+        Ok(outlooks.into_iter().next().unwrap_or(Outlook::Unknown))
     }
 
     /// Looks after the letters that were sent of late, whoever waits for them; those that were claimed by a run that died
@@ -251,29 +260,4 @@ where
         }
         Ok(())
     }
-}
-
-/// Changes a redrive as it stands on record, as often as others change it, too; none where `change` answers none.
-///
-/// # Errors
-///
-/// It is unknown whether it was changed, or there is no such redrive.
-pub(crate) async fn change_redrive(
-    store: &impl RedriveStore,
-    id: &RedriveId,
-    change: impl Fn(&Redrive) -> Option<Redrive>,
-) -> Result<Option<Redrive>> {
-    let mut attempted = None;
-    for _ in 0..MAX_RACES {
-        let known = store.redrive(id).await?.ok_or_else(|| Failure::permanent("there is no such redrive"))?;
-        if attempted.as_ref() == Some(&known) {
-            return Ok(attempted);
-        }
-        let Some(changed) = change(&known) else { return Ok(None) };
-        if store.put_redrive(&changed, Since::Revision(known.revision)).await? == Stored::Done {
-            return Ok(Some(changed));
-        }
-        attempted = Some(changed);
-    }
-    Err(Failure::transient(format!("a redrive lost {MAX_RACES} races")))
 }

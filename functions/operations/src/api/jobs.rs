@@ -1,0 +1,255 @@
+//! Jobs over HTTP: redrives, replays and reconciliations are taken on, told of, and stopped.
+
+use std::time::Duration;
+
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use onewrite::Failure;
+use onewrite::access::{Caller, KeySets};
+use onewrite::envelope::{Invalid, derive_id};
+use onewrite::http::{Problem, answer, read_body};
+use onewrite::port::{Clock, Random};
+use orderflow_events::{Faults, Node, Time};
+use serde_json::Value;
+use tracing::info;
+
+use super::requests::{NewReconciliation, NewRedrive, NewReplay, Which};
+use super::{Letters, OperationsApi, by};
+use crate::archive;
+use crate::domain::{LetterId, State};
+use crate::job::change;
+use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, PART, PartStore, Queues, Since};
+use crate::reconcile::{Reconciliation, ReconciliationId};
+use crate::redrive::{MAX_LETTERS, Progress, Redrive, RedriveId};
+use crate::replay::{Phase, Replay, ReplayId, Wanted};
+use crate::selection::{Selection, is_sendable};
+use crate::service::{Service, journal_of};
+use crate::view::{ReconciliationTaken, ReconciliationTold, RedriveTaken, RedriveTold, ReplayTaken, ReplayTold};
+
+/// Range of a reconciliation that does not say when it begins.
+const DEFAULT_RANGE: Duration = Duration::from_hours(24);
+
+/// Longest range of a replay, or of a reconciliation: each hour of it is eight requests, be it empty or not.
+pub(super) const MAX_RANGE: Duration = Duration::from_hours(2 * 366 * 24);
+
+/// Pages that a dry run counts.
+const MAX_COUNTED_PAGES: usize = 200;
+
+impl<S, N, W, K> OperationsApi<S, N, W, K>
+where
+    S: LetterStore + JobStore + PartStore,
+    N: Archive + Consumers + Directory + Queues,
+    W: Clock + Random,
+    K: KeySets,
+{
+    pub(super) async fn redrive(&self, request: &Request, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let NewRedrive { letters, ramp, rate_per_second, dry_run } = read_body(request)?;
+        let ids = match letters {
+            Which::These(ids) => self.these(ids).await?,
+            Which::All(selection) => self.all(&selection).await?,
+        };
+        let total = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        if dry_run {
+            return Ok(answer(StatusCode::OK, &RedriveTaken { id: None, total }));
+        }
+        let id: RedriveId = self.new_id("red_", RedriveId::new)?;
+        for (part, ids) in (0..).zip(ids.chunks(PART)) {
+            self.store.keep_part(&id, part, ids).await?;
+        }
+        let redrive = Redrive::new(id.clone(), &by(caller), self.world.now(), total, ramp, rate_per_second);
+        self.store.put_job(&redrive, Since::New).await?;
+        info!(redrive = id.as_str(), total, by = redrive.by, "redrive taken on");
+        Ok(answer(StatusCode::ACCEPTED, &RedriveTaken { id: Some(id), total }))
+    }
+
+    /// The letters that were named, each of which must be one that can be sent back.
+    async fn these(&self, ids: Vec<LetterId>) -> Result<Vec<LetterId>, Problem> {
+        let document = Value::Null;
+        let root = Node::root(&document);
+        let mut faults = Faults::default();
+        for (index, id) in ids.iter().enumerate() {
+            let letter = self.store.letter(id).await?;
+            if !letter.as_ref().is_some_and(is_sendable) {
+                let index = index.to_string();
+                faults.add(&root.field("letters").field(&index), "is no letter that can be sent back now");
+            }
+        }
+        if faults.is_empty() { Ok(ids) } else { Err(Problem::invalid(&faults)) }
+    }
+
+    async fn all(&self, selection: &Selection) -> Result<Vec<LetterId>, Failure> {
+        let mut all = Vec::new();
+        for state in State::ALL.into_iter().filter(|state| state.is_open()) {
+            let selection = Selection { state: Some(state), ..selection.clone() };
+            let mut letters = Letters::of(&self.store, &selection, None);
+            while let Some(letter) = letters.next().await? {
+                all.push((letter.place(), letter));
+            }
+        }
+        all.retain(|(_, letter)| is_sendable(letter));
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(all.into_iter().take(MAX_LETTERS).map(|(_, letter)| letter.id).collect())
+    }
+
+    pub(super) async fn redrive_progress(&self, id: &str) -> Result<Response<Body>, Problem> {
+        Ok(answer(StatusCode::OK, &RedriveTold::of(&self.load_redrive(id).await?)))
+    }
+
+    pub(super) async fn stop_redrive(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let redrive = self.load_redrive(id).await?;
+        let stopped = change(&self.store, redrive.id.as_str(), Redrive::stopped).await?;
+        info!(redrive = id, by = by(caller), "redrive stopped");
+        Ok(answer(StatusCode::OK, &RedriveTold::of(&stopped.unwrap_or(redrive))))
+    }
+
+    async fn load_redrive(&self, id: &str) -> Result<Redrive, Problem> {
+        let id = RedriveId::new(id).map_err(|_| Problem::not_found("redrive"))?;
+        self.store.job(id.as_str()).await?.ok_or_else(|| Problem::not_found("redrive"))
+    }
+
+    pub(super) async fn replay(&self, request: &Request, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let NewReplay { service, order, event_type, from, to, rate_per_second, dry_run } = read_body(request)?;
+        let services = self.stack.services().await?;
+        let known = services.iter().find(|known| known.hears_facts() && known.name == service);
+        let Some(known) = known else { return Err(fault("service", "is no service that hears facts")) };
+        if order.is_none() && from.is_none() {
+            return Err(fault("from", "is required where no order is named"));
+        }
+        let now = self.world.now();
+        let wanted =
+            Wanted { order, event_type, from: from.unwrap_or(Time::from_millis(0)), to: to.unwrap_or(now).min(now) };
+        if wanted.order.is_none() && wanted.from.until(wanted.to) > MAX_RANGE {
+            return Err(fault("from", "is more than two years before the end: replay in parts"));
+        }
+        if dry_run {
+            let total = Some(self.count(&services, known, &wanted).await?);
+            return Ok(answer(StatusCode::OK, &ReplayTaken { id: None, total }));
+        }
+        let replay = Replay {
+            id: self.new_id("rep_", ReplayId::new)?,
+            by: by(caller),
+            at: now,
+            service,
+            wanted,
+            rate_per_second,
+            progress: Progress::Running,
+            phase: Phase::Sending,
+            cursor: None,
+            total: 0,
+            sent: 0,
+            handled: 0,
+            parked_again: 0,
+            refused: 0,
+            waiting_since: None,
+            runner: None,
+            revision: 1,
+        };
+        self.store.put_job(&replay, Since::New).await?;
+        info!(replay = replay.id.as_str(), service = replay.service, by = replay.by, "replay taken on");
+        Ok(answer(StatusCode::ACCEPTED, &ReplayTaken { id: Some(replay.id), total: None }))
+    }
+
+    /// Number of the events that a replay would look at, as far as one request counts.
+    async fn count(&self, services: &[Service], service: &Service, wanted: &Wanted) -> Result<u32, Failure> {
+        let Some(journal) = journal_of(services) else { return Ok(0) };
+        let (mut count, mut cursor) = (0, None);
+        for _ in 0..MAX_COUNTED_PAGES {
+            let (entries, next) = match &wanted.order {
+                Some(order) => (self.stack.of_subject(journal, order).await?, None),
+                None => {
+                    let page = archive::page(&self.stack, journal, wanted.range(), cursor.as_deref()).await?;
+                    (page.entries, page.next)
+                }
+            };
+            let is_counted = |entry: &&archive::Recorded| wanted.has(service, entry);
+            count += u32::try_from(entries.iter().filter(is_counted).count()).unwrap_or(u32::MAX);
+            if next.is_none() {
+                break;
+            }
+            cursor = next;
+        }
+        Ok(count)
+    }
+
+    pub(super) async fn replay_progress(&self, id: &str) -> Result<Response<Body>, Problem> {
+        Ok(answer(StatusCode::OK, &ReplayTold::of(&self.load_replay(id).await?)))
+    }
+
+    pub(super) async fn stop_replay(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let replay = self.load_replay(id).await?;
+        let stopped = change(&self.store, replay.id.as_str(), Replay::stopped).await?;
+        info!(replay = id, by = by(caller), "replay stopped");
+        Ok(answer(StatusCode::OK, &ReplayTold::of(&stopped.unwrap_or(replay))))
+    }
+
+    async fn load_replay(&self, id: &str) -> Result<Replay, Problem> {
+        let id = ReplayId::new(id).map_err(|_| Problem::not_found("replay"))?;
+        self.store.job(id.as_str()).await?.ok_or_else(|| Problem::not_found("replay"))
+    }
+
+    pub(super) async fn reconcile(&self, request: &Request, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let NewReconciliation { heal, from, older_than, late_after } = read_body(request)?;
+        let services = self.stack.services().await?;
+        let outboxes: Vec<String> =
+            services.iter().filter(|service| service.outbox().is_some()).map(|service| service.name.clone()).collect();
+        let now = self.world.now();
+        let before = |duration: Duration| {
+            Time::from_millis(now.as_millis() - i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+        };
+        let from = from.unwrap_or_else(|| before(DEFAULT_RANGE));
+        if from.until(now) > MAX_RANGE {
+            return Err(fault("from", "is more than two years ago: reconcile in parts"));
+        }
+        let job = Reconciliation {
+            id: self.new_id("rec_", ReconciliationId::new)?,
+            by: by(caller),
+            at: now,
+            heal,
+            from,
+            to: before(older_than),
+            late_before: before(late_after),
+            progress: Progress::Running,
+            phase: Reconciliation::first_phase(&outboxes),
+            cursor: None,
+            last_row: None,
+            checked: 0,
+            findings: Vec::new(),
+            untold: 0,
+            runner: None,
+            revision: 1,
+        };
+        self.store.put_job(&job, Since::New).await?;
+        info!(reconciliation = job.id.as_str(), heal, by = job.by, "reconciliation taken on");
+        Ok(answer(StatusCode::ACCEPTED, &ReconciliationTaken { id: job.id }))
+    }
+
+    pub(super) async fn reconciliation_progress(&self, id: &str) -> Result<Response<Body>, Problem> {
+        Ok(answer(StatusCode::OK, &ReconciliationTold::of(&self.load_reconciliation(id).await?)))
+    }
+
+    pub(super) async fn stop_reconciliation(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let job = self.load_reconciliation(id).await?;
+        let stopped = change(&self.store, job.id.as_str(), Reconciliation::stopped).await?;
+        info!(reconciliation = id, by = by(caller), "reconciliation stopped");
+        Ok(answer(StatusCode::OK, &ReconciliationTold::of(&stopped.unwrap_or(job))))
+    }
+
+    async fn load_reconciliation(&self, id: &str) -> Result<Reconciliation, Problem> {
+        let id = ReconciliationId::new(id).map_err(|_| Problem::not_found("reconciliation"))?;
+        self.store.job(id.as_str()).await?.ok_or_else(|| Problem::not_found("reconciliation"))
+    }
+
+    fn new_id<I>(&self, prefix: &str, new: impl Fn(String) -> Result<I, Invalid>) -> Result<I, Failure> {
+        let mut drawn = [0; 16];
+        self.world.fill(&mut drawn);
+        let id = derive_id(prefix, &[&format!("{:032x}", u128::from_be_bytes(drawn))]);
+        new(id).map_err(|error| Failure::permanent(format!("an id that was made {error}")))
+    }
+}
+
+fn fault(field: &str, what: &'static str) -> Problem {
+    let document = Value::Null;
+    let mut faults = Faults::default();
+    faults.add(&Node::root(&document).field(field), what);
+    Problem::invalid(&faults)
+}

@@ -1,0 +1,150 @@
+//! Orders over HTTP: one of them over all services, the journal, and where the stack stands.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, RequestExt, Response};
+use onewrite::access::KeySets;
+use onewrite::http::{Problem, answer};
+use onewrite::port::{Clock, Random};
+use onewrite::{Failure, FailureKind, Outlook};
+use orderflow_events::Time;
+use serde_json::value::RawValue;
+
+use super::jobs::MAX_RANGE;
+use super::{Letters, MAX_SEEN, OperationsApi};
+use crate::archive::{self, Range, Recorded};
+use crate::domain::{Glimpse, Origin, State};
+use crate::inquiry::outlooks;
+use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, PartStore, Queues};
+use crate::selection::Selection;
+use crate::service::{Service, journal_of};
+use crate::view::{
+    Brief, JournalEntry, JournalPage, LetterCounts, QueueView, StatusView, StreamView, Timeline, Waiting,
+};
+
+impl<S, N, W, K> OperationsApi<S, N, W, K>
+where
+    S: LetterStore + JobStore + PartStore,
+    N: Archive + Consumers + Directory + Queues,
+    W: Clock + Random,
+    K: KeySets,
+{
+    /// One order: what has happened to it, where it waits, and its letters.
+    pub(super) async fn order(&self, id: &str) -> Result<Response<Body>, Problem> {
+        let services = self.stack.services().await?;
+        let entries = match journal_of(&services) {
+            Some(journal) => self.stack.of_subject(journal, id).await?,
+            None => Vec::new(),
+        };
+        let selection = Selection { order: Some(id.to_owned()), ..Selection::default() };
+        let (mut of_order, mut letters) = (Letters::of(&self.store, &selection, None), Vec::new());
+        while let Some(letter) = of_order.next().await? {
+            letters.push(Brief::of(&letter, self.body(&letter).await?));
+        }
+        if entries.is_empty() && letters.is_empty() {
+            return Err(Problem::not_found("order"));
+        }
+        let hearing = services.iter().filter(|service| service.hears_facts());
+        let waiting = try_join_all(hearing.map(|service| self.waiting(service, &entries))).await?.concat();
+        Ok(answer(StatusCode::OK, &Timeline::of(id, &services, &entries, waiting, letters)))
+    }
+
+    /// Events that a service has not handled.
+    async fn waiting(&self, service: &Service, entries: &[Recorded]) -> Result<Vec<Waiting>, Failure> {
+        let heard = |entry: &&Recorded| entry.glimpse().event_type.is_some_and(|name| service.consumes(&name));
+        let heard: Vec<&Recorded> = entries.iter().filter(heard).collect();
+        let texts: Vec<&str> = heard.iter().map(|entry| entry.text.as_str()).collect();
+        let outlooks = outlooks(&self.stack, &service.function, &texts).await?;
+        let waiting = heard.into_iter().zip(outlooks).filter_map(|(entry, outlook)| {
+            let why = match outlook {
+                Outlook::Handled { .. } | Outlook::Nothing | Outlook::Unknown => return None,
+                Outlook::Due => None,
+                Outlook::Early { reason } | Outlook::Refused { reason } => Some(reason),
+            };
+            let Glimpse { event_type, id, .. } = entry.glimpse();
+            let (service, since) = (service.name.clone(), entry.at);
+            Some(Waiting {
+                service,
+                event: id.unwrap_or_default(),
+                event_type: event_type.unwrap_or_default(),
+                since,
+                why,
+            })
+        });
+        Ok(waiting.collect())
+    }
+
+    /// Events of the journal, those of one order in their order.
+    pub(super) async fn journal(&self, request: &Request) -> Result<Response<Body>, Problem> {
+        let parameters = request.query_string_parameters();
+        let text = |name: &str| parameters.first(name).filter(|text| !text.is_empty()).map(str::to_owned);
+        let time = |name: &str| text(name).map(|text| time_of(name, &text)).transpose();
+        let (from, to, order, event_type) = (time("from")?, time("to")?, text("order"), text("type"));
+        let range = Range { from: from.unwrap_or(Time::from_millis(0)), to: to.unwrap_or_else(|| self.world.now()) };
+        let services = self.stack.services().await?;
+        let Some(journal) = journal_of(&services) else { return Err(Problem::not_found("journal")) };
+        let page = match (&order, from) {
+            (Some(order), _) => {
+                let mut entries = self.stack.of_subject(journal, order).await?;
+                entries.retain(|entry| (range.from..=range.to).contains(&entry.at));
+                archive::Page { entries, next: None }
+            }
+            (None, Some(_)) if range.from.until(range.to) > MAX_RANGE => {
+                return Err(Problem::malformed("The range is longer than two years: ask for it in parts."));
+            }
+            (None, Some(_)) => {
+                let page = archive::page(&self.stack, journal, range, text("after").as_deref()).await;
+                page.map_err(|failure| match failure.kind() {
+                    FailureKind::Permanent => Problem::malformed("The cursor is none of ours."),
+                    _ => failure.into(),
+                })?
+            }
+            (None, None) => return Err(Problem::malformed("It needs an order, or the time from which on.")),
+        };
+        let wanted = |entry: &Recorded| event_type.is_none() || entry.glimpse().event_type == event_type;
+        let entries =
+            page.entries.into_iter().filter(wanted).filter_map(|Recorded { at, text }| {
+                Some(JournalEntry { at, event: RawValue::from_string(text).ok()? })
+            });
+        Ok(answer(StatusCode::OK, &JournalPage { entries: entries.collect(), next: page.next }))
+    }
+
+    /// Depth of every queue, and the letters by their state.
+    pub(super) async fn status(&self) -> Result<Response<Body>, Problem> {
+        let services = self.stack.services().await?;
+        let depth = async |service: &Service| {
+            let depth = self.stack.depth(&service.queue_url).await?;
+            Ok::<_, Failure>(QueueView { service: service.name.clone(), visible: depth.visible, hidden: depth.hidden })
+        };
+        let queues = try_join_all(services.iter().map(depth)).await?;
+        let (mut letters, mut of_relays) = (LetterCounts::default(), BTreeMap::<String, u32>::new());
+        for state in State::ALL {
+            let (mut after, mut seen) = (None, 0);
+            loop {
+                let page = self.store.page(state, after.as_deref()).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.place());
+                seen += page.len();
+                letters.add(state, page.len());
+                for letter in page.iter().filter(|letter| letter.origin == Origin::Relay && state.is_open()) {
+                    *of_relays.entry(letter.service.clone()).or_default() += 1;
+                }
+                if seen >= MAX_SEEN {
+                    break;
+                }
+            }
+        }
+        let with_relay = services.iter().filter(|service| service.relay.is_some());
+        let streams = with_relay.map(|service| StreamView {
+            service: service.name.clone(),
+            relay_letters: of_relays.get(&service.name).copied().unwrap_or(0),
+        });
+        Ok(answer(StatusCode::OK, &StatusView { queues, letters, streams: streams.collect() }))
+    }
+}
+
+fn time_of(name: &str, text: &str) -> Result<Time, Problem> {
+    Time::new(text).map_err(|error| Problem::malformed(format!("The parameter {name} {error}.")))
+}

@@ -1,0 +1,210 @@
+//! The services' tables: rows of outboxes, and the journal.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use onewrite::aws::classify;
+use onewrite::{Failure, Result, Slot};
+use orderflow_events::Time;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::{AwsStack, Item, text};
+use crate::archive::{Range, Recorded, SlotPage};
+use crate::domain::Glimpse;
+use crate::port::{Archive, Outboxes};
+use crate::reconcile::{OutboxRow, RowPage};
+
+/// Items that one request reads (of DynamoDB's `BatchGetItem` the quota).
+const AT_ONCE: usize = 100;
+
+/// Number of attempts at items that DynamoDB has left out.
+const MAX_ATTEMPTS: u32 = 10;
+
+/// Index of the journal by time.
+const BY_TIME: &str = "ByTime";
+
+impl Outboxes for AwsStack {
+    async fn rows(&self, table: &str, after: Option<&str>) -> Result<RowPage> {
+        let scan = self
+            .dynamodb
+            .scan()
+            .table_name(table)
+            .projection_expression("pk, sk, #at, events")
+            .expression_attribute_names("#at", "at")
+            .limit(i32::try_from(AT_ONCE).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(after.map(key_of).transpose()?);
+        let answer = Box::pin(scan.send()).await.map_err(|error| classify("Scan", &error))?;
+        let rows = answer.items().iter().filter_map(row_of);
+        Ok(RowPage { rows: rows.collect(), next: answer.last_evaluated_key().map(cursor_of) })
+    }
+}
+
+impl Archive for AwsStack {
+    async fn slot(&self, journal: &str, slot: Slot, range: Range, after: Option<&str>) -> Result<SlotPage> {
+        let query = self
+            .dynamodb
+            .query()
+            .table_name(journal)
+            .index_name(BY_TIME)
+            .key_condition_expression("slot = :slot AND #at BETWEEN :from AND :to")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":slot", text(slot.to_string()))
+            .expression_attribute_values(":from", text(range.from.to_string()))
+            .expression_attribute_values(":to", text(range.to.to_string()))
+            .limit(i32::try_from(AT_ONCE).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(after.map(key_of).transpose()?);
+        let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
+        let keys: Vec<[String; 2]> = answer.items().iter().filter_map(key_texts).collect();
+        let found = self.items(journal, &keys, "pk, sk, event, #at").await?;
+        let entries = keys.iter().filter_map(|key| recorded_of(found.get(key)?));
+        Ok(SlotPage { entries: entries.collect(), next: answer.last_evaluated_key().map(cursor_of) })
+    }
+
+    async fn of_subject(&self, journal: &str, subject: &str) -> Result<Vec<Recorded>> {
+        let query = self
+            .dynamodb
+            .query()
+            .table_name(journal)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(subject))
+            .into_paginator()
+            .items()
+            .send();
+        let items: Vec<Item> = query.try_collect().await.map_err(|error| classify("Query", &error))?;
+        Ok(items.iter().filter_map(recorded_of).collect())
+    }
+
+    async fn has(&self, journal: &str, events: &[Glimpse]) -> Result<Vec<bool>> {
+        let key = |event: &Glimpse| {
+            let Glimpse { subject: Some(subject), source: Some(source), id: Some(id), .. } = event else { return None };
+            Some([subject.clone(), format!("{id}#{source}")])
+        };
+        let keys: Vec<Option<[String; 2]>> = events.iter().map(key).collect();
+        let mut asked: Vec<[String; 2]> = keys.iter().flatten().cloned().collect();
+        asked.sort();
+        asked.dedup();
+        let mut found = HashMap::new();
+        for keys in asked.chunks(AT_ONCE) {
+            found.extend(self.items(journal, keys, "pk, sk").await?);
+        }
+        Ok(keys.iter().map(|key| key.as_ref().is_some_and(|key| found.contains_key(key))).collect())
+    }
+}
+
+impl AwsStack {
+    /// Items of the journal by their keys, of which there are at most as many as one request reads.
+    async fn items(&self, journal: &str, keys: &[[String; 2]], what: &str) -> Result<HashMap<[String; 2], Item>> {
+        let mut found = HashMap::new();
+        let mut open: Vec<Item> = keys.iter().map(|[pk, sk]| item([("pk", pk), ("sk", sk)])).collect();
+        for _ in 0..MAX_ATTEMPTS {
+            if open.is_empty() {
+                return Ok(found);
+            }
+            let mut ask = KeysAndAttributes::builder().consistent_read(true).projection_expression(what);
+            if what.contains("#at") {
+                ask = ask.expression_attribute_names("#at", "at");
+            }
+            let ask = ask.set_keys(Some(open)).build().map_err(|error| Failure::permanent(error.to_string()))?;
+            let get = self.dynamodb.batch_get_item().request_items(journal, ask);
+            let answer = Box::pin(get.send()).await.map_err(|error| classify("BatchGetItem", &error))?;
+            let items = answer.responses().and_then(|tables| tables.get(journal)).into_iter().flatten();
+            found.extend(items.filter_map(|item| Some((key_texts(item)?, item.clone()))));
+            let left_out = answer.unprocessed_keys().and_then(|tables| tables.get(journal));
+            open = left_out.map(|asked| asked.keys().to_vec()).unwrap_or_default();
+        }
+        Err(Failure::transient("DynamoDB leaves out items of the journal"))
+    }
+}
+
+fn item<const N: usize>(attributes: [(&str, &str); N]) -> Item {
+    attributes.map(|(name, value)| (name.to_owned(), text(value))).into()
+}
+
+fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+fn key_texts(item: &Item) -> Option<[String; 2]> {
+    Some([string(item, "pk")?.to_owned(), string(item, "sk")?.to_owned()])
+}
+
+fn recorded_of(item: &Item) -> Option<Recorded> {
+    Some(Recorded { at: Time::new(string(item, "at")?).ok()?, text: string(item, "event")?.to_owned() })
+}
+
+/// Row of an item; none of what stands beside the rows.
+fn row_of(item: &Item) -> Option<OutboxRow> {
+    let subject = string(item, "pk")?.to_owned();
+    let version: u32 = item.get("sk")?.as_n().ok()?.parse().ok().filter(|version| *version > 0)?;
+    let at = Time::new(string(item, "at")?).ok()?;
+    let events = string(item, "events");
+    let list: Vec<&RawValue> = events.and_then(|events| serde_json::from_str(events).ok()).unwrap_or_default();
+    let image = json!({
+        "pk": { "S": subject },
+        "sk": { "N": version.to_string() },
+        "at": { "S": at.to_string() },
+        "events": { "S": events.unwrap_or_default() },
+    });
+    let events = list.into_iter().map(|event| event.get().to_owned()).collect();
+    Some(OutboxRow { subject, version, at, events, image })
+}
+
+/// Cursor of the key after which a page begins.
+fn cursor_of(key: &Item) -> String {
+    let attributes = key.iter().map(|(name, value)| {
+        let value = match value {
+            AttributeValue::N(number) => json!({ "N": number }),
+            AttributeValue::S(text) => json!({ "S": text }),
+            _ => Value::Null,
+        };
+        (name.clone(), value)
+    });
+    Value::Object(attributes.collect()).to_string()
+}
+
+fn key_of(cursor: &str) -> Result<Item> {
+    let unknown = || Failure::permanent("the cursor is none of ours");
+    let key: HashMap<String, HashMap<String, String>> = serde_json::from_str(cursor).map_err(|_| unknown())?;
+    let attributes = key.into_iter().map(|(name, mut value)| {
+        let value = match (value.remove("S"), value.remove("N")) {
+            (Some(text), _) => AttributeValue::S(text),
+            (None, Some(number)) => AttributeValue::N(number),
+            (None, None) => return Err(unknown()),
+        };
+        Ok((name, value))
+    });
+    attributes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_the_key_that_it_was_made_of() {
+        let key = Item::from([("pk".to_owned(), text("ord_1")), ("sk".to_owned(), AttributeValue::N("3".to_owned()))]);
+        assert_eq!(key_of(&cursor_of(&key)), Ok(key));
+        for strange in ["", "{", "{\"pk\": {}}", "{\"pk\": 1}", "[]"] {
+            assert!(key_of(strange).is_err(), "{strange}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_told_from_what_stands_beside_it() {
+        let row = |sk: &str| {
+            Item::from([
+                ("pk".to_owned(), text("ord_1")),
+                ("sk".to_owned(), AttributeValue::N(sk.to_owned())),
+                ("at".to_owned(), text("2026-11-28T20:15:30.000Z")),
+                ("events".to_owned(), text("[{\"id\": 1},{\"id\":2}]")),
+            ])
+        };
+        let read = row_of(&row("2")).unwrap();
+        assert_eq!((read.version, read.events), (2, vec!["{\"id\": 1}".to_owned(), "{\"id\":2}".to_owned()]));
+        assert_eq!(read.image["events"]["S"], "[{\"id\": 1},{\"id\":2}]");
+        assert_eq!(row_of(&row("0")), None, "a lease");
+        assert_eq!(row_of(&item([("pk", "sku"), ("sk", "x")])), None);
+    }
+}

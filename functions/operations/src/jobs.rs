@@ -1,0 +1,105 @@
+//! Jobs: what operators have asked for is taken on each minute, all kinds of it side by side.
+
+use std::time::Duration;
+
+use onewrite::envelope::derive_id;
+use onewrite::port::{Clock, Random};
+use onewrite::{Failure, Result};
+use orderflow_events::Time;
+use tracing::warn;
+
+use crate::job::{Job, change};
+use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays};
+use crate::reconcile::Reconciliation;
+use crate::reconciler::Reconciler;
+use crate::redrives::RedriveRunner;
+use crate::replay::Replay;
+use crate::replays::ReplayRunner;
+
+/// Pause before the next look at jobs that wait.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Time for which a run goes on looking though nothing changes. Then the next minute's looks.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Time of a run that is kept to end a page.
+const RESERVE: Duration = Duration::from_secs(25);
+
+/// Runs the jobs that are on record.
+pub struct Jobs<S, N, W> {
+    store: S,
+    stack: N,
+    world: W,
+}
+
+impl<S, N, W> Jobs<S, N, W>
+where
+    S: LetterStore + JobStore + PartStore,
+    N: Archive + Consumers + Directory + Outboxes + Queues + Relays,
+    W: Clock + Random,
+{
+    /// A runner on that store, for that stack.
+    pub fn new(store: S, stack: N, world: W) -> Self {
+        Self { store, stack, world }
+    }
+
+    /// Takes all jobs on until nothing is left to do, or its time is up.
+    ///
+    /// # Errors
+    ///
+    /// The reason why one of them does not go on; the others did.
+    pub async fn run(&self, deadline: Time) -> Result<()> {
+        let mut drawn = [0; 16];
+        self.world.fill(&mut drawn);
+        let run = derive_id("run_", &[&format!("{:032x}", u128::from_be_bytes(drawn))]);
+        let redrives = RedriveRunner::new(&self.store, &self.stack, &self.world);
+        let replays = ReplayRunner::new(&self.store, &self.stack, &self.world);
+        let reconciler = Reconciler::new(&self.store, &self.stack, &self.world);
+        let (redriven, replayed, reconciled) = futures::join!(
+            redrives.run(&run, deadline),
+            self.run_pages(&run, deadline, async |replay: &Replay| replays.advance(replay).await),
+            self.run_pages(&run, deadline, async |job: &Reconciliation| reconciler.advance(job).await),
+        );
+        redriven.and(replayed).and(reconciled)
+    }
+
+    /// Takes the jobs of one kind on by a page each, in turn, as long as one has another page. Jobs that wait are looked at
+    /// again for a while.
+    async fn run_pages<J: Job>(
+        &self,
+        run: &str,
+        deadline: Time,
+        advance: impl AsyncFn(&J) -> Result<bool>,
+    ) -> Result<()> {
+        let mut failed: Option<Failure> = None;
+        let mut changed_at = self.world.now();
+        loop {
+            let (mut is_waiting, mut has_more) = (false, false);
+            for known in self.store.active::<J>().await? {
+                let now = self.world.now();
+                if now.until(deadline) < RESERVE {
+                    return failed.map_or(Ok(()), Err);
+                }
+                let Some(job) = change(&self.store, known.id(), |job: &J| job.taken(run, now)).await? else { continue };
+                let advanced = if job.is_active() { advance(&job).await } else { Ok(false) };
+                change(&self.store, job.id(), |job: &J| Some(job.run_by(None))).await?;
+                match advanced {
+                    Ok(true) => has_more = true,
+                    Ok(false) => is_waiting |= job.is_active(),
+                    Err(failure) => {
+                        warn!(job = job.id(), reason = failure.reason(), "a job does not go on");
+                        failed = Some(failure);
+                    }
+                }
+            }
+            if has_more {
+                changed_at = self.world.now();
+                continue;
+            }
+            if failed.is_some() || !is_waiting || changed_at.until(self.world.now()) > IDLE {
+                return failed.map_or(Ok(()), Err);
+            }
+            self.world.sleep(PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Reconciliation: a job that compares what the services have on record with each other and with the world outside.
+//!
+//! ```text
+//!   outbox of each service ──► its rows: one after the other, without a gap, and each of their events in the journal
+//!   journal ──► each event, at each of its consumers: handled; each order: ended in time, and as the world outside has it
+//! ```
+
+use onewrite::envelope::text_type;
+use orderflow_events::{Invalid, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::archive::Range;
+use crate::domain::id_rule;
+use crate::job::{Job, Runner};
+use crate::redrive::Progress;
+
+text_type!(
+    /// Id of a reconciliation.
+    ReconciliationId,
+    reconciliation_id_rule,
+    { "type": "string", "maxLength": 64, "pattern": "^rec_[a-z0-9]+$", "examples": ["rec_1ez6m7xhq1v6vjcndwmdyvsfys"] }
+);
+
+fn reconciliation_id_rule(text: &str) -> Result<(), Invalid> {
+    id_rule("rec_", text)
+}
+
+/// The most findings that are told one by one. Whoever has more has one cause, and mends that first.
+pub(crate) const MAX_FINDINGS: usize = 500;
+
+/// Reconciliation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reconciliation {
+    /// Its id.
+    pub id: ReconciliationId,
+    /// Caller who has asked for it.
+    pub by: String,
+    /// Time of the request.
+    pub at: Time,
+    /// True where what can be healed is healed.
+    pub heal: bool,
+    /// Beginning of what is compared.
+    pub from: Time,
+    /// End of what is compared. What is younger is under way.
+    pub to: Time,
+    /// Orders that were created before this time should have ended.
+    pub late_before: Time,
+    /// Its progress.
+    pub progress: Progress,
+    /// Its phase.
+    pub phase: Phase,
+    /// Cursor of the phase's next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// The last row of the page before, by its subject and its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_row: Option<(String, u32)>,
+    /// Rows and events that were looked at.
+    pub checked: u64,
+    /// Findings.
+    pub findings: Vec<Finding>,
+    /// Number of findings that are not told.
+    pub untold: u64,
+    /// The run that is at work on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<Runner>,
+    /// Number of its changes.
+    pub revision: u64,
+}
+
+/// Phase of a reconciliation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// The rows of the service of that name.
+    Outbox(String),
+    /// The journal.
+    Journal,
+    /// It is over.
+    Over,
+}
+
+/// Finding of a reconciliation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Its kind: `unpublished`, `gap`, `unhandled`, `late`, or a kind of the service's own, such as `charge`.
+    pub kind: String,
+    /// The service that it was found at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The order.
+    pub order_id: String,
+    /// The finding in a sentence.
+    pub detail: String,
+    /// True where it was published or sent once more.
+    pub healed: bool,
+}
+
+/// Results of one page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Rows or events that were looked at.
+    pub count: u64,
+    /// Findings.
+    pub findings: Vec<Finding>,
+    /// The last row, by its subject and its number.
+    pub last_row: Option<(String, u32)>,
+    /// Cursor of the next page of the phase.
+    pub next: Option<String>,
+}
+
+impl Reconciliation {
+    /// The range of time that is compared.
+    #[must_use]
+    pub const fn range(&self) -> Range {
+        Range { from: self.from, to: self.to }
+    }
+
+    /// Phase that comes first among the services with an outbox of these names.
+    #[must_use]
+    pub fn first_phase(outboxes: &[String]) -> Phase {
+        outboxes.iter().min().map_or(Phase::Journal, |first| Phase::Outbox(first.clone()))
+    }
+
+    /// Reconciliation after a page, of a stack in which services of these names have an outbox.
+    #[must_use]
+    pub fn after(&self, page: Checked, outboxes: &[String]) -> Self {
+        let mut job = Self { revision: self.revision + 1, cursor: page.next, last_row: page.last_row, ..self.clone() };
+        job.checked += page.count;
+        for finding in page.findings {
+            if job.findings.len() < MAX_FINDINGS {
+                job.findings.push(finding);
+            } else {
+                job.untold += 1;
+            }
+        }
+        if job.cursor.is_none() {
+            job.last_row = None;
+            job.phase = match &self.phase {
+                // Whoever is in the directory now: a service may have come, or gone, since the job began.
+                Phase::Outbox(name) => match outboxes.iter().filter(|other| *other > name).min() {
+                    Some(next) => Phase::Outbox(next.clone()),
+                    None => Phase::Journal,
+                },
+                Phase::Journal | Phase::Over => Phase::Over,
+            };
+        }
+        if job.phase == Phase::Over && job.progress == Progress::Running {
+            job.progress = Progress::Done;
+        }
+        job
+    }
+
+    /// Reconciliation that goes no further; `None` where that is so already.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Self> {
+        let stopped =
+            Self { progress: Progress::Stopped, phase: Phase::Over, revision: self.revision + 1, ..self.clone() };
+        (self.progress == Progress::Running).then_some(stopped)
+    }
+}
+
+impl Job for Reconciliation {
+    const KIND: &'static str = "reconciliation";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn at(&self) -> Time {
+        self.at
+    }
+
+    fn is_active(&self) -> bool {
+        self.phase != Phase::Over
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn runner(&self) -> Option<&Runner> {
+        self.runner.as_ref()
+    }
+
+    fn run_by(&self, runner: Option<Runner>) -> Self {
+        Self { runner, revision: self.revision + 1, ..self.clone() }
+    }
+}
+
+/// Row of an outbox, as far as a reconciliation needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Its subject.
+    pub subject: String,
+    /// Its number.
+    pub version: u32,
+    /// Time of writing.
+    pub at: Time,
+    /// The events that are published because of it.
+    pub events: Vec<String>,
+    /// The row as DynamoDB writes it, with what its relay needs.
+    pub image: serde_json::Value,
+}
+
+/// Rows of an outbox, those of one subject together and in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowPage {
+    /// The rows.
+    pub rows: Vec<OutboxRow>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
+}
+
+/// Rows after which one is missing, in a page that comes after `last`.
+#[must_use]
+pub(crate) fn gaps(last: Option<&(String, u32)>, rows: &[OutboxRow]) -> Vec<(String, u32)> {
+    let mut gaps = Vec::new();
+    let mut last = last.cloned();
+    for row in rows {
+        let before = match &last {
+            Some((subject, version)) if *subject == row.subject => *version,
+            Some(_) | None => 0,
+        };
+        if row.version != before + 1 {
+            gaps.push((row.subject.clone(), before));
+        }
+        last = Some((row.subject.clone(), row.version));
+    }
+    gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(subject: &str, version: u32) -> OutboxRow {
+        let image = serde_json::Value::Null;
+        OutboxRow { subject: subject.to_owned(), version, at: Time::from_millis(0), events: Vec::new(), image }
+    }
+
+    fn reconciliation(phase: Phase) -> Reconciliation {
+        let at = Time::from_millis(0);
+        Reconciliation {
+            id: ReconciliationId::new("rec_1").unwrap(),
+            by: "ada".to_owned(),
+            at,
+            heal: false,
+            from: at,
+            to: at,
+            late_before: at,
+            progress: Progress::Running,
+            phase,
+            cursor: None,
+            last_row: None,
+            checked: 0,
+            findings: Vec::new(),
+            untold: 0,
+            runner: None,
+            revision: 1,
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_missing_is_found_across_pages() {
+        assert_eq!(gaps(None, &[row("a", 1), row("a", 2), row("b", 1)]), []);
+        assert_eq!(gaps(None, &[row("a", 1), row("a", 3), row("b", 2)]), [("a".to_owned(), 1), ("b".to_owned(), 0)]);
+        let last = ("a".to_owned(), 2);
+        assert_eq!(gaps(Some(&last), &[row("a", 3)]), []);
+        assert_eq!(gaps(Some(&last), &[row("a", 4)]), [last.clone()]);
+        assert_eq!(gaps(Some(&last), &[row("b", 1)]), []);
+    }
+
+    #[test]
+    fn every_outbox_is_looked_at_and_then_the_journal() {
+        let names = ["payment", "orders", "shipping"].map(str::to_owned);
+        let mut job = reconciliation(Reconciliation::first_phase(&names));
+        let mut phases = vec![job.phase.clone()];
+        while job.is_active() {
+            job = job.after(Checked { next: Some("2".to_owned()), count: 1, ..Checked::default() }, &names);
+            assert_eq!(Some(&job.phase), phases.last(), "there is another page");
+            job = job.after(Checked { count: 1, ..Checked::default() }, &names);
+            phases.push(job.phase.clone());
+        }
+        let outbox = |name: &str| Phase::Outbox(name.to_owned());
+        let expected = [outbox("orders"), outbox("payment"), outbox("shipping"), Phase::Journal, Phase::Over];
+        assert_eq!(phases, expected);
+        assert_eq!((job.progress, job.checked), (Progress::Done, 8));
+        assert_eq!(Reconciliation::first_phase(&[]), Phase::Journal);
+    }
+
+    #[test]
+    fn findings_beyond_the_most_are_counted() {
+        let finding = Finding {
+            kind: "gap".to_owned(),
+            service: None,
+            order_id: "ord_1".to_owned(),
+            detail: String::new(),
+            healed: false,
+        };
+        let findings = vec![finding; MAX_FINDINGS + 3];
+        let job = reconciliation(Phase::Journal).after(Checked { findings, ..Checked::default() }, &[]);
+        assert_eq!((job.findings.len(), job.untold), (MAX_FINDINGS, 3));
+    }
+}

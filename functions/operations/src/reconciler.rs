@@ -1,0 +1,257 @@
+//! Runner of reconciliations: page after page, so that whoever goes on after a crash begins with the page that was not
+//! counted.
+
+use std::collections::BTreeSet;
+
+use onewrite::port::Clock;
+use onewrite::{Discrepancy, Inquiry, Outlook, Result};
+use orderflow_events::{EventType, Subject, Time};
+use tracing::info;
+
+use crate::archive::{self, Recorded};
+use crate::domain::{Glimpse, Message, letter_id_of};
+use crate::inquiry::{answered, outlooks};
+use crate::job::change;
+use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, Queues, Relays};
+use crate::reconcile::{Checked, Finding, OutboxRow, Phase, Reconciliation, RowPage, gaps};
+use crate::service::{Service, journal_of};
+
+/// Type of the event with which an order begins, and those with which it ends.
+const BEGINS: EventType = EventType::OrderCreated;
+const ENDS: [EventType; 2] = [EventType::ShipmentCreated, EventType::OrderCancelled];
+
+/// Rows that a relay publishes at once: as many as it takes from a stream.
+const PUBLISHED_AT_ONCE: usize = 100;
+
+/// Subjects of one inquiry: each costs its service a read, and a question to the world outside.
+const AUDITED_AT_ONCE: usize = 25;
+
+/// Runs reconciliations.
+pub(crate) struct Reconciler<S, N, W> {
+    store: S,
+    stack: N,
+    world: W,
+}
+
+impl<S, N, W> Reconciler<S, N, W>
+where
+    S: LetterStore + JobStore,
+    N: Archive + Consumers + Directory + Outboxes + Queues + Relays,
+    W: Clock,
+{
+    /// A runner on that store, for that stack.
+    pub(crate) fn new(store: S, stack: N, world: W) -> Self {
+        Self { store, stack, world }
+    }
+
+    /// Takes a reconciliation on by one page. Answers false where it has ended.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it does not go on: what was not counted is done once more.
+    pub(crate) async fn advance(&self, job: &Reconciliation) -> Result<bool> {
+        let services = self.stack.services().await?;
+        let outboxes: Vec<String> =
+            services.iter().filter(|service| service.outbox().is_some()).map(|service| service.name.clone()).collect();
+        let checked = match (journal_of(&services), &job.phase) {
+            (None, _) | (_, Phase::Over) => Checked::default(),
+            (Some(journal), Phase::Outbox(name)) => match services.iter().find(|service| service.name == *name) {
+                Some(service) => self.check_rows(job, journal, &services, service).await?,
+                None => Checked::default(),
+            },
+            (Some(journal), Phase::Journal) => self.check_events(job, journal, &services).await?,
+        };
+        for Finding { kind, service, order_id, detail, healed } in &checked.findings {
+            info!(kind, service, subject = order_id, detail, healed, "found");
+        }
+        let after = |known: &Reconciliation| {
+            // Whoever has lost the job for a while may bring a page that was counted.
+            let is_same = known.phase == job.phase && known.cursor == job.cursor;
+            is_same.then(|| known.after(checked.clone(), &outboxes))
+        };
+        let changed = change(&self.store, job.id.as_str(), after).await?;
+        Ok(changed.is_some_and(|job| job.phase != Phase::Over))
+    }
+
+    /// Rows of one outbox: whether one is missing, and whether their events are in the journal.
+    async fn check_rows(
+        &self,
+        job: &Reconciliation,
+        journal: &str,
+        services: &[Service],
+        service: &Service,
+    ) -> Result<Checked> {
+        let Some((table, relay)) = service.outbox() else { return Ok(Checked::default()) };
+        let RowPage { rows, next } = self.stack.rows(table, job.cursor.as_deref()).await?;
+        let mut findings: Vec<Finding> = gaps(job.last_row.as_ref(), &rows)
+            .into_iter()
+            .map(|(subject, before)| Finding {
+                kind: "gap".to_owned(),
+                service: Some(service.name.clone()),
+                order_id: subject,
+                detail: format!("after row {before} there is not row {}", before + 1),
+                healed: false,
+            })
+            .collect();
+        let unpublished = self.unpublished(job, journal, services, &rows).await?;
+        if job.heal {
+            for rows in unpublished.chunks(PUBLISHED_AT_ONCE) {
+                self.stack.publish(relay, rows).await?;
+            }
+        }
+        findings.extend(unpublished.iter().map(|row| Finding {
+            kind: "unpublished".to_owned(),
+            service: Some(service.name.clone()),
+            order_id: row.subject.clone(),
+            detail: format!("{} of row {} never reached the journal", types_of(row), row.version),
+            healed: job.heal,
+        }));
+        let last_row = rows.last().map(|row| (row.subject.clone(), row.version)).or_else(|| job.last_row.clone());
+        Ok(Checked { count: rows.len() as u64, findings, last_row, next })
+    }
+
+    /// Rows with an event that is neither in the journal nor among its letters.
+    async fn unpublished<'a>(
+        &self,
+        job: &Reconciliation,
+        journal: &str,
+        services: &[Service],
+        rows: &'a [OutboxRow],
+    ) -> Result<Vec<&'a OutboxRow>> {
+        let range = job.range();
+        let settled = rows.iter().filter(|row| (range.from..=range.to).contains(&row.at));
+        let events: Vec<(&OutboxRow, &String)> =
+            settled.flat_map(|row| row.events.iter().map(move |event| (row, event))).collect();
+        let glimpses: Vec<Glimpse> = events.iter().map(|(_, event)| Glimpse::of(event)).collect();
+        let has = self.stack.has(journal, &glimpses).await?;
+        let mut unpublished: Vec<&OutboxRow> = Vec::new();
+        for ((row, event), has) in events.into_iter().zip(has) {
+            let is_known = unpublished.last().is_some_and(|last| std::ptr::eq(*last, row));
+            if !has && !is_known && !self.is_letter(journal_name(services), event).await? {
+                unpublished.push(row);
+            }
+        }
+        Ok(unpublished)
+    }
+
+    /// Events of the journal: whether their consumers have handled them, and what has become of the orders that began.
+    async fn check_events(&self, job: &Reconciliation, journal: &str, services: &[Service]) -> Result<Checked> {
+        let page = archive::page(&self.stack, journal, job.range(), job.cursor.as_deref()).await?;
+        let mut findings = Vec::new();
+        for service in services.iter().filter(|service| service.hears_facts()) {
+            findings.extend(self.unhandled(job, service, &page.entries).await?);
+        }
+        let begun = begun(&page.entries);
+        for services in services.iter().filter(|service| service.hears_facts()) {
+            findings.extend(self.discrepancies(job, services, &begun).await?);
+        }
+        for (subject, created_at) in begun.iter().filter(|(_, created_at)| *created_at < job.late_before) {
+            findings.extend(self.late(journal, subject, *created_at).await?);
+        }
+        let count = page.entries.len() as u64;
+        Ok(Checked { count, findings, last_row: None, next: page.next })
+    }
+
+    async fn unhandled(&self, job: &Reconciliation, service: &Service, entries: &[Recorded]) -> Result<Vec<Finding>> {
+        let heard = |entry: &&Recorded| {
+            let event_type = entry.glimpse().event_type;
+            event_type.is_some_and(|event_type| service.consumes(&event_type))
+        };
+        let texts: Vec<&str> = entries.iter().filter(heard).map(|entry| entry.text.as_str()).collect();
+        let outlooks = outlooks(&self.stack, &service.function, &texts).await?;
+        let mut findings = Vec::new();
+        for (text, outlook) in texts.into_iter().zip(outlooks) {
+            let why = match outlook {
+                Outlook::Handled { .. } | Outlook::Nothing | Outlook::Unknown => continue,
+                Outlook::Due => "it has not handled it".to_owned(),
+                Outlook::Early { reason } => format!("it waits: {reason}"),
+                Outlook::Refused { reason } => format!("it would refuse it: {reason}"),
+            };
+            // A letter tells of itself.
+            if self.is_letter(&service.name, text).await? {
+                continue;
+            }
+            if job.heal {
+                let message = Message { body: text.to_owned(), ..Message::default() };
+                self.stack.send(&service.queue_url, &message).await?;
+            }
+            let Glimpse { event_type, subject, id, .. } = Glimpse::of(text);
+            findings.push(Finding {
+                kind: "unhandled".to_owned(),
+                service: Some(service.name.clone()),
+                order_id: subject.unwrap_or_default(),
+                detail: format!("{} {}: {why}", event_type.unwrap_or_default(), id.unwrap_or_default()),
+                healed: job.heal,
+            });
+        }
+        Ok(findings)
+    }
+
+    async fn is_letter(&self, service: &str, text: &str) -> Result<bool> {
+        Ok(self.store.letter(&letter_id_of(service, text)).await?.is_some())
+    }
+
+    /// Differences between what a service has on record of these orders and what the world outside says.
+    async fn discrepancies(
+        &self,
+        job: &Reconciliation,
+        service: &Service,
+        begun: &[(Subject, Time)],
+    ) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        for begun in begun.chunks(AUDITED_AT_ONCE) {
+            let subjects: Vec<Subject> = begun.iter().map(|(subject, _)| subject.clone()).collect();
+            let inquiry = Inquiry { events: Vec::new(), subjects, quiet_since: Some(job.to) };
+            let answers = answered(&self.stack, &service.function, &inquiry).await?;
+            for (subject, discrepancies) in inquiry.subjects.iter().zip(answers.subjects) {
+                findings.extend(discrepancies.into_iter().map(|Discrepancy { kind, detail }| Finding {
+                    kind,
+                    service: Some(service.name.clone()),
+                    order_id: subject.to_string(),
+                    detail,
+                    healed: false,
+                }));
+            }
+        }
+        Ok(findings)
+    }
+
+    async fn late(&self, journal: &str, subject: &Subject, created_at: Time) -> Result<Option<Finding>> {
+        let entries = self.stack.of_subject(journal, subject.as_str()).await?;
+        let types: Vec<String> = entries.iter().filter_map(|entry| entry.glimpse().event_type).collect();
+        if types.iter().any(|event_type| ENDS.iter().any(|end| end.as_str() == event_type)) {
+            return Ok(None);
+        }
+        let minutes = created_at.until(self.world.now()).as_secs() / 60;
+        let last = types.last().map(String::as_str).unwrap_or_default();
+        Ok(Some(Finding {
+            kind: "late".to_owned(),
+            service: None,
+            order_id: subject.to_string(),
+            detail: format!("open for {minutes} minutes; the last of it is {last}"),
+            healed: false,
+        }))
+    }
+}
+
+/// Name of the journal's service, for its letters.
+fn journal_name(services: &[Service]) -> &str {
+    let mut journals = services.iter().filter(|service| service.table.as_deref() == journal_of(services));
+    journals.next().map(|service| service.name.as_str()).unwrap_or_default()
+}
+
+/// Orders that begin in these entries, each with the time at which it was put on record.
+fn begun(entries: &[Recorded]) -> Vec<(Subject, Time)> {
+    let mut known = BTreeSet::new();
+    let begins = entries.iter().filter_map(|entry| {
+        let Glimpse { event_type, subject, .. } = entry.glimpse();
+        let subject = subject.filter(|_| event_type.as_deref() == Some(BEGINS.as_str()))?;
+        known.insert(subject.clone()).then_some((Subject::new(subject).ok()?, entry.at))
+    });
+    begins.collect()
+}
+
+fn types_of(row: &OutboxRow) -> String {
+    let types = row.events.iter().filter_map(|event| Glimpse::of(event).event_type);
+    types.collect::<Vec<_>>().join(", ")
+}

@@ -38,10 +38,13 @@ def extract_iam_action_of_aws(*request):
 
 
 def extract_resource_arn_of_aws(service, method, path, headers, body, parameters, region, account):
-    """A mail needs the right to the identity that sends it."""
+    """A mail needs the right to the identity that sends it, and parameters by their path that to the path."""
     sender = iam_actions._query_param(parameters, "Source") if service == "ses" else None
     if sender:
         return f"arn:aws:ses:{region}:{account}:identity/{sender}"
+    path_of_parameters = iam_actions._safe_json_field(body, "Path") if service == "ssm" else None
+    if path_of_parameters:
+        return f"arn:aws:ssm:{region}:{account}:parameter{path_of_parameters}"
     return extract_resource_arn(service, method, path, headers, body, parameters, region, account)
 
 

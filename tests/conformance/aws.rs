@@ -50,6 +50,17 @@ impl Aws {
 
     /// A new table of the operations, with its index.
     pub(crate) async fn letters_table(&self) -> String {
+        let projection = Projection::builder().projection_type(ProjectionType::Include).non_key_attributes("record");
+        self.indexed_table("ByState", ["state", "place"], projection.build()).await
+    }
+
+    /// A new table of the journal, with its index.
+    pub(crate) async fn journal_table(&self) -> String {
+        let projection = Projection::builder().projection_type(ProjectionType::KeysOnly);
+        self.indexed_table("ByTime", ["slot", "at"], projection.build()).await
+    }
+
+    async fn indexed_table(&self, index: &str, [hash, range]: [&str; 2], projection: Projection) -> String {
         let name = unique();
         let schema = |[hash, range]: [&str; 2]| {
             [(hash, KeyType::Hash), (range, KeyType::Range)]
@@ -59,11 +70,10 @@ impl Aws {
             let definition = AttributeDefinition::builder().attribute_name(name);
             definition.attribute_type(ScalarAttributeType::S).build().unwrap()
         };
-        let projection = Projection::builder().projection_type(ProjectionType::Include).non_key_attributes("record");
         let index = GlobalSecondaryIndex::builder()
-            .index_name("ByState")
-            .set_key_schema(Some(schema(["state", "place"]).into()))
-            .projection(projection.build());
+            .index_name(index)
+            .set_key_schema(Some(schema([hash, range]).into()))
+            .projection(projection);
         let request = self
             .clients()
             .0
@@ -71,7 +81,7 @@ impl Aws {
             .table_name(&name)
             .billing_mode(BillingMode::PayPerRequest)
             .set_key_schema(Some(schema(["pk", "sk"]).into()))
-            .set_attribute_definitions(Some(["pk", "sk", "state", "place"].map(definition).into()))
+            .set_attribute_definitions(Some(["pk", "sk", hash, range].map(definition).into()))
             .global_secondary_indexes(index.build().unwrap());
         request.send().await.expect("a table");
         name

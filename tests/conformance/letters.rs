@@ -1,4 +1,4 @@
-//! The suite of the operations' [`LetterStore`] and [`RedriveStore`].
+//! The suite of the operations' [`LetterStore`] and [`JobStore`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use libtest_mimic::Trial;
 use onewrite::Attribute;
 use orderflow_events::Time;
 use orderflow_operations::{
-    Act, Arrival, Class, Destination, DynamoOperations, Letter, LetterId, LetterStore, MemoryOperations, Message,
-    Origin, Outcome, Redrive, RedriveId, RedriveStore, Since, State, Stored,
+    Act, Arrival, Class, Destination, DynamoOperations, JobStore, Letter, LetterId, LetterStore, MemoryOperations,
+    Message, Origin, Outcome, PartStore, Redrive, RedriveId, Since, State, Stored,
 };
 
 use crate::aws::Aws;
@@ -42,7 +42,7 @@ fn arrival(body: &str, failed_at: i64) -> Arrival {
         service: "payment".to_owned(),
         origin: Origin::Consumer,
         source_queue: "arn:dlq".to_owned(),
-        destination: Destination { queue_url: "q".to_owned(), table: "t".to_owned(), is_journal: false },
+        destination: Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false },
         message: Message { body: body.to_owned(), attributes: BTreeMap::new() },
         class: Class::Permanent,
         reason: "why, \"ü\"?".to_owned(),
@@ -94,7 +94,7 @@ async fn of_many_changes_of_one_revision_one_is_done(store: &impl LetterStore) {
     for since in [Since::New, Since::Revision(1)] {
         let changes = (0..8).map(|row| {
             let changed =
-                if since == Since::New { letter.clone() } else { letter.handled(row, letter.failed_at).unwrap() };
+                if since == Since::New { letter.clone() } else { letter.handled(Some(row), letter.failed_at).unwrap() };
             async move { put(store, &changed, since).await }
         });
         let results = join_all(changes).await;
@@ -176,24 +176,24 @@ fn redrive(number: u32) -> Redrive {
     Redrive::new(id, "ada", Time::from_millis(number.into()), 2, true, Some(3))
 }
 
-async fn redrives_that_are_active_are_found(store: &impl RedriveStore) {
+async fn redrives_that_are_active_are_found(store: &impl JobStore) {
     let (first, second) = (redrive(1), redrive(2));
-    assert_eq!(store.redrive(&first.id).await, Ok(None));
+    assert_eq!(store.job::<Redrive>(first.id.as_str()).await, Ok(None));
     for redrive in [&second, &first] {
-        assert_eq!(store.put_redrive(redrive, Since::New).await, Ok(Stored::Done));
-        assert_eq!(store.put_redrive(redrive, Since::New).await, Ok(Stored::Changed));
-        assert_eq!(store.redrive(&redrive.id).await, Ok(Some(redrive.clone())));
+        assert_eq!(store.put_job(redrive, Since::New).await, Ok(Stored::Done));
+        assert_eq!(store.put_job(redrive, Since::New).await, Ok(Stored::Changed));
+        assert_eq!(store.job(redrive.id.as_str()).await, Ok(Some(redrive.clone())));
     }
     assert_eq!(store.active().await, Ok(vec![first.clone(), second.clone()]));
     let stopped = first.stopped().unwrap();
-    assert_eq!(store.put_redrive(&stopped, Since::Revision(7)).await, Ok(Stored::Changed));
-    assert_eq!(store.put_redrive(&stopped, Since::Revision(1)).await, Ok(Stored::Done));
+    assert_eq!(store.put_job(&stopped, Since::Revision(7)).await, Ok(Stored::Changed));
+    assert_eq!(store.put_job(&stopped, Since::Revision(1)).await, Ok(Stored::Done));
     let sent = second.after(Act::Send(0), Outcome::Sent);
-    assert_eq!(store.put_redrive(&sent, Since::Revision(1)).await, Ok(Stored::Done));
+    assert_eq!(store.put_job(&sent, Since::Revision(1)).await, Ok(Stored::Done));
     assert_eq!(store.active().await, Ok(vec![sent]));
 }
 
-async fn the_list_of_a_redrive_is_kept_in_parts(store: &impl RedriveStore) {
+async fn the_list_of_a_redrive_is_kept_in_parts(store: &impl PartStore) {
     let id = redrive(1).id;
     let letters = |from: u32| {
         (from..from + 1_000).map(|number| LetterId::new(format!("let_{number}")).unwrap()).collect::<Vec<_>>()

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
+mod archive;
 mod aws;
 mod journal;
 mod leases;
@@ -38,6 +39,7 @@ fn main() -> std::process::ExitCode {
         sightings::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
+        archive::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -12,6 +12,7 @@ mod doors;
 mod killed;
 mod letters;
 mod messages;
+mod operations;
 mod orders;
 mod outsiders;
 mod relay;
@@ -150,6 +151,10 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_second_order_created_is_parked_at_the_intake,
             an_unknown_type_is_kept_by_the_journal,
             an_event_that_stays_too_early_is_parked_as_exhausted;
+        operations:
+            an_order_is_told_over_all_services,
+            a_service_that_has_missed_an_event_gets_it_by_a_replay,
+            what_has_got_lost_is_found_and_healed;
         doors:
             a_forged_payment_ships_nothing_whichever_way_it_comes;
         killed:

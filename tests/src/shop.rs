@@ -373,7 +373,21 @@ impl Shop {
 
     /// Asks for a redrive, and has it begun at once, not at the next minute. Answers its id.
     pub async fn start_redrive(&self, which: &Value) -> String {
-        let taken = self.operations(Method::POST, "/operations/redrives", Some(which.clone()), 202).await;
+        self.start_job("/operations/redrives", which).await
+    }
+
+    /// Asks for a job of that kind, has it run, and answers what is told of it once it is done.
+    pub async fn run_job(&self, path: &str, what: &Value) -> Value {
+        let id = self.start_job(path, what).await;
+        eventually(&format!("{id} is done"), async || {
+            let told = self.operations(Method::GET, &format!("{path}/{id}"), None, 200).await;
+            if told["state"] == "running" { Err(told) } else { Ok(told) }
+        })
+        .await
+    }
+
+    async fn start_job(&self, path: &str, what: &Value) -> String {
+        let taken = self.operations(Method::POST, path, Some(what.clone()), 202).await;
         let path = format!("functions/{}/invocations", self.output("JobsFunctionName"));
         let run = lambda(self, Method::POST, &path).header("X-Amz-Invocation-Type", "Event").json(&json!({}));
         answer(run).await;

@@ -47,8 +47,8 @@ const OPERATIONS: [&str; 2] = [
 
 /// Rights of those who operate, by the functions that have them, to what is generated with a name that begins with the stack's:
 /// the directory, the journal, the consumers that are asked; and the job's to every queue, row and relay.
-const OF_THE_STACK: [(&str, &str, &str); 8] = [
-    (BOTH, "ssm:GetParametersByPath", "ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/services"),
+const OF_THE_STACK: [(&str, &str, &str); 9] = [
+    (BOTH, "ssm:GetParametersByPath", "ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/services*"),
     (BOTH, "dynamodb:Query", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*"),
     (BOTH, "dynamodb:Query", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*/index/ByTime"),
     (BOTH, "dynamodb:BatchGetItem", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*"),
@@ -57,6 +57,11 @@ const OF_THE_STACK: [(&str, &str, &str); 8] = [
         "OperationsApiFunction",
         "sqs:GetQueueAttributes",
         "sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*Queue*",
+    ),
+    (
+        "JobsFunction",
+        "dynamodb:BatchGetItem",
+        "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-*Table*",
     ),
     ("JobsFunction", "dynamodb:Scan", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-*Table*"),
     ("JobsFunction", "sqs:SendMessage", "sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*Queue*"),

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onewrite::port::{Clock, Leases, Random};
-use onewrite::{Attempt, Delivery, Effects, Failure, FailureKind, LEASE_KEPT, Lease, Leased, Part, Result, with_lease_of_parts};
+use onewrite::{
+    Attempt, Delivery, Effects, Failure, FailureKind, LEASE_KEPT, Lease, Leased, Part, Result, with_lease_of_parts,
+};
 use tracing::{info, warn};
 
 use crate::domain::{Channel, Notification, Tell, Told};

@@ -219,6 +219,17 @@ impl Outboxes for MemoryOperations {
         let next = (end < rows.len()).then(|| end.to_string());
         Ok(RowPage { rows: rows[begin..end].to_vec(), next })
     }
+
+    async fn has_rows(&self, table: &str, rows: &[(String, u32)]) -> Result<Vec<bool>> {
+        Ok(rows.iter().map(|(subject, version)| self.has_row(table, subject, *version)).collect())
+    }
+}
+
+impl MemoryOperations {
+    fn has_row(&self, table: &str, subject: &str, version: u32) -> bool {
+        let rows = self.rows.borrow();
+        rows.get(table).into_iter().flatten().any(|row| row.subject == subject && row.version == version)
+    }
 }
 
 impl Archive for MemoryOperations {

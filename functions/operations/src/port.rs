@@ -183,6 +183,13 @@ pub trait Outboxes {
     ///
     /// The table cannot be read.
     async fn rows(&self, table: &str, after: Option<&str>) -> Result<RowPage>;
+
+    /// Tells of each row, by its subject and its number, that it is there.
+    ///
+    /// # Errors
+    ///
+    /// The table cannot be read.
+    async fn has_rows(&self, table: &str, rows: &[(String, u32)]) -> Result<Vec<bool>>;
 }
 
 /// Journal.

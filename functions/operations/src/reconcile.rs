@@ -5,6 +5,8 @@
 //!   journal ──► each event, at each of its consumers: handled; each order: ended in time, and as the world outside has it
 //! ```
 
+use std::collections::BTreeSet;
+
 use onewrite::envelope::text_type;
 use orderflow_events::{Invalid, Time};
 use serde::{Deserialize, Serialize};
@@ -53,9 +55,6 @@ pub struct Reconciliation {
     /// Cursor of the phase's next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// The last row of the page before, by its subject and its number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_row: Option<(String, u32)>,
     /// Rows and events that were looked at.
     pub checked: u64,
     /// Findings.
@@ -106,8 +105,6 @@ pub struct Checked {
     pub count: u64,
     /// Findings.
     pub findings: Vec<Finding>,
-    /// The last row, by its subject and its number.
-    pub last_row: Option<(String, u32)>,
     /// Cursor of the next page of the phase.
     pub next: Option<String>,
 }
@@ -128,7 +125,7 @@ impl Reconciliation {
     /// Reconciliation after a page, of a stack in which services of these names have an outbox.
     #[must_use]
     pub fn after(&self, page: Checked, outboxes: &[String]) -> Self {
-        let mut job = Self { revision: self.revision + 1, cursor: page.next, last_row: page.last_row, ..self.clone() };
+        let mut job = Self { revision: self.revision + 1, cursor: page.next, ..self.clone() };
         job.checked += page.count;
         for finding in page.findings {
             if job.findings.len() < MAX_FINDINGS {
@@ -138,7 +135,6 @@ impl Reconciliation {
             }
         }
         if job.cursor.is_none() {
-            job.last_row = None;
             job.phase = match &self.phase {
                 // Whoever is in the directory now: a service may have come, or gone, since the job began.
                 Phase::Outbox(name) => match outboxes.iter().filter(|other| *other > name).min() {
@@ -215,22 +211,13 @@ pub struct RowPage {
     pub next: Option<String>,
 }
 
-/// Rows after which one is missing, in a page that comes after `last`.
+/// Rows that must be there because the next one is in the page, and that are not in it themselves: a page may begin in the
+/// middle of a subject.
 #[must_use]
-pub(crate) fn gaps(last: Option<&(String, u32)>, rows: &[OutboxRow]) -> Vec<(String, u32)> {
-    let mut gaps = Vec::new();
-    let mut last = last.cloned();
-    for row in rows {
-        let before = match &last {
-            Some((subject, version)) if *subject == row.subject => *version,
-            Some(_) | None => 0,
-        };
-        if row.version != before + 1 {
-            gaps.push((row.subject.clone(), before));
-        }
-        last = Some((row.subject.clone(), row.version));
-    }
-    gaps
+pub(crate) fn predecessors(rows: &[OutboxRow]) -> Vec<(String, u32)> {
+    let here: BTreeSet<(&str, u32)> = rows.iter().map(|row| (row.subject.as_str(), row.version)).collect();
+    let before = rows.iter().filter(|row| row.version > 1).map(|row| (row.subject.as_str(), row.version - 1));
+    before.filter(|row| !here.contains(row)).map(|(subject, version)| (subject.to_owned(), version)).collect()
 }
 
 #[cfg(test)]
@@ -255,7 +242,6 @@ mod tests {
             progress: Progress::Running,
             phase,
             cursor: None,
-            last_row: None,
             checked: 0,
             findings: Vec::new(),
             untold: 0,
@@ -265,13 +251,10 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_missing_is_found_across_pages() {
-        assert_eq!(gaps(None, &[row("a", 1), row("a", 2), row("b", 1)]), []);
-        assert_eq!(gaps(None, &[row("a", 1), row("a", 3), row("b", 2)]), [("a".to_owned(), 1), ("b".to_owned(), 0)]);
-        let last = ("a".to_owned(), 2);
-        assert_eq!(gaps(Some(&last), &[row("a", 3)]), []);
-        assert_eq!(gaps(Some(&last), &[row("a", 4)]), [last.clone()]);
-        assert_eq!(gaps(Some(&last), &[row("b", 1)]), []);
+    fn of_each_row_the_one_before_must_be_there() {
+        assert_eq!(predecessors(&[row("a", 1), row("a", 2), row("b", 1)]), []);
+        let expected = [("a".to_owned(), 2), ("b".to_owned(), 1)];
+        assert_eq!(predecessors(&[row("a", 1), row("a", 3), row("b", 2), row("a", 4)]), expected);
     }
 
     #[test]

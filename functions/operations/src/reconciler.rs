@@ -13,7 +13,7 @@ use crate::domain::{Glimpse, Message, letter_id_of};
 use crate::inquiry::{answered, outlooks};
 use crate::job::change;
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, Queues, Relays};
-use crate::reconcile::{Checked, Finding, OutboxRow, Phase, Reconciliation, RowPage, gaps};
+use crate::reconcile::{Checked, Finding, OutboxRow, Phase, Reconciliation, RowPage, predecessors};
 use crate::service::{Service, journal_of};
 
 /// Type of the event with which an order begins, and those with which it ends.
@@ -83,16 +83,17 @@ where
     ) -> Result<Checked> {
         let Some((table, relay)) = service.outbox() else { return Ok(Checked::default()) };
         let RowPage { rows, next } = self.stack.rows(table, job.cursor.as_deref()).await?;
-        let mut findings: Vec<Finding> = gaps(job.last_row.as_ref(), &rows)
-            .into_iter()
-            .map(|(subject, before)| Finding {
-                kind: "gap".to_owned(),
-                service: Some(service.name.clone()),
-                order_id: subject,
-                detail: format!("after row {before} there is not row {}", before + 1),
-                healed: false,
-            })
-            .collect();
+        let before = predecessors(&rows);
+        let has = self.stack.has_rows(table, &before).await?;
+        let gaps = before.into_iter().zip(has).filter(|(_, has)| !has);
+        let gaps = gaps.map(|((subject, version), _)| Finding {
+            kind: "gap".to_owned(),
+            service: Some(service.name.clone()),
+            order_id: subject,
+            detail: format!("there is row {}, and not row {version}", version + 1),
+            healed: false,
+        });
+        let mut findings: Vec<Finding> = gaps.collect();
         let unpublished = self.unpublished(job, journal, services, &rows).await?;
         if job.heal {
             for rows in unpublished.chunks(PUBLISHED_AT_ONCE) {
@@ -106,8 +107,7 @@ where
             detail: format!("{} of row {} never reached the journal", types_of(row), row.version),
             healed: job.heal,
         }));
-        let last_row = rows.last().map(|row| (row.subject.clone(), row.version)).or_else(|| job.last_row.clone());
-        Ok(Checked { count: rows.len() as u64, findings, last_row, next })
+        Ok(Checked { count: rows.len() as u64, findings, next })
     }
 
     /// Rows with an event that is neither in the journal nor among its letters.
@@ -149,7 +149,7 @@ where
             findings.extend(self.late(journal, subject, *created_at).await?);
         }
         let count = page.entries.len() as u64;
-        Ok(Checked { count, findings, last_row: None, next: page.next })
+        Ok(Checked { count, findings, next: page.next })
     }
 
     async fn unhandled(&self, job: &Reconciliation, service: &Service, entries: &[Recorded]) -> Result<Vec<Finding>> {

@@ -110,6 +110,10 @@ impl<T: Outboxes> Outboxes for Paced<'_, T> {
     async fn rows(&self, table: &str, after: Option<&str>) -> Result<RowPage> {
         self.pace.call("rows", self.port.rows(table, after), timed_out).await
     }
+
+    async fn has_rows(&self, table: &str, rows: &[(String, u32)]) -> Result<Vec<bool>> {
+        self.pace.call("has_rows", self.port.has_rows(table, rows), timed_out).await
+    }
 }
 
 impl<T: Archive> Archive for Paced<'_, T> {
@@ -134,7 +138,7 @@ struct Stack {
 }
 
 /// Calls of the ports, one of which may lose its answer.
-const CALLS: [&str; 18] = [
+const CALLS: [&str; 19] = [
     "letter",
     "put",
     "keep",
@@ -150,6 +154,7 @@ const CALLS: [&str; 18] = [
     "inspect",
     "publish",
     "rows",
+    "has_rows",
     "slot",
     "of_subject",
     "has",

@@ -9,8 +9,8 @@ use std::convert::Infallible;
 
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{
-    Decider, Decision, Delivery, Failure, Handle, Handled, Ledger, NoEffects, Outlook, Process, Rejection, Result, Step,
-    consumes,
+    Decider, Decision, Delivery, Failure, Handle, Handled, Ledger, NoEffects, Outlook, Process, Rejection, Result,
+    Step, consumes,
 };
 use orderflow_events::{Event, EventType, Extensions, ORDERS, OrderCreated, Payload, Source};
 

@@ -202,7 +202,15 @@ impl<D: Decider> History<D> {
     /// A subject that nothing is known of.
     #[must_use]
     pub fn unknown(subject: Subject) -> Self {
-        Self { state: D::State::default(), subject, version: 0, emitted: 0, handled: Vec::new(), changed_at: None, begun_by: None }
+        Self {
+            state: D::State::default(),
+            subject,
+            version: 0,
+            emitted: 0,
+            handled: Vec::new(),
+            changed_at: None,
+            begun_by: None,
+        }
     }
 
     /// Tells a duplicate: `event` is the cause of a row that left nothing to do, or was published from here.

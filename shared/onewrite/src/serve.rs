@@ -103,11 +103,7 @@ where
 }
 
 /// The answer to one invocation.
-pub(crate) async fn answer<H, Q, W>(
-    batch: &Batch<H, Q, W>,
-    payload: &RawValue,
-    deadline: Time,
-) -> Result<Answer>
+pub(crate) async fn answer<H, Q, W>(batch: &Batch<H, Q, W>, payload: &RawValue, deadline: Time) -> Result<Answer>
 where
     H: Handle,
     Q: Visibility + DeadLetters,

@@ -38,9 +38,9 @@ impl Slot {
     #[must_use]
     pub fn of(subject: &str, at: Time) -> Self {
         // FNV-1a: the same on every machine and for ever.
-        let hash = subject.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = subject
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let shard = u8::try_from(hash % u64::from(SHARDS)).unwrap_or(0);
         Self { hour: at.as_millis().div_euclid(HOUR_MS), shard }
     }

@@ -8,7 +8,7 @@ use onewrite::external::simulated::{MemoryRegister, Performed, Register};
 use onewrite::external::{Cancel, External, Settled};
 use onewrite::memory::MemoryLog;
 use onewrite::{Projected, Result};
-use orderflow_events::{Email, OrderId, PaymentId, RefundId, ShipmentId, Sku, Text, Time};
+use orderflow_events::{Email, Envelope, OrderId, PaymentId, RefundId, ShipmentId, Sku, Text, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::{Entry as JournalEntry, JournalStore};
 use orderflow_notification::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
@@ -306,6 +306,11 @@ impl JournalStore for JournalTable {
     async fn append(&self, entry: JournalEntry) -> Result<Projected> {
         let journal = Rc::clone(&self.0.shop.outside.journal);
         self.0.caller.ask("journal", "append", move || async move { journal.append(entry).await }).await
+    }
+
+    async fn has(&self, event: &Envelope) -> Result<bool> {
+        let (journal, event) = (Rc::clone(&self.0.shop.outside.journal), event.clone());
+        self.0.caller.ask("journal", "has", move || async move { journal.has(&event).await }).await
     }
 
     async fn warm(&self) {}

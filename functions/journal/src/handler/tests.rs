@@ -81,6 +81,7 @@ async fn an_event_of_any_type_is_kept_to_the_letter() {
             "sk = 0193a5c0-7b1e-7c3a-9f00-0123456789ab#https://shop.example/#web",
             &format!("event = {UNKNOWN}"),
             "at = 2026-01-01T00:00:00.000Z",
+            "slot = 2026-01-01T00#0",
         ]
     );
     assert_eq!(entries.len(), 1);

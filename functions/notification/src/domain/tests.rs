@@ -34,7 +34,7 @@ fn tells(given: &[Change], when: &Event, unreachable: &[Channel]) {
         Heard::OrderCancelled(OrderCancelled { reason, .. }) => Message::Cancelled { reason },
     };
     let customer = Customer { contact: contact(), unreachable: unreachable.iter().copied().collect() };
-    let tell = Tell { cause: Cause::from(when), order: order(), customer, message };
+    let tell = Tell { cause: Cause::from(when), at: when.context.time, order: order(), customer, message };
     check(given, when, &Ok(Step::Perform(tell)));
 }
 

@@ -211,7 +211,6 @@ where
             progress: Progress::Running,
             phase: Reconciliation::first_phase(&outboxes),
             cursor: None,
-            last_row: None,
             checked: 0,
             findings: Vec::new(),
             untold: 0,

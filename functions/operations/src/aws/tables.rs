@@ -1,6 +1,6 @@
 //! The services' tables: rows of outboxes, and the journal.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use onewrite::aws::classify;
@@ -38,6 +38,17 @@ impl Outboxes for AwsStack {
         let rows = answer.items().iter().filter_map(row_of);
         Ok(RowPage { rows: rows.collect(), next: answer.last_evaluated_key().map(cursor_of) })
     }
+
+    async fn has_rows(&self, table: &str, rows: &[(String, u32)]) -> Result<Vec<bool>> {
+        let mut has = Vec::new();
+        for rows in rows.chunks(AT_ONCE) {
+            let keys: Vec<[AttributeValue; 2]> =
+                rows.iter().map(|(subject, version)| [text(subject), AttributeValue::N(version.to_string())]).collect();
+            let found = self.items(table, &keys, "pk, sk").await?;
+            has.extend(keys.iter().map(|key| found.iter().any(|item| is_at(item, key))));
+        }
+        Ok(has)
+    }
 }
 
 impl Archive for AwsStack {
@@ -55,9 +66,9 @@ impl Archive for AwsStack {
             .limit(i32::try_from(AT_ONCE).unwrap_or(i32::MAX))
             .set_exclusive_start_key(after.map(key_of).transpose()?);
         let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
-        let keys: Vec<[String; 2]> = answer.items().iter().filter_map(key_texts).collect();
+        let keys: Vec<[AttributeValue; 2]> = answer.items().iter().filter_map(key_values).collect();
         let found = self.items(journal, &keys, "pk, sk, event, #at").await?;
-        let entries = keys.iter().filter_map(|key| recorded_of(found.get(key)?));
+        let entries = keys.iter().filter_map(|key| recorded_of(found.iter().find(|item| is_at(item, key))?));
         Ok(SlotPage { entries: entries.collect(), next: answer.last_evaluated_key().map(cursor_of) })
     }
 
@@ -82,22 +93,23 @@ impl Archive for AwsStack {
             Some([subject.clone(), format!("{id}#{source}")])
         };
         let keys: Vec<Option<[String; 2]>> = events.iter().map(key).collect();
-        let mut asked: Vec<[String; 2]> = keys.iter().flatten().cloned().collect();
-        asked.sort();
-        asked.dedup();
-        let mut found = HashMap::new();
+        // A key may be asked for once in a request.
+        let asked: BTreeSet<&[String; 2]> = keys.iter().flatten().collect();
+        let asked: Vec<[AttributeValue; 2]> = asked.into_iter().map(|key| key.clone().map(text)).collect();
+        let mut found = HashSet::new();
         for keys in asked.chunks(AT_ONCE) {
-            found.extend(self.items(journal, keys, "pk, sk").await?);
+            found.extend(self.items(journal, keys, "pk, sk").await?.iter().filter_map(key_texts));
         }
-        Ok(keys.iter().map(|key| key.as_ref().is_some_and(|key| found.contains_key(key))).collect())
+        Ok(keys.iter().map(|key| key.as_ref().is_some_and(|key| found.contains(key))).collect())
     }
 }
 
 impl AwsStack {
-    /// Items of the journal by their keys, of which there are at most as many as one request reads.
-    async fn items(&self, journal: &str, keys: &[[String; 2]], what: &str) -> Result<HashMap<[String; 2], Item>> {
-        let mut found = HashMap::new();
-        let mut open: Vec<Item> = keys.iter().map(|[pk, sk]| item([("pk", pk), ("sk", sk)])).collect();
+    /// Items of a table by their keys, of which there are at most as many as one request reads.
+    async fn items(&self, table: &str, keys: &[[AttributeValue; 2]], what: &str) -> Result<Vec<Item>> {
+        let mut found = Vec::new();
+        let key = |[pk, sk]: &[AttributeValue; 2]| Item::from([("pk".into(), pk.clone()), ("sk".into(), sk.clone())]);
+        let mut open: Vec<Item> = keys.iter().map(key).collect();
         for _ in 0..MAX_ATTEMPTS {
             if open.is_empty() {
                 return Ok(found);
@@ -107,23 +119,26 @@ impl AwsStack {
                 ask = ask.expression_attribute_names("#at", "at");
             }
             let ask = ask.set_keys(Some(open)).build().map_err(|error| Failure::permanent(error.to_string()))?;
-            let get = self.dynamodb.batch_get_item().request_items(journal, ask);
+            let get = self.dynamodb.batch_get_item().request_items(table, ask);
             let answer = Box::pin(get.send()).await.map_err(|error| classify("BatchGetItem", &error))?;
-            let items = answer.responses().and_then(|tables| tables.get(journal)).into_iter().flatten();
-            found.extend(items.filter_map(|item| Some((key_texts(item)?, item.clone()))));
-            let left_out = answer.unprocessed_keys().and_then(|tables| tables.get(journal));
+            found.extend(answer.responses().and_then(|tables| tables.get(table)).into_iter().flatten().cloned());
+            let left_out = answer.unprocessed_keys().and_then(|tables| tables.get(table));
             open = left_out.map(|asked| asked.keys().to_vec()).unwrap_or_default();
         }
-        Err(Failure::transient("DynamoDB leaves out items of the journal"))
+        Err(Failure::transient("DynamoDB leaves out items"))
     }
-}
-
-fn item<const N: usize>(attributes: [(&str, &str); N]) -> Item {
-    attributes.map(|(name, value)| (name.to_owned(), text(value))).into()
 }
 
 fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+fn key_values(item: &Item) -> Option<[AttributeValue; 2]> {
+    Some([item.get("pk")?.clone(), item.get("sk")?.clone()])
+}
+
+fn is_at(item: &Item, [pk, sk]: &[AttributeValue; 2]) -> bool {
+    item.get("pk") == Some(pk) && item.get("sk") == Some(sk)
 }
 
 fn key_texts(item: &Item) -> Option<[String; 2]> {
@@ -205,6 +220,6 @@ mod tests {
         assert_eq!((read.version, read.events), (2, vec!["{\"id\": 1}".to_owned(), "{\"id\":2}".to_owned()]));
         assert_eq!(read.image["events"]["S"], "[{\"id\": 1},{\"id\":2}]");
         assert_eq!(row_of(&row("0")), None, "a lease");
-        assert_eq!(row_of(&item([("pk", "sku"), ("sk", "x")])), None);
+        assert_eq!(row_of(&Item::from([("pk".to_owned(), text("sku"))])), None);
     }
 }

@@ -55,12 +55,12 @@ where
         let redrives = RedriveRunner::new(&self.store, &self.stack, &self.world);
         let replays = ReplayRunner::new(&self.store, &self.stack, &self.world);
         let reconciler = Reconciler::new(&self.store, &self.stack, &self.world);
-        let (redriven, replayed, reconciled) = futures::join!(
+        let (of_redrives, of_replays, of_reconciliations) = futures::join!(
             redrives.run(&run, deadline),
             self.run_pages(&run, deadline, async |replay: &Replay| replays.advance(replay).await),
             self.run_pages(&run, deadline, async |job: &Reconciliation| reconciler.advance(job).await),
         );
-        redriven.and(replayed).and(reconciled)
+        of_redrives.and(of_replays).and(of_reconciliations)
     }
 
     /// Takes the jobs of one kind on by a page each, in turn, as long as one has another page. Jobs that wait are looked at

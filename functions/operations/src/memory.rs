@@ -18,13 +18,19 @@ use crate::service::Service;
 /// Letters, entries and rows that are answered at once.
 const PAGE: usize = 3;
 
+#[derive(Debug)]
+struct JobRecord {
+    is_active: bool,
+    revision: u64,
+    text: String,
+}
+
 /// Letters and jobs, and a stack of services, in memory.
 #[derive(Debug, Default)]
 pub struct MemoryOperations {
     letters: RefCell<BTreeMap<LetterId, Letter>>,
     messages: RefCell<HashMap<(LetterId, String), Message>>,
-    /// Jobs by kind and id: whether they are active, their revision, and themselves.
-    jobs: RefCell<BTreeMap<(&'static str, String), (bool, u64, String)>>,
+    jobs: RefCell<BTreeMap<(&'static str, String), JobRecord>>,
     parts: RefCell<HashMap<(RedriveId, u32), Vec<LetterId>>>,
     sent: RefCell<Vec<(String, Message)>>,
     services: RefCell<Vec<Service>>,
@@ -145,24 +151,24 @@ impl JobStore for MemoryOperations {
     async fn job<J: Job>(&self, id: &str) -> Result<Option<J>> {
         let jobs = self.jobs.borrow();
         let job = jobs.get(&(J::KIND, id.to_owned()));
-        job.map(|(_, _, job)| serde_json::from_str(job).map_err(|error| unreadable(&error))).transpose()
+        job.map(|job| serde_json::from_str(&job.text).map_err(|error| unreadable(&error))).transpose()
     }
 
     async fn put_job<J: Job>(&self, job: &J, since: Since) -> Result<Stored> {
         let mut jobs = self.jobs.borrow_mut();
         let key = (J::KIND, job.id().to_owned());
-        if !may_replace(jobs.get(&key).map(|(_, revision, _)| *revision), since) {
+        if !may_replace(jobs.get(&key).map(|known| known.revision), since) {
             return Ok(Stored::Changed);
         }
         let text = serde_json::to_string(job).map_err(|error| unreadable(&error))?;
-        jobs.insert(key, (job.is_active(), job.revision(), text));
+        jobs.insert(key, JobRecord { is_active: job.is_active(), revision: job.revision(), text });
         Ok(Stored::Done)
     }
 
     async fn active<J: Job>(&self) -> Result<Vec<J>> {
         let jobs = self.jobs.borrow();
-        let active = jobs.iter().filter(|((kind, _), (is_active, ..))| *kind == J::KIND && *is_active);
-        active.map(|(_, (_, _, job))| serde_json::from_str(job).map_err(|error| unreadable(&error))).collect()
+        let active = jobs.iter().filter(|((kind, _), job)| *kind == J::KIND && job.is_active);
+        active.map(|(_, job)| serde_json::from_str(&job.text).map_err(|error| unreadable(&error))).collect()
     }
 }
 

@@ -46,7 +46,7 @@ where
         let service = services.iter().find(|service| service.name == replay.service);
         let (Some(service), Some(journal)) = (service, journal_of(&services)) else {
             // It was asked for when there was one.
-            self.change(replay, |replay| replay.stopped()).await?;
+            self.change(replay, Replay::stopped).await?;
             return Ok(false);
         };
         let page = self.page(replay, journal).await?;

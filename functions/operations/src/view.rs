@@ -323,7 +323,8 @@ pub(crate) struct Timeline {
     /// The order.
     order_id: String,
     /// All that has happened to it, in the order of its time.
-    timeline: Vec<Moment>,
+    #[serde(rename = "timeline")]
+    moments: Vec<Moment>,
     /// Events that a service has not handled.
     waiting: Vec<Waiting>,
     /// Its dead letters.
@@ -389,7 +390,7 @@ impl Timeline {
             let waited = caused_at.map(|caused_at| caused_at.until(moment.at).as_millis());
             moment.waited_ms = waited.and_then(|waited| u64::try_from(waited).ok());
         }
-        Self { order_id: order.to_owned(), timeline, waiting, letters }
+        Self { order_id: order.to_owned(), moments: timeline, waiting, letters }
     }
 }
 

@@ -105,9 +105,8 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
         }
         Ok(match D::decide(&history.state, &heard, None) {
             Ok(Step::Nothing) => Outlook::Nothing,
-            Ok(Step::Commit(_)) => Outlook::Due,
             Ok(Step::Perform(effect)) if self.effects.is_performed(&effect).await? => Outlook::Nothing,
-            Ok(Step::Perform(_)) => Outlook::Due,
+            Ok(Step::Commit(_) | Step::Perform(_)) => Outlook::Due,
             Err(Rejection::TooEarly(reason)) => Outlook::Early { reason: reason.to_owned() },
             Err(Rejection::Forbidden(reason)) => Outlook::Refused { reason },
         })

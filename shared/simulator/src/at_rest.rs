@@ -1,7 +1,12 @@
 //! Guarantees of the toolkit that hold once nothing is left to do.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
+
+use envelope::Subject;
+use onewrite::{Answers, Failure, Inquiry};
 
 use crate::guarantees::Violation;
 use crate::head::Head;
@@ -9,7 +14,13 @@ use crate::model::queue::Message;
 use crate::model::topic::{POISON, StandardTopic};
 use crate::observer::Rest;
 use crate::operator::is_permanent;
-use crate::stack::{Service, Stack};
+use crate::run::Run;
+use crate::stack::{Inspected, Service, Stack};
+
+/// By subject, the services that have a letter of it.
+type Letters = BTreeMap<String, BTreeSet<&'static str>>;
+
+const A_DAY: Duration = Duration::from_hours(24);
 
 /// Checks all of them, and the observer's own.
 pub(crate) fn check(stack: &Stack) -> Result<(), Violation> {
@@ -19,7 +30,58 @@ pub(crate) fn check(stack: &Stack) -> Result<(), Violation> {
     run.guarantees.check_published()?;
     let (tables, events) = (stack.tables(), run.guarantees.events());
     run.observer.at_rest(&Rest { tables: &tables, letters: &letters, events: &events })?;
+    check_outlooks(stack, &letters)?;
     check_again(stack)
+}
+
+/// Every consumer says of every event that nothing is left to be done, and of every subject that the world outside is as its
+/// records have it, unless there is a letter of the subject that tells why not.
+fn check_outlooks(stack: &Stack, letters: &Letters) -> Result<(), Violation> {
+    let run = &stack.run;
+    for topic in stack.topics() {
+        let (published, subscriptions) = (topic.published(), topic.subscriptions());
+        let asked = asked(&published);
+        for Service { name, queue, consumer, .. } in stack.services() {
+            let Some(subscription) = subscriptions.iter().find(|one| Rc::ptr_eq(&one.queue, queue)) else { continue };
+            let has_letter = |subject: &str| letters.get(subject).is_some_and(|services| services.contains(name));
+            let events: Vec<&(Rc<str>, Rc<str>)> = published
+                .iter()
+                .filter(|(subject, text)| {
+                    asked.contains(subject) && !has_letter(subject) && subscription.wants(&Head::of(text).event_type)
+                })
+                .collect();
+            let subjects = asked.iter().filter(|subject| !has_letter(subject));
+            let inquiry = Inquiry {
+                events: events.iter().map(|(_, text)| text.to_string()).collect(),
+                subjects: subjects.filter_map(|subject| Subject::new(subject.to_string()).ok()).collect(),
+                quiet_since: Some(run.executor.now()),
+            };
+            let answers = inspect(run, consumer, inquiry.clone())
+                .map_err(|failure| Violation::new(format!("{name} does not answer: {failure}")))?;
+            for ((subject, text), outlook) in events.into_iter().zip(&answers.events) {
+                if !outlook.is_settled() {
+                    return Err(Violation::of(subject, format!("{name} says {outlook:?} of {text}")));
+                }
+            }
+            for (subject, discrepancies) in inquiry.subjects.iter().zip(&answers.subjects) {
+                if let [first, ..] = &discrepancies[..] {
+                    return Err(Violation::of(subject.as_str(), format!("{name} says: {}", first.detail)));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn inspect(run: &Rc<Run>, consumer: &Rc<dyn Inspected>, inquiry: Inquiry) -> onewrite::Result<Answers> {
+    let answer = Rc::new(RefCell::new(None));
+    let (asked, answered, deadline) = (Rc::clone(consumer), Rc::clone(&answer), run.executor.now().after(A_DAY));
+    run.spawn(async move {
+        let answers = asked.inspect(inquiry, deadline).await;
+        answered.replace(Some(answers));
+    });
+    run.executor.run(|| run.is_violated());
+    answer.take().unwrap_or_else(|| Err(Failure::transient("it was never done")))
 }
 
 /// No message is left anywhere but among the dead letters, and no row that was not published.
@@ -43,8 +105,8 @@ fn check_queues(stack: &Stack) -> Result<(), Violation> {
 
 /// By subject, the services that have a letter of it. What is a letter still can never be handled, and all that nobody
 /// can read is one.
-fn letters(stack: &Stack) -> Result<BTreeMap<String, BTreeSet<&'static str>>, Violation> {
-    let mut by_subject: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
+fn letters(stack: &Stack) -> Result<Letters, Violation> {
+    let mut by_subject = Letters::new();
     let mut poison = BTreeSet::new();
     for Service { name, dead_letters, .. } in stack.services() {
         for Message { subject, attributes, .. } in
@@ -91,10 +153,15 @@ fn check_again(stack: &Stack) -> Result<(), Violation> {
     Err(Violation::new(format!("events that come again change something: {changed:?}")))
 }
 
+/// Subjects that are asked about.
+fn asked(published: &[(Rc<str>, Rc<str>)]) -> BTreeSet<&Rc<str>> {
+    let subjects: BTreeSet<&Rc<str>> = published.iter().map(|(subject, _)| subject).collect();
+    subjects.into_iter().step_by(ASKED).collect()
+}
+
 fn deliver_again(topic: &StandardTopic) {
     let (published, subscriptions) = (topic.published(), topic.subscriptions());
-    let subjects: BTreeSet<&Rc<str>> = published.iter().map(|(subject, _)| subject).collect();
-    let asked: BTreeSet<&Rc<str>> = subjects.into_iter().step_by(ASKED).collect();
+    let asked = asked(&published);
     for (subject, text) in published.iter().filter(|(subject, _)| asked.contains(subject)) {
         let head = Head::of(text);
         for subscription in subscriptions.iter().filter(|subscription| subscription.wants(&head.event_type)) {

@@ -32,5 +32,5 @@ pub use safeguard::Safeguard;
 pub use search::{Shrunk, search, shrink};
 pub use settings::{RelaySettings, Settings};
 pub use simulate::simulate;
-pub use stack::{Builder, Service, Stack, types_of};
+pub use stack::{Builder, Inspected, Service, Stack, types_of};
 pub use trace::Trace;

@@ -11,7 +11,7 @@ use onewrite::config::QueueSettings;
 use onewrite::memory::{MemoryLog, MemoryQueue};
 use onewrite::port::{Clock, DeadLetters, Random, Visibility};
 use onewrite::relay::{Record, Relay, Topic};
-use onewrite::{Batch, Decider, Effects, Handle, Ledger, NoEffects, Process, Result};
+use onewrite::{Answers, Batch, Decider, Effects, Handle, Inquiry, Ledger, NoEffects, Process, Result};
 
 use crate::caller::Caller;
 use crate::faults::FaultKind;
@@ -49,6 +49,14 @@ pub struct Service {
     pub dead_letters: Rc<StandardQueue>,
     /// Queue of messages that cannot be delivered.
     pub undeliverable: Rc<StandardQueue>,
+    /// Its function, which can be asked.
+    pub consumer: Rc<dyn Inspected>,
+}
+
+/// Consumer that can be asked what it would do.
+pub trait Inspected {
+    /// Answers an inquiry.
+    fn inspect(&self, inquiry: Inquiry, deadline: Time) -> LocalBoxFuture<'_, Result<Answers>>;
 }
 
 impl Stack {
@@ -230,9 +238,10 @@ impl Builder {
         topic.subscribe(Subscription { service: name, queue: service, filter, undeliverable });
         let queues = Queues { queue: Rc::clone(&queue), dead_letters: Rc::clone(&dead_letters) };
         let port = QueuePort { caller: caller.clone(), queues };
-        let consumer = Consuming(Batch::new(handler, port, caller.clone(), queue_settings(name, settings)));
-        run.spawn(serve(caller, settings, Rc::clone(&queue), Rc::new(consumer)));
-        self.stack.services.push(Service { name, queue, dead_letters, undeliverable: service_undeliverable });
+        let batch = Batch::new(handler, port, caller.clone(), queue_settings(name, settings));
+        let consumer = Rc::new(Consuming(batch));
+        run.spawn(serve(caller, settings, Rc::clone(&queue), Rc::clone(&consumer) as Rc<dyn Consumer>));
+        self.stack.services.push(Service { name, queue, dead_letters, undeliverable: service_undeliverable, consumer });
     }
 }
 
@@ -257,6 +266,12 @@ struct Consuming<H, Q, W>(Batch<H, Q, W>);
 impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Consumer for Consuming<H, Q, W> {
     fn run(&self, event: SqsEvent, deadline: Time) -> LocalBoxFuture<'_, SqsBatchResponse> {
         Box::pin(self.0.run(event, deadline))
+    }
+}
+
+impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Inspected for Consuming<H, Q, W> {
+    fn inspect(&self, inquiry: Inquiry, deadline: Time) -> LocalBoxFuture<'_, Result<Answers>> {
+        Box::pin(async move { self.0.inspect(&inquiry, deadline).await })
     }
 }
 

@@ -101,11 +101,13 @@ impl<'a> Function<'a> {
         self.number(timeout, "the Timeout").map(Duration::from_secs)
     }
 
-    /// Properties of its event source on a queue, and of the queue.
+    /// Properties of its event source on a queue, and of the queue. A collector's are queues of dead letters, from which
+    /// nothing is moved any further.
     fn queue(self) -> Option<(&'a Json, &'a Json)> {
         let source = self.sources().find(|source| !source["FunctionResponseTypes"].is_null())?;
         let queue = source["EventSourceArn"]["Fn::GetAtt"][0].as_str()?;
-        Some((source, &self.document["Resources"][queue]["Properties"]))
+        let queue = &self.document["Resources"][queue]["Properties"];
+        (!queue["RedrivePolicy"].is_null()).then_some((source, queue))
     }
 
     /// Properties of its event sources.

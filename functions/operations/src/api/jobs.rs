@@ -154,12 +154,11 @@ where
         let Some(journal) = journal_of(services) else { return Ok(0) };
         let (mut count, mut cursor) = (0, None);
         for _ in 0..MAX_COUNTED_PAGES {
-            let (entries, next) = match &wanted.order {
-                Some(order) => (self.stack.of_subject(journal, order).await?, None),
-                None => {
-                    let page = archive::page(&self.stack, journal, wanted.range(), cursor.as_deref()).await?;
-                    (page.entries, page.next)
-                }
+            let (entries, next) = if let Some(order) = &wanted.order {
+                (self.stack.of_subject(journal, order).await?, None)
+            } else {
+                let page = archive::page(&self.stack, journal, wanted.range(), cursor.as_deref()).await?;
+                (page.entries, page.next)
             };
             let is_counted = |entry: &&archive::Recorded| wanted.has(service, entry);
             count += u32::try_from(entries.iter().filter(is_counted).count()).unwrap_or(u32::MAX);

@@ -80,7 +80,8 @@ impl Directory for AwsStack {
         let client = self.ssm.get_or_init(|| aws_sdk_ssm::Client::new(&self.config));
         let pages = client.get_parameters_by_path().path(&self.directory).into_paginator().send();
         let pages: Vec<_> = pages.try_collect().await.map_err(|error| classify("GetParametersByPath", &error))?;
-        let entries = pages.iter().flat_map(|page| page.parameters()).filter_map(|parameter| parameter.value());
+        let parameters = pages.iter().filter_map(|page| page.parameters.as_ref()).flatten();
+        let entries = parameters.filter_map(|parameter| parameter.value.as_deref());
         let services = entries.map(|entry| {
             serde_json::from_str(entry).map_err(|_| Failure::permanent("an entry of the directory is not understood"))
         });
@@ -127,7 +128,7 @@ impl Relays for AwsStack {
                 "eventID": format!("{}/{}", row.subject, row.version),
                 "eventName": "INSERT",
                 "eventSource": "aws:dynamodb",
-                "awsRegion": self.config.region().map(|region| region.as_ref()).unwrap_or_default(),
+                "awsRegion": self.config.region().map(AsRef::as_ref).unwrap_or_default(),
                 "dynamodb": { "NewImage": row.image, "SizeBytes": 0, "StreamViewType": "NEW_IMAGE" },
             })
         };

@@ -354,6 +354,46 @@ fn what_changes_nothing_writes_nothing() {
 }
 
 #[test]
+fn the_outlook_of_an_event_is_what_handling_it_would_come_to_and_nothing_is_done() {
+    let bench = Bench::new();
+    let outlook = |event: &Event| {
+        let process = Process::<Loans, _, _, _>::new(Ledger::new(&bench, &bench.world), &bench);
+        let (before, outlook) = (bench.rows(), block_on(process.outlook(event)).unwrap());
+        assert_eq!((bench.rows(), bench.charges.borrow().len()), (before, bench.charges.borrow().len()));
+        outlook
+    };
+    let early = |outlook| matches!(outlook, Outlook::Early { .. });
+    assert_eq!(outlook(&created()), Outlook::Due);
+    assert!(early(outlook(&ready())), "the request comes first");
+    assert!(matches!(outlook(&cancelled()), Outlook::Refused { .. }));
+    bench.handle(&created()).unwrap();
+    assert_eq!(outlook(&created()), Outlook::Handled { row: Some(1) });
+    assert_eq!(outlook(&ready()), Outlook::Due);
+    let other = another_event(requested("req_1"), 2);
+    let begun = "the subject was begun by another BookRequested".to_owned();
+    assert_eq!(outlook(&other), Outlook::Refused { reason: begun });
+    bench.handle(&ready()).unwrap();
+    let [published] = bench.log.published().try_into().unwrap();
+    let rows = u32::try_from(bench.rows().len()).unwrap();
+    assert_eq!(outlook(&published), Outlook::Handled { row: Some(rows) }, "it was published in the last row");
+    assert_eq!(outlook(&another_event(ready().data, 9)), Outlook::Nothing, "no row will ever name it");
+    assert_eq!(outlook(&cancelled()), Outlook::Nothing);
+}
+
+#[test]
+fn an_intent_is_no_outcome() {
+    let bench = Bench::new();
+    bench.handle(&created()).unwrap();
+    // The intent is on record, and then the function dies.
+    bench.then([Fate::Works, Fate::Works, Fate::Works, Fate::FailsBefore]);
+    assert!(bench.handle(&ready()).is_err());
+    let process = Process::<Loans, _, _, _>::new(Ledger::new(&bench, &bench.world), &bench);
+    assert!(!block_on(process.outlook(&ready())).unwrap().is_settled());
+    bench.deliver(&ready());
+    assert!(block_on(process.outlook(&ready())).unwrap().is_settled());
+}
+
+#[test]
 fn a_duplicate_is_known_by_its_source_and_id_alone() {
     let bench = Bench::new();
     bench.handle(&created()).unwrap();

@@ -1,0 +1,184 @@
+//! Jobs of the system: begun, followed, looked at, stopped. They go on whether anybody looks or not.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reqwest::Method;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::client::{Answer, Ask};
+use crate::commands::{Context, Ended};
+use crate::documents::{Job, Taken};
+use crate::error::{Error, Exit};
+use crate::show::job::{Kind, done_of, fate, has_findings, progress, whole};
+use crate::terminal::{Terminal, note, unless_interrupted};
+
+/// Pause between two looks at a job.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Jobs: redrives, replays and reconciliations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// Show a job: its progress, and all that it has found
+    Show {
+        /// Its id, as `--detach` prints it
+        id: String,
+    },
+    /// Follow a job to its end
+    Follow {
+        /// Its id, as `--detach` prints it
+        id: String,
+    },
+    /// Stop a job: it sends nothing more; nobody is asked
+    Stop {
+        /// Its id, as `--detach` prints it
+        id: String,
+    },
+}
+
+/// Way in which a job is begun.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Following {
+    /// Begin the job, print its id, and let it go on by itself
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+impl JobCommand {
+    pub(crate) async fn run(self, context: &Context) -> Ended {
+        match self {
+            Self::Show { id } => {
+                let (kind, answer) = find(context, &id).await?;
+                let job = answer.read()?;
+                context.terminal.answer(&answer.body, || whole(kind, &job))?;
+                Ok(Exit::Done)
+            }
+            Self::Follow { id } => {
+                let (kind, _) = find(context, &id).await?;
+                let (answer, job) = follow(context, kind, &id).await?;
+                context.terminal.answer(&answer.body, || whole(kind, &job))?;
+                Ok(exit_of(&job))
+            }
+            Self::Stop { id } => {
+                let (kind, _) = find(context, &id).await?;
+                let answer = context.api.ask(ask(Method::DELETE, kind, &id)).await?;
+                let job = answer.read()?;
+                context.terminal.answer(&answer.body, || fate(kind, &job))?;
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+fn ask(method: Method, kind: Kind, id: &str) -> Ask {
+    Ask::new(method, &["operations", kind.resource(), id])
+}
+
+/// The job of that id, of whatever kind it is.
+async fn find(context: &Context, id: &str) -> Result<(Kind, Answer), Error> {
+    let mut unknown = None;
+    for kind in Kind::ALL {
+        match context.api.ask(ask(Method::GET, kind, id)).await {
+            Ok(answer) => return Ok((kind, answer)),
+            Err(error) if error.exit() == Exit::NotFound => unknown = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(unknown.unwrap_or_else(|| Error::Usage(format!("{id} is no job"))))
+}
+
+/// Begins a job, and follows it unless it is to be left alone.
+pub(crate) async fn begin(
+    context: &Context,
+    kind: Kind,
+    body: Value,
+    following: Following,
+) -> Result<Option<(Answer, Job)>, Error> {
+    let answer = context.api.ask(Ask::new(Method::POST, &["operations", kind.resource()]).body(body)).await?;
+    let Taken { id, .. } = answer.read()?;
+    let Some(id) = id else { return Ok(None) };
+    if following.detach {
+        context.terminal.answer(&answer.body, || id)?;
+        return Ok(None);
+    }
+    follow(context, kind, &id).await.map(Some)
+}
+
+/// Number of letters or events that a job would be of. Nothing is done.
+pub(crate) async fn dry_run(context: &Context, kind: Kind, body: &Value) -> Result<(Answer, Taken), Error> {
+    let mut body = body.clone();
+    body["dryRun"] = true.into();
+    let answer = context.api.ask(Ask::new(Method::POST, &["operations", kind.resource()]).body(body)).await?;
+    let taken = answer.read()?;
+    Ok((answer, taken))
+}
+
+/// Exit code that a job ends with.
+pub(crate) fn exit_of(job: &Job) -> Exit {
+    if has_findings(job) { Exit::Findings } else { Exit::Done }
+}
+
+/// Follows a job to its end.
+pub(crate) async fn follow(context: &Context, kind: Kind, id: &str) -> Result<(Answer, Job), Error> {
+    let mut watch = Watch::new(kind, id, context.terminal);
+    let ended: Option<Result<_, Error>> = unless_interrupted(async {
+        loop {
+            let answer = context.api.ask(ask(Method::GET, kind, id)).await?;
+            let job: Job = answer.read()?;
+            watch.at(&job);
+            if job.is_over() {
+                return Ok((answer, job));
+            }
+            sleep(PAUSE).await;
+        }
+    })
+    .await;
+    let goes_on = || format!("\n  the {} goes on: orderctl job follow {id}, or orderctl job stop {id}", kind.name());
+    match ended {
+        Some(Ok(ended)) => Ok(ended),
+        Some(Err(error)) => Err(error.with_hint(goes_on().trim_start())),
+        None => Err(Error::Interrupted(goes_on())),
+    }
+}
+
+/// Shows how far a job is, on standard error: in a bar on a terminal, else in a line for each change.
+struct Watch {
+    kind: Kind,
+    terminal: Terminal,
+    bar: ProgressBar,
+    said: String,
+}
+
+impl Watch {
+    fn new(kind: Kind, id: &str, terminal: Terminal) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        // A template that does not parse would leave the plain bar.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {wide_bar} {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(id.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { kind, terminal, bar, said: String::new() }
+    }
+
+    fn at(&mut self, job: &Job) {
+        let says = progress(self.kind, job);
+        if let Some((done, total)) = done_of(self.kind, job) {
+            self.bar.set_length(total);
+            self.bar.set_position(done);
+        }
+        self.bar.set_message(says.clone());
+        if self.bar.is_hidden() && !self.terminal.json && says != self.said {
+            note(&says);
+        }
+        self.said = says;
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,343 @@
+//! `orderctl journal`, `replay` and `reconcile`: what has happened, told again and compared.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use crate::client::Ask;
+use crate::commands::job::{Following, begin, dry_run, exit_of};
+use crate::commands::{Context, Ended};
+use crate::documents::{Finding, Job, JournalPage};
+use crate::error::{Error, Exit};
+use crate::moment::Moment;
+use crate::show::job::{Kind, whole};
+use crate::terminal::{note, unless_interrupted};
+
+/// Entries of a page of the journal.
+const PAGE: u32 = 500;
+
+/// Kinds of findings that are a fault of the journal: an event that never reached it, and a number that is missing.
+const OF_JOURNAL: [&str; 2] = ["unpublished", "gap"];
+
+/// The record of every event.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Journal {
+    /// Write the entries of the journal, the oldest first, one JSON object {at, event} a line
+    Export(Export),
+    /// Hold the journal against the services' tables: is every event there, and each producer's count without a gap?
+    Verify(Verify),
+}
+
+/// Time that is looked at.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Range {
+    /// From this time on: RFC 3339, or how long ago, such as 2h [default: from the beginning]
+    #[arg(long, value_name = "TIME")]
+    from: Option<Moment>,
+    /// Before this time, written likewise [default: to the end]
+    #[arg(long, value_name = "TIME")]
+    to: Option<Moment>,
+}
+
+/// Format of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// JSON Lines
+    Jsonl,
+}
+
+/// Export of the journal.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    range: Range,
+    /// Only events of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+    /// Only events of this order
+    #[arg(long)]
+    order: Option<String>,
+    /// Format of the lines
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    format: Format,
+    /// The file, which must not be there yet, unless --after goes on with it [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Go on behind this cursor, which an export that was cut short ends with
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+}
+
+/// Check of the journal.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    range: Range,
+    #[command(flatten)]
+    following: Following,
+}
+
+/// Comparison of all that the services, the provider and the carrier have on record.
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    /// Heal what can be healed, by publishing it again
+    #[arg(long)]
+    heal: bool,
+    #[command(flatten)]
+    range: Range,
+    #[command(flatten)]
+    following: Following,
+}
+
+/// Events of the journal for one service, once more. Who has handled an event does nothing.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The service
+    service: String,
+    #[command(flatten)]
+    range: Range,
+    /// Only events of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+    /// Only events of this order
+    #[arg(long)]
+    order: Option<String>,
+    /// The most events in a second
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rate: Option<u32>,
+    /// Say how many events it would be, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    following: Following,
+}
+
+impl Journal {
+    pub(crate) async fn run(self, context: &Context) -> Ended {
+        match self {
+            Self::Export(export) => export.run(context).await,
+            Self::Verify(verify) => verify.run(context).await,
+        }
+    }
+}
+
+impl Range {
+    fn add_to(&self, body: &mut Map<String, Value>) {
+        for (name, at) in [("from", self.from), ("to", self.to)] {
+            if let Some(at) = at {
+                body.insert(name.to_owned(), at.to_string().into());
+            }
+        }
+    }
+}
+
+impl Export {
+    async fn run(self, context: &Context) -> Ended {
+        let Format::Jsonl = self.format;
+        let mut sink = Sink::open(self.output.as_ref(), self.after.is_some())?;
+        let mut after = self.after.clone();
+        let mut count = 0;
+        loop {
+            let page = self.page(context, after.as_ref(), &mut sink).await;
+            let (written, next) = page.map_err(|error| cut_short(error, count, after.as_deref()))?;
+            count += written;
+            if next.is_none() || next == after {
+                break;
+            }
+            after = next;
+        }
+        note(&format!("{count} entries."));
+        Ok(Exit::Done)
+    }
+
+    /// Writes a page; answers how many entries it has, and the cursor behind it.
+    async fn page(
+        &self,
+        context: &Context,
+        after: Option<&String>,
+        sink: &mut Sink,
+    ) -> Result<(usize, Option<String>), Error> {
+        let ask = Ask::get(&["operations", "journal"])
+            .with("order", self.order.as_ref())
+            .with("type", self.event_type.as_ref())
+            .with("from", self.range.from)
+            .with("to", self.range.to)
+            .with("after", after)
+            .with("limit", Some(PAGE));
+        let answer = unless_interrupted(context.api.ask(ask)).await;
+        let page: JournalPage = answer.ok_or_else(|| Error::Interrupted(String::new()))??.read()?;
+        let lines: String = page.entries.iter().map(|entry| one_line(entry.get()) + "\n").collect();
+        sink.write(&lines)?;
+        Ok((page.entries.len(), page.next))
+    }
+}
+
+/// JSON without line ends. Within its strings there are none.
+fn one_line(json: &str) -> String {
+    json.replace(['\n', '\r'], " ")
+}
+
+/// The error, with what is there and how to go on.
+fn cut_short(error: Error, count: usize, after: Option<&str>) -> Error {
+    if error.exit() == Exit::Done {
+        return error;
+    }
+    match after {
+        Some(after) => error.with_hint(format!("{count} entries are written; go on with --after '{after}'")),
+        None => error,
+    }
+}
+
+/// File or standard output, which has whole pages at any time.
+enum Sink {
+    File { file: File, path: PathBuf },
+    Output,
+}
+
+impl Sink {
+    fn open(path: Option<&PathBuf>, goes_on: bool) -> Result<Self, Error> {
+        let Some(path) = path else { return Ok(Self::Output) };
+        let mut options = OpenOptions::new();
+        let options = if goes_on { options.write(true) } else { options.write(true).create_new(true) };
+        let open = || {
+            let mut file = options.open(path)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file = open().map_err(|source| Error::File { path: path.clone(), source })?;
+        Ok(Self::File { file, path: path.clone() })
+    }
+
+    fn write(&mut self, lines: &str) -> Result<(), Error> {
+        match self {
+            Self::Output => {
+                let mut stdout = std::io::stdout().lock();
+                stdout.write_all(lines.as_bytes())?;
+                Ok(stdout.flush()?)
+            }
+            Self::File { file, path } => {
+                let mut write = || {
+                    let whole = file.stream_position()?;
+                    let written = file.write_all(lines.as_bytes());
+                    if written.is_err() {
+                        // On a full disk half a page may be there, which the cursor does not count.
+                        file.set_len(whole)?;
+                    }
+                    written
+                };
+                write().map_err(|source| Error::File { path: path.clone(), source })
+            }
+        }
+    }
+}
+
+impl Verify {
+    async fn run(self, context: &Context) -> Ended {
+        let mut body = Map::new();
+        self.range.add_to(&mut body);
+        let ended = begin(context, Kind::Reconciliation, Value::Object(body), self.following).await?;
+        let Some((answer, mut job)) = ended else { return Ok(Exit::Done) };
+        job.findings.retain(is_of_journal);
+        context.terminal.answer(&answer.body, || whole(Kind::Reconciliation, &job))?;
+        Ok(exit_of(&job))
+    }
+}
+
+fn is_of_journal(finding: &Finding) -> bool {
+    OF_JOURNAL.contains(&finding.kind.as_str())
+}
+
+impl Reconcile {
+    pub(crate) async fn run(self, context: &Context) -> Ended {
+        let mut body = Map::new();
+        self.range.add_to(&mut body);
+        if self.heal {
+            context.terminal.confirm("Publish again what is missing?")?;
+            body.insert("heal".to_owned(), true.into());
+        }
+        told(
+            context,
+            Kind::Reconciliation,
+            begin(context, Kind::Reconciliation, Value::Object(body), self.following).await?,
+        )
+    }
+}
+
+impl Replay {
+    pub(crate) async fn run(self, context: &Context) -> Ended {
+        let body = self.body();
+        let (answer, taken) = dry_run(context, Kind::Replay, &body).await?;
+        let events = taken.total.map_or_else(|| "events".to_owned(), |total| format!("{total} events"));
+        if self.dry_run {
+            context.terminal.answer(&answer.body, || format!("{events} would be sent to {}.", self.service))?;
+            return Ok(Exit::Done);
+        }
+        context.terminal.confirm(&format!("Send {events} of the journal to {} once more?", self.service))?;
+        told(context, Kind::Replay, begin(context, Kind::Replay, body, self.following).await?)
+    }
+
+    fn body(&self) -> Value {
+        let mut body = Map::new();
+        self.range.add_to(&mut body);
+        body.insert("service".to_owned(), json!(self.service));
+        for (name, value) in [("type", &self.event_type), ("order", &self.order)] {
+            if let Some(value) = value {
+                body.insert(name.to_owned(), json!(value));
+            }
+        }
+        if let Some(rate) = self.rate {
+            body.insert("ratePerSecond".to_owned(), rate.into());
+        }
+        Value::Object(body)
+    }
+}
+
+/// Tells what has become of a job, unless it was left alone.
+fn told(context: &Context, kind: Kind, ended: Option<(crate::client::Answer, Job)>) -> Ended {
+    let Some((answer, job)) = ended else { return Ok(Exit::Done) };
+    context.terminal.answer(&answer.body, || whole(kind, &job))?;
+    Ok(exit_of(&job))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn an_export_makes_a_file_and_goes_on_with_it_only_when_it_is_told_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        assert!(matches!(Sink::open(Some(&path), true), Err(Error::File { .. })), "there is nothing to go on with");
+        Sink::open(Some(&path), false).unwrap().write("1\n").unwrap();
+        assert!(matches!(Sink::open(Some(&path), false), Err(Error::File { .. })), "it would be overwritten");
+        Sink::open(Some(&path), true).unwrap().write("2\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n2\n");
+    }
+
+    #[test]
+    fn an_export_that_is_cut_short_says_how_to_go_on() {
+        let error = cut_short(Error::Interrupted(String::new()), 500, Some("cursor"));
+        assert_eq!(error.to_string(), "interrupted\n  500 entries are written; go on with --after 'cursor'");
+        assert_eq!(error.exit(), Exit::Interrupted);
+        let closed = Error::Output(std::io::ErrorKind::BrokenPipe.into());
+        assert!(matches!(cut_short(closed, 500, Some("cursor")), Error::Output(_)), "head has enough");
+    }
+
+    #[test]
+    fn an_entry_is_one_line() {
+        assert_eq!(one_line("{\n  \"at\": \"a\\nb\"\r\n}"), "{   \"at\": \"a\\nb\"  }");
+    }
+
+    #[test]
+    fn the_journal_answers_for_what_never_reached_it() {
+        let finding = |kind: &str| Finding { kind: kind.to_owned(), ..Finding::default() };
+        for (kind, expected) in [("unpublished", true), ("gap", true), ("unhandled", false), ("charge", false)] {
+            assert_eq!(is_of_journal(&finding(kind)), expected, "{kind}");
+        }
+    }
+}

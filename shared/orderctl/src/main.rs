@@ -1,0 +1,11 @@
+//! The `orderctl` command. See [`orderctl::Cli`].
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use orderctl::{Cli, Environment};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    Cli::parse().run(Environment::of_process()).await
+}

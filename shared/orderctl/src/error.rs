@@ -130,6 +130,14 @@ pub(crate) enum Error {
     /// The API has refused.
     #[error("{0}")]
     Refused(Refusal),
+    /// Nothing of the request has left.
+    #[error("{request}: not reached: {reason}")]
+    Unreachable {
+        /// The request: method and URL.
+        request: String,
+        /// Innermost cause.
+        reason: String,
+    },
     /// The API has not answered.
     #[error("{request}: no answer: {reason}{}", if *is_change { "\n  it is not known whether it was done" } else { "" })]
     NoAnswer {
@@ -192,6 +200,24 @@ impl Error {
         Self::WithHint { source: Box::new(self), hint: hint.into() }
     }
 
+    /// True where the same request may be answered in a moment.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. } | Self::Unreachable { .. } => true,
+            Self::Refused(refusal) => matches!(refusal.status, 429 | 502 | 503 | 504),
+            Self::Usage(_)
+            | Self::Declined
+            | Self::NotUnderstood { .. }
+            | Self::File { .. }
+            | Self::Local(_)
+            | Self::System { .. }
+            | Self::Overtaken(_)
+            | Self::Interrupted(_)
+            | Self::WithHint { .. }
+            | Self::Output(_) => false,
+        }
+    }
+
     /// Exit code of the run that fails with it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -202,6 +228,7 @@ impl Error {
             Self::WithHint { source, .. } => source.exit(),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Declined
+            | Self::Unreachable { .. }
             | Self::NoAnswer { .. }
             | Self::NotUnderstood { .. }
             | Self::File { .. }

@@ -116,17 +116,19 @@ impl Api {
         if matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
             client = client.no_proxy();
         }
-        let no_client =
-            |error| Error::NoAnswer { request: url.to_string(), reason: innermost(&error), is_change: false };
+        let no_client = |error| Error::Unreachable { request: url.to_string(), reason: innermost(&error) };
         let http = client.build().map_err(no_client)?;
         Ok(Self { url, http, token })
     }
 
-    /// Asks, and answers the success. What changes nothing, or may be repeated, is tried again where that may help.
+    /// Asks, and answers the success. What changes nothing, or may be repeated, is tried again where that may help; a stack that
+    /// cannot be reached at all is told at once, for more often it is another that was meant.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, Error> {
         for pause_ms in PAUSES_MS {
             match self.once(&ask).await {
-                Err(error) if ask.is_repeatable && may_pass(&error) => sleep(Duration::from_millis(pause_ms)).await,
+                Err(error) if ask.is_repeatable && is_worth_another_try(&error) => {
+                    sleep(Duration::from_millis(pause_ms)).await;
+                }
                 result => return result,
             }
         }
@@ -136,10 +138,13 @@ impl Api {
     async fn once(&self, ask: &Ask) -> Result<Answer, Error> {
         let url = self.url_of(ask);
         let request = format!("{} {}", ask.method, url.path());
-        let no_answer = |error: reqwest::Error| Error::NoAnswer {
-            request: format!("{} {url}", ask.method),
-            reason: innermost(&error),
-            is_change: ask.method != Method::GET && !error.is_connect(),
+        let no_answer = |error: reqwest::Error| {
+            let (request, reason) = (format!("{} {url}", ask.method), innermost(&error));
+            if error.is_connect() {
+                Error::Unreachable { request, reason }
+            } else {
+                Error::NoAnswer { request, reason, is_change: ask.method != Method::GET }
+            }
         };
         let mut builder = self.http.request(ask.method.clone(), url.clone());
         if let Some(token) = &self.token {
@@ -174,12 +179,8 @@ impl Api {
     }
 }
 
-fn may_pass(error: &Error) -> bool {
-    match error {
-        Error::NoAnswer { .. } => true,
-        Error::Refused(refusal) => matches!(refusal.status, 429 | 502 | 503 | 504),
-        _ => false,
-    }
+fn is_worth_another_try(error: &Error) -> bool {
+    error.may_pass() && !matches!(error, Error::Unreachable { .. })
 }
 
 /// Message of the last error of a chain. The layers above it only say that a request failed, and to which URL.

@@ -18,6 +18,9 @@ use crate::terminal::{Terminal, note, unless_interrupted};
 /// Pause between two looks at a job.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Looks in a row that may fail: a laptop that wakes up has no network for some seconds.
+const MAX_SILENCES: u32 = 60;
+
 /// Jobs: redrives, replays and reconciliations.
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobCommand {
@@ -123,10 +126,19 @@ pub(crate) fn exit_of(job: &Job) -> Exit {
 /// Follows a job to its end.
 pub(crate) async fn follow(context: &Context, kind: Kind, id: &str) -> Result<(Answer, Job), Error> {
     let mut watch = Watch::new(kind, id, context.terminal);
+    let mut silences = 0;
     let ended: Option<Result<_, Error>> = unless_interrupted(async {
         loop {
-            let answer = context.api.ask(ask(Method::GET, kind, id)).await?;
+            let answer = match context.api.ask(ask(Method::GET, kind, id)).await {
+                Err(error) if error.may_pass() && silences < MAX_SILENCES => {
+                    silences += 1;
+                    sleep(PAUSE).await;
+                    continue;
+                }
+                answer => answer?,
+            };
             let job: Job = answer.read()?;
+            silences = 0;
             watch.at(&job);
             if job.is_over() {
                 return Ok((answer, job));

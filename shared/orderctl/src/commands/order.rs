@@ -63,11 +63,11 @@ impl Publish {
         }
         context.terminal.confirm("Place this order?")?;
         let ask = Ask::new(Method::POST, &["orders"]).body(order).idempotency_key(&key);
-        let answer = context.api.ask(ask).await.map_err(|error| match error {
-            // Placed or not: with the key it is placed once.
-            Error::NoAnswer { .. } => error.with_hint(format!("repeat it with --key {key}")),
-            error => error,
-        })?;
+        // Placed or not: with the key it is placed once.
+        let with_key = |error: Error| {
+            if error.may_pass() { error.with_hint(format!("repeat it with --key {key}")) } else { error }
+        };
+        let answer = context.api.ask(ask).await.map_err(with_key)?;
         let Placed { order_id, status } = answer.read()?;
         let again = if answer.header(&REPLAYED).is_some() { ", as before by this key" } else { "" };
         context.terminal.answer(&answer.body, || format!("{} is {}{again}.", shown(&order_id), shown(&status)))?;

@@ -101,8 +101,9 @@ impl Environment {
 
 impl Cli {
     /// Does what was asked for, and says on standard error what went wrong.
-    pub async fn run(self, environment: Environment) -> ExitCode {
-        let exit = match Box::pin(self.execute(environment)).await {
+    #[must_use]
+    pub fn run(self, environment: Environment) -> ExitCode {
+        let exit = match self.execute(environment) {
             Ok(exit) => exit,
             Err(error) => {
                 if error.exit() != Exit::Done {
@@ -114,38 +115,40 @@ impl Cli {
         ExitCode::from(exit.code())
     }
 
-    async fn execute(self, environment: Environment) -> Ended {
+    fn execute(self, environment: Environment) -> Ended {
         let terminal = Terminal { json: self.json, yes: self.yes };
         if let Command::Completions { shell } = self.command {
             clap_complete::generate(shell, &mut Self::command(), "orderctl", &mut std::io::stdout());
             return Ok(Exit::Done);
         }
-        let context = Context { api: self.which.api(environment).await?, terminal };
+        let (url, token) = self.which.stack(environment)?;
+        let context = Context { api: Api::at(&url, token)?, terminal };
         match self.command {
-            Command::Order { order } => order::show(&context, &order).await,
-            Command::Dlq(dlq) => dlq.run(&context).await,
-            Command::Replay(replay) => replay.run(&context).await,
-            Command::Journal(journal) => journal.run(&context).await,
-            Command::Reconcile(reconcile) => reconcile.run(&context).await,
-            Command::Job(job) => job.run(&context).await,
-            Command::Stock(stock) => stock.run(&context).await,
-            Command::Publish(publish) => publish.run(&context).await,
-            Command::Status => order::show_status(&context).await,
+            Command::Order { order } => order::show(&context, &order),
+            Command::Dlq(dlq) => dlq.run(&context),
+            Command::Replay(replay) => replay.run(&context),
+            Command::Journal(journal) => journal.run(&context),
+            Command::Reconcile(reconcile) => reconcile.run(&context),
+            Command::Job(job) => job.run(&context),
+            Command::Stock(stock) => stock.run(&context),
+            Command::Publish(publish) => publish.run(&context),
+            Command::Status => order::show_status(&context),
             Command::Completions { .. } => Ok(Exit::Done),
         }
     }
 }
 
 impl Which {
-    /// Client of the stack that is meant. A token for a local stack is its own: that of the environment is for another.
-    async fn api(self, environment: Environment) -> Result<Api, Error> {
+    /// URL of the API of the stack that is meant, and a token for it. A local stack has a token of its own: that of the
+    /// environment is for another.
+    fn stack(self, environment: Environment) -> Result<(String, Option<String>), Error> {
         if let Some(port) = self.port {
-            let (url, token) = local_stack(port).await?;
-            return Api::at(&url, Some(token));
+            let (url, token) = local_stack(port)?;
+            return Ok((url, Some(token)));
         }
         let nowhere =
             || Error::Usage("which stack? Give --api URL, ORDERFLOW_API, or --port of a local one".to_owned());
-        Api::at(&self.api.or(environment.api).ok_or_else(nowhere)?, environment.token)
+        Ok((self.api.or(environment.api).ok_or_else(nowhere)?, environment.token))
     }
 }
 
@@ -208,15 +211,16 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_stack_must_be_meant_and_the_command_line_counts_first() {
-        let which = |api: Option<&str>| Which { api: api.map(str::to_owned), port: None };
-        let environment = |api: Option<&str>| Environment { api: api.map(str::to_owned), token: None };
-        let of = async |api, environment| which(api).api(environment).await.map(|api| format!("{api:?}"));
-        assert_eq!(of(None, environment(None)).await.unwrap_err().exit(), Exit::Usage);
-        assert!(of(None, environment(Some("http://from-there"))).await.unwrap().contains("from-there"));
-        let both = of(Some("http://from-here"), environment(Some("http://from-there"))).await.unwrap();
-        assert!(both.contains("from-here") && !both.contains("from-there"), "{both}");
+    #[test]
+    fn a_stack_must_be_meant_and_the_command_line_counts_first() {
+        let of = |here: Option<&str>, there: Option<&str>| {
+            let which = Which { api: here.map(str::to_owned), port: None };
+            which.stack(Environment { api: there.map(str::to_owned), token: Some("token".to_owned()) })
+        };
+        assert_eq!(of(None, None).unwrap_err().exit(), Exit::Usage);
+        for (here, there, expected) in [(None, Some("there"), "there"), (Some("here"), Some("there"), "here")] {
+            assert_eq!(of(here, there).unwrap(), (expected.to_owned(), Some("token".to_owned())));
+        }
     }
 
     #[test]

@@ -3,5 +3,5 @@
 mod api;
 mod local;
 
-pub(crate) use api::{Answer, Api, Ask};
+pub(crate) use api::{Answer, Api, Ask, Method};
 pub(crate) use local::local_stack;

@@ -16,7 +16,6 @@ pub(crate) mod redrive;
 pub(crate) mod stock;
 
 /// API of one stack, and the terminal: all that a command works with.
-#[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) api: Api,
     pub(crate) terminal: Terminal,

@@ -27,13 +27,11 @@ pub(crate) enum Exit {
     Findings = 6,
     /// The content was refused.
     Invalid = 7,
-    /// Interrupted.
-    Interrupted = 130,
 }
 
 impl Exit {
     /// All of them, each with its meaning.
-    pub(crate) const ALL: [(Self, &'static str); 9] = [
+    pub(crate) const ALL: [(Self, &'static str); 8] = [
         (Self::Done, "done"),
         (Self::Failed, "failed: no answer, or a fault of the stack or of this machine; again later may help"),
         (Self::Usage, "not understood, or a change that nobody has agreed to: say `--yes`"),
@@ -42,7 +40,6 @@ impl Exit {
         (Self::NotAllowed, "no valid token, or one without the scope"),
         (Self::Findings, "a job ended with letters that were parked again, or has found something"),
         (Self::Invalid, "the content was refused; each fault is shown with its place"),
-        (Self::Interrupted, "interrupted; a job goes on"),
     ];
 
     /// Its number.
@@ -178,9 +175,6 @@ pub(crate) enum Error {
     /// Somebody else has changed the letter meanwhile.
     #[error("{0}")]
     Overtaken(String),
-    /// Ctrl-C; the text says what goes on without us.
-    #[error("interrupted{0}")]
-    Interrupted(String),
     /// A failure, and how to go on after it.
     #[error("{source}\n  {hint}")]
     WithHint {
@@ -212,7 +206,6 @@ impl Error {
             | Self::Local(_)
             | Self::System { .. }
             | Self::Overtaken(_)
-            | Self::Interrupted(_)
             | Self::WithHint { .. }
             | Self::Output(_) => false,
         }
@@ -224,7 +217,6 @@ impl Error {
             Self::Usage(_) => Exit::Usage,
             Self::Refused(refusal) => Exit::of_status(refusal.status),
             Self::Overtaken(_) => Exit::Conflict,
-            Self::Interrupted(_) => Exit::Interrupted,
             Self::WithHint { source, .. } => source.exit(),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Declined
@@ -275,7 +267,6 @@ mod tests {
         }
         assert_eq!(Error::Overtaken(String::new()).exit().code(), 4);
         assert_eq!(Error::Usage(String::new()).exit().code(), 2);
-        assert_eq!(Error::Interrupted(String::new()).exit().code(), 130);
         assert_eq!(Error::Output(io::ErrorKind::BrokenPipe.into()).exit().code(), 0);
         assert_eq!(Error::Output(io::ErrorKind::StorageFull.into()).exit().code(), 1);
     }

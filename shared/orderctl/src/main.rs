@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use orderctl::{Cli, Environment};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    Cli::parse().run(Environment::of_process()).await
+fn main() -> ExitCode {
+    Cli::parse().run(Environment::of_process())
 }

@@ -1,4 +1,4 @@
-//! The terminal: output, questions, an editor, and Ctrl-C.
+//! The terminal: output, questions, and an editor.
 
 use std::io::{IsTerminal, Write, stderr, stdin};
 
@@ -59,18 +59,7 @@ pub(crate) fn edited(text: &str) -> Result<String, Error> {
 
 fn not_asked(error: dialoguer::Error) -> Error {
     let dialoguer::Error::IO(source) = error;
-    if source.kind() == std::io::ErrorKind::Interrupted {
-        return Error::Interrupted(String::new());
-    }
     Error::System { what: "no word of the user", source }
-}
-
-/// Result of the work, unless Ctrl-C comes first.
-pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        result = work => Some(result),
-        _ = tokio::signal::ctrl_c() => None,
-    }
 }
 
 /// Columns of the terminal that the output goes to; none of a pipe.

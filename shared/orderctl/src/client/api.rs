@@ -1,27 +1,41 @@
 //! Client of the HTTP API.
 
+use std::fmt;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::thread::sleep;
 use std::time::Duration;
 
-use reqwest::header::{ETAG, HeaderMap, HeaderName, IF_MATCH};
-use reqwest::{Client, Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::sleep;
+use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH};
+use ureq::http::{HeaderMap, Response};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body, RequestBuilder, Timeout};
+use url::Url;
 
 use crate::error::{Error, Refusal};
 
 /// Longest wait for an answer: API Gateway gives a function 29 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Pauses before what may be repeated is tried again: in all as long as a deployment or a throttled account may take.
+/// Pauses before what may be repeated is tried again.
 const PAUSES_MS: [u64; 4] = [250, 1_000, 2_000, 4_000];
 
-/// Client of the API of one stack.
-#[derive(Clone, Debug)]
+/// Client of the API of one stack. It has a token, and so is not for logs.
 pub(crate) struct Api {
     url: Url,
-    http: Client,
+    http: Agent,
     token: Option<String>,
+}
+
+/// Method of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Put,
+    Post,
+    Delete,
 }
 
 /// Request to the API.
@@ -31,7 +45,7 @@ pub(crate) struct Ask {
     path: Vec<String>,
     query: Vec<(&'static str, String)>,
     body: Option<Value>,
-    headers: Vec<(HeaderName, String)>,
+    headers: Vec<(&'static str, String)>,
     is_repeatable: bool,
 }
 
@@ -44,21 +58,32 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        })
+    }
+}
+
 impl Ask {
     /// Request with that method, of the resource whose path has those parts.
     pub(crate) fn new(method: Method, path: &[&str]) -> Self {
         Self {
-            is_repeatable: method == Method::GET,
             method,
             path: path.iter().map(|&part| part.to_owned()).collect(),
             query: Vec::new(),
             body: None,
             headers: Vec::new(),
+            is_repeatable: method == Method::Get,
         }
     }
 
     pub(crate) fn get(path: &[&str]) -> Self {
-        Self::new(Method::GET, path)
+        Self::new(Method::Get, path)
     }
 
     /// The same with a parameter, where it is given.
@@ -74,13 +99,13 @@ impl Ask {
 
     /// The same for that version alone.
     pub(crate) fn if_match(mut self, tag: &str) -> Self {
-        self.headers.push((IF_MATCH, tag.to_owned()));
+        self.headers.push((IF_MATCH.as_str(), tag.to_owned()));
         self
     }
 
     /// The same with an idempotency key, by which it may be repeated.
     pub(crate) fn idempotency_key(mut self, key: &str) -> Self {
-        self.headers.push((HeaderName::from_static("idempotency-key"), key.to_owned()));
+        self.headers.push(("idempotency-key", key.to_owned()));
         self.is_repeatable = true;
         self
     }
@@ -95,75 +120,84 @@ impl Answer {
 
     /// Version of what was read.
     pub(crate) fn tag(&self) -> Option<&str> {
-        self.header(&ETAG)
+        self.header(ETAG.as_str())
     }
 
     /// A header as text.
-    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
 impl Api {
-    /// Client of the API at that URL, with that access token.
+    /// Client of the API at that URL, with that access token. It takes the user's proxy, but for this machine.
     pub(crate) fn at(url: &str, token: Option<String>) -> Result<Self, Error> {
         let wrong = || Error::Usage(format!("{url} is no URL such as https://api.example.com"));
         let url = Url::parse(url).map_err(|_| wrong())?;
         let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or_else(wrong)?;
-        // Refused only where there is one already, which is as good.
-        let _there_is_one = rustls::crypto::ring::default_provider().install_default();
-        let mut client = Client::builder().timeout(TIMEOUT).user_agent(concat!("orderctl/", env!("CARGO_PKG_VERSION")));
+        let is_secret = url.scheme() == "https";
+        let tls = TlsConfig::builder()
+            .root_certs(if is_secret { roots_of_system() } else { RootCerts::new_with_certs(&[]) })
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(TIMEOUT))
+            .user_agent(concat!("orderctl/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls.build());
         if matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
-            client = client.no_proxy();
+            config = config.proxy(None);
         }
-        let no_client = |error| Error::Unreachable { request: url.to_string(), reason: innermost(&error) };
-        let http = client.build().map_err(no_client)?;
-        Ok(Self { url, http, token })
+        Ok(Self { url, http: config.build().into(), token })
     }
 
     /// Asks, and answers the success. What changes nothing, or may be repeated, is tried again where that may help; a stack that
     /// cannot be reached at all is told at once, for more often it is another that was meant.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, Error> {
+    pub(crate) fn ask(&self, ask: &Ask) -> Result<Answer, Error> {
         for pause_ms in PAUSES_MS {
-            match self.once(&ask).await {
+            match self.once(ask) {
                 Err(error) if ask.is_repeatable && is_worth_another_try(&error) => {
-                    sleep(Duration::from_millis(pause_ms)).await;
+                    sleep(Duration::from_millis(pause_ms));
                 }
                 result => return result,
             }
         }
-        self.once(&ask).await
+        self.once(ask)
     }
 
-    async fn once(&self, ask: &Ask) -> Result<Answer, Error> {
+    fn once(&self, ask: &Ask) -> Result<Answer, Error> {
         let url = self.url_of(ask);
+        let no_answer = |error| no_answer(format!("{} {url}", ask.method), ask.method, error);
+        let mut response = self.send(&url, ask).map_err(no_answer)?;
+        let body = response.body_mut().read_to_string().map_err(no_answer)?;
         let request = format!("{} {}", ask.method, url.path());
-        let no_answer = |error: reqwest::Error| {
-            let (request, reason) = (format!("{} {url}", ask.method), innermost(&error));
-            if error.is_connect() {
-                Error::Unreachable { request, reason }
-            } else {
-                Error::NoAnswer { request, reason, is_change: ask.method != Method::GET }
-            }
-        };
-        let mut builder = self.http.request(ask.method.clone(), url.clone());
-        if let Some(token) = &self.token {
-            builder = builder.bearer_auth(token);
-        }
-        for (name, value) in &ask.headers {
-            builder = builder.header(name, value);
-        }
-        if let Some(body) = &ask.body {
-            builder = builder.json(body);
-        }
-        let response = builder.send().await.map_err(no_answer)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.text().await.map_err(no_answer)?;
-        if status.is_success() {
-            Ok(Answer { request, headers, body })
+        if response.status().is_success() {
+            Ok(Answer { request, headers: response.headers().clone(), body })
         } else {
-            Err(Error::Refused(Refusal::new(request, status.as_u16(), &body)))
+            Err(Error::Refused(Refusal::new(request, response.status().as_u16(), &body)))
         }
+    }
+
+    fn send(&self, url: &Url, ask: &Ask) -> Result<Response<Body>, ureq::Error> {
+        let url = url.as_str();
+        let body = ask.body.as_ref().map(Value::to_string).unwrap_or_default();
+        match ask.method {
+            Method::Get => self.with_headers(self.http.get(url), ask).call(),
+            Method::Delete if body.is_empty() => self.with_headers(self.http.delete(url), ask).call(),
+            Method::Delete => self.with_headers(self.http.delete(url), ask).force_send_body().send(body),
+            Method::Put => self.with_headers(self.http.put(url), ask).send(body),
+            Method::Post => self.with_headers(self.http.post(url), ask).send(body),
+        }
+    }
+
+    fn with_headers<B>(&self, mut builder: RequestBuilder<B>, ask: &Ask) -> RequestBuilder<B> {
+        if let Some(token) = &self.token {
+            builder = builder.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if ask.body.is_some() {
+            builder = builder.header(CONTENT_TYPE, "application/json");
+        }
+        ask.headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, value))
     }
 
     fn url_of(&self, ask: &Ask) -> Url {
@@ -179,17 +213,27 @@ impl Api {
     }
 }
 
-fn is_worth_another_try(error: &Error) -> bool {
-    error.may_pass() && !matches!(error, Error::Unreachable { .. })
+/// Roots that the system trusts, those of a company's own proxy among them.
+fn roots_of_system() -> RootCerts {
+    let roots = rustls_native_certs::load_native_certs().certs;
+    RootCerts::from(roots.iter().map(|root| Certificate::from_der(root).to_owned()))
 }
 
-/// Message of the last error of a chain. The layers above it only say that a request failed, and to which URL.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+fn no_answer(request: String, method: Method, error: ureq::Error) -> Error {
+    let reason = error.to_string();
+    match error {
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Error::Unreachable { request, reason },
+        ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            Error::Unreachable { request, reason }
+        }
+        _ => Error::NoAnswer { request, reason, is_change: method != Method::Get },
     }
-    innermost.to_string()
+}
+
+fn is_worth_another_try(error: &Error) -> bool {
+    error.may_pass() && !matches!(error, Error::Unreachable { .. })
 }
 
 #[cfg(test)]
@@ -212,7 +256,7 @@ mod tests {
     #[test]
     fn what_is_no_url_is_a_wrong_command_line() {
         for url in ["api.example.com", "ftp://api.example.com", "http://", "mailto:ada@example.com"] {
-            assert_eq!(Api::at(url, None).unwrap_err().exit().code(), 2, "{url}");
+            assert_eq!(Api::at(url, None).err().map(|error| error.exit().code()), Some(2), "{url}");
         }
     }
 }

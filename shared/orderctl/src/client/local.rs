@@ -1,10 +1,10 @@
 //! Local stack: `cargo local` knows where its API is, and makes a token for it.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
+use std::thread;
 
 use serde::Deserialize;
-use tokio::process::Command;
 
 use crate::error::Error;
 
@@ -22,17 +22,21 @@ struct Outputs {
 }
 
 /// URL of the API of the local stack on that port, and a token that it takes.
-pub(crate) async fn local_stack(port: u16) -> Result<(String, String), Error> {
-    let (outputs, token) = tokio::try_join!(ask(port, &["outputs", "--json"]), ask(port, &["token"]))?;
-    let outputs: Outputs = serde_json::from_str(&outputs).map_err(|error| Error::Local(error.to_string()))?;
+pub(crate) fn local_stack(port: u16) -> Result<(String, String), Error> {
+    let (outputs, token) = thread::scope(|scope| {
+        let token = scope.spawn(|| ask(port, &["token"]));
+        (ask(port, &["outputs", "--json"]), token.join())
+    });
+    let token = token.map_err(|_| Error::Local("cargo local cannot be asked for a token".to_owned()))??;
+    let outputs: Outputs = serde_json::from_str(&outputs?).map_err(|error| Error::Local(error.to_string()))?;
     Ok((outputs.api_url, token.trim().to_owned()))
 }
 
-async fn ask(port: u16, arguments: &[&str]) -> Result<String, Error> {
+fn ask(port: u16, arguments: &[&str]) -> Result<String, Error> {
     let mut command = cargo_local();
-    command.args(arguments).args(["--port", &port.to_string()]).kill_on_drop(true);
+    command.args(arguments).args(["--port", &port.to_string()]);
     let failed = |source| Error::Local(format!("cargo local cannot be asked: {source}"));
-    let Output { status, stdout, stderr } = command.output().await.map_err(failed)?;
+    let Output { status, stdout, stderr } = command.output().map_err(failed)?;
     if status.success() {
         return Ok(String::from_utf8_lossy(&stdout).into_owned());
     }

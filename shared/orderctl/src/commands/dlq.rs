@@ -4,11 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use reqwest::Method;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::client::{Answer, Ask};
+use crate::client::{Answer, Ask, Method};
 use crate::commands::redrive::Redrive;
 use crate::commands::{Context, Ended, text_of};
 use crate::documents::{Entry, Groups, Letter, LetterPage, WholeLetter};
@@ -99,23 +98,23 @@ pub(crate) struct Drop {
 }
 
 impl Dlq {
-    pub(crate) async fn run(self, context: &Context) -> Ended {
+    pub(crate) fn run(self, context: &Context) -> Ended {
         match self {
-            Self::List(list) => list.run(context).await,
+            Self::List(list) => list.run(context),
             Self::Groups => {
-                let answer = context.api.ask(Ask::get(&["operations", "groups"])).await?;
+                let answer = context.api.ask(&Ask::get(&["operations", "groups"]))?;
                 let read: Groups = answer.read()?;
                 context.terminal.answer(&answer.body, || groups(&read, Moment::now()))?;
                 Ok(Exit::Done)
             }
             Self::Show { letter } => {
-                let (answer, letter) = load(context, &letter).await?;
+                let (answer, letter) = load(context, &letter)?;
                 context.terminal.answer(&answer.body, || whole(&letter, Moment::now()))?;
                 Ok(Exit::Done)
             }
-            Self::Redrive(redrive) => redrive.run(context).await,
-            Self::Edit(edit) => edit.run(context).await,
-            Self::Drop(drop) => drop.run(context).await,
+            Self::Redrive(redrive) => redrive.run(context),
+            Self::Edit(edit) => edit.run(context),
+            Self::Drop(drop) => drop.run(context),
         }
     }
 }
@@ -125,18 +124,18 @@ fn path(id: &str) -> [&str; 3] {
     ["operations", "letters", id]
 }
 
-async fn load(context: &Context, id: &str) -> Result<(Answer, WholeLetter), Error> {
-    let answer = context.api.ask(Ask::get(&path(id))).await?;
+fn load(context: &Context, id: &str) -> Result<(Answer, WholeLetter), Error> {
+    let answer = context.api.ask(&Ask::get(&path(id)))?;
     let letter = answer.read()?;
     Ok((answer, letter))
 }
 
 /// The answer to a change of the letter as it was read. Where somebody was faster the error says who.
-async fn change(context: &Context, ask: Ask, read: &Answer, history: &[Entry], id: &str) -> Result<Answer, Error> {
+fn change(context: &Context, ask: Ask, read: &Answer, history: &[Entry], id: &str) -> Result<Answer, Error> {
     let ask = ask.if_match(read.tag().unwrap_or("*"));
-    match context.api.ask(ask).await {
+    match context.api.ask(&ask) {
         Err(Error::Refused(refusal)) if refusal.status == 412 => {
-            let (_, now) = load(context, id).await?;
+            let (_, now) = load(context, id)?;
             Err(Error::Overtaken(overtaken(history, &now)))
         }
         result => result,
@@ -144,11 +143,11 @@ async fn change(context: &Context, ask: Ask, read: &Answer, history: &[Entry], i
 }
 
 impl List {
-    async fn run(self, context: &Context) -> Ended {
+    fn run(self, context: &Context) -> Ended {
         let mut after = self.after.clone();
         let mut found: Vec<Box<RawValue>> = Vec::new();
         loop {
-            let page: LetterPage = context.api.ask(self.page(after.as_ref())).await?.read()?;
+            let page: LetterPage = context.api.ask(&self.page(after.as_ref()))?.read()?;
             found.extend(page.letters);
             after = page.next;
             if found.len() >= self.limit || after.is_none() {
@@ -187,8 +186,8 @@ impl List {
 }
 
 impl Edit {
-    async fn run(self, context: &Context) -> Ended {
-        let (answer, letter) = load(context, &self.letter).await?;
+    fn run(self, context: &Context) -> Ended {
+        let (answer, letter) = load(context, &self.letter)?;
         let body = match &self.file {
             Some(file) => text_of(file)?,
             None => edited(&pretty(&letter.body))?,
@@ -205,7 +204,7 @@ impl Edit {
         if self.dry_run {
             return Ok(Exit::Done);
         }
-        let sent = self.send(context, &answer, &letter, &body).await;
+        let sent = self.send(context, &answer, &letter, &body);
         // A file is still there; what was written in an editor would be gone.
         let sent = sent.map_err(|error| if self.file.is_none() { kept(&body, error) } else { error })?;
         context
@@ -214,10 +213,10 @@ impl Edit {
         Ok(Exit::Done)
     }
 
-    async fn send(&self, context: &Context, read: &Answer, letter: &WholeLetter, body: &str) -> Result<Answer, Error> {
+    fn send(&self, context: &Context, read: &Answer, letter: &WholeLetter, body: &str) -> Result<Answer, Error> {
         context.terminal.confirm(&format!("Give {} this body?", self.letter))?;
-        let ask = Ask::new(Method::PUT, &path(&self.letter)).body(json!({ "body": body, "why": self.why }));
-        change(context, ask, read, &letter.history, &self.letter).await
+        let ask = Ask::new(Method::Put, &path(&self.letter)).body(json!({ "body": body, "why": self.why }));
+        change(context, ask, read, &letter.history, &self.letter)
     }
 }
 
@@ -235,10 +234,10 @@ fn kept(body: &str, error: Error) -> Error {
 }
 
 impl Drop {
-    async fn run(self, context: &Context) -> Ended {
+    fn run(self, context: &Context) -> Ended {
         let mut read = Vec::new();
         for id in &self.letters {
-            read.push(load(context, id).await?);
+            read.push(load(context, id)?);
         }
         for (_, WholeLetter { letter, .. }) in &read {
             let text = format!(
@@ -256,8 +255,8 @@ impl Drop {
         let them = if read.len() == 1 { "this letter".to_owned() } else { format!("these {} letters", read.len()) };
         context.terminal.confirm(&format!("Drop {them}?"))?;
         for (answer, WholeLetter { letter, history, .. }) in &read {
-            let ask = Ask::new(Method::DELETE, &path(&letter.id)).body(json!({ "why": self.why }));
-            let dropped = change(context, ask, answer, history, &letter.id).await?;
+            let ask = Ask::new(Method::Delete, &path(&letter.id)).body(json!({ "why": self.why }));
+            let dropped = change(context, ask, answer, history, &letter.id)?;
             context.terminal.answer(&dropped.body, || format!("{} is dropped.", shown(&letter.id)))?;
         }
         Ok(Exit::Done)

@@ -1,19 +1,18 @@
 //! Jobs of the system: begun, followed, looked at, stopped. They go on whether anybody looks or not.
 
+use std::thread::sleep;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use reqwest::Method;
 use serde_json::Value;
-use tokio::time::sleep;
 
-use crate::client::{Answer, Ask};
+use crate::client::{Answer, Ask, Method};
 use crate::commands::{Context, Ended};
 use crate::documents::{Job, Taken};
 use crate::error::{Error, Exit};
 use crate::show::job::{Kind, done_of, fate, has_findings, progress, whole};
-use crate::terminal::{Terminal, note, unless_interrupted};
+use crate::terminal::{Terminal, note};
 
 /// Pause between two looks at a job.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -50,23 +49,23 @@ pub(crate) struct Following {
 }
 
 impl JobCommand {
-    pub(crate) async fn run(self, context: &Context) -> Ended {
+    pub(crate) fn run(self, context: &Context) -> Ended {
         match self {
             Self::Show { id } => {
-                let (kind, answer) = find(context, &id).await?;
+                let (kind, answer) = find(context, &id)?;
                 let job = answer.read()?;
                 context.terminal.answer(&answer.body, || whole(kind, &job))?;
                 Ok(Exit::Done)
             }
             Self::Follow { id } => {
-                let (kind, _) = find(context, &id).await?;
-                let (answer, job) = follow(context, kind, &id).await?;
+                let (kind, _) = find(context, &id)?;
+                let (answer, job) = follow(context, kind, &id)?;
                 context.terminal.answer(&answer.body, || whole(kind, &job))?;
                 Ok(exit_of(&job))
             }
             Self::Stop { id } => {
-                let (kind, _) = find(context, &id).await?;
-                let answer = context.api.ask(ask(Method::DELETE, kind, &id)).await?;
+                let (kind, _) = find(context, &id)?;
+                let answer = context.api.ask(&ask(Method::Delete, kind, &id))?;
                 let job = answer.read()?;
                 context.terminal.answer(&answer.body, || fate(kind, &job))?;
                 Ok(Exit::Done)
@@ -80,10 +79,10 @@ fn ask(method: Method, kind: Kind, id: &str) -> Ask {
 }
 
 /// The job of that id, of whatever kind it is.
-async fn find(context: &Context, id: &str) -> Result<(Kind, Answer), Error> {
+fn find(context: &Context, id: &str) -> Result<(Kind, Answer), Error> {
     let mut unknown = None;
     for kind in Kind::ALL {
-        match context.api.ask(ask(Method::GET, kind, id)).await {
+        match context.api.ask(&ask(Method::Get, kind, id)) {
             Ok(answer) => return Ok((kind, answer)),
             Err(error) if error.exit() == Exit::NotFound => unknown = Some(error),
             Err(error) => return Err(error),
@@ -93,27 +92,27 @@ async fn find(context: &Context, id: &str) -> Result<(Kind, Answer), Error> {
 }
 
 /// Begins a job, and follows it unless it is to be left alone.
-pub(crate) async fn begin(
+pub(crate) fn begin(
     context: &Context,
     kind: Kind,
     body: Value,
     following: Following,
 ) -> Result<Option<(Answer, Job)>, Error> {
-    let answer = context.api.ask(Ask::new(Method::POST, &["operations", kind.resource()]).body(body)).await?;
+    let answer = context.api.ask(&Ask::new(Method::Post, &["operations", kind.resource()]).body(body))?;
     let Taken { id, .. } = answer.read()?;
     let Some(id) = id else { return Ok(None) };
     if following.detach {
         context.terminal.answer(&answer.body, || id)?;
         return Ok(None);
     }
-    follow(context, kind, &id).await.map(Some)
+    follow(context, kind, &id).map(Some)
 }
 
 /// Number of letters or events that a job would be of. Nothing is done.
-pub(crate) async fn dry_run(context: &Context, kind: Kind, body: &Value) -> Result<(Answer, Taken), Error> {
+pub(crate) fn dry_run(context: &Context, kind: Kind, body: &Value) -> Result<(Answer, Taken), Error> {
     let mut body = body.clone();
     body["dryRun"] = true.into();
-    let answer = context.api.ask(Ask::new(Method::POST, &["operations", kind.resource()]).body(body)).await?;
+    let answer = context.api.ask(&Ask::new(Method::Post, &["operations", kind.resource()]).body(body))?;
     let taken = answer.read()?;
     Ok((answer, taken))
 }
@@ -124,35 +123,33 @@ pub(crate) fn exit_of(job: &Job) -> Exit {
 }
 
 /// Follows a job to its end.
-pub(crate) async fn follow(context: &Context, kind: Kind, id: &str) -> Result<(Answer, Job), Error> {
+pub(crate) fn follow(context: &Context, kind: Kind, id: &str) -> Result<(Answer, Job), Error> {
+    let by_itself = format!("The {} goes on by itself: orderctl job follow {id}, orderctl job stop {id}", kind.name());
+    if !context.terminal.json {
+        note(&by_itself);
+    }
     let mut watch = Watch::new(kind, id, context.terminal);
     let mut silences = 0;
-    let ended: Option<Result<_, Error>> = unless_interrupted(async {
-        loop {
-            let answer = match context.api.ask(ask(Method::GET, kind, id)).await {
-                Err(error) if error.may_pass() && silences < MAX_SILENCES => {
-                    silences += 1;
-                    sleep(PAUSE).await;
-                    continue;
+    loop {
+        match look(context, kind, id) {
+            Err(error) if error.may_pass() && silences < MAX_SILENCES => silences += 1,
+            Err(error) => return Err(error.with_hint(by_itself)),
+            Ok((answer, job)) => {
+                silences = 0;
+                watch.at(&job);
+                if job.is_over() {
+                    return Ok((answer, job));
                 }
-                answer => answer?,
-            };
-            let job: Job = answer.read()?;
-            silences = 0;
-            watch.at(&job);
-            if job.is_over() {
-                return Ok((answer, job));
             }
-            sleep(PAUSE).await;
         }
-    })
-    .await;
-    let goes_on = || format!("\n  the {} goes on: orderctl job follow {id}, or orderctl job stop {id}", kind.name());
-    match ended {
-        Some(Ok(ended)) => Ok(ended),
-        Some(Err(error)) => Err(error.with_hint(goes_on().trim_start())),
-        None => Err(Error::Interrupted(goes_on())),
+        sleep(PAUSE);
     }
+}
+
+fn look(context: &Context, kind: Kind, id: &str) -> Result<(Answer, Job), Error> {
+    let answer = context.api.ask(&ask(Method::Get, kind, id))?;
+    let job = answer.read()?;
+    Ok((answer, job))
 }
 
 /// Shows how far a job is, on standard error: in a bar on a terminal, else in a line for each change.

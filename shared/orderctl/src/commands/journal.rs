@@ -14,7 +14,7 @@ use crate::documents::{Finding, Job, JournalPage};
 use crate::error::{Error, Exit};
 use crate::moment::Moment;
 use crate::show::job::{Kind, whole};
-use crate::terminal::{note, unless_interrupted};
+use crate::terminal::note;
 
 /// Entries of a page of the journal.
 const PAGE: u32 = 500;
@@ -116,10 +116,10 @@ pub(crate) struct Replay {
 }
 
 impl Journal {
-    pub(crate) async fn run(self, context: &Context) -> Ended {
+    pub(crate) fn run(self, context: &Context) -> Ended {
         match self {
-            Self::Export(export) => export.run(context).await,
-            Self::Verify(verify) => verify.run(context).await,
+            Self::Export(export) => export.run(context),
+            Self::Verify(verify) => verify.run(context),
         }
     }
 }
@@ -135,13 +135,13 @@ impl Range {
 }
 
 impl Export {
-    async fn run(self, context: &Context) -> Ended {
+    fn run(self, context: &Context) -> Ended {
         let Format::Jsonl = self.format;
         let mut sink = Sink::open(self.output.as_ref(), self.after.is_some())?;
         let mut after = self.after.clone();
         let mut count = 0;
         loop {
-            let page = self.page(context, after.as_ref(), &mut sink).await;
+            let page = self.page(context, after.as_ref(), &mut sink);
             let (written, next) = page.map_err(|error| cut_short(error, count, after.as_deref()))?;
             count += written;
             if next.is_none() || next == after {
@@ -154,7 +154,7 @@ impl Export {
     }
 
     /// Writes a page; answers how many entries it has, and the cursor behind it.
-    async fn page(
+    fn page(
         &self,
         context: &Context,
         after: Option<&String>,
@@ -167,8 +167,7 @@ impl Export {
             .with("to", self.range.to)
             .with("after", after)
             .with("limit", Some(PAGE));
-        let answer = unless_interrupted(context.api.ask(ask)).await;
-        let page: JournalPage = answer.ok_or_else(|| Error::Interrupted(String::new()))??.read()?;
+        let page: JournalPage = context.api.ask(&ask)?.read()?;
         let lines: String = page.entries.iter().map(|entry| one_line(entry.get()) + "\n").collect();
         sink.write(&lines)?;
         Ok((page.entries.len(), page.next))
@@ -235,10 +234,10 @@ impl Sink {
 }
 
 impl Verify {
-    async fn run(self, context: &Context) -> Ended {
+    fn run(self, context: &Context) -> Ended {
         let mut body = Map::new();
         self.range.add_to(&mut body);
-        let ended = begin(context, Kind::Reconciliation, Value::Object(body), self.following).await?;
+        let ended = begin(context, Kind::Reconciliation, Value::Object(body), self.following)?;
         let Some((answer, mut job)) = ended else { return Ok(Exit::Done) };
         job.findings.retain(is_of_journal);
         context.terminal.answer(&answer.body, || whole(Kind::Reconciliation, &job))?;
@@ -251,32 +250,28 @@ fn is_of_journal(finding: &Finding) -> bool {
 }
 
 impl Reconcile {
-    pub(crate) async fn run(self, context: &Context) -> Ended {
+    pub(crate) fn run(self, context: &Context) -> Ended {
         let mut body = Map::new();
         self.range.add_to(&mut body);
         if self.heal {
             context.terminal.confirm("Publish again what is missing?")?;
             body.insert("heal".to_owned(), true.into());
         }
-        told(
-            context,
-            Kind::Reconciliation,
-            begin(context, Kind::Reconciliation, Value::Object(body), self.following).await?,
-        )
+        told(context, Kind::Reconciliation, begin(context, Kind::Reconciliation, Value::Object(body), self.following)?)
     }
 }
 
 impl Replay {
-    pub(crate) async fn run(self, context: &Context) -> Ended {
+    pub(crate) fn run(self, context: &Context) -> Ended {
         let body = self.body();
-        let (answer, taken) = dry_run(context, Kind::Replay, &body).await?;
+        let (answer, taken) = dry_run(context, Kind::Replay, &body)?;
         let events = taken.total.map_or_else(|| "events".to_owned(), |total| format!("{total} events"));
         if self.dry_run {
             context.terminal.answer(&answer.body, || format!("{events} would be sent to {}.", self.service))?;
             return Ok(Exit::Done);
         }
         context.terminal.confirm(&format!("Send {events} of the journal to {} once more?", self.service))?;
-        told(context, Kind::Replay, begin(context, Kind::Replay, body, self.following).await?)
+        told(context, Kind::Replay, begin(context, Kind::Replay, body, self.following)?)
     }
 
     fn body(&self) -> Value {
@@ -321,9 +316,8 @@ mod tests {
 
     #[test]
     fn an_export_that_is_cut_short_says_how_to_go_on() {
-        let error = cut_short(Error::Interrupted(String::new()), 500, Some("cursor"));
-        assert_eq!(error.to_string(), "interrupted\n  500 entries are written; go on with --after 'cursor'");
-        assert_eq!(error.exit(), Exit::Interrupted);
+        let error = cut_short(Error::Declined, 500, Some("cursor"));
+        assert_eq!(error.to_string(), "nothing was changed\n  500 entries are written; go on with --after 'cursor'");
         let closed = Error::Output(std::io::ErrorKind::BrokenPipe.into());
         assert!(matches!(cut_short(closed, 500, Some("cursor")), Error::Output(_)), "head has enough");
     }

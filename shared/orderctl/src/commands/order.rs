@@ -3,12 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use reqwest::Method;
-use reqwest::header::HeaderName;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::client::Ask;
+use crate::client::{Ask, Method};
 use crate::commands::{Context, Ended, text_of};
 use crate::documents::{Order, Placed, Status};
 use crate::error::{Error, Exit};
@@ -18,7 +16,7 @@ use crate::show::status::status;
 use crate::text::shown;
 
 /// Header of an answer that was given before.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const REPLAYED: &str = "idempotent-replayed";
 
 /// New order.
 #[derive(Debug, Args)]
@@ -34,23 +32,23 @@ pub(crate) struct Publish {
 }
 
 /// Shows an order over all services.
-pub(crate) async fn show(context: &Context, id: &str) -> Ended {
-    let answer = context.api.ask(Ask::get(&["operations", "orders", id])).await?;
+pub(crate) fn show(context: &Context, id: &str) -> Ended {
+    let answer = context.api.ask(&Ask::get(&["operations", "orders", id]))?;
     let read: Order = answer.read()?;
     context.terminal.answer(&answer.body, || order(&read, Moment::now()))?;
     Ok(Exit::Done)
 }
 
 /// Shows the state of the stack.
-pub(crate) async fn show_status(context: &Context) -> Ended {
-    let answer = context.api.ask(Ask::get(&["operations", "status"])).await?;
+pub(crate) fn show_status(context: &Context) -> Ended {
+    let answer = context.api.ask(&Ask::get(&["operations", "status"]))?;
     let read: Status = answer.read()?;
     context.terminal.answer(&answer.body, || status(&read))?;
     Ok(Exit::Done)
 }
 
 impl Publish {
-    pub(crate) async fn run(self, context: &Context) -> Ended {
+    pub(crate) fn run(self, context: &Context) -> Ended {
         let text = text_of(&self.file)?;
         let no_json = |error| Error::Usage(format!("{} is not JSON: {error}", self.file.display()));
         let order: Value = serde_json::from_str(&text).map_err(no_json)?;
@@ -62,14 +60,14 @@ impl Publish {
             return Ok(Exit::Done);
         }
         context.terminal.confirm("Place this order?")?;
-        let ask = Ask::new(Method::POST, &["orders"]).body(order).idempotency_key(&key);
+        let ask = Ask::new(Method::Post, &["orders"]).body(order).idempotency_key(&key);
         // Placed or not: with the key it is placed once.
         let with_key = |error: Error| {
             if error.may_pass() { error.with_hint(format!("repeat it with --key {key}")) } else { error }
         };
-        let answer = context.api.ask(ask).await.map_err(with_key)?;
+        let answer = context.api.ask(&ask).map_err(with_key)?;
         let Placed { order_id, status } = answer.read()?;
-        let again = if answer.header(&REPLAYED).is_some() { ", as before by this key" } else { "" };
+        let again = if answer.header(REPLAYED).is_some() { ", as before by this key" } else { "" };
         context.terminal.answer(&answer.body, || format!("{} is {}{again}.", shown(&order_id), shown(&status)))?;
         Ok(Exit::Done)
     }

@@ -49,11 +49,11 @@ pub(crate) struct Redrive {
 }
 
 impl Redrive {
-    pub(crate) async fn run(self, context: &Context) -> Ended {
+    pub(crate) fn run(self, context: &Context) -> Ended {
         let mut bodies = Vec::new();
         let mut total = 0;
-        for body in self.bodies(context).await? {
-            let (answer, taken) = dry_run(context, Kind::Redrive, &body).await?;
+        for body in self.bodies(context)? {
+            let (answer, taken) = dry_run(context, Kind::Redrive, &body)?;
             let letters = taken.total.unwrap_or_default();
             if self.dry_run {
                 let of = name_of(&body);
@@ -74,11 +74,11 @@ impl Redrive {
         let of: Vec<_> = bodies.iter().map(name_of).collect();
         let with_ramp = if self.ramp { " with a ramp" } else { ", all at once" };
         context.terminal.confirm(&format!("Send {} of {} back{with_ramp}?", count(total), of.join(", ")))?;
-        self.send(context, bodies).await
+        self.send(context, bodies)
     }
 
     /// Requests, one for each service.
-    async fn bodies(&self, context: &Context) -> Result<Vec<Value>, Error> {
+    fn bodies(&self, context: &Context) -> Result<Vec<Value>, Error> {
         let mut common = Map::new();
         if self.ramp {
             common.insert("ramp".to_owned(), true.into());
@@ -97,7 +97,7 @@ impl Redrive {
         }
         let services = match &self.service {
             Some(service) => BTreeSet::from([service.clone()]),
-            None => services_with_letters(context).await?,
+            None => services_with_letters(context)?,
         };
         let body = |service: String| {
             let mut body = common.clone();
@@ -108,9 +108,9 @@ impl Redrive {
     }
 
     /// Sends, one service after the other. What some have left to do, nobody else should add to.
-    async fn send(&self, context: &Context, bodies: Vec<Value>) -> Ended {
+    fn send(&self, context: &Context, bodies: Vec<Value>) -> Ended {
         for body in bodies {
-            let Some((answer, job)) = begin(context, Kind::Redrive, body, self.following).await? else { continue };
+            let Some((answer, job)) = begin(context, Kind::Redrive, body, self.following)? else { continue };
             context.terminal.answer(&answer.body, || fate(Kind::Redrive, &job))?;
             let exit = exit_of(&job);
             if exit != Exit::Done {
@@ -121,8 +121,8 @@ impl Redrive {
     }
 }
 
-async fn services_with_letters(context: &Context) -> Result<BTreeSet<String>, Error> {
-    let groups: Groups = context.api.ask(Ask::get(&["operations", "groups"])).await?.read()?;
+fn services_with_letters(context: &Context) -> Result<BTreeSet<String>, Error> {
+    let groups: Groups = context.api.ask(&Ask::get(&["operations", "groups"]))?.read()?;
     Ok(groups.groups.into_iter().map(|group| group.service).collect())
 }
 

@@ -1,10 +1,9 @@
 //! `orderctl stock`: the goods on the shelf.
 
 use clap::Subcommand;
-use reqwest::Method;
 use serde_json::json;
 
-use crate::client::{Answer, Ask};
+use crate::client::{Answer, Ask, Method};
 use crate::commands::{Context, Ended};
 use crate::documents::Stock;
 use crate::error::{Error, Exit};
@@ -50,14 +49,14 @@ pub(crate) enum StockCommand {
 }
 
 impl StockCommand {
-    pub(crate) async fn run(self, context: &Context) -> Ended {
+    pub(crate) fn run(self, context: &Context) -> Ended {
         match self {
             Self::Get { sku } => {
-                let (answer, read) = get(context, &sku).await?;
+                let (answer, read) = get(context, &sku)?;
                 told(context, &answer, &read)
             }
             Self::Set { sku, on_hand, if_match, dry_run } => {
-                let known = match get(context, &sku).await {
+                let known = match get(context, &sku) {
                     Ok((_, read)) => format!("has {} on hand", read.on_hand),
                     Err(error) if error.exit() == Exit::NotFound => "is not known".to_owned(),
                     Err(error) => return Err(error),
@@ -68,30 +67,30 @@ impl StockCommand {
                     return Ok(Exit::Done);
                 }
                 context.terminal.confirm(&format!("{text}. Set it to {on_hand}?"))?;
-                let answer = put(context, &sku, i64::from(on_hand), if_match.as_deref()).await?;
+                let answer = put(context, &sku, i64::from(on_hand), if_match.as_deref())?;
                 told(context, &answer, &answer.read()?)
             }
-            Self::Add { sku, pieces, dry_run } => add(context, &sku, i64::from(pieces), dry_run).await,
+            Self::Add { sku, pieces, dry_run } => add(context, &sku, i64::from(pieces), dry_run),
         }
     }
 }
 
-async fn get(context: &Context, sku: &str) -> Result<(Answer, Stock), Error> {
-    let answer = context.api.ask(Ask::get(&["inventory", sku])).await?;
+fn get(context: &Context, sku: &str) -> Result<(Answer, Stock), Error> {
+    let answer = context.api.ask(&Ask::get(&["inventory", sku]))?;
     let read = answer.read()?;
     Ok((answer, read))
 }
 
-async fn put(context: &Context, sku: &str, on_hand: i64, if_match: Option<&str>) -> Result<Answer, Error> {
-    let ask = Ask::new(Method::PUT, &["inventory", sku]).body(json!({ "onHand": on_hand }));
-    context.api.ask(if_match.into_iter().fold(ask, Ask::if_match)).await
+fn put(context: &Context, sku: &str, on_hand: i64, if_match: Option<&str>) -> Result<Answer, Error> {
+    let ask = Ask::new(Method::Put, &["inventory", sku]).body(json!({ "onHand": on_hand }));
+    context.api.ask(&if_match.into_iter().fold(ask, Ask::if_match))
 }
 
 /// A count is absolute, so a change is one of the stock that it was reckoned from, and of no other.
-async fn add(context: &Context, sku: &str, pieces: i64, dry_run: bool) -> Ended {
+fn add(context: &Context, sku: &str, pieces: i64, dry_run: bool) -> Ended {
     let mut race = 0;
     loop {
-        let (answer, read) = get(context, sku).await?;
+        let (answer, read) = get(context, sku)?;
         let on_hand = read.on_hand + pieces;
         let text = format!("{} has {} on hand", shown(sku), read.on_hand);
         if dry_run {
@@ -101,7 +100,7 @@ async fn add(context: &Context, sku: &str, pieces: i64, dry_run: bool) -> Ended 
         if race == 0 {
             context.terminal.confirm(&format!("{text}. Make it {on_hand}?"))?;
         }
-        match put(context, sku, on_hand, answer.tag()).await {
+        match put(context, sku, on_hand, answer.tag()) {
             Err(Error::Refused(refusal)) if refusal.status == 412 && race < MAX_RACES => race += 1,
             result => {
                 let answer = result?;

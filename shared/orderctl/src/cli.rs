@@ -189,7 +189,7 @@ mod tests {
             ("dlq drop --why x", false),
             ("dlq drop let_1", false),
             ("dlq drop let_1 let_2 --why x -y", true),
-            ("dlq list --state waiting --limit 5 --after x", true),
+            ("dlq list --state waiting --limit 5", true),
             ("replay", false),
             ("replay shipping --from 2h --to 2026-11-22T09:00:00Z --order ord_1 --detach", true),
             ("replay shipping --from yesterday", false),

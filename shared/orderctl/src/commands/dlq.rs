@@ -62,9 +62,6 @@ pub(crate) struct List {
     /// The most letters
     #[arg(long, default_value_t = 100)]
     limit: usize,
-    /// Go on behind this cursor, which a longer list ends with
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
 }
 
 /// Edit of a letter.
@@ -144,16 +141,18 @@ fn change(context: &Context, ask: Ask, read: &Answer, history: &[Entry], id: &st
 
 impl List {
     fn run(self, context: &Context) -> Ended {
-        let mut after = self.after.clone();
+        let mut after = None;
         let mut found: Vec<Box<RawValue>> = Vec::new();
         loop {
             let page: LetterPage = context.api.ask(&self.page(after.as_ref()))?.read()?;
             found.extend(page.letters);
             after = page.next;
-            if found.len() >= self.limit || after.is_none() {
+            if found.len() > self.limit || after.is_none() {
                 break;
             }
         }
+        let is_cut = found.len() > self.limit;
+        found.truncate(self.limit);
         if context.terminal.json {
             for letter in &found {
                 print(letter.get())?;
@@ -167,8 +166,8 @@ impl List {
             let read = read.collect::<Result<Vec<Letter>, _>>().map_err(not_understood)?;
             print(&letters(&read, Moment::now()))?;
         }
-        if let Some(after) = after {
-            note(&format!("There may be more: --after '{}'", shown(&after)));
+        if is_cut {
+            note(&format!("There are more than --limit {}.", self.limit));
         }
         Ok(Exit::Done)
     }

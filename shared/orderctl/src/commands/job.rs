@@ -128,7 +128,7 @@ pub(crate) fn follow(context: &Context, kind: Kind, id: &str) -> Result<(Answer,
     if !context.terminal.json {
         note(&by_itself);
     }
-    let mut watch = Watch::new(kind, id, context.terminal);
+    let mut watch = Watch::new(kind, context.terminal);
     let mut silences = 0;
     loop {
         match look(context, kind, id) {
@@ -161,13 +161,12 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(kind: Kind, id: &str, terminal: Terminal) -> Self {
+    fn new(kind: Kind, terminal: Terminal) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         // A template that does not parse would leave the plain bar.
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {wide_bar} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_bar} {msg}") {
             bar.set_style(style);
         }
-        bar.set_prefix(id.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { kind, terminal, bar, said: String::new() }
     }

@@ -1,7 +1,7 @@
 //! Tables without lines: for the eye, and for `grep` and `awk`.
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
 use crate::terminal::columns;
 
@@ -11,17 +11,31 @@ pub(crate) const NONE: &str = "-";
 /// Rows under their headers, as wide as the terminal; in a pipe as wide as they are. The columns of numbers are given by their
 /// headers.
 pub(crate) fn table(headers: &[&str], numbers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    table_of(columns(), headers, numbers, rows)
+}
+
+fn table_of(
+    columns: Option<u16>,
+    headers: &[&str],
+    numbers: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(headers.to_vec());
-    match columns() {
+    match columns {
         Some(columns) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
     for row in rows {
         table.add_row(row);
     }
-    for (column, header) in table.column_iter_mut().zip(headers) {
+    let last = headers.len().saturating_sub(1);
+    for (index, (column, header)) in table.column_iter_mut().zip(headers).enumerate() {
         column.set_padding((0, 2));
+        // An id over two lines is no id that can be copied: the last column alone has room to give.
+        if index < last {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
         if numbers.contains(header) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -32,6 +46,16 @@ pub(crate) fn table(headers: &[&str], numbers: &[&str], rows: impl IntoIterator<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_last_column_is_broken_on_a_narrow_terminal() {
+        let row = ["let_1ez6m7xhq1v6vjcndwmdyvsfys", "the provider answers 503"].map(str::to_owned).to_vec();
+        assert_eq!(
+            table_of(Some(46), &["LETTER", "REASON"], &[], [row]),
+            "LETTER                          REASON\n\
+             let_1ez6m7xhq1v6vjcndwmdyvsfys  the provider\n                                answers 503"
+        );
+    }
 
     #[test]
     fn columns_stand_under_their_headers_and_nothing_trails() {

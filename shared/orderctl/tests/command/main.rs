@@ -213,16 +213,16 @@ fn an_edit_that_changes_nothing_and_a_dry_run_send_nothing() {
 #[test]
 fn a_list_has_as_many_pages_as_it_takes() {
     let page = |next: Option<&str>| json!({ "letters": [letter("waiting", &json!([]))], "next": next });
-    let api = ScriptedApi::of([(200, page(Some("a#1"))), (200, page(Some("b"))), (200, page(None))]);
-    let ran = api.run("dlq list --service payment --limit 2 --json");
-    assert_eq!(ran.stdout.lines().count(), 2, "{ran:?}");
-    let first: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
-    assert_eq!(first, letter("waiting", &json!([])), "as the API has written it");
-    assert!(ran.stderr.contains("--after 'b'"), "{}", ran.stderr);
-    assert_eq!(
-        api.lines(),
-        ["GET /operations/letters?service=payment", "GET /operations/letters?service=payment&after=a%231"]
-    );
+    for (limit, pages, letters, is_cut) in [("2", 3, 2, true), ("3", 3, 3, false), ("1", 2, 1, true)] {
+        let api = ScriptedApi::of([(200, page(Some("a#1"))), (200, page(Some("b"))), (200, page(None))]);
+        let ran = api.run(&format!("dlq list --service payment --limit {limit} --json"));
+        let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines, vec![letter("waiting", &json!([])); letters], "as the API has written them: {ran:?}");
+        assert_eq!(ran.stderr.contains("There are more"), is_cut, "{ran:?}");
+        let expected = ["", "&after=a%231", "&after=b"];
+        let expected = expected.map(|after| format!("GET /operations/letters?service=payment{after}"));
+        assert_eq!(api.lines(), expected[..pages], "{limit}");
+    }
 }
 
 #[test]

@@ -162,7 +162,9 @@ pub(crate) async fn what_is_not_allowed_not_there_or_not_possible_is_told_apart(
     assert_eq!(shop.letter(letter.id()).await.field("state"), "waiting");
 
     assert_eq!(ctl.run(&drop).await.code, Some(0));
-    let edit = ["dlq", "edit", letter.id(), "--why", "late", "--yes", "--file", "/dev/null"];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), foreign_order("web-orderctl-late", "orderctl").to_string()).unwrap();
+    let edit = ["dlq", "edit", letter.id(), "--why", "late", "--yes", "--file", file.path().to_str().unwrap()];
     assert_eq!(ctl.run(&edit).await.code, Some(4), "what is dropped is not edited");
     assert_eq!(ctl.run(&["dlq", "redrive", letter.id(), "--yes"]).await.code, Some(7), "nor sent back");
     assert_eq!(ctl.run(&["dlq", "show", "let_0"]).await.code, Some(3));

@@ -223,6 +223,32 @@ mod tests {
         }
     }
 
+    /// Words of a line of a shell, of which some are in quotation marks.
+    fn words(line: &str) -> Vec<String> {
+        let pieces = line.split('"').enumerate();
+        let words = pieces.flat_map(|(index, piece)| {
+            let is_quoted = index % 2 == 1;
+            if is_quoted { vec![piece] } else { piece.split_whitespace().collect() }
+        });
+        words.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_command_of_the_guide_is_understood() {
+        let documents = [include_str!("../../../docs/operations.md"), include_str!("../../../README.md")];
+        let lines = documents
+            .iter()
+            .flat_map(|text| text.lines())
+            .filter_map(|line| line.find("orderctl ").map(|at| &line[at..]));
+        let commands: Vec<&str> = lines.filter(|line| !line.contains('`')).collect();
+        assert!(commands.len() > 20, "{commands:?}");
+        for line in commands {
+            let command = line.split(['#', '>']).next().unwrap_or_default();
+            let parsed = Cli::try_parse_from(words(command));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.err().map(|error| error.to_string()).unwrap_or_default());
+        }
+    }
+
     #[test]
     fn the_help_has_the_exit_codes() {
         let help = Cli::command().render_help().to_string();

@@ -142,6 +142,7 @@ impl Api {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
+            .max_redirects_will_error(false)
             .timeout_global(Some(TIMEOUT))
             .user_agent(concat!("orderctl/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls.build());
@@ -167,7 +168,7 @@ impl Api {
 
     fn once(&self, ask: &Ask) -> Result<Answer, Error> {
         let url = self.url_of(ask);
-        let no_answer = |error| no_answer(format!("{} {url}", ask.method), ask.method, error);
+        let no_answer = |error| no_answer(format!("{} {url}", ask.method), ask.method, &error);
         let mut response = self.send(&url, ask).map_err(no_answer)?;
         let body = response.body_mut().read_to_string().map_err(no_answer)?;
         let request = format!("{} {}", ask.method, url.path());
@@ -219,17 +220,28 @@ fn roots_of_system() -> RootCerts {
     RootCerts::from(roots.iter().map(|root| Certificate::from_der(root).to_owned()))
 }
 
-fn no_answer(request: String, method: Method, error: ureq::Error) -> Error {
+fn no_answer(request: String, method: Method, error: &ureq::Error) -> Error {
     let reason = error.to_string();
     match error {
         ureq::Error::HostNotFound
         | ureq::Error::ConnectionFailed
         | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Error::Unreachable { request, reason },
-        ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            Error::Unreachable { request, reason }
-        }
+        ureq::Error::Io(error) if !is_of_connection(error.kind()) => Error::Unreachable { request, reason },
         _ => Error::NoAnswer { request, reason, is_change: method != Method::Get },
     }
+}
+
+/// True of what befalls a connection that is there. All else, such as a name that nobody knows or a certificate that nobody has
+/// signed, is in the way before a request leaves.
+fn is_of_connection(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::BrokenPipe
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::TimedOut
+            | ErrorKind::UnexpectedEof
+    )
 }
 
 fn is_worth_another_try(error: &Error) -> bool {

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write, stderr, stdin};
 use dialoguer::{Confirm, Editor};
 
 use crate::error::Error;
+use crate::text::shown_json;
 
 /// Terminal, or the pipes of a program.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +19,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Writes a document of the API as it is, to a program; else what is said about it.
     pub(crate) fn answer(self, document: &str, text: impl FnOnce() -> String) -> Result<(), Error> {
-        if self.json { print(document) } else { print(&text()) }
+        if self.json { print_json(document) } else { print(&text()) }
     }
 
     /// Asks before something is changed.
@@ -42,6 +43,12 @@ impl Terminal {
 pub(crate) fn print(text: &str) -> Result<(), Error> {
     let mut stdout = anstream::stdout().lock();
     Ok(writeln!(stdout, "{}", text.trim_end())?)
+}
+
+/// Writes a document to standard output, for programs.
+pub(crate) fn print_json(document: &str) -> Result<(), Error> {
+    // No colours are taken out of it, as they are of a text.
+    Ok(writeln!(std::io::stdout().lock(), "{}", shown_json(document.trim_end()))?)
 }
 
 /// Writes what only people want to know, to standard error.

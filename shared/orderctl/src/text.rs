@@ -1,5 +1,7 @@
 //! Text on a terminal: that of strangers is shown, and never obeyed; ours has colours.
 
+use std::fmt::Write as _;
+
 use anstyle::{AnsiColor, Style};
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -16,6 +18,20 @@ pub(crate) fn shown(text: &str) -> String {
         let plain = piece.trim_end_matches(['"', '\'', '\\']);
         shown.extend(plain.escape_debug());
         shown.push_str(&piece[plain.len()..]);
+    }
+    shown
+}
+
+/// The same JSON, in which no control character stands as it is: in its strings they can be written as escapes.
+pub(crate) fn shown_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_control() && !character.is_ascii_whitespace() {
+            // All control characters are in the first plane of Unicode, for which four digits are enough.
+            let _infallible = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
     }
     shown
 }
@@ -43,6 +59,15 @@ fn styled(style: Style, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_the_same_json_and_no_command() {
+        let json = "{\n\"a\": \"\u{9b}2J\u{7f}\u{1f600}\"}";
+        let shown = shown_json(json);
+        assert_eq!(shown, "{\n\"a\": \"\\u009b2J\\u007f\u{1f600}\"}");
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&shown), read(json));
+    }
 
     #[test]
     fn nothing_of_a_stranger_is_a_command() {

@@ -15,7 +15,7 @@ use crate::error::{Error, Exit};
 use crate::moment::Moment;
 use crate::show::diff::{diff, pretty};
 use crate::show::letter::{groups, letters, overtaken, state, whole};
-use crate::terminal::{edited, note, print};
+use crate::terminal::{edited, note, print, print_json};
 use crate::text::shown;
 
 /// Dead letters.
@@ -155,7 +155,7 @@ impl List {
         found.truncate(self.limit);
         if context.terminal.json {
             for letter in &found {
-                print(letter.get())?;
+                print_json(letter.get())?;
             }
         } else if found.is_empty() {
             print("There is no such letter.")?;

@@ -5,6 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
 use crate::client::Ask;
@@ -15,6 +16,7 @@ use crate::error::{Error, Exit};
 use crate::moment::Moment;
 use crate::show::job::{Kind, whole};
 use crate::terminal::note;
+use crate::text::{shown, shown_json};
 
 /// Entries of a page of the journal.
 const PAGE: u32 = 500;
@@ -140,6 +142,8 @@ impl Export {
         let mut sink = Sink::open(self.output.as_ref(), self.after.is_some())?;
         let mut after = self.after.clone();
         let mut count = 0;
+        // It stays on the terminal where the command is killed.
+        let so_far = ProgressBar::new_spinner();
         loop {
             let page = self.page(context, after.as_ref(), &mut sink);
             let (written, next) = page.map_err(|error| cut_short(error, count, after.as_deref()))?;
@@ -148,7 +152,12 @@ impl Export {
                 break;
             }
             after = next;
+            if self.output.is_some() {
+                so_far.set_message(written_so_far(count, after.as_deref()));
+                so_far.tick();
+            }
         }
+        so_far.finish_and_clear();
         note(&format!("{count} entries."));
         Ok(Exit::Done)
     }
@@ -168,7 +177,7 @@ impl Export {
             .with("after", after)
             .with("limit", Some(PAGE));
         let page: JournalPage = context.api.ask(&ask)?.read()?;
-        let lines: String = page.entries.iter().map(|entry| one_line(entry.get()) + "\n").collect();
+        let lines: String = page.entries.iter().map(|entry| one_line(&shown_json(entry.get())) + "\n").collect();
         sink.write(&lines)?;
         Ok((page.entries.len(), page.next))
     }
@@ -184,10 +193,11 @@ fn cut_short(error: Error, count: usize, after: Option<&str>) -> Error {
     if error.exit() == Exit::Done {
         return error;
     }
-    match after {
-        Some(after) => error.with_hint(format!("{count} entries are written; go on with --after '{after}'")),
-        None => error,
-    }
+    if after.is_some() { error.with_hint(written_so_far(count, after)) } else { error }
+}
+
+fn written_so_far(count: usize, after: Option<&str>) -> String {
+    format!("{count} entries are written; go on with --after '{}'", shown(after.unwrap_or_default()))
 }
 
 /// File or standard output, which has whole pages at any time.

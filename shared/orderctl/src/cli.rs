@@ -16,6 +16,9 @@ use crate::error::{Error, Exit, exit_codes};
 use crate::terminal::Terminal;
 use crate::text::bad;
 
+/// Heading of the options that every command has.
+const FOR_ALL: &str = "Stack and output";
+
 /// The operator's command for orderflow: it sees which orders are stuck, why and since when, mends, and sends back.
 ///
 /// It needs the API of a stack, by `--api` or `ORDERFLOW_API`, and a token with the scope `operations` in
@@ -26,10 +29,10 @@ pub struct Cli {
     #[command(flatten)]
     which: Which,
     /// Print what the API answers, for programs: a JSON document, or one for each line of a list
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = FOR_ALL)]
     json: bool,
     /// Change things without asking
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = FOR_ALL)]
     yes: bool,
     #[command(subcommand)]
     command: Command,
@@ -37,6 +40,7 @@ pub struct Cli {
 
 /// Stack that is meant.
 #[derive(Debug, Args)]
+#[command(next_help_heading = FOR_ALL)]
 struct Which {
     /// URL of the API, the stack's output `ApiUrl` [default: the environment variable `ORDERFLOW_API`]
     #[arg(long, global = true, value_name = "URL")]
@@ -190,6 +194,9 @@ mod tests {
             ("dlq drop let_1", false),
             ("dlq drop let_1 let_2 --why x -y", true),
             ("dlq list --state waiting --limit 5", true),
+            ("dlq list --state parked", false),
+            ("dlq list --class exhausted", true),
+            ("dlq redrive --all --class fatal", false),
             ("replay", false),
             ("replay shipping --from 2h --to 2026-11-22T09:00:00Z --order ord_1 --detach", true),
             ("replay shipping --from yesterday", false),

@@ -15,6 +15,12 @@ pub(crate) mod order;
 pub(crate) mod redrive;
 pub(crate) mod stock;
 
+/// Classes of failures, as the API names them.
+const CLASSES: [&str; 3] = ["permanent", "exhausted", "none"];
+
+/// States of letters, as the API names them.
+const STATES: [&str; 5] = ["waiting", "sent", "handled", "parkedAgain", "dropped"];
+
 /// API of one stack, and the terminal: all that a command works with.
 pub(crate) struct Context {
     pub(crate) api: Api,

@@ -214,13 +214,12 @@ impl Error {
     /// Exit code of the run that fails with it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => Exit::Usage,
+            Self::Usage(_) | Self::Declined => Exit::Usage,
             Self::Refused(refusal) => Exit::of_status(refusal.status),
             Self::Overtaken(_) => Exit::Conflict,
             Self::WithHint { source, .. } => source.exit(),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Declined
-            | Self::Unreachable { .. }
+            Self::Unreachable { .. }
             | Self::NoAnswer { .. }
             | Self::NotUnderstood { .. }
             | Self::File { .. }
@@ -266,7 +265,7 @@ mod tests {
             assert_eq!(error.with_hint("again").exit().code(), code, "{status}");
         }
         assert_eq!(Error::Overtaken(String::new()).exit().code(), 4);
-        assert_eq!(Error::Usage(String::new()).exit().code(), 2);
+        assert_eq!([Error::Usage(String::new()), Error::Declined].map(|error| error.exit().code()), [2, 2]);
         assert_eq!(Error::Output(io::ErrorKind::BrokenPipe.into()).exit().code(), 0);
         assert_eq!(Error::Output(io::ErrorKind::StorageFull.into()).exit().code(), 1);
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::client::{Answer, Ask, Method};
 use crate::commands::redrive::Redrive;
-use crate::commands::{Context, Ended, text_of};
+use crate::commands::{CLASSES, Context, Ended, STATES, text_of};
 use crate::documents::{Entry, Groups, Letter, LetterPage, WholeLetter};
 use crate::error::{Error, Exit};
 use crate::moment::Moment;
@@ -47,11 +47,11 @@ pub(crate) struct List {
     /// Only those with an event of this type
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
-    /// Only those that failed so: permanent, exhausted or none
-    #[arg(long)]
+    /// Only those that failed so
+    #[arg(long, value_parser = CLASSES)]
     class: Option<String>,
-    /// Only those in this state: waiting, sent, handled, parkedAgain or dropped
-    #[arg(long)]
+    /// Only those in this state
+    #[arg(long, value_parser = STATES)]
     state: Option<String>,
     /// Only those of this order
     #[arg(long)]
@@ -238,15 +238,12 @@ impl Drop {
         for id in &self.letters {
             read.push(load(context, id)?);
         }
-        for (_, WholeLetter { letter, .. }) in &read {
-            let text = format!(
-                "{}  {}  {}  {}",
-                shown(&letter.id),
-                state(&letter.state),
-                shown(&letter.service),
-                shown(&letter.reason)
-            );
-            note(&text);
+        for (answer, WholeLetter { letter, .. }) in &read {
+            let [id, service, reason] = [&letter.id, &letter.service, &letter.reason].map(|text| shown(text));
+            note(&format!("{id}  {}  {service}  {reason}", state(&letter.state)));
+            if self.dry_run {
+                context.terminal.answer(&answer.body, || format!("{id} would be dropped."))?;
+            }
         }
         if self.dry_run {
             return Ok(Exit::Done);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::Ask;
 use crate::commands::job::{Following, begin, dry_run, exit_of};
-use crate::commands::{Context, Ended};
+use crate::commands::{CLASSES, Context, Ended};
 use crate::documents::Groups;
 use crate::error::{Error, Exit};
 use crate::show::job::{Kind, fate};
@@ -29,8 +29,8 @@ pub(crate) struct Redrive {
     /// Only those with an event of this type
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
-    /// Only those that failed so: permanent, exhausted or none
-    #[arg(long)]
+    /// Only those that failed so
+    #[arg(long, value_parser = CLASSES)]
     class: Option<String>,
     /// Only those with this reason, but for the numbers and ids in it
     #[arg(long)]

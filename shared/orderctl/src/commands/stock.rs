@@ -8,7 +8,6 @@ use crate::commands::{Context, Ended};
 use crate::documents::Stock;
 use crate::error::{Error, Exit};
 use crate::show::stock::stock;
-use crate::terminal::print;
 use crate::text::shown;
 
 /// Attempts at a change that reservations get in the way of.
@@ -56,19 +55,7 @@ impl StockCommand {
                 told(context, &answer, &read)
             }
             Self::Set { sku, on_hand, if_match, dry_run } => {
-                let known = match get(context, &sku) {
-                    Ok((_, read)) => format!("has {} on hand", read.on_hand),
-                    Err(error) if error.exit() == Exit::NotFound => "is not known".to_owned(),
-                    Err(error) => return Err(error),
-                };
-                let text = format!("{} {known}", shown(&sku));
-                if dry_run {
-                    print(&format!("{text}, and would have {on_hand}."))?;
-                    return Ok(Exit::Done);
-                }
-                context.terminal.confirm(&format!("{text}. Set it to {on_hand}?"))?;
-                let answer = put(context, &sku, i64::from(on_hand), if_match.as_deref())?;
-                told(context, &answer, &answer.read()?)
+                set(context, &sku, i64::from(on_hand), if_match.as_deref(), dry_run)
             }
             Self::Add { sku, pieces, dry_run } => add(context, &sku, i64::from(pieces), dry_run),
         }
@@ -86,15 +73,34 @@ fn put(context: &Context, sku: &str, on_hand: i64, if_match: Option<&str>) -> Re
     context.api.ask(&if_match.into_iter().fold(ask, Ask::if_match))
 }
 
+fn set(context: &Context, sku: &str, on_hand: i64, if_match: Option<&str>, dry_run: bool) -> Ended {
+    let (document, text) = match get(context, sku) {
+        Ok((answer, read)) => (answer.body, has(&read)),
+        Err(error) if error.exit() == Exit::NotFound => ("null".to_owned(), format!("{} is not known", shown(sku))),
+        Err(error) => return Err(error),
+    };
+    if dry_run {
+        context.terminal.answer(&document, || format!("{text}, and would have {on_hand}."))?;
+        return Ok(Exit::Done);
+    }
+    context.terminal.confirm(&format!("{text}. Set it to {on_hand}?"))?;
+    let answer = put(context, sku, on_hand, if_match)?;
+    told(context, &answer, &answer.read()?)
+}
+
+fn has(stock: &Stock) -> String {
+    format!("{} has {} on hand", shown(&stock.sku), stock.on_hand)
+}
+
 /// A count is absolute, so a change is one of the stock that it was reckoned from, and of no other.
 fn add(context: &Context, sku: &str, pieces: i64, dry_run: bool) -> Ended {
     let mut race = 0;
     loop {
         let (answer, read) = get(context, sku)?;
         let on_hand = read.on_hand + pieces;
-        let text = format!("{} has {} on hand", shown(sku), read.on_hand);
+        let text = has(&read);
         if dry_run {
-            print(&format!("{text}, and would have {on_hand}."))?;
+            context.terminal.answer(&answer.body, || format!("{text}, and would have {on_hand}."))?;
             return Ok(Exit::Done);
         }
         if race == 0 {

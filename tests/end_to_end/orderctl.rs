@@ -26,7 +26,7 @@ async fn redrive(shop: &Shop, arguments: &[&str]) -> Ran {
     let arguments = [&["dlq", "redrive", "--yes"], arguments].concat();
     let begun = async {
         sleep(Duration::from_secs(3)).await;
-        shop.run_redrives().await;
+        shop.run_jobs().await;
     };
     tokio::join!(ctl.run(&arguments), begun).0
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::moment::Moment;
@@ -95,14 +94,21 @@ pub(crate) struct Job {
     pub(crate) sent: u64,
     pub(crate) handled: u64,
     pub(crate) parked_again: u64,
+    pub(crate) refused: u64,
     pub(crate) left: u64,
     pub(crate) checked: Option<u64>,
     pub(crate) findings: Vec<Finding>,
+    pub(crate) untold: u64,
     pub(crate) by: Option<String>,
     pub(crate) at: Option<Moment>,
 }
 
 impl Job {
+    /// Number of its findings.
+    pub(crate) fn found(&self) -> u64 {
+        self.findings.len() as u64 + self.untold
+    }
+
     /// True once it sends or checks no more.
     pub(crate) fn is_over(&self) -> bool {
         self.state != "running"
@@ -145,8 +151,8 @@ pub(crate) struct Step {
     pub(crate) at: Moment,
     pub(crate) service: String,
     pub(crate) what: String,
-    pub(crate) event: Option<Value>,
-    pub(crate) cause: Option<Value>,
+    pub(crate) event: Option<String>,
+    pub(crate) cause: Option<String>,
     pub(crate) waited_ms: Option<i64>,
 }
 
@@ -167,8 +173,7 @@ pub(crate) struct Status {
     pub(crate) queues: Vec<Queue>,
     #[serde(default)]
     pub(crate) letters: Letters,
-    #[serde(default)]
-    pub(crate) orders: Orders,
+    pub(crate) orders: Option<Orders>,
     #[serde(default)]
     pub(crate) streams: Vec<Stream>,
 }

@@ -30,19 +30,31 @@ impl Moment {
         if let Ok(at) = text.parse() {
             return Ok(Self(at));
         }
-        let ago = text.strip_suffix(" ago").unwrap_or(text);
         let wrong = || format!("{text} is no time such as 2026-11-22T09:00:00Z, and no time ago such as 2h");
-        let (number, unit) = ago.split_at(ago.len() - ago.chars().last().map_or(0, char::len_utf8));
+        let Seconds(ago) = text.strip_suffix(" ago").unwrap_or(text).parse().map_err(|_| wrong())?;
+        now.0.checked_sub(SignedDuration::from_secs(i64::from(ago))).map(Self).map_err(|_| wrong())
+    }
+}
+
+/// Number of seconds, on the command line with its unit: `90s`, `30m`, `2h`, `3d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seconds(pub(crate) u32);
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
         let unit_seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3_600,
-            "d" => 86_400,
-            _ => return Err(wrong()),
+            "s" => Some(1),
+            "m" => Some(60),
+            "h" => Some(3_600),
+            "d" => Some(86_400),
+            _ => None,
         };
-        let seconds = number.parse::<u32>().map_err(|_| wrong())?;
-        let ago = SignedDuration::from_secs(i64::from(seconds) * unit_seconds);
-        now.0.checked_sub(ago).map(Self).map_err(|_| wrong())
+        let number = number.parse::<u32>().ok();
+        let seconds = number.zip(unit_seconds).and_then(|(number, unit_seconds)| number.checked_mul(unit_seconds));
+        seconds.map(Self).ok_or_else(|| format!("{text} is no span of time such as 90s, 30m, 2h, 3d"))
     }
 }
 

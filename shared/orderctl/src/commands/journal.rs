@@ -13,13 +13,10 @@ use crate::commands::job::{Following, begin, dry_run, exit_of};
 use crate::commands::{Context, Ended};
 use crate::documents::{Finding, Job, JournalPage};
 use crate::error::{Error, Exit};
-use crate::moment::Moment;
+use crate::moment::{Moment, Seconds};
 use crate::show::job::{Kind, whole};
 use crate::terminal::note;
 use crate::text::{shown, shown_json};
-
-/// Entries of a page of the journal.
-const PAGE: u32 = 500;
 
 /// Kinds of findings that are a fault of the journal: an event that never reached it, and a number that is missing.
 const OF_JOURNAL: [&str; 2] = ["unpublished", "gap"];
@@ -33,15 +30,35 @@ pub(crate) enum Journal {
     Verify(Verify),
 }
 
-/// Time that is looked at.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Range {
-    /// From this time on: RFC 3339, or how long ago, such as 2h [default: from the beginning]
-    #[arg(long, value_name = "TIME")]
+/// Events of the journal.
+#[derive(Debug, Args)]
+pub(crate) struct Wanted {
+    /// From this time on: RFC 3339, or how long ago, such as 2h
+    #[arg(long, value_name = "TIME", required_unless_present = "order")]
     from: Option<Moment>,
-    /// Before this time, written likewise [default: to the end]
+    /// Up to this time, written likewise [default: now]
     #[arg(long, value_name = "TIME")]
     to: Option<Moment>,
+    /// Only events of this order
+    #[arg(long)]
+    order: Option<String>,
+    /// Only events of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+}
+
+/// Scope of a reconciliation.
+#[derive(Debug, Args)]
+pub(crate) struct Scope {
+    /// From this time on: RFC 3339, or how long ago, such as 2h [default: 1d]
+    #[arg(long, value_name = "TIME")]
+    from: Option<Moment>,
+    /// Leave alone what is younger, for it is under way [default: 10m]
+    #[arg(long, value_name = "SPAN")]
+    older_than: Option<Seconds>,
+    /// Age at which an order should have ended [default: 1h]
+    #[arg(long, value_name = "SPAN")]
+    late_after: Option<Seconds>,
 }
 
 /// Format of an export.
@@ -55,13 +72,7 @@ pub(crate) enum Format {
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     #[command(flatten)]
-    range: Range,
-    /// Only events of this type
-    #[arg(long = "type", value_name = "TYPE")]
-    event_type: Option<String>,
-    /// Only events of this order
-    #[arg(long)]
-    order: Option<String>,
+    wanted: Wanted,
     /// Format of the lines
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     format: Format,
@@ -77,7 +88,7 @@ pub(crate) struct Export {
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
-    range: Range,
+    scope: Scope,
     #[command(flatten)]
     following: Following,
 }
@@ -89,7 +100,7 @@ pub(crate) struct Reconcile {
     #[arg(long)]
     heal: bool,
     #[command(flatten)]
-    range: Range,
+    scope: Scope,
     #[command(flatten)]
     following: Following,
 }
@@ -100,13 +111,7 @@ pub(crate) struct Replay {
     /// The service
     service: String,
     #[command(flatten)]
-    range: Range,
-    /// Only events of this type
-    #[arg(long = "type", value_name = "TYPE")]
-    event_type: Option<String>,
-    /// Only events of this order
-    #[arg(long)]
-    order: Option<String>,
+    wanted: Wanted,
     /// The most events in a second
     #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rate: Option<u32>,
@@ -126,14 +131,21 @@ impl Journal {
     }
 }
 
-impl Range {
-    fn add_to(&self, body: &mut Map<String, Value>) {
-        for (name, at) in [("from", self.from), ("to", self.to)] {
-            if let Some(at) = at {
-                body.insert(name.to_owned(), at.to_string().into());
-            }
-        }
+impl Scope {
+    fn body(&self) -> Map<String, Value> {
+        let seconds = |span: Option<Seconds>| span.map(|Seconds(seconds)| json!(seconds));
+        let members = [
+            ("from", self.from.map(|at| json!(at.to_string()))),
+            ("olderThanSeconds", seconds(self.older_than)),
+            ("lateAfterSeconds", seconds(self.late_after)),
+        ];
+        given(members)
     }
+}
+
+/// The members that have a value.
+fn given<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 impl Export {
@@ -170,12 +182,11 @@ impl Export {
         sink: &mut Sink,
     ) -> Result<(usize, Option<String>), Error> {
         let ask = Ask::get(&["operations", "journal"])
-            .with("order", self.order.as_ref())
-            .with("type", self.event_type.as_ref())
-            .with("from", self.range.from)
-            .with("to", self.range.to)
-            .with("after", after)
-            .with("limit", Some(PAGE));
+            .with("order", self.wanted.order.as_ref())
+            .with("type", self.wanted.event_type.as_ref())
+            .with("from", self.wanted.from)
+            .with("to", self.wanted.to)
+            .with("after", after);
         let page: JournalPage = context.api.ask(&ask)?.read()?;
         let lines: String = page.entries.iter().map(|entry| one_line(&shown_json(entry.get())) + "\n").collect();
         sink.write(&lines)?;
@@ -245,9 +256,8 @@ impl Sink {
 
 impl Verify {
     fn run(self, context: &Context) -> Ended {
-        let mut body = Map::new();
-        self.range.add_to(&mut body);
-        let ended = begin(context, Kind::Reconciliation, Value::Object(body), self.following)?;
+        let body = Value::Object(self.scope.body());
+        let ended = begin(context, Kind::Reconciliation, body, self.following)?;
         let Some((answer, mut job)) = ended else { return Ok(Exit::Done) };
         job.findings.retain(is_of_journal);
         context.terminal.answer(&answer.body, || whole(Kind::Reconciliation, &job))?;
@@ -261,8 +271,7 @@ fn is_of_journal(finding: &Finding) -> bool {
 
 impl Reconcile {
     pub(crate) fn run(self, context: &Context) -> Ended {
-        let mut body = Map::new();
-        self.range.add_to(&mut body);
+        let mut body = self.scope.body();
         if self.heal {
             context.terminal.confirm("Publish again what is missing?")?;
             body.insert("heal".to_owned(), true.into());
@@ -285,18 +294,17 @@ impl Replay {
     }
 
     fn body(&self) -> Value {
-        let mut body = Map::new();
-        self.range.add_to(&mut body);
-        body.insert("service".to_owned(), json!(self.service));
-        for (name, value) in [("type", &self.event_type), ("order", &self.order)] {
-            if let Some(value) = value {
-                body.insert(name.to_owned(), json!(value));
-            }
-        }
-        if let Some(rate) = self.rate {
-            body.insert("ratePerSecond".to_owned(), rate.into());
-        }
-        Value::Object(body)
+        let Wanted { from, to, order, event_type } = &self.wanted;
+        let time = |at: &Option<Moment>| at.map(|at| json!(at.to_string()));
+        let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+        Value::Object(given([
+            ("service", Some(json!(self.service))),
+            ("from", time(from)),
+            ("to", time(to)),
+            ("order", text(order)),
+            ("type", text(event_type)),
+            ("ratePerSecond", self.rate.map(|rate| json!(rate))),
+        ]))
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn progress(kind: Kind, job: &Job) -> String {
     let total = job.total.map(|total| format!(" of {total}")).unwrap_or_default();
     match kind {
         Kind::Reconciliation => {
-            format!("{}{total} checked, {} found", job.checked.unwrap_or_default(), job.findings.len())
+            format!("{}{total} checked, {} found", job.checked.unwrap_or_default(), job.found())
         }
         Kind::Redrive | Kind::Replay => {
             format!("{}{total} sent, {} handled, {} parked again", job.sent, job.handled, job.parked_again)
@@ -72,6 +72,9 @@ pub(crate) fn fate(kind: Kind, job: &Job) -> String {
     };
     let mut text = format!("The {name} {} {}: {}", shown(&job.id), shown(state), progress(kind, job));
     if kind != Kind::Reconciliation {
+        if job.refused > 0 {
+            let _infallible = write!(text, ", {} would be refused and were not sent", job.refused);
+        }
         let _infallible = write!(text, ", {} left", job.left);
         if job.is_over() && job.open() > 0 {
             let _infallible = write!(text, "\nNothing is known yet of {} that were sent", job.open());
@@ -88,6 +91,9 @@ pub(crate) fn whole(kind: Kind, job: &Job) -> String {
     }
     if !job.findings.is_empty() {
         let _infallible = write!(text, "\n\n{}", findings(&job.findings));
+        if job.untold > 0 {
+            let _infallible = write!(text, "\nand {} more.", job.untold);
+        }
     }
     text
 }
@@ -106,9 +112,11 @@ fn findings(findings: &[Finding]) -> String {
     table(&["KIND", "SERVICE", "ORDER", "HEALED", "DETAIL"], &[], findings.iter().map(row))
 }
 
-/// True of a job that leaves somebody something to do: letters that were parked again, or findings that are not healed.
+/// True of a job that leaves somebody something to do: letters that were parked again, events that would be, or findings that are
+/// not healed.
 pub(crate) fn has_findings(job: &Job) -> bool {
-    job.state == "relapsed" || job.parked_again > 0 || job.findings.iter().any(|finding| !finding.healed)
+    let has_relapses = job.state == "relapsed" || job.parked_again > 0 || job.refused > 0;
+    has_relapses || job.untold > 0 || job.findings.iter().any(|finding| !finding.healed)
 }
 
 #[cfg(test)]
@@ -164,6 +172,27 @@ mod tests {
         );
         assert!(has_findings(&job));
         assert_eq!(done_of(Kind::Reconciliation, &job), None);
+    }
+
+    #[test]
+    fn a_replay_says_what_would_be_refused() {
+        let job =
+            job(json!({ "id": "rep_1", "service": "shipping", "state": "done", "total": 5, "sent": 2, "handled": 4,
+            "parkedAgain": 0, "refused": 1, "left": 0, "by": "ada", "at": "2026-11-22T09:00:00Z" }));
+        assert_eq!(
+            fate(Kind::Replay, &job),
+            "The replay rep_1 is done: 2 of 5 sent, 4 handled, 0 parked again, 1 would be refused and were not sent, 0 left."
+        );
+        assert!(has_findings(&job));
+    }
+
+    #[test]
+    fn findings_that_were_too_many_to_be_told_count() {
+        let job = job(json!({ "id": "rec_1", "state": "done", "checked": 9, "findings": [
+            { "kind": "late", "orderId": "ord_1", "detail": "x", "healed": true } ], "untold": 7 }));
+        let text = whole(Kind::Reconciliation, &job);
+        assert!(text.contains("9 checked, 8 found") && text.ends_with("\nand 7 more."), "{text}");
+        assert!(has_findings(&job));
     }
 
     #[test]

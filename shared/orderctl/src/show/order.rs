@@ -1,15 +1,14 @@
 //! One order over all services: its steps with their delays, where it waits, and its letters.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-
-use jiff::SignedDuration;
-use serde_json::Value;
 
 use crate::documents::{Order, Step, Waiting};
 use crate::moment::{Moment, span};
 use crate::show::letter::letters;
 use crate::show::table::{NONE, table};
 use crate::text::{bad, good, shown, strong};
+use jiff::SignedDuration;
 
 /// The order: in its first line whether it waits, then everything that is known.
 pub(crate) fn order(order: &Order, now: Moment) -> String {
@@ -51,36 +50,34 @@ fn waits(waiting: &Waiting, now: Moment) -> String {
 }
 
 fn steps(timeline: &[Step]) -> String {
+    // People think in types; an id is for those that have none on record.
+    let types: BTreeMap<&str, &str> =
+        timeline.iter().filter_map(|step| Some((step.event.as_deref()?, step.what.as_str()))).collect();
+    let after = |step: &Step| {
+        let cause = step.cause.as_deref();
+        cause.map_or_else(|| NONE.to_owned(), |cause| shown(types.get(cause).unwrap_or(&cause)))
+    };
     let mut before: Option<Moment> = None;
     let rows = timeline.iter().map(|step| {
-        let delay = before.map_or_else(String::new, |before| format!("+{}", span(step.at.since(before))));
+        let delay = before.map_or_else(|| NONE.to_owned(), |before| format!("+{}", span(step.at.since(before))));
         before = Some(step.at);
         vec![
             step.at.to_string(),
             delay,
-            step.waited_ms.map_or_else(|| NONE.to_owned(), |waited| span(SignedDuration::from_millis(waited))),
             shown(&step.service),
             shown(&step.what),
-            value(step.event.as_ref()),
-            value(step.cause.as_ref()),
+            step.waited_ms.map_or_else(|| NONE.to_owned(), |waited| span(SignedDuration::from_millis(waited))),
+            after(step),
         ]
     });
     let rows: Vec<_> = rows.collect();
-    table(&["TIME", "DELAY", "WAITED", "SERVICE", "WHAT", "EVENT", "CAUSE"], &["DELAY", "WAITED"], rows)
-}
-
-fn value(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => NONE.to_owned(),
-        Some(Value::String(text)) => shown(text),
-        Some(other) => shown(&other.to_string()),
-    }
+    table(&["TIME", "DELAY", "SERVICE", "WHAT", "TOOK", "AFTER"], &["DELAY", "TOOK"], rows)
 }
 
 #[cfg(test)]
 mod tests {
     use anstream::adapter::strip_str;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -96,9 +93,9 @@ mod tests {
         let text = of(json!({
             "orderId": "ord_1",
             "timeline": [
-                { "at": "2026-11-22T09:00:00.000Z", "service": "orders", "what": "created", "event": "OrderCreated" },
-                { "at": "2026-11-22T09:00:00.420Z", "service": "inventory", "what": "reserved", "event": "InventoryReserved",
-                  "cause": "OrderCreated", "waitedMs": 390, "more": true },
+                { "at": "2026-11-22T09:00:00.000Z", "service": "orders", "what": "OrderCreated", "event": "01", "cause": "x1" },
+                { "at": "2026-11-22T09:00:00.420Z", "service": "inventory", "what": "InventoryReserved", "event": "02",
+                  "cause": "01", "waitedMs": 390, "more": true },
             ],
             "waiting": [{ "service": "payment", "event": "019", "type": "InventoryReserved", "since": "2026-11-22T09:00:00.420Z", "why": "a letter" }],
             "letters": [letter],
@@ -108,9 +105,9 @@ mod tests {
             "ord_1  stuck: 1 letter is waiting
   payment has not handled InventoryReserved for 2 h 59 min: a letter
 
-TIME                       DELAY  WAITED  SERVICE    WHAT      EVENT              CAUSE
-2026-11-22T09:00:00.000Z               -  orders     created   OrderCreated       -
-2026-11-22T09:00:00.420Z  +0.4 s   0.3 s  inventory  reserved  InventoryReserved  OrderCreated
+TIME                       DELAY  SERVICE    WHAT                TOOK  AFTER
+2026-11-22T09:00:00.000Z       -  orders     OrderCreated           -  x1
+2026-11-22T09:00:00.420Z  +0.4 s  inventory  InventoryReserved  0.3 s  OrderCreated
 
 LETTER  STATE    SERVICE  TYPE               ORDER  CLASS      FAILED          REASON
 let_1   waiting  payment  InventoryReserved  ord_1  exhausted  2 h 00 min ago  503

@@ -12,7 +12,6 @@ use crate::text::{bad, good, shown};
 /// The state: first what somebody has to do something about, then the queues and the relays.
 pub(crate) fn status(status: &Status) -> String {
     let Letters { waiting, sent, handled, parked_again, dropped } = status.letters;
-    let Orders { open, late } = status.orders;
     let mut text = String::new();
     let _infallible = writeln!(
         text,
@@ -20,7 +19,9 @@ pub(crate) fn status(status: &Status) -> String {
         alarm(waiting, "waiting"),
         alarm(parked_again, "parked again")
     );
-    let _infallible = writeln!(text, "Orders   {open} open, {}", alarm(late, "late"));
+    if let Some(Orders { open, late }) = status.orders {
+        let _infallible = writeln!(text, "Orders   {open} open, {}", alarm(late, "late"));
+    }
     if !status.queues.is_empty() {
         let row = |queue: &Queue| {
             let oldest =
@@ -65,6 +66,8 @@ mod tests {
             "streams": [{ "service": "orders", "relayLetters": 0 }],
         }))
         .unwrap();
+        let nothing_known = Status { orders: None, queues: vec![], streams: vec![], ..document.clone() };
+        assert_eq!(status(&nothing_known).lines().count(), 1);
         assert_eq!(
             strip_str(&status(&document)).to_string(),
             "Letters  7 waiting, 0 parked again, 1 sent, 90 handled, 2 dropped

@@ -87,7 +87,7 @@ fn without_a_terminal_nothing_is_changed_unless_it_was_agreed_to() {
     for (arguments, answers) in [
         ("dlq redrive let_1", vec![(200, json!({ "total": 1 }))]),
         ("dlq drop let_1 --why x", vec![(200, letter("waiting", &parked()))]),
-        ("replay shipping", vec![(200, json!({ "total": 3 }))]),
+        ("replay shipping --from 1h", vec![(200, json!({ "total": 3 }))]),
         ("reconcile --heal", vec![]),
         ("stock set beans 5", vec![(404, problem(404, "No."))]),
     ] {
@@ -236,17 +236,18 @@ fn an_export_that_is_cut_short_is_gone_on_with() {
     let ran = api.run(&format!("journal export --type OrderCreated --from 2026-11-22T00:00:00Z -o {output}"));
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("2 entries are written; go on with --after 'c1'"), "{}", ran.stderr);
-    assert_eq!(
-        api.lines()[1],
-        "GET /operations/journal?type=OrderCreated&from=2026-11-22T00%3A00%3A00.000Z&after=c1&limit=500"
-    );
+    assert_eq!(api.lines()[1], "GET /operations/journal?type=OrderCreated&from=2026-11-22T00%3A00%3A00.000Z&after=c1");
 
     let api = ScriptedApi::of([(200, page([3, 4], None))]);
-    assert_eq!(api.run(&format!("journal export -o {output} --after c1")).code, Some(0));
+    assert_eq!(api.run(&format!("journal export --from 1h -o {output} --after c1")).code, Some(0));
     let lines: Vec<Value> =
         fs::read_to_string(&file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines, [1, 2, 3, 4].map(entry));
-    assert_eq!(ScriptedApi::of([]).run(&format!("journal export -o {output}")).code, Some(1), "it is there already");
+    assert_eq!(
+        ScriptedApi::of([]).run(&format!("journal export --from 1h -o {output}")).code,
+        Some(1),
+        "it is there already"
+    );
 }
 
 #[test]
@@ -258,11 +259,12 @@ fn a_journal_is_verified_by_what_concerns_it() {
             (202, json!({ "id": "rec_1" })),
             (200, json!({ "id": "rec_1", "state": "done", "checked": 9, "findings": findings })),
         ]);
-        let ran = api.run("journal verify --from 1h");
+        let ran = api.run("journal verify --from 1h --older-than 5m");
         assert_eq!(ran.code, Some(code), "{kinds:?}: {ran:?}");
         assert!(!ran.stdout.contains("late"), "{}", ran.stdout);
         assert_eq!(api.lines()[0], "POST /operations/reconciliations");
         assert!(api.asked()[0].body["heal"].is_null() && api.asked()[0].body["from"].is_string());
+        assert_eq!(api.asked()[0].body["olderThanSeconds"], 300);
     }
 }
 

@@ -147,6 +147,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_relapse_ends_with_an_exit_code_of_its_own,
             who_loses_a_race_of_two_editors_is_told_by_whom,
             what_is_not_allowed_not_there_or_not_possible_is_told_apart,
+            an_order_is_told_exported_and_replayed,
             goods_and_orders_are_placed;
         messages:
             an_event_in_an_sns_envelope_counts,

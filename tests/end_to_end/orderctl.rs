@@ -20,15 +20,19 @@ fn of(shop: &Shop) -> Orderctl {
     Orderctl::of(shop, "ada", SCOPES)
 }
 
-/// Runs a redrive to its end.
-async fn redrive(shop: &Shop, arguments: &[&str]) -> Ran {
+/// Runs a command that follows a job to its end.
+async fn run_job(shop: &Shop, arguments: &[&str]) -> Ran {
     let ctl = of(shop);
-    let arguments = [&["dlq", "redrive", "--yes"], arguments].concat();
     let begun = async {
         sleep(Duration::from_secs(3)).await;
         shop.run_jobs().await;
     };
-    tokio::join!(ctl.run(&arguments), begun).0
+    tokio::join!(ctl.run(arguments), begun).0
+}
+
+/// Runs a redrive to its end.
+async fn redrive(shop: &Shop, arguments: &[&str]) -> Ran {
+    run_job(shop, &[&["dlq", "redrive", "--yes"], arguments].concat()).await
 }
 
 pub(crate) async fn the_guide_leads_from_a_fault_to_its_end(shop: &Shop) {
@@ -169,6 +173,38 @@ pub(crate) async fn what_is_not_allowed_not_there_or_not_possible_is_told_apart(
     assert_eq!(ctl.run(&["dlq", "redrive", letter.id(), "--yes"]).await.code, Some(7), "nor sent back");
     assert_eq!(ctl.run(&["dlq", "show", "let_0"]).await.code, Some(3));
     assert_eq!(ctl.run(&["job", "show", "red_0"]).await.code, Some(3));
+}
+
+pub(crate) async fn an_order_is_told_exported_and_replayed(shop: &Shop) {
+    shop.stock("orderctl-told", 5).await;
+    let id = shop.order(&order("orderctl-told", 1, "pm_card_visa")).await;
+    shop.wait_for(&id, "shipped").await;
+    shop.wait_for_types(&id, &FULFILLED).await;
+    let ctl = of(shop);
+    eventually("the order waits for nothing", async || {
+        let told = ctl.run(&["order", &id]).await;
+        let is_at_rest = told.stdout.starts_with(&format!("{id}  waits for nothing\n"));
+        if is_at_rest { Ok(()) } else { Err(json!(told.stdout)) }
+    })
+    .await;
+    let told = ctl.run(&["order", &id]).await.stdout;
+    for (kind, cause) in [("ShipmentCreated", "PaymentProcessed"), ("PaymentProcessed", "InventoryReserved")] {
+        let step = told.lines().find(|line| line.contains(&format!("  {kind} "))).expect("a step");
+        assert!(step.ends_with(cause), "{told}");
+    }
+
+    let entries = ctl.json(&["journal", "export", "--order", &id]).await;
+    let mut types: Vec<&str> = entries.iter().filter_map(|entry| entry["event"]["type"].as_str()).collect();
+    types.sort_unstable();
+    assert_eq!(types, FULFILLED);
+    let replay = ["replay", "shipping", "--order", &id, "--yes"];
+    let told = ctl.run(&[&replay[..], &["--dry-run"]].concat()).await;
+    assert_eq!(told.stdout, "2 events would be sent to shipping.\n", "{told:?}");
+    let replayed = run_job(shop, &replay).await;
+    assert_eq!(replayed.code, Some(0), "{replayed:?}");
+    assert!(replayed.stdout.contains("0 of 2 sent, 2 handled, 0 parked again, 0 left."), "{replayed:?}");
+    let status = ctl.json(&["status"]).await.remove(0);
+    assert!(status["letters"]["waiting"].is_number(), "{status}");
 }
 
 pub(crate) async fn goods_and_orders_are_placed(shop: &Shop) {

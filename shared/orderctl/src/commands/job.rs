@@ -124,16 +124,16 @@ pub(crate) fn exit_of(job: &Job) -> Exit {
 
 /// Follows a job to its end.
 pub(crate) fn follow(context: &Context, kind: Kind, id: &str) -> Result<(Answer, Job), Error> {
-    let by_itself = format!("The {} goes on by itself: orderctl job follow {id}, orderctl job stop {id}", kind.name());
+    let by_itself = format!("goes on by itself: orderctl job follow {id}, orderctl job stop {id}");
     if !context.terminal.json {
-        note(&by_itself);
+        note(&format!("The {} begins within a minute and {by_itself}", kind.name()));
     }
     let mut watch = Watch::new(kind, context.terminal);
     let mut silences = 0;
     loop {
         match look(context, kind, id) {
             Err(error) if error.may_pass() && silences < MAX_SILENCES => silences += 1,
-            Err(error) => return Err(error.with_hint(by_itself)),
+            Err(error) => return Err(error.with_hint(format!("the {} {by_itself}", kind.name()))),
             Ok((answer, job)) => {
                 silences = 0;
                 watch.at(&job);

@@ -1,8 +1,8 @@
 //! `orderctl journal`, `replay` and `reconcile`: what has happened, told again and compared.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::ProgressBar;
@@ -151,7 +151,7 @@ fn given<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Val
 impl Export {
     fn run(self, context: &Context) -> Ended {
         let Format::Jsonl = self.format;
-        let mut sink = Sink::open(self.output.as_ref(), self.after.is_some())?;
+        let mut sink = Sink::of(self.output.clone(), self.after.is_some());
         let mut after = self.after.clone();
         let mut count = 0;
         // It stays on the terminal where the command is killed.
@@ -213,45 +213,51 @@ fn written_so_far(count: usize, after: Option<&str>) -> String {
 
 /// File or standard output, which has whole pages at any time.
 enum Sink {
-    File { file: File, path: PathBuf },
+    /// Standard output.
     Output,
+    /// File that is opened for the first page, so that an export without one leaves none behind. True: it must be there.
+    Unopened(PathBuf, bool),
+    /// File with all that was written.
+    Opened(PathBuf, File),
 }
 
 impl Sink {
-    fn open(path: Option<&PathBuf>, goes_on: bool) -> Result<Self, Error> {
-        let Some(path) = path else { return Ok(Self::Output) };
-        let mut options = OpenOptions::new();
-        let options = if goes_on { options.write(true) } else { options.write(true).create_new(true) };
-        let open = || {
-            let mut file = options.open(path)?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
-        };
-        let file = open().map_err(|source| Error::File { path: path.clone(), source })?;
-        Ok(Self::File { file, path: path.clone() })
+    fn of(path: Option<PathBuf>, goes_on: bool) -> Self {
+        path.map_or(Self::Output, |path| Self::Unopened(path, goes_on))
     }
 
     fn write(&mut self, lines: &str) -> Result<(), Error> {
+        let failed = |path: &PathBuf, source| Error::File { path: path.clone(), source };
         match self {
             Self::Output => {
                 let mut stdout = std::io::stdout().lock();
                 stdout.write_all(lines.as_bytes())?;
                 Ok(stdout.flush()?)
             }
-            Self::File { file, path } => {
-                let mut write = || {
-                    let whole = file.stream_position()?;
-                    let written = file.write_all(lines.as_bytes());
-                    if written.is_err() {
-                        // On a full disk half a page may be there, which the cursor does not count.
-                        file.set_len(whole)?;
-                    }
-                    written
-                };
-                write().map_err(|source| Error::File { path: path.clone(), source })
+            Self::Unopened(path, goes_on) => {
+                let file = open(path, *goes_on).map_err(|source| failed(path, source))?;
+                *self = Self::Opened(path.clone(), file);
+                self.write(lines)
             }
+            Self::Opened(path, file) => append(file, lines).map_err(|source| failed(path, source)),
         }
     }
+}
+
+fn open(path: &Path, goes_on: bool) -> io::Result<File> {
+    let mut file = OpenOptions::new().write(true).create_new(!goes_on).open(path)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(file)
+}
+
+/// Writes all lines or none: on a full disk half a page may be there, which the cursor does not count.
+fn append(file: &mut File, lines: &str) -> io::Result<()> {
+    let before = file.stream_position()?;
+    let written = file.write_all(lines.as_bytes());
+    if written.is_err() {
+        file.set_len(before)?;
+    }
+    written
 }
 
 impl Verify {
@@ -325,11 +331,15 @@ mod tests {
     fn an_export_makes_a_file_and_goes_on_with_it_only_when_it_is_told_to() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
-        assert!(matches!(Sink::open(Some(&path), true), Err(Error::File { .. })), "there is nothing to go on with");
-        Sink::open(Some(&path), false).unwrap().write("1\n").unwrap();
-        assert!(matches!(Sink::open(Some(&path), false), Err(Error::File { .. })), "it would be overwritten");
-        Sink::open(Some(&path), true).unwrap().write("2\n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n2\n");
+        let write = |goes_on, lines| Sink::of(Some(path.clone()), goes_on).write(lines);
+        assert!(matches!(write(true, "0\n"), Err(Error::File { .. })), "there is nothing to go on with");
+        assert!(!path.exists());
+        write(false, "1\n").unwrap();
+        assert!(matches!(write(false, "2\n"), Err(Error::File { .. })), "it would be overwritten");
+        let mut sink = Sink::of(Some(path.clone()), true);
+        sink.write("2\n").unwrap();
+        sink.write("3\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n2\n3\n");
     }
 
     #[test]

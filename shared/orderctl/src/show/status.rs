@@ -23,16 +23,16 @@ pub(crate) fn status(status: &Status) -> String {
         let _infallible = writeln!(text, "Orders   {open} open, {}", alarm(late, "late"));
     }
     if !status.queues.is_empty() {
+        let age = |seconds| span(SignedDuration::from_secs(seconds));
         let row = |queue: &Queue| {
-            let oldest =
-                queue.oldest_seconds.map_or_else(|| NONE.to_owned(), |age| span(SignedDuration::from_secs(age)));
+            let oldest = queue.oldest_seconds.map_or_else(|| NONE.to_owned(), age);
             vec![shown(&queue.service), queue.visible.to_string(), queue.hidden.to_string(), oldest]
         };
-        let queues = table(
-            &["QUEUE", "VISIBLE", "HIDDEN", "OLDEST"],
-            &["VISIBLE", "HIDDEN", "OLDEST"],
-            status.queues.iter().map(row),
-        );
+        let headers = ["QUEUE", "VISIBLE", "HIDDEN", "OLDEST"];
+        // The age is not always told.
+        let told = if status.queues.iter().any(|queue| queue.oldest_seconds.is_some()) { 4 } else { 3 };
+        let rows = status.queues.iter().map(|queue| row(queue).into_iter().take(told).collect());
+        let queues = table(&headers[..told], &headers[1..], rows);
         let _infallible = writeln!(text, "\n{queues}");
     }
     if !status.streams.is_empty() {
@@ -66,6 +66,9 @@ mod tests {
             "streams": [{ "service": "orders", "relayLetters": 0 }],
         }))
         .unwrap();
+        let ageless = Queue { oldest_seconds: None, ..document.queues[1].clone() };
+        let ageless = status(&Status { queues: vec![ageless], ..document.clone() });
+        assert!(ageless.contains("QUEUE    VISIBLE  HIDDEN\npayment     1200      40\n"), "{ageless}");
         let nothing_known = Status { orders: None, queues: vec![], streams: vec![], ..document.clone() };
         assert_eq!(status(&nothing_known).lines().count(), 1);
         assert_eq!(

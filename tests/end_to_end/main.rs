@@ -13,6 +13,7 @@ mod killed;
 mod letters;
 mod messages;
 mod operations;
+mod orderctl;
 mod orders;
 mod outsiders;
 mod relay;
@@ -141,6 +142,13 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_broken_letter_is_mended_and_of_two_editors_one_wins,
             a_dropped_letter_stays_readable_and_others_are_kept_out,
             copies_of_one_message_are_one_letter;
+        orderctl:
+            the_guide_leads_from_a_fault_to_its_end,
+            a_relapse_ends_with_an_exit_code_of_its_own,
+            who_loses_a_race_of_two_editors_is_told_by_whom,
+            what_is_not_allowed_not_there_or_not_possible_is_told_apart,
+            an_order_is_told_exported_and_replayed,
+            goods_and_orders_are_placed;
         messages:
             an_event_in_an_sns_envelope_counts,
             a_duplicate_of_every_event_in_every_queue_changes_nothing,

@@ -31,6 +31,8 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
         // The toolkit: no shop. The contract: no toolkit, for another team can depend on it alone.
         "shared/onewrite" | "shared/events" => &["onewrite-envelope"],
         "shared/simulator" => &["onewrite-envelope", "onewrite"],
+        // The operator's command: the API alone.
+        "shared/orderctl" => &[],
         // Another application: the toolkit alone, and for its tests what simulates and deploys it.
         "tests/identity" => &["onewrite"],
         _ if folder == "shared/simulated" || folder.starts_with("functions/") => {
@@ -120,6 +122,7 @@ fn a_dependency_through_a_wall_is_found() {
         ("onewrite", "shared/onewrite"),
         ("onewrite-envelope", "shared/envelope"),
         ("onewrite-simulator", "shared/simulator"),
+        ("orderctl", "shared/orderctl"),
         ("orderflow-events", "shared/events"),
         ("orderflow-identity", "tests/identity"),
         ("orderflow-local", "localstack"),
@@ -139,6 +142,10 @@ fn a_dependency_through_a_wall_is_found() {
         ("onewrite", "orderflow-events", &dev, false),
         ("onewrite-simulator", "onewrite", &runtime, true),
         ("onewrite-simulator", "orderflow-events", &runtime, false),
+        ("orderctl", "serde", &runtime, true),
+        ("orderctl", "workspace-hack", &dev, true),
+        ("orderctl", "orderflow-local", &runtime, false),
+        ("orderctl", "orderflow-events", &runtime, false),
         ("orderflow-events", "onewrite", &runtime, false),
         ("orderflow-identity", "onewrite", &runtime, true),
         ("orderflow-identity", "onewrite-simulator", &runtime, false),

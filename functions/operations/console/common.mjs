@@ -154,7 +154,11 @@ export function check(label, input, hint) {
 /// Names with values, without those that are empty.
 export function facts(rows) {
   const given = rows.filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return h("dl", { class: "facts" }, given.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  return h(
+    "dl",
+    { class: "facts" },
+    given.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
 }
 
 /// Message in the place of a view's content.
@@ -208,23 +212,29 @@ export function dialog(title, content, { onsubmit } = {}) {
 
 /// Row of buttons that ends a dialog.
 export const choices = (...buttons) =>
-  h("div", { class: "choices" }, button("Cancel", (event) => event.target.closest("dialog").close("")), buttons);
+  h(
+    "div",
+    { class: "choices" },
+    button("Cancel", (event) => event.target.closest("dialog").close("")),
+    buttons,
+  );
 
 // ── Numbers and times ───────────────────────────────────────────────────────────────────────────────────────────────
 
 export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
-/// Length of time in words, in its largest unit.
+/// Length of time in words: "2 d 3 h", "1 h 58 min", "12 min", "1.5 s".
 export function lasting(ms) {
-  const units = [
-    [86_400_000, "d"],
-    [3_600_000, "h"],
-    [60_000, "min"],
-    [1_000, "s"],
-  ];
-  const [size, unit] = units.find(([size]) => ms >= size) ?? [1, "ms"];
-  const number = ms / size;
-  return `${unit === "s" && number < 10 ? Math.round(number * 10) / 10 : Math.floor(number)} ${unit}`;
+  const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
+  const both = (size, unit, smaller, smallerUnit) => {
+    const rest = Math.floor((ms % size) / smaller);
+    return `${Math.floor(ms / size)} ${unit}${rest ? ` ${rest} ${smallerUnit}` : ""}`;
+  };
+  if (ms >= day) return both(day, "d", hour, "h");
+  if (ms >= hour) return both(hour, "h", minute, "min");
+  if (ms >= minute) return `${Math.floor(ms / minute)} min`;
+  if (ms >= 10_000) return `${Math.floor(ms / 1_000)} s`;
+  return ms >= 1_000 ? `${Math.round(ms / 100) / 10} s` : `${ms} ms`;
 }
 
 const exact = (iso) => `${iso.replace("T", " ").replace("Z", "")} UTC`;

@@ -1,6 +1,22 @@
 // Jobs: redrives, replays and reconciliations, with their progress.
 
-import { at, badge, button, check, choices, count, dialog, empty, failed, field, h, poll, request, say, when } from "./common.mjs";
+import {
+  at,
+  badge,
+  button,
+  check,
+  choices,
+  count,
+  dialog,
+  empty,
+  failed,
+  field,
+  h,
+  poll,
+  request,
+  say,
+  when,
+} from "./common.mjs";
 
 /// Pause between two looks at a job.
 const LOOK_MS = 2_000;
@@ -13,7 +29,11 @@ const JOBS = "jobs";
 const KINDS = {
   red: { path: "operations/redrives", name: "Redrive", what: "Sends letters back" },
   rep: { path: "operations/replays", name: "Replay", what: "Sends events of the journal to a service once more" },
-  rec: { path: "operations/reconciliations", name: "Reconciliation", what: "Compares what the services have on record" },
+  rec: {
+    path: "operations/reconciliations",
+    name: "Reconciliation",
+    what: "Compares what the services have on record",
+  },
 };
 
 /// Kind of a job by its id; none of what is no id of a job.
@@ -45,8 +65,14 @@ export async function job(view) {
   const kind = kindOf(view.id);
   const box = h("div", { class: "job", "aria-busy": "true" });
   const title = kind ? kind.name : "Job";
-  view.show(`${title} ${view.id}`, h("p", { class: "crumbs" }, h("a", { href: "#/jobs" }, "Jobs"), " / ", h("span", { class: "mono" }, view.id)), h("h1", {}, title), box);
-  if (!kind) return box.replaceChildren(empty("There is no such job", "The id of a job begins with red_, rep_ or rec_."));
+  view.show(
+    `${title} ${view.id}`,
+    h("p", { class: "crumbs" }, h("a", { href: "#/jobs" }, "Jobs"), " / ", h("span", { class: "mono" }, view.id)),
+    h("h1", {}, title),
+    box,
+  );
+  if (!kind)
+    return box.replaceChildren(empty("There is no such job", "The id of a job begins with red_, rep_ or rec_."));
   const path = at(kind.path, view.id);
   let last = "";
   const look = async () => {
@@ -64,7 +90,9 @@ export async function job(view) {
   const draw = (told) => {
     const hadFocus = box.contains(document.activeElement);
     box.removeAttribute("aria-busy");
-    const stop = told.state === "running" && button("Stop", () => stopJob(path, look), { class: "danger-quiet", "data-act": "stop" });
+    const stop =
+      told.state === "running" &&
+      button("Stop", () => stopJob(path, look), { class: "danger-quiet", "data-act": "stop" });
     box.replaceChildren(...(told.findings ? reconciliation(told, stop) : sending(told, stop)));
     if (hadFocus) (box.querySelector("[data-act=stop]") ?? box.querySelector("a, button"))?.focus();
     if (told.state !== last && last) say(`The job is ${told.state}.`);
@@ -75,7 +103,10 @@ export async function job(view) {
 
 async function stopJob(path, look) {
   const text = "What was sent is sent, and its fate is told. Nothing more is sent.";
-  const answer = await dialog("Stop the job", h("div", {}, h("p", {}, text), choices(h("button", { class: "danger" }, "Stop it"))));
+  const answer = await dialog(
+    "Stop the job",
+    h("div", {}, h("p", {}, text), choices(h("button", { class: "danger" }, "Stop it"))),
+  );
   if (answer !== "yes") return;
   try {
     await request("DELETE", path);
@@ -93,27 +124,45 @@ function sending(told, stop) {
   const parts = [
     ["handled", "Handled", handled],
     ["parkedAgain", "Failed again", parkedAgain],
-    ["sent", "Sent, not heard of yet", open],
+    ["sent", "No word yet", open],
     ["waiting", "Left", left],
   ];
   return [
-    h("div", { class: "head" }, h("p", { class: "meta" }, badge(told.state), h("span", {}, `by ${told.by}`), when(told.at, { withExact: true })), h("div", { class: "actions" }, stop)),
+    h(
+      "div",
+      { class: "head" },
+      h("p", { class: "meta" }, badge(told.state), h("span", {}, `by ${told.by}`), when(told.at, { withExact: true })),
+      h("div", { class: "actions" }, stop),
+    ),
     h("p", { class: "lead" }, sentence(told, open)),
     bar(parts, total, `${handled} of ${total} handled`),
     h(
       "dl",
       { class: "numbers" },
       h("div", {}, h("dt", {}, "All"), h("dd", {}, total.toLocaleString("en"))),
-      parts.map(([state, name, number]) => h("div", { "data-state": state }, h("dt", {}, name), h("dd", {}, number.toLocaleString("en")))),
-      skipped > 0 && handled + parkedAgain + open + left < total ? h("div", {}, h("dt", {}, "Not sent: changed since"), h("dd", {}, String(total - handled - parkedAgain - open - left))) : null,
+      parts.map(([state, name, number]) =>
+        h("div", { "data-state": state }, h("dt", {}, name), h("dd", {}, number.toLocaleString("en"))),
+      ),
+      skipped > 0 && handled + parkedAgain + open + left < total
+        ? h(
+            "div",
+            {},
+            h("dt", {}, "Not sent: changed since"),
+            h("dd", {}, String(total - handled - parkedAgain - open - left)),
+          )
+        : null,
     ),
   ];
 }
 
 function sentence({ state, total, sent, left }, open) {
-  if (state === "relapsed") return `One failed again, so the others stay where they are: ${count(left, "letter")} left.`;
+  if (state === "relapsed")
+    return `One failed again, so the others stay where they are: ${count(left, "letter")} left.`;
   if (state === "stopped") return `Somebody has stopped it: ${count(left, "letter")} left.`;
-  if (state === "done") return open ? `All are sent. Of ${count(open, "letter")} nothing has been heard yet.` : "All are sent, and their fate is known.";
+  if (state === "done")
+    return open
+      ? `All are sent. Of ${count(open, "letter")} nothing has been heard yet.`
+      : "All are sent, and their fate is known.";
   return sent === 0 ? `It begins within a minute, with ${count(total, "letter")}.` : `${count(left, "letter")} left.`;
 }
 
@@ -136,14 +185,33 @@ function reconciliation(told, stop) {
       h(
         "div",
         { class: "what" },
-        one.orderId ? h("a", { class: "main mono", href: `#${at("/orders", one.orderId)}` }, one.orderId) : h("span", { class: "main" }, one.kind),
-        h("p", { class: "meta" }, one.service && h("b", {}, one.service), h("span", {}, one.kind), h("span", { class: "reason" }, one.detail)),
+        one.orderId
+          ? h("a", { class: "main mono", href: `#${at("/orders", one.orderId)}` }, one.orderId)
+          : h("span", { class: "main" }, one.kind),
+        h(
+          "p",
+          { class: "meta" },
+          one.service && h("b", {}, one.service),
+          h("span", {}, one.kind),
+          h("span", { class: "reason" }, one.detail),
+        ),
       ),
     );
   return [
-    h("div", { class: "head" }, h("p", { class: "meta" }, badge(told.state), h("span", {}, `by ${told.by}`), when(told.at, { withExact: true })), h("div", { class: "actions" }, stop)),
-    h("p", { class: "lead" }, `${count(told.checked ?? 0, "order")} checked, ${count(told.findings.length, "finding")}.`),
-    told.findings.length ? h("ul", { class: "rows findings" }, told.findings.map(finding)) : told.state === "done" && empty("Nothing is amiss", "What the services have on record agrees."),
+    h(
+      "div",
+      { class: "head" },
+      h("p", { class: "meta" }, badge(told.state), h("span", {}, `by ${told.by}`), when(told.at, { withExact: true })),
+      h("div", { class: "actions" }, stop),
+    ),
+    h(
+      "p",
+      { class: "lead" },
+      `${count(told.checked ?? 0, "order")} checked, ${count(told.findings.length, "finding")}.`,
+    ),
+    told.findings.length
+      ? h("ul", { class: "rows findings" }, told.findings.map(finding))
+      : told.state === "done" && empty("Nothing is amiss", "What the services have on record agrees."),
   ];
 }
 
@@ -157,39 +225,74 @@ export async function jobs(view) {
     h(
       "div",
       { class: "head" },
-      h("div", {}, h("h1", {}, "Jobs"), h("p", { class: "lead" }, "They run in the stack, whether anybody looks or not.")),
+      h(
+        "div",
+        {},
+        h("h1", {}, "Jobs"),
+        h("p", { class: "lead" }, "They run in the stack, whether anybody looks or not."),
+      ),
       h("div", { class: "actions" }, button("Replay…", replay), button("Reconcile…", reconcile)),
     ),
     list,
   );
   const ids = remembered();
   if (ids.length === 0) {
-    return list.replaceChildren(h("li", { class: "whole" }, empty("No jobs yet", "Those that you begin or look at in this browser are listed here. A letter's history names its jobs, too.")));
+    return list.replaceChildren(
+      h(
+        "li",
+        { class: "whole" },
+        empty(
+          "No jobs yet",
+          "Those that you begin or look at in this browser are listed here. A letter's history names its jobs, too.",
+        ),
+      ),
+    );
   }
   const told = new Map();
   const look = async () => {
-    await Promise.all(ids.filter((id) => !told.has(id) || isActive(told.get(id))).map(async (id) => {
-      try {
-        told.set(id, (await request("GET", at(kindOf(id).path, id), { signal: view.signal })).body);
-      } catch (problem) {
-        if (problem.name !== "AbortError") told.set(id, { state: problem.status === 404 ? "gone" : "not known", problem: problem.message });
-      }
-    }));
+    await Promise.all(
+      ids
+        .filter((id) => !told.has(id) || isActive(told.get(id)))
+        .map(async (id) => {
+          try {
+            told.set(id, (await request("GET", at(kindOf(id).path, id), { signal: view.signal })).body);
+          } catch (problem) {
+            if (problem.name !== "AbortError")
+              told.set(id, { state: problem.status === 404 ? "gone" : "not known", problem: problem.message });
+          }
+        }),
+    );
     if (view.signal.aborted) return false;
-    view.keep(list, ids.map((id) => jobRow(id, told.get(id))));
+    view.keep(
+      list,
+      ids.map((id) => jobRow(id, told.get(id))),
+    );
     return [...told.values()].some(isActive);
   };
-  view.keep(list, ids.map((id) => jobRow(id)));
+  view.keep(
+    list,
+    ids.map((id) => jobRow(id)),
+  );
   await poll(look, LOOK_MS, view.signal);
 }
 
 function jobRow(id, told) {
   const { name } = kindOf(id);
-  const numbers = !told ? "…" : told.problem ?? (told.findings ? `${count(told.checked ?? 0, "order")} checked, ${count(told.findings.length, "finding")}` : `${told.handled} of ${told.total} handled${told.parkedAgain ? `, ${told.parkedAgain} failed again` : ""}${told.left ? `, ${told.left} left` : ""}`);
+  const numbers = !told
+    ? "…"
+    : (told.problem ??
+      (told.findings
+        ? `${count(told.checked ?? 0, "order")} checked, ${count(told.findings.length, "finding")}`
+        : `${told.handled} of ${told.total} handled${told.parkedAgain ? `, ${told.parkedAgain} failed again` : ""}${told.left ? `, ${told.left} left` : ""}`));
   return h(
     "li",
     { "data-key": id },
-    h("div", { class: "what" }, h("a", { class: "main mono", href: `#${at("/jobs", id)}` }, id), h("p", { class: "meta" }, h("b", {}, name), told?.service && h("span", {}, told.service), h("span", {}, numbers))),
+    h(
+      "div",
+      { class: "what" },
+      h("a", { class: "main mono", href: `#${at("/jobs", id)}` }, id),
+      h("p", { class: "meta" }, h("b", {}, name), told?.service && h("span", {}, told.service), h("span", {}, numbers)),
+    ),
     told ? badge(told.state) : "",
     h("span", { class: "since" }, told?.at ? when(told.at) : ""),
   );
@@ -203,7 +306,8 @@ async function services() {
 
 async function replay() {
   const list = h("datalist", { id: "services" });
-  const text = (more = {}) => h("input", { type: "text", autocomplete: "off", spellcheck: "false", autocapitalize: "none", ...more });
+  const text = (more = {}) =>
+    h("input", { type: "text", autocomplete: "off", spellcheck: "false", autocapitalize: "none", ...more });
   const [service, order, type] = [text({ required: true, list: "services" }), text(), text()];
   const [from, to] = [h("input", { type: "datetime-local" }), h("input", { type: "datetime-local" })];
   const rate = h("input", { type: "number", min: "1", max: "1000", placeholder: "no limit" });
@@ -224,8 +328,13 @@ async function replay() {
     h("div", { class: "pair" }, field("Order", order, "Empty: all"), field("Type of event", type, "Empty: all")),
     field("Events a second, at the most", rate),
   ];
-  services().then((names) => list.append(...names.map((value) => h("option", { value }))), () => {});
-  await start("Replay", content, "Replay", "operations/replays", body, () => (service.value.trim() ? "" : "Name the service."));
+  services().then(
+    (names) => list.append(...names.map((value) => h("option", { value }))),
+    () => {},
+  );
+  await start("Replay", content, "Replay", "operations/replays", body, () =>
+    service.value.trim() ? "" : "Name the service.",
+  );
 }
 
 async function reconcile() {
@@ -234,7 +343,14 @@ async function reconcile() {
     h("p", {}, "Compares what the services, the provider and the carrier have on record of each order."),
     check("Heal what can be healed", heal, "Events that are missing are published again."),
   ];
-  await start("Reconcile", content, "Begin", "operations/reconciliations", () => ({ heal: heal.checked || undefined }), () => "");
+  await start(
+    "Reconcile",
+    content,
+    "Begin",
+    "operations/reconciliations",
+    () => ({ heal: heal.checked || undefined }),
+    () => "",
+  );
 }
 
 /// Asks for a job, and shows it.
@@ -251,9 +367,20 @@ async function start(title, content, act, path, body, lacking) {
       element.close("yes");
     } catch (problem) {
       const text = problem.status === 404 ? "This stack does not offer that." : problem.message;
-      fault.replaceChildren(h("p", {}, text), problem.errors?.length ? h("ul", {}, problem.errors.map((one) => h("li", {}, h("code", {}, one.pointer), ` ${one.detail}`))) : "");
+      fault.replaceChildren(
+        h("p", {}, text),
+        problem.errors?.length
+          ? h(
+              "ul",
+              {},
+              problem.errors.map((one) => h("li", {}, h("code", {}, one.pointer), ` ${one.detail}`)),
+            )
+          : "",
+      );
     }
   };
-  const answer = await dialog(title, h("div", {}, content, fault, choices(h("button", { class: "primary" }, act))), { onsubmit });
+  const answer = await dialog(title, h("div", {}, content, fault, choices(h("button", { class: "primary" }, act))), {
+    onsubmit,
+  });
   if (answer === "yes") location.hash = `#${at("/jobs", id)}`;
 }

@@ -40,8 +40,18 @@ export async function letter(view) {
     view.show(
       `${letter.orderId ?? letter.id} · ${title}`,
       crumbs(letter),
-      h("div", { class: "head" }, h("div", {}, h("h1", { class: "long" }, title), summary(letter)), actions(letter, etag, canEdit, body)),
-      h("div", { class: "letter" }, h("div", { class: "letter-main" }, body, earlier(letter)), h("aside", { "aria-label": "About the letter" }, about(letter), history(letter))),
+      h(
+        "div",
+        { class: "head" },
+        h("div", {}, h("h1", { class: "long" }, title), summary(letter)),
+        actions(letter, etag, canEdit, body),
+      ),
+      h(
+        "div",
+        { class: "letter" },
+        h("div", { class: "letter-main" }, body, earlier(letter)),
+        h("aside", { "aria-label": "About the letter" }, about(letter), history(letter)),
+      ),
     );
     if (isEdited && canEdit) edit(body, letter, etag);
     else showBody(body, letter);
@@ -51,11 +61,25 @@ export async function letter(view) {
       "div",
       { class: "actions" },
       canEdit && button("Edit…", () => edit(body, letter, etag), { "data-act": "edit", "aria-keyshortcuts": "e" }),
-      OPEN.includes(letter.state) && button("Drop…", () => drop(letter, etag), { "data-act": "drop", class: "danger-quiet", "aria-keyshortcuts": "d" }),
-      canEdit && button("Send back…", () => redrive([{ letters: [letter.id] }]), { class: "primary", "data-act": "redrive", "aria-keyshortcuts": "r" }),
+      OPEN.includes(letter.state) &&
+        button("Drop…", () => drop(letter, etag), {
+          "data-act": "drop",
+          class: "danger-quiet",
+          "aria-keyshortcuts": "d",
+        }),
+      canEdit &&
+        button("Send back…", () => redrive([{ letters: [letter.id] }]), {
+          class: "primary",
+          "data-act": "redrive",
+          "aria-keyshortcuts": "r",
+        }),
     );
   const drop = async (letter, etag) => {
-    const why = await askWhy("Drop the letter", "Nothing is done about what is dropped. It stays readable, and is not sent back any more.", "Drop it");
+    const why = await askWhy(
+      "Drop the letter",
+      "Nothing is done about what is dropped. It stays readable, and is not sent back any more.",
+      "Drop it",
+    );
     if (!why) return;
     try {
       const answer = await request("DELETE", path, { body: { why }, ifMatch: etag });
@@ -63,7 +87,11 @@ export async function letter(view) {
       say("The letter is dropped.");
       draw(answer.body, answer.etag);
     } catch (problem) {
-      view.note(problem.status === 412 ? "Somebody was faster: the letter has changed since you read it. Look at it, and decide again." : problem.message);
+      view.note(
+        problem.status === 412
+          ? "Somebody was faster: the letter has changed since you read it. Look at it, and decide again."
+          : problem.message,
+      );
       await load();
     }
   };
@@ -73,7 +101,15 @@ export async function letter(view) {
 
 function crumbs(letter) {
   const { service, type, reason } = letter;
-  return h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Letters"), " / ", h("a", { href: link("/letters", { service, type, class: letter.class, reason }) }, `${service}, like this one`), " / ", h("span", { class: "mono" }, letter.id));
+  return h(
+    "p",
+    { class: "crumbs" },
+    h("a", { href: "#/" }, "Letters"),
+    " / ",
+    h("a", { href: link("/letters", { service, type, class: letter.class, reason }) }, `${service}, like this one`),
+    " / ",
+    h("span", { class: "mono" }, letter.id),
+  );
 }
 
 function summary(letter) {
@@ -103,7 +139,9 @@ function about(letter) {
       ["Letter", h("span", { class: "mono" }, letter.id)],
     ]),
     h("h2", {}, "Attributes"),
-    attributes.length ? facts(attributes.map(([name, value]) => [name, h("span", { class: "mono" }, value)])) : h("p", { class: "soft" }, "The message has none."),
+    attributes.length
+      ? facts(attributes.map(([name, value]) => [name, h("span", { class: "mono" }, value)]))
+      : h("p", { class: "soft" }, "The message has none."),
   );
 }
 
@@ -115,7 +153,8 @@ function history(letter) {
       { "data-what": what },
       h("p", {}, h("b", {}, HISTORY[what] ?? what), h("span", { class: "soft" }, ` by ${by || "nobody has said"}`)),
       job ? h("p", {}, h("a", { class: "mono", href: `#${at("/jobs", job)}` }, job)) : why && h("p", {}, why),
-      replaced && h("p", {}, h("a", { href: "#earlier", onclick: (event) => reveal(event, replaced) }, "The body before")),
+      replaced &&
+        h("p", {}, h("a", { href: "#earlier", onclick: (event) => reveal(event, replaced) }, "The body before")),
       h("p", { class: "soft" }, when(time, { withExact: true })),
     );
   };
@@ -134,15 +173,26 @@ function reveal(event, name) {
 function showBody(place, letter) {
   const pretty = indent(letter.body);
   const text = h("pre", { tabindex: "0", "aria-label": "Body" }, pretty);
-  const raw = pretty === letter.body ? null : button("As it was sent", () => {
-    const isRaw = text.textContent === letter.body;
-    text.textContent = isRaw ? pretty : letter.body;
-    raw.setAttribute("aria-pressed", String(!isRaw));
-  }, { class: "small quiet", "aria-pressed": "false" });
-  const copy = button("Copy", async () => {
-    await navigator.clipboard?.writeText(letter.body);
-    say("Copied.");
-  }, { class: "small quiet" });
+  const raw =
+    pretty === letter.body
+      ? null
+      : button(
+          "As it was sent",
+          () => {
+            const isRaw = text.textContent === letter.body;
+            text.textContent = isRaw ? pretty : letter.body;
+            raw.setAttribute("aria-pressed", String(!isRaw));
+          },
+          { class: "small quiet", "aria-pressed": "false" },
+        );
+  const copy = button(
+    "Copy",
+    async () => {
+      await navigator.clipboard?.writeText(letter.body);
+      say("Copied.");
+    },
+    { class: "small quiet" },
+  );
   place.replaceChildren(h("div", { class: "part" }, h("h2", {}, "Body"), h("div", {}, raw, copy)), text);
 }
 
@@ -176,11 +226,22 @@ function drawn(before, after) {
   const line = (one) => {
     if (one.skipped) return h("div", { class: "skipped" }, `${count(one.skipped, "line")} as before`);
     const [tag, word] = words[one.sign];
-    return h(tag, { class: "line" }, h("span", { class: "sign", "aria-hidden": "true" }, one.sign), word && h("span", { class: "unseen" }, word), one.text || "\u00a0");
+    return h(
+      tag,
+      { class: "line" },
+      h("span", { class: "sign", "aria-hidden": "true" }, one.sign),
+      word && h("span", { class: "unseen" }, word),
+      one.text || "\u00a0",
+    );
   };
   return h(
     "div",
-    { class: "diff", tabindex: "0", role: "group", "aria-label": `Difference: ${count(changed("-"), "line")} removed, ${changed("+")} added` },
+    {
+      class: "diff",
+      tabindex: "0",
+      role: "group",
+      "aria-label": `Difference: ${count(changed("-"), "line")} removed, ${changed("+")} added`,
+    },
     near(lines).map(line),
   );
 }
@@ -191,7 +252,14 @@ function drawn(before, after) {
 function editor(place, letter, etag, { path, view, draw, load }) {
   let base = { body: indent(letter.body), etag };
   const draft = drafts.get(letter.id) ?? { text: base.body, why: "" };
-  const text = h("textarea", { spellcheck: "false", autocapitalize: "none", wrap: "off", rows: String(Math.min(30, draft.text.split("\n").length + 1)), value: draft.text, "data-esc": "keep" });
+  const text = h("textarea", {
+    spellcheck: "false",
+    autocapitalize: "none",
+    wrap: "off",
+    rows: String(Math.min(30, draft.text.split("\n").length + 1)),
+    value: draft.text,
+    "data-esc": "keep",
+  });
   const why = h("input", { type: "text", maxlength: "200", autocomplete: "off", value: draft.why });
   const faults = h("div", { class: "faults", role: "alert" });
   const changes = h("div", { class: "changes" });
@@ -199,13 +267,25 @@ function editor(place, letter, etag, { path, view, draw, load }) {
   const form = h(
     "form",
     { class: "editor", novalidate: true },
-    h("div", { class: "part" }, h("h2", {}, "Edit the body")),
-    field("Body", text, "A changed body gets an id of its own, which names the old one: else it would count as a duplicate. Both are kept."),
-    faults,
-    h("h3", {}, "The change"),
-    changes,
-    field("Why", why, "It is on record with your name."),
-    h("div", { class: "choices" }, button("Discard", () => leave()), save),
+    field(
+      "Body",
+      text,
+      "A changed body gets an id of its own, which names the old one: else it would count as a duplicate. Both are kept.",
+    ),
+    h(
+      "div",
+      {},
+      faults,
+      h("h2", {}, "The change"),
+      changes,
+      field("Why", why, "It is on record with your name."),
+      h(
+        "div",
+        { class: "choices" },
+        button("Discard", () => leave()),
+        save,
+      ),
+    ),
   );
   const compare = () => {
     const [before, after] = [base.body, text.value];
@@ -222,17 +302,25 @@ function editor(place, letter, etag, { path, view, draw, load }) {
   };
   const leave = () => {
     drafts.delete(letter.id);
-    showBody(place, letter);
+    draw(letter, base.etag, false);
     document.querySelector("[data-act=edit]")?.focus();
   };
   const tell = (title, list, ...more) => {
     faults.replaceChildren(h("p", { class: "fault-title" }, title), list.length ? h("ul", {}, list) : "", ...more);
     faults.scrollIntoView({ block: "nearest" });
   };
+  const line = ({ pointer }) => placeOf(text.value, pointer)?.line ?? 0;
+  const byLine = (errors) => errors.toSorted((one, other) => line(one) - line(other));
   const pointedAt = ({ pointer, detail }) => {
     const found = placeOf(text.value, pointer);
     const go = () => select(text, found);
-    return h("li", {}, found ? button(`line ${found.line}`, go, { class: "small quiet" }) : "", h("code", {}, pointer || "/"), ` ${detail}`);
+    return h(
+      "li",
+      {},
+      found ? button(`line ${found.line}`, go, { class: "small quiet" }) : "",
+      h("code", {}, pointer || "/"),
+      ` ${detail}`,
+    );
   };
   const faster = async () => {
     const their = await request("GET", path, { signal: view.signal });
@@ -246,13 +334,24 @@ function editor(place, letter, etag, { path, view, draw, load }) {
       }
       base = { body: indent(their.body.body), etag: their.etag };
       letter = their.body;
-      faults.replaceChildren(h("p", { class: "fault-title" }, "Theirs is loaded: the change below is now against it. Your text is as you left it."));
+      faults.replaceChildren(
+        h(
+          "p",
+          { class: "fault-title" },
+          "Theirs is loaded: the change below is now against it. Your text is as you left it.",
+        ),
+      );
       compare();
       text.focus();
     };
     const what = latest.why ? `: ${latest.why}` : ".";
     const does = isOpen ? "Load theirs, keep my text" : "Show it as it is now";
-    tell(`${who}${what}`, [], h("p", {}, "Nothing of yours is saved, and nothing of it is lost."), button(does, on, { class: "small", "data-act": "reload" }));
+    tell(
+      `${who}${what}`,
+      [],
+      h("p", {}, "Nothing of yours is saved, and nothing of it is lost."),
+      button(does, on, { class: "small", "data-act": "reload" }),
+    );
   };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -277,11 +376,17 @@ function editor(place, letter, etag, { path, view, draw, load }) {
     } catch (problem) {
       save.disabled = false;
       if (problem.status === 412) await faster().catch((other) => tell(other.message, []));
-      else if (problem.errors?.length) tell(`Its schema does not take it: ${count(problem.errors.length, "fault")}`, problem.errors.map(pointedAt));
+      else if (problem.errors?.length)
+        tell(
+          `Its schema does not take it: ${count(problem.errors.length, "fault")}`,
+          byLine(problem.errors).map(pointedAt),
+        );
       else tell(problem.message, []);
     }
   });
   for (const input of [text, why]) input.addEventListener("input", typed);
+  place.closest(".letter").classList.add("editing");
+  document.querySelector(".head .actions").replaceChildren();
   place.replaceChildren(form);
   compare();
   text.focus();

@@ -65,7 +65,11 @@ export async function groups(view) {
     const concerned = service ? [service] : services;
     all.replaceChildren(
       ...(shown.length
-        ? [button(service ? `Send back all of ${service}…` : "Send back all…", () => redrive(concerned.map((name) => ({ service: name }))))]
+        ? [
+            button(service ? `Send back all of ${service}…` : "Send back all…", () =>
+              redrive(concerned.map((name) => ({ service: name }))),
+            ),
+          ]
         : []),
     );
     view.keep(list, shown.length ? shown.map(groupRow) : [none(service)]);
@@ -76,7 +80,11 @@ export async function groups(view) {
 function none(service) {
   const text = service ? `No letters of ${service}: nothing of it is stuck.` : "No letters: nothing is stuck.";
   const more = "What a service cannot handle appears here, with the reason.";
-  return h("li", { class: "whole" }, empty(text, more, h("p", {}, h("a", { href: link("/letters", { state: "any", service }) }, "Letters of the past"))));
+  return h(
+    "li",
+    { class: "whole" },
+    empty(text, more, h("p", {}, h("a", { href: link("/letters", { state: "any", service }) }, "Letters of the past"))),
+  );
 }
 
 function groupRow(group) {
@@ -93,7 +101,11 @@ function groupRow(group) {
       h("p", { class: "meta" }, h("b", {}, service), h("span", {}, type ?? "no event"), classOf(kind)),
     ),
     h("span", { class: "since" }, h("span", { class: "label" }, "oldest "), when(group.oldest)),
-    button("Send back…", () => redrive([selection], group), { "aria-label": `Send back ${count(group.count, "letter")} of ${service}: ${reason}`, class: "small", "data-act": "redrive" }),
+    button("Send back…", () => redrive([selection], group), {
+      "aria-label": `Send back ${count(group.count, "letter")} of ${service}: ${reason}`,
+      class: "small",
+      "data-act": "redrive",
+    }),
   );
 }
 
@@ -106,7 +118,9 @@ export async function letters(view) {
   const list = h("ul", { class: "rows letters", "aria-busy": "true" });
   const foot = h("div", { class: "foot" });
   const bar = h("div", { class: "chosen", hidden: true });
-  const choose = h("select", { onchange: (event) => view.go(link("/letters", { ...selection, state: event.target.value })) });
+  const choose = h("select", {
+    onchange: (event) => view.go(link("/letters", { ...selection, state: event.target.value })),
+  });
   choose.append(...STATES.map(([value, text]) => h("option", { value, selected: value === state }, text)));
   const canRedrive = selection.service && !selection.order && OPEN.concat("").includes(state);
   const { service, type, class: kind, reason } = selection;
@@ -114,13 +128,29 @@ export async function letters(view) {
     "div",
     { class: "actions" },
     h("label", { class: "inline" }, "State ", choose),
-    canRedrive && button("Send back all…", () => redrive([{ service, type, class: kind, reason }]), { class: "primary", "data-act": "redrive" }),
+    canRedrive &&
+      button("Send back all…", () => redrive([{ service, type, class: kind, reason }]), {
+        class: "primary",
+        "data-act": "redrive",
+      }),
   );
-  const title = reason || (selection.order ? `Letters about ${selection.order}` : service ? `Letters of ${service}` : "All letters");
+  const title =
+    reason ||
+    (selection.order ? `Letters about ${selection.order}` : service ? `Letters of ${service}` : "All letters");
   view.show(
     title,
     h("p", { class: "crumbs" }, h("a", { href: link("/", { service }) }, "Letters"), service ? ` / ${service}` : ""),
-    h("div", { class: "head" }, h("div", {}, h("h1", { class: "long" }, title), h("p", { class: "meta" }, type && h("span", {}, type), kind && classOf(kind))), actions),
+    h(
+      "div",
+      { class: "head" },
+      h(
+        "div",
+        {},
+        h("h1", { class: "long" }, title),
+        h("p", { class: "meta" }, type && h("span", {}, type), kind && classOf(kind)),
+      ),
+      actions,
+    ),
     list,
     foot,
     bar,
@@ -142,11 +172,22 @@ export async function letters(view) {
   const more = async () => {
     list.setAttribute("aria-busy", "true");
     try {
-      const pages = await Promise.all(cursors.map((cursor) => request("GET", "operations/letters", { query: { ...selection, ...cursor }, signal: view.signal })));
+      const pages = await Promise.all(
+        cursors.map((cursor) =>
+          request("GET", "operations/letters", { query: { ...selection, ...cursor }, signal: view.signal }),
+        ),
+      );
       rows.push(...pages.flatMap(({ body }) => body.letters));
       rows.sort((one, other) => one.failedAt.localeCompare(other.failedAt) || one.id.localeCompare(other.id));
-      cursors = cursors.map((cursor, index) => ({ ...cursor, after: pages[index].body.next })).filter(({ after }) => after);
-      view.keep(list, rows.length ? rows.map((letter) => letterRow(letter, select, chosen.has(letter.id))) : [noneSuch(cursors, state)]);
+      cursors = cursors
+        .map((cursor, index) => ({ ...cursor, after: pages[index].body.next }))
+        .filter(({ after }) => after);
+      view.keep(
+        list,
+        rows.length
+          ? rows.map((letter) => letterRow(letter, select, chosen.has(letter.id), selection))
+          : [noneSuch(cursors, state)],
+      );
       foot.replaceChildren(...(cursors.length ? [button("Show more", more)] : []));
       say(count(rows.length, "letter"));
     } catch (problem) {
@@ -159,23 +200,37 @@ export async function letters(view) {
 }
 
 function noneSuch(cursors, state) {
-  if (cursors.length) return h("li", { class: "whole" }, empty("None so far", "There are more letters to look through."));
+  if (cursors.length)
+    return h("li", { class: "whole" }, empty("None so far", "There are more letters to look through."));
   const text = state === "" ? "What there was is sent back, handled or dropped." : "";
   return h("li", { class: "whole" }, empty("No such letters", text, h("p", {}, h("a", { href: "#/" }, "All groups"))));
 }
 
-function letterRow(letter, select, isChosen) {
+/// Row of a letter, without what is known of all in the list.
+function letterRow(letter, select, isChosen, known = {}) {
   const isOpen = OPEN.includes(letter.state);
   const name = letter.orderId ?? letter.id;
   return h(
     "li",
     { "data-key": letter.id },
-    h("input", { type: "checkbox", disabled: !isOpen, checked: isChosen, "aria-label": `Choose ${name}`, onchange: (event) => select(letter, event.target.checked) }),
+    h("input", {
+      type: "checkbox",
+      disabled: !isOpen,
+      checked: isChosen,
+      "aria-label": `Choose ${name}`,
+      onchange: (event) => select(letter, event.target.checked),
+    }),
     h(
       "div",
       { class: "what" },
       h("a", { class: "main mono", href: `#${at("/letters", letter.id)}` }, name),
-      h("p", { class: "meta" }, h("b", {}, letter.service), h("span", {}, letter.type ?? "no event"), h("span", { class: "reason" }, letter.reason || "No reason was given")),
+      h(
+        "p",
+        { class: "meta" },
+        !known.service && h("b", {}, letter.service),
+        !known.type && h("span", {}, letter.type ?? "no event"),
+        h("span", { class: "reason" }, letter.reason || "No reason was given"),
+      ),
     ),
     badge(letter.state),
     h("span", { class: "since" }, when(letter.failedAt)),
@@ -184,11 +239,15 @@ function letterRow(letter, select, isChosen) {
 
 /// Letters of an order, as a part of another view.
 export function letterList(found) {
-  return h("ul", { class: "rows letters plain" }, found.map((letter) => {
-    const row = letterRow(letter, () => {}, false);
-    row.firstChild.remove();
-    return row;
-  }));
+  return h(
+    "ul",
+    { class: "rows letters plain" },
+    found.map((letter) => {
+      const row = letterRow(letter, () => {}, false);
+      row.firstChild.remove();
+      return row;
+    }),
+  );
 }
 
 // ── Drop ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -228,7 +287,20 @@ async function dropAll(ids, view) {
     }
   }
   say(`${count(ids.length - faults.length, "letter")} dropped.`);
-  if (faults.length) await dialog("Not all are dropped", h("div", {}, h("ul", {}, faults.map((fault) => h("li", {}, fault))), h("div", { class: "choices" }, h("button", { class: "primary" }, "Go on"))));
+  if (faults.length)
+    await dialog(
+      "Not all are dropped",
+      h(
+        "div",
+        {},
+        h(
+          "ul",
+          {},
+          faults.map((fault) => h("li", {}, fault)),
+        ),
+        h("div", { class: "choices" }, h("button", { class: "primary" }, "Go on")),
+      ),
+    );
   view.again();
 }
 
@@ -247,19 +319,42 @@ export async function redrive(selections, about) {
     "div",
     {},
     facts([
-      ["Service", selections.map(({ service }) => service).filter(Boolean).join(", ")],
+      [
+        "Service",
+        selections
+          .map(({ service }) => service)
+          .filter(Boolean)
+          .join(", "),
+      ],
       ["Event", first.type],
       ["Class", first.class && classOf(first.class)],
       ["Reason", first.reason],
-      ["Letters", first.letters && (first.letters.length === 1 ? first.letters[0] : `${first.letters.length} that you chose`)],
+      [
+        "Letters",
+        first.letters && (first.letters.length === 1 ? first.letters[0] : `${first.letters.length} that you chose`),
+      ],
     ]),
     total,
-    check("A few at first", ramp, "1, 2, 5, 10, 20 …: each step waits until its letters are handled, and the first that fails again stops it."),
+    check(
+      "A few at first",
+      ramp,
+      "1, 2, 5, 10, 20 …: each step waits until its letters are handled, and the first that fails again stops it.",
+    ),
     field("Letters a second, at the most", rate),
     fault,
     choices(send),
   );
-  const show = (problem) => fault.replaceChildren(h("p", {}, problem.message), problem.errors?.length ? h("ul", {}, problem.errors.map((one) => h("li", {}, h("code", {}, one.pointer), ` ${one.detail}`))) : "");
+  const show = (problem) =>
+    fault.replaceChildren(
+      h("p", {}, problem.message),
+      problem.errors?.length
+        ? h(
+            "ul",
+            {},
+            problem.errors.map((one) => h("li", {}, h("code", {}, one.pointer), ` ${one.detail}`)),
+          )
+        : "",
+    );
   const onsubmit = async (element) => {
     if (!rate.checkValidity()) {
       show(new Problem(422, { detail: "A rate is a whole number from 1 to 1,000." }));
@@ -283,9 +378,14 @@ export async function redrive(selections, about) {
   };
   const answer = dialog("Send back", content, { onsubmit });
   try {
-    const asked = selections.map((selection) => request("POST", "operations/redrives", { body: { ...selection, dryRun: true } }));
+    const asked = selections.map((selection) =>
+      request("POST", "operations/redrives", { body: { ...selection, dryRun: true } }),
+    );
     const found = (await Promise.all(asked)).reduce((sum, { body }) => sum + body.total, 0);
-    const kept = about && about.count > found ? ` ${count(about.count - found, "other")} cannot be sent back: rows of a relay, or changed since.` : "";
+    const kept =
+      about && about.count > found
+        ? ` ${count(about.count - found, "other")} cannot be sent back: rows of a relay, or changed since.`
+        : "";
     const several = selections.length > 1 ? `, by ${selections.length} jobs: one for each service.` : ".";
     total.replaceChildren(h("b", {}, count(found, "letter")), ` will be sent back${several}${kept}`);
     send.textContent = `Send ${count(found, "letter")} back`;

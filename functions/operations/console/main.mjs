@@ -74,13 +74,19 @@ function decoded(part) {
 }
 
 function nowhere(view) {
-  view.show("Nothing here", h("h1", {}, "Nothing here"), empty("There is no such view", "", h("p", {}, h("a", { href: "#/" }, "All letters"))));
+  view.show(
+    "Nothing here",
+    h("h1", {}, "Nothing here"),
+    empty("There is no such view", "", h("p", {}, h("a", { href: "#/" }, "All letters"))),
+  );
 }
 
 /// Replaces rows, and lets the keyboard stay on the one that it was on.
 function keep(list, rows) {
   const key = document.activeElement?.closest("[data-key]")?.dataset.key;
-  const index = [...(document.activeElement?.closest("[data-key]")?.querySelectorAll("a, button, input") ?? [])].indexOf(document.activeElement);
+  const index = [
+    ...(document.activeElement?.closest("[data-key]")?.querySelectorAll("a, button, input") ?? []),
+  ].indexOf(document.activeElement);
   list.replaceChildren(...rows);
   filter();
   if (key === undefined || list.contains(document.activeElement)) return;
@@ -109,12 +115,25 @@ function ask(why) {
 }
 
 async function askOnce(why) {
-  const token = h("textarea", { rows: "5", required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "none", class: "mono token" });
+  const token = h("textarea", {
+    rows: "5",
+    required: true,
+    autocomplete: "off",
+    spellcheck: "false",
+    autocapitalize: "none",
+    class: "mono token",
+  });
   const fault = h("p", { class: "fault", role: "alert" }, why);
   const content = h(
     "div",
     {},
-    h("p", {}, "Paste an access token of somebody with the scope ", h("code", {}, "operations"), ". It stays in this tab, and is forgotten with it."),
+    h(
+      "p",
+      {},
+      "Paste an access token of somebody with the scope ",
+      h("code", {}, "operations"),
+      ". It stays in this tab, and is forgotten with it.",
+    ),
     field("Access token", token, "On a local stack, cargo local up prints a link that brings one."),
     fault,
     choices(h("button", { class: "primary" }, "Sign in")),
@@ -146,7 +165,13 @@ function tellWho() {
 document.getElementById("sign").addEventListener("click", async () => {
   if (access.token) {
     access.token = null;
-    main.replaceChildren(empty("You are signed out", "The token is forgotten.", button("Sign in", async () => (await ask("")) && show(), { class: "primary" })));
+    main.replaceChildren(
+      empty(
+        "You are signed out",
+        "The token is forgotten.",
+        button("Sign in", async () => (await ask("")) && show(), { class: "primary" }),
+      ),
+    );
     current.abort();
   } else if (await ask("")) show();
 });
@@ -192,8 +217,28 @@ const KEYS = [
 
 function help() {
   const isOff = h("input", { type: "checkbox", checked: localStorage.getItem(WITHOUT_KEYS) !== null });
-  isOff.addEventListener("change", () => (isOff.checked ? localStorage.setItem(WITHOUT_KEYS, "yes") : localStorage.removeItem(WITHOUT_KEYS)));
-  const keys = h("dl", { class: "keys" }, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, key.split(" ").filter(Boolean).map((one) => h("kbd", {}, one))), h("dd", {}, what))));
+  isOff.addEventListener("change", () =>
+    isOff.checked ? localStorage.setItem(WITHOUT_KEYS, "yes") : localStorage.removeItem(WITHOUT_KEYS),
+  );
+  const keys = h(
+    "dl",
+    { class: "keys" },
+    KEYS.map(([key, what]) =>
+      h(
+        "div",
+        {},
+        h(
+          "dt",
+          {},
+          key
+            .split(" ")
+            .filter(Boolean)
+            .map((one) => h("kbd", {}, one)),
+        ),
+        h("dd", {}, what),
+      ),
+    ),
+  );
   const off = h("label", { class: "check" }, isOff, h("span", {}, "Single keys do nothing"));
   dialog("Keys", h("div", {}, keys, off, h("div", { class: "choices" }, h("button", { class: "primary" }, "Close"))));
 }
@@ -209,7 +254,11 @@ function move(by) {
 }
 
 const row = () => document.activeElement?.closest(".rows > [data-key]");
-const press = (name) => (row()?.querySelector(`[data-act=${name}]`) ?? main.querySelector(`.actions [data-act=${name}], .chosen:not([hidden]) [data-act=${name}]`))?.click();
+const press = (name) =>
+  (
+    row()?.querySelector(`[data-act=${name}]`) ??
+    main.querySelector(`.actions [data-act=${name}], .chosen:not([hidden]) [data-act=${name}]`)
+  )?.click();
 const up = () => (location.hash = main.querySelector(".crumbs a")?.getAttribute("href") ?? "#/");
 
 const DOES = {

@@ -16,7 +16,15 @@ export function orders(view) {
   view.show(
     "Orders",
     h("h1", {}, "Orders"),
-    empty("Which order?", "Type its id into the field at the top, and press Enter: its way through all services, with its delays, and where it waits.", h("p", {}, h("button", { type: "button", onclick: () => document.getElementById("search").focus() }, "Go to the field"))),
+    empty(
+      "Which order?",
+      "Type its id into the field at the top, and press Enter: its way through all services, with its delays, and where it waits.",
+      h(
+        "p",
+        {},
+        h("button", { type: "button", onclick: () => document.getElementById("search").focus() }, "Go to the field"),
+      ),
+    ),
   );
 }
 
@@ -24,14 +32,20 @@ export function orders(view) {
 export async function order(view) {
   const title = view.id;
   const box = h("div", { "aria-busy": "true", class: "order" });
-  view.show(`Order ${title}`, h("p", { class: "crumbs" }, h("a", { href: "#/orders" }, "Orders")), h("h1", { class: "mono long" }, title), box);
+  view.show(
+    `Order ${title}`,
+    h("p", { class: "crumbs" }, h("a", { href: "#/orders" }, "Orders")),
+    h("h1", { class: "mono long" }, title),
+    box,
+  );
   const look = async () => {
     try {
       const { body } = await request("GET", at("operations/orders", view.id), { signal: view.signal });
       const letters = body.letters ?? [];
-      box.replaceChildren(waiting(body.waiting ?? []), timeline(body.timeline ?? []), lettersOf(letters));
+      const waits = body.waiting ?? [];
+      box.replaceChildren(waiting(waits), timeline(body.timeline ?? []), lettersOf(letters, waits.length > 0));
       box.removeAttribute("aria-busy");
-      return (body.waiting ?? []).length > 0;
+      return waits.length > 0;
     } catch (problem) {
       if (problem.name === "AbortError") return false;
       const found = problem.status === 404 ? await lettersAbout(view) : [];
@@ -44,7 +58,9 @@ export async function order(view) {
 }
 
 async function lettersAbout(view) {
-  const answer = await request("GET", "operations/letters", { query: { order: view.id }, signal: view.signal }).catch(() => null);
+  const answer = await request("GET", "operations/letters", { query: { order: view.id }, signal: view.signal }).catch(
+    () => null,
+  );
   return answer?.body.letters ?? [];
 }
 
@@ -55,7 +71,18 @@ function waiting(list) {
       "li",
       {},
       h("span", { class: "badge", "data-state": "waiting" }, "Waits"),
-      h("div", { class: "what" }, h("span", { class: "main" }, service), h("p", { class: "meta" }, h("span", {}, type), event && h("span", { class: "mono" }, event), why && h("span", { class: "reason" }, why))),
+      h(
+        "div",
+        { class: "what" },
+        h("span", { class: "main" }, service),
+        h(
+          "p",
+          { class: "meta" },
+          h("span", {}, type),
+          event && h("span", { class: "mono" }, event),
+          why && h("span", { class: "reason" }, why),
+        ),
+      ),
       h("span", { class: "since" }, h("span", { class: "label" }, "since "), when(since)),
     );
   return h("section", {}, h("h2", {}, "Where it waits"), h("ul", { class: "rows waits" }, list.map(row)));
@@ -77,8 +104,17 @@ function timeline(list) {
     return h(
       "li",
       { "data-slow": waitedMs >= SLOW_MS },
-      h("time", { datetime: time, title: `${time.replace("T", " ").replace("Z", "")} UTC`, class: "offset" }, offset === 0 ? "0 s" : `+${lasting(offset)}`),
-      h("div", { class: "step" }, h("p", {}, h("b", {}, what), h("span", { class: "soft" }, ` ${service}`)), ids(event, cause)),
+      h(
+        "time",
+        { datetime: time, title: `${time.replace("T", " ").replace("Z", "")} UTC`, class: "offset" },
+        offset === 0 ? "0 s" : `+${lasting(offset)}`,
+      ),
+      h(
+        "div",
+        { class: "step" },
+        h("p", {}, h("b", {}, what), h("span", { class: "soft" }, ` ${service}`)),
+        ids(event, cause),
+      ),
       wait,
     );
   };
@@ -86,18 +122,36 @@ function timeline(list) {
     "section",
     {},
     h("h2", {}, "Timeline"),
-    h("p", { class: "lead" }, `${count(list.length, "step")} in ${lasting(Math.max(0, Date.parse(list.at(-1).at) - start))}, begun `, when(list[0].at), slow ? `. ${count(slow, "step")} waited for more than ${lasting(SLOW_MS)}.` : "."),
+    h(
+      "p",
+      { class: "lead" },
+      `${count(list.length, "step")} in ${lasting(Math.max(0, Date.parse(list.at(-1).at) - start))}, begun `,
+      when(list[0].at),
+      slow ? `. ${count(slow, "step")} waited for more than ${lasting(SLOW_MS)}.` : ".",
+    ),
     h("ol", { class: "timeline" }, list.map(entry)),
   );
 }
 
 function ids(event, cause) {
   if (!event && !cause) return "";
-  return h("p", { class: "ids" }, event && h("span", { title: "Event" }, event), cause && h("span", { title: "Cause" }, `← ${cause}`));
+  return h(
+    "p",
+    { class: "ids" },
+    event && h("span", { title: "Event" }, event),
+    cause && h("span", { title: "Cause" }, `← ${cause}`),
+  );
 }
 
-function lettersOf(list) {
-  return h("section", {}, h("h2", {}, "Letters"), list.length ? letterList(list) : h("p", { class: "soft" }, "None: nothing of this order is stuck."));
+function lettersOf(list, isWaiting = false) {
+  return h(
+    "section",
+    {},
+    h("h2", {}, "Letters"),
+    list.length
+      ? letterList(list)
+      : h("p", { class: "soft" }, isWaiting ? "None: it is under way." : "None: nothing of this order is stuck."),
+  );
 }
 
 // ── Status ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,7 +166,11 @@ export async function status(view) {
     } catch (problem) {
       if (problem.name === "AbortError") return false;
       const isMissing = problem.status === 404;
-      box.replaceChildren(isMissing ? empty("This stack does not tell its status", "Its letters are under Letters.") : failed(problem, look));
+      box.replaceChildren(
+        isMissing
+          ? empty("This stack does not tell its status", "Its letters are under Letters.")
+          : failed(problem, look),
+      );
       if (isMissing) return false;
     }
     box.removeAttribute("aria-busy");
@@ -124,13 +182,35 @@ export async function status(view) {
 const LETTERS = ["waiting", "parkedAgain", "sent", "handled", "dropped"];
 
 function draw(box, { queues = [], letters = {}, orders = {}, streams = [] }) {
-  const number = (name, value, state) => h("div", { "data-state": state ?? null }, h("dt", {}, name), h("dd", {}, value === undefined || value === null ? "–" : value.toLocaleString("en")));
+  const number = (name, value, state) =>
+    h(
+      "div",
+      { "data-state": state ?? null },
+      h("dt", {}, name),
+      h("dd", {}, value === undefined || value === null ? "–" : value.toLocaleString("en")),
+    );
   const relays = new Map(streams.map((stream) => [stream.service, stream.relayLetters]));
   box.replaceChildren(
     h("h2", {}, "Orders"),
-    h("dl", { class: "numbers" }, number("Open", orders.open), number("Late", orders.late, orders.late > 0 ? "parkedAgain" : null)),
+    h(
+      "dl",
+      { class: "numbers" },
+      number("Open", orders.open),
+      number("Late", orders.late, orders.late > 0 ? "parkedAgain" : null),
+    ),
     h("h2", {}, "Letters"),
-    h("dl", { class: "numbers" }, LETTERS.map((state) => h("div", { "data-state": state }, h("dt", {}, badge(state)), h("dd", {}, (letters[state] ?? 0).toLocaleString("en"))))),
+    h(
+      "dl",
+      { class: "numbers" },
+      LETTERS.map((state) =>
+        h(
+          "div",
+          { "data-state": state },
+          h("dt", {}, badge(state)),
+          h("dd", {}, (letters[state] ?? 0).toLocaleString("en")),
+        ),
+      ),
+    ),
     h("h2", {}, "Queues"),
     h(
       "div",
@@ -138,8 +218,29 @@ function draw(box, { queues = [], letters = {}, orders = {}, streams = [] }) {
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, ["Service", "To do", "At work", "Oldest", "Relay's letters"].map((name) => h("th", { scope: "col" }, name)))),
-        h("tbody", {}, queues.map(({ service, visible, hidden, oldestSeconds }) => h("tr", {}, h("th", { scope: "row" }, service), [visible, hidden].map((number) => h("td", {}, (number ?? 0).toLocaleString("en"))), h("td", {}, oldestSeconds ? lasting(oldestSeconds * 1_000) : "–"), h("td", {}, relays.has(service) ? String(relays.get(service) ?? 0) : "–")))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ["Service", "To do", "At work", "Oldest", "Relay's letters"].map((name) => h("th", { scope: "col" }, name)),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          queues.map(({ service, visible, hidden, oldestSeconds }) =>
+            h(
+              "tr",
+              {},
+              h("th", { scope: "row" }, service),
+              [visible, hidden].map((number) => h("td", {}, (number ?? 0).toLocaleString("en"))),
+              h("td", {}, oldestSeconds ? lasting(oldestSeconds * 1_000) : "–"),
+              h("td", {}, relays.has(service) ? String(relays.get(service) ?? 0) : "–"),
+            ),
+          ),
+        ),
       ),
     ),
   );

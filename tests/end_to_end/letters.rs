@@ -18,7 +18,7 @@ fn paid(order: &str) -> String {
 }
 
 /// Parks the creation of each of these orders in screening, as a fault that has passed since would have.
-async fn park(shop: &Shop, orders: &[String]) {
+pub(crate) async fn park(shop: &Shop, fault: &str, orders: &[String]) {
     let text = |value: &str| {
         let attribute = MessageAttributeValue::builder().data_type("String").string_value(value);
         attribute.build().expect("an attribute")
@@ -30,7 +30,7 @@ async fn park(shop: &Shop, orders: &[String]) {
         let send = shop.sqs.send_message().queue_url(shop.dead_letters("Screening")).message_body(&body);
         let send = send
             .message_attributes("failure-class", text("exhausted"))
-            .message_attributes("failure-reason", text(&format!("the fault of {order}, attempt {index}")))
+            .message_attributes("failure-reason", text(&format!("{fault} of {order}, attempt {index}")))
             .message_attributes("failed-at", text(&format!("2026-01-01T00:00:{index:02}.000Z")))
             .message_attributes("failed-function", text("a-test"));
         send.send().await.expect("it is sent");
@@ -49,7 +49,7 @@ async fn state_of(shop: &Shop, order: &str) -> String {
 
 pub(crate) async fn a_fault_that_has_parked_many_is_mended_by_a_ramp(shop: &Shop) {
     let orders: Vec<String> = (0..MANY).map(|number| format!("web-ramp-{number}")).collect();
-    park(shop, &orders).await;
+    park(shop, "the fault", &orders).await;
     let group = eventually("the fault is one group", async || {
         let groups = shop.operations(Method::GET, "/operations/groups", None, 200).await;
         let mut groups = groups["groups"].as_array().cloned().unwrap_or_default();

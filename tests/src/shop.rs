@@ -388,10 +388,15 @@ impl Shop {
 
     async fn start_job(&self, path: &str, what: &Value) -> String {
         let taken = self.operations(Method::POST, path, Some(what.clone()), 202).await;
+        self.run_jobs().await;
+        taken["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Lets the function of jobs run, as its schedule would within a minute.
+    pub async fn run_jobs(&self) {
         let path = format!("functions/{}/invocations", self.output("JobsFunctionName"));
         let run = lambda(self, Method::POST, &path).header("X-Amz-Invocation-Type", "Event").json(&json!({}));
         answer(run).await;
-        taken["id"].as_str().expect("an id").to_owned()
     }
 
     /// Waits until a redrive is as far as that, and answers what is told of it.

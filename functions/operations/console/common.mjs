@@ -107,6 +107,7 @@ const STATES = {
   handled: "Handled",
   parkedAgain: "Failed again",
   dropped: "Dropped",
+  late: "Late",
   running: "Running",
   done: "Done",
   stopped: "Stopped",
@@ -176,7 +177,7 @@ export function failed(problem, retry) {
         : [problem.title || "It did not work out", problem.message];
   return h(
     "div",
-    { class: "empty fault", role: "alert" },
+    { class: problem.status === 404 ? "empty" : "empty fault", role: "alert" },
     h("p", { class: "empty-title" }, what[0]),
     h("p", {}, what[1]),
     retry && problem.status !== 404 && button("Try again", retry),

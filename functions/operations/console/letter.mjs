@@ -34,7 +34,8 @@ export async function letter(view) {
     }
   };
   const draw = (letter, etag, isEdited = drafts.has(letter.id)) => {
-    const canEdit = OPEN.includes(letter.state) && !letter.sourceQueue.includes("Relay");
+    // A row of a relay is no message of any queue: it can be dropped, and nothing else.
+    const canEdit = OPEN.includes(letter.state) && !letter.sourceQueue.includes("RelayDlq");
     const body = h("div", { class: "body" });
     const title = letter.reason || "No reason was given";
     view.show(
@@ -318,8 +319,7 @@ function editor(place, letter, etag, { path, view, draw, load }) {
       "li",
       {},
       found ? button(`line ${found.line}`, go, { class: "small quiet" }) : "",
-      h("code", {}, pointer || "/"),
-      ` ${detail}`,
+      h("span", {}, h("code", {}, pointer || "/"), ` ${detail}`),
     );
   };
   const faster = async () => {

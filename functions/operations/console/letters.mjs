@@ -27,7 +27,7 @@ export async function groups(view) {
   const sum = h("p", { class: "lead" }, "\u00a0");
   const tabs = h("nav", { class: "tabs", "aria-label": "Services" });
   const list = h("ul", { class: "rows groups", "aria-busy": "true" });
-  const all = h("div", { class: "actions" });
+  const all = h("div", { class: "actions later" });
   view.show("Letters", h("div", { class: "head" }, h("div", {}, h("h1", {}, "Letters"), sum), all), tabs, list);
   const look = async () => {
     try {

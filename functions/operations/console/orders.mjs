@@ -49,7 +49,7 @@ export async function order(view) {
     } catch (problem) {
       if (problem.name === "AbortError") return false;
       const found = problem.status === 404 ? await lettersAbout(view) : [];
-      box.replaceChildren(failed(problem, look), found.length ? lettersOf(found) : "");
+      box.replaceChildren(failed(problem, view.again), found.length ? lettersOf(found) : "");
       box.removeAttribute("aria-busy");
       return false;
     }
@@ -169,7 +169,7 @@ export async function status(view) {
       box.replaceChildren(
         isMissing
           ? empty("This stack does not tell its status", "Its letters are under Letters.")
-          : failed(problem, look),
+          : failed(problem, view.again),
       );
       if (isMissing) return false;
     }
@@ -182,13 +182,8 @@ export async function status(view) {
 const LETTERS = ["waiting", "parkedAgain", "sent", "handled", "dropped"];
 
 function draw(box, { queues = [], letters = {}, orders = {}, streams = [] }) {
-  const number = (name, value, state) =>
-    h(
-      "div",
-      { "data-state": state ?? null },
-      h("dt", {}, name),
-      h("dd", {}, value === undefined || value === null ? "–" : value.toLocaleString("en")),
-    );
+  const number = (name, value) =>
+    h("div", {}, h("dt", {}, name), h("dd", {}, value?.toLocaleString("en") ?? "–"));
   const relays = new Map(streams.map((stream) => [stream.service, stream.relayLetters]));
   box.replaceChildren(
     h("h2", {}, "Orders"),
@@ -196,7 +191,7 @@ function draw(box, { queues = [], letters = {}, orders = {}, streams = [] }) {
       "dl",
       { class: "numbers" },
       number("Open", orders.open),
-      number("Late", orders.late, orders.late > 0 ? "parkedAgain" : null),
+      number(orders.late > 0 ? badge("late") : "Late", orders.late),
     ),
     h("h2", {}, "Letters"),
     h(
@@ -224,7 +219,7 @@ function draw(box, { queues = [], letters = {}, orders = {}, streams = [] }) {
           h(
             "tr",
             {},
-            ["Service", "To do", "At work", "Oldest", "Relay's letters"].map((name) => h("th", { scope: "col" }, name)),
+            ["Service", "To do", "At work", "Oldest", "Relay"].map((name) => h("th", { scope: "col" }, name)),
           ),
         ),
         h(

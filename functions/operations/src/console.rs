@@ -104,12 +104,12 @@ mod tests {
             let is_file = |name: &&str| [".mjs", ".css", ".svg"].iter().any(|end| name.ends_with(end));
             parts.map(|(_, name)| name).filter(is_file).map(ToOwned::to_owned).collect::<Vec<_>>()
         };
-        let named: Vec<String> = FILES.iter().flat_map(|(_, _, text)| names(text)).collect();
+        let mentioned: Vec<String> = FILES.iter().flat_map(|(_, _, text)| names(text)).collect();
         for (name, ..) in FILES.iter().filter(|(name, ..)| !name.is_empty()) {
-            assert!(named.iter().any(|named| named == name), "nobody names {name}");
+            assert!(mentioned.iter().any(|one| one == name), "nobody names {name}");
         }
-        for named in named {
-            assert!(FILES.iter().any(|(name, ..)| *name == named), "{named} is not served");
+        for name in mentioned {
+            assert!(FILES.iter().any(|(known, ..)| *known == name), "{name} is not served");
         }
         let page = FILES[0].2;
         assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains(" onclick="));

@@ -89,7 +89,12 @@ async function look(page, name) {
 }
 
 async function go(page, hash) {
-  await page.evaluate((hash) => (location.hash = hash), hash);
+  const shown = (hash) =>
+    new Promise((resolve) => {
+      addEventListener("hashchange", () => resolve(), { once: true });
+      location.hash = hash;
+    });
+  await page.evaluate(shown, hash);
   await settled(page);
 }
 

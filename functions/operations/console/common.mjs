@@ -184,6 +184,14 @@ export function failed(problem, retry) {
   );
 }
 
+/// Replaces what is in a box, and lets the keyboard stay where it was.
+export function redraw(box, ...nodes) {
+  const all = () => [...box.querySelectorAll("a, button, input, [tabindex]")];
+  const index = all().indexOf(document.activeElement);
+  box.replaceChildren(...nodes);
+  if (index >= 0) all()[index]?.focus({ preventScroll: true });
+}
+
 /// Says something to who cannot see it change.
 export function say(text) {
   document.getElementById("said").textContent = text;
@@ -257,14 +265,24 @@ setInterval(() => {
 }, 10_000);
 
 /// Calls `task` now and again while the page is seen and nothing has aborted it; `task` answers false when it is done.
-export async function poll(task, pause_ms, signal) {
+export async function poll(task, pauseMs, signal) {
   while (!signal.aborted) {
     if (!document.hidden && (await task()) === false) return;
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, pause_ms);
-      const now = () => (clearTimeout(timer), resolve());
-      signal.addEventListener("abort", now, { once: true });
-      if (document.hidden) document.addEventListener("visibilitychange", now, { once: true });
-    });
+    await pause(pauseMs, signal);
   }
+}
+
+/// Waits for so long, or until the page is seen or hidden, or the signal comes.
+function pause(ms, signal) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      document.removeEventListener("visibilitychange", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+    document.addEventListener("visibilitychange", end);
+  });
 }

@@ -13,6 +13,7 @@ import {
   field,
   h,
   poll,
+  redraw,
   request,
   say,
   when,
@@ -63,7 +64,7 @@ function isActive(job) {
 /// A job and its progress, which is looked at as long as there is any.
 export async function job(view) {
   const kind = kindOf(view.id);
-  const box = h("div", { class: "job", "aria-busy": "true" });
+  const box = h("div", { class: "job", "aria-busy": kind ? "true" : null });
   const title = kind ? kind.name : "Job";
   view.show(
     `${title} ${view.id}`,
@@ -83,18 +84,17 @@ export async function job(view) {
       return isActive(body);
     } catch (problem) {
       if (problem.name === "AbortError") return false;
+      box.removeAttribute("aria-busy");
       box.replaceChildren(failed(problem, () => view.again()));
       return problem.status === 0 || problem.status >= 500;
     }
   };
   const draw = (told) => {
-    const hadFocus = box.contains(document.activeElement);
     box.removeAttribute("aria-busy");
     const stop =
       told.state === "running" &&
       button("Stop", () => stopJob(path, look), { class: "danger-quiet", "data-act": "stop" });
-    box.replaceChildren(...(told.findings ? reconciliation(told, stop) : sending(told, stop)));
-    if (hadFocus) (box.querySelector("[data-act=stop]") ?? box.querySelector("a, button"))?.focus();
+    redraw(box, ...(told.findings ? reconciliation(told, stop) : sending(told, stop)).filter(Boolean));
     if (told.state !== last && last) say(`The job is ${told.state}.`);
     last = told.state;
   };

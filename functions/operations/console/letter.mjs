@@ -12,6 +12,10 @@ const DRAW_MS = 120;
 /// Texts that were not saved, by the letter's id, as long as the page is open.
 const drafts = new Map();
 
+addEventListener("beforeunload", (event) => {
+  if (drafts.size > 0) event.preventDefault();
+});
+
 const HISTORY = {
   parked: "Failed",
   sent: "Sent back",
@@ -88,12 +92,12 @@ export async function letter(view) {
       say("The letter is dropped.");
       draw(answer.body, answer.etag);
     } catch (problem) {
+      await load();
       view.note(
         problem.status === 412
           ? "Somebody was faster: the letter has changed since you read it. Look at it, and decide again."
           : problem.message,
       );
-      await load();
     }
   };
   const edit = (place, letter, etag) => editor(place, letter, etag, { path, view, draw, load });

@@ -382,10 +382,13 @@ export async function redrive(selections, about) {
       request("POST", "operations/redrives", { body: { ...selection, dryRun: true } }),
     );
     const found = (await Promise.all(asked)).reduce((sum, { body }) => sum + body.total, 0);
+    const others = about ? about.count - found : 0;
     const kept =
-      about && about.count > found
-        ? ` ${count(about.count - found, "other")} cannot be sent back: rows of a relay, or changed since.`
-        : "";
+      others > 0
+        ? ` ${count(others, "other")} cannot be sent back: rows of a relay, or changed since.`
+        : others < 0
+          ? ` ${count(-others, "letter")} of these came since, or fail for the same reason with another event.`
+          : "";
     const several = selections.length > 1 ? `, by ${selections.length} jobs: one for each service.` : ".";
     total.replaceChildren(h("b", {}, count(found, "letter")), ` will be sent back${several}${kept}`);
     send.textContent = `Send ${count(found, "letter")} back`;

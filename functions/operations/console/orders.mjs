@@ -1,6 +1,6 @@
 // One order over all services, and the state of the stack.
 
-import { at, badge, count, empty, failed, h, lasting, poll, request, when } from "./common.mjs";
+import { at, badge, count, empty, failed, h, lasting, poll, redraw, request, when } from "./common.mjs";
 import { letterList } from "./letters.mjs";
 
 /// Pause between two looks at an order that is under way, and at the stack.
@@ -43,7 +43,7 @@ export async function order(view) {
       const { body } = await request("GET", at("operations/orders", view.id), { signal: view.signal });
       const letters = body.letters ?? [];
       const waits = body.waiting ?? [];
-      box.replaceChildren(waiting(waits), timeline(body.timeline ?? []), lettersOf(letters, waits.length > 0));
+      redraw(box, waiting(waits), timeline(body.timeline ?? []), lettersOf(letters, waits.length > 0));
       box.removeAttribute("aria-busy");
       return waits.length > 0;
     } catch (problem) {
@@ -182,10 +182,10 @@ export async function status(view) {
 const LETTERS = ["waiting", "parkedAgain", "sent", "handled", "dropped"];
 
 function draw(box, { queues = [], letters = {}, orders = {}, streams = [] }) {
-  const number = (name, value) =>
-    h("div", {}, h("dt", {}, name), h("dd", {}, value?.toLocaleString("en") ?? "–"));
+  const number = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value?.toLocaleString("en") ?? "–"));
   const relays = new Map(streams.map((stream) => [stream.service, stream.relayLetters]));
-  box.replaceChildren(
+  redraw(
+    box,
     h("h2", {}, "Orders"),
     h(
       "dl",

@@ -166,6 +166,7 @@ export async function status(view) {
     } catch (problem) {
       if (problem.name === "AbortError") return false;
       const isMissing = problem.status === 404;
+      box.removeAttribute("aria-busy");
       box.replaceChildren(
         isMissing
           ? empty("This stack does not tell its status", "Its letters are under Letters.")

@@ -12,6 +12,7 @@ import {
   failed,
   field,
   h,
+  link,
   poll,
   redraw,
   request,
@@ -134,7 +135,12 @@ function sending(told, stop) {
       h("p", { class: "meta" }, badge(told.state), h("span", {}, `by ${told.by}`), when(told.at, { withExact: true })),
       h("div", { class: "actions" }, stop),
     ),
-    h("p", { class: "lead" }, sentence(told, open)),
+    h(
+      "p",
+      { class: "lead" },
+      `${sentence(told, open)} `,
+      parkedAgain > 0 && h("a", { href: link("/letters", { state: "parkedAgain" }) }, "See what failed again"),
+    ),
     bar(parts, total, `${handled} of ${total} handled`),
     h(
       "dl",
@@ -171,7 +177,7 @@ function bar(parts, total, label) {
   for (const [state, , number] of parts) {
     const part = h("span", { "data-state": state });
     part.style.flexGrow = total ? number / total : 0;
-    element.append(part);
+    if (number > 0) element.append(part);
   }
   return element;
 }

@@ -261,6 +261,43 @@ const scenes = {
     await grace.close();
   },
 
+  async "an order is followed, replayed to a service, and compared"() {
+    const page = await open(`${url}#token=${task.operator}`);
+    await page.locator(".groups .main").first().waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type(task.order);
+    await page.keyboard.press("Enter");
+    await page.locator(".timeline").getByText("ShipmentCreated").waitFor();
+    await page
+      .locator(".timeline")
+      .getByText(/waited/)
+      .first()
+      .waitFor();
+    assert.match(await text(page, ".order"), /Letters\s+web-console-mend/);
+    await look(page, "order");
+    await go(page, "#/jobs");
+    await page.getByRole("button", { name: "Replay…" }).click();
+    await page.getByLabel("Service").fill("screening");
+    await page.getByLabel("Order").fill(task.order);
+    await page.getByRole("button", { name: "Count" }).click();
+    await page.locator("dialog .total b").waitFor();
+    await look(page, "replay");
+    await page.getByRole("button", { name: "Replay 1 event" }).click();
+    await waitForState(page, "done");
+    assert.match(await text(page, ".numbers"), /Handled\s+1/);
+    await look(page, "replayed");
+    await go(page, "#/jobs");
+    await page.getByRole("button", { name: "Reconcile…" }).click();
+    await look(page, "reconcile");
+    await page.getByRole("button", { name: "Begin" }).click();
+    await waitForState(page, "done");
+    await look(page, "reconciliation");
+    await go(page, "#/status");
+    await page.getByRole("row", { name: /^screening/ }).waitFor();
+    await look(page, "status");
+    await page.close();
+  },
+
   async "a letter is dropped with a reason, and what it says is never markup"() {
     const page = await open(`${url}#token=${task.operator}`);
     await go(page, `#/letters/${task.dropped}`);
@@ -286,14 +323,10 @@ const scenes = {
     await page.getByText("There is no such redrive.").waitFor();
     await go(page, "#/elsewhere");
     await page.getByText("There is no such view").waitFor();
-    for (const [hash, name] of [
-      [`#/orders/${task.order}`, "order"],
-      ["#/orders", "orders"],
-      ["#/status", "status"],
-    ]) {
-      await go(page, hash);
-      await look(page, name);
-    }
+    await go(page, "#/orders/nobody");
+    await look(page, "no-order");
+    await go(page, "#/orders");
+    await look(page, "orders");
     await page.route("**/operations/groups", (route) => route.fulfill({ json: { groups: [] } }));
     await go(page, "#/");
     await page.getByText("No letters: nothing is stuck.").waitFor();

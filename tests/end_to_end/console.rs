@@ -91,7 +91,7 @@ async fn task(shop: &Shop) -> Value {
         "relapse": { "order": RELAPSING, "count": RELAPSES },
         "broken": broken.id(),
         "dropped": dropped.id(),
-        "order": "web-console-ramp-0",
+        "order": "web-console-mend",
     })
 }
 

@@ -188,7 +188,7 @@ export function failed(problem, retry) {
 export function redraw(box, ...nodes) {
   const all = () => [...box.querySelectorAll("a, button, input, [tabindex]")];
   const index = all().indexOf(document.activeElement);
-  box.replaceChildren(...nodes);
+  box.replaceChildren(...nodes.filter(Boolean));
   if (index >= 0) all()[index]?.focus({ preventScroll: true });
 }
 

@@ -29,13 +29,9 @@ const REMEMBERED = 20;
 const JOBS = "jobs";
 
 const KINDS = {
-  red: { path: "operations/redrives", name: "Redrive", what: "Sends letters back" },
-  rep: { path: "operations/replays", name: "Replay", what: "Sends events of the journal to a service once more" },
-  rec: {
-    path: "operations/reconciliations",
-    name: "Reconciliation",
-    what: "Compares what the services have on record",
-  },
+  red: { path: "operations/redrives", name: "Redrive", parts: redriven },
+  rep: { path: "operations/replays", name: "Replay", parts: replayed },
+  rec: { path: "operations/reconciliations", name: "Reconciliation", parts: reconciliation },
 };
 
 /// Kind of a job by its id; none of what is no id of a job.
@@ -57,8 +53,11 @@ export function remember(id) {
 
 /// True while a job does something, or waits for what has become of its letters.
 function isActive(job) {
-  return job.state === "running" || (job.sent ?? 0) > (job.handled ?? 0) + (job.parkedAgain ?? 0);
+  return job.state === "running" || (kindOf(job.id ?? "") === KINDS.red && openOf(job) > 0);
 }
+
+/// Letters that were sent, and of which nothing has been heard.
+const openOf = ({ sent = 0, handled = 0, parkedAgain = 0 }) => Math.max(0, sent - handled - parkedAgain);
 
 // ── One job ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -95,7 +94,7 @@ export async function job(view) {
     const stop =
       told.state === "running" &&
       button("Stop", () => stopJob(path, look), { class: "danger-quiet", "data-act": "stop" });
-    redraw(box, ...(told.findings ? reconciliation(told, stop) : sending(told, stop)).filter(Boolean));
+    redraw(box, ...kind.parts(told, stop));
     if (told.state !== last && last) say(`The job is ${told.state}.`);
     last = told.state;
   };
@@ -118,23 +117,36 @@ async function stopJob(path, look) {
   await look();
 }
 
-function sending(told, stop) {
-  const { total = 0, sent, handled, parkedAgain, left } = told;
-  const open = Math.max(0, sent - handled - parkedAgain);
-  const skipped = Math.max(0, total - left - sent);
+/// Head of a job: its state, whose it is, and what can be done about it.
+function headOf(told, stop, ...more) {
+  return h(
+    "div",
+    { class: "head" },
+    h(
+      "p",
+      { class: "meta" },
+      badge(told.state),
+      more,
+      h("span", {}, `by ${told.by}`),
+      when(told.at, { withExact: true }),
+    ),
+    h("div", { class: "actions" }, stop),
+  );
+}
+
+function redriven(told, stop) {
+  const { total, handled, parkedAgain, left } = told;
+  const open = openOf(told);
+  const changed = total - handled - parkedAgain - open - left;
   const parts = [
     ["handled", "Handled", handled],
     ["parkedAgain", "Failed again", parkedAgain],
     ["sent", "No word yet", open],
     ["waiting", "Left", left],
+    ...(changed > 0 ? [["dropped", "Changed since", changed]] : []),
   ];
   return [
-    h(
-      "div",
-      { class: "head" },
-      h("p", { class: "meta" }, badge(told.state), h("span", {}, `by ${told.by}`), when(told.at, { withExact: true })),
-      h("div", { class: "actions" }, stop),
-    ),
+    headOf(told, stop),
     h(
       "p",
       { class: "lead" },
@@ -142,34 +154,52 @@ function sending(told, stop) {
       parkedAgain > 0 && h("a", { href: link("/letters", { state: "parkedAgain" }) }, "See what failed again"),
     ),
     bar(parts, total, `${handled} of ${total} handled`),
-    h(
-      "dl",
-      { class: "numbers" },
-      h("div", {}, h("dt", {}, "All"), h("dd", {}, total.toLocaleString("en"))),
-      parts.map(([state, name, number]) =>
-        h("div", { "data-state": state }, h("dt", {}, name), h("dd", {}, number.toLocaleString("en"))),
-      ),
-      skipped > 0 && handled + parkedAgain + open + left < total
-        ? h(
-            "div",
-            {},
-            h("dt", {}, "Not sent: changed since"),
-            h("dd", {}, String(total - handled - parkedAgain - open - left)),
-          )
-        : null,
-    ),
+    numbers(total, parts),
   ];
+}
+
+function replayed(told, stop) {
+  const { service, total, sent, handled, parkedAgain, refused, left } = told;
+  const parts = [
+    ["handled", "Handled", handled],
+    ["parkedAgain", "Letters", parkedAgain],
+    ["dropped", "Refused, not sent", refused],
+    ["waiting", "Not known yet", left],
+  ];
+  const rest = told.state === "running" ? "Counted as it goes on." : "What it had handled before was not sent.";
+  return [
+    headOf(told, stop, h("b", {}, service)),
+    h(
+      "p",
+      { class: "lead" },
+      `${count(sent, "event")} sent to ${service}. ${rest} `,
+      parkedAgain > 0 && h("a", { href: link("/letters", { service }) }, "See its letters"),
+    ),
+    bar(parts, total, `${handled} of ${total} handled`),
+    numbers(total, parts),
+  ];
+}
+
+function numbers(total, parts) {
+  const number = (state, name, value) =>
+    h("div", { "data-state": state }, h("dt", {}, name), h("dd", {}, value.toLocaleString("en")));
+  return h(
+    "dl",
+    { class: "numbers" },
+    number(null, "All", total),
+    parts.map((part) => number(...part)),
+  );
 }
 
 function sentence({ state, total, sent, left }, open) {
   if (state === "relapsed")
     return `One failed again, so the others stay where they are: ${count(left, "letter")} left.`;
   if (state === "stopped") return `Somebody has stopped it: ${count(left, "letter")} left.`;
-  if (state === "done")
-    return open
-      ? `All are sent. Of ${count(open, "letter")} nothing has been heard yet.`
-      : "All are sent, and their fate is known.";
-  return sent === 0 ? `It begins within a minute, with ${count(total, "letter")}.` : `${count(left, "letter")} left.`;
+  if (state === "running")
+    return sent === 0 ? `It begins within a minute, with ${count(total, "letter")}.` : `${count(left, "letter")} left.`;
+  return open
+    ? `All are sent. Of ${count(open, "letter")} nothing has been heard yet.`
+    : "All are sent, and their fate is known.";
 }
 
 function bar(parts, total, label) {
@@ -203,21 +233,19 @@ function reconciliation(told, stop) {
         ),
       ),
     );
+  const { checked, findings, untold = 0 } = told;
   return [
-    h(
-      "div",
-      { class: "head" },
-      h("p", { class: "meta" }, badge(told.state), h("span", {}, `by ${told.by}`), when(told.at, { withExact: true })),
-      h("div", { class: "actions" }, stop),
-    ),
+    headOf(told, stop),
     h(
       "p",
       { class: "lead" },
-      `${count(told.checked ?? 0, "order")} checked, ${count(told.findings.length, "finding")}.`,
+      `${count(checked, "row or event", "rows and events")} compared, ${count(findings.length + untold, "finding")}.`,
     ),
-    told.findings.length
-      ? h("ul", { class: "rows findings" }, told.findings.map(finding))
-      : told.state === "done" && empty("Nothing is amiss", "What the services have on record agrees."),
+    findings.length > 0 && h("ul", { class: "rows findings" }, findings.map(finding)),
+    untold > 0 && h("p", { class: "soft" }, `${count(untold, "finding")} more: mend these first.`),
+    findings.length === 0 &&
+      told.state === "done" &&
+      empty("Nothing is amiss", "What the services have on record agrees."),
   ];
 }
 
@@ -284,12 +312,6 @@ export async function jobs(view) {
 
 function jobRow(id, told) {
   const { name } = kindOf(id);
-  const numbers = !told
-    ? "…"
-    : (told.problem ??
-      (told.findings
-        ? `${count(told.checked ?? 0, "order")} checked, ${count(told.findings.length, "finding")}`
-        : `${told.handled} of ${told.total} handled${told.parkedAgain ? `, ${told.parkedAgain} failed again` : ""}${told.left ? `, ${told.left} left` : ""}`));
   return h(
     "li",
     { "data-key": id },
@@ -297,11 +319,25 @@ function jobRow(id, told) {
       "div",
       { class: "what" },
       h("a", { class: "main mono", href: `#${at("/jobs", id)}` }, id),
-      h("p", { class: "meta" }, h("b", {}, name), told?.service && h("span", {}, told.service), h("span", {}, numbers)),
+      h(
+        "p",
+        { class: "meta" },
+        h("b", {}, name),
+        told?.service && h("span", {}, told.service),
+        h("span", {}, inShort(told)),
+      ),
     ),
     told ? badge(told.state) : "",
     h("span", { class: "since" }, told?.at ? when(told.at) : ""),
   );
+}
+
+function inShort(told) {
+  if (!told) return "…";
+  if (told.problem) return told.problem;
+  if (told.findings) return count(told.findings.length + (told.untold ?? 0), "finding");
+  const { handled, total, parkedAgain, left } = told;
+  return `${handled} of ${total} handled${parkedAgain ? `, ${parkedAgain} failed again` : ""}${left ? `, ${left} left` : ""}`;
 }
 
 async function services() {
@@ -317,7 +353,6 @@ async function replay() {
   const [service, order, type] = [text({ required: true, list: "services" }), text(), text()];
   const [from, to] = [h("input", { type: "datetime-local" }), h("input", { type: "datetime-local" })];
   const rate = h("input", { type: "number", min: "1", max: "1000", placeholder: "no limit" });
-  const utc = ({ value }) => (value ? new Date(`${value}Z`).toISOString() : undefined);
   const body = () => ({
     service: service.value.trim(),
     order: order.value.trim() || undefined,
@@ -338,55 +373,68 @@ async function replay() {
     (names) => list.append(...names.map((value) => h("option", { value }))),
     () => {},
   );
-  await start("Replay", content, "Replay", "operations/replays", body, () =>
-    service.value.trim() ? "" : "Name the service.",
-  );
+  const lacking = () => {
+    if (!service.value.trim()) return "Name the service.";
+    return from.value || order.value.trim() ? "" : "Name an order, or say from when.";
+  };
+  await start("Replay", content, "Replay", "operations/replays", body, lacking, "event");
 }
 
 async function reconcile() {
+  const from = h("input", { type: "datetime-local" });
   const heal = h("input", { type: "checkbox" });
   const content = [
-    h("p", {}, "Compares what the services, the provider and the carrier have on record of each order."),
-    check("Heal what can be healed", heal, "Events that are missing are published again."),
+    h(
+      "p",
+      {},
+      "Compares what the services, the provider and the carrier have on record, and what has come of it. What is younger than ten minutes is under way, and left alone.",
+    ),
+    field("From (UTC)", from, "Empty: the last 24 hours."),
+    check("Heal what can be healed", heal, "What has got lost is published and sent once more."),
   ];
-  await start(
-    "Reconcile",
-    content,
-    "Begin",
-    "operations/reconciliations",
-    () => ({ heal: heal.checked || undefined }),
-    () => "",
-  );
+  const body = () => ({ from: utc(from), heal: heal.checked || undefined });
+  await start("Reconcile", content, "Begin", "operations/reconciliations", body, () => "");
 }
 
-/// Asks for a job, and shows it.
-async function start(title, content, act, path, body, lacking) {
+/// Time of a field, which has no zone of its own.
+const utc = ({ value }) => (value ? new Date(`${value}Z`).toISOString() : undefined);
+
+/// Asks for a job, and shows it. Where there are things to be counted it is counted first, and asked for by a second press.
+async function start(title, content, act, path, body, lacking, counted) {
+  const told = h("p", { class: "total", role: "status" });
   const fault = h("div", { class: "fault", role: "alert" });
-  let id;
+  const press = h("button", { class: "primary" }, counted ? "Count" : act);
+  const place = h("div", {}, content, told, fault, choices(press));
+  let [id, isCounted] = ["", !counted];
+  place.addEventListener("input", () => {
+    isCounted = !counted;
+    press.textContent = counted ? "Count" : act;
+    told.textContent = "";
+  });
   const onsubmit = async (element) => {
     const lack = lacking();
     fault.textContent = lack;
     if (lack) return;
+    press.disabled = true;
     try {
-      id = (await request("POST", path, { body: body() })).body.id;
-      remember(id);
-      element.close("yes");
+      const taken = (await request("POST", path, { body: { ...body(), dryRun: isCounted ? undefined : true } })).body;
+      if (!isCounted) {
+        told.replaceChildren(h("b", {}, count(taken.total, counted)), " in all. What was handled is not sent.");
+        press.textContent = `${act} ${count(taken.total, counted)}`;
+        isCounted = true;
+      } else {
+        id = taken.id;
+        remember(id);
+        element.close("yes");
+      }
     } catch (problem) {
       const text = problem.status === 404 ? "This stack does not offer that." : problem.message;
-      fault.replaceChildren(
-        h("p", {}, text),
-        problem.errors?.length
-          ? h(
-              "ul",
-              {},
-              problem.errors.map((one) => h("li", {}, h("code", {}, one.pointer), ` ${one.detail}`)),
-            )
-          : "",
-      );
+      const faults =
+        problem.errors?.map(({ pointer, detail }) => h("li", {}, h("code", {}, pointer), ` ${detail}`)) ?? [];
+      fault.replaceChildren(h("p", {}, text), h("ul", {}, faults));
     }
+    press.disabled = false;
+    press.focus();
   };
-  const answer = await dialog(title, h("div", {}, content, fault, choices(h("button", { class: "primary" }, act))), {
-    onsubmit,
-  });
-  if (answer === "yes") location.hash = `#${at("/jobs", id)}`;
+  if ((await dialog(title, place, { onsubmit })) === "yes") location.hash = `#${at("/jobs", id)}`;
 }

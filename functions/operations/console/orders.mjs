@@ -3,7 +3,7 @@
 import { at, badge, count, empty, failed, h, lasting, poll, redraw, request, when } from "./common.mjs";
 import { letterList } from "./letters.mjs";
 
-/// Pause between two looks at an order that is under way, and at the stack.
+/// Pause between two looks at an order, or at the stack.
 const LOOK_MS = 5_000;
 
 /// Wait for which an entry of the timeline is marked as slow.
@@ -45,7 +45,7 @@ export async function order(view) {
       const waits = body.waiting ?? [];
       redraw(box, waiting(waits), timeline(body.timeline ?? []), lettersOf(letters, waits.length > 0));
       box.removeAttribute("aria-busy");
-      return waits.length > 0;
+      return true;
     } catch (problem) {
       if (problem.name === "AbortError") return false;
       const found = problem.status === 404 ? await lettersAbout(view) : [];
@@ -182,62 +182,46 @@ export async function status(view) {
 
 const LETTERS = ["waiting", "parkedAgain", "sent", "handled", "dropped"];
 
-function draw(box, { queues = [], letters = {}, orders = {}, streams = [] }) {
-  const number = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value?.toLocaleString("en") ?? "–"));
-  const relays = new Map(streams.map((stream) => [stream.service, stream.relayLetters]));
+function draw(box, { queues = [], letters = {}, orders, streams = [] }) {
+  const number = (name, value, state) =>
+    h("div", { "data-state": state }, h("dt", {}, name), h("dd", {}, (value ?? 0).toLocaleString("en")));
   redraw(
     box,
-    h("h2", {}, "Orders"),
-    h(
-      "dl",
-      { class: "numbers" },
-      number("Open", orders.open),
-      number(orders.late > 0 ? badge("late") : "Late", orders.late),
-    ),
+    orders && h("h2", {}, "Orders"),
+    orders &&
+      h("dl", { class: "numbers" }, [
+        number("Open", orders.open),
+        number(orders.late > 0 ? badge("late") : "Late", orders.late),
+      ]),
     h("h2", {}, "Letters"),
     h(
       "dl",
       { class: "numbers" },
-      LETTERS.map((state) =>
-        h(
-          "div",
-          { "data-state": state },
-          h("dt", {}, badge(state)),
-          h("dd", {}, (letters[state] ?? 0).toLocaleString("en")),
-        ),
-      ),
+      LETTERS.map((state) => number(badge(state), letters[state], state)),
     ),
     h("h2", {}, "Queues"),
+    queueTable(queues, new Map(streams.map(({ service, relayLetters }) => [service, relayLetters]))),
+  );
+}
+
+function queueTable(queues, relays) {
+  const columns = [
+    ["To do", ({ visible }) => visible],
+    ["At work, or later", ({ hidden }) => hidden],
+    ["Oldest", ({ oldestSeconds }) => (oldestSeconds ? lasting(oldestSeconds * 1_000) : "–")],
+    ["Stuck in relay", ({ service }) => relays.get(service) ?? "–"],
+  ].filter(([name]) => name !== "Oldest" || queues.some(({ oldestSeconds }) => oldestSeconds !== undefined));
+  const head = ["Service", ...columns.map(([name]) => name)].map((name) => h("th", { scope: "col" }, name));
+  const row = (queue) =>
     h(
-      "div",
-      { class: "scroll", tabindex: "0", role: "group", "aria-label": "Queues" },
-      h(
-        "table",
-        {},
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            ["Service", "To do", "At work", "Oldest", "Relay"].map((name) => h("th", { scope: "col" }, name)),
-          ),
-        ),
-        h(
-          "tbody",
-          {},
-          queues.map(({ service, visible, hidden, oldestSeconds }) =>
-            h(
-              "tr",
-              {},
-              h("th", { scope: "row" }, service),
-              [visible, hidden].map((number) => h("td", {}, (number ?? 0).toLocaleString("en"))),
-              h("td", {}, oldestSeconds ? lasting(oldestSeconds * 1_000) : "–"),
-              h("td", {}, relays.has(service) ? String(relays.get(service) ?? 0) : "–"),
-            ),
-          ),
-        ),
-      ),
-    ),
+      "tr",
+      {},
+      h("th", { scope: "row" }, queue.service),
+      columns.map(([, value]) => h("td", {}, value(queue).toLocaleString("en"))),
+    );
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": "Queues" },
+    h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, queues.map(row))),
   );
 }

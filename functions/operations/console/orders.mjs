@@ -51,7 +51,7 @@ export async function order(view) {
       const found = problem.status === 404 ? await lettersAbout(view) : [];
       box.replaceChildren(failed(problem, view.again), found.length ? lettersOf(found) : "");
       box.removeAttribute("aria-busy");
-      return false;
+      return problem.status === 0 || problem.status >= 500;
     }
   };
   await poll(look, LOOK_MS, view.signal);

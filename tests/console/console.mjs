@@ -277,8 +277,8 @@ const scenes = {
     await look(page, "order");
     await go(page, "#/jobs");
     await page.getByRole("button", { name: "Replay…" }).click();
-    await page.getByLabel("Service").fill("screening");
-    await page.getByLabel("Order").fill(task.order);
+    await page.getByLabel("Service", { exact: true }).fill("screening");
+    await page.getByLabel("Order", { exact: true }).fill(task.order);
     await page.getByRole("button", { name: "Count" }).click();
     await page.locator("dialog .total b").waitFor();
     await look(page, "replay");

@@ -162,7 +162,7 @@ function replayed(told, stop) {
   const { service, total, sent, handled, parkedAgain, refused, left } = told;
   const parts = [
     ["handled", "Handled", handled],
-    ["parkedAgain", "Letters", parkedAgain],
+    ["parkedAgain", "Became letters", parkedAgain],
     ["dropped", "Refused, not sent", refused],
     ["waiting", "Not known yet", left],
   ];

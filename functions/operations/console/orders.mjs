@@ -207,9 +207,9 @@ function draw(box, { queues = [], letters = {}, orders, streams = [] }) {
 function queueTable(queues, relays) {
   const columns = [
     ["To do", ({ visible }) => visible],
-    ["At work, or later", ({ hidden }) => hidden],
+    ["Under way", ({ hidden }) => hidden],
     ["Oldest", ({ oldestSeconds }) => (oldestSeconds ? lasting(oldestSeconds * 1_000) : "–")],
-    ["Stuck in relay", ({ service }) => relays.get(service) ?? "–"],
+    ["Relay stuck", ({ service }) => relays.get(service) ?? "–"],
   ].filter(([name]) => name !== "Oldest" || queues.some(({ oldestSeconds }) => oldestSeconds !== undefined));
   const head = ["Service", ...columns.map(([name]) => name)].map((name) => h("th", { scope: "col" }, name));
   const row = (queue) =>

@@ -152,6 +152,10 @@ const scenes = {
     await page.keyboard.press("x");
     assert.equal(await text(page, ".chosen > span"), "1 letter chosen");
     await look(page, "letters");
+    await page.keyboard.press("r");
+    await page.locator("dialog .total b").waitFor();
+    assert.equal(await text(page, "dialog .total"), "1 letter will be sent back.");
+    await page.keyboard.press("Escape");
     await page.keyboard.press("x");
     await page.keyboard.press("?");
     await page.getByRole("heading", { name: "Keys" }).waitFor();

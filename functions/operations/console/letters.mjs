@@ -162,7 +162,7 @@ export async function letters(view) {
     bar.hidden = ids.length === 0;
     bar.replaceChildren(
       h("span", {}, `${count(ids.length, "letter")} chosen`),
-      button("Drop…", () => dropAll(ids, view)),
+      button("Drop…", () => dropAll(ids, view), { "data-act": "drop" }),
       button("Send back…", () => redrive([{ letters: ids }]), { class: "primary", "data-act": "redrive" }),
     );
   };

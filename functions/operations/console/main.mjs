@@ -208,8 +208,8 @@ const KEYS = [
   ["Enter", "Open the row"],
   ["x", "Choose the row"],
   ["e", "Edit the letter"],
-  ["d", "Drop the letter"],
-  ["r", "Send back: the row, or what is shown"],
+  ["d", "Drop the letter, or those that are chosen"],
+  ["r", "Send back what is chosen, the row, or all that is shown"],
   ["u", "Up: from a letter to all letters"],
   ["1 2 3 4", "Letters, orders, jobs, status"],
   ["?", "These keys"],
@@ -254,11 +254,16 @@ function move(by) {
 }
 
 const row = () => document.activeElement?.closest(".rows > [data-key]");
-const press = (name) =>
-  (
-    row()?.querySelector(`[data-act=${name}]`) ??
-    main.querySelector(`.actions [data-act=${name}], .chosen:not([hidden]) [data-act=${name}]`)
-  )?.click();
+
+/// Presses the button of that name: of what was chosen, else of the row, else of the view. A row with a box is chosen first.
+function press(name) {
+  const chosen = () => main.querySelector(`.chosen:not([hidden]) [data-act=${name}]`);
+  if (!chosen() && name !== "edit") row()?.querySelector("input[type=checkbox]:enabled:not(:checked)")?.click();
+  const found =
+    chosen() ?? row()?.querySelector(`[data-act=${name}]`) ?? main.querySelector(`.actions [data-act=${name}]`);
+  found?.click();
+}
+
 const up = () => (location.hash = main.querySelector(".crumbs a")?.getAttribute("href") ?? "#/");
 
 const DOES = {

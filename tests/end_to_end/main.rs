@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
 mod cancellation;
+mod console;
 mod doors;
 mod killed;
 mod letters;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
-use orderflow_tests::{Emulator, Issuer, Shop};
+use orderflow_tests::{Emulator, Shop, chromium, node_packages};
 use serde_json::{Value, json};
 
 /// Name of the stack on an emulator that others use, too.
@@ -87,8 +88,12 @@ fn run(mut arguments: Arguments, stack: &Arc<Stack>, emulator: &Emulator) -> Con
     // emulator answers in time.
     arguments.test_threads.get_or_insert(if emulator.is_slow() { 8 } else { 12 });
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if Issuer::node_packages().is_none() {
-        eprintln!("left out: an issuer in Node, for ORDERFLOW_NODE_MODULES names no folder of packages");
+    if node_packages().is_none() {
+        eprintln!(
+            "left out: an issuer in Node, and the console, for ORDERFLOW_NODE_MODULES names no folder of packages"
+        );
+    } else if chromium().is_none() {
+        eprintln!("left out: the console, for there is no Chromium");
     }
     for gap in emulator.gaps() {
         eprintln!("left out: {gap}");
@@ -136,6 +141,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_that_is_cancelled_while_it_is_booked_is_refunded,
             orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
             an_order_that_was_cancelled_before_it_was_known_has_no_effect;
+        console:
+            an_operator_mends_by_the_page_alone;
         letters:
             a_fault_that_has_parked_many_is_mended_by_a_ramp,
             a_ramp_stops_at_the_first_relapse,

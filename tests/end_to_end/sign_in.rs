@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use orderflow_local::{Api, Reply, TokenSigner, all_scopes, token_claims, token_header};
-use orderflow_tests::{ApiDouble, Gap, Issuer, Shop, UserPool};
+use orderflow_tests::{ApiDouble, Gap, Issuer, Shop, UserPool, node_packages};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -140,7 +140,7 @@ pub(crate) async fn issuers_that_others_have_written_are_taken_at_their_word(sho
     let [orders, inventory] = ["OrdersApi", "InventoryApi"].map(|part| ApiDouble::of(shop, part));
     let mut doubles = Doubles { orders: orders.await, inventory: inventory.await };
     users_are_customers_whatever_becomes_of_the_issuers_key(shop, &mut doubles).await;
-    if let Some(packages) = Issuer::node_packages() {
+    if let Some(packages) = node_packages() {
         programs_have_their_scopes_by_each_of_the_issuers_keys(shop, &mut doubles, packages).await;
     }
     if !shop.emulator.lacks(Gap::UserPools) {

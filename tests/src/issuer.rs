@@ -52,13 +52,6 @@ impl Issuer {
         issuer
     }
 
-    /// Folder with the packages of Node, where the gate has installed them: who has no Node runs all tests but this one.
-    #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "a test is told by its environment what there is")]
-    pub fn node_packages() -> Option<PathBuf> {
-        std::env::var_os("ORDERFLOW_NODE_MODULES").map(PathBuf::from)
-    }
-
     /// A port on which nobody listens.
     #[must_use]
     pub fn free_port() -> u16 {

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test says by a panic what is wrong")]
 
 mod api_double;
+mod browser;
 mod call;
 mod calls;
 mod capacity;
@@ -19,6 +20,7 @@ mod shop;
 mod tally;
 
 pub use api_double::ApiDouble;
+pub use browser::{chromium, node_packages};
 pub use call::{AwsService, Call, entries};
 pub use capacity::{item_bytes, read_units, write_units};
 pub use cognito::UserPool;

@@ -16,11 +16,13 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 38] = [
+const ROUTES: [&str; 40] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
     "delete /operations/replays/{replayId} OperationsApiFunction",
+    "get /console OperationsApiFunction",
+    "get /console/{file} OperationsApiFunction",
     "get /inventory/{sku} InventoryApiFunction",
     "get /operations/groups OperationsApiFunction",
     "get /operations/journal OperationsApiFunction",

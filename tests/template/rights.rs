@@ -22,7 +22,7 @@ const TABLES: [(&str, &str, &str, &str); 11] = [
     ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:UpdateItem dynamodb:GetItem"),
     ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem dynamodb:GetItem"),
     ("OperationsApiFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
-    ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem"),
+    ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
 ];
 
 /// Rights of notification to what is no resource of the stack.

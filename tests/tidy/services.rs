@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 17] = [
+const BESIDES: [(&str, &str); 18] = [
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
     ("notification", "amount.rs"),
@@ -27,6 +27,7 @@ const BESIDES: [(&str, &str); 17] = [
     ("notification", "phone.rs"),
     ("notification", "wording.rs"),
     ("operations", "collector.rs"),
+    ("operations", "console.rs"),
     ("operations", "reason.rs"),
     ("operations", "redrive.rs"),
     ("operations", "runner.rs"),

@@ -19,6 +19,7 @@ use serde_json::Value;
 use tracing::info;
 
 use self::requests::{Drop, Edit};
+use crate::console::console;
 use crate::domain::{Letter, LetterId, Message, Refused, State};
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, PartStore, Queues, Since, Stored};
 use crate::selection::Selection;
@@ -72,6 +73,9 @@ where
 
     /// Answers a request.
     pub async fn answer(&self, request: &Request) -> Response<Body> {
+        if let Some(page) = console(request) {
+            return page;
+        }
         self.route(request).await.unwrap_or_else(Response::from)
     }
 

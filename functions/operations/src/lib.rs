@@ -7,6 +7,7 @@ mod api;
 mod archive;
 mod aws;
 mod collector;
+mod console;
 mod domain;
 mod inquiry;
 mod job;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use orderflow_events::EventType;
+use orderflow_events::scope::OPERATIONS;
 
 use crate::client::endpoint::{Endpoint, STACK};
 use crate::client::outputs::Outputs;
@@ -212,20 +213,19 @@ async fn everything(signals: &mut Signals) -> Result<(), Error> {
             return Err(interrupted.into());
         }
     };
-    invite(stack.outputs(), &order_id)?;
+    invite(&stack, &order_id)?;
     stay(stack, signals).await
 }
 
 impl Up {
     async fn execute(self, signals: &mut Signals) -> Result<(), Error> {
         let stack = signals.unless_asked_to_end(Box::pin(Stack::up(&self.options()))).await??;
-        let (port, outputs) = (stack.port(), stack.outputs().clone());
+        let (port, address) = (stack.port(), address(&stack)?);
         if self.detach || !stack.owns_emulator() {
             stack.detach()?;
-            show_address(&outputs)?;
-            return Ok(writeln!(anstream::stdout(), "\nStop it with: cargo local down --port {port}")?);
+            return Ok(writeln!(anstream::stdout(), "{address}\nStop it with: cargo local down --port {port}")?);
         }
-        show_address(&outputs)?;
+        write!(anstream::stdout(), "{address}")?;
         stay(stack, signals).await
     }
 
@@ -329,17 +329,22 @@ fn show_outputs(outputs: &Outputs, json: bool) -> Result<(), Error> {
     Ok(())
 }
 
-fn show_address(outputs: &Outputs) -> Result<(), Error> {
-    let mut stdout = anstream::stdout().lock();
-    for name in ["ApiUrl", "Endpoint"] {
-        writeln!(stdout, "  {name:<8}  {}", strong(outputs.get(name).unwrap_or_default()))?;
-    }
-    Ok(())
+fn address(stack: &Stack) -> Result<String, Error> {
+    let line = |name: &str, url: &str| format!("  {name:<8}  {}\n", strong(url));
+    let of_stack = ["ApiUrl", "Endpoint"].map(|name| line(name, stack.outputs().get(name).unwrap_or_default()));
+    Ok(format!("{}{}", of_stack.concat(), line("Console", &console(stack)?)))
+}
+
+/// Link to the operator's page. Its token is in the fragment, which no browser sends anywhere, and lasts an hour.
+fn console(stack: &Stack) -> Result<String, Error> {
+    let api = stack.outputs().get("ApiUrl").unwrap_or_default();
+    let token = stack.tokens().token("developer", OPERATIONS, HOUR)?;
+    Ok(format!("{api}/console#token={token}"))
 }
 
 /// Commands to try next.
-fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
-    let api = outputs.get("ApiUrl").unwrap_or_default();
+fn invite(stack: &Stack, order_id: &str) -> Result<(), Error> {
+    let api = stack.outputs().get("ApiUrl").unwrap_or_default();
     let json = "-H \"$AUTH\" -H 'Content-Type: application/json'";
     let ideas = [
         ("all that happened to the first order", format!("curl -s $API/orders/{order_id} -H \"$AUTH\"")),
@@ -362,6 +367,7 @@ fn invite(outputs: &Outputs, order_id: &str) -> Result<(), Error> {
             "cargo local watch\n  cargo local logs --follow".to_owned(),
         ),
         ("queues, tables, functions", "cargo local outputs".to_owned()),
+        ("the operator's page, in a browser: what is stuck, and how to mend it", console(stack)?),
     ];
     let mut stdout = anstream::stdout().lock();
     writeln!(stdout, "\n{}\n\n  API={api}", strong("Try next, in another terminal, here"))?;

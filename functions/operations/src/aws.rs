@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 pub use stack::AwsStack;
 
 use crate::domain::{Letter, LetterId, Message, State};
-use crate::job::Job;
+use crate::jobs::job::Job;
+use crate::jobs::redrive::RedriveId;
 use crate::port::{JobStore, LetterStore, PartStore, Since, Stored};
-use crate::redrive::RedriveId;
 
 /// Index of what is in a state, by place.
 const BY_STATE: &str = "ByState";

@@ -1,5 +1,15 @@
 //! Jobs: what operators have asked for is taken on each minute, all kinds of it side by side.
 
+pub(crate) mod change;
+pub(crate) mod inquiry;
+pub(crate) mod job;
+pub(crate) mod reconciler;
+pub(crate) mod reconciliation;
+pub(crate) mod redrive;
+pub(crate) mod redrives;
+pub(crate) mod replay;
+pub(crate) mod replays;
+
 use std::time::Duration;
 
 use onewrite::envelope::derive_id;
@@ -8,13 +18,14 @@ use onewrite::{Failure, Result};
 use orderflow_events::Time;
 use tracing::warn;
 
-use crate::job::{Job, change};
+use self::change::change;
+use self::job::Job;
+use self::reconciler::Reconciler;
+use self::reconciliation::Reconciliation;
+use self::redrives::RedriveRunner;
+use self::replay::Replay;
+use self::replays::ReplayRunner;
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays};
-use crate::reconcile::Reconciliation;
-use crate::reconciler::Reconciler;
-use crate::redrives::RedriveRunner;
-use crate::replay::Replay;
-use crate::replays::ReplayRunner;
 
 /// Pause before the next look at jobs that wait.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -9,19 +9,12 @@ mod aws;
 mod collector;
 mod console;
 mod domain;
-mod inquiry;
-mod job;
 mod jobs;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
+mod pages;
 mod port;
 mod reason;
-mod reconcile;
-mod reconciler;
-mod redrive;
-mod redrives;
-mod replay;
-mod replays;
 
 mod selection;
 mod service;
@@ -40,8 +33,11 @@ pub use domain::{
     Arrival, Class, Destination, Entry, Glimpse, Letter, LetterId, Message, Origin, Refused, Sending, State,
     letter_id_of,
 };
-pub use job::{Job, Runner};
 pub use jobs::Jobs;
+pub use jobs::job::{Job, Runner};
+pub use jobs::reconciliation::{Finding, OutboxRow, Reconciliation, ReconciliationId, RowPage};
+pub use jobs::redrive::{Act, MAX_LETTERS, Outcome, Progress, Redrive, RedriveId};
+pub use jobs::replay::{Replay, ReplayId, Wanted};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryOperations;
 pub use port::{
@@ -49,8 +45,5 @@ pub use port::{
     Stored,
 };
 pub use reason::general;
-pub use reconcile::{Finding, OutboxRow, Reconciliation, ReconciliationId, RowPage};
-pub use redrive::{Act, MAX_LETTERS, Outcome, Progress, Redrive, RedriveId};
-pub use replay::{Replay, ReplayId, Wanted};
 pub use selection::Selection;
 pub use service::{Service, TableType};

@@ -7,12 +7,12 @@ use onewrite::{Answers, Discrepancy, Failure, Inquiry, Outlook, Result, Slot};
 
 use crate::archive::{Range, Recorded, SlotPage};
 use crate::domain::{Glimpse, Letter, LetterId, Message, State};
-use crate::job::Job;
+use crate::jobs::job::Job;
+use crate::jobs::reconciliation::{OutboxRow, RowPage};
+use crate::jobs::redrive::RedriveId;
 use crate::port::{
     Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since, Stored,
 };
-use crate::reconcile::{OutboxRow, RowPage};
-use crate::redrive::RedriveId;
 use crate::service::Service;
 
 /// Letters, entries and rows that are answered at once.

@@ -5,9 +5,9 @@ use onewrite::{Answers, Inquiry, Result, Slot};
 
 use crate::archive::{Range, Recorded, SlotPage};
 use crate::domain::{Glimpse, Letter, LetterId, Message, State};
-use crate::job::Job;
-use crate::reconcile::{OutboxRow, RowPage};
-use crate::redrive::RedriveId;
+use crate::jobs::job::Job;
+use crate::jobs::reconciliation::{OutboxRow, RowPage};
+use crate::jobs::redrive::RedriveId;
 use crate::service::Service;
 
 /// Revision of a record that a write replaces.

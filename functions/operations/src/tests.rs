@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 
 use crate::archive::{Range, Recorded, SlotPage};
 use crate::domain::{Arrival, Class, Destination, Glimpse, Letter, LetterId, Message, Origin, State};
-use crate::job::Job;
+use crate::jobs::job::Job;
+use crate::jobs::reconciliation::{OutboxRow, RowPage};
+use crate::jobs::redrive::{Progress, Redrive, RedriveId};
+use crate::jobs::redrives::RedriveRunner;
 use crate::port::{
     Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since, Stored,
 };
-use crate::reconcile::{OutboxRow, RowPage};
-use crate::redrive::{Progress, Redrive, RedriveId};
-use crate::redrives::RedriveRunner;
 use crate::service::Service;
 use crate::{Collector, Jobs, MemoryOperations, OperationsApi, Post};
 

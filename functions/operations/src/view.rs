@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 
 use crate::archive::Recorded;
 use crate::domain::{Class, Entry, Letter, LetterId, Message, State};
+use crate::jobs::reconciliation::{Finding, Reconciliation, ReconciliationId};
+use crate::jobs::redrive::{Progress, Redrive, RedriveId};
+use crate::jobs::replay::{Replay, ReplayId};
 use crate::reason::general;
-use crate::reconcile::{Finding, Reconciliation, ReconciliationId};
-use crate::redrive::{Progress, Redrive, RedriveId};
-use crate::replay::{Replay, ReplayId};
 use crate::service::Service;
 
 /// A letter.

@@ -15,13 +15,14 @@ use tracing::info;
 
 use super::requests::{NewReconciliation, NewRedrive, NewReplay, Which};
 use super::{Letters, OperationsApi, by};
-use crate::archive;
+use crate::archive::Recorded;
 use crate::domain::{LetterId, State};
-use crate::job::change;
+use crate::jobs::change::change;
+use crate::jobs::reconciliation::{Reconciliation, ReconciliationId};
+use crate::jobs::redrive::{MAX_LETTERS, Progress, Redrive, RedriveId};
+use crate::jobs::replay::{Phase, Replay, ReplayId, Wanted};
+use crate::pages;
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, PART, PartStore, Queues, Since};
-use crate::reconcile::{Reconciliation, ReconciliationId};
-use crate::redrive::{MAX_LETTERS, Progress, Redrive, RedriveId};
-use crate::replay::{Phase, Replay, ReplayId, Wanted};
 use crate::selection::{Selection, is_sendable};
 use crate::service::{Service, journal_of};
 use crate::view::{ReconciliationTaken, ReconciliationTold, RedriveTaken, RedriveTold, ReplayTaken, ReplayTold};
@@ -157,10 +158,10 @@ where
             let (entries, next) = if let Some(order) = &wanted.order {
                 (self.stack.of_subject(journal, order).await?, None)
             } else {
-                let page = archive::page(&self.stack, journal, wanted.range(), cursor.as_deref()).await?;
+                let page = pages::page(&self.stack, journal, wanted.range(), cursor.as_deref()).await?;
                 (page.entries, page.next)
             };
-            let is_counted = |entry: &&archive::Recorded| wanted.has(service, entry);
+            let is_counted = |entry: &&Recorded| wanted.has(service, entry);
             count += u32::try_from(entries.iter().filter(is_counted).count()).unwrap_or(u32::MAX);
             if next.is_none() {
                 break;

@@ -14,9 +14,10 @@ use serde_json::value::RawValue;
 
 use super::jobs::MAX_RANGE;
 use super::{Letters, MAX_SEEN, OperationsApi};
-use crate::archive::{self, Range, Recorded};
+use crate::archive::{Range, Recorded};
 use crate::domain::{Glimpse, Origin, State};
-use crate::inquiry::outlooks;
+use crate::jobs::inquiry::outlooks;
+use crate::pages;
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, PartStore, Queues};
 use crate::selection::Selection;
 use crate::service::{Service, journal_of};
@@ -89,13 +90,13 @@ where
             (Some(order), _) => {
                 let mut entries = self.stack.of_subject(journal, order).await?;
                 entries.retain(|entry| (range.from..=range.to).contains(&entry.at));
-                archive::Page { entries, next: None }
+                pages::Page { entries, next: None }
             }
             (None, Some(_)) if range.from.until(range.to) > MAX_RANGE => {
                 return Err(Problem::malformed("The range is longer than two years: ask for it in parts."));
             }
             (None, Some(_)) => {
-                let page = archive::page(&self.stack, journal, range, text("after").as_deref()).await;
+                let page = pages::page(&self.stack, journal, range, text("after").as_deref()).await;
                 page.map_err(|failure| match failure.kind() {
                     FailureKind::Permanent => Problem::malformed("The cursor is none of ours."),
                     _ => failure.into(),

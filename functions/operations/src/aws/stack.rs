@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use crate::domain::Message;
+use crate::jobs::reconciliation::OutboxRow;
 use crate::port::{Consumers, Depth, Directory, Queues, Relays};
-use crate::reconcile::OutboxRow;
 use crate::service::Service;
 
 /// Longest time that a function is waited for: a relay takes up to a minute.

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::{AwsStack, Item, text};
 use crate::archive::{Range, Recorded, SlotPage};
 use crate::domain::Glimpse;
+use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::port::{Archive, Outboxes};
-use crate::reconcile::{OutboxRow, RowPage};
 
 /// Items that one request reads (of DynamoDB's `BatchGetItem` the quota).
 const AT_ONCE: usize = 100;

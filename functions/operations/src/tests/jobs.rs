@@ -4,9 +4,9 @@ use onewrite::Discrepancy;
 use orderflow_events::Time;
 
 use super::*;
+use crate::jobs::reconciliation::Reconciliation;
+use crate::jobs::replay::Replay;
 use crate::letter_id_of;
-use crate::reconcile::Reconciliation;
-use crate::replay::Replay;
 use crate::service::TableType;
 
 const TABLES: [(&str, TableType, &[&str]); 3] = [
@@ -117,7 +117,7 @@ impl Stack {
         }
     }
 
-    /// What was sent to a queue is handled by its consumer.
+    /// Lets a consumer handle all that was sent to its queue.
     fn consume(&self, consumer: &str) {
         for (queue, message) in self.ports.sent() {
             if queue == format!("{consumer}-queue") {

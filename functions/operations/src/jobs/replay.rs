@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::{Range, Recorded};
 use crate::domain::id_rule;
-use crate::job::{Job, Runner};
-use crate::redrive::Progress;
+use crate::jobs::job::{Job, Runner};
+use crate::jobs::redrive::Progress;
 use crate::service::Service;
 
 text_type!(

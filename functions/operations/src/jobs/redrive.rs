@@ -7,7 +7,7 @@ use orderflow_events::{Invalid, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id_rule;
-use crate::job::{Job, Runner};
+use crate::jobs::job::{Job, Runner};
 
 text_type!(
     /// Id of a redrive.
@@ -234,7 +234,7 @@ impl Job for Redrive {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::LEASE;
+    use crate::jobs::job::LEASE;
 
     fn redrive(total: u32, ramp: bool) -> Redrive {
         let id = RedriveId::new("red_1").unwrap();

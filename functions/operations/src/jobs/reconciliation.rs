@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::Range;
 use crate::domain::id_rule;
-use crate::job::{Job, Runner};
-use crate::redrive::Progress;
+use crate::jobs::job::{Job, Runner};
+use crate::jobs::redrive::Progress;
 
 text_type!(
     /// Id of a reconciliation.

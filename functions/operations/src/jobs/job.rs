@@ -3,15 +3,9 @@
 
 use std::time::Duration;
 
-use onewrite::{Failure, Result};
 use orderflow_events::Time;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-
-use crate::port::{JobStore, Since, Stored};
-
-/// Number of attempts at a record that others are changing.
-const MAX_RACES: u32 = 20;
 
 /// Longest time that a run keeps a job from others after its last sign of life: longer than a run takes.
 pub(crate) const LEASE: Duration = Duration::from_secs(90);
@@ -56,29 +50,4 @@ pub trait Job: Clone + PartialEq + Serialize + DeserializeOwned {
         let is_free = self.runner().is_none_or(|runner| runner.id == run || runner.until <= now);
         is_free.then(|| self.run_by(Some(Runner { id: run.to_owned(), until: now.after(LEASE) })))
     }
-}
-
-/// Changes a job as it stands on record, as often as others change it, too; none where `change` answers none.
-///
-/// # Errors
-///
-/// It is unknown whether it was changed, or there is no such job.
-pub(crate) async fn change<J: Job>(
-    store: &impl JobStore,
-    id: &str,
-    change: impl Fn(&J) -> Option<J>,
-) -> Result<Option<J>> {
-    let mut attempted = None;
-    for _ in 0..MAX_RACES {
-        let known: J = store.job(id).await?.ok_or_else(|| Failure::permanent("there is no such job"))?;
-        if attempted.as_ref() == Some(&known) {
-            return Ok(attempted);
-        }
-        let Some(changed) = change(&known) else { return Ok(None) };
-        if store.put_job(&changed, Since::Revision(known.revision())).await? == Stored::Done {
-            return Ok(Some(changed));
-        }
-        attempted = Some(changed);
-    }
-    Err(Failure::transient(format!("a job lost {MAX_RACES} races")))
 }

@@ -7,12 +7,13 @@ use onewrite::{Outlook, Result};
 use orderflow_events::Time;
 use tracing::info;
 
-use crate::archive::{self, Page, Recorded};
+use crate::archive::Recorded;
 use crate::domain::{LetterId, Message, State, letter_id_of};
-use crate::inquiry::outlooks;
-use crate::job::change;
+use crate::jobs::change::change;
+use crate::jobs::inquiry::outlooks;
+use crate::jobs::replay::{Phase, Replay, Tally};
+use crate::pages::{self, Page};
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Queues};
-use crate::replay::{Phase, Replay, Tally};
 use crate::service::{Service, journal_of};
 
 /// Time after which nobody waits for an event any more: longer than the longest back-off.
@@ -88,7 +89,7 @@ where
                 entries.retain(|entry| (range.from..=range.to).contains(&entry.at));
                 Ok(Page { entries, next: None })
             }
-            None => archive::page(&self.stack, journal, replay.wanted.range(), replay.cursor.as_deref()).await,
+            None => pages::page(&self.stack, journal, replay.wanted.range(), replay.cursor.as_deref()).await,
         }
     }
 

@@ -8,10 +8,10 @@ use orderflow_events::Time;
 use tracing::{info, warn};
 
 use crate::domain::{Letter, LetterId, State};
-use crate::inquiry::outlooks;
-use crate::job::{Job, LEASE, change};
+use crate::jobs::inquiry::outlooks;
+use crate::jobs::job::{Job, LEASE};
+use crate::jobs::redrive::{Act, Outcome, Redrive, RedriveId};
 use crate::port::{Consumers, JobStore, LetterStore, PART, PartStore, Queues, Since, Stored};
-use crate::redrive::{Act, Outcome, Redrive, RedriveId};
 
 /// Number of attempts at a letter that others are changing.
 const MAX_RACES: u32 = 20;
@@ -138,7 +138,7 @@ where
 
     /// Changes a redrive as it stands on record; none where `change` answers none.
     async fn change(&self, id: &RedriveId, change: impl Fn(&Redrive) -> Option<Redrive>) -> Result<Option<Redrive>> {
-        self::change(&self.store, id.as_str(), change).await
+        crate::jobs::change::change(&self.store, id.as_str(), change).await
     }
 
     async fn letter_at(&self, redrive: &Redrive, index: u32) -> Result<Option<Letter>> {

@@ -8,12 +8,13 @@ use onewrite::{Discrepancy, Inquiry, Outlook, Result};
 use orderflow_events::{EventType, Subject, Time};
 use tracing::info;
 
-use crate::archive::{self, Recorded};
+use crate::archive::Recorded;
 use crate::domain::{Glimpse, Message, letter_id_of};
-use crate::inquiry::{answered, outlooks};
-use crate::job::change;
+use crate::jobs::change::change;
+use crate::jobs::inquiry::{answered, outlooks};
+use crate::jobs::reconciliation::{Checked, Finding, OutboxRow, Phase, Reconciliation, RowPage, predecessors};
+use crate::pages;
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, Queues, Relays};
-use crate::reconcile::{Checked, Finding, OutboxRow, Phase, Reconciliation, RowPage, predecessors};
 use crate::service::{Service, journal_of};
 
 /// Type of the event with which an order begins, and those with which it ends.
@@ -136,7 +137,7 @@ where
 
     /// Events of the journal: whether their consumers have handled them, and what has become of the orders that began.
     async fn check_events(&self, job: &Reconciliation, journal: &str, services: &[Service]) -> Result<Checked> {
-        let page = archive::page(&self.stack, journal, job.range(), job.cursor.as_deref()).await?;
+        let page = pages::page(&self.stack, journal, job.range(), job.cursor.as_deref()).await?;
         let mut findings = Vec::new();
         for service in services.iter().filter(|service| service.hears_facts()) {
             findings.extend(self.unhandled(job, service, &page.entries).await?);

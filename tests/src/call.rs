@@ -8,6 +8,9 @@ const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// `attempt=2; max=3`
 const ATTEMPT: HeaderName = HeaderName::from_static("amz-sdk-request");
 
+/// Path of the functions of Lambda.
+const FUNCTIONS: &str = "/2015-03-31/functions/";
+
 /// The service that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AwsService {
@@ -19,6 +22,10 @@ pub enum AwsService {
     Sns,
     /// Forms in, XML out.
     Ses,
+    /// JSON.
+    Ssm,
+    /// The function in the path.
+    Lambda,
 }
 
 /// One call.
@@ -28,6 +35,8 @@ pub struct Call {
     pub service: AwsService,
     /// Name of the operation, such as `PutItem`.
     pub operation: String,
+    /// Path of the request.
+    pub path: String,
     /// An attempt after the first, by the SDK.
     pub is_retry: bool,
     /// Body of the request.
@@ -37,7 +46,7 @@ pub struct Call {
 impl Call {
     /// Reads a call. `None` if it is no call that a function of ours makes.
     #[must_use]
-    pub fn read(headers: &HeaderMap, body: Bytes) -> Option<Self> {
+    pub fn read(path: &str, headers: &HeaderMap, body: Bytes) -> Option<Self> {
         let attempt = headers.get(ATTEMPT).and_then(|attempt| attempt.to_str().ok());
         let is_retry = attempt.is_some_and(|attempt| !attempt.starts_with("attempt=1"));
         if let Some(target) = headers.get(TARGET) {
@@ -45,9 +54,15 @@ impl Call {
             let service = match service {
                 "DynamoDB_20120810" => AwsService::DynamoDb,
                 "AmazonSQS" => AwsService::Sqs,
+                "AmazonSSM" => AwsService::Ssm,
                 _ => return None,
             };
-            return Some(Self { service, operation: operation.to_owned(), is_retry, body });
+            let (operation, path) = (operation.to_owned(), path.to_owned());
+            return Some(Self { service, operation, path, is_retry, body });
+        }
+        if path.starts_with(FUNCTIONS) && path.ends_with("/invocations") {
+            let (operation, path) = ("Invoke".to_owned(), path.to_owned());
+            return Some(Self { service: AwsService::Lambda, operation, path, is_retry, body });
         }
         let field = |wanted: &str| form_urlencoded::parse(&body).find(|(name, _)| name == wanted);
         let operation = field("Action")?.1.into_owned();
@@ -56,7 +71,13 @@ impl Call {
             "2010-12-01" => AwsService::Ses,
             _ => return None,
         };
-        Some(Self { service, operation, is_retry, body })
+        Some(Self { service, operation, path: path.to_owned(), is_retry, body })
+    }
+
+    /// Name of the function that is invoked; empty where none is.
+    #[must_use]
+    pub fn function(&self) -> &str {
+        self.path.strip_prefix(FUNCTIONS).and_then(|rest| rest.split('/').next()).unwrap_or_default()
     }
 
     /// Body of a service that speaks JSON; null where it is none.
@@ -91,16 +112,16 @@ mod tests {
 
     #[test]
     fn calls_are_read_in_both_protocols() {
-        let call = Call::read(&headers("DynamoDB_20120810.PutItem"), Bytes::from_static(br#"{"TableName": "t"}"#));
+        let call = Call::read("/", &headers("DynamoDB_20120810.PutItem"), Bytes::from_static(br#"{"TableName": "t"}"#));
         let call = call.unwrap();
         assert_eq!((call.service, call.operation.as_str()), (AwsService::DynamoDb, "PutItem"));
         assert_eq!(call.json(), json!({"TableName": "t"}));
-        let call = Call::read(&headers("AmazonSQS.SendMessage"), Bytes::from_static(b"{}")).unwrap();
+        let call = Call::read("/", &headers("AmazonSQS.SendMessage"), Bytes::from_static(b"{}")).unwrap();
         assert_eq!((call.service, call.operation.as_str()), (AwsService::Sqs, "SendMessage"));
         let body = b"Action=PublishBatch&Version=2010-03-31&PublishBatchRequestEntries.member.1.Id=0\
                      &PublishBatchRequestEntries.member.1.Message=%7B%22a%22%3A+1%7D\
                      &PublishBatchRequestEntries.member.1.MessageGroupId=g";
-        let call = Call::read(&HeaderMap::new(), Bytes::from_static(body)).unwrap();
+        let call = Call::read("/", &HeaderMap::new(), Bytes::from_static(body)).unwrap();
         assert_eq!((call.service, call.operation.as_str()), (AwsService::Sns, "PublishBatch"));
         let form = call.form();
         assert_eq!(entries(&form, "Id"), ["0"]);
@@ -108,17 +129,25 @@ mod tests {
     }
 
     #[test]
+    fn an_invocation_is_known_by_its_path() {
+        let path = "/2015-03-31/functions/orderflow-PaymentFunction-1/invocations";
+        let call = Call::read(path, &HeaderMap::new(), Bytes::from_static(b"{}")).unwrap();
+        assert_eq!((call.service, call.function()), (AwsService::Lambda, "orderflow-PaymentFunction-1"));
+        assert_eq!(Call::read("/2015-03-31/functions/", &HeaderMap::new(), Bytes::new()), None);
+    }
+
+    #[test]
     fn a_repeated_call_is_told_from_a_first_one() {
         for (attempt, expected) in [("attempt=1; max=3", false), ("attempt=2; max=3", true)] {
             let mut headers = headers("AmazonSQS.SendMessage");
             headers.insert(ATTEMPT, attempt.parse().unwrap());
-            assert_eq!(Call::read(&headers, Bytes::from_static(b"{}")).unwrap().is_retry, expected, "{attempt}");
+            assert_eq!(Call::read("/", &headers, Bytes::from_static(b"{}")).unwrap().is_retry, expected, "{attempt}");
         }
     }
 
     #[test]
     fn what_is_no_call_is_not_understood() {
-        assert_eq!(Call::read(&headers("Logs_20140328.PutLogEvents"), Bytes::from_static(b"{}")), None);
-        assert_eq!(Call::read(&HeaderMap::new(), Bytes::from_static(b"a=b")), None);
+        assert_eq!(Call::read("/", &headers("Logs_20140328.PutLogEvents"), Bytes::from_static(b"{}")), None);
+        assert_eq!(Call::read("/", &HeaderMap::new(), Bytes::from_static(b"a=b")), None);
     }
 }

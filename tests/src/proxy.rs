@@ -134,7 +134,7 @@ impl Proxy {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
         let request = Request::from_parts(head, body.clone());
-        let Some(call) = Call::read(request.headers(), body) else {
+        let Some(call) = Call::read(request.uri().path(), request.headers(), body) else {
             self.unread.replace(Some(format!("{} {}", request.method(), request.uri())));
             return self.forward(request).await.map(whole);
         };

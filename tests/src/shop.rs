@@ -386,7 +386,8 @@ impl Shop {
         .await
     }
 
-    async fn start_job(&self, path: &str, what: &Value) -> String {
+    /// Asks for a job of that kind, and has it begun at once. Answers its id.
+    pub async fn start_job(&self, path: &str, what: &Value) -> String {
         let taken = self.operations(Method::POST, path, Some(what.clone()), 202).await;
         self.run_jobs().await;
         taken["id"].as_str().expect("an id").to_owned()

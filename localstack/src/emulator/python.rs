@@ -164,9 +164,13 @@ impl Environment {
     async fn make(&self, interpreter: &Interpreter, python: &Python, step: &Step) -> Result<(), PythonError> {
         let _absent = fs::remove_dir_all(&self.dir);
         step.at("making a virtual environment");
+        // `venv` would install pip as well, and keep to itself what that says when it fails.
         let mut venv = Command::new(interpreter.name);
-        venv.args(["-m", "venv"]).arg(&self.dir);
+        venv.args(["-m", "venv", "--without-pip"]).arg(&self.dir);
         run(venv, |_| ()).await.map_err(|lines| PythonError::Venv(said_last(&lines)))?;
+        let mut ensurepip = Command::new(&python.program);
+        ensurepip.args(["-m", "ensurepip", "--upgrade", "--default-pip"]);
+        run(ensurepip, |_| ()).await.map_err(|lines| PythonError::Venv(said_last(&lines)))?;
 
         let mut pip = Command::new(&python.program);
         pip.args(["-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check"])

@@ -70,6 +70,8 @@ pub(crate) enum Rule {
     NotAllowed,
     /// A role allows only what its function does.
     NeverUsed,
+    /// A reconciliation finds nothing where nothing is wrong.
+    FoundByReconciliation,
     /// A run shows something only if faults were injected.
     NotTested,
 }

@@ -11,6 +11,9 @@ use crate::rights::Need;
 /// Header in which SQS repeats the code of an error as its older protocol had it.
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
+/// Header in which a service that speaks REST says the code of an error.
+const REST_ERROR: HeaderName = HeaderName::from_static("x-amzn-errortype");
+
 /// A call that failed, in the words of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -37,6 +40,11 @@ pub(crate) fn needs(call: &Call) -> Vec<Need> {
             // A transaction is allowed by what is in it: Put, Update, Delete or ConditionCheck of an item.
             items.map(|(action, of)| need("dynamodb", &format!("{action}Item"), &table(of))).collect()
         }
+        AwsService::DynamoDb if call.operation == "BatchGetItem" => {
+            let body = call.json();
+            let tables = body["RequestItems"].as_object().into_iter().flatten();
+            tables.map(|(table, _)| need("dynamodb", &call.operation, table)).collect()
+        }
         AwsService::DynamoDb => vec![need("dynamodb", &call.operation, &table(&call.json()))],
         AwsService::Sqs => {
             let url = call.json()["QueueUrl"].as_str().unwrap_or_default().to_owned();
@@ -48,6 +56,8 @@ pub(crate) fn needs(call: &Call) -> Vec<Need> {
             vec![need("sns", &call.operation, topic.rsplit(':').next().unwrap_or_default())]
         }
         AwsService::Ses => vec![need("ses", &call.operation, "")],
+        AwsService::Ssm => vec![need("ssm", &call.operation, "")],
+        AwsService::Lambda => vec![need("lambda", "InvokeFunction", call.function())],
     }
 }
 
@@ -76,6 +86,21 @@ pub(crate) fn failed(call: &Call, trouble: Trouble) -> Response<Bytes> {
             if let Ok(value) = HeaderValue::from_str(&format!("{code};{fault}")) {
                 response.headers_mut().insert(QUERY_ERROR, value);
             }
+            response
+        }
+        AwsService::Ssm => match trouble {
+            Trouble::Throttled => json_answer(400, &json!({ "__type": "ThrottlingException", "message": "made up" })),
+            Trouble::Broken | Trouble::Conflict => {
+                json_answer(500, &json!({ "__type": "InternalServerError", "message": "made up" }))
+            }
+        },
+        AwsService::Lambda => {
+            let (status, code) = match trouble {
+                Trouble::Throttled => (429, "TooManyRequestsException"),
+                Trouble::Broken | Trouble::Conflict => (500, "ServiceException"),
+            };
+            let mut response = json_answer(status, &json!({ "Type": "User", "Message": "made up" }));
+            response.headers_mut().insert(REST_ERROR, HeaderValue::from_static(code));
             response
         }
         AwsService::Sns | AwsService::Ses => {

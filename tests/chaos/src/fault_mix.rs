@@ -164,6 +164,7 @@ mod tests {
         Call {
             service: AwsService::DynamoDb,
             operation: operation.to_owned(),
+            path: "/".to_owned(),
             is_retry: false,
             body: Bytes::from_static(br#"{"TableName":"orders"}"#),
         }

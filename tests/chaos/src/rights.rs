@@ -37,7 +37,8 @@ impl Right {
     /// True if it is one to that resource, by its name in the template, or by a pattern as it is deployed.
     fn is_to(&self, name: &str) -> bool {
         let resource = self.resource.as_deref();
-        let pattern = resource.and_then(|resource| resource.strip_prefix("${AWS::StackName}-*")?.strip_suffix('*'));
+        let pattern = resource.and_then(|resource| resource.strip_prefix("${AWS::StackName}-")?.strip_suffix('*'));
+        let pattern = pattern.map(|pattern| pattern.trim_start_matches('*'));
         resource == Some(name) || pattern.is_some_and(|part| name.contains(part))
     }
 }
@@ -59,9 +60,9 @@ const BY_AWS: [&str; 12] = [
     "sms-voice:SendTextMessage",
 ];
 
-/// Rights that only a distress asks for, which no run may have had: a store of letters that is down for an hour, and letters
-/// that are worth another try.
-const IN_DISTRESS: [(&str, &str); 2] = [("LettersRole", "sqs:SendMessage"), ("JobsRole", "")];
+/// Rights that only a distress asks for, which no run may have had: a store of letters that is down for an hour, letters
+/// that are worth another try, and what has got lost.
+const IN_DISTRESS: [(&str, &str); 2] = [("LettersRole", "sqs:SendMessage"), ("JobsRole", "sqs:SendMessage")];
 
 /// Right of every consumer that the toolkit uses where an attempt fails. Of some services none may fail in a short run: what
 /// one consumer has used, all have a use for.
@@ -159,7 +160,10 @@ fn logical_id_of(named: &Value) -> Option<&str> {
     let within = || {
         let text = named["Fn::Sub"].as_str()?;
         let of_index = text.strip_prefix("${").and_then(|rest| rest.split_once(".Arn}/index/"));
-        let of_several = || text.rfind("${AWS::StackName}-*").map(|at| &text[at..]);
+        let of_several = || {
+            let names = &text[text.rfind("${AWS::StackName}-")?..];
+            Some(names.split_once("/index/").map_or(names, |(table, _)| table))
+        };
         of_index.map(|(id, _)| id).or_else(of_several)
     };
     named["Ref"].as_str().or_else(|| named["Fn::GetAtt"][0].as_str()).or_else(within)
@@ -188,7 +192,12 @@ mod tests {
             ("PaymentLettersFunction", "dynamodb:PutItem", "s-LettersTable-1", true),
             ("PaymentLettersFunction", "dynamodb:Query", "s-LettersTable-1", false),
             ("OperationsApiFunction", "dynamodb:Query", "s-LettersTable-1", true),
-            ("JobsFunction", "dynamodb:Query", "s-PaymentTable-1", true),
+            ("JobsFunction", "dynamodb:Query", "s-JournalTable-1", true),
+            ("JobsFunction", "dynamodb:Query", "s-PaymentTable-1", false),
+            ("JobsFunction", "dynamodb:Scan", "s-PaymentTable-1", true),
+            ("JobsFunction", "lambda:InvokeFunction", "s-PaymentFunction-1", true),
+            ("JobsFunction", "ssm:GetParametersByPath", "", true),
+            ("PaymentFunction", "lambda:InvokeFunction", "s-PaymentFunction-1", false),
             ("JobsFunction", "dynamodb:PutItem", "s-PaymentTable-1", false),
             ("JobsFunction", "sqs:SendMessage", "s-PaymentQueue-1", true),
             ("JobsFunction", "sqs:SendMessage", "s-PaymentDlq-1", false),

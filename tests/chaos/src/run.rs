@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use fastrand::Rng;
+use orderflow_events::Time;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
 use orderflow_tests::{Emulator, Proxy, Shop, free_port, queues};
+use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -60,6 +62,7 @@ struct Run {
     stock_table: String,
     /// SKUs of which at some moment more was promised than there was.
     seen: RefCell<BTreeSet<String>>,
+    begun_at: Instant,
     arguments: Arguments,
 }
 
@@ -98,6 +101,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
         tally,
         line: RefCell::new(Line::new()),
         seen: RefCell::default(),
+        begun_at: Instant::now(),
         arguments: arguments.clone(),
     };
     let shelves = run.prepare().await;
@@ -189,6 +193,9 @@ impl Run {
                 customer
             });
             sleep(pause).await;
+            if number == self.arguments.orders.get() / 2 {
+                self.operate().await;
+            }
             while next_look <= Instant::now() {
                 next_look = Instant::now() + LOOK_EVERY;
                 if self.look("").await > MOST_WAITING {
@@ -198,6 +205,14 @@ impl Run {
             }
         }
         customers
+    }
+
+    /// What an operator in a hurry does in the middle of the storm: sends back what is a letter so far, and publishes and sends
+    /// once more whatever seems to be lost. The jobs meet the same faults as everybody else.
+    async fn operate(&self) {
+        self.redrive().await;
+        let what = json!({ "heal": true, "olderThanSeconds": 15 });
+        self.shop.start_job("/operations/reconciliations", &what).await;
     }
 
     /// Joins all customers.
@@ -298,6 +313,41 @@ impl Run {
         sent
     }
 
+    /// As an operator does: looks whether anything has got lost of what was said in the last part of the storm, and at one
+    /// order. There is nothing to find: what has a letter tells of itself.
+    async fn reconcile(&self, snapshot: &Snapshot, storm: Duration) -> Vec<Violation> {
+        let path = "/operations/reconciliations";
+        let from = UNIX_EPOCH.elapsed().unwrap_or_default() - self.begun_at.elapsed() + storm * 4 / 5;
+        let from = Time::from_millis(i64::try_from(from.as_millis()).unwrap_or(i64::MAX)).to_string();
+        let id = self.shop.start_job(path, &json!({ "from": from, "olderThanSeconds": 0 })).await;
+        let give_up = Instant::now() + Duration::from_secs(60 * self.arguments.patience_minutes);
+        let told = loop {
+            let told = self.shop.operations(Method::GET, &format!("{path}/{id}"), None, 200).await;
+            if told["state"] != "running" || Instant::now() > give_up {
+                break told;
+            }
+            self.shop.run_jobs().await;
+            sleep(LOOK_EVERY).await;
+        };
+        self.say(&format!("a reconciliation has looked at {} rows and events", told["checked"]));
+        let found = |detail: String, order: Option<&str>| Violation {
+            rule: Rule::FoundByReconciliation,
+            order: order.map(str::to_owned),
+            detail,
+        };
+        let findings = told["findings"].as_array().into_iter().flatten();
+        let mut violations: Vec<Violation> =
+            findings.map(|finding| found(finding.to_string(), finding["orderId"].as_str())).collect();
+        if told["state"] != "done" || told["checked"] == 0 {
+            violations.push(found(format!("it has not ended, or looked at nothing: {told}"), None));
+        }
+        if let Some(order) = snapshot.journal.first().map(|fact| &fact.subject) {
+            self.shop.operations(Method::GET, &format!("/operations/orders/{order}"), None, 200).await;
+            self.shop.operations(Method::GET, &format!("/operations/journal?from={from}"), None, 200).await;
+        }
+        violations
+    }
+
     /// Properties that the run does not show.
     fn untested(&self) -> Vec<String> {
         let mut untested = Vec::new();
@@ -326,6 +376,7 @@ impl Run {
         self.say("all is quiet: the audit");
         let snapshot = Snapshot::read(&self.shop, letters).await;
         let mut violations = audit(&snapshot, asked);
+        violations.extend(self.reconcile(&snapshot, times.storm).await);
         violations.extend(self.seen.take().into_iter().map(|sku| Violation {
             rule: Rule::Oversold,
             order: None,

@@ -126,7 +126,7 @@ impl Aws {
         let (head, body) = request.into_parts();
         let Ok(body) = body.collect().await else { return Ok(wire::not_understood()) };
         let body = body.to_bytes();
-        let answer = match Call::read(&head.headers, body.clone()) {
+        let answer = match Call::read(head.uri.path(), &head.headers, body.clone()) {
             Some(call) => self.state.borrow_mut().answer(&call, body.len()),
             None => self.state.borrow_mut().not_understood("a call of an unknown service"),
         };
@@ -152,6 +152,7 @@ impl State {
             }
             AwsService::Sqs => self.sqs(&call.operation, &call.json()),
             AwsService::Sns | AwsService::Ses => self.form(&call.operation, &call.form()),
+            AwsService::Ssm | AwsService::Lambda => self.not_understood("a call of an operator's function"),
         };
         self.changes.append(&mut effects.changes);
         let received_bytes = answer.body().size_hint().exact().unwrap_or(0);

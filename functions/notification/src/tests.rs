@@ -72,12 +72,20 @@ impl Service {
         service
     }
 
-    async fn handle(&self, event: &Event) -> Result<Handled> {
+    fn process(&self) -> impl Handle<Incoming = Event> {
         let (pacing, countries) = (Pacing::new(1_000, 1), self.sms_countries.clone());
         let messenger = Messenger::new(&self.mailer, pacing, &self.sms, countries, &self.leases, &self.world);
-        let process = Process::<Notification, _, _, _>::new(Ledger::new(&self.log, &self.world), messenger);
+        Process::<Notification, _, _, _>::new(Ledger::new(&self.log, &self.world), messenger)
+    }
+
+    async fn handle(&self, event: &Event) -> Result<Handled> {
         let delivery = Delivery { text: "", deadline: self.world.now().after(INVOCATION) };
-        process.handle(event, &delivery).await
+        self.process().handle(event, &delivery).await
+    }
+
+    /// True if nothing is left to be done about the event.
+    async fn is_settled(&self, event: &Event) -> bool {
+        self.process().outlook(event).await.unwrap().is_settled()
     }
 
     /// Begins to handle `event`, and dies when it has to wait.
@@ -130,6 +138,34 @@ async fn every_message_goes_out_once_on_each_channel_however_often_its_event_com
     assert!(service.mailer.sent().iter().all(|(recipient, _)| *recipient == contact().email));
     assert!(service.sms.sent().iter().all(|(recipient, _)| recipient.as_str() == "+4930123456"));
     assert_eq!(service.log.published::<Payload>(), []);
+}
+
+#[tokio::test]
+async fn whether_a_customer_was_told_is_known_though_no_row_says_so() {
+    let service = Service::met(&created()).await;
+    for event in [reserved(), shipped(), cancelled()] {
+        assert!(!service.is_settled(&event).await, "{}", event.event_type());
+        service.handle(&event).await.unwrap();
+        assert!(service.is_settled(&event).await, "{}", event.event_type());
+    }
+    service.assert_sent(3, 3);
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_what_is_older_than_the_leases_are_kept() {
+    let service = Service::met(&created()).await;
+    let age = |days: u64| {
+        let mut event = reserved();
+        let now = service.world.now().as_millis();
+        event.context.time = Time::from_millis(now - i64::try_from(days).unwrap() * 86_400_000);
+        event
+    };
+    assert!(service.is_settled(&age(41)).await);
+    assert_eq!(service.handle(&age(41)).await, Ok(Handled::Performed));
+    service.assert_sent(0, 0);
+    assert!(!service.is_settled(&age(39)).await);
+    service.handle(&age(39)).await.unwrap();
+    service.assert_sent(1, 1);
 }
 
 /// Not before there are goods, and not about the payment.

@@ -157,6 +157,26 @@ fn a_cancellation_that_finds_no_charge_leaves_nothing_to_do() {
 }
 
 #[test]
+fn what_the_provider_has_done_without_a_row_is_told() {
+    for (script, kinds) in [
+        ((vec![created(VISA)], [(reserved(), "before charge")]), &[][..]),
+        ((vec![created(VISA)], [(reserved(), "after charge")]), &["charge"]),
+        ((vec![created(DECLINED)], [(reserved(), "after charge")]), &[]),
+        ((vec![created(VISA), reserved()], [(cancelled(), "before refund")]), &[]),
+        ((vec![created(VISA), reserved()], [(cancelled(), "after refund")]), &["refund"]),
+    ] {
+        let shop = Shop::new();
+        let (before, [crashed]) = script;
+        shop.deliver_all(before);
+        let (event, place) = crashed;
+        shop.crash(&event, place);
+        assert_eq!(shop.discrepancies(), kinds, "crash {place}");
+        shop.deliver_all([event]);
+        assert_eq!(shop.discrepancies(), [""; 0], "it is on record now");
+    }
+}
+
+#[test]
 fn attempts_that_overlap_charge_once() {
     for place in ["before charge", "after charge", "before append"] {
         let shop = Shop::new();
@@ -270,6 +290,22 @@ struct Shop {
 }
 
 impl Shop {
+    /// Kinds of what the records and the provider say differently.
+    fn discrepancies(&self) -> Vec<String> {
+        let process = Process::<Payment, _, _, _>::new(
+            Ledger::new(&self.log, &self.world),
+            ProviderEffects::new(self.provider()),
+        );
+        let subject = created(VISA).context.subject;
+        let audit = process.audit(&subject, Time::from_millis(i64::MAX)).now_or_never().unwrap().unwrap();
+        assert_eq!(
+            process.audit(&subject, Time::from_millis(0)).now_or_never(),
+            Some(Ok(Vec::new())),
+            "it is too young"
+        );
+        audit.into_iter().map(|discrepancy| discrepancy.kind).collect()
+    }
+
     fn new() -> Self {
         let (log, register) = (MemoryLog::default(), MemoryRegister::default());
         Self { world: VirtualTime::new(7), log, register }

@@ -199,6 +199,25 @@ fn a_cancellation_that_crashed_at_the_carrier_is_heard_of_by_whoever_books() {
 }
 
 #[test]
+fn what_the_carrier_has_done_without_a_row_is_told() {
+    for (script, kinds) in [
+        ((vec![created(BERLIN)], [(paid(), "before book")]), &[][..]),
+        ((vec![created(BERLIN)], [(paid(), "after book")]), &["label"]),
+        ((vec![created(BERLIN), paid()], [(cancelled(), "before void")]), &[]),
+        ((vec![created(BERLIN), paid()], [(cancelled(), "after void")]), &["void"]),
+    ] {
+        let shop = Shop::new();
+        let (before, [crashed]) = script;
+        shop.deliver_all(before);
+        let (event, place) = crashed;
+        shop.crash(&event, place);
+        assert_eq!(shop.discrepancies(), kinds, "crash {place}");
+        shop.deliver_all([event]);
+        assert_eq!(shop.discrepancies(), [""; 0], "it is on record now");
+    }
+}
+
+#[test]
 fn attempts_that_overlap_book_once() {
     for place in ["before book", "after book", "before append"] {
         let shop = Shop::new();
@@ -279,6 +298,20 @@ struct Shop {
 }
 
 impl Shop {
+    /// Kinds of what the records and the carrier say differently.
+    fn discrepancies(&self) -> Vec<String> {
+        let process =
+            Process::<Shipping, _, _, _>::new(Ledger::new(&self.log, &self.world), CarrierEffects::new(self.carrier()));
+        let subject = created(BERLIN).context.subject;
+        let audit = process.audit(&subject, Time::from_millis(i64::MAX)).now_or_never().unwrap().unwrap();
+        assert_eq!(
+            process.audit(&subject, Time::from_millis(0)).now_or_never(),
+            Some(Ok(Vec::new())),
+            "it is too young"
+        );
+        audit.into_iter().map(|discrepancy| discrepancy.kind).collect()
+    }
+
     fn new() -> Self {
         let (log, register) = (MemoryLog::default(), MemoryRegister::default());
         Self { world: VirtualTime::new(7), log, register }

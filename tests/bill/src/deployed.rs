@@ -12,6 +12,8 @@ pub(crate) struct Deployed {
     pub(crate) functions: BTreeMap<String, Function>,
     /// Subscriptions of the topic of all events.
     pub(crate) subscriptions: Vec<Subscription>,
+    /// Number of queues that invoke a function, those of dead letters among them.
+    pub(crate) queues: u32,
 }
 
 /// A function.
@@ -58,7 +60,9 @@ impl Deployed {
             let trigger = mappings.iter().find(is_its_own).map_or(Trigger::Api, Trigger::of);
             functions.insert(deployed, Function { name, log_group, trigger });
         }
-        let mut deployed = Self { functions, subscriptions: Vec::new() };
+        let of_queues = mappings.iter().filter(|mapping| text(&mapping["EventSourceArn"]).contains(":sqs:"));
+        let queues = u32::try_from(of_queues.count()).unwrap_or(u32::MAX);
+        let mut deployed = Self { functions, subscriptions: Vec::new(), queues };
         for (queue, filter) in shop.subscriptions().await {
             let is_its_own =
                 |function: &&Function| matches!(&function.trigger, Trigger::Queue { arn, .. } if *arn == queue);
@@ -72,12 +76,6 @@ impl Deployed {
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Function> {
         self.functions.values()
-    }
-
-    /// Number of queues that invoke a function.
-    pub(crate) fn queues(&self) -> u32 {
-        let with_queue = self.all().filter(|function| matches!(function.trigger, Trigger::Queue { .. }));
-        u32::try_from(with_queue.count()).unwrap_or(u32::MAX)
     }
 
     /// Short name of a function by its name on AWS.

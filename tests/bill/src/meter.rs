@@ -113,7 +113,8 @@ fn units(operation: &str, request: &Value, answer: &[u8]) -> Units {
     let empty = Map::new();
     let written = |write: &Value| {
         let parts = ["Item", "Key", "ExpressionAttributeValues"].map(|part| write[part].as_object().unwrap_or(&empty));
-        write_units(parts.map(item_bytes).iter().sum())
+        let of_index = if is_indexed(parts[0]) { write_units(0) } else { 0.0 };
+        write_units(parts.map(item_bytes).iter().sum()) + of_index
     };
     let (mut read, mut write) = (0.0, 0.0);
     match operation {
@@ -129,6 +130,11 @@ fn units(operation: &str, request: &Value, answer: &[u8]) -> Units {
         }
     }
     Units { read, write }
+}
+
+/// Tells an item that is in an index, too: an entry of the journal, of which the index has the keys alone.
+fn is_indexed(item: &Map<String, Value>) -> bool {
+    item.contains_key("slot")
 }
 
 #[cfg(test)]
@@ -150,6 +156,12 @@ mod tests {
         let update = json!({"Update": {"Key": {"pk": {"S": "a"}}, "ExpressionAttributeValues": {":d": {"N": "1"}}}});
         let transaction = json!({"TransactItems": [{"Put": put(1_500)}, update, update]});
         assert_eq!(units_of("TransactWriteItems", &transaction, &json!({})), (0.0, 8.0));
+    }
+
+    #[test]
+    fn an_entry_of_an_index_costs_a_unit_more() {
+        let put = json!({"Item": {"pk": {"S": "a"}, "slot": {"S": "2026-11-28T20#1"}}});
+        assert_eq!(units_of("PutItem", &put, &json!({})), (0.0, 2.0));
     }
 
     #[test]

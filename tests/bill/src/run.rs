@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Vec<String>, orderflow_
         }
     } else {
         let columns = run.columns(count, &mut rng).await;
-        anstream::println!("{}", report::table(&columns, &Prices::read(), run.deployed.queues()));
+        anstream::println!("{}", report::table(&columns, &Prices::read(), run.deployed.queues));
         Vec::new()
     };
     run.stack.down();

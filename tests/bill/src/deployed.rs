@@ -29,6 +29,8 @@ pub(crate) struct Function {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trigger {
     Api,
+    /// Each minute, whether there are orders or not.
+    Clock,
     Stream,
     Queue {
         arn: String,
@@ -57,7 +59,7 @@ impl Deployed {
             let log_group = text(&function["LoggingConfig"]["LogGroup"]);
             let name = log_group.rsplit('/').next().unwrap_or_default().to_owned();
             let is_its_own = |mapping: &&Value| text(&mapping["FunctionArn"]).ends_with(&format!(":{deployed}"));
-            let trigger = mappings.iter().find(is_its_own).map_or(Trigger::Api, Trigger::of);
+            let trigger = mappings.iter().find(is_its_own).map_or_else(|| Trigger::without_source(&name), Trigger::of);
             functions.insert(deployed, Function { name, log_group, trigger });
         }
         let of_queues = mappings.iter().filter(|mapping| text(&mapping["EventSourceArn"]).contains(":sqs:"));
@@ -128,6 +130,10 @@ impl Logged {
 }
 
 impl Trigger {
+    fn without_source(function: &str) -> Self {
+        if function.ends_with("-api") { Self::Api } else { Self::Clock }
+    }
+
     fn of(mapping: &Value) -> Self {
         let arn = text(&mapping["EventSourceArn"]);
         if arn.starts_with("arn:aws:sqs:") {

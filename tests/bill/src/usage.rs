@@ -69,11 +69,11 @@ impl Usage {
     pub(crate) fn of(orders: u64, counts: &Counts, logs: &BTreeMap<String, Logged>, deployed: &Deployed) -> Self {
         let (topic, arrivals) = TopicUse::of(&counts.publications, deployed);
         let mut functions = BTreeMap::new();
-        for function in deployed.all() {
+        for function in deployed.all().filter(|function| function.trigger != Trigger::Clock) {
             let logged = logs.get(&function.name).copied().unwrap_or_default();
             let arrived = arrivals.get(&function.name).map_or(&[][..], Vec::as_slice);
             let (invocations, records) = match function.trigger {
-                Trigger::Api => (logged.invocations, logged.invocations),
+                Trigger::Api | Trigger::Clock => (logged.invocations, logged.invocations),
                 Trigger::Stream => (logged.invocations, published_by(&counts.publications, &function.name, deployed)),
                 // The emulator knows no window.
                 Trigger::Queue { window_seconds, .. } if window_seconds > 0 => {
@@ -93,7 +93,11 @@ impl Usage {
             };
             functions.insert(function.name.clone(), one);
         }
-        for ((function, service), tally) in &counts.tallies {
+        let by_orders = |function: &str| {
+            let known = deployed.functions.get(function);
+            known.is_none_or(|known| known.trigger != Trigger::Clock)
+        };
+        for ((function, service), tally) in counts.tallies.iter().filter(|((function, _), _)| by_orders(function)) {
             let one = functions.entry(deployed.name(function).to_owned()).or_default();
             one.tally.add(tally);
             let of = |operations: &[&str]| operations.iter().filter_map(|name| tally.calls.get(*name)).sum::<u64>();

@@ -207,8 +207,8 @@ impl Run {
         customers
     }
 
-    /// What an operator in a hurry does in the middle of the storm: sends back what is a letter so far, and publishes and sends
-    /// once more whatever seems to be lost. The jobs meet the same faults as everybody else.
+    /// Operates in a hurry, in the middle of the storm: what is a letter so far is sent back, and whatever seems to be lost is
+    /// published and sent once more. The jobs meet the same faults as everybody else.
     async fn operate(&self) {
         self.redrive().await;
         let what = json!({ "heal": true, "olderThanSeconds": 15 });

@@ -26,8 +26,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
-use orderflow_tests::{Emulator, Shop, chromium, node_packages};
-use serde_json::{Value, json};
+use orderflow_tests::{Emulator, FULFILLED, Shop, chromium, event, foreign_order, node_packages, order};
 
 /// Name of the stack on an emulator that others use, too.
 const STACK: &str = "orderflow-tests";
@@ -197,51 +196,3 @@ fn trial(up: Option<(&Arc<Stack>, &Emulator)>, name: &str, test: impl AsyncFn(&S
         Ok(())
     })
 }
-
-/// An order of one line. The customers of each SKU are its own, or screening would take all tests for one eager buyer.
-fn order(sku: &str, quantity: u32, payment_method: &str) -> Value {
-    json!({
-        "customer": { "id": format!("cus_{sku}"), "email": format!("{sku}@example.com"), "phone": "+4930123456" },
-        "lines": [{ "sku": sku, "quantity": quantity, "unitPrice": { "amount": 1990, "currency": "EUR" } }],
-        "shippingAddress": {
-            "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
-        },
-        "paymentMethod": payment_method,
-    })
-}
-
-/// The event with which another producer's order begins: the example of the README, as a new order of one piece.
-fn foreign_order(order_id: &str, sku: &str) -> Value {
-    let example = include_str!("../../localstack/examples/order-created.json");
-    let mut event: Value = serde_json::from_str(example).expect("JSON");
-    event["id"] = json!(uuid::Uuid::now_v7().to_string());
-    event["subject"] = json!(order_id);
-    // Members that nobody knows, in the event as well as in its data, are kept and ignored.
-    event["partnerid"] = json!("kept");
-    event["data"]["giftWrap"] = json!({ "colour": [null, 1.5, "red"] });
-    event["data"]["lines"][0]["engraving"] = json!("for Ada");
-    event["data"]["orderId"] = json!(order_id);
-    event["data"]["lines"][0]["sku"] = json!(sku);
-    event["data"]["customer"]["id"] = json!(format!("cus_{sku}"));
-    event["data"]["customer"]["email"] = json!(format!("{sku}@example.com"));
-    event
-}
-
-/// An event of a type of the contract about an order, from that source.
-fn event(kind: &str, source: &str, order_id: &str, mut data: Value) -> Value {
-    data["orderId"] = json!(order_id);
-    json!({
-        "specversion": "1.0",
-        "id": uuid::Uuid::now_v7().to_string(),
-        "source": source,
-        "type": kind,
-        "subject": order_id,
-        "time": "2026-11-22T09:00:00.000Z",
-        "datacontenttype": "application/json",
-        "dataschema": format!("urn:orderflow:{kind}:1"),
-        "data": data,
-    })
-}
-
-/// The types of all events of an order that went well.
-const FULFILLED: [&str; 4] = ["InventoryReserved", "OrderCreated", "PaymentProcessed", "ShipmentCreated"];

@@ -5,7 +5,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::calls::{answer, lambda};
-use crate::shop::{Shop, eventually, unique};
+use crate::function::set_variables;
+use crate::shop::{Shop, unique};
 
 /// The same program as a function of the API, with other variables. It has no gateway before it: it is invoked with what a
 /// gateway would hand over.
@@ -50,22 +51,7 @@ impl ApiDouble {
         for (name, value) in variables {
             self.variables[*name] = json!(value);
         }
-        let path = format!("functions/{}/configuration", self.name);
-        let configuration = json!({ "Environment": { "Variables": self.variables } });
-        self.settled(shop).await;
-        answer(lambda(shop, Method::PUT, &path).json(&configuration)).await;
-        self.settled(shop).await;
-    }
-
-    /// Waits until the last change of it has taken effect: until then no other is taken.
-    async fn settled(&self, shop: &Shop) {
-        let path = format!("functions/{}/configuration", self.name);
-        eventually("the function is as it was told", async || {
-            let function = answer(lambda(shop, Method::GET, &path)).await;
-            let is_settled = function["State"] != "Pending" && function["LastUpdateStatus"] != "InProgress";
-            if is_settled { Ok(()) } else { Err(function) }
-        })
-        .await;
+        set_variables(shop, &self.name, &self.variables).await;
     }
 
     /// Asks for `path`, one of the route `resource`: status, headers and body of the answer.

@@ -541,9 +541,19 @@ impl Shop {
             let get = self.dynamodb.get_item().table_name(table).consistent_read(true);
             let get = get.key("pk", AttributeValue::S(payment_id.to_owned()));
             let item = get.send().await.expect("an answer").item.unwrap_or_default();
-            let performed = item.get("performed").and_then(|performed| performed.as_l().ok());
-            let answers = performed.into_iter().flatten().filter_map(|one| one.as_m().ok()?.get("answer")?.as_s().ok());
-            charges += answers.filter(|answer| answer.starts_with(r#"{"succeeded":"#)).count();
+            charges += charged(&item);
+        }
+        charges
+    }
+
+    /// Numbers of charges that the payment provider has made, for each payment that it was ever asked for.
+    pub async fn all_charges(&self) -> HashMap<String, usize> {
+        let mut charges = HashMap::new();
+        for table in self.tables("PaymentProvider").await {
+            for item in self.scan(&table).await {
+                let payment = item["pk"].as_s().expect("a text").clone();
+                *charges.entry(payment).or_default() += charged(&item);
+            }
         }
         charges
     }
@@ -652,6 +662,13 @@ impl Shop {
         collect(&sent.json().await.expect("JSON"), order_id, &mut found);
         found
     }
+}
+
+/// Number of charges in an item of the payment provider's register.
+fn charged(item: &Item) -> usize {
+    let performed = item.get("performed").and_then(|performed| performed.as_l().ok());
+    let answers = performed.into_iter().flatten().filter_map(|one| one.as_m().ok()?.get("answer")?.as_s().ok());
+    answers.filter(|answer| answer.starts_with(r#"{"succeeded":"#)).count()
 }
 
 /// A JSON value as DynamoDB has it.

@@ -1,0 +1,165 @@
+//! Scene of a fault: orders, the operator, and the end of it all.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use orderflow_events::Time;
+use orderflow_tests::{FULFILLED, Orderctl, Ran, Shop, eventually, foreign_order};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::Stage;
+use crate::faults::Faults;
+
+/// Scopes of an operator.
+const SCOPES: &str = "operations stock:read stock:write orders:any";
+
+/// Scene of a fault.
+pub(crate) struct Scene<'a> {
+    pub(crate) shop: Shop,
+    pub(crate) faults: &'a Faults,
+    /// Time at which it began.
+    pub(crate) since: String,
+}
+
+impl<'a> Scene<'a> {
+    /// A scene on that stack.
+    pub(crate) fn on(stage: &'a Stage) -> Self {
+        let since = SystemTime::UNIX_EPOCH.elapsed().expect("a time after 1970");
+        let since = Time::from_millis(since.as_millis().try_into().expect("a time")).to_string();
+        Self { shop: Shop::on(&stage.stack, &stage.emulator), faults: &stage.faults, since }
+    }
+
+    /// Name of a function of the stack.
+    pub(crate) fn function(&self, name: &str) -> String {
+        self.shop.output(&format!("{name}FunctionName")).to_owned()
+    }
+
+    /// Puts goods on the shelf, and lets another producer begin so many orders of them, each of a customer of its own.
+    pub(crate) async fn orders(&self, name: &str, count: usize) -> Vec<String> {
+        self.shop.stock(name, count as u64).await;
+        let orders: Vec<String> = (0..count).map(|number| format!("web-{name}-{number}")).collect();
+        for order in &orders {
+            let mut event = foreign_order(order, name);
+            event["data"]["customer"]["id"] = json!(format!("cus_{order}"));
+            event["data"]["customer"]["email"] = json!(format!("{order}@example.com"));
+            self.shop.publish(&event).await;
+        }
+        orders
+    }
+
+    /// Runs `orderctl`, and wants that exit code.
+    pub(crate) async fn ctl(&self, code: i32, arguments: &[&str]) -> Ran {
+        let ran = self.operator().run(arguments).await;
+        assert_eq!(ran.code, Some(code), "{arguments:?}: {ran:?}");
+        ran
+    }
+
+    /// Runs `orderctl` with `--json`: a document for each line.
+    pub(crate) async fn json(&self, arguments: &[&str]) -> Vec<Value> {
+        self.operator().json(arguments).await
+    }
+
+    fn operator(&self) -> Orderctl {
+        Orderctl::of(&self.shop, "ada", SCOPES)
+    }
+
+    /// Runs an `orderctl` that follows a job to its end, and has the jobs go on meanwhile, not at the next minute.
+    pub(crate) async fn job(&self, arguments: &[&str]) -> Ran {
+        let operator = self.operator();
+        let keep_going = async {
+            loop {
+                sleep(Duration::from_secs(2)).await;
+                self.shop.run_jobs().await;
+                sleep(Duration::from_secs(8)).await;
+            }
+        };
+        tokio::select! {
+            ran = operator.run(arguments) => ran,
+            () = keep_going => unreachable!("it goes on for ever"),
+        }
+    }
+
+    /// Waits until that fault is one group of so many letters, and answers its reason.
+    pub(crate) async fn group(&self, service: &str, class: &str, is_whole: impl Fn(u64) -> bool) -> String {
+        let group = eventually("the fault is one group", async || {
+            let groups = self.json(&["dlq", "groups"]).await.remove(0);
+            match groups["groups"].as_array().map_or(&[][..], |groups| groups) {
+                [group] if group["count"].as_u64().is_some_and(&is_whole) => Ok(group.clone()),
+                _ => Err(groups),
+            }
+        })
+        .await;
+        assert_eq!((group["service"].as_str(), group["class"].as_str()), (Some(service), Some(class)), "{group}");
+        group["reason"].as_str().expect("a reason").to_owned()
+    }
+
+    /// Ids of the letters of a service about which nothing was done.
+    pub(crate) async fn letters(&self, service: &str) -> Vec<String> {
+        let listed = self.json(&["dlq", "list", "--service", service, "--state", "waiting", "--limit", "1000"]).await;
+        listed.iter().map(|letter| letter["id"].as_str().expect("an id").to_owned()).collect()
+    }
+
+    /// Drops all of them, for that reason.
+    pub(crate) async fn drop_all(&self, service: &str, why: &str) {
+        let letters = self.letters(service).await;
+        let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
+        self.ctl(0, &[&["dlq", "drop", "--why", why, "--yes"], &letters[..]].concat()).await;
+    }
+
+    /// Findings of a reconciliation from the beginning of the scene on, by kind; none where it has found nothing.
+    pub(crate) async fn reconcile(&self, options: &[&str]) -> BTreeMap<String, usize> {
+        let command = ["reconcile", "--from", &self.since, "--older-than", "1s", "--json"];
+        let ran = self.job(&[&command[..], options].concat()).await;
+        let told: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        let mut kinds = BTreeMap::new();
+        for finding in told["findings"].as_array().expect("findings") {
+            *kinds.entry(finding["kind"].as_str().expect("a kind").to_owned()).or_default() += 1;
+        }
+        assert_eq!(ran.code, Some(if kinds.is_empty() { 0 } else { 6 }), "{ran:?}");
+        kinds
+    }
+
+    /// Events of the journal from the beginning of the scene on: for each order how often each type is there.
+    async fn journal(&self) -> BTreeMap<String, BTreeMap<String, usize>> {
+        let mut orders: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+        for entry in self.json(&["journal", "export", "--from", &self.since]).await {
+            let text = |name: &str| entry["event"][name].as_str().expect("a text").to_owned();
+            *orders.entry(text("subject")).or_default().entry(text("type")).or_default() += 1;
+        }
+        orders
+    }
+
+    /// Waits until these orders are shipped, each event of theirs once.
+    pub(crate) async fn shipped(&self, orders: &[String]) {
+        let expected = FULFILLED.map(|kind| (kind.to_owned(), 1)).into();
+        eventually("all orders have ended", async || {
+            let journal = self.journal().await;
+            let open: Vec<_> = orders.iter().filter(|order| journal.get(*order) != Some(&expected)).collect();
+            match open[..] {
+                [] => Ok(()),
+                [first, ..] => Err(json!([open.len(), first, journal.get(first)])),
+            }
+        })
+        .await;
+    }
+
+    /// Waits until these orders are shipped, and wants nothing else to be left of a fault.
+    pub(crate) async fn ends(&self, orders: &[String]) {
+        self.shipped(orders).await;
+        eventually("nothing waits", async || {
+            let status = self.json(&["status"]).await.remove(0);
+            let is_empty = |name: &str| status["letters"][name] == 0;
+            let is_done = ["waiting", "sent", "parkedAgain"].into_iter().all(is_empty);
+            let queues = status["queues"].as_array().expect("queues").iter();
+            let left: u64 = queues.map(|queue| ["visible", "hidden"].map(|name| queue[name].as_u64().unwrap_or(1))).flatten().sum();
+            if is_done && left == 0 { Ok(()) } else { Err(status) }
+        })
+        .await;
+        let found = self.reconcile(&["--late-after", "1s"]).await;
+        assert!(found.is_empty(), "{found:?}");
+        let charges = self.shop.all_charges().await;
+        assert!(charges.len() >= orders.len(), "{} payments of {} orders", charges.len(), orders.len());
+        assert!(charges.values().all(|charges| *charges == 1), "{charges:?}");
+    }
+}

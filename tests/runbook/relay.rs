@@ -33,7 +33,7 @@ async fn found(scene: &Scene<'_>, orders: &[String]) {
 
 pub(crate) async fn a_relay_that_may_not_publish(scene: &Scene<'_>) {
     refuse(scene, 403, "AuthorizationError");
-    let orders = scene.orders("denied", ORDERS).await;
+    let orders = scene.own_orders("denied", ORDERS).await;
     found(scene, &orders).await;
     scene.faults.end();
     scene.ends(&orders).await;
@@ -41,7 +41,7 @@ pub(crate) async fn a_relay_that_may_not_publish(scene: &Scene<'_>) {
 
 pub(crate) async fn a_relay_whose_rows_are_refused(scene: &Scene<'_>) {
     refuse(scene, 400, "InvalidParameter");
-    let orders = scene.orders("refused", ORDERS).await;
+    let orders = scene.own_orders("refused", ORDERS).await;
     scene.group("orders", "permanent", |count| count == ORDERS as u64).await;
     found(scene, &orders).await;
 

@@ -1,6 +1,6 @@
 //! Collecting, editing, dropping and sending back on ports in memory: copies, races, and crashes at every call of a port.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -250,8 +250,13 @@ impl Stack {
     async fn request(&self, pace: &Pace, method: &str, path: &str, tag: &str, body: &Value) -> (StatusCode, Value) {
         let store = Paced { port: &self.ports, pace };
         let api = OperationsApi::new(store, store, &self.world, Access::open());
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let query: HashMap<String, Vec<String>> =
+            pairs.map(|(name, value)| (name.to_owned(), vec![value.to_owned()])).collect();
         let request = Request::builder().method(method).uri(path).header("If-Match", tag);
         let request = request.body(Body::from(body.to_string())).unwrap().with_raw_http_path(path);
+        let request = request.with_query_string_parameters(query);
         let (head, body) = api.answer(&request).await.into_parts();
         (head.status, serde_json::from_slice(&body).unwrap())
     }

@@ -122,6 +122,9 @@ where
         if wanted.order.is_none() && wanted.from.until(wanted.to) > MAX_RANGE {
             return Err(fault("from", "is more than two years before the end: replay in parts"));
         }
+        if wanted.from > wanted.to {
+            return Err(fault("from", "is after the end"));
+        }
         if dry_run {
             let total = Some(self.count(&services, known, &wanted).await?);
             return Ok(answer(StatusCode::OK, &ReplayTaken { id: None, total }));
@@ -200,13 +203,17 @@ where
         if from.until(now) > MAX_RANGE {
             return Err(fault("from", "is more than two years ago: reconcile in parts"));
         }
+        let to = before(older_than);
+        if from > to {
+            return Err(fault("from", "is younger than what is left alone: begin earlier, or leave less alone"));
+        }
         let job = Reconciliation {
             id: self.new_id("rec_", ReconciliationId::new)?,
             by: by(caller),
             at: now,
             heal,
             from,
-            to: before(older_than),
+            to,
             late_before: before(late_after),
             progress: Progress::Running,
             phase: Reconciliation::first_phase(&outboxes),

@@ -95,6 +95,9 @@ where
             (None, Some(_)) if range.from.until(range.to) > MAX_RANGE => {
                 return Err(Problem::malformed("The range is longer than two years: ask for it in parts."));
             }
+            (None, Some(_)) if range.from > range.to => {
+                return Err(Problem::malformed("The range ends before it begins."));
+            }
             (None, Some(_)) => {
                 let page = pages::page(&self.stack, journal, range, text("after").as_deref()).await;
                 page.map_err(|failure| match failure.kind() {

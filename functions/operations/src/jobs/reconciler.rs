@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::{try_join, try_join_all};
 use onewrite::port::Clock;
 use onewrite::{Discrepancy, Inquiry, Outlook, Result};
 use orderflow_events::{EventType, Subject, Time};
@@ -138,19 +139,29 @@ where
     /// Events of the journal: whether their consumers have handled them, and what has become of the orders that began.
     async fn check_events(&self, job: &Reconciliation, journal: &str, services: &[Service]) -> Result<Checked> {
         let page = pages::page(&self.stack, journal, job.range(), job.cursor.as_deref()).await?;
-        let mut findings = Vec::new();
-        for service in services.iter().filter(|service| service.hears_facts()) {
-            findings.extend(self.unhandled(job, service, &page.entries).await?);
-        }
         let begun = begun(&page.entries);
-        for services in services.iter().filter(|service| service.hears_facts()) {
-            findings.extend(self.discrepancies(job, services, &begun).await?);
-        }
+        // Each service is asked by itself, so that one that is slow costs its own time only.
+        let consumers = services.iter().filter(|service| service.hears_facts());
+        let found = consumers.map(|service| self.ask(job, service, &page.entries, &begun));
+        let mut findings = try_join_all(found).await?.concat();
         for (subject, created_at) in begun.iter().filter(|(_, created_at)| *created_at < job.late_before) {
             findings.extend(self.late(journal, subject, *created_at).await?);
         }
         let count = page.entries.len() as u64;
         Ok(Checked { count, findings, next: page.next })
+    }
+
+    /// Findings of one service.
+    async fn ask(
+        &self,
+        job: &Reconciliation,
+        service: &Service,
+        entries: &[Recorded],
+        begun: &[(Subject, Time)],
+    ) -> Result<Vec<Finding>> {
+        let (unhandled, discrepancies) =
+            try_join(self.unhandled(job, service, entries), self.discrepancies(job, service, begun)).await?;
+        Ok([unhandled, discrepancies].concat())
     }
 
     async fn unhandled(&self, job: &Reconciliation, service: &Service, entries: &[Recorded]) -> Result<Vec<Finding>> {

@@ -330,6 +330,27 @@ fn what_is_under_way_is_left_alone() {
 }
 
 #[test]
+fn a_range_that_ends_before_it_begins_is_refused() {
+    let stack = Stack::with_orders(1);
+    let ago = |minutes: i64| Time::from_millis(stack.world.now().as_millis() - minutes * 60_000).to_string();
+    // Ten minutes are left alone, unless it says otherwise: what is found in the last five of them would be nothing.
+    let refused: [(&str, Value); 3] = [
+        ("/operations/reconciliations", json!({ "from": ago(5) })),
+        ("/operations/reconciliations", json!({ "from": ago(30), "olderThanSeconds": 3_600 })),
+        ("/operations/replays", json!({ "service": "payment", "from": ago(5), "to": ago(30) })),
+    ];
+    for (path, body) in refused {
+        let (status, problem) = stack.ask("POST", path, "*", &body);
+        assert_eq!((status.as_u16(), &problem["errors"][0]["pointer"]), (422, &json!("/from")), "{problem}");
+    }
+    let path = format!("/operations/journal?from={}&to={}", ago(5), ago(30));
+    let (status, problem) = stack.ask("GET", &path, "*", &Value::Null);
+    assert_eq!((status.as_u16(), &problem["detail"]), (400, &json!("The range ends before it begins.")), "{problem}");
+    let (status, _) = stack.ask("POST", "/operations/reconciliations", "*", &json!({ "from": ago(15) }));
+    assert_eq!(status, 202);
+}
+
+#[test]
 fn a_reconciliation_finds_the_same_wherever_its_job_dies() {
     at_every_call(
         || {

@@ -60,6 +60,13 @@ impl Faults {
         *self.now.lock().expect("nobody has panicked") = Some(Box::new(fault));
     }
 
+    /// Begins a fault by which a function is refused such calls, by that status and that code.
+    pub(crate) fn refuse(&self, function: String, (status, code): (u16, &'static str), is_met: fn(&Call) -> bool) {
+        self.begin(move |caller, call| {
+            if caller == function && is_met(call) { Treatment::Refused(status, code) } else { Treatment::Passed }
+        });
+    }
+
     /// Ends the fault: the fix is deployed, or the neighbour is back.
     pub(crate) fn end(&self) {
         *self.now.lock().expect("nobody has panicked") = None;
@@ -101,6 +108,12 @@ impl Interceptor for Faults {
             }
         }
     }
+}
+
+/// Tells a write of the second row of a subject: of two events the second has caused it, whichever that is.
+pub(crate) fn is_second_row(call: &Call) -> bool {
+    (call.service, call.operation.as_str()) == (AwsService::DynamoDb, "PutItem")
+        && call.json()["Item"]["sk"]["N"] == "2"
 }
 
 /// Answer of a service that does not do a call.

@@ -38,7 +38,6 @@ fn main() -> std::process::ExitCode {
     if arguments.list {
         return libtest_mimic::run(&arguments, trials(None)).exit_code();
     }
-    let up = std::time::Instant::now();
     let home = tempfile::tempdir().expect("a temporary directory");
     let stage = match runtime().block_on(bring_up(home.path())) {
         Ok(stage) => Arc::new(stage),
@@ -47,7 +46,6 @@ fn main() -> std::process::ExitCode {
             return std::process::ExitCode::FAILURE;
         }
     };
-    eprintln!("TIMING up {:?}", up.elapsed());
     arguments.test_threads = Some(1);
     libtest_mimic::run(&arguments, trials(Some(&stage))).exit_code()
 }

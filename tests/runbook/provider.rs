@@ -3,7 +3,6 @@
 use orderflow_tests::{AwsService, Call, eventually};
 use serde_json::json;
 
-use crate::faults::Treatment;
 use crate::scene::Scene;
 
 /// Number of orders.
@@ -21,18 +20,13 @@ fn is_to_provider(call: &Call) -> bool {
 pub(crate) async fn a_provider_that_is_down(scene: &Scene<'_>) {
     let payment = scene.function("Payment");
     let receives = scene.shop.deploy(&payment, "MAX_RECEIVE_COUNT", RECEIVES).await;
-    scene.faults.begin(move |function, call| {
-        if function == payment && is_to_provider(call) {
-            return Treatment::Refused(503, "ServiceUnavailable");
-        }
-        Treatment::Passed
-    });
+    scene.faults.refuse(payment.clone(), (503, "ServiceUnavailable"), is_to_provider);
     let orders = scene.orders("provider", ORDERS).await;
     let reason = scene.group("payment", "exhausted", |count| count > 1).await;
-    assert!(reason.contains("503") || reason.contains("ServiceUnavailable"), "{reason}");
+    assert!(reason.contains("ServiceUnavailable"), "{reason}");
 
     scene.faults.end();
-    scene.shop.deploy(&scene.function("Payment"), "MAX_RECEIVE_COUNT", &receives).await;
+    scene.shop.deploy(&payment, "MAX_RECEIVE_COUNT", &receives).await;
     eventually("what was not parked is handled", async || {
         let waiting = scene.shop.waiting(scene.shop.queue("Payment")).await;
         let letters = scene.shop.letters("Payment").await;

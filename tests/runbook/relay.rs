@@ -2,24 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use orderflow_tests::{AwsService, eventually};
+use orderflow_tests::{AwsService, Call, eventually};
 use serde_json::json;
 
-use crate::faults::Treatment;
 use crate::scene::Scene;
 
 /// Number of orders.
 const ORDERS: usize = 12;
 
 /// Begins a fault by which the orders' relay is refused each publication.
-fn refuse(scene: &Scene<'_>, status: u16, code: &'static str) {
-    let relay = scene.shop.output("OrdersRelayFunctionName").to_owned();
-    scene.faults.begin(move |function, call| {
-        if function == relay && call.service == AwsService::Sns {
-            return Treatment::Refused(status, code);
-        }
-        Treatment::Passed
-    });
+fn refuse(scene: &Scene<'_>, refusal: (u16, &'static str)) {
+    let is_publication = |call: &Call| call.service == AwsService::Sns;
+    scene.faults.refuse(scene.function("OrdersRelay"), refusal, is_publication);
 }
 
 /// Waits until a reconciliation has found that the events of all these orders were never published.
@@ -32,7 +26,7 @@ async fn found(scene: &Scene<'_>, orders: &[String]) {
 }
 
 pub(crate) async fn a_relay_that_may_not_publish(scene: &Scene<'_>) {
-    refuse(scene, 403, "AuthorizationError");
+    refuse(scene, (403, "AuthorizationError"));
     let orders = scene.own_orders("denied", ORDERS).await;
     found(scene, &orders).await;
     scene.faults.end();
@@ -40,7 +34,7 @@ pub(crate) async fn a_relay_that_may_not_publish(scene: &Scene<'_>) {
 }
 
 pub(crate) async fn a_relay_whose_rows_are_refused(scene: &Scene<'_>) {
-    refuse(scene, 400, "InvalidParameter");
+    refuse(scene, (400, "InvalidParameter"));
     let orders = scene.own_orders("refused", ORDERS).await;
     scene.group("orders", "permanent", |count| count == ORDERS as u64).await;
     found(scene, &orders).await;

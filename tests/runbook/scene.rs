@@ -78,7 +78,6 @@ impl<'a> Scene<'a> {
     /// Runs an `orderctl` that follows a job to its end, and has the jobs go on meanwhile, not at the next minute.
     pub(crate) async fn job(&self, arguments: &[&str]) -> Ran {
         let operator = self.operator();
-        let begin = std::time::Instant::now();
         let keep_going = async {
             loop {
                 sleep(Duration::from_secs(2)).await;
@@ -87,7 +86,7 @@ impl<'a> Scene<'a> {
             }
         };
         tokio::select! {
-            ran = operator.run(arguments) => { eprintln!("TIMING job {:?} {:?}", begin.elapsed(), &arguments[..2]); ran }
+            ran = operator.run(arguments) => ran,
             () = keep_going => unreachable!("it goes on for ever"),
             () = sleep(PATIENCE) => panic!("{arguments:?}: not after {PATIENCE:?}"),
         }
@@ -95,7 +94,6 @@ impl<'a> Scene<'a> {
 
     /// Waits until that fault is one group of so many letters, and answers its reason.
     pub(crate) async fn group(&self, service: &str, class: &str, is_whole: impl Fn(u64) -> bool) -> String {
-        let begin = std::time::Instant::now();
         let group = eventually("the fault is one group", async || {
             let groups = self.json(&["dlq", "groups"]).await.remove(0);
             match groups["groups"].as_array().map_or(&[][..], |groups| groups) {
@@ -104,7 +102,6 @@ impl<'a> Scene<'a> {
             }
         })
         .await;
-        eprintln!("TIMING group {:?} {group}", begin.elapsed());
         assert_eq!((group["service"].as_str(), group["class"].as_str()), (Some(service), Some(class)), "{group}");
         group["reason"].as_str().expect("a reason").to_owned()
     }
@@ -120,6 +117,17 @@ impl<'a> Scene<'a> {
         let letters = self.letters(service).await;
         let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
         self.ctl(0, &[&["dlq", "drop", "--why", why, "--yes"], &letters[..]].concat()).await;
+    }
+
+    /// Takes the rows with such keys out of a table, as if its service had never put them there.
+    pub(crate) async fn forget(&self, table: &str, is_forgotten: impl Fn(&String) -> bool) {
+        for row in self.shop.scan(table).await {
+            if row["pk"].as_s().is_ok_and(&is_forgotten) {
+                let delete = self.shop.dynamodb.delete_item().table_name(table);
+                let delete = delete.key("pk", row["pk"].clone()).key("sk", row["sk"].clone());
+                delete.send().await.expect("it is deleted");
+            }
+        }
     }
 
     /// Findings of a reconciliation from the beginning of the scene on, by kind; none where it has found nothing.
@@ -152,7 +160,6 @@ impl<'a> Scene<'a> {
     /// Waits until these orders are shipped, each event of theirs once.
     pub(crate) async fn shipped(&self, orders: &[String]) {
         let expected = FULFILLED.map(|kind| (kind.to_owned(), 1)).into();
-        let begin = std::time::Instant::now();
         eventually("all orders have ended", async || {
             let journal = self.journal().await;
             let open: Vec<_> = orders.iter().filter(|order| journal.get(*order) != Some(&expected)).collect();
@@ -162,29 +169,29 @@ impl<'a> Scene<'a> {
             }
         })
         .await;
-        eprintln!("TIMING shipped {:?}", begin.elapsed());
     }
 
     /// Waits until these orders are shipped, and wants nothing else to be left of a fault.
     pub(crate) async fn ends(&self, orders: &[String]) {
         self.shipped(orders).await;
-        let begin = std::time::Instant::now();
         eventually("nothing waits", async || {
             let status = self.json(&["status"]).await.remove(0);
-            let is_empty = |name: &str| status["letters"][name] == 0;
-            let is_done = ["waiting", "sent", "parkedAgain"].into_iter().all(is_empty);
-            let queues = status["queues"].as_array().expect("queues").iter();
-            let left: u64 = queues.map(|queue| ["visible", "hidden"].map(|name| queue[name].as_u64().unwrap_or(1))).flatten().sum();
-            if is_done && left == 0 { Ok(()) } else { Err(status) }
+            if counts(&status).all(|count| count == 0) { Ok(()) } else { Err(status) }
         })
         .await;
-        eprintln!("TIMING nothing waits {:?}", begin.elapsed());
         let found = self.reconcile(&["--late-after", "1s"]).await;
         assert!(found.is_empty(), "{found:?}");
         let charges = self.shop.all_charges().await;
         assert!(charges.len() >= orders.len(), "{} payments of {} orders", charges.len(), orders.len());
         assert!(charges.values().all(|charges| *charges == 1), "{charges:?}");
     }
+}
+
+/// Numbers of the letters that are open, and of the messages in each queue.
+fn counts(status: &Value) -> impl Iterator<Item = &Value> {
+    let letters = ["waiting", "sent", "parkedAgain"].map(|state| &status["letters"][state]);
+    let queues = status["queues"].as_array().expect("queues").iter();
+    queues.flat_map(|queue| [&queue["visible"], &queue["hidden"]]).chain(letters)
 }
 
 /// Gives an order a customer of its own: screening would flag all of them as those of one eager buyer.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::Response;
 use orderflow_tests::{Answer, Arrived, AwsService, Call, Dropped, FunctionProcess, Interceptor, Proxy, whole};
 use serde_json::json;
+use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
 /// Treatment of one call.
@@ -35,12 +36,12 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Opens the proxy to the emulator that will be on that port, in a thread of its own, and answers its port.
-    pub(crate) fn open(&self, upstream: u16) -> u16 {
+    /// Opens the proxy to the emulator that will be on that port, in a thread of its own with that runtime, and answers its
+    /// port.
+    pub(crate) fn open(&self, upstream: u16, runtime: Runtime) -> u16 {
         let (opened, port) = mpsc::channel();
         let faults = self.clone();
         thread::spawn(move || {
-            let runtime = crate::runtime();
             LocalSet::new().block_on(&runtime, async {
                 let proxy = Proxy::open(upstream, Rc::new(faults)).await;
                 opened.send(proxy.port()).expect("somebody waits for it");

@@ -24,14 +24,7 @@ use orderflow_local::{Endpoint, Error, Options, PortChoice, Stack};
 use orderflow_tests::{Emulator, free_port};
 
 use crate::faults::Faults;
-use crate::scene::Scene;
-
-/// Stack on which the faults are made.
-struct Stage {
-    stack: Stack,
-    emulator: Emulator,
-    faults: Faults,
-}
+use crate::scene::{Scene, Stage};
 
 fn main() -> std::process::ExitCode {
     let mut arguments = Arguments::from_args();
@@ -53,7 +46,7 @@ fn main() -> std::process::ExitCode {
 async fn bring_up(home: &Path) -> Result<Stage, Error> {
     let faults = Faults::default();
     let port = free_port().expect("a free port");
-    let detour = Endpoint::local(faults.open(port));
+    let detour = Endpoint::local(faults.open(port, runtime()));
     let options = Options { port: PortChoice::Given(port), detour: Some(detour), ..Options::apart(home) };
     let stack = Box::pin(Stack::up(&options)).await?;
     faults.knows_those_of(stack.emulator_pid().expect("an emulator of our own"));

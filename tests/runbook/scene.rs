@@ -4,15 +4,22 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use orderflow_events::Time;
-use orderflow_tests::{FULFILLED, Orderctl, PATIENCE, Ran, Shop, eventually, foreign_order, order};
+use orderflow_local::Stack;
+use orderflow_tests::{Emulator, FULFILLED, Orderctl, PATIENCE, Ran, Shop, eventually, foreign_order, order};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::Stage;
 use crate::faults::Faults;
 
 /// Scopes of an operator.
 const SCOPES: &str = "operations stock:read stock:write orders:any";
+
+/// Stack on which the faults are made.
+pub(crate) struct Stage {
+    pub(crate) stack: Stack,
+    pub(crate) emulator: Emulator,
+    pub(crate) faults: Faults,
+}
 
 /// Scene of a fault.
 pub(crate) struct Scene<'a> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use orderflow_tests::{Item, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scene::Scene;
 
@@ -47,18 +47,24 @@ pub(crate) async fn a_consumer_that_was_off_for_longer_than_its_queue_keeps_mess
     }
 }
 
-/// Rows of an order: the number of each, its change, and the type of the event that has caused it.
+/// Rows of an order: the number of each, its change or the types of its events, and the type of the event that has caused it.
 fn history(rows: &[Item], order: &str) -> BTreeMap<String, (String, String)> {
     let of_it = rows.iter().filter(|row| text(&row["pk"]) == order);
     let row = |row: &Item| {
-        let change = match &row["change"] {
-            AttributeValue::M(change) => change.keys().cloned().collect(),
-            change => text(change).to_owned(),
+        let change = match row.get("change") {
+            Some(AttributeValue::M(change)) => change.keys().cloned().collect(),
+            Some(change) => text(change).to_owned(),
+            None => types(text(&row["events"])),
         };
         let cause = row["cause"].as_m().expect("a cause");
         (row["sk"].as_n().expect("a number").clone(), (change, text(&cause["type"]).to_owned()))
     };
     of_it.map(row).collect()
+}
+
+fn types(events: &str) -> String {
+    let events: Value = serde_json::from_str(events).expect("JSON");
+    events.as_array().expect("events").iter().map(|event| event["type"].as_str().expect("a type")).collect()
 }
 
 fn text(value: &AttributeValue) -> &str {

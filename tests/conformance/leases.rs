@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use onewrite::Result;
 use onewrite::aws::DynamoLeases;
 use onewrite::memory::MemoryLeases;
-use onewrite::port::{Acquired, Leases, NextOfLease};
+use onewrite::port::{Acquired, DoneParts, Leases, NextOfLease};
 use orderflow_events::Time;
 
 use crate::aws::Aws;
@@ -88,8 +88,15 @@ async fn parts_that_are_done_are_known_to_the_next(leases: &impl Leases) {
     let record = async |owner, done: &[&'static str], next| {
         leases.record("mail", owner, &done.iter().copied().collect(), next).await
     };
+    let done = async |all, parts: &[&str]| {
+        let parts = parts.iter().map(|part| (*part).to_owned()).collect();
+        assert_eq!(leases.done("mail").await, Ok(DoneParts { all, parts }));
+    };
+    done(false, &[]).await;
     acquire(leases, "first", 0).await;
+    done(false, &[]).await;
     assert_eq!(record("first", &["email"], NextOfLease::Held).await, Ok(true));
+    done(false, &["email"]).await;
     assert_eq!(acquire(leases, "second", 1).await, Acquired::Held, "it is held on");
     assert_eq!(acquire(leases, "second", 10).await, mine(&["email"]), "a crash does not forget it");
     assert_eq!(record("second", &["sms", "post"], NextOfLease::Released).await, Ok(true));
@@ -98,6 +105,7 @@ async fn parts_that_are_done_are_known_to_the_next(leases: &impl Leases) {
     assert_eq!(acquire(leases, "fourth", 11).await, mine(&["email", "post", "sms"]));
     assert_eq!(record("fourth", &["email"], NextOfLease::Done).await, Ok(true));
     assert_eq!(acquire(leases, "fifth", 1_000).await, Acquired::Done);
+    done(true, &["email", "post", "sms"]).await;
 }
 
 async fn only_who_holds_a_lease_can_record_a_part(leases: &impl Leases) {

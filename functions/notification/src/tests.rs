@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onewrite::memory::{MemoryLeases, MemoryLog, VirtualTime};
-use onewrite::port::{Acquired, Clock as _, Leases, NextOfLease};
+use onewrite::port::{Acquired, Clock as _, DoneParts, Leases, NextOfLease};
 use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::{Event, EventType, Payload, Time};
 
@@ -48,8 +48,8 @@ impl Leases for FragileLeases {
         self.leases.record(key, owner, done, next).await
     }
 
-    async fn is_done(&self, key: &str) -> Result<bool> {
-        self.leases.is_done(key).await
+    async fn done(&self, key: &str) -> Result<DoneParts> {
+        self.leases.done(key).await
     }
 }
 
@@ -149,6 +149,21 @@ async fn whether_a_customer_was_told_is_known_though_no_row_says_so() {
         assert!(service.is_settled(&event).await, "{}", event.event_type());
     }
     service.assert_sent(3, 3);
+}
+
+/// Of two events at once one puts on record that the customer is not reached by mail, and the other has nothing to add.
+#[tokio::test]
+async fn an_event_whose_mail_reaches_nobody_is_settled_once_its_short_message_is_gone() {
+    let service = Service::met(&created()).await;
+    service.mailer.fail_next(MailError::Unreachable("InvalidParameterValue".to_owned()));
+    service.handle(&reserved()).await.unwrap();
+    assert!(!service.is_settled(&shipped()).await);
+    let context = shipped().context;
+    let (key, now) = (format!("{}#{}", context.source, context.id), service.world.now());
+    service.leases.acquire(&key, "other", now, now.after(INVOCATION)).await.unwrap();
+    assert!(!service.is_settled(&shipped()).await);
+    service.leases.record(&key, "other", &BTreeSet::from(["sms"]), NextOfLease::Released).await.unwrap();
+    assert!(service.is_settled(&shipped()).await);
 }
 
 #[tokio::test]

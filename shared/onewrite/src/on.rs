@@ -98,7 +98,7 @@ where
         if !self.consumes(event) {
             return Ok(Outlook::Nothing);
         }
-        Ok(if self.leases.is_done(&self.key(event)).await? { Outlook::Nothing } else { Outlook::Due })
+        Ok(if self.leases.done(&self.key(event)).await?.all { Outlook::Nothing } else { Outlook::Due })
     }
 
     fn outage(&self) -> Option<Duration> {

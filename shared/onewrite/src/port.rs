@@ -155,12 +155,12 @@ pub trait Leases {
     /// It is unknown whether it was recorded.
     async fn record(&self, key: &str, owner: &str, done: &BTreeSet<&'static str>, next: NextOfLease) -> Result<bool>;
 
-    /// Tells that all behind the lease `key` is done.
+    /// Parts behind the lease `key` that are done.
     ///
     /// # Errors
     ///
     /// The lease cannot be read.
-    async fn is_done(&self, key: &str) -> Result<bool>;
+    async fn done(&self, key: &str) -> Result<DoneParts>;
 }
 
 /// Result of an attempt to take a lease.
@@ -172,6 +172,23 @@ pub enum Acquired {
     Held,
     /// All behind it is done for ever.
     Done,
+}
+
+/// Parts of a lease's effects that are done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoneParts {
+    /// True if all behind it is done for ever.
+    pub all: bool,
+    /// Names of those that are done.
+    pub parts: BTreeSet<String>,
+}
+
+impl DoneParts {
+    /// Tells that the part of that name is done.
+    #[must_use]
+    pub fn has(&self, part: &str) -> bool {
+        self.all || self.parts.contains(part)
+    }
 }
 
 /// Fate of a lease after parts of its effects are recorded as done.

@@ -24,7 +24,7 @@ use super::failure::classify;
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::lease::LEASE_KEPT;
-use crate::port::{Acquired, Addition, Appended, Leases, Log, NextOfLease, merged};
+use crate::port::{Acquired, Addition, Appended, DoneParts, Leases, Log, NextOfLease, merged};
 use crate::row::{Cause, Row};
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -335,11 +335,12 @@ impl Leases for DynamoLeases {
         update_if(update).await
     }
 
-    async fn is_done(&self, key: &str) -> Result<bool> {
+    async fn done(&self, key: &str) -> Result<DoneParts> {
         let get = self.client.get_item().table_name(&self.table);
         let get = get.key("pk", AttributeValue::S(format!("lease#{key}"))).key("sk", number(0));
         let lease = Box::pin(get.consistent_read(true).send()).await.map_err(|error| classify("GetItem", &error))?;
-        Ok(lease.item().is_some_and(|lease| lease.contains_key("done")))
+        let all = lease.item().is_some_and(|lease| lease.contains_key("done"));
+        Ok(DoneParts { all, parts: parts(lease.item()) })
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use envelope::Time;
 
 use crate::failure::Result;
-use crate::port::{Acquired, Leases, NextOfLease};
+use crate::port::{Acquired, DoneParts, Leases, NextOfLease};
 
 /// Leases by their keys.
 #[derive(Debug, Default)]
@@ -47,7 +47,9 @@ impl Leases for MemoryLeases {
         Ok(true)
     }
 
-    async fn is_done(&self, key: &str) -> Result<bool> {
-        Ok(self.leases.borrow().get(key).is_some_and(|lease| lease.done))
+    async fn done(&self, key: &str) -> Result<DoneParts> {
+        let leases = self.leases.borrow();
+        let done = |lease: &Held| DoneParts { all: lease.done, parts: lease.parts.clone() };
+        Ok(leases.get(key).map(done).unwrap_or_default())
     }
 }

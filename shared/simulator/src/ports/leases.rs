@@ -6,7 +6,7 @@ use std::rc::Rc;
 use envelope::Time;
 use onewrite::Result;
 use onewrite::memory::MemoryLeases;
-use onewrite::port::{Acquired, Leases, NextOfLease};
+use onewrite::port::{Acquired, DoneParts, Leases, NextOfLease};
 
 use crate::caller::Caller;
 use crate::safeguard::Safeguard;
@@ -49,9 +49,9 @@ impl Leases for LeaseTable {
         self.caller.ask("table", "record", effect).await
     }
 
-    async fn is_done(&self, key: &str) -> Result<bool> {
+    async fn done(&self, key: &str) -> Result<DoneParts> {
         let (table, key) = (self.clone(), key.to_owned());
-        self.caller.ask("table", "is done", move || async move { table.leases.is_done(&key).await }).await
+        self.caller.ask("table", "done", move || async move { table.leases.done(&key).await }).await
     }
 }
 

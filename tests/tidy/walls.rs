@@ -27,12 +27,11 @@ struct Dependency {
 fn known(folder: &str) -> Option<&'static [&'static str]> {
     Some(match folder {
         // CloudEvents for anybody: no toolkit, no shop.
-        "shared/envelope" => &[],
+        "shared/envelope" | "shared/orderctl" => &[],
         // The toolkit: no shop. The contract: no toolkit, for another team can depend on it alone.
         "shared/onewrite" | "shared/events" => &["onewrite-envelope"],
         "shared/simulator" => &["onewrite-envelope", "onewrite"],
         // The operator's command: the API alone.
-        "shared/orderctl" => &[],
         // Another application: the toolkit alone, and for its tests what simulates and deploys it.
         "tests/identity" => &["onewrite"],
         _ if folder == "shared/simulated" || folder.starts_with("functions/") => {

@@ -1,5 +1,8 @@
 //! Pages of the journal: slot after slot, so that the events of one order come in their order.
 
+use std::iter::successors;
+
+use futures::future::try_join_all;
 use onewrite::{Failure, Result, Slot};
 
 use crate::archive::{Range, Recorded, SlotPage};
@@ -17,8 +20,11 @@ pub(crate) struct Page {
 /// Between a slot and the cursor within it.
 const SEPARATOR: char = '~';
 
-/// Slots that one page looks at: an hour without an event costs as much as one with.
-const MAX_SLOTS: usize = 64;
+/// Slots that are read at once where there is nothing: an hour without an event costs as much as one with.
+const AT_ONCE: usize = 16;
+
+/// Reads after which a page ends, be it empty or not.
+const MAX_ROUNDS: usize = 12;
 
 /// The page of the range after that cursor. It may be empty, and not the last.
 ///
@@ -30,16 +36,22 @@ pub(crate) async fn page(archive: &impl Archive, journal: &str, range: Range, cu
         None => (Slot::first(range.from), None),
         Some(cursor) => place(cursor)?,
     };
-    for _ in 0..MAX_SLOTS {
-        let SlotPage { entries, next } = archive.slot(journal, slot, range, within.as_deref()).await?;
-        if let Some(next) = next {
-            return Ok(Page { entries, next: Some(format!("{slot}{SEPARATOR}{next}")) });
+    // The first by itself: where there is something, it is enough.
+    let mut count = 1;
+    for _ in 0..MAX_ROUNDS {
+        let slots: Vec<Slot> = successors(Some(slot), |slot| slot.next(range.to)).take(count).collect();
+        let read = slots.iter().map(|slot| archive.slot(journal, *slot, range, within.as_deref()));
+        for (slot, SlotPage { entries, next }) in slots.iter().zip(try_join_all(read).await?) {
+            if let Some(next) = next {
+                return Ok(Page { entries, next: Some(format!("{slot}{SEPARATOR}{next}")) });
+            }
+            if !entries.is_empty() {
+                let next = slot.next(range.to).map(|slot| format!("{slot}{SEPARATOR}"));
+                return Ok(Page { entries, next });
+            }
         }
-        let following = slot.next(range.to);
-        if !entries.is_empty() || following.is_none() {
-            return Ok(Page { entries, next: following.map(|slot| format!("{slot}{SEPARATOR}")) });
-        }
-        (slot, within) = (following.unwrap_or(slot), None);
+        let Some(following) = slots.last().and_then(|last| last.next(range.to)) else { return Ok(Page::default()) };
+        (slot, within, count) = (following, None, AT_ONCE);
     }
     Ok(Page { entries: Vec::new(), next: Some(format!("{slot}{SEPARATOR}")) })
 }

@@ -180,7 +180,7 @@ pub(crate) struct ReplayTaken {
     /// Its id; none of a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<ReplayId>,
-    /// Number of its events; only a dry run counts them.
+    /// Number of its events, or as many as were counted in two seconds; only a dry run counts them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) total: Option<u32>,
 }

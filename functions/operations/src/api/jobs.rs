@@ -33,8 +33,8 @@ const DEFAULT_RANGE: Duration = Duration::from_hours(24);
 /// Longest range of a replay, or of a reconciliation: each hour of it is eight requests, be it empty or not.
 pub(super) const MAX_RANGE: Duration = Duration::from_hours(2 * 366 * 24);
 
-/// Pages that a dry run counts.
-const MAX_COUNTED_PAGES: usize = 200;
+/// Time that a dry run counts for: what it has counted by then is told.
+const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 
 impl<S, N, W, K> OperationsApi<S, N, W, K>
 where
@@ -156,8 +156,8 @@ where
     /// Number of the events that a replay would look at, as far as one request counts.
     async fn count(&self, services: &[Service], service: &Service, wanted: &Wanted) -> Result<u32, Failure> {
         let Some(journal) = journal_of(services) else { return Ok(0) };
-        let (mut count, mut cursor) = (0, None);
-        for _ in 0..MAX_COUNTED_PAGES {
+        let (mut count, mut cursor, begun_at) = (0, None, self.world.now());
+        while begun_at.until(self.world.now()) < COUNTED_WITHIN {
             let (entries, next) = if let Some(order) = &wanted.order {
                 (self.stack.of_subject(journal, order).await?, None)
             } else {

@@ -161,8 +161,8 @@ fn logical_id_of(named: &Value) -> Option<&str> {
         let text = named["Fn::Sub"].as_str()?;
         let of_index = text.strip_prefix("${").and_then(|rest| rest.split_once(".Arn}/index/"));
         let of_several = || {
-            let names = &text[text.rfind("${AWS::StackName}-")?..];
-            Some(names.split_once("/index/").map_or(names, |(table, _)| table))
+            let several = &text[text.rfind("${AWS::StackName}-")?..];
+            Some(several.split_once("/index/").map_or(several, |(table, _)| table))
         };
         of_index.map(|(id, _)| id).or_else(of_several)
     };

@@ -317,7 +317,8 @@ impl Run {
     /// order. There is nothing to find: what has a letter tells of itself.
     async fn reconcile(&self, snapshot: &Snapshot, storm: Duration) -> Vec<Violation> {
         let path = "/operations/reconciliations";
-        let from = UNIX_EPOCH.elapsed().unwrap_or_default() - self.begun_at.elapsed() + storm * 4 / 5;
+        let begun_at = UNIX_EPOCH.elapsed().unwrap_or_default().saturating_sub(self.begun_at.elapsed());
+        let from = begun_at + storm * 4 / 5;
         let from = Time::from_millis(i64::try_from(from.as_millis()).unwrap_or(i64::MAX)).to_string();
         let id = self.shop.start_job(path, &json!({ "from": from, "olderThanSeconds": 0 })).await;
         let give_up = Instant::now() + Duration::from_secs(60 * self.arguments.patience_minutes);

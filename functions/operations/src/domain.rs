@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use onewrite::Attribute;
 use onewrite::envelope::{derive_id, text_type, token};
+use onewrite::{Attribute, REDRIVE};
 use orderflow_events::{Invalid, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,9 +34,6 @@ const MAX_HISTORY: usize = 200;
 
 /// The most characters of a reason that a history repeats; the letter itself has the whole.
 const MAX_WHY: usize = 200;
-
-/// Attribute of a message that was sent back: its letter's id, a slash, and how often it has been sent back.
-const REDRIVE: &str = "redrive";
 
 /// SQS takes ten attributes with a message (its quota).
 const MAX_ATTRIBUTES: usize = 10;
@@ -147,7 +144,8 @@ impl Message {
         derive_id("", &[canonical.as_deref().unwrap_or(&self.body)])
     }
 
-    /// The same as it is sent back for the `sends`-th time as that letter. A message that has all attributes that SQS takes
+    /// The same as it is sent back for the `sends`-th time as that letter: the mark is the letter's id, a slash, and how often
+    /// it has been sent back. A message that has all attributes that SQS takes
     /// goes without the mark; when it comes back it is known by its body.
     #[must_use]
     pub fn redriven(&self, letter: &LetterId, sends: u32) -> Self {

@@ -11,6 +11,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use envelope::Time;
 use futures::FutureExt;
 use futures::future::{Either, LocalBoxFuture, join_all, select, try_join_all};
+use opentelemetry::KeyValue;
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::backoff::{any_of, hidden_seconds};
@@ -21,7 +22,7 @@ use crate::inspect::{Answers, Inquiry, Outlook};
 use crate::message::{Incoming, open};
 use crate::park::DeadLetter;
 use crate::port::{Clock, DeadLetters, Random, Visibility};
-use crate::telemetry;
+use crate::telemetry::{self, spans};
 
 /// Time, of the reserve, that is kept for the answer: without it Lambda takes every record of the batch for failed.
 const ANSWER: Duration = Duration::from_millis(150);
@@ -170,10 +171,11 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
             Received::<H::Incoming>::open(message, received)
         });
         let mut failures = Vec::new();
-        for received in by_subject(messages.collect()).into_iter().flatten() {
-            let span = span_of(&received);
-            if let Err(failure) = self.attempt(&received, deadline).instrument(span.clone()).await {
+        for fact in by_subject(messages.collect()).into_iter().flatten() {
+            let (span, traced) = (span_of(&fact), traced(&fact, received));
+            if let Err(failure) = traced.follow(self.attempt(&fact, deadline).instrument(span.clone())).await {
                 span.in_scope(|| report(&failure));
+                traced.fail(&failure);
                 failures.push(failure);
             }
         }
@@ -233,14 +235,27 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     }
 
     async fn run_record(&self, received: &Received<H::Incoming>, deadline: Time) -> Fate {
-        async {
+        let traced = traced(received, self.world.now());
+        let run = async {
             match self.attempt(received, deadline).await {
-                Ok(_) => Fate::Acknowledged,
-                Err(failure) => self.settle(&received.record, failure, deadline).await,
+                Ok(handled) => {
+                    traced.event(handled.name(), Vec::new());
+                    Fate::Acknowledged
+                }
+                Err(failure) => {
+                    traced.fail(&failure);
+                    let fate = self.settle(&received.record, failure, deadline).await;
+                    match fate {
+                        Fate::Acknowledged => traced.event("parked", Vec::new()),
+                        Fate::Again(seconds) => {
+                            traced.event("put back", vec![KeyValue::new("hidden_seconds", i64::from(seconds))]);
+                        }
+                    }
+                    fate
+                }
             }
-        }
-        .instrument(span_of(received))
-        .await
+        };
+        traced.follow(run.instrument(span_of(received))).await
     }
 
     /// Handles one record; a panic and a time-out are failures of this record alone.
@@ -356,6 +371,11 @@ fn span_of<E: Incoming>(Received { record, opened }: &Received<E>) -> Span {
     } else {
         info_span!("record", request_id, cold_start, message_id = &record.message_id, receive_count)
     }
+}
+
+/// Span of the processing of one record, for whoever collects them.
+fn traced<E: Incoming>(Received { record, opened }: &Received<E>, now: Time) -> spans::Span {
+    spans::process(record, opened.as_ref().ok().map(|opened| &opened.fact), now)
 }
 
 fn report(failure: &Failure) {

@@ -33,6 +33,7 @@ use auto_impl::auto_impl;
 
 use crate::decider::Attempt;
 use crate::failure::Result;
+use crate::telemetry::spans;
 
 /// Request to an API outside, without the id that it is made under: the id is the idempotency key.
 pub trait Request {
@@ -107,10 +108,10 @@ pub async fn perform_once<R: Request>(
 ) -> Result<R::Answer> {
     let found = match attempt {
         Attempt::First => Ok(None),
-        Attempt::Retry => port.find(id).await,
+        Attempt::Retry => traced::<R, _>("find", port.find(id)).await,
     };
     let answer = match found {
-        Ok(None) => port.perform(id, request).await,
+        Ok(None) => traced::<R, _>("perform", port.perform(id, request)).await,
         Ok(Some(answer)) => Ok(answer),
         Err(failure) => Err(failure),
     };
@@ -123,7 +124,16 @@ pub async fn perform_once<R: Request>(
 ///
 /// It is unknown whether it was cancelled.
 pub async fn cancel<R: Request>(port: &impl Cancel<R>, id: &R::Id) -> Result<R::Answer> {
-    port.cancel(id).await.map_err(|failure| failure.during(&format!("cancel {}", R::NAME)))
+    let cancelled = traced::<R, _>("cancel", port.cancel(id)).await;
+    cancelled.map_err(|failure| failure.during(&format!("cancel {}", R::NAME)))
+}
+
+/// Does a call of the API in a span of its own.
+async fn traced<R: Request, T>(verb: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+    let span = spans::request_outside(verb, R::NAME);
+    let result = span.follow(call).await;
+    span.note(&result);
+    result
 }
 
 #[cfg(test)]

@@ -92,3 +92,16 @@ pub enum Handled {
     /// This function has no use for its type.
     Ignored,
 }
+
+impl Handled {
+    /// Its name in a trace.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Performed => "performed",
+            Self::Unchanged => "unchanged",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+        }
+    }
+}

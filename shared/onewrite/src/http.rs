@@ -18,7 +18,8 @@ pub use cors::Cors;
 pub use precondition::IfMatch;
 
 use crate::failure::{Failure, FailureKind};
-use crate::telemetry;
+use crate::telemetry::{self, spans};
+use crate::trace::TraceParent;
 
 /// The largest body that is read, in bytes: SNS takes messages of 256 KB, and what is posted becomes one.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -251,18 +252,55 @@ pub async fn within(
         request_id = telemetry::request_id(),
         cold_start = telemetry::is_cold_start().then_some(true)
     );
-    let response = match cors.preflight(request) {
-        Some(response) => response,
-        None => cors.allow(answer.instrument(span).await),
+    let response = if let Some(response) = cors.preflight(request) {
+        response
+    } else {
+        let traced = spans::serve(request.method().as_str(), route(request), || parent(request));
+        let response = traced.follow(answer.instrument(span)).await;
+        traced.respond(response.status().as_u16(), 500);
+        cors.allow(response)
     };
     telemetry::end();
     Ok(response)
 }
 
+/// Route that the gateway has matched, such as `/orders/{orderId}`.
+fn route(request: &Request) -> Option<&str> {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => context.resource_path.as_deref(),
+        _ => None,
+    }
+}
+
+/// Span that a request is made in: the caller's, else the one of Lambda, if that is recorded. Lambda has one for every
+/// invocation, and most of them nobody keeps.
+fn parent(request: &Request) -> Option<(TraceParent, Option<String>)> {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let caller = text("traceparent").and_then(TraceParent::parse);
+    let state = caller.as_ref().and(text("tracestate")).map(str::to_owned);
+    let parent = caller.or_else(|| telemetry::trace_parent().filter(TraceParent::is_sampled))?;
+    Some((parent, state))
+}
+
 /// For the macros of this crate alone.
 #[doc(hidden)]
 pub mod __private {
-    pub use lambda_http::{run, service_fn};
+    use lambda_http::{Adapter, Body, Request, Response, Service};
+
+    pub use lambda_http::service_fn;
+
+    /// Serves requests until Lambda ends the process.
+    ///
+    /// # Errors
+    ///
+    /// The Lambda Runtime API cannot be reached.
+    pub async fn run<S>(handler: S) -> Result<(), lambda_runtime::Error>
+    where
+        S: Service<Request, Response = Response<Body>, Error = std::convert::Infallible>,
+        S::Future: Send,
+    {
+        crate::runtime::run(Adapter::from(handler)).await
+    }
 }
 
 #[cfg(test)]

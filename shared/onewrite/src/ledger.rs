@@ -17,6 +17,7 @@ use crate::group_commit::{GroupCommit, MAX_COLLISIONS};
 use crate::port::{Addition, Appended, Clock, Log, Random};
 use crate::row::{Cause, Row};
 use crate::self_check;
+use crate::telemetry::spans;
 use crate::trace::TraceParent;
 
 /// The largest event that is committed: SNS takes 256 KB with all attributes, and a batch must have room for others.
@@ -81,6 +82,42 @@ fn is_trace_state(text: &str) -> bool {
     text.len() <= 512 && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
+/// Spans of the creation of a row's events.
+struct Created(Vec<spans::Span>);
+
+impl Created {
+    /// Starts them, and lets each event name its own.
+    fn new<P: Contract>(events: &mut [Event<P>], origin: &Origin) -> Self {
+        let start = |event: &mut Event<P>| {
+            let span = spans::create(event, origin.trace_parent.as_ref());
+            if let Some(parent) = span.trace_parent() {
+                event.context.trace_parent = Some(parent.to_string());
+            }
+            span
+        };
+        Self(events.iter_mut().map(start).collect())
+    }
+
+    fn end(self, appended: &Result<Appended>) {
+        let lost = match appended {
+            Ok(Appended::Done) => return,
+            Ok(Appended::LostRace) => "lost race",
+            Ok(Appended::Short(_)) => "counters are too small",
+            Ok(Appended::Conflict) => "the transaction collided",
+            Err(failure) => {
+                for span in &self.0 {
+                    span.fail(failure);
+                }
+                return;
+            }
+        };
+        spans::event_of_current(lost);
+        for span in &self.0 {
+            span.abandon(lost);
+        }
+    }
+}
+
 /// Result of a commit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Committed<P> {
@@ -137,10 +174,11 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
         commit: Commit<D::Change, ContractOf<D>>,
     ) -> Result<Committed<ContractOf<D>>> {
         let now = self.world.now();
-        let events: Vec<Event<_>> = (history.emitted + 1..)
+        let mut events: Vec<Event<_>> = (history.emitted + 1..)
             .zip(commit.events)
             .map(|(sequence, payload)| self.event(D::SOURCE, history, origin, sequence, now, payload))
             .collect();
+        let created = Created::new(&mut events, origin);
         let told = if let [event] = events.as_slice() { D::change_from(event) } else { None };
         let stored = commit.change.as_ref().filter(|change| told.as_ref() != Some(*change)).map(to_json).transpose()?;
         let change = commit.change.or(told);
@@ -156,7 +194,9 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
         };
         check_size(&row)?;
         let addition = Addition { subject: &history.subject, row: &row, updates: &commit.updates };
-        match self.group.append(&self.log, &self.world, addition).await? {
+        let appended = self.group.append(&self.log, &self.world, addition).await;
+        created.end(&appended);
+        match appended? {
             Appended::Done => {
                 history.add(&row, change, &events);
                 Ok(Committed::Done(events))

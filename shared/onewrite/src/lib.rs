@@ -31,6 +31,8 @@ mod properties;
 mod reaction;
 pub mod relay;
 mod row;
+#[cfg(any(feature = "aws", feature = "http"))]
+mod runtime;
 mod self_check;
 #[cfg(feature = "aws")]
 mod serve;
@@ -52,7 +54,7 @@ pub use lease::{LEASE_KEPT, Lease, Leased, Part, with_lease, with_lease_of_parts
 pub use ledger::{Committed, History, Ledger, Origin};
 pub use message::Incoming;
 pub use on::On;
-pub use park::{Attribute, DeadLetter, FoundFailure, FoundLetter};
+pub use park::{Attribute, DeadLetter, FoundFailure, FoundLetter, REDRIVE};
 pub use process::Process;
 pub use projection::{Project, Projected, Projection};
 pub use reaction::Reaction;

@@ -15,6 +15,10 @@ const MAX_ATTRIBUTES: usize = 10;
 /// The attribute that says what went wrong where there is no room for four.
 const FAILURE: &str = "failure";
 
+/// Message attribute of a redrive: whoever sends a dead letter back sets it, and its processing is linked to the first
+/// trace instead of going on with it.
+pub const REDRIVE: &str = "redrive";
+
 /// In it, an attribute that had to make room.
 const MOVED: &str = "moved-attribute";
 

@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::park::DeadLetter;
 use crate::port::{Clock, DeadLetters, Random};
+use crate::telemetry::spans::{self, Span};
 
 pub use outbox::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Outbox, OutboxRow, Speaker, Unpublishable, read_row};
 
@@ -51,6 +52,9 @@ pub trait Topic {
     ///
     /// It is unknown which events were published: none was refused for itself.
     async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>>;
+
+    /// Name of the topic, for those who follow an event's way.
+    fn name(&self) -> &str;
 
     /// Opens the connection, while the function starts and is not throttled. Whether it works out shows soon enough.
     async fn warm(&self);
@@ -127,10 +131,14 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
     }
 
     async fn publish(&self, batch: Vec<Entry>) -> Unpublished {
+        let sent: Vec<Span> = batch.iter().map(|entry| spans::send(self.topic.name(), entry, batch.len())).collect();
         let refusals = match self.topic.publish(&batch).await {
             Ok(refusals) => refusals,
             Err(failure) => {
                 report(&failure, batch.len());
+                for span in &sent {
+                    span.fail(&failure);
+                }
                 return match batch.as_slice() {
                     _ if failure.kind() != FailureKind::Permanent => {
                         Unpublished { again: batch, ..Unpublished::default() }
@@ -145,9 +153,10 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
             }
         };
         let mut unpublished = Unpublished::default();
-        for (index, entry) in batch.into_iter().enumerate() {
+        for (index, (entry, span)) in batch.into_iter().zip(sent).enumerate() {
             let Some(refusal) = refusals.iter().find(|refusal| refusal.index == index) else { continue };
             report(&refusal.failure, 1);
+            span.fail(&refusal.failure);
             if refusal.failure.kind() == FailureKind::Permanent {
                 unpublished.never.push((entry.row, refusal.failure.clone()));
             } else {
@@ -236,6 +245,10 @@ mod tests {
     }
 
     impl Topic for FakeTopic {
+        fn name(&self) -> &'static str {
+            "events"
+        }
+
         async fn warm(&self) {}
 
         async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
@@ -323,6 +336,10 @@ mod tests {
     }
 
     impl Topic for Together {
+        fn name(&self) -> &'static str {
+            "events"
+        }
+
         async fn warm(&self) {}
 
         async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
@@ -398,6 +415,10 @@ mod tests {
     }
 
     impl Topic for Flaky<'_> {
+        fn name(&self) -> &'static str {
+            "events"
+        }
+
         async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
             if self.world.now() < self.up_at {
                 return Err(Failure::transient("PublishBatch: timed out"));
@@ -409,6 +430,10 @@ mod tests {
     }
 
     impl<T: Topic> Topic for Paced<'_, T> {
+        fn name(&self) -> &'static str {
+            "events"
+        }
+
         async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
             let timed_out = || Failure::transient("PublishBatch: timed out");
             self.pace.call("publish", self.port.publish(batch), timed_out).await

@@ -12,7 +12,7 @@ use crate::failure::{Failure, Result};
 use crate::handle::Handle;
 use crate::inspect::{Answers, Inquiry};
 use crate::port::{Clock, DeadLetters, Random, Visibility};
-use crate::telemetry;
+use crate::{runtime, telemetry};
 
 /// Invocation of a consumer, by its source.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ where
 {
     batch.handler().warm().await;
     let batch = &batch;
-    lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Box<RawValue>>| {
+    runtime::run(service_fn(async |invocation: LambdaEvent<Box<RawValue>>| {
         let deadline = telemetry::begin(&invocation.context);
         let answer = answer(batch, &invocation.payload, deadline).await;
         telemetry::end();

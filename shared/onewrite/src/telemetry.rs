@@ -1,8 +1,13 @@
-//! Logs: one JSON object a line, with the ids that an operator searches for, and never a payload.
+//! Logs: one JSON object a line, with the ids that an operator searches for, and never a payload. [Spans](set_tracer): only
+//! where somebody collects them.
+
+pub(crate) mod spans;
 
 use std::cell::RefCell;
 use std::str::FromStr;
 
+use opentelemetry::KeyValue;
+use opentelemetry_semantic_conventions::attribute;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
@@ -12,11 +17,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::Environment;
 use crate::trace::TraceParent;
 
+pub use spans::{is_traced, set_tracer};
+
 /// The invocation that is under way. A function's process has one thread, and one invocation at a time.
 #[derive(Default)]
 struct Invocation {
     request_id: String,
     trace: Option<TraceParent>,
+    deadline: Option<envelope::Time>,
     warm: bool,
 }
 
@@ -65,11 +73,13 @@ where
 #[cfg(any(feature = "aws", feature = "http"))]
 #[must_use]
 pub fn begin(context: &lambda_runtime::Context) -> envelope::Time {
+    let deadline = envelope::Time::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
     INVOCATION.with_borrow_mut(|invocation| {
+        invocation.deadline = Some(deadline);
         invocation.request_id.clone_from(&context.request_id);
         invocation.trace = context.xray_trace_id.as_deref().and_then(TraceParent::from_xray);
     });
-    envelope::Time::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX))
+    deadline
 }
 
 /// Notes that the invocation is over: the next one is no cold start.
@@ -93,4 +103,24 @@ pub fn is_cold_start() -> bool {
 #[must_use]
 pub fn trace_parent() -> Option<TraceParent> {
     INVOCATION.with_borrow(|invocation| invocation.trace.clone())
+}
+
+/// Exports the spans of the invocation whose answer is sent.
+#[cfg(any(feature = "aws", feature = "http"))]
+pub(crate) async fn flush() {
+    #[cfg(feature = "otlp")]
+    crate::aws::flush_spans().await;
+}
+
+/// End of the invocation that is under way, or was the last.
+#[cfg(feature = "otlp")]
+pub(crate) fn deadline() -> Option<envelope::Time> {
+    INVOCATION.with_borrow(|invocation| invocation.deadline)
+}
+
+/// Attributes of a span that tell the invocation that it is of.
+fn invocation_attributes() -> impl Iterator<Item = KeyValue> {
+    let id = Some(request_id()).filter(|id| !id.is_empty());
+    let id = id.map(|id| KeyValue::new(attribute::FAAS_INVOCATION_ID, id));
+    id.into_iter().chain(is_cold_start().then(|| KeyValue::new(attribute::FAAS_COLDSTART, true)))
 }

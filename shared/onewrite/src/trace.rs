@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId};
+
 use crate::port::Random;
 
 /// A `traceparent` of version 00: which trace, which span of it, and whether it is recorded.
@@ -42,6 +44,31 @@ impl TraceParent {
     #[must_use]
     pub fn child(&self, chance: &impl Random) -> Self {
         Self { span: span_id(chance), ..self.clone() }
+    }
+
+    /// Tells that the trace is recorded.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        self.parts().2.is_sampled()
+    }
+
+    /// Its parts as OpenTelemetry has them.
+    pub(crate) fn parts(&self) -> (TraceId, SpanId, TraceFlags) {
+        (
+            TraceId::from_hex(&self.trace).unwrap_or(TraceId::INVALID),
+            SpanId::from_hex(&self.span).unwrap_or(SpanId::INVALID),
+            TraceFlags::new(u8::from_str_radix(&self.flags, 16).unwrap_or_default()),
+        )
+    }
+}
+
+impl From<&SpanContext> for TraceParent {
+    fn from(context: &SpanContext) -> Self {
+        Self {
+            trace: context.trace_id().to_string(),
+            span: context.span_id().to_string(),
+            flags: format!("{:02x}", context.trace_flags()),
+        }
     }
 }
 

@@ -9,11 +9,14 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::shared::IntoShared;
 use aws_types::sdk_config::Builder as SdkConfigBuilder;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use super::calls::TracedClient;
 use super::roots;
 use crate::config::Environment;
+use crate::telemetry;
 
 /// The longest pause before a call's second attempt; the third has twice that. The SDK's own, a second, is time that a
 /// function is paid for and does nothing in: what does not pass in a moment is better put back into its queue.
@@ -52,6 +55,7 @@ impl LoadServiceConfig for ServiceVariables {
 pub(super) fn config() -> Result<SdkConfigBuilder, lambda_runtime::Error> {
     let context = TlsContext::builder().with_trust_store(roots::amazon()).build()?;
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https();
+    let http = if telemetry::is_traced() { TracedClient(http).into_shared() } else { http };
     // A function's time is short: a call that hangs must leave room for another try, and for putting messages back.
     let timeouts = timeouts().operation_attempt_timeout(Duration::from_secs(2)).build();
     Ok(SdkConfig::builder()

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use bytes::Bytes;
@@ -40,20 +39,11 @@ impl HttpKeySets {
         Ok(Self(match place {
             KeySetPlace::Inline(keys) => Source::Inline(keys),
             KeySetPlace::Url(url) => {
-                let context = TlsContext::builder().with_trust_store(trust_store(&url.parse()?)).build()?;
-                let tls = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
-                Source::Remote { url, connector: tls.tls_context(context).build() }
+                url.parse::<Uri>()?;
+                Source::Remote { connector: roots::connector(&url)?, url }
             }
         }))
     }
-}
-
-/// Cognito has its certificates of Amazon, as all of AWS. Others have theirs of whom they like: then the machine's own roots
-/// count, hundreds of them, which take a moment to read.
-fn trust_store(url: &Uri) -> TrustStore {
-    let is_of_aws = url.host().is_some_and(|host| host.ends_with(".amazonaws.com"));
-    let needs_none = url.scheme_str() == Some("http");
-    if is_of_aws || needs_none { roots::amazon() } else { TrustStore::default() }
 }
 
 impl KeySets for HttpKeySets {

@@ -1,10 +1,13 @@
 //! The ports on AWS, for real. `AWS_ENDPOINT_URL` alone decides whether that is AWS or an emulator of it.
 
+mod calls;
 mod config;
 mod dynamo;
 mod failure;
 #[cfg(feature = "http")]
 mod key_sets;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod queue;
 mod roots;
 mod run;
@@ -17,6 +20,8 @@ pub use dynamo::{DynamoLeases, DynamoLog, put_if, update_if};
 pub use failure::{classify, without_addresses};
 #[cfg(feature = "http")]
 pub use key_sets::HttpKeySets;
+#[cfg(feature = "otlp")]
+pub(crate) use otlp::flush_spans;
 pub use queue::{SqsDeadLetters, SqsQueue};
 pub use run::{Aws, block_on, consume, relay};
 pub use system::System;

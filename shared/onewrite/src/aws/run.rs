@@ -22,7 +22,7 @@ use crate::handle::Handle;
 use crate::ledger::Ledger;
 use crate::relay::Relay;
 use crate::serve::serve;
-use crate::telemetry;
+use crate::{runtime, telemetry};
 
 /// Clients of a function: one configuration for all, and one client of DynamoDB, which every service has.
 #[derive(Clone, Debug)]
@@ -79,6 +79,8 @@ impl Aws {
 /// The trust store cannot be built, or those of `function`.
 pub fn block_on(package: &str, function: impl AsyncFnOnce(&Aws) -> Result<(), Error>) -> Result<(), Error> {
     telemetry::init(package);
+    #[cfg(feature = "otlp")]
+    super::otlp::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let aws = Aws::of_environment()?;
     runtime.block_on(function(&aws))
@@ -128,7 +130,7 @@ pub fn relay(package: &str) -> Result<(), Error> {
         });
         let relay = &relay?;
         relay.warm().await;
-        lambda_runtime::run(service_fn(async |invocation: LambdaEvent<StreamEvent>| {
+        runtime::run(service_fn(async |invocation: LambdaEvent<StreamEvent>| {
             let deadline = telemetry::begin(&invocation.context);
             let records = invocation
                 .payload

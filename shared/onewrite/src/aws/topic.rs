@@ -39,6 +39,10 @@ impl Topic for SnsTopic {
         Ok(refusals(&answer, batch.len()))
     }
 
+    fn name(&self) -> &str {
+        self.arn.rsplit(':').next().unwrap_or_default()
+    }
+
     async fn warm(&self) {
         // A batch of nothing: SNS refuses it, and the function's role allows nothing else.
         let _ = self.client.publish_batch().topic_arn(&self.arn).send().await;

@@ -39,6 +39,10 @@ impl<C> MemoryTopic<C> {
 }
 
 impl<C: Clock> Topic for MemoryTopic<C> {
+    fn name(&self) -> &'static str {
+        "events"
+    }
+
     async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
         let refused = |code: &str| Err(Failure::permanent(format!("PublishBatch: {code}")));
         if batch.is_empty() {

@@ -200,6 +200,10 @@ fn spoiled(text: &str, how: u64) -> String {
 
 /// Calls of a relay: what it asks for happens at once.
 impl Topic for FifoTopic {
+    fn name(&self) -> &'static str {
+        "events"
+    }
+
     async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
         let refused = |code: &str| Err(Failure::permanent(code));
         if batch.is_empty() {

@@ -21,6 +21,10 @@ pub struct TopicPort {
 }
 
 impl Topic for TopicPort {
+    fn name(&self) -> &'static str {
+        "events"
+    }
+
     async fn publish(&self, batch: &[Entry]) -> Result<Vec<Refusal>> {
         let run = &self.caller.run;
         let (mut refusals, mut taken) = (Vec::new(), Vec::new());

@@ -8,6 +8,7 @@ mod log;
 mod pace;
 mod queue;
 pub mod sample;
+mod spans;
 mod topic;
 mod world;
 
@@ -18,5 +19,6 @@ pub use leases::MemoryLeases;
 pub use log::MemoryLog;
 pub use pace::{Pace, Paced};
 pub use queue::MemoryQueue;
+pub use spans::MemorySpans;
 pub use topic::MemoryTopic;
 pub use world::VirtualTime;

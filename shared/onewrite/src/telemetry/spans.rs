@@ -324,3 +324,6 @@ impl TraceParent {
         SpanContext::new(trace, span, flags, true, state)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -331,4 +331,29 @@ mod tests {
             assert!(!body.to_string().contains("t-1"), "{body}");
         }
     }
+
+    #[test]
+    fn a_request_is_a_span_below_the_callers() {
+        use crate::memory::MemorySpans;
+
+        const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let spans = MemorySpans::record();
+        let cors = crate::config::Environment::new(|_| None).read(|environment| Some(Cors::read(environment))).unwrap();
+        for (header, status) in [(CALLER, 201), ("nonsense", 503), (CALLER, 404)] {
+            let request = lambda_http::http::Request::post("/orders").header("traceparent", header);
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            let request = request.body(Body::Empty).unwrap();
+            futures::executor::block_on(within(&request, &cors, async { response })).unwrap();
+        }
+        let [created, failed, unknown] = spans.ended().try_into().unwrap();
+        for span in [&created, &unknown] {
+            assert_eq!(span.parent_span_id.to_string(), CALLER[36..52]);
+            assert_eq!(span.status, opentelemetry::trace::Status::Unset, "a fault of the caller is none of ours");
+        }
+        assert_eq!(failed.parent_span_id, opentelemetry::SpanId::INVALID);
+        assert_eq!(failed.status, opentelemetry::trace::Status::error(""));
+        assert_eq!(created.name, "POST");
+        assert_eq!(created.span_kind, opentelemetry::trace::SpanKind::Server);
+    }
 }

@@ -26,7 +26,7 @@ use opentelemetry::global::BoxedTracer;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{RetryPolicy, SpanExporter, WithHttpConfig};
+use opentelemetry_otlp::{RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, Span, SpanData, SpanExporter as _, SpanProcessor};
@@ -98,8 +98,7 @@ impl SpanProcessor for Waiting {
 /// started costs the spans, and not the function.
 pub(super) fn start() {
     let environment = Environment::of_process();
-    let endpoint = environment.optional("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
-    let Some(endpoint) = endpoint.or_else(|| environment.optional("OTEL_EXPORTER_OTLP_ENDPOINT")) else { return };
+    let Some(endpoint) = endpoint(&environment) else { return };
     match export(&endpoint, &environment) {
         Ok((provider, export)) => {
             telemetry::set_tracer(Some(BoxedTracer::new(Box::new(provider.tracer(env!("CARGO_PKG_NAME"))))));
@@ -109,17 +108,21 @@ pub(super) fn start() {
     }
 }
 
+/// URL that spans are sent to, by the rules of OpenTelemetry; `None` where nobody asks for them.
+fn endpoint(environment: &Environment) -> Option<String> {
+    let of_all = environment.optional("OTEL_EXPORTER_OTLP_ENDPOINT");
+    let below = of_all.map(|endpoint| format!("{}/v1/traces", endpoint.trim_end_matches('/')));
+    environment.optional("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or(below)
+}
+
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// The path of the endpoint and the headers are for the exporter to read, from the variables of OpenTelemetry. So is the
-/// sampler, which follows the parent by default.
+/// The exporter reads the headers, and the provider the sampler, from the variables of OpenTelemetry. By default the sampler
+/// follows the parent.
 fn export(endpoint: &str, environment: &Environment) -> Result<(SdkTracerProvider, Export), Fault> {
     let client = Client { connector: connector(endpoint)?, x_ray_region: region_of_x_ray(host_of(endpoint)) };
-    let mut exporter = SpanExporter::builder()
-        .with_http()
-        .with_http_client(client)
-        .with_retry_policy(RetryPolicy::disabled())
-        .build()?;
+    let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).with_http_client(client);
+    let mut exporter = exporter.with_retry_policy(RetryPolicy::disabled()).build()?;
     let resource = resource(environment);
     exporter.set_resource(&resource);
     let waiting = Waiting::default();
@@ -217,3 +220,6 @@ fn sign_request(request: &mut Request<Bytes>, credentials: Credentials, region: 
     instructions.apply_to_request_http1x(request);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

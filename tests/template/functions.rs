@@ -160,6 +160,57 @@ fn reserved(stack: &Stack) -> Vec<String> {
     faults
 }
 
+#[test]
+fn spans_are_exported_by_all_that_make_them_and_only_where_somebody_collects_them() {
+    check(
+        "A function without the variables is a hole in every trace, and X-Ray takes nothing of a role without the right.",
+        spans,
+        &[
+            ("Function Environment/Variables/OTEL_EXPORTER_OTLP_ENDPOINT", GONE, "OrdersFunction"),
+            ("RelayFunction Environment/Variables/OTEL_SERVICE_NAME", GONE, "OrdersRelayFunction"),
+            ("OrdersApiFunction Environment/Variables/OTEL_SERVICE_NAME", json!("orders"), "OrdersApiFunction"),
+            ("Journal Parameters/OtlpEndpoint", GONE, "JournalFunction"),
+            ("template Parameters/OtlpEndpoint/Default", json!("http://collector:4318"), "OrdersFunction"),
+            ("RelayRole Policies/~relay/PolicyDocument/Statement/~PutTraceSegments", GONE, "OrdersRelayFunction"),
+            (
+                "OrdersApiRole Policies/~orders-api/PolicyDocument/Statement/~PutTraceSegments",
+                json!({"Effect": "Allow", "Action": "xray:PutTraceSegments", "Resource": "*"}),
+                "OrdersApiFunction",
+            ),
+        ],
+    );
+}
+
+/// Name of a relay in traces: its service's, and `-relay`.
+fn relay_of(function: &str) -> String {
+    format!("{}-relay", function.trim_end_matches("RelayFunction").to_lowercase())
+}
+
+/// The functions that make spans are all but those that serve the operators: they handle no events.
+fn spans(stack: &Stack) -> Vec<String> {
+    const X_RAY: &str = "https://xray.${AWS::Region}.amazonaws.com";
+    let mut faults = Vec::new();
+    for endpoint in ["", "http://collector:4318", X_RAY] {
+        // Where it is not said, it is off.
+        let stack = if endpoint.is_empty() { stack.with([]) } else { stack.with([("OtlpEndpoint", json!(endpoint))]) };
+        for function in stack.functions() {
+            let has_spans = !endpoint.is_empty() && !function.ends_with("LettersFunction") && function != "JobsFunction";
+            let told = |value: Json| if has_spans { value } else { GONE };
+            let service = binary_of(&stack, function).replace("relay", &relay_of(function));
+            let expected = json!({
+                "OTEL_EXPORTER_OTLP_ENDPOINT": told(json!(endpoint)),
+                "OTEL_SERVICE_NAME": told(json!(service)),
+            });
+            faults.extend(unlike(function, stack.variables(function), &expected));
+            let role = stack.properties(&function.replace("Function", "Role")).to_string();
+            if role.contains("xray:PutTraceSegments") != (has_spans && endpoint == X_RAY) {
+                faults.push(format!("{function}: its right to X-Ray is not as it should be with {endpoint:?}"));
+            }
+        }
+    }
+    faults
+}
+
 /// The variables that a binary reads, without those that Lambda sets.
 fn names_read(source: &str) -> BTreeSet<String> {
     let code_of = |(_, file, start): &(&str, &str, &str)| {

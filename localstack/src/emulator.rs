@@ -1,5 +1,6 @@
 //! The emulator's process.
 
+pub(crate) mod collector;
 pub(crate) mod group;
 pub(crate) mod port;
 pub(crate) mod program;

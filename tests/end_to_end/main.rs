@@ -20,6 +20,7 @@ mod outsiders;
 mod relay;
 mod sign_in;
 mod this_machine;
+mod traces;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -75,6 +76,8 @@ async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack
         // A run that was interrupted has left its orders there.
         Stack::delete(endpoint, STACK, Progress::Silent).await?;
         options = Options { endpoint: Some(endpoint.clone()), name: STACK.to_owned(), ..options };
+    } else {
+        options.parameters.insert("OtlpEndpoint".to_owned(), traces::collector().endpoint());
     }
     let stack = Stack::up(&options).await?;
     let emulator = Emulator::of(&stack).await;
@@ -185,6 +188,9 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             issuers_that_others_have_written_are_taken_at_their_word;
         this_machine:
             pages_from_elsewhere_are_refused;
+        traces:
+            every_kind_of_order_is_one_connected_trace,
+            an_order_of_another_producer_goes_on_in_its_trace;
     ]
 }
 

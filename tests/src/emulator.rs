@@ -42,6 +42,8 @@ pub enum Gap {
     Denials,
     /// User pools of Cognito.
     UserPools,
+    /// A collector of spans on this machine.
+    Collectors,
 }
 
 /// Kind of a message to a person.
@@ -63,6 +65,7 @@ impl fmt::Display for Gap {
             }
             Self::ForeignPages => "requests of pages from elsewhere: LocalStack refuses them by settings of its own",
             Self::Denials => "calls that a policy denies: LocalStack judges none",
+            Self::Collectors => "traces: the functions of an emulator that others use are not told of a collector",
             Self::UserPools => "user pools of Cognito: LocalStack has none",
             Self::Kills => "a function that is killed: the functions are no processes of this machine",
             Self::Issuers => "issuers of tokens: the functions do not run on this machine, where they listen",
@@ -89,6 +92,7 @@ impl Emulator {
                 Gap::ForeignPages,
                 Gap::Denials,
                 Gap::UserPools,
+                Gap::Collectors,
             ]),
         };
         // One of its functions has answered before the stack was up: an API's, which no output names.

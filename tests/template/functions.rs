@@ -194,7 +194,8 @@ fn spans(stack: &Stack) -> Vec<String> {
         // Where it is not said, it is off.
         let stack = if endpoint.is_empty() { stack.with([]) } else { stack.with([("OtlpEndpoint", json!(endpoint))]) };
         for function in stack.functions() {
-            let has_spans = !endpoint.is_empty() && !function.ends_with("LettersFunction") && function != "JobsFunction";
+            let has_spans =
+                !endpoint.is_empty() && !function.ends_with("LettersFunction") && function != "JobsFunction";
             let told = |value: Json| if has_spans { value } else { GONE };
             let service = binary_of(&stack, function).replace("relay", &relay_of(function));
             let expected = json!({

@@ -1,0 +1,95 @@
+//! Traces as a collector gets them: one order is one connected trace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use orderflow_local::{Collector, Span};
+use orderflow_tests::{Gap, Shop, eventually};
+use serde_json::{Value, json};
+
+use crate::{FULFILLED, foreign_order, order};
+
+/// The collector of the stack that the tests have brought up.
+pub(crate) fn collector() -> &'static Collector {
+    static COLLECTOR: OnceLock<Collector> = OnceLock::new();
+    COLLECTOR.get_or_init(|| Collector::open(None).expect("a collector"))
+}
+
+pub(crate) async fn every_kind_of_order_is_one_connected_trace(shop: &Shop) {
+    if shop.emulator.lacks(Gap::Collectors) {
+        return;
+    }
+    let cancelled = ["InventoryReleased", "InventoryReserved", "OrderCancelled", "OrderCreated", "PaymentFailed"];
+    let refused = ["InventoryRejected", "OrderCancelled", "OrderCreated"];
+    for (sku, on_hand, card, types) in [
+        ("traced", 5, "pm_card_visa", &FULFILLED[..]),
+        ("traced-declined", 5, "pm_card_visa_chargeDeclined", &cancelled),
+        ("traced-missing", 0, "pm_card_visa", &refused),
+        ("traced-retried", 5, "pm_sim_unavailable_2", &FULFILLED),
+    ] {
+        shop.stock(sku, on_hand).await;
+        let id = shop.order(&order(sku, 1, card)).await;
+        shop.wait_for_types(&id, types).await;
+        let spans = connected(shop, &id, None).await;
+        let root = spans.iter().find(|span| span.parent.is_empty()).unwrap();
+        assert_eq!((root.service.as_str(), root.name.as_str()), ("orders-api", "POST /orders"));
+        assert_eq!(root.attributes["http.response.status_code"], "201");
+        let outside = spans.iter().any(|span| span.service == "payment" && span.name == "perform charge");
+        assert_eq!(outside, sku != "traced-missing", "the provider is asked");
+        assert!(spans.iter().any(|span| span.service == "inventory" && span.name == "dynamodb/TransactWriteItems"));
+        // A passing failure is told where it happened, and the attempt after it is in the same trace.
+        let failed = spans.iter().filter(|span| span.service == "payment" && span.name.starts_with("process "));
+        let failed = failed.filter(|span| span.error.is_some() && span.events == ["exception", "put back"]).count();
+        assert!(failed >= usize::from(sku == "traced-retried") * 2, "{failed} failures of two are told");
+    }
+}
+
+pub(crate) async fn an_order_of_another_producer_goes_on_in_its_trace(shop: &Shop) {
+    if shop.emulator.lacks(Gap::Collectors) {
+        return;
+    }
+    shop.stock("traced-elsewhere", 5).await;
+    let id = format!("traced-{}", uuid::Uuid::now_v7().simple());
+    let mut event = foreign_order(&id, "traced-elsewhere");
+    let trace = uuid::Uuid::now_v7().simple().to_string();
+    event["traceparent"] = json!(format!("00-{trace}-00f067aa0ba902b7-01"));
+    shop.publish(&event).await;
+    shop.wait_for_types(&id, &FULFILLED).await;
+    let spans = connected(shop, &id, Some("00f067aa0ba902b7")).await;
+    assert!(spans.iter().all(|span| span.trace == trace));
+    assert!(spans.iter().any(|span| span.service == "intake" && span.parent == "00f067aa0ba902b7"));
+}
+
+/// Waits until the trace of an order hangs together below one root, or below `caller`, and has each event's creation, its
+/// publication, and its processing by all who hear of it.
+async fn connected(shop: &Shop, id: &str, caller: Option<&str>) -> Vec<Span> {
+    eventually(&format!("the trace of {id} is connected"), async || {
+        let events = shop.way(id).await;
+        let parent = |event: &Value| event["traceparent"].as_str().unwrap_or_default().to_owned();
+        let trace = parent(&events[0])[3..35].to_owned();
+        let spans: Vec<Span> = collector().spans().into_iter().filter(|span| span.trace == trace).collect();
+        let by_id: BTreeMap<&str, &Span> = spans.iter().map(|span| (span.id.as_str(), span)).collect();
+        let outside: BTreeSet<&str> =
+            spans.iter().map(|span| span.parent.as_str()).filter(|parent| !by_id.contains_key(parent)).collect();
+        if outside != BTreeSet::from([caller.unwrap_or_default()]) {
+            return Err(json!({ "parents that nobody exported": outside }));
+        }
+        for event in &events {
+            let (kind, span) = (event["type"].as_str().unwrap_or_default(), &parent(event)[36..52]);
+            let creates = by_id.get(span).is_some_and(|span| span.name == format!("create {kind}"));
+            let below = |what: &str| {
+                let below = spans.iter().filter(|child| child.parent == span && child.name.starts_with(what));
+                below.map(|child| child.service.clone()).collect::<BTreeSet<String>>()
+            };
+            let (sent, heard) = (below("send "), below("process "));
+            let source = event["source"].as_str().and_then(|source| source.strip_prefix("orderflow/"));
+            let relay = source.map(|source| BTreeSet::from([format!("{source}-relay")]));
+            // The journal hears of everything.
+            if !creates || Some(&sent) != relay.as_ref() || !heard.contains("journal") {
+                return Err(json!({ "event": kind, "creates": creates, "sent": sent, "heard": heard }));
+            }
+        }
+        Ok(spans)
+    })
+    .await
+}

@@ -186,7 +186,7 @@ fn relay_of(function: &str) -> String {
     format!("{}-relay", function.trim_end_matches("RelayFunction").to_lowercase())
 }
 
-/// The functions that make spans are all but those that serve the operators: they handle no events.
+/// All functions make spans but the collectors of dead letters and the jobs, which handle no events.
 fn spans(stack: &Stack) -> Vec<String> {
     const X_RAY: &str = "https://xray.${AWS::Region}.amazonaws.com";
     let mut faults = Vec::new();

@@ -1,8 +1,8 @@
 //! Export of spans by OTLP over HTTP, to a collector or to X-Ray itself.
 //!
 //! Nothing of it is made unless an endpoint is configured. A batch is sent when the answer of its invocation is, with
-//! [`LIMIT`] for it: what a collector does not take by then is lost, and it is left alone for a while. So a collector that is
-//! slow or dead costs spans, and never an order.
+//! [`LIMIT`] for it: a batch that a collector does not take by then is lost, and it is left alone for a while, for which spans
+//! wait. So a collector that is slow or dead costs spans, and never an order.
 
 use std::cell::RefCell;
 use std::mem::take;
@@ -158,8 +158,11 @@ pub(crate) async fn flush_spans() {
 
 impl Export {
     async fn flush(&self, now: Time, limit: Duration) {
+        if self.not_before.borrow().is_some_and(|not_before| now < not_before) {
+            return;
+        }
         let spans = self.waiting.take();
-        if spans.is_empty() || self.not_before.borrow().is_some_and(|not_before| now < not_before) {
+        if spans.is_empty() {
             return;
         }
         let sent = tokio::time::timeout(limit, self.exporter.export(spans)).await;

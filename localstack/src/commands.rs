@@ -5,4 +5,5 @@ mod demo;
 pub(crate) mod error;
 mod logs;
 mod publish;
+mod trace;
 mod watch;

@@ -197,6 +197,11 @@ impl Stack {
         Ok(Self { endpoint, outputs, dir, tokens, emulator: None })
     }
 
+    /// File for the spans of a collector, which `cargo local trace` reads.
+    pub(crate) fn spans(&self) -> PathBuf {
+        self.dir.spans()
+    }
+
     /// The emulator's URL.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {

@@ -12,7 +12,7 @@ use crate::{FULFILLED, foreign_order, order};
 /// The collector of the stack that the tests have brought up.
 pub(crate) fn collector() -> &'static Collector {
     static COLLECTOR: OnceLock<Collector> = OnceLock::new();
-    COLLECTOR.get_or_init(|| Collector::open(None).expect("a collector"))
+    COLLECTOR.get_or_init(|| Collector::open().expect("a collector"))
 }
 
 pub(crate) async fn every_kind_of_order_is_one_connected_trace(shop: &Shop) {

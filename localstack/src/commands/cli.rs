@@ -16,10 +16,12 @@ use crate::commands::demo;
 use crate::commands::error::Error;
 use crate::commands::logs::Logs;
 use crate::commands::publish::{Check, Draft};
+use crate::commands::trace;
 use crate::commands::watch::Watch;
 use crate::emulator::EmulatorError;
+use crate::emulator::collector::Collector;
 use crate::emulator::port::PortChoice;
-use crate::emulator::state_dir::StateDir;
+use crate::emulator::state_dir::{StackDir, StateDir};
 use crate::scaffold::consumer::Consumer;
 use crate::scaffold::name::{EventName, Name};
 use crate::scaffold::{self};
@@ -40,7 +42,11 @@ const HOUR: Duration = Duration::from_hours(1);
 /// orders and shows what happens to them, then stays up until Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", version, about)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
+    /// Collect the functions' spans, for `cargo local trace`
+    #[arg(long)]
+    trace: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -85,6 +91,13 @@ enum Command {
         /// Print each event as it was published, one JSON object a line
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Show an order's trace as a waterfall, of a stack that was started with --trace
+    Trace {
+        /// The order
+        order: String,
         #[command(flatten)]
         which: Which,
     },
@@ -138,6 +151,9 @@ struct Up {
     /// Return once the stack answers, and let it run
     #[arg(long)]
     detach: bool,
+    /// Collect the functions' spans, for `cargo local trace`
+    #[arg(long, conflicts_with_all = ["detach", "endpoint"])]
+    trace: bool,
     /// Build the functions as for AWS; the first time takes minutes
     #[arg(long)]
     release: bool,
@@ -176,7 +192,7 @@ impl Cli {
     async fn execute(self) -> Result<(), Error> {
         let mut signals = Signals::listen().map_err(Error::Signals)?;
         match self.command {
-            None => everything(&mut signals).await,
+            None => everything(self.trace, &mut signals).await,
             Some(Command::Up(up)) => up.execute(&mut signals).await,
             Some(Command::Outputs { json, which }) => show_outputs(&which.outputs()?, json),
             Some(Command::Token { subject, scope, which }) => which.show_token(&subject, scope),
@@ -187,6 +203,7 @@ impl Cli {
             Some(Command::Watch { order, json, which }) => {
                 Ok(Watch { order, json }.run(&which.outputs()?, &mut signals).await?)
             }
+            Some(Command::Trace { order, which }) => Ok(trace::show(&order, &which.stack_dir()?.spans())?),
             Some(Command::Logs { function, follow, json, which }) => {
                 Ok(Logs { function, follow, json }.run(&which.outputs()?, &mut signals).await?)
             }
@@ -199,8 +216,21 @@ impl Cli {
     }
 }
 
-async fn everything(signals: &mut Signals) -> Result<(), Error> {
-    let mut stack = signals.unless_asked_to_end(Box::pin(Stack::up(&Options::default()))).await??;
+/// Brings a stack up, with a collector that lasts as long as this program where it is to be `traced`.
+async fn bring_up(mut options: Options, traced: bool, signals: &mut Signals) -> Result<Stack, Error> {
+    let collector = traced.then(Collector::open).transpose().map_err(Error::Collector)?;
+    if let Some(collector) = &collector {
+        options.parameters.insert("OtlpEndpoint".to_owned(), collector.endpoint());
+    }
+    let stack = signals.unless_asked_to_end(Box::pin(Stack::up(&options))).await??;
+    if let Some(collector) = &collector {
+        collector.keep_in(&stack.spans()).map_err(Error::Collector)?;
+    }
+    Ok(stack)
+}
+
+async fn everything(traced: bool, signals: &mut Signals) -> Result<(), Error> {
+    let mut stack = bring_up(Options::default(), traced, signals).await?;
     let order_id = match signals.unless_asked_to_end(demo::run(&stack)).await {
         Ok(Ok(order_id)) => order_id,
         Ok(Err(error)) => {
@@ -219,7 +249,7 @@ async fn everything(signals: &mut Signals) -> Result<(), Error> {
 
 impl Up {
     async fn execute(self, signals: &mut Signals) -> Result<(), Error> {
-        let stack = signals.unless_asked_to_end(Box::pin(Stack::up(&self.options()))).await??;
+        let stack = bring_up(self.options(), self.trace, signals).await?;
         let (port, address) = (stack.port(), address(&stack)?);
         if self.detach || !stack.owns_emulator() {
             stack.detach()?;
@@ -256,6 +286,10 @@ async fn stay(mut stack: Stack, signals: &mut Signals) -> Result<(), Error> {
 }
 
 impl Which {
+    fn stack_dir(&self) -> Result<StackDir, Error> {
+        Ok(state_dir().find(self.port)?)
+    }
+
     fn outputs(&self) -> Result<Outputs, Error> {
         Ok(state_dir().find(self.port)?.outputs()?)
     }

@@ -8,6 +8,7 @@ use crate::client::token::TokenError;
 use crate::commands::demo::DemoError;
 use crate::commands::logs::LogsError;
 use crate::commands::publish::PublishError;
+use crate::commands::trace::TraceError;
 use crate::commands::watch::WatchError;
 use crate::emulator::state_dir::StateDirError;
 use crate::scaffold::error::ScaffoldError;
@@ -38,6 +39,12 @@ pub enum Error {
     /// Events that could not be shown.
     #[error(transparent)]
     Watch(#[from] WatchError),
+    /// No collector of spans.
+    #[error("cannot collect spans: {0}")]
+    Collector(#[source] io::Error),
+    /// A trace that could not be shown.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// Logs that could not be shown.
     #[error(transparent)]
     Logs(#[from] LogsError),

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
 use crate::client::events::{Event, EventStream, EventsError};
 use crate::client::outputs::Outputs;
 use crate::commands::demo::{describe, producer};
+use crate::terminal::colours::Colours;
 use crate::terminal::signals::Signals;
 use crate::terminal::stranger::{shown, shown_json};
 use crate::terminal::style::{faint, styled};
@@ -57,7 +58,7 @@ impl Watch {
             };
             let wanted = |event: &&Event| self.order.as_ref().is_none_or(|order| *order == event.subject);
             for event in events.iter().filter(wanted) {
-                let line = if self.json { shown_json(&event.text) } else { line(event, colours.of(event)) };
+                let line = if self.json { shown_json(&event.text) } else { line(event, colour(&mut colours, event)) };
                 if let Err(error) = writeln!(anstream::stdout(), "{line}") {
                     return error.into();
                 }
@@ -75,46 +76,26 @@ fn line(event: &Event, colour: Style) -> String {
     format!("{}  {}  {}  {subject}  {what}", faint(time), styled(colour, kind), styled(colour, who))
 }
 
-/// Colours of the services, in the order in which they are first heard of. Each has one of its own while there are enough;
-/// a producer from outside has none.
-#[derive(Debug, Default)]
-struct Colours {
-    heard: Vec<String>,
-}
-
-impl Colours {
-    const PALETTE: [AnsiColor; 6] =
-        [AnsiColor::Blue, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Red, AnsiColor::Cyan];
-
-    fn of(&mut self, event: &Event) -> Style {
-        if !event.source.starts_with("orderflow/") {
-            return Style::new();
-        }
-        let place = self.heard.iter().position(|source| *source == event.source).unwrap_or_else(|| {
-            self.heard.push(event.source.clone());
-            self.heard.len() - 1
-        });
-        Self::PALETTE[place % Self::PALETTE.len()].on_default()
+/// Colour of an event's service; a producer from outside has none.
+fn colour(colours: &mut Colours, event: &Event) -> Style {
+    match event.source.strip_prefix("orderflow/") {
+        Some(service) => colours.of(service),
+        None => Style::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use serde_json::json;
 
     use super::*;
 
     #[test]
-    fn each_service_has_a_colour_of_its_own() {
+    fn a_producer_from_outside_has_no_colour() {
         let mut colours = Colours::default();
-        let mut of = |source: &str| colours.of(&Event { source: source.to_owned(), ..Event::default() });
-        let sources = ["orders", "inventory", "payment", "shipping"].map(|service| format!("orderflow/{service}"));
-        let first = sources.each_ref().map(|source| of(source));
-        assert_eq!(HashSet::from(first).len(), sources.len());
-        assert_eq!(sources.each_ref().map(|source| of(source)), first);
+        let mut of = |source: &str| colour(&mut colours, &Event { source: source.to_owned(), ..Event::default() });
         assert_eq!(of("https://shop.example"), Style::new());
+        assert_ne!(of("orderflow/orders"), Style::new());
     }
 
     #[test]
@@ -127,7 +108,7 @@ mod tests {
             data: json!({ "lines": [{ "sku": "a", "quantity": 2 }] }),
             ..Event::default()
         };
-        let plain = anstream::adapter::strip_str(&line(&event, Colours::default().of(&event))).to_string();
+        let plain = anstream::adapter::strip_str(&line(&event, colour(&mut Colours::default(), &event))).to_string();
         assert_eq!(plain, "09:15:02.117  InventoryReserved   inventory   ord_1  2 a");
     }
 

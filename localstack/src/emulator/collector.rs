@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use data_encoding::HEXLOWER;
@@ -57,27 +57,25 @@ pub struct Span {
 #[derive(Debug)]
 pub struct Collector {
     address: SocketAddr,
-    spans: Arc<Mutex<Vec<Span>>>,
+    kept: Kept,
 }
 
 impl Collector {
-    /// Opens a collector on a free port; `file` gets each span, too, as a line of JSON.
+    /// Opens a collector on a free port.
     ///
     /// # Errors
     ///
-    /// There is no port, or the file cannot be written.
-    pub fn open(file: Option<&Path>) -> io::Result<Self> {
+    /// There is no port.
+    pub fn open() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let spans = Arc::<Mutex<Vec<Span>>>::default();
-        let file =
-            file.map(|path| OpenOptions::new().create(true).write(true).truncate(true).open(path)).transpose()?;
-        let keep = Arc::new(Keep { spans: Arc::clone(&spans), file });
+        let kept = Kept::default();
+        let served = kept.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // A thread of its own: the functions wait for its answers.
-        thread::Builder::new().name("collector".to_owned()).spawn(move || runtime.block_on(serve(listener, keep)))?;
-        Ok(Self { address, spans })
+        thread::Builder::new().name("collector".to_owned()).spawn(move || runtime.block_on(serve(listener, served)))?;
+        Ok(Self { address, kept })
     }
 
     /// Value of `OTEL_EXPORTER_OTLP_ENDPOINT` by which a function finds it.
@@ -89,29 +87,51 @@ impl Collector {
     /// All spans so far.
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.kept.lock().spans.clone()
+    }
+
+    /// Writes each span to a file of its own, too, as a line of JSON: those so far, and all from now on.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn keep_in(&self, path: &Path) -> io::Result<()> {
+        let mut file = File::create(path)?;
+        let mut memory = self.kept.lock();
+        for span in &memory.spans {
+            writeln!(file, "{}", serde_json::to_string(span)?)?;
+        }
+        memory.file = Some(file);
+        Ok(())
     }
 }
 
-/// Memory of a collector.
-struct Keep {
-    spans: Arc<Mutex<Vec<Span>>>,
+#[derive(Clone, Debug, Default)]
+struct Kept(Arc<Mutex<Memory>>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    spans: Vec<Span>,
     file: Option<File>,
 }
 
-async fn serve(listener: TcpListener, keep: Arc<Keep>) {
+async fn serve(listener: TcpListener, kept: Kept) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     while let Ok((stream, _)) = listener.accept().await {
-        let keep = Arc::clone(&keep);
+        let kept = kept.clone();
         let service = service_fn(move |request| {
-            let keep = Arc::clone(&keep);
-            async move { Ok::<_, Infallible>(keep.answer(request).await) }
+            let kept = kept.clone();
+            async move { Ok::<_, Infallible>(kept.answer(request).await) }
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
-impl Keep {
+impl Kept {
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let is_export = request.uri().path() == "/v1/traces";
         let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
@@ -124,17 +144,17 @@ impl Keep {
     }
 
     fn add(&self, export: ExportTraceServiceRequest) {
-        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.lock();
         for of_resource in export.resource_spans {
             let resource = texts(of_resource.resource.unwrap_or_default().attributes);
             let service = resource.get("service.name").cloned().unwrap_or_default();
             for exported in of_resource.scope_spans.into_iter().flat_map(|of_scope| of_scope.spans) {
                 let span = span(&service, exported);
-                if let (Some(mut file), Ok(line)) = (self.file.as_ref(), serde_json::to_string(&span)) {
+                if let (Some(file), Ok(line)) = (memory.file.as_mut(), serde_json::to_string(&span)) {
                     // Whoever reads the file misses a span; nobody waits for it.
                     let _ = writeln!(file, "{line}");
                 }
-                spans.push(span);
+                memory.spans.push(span);
             }
         }
     }

@@ -184,6 +184,11 @@ impl StackDir {
         self.dir.join(LOG_FILE)
     }
 
+    /// The spans that a collector has kept.
+    pub(crate) fn spans(&self) -> PathBuf {
+        self.dir.join("spans.jsonl")
+    }
+
     /// The emulator's own directory for temporary files.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.dir.join("tmp")

@@ -1,0 +1,232 @@
+//! `cargo local trace`: an order's trace as a waterfall.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+use std::{fmt, fs};
+
+use anstyle::Style;
+
+use crate::emulator::collector::Span;
+use crate::terminal::colours::Colours;
+use crate::terminal::stranger::shown;
+use crate::terminal::style::{bad, faint, styled};
+
+/// Columns of the picture of time.
+const COLUMNS: u64 = 40;
+
+/// Attribute of a span by which an order is found.
+const SUBJECT: &str = "cloudevents.event_subject";
+
+/// Failure to show a trace.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// Nobody collects the spans of the stack.
+    #[error("the stack has no traces: start it with --trace ({0})")]
+    NoSpans(io::Error),
+    /// No span is about the order.
+    #[error("there is no trace of {0} yet")]
+    Unknown(String),
+    /// Standard output is closed.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Shows the trace of an order, from the spans in a collector's file.
+pub(crate) fn show(order: &str, file: &Path) -> Result<(), TraceError> {
+    let lines = BufReader::new(fs::File::open(file).map_err(TraceError::NoSpans)?).lines();
+    // The last line may be on its way.
+    let spans = lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok());
+    let rows = rows(order, spans.collect());
+    if rows.is_empty() {
+        return Err(TraceError::Unknown(shown(order)));
+    }
+    let mut stdout = anstream::stdout();
+    for line in draw(&rows) {
+        writeln!(stdout, "{line}")?;
+    }
+    Ok(())
+}
+
+/// A span in its place of the waterfall.
+#[derive(Debug)]
+struct Row {
+    span: Span,
+    depth: usize,
+    wait: Option<Wait>,
+}
+
+/// Time before a span in which nobody was at work on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wait {
+    reason: Reason,
+    since_ns: u64,
+}
+
+/// Reason of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// From the commit until the relay has the row.
+    Stream,
+    /// From the publication until a function takes the message: the queue, and its batching window.
+    Queue,
+    /// From a failure until the next attempt.
+    BackOff,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stream => "in the stream",
+            Self::Queue => "in the queue",
+            Self::BackOff => "of back-off",
+        })
+    }
+}
+
+/// The spans of all traces in which the order is, those of each parent below it, in the order of their beginnings.
+fn rows(order: &str, spans: Vec<Span>) -> Vec<Row> {
+    let is_about = |span: &&Span| span.attributes.get(SUBJECT).is_some_and(|subject| subject == order);
+    let traces: BTreeSet<String> = spans.iter().filter(is_about).map(|span| span.trace.clone()).collect();
+    let spans: Vec<Span> = spans.into_iter().filter(|span| traces.contains(&span.trace)).collect();
+    let ids: BTreeSet<String> = spans.iter().map(|span| span.id.clone()).collect();
+    let mut below: BTreeMap<String, Vec<Span>> = BTreeMap::new();
+    for span in spans {
+        // What hangs on a span that nobody has sent stands at the edge.
+        let parent = if ids.contains(&span.parent) { span.parent.clone() } else { String::new() };
+        below.entry(parent).or_default().push(span);
+    }
+    for siblings in below.values_mut() {
+        siblings.sort_by_key(|span| span.start_ns);
+    }
+    let mut rows = Vec::new();
+    add(&mut rows, &mut below, None, 0);
+    rows
+}
+
+fn add(rows: &mut Vec<Row>, below: &mut BTreeMap<String, Vec<Span>>, parent: Option<&Span>, depth: usize) {
+    let siblings = below.remove(parent.map_or("", |parent| parent.id.as_str())).unwrap_or_default();
+    for (index, span) in siblings.iter().enumerate() {
+        let wait = parent.and_then(|parent| wait(parent, &siblings[..index], span));
+        rows.push(Row { span: span.clone(), depth, wait });
+        add(rows, below, Some(span), depth + 1);
+    }
+}
+
+/// The wait before a span that hears of an event, or publishes it. `before` are those that began earlier below the same.
+fn wait(parent: &Span, before: &[Span], span: &Span) -> Option<Wait> {
+    let is_processing = |span: &Span| span.name.starts_with("process");
+    let (reason, since_ns) = if span.name.starts_with("send") {
+        (Reason::Stream, parent.end_ns)
+    } else if is_processing(span) {
+        let attempts = before.iter().filter(|other| is_processing(other) && other.service == span.service);
+        let sent = before.iter().find(|other| other.name.starts_with("send"));
+        match attempts.last() {
+            Some(failed) => (Reason::BackOff, failed.end_ns),
+            None => (Reason::Queue, sent.map_or(parent.end_ns, |sent| sent.end_ns)),
+        }
+    } else {
+        return None;
+    };
+    (since_ns < span.start_ns).then_some(Wait { reason, since_ns })
+}
+
+fn draw(rows: &[Row]) -> Vec<String> {
+    let begin = rows.iter().map(|row| row.span.start_ns).min().unwrap_or_default();
+    let end = rows.iter().map(|row| row.span.end_ns).max().unwrap_or_default();
+    let column = |at: u64| usize::try_from((at - begin) * COLUMNS / (end - begin).max(1)).unwrap_or_default();
+    let service_width = rows.iter().map(|row| row.span.service.chars().count()).max().unwrap_or_default();
+    let mut colours = Colours::default();
+    let line = |Row { span, depth, wait }: &Row| {
+        let colour = colours.of(family(&span.service));
+        let (from, to) = (column(span.start_ns), column(span.end_ns));
+        let waited = wait.map_or(from, |wait| column(wait.since_ns.max(begin)));
+        let bar = bar(colour, [waited, from, to]);
+        let at = format!("{:>9}", duration(span.start_ns - begin));
+        let service = styled(colour, format!("{:<service_width$}", shown(&span.service)));
+        let name = format!("{}{}", "  ".repeat(*depth), shown(&span.name));
+        let took = faint(duration(span.end_ns.saturating_sub(span.start_ns)));
+        let wait = wait.map(|wait| format!("  after {} {}", duration(span.start_ns - wait.since_ns), wait.reason));
+        let error = span.error.as_deref().map(|reason| format!("  {}", bad(shown(reason)))).unwrap_or_default();
+        format!("{}  {bar}  {service}  {name}  {took}{}{error}", faint(at), faint(wait.unwrap_or_default()))
+    };
+    rows.iter().map(line).collect()
+}
+
+/// A span's place in time: dots while it waited, blocks while it worked.
+fn bar(colour: Style, [waited, from, to]: [usize; 3]) -> String {
+    let width = usize::try_from(COLUMNS).unwrap_or_default() + 1;
+    let (dots, blocks) = (from.saturating_sub(waited), (to - from).max(1));
+    let rest = width.saturating_sub(waited.min(from) + dots + blocks);
+    let (dots, blocks) = (faint("·".repeat(dots)), styled(colour, "█".repeat(blocks)));
+    format!("{}{dots}{blocks}{}", " ".repeat(waited.min(from)), " ".repeat(rest))
+}
+
+/// The service that a function is of: `orders` of `orders-api` and `orders-relay`.
+fn family(service: &str) -> &str {
+    service.trim_end_matches("-relay").trim_end_matches("-api")
+}
+
+/// `0.4 ms`, `12 ms`, `2.1 s`.
+fn duration(ns: u64) -> String {
+    match ns / 1_000 {
+        micros @ 0..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+        micros @ 10_000..1_000_000 => format!("{} ms", micros / 1_000),
+        micros => format!("{}.{} s", micros / 1_000_000, micros % 1_000_000 / 100_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(service: &str, [id, parent]: [&str; 2], name: &str, [start, end]: [u64; 2]) -> Span {
+        Span {
+            service: service.to_owned(),
+            trace: "t".to_owned(),
+            id: id.to_owned(),
+            parent: parent.to_owned(),
+            links: Vec::new(),
+            name: name.to_owned(),
+            kind: 0,
+            start_ns: start * 1_000_000,
+            end_ns: end * 1_000_000,
+            attributes: BTreeMap::new(),
+            events: Vec::new(),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn an_order_is_a_waterfall_with_its_waits() {
+        let about = BTreeMap::from([(SUBJECT.to_owned(), "ord_1".to_owned())]);
+        let failed =
+            Span { error: Some("no answer".to_owned()), ..span("payment", ["4", "2"], "process payment", [40, 50]) };
+        let spans = vec![
+            span("payment", ["5", "2"], "process payment", [90, 100]),
+            failed,
+            span("orders-relay", ["3", "2"], "send events", [20, 30]),
+            Span { attributes: about, ..span("orders-api", ["2", "1"], "create OrderCreated", [5, 10]) },
+            span("orders-api", ["1", ""], "POST /orders", [0, 10]),
+            Span { trace: "another".to_owned(), ..span("orders-api", ["9", ""], "POST /orders", [0, 10]) },
+        ];
+        let lines: Vec<String> = draw(&rows("ord_1", spans))
+            .iter()
+            .map(|line| anstream::adapter::strip_str(line).to_string().trim_end().to_owned())
+            .collect();
+        let expected = [
+            "   0.0 ms  ████                                       orders-api    POST /orders  10 ms",
+            "   5.0 ms    ██                                       orders-api      create OrderCreated  5.0 ms",
+            "    20 ms      ····████                               orders-relay      send events  10 ms  after 10 ms in the stream",
+            "    40 ms              ····████                       payment           process payment  10 ms  after 10 ms in the queue  no answer",
+            "    90 ms                      ················████   payment           process payment  10 ms  after 40 ms of back-off",
+        ];
+        assert_eq!(lines, expected);
+        assert!(rows("ord_2", Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn times_are_as_exact_as_they_are_short() {
+        assert_eq!([0, 440_000, 12_000_000, 2_140_000_000].map(duration), ["0.0 ms", "0.4 ms", "12 ms", "2.1 s"]);
+    }
+}

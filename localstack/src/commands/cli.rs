@@ -144,6 +144,7 @@ enum New {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Up {
     /// Port of the emulator [default: 4566, or any free port if that is taken]
     #[arg(long)]

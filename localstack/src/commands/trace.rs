@@ -119,9 +119,9 @@ fn wait(parent: &Span, before: &[Span], span: &Span) -> Option<Wait> {
     let (reason, since_ns) = if span.name.starts_with("send") {
         (Reason::Stream, parent.end_ns)
     } else if is_processing(span) {
-        let attempts = before.iter().filter(|other| is_processing(other) && other.service == span.service);
+        let mut attempts = before.iter().filter(|other| is_processing(other) && other.service == span.service);
         let sent = before.iter().find(|other| other.name.starts_with("send"));
-        match attempts.last() {
+        match attempts.next_back() {
             Some(failed) => (Reason::BackOff, failed.end_ns),
             None => (Reason::Queue, sent.map_or(parent.end_ns, |sent| sent.end_ns)),
         }

@@ -68,7 +68,7 @@ impl Service {
             },
         });
         let record: EventRecord = serde_json::from_value(row).unwrap();
-        block_on(relay.run(vec![Ok(record)], self.time.now().after(Duration::from_secs(60)))).unwrap();
+        block_on(relay.run(vec![Ok(record)], self.time.now().after(Duration::from_mins(1)))).unwrap();
     }
 
     fn published(&self) -> Vec<LibraryEvent> {

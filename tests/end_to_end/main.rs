@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
-use orderflow_tests::{Emulator, FULFILLED, Shop, chromium, event, foreign_order, node_packages, order};
+use orderflow_tests::{Emulator, FULFILLED, Shop, chromium, collector, event, foreign_order, node_packages, order};
 
 /// Name of the stack on an emulator that others use, too.
 const STACK: &str = "orderflow-tests";
@@ -77,7 +77,7 @@ async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack
         Stack::delete(endpoint, STACK, Progress::Silent).await?;
         options = Options { endpoint: Some(endpoint.clone()), name: STACK.to_owned(), ..options };
     } else {
-        options.parameters.insert("OtlpEndpoint".to_owned(), traces::collector().endpoint());
+        options.parameters.insert("OtlpEndpoint".to_owned(), collector().endpoint());
     }
     let stack = Stack::up(&options).await?;
     let emulator = Emulator::of(&stack).await;

@@ -1,19 +1,12 @@
 //! Traces as a collector gets them: one order is one connected trace.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
 
-use orderflow_local::{Collector, Span};
-use orderflow_tests::{Gap, Shop, eventually};
+use orderflow_local::Span;
+use orderflow_tests::{Gap, Shop, collector, eventually};
 use serde_json::{Value, json};
 
 use crate::{FULFILLED, foreign_order, order};
-
-/// The collector of the stack that the tests have brought up.
-pub(crate) fn collector() -> &'static Collector {
-    static COLLECTOR: OnceLock<Collector> = OnceLock::new();
-    COLLECTOR.get_or_init(|| Collector::open().expect("a collector"))
-}
 
 pub(crate) async fn every_kind_of_order_is_one_connected_trace(shop: &Shop) {
     if shop.emulator.lacks(Gap::Collectors) {

@@ -8,8 +8,6 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, Service};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::telemetry;
-
 /// Serves invocations until Lambda ends the process. The spans of an invocation are exported once its answer is sent, and
 /// before the next one is asked for: until then Lambda lets the process run.
 pub(crate) async fn run<A, F, R>(handler: F) -> Result<(), Error>
@@ -20,7 +18,8 @@ where
     R: Serialize,
 {
     let export = ThenLayer::new(async |answered| {
-        telemetry::flush().await;
+        #[cfg(feature = "otlp")]
+        crate::aws::flush_spans().await;
         answered
     });
     Runtime::new(handler).layer(TracingLayer::new()).layer(export).run().await

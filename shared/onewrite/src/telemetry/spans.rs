@@ -1,12 +1,12 @@
-//! Spans of OpenTelemetry along one order's way, by the semantic conventions for messaging, HTTP and the AWS SDK.
+//! Spans of OpenTelemetry along one subject's way, by the semantic conventions for messaging, HTTP and the AWS SDK.
 //!
 //! ```text
-//!   SERVER  POST /orders
-//!   └─ PRODUCER  create OrderCreated            its id is in the event's traceparent
+//!   SERVER  POST /requests
+//!   └─ PRODUCER  create BookRequested           its id is in the event's traceparent
 //!      ├─ CLIENT    send events                 the relay publishes it
-//!      └─ CONSUMER  process inventory-queue     each service that hears it
-//!         ├─ CLIENT    DynamoDB.Query
-//!         └─ PRODUCER  create InventoryReserved
+//!      └─ CONSUMER  process shelf-queue         each service that hears it
+//!         ├─ CLIENT    dynamodb/Query
+//!         └─ PRODUCER  create BookReady
 //! ```
 //!
 //! A thread has a tracer, or none: then no span is built. A process of Lambda has one thread, and each test its own.
@@ -27,6 +27,7 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_semantic_conventions::attribute;
 use serde::Deserialize;
 
+use super::invocation::{is_cold_start, request_id};
 use crate::failure::Failure;
 use crate::message::Incoming;
 use crate::park::REDRIVE;
@@ -157,7 +158,7 @@ pub(crate) fn process(record: &SqsMessage, fact: Option<&impl Incoming>, now: Ti
             None => ("aws_sns", ""),
         };
         let mut attributes = messaging(system, queue, "process");
-        attributes.extend(super::invocation_attributes());
+        attributes.extend(invocation_attributes());
         if let Some(id) = &record.message_id {
             attributes.push(KeyValue::new(attribute::MESSAGING_MESSAGE_ID, id.clone()));
         }
@@ -222,7 +223,7 @@ pub(crate) fn send(topic: &str, entry: &Entry, count: usize) -> Span {
             KeyValue::new(attribute::MESSAGING_BATCH_MESSAGE_COUNT, i64::try_from(count).unwrap_or(i64::MAX)),
             KeyValue::new(attribute::CLOUDEVENTS_EVENT_ID, entry.id.as_str().to_owned()),
         ]);
-        attributes.extend(super::invocation_attributes());
+        attributes.extend(invocation_attributes());
         let mut links = Vec::new();
         if let Some(Traced { event_type, traceparent, tracestate }) = traced {
             attributes.push(KeyValue::new(attribute::CLOUDEVENTS_EVENT_TYPE, event_type));
@@ -280,10 +281,17 @@ pub(crate) fn serve(
         };
         let mut attributes = vec![KeyValue::new(attribute::HTTP_REQUEST_METHOD, method.to_owned())];
         attributes.extend(route.map(|route| KeyValue::new(attribute::HTTP_ROUTE, route.to_owned())));
-        attributes.extend(super::invocation_attributes());
+        attributes.extend(invocation_attributes());
         let builder = SpanBuilder::from_name(named(method, route.unwrap_or_default()));
         (builder.with_kind(SpanKind::Server).with_attributes(attributes), context)
     })
+}
+
+/// Attributes of a span that tell the invocation that it is of.
+fn invocation_attributes() -> impl Iterator<Item = KeyValue> {
+    let id = Some(request_id()).filter(|id| !id.is_empty());
+    let id = id.map(|id| KeyValue::new(attribute::FAAS_INVOCATION_ID, id));
+    id.into_iter().chain(is_cold_start().then(|| KeyValue::new(attribute::FAAS_COLDSTART, true)))
 }
 
 fn named(operation: &str, on: &str) -> Cow<'static, str> {

@@ -51,24 +51,36 @@ impl Aws {
     /// A new table of the operations, with its index.
     pub(crate) async fn letters_table(&self) -> String {
         let projection = Projection::builder().projection_type(ProjectionType::Include).non_key_attributes("record");
-        self.indexed_table("ByState", ["state", "place"], projection.build()).await
+        self.indexed_table(ScalarAttributeType::S, "ByState", ["state", "place"], projection.build()).await
     }
 
     /// A new table of the journal, with its index.
     pub(crate) async fn journal_table(&self) -> String {
         let projection = Projection::builder().projection_type(ProjectionType::KeysOnly);
-        self.indexed_table("ByTime", ["slot", "at"], projection.build()).await
+        self.indexed_table(ScalarAttributeType::S, "ByTime", ["slot", "at"], projection.build()).await
     }
 
-    async fn indexed_table(&self, index: &str, [hash, range]: [&str; 2], projection: Projection) -> String {
+    /// A new table of a ledger, with the index of what is open.
+    pub(crate) async fn table_with_open_index(&self) -> String {
+        let projection = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+        self.indexed_table(ScalarAttributeType::N, "Open", ["open", "at"], projection).await
+    }
+
+    async fn indexed_table(
+        &self,
+        sort: ScalarAttributeType,
+        index: &str,
+        [hash, range]: [&str; 2],
+        projection: Projection,
+    ) -> String {
         let name = unique();
         let schema = |[hash, range]: [&str; 2]| {
             [(hash, KeyType::Hash), (range, KeyType::Range)]
                 .map(|(name, kind)| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap())
         };
         let definition = |name: &str| {
-            let definition = AttributeDefinition::builder().attribute_name(name);
-            definition.attribute_type(ScalarAttributeType::S).build().unwrap()
+            let data_type = if name == "sk" { sort.clone() } else { ScalarAttributeType::S };
+            AttributeDefinition::builder().attribute_name(name).attribute_type(data_type).build().unwrap()
         };
         let index = GlobalSecondaryIndex::builder()
             .index_name(index)

@@ -11,6 +11,7 @@ mod leases;
 mod letters;
 mod log;
 mod messages;
+mod open;
 mod queues;
 mod sightings;
 mod simulations;
@@ -30,6 +31,7 @@ fn main() -> std::process::ExitCode {
     let trials = [
         log::trials(&aws),
         leases::trials(&aws),
+        open::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),
         standard_queue::trials(&aws),

@@ -5,6 +5,7 @@ mod orders;
 mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use futures::future::join_all;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
@@ -21,7 +22,7 @@ use tracing::info;
 use self::requests::{Drop, Edit};
 use crate::console::console;
 use crate::domain::{Letter, LetterId, Message, Refused, State};
-use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, PartStore, Queues, Since, Stored};
+use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Since, Stored};
 use crate::selection::Selection;
 use crate::view::{Brief, Groups, Page, Whole};
 
@@ -49,18 +50,19 @@ pub struct OperationsApi<S, N, W, K = NoKeySets> {
     stack: N,
     world: W,
     access: Access<K>,
+    late_after: Duration,
 }
 
 impl<S, N, W, K> OperationsApi<S, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
-    N: Archive + Consumers + Directory + Queues,
+    N: Archive + Consumers + Directory + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,
 {
-    /// The API on that store, of that stack, for whom `access` lets in.
-    pub fn new(store: S, stack: N, world: W, access: Access<K>) -> Self {
-        Self { store, stack, world, access }
+    /// The API on that store, of that stack, for whom `access` lets in. An order is late when it has been open for so long.
+    pub fn new(store: S, stack: N, world: W, access: Access<K>, late_after: Duration) -> Self {
+        Self { store, stack, world, access, late_after }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens. Whether it works out shows soon enough.

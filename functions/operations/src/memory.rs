@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use onewrite::{Answers, Discrepancy, Failure, Inquiry, Outlook, Result, Slot};
+use orderflow_events::Time;
 
 use crate::archive::{Range, Recorded, SlotPage};
 use crate::domain::{Glimpse, Letter, LetterId, Message, State};
@@ -228,6 +229,12 @@ impl Outboxes for MemoryOperations {
 
     async fn has_rows(&self, table: &str, rows: &[(String, u32)]) -> Result<Vec<bool>> {
         Ok(rows.iter().map(|(subject, version)| self.has_row(table, subject, *version)).collect())
+    }
+
+    async fn open(&self, table: &str, before: Time) -> Result<u64> {
+        let rows = self.rows.borrow();
+        let rows = rows.get(table).into_iter().flatten();
+        Ok(rows.filter(|row| row.version == 1 && row.at < before).count() as u64)
     }
 }
 

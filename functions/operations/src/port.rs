@@ -2,6 +2,7 @@
 
 use auto_impl::auto_impl;
 use onewrite::{Answers, Inquiry, Result, Slot};
+use orderflow_events::Time;
 
 use crate::archive::{Range, Recorded, SlotPage};
 use crate::domain::{Glimpse, Letter, LetterId, Message, State};
@@ -190,6 +191,13 @@ pub trait Outboxes {
     ///
     /// The table cannot be read.
     async fn has_rows(&self, table: &str, rows: &[(String, u32)]) -> Result<Vec<bool>>;
+
+    /// Number of the subjects that are open in that table and were begun before that time, by the table's index.
+    ///
+    /// # Errors
+    ///
+    /// The index cannot be read.
+    async fn open(&self, table: &str, before: Time) -> Result<u64>;
 }
 
 /// Journal.

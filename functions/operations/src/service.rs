@@ -19,6 +19,8 @@ pub struct Service {
     pub table: Option<String>,
     /// Type of that table.
     pub table_type: TableType,
+    /// True if that table has an index of the subjects that are open.
+    pub has_open_index: bool,
     /// Name of its relay's function, if it has one.
     #[serde(deserialize_with = "filled")]
     pub relay: Option<String>,
@@ -54,6 +56,12 @@ impl Service {
         self.table_type != TableType::None
     }
 
+    /// The table in which its open subjects are known.
+    #[must_use]
+    pub fn open_index(&self) -> Option<&str> {
+        self.table.as_deref().filter(|_| self.has_open_index)
+    }
+
     /// Its outbox: its table and its relay.
     #[must_use]
     pub fn outbox(&self) -> Option<(&str, &str)> {
@@ -86,11 +94,11 @@ mod tests {
     #[test]
     fn an_entry_of_the_directory_is_read() {
         let entry = r#"{"name": "shipping", "source": "orderflow/shipping", "function": "f", "queueUrl": "q",
-            "table": "t", "tableType": "outbox", "relay": "r", "eventTypes": "OrderCreated, PaymentProcessed"}"#;
+            "table": "t", "tableType": "outbox", "hasOpenIndex": true, "relay": "r", "eventTypes": "OrderCreated, PaymentProcessed"}"#;
         let service: Service = serde_json::from_str(entry).unwrap();
         assert_eq!(service.event_types, ["OrderCreated", "PaymentProcessed"]);
         assert_eq!((service.consumes("OrderCreated"), service.consumes("OrderFlagged")), (true, false));
-        assert_eq!(service.outbox(), Some(("t", "r")));
+        assert_eq!((service.outbox(), service.open_index()), (Some(("t", "r")), Some("t")));
         assert_eq!(journal_of(std::slice::from_ref(&service)), None);
         let entry =
             entry.replace("outbox", "journal").replace("OrderCreated, PaymentProcessed", "").replace("\"r\"", "\"\"");

@@ -12,6 +12,7 @@ use onewrite::access::Access;
 use onewrite::memory::{MemoryQueue, Pace, Paced, VirtualTime};
 use onewrite::port::Clock;
 use onewrite::{Answers, Failure, Inquiry, Outlook, Result, Slot};
+use orderflow_events::Time;
 use serde_json::{Value, json};
 
 use crate::archive::{Range, Recorded, SlotPage};
@@ -113,6 +114,10 @@ impl<T: Outboxes> Outboxes for Paced<'_, T> {
 
     async fn has_rows(&self, table: &str, rows: &[(String, u32)]) -> Result<Vec<bool>> {
         self.pace.call("has_rows", self.port.has_rows(table, rows), timed_out).await
+    }
+
+    async fn open(&self, table: &str, before: Time) -> Result<u64> {
+        self.pace.call("open", self.port.open(table, before), timed_out).await
     }
 }
 
@@ -249,7 +254,7 @@ impl Stack {
 
     async fn request(&self, pace: &Pace, method: &str, path: &str, tag: &str, body: &Value) -> (StatusCode, Value) {
         let store = Paced { port: &self.ports, pace };
-        let api = OperationsApi::new(store, store, &self.world, Access::open());
+        let api = OperationsApi::new(store, store, &self.world, Access::open(), Duration::from_hours(1));
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         let query: HashMap<String, Vec<String>> =

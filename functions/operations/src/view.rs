@@ -438,8 +438,20 @@ pub(crate) struct StatusView {
     pub(crate) queues: Vec<QueueView>,
     /// Letters by their state.
     pub(crate) letters: LetterCounts,
+    /// Orders that have not come to their end.
+    pub(crate) orders: OrderCounts,
     /// Relay of each service that has one.
     pub(crate) streams: Vec<StreamView>,
+}
+
+/// Numbers of orders.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct OrderCounts {
+    /// They are open. Those that have come to their end are counted for another minute or two.
+    pub(crate) open: u64,
+    /// They have been open for too long.
+    pub(crate) late: u64,
 }
 
 /// Queue of a service.

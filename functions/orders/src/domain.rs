@@ -232,6 +232,21 @@ impl Decider for Orders {
         Some(Change::Created { seen, correlation_id, order: Box::new(created.clone()) })
     }
 
+    fn is_over(order: &Order) -> bool {
+        match order {
+            Order::Unknown => false,
+            Order::Known(known) => match known.status {
+                Status::Open(_) => false,
+                Status::Shipped => true,
+                // Whatever went out comes back: goods and money.
+                Status::Cancelled(_) => {
+                    known.payment.as_ref().is_none_or(|payment| payment.refunded)
+                        && known.shipment.as_ref().is_none_or(|shipment| shipment.cancelled)
+                }
+            },
+        }
+    }
+
     fn evolve_published(mut order: Order, event: &Event) -> Order {
         // A creation tells of itself; a cancellation is known here only once it has an id and a time.
         if let (Order::Known(known), EventType::OrderCancelled) = (&mut order, event.event_type()) {

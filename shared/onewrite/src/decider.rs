@@ -78,6 +78,14 @@ pub trait Decider {
         Extensions::new()
     }
 
+    /// The subject has come to its end: nothing more has to happen. Never, as here, for services of whose subjects nobody
+    /// [asks](crate::Sweep) which are open.
+    #[must_use]
+    fn is_over(state: &Self::State) -> bool {
+        let _ = state;
+        false
+    }
+
     /// The reply that counters mean which were too small. `None`, as here, for services that have no counters.
     #[must_use]
     fn on_insufficient(insufficient: &[InsufficientCounter]) -> Option<Self::Reply> {

@@ -37,6 +37,7 @@ mod self_check;
 #[cfg(feature = "aws")]
 mod serve;
 mod slot;
+mod sweep;
 pub mod telemetry;
 mod trace;
 
@@ -62,6 +63,7 @@ pub use row::{Cause, Row};
 #[cfg(feature = "aws")]
 pub use serve::serve;
 pub use slot::Slot;
+pub use sweep::{Sweep, Swept};
 pub use trace::TraceParent;
 
 /// The `main` of a consumer. A decider without effects needs nothing else; any other handler is made of the environment and

@@ -114,6 +114,40 @@ pub enum Appended {
     Conflict,
 }
 
+/// Index of the subjects of a ledger that are open: begun, and not closed yet. It may be a moment behind.
+#[auto_impl(&)]
+pub trait OpenSubjects {
+    /// Subjects of a shard after a cursor, what was begun first comes first.
+    ///
+    /// # Errors
+    ///
+    /// The index cannot be read.
+    async fn page(&self, shard: u8, after: Option<&str>) -> Result<OpenPage>;
+
+    /// Number of the subjects that were begun before that time.
+    ///
+    /// # Errors
+    ///
+    /// The index cannot be read.
+    async fn count(&self, before: Time) -> Result<u64>;
+
+    /// Takes a subject out of the index, for ever. To close it twice is to close it once.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it is closed.
+    async fn close(&self, subject: &Subject) -> Result<()>;
+}
+
+/// Part of a shard of the index of the open subjects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenPage {
+    /// Subjects, each with the time of its first row.
+    pub subjects: Vec<(Subject, Time)>,
+    /// Cursor of the next page, if there is one.
+    pub next: Option<String>,
+}
+
 /// Visibility timeouts of messages that were received and not acknowledged.
 #[auto_impl(&)]
 pub trait Visibility {

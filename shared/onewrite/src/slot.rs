@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use envelope::{Invalid, Time};
 
-/// Slots of one hour. A key of DynamoDB takes 1,000 writes a second (its quota for a partition), so that an index takes eight
+/// Shards of an index. A key of DynamoDB takes 1,000 writes a second (its quota for a partition), so that an index takes eight
 /// times as many.
-const SHARDS: u8 = 8;
+pub(crate) const SHARDS: u8 = 8;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -37,12 +37,7 @@ impl Slot {
     /// Slot of an entry about that subject at that time.
     #[must_use]
     pub fn of(subject: &str, at: Time) -> Self {
-        // FNV-1a: the same on every machine and for ever.
-        let hash = subject
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        let shard = u8::try_from(hash % u64::from(SHARDS)).unwrap_or(0);
-        Self { hour: at.as_millis().div_euclid(HOUR_MS), shard }
+        Self { hour: at.as_millis().div_euclid(HOUR_MS), shard: shard_of(subject) }
     }
 
     /// First slot of the hour of that time.
@@ -61,6 +56,15 @@ impl Slot {
         };
         (next.hour * HOUR_MS <= end.as_millis()).then_some(next)
     }
+}
+
+/// Shard of an index that what is about that subject is in, from 0 to [`SHARDS`] - 1.
+pub(crate) fn shard_of(subject: &str) -> u8 {
+    // FNV-1a: the same on every machine and for ever.
+    let hash = subject
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    u8::try_from(hash % u64::from(SHARDS)).unwrap_or(0)
 }
 
 impl fmt::Display for Slot {

@@ -39,7 +39,7 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 impl<S, N, W, K> OperationsApi<S, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
-    N: Archive + Consumers + Directory + Queues,
+    N: Archive + Consumers + Directory + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,
 {
@@ -214,7 +214,7 @@ where
             heal,
             from,
             to,
-            late_before: before(late_after),
+            late_before: before(late_after.unwrap_or(self.late_after)),
             progress: Progress::Running,
             phase: Reconciliation::first_phase(&outboxes),
             cursor: None,

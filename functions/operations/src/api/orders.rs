@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::access::KeySets;
@@ -18,17 +18,17 @@ use crate::archive::{Range, Recorded};
 use crate::domain::{Glimpse, Origin, State};
 use crate::jobs::inquiry::outlooks;
 use crate::pages;
-use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, PartStore, Queues};
+use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues};
 use crate::selection::Selection;
 use crate::service::{Service, journal_of};
 use crate::view::{
-    Brief, JournalEntry, JournalPage, LetterCounts, QueueView, StatusView, StreamView, Timeline, Waiting,
+    Brief, JournalEntry, JournalPage, LetterCounts, OrderCounts, QueueView, StatusView, StreamView, Timeline, Waiting,
 };
 
 impl<S, N, W, K> OperationsApi<S, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
-    N: Archive + Consumers + Directory + Queues,
+    N: Archive + Consumers + Directory + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,
 {
@@ -115,6 +115,19 @@ where
         Ok(answer(StatusCode::OK, &JournalPage { entries: entries.collect(), next: page.next }))
     }
 
+    /// Orders that have not come to their end, by the indexes of those who know.
+    async fn open_orders(&self, services: &[Service]) -> Result<OrderCounts, Failure> {
+        let (now, late_after) = (self.world.now(), self.late_after);
+        let late_before = Time::from_millis(now.as_millis() - i64::try_from(late_after.as_millis()).unwrap_or(0));
+        let tables = services.iter().filter_map(Service::open_index);
+        let counts = tables.map(async |table| {
+            try_join(self.stack.open(table, now), self.stack.open(table, late_before)).await
+        });
+        let counts = try_join_all(counts).await?;
+        let (open, late) = counts.into_iter().fold((0, 0), |(open, late), of_one| (open + of_one.0, late + of_one.1));
+        Ok(OrderCounts { open, late })
+    }
+
     /// Depth of every queue, and the letters by their state.
     pub(super) async fn status(&self) -> Result<Response<Body>, Problem> {
         let services = self.stack.services().await?;
@@ -123,6 +136,7 @@ where
             Ok::<_, Failure>(QueueView { service: service.name.clone(), visible: depth.visible, hidden: depth.hidden })
         };
         let queues = try_join_all(services.iter().map(depth)).await?;
+        let orders = self.open_orders(&services).await?;
         let (mut letters, mut of_relays) = (LetterCounts::default(), BTreeMap::<String, u32>::new());
         for state in State::ALL {
             let (mut after, mut seen) = (None, 0);
@@ -145,7 +159,7 @@ where
             service: service.name.clone(),
             relay_letters: of_relays.get(&service.name).copied().unwrap_or(0),
         });
-        Ok(answer(StatusCode::OK, &StatusView { queues, letters, streams: streams.collect() }))
+        Ok(answer(StatusCode::OK, &StatusView { queues, letters, orders, streams: streams.collect() }))
     }
 }
 

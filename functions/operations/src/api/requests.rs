@@ -209,7 +209,7 @@ pub(super) struct NewReconciliation {
     pub(super) heal: bool,
     pub(super) from: Option<Time>,
     pub(super) older_than: Duration,
-    pub(super) late_after: Duration,
+    pub(super) late_after: Option<Duration>,
 }
 
 /// A reconciliation.
@@ -225,7 +225,7 @@ pub(super) struct AskedReconciliation {
     /// Age in seconds of what is compared at the least: what is younger is under way. 600, if it does not say.
     #[schemars(range(min = 0, max = MAX_SECONDS))]
     older_than_seconds: Option<u32>,
-    /// Age in seconds at which an order should have ended. 3,600, if it does not say.
+    /// Age in seconds at which an order should have ended. That of the stack, if it does not say.
     #[schemars(range(min = 0, max = MAX_SECONDS))]
     late_after_seconds: Option<u32>,
 }
@@ -244,12 +244,13 @@ impl Read for NewReconciliation {
         node.object(faults)?;
         let heal = truth(node, "heal", faults);
         let from = node.optional("from", faults);
-        let mut seconds = |name, unless: u64| {
+        let mut seconds = |name| {
             let seconds = node.optional(name, faults);
-            seconds.map(|seconds| Duration::from_secs(seconds.map_or(unless, |Seconds(seconds)| seconds)))
+            seconds.map(|seconds| seconds.map(|Seconds(seconds)| Duration::from_secs(seconds)))
         };
-        let (older_than, late_after) = (seconds("olderThanSeconds", 600), seconds("lateAfterSeconds", 3_600));
-        Some(Self { heal: heal?, from: from?, older_than: older_than?, late_after: late_after? })
+        let (older_than, late_after) = (seconds("olderThanSeconds"), seconds("lateAfterSeconds"));
+        let older_than = older_than?.unwrap_or(Duration::from_secs(600));
+        Some(Self { heal: heal?, from: from?, older_than, late_after: late_after? })
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use futures::executor::block_on;
 use lambda_http::{RequestExt, http};
@@ -9,6 +10,8 @@ use serde_json::json;
 use super::*;
 use crate::MemoryOperations;
 use crate::domain::{Arrival, Class, Destination, Origin};
+
+const LATE_AFTER: Duration = Duration::from_mins(15);
 
 fn arrival(number: i64, service: &str, body: &str, reason: &str) -> Arrival {
     Arrival {
@@ -43,7 +46,7 @@ fn store(letters: &[Arrival]) -> (MemoryOperations, Vec<LetterId>) {
 type Answer = (u16, String, Value);
 
 fn ask(store: &MemoryOperations, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
-    ask_of(&OperationsApi::new(store, store, VirtualTime::new(1), Access::open()), method, path, headers, body)
+    ask_of(&OperationsApi::new(store, store, VirtualTime::new(1), Access::open(), LATE_AFTER), method, path, headers, body)
 }
 
 fn ask_of(
@@ -266,7 +269,7 @@ fn a_redrive_tells_its_progress_and_can_be_stopped() {
 fn only_operators_are_let_in_and_named() {
     let (store, ids) = store(&[arrival(1, "payment", "poison", "not JSON")]);
     let issuer = MemoryIssuer::new("key");
-    let api = OperationsApi::new(&store, &store, VirtualTime::new(1), issuer.access());
+    let api = OperationsApi::new(&store, &store, VirtualTime::new(1), issuer.access(), LATE_AFTER);
     let path = format!("letters/{}", ids[0]);
     let drop = |headers: &[(&str, &str)]| ask_of(&api, "DELETE", &path, headers, &json!({ "why": "poison" }));
     assert_eq!(drop(&[]).0, 401);

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use onewrite::aws::classify;
+use onewrite::aws::{DynamoOpenSubjects, classify};
+use onewrite::port::OpenSubjects;
 use onewrite::{Failure, Result, Slot};
 use orderflow_events::Time;
 use serde_json::value::RawValue;
@@ -48,6 +49,10 @@ impl Outboxes for AwsStack {
             has.extend(keys.iter().map(|key| found.iter().any(|item| is_at(item, key))));
         }
         Ok(has)
+    }
+
+    async fn open(&self, table: &str, before: Time) -> Result<u64> {
+        DynamoOpenSubjects::new(self.dynamodb.clone(), table).count(before).await
     }
 }
 

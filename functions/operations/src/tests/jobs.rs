@@ -1,7 +1,6 @@
 //! Replays and reconciliations: what they send, find and heal, and crashes at every call of a port.
 
 use onewrite::Discrepancy;
-use orderflow_events::Time;
 
 use super::*;
 use crate::jobs::reconciliation::Reconciliation;
@@ -23,6 +22,7 @@ fn service(name: &str, table_type: TableType, event_types: &[&str]) -> Service {
         queue_url: format!("{name}-queue"),
         table: Some(format!("{name}-table")),
         table_type,
+        has_open_index: name == "orders",
         relay: (table_type == TableType::Outbox).then(|| format!("{name}-relay")),
         event_types: event_types.iter().map(|name| (*name).to_owned()).collect(),
     }

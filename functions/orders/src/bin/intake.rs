@@ -2,4 +2,4 @@
 
 use orderflow_orders::IntakeHandler;
 
-onewrite::main!(|environment, aws| aws.ledger(environment).map(IntakeHandler::new));
+onewrite::main!(|environment, aws| aws.ledger_with_open_index(environment).map(IntakeHandler::new));

@@ -3,6 +3,6 @@
 use orderflow_orders::OrdersApi;
 
 onewrite::http_main!(|environment, aws| {
-    let (ledger, access) = (aws.ledger(environment), aws.access(environment));
+    let (ledger, access) = (aws.ledger_with_open_index(environment), aws.access(environment));
     Some(OrdersApi::new(ledger?, access?))
 });

@@ -8,14 +8,16 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
+    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, Select,
+    TransactWriteItem, Update,
 };
 use envelope::{Subject, Time};
+use futures::future::try_join_all;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -24,8 +26,9 @@ use super::failure::classify;
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::lease::LEASE_KEPT;
-use crate::port::{Acquired, Addition, Appended, DoneParts, Leases, Log, NextOfLease, merged};
+use crate::port::{Acquired, Addition, Appended, DoneParts, Leases, Log, NextOfLease, OpenPage, OpenSubjects, merged};
 use crate::row::{Cause, Row};
+use crate::slot::{SHARDS, shard_of};
 
 type Attributes = HashMap<String, AttributeValue>;
 
@@ -65,18 +68,33 @@ pub struct DynamoLog {
     client: Client,
     table: String,
     counters: Option<String>,
+    has_open_index: bool,
 }
 
 impl DynamoLog {
     /// A table without counters.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), counters: None }
+        Self { client, table: table.into(), counters: None, has_open_index: false }
+    }
+
+    /// The same, whose first row of each subject is in the index of [what is open](OpenSubjects).
+    #[must_use]
+    pub fn with_open_index(self) -> Self {
+        Self { has_open_index: true, ..self }
     }
 
     /// The same, with the table of the counters.
     #[must_use]
     pub fn with_counters(self, table: impl Into<String>) -> Self {
         Self { counters: Some(table.into()), ..self }
+    }
+
+    fn item(&self, subject: &Subject, row: &Row) -> Result<Attributes> {
+        let mut item = to_item(subject, row)?;
+        if self.has_open_index && row.version == FIRST {
+            item.insert(OPEN.to_owned(), AttributeValue::S(shard_of(subject.as_str()).to_string()));
+        }
+        Ok(item)
     }
 
     async fn put(&self, item: Attributes) -> Result<Appended> {
@@ -97,7 +115,7 @@ impl DynamoLog {
         let updates = merged(additions)?;
         let mut request = self.client.transact_write_items();
         for Addition { subject, row, .. } in additions {
-            let item = to_item(subject, row)?;
+            let item = self.item(subject, row)?;
             let put = Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(IS_NEW).build();
             let put = put.map_err(|error| Failure::permanent(error.to_string()))?;
             request = request.transact_items(TransactWriteItem::builder().put(put).build());
@@ -197,10 +215,105 @@ impl Log for DynamoLog {
     async fn append_all(&self, additions: &[Addition<'_>]) -> Result<Appended> {
         match additions {
             [] => Ok(Appended::Done),
-            [Addition { subject, row, updates: [] }] => self.put(to_item(subject, row)?).await,
+            [Addition { subject, row, updates: [] }] => self.put(self.item(subject, row)?).await,
             _ => self.transact(additions).await,
         }
     }
+}
+
+/// Attribute of a subject's first row, while it is open: the shard of the index `Open`, which has no other row.
+const OPEN: &str = "open";
+
+/// Version of a subject's first row.
+const FIRST: u32 = 1;
+
+/// Entries of the index that are asked for at once.
+const PAGE: i32 = 100;
+
+/// Index of the open subjects of a table whose log is [with it](DynamoLog::with_open_index): the index `Open`, by the
+/// attribute `open` and the row's time.
+#[derive(Clone, Debug)]
+pub struct DynamoOpenSubjects {
+    client: Client,
+    table: String,
+}
+
+impl DynamoOpenSubjects {
+    /// Index of that table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    fn query(&self, shard: u8) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name("Open")
+            .expression_attribute_names("#open", OPEN)
+            .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
+    }
+}
+
+impl OpenSubjects for DynamoOpenSubjects {
+    async fn page(&self, shard: u8, after: Option<&str>) -> Result<OpenPage> {
+        let after = after.map(|cursor| start_key(shard, cursor)).transpose()?;
+        let query = self.query(shard).key_condition_expression("#open = :shard").limit(PAGE);
+        let answer = Box::pin(query.set_exclusive_start_key(after).send()).await;
+        let answer = answer.map_err(|error| classify("Query", &error))?;
+        let subjects = answer.items().iter().filter_map(open_subject).collect();
+        let next = answer.last_evaluated_key().and_then(open_subject);
+        Ok(OpenPage { subjects, next: next.map(|(subject, at)| format!("{at} {subject}")) })
+    }
+
+    async fn count(&self, before: Time) -> Result<u64> {
+        let count = async |shard| {
+            let mut pages = self
+                .query(shard)
+                .key_condition_expression("#open = :shard AND #at < :before")
+                .expression_attribute_names("#at", "at")
+                .expression_attribute_values(":before", AttributeValue::S(before.to_string()))
+                .select(Select::Count)
+                .into_paginator()
+                .send();
+            let mut count = 0;
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| classify("Query", &error))?;
+                count += u64::try_from(page.count()).unwrap_or(0);
+            }
+            Ok::<_, Failure>(count)
+        };
+        Ok(try_join_all((0..SHARDS).map(count)).await?.into_iter().sum())
+    }
+
+    async fn close(&self, subject: &Subject) -> Result<()> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(subject.to_string()))
+            .key("sk", number(i64::from(FIRST)))
+            .condition_expression("attribute_exists(#open)")
+            .update_expression("REMOVE #open")
+            .expression_attribute_names("#open", OPEN);
+        update_if(update).await.map(drop)
+    }
+}
+
+/// Subject and time of an entry of the index; nothing of what is none of ours.
+fn open_subject(entry: &Attributes) -> Option<(Subject, Time)> {
+    let text = |name: &str| entry.get(name)?.as_s().ok();
+    Some((Subject::new(text("pk")?.as_str()).ok()?, Time::new(text("at")?).ok()?))
+}
+
+/// Key of the entry that a cursor names: its time and its subject.
+fn start_key(shard: u8, cursor: &str) -> Result<Attributes> {
+    let (at, subject) = cursor.split_once(' ').ok_or_else(|| Failure::permanent("the cursor is none of ours"))?;
+    Ok(Attributes::from([
+        (OPEN.to_owned(), AttributeValue::S(shard.to_string())),
+        ("at".to_owned(), AttributeValue::S(at.to_owned())),
+        ("pk".to_owned(), AttributeValue::S(subject.to_owned())),
+        ("sk".to_owned(), number(i64::from(FIRST))),
+    ]))
 }
 
 /// A row as it is stored. `events` is one JSON array in one string: the relay publishes what was committed, to the

@@ -16,7 +16,7 @@ mod topic;
 
 pub use aws_config::SdkConfig;
 pub use config::{sdk_config, without_retries};
-pub use dynamo::{DynamoLeases, DynamoLog, put_if, update_if};
+pub use dynamo::{DynamoLeases, DynamoLog, DynamoOpenSubjects, put_if, update_if};
 pub use failure::{classify, without_addresses};
 #[cfg(feature = "http")]
 pub use key_sets::HttpKeySets;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::config::sdk_config;
-use super::dynamo::DynamoLog;
+use super::dynamo::{DynamoLog, DynamoOpenSubjects};
 #[cfg(feature = "http")]
 use super::key_sets::HttpKeySets;
 use super::queue::{SqsDeadLetters, SqsQueue};
@@ -64,6 +64,16 @@ impl Aws {
             Ok(keys) => Some(Access::new(Some((rules, keys)))),
             Err(error) => environment.fault(format!("TOKEN_KEY_SET_URL: {error}")),
         }
+    }
+
+    /// The service's ledger, on [its table](Self::table) with an [index](DynamoLog::with_open_index) of what is open.
+    pub fn ledger_with_open_index(&self, environment: &mut Environment) -> Option<Ledger<DynamoLog, System>> {
+        self.table(environment).map(|table| Ledger::new(table.with_open_index(), System))
+    }
+
+    /// The index of the service's open subjects, in [its table](Self::table).
+    pub fn open_subjects(&self, environment: &mut Environment) -> Option<DynamoOpenSubjects> {
+        environment.text("TABLE_NAME").map(|table| DynamoOpenSubjects::new(self.dynamodb(), table))
     }
 
     /// The service's ledger, on [its table](Self::table).

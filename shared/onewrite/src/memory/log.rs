@@ -1,14 +1,18 @@
 //! Table of a service in memory.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use envelope::{Contract, Event, Subject};
+use envelope::{Contract, Event, Subject, Time};
 
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::Result;
-use crate::port::{Addition, Appended, Log, merged};
+use crate::port::{Addition, Appended, Log, OpenPage, OpenSubjects, merged};
 use crate::row::Row;
+use crate::slot::shard_of;
+
+/// Entries of the index of the open subjects that are answered at once.
+const PAGE: usize = 10;
 
 /// Rows and counters.
 #[derive(Debug, Default)]
@@ -16,6 +20,7 @@ pub struct MemoryLog {
     rows: RefCell<HashMap<Subject, Vec<Row>>>,
     counters: RefCell<BTreeMap<(String, &'static str), i64>>,
     published: RefCell<Vec<String>>,
+    closed: RefCell<HashSet<Subject>>,
 }
 
 impl MemoryLog {
@@ -101,5 +106,37 @@ impl MemoryLog {
         let (counter, required) = update.at_least;
         let found = self.counter(&update.key, counter);
         (found < required).then(|| InsufficientCounter { key: update.key.clone(), required, found })
+    }
+}
+
+impl OpenSubjects for MemoryLog {
+    async fn page(&self, shard: u8, after: Option<&str>) -> Result<OpenPage> {
+        let cursor_of = |(subject, at): &(Subject, Time)| format!("{at} {subject}");
+        let mut open = self.open();
+        open.retain(|entry| {
+            shard_of(entry.0.as_str()) == shard && after.is_none_or(|after| cursor_of(entry).as_str() > after)
+        });
+        open.sort_by_key(cursor_of);
+        let has_more = open.len() > PAGE;
+        open.truncate(PAGE);
+        Ok(OpenPage { next: open.last().filter(|_| has_more).map(cursor_of), subjects: open })
+    }
+
+    async fn count(&self, before: Time) -> Result<u64> {
+        Ok(self.open().iter().filter(|(_, at)| *at < before).count() as u64)
+    }
+
+    async fn close(&self, subject: &Subject) -> Result<()> {
+        self.closed.borrow_mut().insert(subject.clone());
+        Ok(())
+    }
+}
+
+impl MemoryLog {
+    /// Subjects that were begun and not closed, each with the time of its first row.
+    fn open(&self) -> Vec<(Subject, Time)> {
+        let (rows, closed) = (self.rows.borrow(), self.closed.borrow());
+        let open = rows.iter().filter(|(subject, _)| !closed.contains(subject));
+        open.filter_map(|(subject, rows)| Some((subject.clone(), rows.first()?.at))).collect()
     }
 }

@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use envelope::Subject;
+use envelope::{Subject, Time};
 
 use crate::failure::{Failure, Result};
-use crate::port::{Addition, Appended, Log};
+use crate::port::{Addition, Appended, Log, OpenPage, OpenSubjects};
 use crate::row::Row;
 
 /// Pace of an attempt: how far it may go.
@@ -129,5 +129,21 @@ impl<T: Log> Log for Paced<'_, T> {
     async fn append_all(&self, additions: &[Addition<'_>]) -> Result<Appended> {
         let timed_out = || Failure::transient("timed out");
         self.pace.call("append", self.port.append_all(additions), timed_out).await
+    }
+}
+
+impl<T: OpenSubjects> OpenSubjects for Paced<'_, T> {
+    async fn page(&self, shard: u8, after: Option<&str>) -> Result<OpenPage> {
+        self.pace.pause("before page").await;
+        self.port.page(shard, after).await
+    }
+
+    async fn count(&self, before: Time) -> Result<u64> {
+        self.pace.pause("before count").await;
+        self.port.count(before).await
+    }
+
+    async fn close(&self, subject: &Subject) -> Result<()> {
+        self.pace.call("close", self.port.close(subject), || Failure::transient("timed out")).await
     }
 }

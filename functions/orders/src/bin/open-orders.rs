@@ -1,0 +1,29 @@
+//! Clock of the orders: counts each minute those that are open and those that are late, and names the oldest.
+
+use std::time::Duration;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use onewrite::aws::{System, block_on};
+use onewrite::config::Environment;
+use onewrite::port::Clock;
+use onewrite::{Sweep, telemetry};
+use orderflow_orders::{Orders, tell};
+use serde_json::Value;
+
+fn main() -> Result<(), Error> {
+    block_on(env!("CARGO_PKG_NAME"), async |aws| {
+        let sweep = Environment::of_process().read(|environment| {
+            let (ledger, index) = (aws.ledger(environment), aws.open_subjects(environment));
+            let late_after = environment.number("LATE_AFTER_SECONDS", 60..=604_800);
+            Some(Sweep::new(ledger?, index?, Duration::from_secs(late_after?.into())))
+        });
+        let sweep = &sweep?;
+        lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Value>| {
+            let deadline = telemetry::begin(&invocation.context);
+            let swept = Box::pin(sweep.run::<Orders>(deadline)).await;
+            telemetry::end();
+            swept.map(|swept| tell(&swept, System.now())).map_err(Error::from)
+        }))
+        .await
+    })
+}

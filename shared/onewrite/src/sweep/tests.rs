@@ -1,0 +1,143 @@
+use std::convert::Infallible;
+
+use envelope::{Source, consumes};
+use futures::FutureExt;
+use futures::executor::block_on;
+
+use super::*;
+use crate::decider::{Decision, Step};
+use crate::memory::sample::{BookRequested, LOANS, Library, RequestCancelled, event, requested};
+use crate::memory::{MemoryLog, Pace, Paced, VirtualTime};
+use crate::row::{Cause, Row};
+
+consumes!(
+    /// Events of a request for a book.
+    enum Heard in Library { BookRequested, RequestCancelled }
+);
+
+/// Requests for books; one that is cancelled is over.
+struct Requests;
+
+impl Decider for Requests {
+    const SOURCE: Source = LOANS;
+    type Heard = Heard;
+    type State = bool;
+    type Change = bool;
+    type Effect = Infallible;
+    type Reply = Infallible;
+
+    fn evolve(_: bool, is_over: bool) -> bool {
+        is_over
+    }
+
+    fn decide(_: &bool, _: &envelope::Event<Heard>, _: Option<&Infallible>) -> Decision<Self> {
+        Ok(Step::Nothing)
+    }
+
+    fn is_over(is_over: &bool) -> bool {
+        *is_over
+    }
+}
+
+const LATE_AFTER: Duration = Duration::from_secs(900);
+
+/// Subjects `usr_0`, `usr_1` …, begun a second after each other; those of `over` have come to their end.
+struct Shelf {
+    log: MemoryLog,
+    world: VirtualTime,
+}
+
+impl Shelf {
+    fn of(subjects: u32, over: &[u32]) -> Self {
+        let shelf = Self { log: MemoryLog::default(), world: VirtualTime::new(1) };
+        for number in 0..subjects {
+            shelf.add(number, 1, over.contains(&number));
+            shelf.world.pass(Duration::from_secs(1));
+        }
+        shelf
+    }
+
+    fn add(&self, number: u32, version: u32, is_over: bool) {
+        let cause = Cause::from(&event::<Library>(requested("usr_1")));
+        let (at, change) = (self.world.now(), Some(is_over.into()));
+        let row = Row { version, at, cause, unfinished: false, change, events: Vec::new() };
+        block_on(self.log.append(&subject(number), &row, &[])).unwrap();
+    }
+
+    fn sweep<'a>(&'a self, pace: &'a Pace) -> Sweep<Paced<'a, &'a MemoryLog>, &'a VirtualTime, Paced<'a, &'a MemoryLog>> {
+        let paced = Paced { port: &self.log, pace };
+        Sweep::new(Ledger::new(paced, &self.world), paced, LATE_AFTER)
+    }
+
+    fn swept(&self) -> Swept {
+        block_on(self.sweep(&Pace::of(u32::MAX)).run::<Requests>(self.in_a_minute())).unwrap()
+    }
+
+    fn in_a_minute(&self) -> Time {
+        self.world.now().after(Duration::from_secs(60))
+    }
+
+    fn count(&self) -> u64 {
+        block_on(self.log.count(self.in_a_minute())).unwrap()
+    }
+}
+
+fn subject(number: u32) -> Subject {
+    Subject::new(format!("usr_{number}")).unwrap()
+}
+
+#[test]
+fn what_is_over_is_closed_and_the_rest_is_counted() {
+    let shelf = Shelf::of(100, &[3, 50, 51]);
+    shelf.world.pass(Duration::from_secs(850));
+    // The first ones are as old as 950 s, and the 51st is as old as 900.
+    let swept = shelf.swept();
+    assert_eq!((swept.open, swept.late, swept.closed), (97, 49, 3));
+    let oldest: Vec<&str> = swept.oldest.iter().map(|(subject, _)| subject.as_str()).collect();
+    assert_eq!(oldest, [0, 1, 2, 4, 5, 6, 7, 8, 9, 10].map(|number| format!("usr_{number}")));
+    assert_eq!((shelf.count(), shelf.swept().closed), (97, 0));
+    shelf.add(0, 2, true);
+    assert_eq!(shelf.swept().closed, 1);
+}
+
+#[test]
+fn what_is_young_is_only_counted() {
+    let shelf = Shelf::of(40, &[0, 39]);
+    // 40 s old, and 1 s old.
+    assert_eq!((shelf.swept().closed, shelf.count()), (1, 39));
+    shelf.world.pass(Duration::from_secs(30));
+    assert_eq!((shelf.swept().closed, shelf.count()), (1, 38));
+}
+
+#[test]
+fn when_its_time_is_up_a_sweep_only_counts() {
+    let shelf = Shelf::of(40, &[0]);
+    let sweep = shelf.sweep(&Pace::of(u32::MAX)).run::<Requests>(shelf.world.now().after(RESERVE)).now_or_never();
+    let swept = sweep.unwrap().unwrap();
+    assert_eq!((swept.open, swept.closed), (40, 0));
+}
+
+#[test]
+fn wherever_a_sweep_is_cut_off_the_next_one_does_the_rest() {
+    let new = || {
+        let shelf = Shelf::of(20, &[0, 7, 8]);
+        shelf.world.pass(Duration::from_secs(60));
+        shelf
+    };
+    let mut crashes = 0;
+    for steps in 0.. {
+        let (shelf, pace) = (new(), Pace::of(steps));
+        let is_done = shelf.sweep(&pace).run::<Requests>(shelf.in_a_minute()).now_or_never().is_some();
+        let swept = shelf.swept();
+        assert_eq!((swept.open, shelf.count()), (17, 17), "a crash after {steps} pauses");
+        if is_done {
+            break;
+        }
+        crashes += 1;
+    }
+    assert!(crashes > 20, "it makes {crashes} calls");
+    let (shelf, pace) = (new(), Pace::losing("close"));
+    let swept = block_on(shelf.sweep(&pace).run::<Requests>(shelf.in_a_minute())).unwrap();
+    assert_eq!((swept.open, swept.closed, shelf.count()), (18, 2, 17), "a lost answer");
+    assert_eq!(shelf.swept().open, 17);
+}

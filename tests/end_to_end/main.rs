@@ -170,6 +170,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_event_that_stays_too_early_is_parked_as_exhausted;
         operations:
             an_order_is_told_over_all_services,
+            an_order_is_open_until_it_has_ended,
             a_service_that_has_missed_an_event_gets_it_by_a_replay,
             what_has_got_lost_is_found_and_healed;
         doors:

@@ -64,6 +64,37 @@ pub(crate) async fn an_order_is_told_over_all_services(shop: &Shop) {
     assert!(["intake", "journal", "orders", "payment"].iter().all(|service| queues.contains(service)), "{status}");
 }
 
+pub(crate) async fn an_order_is_open_until_it_has_ended(shop: &Shop) {
+    let ended = shop.order(&order("ended", 1, "pm_card_visa")).await;
+    let stuck = shop.order(&order("stuck", 1, "pm_sim_unavailable_9")).await;
+    // One that was begun long ago, and has no row that anybody understands.
+    let late = format!("{ended}-late");
+    let cause = json!({ "source": "test", "id": "late", "type": "Test" });
+    let row = json!({ "pk": late, "sk": 1, "at": "2026-01-01T00:00:00.000Z", "cause": cause, "open": "0" });
+    shop.put_row("Orders", &row).await;
+
+    let is_open = async |id: &str| {
+        let get = shop.dynamodb.get_item().table_name(shop.output("OrdersTableName")).consistent_read(true);
+        let get = get.key("pk", AttributeValue::S(id.to_owned())).key("sk", AttributeValue::N("1".to_owned()));
+        get.send().await.expect("a row").item.expect("it is there").contains_key("open")
+    };
+    assert!(is_open(&ended).await, "from its first row on");
+    shop.wait_for(&ended, "shipped").await;
+    eventually("the order is closed", async || {
+        shop.run_clock("OpenOrdersFunctionName").await;
+        if is_open(&ended).await { Err(json!(ended)) } else { Ok(()) }
+    })
+    .await;
+    assert!(is_open(&stuck).await && is_open(&late).await);
+    let orders = shop.operations(Method::GET, "/operations/status", None, 200).await["orders"].clone();
+    assert!(orders["open"].as_u64() >= Some(2) && orders["late"].as_u64() >= Some(1), "{orders}");
+
+    let close =
+        shop.dynamodb.update_item().table_name(shop.output("OrdersTableName")).update_expression("REMOVE #open");
+    let close = close.key("pk", AttributeValue::S(late)).key("sk", AttributeValue::N("1".to_owned()));
+    close.expression_attribute_names("#open", "open").send().await.expect("it is closed");
+}
+
 pub(crate) async fn a_service_that_has_missed_an_event_gets_it_by_a_replay(shop: &Shop) {
     let id = fulfilled(shop, "missed").await;
     forget(shop, &id).await;

@@ -395,7 +395,12 @@ impl Shop {
 
     /// Has the jobs go on at once, not at the next minute.
     pub async fn run_jobs(&self) {
-        let path = format!("functions/{}/invocations", self.output("JobsFunctionName"));
+        self.run_clock("JobsFunctionName").await;
+    }
+
+    /// Has the function of that output, which runs each minute, run at once.
+    pub async fn run_clock(&self, output: &str) {
+        let path = format!("functions/{}/invocations", self.output(output));
         let run = lambda(self, Method::POST, &path).header("X-Amz-Invocation-Type", "Event").json(&json!({}));
         answer(run).await;
     }

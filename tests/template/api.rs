@@ -189,7 +189,9 @@ fn outputs(stack: &Stack) -> Vec<String> {
         ["ApiUrl", "EventsTopicArn", "IntakeTopicArn", "OperatorRoleArn", "DiscardedBucketName", "StockTableName"]
             .map(ToOwned::to_owned),
     );
-    expected.extend(["LettersTableName", "LettersDlqUrl", "JobsFunctionName"].map(ToOwned::to_owned));
+    expected.extend(
+        ["LettersTableName", "LettersDlqUrl", "JobsFunctionName", "OpenOrdersFunctionName"].map(ToOwned::to_owned),
+    );
     expected.extend(consumer.map(|part| format!("Intake{part}")));
     for service in SERVICES {
         let relay = if service.sends().is_empty() { &[][..] } else { &["RelayDlqUrl", "RelayFunctionName"] };

@@ -17,10 +17,11 @@ const RUN: &str = "shared/onewrite/src/aws/run.rs";
 const POST: &str = "functions/operations/src/settings.rs";
 
 /// Calls that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 9] = [
+const TOOLKIT: [(&str, &str, &str); 10] = [
     ("onewrite::main!(", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
     ("aws.ledger(", RUN, "pub fn table("),
+    ("aws.ledger_with_open_index(", RUN, "pub fn table("),
     ("aws.table(", RUN, "pub fn table("),
     ("aws::relay(", RUN, "pub fn relay("),
     ("aws.access(", ACCESS, "pub fn read(environment"),
@@ -186,7 +187,10 @@ fn relay_of(function: &str) -> String {
     format!("{}-relay", function.trim_end_matches("RelayFunction").to_lowercase())
 }
 
-/// All functions make spans but the collectors of dead letters and the jobs, which handle no events.
+/// Functions that a clock calls, each minute.
+const CLOCKS: [&str; 2] = ["JobsFunction", "OpenOrdersFunction"];
+
+/// All functions make spans but the collectors of dead letters and the clocks, which handle no events.
 fn spans(stack: &Stack) -> Vec<String> {
     const X_RAY: &str = "https://xray.${AWS::Region}.amazonaws.com";
     let mut faults = Vec::new();
@@ -195,7 +199,7 @@ fn spans(stack: &Stack) -> Vec<String> {
         let stack = if endpoint.is_empty() { stack.with([]) } else { stack.with([("OtlpEndpoint", json!(endpoint))]) };
         for function in stack.functions() {
             let has_spans =
-                !endpoint.is_empty() && !function.ends_with("LettersFunction") && function != "JobsFunction";
+                !endpoint.is_empty() && !function.ends_with("LettersFunction") && !CLOCKS.contains(&function);
             let told = |value: Json| if has_spans { value } else { GONE };
             let service = binary_of(&stack, function).replace("relay", &relay_of(function));
             let expected = json!({

@@ -92,7 +92,7 @@ fn properties(stack: &Stack) -> Vec<String> {
             let name = function.trim_end_matches("Function");
             let group = format!("{name}LogGroup");
             // The workspace, from where the template is.
-            let code = if name.ends_with("Api") || name == "Jobs" { "." } else { ".." };
+            let code = if name.ends_with("Api") || ["Jobs", "OpenOrders"].contains(&name) { "." } else { ".." };
             let pattern = json!({"Code": code, "LoggingConfig": {"LogGroup": reference(&group)}});
             faults.extend(unlike(function, properties, &pattern));
             let name = format!("/aws/lambda/${{AWS::StackName}}/{}", hyphenated(name));
@@ -115,6 +115,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
     let versions = json!({"Properties": keys(&[("pk", "S"), ("sk", "N")])});
     let texts = json!({"Properties": keys(&[("pk", "S"), ("sk", "S")])});
     let alone = json!({"Properties": keys(&[("pk", "S")])});
+    // One that has an index, too, stands once more below.
     let ledgers = SERVICES.iter().filter(|service| service.has_ledger());
     let ledgers = ledgers.map(|service| (format!("{}Table", service.id), versions.clone()));
     let others = json!({
@@ -142,6 +143,14 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
                 "DeletionProtectionEnabled": is_prod,
             },
         },
+        "OrdersTable": {"Properties": {
+            "KeySchema": versions["Properties"]["KeySchema"],
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "Open",
+                "KeySchema": [{"AttributeName": "open", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }],
+        }},
         "JournalTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
             "GlobalSecondaryIndexes": [{

@@ -11,9 +11,10 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 11] = [
+const TABLES: [(&str, &str, &str, &str); 12] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
+    ("OpenOrdersFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
     ("InventoryApiFunction", "TABLE_NAME", "StockTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("InventoryFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:UpdateItem"),
     ("PaymentFunction", "SETTINGS/providerTableName", "PaymentProviderTable", "dynamodb:GetItem dynamodb:UpdateItem"),
@@ -23,6 +24,12 @@ const TABLES: [(&str, &str, &str, &str); 11] = [
     ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem dynamodb:GetItem"),
     ("OperationsApiFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
     ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
+];
+
+/// Rights of the orders' clock to the index of what is open, and to nothing of a row but its mark.
+const OPEN_ORDERS: [&str; 2] = [
+    "dynamodb:Query on ${OrdersTable.Arn}/index/Open",
+    "dynamodb:UpdateItem on OrdersTable if {\"ForAllValues:StringEquals\":{\"dynamodb:Attributes\":[\"pk\",\"sk\",\"open\"]}}",
 ];
 
 /// Rights of notification to what is no resource of the stack.
@@ -47,7 +54,7 @@ const OPERATIONS: [&str; 2] = [
 
 /// Rights of those who operate, by the functions that have them, to what is generated with a name that begins with the stack's:
 /// the directory, the journal, the consumers that are asked; and the job's to every queue, row and relay.
-const OF_THE_STACK: [(&str, &str, &str); 9] = [
+const OF_THE_STACK: [(&str, &str, &str); 10] = [
     (BOTH, "ssm:GetParametersByPath", "ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/services*"),
     (BOTH, "dynamodb:Query", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*"),
     (BOTH, "dynamodb:Query", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*/index/ByTime"),
@@ -57,6 +64,11 @@ const OF_THE_STACK: [(&str, &str, &str); 9] = [
         "OperationsApiFunction",
         "sqs:GetQueueAttributes",
         "sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*Queue*",
+    ),
+    (
+        "OperationsApiFunction",
+        "dynamodb:Query",
+        "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-*Table*/index/Open",
     ),
     (
         "JobsFunction",
@@ -118,6 +130,11 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 "OrdersLettersFunction",
             ),
             ("JobsRole Policies/~jobs/PolicyDocument/Statement/~SendMessage", GONE, "JobsFunction"),
+            (
+                "OpenOrdersRole Policies/~open-orders/PolicyDocument/Statement/~UpdateItem/Condition",
+                GONE,
+                "OpenOrdersFunction",
+            ),
             ("JobsRole Policies/~jobs/PolicyDocument/Statement/~-*Table*/Action", json!("dynamodb:*"), "JobsF"),
             ("MorePolicy", json!({"Type": "AWS::IAM::Policy"}), "MorePolicy"),
             ("MoreRole", json!({"Type": "AWS::IAM::Role"}), "MoreRole"),
@@ -225,6 +242,7 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
+        "OpenOrdersFunction" => rights.extend(OPEN_ORDERS.map(ToOwned::to_owned)),
         "OperationsApiFunction" | "JobsFunction" => {
             let own = OF_THE_STACK.iter().filter(|(functions, ..)| functions.split(' ').any(|name| name == function));
             rights.extend(own.map(|(_, action, resource)| format!("{action} on arn:${{AWS::Partition}}:{resource}")));

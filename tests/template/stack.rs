@@ -213,6 +213,14 @@ fn with_outputs(value: Json, outputs: &BTreeMap<String, Json>) -> Json {
                 None => members.into_iter().map(|(name, value)| (name, with_outputs(value, outputs))).collect(),
             }
         }
+        Json::String(text) if text.contains(".Outputs.") => {
+            let named = |text: String, (path, output): (&String, &Json)| {
+                let attribute = output["Fn::GetAtt"][1].as_str().map(|attribute| format!(".{attribute}"));
+                let output = format!("${{{}{}}}", id_of(output), attribute.unwrap_or_default());
+                text.replace(&format!("${{{path}}}"), &output)
+            };
+            Json::String(outputs.iter().fold(text, named))
+        }
         other => other,
     }
 }

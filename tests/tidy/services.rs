@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 35] = [
+const BESIDES: [(&str, &str); 36] = [
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
     ("notification", "amount.rs"),
@@ -51,6 +51,7 @@ const BESIDES: [(&str, &str); 35] = [
     ("operations", "tests/jobs.rs"),
     ("operations", "view.rs"),
     ("orders", "intake.rs"),
+    ("orders", "open.rs"),
     ("orders", "view.rs"),
     ("screening", "fingerprint.rs"),
     ("screening", "rules.rs"),

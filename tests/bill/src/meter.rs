@@ -113,8 +113,7 @@ fn units(operation: &str, request: &Value, answer: &[u8]) -> Units {
     let empty = Map::new();
     let written = |write: &Value| {
         let parts = ["Item", "Key", "ExpressionAttributeValues"].map(|part| write[part].as_object().unwrap_or(&empty));
-        let of_index = if is_indexed(parts[0]) { write_units(0) } else { 0.0 };
-        write_units(parts.map(item_bytes).iter().sum()) + of_index
+        write_units(parts.map(item_bytes).iter().sum()) + of_index(parts[0])
     };
     let (mut read, mut write) = (0.0, 0.0);
     match operation {
@@ -132,9 +131,14 @@ fn units(operation: &str, request: &Value, answer: &[u8]) -> Units {
     Units { read, write }
 }
 
-/// Tells an item that is in an index, too: an entry of the journal, of which the index has the keys alone.
-fn is_indexed(item: &Map<String, Value>) -> bool {
-    item.contains_key("slot")
+/// Units of the index that an item is in, too, of which the index has the keys alone: an entry of the journal, or the first row
+/// of an order. The row is taken out of it again, once and later than anybody counts here: an update of it, and of the index.
+fn of_index(item: &Map<String, Value>) -> f64 {
+    let entry = write_units(0);
+    if item.contains_key("open") {
+        return entry + write_units(item_bytes(item)) + entry;
+    }
+    if item.contains_key("slot") { entry } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -162,6 +166,8 @@ mod tests {
     fn an_entry_of_an_index_costs_a_unit_more() {
         let put = json!({"Item": {"pk": {"S": "a"}, "slot": {"S": "2026-11-28T20#1"}}});
         assert_eq!(units_of("PutItem", &put, &json!({})), (0.0, 2.0));
+        let put = json!({"Item": {"pk": {"S": "a".repeat(1_500)}, "open": {"S": "1"}}});
+        assert_eq!(units_of("PutItem", &put, &json!({})), (0.0, 6.0), "and again as it is closed");
     }
 
     #[test]

@@ -330,6 +330,7 @@ impl Run {
             self.shop.run_jobs().await;
             sleep(LOOK_EVERY).await;
         };
+        self.shop.run_clock("OpenOrdersFunctionName").await;
         self.say(&format!("a reconciliation has looked at {} rows and events", told["checked"]));
         let found = |detail: String, order: Option<&str>| Violation {
             rule: Rule::FoundByReconciliation,

@@ -22,7 +22,7 @@ use crate::jobs::reconciliation::{Reconciliation, ReconciliationId};
 use crate::jobs::redrive::{MAX_LETTERS, Progress, Redrive, RedriveId};
 use crate::jobs::replay::{Phase, Replay, ReplayId, Wanted};
 use crate::pages;
-use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, PART, PartStore, Queues, Since};
+use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, PART, PartStore, Queues, Since};
 use crate::selection::{Selection, is_sendable};
 use crate::service::{Service, journal_of};
 use crate::view::{ReconciliationTaken, ReconciliationTold, RedriveTaken, RedriveTold, ReplayTaken, ReplayTold};

@@ -46,7 +46,13 @@ fn store(letters: &[Arrival]) -> (MemoryOperations, Vec<LetterId>) {
 type Answer = (u16, String, Value);
 
 fn ask(store: &MemoryOperations, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
-    ask_of(&OperationsApi::new(store, store, VirtualTime::new(1), Access::open(), LATE_AFTER), method, path, headers, body)
+    ask_of(
+        &OperationsApi::new(store, store, VirtualTime::new(1), Access::open(), LATE_AFTER),
+        method,
+        path,
+        headers,
+        body,
+    )
 }
 
 fn ask_of(

@@ -399,6 +399,7 @@ fn an_order_is_told_over_all_services() {
     assert_eq!(stack.ask("GET", "/operations/orders/ord_9", "*", &json!({})).0, 404);
     let (_, page) = stack.ask("GET", "/operations/status", "*", &json!({}));
     assert_eq!(page["queues"].as_array().unwrap().len(), 3);
+    assert_eq!(page["orders"], json!({ "open": 1, "late": 1 }));
     assert_eq!(
         page["streams"],
         json!([{ "service": "orders", "relayLetters": 0 }, { "service": "payment", "relayLetters": 0 }])

@@ -210,3 +210,22 @@ fn the_timeline_has_the_cancellation_itself() {
     let kinds: Vec<&str> = known.timeline.iter().map(|seen| seen.event_type.as_str()).collect();
     assert_eq!(kinds, ["OrderCreated", "InventoryRejected", "OrderCancelled"]);
 }
+
+#[test]
+fn an_order_is_over_when_nothing_more_has_to_happen() {
+    use EventType as T;
+    let cases: &[(&[T], bool)] = &[
+        (&[], false),
+        (&[T::OrderCreated], false),
+        (&[T::OrderCreated, T::InventoryReserved, T::PaymentProcessed], false),
+        (&[T::OrderCreated, T::InventoryReserved, T::PaymentProcessed, T::ShipmentCreated], true),
+        (&[T::OrderCreated, T::InventoryRejected], true),
+        (&[T::OrderCreated, T::PaymentProcessed, T::InventoryRejected], false),
+        (&[T::OrderCreated, T::PaymentProcessed, T::InventoryRejected, T::PaymentRefunded], true),
+        (&[T::OrderCreated, T::InventoryRejected, T::ShipmentCreated], false),
+        (&[T::OrderCreated, T::InventoryRejected, T::ShipmentCreated, T::ShipmentCancelled], true),
+    ];
+    for (learned, is_over) in cases {
+        assert_eq!(Orders::is_over(&order_after(learned)), *is_over, "{learned:?}");
+    }
+}

@@ -64,7 +64,10 @@ impl Shelf {
         block_on(self.log.append(&subject(number), &row, &[])).unwrap();
     }
 
-    fn sweep<'a>(&'a self, pace: &'a Pace) -> Sweep<Paced<'a, &'a MemoryLog>, &'a VirtualTime, Paced<'a, &'a MemoryLog>> {
+    fn sweep<'a>(
+        &'a self,
+        pace: &'a Pace,
+    ) -> Sweep<Paced<'a, &'a MemoryLog>, &'a VirtualTime, Paced<'a, &'a MemoryLog>> {
         let paced = Paced { port: &self.log, pace };
         Sweep::new(Ledger::new(paced, &self.world), paced, LATE_AFTER)
     }

@@ -185,8 +185,8 @@ impl JobStore for DynamoOperations {
     }
 
     async fn put_job<J: Job>(&self, job: &J, since: Since) -> Result<Stored> {
-        let index = job.is_active().then(|| (J::KIND, format!("{}#{}", job.at(), job.id())));
-        self.put_record([job.id(), J::KIND], job, job.revision(), index, since).await
+        let index = job.is_active().then(|| (J::KIND, format!("{}#{}", job.head().at, job.id())));
+        self.put_record([job.id(), J::KIND], job, job.head().revision, index, since).await
     }
 
     async fn active<J: Job>(&self) -> Result<Vec<J>> {

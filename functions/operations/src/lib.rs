@@ -34,9 +34,9 @@ pub use domain::{
     letter_id_of,
 };
 pub use jobs::Jobs;
-pub use jobs::job::{Job, Runner};
+pub use jobs::job::{Head, Job, Progress, Runner};
 pub use jobs::reconciliation::{Finding, OutboxRow, Reconciliation, ReconciliationId, RowPage};
-pub use jobs::redrive::{Act, MAX_LETTERS, Outcome, Progress, Redrive, RedriveId};
+pub use jobs::redrive::{Act, MAX_LETTERS, Outcome, Redrive, RedriveId};
 pub use jobs::replay::{Replay, ReplayId, Wanted};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryOperations;

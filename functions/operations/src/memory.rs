@@ -162,7 +162,7 @@ impl JobStore for MemoryOperations {
             return Ok(Stored::Changed);
         }
         let text = serde_json::to_string(job).map_err(|error| unreadable(&error))?;
-        jobs.insert(key, JobRecord { is_active: job.is_active(), revision: job.revision(), text });
+        jobs.insert(key, JobRecord { is_active: job.is_active(), revision: job.head().revision, text });
         Ok(Stored::Done)
     }
 

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 use crate::archive::{Range, Recorded, SlotPage};
 use crate::domain::{Arrival, Class, Destination, Glimpse, Letter, LetterId, Message, Origin, State};
-use crate::jobs::job::Job;
+use crate::jobs::job::{Job, Progress};
 use crate::jobs::reconciliation::{OutboxRow, RowPage};
-use crate::jobs::redrive::{Progress, Redrive, RedriveId};
+use crate::jobs::redrive::{Redrive, RedriveId};
 use crate::jobs::redrives::RedriveRunner;
 use crate::port::{
     Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since, Stored,
@@ -400,7 +400,11 @@ fn every_letter_is_sent_and_told_wherever_the_job_dies() {
             },
             |(stack, id), place| {
                 let told = stack.told(id);
-                assert_eq!((told.progress, told.handled, told.left()), (Progress::Done, count, 0), "{place}: {told:?}");
+                assert_eq!(
+                    (told.head.progress, told.handled, told.left()),
+                    (Progress::Done, count, 0),
+                    "{place}: {told:?}"
+                );
                 assert_eq!(stack.states(), BTreeMap::from([(State::Handled, count as usize)]), "{place}");
                 let mut sendings = BTreeMap::<String, u32>::new();
                 for (_, message) in stack.ports.sent() {
@@ -432,7 +436,7 @@ fn a_letter_that_comes_back_is_sent_once_wherever_the_job_dies() {
         },
         |(stack, id), place| {
             let told = stack.told(id);
-            assert_eq!((told.progress, told.sent, told.parked_again), (Progress::Done, 1, 1), "{place}: {told:?}");
+            assert_eq!((told.head.progress, told.sent, told.parked_again), (Progress::Done, 1, 1), "{place}: {told:?}");
             let letter = stack.ports.letters().remove(0);
             assert_eq!((letter.state, letter.sends), (State::ParkedAgain, 1), "{place}");
         },
@@ -481,7 +485,11 @@ fn a_ramp_stops_at_a_relapse_and_tells_how_many_are_left() {
     stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
     let told = stack.told(&id);
     // Steps of 1, 2 and 5: the fifth letter is in the third.
-    assert_eq!((told.progress, told.sent, told.handled, told.parked_again), (Progress::Relapsed, 8, 7, 1), "{told:?}");
+    assert_eq!(
+        (told.head.progress, told.sent, told.handled, told.parked_again),
+        (Progress::Relapsed, 8, 7, 1),
+        "{told:?}"
+    );
     assert_eq!(told.left(), 1);
     let expected = [(State::Waiting, 1), (State::Handled, 7), (State::ParkedAgain, 1)];
     assert_eq!(stack.states(), BTreeMap::from(expected));

@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 
 use crate::archive::Recorded;
 use crate::domain::{Class, Entry, Letter, LetterId, Message, State};
+use crate::jobs::job::Progress;
 use crate::jobs::reconciliation::{Finding, Reconciliation, ReconciliationId};
-use crate::jobs::redrive::{Progress, Redrive, RedriveId};
+use crate::jobs::redrive::{Redrive, RedriveId};
 use crate::jobs::replay::{Replay, ReplayId};
 use crate::reason::general;
 use crate::service::Service;
@@ -221,15 +222,15 @@ pub(crate) struct RedriveTold {
 impl RedriveTold {
     pub(crate) fn of(redrive: &Redrive) -> Self {
         Self {
-            id: redrive.id.clone(),
-            state: redrive.progress,
+            id: redrive.head.id.clone(),
+            state: redrive.head.progress,
             total: redrive.total,
             sent: redrive.sent,
             handled: redrive.handled,
             parked_again: redrive.parked_again,
             left: redrive.left(),
-            by: redrive.by.clone(),
-            at: redrive.at,
+            by: redrive.head.by.clone(),
+            at: redrive.head.at,
         }
     }
 }
@@ -266,17 +267,17 @@ pub(crate) struct ReplayTold {
 impl ReplayTold {
     pub(crate) fn of(replay: &Replay) -> Self {
         Self {
-            id: replay.id.clone(),
+            id: replay.head.id.clone(),
             service: replay.service.clone(),
-            state: replay.progress,
+            state: replay.head.progress,
             total: replay.total,
             sent: replay.sent,
             handled: replay.handled,
             parked_again: replay.parked_again,
             refused: replay.refused,
             left: replay.left(),
-            by: replay.by.clone(),
-            at: replay.at,
+            by: replay.head.by.clone(),
+            at: replay.head.at,
         }
     }
 }
@@ -304,13 +305,13 @@ pub(crate) struct ReconciliationTold {
 impl ReconciliationTold {
     pub(crate) fn of(job: &Reconciliation) -> Self {
         Self {
-            id: job.id.clone(),
-            state: job.progress,
+            id: job.head.id.clone(),
+            state: job.head.progress,
             checked: job.checked,
             findings: job.findings.clone(),
             untold: job.untold,
-            by: job.by.clone(),
-            at: job.at,
+            by: job.head.by.clone(),
+            at: job.head.at,
         }
     }
 }

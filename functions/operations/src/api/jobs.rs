@@ -15,12 +15,13 @@ use tracing::info;
 
 use super::requests::{NewReconciliation, NewRedrive, NewReplay, Which};
 use super::{Letters, OperationsApi, by};
-use crate::archive::Recorded;
+use crate::archive::{Range, Recorded};
 use crate::domain::{LetterId, State};
 use crate::jobs::change::change;
+use crate::jobs::job::{Head, Job};
 use crate::jobs::reconciliation::{Reconciliation, ReconciliationId};
-use crate::jobs::redrive::{MAX_LETTERS, Progress, Redrive, RedriveId};
-use crate::jobs::replay::{Phase, Replay, ReplayId, Wanted};
+use crate::jobs::redrive::{MAX_LETTERS, Redrive, RedriveId};
+use crate::jobs::replay::{Replay, ReplayId, Wanted};
 use crate::pages;
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, PART, PartStore, Queues, Since};
 use crate::selection::{Selection, is_sendable};
@@ -59,7 +60,7 @@ where
         }
         let redrive = Redrive::new(id.clone(), &by(caller), self.world.now(), total, ramp, rate_per_second);
         self.store.put_job(&redrive, Since::New).await?;
-        info!(redrive = id.as_str(), total, by = redrive.by, "redrive taken on");
+        info!(redrive = id.as_str(), total, by = redrive.head.by, "redrive taken on");
         Ok(answer(StatusCode::ACCEPTED, &RedriveTaken { id: Some(id), total }))
     }
 
@@ -98,7 +99,7 @@ where
 
     pub(super) async fn stop_redrive(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
         let redrive = self.load_redrive(id).await?;
-        let stopped = change(&self.store, redrive.id.as_str(), Redrive::stopped).await?;
+        let stopped = change(&self.store, redrive.head.id.as_str(), Redrive::stopped).await?;
         info!(redrive = id, by = by(caller), "redrive stopped");
         Ok(answer(StatusCode::OK, &RedriveTold::of(&stopped.unwrap_or(redrive))))
     }
@@ -129,28 +130,11 @@ where
             let total = Some(self.count(&services, known, &wanted).await?);
             return Ok(answer(StatusCode::OK, &ReplayTaken { id: None, total }));
         }
-        let replay = Replay {
-            id: self.new_id("rep_", ReplayId::new)?,
-            by: by(caller),
-            at: now,
-            service,
-            wanted,
-            rate_per_second,
-            progress: Progress::Running,
-            phase: Phase::Sending,
-            cursor: None,
-            total: 0,
-            sent: 0,
-            handled: 0,
-            parked_again: 0,
-            refused: 0,
-            waiting_since: None,
-            runner: None,
-            revision: 1,
-        };
+        let head = Head::new(self.new_id("rep_", ReplayId::new)?, &by(caller), now);
+        let replay = Replay::new(head, service, wanted, rate_per_second);
         self.store.put_job(&replay, Since::New).await?;
-        info!(replay = replay.id.as_str(), service = replay.service, by = replay.by, "replay taken on");
-        Ok(answer(StatusCode::ACCEPTED, &ReplayTaken { id: Some(replay.id), total: None }))
+        info!(replay = replay.head.id.as_str(), service = replay.service, by = replay.head.by, "replay taken on");
+        Ok(answer(StatusCode::ACCEPTED, &ReplayTaken { id: Some(replay.head.id), total: None }))
     }
 
     /// Number of the events that a replay would look at, as far as one request counts.
@@ -180,7 +164,7 @@ where
 
     pub(super) async fn stop_replay(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
         let replay = self.load_replay(id).await?;
-        let stopped = change(&self.store, replay.id.as_str(), Replay::stopped).await?;
+        let stopped = change(&self.store, replay.head.id.as_str(), Replay::stopped).await?;
         info!(replay = id, by = by(caller), "replay stopped");
         Ok(answer(StatusCode::OK, &ReplayTold::of(&stopped.unwrap_or(replay))))
     }
@@ -207,26 +191,12 @@ where
         if from > to {
             return Err(fault("from", "is younger than what is left alone: begin earlier, or leave less alone"));
         }
-        let job = Reconciliation {
-            id: self.new_id("rec_", ReconciliationId::new)?,
-            by: by(caller),
-            at: now,
-            heal,
-            from,
-            to,
-            late_before: before(late_after.unwrap_or(self.late_after)),
-            progress: Progress::Running,
-            phase: Reconciliation::first_phase(&outboxes),
-            cursor: None,
-            checked: 0,
-            findings: Vec::new(),
-            untold: 0,
-            runner: None,
-            revision: 1,
-        };
+        let head = Head::new(self.new_id("rec_", ReconciliationId::new)?, &by(caller), now);
+        let late_before = before(late_after.unwrap_or(self.late_after));
+        let job = Reconciliation::new(head, heal, Range { from, to }, late_before, &outboxes);
         self.store.put_job(&job, Since::New).await?;
-        info!(reconciliation = job.id.as_str(), heal, by = job.by, "reconciliation taken on");
-        Ok(answer(StatusCode::ACCEPTED, &ReconciliationTaken { id: job.id }))
+        info!(reconciliation = job.head.id.as_str(), heal, by = job.head.by, "reconciliation taken on");
+        Ok(answer(StatusCode::ACCEPTED, &ReconciliationTaken { id: job.head.id }))
     }
 
     pub(super) async fn reconciliation_progress(&self, id: &str) -> Result<Response<Body>, Problem> {
@@ -235,7 +205,7 @@ where
 
     pub(super) async fn stop_reconciliation(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
         let job = self.load_reconciliation(id).await?;
-        let stopped = change(&self.store, job.id.as_str(), Reconciliation::stopped).await?;
+        let stopped = change(&self.store, job.head.id.as_str(), Reconciliation::stopped).await?;
         info!(reconciliation = id, by = by(caller), "reconciliation stopped");
         Ok(answer(StatusCode::OK, &ReconciliationTold::of(&stopped.unwrap_or(job))))
     }

@@ -25,7 +25,7 @@ pub(crate) async fn change<J: Job>(
             return Ok(attempted);
         }
         let Some(changed) = change(&known) else { return Ok(None) };
-        if store.put_job(&changed, Since::Revision(known.revision())).await? == Stored::Done {
+        if store.put_job(&changed, Since::Revision(known.head().revision)).await? == Stored::Done {
             return Ok(Some(changed));
         }
         attempted = Some(changed);

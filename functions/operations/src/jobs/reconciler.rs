@@ -71,7 +71,7 @@ where
             let is_same = known.phase == job.phase && known.cursor == job.cursor;
             is_same.then(|| known.after(checked.clone(), &outboxes))
         };
-        let changed = change(&self.store, job.id.as_str(), after).await?;
+        let changed = change(&self.store, job.head.id.as_str(), after).await?;
         Ok(changed.is_some_and(|job| job.phase != Phase::Over))
     }
 

@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::Range;
 use crate::domain::id_rule;
-use crate::jobs::job::{Job, Runner};
-use crate::jobs::redrive::Progress;
+use crate::jobs::job::{Head, Job, Progress};
 
 text_type!(
     /// Id of a reconciliation.
@@ -34,12 +33,9 @@ pub(crate) const MAX_FINDINGS: usize = 500;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reconciliation {
-    /// Its id.
-    pub id: ReconciliationId,
-    /// Caller who has asked for it.
-    pub by: String,
-    /// Time of the request.
-    pub at: Time,
+    /// What all jobs have on record.
+    #[serde(flatten)]
+    pub head: Head<ReconciliationId>,
     /// True where what can be healed is healed.
     pub heal: bool,
     /// Beginning of what is compared.
@@ -48,8 +44,6 @@ pub struct Reconciliation {
     pub to: Time,
     /// Orders that were created before this time should have ended.
     pub late_before: Time,
-    /// Its progress.
-    pub progress: Progress,
     /// Its phase.
     pub phase: Phase,
     /// Cursor of the phase's next page.
@@ -61,11 +55,6 @@ pub struct Reconciliation {
     pub findings: Vec<Finding>,
     /// Number of findings that are not told.
     pub untold: u64,
-    /// The run that is at work on it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runner: Option<Runner>,
-    /// Number of its changes.
-    pub revision: u64,
 }
 
 /// Phase of a reconciliation.
@@ -110,6 +99,23 @@ pub struct Checked {
 }
 
 impl Reconciliation {
+    /// A reconciliation of that range, of a stack in which services of these names have an outbox.
+    #[must_use]
+    pub fn new(head: Head<ReconciliationId>, heal: bool, range: Range, late_before: Time, outboxes: &[String]) -> Self {
+        Self {
+            head,
+            heal,
+            from: range.from,
+            to: range.to,
+            late_before,
+            phase: Self::first_phase(outboxes),
+            cursor: None,
+            checked: 0,
+            findings: Vec::new(),
+            untold: 0,
+        }
+    }
+
     /// The range of time that is compared.
     #[must_use]
     pub const fn range(&self) -> Range {
@@ -117,15 +123,14 @@ impl Reconciliation {
     }
 
     /// Phase that comes first among the services with an outbox of these names.
-    #[must_use]
-    pub fn first_phase(outboxes: &[String]) -> Phase {
+    fn first_phase(outboxes: &[String]) -> Phase {
         outboxes.iter().min().map_or(Phase::Journal, |first| Phase::Outbox(first.clone()))
     }
 
     /// Reconciliation after a page, of a stack in which services of these names have an outbox.
     #[must_use]
     pub fn after(&self, page: Checked, outboxes: &[String]) -> Self {
-        let mut job = Self { revision: self.revision + 1, cursor: page.next, ..self.clone() };
+        let mut job = Self { cursor: page.next, ..self.revised() };
         job.checked += page.count;
         for finding in page.findings {
             if job.findings.len() < MAX_FINDINGS {
@@ -144,46 +149,36 @@ impl Reconciliation {
                 Phase::Journal | Phase::Over => Phase::Over,
             };
         }
-        if job.phase == Phase::Over && job.progress == Progress::Running {
-            job.progress = Progress::Done;
+        if job.phase == Phase::Over && job.head.progress == Progress::Running {
+            job.head.progress = Progress::Done;
         }
         job
-    }
-
-    /// Reconciliation that goes no further; `None` where that is so already.
-    #[must_use]
-    pub fn stopped(&self) -> Option<Self> {
-        let stopped =
-            Self { progress: Progress::Stopped, phase: Phase::Over, revision: self.revision + 1, ..self.clone() };
-        (self.progress == Progress::Running).then_some(stopped)
     }
 }
 
 impl Job for Reconciliation {
     const KIND: &'static str = "reconciliation";
 
-    fn id(&self) -> &str {
-        self.id.as_str()
+    type Id = ReconciliationId;
+
+    fn head(&self) -> &Head<ReconciliationId> {
+        &self.head
     }
 
-    fn at(&self) -> Time {
-        self.at
+    fn head_mut(&mut self) -> &mut Head<ReconciliationId> {
+        &mut self.head
+    }
+
+    fn id(&self) -> &str {
+        self.head.id.as_str()
     }
 
     fn is_active(&self) -> bool {
         self.phase != Phase::Over
     }
 
-    fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    fn runner(&self) -> Option<&Runner> {
-        self.runner.as_ref()
-    }
-
-    fn run_by(&self, runner: Option<Runner>) -> Self {
-        Self { runner, revision: self.revision + 1, ..self.clone() }
+    fn cut_off(&mut self) {
+        self.phase = Phase::Over;
     }
 }
 
@@ -229,25 +224,10 @@ mod tests {
         OutboxRow { subject: subject.to_owned(), version, at: Time::from_millis(0), events: Vec::new(), image }
     }
 
-    fn reconciliation(phase: Phase) -> Reconciliation {
+    fn reconciliation(outboxes: &[String]) -> Reconciliation {
         let at = Time::from_millis(0);
-        Reconciliation {
-            id: ReconciliationId::new("rec_1").unwrap(),
-            by: "ada".to_owned(),
-            at,
-            heal: false,
-            from: at,
-            to: at,
-            late_before: at,
-            progress: Progress::Running,
-            phase,
-            cursor: None,
-            checked: 0,
-            findings: Vec::new(),
-            untold: 0,
-            runner: None,
-            revision: 1,
-        }
+        let head = Head::new(ReconciliationId::new("rec_1").unwrap(), "ada", at);
+        Reconciliation::new(head, false, Range { from: at, to: at }, at, outboxes)
     }
 
     #[test]
@@ -260,7 +240,7 @@ mod tests {
     #[test]
     fn every_outbox_is_looked_at_and_then_the_journal() {
         let names = ["payment", "orders", "shipping"].map(str::to_owned);
-        let mut job = reconciliation(Reconciliation::first_phase(&names));
+        let mut job = reconciliation(&names);
         let mut phases = vec![job.phase.clone()];
         while job.is_active() {
             job = job.after(Checked { next: Some("2".to_owned()), count: 1, ..Checked::default() }, &names);
@@ -271,8 +251,8 @@ mod tests {
         let outbox = |name: &str| Phase::Outbox(name.to_owned());
         let expected = [outbox("orders"), outbox("payment"), outbox("shipping"), Phase::Journal, Phase::Over];
         assert_eq!(phases, expected);
-        assert_eq!((job.progress, job.checked), (Progress::Done, 8));
-        assert_eq!(Reconciliation::first_phase(&[]), Phase::Journal);
+        assert_eq!((job.head.progress, job.checked), (Progress::Done, 8));
+        assert_eq!(reconciliation(&[]).phase, Phase::Journal);
     }
 
     #[test]
@@ -285,7 +265,7 @@ mod tests {
             healed: false,
         };
         let findings = vec![finding; MAX_FINDINGS + 3];
-        let job = reconciliation(Phase::Journal).after(Checked { findings, ..Checked::default() }, &[]);
+        let job = reconciliation(&[]).after(Checked { findings, ..Checked::default() }, &[]);
         assert_eq!((job.findings.len(), job.untold), (MAX_FINDINGS, 3));
     }
 }

@@ -7,7 +7,7 @@ use orderflow_events::{Invalid, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id_rule;
-use crate::jobs::job::{Job, Runner};
+use crate::jobs::job::{Head, Job, Progress};
 
 text_type!(
     /// Id of a redrive.
@@ -23,33 +23,13 @@ fn redrive_id_rule(text: &str) -> Result<(), Invalid> {
 /// The most letters of one redrive.
 pub const MAX_LETTERS: usize = 10_000;
 
-/// Progress of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum Progress {
-    /// It sends.
-    Running,
-    /// All letters were sent.
-    Done,
-    /// Somebody has stopped it.
-    Stopped,
-    /// A letter was parked again, at which its ramp stops.
-    Relapsed,
-}
-
 /// Redrive without the list of its letters, which is stored beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Redrive {
-    /// Its id.
-    pub id: RedriveId,
-    /// Its progress.
-    pub progress: Progress,
-    /// Caller who has asked for it.
-    pub by: String,
-    /// Time of the request.
-    pub at: Time,
+    /// What all jobs have on record.
+    #[serde(flatten)]
+    pub head: Head<RedriveId>,
     /// True where it begins with one letter and sends more only once those before are handled.
     pub ramp: bool,
     /// Letters that it sends in a second at the most.
@@ -71,11 +51,6 @@ pub struct Redrive {
     pub handled: u32,
     /// Letters that were parked again.
     pub parked_again: u32,
-    /// The run that is at work on it, and until when nobody else is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runner: Option<Runner>,
-    /// Number of its changes.
-    pub revision: u64,
 }
 
 /// Next thing that a redrive does.
@@ -119,12 +94,12 @@ impl Redrive {
     #[must_use]
     pub fn new(id: RedriveId, by: &str, at: Time, total: u32, ramp: bool, rate_per_second: Option<u32>) -> Self {
         let step_end = if ramp { step_size(0).min(total) } else { total };
-        let progress = if total == 0 { Progress::Done } else { Progress::Running };
+        let mut head = Head::new(id, by, at);
+        if total == 0 {
+            head.progress = Progress::Done;
+        }
         Self {
-            id,
-            progress,
-            by: by.to_owned(),
-            at,
+            head,
             ramp,
             rate_per_second,
             total,
@@ -135,8 +110,6 @@ impl Redrive {
             sent: 0,
             handled: 0,
             parked_again: 0,
-            runner: None,
-            revision: 1,
         }
     }
 
@@ -149,7 +122,7 @@ impl Redrive {
     /// The next thing to do. What was sent is looked after in any case, also of a job that sends no more.
     #[must_use]
     pub fn act(&self) -> Act {
-        match (self.progress, self.open.front()) {
+        match (self.head.progress, self.open.front()) {
             (Progress::Running, _) if self.next < self.step_end => Act::Send(self.next),
             (_, Some(&index)) => Act::Look(index),
             (_, None) => Act::Rest,
@@ -159,7 +132,7 @@ impl Redrive {
     /// Redrive after the act with that outcome.
     #[must_use]
     pub fn after(&self, act: Act, outcome: Outcome) -> Self {
-        let mut redrive = Self { revision: self.revision + 1, ..self.clone() };
+        let mut redrive = self.revised();
         match act {
             // Somebody who has lost the job for a while may bring an old outcome.
             Act::Send(index) if index == redrive.next => redrive.next += 1,
@@ -182,53 +155,42 @@ impl Redrive {
 
     /// Ends the job, or begins the next step of its ramp, where it is time.
     fn go_on(&mut self) {
-        if self.progress != Progress::Running {
+        if self.head.progress != Progress::Running {
             return;
         }
         if self.ramp && self.parked_again > 0 {
-            self.progress = Progress::Relapsed;
+            self.head.progress = Progress::Relapsed;
         } else if self.next == self.total && self.open.is_empty() {
-            self.progress = Progress::Done;
+            self.head.progress = Progress::Done;
         } else if self.next == self.step_end && self.open.is_empty() {
             self.step += 1;
             self.step_end = self.next.saturating_add(step_size(self.step)).min(self.total);
         }
-    }
-
-    /// Redrive that sends nothing more; `None` where that is so already.
-    #[must_use]
-    pub fn stopped(&self) -> Option<Self> {
-        let stopped = Self { progress: Progress::Stopped, revision: self.revision + 1, ..self.clone() };
-        (self.progress == Progress::Running).then_some(stopped)
     }
 }
 
 impl Job for Redrive {
     const KIND: &'static str = "redrive";
 
-    fn id(&self) -> &str {
-        self.id.as_str()
+    type Id = RedriveId;
+
+    fn head(&self) -> &Head<RedriveId> {
+        &self.head
     }
 
-    fn at(&self) -> Time {
-        self.at
+    fn head_mut(&mut self) -> &mut Head<RedriveId> {
+        &mut self.head
+    }
+
+    fn id(&self) -> &str {
+        self.head.id.as_str()
     }
 
     fn is_active(&self) -> bool {
         self.act() != Act::Rest
     }
 
-    fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    fn runner(&self) -> Option<&Runner> {
-        self.runner.as_ref()
-    }
-
-    fn run_by(&self, runner: Option<Runner>) -> Self {
-        Self { runner, revision: self.revision + 1, ..self.clone() }
-    }
+    fn cut_off(&mut self) {}
 }
 
 #[cfg(test)]
@@ -264,14 +226,14 @@ mod tests {
     fn a_ramp_grows_once_all_before_are_handled() {
         let (redrive, waits) = run(redrive(500, true), &[]);
         assert_eq!(waits, [1, 3, 8, 18, 38, 88, 188, 388, 500]);
-        assert_eq!((redrive.progress, redrive.handled, redrive.left()), (Progress::Done, 500, 0));
+        assert_eq!((redrive.head.progress, redrive.handled, redrive.left()), (Progress::Done, 500, 0));
     }
 
     #[test]
     fn a_ramp_stops_at_the_first_relapse_and_says_how_many_are_left() {
         for (relapse, sent) in [(0, 1), (2, 3), (7, 8), (20, 38)] {
             let (redrive, _) = run(redrive(500, true), &[relapse]);
-            assert_eq!((redrive.progress, redrive.sent, redrive.left()), (Progress::Relapsed, sent, 500 - sent));
+            assert_eq!((redrive.head.progress, redrive.sent, redrive.left()), (Progress::Relapsed, sent, 500 - sent));
             assert_eq!((redrive.parked_again, redrive.handled), (1, sent - 1), "of the others the fate is told, too");
         }
     }
@@ -280,7 +242,7 @@ mod tests {
     fn without_a_ramp_all_are_sent_whatever_becomes_of_them() {
         let (redrive, waits) = run(redrive(7, false), &[0, 3]);
         assert_eq!(waits, [7]);
-        assert_eq!((redrive.progress, redrive.handled, redrive.parked_again), (Progress::Done, 5, 2));
+        assert_eq!((redrive.head.progress, redrive.handled, redrive.parked_again), (Progress::Done, 5, 2));
     }
 
     #[test]
@@ -289,7 +251,7 @@ mod tests {
         let stopped = sent.stopped().unwrap();
         assert_eq!(stopped.act(), Act::Look(0));
         let settled = stopped.after(Act::Look(0), Outcome::Handled);
-        assert_eq!((settled.progress, settled.act(), settled.left()), (Progress::Stopped, Act::Rest, 4));
+        assert_eq!((settled.head.progress, settled.act(), settled.left()), (Progress::Stopped, Act::Rest, 4));
         assert_eq!(settled.stopped(), None);
     }
 
@@ -300,7 +262,7 @@ mod tests {
         let redrive = redrive.after(Act::Send(1), Outcome::Sent).after(Act::Look(1), Outcome::Open);
         assert_eq!(redrive.act(), Act::Look(1));
         let redrive = redrive.after(Act::Look(1), Outcome::Silent);
-        assert_eq!((redrive.progress, redrive.handled), (Progress::Done, 0));
+        assert_eq!((redrive.head.progress, redrive.handled), (Progress::Done, 0));
     }
 
     #[test]

@@ -70,7 +70,7 @@ where
         loop {
             let mut is_waiting = false;
             for redrive in self.store.active::<Redrive>().await? {
-                match self.advance(&redrive.id, run, deadline).await {
+                match self.advance(&redrive.head.id, run, deadline).await {
                     Ok(Advance::Ended) => {}
                     Ok(Advance::Waits { has_changed }) => {
                         is_waiting = true;
@@ -79,7 +79,11 @@ where
                         }
                     }
                     Err(failure) => {
-                        warn!(redrive = redrive.id.as_str(), reason = failure.reason(), "a redrive does not go on");
+                        warn!(
+                            redrive = redrive.head.id.as_str(),
+                            reason = failure.reason(),
+                            "a redrive does not go on"
+                        );
                         failed = Some(failure);
                     }
                 }
@@ -107,7 +111,7 @@ where
     }
 
     async fn advance_own(&self, mut redrive: Redrive, deadline: Time) -> Result<Advance> {
-        let id = &redrive.id.clone();
+        let id = &redrive.head.id.clone();
         let mut has_changed = false;
         // Every open letter is looked at once.
         let mut looks = redrive.open.len();
@@ -143,7 +147,7 @@ where
 
     async fn letter_at(&self, redrive: &Redrive, index: u32) -> Result<Option<Letter>> {
         let size = u32::try_from(PART).unwrap_or(u32::MAX);
-        let part = self.store.part(&redrive.id, index / size).await?;
+        let part = self.store.part(&redrive.head.id, index / size).await?;
         let id: Option<&LetterId> = part.get((index % size) as usize);
         match id {
             Some(id) => self.store.letter(id).await,
@@ -156,7 +160,7 @@ where
     async fn send(&self, redrive: &Redrive, index: u32) -> Result<Outcome> {
         for _ in 0..MAX_RACES {
             let Some(letter) = self.letter_at(redrive, index).await? else { return Ok(Outcome::Skipped) };
-            let is_own = letter.sending.as_ref().is_some_and(|sending| sending.redrive == redrive.id.as_str());
+            let is_own = letter.sending.as_ref().is_some_and(|sending| sending.redrive == redrive.head.id.as_str());
             let claimed = match letter.state {
                 State::Handled => return Ok(Outcome::HandledBefore),
                 State::Dropped => return Ok(Outcome::Skipped),
@@ -171,7 +175,7 @@ where
                     if self.is_handled(&letter).await? {
                         return Ok(Outcome::HandledBefore);
                     }
-                    let claimed = letter.claimed(redrive.id.as_str(), &redrive.by, self.world.now());
+                    let claimed = letter.claimed(redrive.head.id.as_str(), &redrive.head.by, self.world.now());
                     let Ok(claimed) = claimed else { return Ok(Outcome::Skipped) };
                     if self.store.put(&claimed, Since::Revision(letter.revision)).await? == Stored::Changed {
                         continue;
@@ -203,7 +207,7 @@ where
 
     async fn look(&self, redrive: &Redrive, index: u32) -> Result<Outcome> {
         let Some(letter) = self.letter_at(redrive, index).await? else { return Ok(Outcome::Silent) };
-        let sending = letter.sending.as_ref().filter(|sending| sending.redrive == redrive.id.as_str());
+        let sending = letter.sending.as_ref().filter(|sending| sending.redrive == redrive.head.id.as_str());
         match (letter.state, sending) {
             (State::Handled, _) => Ok(Outcome::Handled),
             (State::Sent, Some(_)) if self.is_handled(&letter).await? => Ok(Outcome::Handled),

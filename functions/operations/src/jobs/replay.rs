@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::{Range, Recorded};
 use crate::domain::id_rule;
-use crate::jobs::job::{Job, Runner};
-use crate::jobs::redrive::Progress;
+use crate::jobs::job::{Head, Job, Progress};
 use crate::service::Service;
 
 text_type!(
@@ -30,12 +29,9 @@ fn replay_id_rule(text: &str) -> Result<(), Invalid> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Replay {
-    /// Its id.
-    pub id: ReplayId,
-    /// Caller who has asked for it.
-    pub by: String,
-    /// Time of the request.
-    pub at: Time,
+    /// What all jobs have on record.
+    #[serde(flatten)]
+    pub head: Head<ReplayId>,
     /// The consumer.
     pub service: String,
     /// Events that are sent.
@@ -43,8 +39,6 @@ pub struct Replay {
     /// Events that it sends in a second at the most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_second: Option<u32>,
-    /// Its progress.
-    pub progress: Progress,
     /// Its phase.
     pub phase: Phase,
     /// Cursor of the phase's next page.
@@ -63,11 +57,6 @@ pub struct Replay {
     /// Time since which the next page waits for events that are not handled yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<Time>,
-    /// The run that is at work on it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runner: Option<Runner>,
-    /// Number of its changes.
-    pub revision: u64,
 }
 
 /// Events that a replay sends.
@@ -131,6 +120,25 @@ pub struct Tally {
 }
 
 impl Replay {
+    /// A replay to that service.
+    #[must_use]
+    pub fn new(head: Head<ReplayId>, service: String, wanted: Wanted, rate_per_second: Option<u32>) -> Self {
+        Self {
+            head,
+            service,
+            wanted,
+            rate_per_second,
+            phase: Phase::Sending,
+            cursor: None,
+            total: 0,
+            sent: 0,
+            handled: 0,
+            parked_again: 0,
+            refused: 0,
+            waiting_since: None,
+        }
+    }
+
     /// Events whose end is not known.
     #[must_use]
     pub const fn left(&self) -> u32 {
@@ -140,7 +148,7 @@ impl Replay {
     /// Replay after a page of its phase, whose next one begins at `next`.
     #[must_use]
     pub fn after(&self, tally: Tally, next: Option<String>) -> Self {
-        let mut replay = Self { revision: self.revision + 1, waiting_since: None, ..self.clone() };
+        let mut replay = Self { waiting_since: None, ..self.revised() };
         match self.phase {
             Phase::Sending => {
                 replay.total += tally.total;
@@ -156,8 +164,8 @@ impl Replay {
         replay.cursor = next;
         if replay.cursor.is_none() {
             replay.phase = if self.phase == Phase::Sending { Phase::Following } else { Phase::Over };
-            if replay.phase == Phase::Over && replay.progress == Progress::Running {
-                replay.progress = Progress::Done;
+            if replay.phase == Phase::Over && replay.head.progress == Progress::Running {
+                replay.head.progress = Progress::Done;
             }
         }
         replay
@@ -167,43 +175,33 @@ impl Replay {
     #[must_use]
     pub fn waiting(&self, now: Time) -> Self {
         let waiting_since = Some(self.waiting_since.unwrap_or(now));
-        Self { waiting_since, revision: self.revision + 1, ..self.clone() }
-    }
-
-    /// Replay that sends nothing more; `None` where that is so already.
-    #[must_use]
-    pub fn stopped(&self) -> Option<Self> {
-        let stopped =
-            Self { progress: Progress::Stopped, phase: Phase::Over, revision: self.revision + 1, ..self.clone() };
-        (self.progress == Progress::Running).then_some(stopped)
+        Self { waiting_since, ..self.revised() }
     }
 }
 
 impl Job for Replay {
     const KIND: &'static str = "replay";
 
-    fn id(&self) -> &str {
-        self.id.as_str()
+    type Id = ReplayId;
+
+    fn head(&self) -> &Head<ReplayId> {
+        &self.head
     }
 
-    fn at(&self) -> Time {
-        self.at
+    fn head_mut(&mut self) -> &mut Head<ReplayId> {
+        &mut self.head
+    }
+
+    fn id(&self) -> &str {
+        self.head.id.as_str()
     }
 
     fn is_active(&self) -> bool {
         self.phase != Phase::Over
     }
 
-    fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    fn runner(&self) -> Option<&Runner> {
-        self.runner.as_ref()
-    }
-
-    fn run_by(&self, runner: Option<Runner>) -> Self {
-        Self { runner, revision: self.revision + 1, ..self.clone() }
+    fn cut_off(&mut self) {
+        self.phase = Phase::Over;
     }
 }
 
@@ -211,27 +209,10 @@ impl Job for Replay {
 mod tests {
     use super::*;
 
-    pub(crate) fn replay() -> Replay {
+    fn replay() -> Replay {
         let (from, to) = (Time::from_millis(0), Time::from_millis(1));
-        Replay {
-            id: ReplayId::new("rep_1").unwrap(),
-            by: "ada".to_owned(),
-            at: from,
-            service: "shipping".to_owned(),
-            wanted: Wanted { order: None, event_type: None, from, to },
-            rate_per_second: None,
-            progress: Progress::Running,
-            phase: Phase::Sending,
-            cursor: None,
-            total: 0,
-            sent: 0,
-            handled: 0,
-            parked_again: 0,
-            refused: 0,
-            waiting_since: None,
-            runner: None,
-            revision: 1,
-        }
+        let head = Head::new(ReplayId::new("rep_1").unwrap(), "ada", from);
+        Replay::new(head, "shipping".to_owned(), Wanted { order: None, event_type: None, from, to }, None)
     }
 
     #[test]
@@ -243,7 +224,7 @@ mod tests {
         assert_eq!((sent.phase, sent.total, sent.cursor.as_deref()), (Phase::Following, 10, None));
         let looked = Tally { total: 5, handled: 3, parked: 1, refused: 1, ..Tally::default() };
         let over = sent.after(looked, Some("2".to_owned())).after(looked, None);
-        assert_eq!((over.phase, over.progress, over.left()), (Phase::Over, Progress::Done, 0));
+        assert_eq!((over.phase, over.head.progress, over.left()), (Phase::Over, Progress::Done, 0));
         assert_eq!((over.handled, over.parked_again, over.refused), (6, 2, 2));
         assert!(!over.is_active());
     }

@@ -11,6 +11,7 @@ use crate::archive::Recorded;
 use crate::domain::{LetterId, Message, State, letter_id_of};
 use crate::jobs::change::change;
 use crate::jobs::inquiry::outlooks;
+use crate::jobs::job::Job;
 use crate::jobs::replay::{Phase, Replay, Tally};
 use crate::pages::{self, Page};
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Queues};
@@ -77,7 +78,7 @@ where
     }
 
     async fn change(&self, replay: &Replay, to: impl Fn(&Replay) -> Option<Replay>) -> Result<Option<Replay>> {
-        change(&self.store, replay.id.as_str(), to).await
+        change(&self.store, replay.head.id.as_str(), to).await
     }
 
     /// The page of the phase. All events of one order are one page.
@@ -111,7 +112,7 @@ where
             }
         }
         if tally.sent > 0 {
-            info!(replay = replay.id.as_str(), sent = tally.sent, "events sent once more");
+            info!(replay = replay.head.id.as_str(), sent = tally.sent, "events sent once more");
         }
         Ok(tally)
     }

@@ -153,7 +153,7 @@ fn a_replay_sends_what_its_consumer_has_not_handled_and_tells_what_became_of_it(
     let id = stack.start("/operations/replays", &body);
     stack.minutes();
     let told = stack.replay_told(&id);
-    assert_eq!((told.progress, told.total, told.sent, told.refused), (Progress::Running, 7, 3, 1), "{told:?}");
+    assert_eq!((told.head.progress, told.total, told.sent, told.refused), (Progress::Running, 7, 3, 1), "{told:?}");
     let sent: Vec<_> = stack
         .ports
         .sent()
@@ -176,7 +176,11 @@ fn a_replay_sends_what_its_consumer_has_not_handled_and_tells_what_became_of_it(
     assert_eq!(arrival.letter_id(), letter_id_of("payment", &parked));
     stack.minutes();
     let told = stack.replay_told(&id);
-    assert_eq!((told.progress, told.handled, told.parked_again, told.left()), (Progress::Done, 5, 1, 0), "{told:?}");
+    assert_eq!(
+        (told.head.progress, told.handled, told.parked_again, told.left()),
+        (Progress::Done, 5, 1, 0),
+        "{told:?}"
+    );
     // Once more: there is nothing to send but what has failed.
     let again = stack.start("/operations/replays", &body);
     stack.minutes();
@@ -196,7 +200,7 @@ fn a_replay_of_one_order_or_one_type_sends_no_other() {
     let id = stack.start("/operations/replays", &other);
     stack.minutes();
     let told = stack.replay_told(&id);
-    assert_eq!((told.progress, told.total), (Progress::Done, 0), "payment does not consume it");
+    assert_eq!((told.head.progress, told.total), (Progress::Done, 0), "payment does not consume it");
     for (body, pointer) in [
         (json!({ "service": "nobody", "order": "ord_1" }), "/service"),
         (json!({ "service": "payment" }), "/from"),
@@ -215,7 +219,7 @@ fn a_replay_that_is_stopped_sends_no_more() {
     let (status, told) = stack.ask("DELETE", &format!("/operations/replays/{id}"), "*", &json!({}));
     assert_eq!((status.as_u16(), &told["state"]), (200, &json!("stopped")));
     stack.minutes();
-    assert_eq!((stack.replay_told(&id).progress, stack.ports.sent().len()), (Progress::Stopped, 0));
+    assert_eq!((stack.replay_told(&id).head.progress, stack.ports.sent().len()), (Progress::Stopped, 0));
 }
 
 #[test]
@@ -244,7 +248,7 @@ fn a_replay_loses_no_event_wherever_its_job_dies() {
         },
         |(stack, id), place| {
             let told = stack.replay_told(id);
-            assert_eq!((told.progress, told.total, told.handled), (Progress::Done, 4, 4), "{place}: {told:?}");
+            assert_eq!((told.head.progress, told.total, told.handled), (Progress::Done, 4, 4), "{place}: {told:?}");
             let sent: std::collections::BTreeSet<_> =
                 stack.ports.sent().into_iter().map(|(_, message)| Glimpse::of(&message.body).id).collect();
             assert_eq!(sent.len(), 2, "{place}: a consumer knows what it has seen twice");
@@ -256,7 +260,7 @@ fn a_replay_loses_no_event_wherever_its_job_dies() {
 fn nothing_is_found_where_nothing_is_wrong() {
     let stack = Stack::with_orders(9);
     let job = stack.reconciled(&json!({ "from": stack.since() }));
-    assert_eq!((job.progress, kinds(&job)), (Progress::Done, vec![]));
+    assert_eq!((job.head.progress, kinds(&job)), (Progress::Done, vec![]));
     // Rows and entries of nine orders.
     assert_eq!(job.checked, 9 * 2 + 9 * 3);
 }
@@ -366,7 +370,7 @@ fn a_reconciliation_finds_the_same_wherever_its_job_dies() {
         |(stack, _)| stack.minutes(),
         |(stack, id), place| {
             let job: Reconciliation = block_on(stack.ports.job(id)).unwrap().unwrap();
-            assert_eq!(job.progress, Progress::Done, "{place}: {job:?}");
+            assert_eq!(job.head.progress, Progress::Done, "{place}: {job:?}");
             assert_eq!(kinds(&job), [("unpublished", "ord_lost", true), ("unhandled", "ord_1", true)], "{place}");
             assert!(!stack.ports.published().is_empty() && !stack.ports.sent().is_empty(), "{place}");
         },

@@ -228,7 +228,7 @@ const OPEN: &str = "open";
 const FIRST: u32 = 1;
 
 /// Entries of the index that are asked for at once.
-const PAGE: i32 = 100;
+const PAGE: i32 = 50;
 
 /// Index of the open subjects of a table whose log is [with it](DynamoLog::with_open_index): the index `Open`, by the
 /// attribute `open` and the row's time.

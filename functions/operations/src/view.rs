@@ -439,8 +439,9 @@ pub(crate) struct StatusView {
     pub(crate) queues: Vec<QueueView>,
     /// Letters by their state.
     pub(crate) letters: LetterCounts,
-    /// Orders that have not come to their end.
-    pub(crate) orders: OrderCounts,
+    /// Orders that have not come to their end, where a service keeps an index of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) orders: Option<OrderCounts>,
     /// Relay of each service that has one.
     pub(crate) streams: Vec<StreamView>,
 }
@@ -453,6 +454,13 @@ pub(crate) struct OrderCounts {
     pub(crate) open: u64,
     /// They have been open for too long.
     pub(crate) late: u64,
+}
+
+impl OrderCounts {
+    /// Those of both.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self { open: self.open + other.open, late: self.late + other.late }
+    }
 }
 
 /// Queue of a service.

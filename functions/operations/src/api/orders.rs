@@ -116,15 +116,14 @@ where
     }
 
     /// Orders that have not come to their end, by the indexes of those who know.
-    async fn open_orders(&self, services: &[Service]) -> Result<OrderCounts, Failure> {
+    async fn open_orders(&self, services: &[Service]) -> Result<Option<OrderCounts>, Failure> {
         let (now, late_after) = (self.world.now(), self.late_after);
         let late_before = Time::from_millis(now.as_millis() - i64::try_from(late_after.as_millis()).unwrap_or(0));
         let tables = services.iter().filter_map(Service::open_index);
         let counts =
             tables.map(async |table| try_join(self.stack.open(table, now), self.stack.open(table, late_before)).await);
         let counts = try_join_all(counts).await?;
-        let (open, late) = counts.into_iter().fold((0, 0), |(open, late), of_one| (open + of_one.0, late + of_one.1));
-        Ok(OrderCounts { open, late })
+        Ok(counts.into_iter().map(|(open, late)| OrderCounts { open, late }).reduce(OrderCounts::and))
     }
 
     /// Depth of every queue, and the letters by their state.

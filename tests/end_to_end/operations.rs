@@ -65,6 +65,9 @@ pub(crate) async fn an_order_is_told_over_all_services(shop: &Shop) {
 }
 
 pub(crate) async fn an_order_is_open_until_it_has_ended(shop: &Shop) {
+    for sku in ["ended", "stuck"] {
+        shop.stock(sku, 1).await;
+    }
     let ended = shop.order(&order("ended", 1, "pm_card_visa")).await;
     let stuck = shop.order(&order("stuck", 1, "pm_sim_unavailable_9")).await;
     // One that was begun long ago, and has no row that anybody understands.

@@ -33,7 +33,7 @@ pub(crate) const MAX_FINDINGS: usize = 500;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reconciliation {
-    /// What all jobs have on record.
+    /// Head: all that jobs have in common.
     #[serde(flatten)]
     pub head: Head<ReconciliationId>,
     /// True where what can be healed is healed.

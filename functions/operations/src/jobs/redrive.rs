@@ -27,7 +27,7 @@ pub const MAX_LETTERS: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Redrive {
-    /// What all jobs have on record.
+    /// Head: all that jobs have in common.
     #[serde(flatten)]
     pub head: Head<RedriveId>,
     /// True where it begins with one letter and sends more only once those before are handled.

@@ -29,7 +29,7 @@ fn replay_id_rule(text: &str) -> Result<(), Invalid> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Replay {
-    /// What all jobs have on record.
+    /// Head: all that jobs have in common.
     #[serde(flatten)]
     pub head: Head<ReplayId>,
     /// The consumer.

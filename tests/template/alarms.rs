@@ -1,0 +1,223 @@
+//! Alarms: whom they reach, what they speak of, and their headings in the runbook.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use orderflow_registry::SERVICES;
+use serde_json::{Value as Json, json};
+
+use crate::stack::{GONE, ROOT, Stack, check, list, number, plain, reference, unlike, unpaired};
+
+pub(crate) const ALARM: &str = "AWS::CloudWatch::Alarm";
+const COMPOSITE: &str = "AWS::CloudWatch::CompositeAlarm";
+const DASHBOARD: &str = "AWS::CloudWatch::Dashboard";
+
+const RUNBOOK: &str = "docs/RUNBOOK.md";
+
+/// Longest time that `CloudWatch` looks back for an alarm.
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+/// Metric alarms and composite ones.
+fn alarms<'a>(stack: &'a Stack) -> impl Iterator<Item = (&'a str, &'a Json)> {
+    [ALARM, COMPOSITE].into_iter().flat_map(|kind| stack.of_type(kind))
+}
+
+/// With all that a parameter can bring, such as short messages.
+fn whole<'a>(stack: &Stack<'a>) -> Stack<'a> {
+    stack.with([("SmsCountries", json!("DE"))])
+}
+
+#[test]
+fn every_alarm_has_its_heading_in_the_runbook_and_no_heading_is_without_one() {
+    check(
+        "Who is called finds under the heading what to do.",
+        headings,
+        &[
+            ("LagAlarm AlarmDescription", json!("It is late."), "OrdersLagAlarm"),
+            ("LateOrdersAlarm AlarmDescription", json!("It is late. See docs/RUNBOOK.md#later"), "later"),
+            ("ThrottlesAlarm", GONE, "throttles"),
+            ("OrdersStuckAlarm AlarmDescription", GONE, "OrdersStuckAlarm"),
+        ],
+    );
+}
+
+fn headings(stack: &Stack) -> Vec<String> {
+    let (mut faults, mut named) = (Vec::new(), BTreeSet::new());
+    for (id, properties) in alarms(&whole(stack)) {
+        let description = properties["AlarmDescription"].as_str().unwrap_or_default();
+        match description.rsplit_once(&format!(" See {RUNBOOK}#")) {
+            Some((_, anchor)) => drop(named.insert(anchor.to_owned())),
+            None => faults.push(format!("{id}: its description names no heading of {RUNBOOK}: {description:?}")),
+        }
+    }
+    let runbook = fs::read_to_string(Path::new(ROOT).join(RUNBOOK)).expect("the runbook");
+    let section = runbook.split("\n## ").find(|section| section.starts_with("Alarms\n")).unwrap_or_default();
+    let headings = section.lines().filter_map(|line| line.strip_prefix("### "));
+    let headings: Vec<String> = headings.map(|heading| heading.to_lowercase().replace(' ', "-")).collect();
+    let (named, headings) = (named.iter().map(String::as_str), headings.iter().map(String::as_str));
+    faults.extend(unpaired("a heading of the runbook and named by an alarm", named, headings));
+    faults
+}
+
+#[test]
+fn every_alarm_reaches_somebody() {
+    check(
+        "An alarm that goes nowhere, or to nobody when it is over, is none. A part goes where the alarm that it is a part of \
+         goes. What missing data means is said, since each default is wrong for some.",
+        reach,
+        &[
+            ("LagAlarm AlarmActions", GONE, "OrdersLagAlarm"),
+            ("LateOrdersAlarm OKActions", GONE, "LateOrdersAlarm"),
+            ("OrdersStuckAlarm AlarmActions", json!([]), "OrdersStuckAlarm"),
+            ("Payment Parameters/AlarmTopicArn", reference("EventsTopic"), "PaymentLagAlarm"),
+            ("ApiBudgetAlarm AlarmRule", json!("ALARM(\"${ApiBudgetHourAlarm}\")"), "ApiBudgetFiveMinutesAlarm"),
+            ("OrdersStuckAlarm AlarmRule", json!("ALARM(\"${LaterOrdersAlarm}\")"), "OrdersStuckAlarm"),
+            ("ErrorsAlarm TreatMissingData", GONE, "OrdersErrorsAlarm"),
+            ("OpenOrdersSilentAlarm TreatMissingData", json!("ignore"), "OpenOrdersSilentAlarm"),
+            ("LateOrdersAlarm TreatMissingData", json!("breaching"), "LateOrdersAlarm"),
+            ("DiscardedRowsAlarm EvaluationPeriods", json!(2), "DiscardedRowsAlarm"),
+            ("LagAlarm AlarmName", json!({"Fn::Sub": "${Application}-lag"}), "PaymentLagAlarm"),
+        ],
+    );
+}
+
+fn reach(stack: &Stack) -> Vec<String> {
+    let stack = whole(stack);
+    let (mut faults, mut names) = (Vec::new(), BTreeMap::new());
+    let rules: Vec<(&str, Vec<String>)> = stack.of_type(COMPOSITE).map(|(id, of)| (id, parts(of))).collect();
+    for (id, properties) in alarms(&stack) {
+        let is_part = rules.iter().any(|(_, parts)| parts.iter().any(|part| part == id));
+        let is_told = !is_part || !properties["AlarmActions"].is_null();
+        let actions = if is_told { json!([reference("AlarmTopic")]) } else { GONE };
+        faults.extend(unlike(id, properties, &json!({"AlarmActions": actions, "OKActions": actions})));
+        let name = plain(&properties["AlarmName"]);
+        if let Some(other) = names.insert(name.clone(), id) {
+            faults.push(format!("{id}: is called {name}, as {other} is"));
+        }
+    }
+    for (id, parts) in &rules {
+        let unknown = parts.iter().filter(|part| stack.resource(part)["Type"] != ALARM);
+        faults.extend(unknown.map(|part| format!("{id}: {part} is no alarm")));
+    }
+    for (id, properties) in stack.of_type(ALARM) {
+        faults.extend(unlike(id, properties, &json!({"TreatMissingData": missing_data(properties)})));
+        let periods = number(&properties["EvaluationPeriods"]).unwrap_or_default();
+        let metrics = list(&properties["Metrics"]);
+        let own = number(&properties["Period"]);
+        let of_metrics = metrics.iter().filter_map(|metric| number(&metric["MetricStat"]["Period"]));
+        let period = own.or(of_metrics.max()).unwrap_or_default();
+        if !(1..=DAY_SECONDS).contains(&(period * periods)) {
+            faults.push(format!("{id}: looks at {periods} periods of {period} s"));
+        }
+    }
+    faults
+}
+
+/// Names in the rule of a composite alarm: `ALARM("${LateOrdersAlarm}")`.
+fn parts(composite: &Json) -> Vec<String> {
+    let rule = plain(&composite["AlarmRule"]);
+    rule.split("ALARM(\"${").skip(1).filter_map(|rest| Some(rest.split_once("}\")")?.0.to_owned())).collect()
+}
+
+/// Where nothing happens, AWS has no data: all is well. A gauge of ours that is silent leaves its alarm as it is, but for the
+/// one that is of the silence. SES tells its rates from time to time.
+fn missing_data(alarm: &Json) -> &'static str {
+    let is_gauge = alarm["Namespace"] == reference("AWS::StackName") && alarm["Dimensions"].is_null();
+    match alarm["MetricName"].as_str() {
+        _ if alarm["Statistic"] == "SampleCount" => "breaching",
+        _ if is_gauge => "ignore",
+        Some(name) if name.starts_with("Reputation.") => "ignore",
+        _ => "notBreaching",
+    }
+}
+
+#[test]
+fn every_service_has_alarms_of_its_queue_its_functions_its_stream_and_its_letters() {
+    check(
+        "A service without them stands still in silence.",
+        of_services,
+        &[
+            ("LagAlarm Dimensions", json!([{"Name": "QueueName", "Value": "orders"}]), "OrdersLagAlarm"),
+            ("InFlightAlarm Threshold", json!(120_000), "PaymentInFlightAlarm"),
+            ("RelayAgeAlarm MetricName", json!("Age"), "ShippingRelayAgeAlarm"),
+            ("ErrorsAlarm @Condition", json!("HasRelayAlarms"), "JournalErrorsAlarm"),
+            ("ExhaustedLettersAlarm Namespace", json!("AWS/SQS"), "IntakeExhaustedLettersAlarm"),
+            ("Journal Parameters/Alarms", GONE, "JournalLagAlarm"),
+            ("Notification Parameters/LagObjectiveSeconds", reference("LagObjectiveSeconds"), "NotificationLagAlarm"),
+            ("Payment Parameters/LagObjectiveSeconds", GONE, "PaymentLagAlarm"),
+        ],
+    );
+}
+
+/// Services that no step of an order waits for.
+const FOLLOWERS: [&str; 3] = ["Notification", "Screening", "Journal"];
+
+fn of_services(stack: &Stack) -> Vec<String> {
+    let stack = stack.with([("LagObjectiveSeconds", json!(77)), ("FollowerLagObjectiveSeconds", json!(777))]);
+    let services = SERVICES.iter().map(|service| (service.id, service.name, !service.sends().is_empty()));
+    let mut faults = Vec::new();
+    for (id, name, publishes) in services.chain([("Intake", "intake", false)]) {
+        let of = |name: &str, value: Json| json!([{"Name": name, "Value": value}]);
+        let queue = of("QueueName", json!({"Fn::GetAtt": [format!("{id}Queue"), "QueueName"]}));
+        let function = |part: &str| of("FunctionName", reference(&format!("{id}{part}Function")));
+        let letters = |class: &str| json!([{"Name": "Service", "Value": name}, {"Name": "Class", "Value": class}]);
+        let own = reference("AWS::StackName");
+        let [sqs, lambda] = ["AWS/SQS", "AWS/Lambda"].map(|of| json!(of));
+        let objective = if FOLLOWERS.contains(&id) { 777 } else { 77 };
+        let mut all = vec![
+            ("Lag", &sqs, "ApproximateAgeOfOldestMessage", queue.clone(), objective),
+            ("InFlight", &sqs, "ApproximateNumberOfMessagesNotVisible", queue, 80_000),
+            ("Errors", &lambda, "Errors", function(""), 0),
+            ("LettersErrors", &lambda, "Errors", function("Letters"), 0),
+            ("PermanentLetters", &own, "LettersWaiting", letters("permanent"), 0),
+            ("ExhaustedLetters", &own, "LettersWaiting", letters("exhausted"), 0),
+            ("UnexplainedLetters", &own, "LettersWaiting", letters("none"), 0),
+        ];
+        if publishes {
+            all.push(("RelayErrors", &lambda, "Errors", function("Relay"), 0));
+            // A hundredth of the 24 hours of a stream.
+            all.push(("RelayAge", &lambda, "IteratorAge", function("Relay"), DAY_SECONDS * 1_000 / 100));
+        }
+        for (alarm, namespace, metric, dimensions, threshold) in all {
+            let id = format!("{id}{alarm}Alarm");
+            let pattern = json!({
+                "Namespace": namespace, "MetricName": metric, "Dimensions": dimensions, "Threshold": threshold,
+                "ComparisonOperator": "GreaterThanThreshold",
+            });
+            faults.extend(unlike(&id, stack.properties(&id), &pattern));
+        }
+    }
+    faults
+}
+
+#[test]
+fn what_an_emulator_refuses_is_behind_one_parameter() {
+    check(
+        "An emulator refuses the whole template for one alarm of several metrics, or of other alarms.",
+        refused,
+        &[
+            ("ApiBudgetAlarm @Condition", json!("HasAlarms"), "ApiBudgetAlarm"),
+            ("ApiBudgetHourAlarm @Condition", json!("HasAlarms"), "ApiBudgetHourAlarm"),
+            ("LateOrdersAlarm @Condition", json!("HasAllAlarms"), "plain"),
+            ("ThrottlesAlarm @Condition", GONE, "ThrottlesAlarm"),
+            ("Dashboard @Condition", GONE, "Dashboard"),
+            ("Orders Parameters/Alarms", json!("plain"), "OrdersLagAlarm"),
+        ],
+    );
+}
+
+fn refused(stack: &Stack) -> Vec<String> {
+    let [all, plain, none] = ["all", "plain", "none"].map(|which| stack.with([("Alarms", json!(which))]));
+    let is_refused = |properties: &Json| !properties["Metrics"].is_null() || !properties["AlarmRule"].is_null();
+    let watched = none.of_type(DASHBOARD).chain(alarms(&none));
+    let mut faults: Vec<String> = watched.map(|(id, _)| format!("{id}: is there without alarms")).collect();
+    let refused = alarms(&plain).filter(|(_, properties)| is_refused(properties));
+    faults.extend(refused.map(|(id, _)| format!("{id}: is refused")));
+    let accepted = |stack: &Stack| alarms(stack).filter(|(_, of)| !is_refused(of)).count();
+    let counts = [&all, &plain].map(accepted);
+    if counts[0] != counts[1] {
+        faults.push(format!("plain has {} of {} plain alarms", counts[1], counts[0]));
+    }
+    faults
+}

@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
+mod alarms;
 mod cancellation;
 mod console;
 mod doors;
@@ -143,6 +144,9 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_that_is_cancelled_while_it_is_booked_is_refunded,
             orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
             an_order_that_was_cancelled_before_it_was_known_has_no_effect;
+        alarms:
+            each_is_crossed_by_its_fault_and_heard,
+            the_dashboard_fits_into_its_widgets;
         console:
             an_operator_mends_by_the_page_alone;
         letters:

@@ -1,4 +1,4 @@
-//! Calls to an emulator's services for which a test needs no client: Lambda and `CloudWatch` Logs, and IAM and STS, which speak XML.
+//! Calls to an emulator's services for which a test needs no client: Lambda, `CloudWatch` and its Logs, and IAM and STS, which speak XML.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -39,6 +39,13 @@ pub(crate) async fn logs(shop: &impl Reach, operation: &str, body: &Value) -> Va
     let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("logs"));
     let request = request.header("X-Amz-Target", format!("Logs_20140328.{operation}"));
     answer(request.header("Content-Type", "application/x-amz-json-1.1").body(body.to_string())).await
+}
+
+/// Calls `CloudWatch`.
+pub(crate) async fn cloudwatch(shop: &impl Reach, operation: &str, body: &Value) -> Value {
+    let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("monitoring"));
+    let request = request.header("X-Amz-Target", format!("GraniteServiceVersion20100801.{operation}"));
+    answer(request.header("Content-Type", "application/x-amz-json-1.0").body(body.to_string())).await
 }
 
 /// Calls IAM, as its root user.

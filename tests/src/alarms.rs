@@ -174,6 +174,20 @@ impl Shop {
         cloudwatch(self, "PutMetricData", &data).await;
     }
 
+    /// Publishes what crosses that alarm, named without its stack, and waits until somebody hears it.
+    pub async fn rings(&self, alarm: &str, datum: &Datum) {
+        let name = format!("{}-{alarm}", self.name());
+        let alarms = self.alarms().await;
+        let crossed = alarms.iter().filter(|alarm| alarm.is_crossed_by(datum)).map(|alarm| alarm.alarm_name.as_str());
+        assert_eq!(crossed.collect::<Vec<_>>(), [name.as_str()], "{datum:?}");
+        // The emulator holds a metric's values against the alarms of all its series: it may be on for another's.
+        let over = json!({ "AlarmName": name, "StateValue": "OK", "StateReason": "it is over" });
+        cloudwatch(self, "SetAlarmState", &over).await;
+        let on_call = self.on_call().await;
+        self.put_metric(datum).await;
+        on_call.hears(&[name].into()).await;
+    }
+
     /// Body of the dashboard.
     pub async fn dashboard(&self) -> Value {
         let told = cloudwatch(self, "GetDashboard", &json!({ "DashboardName": self.name() })).await;

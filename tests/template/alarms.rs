@@ -221,3 +221,33 @@ fn refused(stack: &Stack) -> Vec<String> {
     }
     faults
 }
+
+#[test]
+fn what_all_of_them_cost_is_told() {
+    check(
+        "Whoever deploys it pays for each alarm, used or not.",
+        price,
+        &[
+            ("LagAlarm", GONE, "71 alarms"),
+            ("ApiBudgetHourAlarm", GONE, "7 alarms"),
+            ("ApiBudgetAlarm", GONE, "2 comp"),
+        ],
+    );
+}
+
+fn price(stack: &Stack) -> Vec<String> {
+    let metrics =
+        |properties: &Json| list(&properties["Metrics"]).iter().filter(|each| each["MetricStat"].is_object()).count();
+    let (of_one, of_several): (Vec<_>, Vec<_>) =
+        stack.of_type(ALARM).map(|(_, properties)| metrics(properties)).partition(|metrics| *metrics == 0);
+    let told = fs::read_to_string(Path::new(ROOT).join("docs/aws.md")).expect("what it costs");
+    let sums = [
+        format!("{} alarms of one metric, 0.10 each", of_one.len()),
+        format!("{} alarms of {} metrics, 0.10 a metric", of_several.len(), of_several.iter().sum::<usize>()),
+        format!("{} composite alarms, 0.50 each", stack.of_type(COMPOSITE).count()),
+    ];
+    sums.into_iter()
+        .filter(|sum| !told.contains(sum))
+        .map(|sum| format!("{sum}: docs/aws.md has another sum"))
+        .collect()
+}

@@ -251,3 +251,56 @@ fn price(stack: &Stack) -> Vec<String> {
         .map(|sum| format!("{sum}: docs/aws.md has another sum"))
         .collect()
 }
+
+#[test]
+fn a_budget_is_watched_by_a_long_window_and_a_short_one() {
+    check(
+        "A long window alone goes on for hours after the cause is gone, and a short one alone comes at any hiccup. Both count by \
+         the objective of the runbook.",
+        budgets,
+        &[
+            ("ApiBudgetHourAlarm Threshold", json!(6), "ApiBudgetHourAlarm"),
+            ("OrdersBudgetHalfHourAlarm Metrics/~PR(:/MetricStat/Period", json!(300), "OrdersBudgetHalfHourAlarm"),
+            ("OrdersBudgetHourAlarm Metrics/~SampleCount/MetricStat/Stat", json!("Sum"), "OrdersBudgetHourAlarm"),
+            ("ApiBudgetSixHoursAlarm Metrics/~burnRate/Expression", json!("failed / 0.01"), "ApiBudgetSixHoursAlarm"),
+            ("OrdersBudgetAlarm AlarmRule", json!("ALARM(\"${OrdersBudgetHourAlarm}\")"), "OrdersBudgetAlarm"),
+        ],
+    );
+}
+
+/// Windows of a budget: name, seconds, how many times too fast it may be spent, and whether few events are no share.
+const WINDOWS: [(&str, u64, f64, bool); 4] = [
+    ("Hour", 60 * 60, 14.4, true),
+    ("FiveMinutes", 5 * 60, 14.4, false),
+    ("SixHours", 6 * 60 * 60, 6.0, true),
+    ("HalfHour", 30 * 60, 6.0, false),
+];
+
+/// Budgets: one request in a thousand fails, and of a hundred orders one is shipped after five minutes.
+fn budgets(stack: &Stack) -> Vec<String> {
+    let of_api = ("Api", "calls", "failed / 0.001", "failed", "Average", "5XXError");
+    let of_orders = ("Orders", "shipped", "(100 - inTime) / 100 / 0.01", "inTime", "PR(:300000)", "SinceCreated");
+    let mut faults = Vec::new();
+    for (budget, count, rate, measure, statistic, metric) in [of_api, of_orders] {
+        for (window, period, threshold, is_long) in WINDOWS {
+            let id = format!("{budget}Budget{window}Alarm");
+            let expression = if is_long { format!("IF({count} >= 100, {rate}, 0)") } else { rate.to_owned() };
+            let stat = |id: &str, stat: &str| json!({"Id": id, "MetricStat": {"Stat": stat, "Period": period, "Metric": {"MetricName": metric}}});
+            let mut expected = vec![json!({ "Expression": expression }), stat(measure, statistic)];
+            expected.extend(is_long.then(|| stat(count, "SampleCount")));
+            let properties = stack.properties(&id);
+            let metrics = list(&properties["Metrics"]);
+            faults.extend((metrics.len() != expected.len()).then(|| format!("{id}: has {} metrics", metrics.len())));
+            let pairs = metrics.iter().zip(&expected);
+            faults.extend(pairs.flat_map(|(metric, pattern)| unlike(&id, metric, pattern)));
+            let told = properties["Threshold"].as_f64();
+            faults.extend((told != Some(threshold)).then(|| format!("{id}: its threshold is {told:?}")));
+        }
+        let id = format!("{budget}BudgetAlarm");
+        let alarm = |window: &str| format!("ALARM(\"${{{budget}Budget{window}Alarm}}\")");
+        let both = |long: &str, short: &str| format!("({} AND {})", alarm(long), alarm(short));
+        let rule = format!("{} OR {}", both("Hour", "FiveMinutes"), both("SixHours", "HalfHour"));
+        faults.extend(unlike(&id, stack.properties(&id), &json!({ "AlarmRule": rule })));
+    }
+    faults
+}

@@ -25,7 +25,7 @@ fn every_service_stands_in_the_dashboard() {
 
 /// All nested stacks of the template, listed nowhere else.
 fn services(stack: &Stack) -> Vec<String> {
-    let shown: Vec<String> = metrics(stack).iter().map(|metric| text_of(metric)).collect();
+    let shown: Vec<String> = metrics(stack).iter().map(text_of).collect();
     let mut faults = Vec::new();
     for (id, resource) in members(&stack.files.template["Resources"]) {
         if resource["Type"] != "AWS::CloudFormation::Stack" {

@@ -135,7 +135,7 @@ impl Consumer {
         };
         let last = LAST.to_lowercase();
         let line_of_last = format!("{DASHBOARD_INDENT}{handled}\"{last}\"");
-        draft.insert_before(TEMPLATE, &line_of_last, &line(handled, &name.kebab(), ""))?;
+        draft.insert_before(TEMPLATE, &line_of_last, &line(handled, name.kebab(), ""))?;
         let queue = |service: &str| format!("${{{service}.Outputs.QueueName}}");
         let line_of_last = format!("{DASHBOARD_INDENT}{lag}\"{}\"", queue(LAST));
         draft.insert_before(TEMPLATE, &line_of_last, &line(lag, &queue(&pascal), ""))?;

@@ -120,8 +120,8 @@ fn parts(composite: &Json) -> Vec<String> {
     rule.split("ALARM(\"${").skip(1).filter_map(|rest| Some(rest.split_once("}\")")?.0.to_owned())).collect()
 }
 
-/// Where nothing happens, AWS has no data: all is well. A gauge of ours that is silent leaves its alarm as it is, but for the
-/// one that is of the silence. SES tells its rates from time to time.
+/// Treatment of missing data. Where nothing happens AWS has none, and all is well. A gauge of ours that is silent leaves its
+/// alarm as it is, but for the one that is of the silence. SES tells its rates from time to time.
 fn missing_data(alarm: &Json) -> &'static str {
     let is_gauge = alarm["Namespace"] == reference("AWS::StackName") && alarm["Dimensions"].is_null();
     match alarm["MetricName"].as_str() {

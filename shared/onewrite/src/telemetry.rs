@@ -27,7 +27,7 @@ pub use invocation::begin;
 pub(crate) use invocation::deadline;
 pub use invocation::{is_cold_start, request_id, trace_parent};
 pub use metrics::{Metrics, MetricsSettings};
-pub use observe::{Measure, Observation, Observe, Unit, observed_by, set_observer};
+pub use observe::{Measure, Observation, Observe, Unit, is_observed, observed_by, set_observer};
 pub use spans::{is_traced, set_tracer};
 
 /// Tells an observation, about an event of that type where it is known: to the log, to the span that is at work, and to the

@@ -151,6 +151,12 @@ pub fn set_observer(observer: Option<Rc<dyn Observe>>) {
     OBSERVER.set(observer);
 }
 
+/// Tells that this thread has an observer: without one, nothing needs to be measured for it alone.
+#[must_use]
+pub fn is_observed() -> bool {
+    OBSERVER.with_borrow(Option::is_some)
+}
+
 /// Observer of this thread.
 pub(super) fn observer() -> Option<Rc<dyn Observe>> {
     OBSERVER.with_borrow(Clone::clone)

@@ -19,7 +19,8 @@ fn main() -> Result<(), Error> {
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Value>| {
             let deadline = telemetry::begin(&invocation.context);
             let run = Box::pin(async {
-                let observed = if telemetry::is_observed() { observe_letters(store, System.now()).await } else { Ok(()) };
+                let observed =
+                    if telemetry::is_observed() { observe_letters(store, System.now()).await } else { Ok(()) };
                 jobs.run(deadline).await.and(observed)
             });
             let run = run.await;

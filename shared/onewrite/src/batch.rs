@@ -280,8 +280,8 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     /// Decides what becomes of a record that failed.
     async fn settle(&self, received: &Received<H::Incoming>, failure: Failure, deadline: Time) -> Fate {
         let record = &received.record;
-        let (receives, cap) = (receive_count(record), self.settings.max_backoff_seconds);
-        let seconds = any_of(&hidden_seconds(&failure, receives, cap, self.handler.outage()), &self.world);
+        let (attempts, cap) = (receive_count(record), self.settings.max_backoff_seconds);
+        let seconds = any_of(&hidden_seconds(&failure, attempts, cap, self.handler.outage()), &self.world);
         let retryable = failure.kind().is_retryable();
         // What was never tried is not given up: if it is never to be tried, SQS itself moves it in the end.
         if retryable && (failure.kind() == FailureKind::Deferred || !self.is_last_receive(record)) {

@@ -14,7 +14,7 @@ impl Observe for Log {
             Observation::Handled { handled, .. } => info!(?handled, "handled"),
             Observation::Failed(failure) => match failure.kind() {
                 FailureKind::Misconfigured => {
-                    error!(reason = failure.reason(), "failed: the deployment must be mended")
+                    error!(reason = failure.reason(), "failed: the deployment must be mended");
                 }
                 FailureKind::Transient | FailureKind::Unavailable => {
                     warn!(reason = failure.reason(), "failed, may pass");
@@ -24,7 +24,7 @@ impl Observe for Log {
             },
             Observation::Parked { retryable } => warn!(retryable, "parked in the dead-letter queue"),
             Observation::NotParked(failure) => error!(reason = failure.reason(), "not parked"),
-            Observation::Published { count, .. } => info!(count, "published"),
+            Observation::Published { count, .. } if count > 0 => info!(count, "published"),
             Observation::NotPublished { failure, count } if failure.kind() == FailureKind::Misconfigured => {
                 error!(reason = failure.reason(), count, "not published: the deployment must be mended");
             }
@@ -32,7 +32,8 @@ impl Observe for Log {
             Observation::Discarded(failure) => {
                 error!(reason = failure.reason(), "a row cannot be published: it is copied to the dead letters");
             }
-            Observation::PutBack { .. }
+            Observation::Published { .. }
+            | Observation::PutBack { .. }
             | Observation::Committed { .. }
             | Observation::LostRace
             | Observation::Conflict

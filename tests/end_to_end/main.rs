@@ -14,6 +14,7 @@ mod doors;
 mod killed;
 mod letters;
 mod messages;
+mod metrics;
 mod operations;
 mod orderctl;
 mod orders;
@@ -172,6 +173,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_second_order_created_is_parked_at_the_intake,
             an_unknown_type_is_kept_by_the_journal,
             an_event_that_stays_too_early_is_parked_as_exhausted;
+        metrics:
+            what_becomes_of_orders_is_in_the_metrics_of_the_stack;
         operations:
             an_order_is_told_over_all_services,
             an_order_is_open_until_it_has_ended,

@@ -1,14 +1,18 @@
 //! Alarms as they are deployed: each is crossed by what AWS, or a function, publishes of its fault, and somebody hears it.
 //!
-//! An emulator makes no metrics, neither of its own services nor of what functions log. So they are published here.
+//! An emulator makes no metrics, neither of its own services nor of what functions log. So they are published here, those of a
+//! function from its log.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
-use orderflow_tests::{Alarm, Datum, Gap, Shop, chromium, node_packages, queues};
+use onewrite::memory::Series;
+use orderflow_tests::{Alarm, Datum, Gap, Letter, Shop, chromium, eventually, node_packages, queues};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+
+use crate::metrics::lines;
 
 /// Services with a stream.
 fn publishing() -> impl Iterator<Item = &'static orderflow_registry::Service> {
@@ -21,7 +25,11 @@ pub(crate) async fn each_is_crossed_by_its_fault_and_heard(shop: &Shop) {
     }
     let alarms = shop.alarms().await;
     let on_call = shop.on_call().await;
-    let (stack, faults) = (shop.name(), faults(shop).await);
+    let (stack, mut faults) = (shop.name(), faults(shop).await);
+    let (letter, counted) = a_letter_of_payment(shop).await;
+    for (_, datum) in faults.iter_mut().filter(|(alarm, _)| alarm == "payment-permanent-letters") {
+        *datum = counted.clone();
+    }
     let name = |alarm: &str| format!("{stack}-{alarm}");
     for (alarm, datum) in &faults {
         let crossed = |datum: &Datum| {
@@ -47,6 +55,29 @@ pub(crate) async fn each_is_crossed_by_its_fault_and_heard(shop: &Shop) {
         let description = told["AlarmDescription"].as_str().unwrap_or_default();
         assert!(description.contains("docs/RUNBOOK.md#"), "{name} says {description:?}");
     }
+    shop.drop_letter(&letter).await;
+}
+
+/// A message that nobody can read, and the metric in which the jobs have counted it.
+async fn a_letter_of_payment(shop: &Shop) -> (Letter, Datum) {
+    let body = "<an alarm is to tell of it/>";
+    shop.send("Payment", body).await;
+    let letter = shop.wait_for_letter("Payment", body).await;
+    let expected = Datum::new(shop.name(), "LettersWaiting", &[("Service", "payment"), ("Class", "permanent")], 0.0);
+    let counted = eventually("the jobs have counted it", async || {
+        shop.run_jobs().await;
+        let lines = lines(shop, "jobs").await;
+        let series =
+            lines.iter().flat_map(|line| Series::of_line(line).unwrap_or_else(|fault| panic!("{fault}: {line}")));
+        let data = series.map(|(Series { namespace, name, dimensions, .. }, values)| Datum {
+            namespace,
+            name,
+            dimensions,
+            values,
+        });
+        data.filter(|datum| datum.with(0.0) == expected).last().ok_or_else(|| json!(lines))
+    });
+    (letter, counted.await)
 }
 
 fn threshold(alarms: &[Alarm], name: &str) -> f64 {
@@ -85,15 +116,8 @@ async fn faults(shop: &Shop) -> Vec<(String, Datum)> {
         add("errors", errors(shop.output(&format!("{id}FunctionName"))));
         add("letters-errors", errors(&collector(shop, id).await));
         for (class, alarm) in [("permanent", "permanent"), ("exhausted", "exhausted"), ("none", "unexplained")] {
-            // As the function logs it that counts them.
-            let line = json!({
-                "_aws": { "Timestamp": 0, "CloudWatchMetrics": [{
-                    "Namespace": stack, "Dimensions": [["Service", "Class"]],
-                    "Metrics": [{ "Name": "LettersWaiting", "Unit": "Count" }],
-                }]},
-                "Service": service, "Class": class, "LettersWaiting": 3,
-            });
-            add(&format!("{alarm}-letters"), Datum::of_line(&line.to_string()).remove(0));
+            let dimensions = [("Service", service.as_str()), ("Class", class)];
+            add(&format!("{alarm}-letters"), Datum::new(stack, "LettersWaiting", &dimensions, 3.0));
         }
     }
     for service in publishing() {

@@ -72,7 +72,7 @@ async fn metrics(shop: &Shop, function: &str) -> Metrics {
 
 /// Lines that a function has written, by the name of its log group: to that which the template gives it or, on LocalStack, to
 /// one that is named after the function.
-async fn lines(shop: &Shop, function: &str) -> Vec<String> {
+pub(crate) async fn lines(shop: &Shop, function: &str) -> Vec<String> {
     let functions = shop.ask_lambda("functions/").await;
     let of = |deployed: &&Value| {
         let group = deployed["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();

@@ -36,41 +36,6 @@ impl Datum {
     pub fn with(&self, value: f64) -> Self {
         Self { values: vec![value], ..self.clone() }
     }
-
-    /// Series that `CloudWatch` makes of a line of a log: none, unless it is in the embedded metric format.
-    #[must_use]
-    pub fn of_line(line: &str) -> Vec<Self> {
-        let line: Value = serde_json::from_str(line).unwrap_or_default();
-        let directives = items(&line["_aws"]["CloudWatchMetrics"]);
-        directives.flat_map(|directive| Self::of_directive(&line, directive)).collect()
-    }
-
-    fn of_directive(line: &Value, directive: &Value) -> Vec<Self> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut data = Vec::new();
-        for names in items(&directive["Dimensions"]) {
-            let dimensions = items(names).map(|name| (text(name), text(&line[text(name)])));
-            let dimensions: BTreeMap<String, String> = dimensions.collect();
-            for metric in items(&directive["Metrics"]) {
-                let name = text(&metric["Name"]);
-                let values = match &line[&name] {
-                    Value::Array(values) => values.iter().filter_map(Value::as_f64).collect(),
-                    value => value.as_f64().into_iter().collect(),
-                };
-                data.push(Self {
-                    namespace: text(&directive["Namespace"]),
-                    name,
-                    dimensions: dimensions.clone(),
-                    values,
-                });
-            }
-        }
-        data
-    }
-}
-
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
 }
 
 /// Alarm of one metric, as it is deployed.
@@ -238,34 +203,6 @@ impl OnCall<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_of_metrics_is_a_series_for_each_set_of_dimensions() {
-        let line = json!({
-            "_aws": { "Timestamp": 1, "CloudWatchMetrics": [
-                { "Namespace": "orderflow", "Dimensions": [["Service"], ["Service", "Type"]],
-                  "Metrics": [{ "Name": "Handled", "Unit": "Count" }, { "Name": "Age" }] },
-                { "Namespace": "orderflow", "Dimensions": [[]], "Metrics": [{ "Name": "LettersWaiting" }] },
-            ]},
-            "Service": "payment", "Type": "OrderCreated", "Handled": 2, "Age": [12, 15.5], "LettersWaiting": 0,
-        });
-        let of = |name: &str, dimensions: &[(&str, &str)], values: &[f64]| Datum {
-            values: values.to_vec(),
-            ..Datum::new("orderflow", name, dimensions, 0.0)
-        };
-        let both = [("Service", "payment"), ("Type", "OrderCreated")];
-        let expected = [
-            of("Handled", &both[..1], &[2.0]),
-            of("Age", &both[..1], &[12.0, 15.5]),
-            of("Handled", &both, &[2.0]),
-            of("Age", &both, &[12.0, 15.5]),
-            of("LettersWaiting", &[], &[0.0]),
-        ];
-        assert_eq!(Datum::of_line(&line.to_string()), expected);
-        for other in ["handled", "{\"level\":\"INFO\",\"message\":\"handled\"}", "{\"_aws\":1}", ""] {
-            assert_eq!(Datum::of_line(other), [], "{other}");
-        }
-    }
 
     #[test]
     fn an_alarm_is_crossed_by_its_own_series_alone() {

@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use onewrite::Attribute;
 use orderflow_events::Time;
 use orderflow_operations::{
-    Act, Arrival, Class, Destination, DynamoOperations, JobStore, Letter, LetterId, LetterStore, MemoryOperations,
+    Act, Arrival, Class, Destination, DynamoOperations, Job, JobStore, Letter, LetterId, LetterStore, MemoryOperations,
     Message, Origin, Outcome, PartStore, Redrive, RedriveId, Since, State, Stored,
 };
 
@@ -178,11 +178,11 @@ fn redrive(number: u32) -> Redrive {
 
 async fn redrives_that_are_active_are_found(store: &impl JobStore) {
     let (first, second) = (redrive(1), redrive(2));
-    assert_eq!(store.job::<Redrive>(first.id.as_str()).await, Ok(None));
+    assert_eq!(store.job::<Redrive>(first.head.id.as_str()).await, Ok(None));
     for redrive in [&second, &first] {
         assert_eq!(store.put_job(redrive, Since::New).await, Ok(Stored::Done));
         assert_eq!(store.put_job(redrive, Since::New).await, Ok(Stored::Changed));
-        assert_eq!(store.job(redrive.id.as_str()).await, Ok(Some(redrive.clone())));
+        assert_eq!(store.job(redrive.head.id.as_str()).await, Ok(Some(redrive.clone())));
     }
     assert_eq!(store.active().await, Ok(vec![first.clone(), second.clone()]));
     let stopped = first.stopped().unwrap();
@@ -194,7 +194,7 @@ async fn redrives_that_are_active_are_found(store: &impl JobStore) {
 }
 
 async fn the_list_of_a_redrive_is_kept_in_parts(store: &impl PartStore) {
-    let id = redrive(1).id;
+    let id = redrive(1).head.id;
     let letters = |from: u32| {
         (from..from + 1_000).map(|number| LetterId::new(format!("let_{number}")).unwrap()).collect::<Vec<_>>()
     };

@@ -108,6 +108,16 @@ fn properties(stack: &Stack) -> Vec<String> {
     faults
 }
 
+/// Index of the keys alone.
+fn of_keys_alone(name: &str, [hash, range]: [&str; 2]) -> Json {
+    let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+    json!({
+        "IndexName": name,
+        "KeySchema": [key(hash, "HASH"), key(range, "RANGE")],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    })
+}
+
 /// By the type of a resource, or its name.
 fn patterns(is_prod: bool) -> Map<String, Json> {
     let on_prod = |policy: &str| json!(if is_prod { policy } else { "Delete" });
@@ -151,19 +161,11 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
         },
         "OrdersTable": {"Properties": {
             "KeySchema": versions["Properties"]["KeySchema"],
-            "GlobalSecondaryIndexes": [{
-                "IndexName": "Open",
-                "KeySchema": [{"AttributeName": "open", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }],
+            "GlobalSecondaryIndexes": [of_keys_alone("Open", ["open", "at"])],
         }},
         "JournalTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
-            "GlobalSecondaryIndexes": [{
-                "IndexName": "ByTime",
-                "KeySchema": [{"AttributeName": "slot", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }],
+            "GlobalSecondaryIndexes": [of_keys_alone("ByTime", ["slot", "at"])],
         }},
         "LeasesTable": {"Properties": {
             "KeySchema": versions["Properties"]["KeySchema"],

@@ -75,10 +75,11 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
     /// The index cannot be read. A subject that cannot be is counted as open.
     pub async fn run<D: Decider>(&self, deadline: Time) -> Result<Swept> {
         let shards = try_join_all((0..SHARDS).map(|shard| self.shard::<D>(shard, deadline))).await?;
-        Ok(shards.into_iter().fold(Swept::default(), |mut all, shard| {
-            all += shard;
-            all
-        }))
+        let mut swept = Swept::default();
+        for shard in shards {
+            swept += shard;
+        }
+        Ok(swept)
     }
 
     async fn shard<D: Decider>(&self, shard: u8, deadline: Time) -> Result<Swept> {
@@ -87,7 +88,9 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
             let page = self.index.page(shard, after.as_deref()).await?;
             for entries in page.subjects.chunks(AT_ONCE) {
                 let looks = join_all(entries.iter().map(|entry| self.look::<D>(entry, deadline))).await;
-                looks.into_iter().for_each(|look| swept += look);
+                for look in looks {
+                    swept += look;
+                }
             }
             match page.next {
                 Some(next) => after = Some(next),

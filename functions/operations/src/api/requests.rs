@@ -249,7 +249,7 @@ impl Read for NewReconciliation {
             seconds.map(|seconds| seconds.map(|Seconds(seconds)| Duration::from_secs(seconds)))
         };
         let (older_than, late_after) = (seconds("olderThanSeconds"), seconds("lateAfterSeconds"));
-        let older_than = older_than?.unwrap_or(Duration::from_secs(600));
+        let older_than = older_than?.unwrap_or(Duration::from_mins(10));
         Some(Self { heal: heal?, from: from?, older_than, late_after: late_after? })
     }
 }

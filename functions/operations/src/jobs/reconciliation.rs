@@ -101,10 +101,16 @@ pub struct Checked {
 impl Reconciliation {
     /// A reconciliation of that range, of a stack in which services of these names have an outbox.
     #[must_use]
-    pub fn new(head: Head<ReconciliationId>, heal: bool, range: Range, late_before: Time, outboxes: &[String]) -> Self {
+    pub fn new(
+        head: Head<ReconciliationId>,
+        is_healing: bool,
+        range: Range,
+        late_before: Time,
+        outboxes: &[String],
+    ) -> Self {
         Self {
             head,
-            heal,
+            heal: is_healing,
             from: range.from,
             to: range.to,
             late_before,

@@ -39,7 +39,7 @@ impl Decider for Requests {
     }
 }
 
-const LATE_AFTER: Duration = Duration::from_secs(900);
+const LATE_AFTER: Duration = Duration::from_mins(15);
 
 /// Subjects `usr_0`, `usr_1` …, begun a second after each other; those of `over` have come to their end.
 struct Shelf {
@@ -77,7 +77,7 @@ impl Shelf {
     }
 
     fn in_a_minute(&self) -> Time {
-        self.world.now().after(Duration::from_secs(60))
+        self.world.now().after(Duration::from_mins(1))
     }
 
     fn count(&self) -> u64 {
@@ -124,7 +124,7 @@ fn when_its_time_is_up_a_sweep_only_counts() {
 fn wherever_a_sweep_is_cut_off_the_next_one_does_the_rest() {
     let new = || {
         let shelf = Shelf::of(20, &[0, 7, 8]);
-        shelf.world.pass(Duration::from_secs(60));
+        shelf.world.pass(Duration::from_mins(1));
         shelf
     };
     let mut crashes = 0;

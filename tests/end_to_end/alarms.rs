@@ -75,7 +75,7 @@ async fn a_letter_of_payment(shop: &Shop) -> (Letter, Datum) {
             dimensions,
             values,
         });
-        data.filter(|datum| datum.with(0.0) == expected).last().ok_or_else(|| json!(lines))
+        data.filter(|datum| datum.with(0.0) == expected).next_back().ok_or_else(|| json!(lines))
     });
     (letter, counted.await)
 }

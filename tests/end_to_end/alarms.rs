@@ -69,13 +69,13 @@ async fn a_letter_of_payment(shop: &Shop) -> (Letter, Datum) {
         let lines = lines(shop, "jobs").await;
         let series =
             lines.iter().flat_map(|line| Series::of_line(line).unwrap_or_else(|fault| panic!("{fault}: {line}")));
-        let data = series.map(|(Series { namespace, name, dimensions, .. }, values)| Datum {
+        let mut data = series.map(|(Series { namespace, name, dimensions, .. }, values)| Datum {
             namespace,
             name,
             dimensions,
             values,
         });
-        data.filter(|datum| datum.with(0.0) == expected).next_back().ok_or_else(|| json!(lines))
+        data.rfind(|datum| datum.with(0.0) == expected).ok_or_else(|| json!(lines))
     });
     (letter, counted.await)
 }

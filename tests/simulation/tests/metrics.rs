@@ -47,7 +47,7 @@ fn metered(plan: &Plan) -> (Report, Vec<String>) {
             metrics.observe(event_type, observation);
         }),
     );
-    let text = String::from_utf8(lines.0.take()).unwrap();
+    let text = String::from_utf8(lines.0.take()).unwrap_or_else(|error| panic!("{error}"));
     (report, text.lines().map(str::to_owned).collect())
 }
 

@@ -66,7 +66,7 @@ pub enum Observation<'a> {
     Measured {
         /// Dimensions, each with its value. Each combination of values is a metric that is paid for: never an id.
         dimensions: &'a [(&'a str, &'a str)],
-        /// What was measured.
+        /// Measurements.
         measures: &'a [Measure],
     },
     /// The invocation is over.

@@ -16,6 +16,7 @@ pub(crate) async fn what_becomes_of_orders_is_in_the_metrics_of_the_stack(shop: 
     let id = shop.order(&order("metered", 1, "pm_card_visa")).await;
     shop.wait_for_types(&id, &FULFILLED).await;
     shop.run_jobs().await;
+    shop.run_clock("OpenOrdersFunctionName").await;
     for (function, expected) in [
         ("orders-api", &[("ColdStarts", &["orders-api"][..])][..]),
         (
@@ -33,6 +34,7 @@ pub(crate) async fn what_becomes_of_orders_is_in_the_metrics_of_the_stack(shop: 
         ("orders-relay", &[("Published", &["orders"]), ("PublishDelay", &["orders"]), ("ColdStarts", &["orders"])]),
         ("payment", &[("Handled", &["payment", "InventoryReserved"]), ("ColdStarts", &["payment"])]),
         ("journal", &[("Handled", &["journal", "ShipmentCreated"]), ("Age", &["journal"])]),
+        ("open-orders", &[("OpenOrders", &[]), ("LateOrders", &[]), ("OldestOpenOrderSeconds", &[])]),
         ("jobs", &[("LettersWaiting", &[]), ("OldestLetterSeconds", &[]), ("OldestLetterShare", &[])]),
     ] {
         eventually(&format!("the metrics of {function}"), async || {

@@ -309,3 +309,46 @@ fn budgets(stack: &Stack) -> Vec<String> {
     }
     faults
 }
+
+#[test]
+fn every_metric_of_ours_is_one_that_somebody_publishes() {
+    check(
+        "An alarm of a metric that nobody publishes is silent for ever.",
+        published,
+        &[
+            ("LateOrdersAlarm MetricName", json!("OrdersLate"), "OrdersLate"),
+            ("PermanentLettersAlarm MetricName", json!("LettersPermanent"), "LettersPermanent"),
+            ("OrdersBudgetHourAlarm Metrics/~PR(:/MetricStat/Metric/MetricName", json!("SinceThen"), "SinceThen"),
+        ],
+    );
+}
+
+/// Metrics of the stack's own namespace, by their names in the sources.
+fn published(stack: &Stack) -> Vec<String> {
+    let sources: String = ["functions", "shared/onewrite/src/telemetry"].map(sources_in).concat();
+    let of_ours = |metric: &Json| metric["Namespace"] == reference("AWS::StackName");
+    let mut names = BTreeSet::new();
+    for (_, properties) in stack.of_type(ALARM) {
+        let metrics = list(&properties["Metrics"]);
+        let metrics = metrics.iter().map(|metric| &metric["MetricStat"]["Metric"]).chain([properties]);
+        names.extend(metrics.filter(|metric| of_ours(metric)).map(|metric| plain(&metric["MetricName"])));
+    }
+    let unknown = names.into_iter().filter(|name| !sources.contains(&format!("\"{name}\"")));
+    unknown.map(|name| format!("{name}: nobody publishes it")).collect()
+}
+
+/// Source texts of a folder.
+fn sources_in(folder: &str) -> String {
+    let mut text = String::new();
+    let mut folders = vec![Path::new(ROOT).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|end| end == "rs") {
+                text += &fs::read_to_string(entry).expect("a source text");
+            }
+        }
+    }
+    text
+}

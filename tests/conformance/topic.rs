@@ -166,6 +166,7 @@ fn entry(group: usize, id: u8, message: &str) -> Entry {
         message: message.to_owned(),
         group: format!("ord_{group}"),
         id: EventId::v7(0, [id; 10]),
+        committed_at: None,
         row: Rc::new(OutboxRow(Value::Null)),
     }
 }

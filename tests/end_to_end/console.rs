@@ -105,6 +105,6 @@ async fn run_jobs(shop: &Shop) -> Infallible {
 
 /// Folder that pictures of each view are wanted in.
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment what there is")]
-fn screenshots() -> Option<PathBuf> {
+pub(crate) fn screenshots() -> Option<PathBuf> {
     std::env::var_os("ORDERFLOW_SCREENSHOTS").map(PathBuf::from)
 }

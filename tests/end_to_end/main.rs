@@ -7,12 +7,14 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
+mod alarms;
 mod cancellation;
 mod console;
 mod doors;
 mod killed;
 mod letters;
 mod messages;
+mod metrics;
 mod operations;
 mod orderctl;
 mod orders;
@@ -143,6 +145,9 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_that_is_cancelled_while_it_is_booked_is_refunded,
             orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
             an_order_that_was_cancelled_before_it_was_known_has_no_effect;
+        alarms:
+            each_is_crossed_by_its_fault_and_heard,
+            the_dashboard_fits_into_its_widgets;
         console:
             an_operator_mends_by_the_page_alone;
         letters:
@@ -168,6 +173,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_second_order_created_is_parked_at_the_intake,
             an_unknown_type_is_kept_by_the_journal,
             an_event_that_stays_too_early_is_parked_as_exhausted;
+        metrics:
+            what_becomes_of_orders_is_in_the_metrics_of_the_stack;
         operations:
             an_order_is_told_over_all_services,
             an_order_is_open_until_it_has_ended,

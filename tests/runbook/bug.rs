@@ -17,6 +17,7 @@ pub(crate) async fn a_bug_in_one_consumer_that_parks_half_of_its_messages(scene:
     let count = orders();
     let orders = scene.orders("bug", count).await;
     let reason = scene.group("shipping", "permanent", |parked| parked == count as u64).await;
+    scene.letters_ring("shipping", "permanent", count).await;
 
     let status = scene.ctl(0, &["status"]).await.stdout;
     assert!(status.contains(&count.to_string()), "{status}");

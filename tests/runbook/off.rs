@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use orderflow_tests::{Item, eventually};
+use orderflow_tests::{Datum, Item, eventually};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
@@ -24,6 +24,10 @@ pub(crate) async fn a_consumer_that_was_off_for_longer_than_its_queue_keeps_mess
         waiting => Err(json!(waiting)),
     })
     .await;
+    // What SQS tells of its age once they have waited for six minutes.
+    let name = [("QueueName", queue.rsplit('/').next().expect("a name"))];
+    let age = Datum::new("AWS/SQS", "ApproximateAgeOfOldestMessage", &name, 360.0);
+    scene.shop.rings("shipping-lag", &age).await;
     // As SQS does once they are too old.
     scene.shop.sqs.purge_queue().queue_url(queue).send().await.expect("it is purged");
     scene.shop.switch(&shipping, true).await;

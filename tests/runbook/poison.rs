@@ -19,6 +19,7 @@ pub(crate) async fn a_flood_of_poison(scene: &Scene<'_>) {
     scene.shipped(&orders).await;
     let reason = scene.group("intake", "permanent", |count| count == POISON as u64).await;
     assert!(reason.starts_with("not JSON"), "{reason}");
+    scene.letters_ring("intake", "permanent", POISON).await;
     scene.drop_all("intake", "no orders at all").await;
     scene.ends(&orders).await;
 }

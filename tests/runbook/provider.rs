@@ -24,6 +24,7 @@ pub(crate) async fn a_provider_that_is_down(scene: &Scene<'_>) {
     let orders = scene.orders("provider", ORDERS).await;
     let reason = scene.group("payment", "exhausted", |count| count > 1).await;
     assert!(reason.contains("ServiceUnavailable"), "{reason}");
+    scene.letters_ring("payment", "exhausted", 1).await;
 
     scene.faults.end();
     eventually("what was not parked is handled", async || {

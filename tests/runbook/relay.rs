@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orderflow_tests::{AwsService, Call, eventually};
+use orderflow_tests::{AwsService, Call, Datum, eventually};
 use serde_json::json;
 
 use crate::scene::Scene;
@@ -29,6 +29,10 @@ pub(crate) async fn a_relay_that_may_not_publish(scene: &Scene<'_>) {
     refuse(scene, (403, "AuthorizationError"));
     let orders = scene.own_orders("denied", ORDERS).await;
     found(scene, &orders).await;
+    // What Lambda tells once they have waited for a quarter of an hour: milliseconds.
+    let relay = scene.function("OrdersRelay");
+    let age = Datum::new("AWS/Lambda", "IteratorAge", &[("FunctionName", &relay)], 900_000.0);
+    scene.shop.rings("orders-relay-age", &age).await;
     scene.faults.end();
     scene.ends(&orders).await;
 }
@@ -37,6 +41,7 @@ pub(crate) async fn a_relay_whose_rows_are_refused(scene: &Scene<'_>) {
     refuse(scene, (400, "InvalidParameter"));
     let orders = scene.own_orders("refused", ORDERS).await;
     scene.group("orders", "permanent", |count| count == ORDERS as u64).await;
+    scene.letters_ring("orders", "permanent", ORDERS).await;
     found(scene, &orders).await;
 
     scene.faults.end();

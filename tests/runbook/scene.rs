@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use orderflow_events::Time;
 use orderflow_local::Stack;
-use orderflow_tests::{Emulator, FULFILLED, Orderctl, PATIENCE, Ran, Shop, eventually, foreign_order, order};
+use orderflow_tests::{Datum, Emulator, FULFILLED, Orderctl, PATIENCE, Ran, Shop, eventually, foreign_order, order};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -135,6 +135,15 @@ impl<'a> Scene<'a> {
                 delete.send().await.expect("it is deleted");
             }
         }
+    }
+
+    /// Wants the alarm for so many letters of a service to be heard.
+    pub(crate) async fn letters_ring(&self, service: &str, class: &str, count: usize) {
+        #[expect(clippy::cast_precision_loss, reason = "as many as a scene has")]
+        let count = count as f64;
+        let dimensions = [("Service", service), ("Class", class)];
+        let waiting = Datum::new(self.shop.name(), "LettersWaiting", &dimensions, count);
+        self.shop.rings(&format!("{service}-{class}-letters"), &waiting).await;
     }
 
     /// Findings of a reconciliation from the beginning of the scene on, by kind; none where it has found nothing.

@@ -1,7 +1,10 @@
-//! Calls to an emulator's services for which a test needs no client: Lambda and `CloudWatch` Logs, and IAM and STS, which speak XML.
+//! Calls to an emulator's services for which a test needs no client: Lambda, `CloudWatch` and its Logs, and IAM and STS, which speak XML.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
+
+/// Attempts of a call that may fail without a reason.
+const ATTEMPTS: usize = 10;
 
 /// Way to an emulator's services.
 pub(crate) trait Reach {
@@ -34,11 +37,27 @@ pub(crate) async fn cognito(shop: &impl Reach, action: &str, input: Value) -> Va
     answer(request.header("Content-Type", "application/x-amz-json-1.1").body(input.to_string())).await
 }
 
-/// Calls `CloudWatch` Logs.
+/// Calls `CloudWatch` Logs. Where a function begins to write while it looks, the emulator may fail.
 pub(crate) async fn logs(shop: &impl Reach, operation: &str, body: &Value) -> Value {
-    let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("logs"));
-    let request = request.header("X-Amz-Target", format!("Logs_20140328.{operation}"));
-    answer(request.header("Content-Type", "application/x-amz-json-1.1").body(body.to_string())).await
+    let request = || {
+        let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("logs"));
+        let request = request.header("X-Amz-Target", format!("Logs_20140328.{operation}"));
+        request.header("Content-Type", "application/x-amz-json-1.1").body(body.to_string())
+    };
+    for _ in 1..ATTEMPTS {
+        let reply = request().send().await.expect("an answer");
+        if reply.status().is_success() {
+            return reply.json().await.unwrap_or_default();
+        }
+    }
+    answer(request()).await
+}
+
+/// Calls `CloudWatch`.
+pub(crate) async fn cloudwatch(shop: &impl Reach, operation: &str, body: &Value) -> Value {
+    let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("monitoring"));
+    let request = request.header("X-Amz-Target", format!("GraniteServiceVersion20100801.{operation}"));
+    answer(request.header("Content-Type", "application/x-amz-json-1.0").body(body.to_string())).await
 }
 
 /// Calls IAM, as its root user.

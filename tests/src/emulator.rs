@@ -44,6 +44,8 @@ pub enum Gap {
     UserPools,
     /// A collector of spans on this machine.
     Collectors,
+    /// Alarms that come as soon as there is a reason.
+    Alarms,
 }
 
 /// Kind of a message to a person.
@@ -66,6 +68,7 @@ impl fmt::Display for Gap {
             Self::ForeignPages => "requests of pages from elsewhere: LocalStack refuses them by settings of its own",
             Self::Denials => "calls that a policy denies: LocalStack judges none",
             Self::Collectors => "traces: the functions of an emulator that others use are not told of a collector",
+            Self::Alarms => "alarms: LocalStack looks at a metric once in its period, and that of some is a day",
             Self::UserPools => "user pools of Cognito: LocalStack has none",
             Self::Kills => "a function that is killed: the functions are no processes of this machine",
             Self::Issuers => "issuers of tokens: the functions do not run on this machine, where they listen",
@@ -93,6 +96,7 @@ impl Emulator {
                 Gap::Denials,
                 Gap::UserPools,
                 Gap::Collectors,
+                Gap::Alarms,
             ]),
         };
         // One of its functions has answered before the stack was up: an API's, which no output names.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test says by a panic what is wrong")]
 
+mod alarms;
 mod api_double;
 mod browser;
 mod call;
@@ -22,6 +23,7 @@ mod script;
 mod shop;
 mod tally;
 
+pub use alarms::{Alarm, Datum, OnCall};
 pub use api_double::ApiDouble;
 pub use browser::{chromium, node_packages};
 pub use call::{AwsService, Call, entries};

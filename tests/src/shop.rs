@@ -58,7 +58,7 @@ pub struct Shop {
     /// The tables.
     pub dynamodb: aws_sdk_dynamodb::Client,
     outputs: Outputs,
-    sns: aws_sdk_sns::Client,
+    pub(crate) sns: aws_sdk_sns::Client,
     relay: OnceCell<aws_sdk_sns::Client>,
     operator: OnceCell<aws_sdk_sqs::Client>,
 }

@@ -190,7 +190,8 @@ fn outputs(stack: &Stack) -> Vec<String> {
             .map(ToOwned::to_owned),
     );
     expected.extend(
-        ["LettersTableName", "LettersDlqUrl", "JobsFunctionName", "OpenOrdersFunctionName"].map(ToOwned::to_owned),
+        ["LettersTableName", "LettersDlqUrl", "JobsFunctionName", "OpenOrdersFunctionName", "AlarmTopicArn"]
+            .map(ToOwned::to_owned),
     );
     expected.extend(consumer.map(|part| format!("Intake{part}")));
     for service in SERVICES {

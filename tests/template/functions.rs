@@ -14,10 +14,12 @@ const CONFIG: &str = "shared/onewrite/src/config.rs";
 const ACCESS: &str = "shared/onewrite/src/access/settings.rs";
 const CORS: &str = "shared/onewrite/src/http/cors.rs";
 const RUN: &str = "shared/onewrite/src/aws/run.rs";
+const METRICS: &str = "shared/onewrite/src/telemetry/metrics.rs";
 const POST: &str = "functions/operations/src/settings.rs";
 
 /// Calls that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 10] = [
+const TOOLKIT: [(&str, &str, &str); 11] = [
+    ("onewrite::", METRICS, "pub fn read(environment"),
     ("onewrite::main!(", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
     ("aws.ledger(", RUN, "pub fn table("),
@@ -162,6 +164,36 @@ fn reserved(stack: &Stack) -> Vec<String> {
 }
 
 #[test]
+fn metrics_are_in_the_namespace_of_the_stack_and_of_the_service() {
+    check(
+        "Metrics of two stacks in one namespace are added up, and an alarm on a service that has another name never sounds.",
+        metrics,
+        &[
+            ("Function Environment/Variables/METRICS_NAMESPACE", json!("orderflow"), "OrdersFunction"),
+            ("RelayFunction Environment/Variables/SERVICE", json!("relay"), "OrdersRelayFunction"),
+            ("LettersFunction Environment/Variables/METRICS_NAMESPACE", GONE, "OrdersLettersFunction"),
+            ("OrdersApiFunction Environment/Variables/SERVICE", json!("orders"), "OrdersApiFunction"),
+            ("JobsFunction Environment/Variables/METRICS_NAMESPACE", reference("Stage"), "JobsFunction"),
+        ],
+    );
+}
+
+/// A service's relay and its collector speak for it; other functions for themselves.
+fn metrics(stack: &Stack) -> Vec<String> {
+    let faults = stack.functions().flat_map(|function| {
+        let binary = binary_of(stack, function);
+        let service = match binary.as_str() {
+            "relay" => function.trim_end_matches("RelayFunction").to_lowercase(),
+            "letters" => function.trim_end_matches("LettersFunction").to_lowercase(),
+            _ => binary,
+        };
+        let expected = json!({ "METRICS_NAMESPACE": reference("AWS::StackName"), "SERVICE": service });
+        unlike(function, stack.variables(function), &expected)
+    });
+    faults.collect()
+}
+
+#[test]
 fn spans_are_exported_by_all_that_make_them_and_only_where_somebody_collects_them() {
     check(
         "A function without the variables is a hole in every trace, and X-Ray takes nothing of a role without the right.",
@@ -238,12 +270,20 @@ fn names_read(source: &str) -> BTreeSet<String> {
 #[test]
 fn the_source_text_says_what_is_read() {
     let names = |binary: &str| names_read(&binaries().0[binary]).into_iter().collect::<Vec<_>>();
-    let queue = ["DEAD_LETTER_QUEUE_URL", "MAX_BACKOFF_SECONDS", "MAX_RECEIVE_COUNT", "QUEUE_URL"];
+    let queue = [
+        "DEAD_LETTER_QUEUE_URL",
+        "MAX_BACKOFF_SECONDS",
+        "MAX_RECEIVE_COUNT",
+        "METRICS_NAMESPACE",
+        "QUEUE_URL",
+        "SERVICE",
+    ];
     assert_eq!(names("orders"), [&queue[..], &["TABLE_NAME"]].concat());
     assert_eq!(names("payment"), [&queue[..], &["SETTINGS", "TABLE_NAME"]].concat());
     let access = ["TOKEN_AUDIENCE", "TOKEN_ISSUER", "TOKEN_KEY_SET_URL", "TOKEN_SCOPE_PREFIX"];
-    assert_eq!(names("inventory-api"), [&["ACCESS", "ALLOWED_ORIGIN", "TABLE_NAME"], &access[..]].concat());
-    assert_eq!(names("relay"), ["DEAD_LETTER_QUEUE_URL", "SOURCE", "TOPIC_ARN"]);
+    let api = ["ACCESS", "ALLOWED_ORIGIN", "METRICS_NAMESPACE", "SERVICE", "TABLE_NAME"];
+    assert_eq!(names("inventory-api"), [&api, &access[..]].concat());
+    assert_eq!(names("relay"), ["DEAD_LETTER_QUEUE_URL", "METRICS_NAMESPACE", "SERVICE", "SOURCE", "TOPIC_ARN"]);
 }
 
 fn binary_of(stack: &Stack, function: &str) -> String {

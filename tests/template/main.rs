@@ -7,7 +7,9 @@
 #![expect(clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
 mod access;
+mod alarms;
 mod api;
+mod dashboard;
 mod functions;
 mod messages;
 mod nested;

@@ -329,8 +329,9 @@ fn policies(stack: &Stack) -> Vec<String> {
     let others = json!({"ArnNotLike": {"aws:PrincipalArn": roles_under(RELAYS)}});
     for (topic, _) in stack.of_type(TOPIC) {
         let conditions = if topic == "EventsTopic" { vec![&tls, &others] } else { vec![&tls] };
-        let expected = conditions.into_iter().map(|condition| denied("sns:Publish", &reference(topic), condition));
-        faults.extend(other_policy(stack, "AWS::SNS::TopicPolicy", "Topics", topic, expected.collect()));
+        let denied = conditions.into_iter().map(|condition| denied("sns:Publish", &reference(topic), condition));
+        let expected = denied.chain((topic == "AlarmTopic").then(alarms_may_publish)).collect();
+        faults.extend(other_policy(stack, "AWS::SNS::TopicPolicy", "Topics", topic, expected));
     }
     for (bucket, _) in stack.of_type(BUCKET) {
         let expected = denied("s3:*", &json!([arn(bucket), format!("${{{bucket}.Arn}}/*")]), &tls);
@@ -352,6 +353,17 @@ fn policies(stack: &Stack) -> Vec<String> {
 
 fn roles_under(path: &str) -> String {
     format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role{path}*")
+}
+
+/// With a policy of its own a topic takes nothing of alarms that this does not allow.
+fn alarms_may_publish() -> Json {
+    json!({
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": reference("AlarmTopic"),
+        "Condition": {"StringEquals": {"aws:SourceAccount": reference("AWS::AccountId")}},
+    })
 }
 
 fn denied(action: &str, resource: &Json, condition: &Json) -> Json {

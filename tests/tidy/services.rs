@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 36] = [
+const BESIDES: [(&str, &str); 38] = [
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
     ("notification", "amount.rs"),
@@ -34,6 +34,7 @@ const BESIDES: [(&str, &str); 36] = [
     ("operations", "aws/tables.rs"),
     ("operations", "collector.rs"),
     ("operations", "console.rs"),
+    ("operations", "gauges.rs"),
     ("operations", "jobs.rs"),
     ("operations", "jobs/change.rs"),
     ("operations", "jobs/inquiry.rs"),
@@ -48,6 +49,7 @@ const BESIDES: [(&str, &str); 36] = [
     ("operations", "reason.rs"),
     ("operations", "selection.rs"),
     ("operations", "service.rs"),
+    ("operations", "tests/gauges.rs"),
     ("operations", "tests/jobs.rs"),
     ("operations", "view.rs"),
     ("orders", "intake.rs"),

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
 use onewrite::port::{Clock, DeadLetters};
+use onewrite::telemetry::{Observation, observe};
 use onewrite::{Attribute, DeadLetter, Failure, FoundFailure, FoundLetter, Result};
 use orderflow_events::Time;
 use tracing::{error, info, warn};
 
 use crate::domain::{Arrival, Class, Destination, Letter, LetterId, Message, Origin};
+use crate::gauges::{count, dimensions};
 use crate::port::{LetterStore, Since, Stored};
 
 /// Number of attempts at a letter that others are changing.
@@ -90,6 +92,10 @@ impl<S: LetterStore, Q: DeadLetters, C: Clock> Collector<S, Q, C> {
             }
             if self.store.put(&letter, since).await? == Stored::Done {
                 info!(letter = letter.id.as_str(), state = letter.state.as_str(), "letter on record");
+                if since == Since::New {
+                    let (dimensions, measures) = (dimensions(&letter.service, letter.class), [count("Letters", 1)]);
+                    observe(None, &Observation::Measured { dimensions: &dimensions, measures: &measures });
+                }
                 return Ok(());
             }
         }

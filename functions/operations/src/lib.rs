@@ -9,6 +9,7 @@ mod aws;
 mod collector;
 mod console;
 mod domain;
+mod gauges;
 mod jobs;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
@@ -33,6 +34,7 @@ pub use domain::{
     Arrival, Class, Destination, Entry, Glimpse, Letter, LetterId, Message, Origin, Refused, Sending, State,
     letter_id_of,
 };
+pub use gauges::observe_letters;
 pub use jobs::Jobs;
 pub use jobs::job::{Head, Job, Progress, Runner};
 pub use jobs::reconciliation::{Finding, OutboxRow, Reconciliation, ReconciliationId, RowPage};

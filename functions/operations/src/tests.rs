@@ -27,6 +27,7 @@ use crate::port::{
 use crate::service::Service;
 use crate::{Collector, Jobs, MemoryOperations, OperationsApi, Post};
 
+mod gauges;
 mod jobs;
 
 fn timed_out() -> Failure {

@@ -156,6 +156,8 @@ impl Logs {
         let mut stdout = anstream::stdout().lock();
         match serde_json::from_str(message) {
             _ if self.json => writeln!(stdout, "{message}")?,
+            // Metrics are not for people to read.
+            Ok(Value::Object(entry)) if entry.contains_key("_aws") => {}
             Ok(Value::Object(entry)) => writeln!(stdout, "{}", line(function, &entry))?,
             // The words of Lambda itself on an invocation are of no interest here, and a death without JSON is of much.
             _ if ["START ", "END ", "REPORT "].iter().any(|word| message.starts_with(word)) => {}

@@ -30,6 +30,9 @@ pub(crate) struct Consumer {
     pub(crate) publishes: Option<EventName>,
 }
 
+/// Blanks before a metric of the template's dashboard.
+const DASHBOARD_INDENT: &str = "            ";
+
 /// Parts that the texts of a consumer are made of.
 struct Parts<'a> {
     name: &'a Name,
@@ -113,12 +116,36 @@ impl Consumer {
         draft.insert_before(TEMPLATE, &format!("  # ── {LAST} "), &text(&Block { parts })?)?;
         draft.edit(TEMPLATE, |lines| lines.replace(&format!(", {LAST}]"), &format!(", {}, {LAST}]", name.pascal())))?;
         draft.insert_before(TEMPLATE, &format!("  {LAST}QueueUrl:"), &text(&Outputs { parts })?)?;
+        self.show(&mut draft)?;
         let (pascal, snake) = (name.pascal(), name.snake());
         let entry = format!("    Service::pure::<orderflow_{snake}::{pascal}>(\"{pascal}\", \"{name}\"),\n");
         draft.insert_before(REGISTRY, "    Service::of_every_event(", &entry)?;
         let dependency = format!("orderflow-{name} = {{ path = \"../../functions/{name}\" }}\n");
         draft.edit(REGISTRY_MANIFEST, |lines| lines.insert_sorted("orderflow-", &dependency))?;
         Ok(draft)
+    }
+
+    /// Adds it to the numbers of the dashboard, and its relay to the streams.
+    fn show(&self, draft: &mut Draft) -> Result<(), ScaffoldError> {
+        let (name, pascal) = (&self.name, self.name.pascal());
+        let handled = r#"["${AWS::StackName}", "Handled", "Service", "#;
+        let lag = r#"["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", "#;
+        let line = |start: &str, value: &str, more: &str| {
+            format!("{DASHBOARD_INDENT}{start}\"{value}\", {{\"label\": \"{name}\"{more}}}],\n")
+        };
+        let last = LAST.to_lowercase();
+        let line_of_last = format!("{DASHBOARD_INDENT}{handled}\"{last}\"");
+        draft.insert_before(TEMPLATE, &line_of_last, &line(handled, name.kebab(), ""))?;
+        let queue = |service: &str| format!("${{{service}.Outputs.QueueName}}");
+        let line_of_last = format!("{DASHBOARD_INDENT}{lag}\"{}\"", queue(LAST));
+        draft.insert_before(TEMPLATE, &line_of_last, &line(lag, &queue(&pascal), ""))?;
+        if self.publishes.is_some() {
+            let age = r#"["AWS/Lambda", "IteratorAge", "FunctionName", "#;
+            let relay = format!("${{{pascal}.Outputs.RelayFunctionName}}");
+            let shares = format!("{DASHBOARD_INDENT}[{{\"expression\": \"METRICS()");
+            draft.insert_before(TEMPLATE, &shares, &line(age, &relay, ", \"visible\": false"))?;
+        }
+        Ok(())
     }
 
     /// Adds the type that it publishes, with an event of it as it could have been published.

@@ -64,6 +64,8 @@ pub(crate) fn draft(root: &Path, name: &Name) -> Result<Draft, ScaffoldError> {
         let (first, all) = (format!("  {pascal}QueueUrl:"), format!("  {pascal}"));
         let is_after = |line: &str| !line.trim().is_empty() && !line.starts_with(&all);
         lines.remove_from(|line| line.starts_with(&first), is_after);
+        // Its metrics in the dashboard.
+        lines.remove(|line| line.contains(&format!("{{\"label\": \"{name}\"")));
     })?;
     draft.edit(REGISTRY, |lines| {
         let entry = format!("<orderflow_{snake}::");

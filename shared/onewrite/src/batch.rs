@@ -11,8 +11,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use envelope::Time;
 use futures::FutureExt;
 use futures::future::{Either, LocalBoxFuture, join_all, select, try_join_all};
-use opentelemetry::KeyValue;
-use tracing::{Instrument, Span, error, info, info_span, warn};
+use tracing::{Instrument, Span, info_span, warn};
 
 use crate::backoff::{any_of, hidden_seconds};
 use crate::config::QueueSettings;
@@ -22,7 +21,7 @@ use crate::inspect::{Answers, Inquiry, Outlook};
 use crate::message::{Incoming, open};
 use crate::park::DeadLetter;
 use crate::port::{Clock, DeadLetters, Random, Visibility};
-use crate::telemetry::{self, spans};
+use crate::telemetry::{self, Observation, observe, spans};
 
 /// Time, of the reserve, that is kept for the answer: without it Lambda takes every record of the batch for failed.
 const ANSWER: Duration = Duration::from_millis(150);
@@ -62,9 +61,10 @@ struct Received<I> {
     opened: Result<Opened<I>>,
 }
 
-/// A fact, and its own text as it was published.
+/// A fact, its type, and its own text as it was published.
 struct Opened<I> {
     fact: I,
+    event_type: String,
     text: String,
 }
 
@@ -73,7 +73,8 @@ impl<I: Incoming> Received<I> {
         // Even a reader that panics costs its own record only.
         let read = || open::<I>(record.body.as_deref().unwrap_or_default(), received);
         let opened = match catch_unwind(AssertUnwindSafe(read)) {
-            Ok(opened) => opened.map(|(fact, text)| Opened { fact, text }).map_err(Failure::from),
+            Ok(Ok((fact, text))) => Ok(Opened { event_type: fact.event_type(), fact, text }),
+            Ok(Err(error)) => Err(error.into()),
             Err(_panic) => Err(panicked()),
         };
         Self { record, opened }
@@ -81,6 +82,10 @@ impl<I: Incoming> Received<I> {
 
     fn subject(&self) -> Option<&str> {
         self.opened.as_ref().ok().map(|opened| opened.fact.context().subject.as_str())
+    }
+
+    fn event_type(&self) -> Option<&str> {
+        self.opened.as_ref().ok().map(|opened| opened.event_type.as_str())
     }
 
     fn time(&self) -> Option<Time> {
@@ -145,7 +150,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
             let is_late = self.time_left(deadline, RESERVE) < LEAST;
             // A message at its last receive has no other chance: it is attempted in whatever time is left.
             let fate = if is_late && !self.is_last_receive(&received.record) {
-                Fate::Again(0)
+                put_back(&received, FailureKind::Deferred, 0)
             } else {
                 self.run_record(&received, deadline).await
             };
@@ -172,12 +177,8 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         });
         let mut failures = Vec::new();
         for fact in by_subject(messages.collect()).into_iter().flatten() {
-            let (span, traced) = (span_of(&fact), traced(&fact, received));
-            if let Err(failure) = traced.follow(self.attempt(&fact, deadline).instrument(span.clone())).await {
-                span.in_scope(|| report(&failure));
-                traced.fail(&failure);
-                failures.push(failure);
-            }
+            let attempt = self.attempt(&fact, deadline).instrument(span_of(&fact));
+            failures.extend(traced(&fact, received).follow(attempt).await.err());
         }
         let failed = failures.len();
         match failures.into_iter().next() {
@@ -235,27 +236,13 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     }
 
     async fn run_record(&self, received: &Received<H::Incoming>, deadline: Time) -> Fate {
-        let traced = traced(received, self.world.now());
         let run = async {
             match self.attempt(received, deadline).await {
-                Ok(handled) => {
-                    traced.event(handled.name(), Vec::new());
-                    Fate::Acknowledged
-                }
-                Err(failure) => {
-                    traced.fail(&failure);
-                    let fate = self.settle(&received.record, failure, deadline).await;
-                    match fate {
-                        Fate::Acknowledged => traced.event("parked", Vec::new()),
-                        Fate::Again(seconds) => {
-                            traced.event("put back", vec![KeyValue::new("hidden_seconds", i64::from(seconds))]);
-                        }
-                    }
-                    fate
-                }
+                Ok(_) => Fate::Acknowledged,
+                Err(failure) => self.settle(received, failure, deadline).await,
             }
         };
-        traced.follow(run.instrument(span_of(received))).await
+        traced(received, self.world.now()).follow(run.instrument(span_of(received))).await
     }
 
     /// Handles one record; a panic and a time-out are failures of this record alone.
@@ -265,13 +252,21 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
             Some(Ok(result)) => result,
             Some(Err(_panic)) => Err(panicked()),
             None => Err(time_up()),
-        }?;
-        info!(?handled, "handled");
-        Ok(handled)
+        };
+        let observation = match &handled {
+            Ok(handled) => Observation::Handled { handled: *handled, age: self.age(received) },
+            Err(failure) => Observation::Failed(failure),
+        };
+        observe(received.event_type(), &observation);
+        handled
+    }
+
+    fn age(&self, received: &Received<H::Incoming>) -> Duration {
+        received.time().map(|time| time.until(self.world.now())).unwrap_or_default()
     }
 
     async fn handle(&self, received: &Received<H::Incoming>, deadline: Time) -> Result<Handled> {
-        let Opened { fact, text } = received.opened.as_ref().map_err(Clone::clone)?;
+        let Opened { fact, text, .. } = received.opened.as_ref().map_err(Clone::clone)?;
         if !self.handler.consumes(fact) {
             return Ok(Handled::Ignored);
         }
@@ -283,26 +278,26 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     }
 
     /// Decides what becomes of a record that failed.
-    async fn settle(&self, record: &SqsMessage, failure: Failure, deadline: Time) -> Fate {
-        let (receives, cap) = (receive_count(record), self.settings.max_backoff_seconds);
-        let seconds = any_of(&hidden_seconds(&failure, receives, cap, self.handler.outage()), &self.world);
+    async fn settle(&self, received: &Received<H::Incoming>, failure: Failure, deadline: Time) -> Fate {
+        let record = &received.record;
+        let (attempts, cap) = (receive_count(record), self.settings.max_backoff_seconds);
+        let seconds = any_of(&hidden_seconds(&failure, attempts, cap, self.handler.outage()), &self.world);
         let retryable = failure.kind().is_retryable();
-        report(&failure);
         // What was never tried is not given up: if it is never to be tried, SQS itself moves it in the end.
         if retryable && (failure.kind() == FailureKind::Deferred || !self.is_last_receive(record)) {
-            return Fate::Again(seconds);
+            return put_back(received, failure.kind(), seconds);
         }
         let letter = DeadLetter::about(record, &failure, &self.settings.function, self.world.now());
         let parked = self.in_time(self.time_left(deadline, ANSWER), self.queue.park(&letter)).await;
         match parked.unwrap_or_else(|| Err(time_up())) {
             Ok(()) => {
-                warn!(retryable, "parked in the dead-letter queue");
+                observe(received.event_type(), &Observation::Parked { retryable });
                 Fate::Acknowledged
             }
             // The message stays where it is. After its last receive SQS itself moves it, without the reason.
             Err(parking) => {
-                error!(reason = parking.reason(), "not parked");
-                Fate::Again(seconds)
+                observe(received.event_type(), &Observation::NotParked(&parking));
+                put_back(received, failure.kind(), seconds)
             }
         }
     }
@@ -358,7 +353,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
 fn span_of<E: Incoming>(Received { record, opened }: &Received<E>) -> Span {
     let (request_id, cold_start) = (telemetry::request_id(), telemetry::is_cold_start().then_some(true));
     let receive_count = receive_count(record);
-    if let Ok(Opened { fact, .. }) = opened {
+    if let Ok(Opened { fact, event_type, .. }) = opened {
         info_span!(
             "record",
             request_id,
@@ -366,7 +361,7 @@ fn span_of<E: Incoming>(Received { record, opened }: &Received<E>) -> Span {
             receive_count,
             subject = fact.context().subject.as_str(),
             event_id = %fact.context().id,
-            event_type = fact.event_type(),
+            event_type,
         )
     } else {
         info_span!("record", request_id, cold_start, message_id = &record.message_id, receive_count)
@@ -378,13 +373,10 @@ fn traced<E: Incoming>(Received { record, opened }: &Received<E>, now: Time) -> 
     spans::process(record, opened.as_ref().ok().map(|opened| &opened.fact), now)
 }
 
-fn report(failure: &Failure) {
-    match failure.kind() {
-        FailureKind::Misconfigured => error!(reason = failure.reason(), "failed: the deployment must be mended"),
-        FailureKind::Transient | FailureKind::Unavailable => warn!(reason = failure.reason(), "failed, may pass"),
-        FailureKind::Deferred => info!(reason = failure.reason(), "deferred"),
-        FailureKind::Permanent => warn!(reason = failure.reason(), "failed for ever"),
-    }
+/// Lets a record come again after so many seconds.
+fn put_back<E: Incoming>(received: &Received<E>, kind: FailureKind, hidden_seconds: u32) -> Fate {
+    observe(received.event_type(), &Observation::PutBack { kind, hidden_seconds });
+    Fate::Again(hidden_seconds)
 }
 
 fn panicked() -> Failure {

@@ -19,6 +19,7 @@ use crate::decider::CounterUpdate;
 use crate::failure::{Failure, Result};
 use crate::port::{Addition, Appended, Clock, Log, Random, merged};
 use crate::row::Row;
+use crate::telemetry::{Observation, observe};
 
 /// Number of attempts at a write that collides with another: several functions that change one counter at the same moment.
 pub(crate) const MAX_COLLISIONS: u32 = 8;
@@ -147,6 +148,9 @@ async fn append_past_collisions(
         let appended = log.append_all(additions).await?;
         if appended != Appended::Conflict {
             return Ok(appended);
+        }
+        for addition in additions {
+            observe(Some(&addition.row.cause.event_type), &Observation::Conflict);
         }
         world.sleep(collision_pause(attempt, world)).await;
     }

@@ -17,7 +17,7 @@ use crate::group_commit::{GroupCommit, MAX_COLLISIONS};
 use crate::port::{Addition, Appended, Clock, Log, Random};
 use crate::row::{Cause, Row};
 use crate::self_check;
-use crate::telemetry::spans;
+use crate::telemetry::{Observation, observe, spans};
 use crate::trace::TraceParent;
 
 /// The largest event that is committed: SNS takes 256 KB with all attributes, and a batch must have room for others.
@@ -42,6 +42,7 @@ pub struct History<D: Decider> {
     emitted: u64,
     /// Causes of the rows that left nothing to do, and the events that were published from here, each with its row.
     handled: Vec<(Cause, u32)>,
+    created_at: Option<Time>,
     changed_at: Option<Time>,
     begun_by: Option<(String, String)>,
 }
@@ -98,12 +99,13 @@ impl Created {
         Self(events.iter_mut().map(start).collect())
     }
 
-    fn end(self, appended: &Result<Appended>) {
+    /// Ends them, and tells what a row that was not written came to grief of.
+    fn end(self, cause: &Cause, appended: &Result<Appended>) {
         let lost = match appended {
             Ok(Appended::Done) => return,
-            Ok(Appended::LostRace) => "lost race",
-            Ok(Appended::Short(_)) => "counters are too small",
-            Ok(Appended::Conflict) => "the transaction collided",
+            Ok(Appended::LostRace) => Observation::LostRace,
+            Ok(Appended::Short(_)) => Observation::Short,
+            Ok(Appended::Conflict) => Observation::Conflict,
             Err(failure) => {
                 for span in &self.0 {
                     span.fail(failure);
@@ -111,9 +113,9 @@ impl Created {
                 return;
             }
         };
-        spans::event_of_current(lost);
+        observe(Some(&cause.event_type), &lost);
         for span in &self.0 {
-            span.abandon(lost);
+            span.abandon(lost.name());
         }
     }
 }
@@ -195,9 +197,13 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
         check_size(&row)?;
         let addition = Addition { subject: &history.subject, row: &row, updates: &commit.updates };
         let appended = self.group.append(&self.log, &self.world, addition).await;
-        created.end(&appended);
+        created.end(&row.cause, &appended);
         match appended? {
             Appended::Done => {
+                if !row.unfinished {
+                    let since_created = history.created_at.map(|created_at| created_at.until(now));
+                    observe(Some(&row.cause.event_type), &Observation::Committed { since_created });
+                }
                 history.add(&row, change, &events);
                 Ok(Committed::Done(events))
             }
@@ -248,6 +254,7 @@ impl<D: Decider> History<D> {
             version: 0,
             emitted: 0,
             handled: Vec::new(),
+            created_at: None,
             changed_at: None,
             begun_by: None,
         }
@@ -285,6 +292,7 @@ impl<D: Decider> History<D> {
         let state = D::evolve(std::mem::take(&mut self.state), change);
         self.state = events.iter().fold(state, D::evolve_published);
         self.version = row.version;
+        self.created_at.get_or_insert(row.at);
         self.changed_at = Some(row.at);
         self.emitted += events.len() as u64;
         if !row.unfinished {

@@ -14,12 +14,12 @@ use aws_lambda_events::dynamodb::EventRecord;
 use envelope::{Source, Time};
 use futures::future::join_all;
 use serde_json::value::RawValue;
-use tracing::{error, info, warn};
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::park::DeadLetter;
 use crate::port::{Clock, DeadLetters, Random};
 use crate::telemetry::spans::{self, Span};
+use crate::telemetry::{Observation, observe};
 
 pub use outbox::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Outbox, OutboxRow, Speaker, Unpublishable, read_row};
 
@@ -98,13 +98,37 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
                 Err(found) => unpublishable.push((found.row, Failure::permanent(found.reason))),
             }
         }
+        let mut published = Published::default();
+        let result = self.publish_all(outbox, &mut unpublishable, &mut published, deadline).await;
+        observe(None, &Observation::Published { count: published.count, delays: &published.delays });
+        result?;
+        // Last of all, and each row once: an invocation that fails comes again, and would copy them again.
+        let mut copied = Vec::<Rc<OutboxRow>>::new();
+        for (row, failure) in unpublishable {
+            if !copied.iter().any(|other| Rc::ptr_eq(other, &row)) {
+                self.park(&row, &failure).await?;
+                copied.push(row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes all events of `outbox`, but for those that can never be.
+    async fn publish_all(
+        &self,
+        mut outbox: Outbox,
+        unpublishable: &mut Vec<(Rc<OutboxRow>, Failure)>,
+        all: &mut Published,
+        deadline: Time,
+    ) -> Result<()> {
         let (count, mut pauses, mut most) = (outbox.len(), 0, MAX_BATCH_ENTRIES);
         while !outbox.is_empty() {
             if self.world.now().until(deadline) < RESERVE {
                 return Err(Failure::transient(format!("{} of {count} events are not published", outbox.len())));
             }
             let batches = outbox.take_batches(SIDE_BY_SIDE, most).into_iter().map(|batch| self.publish(batch));
-            let Unpublished { again, never, spoiled } = join_all(batches).await.into_iter().collect();
+            let Outcome { published, again, never, spoiled } = join_all(batches).await.into_iter().collect();
+            all.add(published);
             unpublishable.extend(never);
             // A batch that is refused as a whole has one that spoils it: alone, each shows what it is.
             most = if spoiled { 1 } else { MAX_BATCH_ENTRIES };
@@ -118,56 +142,47 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
                 pauses += 1;
             }
         }
-        // Last of all, and each row once: an invocation that fails comes again, and would copy them again.
-        let mut copied = Vec::<Rc<OutboxRow>>::new();
-        for (row, failure) in unpublishable {
-            if !copied.iter().any(|other| Rc::ptr_eq(other, &row)) {
-                self.park(&row, &failure).await?;
-                copied.push(row);
-            }
-        }
-        info!(count, "published");
         Ok(())
     }
 
-    async fn publish(&self, batch: Vec<Entry>) -> Unpublished {
+    async fn publish(&self, batch: Vec<Entry>) -> Outcome {
         let sent: Vec<Span> = batch.iter().map(|entry| spans::send(self.topic.name(), entry, batch.len())).collect();
         let refusals = match self.topic.publish(&batch).await {
             Ok(refusals) => refusals,
             Err(failure) => {
-                report(&failure, batch.len());
+                observe(None, &Observation::NotPublished { failure: &failure, count: batch.len() });
                 for span in &sent {
                     span.fail(&failure);
                 }
                 return match batch.as_slice() {
-                    _ if failure.kind() != FailureKind::Permanent => {
-                        Unpublished { again: batch, ..Unpublished::default() }
+                    _ if failure.kind() != FailureKind::Permanent => Outcome { again: batch, ..Outcome::default() },
+                    [only] => {
+                        Outcome { never: vec![(Rc::clone(&only.row), failure)], spoiled: true, ..Outcome::default() }
                     }
-                    [only] => Unpublished {
-                        never: vec![(Rc::clone(&only.row), failure)],
-                        spoiled: true,
-                        ..Unpublished::default()
-                    },
-                    _ => Unpublished { again: batch, spoiled: true, ..Unpublished::default() },
+                    _ => Outcome { again: batch, spoiled: true, ..Outcome::default() },
                 };
             }
         };
-        let mut unpublished = Unpublished::default();
+        let (mut outcome, now) = (Outcome::default(), self.world.now());
         for (index, (entry, span)) in batch.into_iter().zip(sent).enumerate() {
-            let Some(refusal) = refusals.iter().find(|refusal| refusal.index == index) else { continue };
-            report(&refusal.failure, 1);
+            let Some(refusal) = refusals.iter().find(|refusal| refusal.index == index) else {
+                outcome.published.count += 1;
+                outcome.published.delays.extend(entry.committed_at.map(|committed_at| committed_at.until(now)));
+                continue;
+            };
+            observe(None, &Observation::NotPublished { failure: &refusal.failure, count: 1 });
             span.fail(&refusal.failure);
             if refusal.failure.kind() == FailureKind::Permanent {
-                unpublished.never.push((entry.row, refusal.failure.clone()));
+                outcome.never.push((entry.row, refusal.failure.clone()));
             } else {
-                unpublished.again.push(entry);
+                outcome.again.push(entry);
             }
         }
-        unpublished
+        outcome
     }
 
     async fn park(&self, row: &OutboxRow, failure: &Failure) -> Result<()> {
-        error!(reason = failure.reason(), "a row cannot be published: it is copied to the dead letters");
+        observe(None, &Observation::Discarded(failure));
         let letter = DeadLetter::from_json(&row.0, failure, &self.function, self.world.now());
         self.dead_letters.park(&letter).await
     }
@@ -185,9 +200,25 @@ fn unreadable(raw: &RawValue) -> Unpublishable {
     Unpublishable { row: Rc::new(OutboxRow(row)), reason: "the record cannot be read".to_owned() }
 }
 
-/// Rest of some batches.
+/// Events that were published.
 #[derive(Default)]
-struct Unpublished {
+struct Published {
+    count: usize,
+    /// Times since the commit of each.
+    delays: Vec<Duration>,
+}
+
+impl Published {
+    fn add(&mut self, more: Self) {
+        self.count += more.count;
+        self.delays.extend(more.delays);
+    }
+}
+
+/// Outcome of some batches.
+#[derive(Default)]
+struct Outcome {
+    published: Published,
     /// Events that are to be tried again.
     again: Vec<Entry>,
     /// Rows whose events can never be published.
@@ -196,26 +227,16 @@ struct Unpublished {
     spoiled: bool,
 }
 
-impl FromIterator<Self> for Unpublished {
+impl FromIterator<Self> for Outcome {
     fn from_iter<I: IntoIterator<Item = Self>>(rests: I) -> Self {
         let mut all = Self::default();
         for rest in rests {
+            all.published.add(rest.published);
             all.again.extend(rest.again);
             all.never.extend(rest.never);
             all.spoiled |= rest.spoiled;
         }
         all
-    }
-}
-
-fn report(failure: &Failure, count: usize) {
-    match failure.kind() {
-        FailureKind::Misconfigured => {
-            error!(reason = failure.reason(), count, "not published: the deployment must be mended");
-        }
-        FailureKind::Transient | FailureKind::Unavailable | FailureKind::Deferred | FailureKind::Permanent => {
-            warn!(reason = failure.reason(), count, "not published");
-        }
     }
 }
 

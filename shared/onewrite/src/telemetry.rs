@@ -1,7 +1,13 @@
 //! Logs: one JSON object a line, with the ids that an operator searches for, and never a payload. [Spans](set_tracer): only
-//! where somebody collects them.
+//! where somebody collects them. [Metrics]: lines of the log, where a namespace is set for them.
+//!
+//! What becomes of messages, rows and events is [observed](observe()) in one place, and told to all of these.
 
+mod emf;
 mod invocation;
+mod log;
+mod metrics;
+mod observe;
 pub(crate) mod spans;
 
 use std::str::FromStr;
@@ -12,13 +18,33 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::log::Log;
+use self::spans::Spans;
 use crate::config::Environment;
 #[cfg(any(feature = "aws", feature = "http"))]
 pub use invocation::begin;
 #[cfg(feature = "otlp")]
 pub(crate) use invocation::deadline;
-pub use invocation::{end, is_cold_start, request_id, trace_parent};
+pub use invocation::{is_cold_start, request_id, trace_parent};
+pub use metrics::{Metrics, MetricsSettings};
+pub use observe::{Measure, Observation, Observe, Unit, is_observed, observed_by, set_observer};
 pub use spans::{is_traced, set_tracer};
+
+/// Tells an observation, about an event of that type where it is known: to the log, to the span that is at work, and to the
+/// [observer of this thread](set_observer).
+pub fn observe(event_type: Option<&str>, observation: &Observation<'_>) {
+    Log.observe(event_type, observation);
+    Spans.observe(event_type, observation);
+    if let Some(observer) = observe::observer() {
+        observer.observe(event_type, observation);
+    }
+}
+
+/// Notes that the invocation is over: its metrics are written, and the next one is no cold start.
+pub fn end() {
+    observe(None, &Observation::Ended { cold_start: is_cold_start() });
+    invocation::end();
+}
 
 /// Starts the logs of this process. `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging
 /// configuration, says how much is logged; `INFO` by default. Of what others log, no more than `INFO` ever is: below

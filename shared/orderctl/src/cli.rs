@@ -246,7 +246,11 @@ mod tests {
 
     #[test]
     fn every_command_of_the_guide_is_understood() {
-        let documents = [include_str!("../../../docs/operations.md"), include_str!("../../../README.md")];
+        let documents = [
+            include_str!("../../../docs/operations.md"),
+            include_str!("../../../docs/RUNBOOK.md"),
+            include_str!("../../../README.md"),
+        ];
         let lines = documents
             .iter()
             .flat_map(|text| text.lines())

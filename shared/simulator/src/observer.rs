@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use onewrite::memory::MemoryLog;
 use onewrite::port::Addition;
+use onewrite::telemetry::Observation;
 
 use crate::guarantees::Violation;
 
@@ -30,6 +31,11 @@ pub trait Observer {
     fn published(&self, subject: &str, message: &str) -> Result<(), Violation> {
         let _ = (subject, message);
         Ok(())
+    }
+
+    /// Notes what a function of that service observes of itself, its relay included.
+    fn observed(&self, service: &'static str, event_type: Option<&str>, observation: &Observation<'_>) {
+        let _ = (service, event_type, observation);
     }
 
     /// Checks what there is once nothing is left to do.

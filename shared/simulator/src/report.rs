@@ -1,6 +1,6 @@
 //! Report of a run, or of many.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::faults::FaultKind;
@@ -29,6 +29,8 @@ pub struct Report {
     pub steps: u64,
     /// Functions and the types of events that they were handed, where there is a trace.
     pub delivered: BTreeSet<(&'static str, String)>,
+    /// Observations of the functions, by their names.
+    pub observed: BTreeMap<&'static str, u64>,
     /// Virtual time that has passed.
     pub passed: Duration,
     /// Invariant that did not hold.
@@ -56,6 +58,9 @@ impl Report {
             *total += more;
         }
         self.delivered.extend(other.delivered.iter().cloned());
+        for (observation, more) in &other.observed {
+            *self.observed.entry(observation).or_default() += more;
+        }
         self.passed += other.passed;
         if self.violation.is_none() {
             self.violation.clone_from(&other.violation);

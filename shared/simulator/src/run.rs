@@ -1,11 +1,12 @@
 //! Run: what all parts of one simulation share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use onewrite::telemetry::{Observation, Observe};
 
 use crate::executor::Executor;
 use crate::faults::{FaultKinds, Faults};
@@ -49,6 +50,14 @@ pub struct Tally {
     pub redrives: Cell<u64>,
     /// Functions and the types of events that they were handed, where there is a trace.
     pub delivered: RefCell<BTreeSet<(&'static str, String)>>,
+    /// Observations of the functions, by their [names](Observation::name): what they themselves say that has become of messages.
+    pub observed: RefCell<BTreeMap<&'static str, u64>>,
+}
+
+impl Observe for Tally {
+    fn observe(&self, _: Option<&str>, observation: &Observation<'_>) {
+        *self.observed.borrow_mut().entry(observation.name()).or_default() += 1;
+    }
 }
 
 /// Adds one.

@@ -51,6 +51,7 @@ pub fn simulate(
         calls,
         steps: run.executor.steps(),
         delivered: run.tally.delivered.borrow().clone(),
+        observed: run.tally.observed.borrow().clone(),
         passed: begin.until(run.executor.now()),
         violation: run.violation(),
         trace: run.trace.diagram(),

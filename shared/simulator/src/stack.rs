@@ -1,5 +1,6 @@
 //! Stack: services on the models, each put together as its `main` does it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use onewrite::config::QueueSettings;
 use onewrite::memory::{MemoryLog, MemoryQueue};
 use onewrite::port::{Clock, DeadLetters, Random, Visibility};
 use onewrite::relay::{Record, Relay, Topic};
+use onewrite::telemetry::{Observation, Observe, observed_by};
 use onewrite::{Answers, Batch, Decider, Effects, Handle, Inquiry, Ledger, NoEffects, Process, Result};
 
 use crate::caller::Caller;
@@ -160,7 +162,7 @@ impl Builder {
         let run = Rc::clone(&self.stack.run);
         let (caller, settings) = (Caller::new(&run, name), (self.settings)(name));
         let log = Rc::new(MemoryLog::default());
-        let stream = settings.relay.map(|relay| self.relay(D::SOURCE, relay));
+        let stream = settings.relay.map(|relay| self.relay(name, D::SOURCE, relay));
         let table = Table { caller: caller.clone(), service: name, log: Rc::clone(&log), stream: stream.clone() };
         let process = Process::<D, _, _, _>::new(Ledger::new(table, caller.clone()), effects(&caller));
         let topic = Rc::clone(&self.stack.topic.fanout);
@@ -205,13 +207,13 @@ impl Builder {
     }
 
     /// Adds a stream, and the relay that publishes what it carries.
-    fn relay(&self, source: Source, settings: RelaySettings) -> Rc<Stream> {
+    fn relay(&self, service: &'static str, source: Source, settings: RelaySettings) -> Rc<Stream> {
         let (run, stream) = (&self.stack.run, Rc::new(Stream::default()));
         let caller = Caller::new(run, RELAY);
         let letters = RelayLetters { caller: caller.clone(), letters: Rc::clone(&self.stack.relay_letters) };
         let topic = TopicPort { caller: caller.clone(), topic: Rc::clone(&self.stack.topic) };
         let relay = Relay::new(source, topic, letters, caller.clone(), RELAY);
-        let relay: Rc<dyn StreamConsumer> = Rc::new(Relaying(relay));
+        let relay: Rc<dyn StreamConsumer> = Rc::new(Relaying(relay, Observed::new(run, service)));
         for shard in stream.shards() {
             run.spawn(serve_stream(caller.clone(), settings, Rc::clone(shard), Rc::clone(&relay)));
         }
@@ -239,7 +241,7 @@ impl Builder {
         let queues = Queues { queue: Rc::clone(&queue), dead_letters: Rc::clone(&dead_letters) };
         let port = QueuePort { caller: caller.clone(), queues };
         let batch = Batch::new(handler, port, caller.clone(), queue_settings(name, settings));
-        let consumer = Rc::new(Consuming(batch));
+        let consumer = Rc::new(Consuming(batch, Observed::new(&run, name)));
         run.spawn(serve(caller, settings, Rc::clone(&queue), Rc::clone(&consumer) as Rc<dyn Consumer>));
         self.stack.services.push(Service { name, queue, dead_letters, undeliverable: service_undeliverable, consumer });
     }
@@ -261,11 +263,39 @@ fn queue_settings(name: &str, settings: Settings) -> QueueSettings {
     }
 }
 
-struct Consuming<H, Q, W>(Batch<H, Q, W>);
+/// Observations of a service's function: for the tally, and for whoever is simulated.
+struct Observed {
+    run: Rc<Run>,
+    service: &'static str,
+    is_warm: Cell<bool>,
+}
+
+impl Observe for Observed {
+    fn observe(&self, event_type: Option<&str>, observation: &Observation<'_>) {
+        self.run.tally.observe(event_type, observation);
+        self.run.observer.observed(self.service, event_type, observation);
+    }
+}
+
+impl Observed {
+    fn new(run: &Rc<Run>, service: &'static str) -> Rc<Self> {
+        Rc::new(Self { run: Rc::clone(run), service, is_warm: Cell::default() })
+    }
+
+    /// Does the work of one invocation.
+    async fn invocation<T>(self: &Rc<Self>, work: impl Future<Output = T>) -> T {
+        let cold_start = !self.is_warm.replace(true);
+        let answer = observed_by(Rc::clone(self) as _, work).await;
+        self.observe(None, &Observation::Ended { cold_start });
+        answer
+    }
+}
+
+struct Consuming<H, Q, W>(Batch<H, Q, W>, Rc<Observed>);
 
 impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Consumer for Consuming<H, Q, W> {
     fn run(&self, event: SqsEvent, deadline: Time) -> LocalBoxFuture<'_, SqsBatchResponse> {
-        Box::pin(self.0.run(event, deadline))
+        Box::pin(self.1.invocation(self.0.run(event, deadline)))
     }
 }
 
@@ -275,10 +305,10 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Inspected for Co
     }
 }
 
-struct Relaying<T, D, W>(Relay<T, D, W>);
+struct Relaying<T, D, W>(Relay<T, D, W>, Rc<Observed>);
 
 impl<T: Topic, D: DeadLetters, W: Clock + Random> StreamConsumer for Relaying<T, D, W> {
     fn run(&self, records: Vec<Record>, deadline: Time) -> LocalBoxFuture<'_, Result<()>> {
-        Box::pin(self.0.run(records, deadline))
+        Box::pin(self.1.invocation(self.0.run(records, deadline)))
     }
 }

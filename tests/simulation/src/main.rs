@@ -113,6 +113,10 @@ fn summarize(total: &Report, seconds: f64) {
     row("messages nobody can read", total.run.poisoned);
     row("mails and short messages", total.messages);
     row("of these again", total.repeated_messages);
+    row("observations", total.run.observed.values().sum());
+    for (observation, count) in &total.run.observed {
+        row(&format!("  {observation}"), *count);
+    }
     row("faults", total.run.happened);
     for (kind, count) in FaultKind::ALL.iter().zip(total.run.faults) {
         row(&format!("  {kind}"), count);

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use onewrite::telemetry::Observation;
 use orderflow_events::OrderId;
 use simulator::{Append, Observer, Rest, Violation};
 
@@ -18,9 +19,19 @@ pub struct Shop {
     /// World outside the services' tables.
     pub outside: Outside,
     letters: RefCell<BTreeMap<String, BTreeSet<&'static str>>>,
+    listener: Option<Box<Listener>>,
 }
 
+/// Listener to what the functions observe of themselves: each by its service, with the type of the event.
+pub type Listener = dyn Fn(&'static str, Option<&str>, &Observation<'_>);
+
 impl Shop {
+    /// Shop whose functions have a listener.
+    #[must_use]
+    pub fn listened_to(listener: Box<Listener>) -> Self {
+        Self { listener: Some(listener), ..Self::default() }
+    }
+
     /// Services that have a dead letter of an order, once all is at rest.
     #[must_use]
     pub fn letters_of(&self, order: &OrderId) -> BTreeSet<&'static str> {
@@ -31,6 +42,12 @@ impl Shop {
 impl Observer for Shop {
     fn appended(&self, appends: &[Append<'_>]) -> Result<(), Violation> {
         self.audit.appended(appends)
+    }
+
+    fn observed(&self, service: &'static str, event_type: Option<&str>, observation: &Observation<'_>) {
+        if let Some(listener) = &self.listener {
+            listener(service, event_type, observation);
+        }
     }
 
     fn at_rest(&self, rest: &Rest<'_>) -> Result<(), Violation> {

@@ -15,7 +15,7 @@ use crate::customers::{self, Answer, Door, Script};
 use crate::invariants_at_rest::{known, shipped, unreachable};
 use crate::names::{NOTIFICATION, ORDERS};
 use crate::services::System;
-use crate::shop::Shop;
+use crate::shop::{Listener, Shop};
 
 /// Figures of a run, and of the shop in it.
 #[derive(Clone, Debug, Default)]
@@ -46,14 +46,21 @@ impl Report {
 /// Runs a plan: so many customers, each of whom does as they please.
 #[must_use]
 pub fn simulate(plan: &Plan, trace: Trace) -> Report {
-    simulate_with(plan, trace, |system| customers::arrive(system, plan.seed, plan.subjects))
+    simulate_with(plan, trace, Shop::default(), |system| customers::arrive(system, plan.seed, plan.subjects))
+}
+
+/// Runs a plan with somebody who listens to what the functions observe of themselves.
+#[must_use]
+pub fn simulate_observed(plan: &Plan, listener: Box<Listener>) -> Report {
+    let shop = Shop::listened_to(listener);
+    simulate_with(plan, Trace::default(), shop, |system| customers::arrive(system, plan.seed, plan.subjects))
 }
 
 /// Runs one order by a script, with at most one fault.
 #[must_use]
 pub fn simulate_script(script: Script, planned: Option<PlannedFault>, trace: Trace) -> Report {
     let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
-    simulate_with(&plan, trace, |system| customers::arrive_by(system, script))
+    simulate_with(&plan, trace, Shop::default(), |system| customers::arrive_by(system, script))
 }
 
 /// End of one order that somebody has written by hand.
@@ -107,8 +114,8 @@ pub fn simulate_order(door: Door) -> Outcome {
     }
 }
 
-fn simulate_with(plan: &Plan, trace: Trace, arrive: impl FnOnce(&Rc<System>)) -> Report {
-    let shop = Rc::<Shop>::default();
+fn simulate_with(plan: &Plan, trace: Trace, shop: Shop, arrive: impl FnOnce(&Rc<System>)) -> Report {
+    let shop = Rc::new(shop);
     let mut tables = None;
     let run = simulator::simulate(plan, trace, Rc::clone(&shop) as _, |run| {
         let system = System::start(run, Rc::clone(&shop));

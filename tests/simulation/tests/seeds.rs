@@ -16,6 +16,15 @@ fn known_seeds_keep_every_invariant_under_every_fault() {
         assert!(count > 0, "{kind} never happened");
     }
     assert!(total.letters > 0 && total.redrives > 0 && total.poisoned > 0, "{total:?}");
+    for observation in
+        ["changed", "duplicate", "lost race", "the transaction collided", "put back", "parked", "published"]
+    {
+        assert!(
+            total.observed.contains_key(observation),
+            "nobody has observed: {observation}, of {:?}",
+            total.observed
+        );
+    }
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use onewrite::aws::{System, block_on};
 use onewrite::config::Environment;
+use onewrite::port::Clock;
 use onewrite::telemetry;
-use orderflow_operations::{AwsStack, DynamoOperations, Jobs};
+use orderflow_operations::{AwsStack, DynamoOperations, Jobs, observe_letters};
 use serde_json::Value;
 
 fn main() -> Result<(), Error> {
@@ -13,11 +14,16 @@ fn main() -> Result<(), Error> {
             let (table, directory) = (environment.text("LETTERS_TABLE_NAME"), environment.text("DIRECTORY"));
             table.zip(directory)
         })?;
-        let store = DynamoOperations::new(aws.dynamodb(), table);
+        let store = &DynamoOperations::new(aws.dynamodb(), table);
         let jobs = &Jobs::new(store, AwsStack::new(aws.config(), aws.dynamodb(), directory), System);
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Value>| {
             let deadline = telemetry::begin(&invocation.context);
-            let run = Box::pin(jobs.run(deadline)).await;
+            let run = Box::pin(async {
+                let observed =
+                    if telemetry::is_observed() { observe_letters(store, System.now()).await } else { Ok(()) };
+                jobs.run(deadline).await.and(observed)
+            });
+            let run = run.await;
             telemetry::end();
             run.map_err(Error::from)
         }))

@@ -21,8 +21,10 @@ fn main() -> Result<(), Error> {
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Value>| {
             let deadline = telemetry::begin(&invocation.context);
             let swept = Box::pin(sweep.run::<Orders>(deadline)).await;
+            // Before the end, which writes the metrics.
+            let told = swept.map(|swept| tell(&swept, System.now()));
             telemetry::end();
-            swept.map(|swept| tell(&swept, System.now())).map_err(Error::from)
+            told.map_err(Error::from)
         }))
         .await
     })

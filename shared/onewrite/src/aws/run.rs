@@ -1,5 +1,7 @@
 //! Wiring of functions: from the environment to a handler that serves until Lambda ends the process.
 
+use std::rc::Rc;
+
 use aws_config::SdkConfig;
 use aws_lambda_events::dynamodb::EventRecord;
 use aws_sdk_dynamodb::Client;
@@ -20,8 +22,10 @@ use crate::batch::Batch;
 use crate::config::{Environment, QueueSettings};
 use crate::handle::Handle;
 use crate::ledger::Ledger;
+use crate::port::Clock;
 use crate::relay::Relay;
 use crate::serve::serve;
+use crate::telemetry::{Metrics, MetricsSettings};
 use crate::{runtime, telemetry};
 
 /// Clients of a function: one configuration for all, and one client of DynamoDB, which every service has.
@@ -89,6 +93,9 @@ impl Aws {
 /// The trust store cannot be built, or those of `function`.
 pub fn block_on(package: &str, function: impl AsyncFnOnce(&Aws) -> Result<(), Error>) -> Result<(), Error> {
     telemetry::init(package);
+    if let Some(settings) = MetricsSettings::read(&Environment::of_process()) {
+        telemetry::set_observer(Some(Rc::new(Metrics::new(settings, || System.now(), std::io::stdout()))));
+    }
     #[cfg(feature = "otlp")]
     super::otlp::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -87,6 +87,7 @@ mod tests {
             message: "x".repeat(bytes),
             group: group.to_owned(),
             id: EventId::v7(0, [id; 10]),
+            committed_at: None,
             row: Rc::new(OutboxRow(Value::Null)),
         }
     }

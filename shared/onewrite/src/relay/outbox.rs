@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use aws_lambda_events::dynamodb::EventRecord;
-use envelope::{EventId, Source, Subject, derive_id};
+use envelope::{EventId, Source, Subject, Time, derive_id};
 use serde::Deserialize;
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::value::RawValue;
@@ -29,6 +29,8 @@ pub struct Entry {
     pub group: String,
     /// Its id: the deduplication id.
     pub id: EventId,
+    /// Its `time`: that of its commit.
+    pub committed_at: Option<Time>,
     /// The row that it comes from.
     pub row: Rc<OutboxRow>,
 }
@@ -47,6 +49,7 @@ struct Head {
     id: EventId,
     source: Source,
     subject: Subject,
+    time: Option<Value>,
 }
 
 /// The service that a relay publishes for: it may say what its own tables have about the subject of each row, and nothing
@@ -102,6 +105,7 @@ pub fn read_row(record: EventRecord, speaker: &Speaker) -> Result<Vec<Entry>, Bo
                 message,
                 group: group_of(&head.subject),
                 id: head.id,
+                committed_at: head.time.as_ref().and_then(Value::as_str).and_then(|time| Time::new(time).ok()),
                 row: Rc::clone(&row),
             };
             Ok(events.into_iter().map(entry).collect())

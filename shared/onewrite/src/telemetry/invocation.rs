@@ -31,7 +31,7 @@ pub fn begin(context: &lambda_runtime::Context) -> envelope::Time {
 }
 
 /// Notes that the invocation is over: the next one is no cold start.
-pub fn end() {
+pub(super) fn end() {
     INVOCATION.with_borrow_mut(|invocation| invocation.warm = true);
 }
 

@@ -28,6 +28,7 @@ use opentelemetry_semantic_conventions::attribute;
 use serde::Deserialize;
 
 use super::invocation::{is_cold_start, request_id};
+use super::observe::{Observation, Observe};
 use crate::failure::Failure;
 use crate::message::Incoming;
 use crate::park::REDRIVE;
@@ -84,31 +85,17 @@ impl Span {
         self.0.as_ref().map(|context| TraceParent::from(context.span().span_context()))
     }
 
-    /// Notes that it failed. The reason of a failure has no personal datum.
+    /// Notes that it failed.
     pub(crate) fn fail(&self, failure: &Failure) {
-        let Some(context) = &self.0 else { return };
-        let kind = format!("{:?}", failure.kind());
-        let (span, reason) = (context.span(), failure.reason().to_owned());
-        let exception = vec![
-            KeyValue::new(attribute::EXCEPTION_TYPE, kind.clone()),
-            KeyValue::new(attribute::EXCEPTION_MESSAGE, reason.clone()),
-        ];
-        span.add_event("exception", exception);
-        span.set_attribute(KeyValue::new(attribute::ERROR_TYPE, kind));
-        span.set_status(Status::error(reason));
+        if let Some(context) = &self.0 {
+            fail(context, failure);
+        }
     }
 
     /// Notes the failure, if `result` is one.
     pub(crate) fn note<T>(&self, result: &Result<T, Failure>) {
         if let Err(failure) = result {
             self.fail(failure);
-        }
-    }
-
-    /// Notes a moment of it.
-    pub(crate) fn event(&self, name: &'static str, attributes: Vec<KeyValue>) {
-        if let Some(context) = &self.0 {
-            context.span().add_event(name, attributes);
         }
     }
 
@@ -142,10 +129,48 @@ impl Drop for Span {
     }
 }
 
-/// Notes a moment of the span that is at work.
-pub(crate) fn event_of_current(name: &'static str) {
-    if is_traced() {
-        Context::current().span().add_event(name, Vec::new());
+/// Notes a failure in a span. The reason of a failure has no personal datum.
+fn fail(context: &Context, failure: &Failure) {
+    let kind = format!("{:?}", failure.kind());
+    let (span, reason) = (context.span(), failure.reason().to_owned());
+    let exception = vec![
+        KeyValue::new(attribute::EXCEPTION_TYPE, kind.clone()),
+        KeyValue::new(attribute::EXCEPTION_MESSAGE, reason.clone()),
+    ];
+    span.add_event("exception", exception);
+    span.set_attribute(KeyValue::new(attribute::ERROR_TYPE, kind));
+    span.set_status(Status::error(reason));
+}
+
+/// Events of the span that is at work: what becomes of a message is told in the span of its processing.
+pub(super) struct Spans;
+
+impl Observe for Spans {
+    fn observe(&self, _: Option<&str>, observation: &Observation<'_>) {
+        if !is_traced() {
+            return;
+        }
+        let context = Context::current();
+        let event = |attributes| context.span().add_event(observation.name(), attributes);
+        match *observation {
+            Observation::Failed(failure) => fail(&context, failure),
+            Observation::PutBack { hidden_seconds, .. } => {
+                event(vec![KeyValue::new("hidden_seconds", i64::from(hidden_seconds))]);
+            }
+            Observation::Handled { .. }
+            | Observation::Parked { .. }
+            | Observation::LostRace
+            | Observation::Conflict
+            | Observation::Short => event(Vec::new()),
+            // Each event that a relay publishes has a span of its own.
+            Observation::NotParked(_)
+            | Observation::Committed { .. }
+            | Observation::Published { .. }
+            | Observation::NotPublished { .. }
+            | Observation::Discarded(_)
+            | Observation::Measured { .. }
+            | Observation::Ended { .. } => {}
+        }
     }
 }
 

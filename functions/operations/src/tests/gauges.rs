@@ -1,0 +1,81 @@
+//! Metrics of letters.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use onewrite::telemetry::{Observation, Observe, observed_by};
+
+use super::*;
+use crate::observe_letters;
+
+/// Measurements, each with the values of its dimensions.
+#[derive(Default)]
+struct Measured(RefCell<Vec<(String, Vec<String>, f64)>>);
+
+impl Observe for Measured {
+    fn observe(&self, _: Option<&str>, observation: &Observation<'_>) {
+        if let Observation::Measured { dimensions, measures } = observation {
+            let values: Vec<String> = dimensions.iter().map(|(_, value)| (*value).to_owned()).collect();
+            let measured = measures.iter().map(|measure| (measure.name.to_owned(), values.clone(), measure.value));
+            self.0.borrow_mut().extend(measured);
+        }
+    }
+}
+
+fn measured(work: impl Future<Output = ()>) -> Vec<(String, Vec<String>, f64)> {
+    let all = Rc::new(Measured::default());
+    block_on(observed_by(Rc::clone(&all) as _, work));
+    all.0.take()
+}
+
+fn gauges(stack: &Stack) -> Vec<(String, Vec<String>, f64)> {
+    measured(async { observe_letters(&stack.ports, stack.world.now()).await.unwrap() })
+}
+
+fn of(name: &str, dimensions: &[&str], value: f64) -> (String, Vec<String>, f64) {
+    (name.to_owned(), dimensions.iter().map(|value| (*value).to_owned()).collect(), value)
+}
+
+#[test]
+fn a_new_letter_is_told_once_however_often_it_is_collected() {
+    let stack = Stack::new();
+    let arrival = stack.arrival(message(1, "good"), None);
+    let told = measured(async {
+        for _ in 0..3 {
+            stack.collect(&arrival, &Pace::of(u32::MAX)).await.unwrap();
+        }
+    });
+    assert_eq!(told, [of("Letters", &["payment", "permanent"], 1.0)]);
+}
+
+#[test]
+fn letters_for_which_somebody_has_to_do_something_are_told_and_that_there_are_none() {
+    let none = [of("LettersWaiting", &[], 0.0), of("OldestLetterSeconds", &[], 0.0), of("OldestLetterShare", &[], 0.0)];
+    let stack = Stack::new();
+    assert_eq!(gauges(&stack), none);
+
+    stack.park(message(1, "good"), None);
+    stack.world.pass(Duration::from_hours(7 * 24));
+    for (number, class) in [(2, Class::Exhausted), (3, Class::Permanent), (4, Class::Permanent), (5, Class::None)] {
+        let arrival = Arrival { class, ..stack.arrival(message(number, "good"), None) };
+        block_on(stack.collect(&arrival, &Pace::of(u32::MAX))).unwrap();
+    }
+    let expected = [
+        of("LettersWaiting", &[], 5.0),
+        of("OldestLetterSeconds", &[], 7.0 * 86_400.0),
+        of("OldestLetterShare", &[], 0.5),
+        of("LettersWaiting", &["payment", "permanent"], 3.0),
+        of("LettersWaiting", &["payment", "exhausted"], 1.0),
+        of("LettersWaiting", &["payment", "none"], 1.0),
+    ];
+    assert_eq!(gauges(&stack), expected);
+
+    stack.world.pass(Duration::from_hours(30 * 24));
+    assert_eq!(gauges(&stack)[2], of("OldestLetterShare", &[], 1.0), "it is kept on record longer than in a queue");
+}
+
+#[test]
+fn no_more_than_a_thousand_letters_of_a_state_are_counted() {
+    let stack = Stack::with_letters(1_005);
+    assert_eq!(gauges(&stack)[0], of("LettersWaiting", &[], 1_000.0));
+}

@@ -1,0 +1,165 @@
+//! Alarms as they are deployed: each is crossed by what AWS, or a function, publishes of its fault, and somebody hears it.
+//!
+//! An emulator makes no metrics, neither of its own services nor of what functions log. So they are published here, those of a
+//! function from its log.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+use onewrite::memory::Series;
+use orderflow_tests::{Alarm, Datum, Gap, Letter, Shop, chromium, eventually, node_packages, queues};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::metrics::lines;
+
+/// Services with a stream.
+fn publishing() -> impl Iterator<Item = &'static orderflow_registry::Service> {
+    orderflow_registry::SERVICES.iter().filter(|service| !service.sends().is_empty())
+}
+
+pub(crate) async fn each_is_crossed_by_its_fault_and_heard(shop: &Shop) {
+    if shop.emulator.lacks(Gap::Alarms) {
+        return;
+    }
+    let alarms = shop.alarms().await;
+    let on_call = shop.on_call().await;
+    let (stack, mut faults) = (shop.name(), faults(shop).await);
+    let (letter, counted) = a_letter_of_payment(shop).await;
+    for (_, datum) in faults.iter_mut().filter(|(alarm, _)| alarm == "payment-permanent-letters") {
+        *datum = counted.clone();
+    }
+    let name = |alarm: &str| format!("{stack}-{alarm}");
+    for (alarm, datum) in &faults {
+        let crossed = |datum: &Datum| {
+            let crossed = alarms.iter().filter(|alarm| alarm.is_crossed_by(datum));
+            crossed.map(|alarm| alarm.alarm_name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(crossed(datum), [name(alarm)], "{datum:?}");
+        let threshold = threshold(&alarms, &name(alarm));
+        assert_eq!(crossed(&datum.with(threshold)), [""; 0], "{alarm}: as much as may be is no fault");
+    }
+    // What nobody publishes any more no emulator misses.
+    let (silent, watched): (Vec<_>, Vec<_>) = alarms.iter().partition(|alarm| alarm.alarm_name.ends_with("-silent"));
+    let names: BTreeSet<String> = faults.iter().map(|(alarm, _)| name(alarm)).collect();
+    assert_eq!(names, watched.iter().map(|alarm| alarm.alarm_name.clone()).collect(), "each alarm has its fault");
+    assert_eq!(silent.len(), 2);
+    let early: Vec<_> = watched.iter().filter(|alarm| alarm.state_value == "ALARM").collect();
+    assert!(early.is_empty(), "nothing was published yet: {early:?}");
+
+    for (_, datum) in &faults {
+        shop.put_metric(datum).await;
+    }
+    for (name, told) in on_call.hears(&names).await {
+        let description = told["AlarmDescription"].as_str().unwrap_or_default();
+        assert!(description.contains("docs/RUNBOOK.md#"), "{name} says {description:?}");
+    }
+    shop.drop_letter(&letter).await;
+}
+
+/// A message that nobody can read, and the metric in which the jobs have counted it.
+async fn a_letter_of_payment(shop: &Shop) -> (Letter, Datum) {
+    let body = "<an alarm is to tell of it/>";
+    shop.send("Payment", body).await;
+    let letter = shop.wait_for_letter("Payment", body).await;
+    let expected = Datum::new(shop.name(), "LettersWaiting", &[("Service", "payment"), ("Class", "permanent")], 0.0);
+    let counted = eventually("the jobs have counted it", async || {
+        shop.run_jobs().await;
+        let lines = lines(shop, "jobs").await;
+        let series =
+            lines.iter().flat_map(|line| Series::of_line(line).unwrap_or_else(|fault| panic!("{fault}: {line}")));
+        let mut data = series.map(|(Series { namespace, name, dimensions, .. }, values)| Datum {
+            namespace,
+            name,
+            dimensions,
+            values,
+        });
+        data.rfind(|datum| datum.with(0.0) == expected).ok_or_else(|| json!(lines))
+    });
+    (letter, counted.await)
+}
+
+fn threshold(alarms: &[Alarm], name: &str) -> f64 {
+    alarms.iter().find(|alarm| alarm.alarm_name == name).unwrap_or_else(|| panic!("no alarm {name}")).threshold
+}
+
+/// Name of an alarm without its stack's, and what is published of the fault that it is for.
+async fn faults(shop: &Shop) -> Vec<(String, Datum)> {
+    let stack = shop.name();
+    let own = |name: &str, value: f64| Datum::new(stack, name, &[], value);
+    let of_api = [("ApiName", stack), ("Stage", "dev")];
+    let bucket = [("BucketName", shop.output("DiscardedBucketName")), ("StorageType", "AllStorageTypes")];
+    let letters_dlq = [("QueueName", name_of(shop.output("LettersDlqUrl")))];
+    let mut faults = vec![
+        ("late-orders", own("LateOrders", 1.0)),
+        ("forgotten-order", own("OldestOpenOrderSeconds", 90_000.0)),
+        ("old-letter", own("OldestLetterShare", 0.6)),
+        ("uncollected-letters", Datum::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", &letters_dlq, 1.0)),
+        ("discarded-rows", Datum::new("AWS/S3", "NumberOfObjects", &bucket, 1.0)),
+        ("api-errors", Datum::new("AWS/ApiGateway", "5XXError", &of_api, 1.0)),
+        ("api-latency", Datum::new("AWS/ApiGateway", "Latency", &of_api, 2_500.0)),
+        ("throttles", Datum::new("AWS/Lambda", "Throttles", &[], 1.0)),
+        ("bounces", Datum::new("AWS/SES", "Reputation.BounceRate", &[], 0.05)),
+        ("complaints", Datum::new("AWS/SES", "Reputation.ComplaintRate", &[], 0.001)),
+        ("mail-quota", Datum::new("AWS/SES", "Send", &[], 200.0)),
+        ("sms-spend", Datum::new("AWS/SNS", "SMSMonthToDateSpentUSD", &[], 1.0)),
+    ];
+    let mut all: Vec<_> = faults.drain(..).map(|(alarm, datum)| (alarm.to_owned(), datum)).collect();
+    for id in queues() {
+        let service = id.to_lowercase();
+        let mut add = |alarm: &str, datum| all.push((format!("{service}-{alarm}"), datum));
+        let queue = [("QueueName", name_of(shop.queue(id)))];
+        add("lag", Datum::new("AWS/SQS", "ApproximateAgeOfOldestMessage", &queue, 1_900.0));
+        add("in-flight", Datum::new("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", &queue, 90_000.0));
+        let errors = |function: &str| Datum::new("AWS/Lambda", "Errors", &[("FunctionName", function)], 1.0);
+        add("errors", errors(shop.output(&format!("{id}FunctionName"))));
+        add("letters-errors", errors(&collector(shop, id).await));
+        for (class, alarm) in [("permanent", "permanent"), ("exhausted", "exhausted"), ("none", "unexplained")] {
+            let dimensions = [("Service", service.as_str()), ("Class", class)];
+            add(&format!("{alarm}-letters"), Datum::new(stack, "LettersWaiting", &dimensions, 3.0));
+        }
+    }
+    for service in publishing() {
+        let relay = [("FunctionName", shop.output(&format!("{}RelayFunctionName", service.id)))];
+        let mut add = |alarm: &str, datum| all.push((format!("{}-{alarm}", service.name), datum));
+        // Milliseconds: a quarter of an hour.
+        add("relay-age", Datum::new("AWS/Lambda", "IteratorAge", &relay, 900_000.0));
+        add("relay-errors", Datum::new("AWS/Lambda", "Errors", &relay, 1.0));
+    }
+    all
+}
+
+fn name_of(queue_url: &str) -> &str {
+    queue_url.rsplit('/').next().unwrap_or_default()
+}
+
+/// Name of the function that collects a service's dead letters, which no output has: whoever reads its queue of those.
+async fn collector(shop: &Shop, id: &str) -> String {
+    let dlq = name_of(shop.output(&format!("{id}DlqUrl"))).to_owned();
+    let told = shop.ask_lambda("event-source-mappings/").await;
+    let sources = told["EventSourceMappings"].as_array().expect("event sources");
+    let of_dlq = |source: &&serde_json::Value| {
+        source["EventSourceArn"].as_str().is_some_and(|arn| arn.rsplit(':').next() == Some(dlq.as_str()))
+    };
+    let source = sources.iter().find(of_dlq).unwrap_or_else(|| panic!("nobody reads {dlq}"));
+    source["FunctionArn"].as_str().and_then(|arn| arn.rsplit(':').next()).expect("a function").to_owned()
+}
+
+pub(crate) async fn the_dashboard_fits_into_its_widgets(shop: &Shop) {
+    if shop.emulator.lacks(Gap::Alarms) {
+        return;
+    }
+    let dashboard = shop.dashboard().await;
+    let (Some(packages), Some(chromium)) = (node_packages(), chromium()) else { return };
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let picture = crate::console::screenshots().unwrap_or_else(|| folder.path().to_owned()).join("dashboard.png");
+    let mut node = Command::new("node");
+    node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/dashboard/draw.mjs")).arg(packages).arg(chromium).arg(picture);
+    node.stdin(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut node = node.spawn().expect("it starts");
+    let body = dashboard.to_string();
+    node.stdin.take().expect("its input").write_all(body.as_bytes()).await.expect("it is written");
+    let output = node.wait_with_output().await.expect("it ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

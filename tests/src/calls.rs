@@ -3,6 +3,9 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
+/// Number of times that an emulator may fail at its logs.
+const MAX_STUMBLES: u32 = 20;
+
 /// Way to an emulator's services.
 pub(crate) trait Reach {
     /// The client of HTTP.
@@ -34,11 +37,20 @@ pub(crate) async fn cognito(shop: &impl Reach, action: &str, input: Value) -> Va
     answer(request.header("Content-Type", "application/x-amz-json-1.1").body(input.to_string())).await
 }
 
-/// Calls `CloudWatch` Logs.
+/// Calls `CloudWatch` Logs, once more where the emulator fails: MiniStack stumbles over logs that are being written.
 pub(crate) async fn logs(shop: &impl Reach, operation: &str, body: &Value) -> Value {
-    let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("logs"));
-    let request = request.header("X-Amz-Target", format!("Logs_20140328.{operation}"));
-    answer(request.header("Content-Type", "application/x-amz-json-1.1").body(body.to_string())).await
+    let request = || {
+        let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("logs"));
+        let request = request.header("X-Amz-Target", format!("Logs_20140328.{operation}"));
+        request.header("Content-Type", "application/x-amz-json-1.1").body(body.to_string())
+    };
+    for _ in 0..MAX_STUMBLES {
+        let reply = request().send().await.expect("an answer");
+        if reply.status().is_success() {
+            return reply.json().await.unwrap_or_default();
+        }
+    }
+    answer(request()).await
 }
 
 /// Calls IAM, as its root user.

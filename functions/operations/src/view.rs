@@ -447,7 +447,7 @@ pub(crate) struct StatusView {
 }
 
 /// Numbers of orders.
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct OrderCounts {
     /// They are open. Those that have come to their end are counted for another minute or two.

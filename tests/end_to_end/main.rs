@@ -29,7 +29,9 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
-use orderflow_tests::{Emulator, FULFILLED, Shop, chromium, collector, event, foreign_order, node_packages, order};
+use orderflow_tests::{
+    Emulator, FULFILLED, Rotel, Shop, chromium, collector, event, foreign_order, node_packages, order,
+};
 
 /// Name of the stack on an emulator that others use, too.
 const STACK: &str = "orderflow-tests";
@@ -41,7 +43,7 @@ fn main() -> std::process::ExitCode {
     }
     let home = tempfile::tempdir().expect("a temporary directory");
     let (runtime, endpoint) = (runtime(), endpoint());
-    let (stack, emulator) = match runtime.block_on(bring_up(home.path(), endpoint.as_ref())) {
+    let (stack, emulator, rotel) = match runtime.block_on(bring_up(home.path(), endpoint.as_ref())) {
         Ok(up) => up,
         Err(error) => {
             eprintln!("the stack does not come up: {error}");
@@ -50,6 +52,7 @@ fn main() -> std::process::ExitCode {
     };
     let conclusion = run(arguments, &stack, &emulator);
     drop(stack);
+    drop(rotel);
     if let Some(endpoint) = endpoint
         && let Err(error) = runtime.block_on(Stack::delete(&endpoint, STACK, Progress::Silent))
     {
@@ -72,18 +75,21 @@ fn is_built_by_sam() -> bool {
     std::env::var_os("ORDERFLOW_SAM").is_some()
 }
 
-async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack>, Emulator), Error> {
+/// The stack, what it runs on, and the collector that gets its spans first.
+async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack>, Emulator, Option<Rotel>), Error> {
     let mut options = Options { sam: is_built_by_sam(), ..Options::apart(home) };
+    let mut rotel = None;
     if let Some(endpoint) = endpoint {
         // A run that was interrupted has left its orders there.
         Stack::delete(endpoint, STACK, Progress::Silent).await?;
         options = Options { endpoint: Some(endpoint.clone()), name: STACK.to_owned(), ..options };
     } else {
-        options.parameters.insert("OtlpEndpoint".to_owned(), collector().endpoint());
+        let rotel = rotel.insert(Rotel::before(&collector().endpoint()).await);
+        options.parameters.insert("OtlpEndpoint".to_owned(), rotel.endpoint());
     }
     let stack = Stack::up(&options).await?;
     let emulator = Emulator::of(&stack).await;
-    Ok((Arc::new(stack), emulator))
+    Ok((Arc::new(stack), emulator, rotel))
 }
 
 fn run(mut arguments: Arguments, stack: &Arc<Stack>, emulator: &Emulator) -> Conclusion {
@@ -198,7 +204,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             pages_from_elsewhere_are_refused;
         traces:
             every_kind_of_order_is_one_connected_trace,
-            an_order_of_another_producer_goes_on_in_its_trace;
+            an_order_of_another_producer_goes_on_in_its_trace,
+            what_is_sent_back_is_a_trace_of_its_own_and_linked_to_the_first;
     ]
 }
 

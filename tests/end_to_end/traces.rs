@@ -6,7 +6,7 @@ use orderflow_local::Span;
 use orderflow_tests::{Gap, Shop, collector, eventually};
 use serde_json::{Value, json};
 
-use crate::{FULFILLED, foreign_order, order};
+use crate::{FULFILLED, event, foreign_order, order};
 
 pub(crate) async fn every_kind_of_order_is_one_connected_trace(shop: &Shop) {
     if shop.emulator.lacks(Gap::Collectors) {
@@ -53,6 +53,34 @@ pub(crate) async fn an_order_of_another_producer_goes_on_in_its_trace(shop: &Sho
     let spans = connected(shop, &id, Some("00f067aa0ba902b7")).await;
     assert!(spans.iter().all(|span| span.trace == trace));
     assert!(spans.iter().any(|span| span.service == "intake" && span.parent == "00f067aa0ba902b7"));
+}
+
+pub(crate) async fn what_is_sent_back_is_a_trace_of_its_own_and_linked_to_the_first(shop: &Shop) {
+    if shop.emulator.lacks(Gap::Collectors) {
+        return;
+    }
+    shop.stock("traced-again", 5).await;
+    let id = shop.order(&order("traced-again", 1, "pm_card_visa")).await;
+    shop.wait_for_types(&id, &FULFILLED).await;
+    // A payment of another amount is a dead letter, however often it is sent back.
+    let data = json!({ "paymentId": "pay_traced1", "amount": { "amount": 1, "currency": "EUR" } });
+    let mut paid = event("PaymentProcessed", "orderflow/payment", &id, data);
+    let (trace, parent) = (uuid::Uuid::now_v7().simple().to_string(), "00f067aa0ba902b7".to_owned());
+    paid["traceparent"] = json!(format!("00-{trace}-{parent}-01"));
+    let body = paid.to_string();
+    shop.send("Orders", &body).await;
+    shop.redrive("Orders", &body).await;
+    eventually("both attempts are told", async || {
+        let spans = collector().spans();
+        let attempts: Vec<&Span> =
+            spans.iter().filter(|span| span.links.contains(&(trace.clone(), parent.clone()))).collect();
+        let first = attempts.iter().filter(|span| span.trace == trace && span.parent == parent).count();
+        let again = attempts.iter().filter(|span| span.trace != trace && span.parent.is_empty()).count();
+        let is_parked = attempts.iter().all(|span| span.service == "orders" && span.events == ["exception", "parked"]);
+        if (first, again, is_parked) == (1, 1, true) { Ok(()) } else { Err(json!([first, again, is_parked])) }
+    })
+    .await;
+    shop.take_letter("Orders", &body).await;
 }
 
 /// Waits until the trace of an order hangs together below one root, or below `caller`, and has each event's creation, its

@@ -29,7 +29,7 @@ pub use browser::{chromium, node_packages};
 pub use call::{AwsService, Call, entries};
 pub use capacity::{item_bytes, read_units, write_units};
 pub use cognito::UserPool;
-pub use collector::collector;
+pub use collector::{Rotel, collector};
 pub use double::Double;
 pub use emulator::{Channel, Emulator, Gap};
 pub use issuer::Issuer;

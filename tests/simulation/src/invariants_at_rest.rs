@@ -1,11 +1,12 @@
 //! Invariants of the contract that hold once nothing is left to do.
 
 use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
 
 use futures::FutureExt;
 use onewrite::memory::{MemoryLog, VirtualTime};
-use onewrite::port::Log;
-use onewrite::{Decider, Ledger, Result as Outcome};
+use onewrite::port::{Clock, Log};
+use onewrite::{Decider, Ledger, Result as Outcome, Sweep};
 use orderflow_events::{OrderId, PaymentId, ShipmentId};
 use orderflow_inventory::{Inventory, Reservation};
 use orderflow_notification::{Channel, Notification, State as NotificationState};
@@ -16,6 +17,11 @@ use simulator::{Rest, Violation};
 use crate::audit::{Audit, Message, Promise};
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
 use crate::outside::{GONE, Outside};
+
+const A_DAY: Duration = Duration::from_hours(24);
+
+/// Longer than any run takes, by its own clock.
+const A_YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// Checks all of them.
 ///
@@ -29,6 +35,7 @@ pub fn check(audit: &Audit, outside: &Outside, rest: &Rest<'_>) -> Result<(), Vi
         check_order(audit, outside, rest, &order)?;
         check_messages(audit, rest, &order)?;
     }
+    check_open(audit, rest)?;
     check_promises(audit, rest)
 }
 
@@ -106,6 +113,28 @@ fn check_order(audit: &Audit, outside: &Outside, rest: &Rest<'_>, order: &OrderI
         }
         Status::Open(_) | Status::Shipped | Status::Cancelled(_) => Ok(()),
     }
+}
+
+/// Only what has a letter is open, and so late one day; a sweep finds that out, and nothing else is in the index after it.
+fn check_open(audit: &Audit, rest: &Rest<'_>) -> Result<(), Violation> {
+    let (table, time) = (&*rest.tables[ORDERS], VirtualTime::new(0));
+    // Whatever the run took, all of it is long ago.
+    time.pass(A_YEAR);
+    let is_open = |order: &OrderId| known(table, order).is_some_and(|known| !Orders::is_over(&Order::Known(known)));
+    let open: Vec<OrderId> = audit.orders().into_iter().filter(is_open).collect();
+    if let Some(order) = open.iter().find(|order| !rest.letters.contains_key(order.as_str())) {
+        return Err(Violation::of(order.as_str(), "nothing is left to do, and it is told as open"));
+    }
+    let sweep = Sweep::new(Ledger::new(table, &time), table, A_DAY);
+    let swept = sweep.run::<Orders>(time.now().after(A_DAY)).now_or_never().and_then(Result::ok).unwrap_or_default();
+    if (swept.open, swept.late) != (open.len() as u64, open.len() as u64) {
+        return Err(Violation::new(format!(
+            "a sweep tells of {} open orders, and there are {}",
+            swept.open,
+            open.len()
+        )));
+    }
+    Ok(())
 }
 
 /// Number of messages that each customer gets by mail: one when there are goods, one when it is over.

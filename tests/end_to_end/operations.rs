@@ -15,7 +15,7 @@ async fn forget(shop: &Shop, order: &str) {
     delete.send().await.expect("it is deleted");
 }
 
-fn now() -> String {
+pub(crate) fn now() -> String {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a time after 1970");
     Time::from_millis(since.as_millis().try_into().expect("a time")).to_string()
 }

@@ -44,7 +44,7 @@ impl Rotel {
         let mut rotel = python().await;
         rotel.args(["-c", BECOME_ROTEL, "start", "--otlp-http-endpoint", &format!("127.0.0.1:{port}")]);
         rotel.args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{grpc}"), "--batch-timeout", "100ms"]);
-        rotel.args(["--exporter", "otlp", "--otlp-exporter-protocol", "http", "--otlp-exporter-compression", "none"]);
+        rotel.args(["--exporter", "otlp", "--otlp-exporter-protocol", "http"]);
         rotel.args(["--otlp-exporter-endpoint", endpoint]);
         let child = rotel.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it starts");
         eventually("rotel listens", async || {

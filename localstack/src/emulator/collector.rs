@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use data_encoding::HEXLOWER;
+use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_ENCODING;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -134,9 +136,10 @@ impl Kept {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let is_export = request.uri().path() == "/v1/traces";
+        let is_gzip = request.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
         let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let mut response = Response::new(Full::default());
-        match ExportTraceServiceRequest::decode(body) {
+        match ExportTraceServiceRequest::decode(if is_gzip { unzipped(&body) } else { body }) {
             Ok(export) if is_export => self.add(export),
             _ => *response.status_mut() = hyper::StatusCode::BAD_REQUEST,
         }
@@ -158,6 +161,13 @@ impl Kept {
             }
         }
     }
+}
+
+/// A body without its compression, which every receiver of OTLP has to know; as far as it can be read.
+fn unzipped(body: &Bytes) -> Bytes {
+    let mut unzipped = Vec::new();
+    let _ = MultiGzDecoder::new(&body[..]).read_to_end(&mut unzipped);
+    unzipped.into()
 }
 
 fn span(service: &str, exported: Exported) -> Span {

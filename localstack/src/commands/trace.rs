@@ -18,6 +18,12 @@ const COLUMNS: u64 = 40;
 /// Attribute of a span by which an order is found.
 const SUBJECT: &str = "cloudevents.event_subject";
 
+/// Attribute of the processing of a message: the time in milliseconds at which SQS first handed it out.
+const FIRST_RECEIVED: &str = "aws.sqs.first_receive_timestamp";
+
+/// Shortest time that a message is told to have been in a batching window: what is shorter is Lambda's own.
+const WORTH_TELLING_NS: u64 = 200_000_000;
+
 /// Failure to show a trace.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
@@ -61,6 +67,8 @@ struct Row {
 struct Wait {
     reason: Reason,
     since_ns: u64,
+    /// Time of it in which Lambda had the message and gathered others: the batching window.
+    gathering_ns: u64,
 }
 
 /// Reason of a wait.
@@ -68,7 +76,7 @@ struct Wait {
 enum Reason {
     /// From the commit until the relay has the row.
     Stream,
-    /// From the publication until a function takes the message: the queue, and its batching window.
+    /// From the publication until a function has the message: the queue, and its batching window.
     Queue,
     /// From a failure until the next attempt.
     BackOff,
@@ -128,7 +136,15 @@ fn wait(parent: &Span, before: &[Span], span: &Span) -> Option<Wait> {
     } else {
         return None;
     };
-    (since_ns < span.start_ns).then_some(Wait { reason, since_ns })
+    let gathering_ns = if reason == Reason::Queue { gathered(span) } else { 0 };
+    (since_ns < span.start_ns).then_some(Wait { reason, since_ns, gathering_ns })
+}
+
+/// Time from when SQS handed out the message until its function began, if it is worth to be told.
+fn gathered(span: &Span) -> u64 {
+    let received_ms = span.attributes.get(FIRST_RECEIVED).and_then(|at| at.parse::<u64>().ok());
+    let gathered_ns = received_ms.map(|at| span.start_ns.saturating_sub(at.saturating_mul(1_000_000)));
+    gathered_ns.filter(|gathered_ns| *gathered_ns >= WORTH_TELLING_NS).unwrap_or_default()
 }
 
 fn draw(rows: &[Row]) -> Vec<String> {
@@ -146,11 +162,20 @@ fn draw(rows: &[Row]) -> Vec<String> {
         let service = styled(colour, format!("{:<service_width$}", shown(&span.service)));
         let name = format!("{}{}", "  ".repeat(*depth), shown(&span.name));
         let took = faint(duration(span.end_ns.saturating_sub(span.start_ns)));
-        let wait = wait.map(|wait| format!("  after {} {}", duration(span.start_ns - wait.since_ns), wait.reason));
+        let wait = wait.map(|wait| told(&wait, span));
         let error = span.error.as_deref().map(|reason| format!("  {}", bad(shown(reason)))).unwrap_or_default();
         format!("{}  {bar}  {service}  {name}  {took}{}{error}", faint(at), faint(wait.unwrap_or_default()))
     };
     rows.iter().map(line).collect()
+}
+
+/// A wait before a span, and how much of it was the batching window.
+fn told(wait: &Wait, span: &Span) -> String {
+    let window = match wait.gathering_ns {
+        0 => String::new(),
+        gathering_ns => format!(", {} of it the batching window", duration(gathering_ns)),
+    };
+    format!("  after {} {}{window}", duration(span.start_ns - wait.since_ns), wait.reason)
 }
 
 /// A span's place in time: dots while it waited, blocks while it worked.
@@ -223,6 +248,25 @@ mod tests {
         ];
         assert_eq!(lines, expected);
         assert!(rows("ord_2", Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn the_batching_window_is_told_apart() {
+        let sent = span("orders-relay", ["3", "2"], "send events", [20, 30]);
+        let parent = span("orders-api", ["2", ""], "create OrderCreated", [5, 10]);
+        for (received, expected) in [
+            (Some(100), "  after 5.2 s in the queue, 5.1 s of it the batching window"),
+            (Some(5_200), "  after 5.2 s in the queue"),
+            (None, "  after 5.2 s in the queue"),
+        ] {
+            let received = received.map(|at: u64| (FIRST_RECEIVED.to_owned(), at.to_string()));
+            let heard = Span {
+                attributes: received.into_iter().collect(),
+                ..span("journal", ["4", "2"], "process journal", [5_250, 5_260])
+            };
+            let wait = wait(&parent, std::slice::from_ref(&sent), &heard).unwrap();
+            assert_eq!(told(&wait, &heard), expected);
+        }
     }
 
     #[test]

@@ -174,6 +174,10 @@ impl Observe for Spans {
     }
 }
 
+/// Attribute of the processing of a message: the time, in milliseconds since 1970, at which SQS first handed it out. Until its
+/// function begins, Lambda gathers others for its batch. No convention of OpenTelemetry has a name for it.
+const FIRST_RECEIVED: &str = "aws.sqs.first_receive_timestamp";
+
 /// Processing of one message. It is a child of the event's creation, and linked to it as to one of a batch; a redrive, and
 /// an event that is hours late, is only linked: nobody waits for the end of a trace for a day.
 pub(crate) fn process(record: &SqsMessage, fact: Option<&impl Incoming>, now: Time) -> Span {
@@ -187,6 +191,8 @@ pub(crate) fn process(record: &SqsMessage, fact: Option<&impl Incoming>, now: Ti
         if let Some(id) = &record.message_id {
             attributes.push(KeyValue::new(attribute::MESSAGING_MESSAGE_ID, id.clone()));
         }
+        let received = record.attributes.get("ApproximateFirstReceiveTimestamp").and_then(|at| at.parse::<i64>().ok());
+        attributes.extend(received.map(|at| KeyValue::new(FIRST_RECEIVED, at)));
         let (mut links, mut parent) = (Vec::new(), Context::new());
         if let Some(fact) = fact {
             let context = fact.context();

@@ -202,6 +202,7 @@ fn spans_are_exported_by_all_that_make_them_and_only_where_somebody_collects_the
             ("Function Environment/Variables/OTEL_EXPORTER_OTLP_ENDPOINT", GONE, "OrdersFunction"),
             ("RelayFunction Environment/Variables/OTEL_SERVICE_NAME", GONE, "OrdersRelayFunction"),
             ("OrdersApiFunction Environment/Variables/OTEL_SERVICE_NAME", json!("orders"), "OrdersApiFunction"),
+            ("Payment Parameters/TracedShare", json!(1), "PaymentFunction"),
             ("Journal Parameters/OtlpEndpoint", GONE, "JournalFunction"),
             ("template Parameters/OtlpEndpoint/Default", json!("http://collector:4318"), "OrdersFunction"),
             ("RelayRole Policies/~relay/PolicyDocument/Statement/~PutTraceSegments", GONE, "OrdersRelayFunction"),
@@ -228,7 +229,11 @@ fn spans(stack: &Stack) -> Vec<String> {
     let mut faults = Vec::new();
     for endpoint in ["", "http://collector:4318", X_RAY] {
         // Where it is not said, it is off.
-        let stack = if endpoint.is_empty() { stack.with([]) } else { stack.with([("OtlpEndpoint", json!(endpoint))]) };
+        let stack = if endpoint.is_empty() {
+            stack.with([])
+        } else {
+            stack.with([("OtlpEndpoint", json!(endpoint)), ("TracedShare", json!(0.1))])
+        };
         for function in stack.functions() {
             let has_spans =
                 !endpoint.is_empty() && !function.ends_with("LettersFunction") && !CLOCKS.contains(&function);
@@ -237,6 +242,8 @@ fn spans(stack: &Stack) -> Vec<String> {
             let expected = json!({
                 "OTEL_EXPORTER_OTLP_ENDPOINT": told(json!(endpoint)),
                 "OTEL_SERVICE_NAME": told(json!(service)),
+                "OTEL_TRACES_SAMPLER": told(json!("parentbased_traceidratio")),
+                "OTEL_TRACES_SAMPLER_ARG": told(json!(0.1)),
             });
             faults.extend(unlike(function, stack.variables(function), &expected));
             let role = stack.properties(&function.replace("Function", "Role")).to_string();

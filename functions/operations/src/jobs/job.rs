@@ -68,7 +68,7 @@ pub trait Job: Clone + PartialEq + Serialize + DeserializeOwned {
     const KIND: &'static str;
 
     /// Type of its id.
-    type Id;
+    type Id: AsRef<str>;
 
     /// Its head.
     fn head(&self) -> &Head<Self::Id>;
@@ -77,13 +77,15 @@ pub trait Job: Clone + PartialEq + Serialize + DeserializeOwned {
     fn head_mut(&mut self) -> &mut Head<Self::Id>;
 
     /// Its id.
-    fn id(&self) -> &str;
+    fn id(&self) -> &str {
+        self.head().id.as_ref()
+    }
 
     /// True while something is to be done for it.
     fn is_active(&self) -> bool;
 
-    /// Leaves nothing to do for a job that was stopped, but to look after what it has done.
-    fn cut_off(&mut self);
+    /// Leaves nothing to do for a job that was stopped, but what it tells of itself: a redrive looks after what it has sent.
+    fn cut_off(&mut self) {}
 
     /// The same job, one revision on.
     #[must_use]

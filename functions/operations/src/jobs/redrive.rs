@@ -182,15 +182,9 @@ impl Job for Redrive {
         &mut self.head
     }
 
-    fn id(&self) -> &str {
-        self.head.id.as_str()
-    }
-
     fn is_active(&self) -> bool {
         self.act() != Act::Rest
     }
-
-    fn cut_off(&mut self) {}
 }
 
 #[cfg(test)]

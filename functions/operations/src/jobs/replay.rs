@@ -192,10 +192,6 @@ impl Job for Replay {
         &mut self.head
     }
 
-    fn id(&self) -> &str {
-        self.head.id.as_str()
-    }
-
     fn is_active(&self) -> bool {
         self.phase != Phase::Over
     }

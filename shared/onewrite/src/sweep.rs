@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use envelope::{Subject, Time};
 use futures::future::{join_all, try_join_all};
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::decider::Decider;
-use crate::failure::Result;
+use crate::failure::{Failure, FailureKind, Result};
 use crate::ledger::Ledger;
 use crate::port::{Clock, Log, OpenSubjects, Random};
 use crate::slot::SHARDS;
 
 /// Age below which nobody looks whether a subject is over: most are, before they are so old.
 const YOUNG: Duration = Duration::from_secs(30);
+
+/// Age from which a subject is forgotten, and not only late: no retry takes so long.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 
 /// Subjects of a shard that are looked at side by side.
 const AT_ONCE: usize = 10;
@@ -42,8 +45,11 @@ pub struct Swept {
     /// Number of subjects that are open. What is younger than half a minute may be over already, and so may be what the time
     /// was too short for.
     pub open: u64,
-    /// Number of those that were begun too long ago.
+    /// Number of those that were begun too long ago, but not more than a day ago.
     pub late: u64,
+    /// Number of those that were begun more than a day ago. They wait for a person, and say nothing of how it goes now: were they
+    /// counted as late, nobody would notice that others are.
+    pub forgotten: u64,
     /// Number of subjects that were found to be over, and were closed.
     pub closed: u64,
     /// The ones that have been open for longest, each with the time at which it was begun; ten at most.
@@ -54,6 +60,7 @@ impl AddAssign for Swept {
     fn add_assign(&mut self, other: Self) {
         self.open += other.open;
         self.late += other.late;
+        self.forgotten += other.forgotten;
         self.closed += other.closed;
         self.oldest.extend(other.oldest);
         self.oldest.sort_by_key(|(_, begun)| *begun);
@@ -107,8 +114,9 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
         if is_looked_at && self.is_closed::<D>(subject).await {
             return Swept { closed: 1, ..Swept::default() };
         }
-        let late = u64::from(age >= self.late_after);
-        Swept { open: 1, late, closed: 0, oldest: vec![entry.clone()] }
+        let (is_late, is_forgotten) = (age >= self.late_after, age >= FORGOTTEN_AFTER);
+        let (late, forgotten) = (u64::from(is_late && !is_forgotten), u64::from(is_forgotten));
+        Swept { open: 1, late, forgotten, closed: 0, oldest: vec![entry.clone()] }
     }
 
     async fn is_closed<D: Decider>(&self, subject: &Subject) -> bool {
@@ -119,8 +127,13 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
             }
             Ok(is_over)
         };
-        close.await.unwrap_or_else(|failure: crate::Failure| {
-            warn!(subject = subject.as_str(), reason = failure.reason(), "not looked at");
+        close.await.unwrap_or_else(|failure: Failure| {
+            let (subject, reason) = (subject.as_str(), failure.reason());
+            match failure.kind() {
+                // Such as a right that is missing: then each subject would be late one day.
+                FailureKind::Misconfigured => error!(subject, reason, "not looked at: the deployment must be mended"),
+                _ => warn!(subject, reason, "not looked at"),
+            }
             false
         })
     }

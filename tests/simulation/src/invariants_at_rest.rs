@@ -127,7 +127,7 @@ fn check_open(audit: &Audit, rest: &Rest<'_>) -> Result<(), Violation> {
     }
     let sweep = Sweep::new(Ledger::new(table, &time), table, A_DAY);
     let swept = sweep.run::<Orders>(time.now().after(A_DAY)).now_or_never().and_then(Result::ok).unwrap_or_default();
-    if (swept.open, swept.late) != (open.len() as u64, open.len() as u64) {
+    if (swept.open, swept.forgotten) != (open.len() as u64, open.len() as u64) {
         return Err(Violation::new(format!(
             "a sweep tells of {} open orders, and there are {}",
             swept.open,

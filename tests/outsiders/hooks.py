@@ -3,8 +3,10 @@
 import atexit
 import json
 import re
+import time
 from pathlib import Path
 
+import requests
 import schemathesis
 from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi import stateful
@@ -48,6 +50,13 @@ def before_call(_, case, _kwargs):
 
 @schemathesis.hook
 def after_call(_, case, response):
+    """As the API asks of every client, it tries again: what is refused twice is not for the slowness of a machine."""
+    if response.status_code == 503 and "retry-after" in response.headers:
+        time.sleep(int(response.headers["retry-after"][0]))
+        again = requests.Session().send(response.request, timeout=60)
+        headers = {name: [value] for name, value in again.headers.items()}
+        elapsed, reason = again.elapsed.total_seconds(), again.reason
+        response.__init__(again.status_code, headers, again.content, again.request, elapsed, response.verify, reason)
     seen.add(f"{case.operation.definition.raw['operationId']} {response.status_code}")
 
 

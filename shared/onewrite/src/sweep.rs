@@ -132,7 +132,9 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
             match failure.kind() {
                 // Such as a right that is missing: then each subject would be late one day.
                 FailureKind::Misconfigured => error!(subject, reason, "not looked at: the deployment must be mended"),
-                _ => warn!(subject, reason, "not looked at"),
+                FailureKind::Transient | FailureKind::Unavailable | FailureKind::Deferred | FailureKind::Permanent => {
+                    warn!(subject, reason, "not looked at");
+                }
             }
             false
         })

@@ -101,7 +101,7 @@ fn what_is_over_is_closed_and_the_rest_is_counted() {
     assert_eq!((shelf.count(), shelf.swept().closed), (97, 0));
     shelf.add(0, 2, true);
     assert_eq!(shelf.swept().closed, 1);
-    shelf.world.pass(Duration::from_hours(24) - Duration::from_secs(900));
+    shelf.world.pass(Duration::from_hours(24) - Duration::from_mins(15));
     let swept = shelf.swept();
     // After a day they are no longer late, and their number tells how it goes now.
     assert_eq!((swept.open, swept.late, swept.forgotten), (96, 48, 48));

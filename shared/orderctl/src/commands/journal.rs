@@ -56,7 +56,7 @@ pub(crate) struct Scope {
     /// Leave alone what is younger, for it is under way [default: 10m]
     #[arg(long, value_name = "SPAN")]
     older_than: Option<Seconds>,
-    /// Age at which an order should have ended [default: LateAfterSeconds of the stack]
+    /// Age at which an order should have ended [default: that of the stack]
     #[arg(long, value_name = "SPAN")]
     late_after: Option<Seconds>,
 }

@@ -69,7 +69,8 @@ impl AddAssign for Swept {
 }
 
 impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
-    /// A sweep over the index of that ledger; a subject is late when it was begun so long ago.
+    /// A sweep over the index of that ledger; a subject is late when it was begun so long ago, which has to be less than a day:
+    /// from then on it is forgotten.
     pub fn new(ledger: Ledger<L, W>, index: O, late_after: Duration) -> Self {
         Self { ledger, index, late_after }
     }

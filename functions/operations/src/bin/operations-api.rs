@@ -7,7 +7,7 @@ use orderflow_operations::{AwsStack, DynamoOperations, OperationsApi};
 
 onewrite::http_main!(|environment, aws| {
     let (table, directory) = (environment.text("LETTERS_TABLE_NAME"), environment.text("DIRECTORY"));
-    let (access, late_after) = (aws.access(environment), environment.number("LATE_AFTER_SECONDS", 60..=604_800));
+    let (access, late_after) = (aws.access(environment), environment.number("LATE_AFTER_SECONDS", 60..=43_200));
     let (store, stack) =
         (DynamoOperations::new(aws.dynamodb(), table?), AwsStack::new(aws.config(), aws.dynamodb(), directory?));
     Some(OperationsApi::new(store, stack, System, access?, Duration::from_secs(late_after?.into())))

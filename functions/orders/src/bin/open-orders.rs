@@ -14,7 +14,7 @@ fn main() -> Result<(), Error> {
     block_on(env!("CARGO_PKG_NAME"), async |aws| {
         let sweep = Environment::of_process().read(|environment| {
             let (ledger, index) = (aws.ledger(environment), aws.open_subjects(environment));
-            let late_after = environment.number("LATE_AFTER_SECONDS", 60..=604_800);
+            let late_after = environment.number("LATE_AFTER_SECONDS", 60..=43_200);
             Some(Sweep::new(ledger?, index?, Duration::from_secs(late_after?.into())))
         });
         let sweep = &sweep?;

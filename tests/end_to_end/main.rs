@@ -184,6 +184,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         operations:
             an_order_is_told_over_all_services,
             an_order_is_open_until_it_has_ended,
+            the_age_of_what_waits_longest_is_told,
             a_service_that_has_missed_an_event_gets_it_by_a_replay,
             what_has_got_lost_is_found_and_healed;
         doors:

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use orderflow_events::Time;
-use orderflow_tests::{Shop, eventually};
+use orderflow_tests::{Datum, Shop, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -100,6 +100,25 @@ pub(crate) async fn an_order_is_open_until_it_has_ended(shop: &Shop) {
         shop.dynamodb.update_item().table_name(shop.output("OrdersTableName")).update_expression("REMOVE #open");
     let close = close.key("pk", AttributeValue::S(late)).key("sk", AttributeValue::N("1".to_owned()));
     close.expression_attribute_names("#open", "open").send().await.expect("it is closed");
+}
+
+pub(crate) async fn the_age_of_what_waits_longest_is_told(shop: &Shop) {
+    shop.stock("aged", 1).await;
+    shop.order(&order("aged", 1, "pm_sim_unavailable_9")).await;
+    // No emulator measures it by itself.
+    let queue = shop.output("PaymentQueueUrl").rsplit('/').next().unwrap_or_default();
+    let age = Datum::new("AWS/SQS", "ApproximateAgeOfOldestMessage", &[("QueueName", queue)], 40.0);
+    shop.put_metric(&age).await;
+    let age = eventually("payment is waited for", async || {
+        let mut status = shop.operations(Method::GET, "/operations/status", None, 200).await;
+        let queues = status["queues"].as_array_mut().expect("queues");
+        let payment = queues.iter_mut().find(|queue| queue["service"] == "payment").expect("payment's");
+        let is_empty = payment["visible"] == 0 && payment["hidden"] == 0;
+        if is_empty { Err(payment.take()) } else { Ok(payment["oldestSeconds"].take()) }
+    })
+    .await;
+    // Those who try the alarms publish another.
+    assert!(age.as_u64() >= Some(40), "{age}");
 }
 
 pub(crate) async fn a_service_that_has_missed_an_event_gets_it_by_a_replay(shop: &Shop) {

@@ -85,6 +85,9 @@ const BOTH: &str = "OperationsApiFunction JobsFunction";
 /// Right of the operations to the index of the letters.
 const INDEX: &str = "dynamodb:Query on ${LettersTable.Arn}/index/ByState";
 
+/// Right of the operations API to the ages of the oldest messages. IAM knows no resource of a metric.
+const AGES: &str = "cloudwatch:GetMetricData on *";
+
 /// Rights of every function to its log group, of a consumer to its queue, and of a relay to its stream.
 const LOG_RIGHTS: &str = "logs:CreateLogStream logs:PutLogEvents";
 const QUEUE_RIGHTS: &str = "sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility sqs:GetQueueAttributes";
@@ -247,6 +250,7 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
             let own = OF_THE_STACK.iter().filter(|(functions, ..)| functions.split(' ').any(|name| name == function));
             rights.extend(own.map(|(_, action, resource)| format!("{action} on arn:${{AWS::Partition}}:{resource}")));
             rights.insert(INDEX.to_owned());
+            rights.extend((function == "OperationsApiFunction").then(|| AGES.to_owned()));
         }
         _ => {}
     }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use onewrite::{Answers, Discrepancy, Failure, Inquiry, Outlook, Result, Slot};
 use orderflow_events::Time;
@@ -12,7 +13,8 @@ use crate::jobs::job::Job;
 use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::RedriveId;
 use crate::port::{
-    Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since, Stored,
+    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since,
+    Stored,
 };
 use crate::service::Service;
 
@@ -34,6 +36,7 @@ pub struct MemoryOperations {
     jobs: RefCell<BTreeMap<(&'static str, String), JobRecord>>,
     parts: RefCell<HashMap<(RedriveId, u32), Vec<LetterId>>>,
     sent: RefCell<Vec<(String, Message)>>,
+    ages: RefCell<HashMap<String, Duration>>,
     services: RefCell<Vec<Service>>,
     outlooks: RefCell<HashMap<(String, String, String), Outlook>>,
     discrepancies: RefCell<HashMap<(String, String), Discrepancy>>,
@@ -64,6 +67,11 @@ impl MemoryOperations {
     /// Adds a service to the directory.
     pub fn add_service(&self, service: Service) {
         self.services.borrow_mut().push(service);
+    }
+
+    /// Sets the age that was measured of a queue's oldest message.
+    pub fn set_oldest(&self, queue_url: &str, age: Duration) {
+        self.ages.borrow_mut().insert(queue_url.to_owned(), age);
     }
 
     /// Sets the outlook that an event has at a consumer. Of others it is due.
@@ -182,6 +190,13 @@ impl Queues for MemoryOperations {
     async fn depth(&self, queue_url: &str) -> Result<Depth> {
         let visible = self.sent.borrow().iter().filter(|(url, _)| url == queue_url).count();
         Ok(Depth { visible: u32::try_from(visible).unwrap_or(u32::MAX), hidden: 0 })
+    }
+}
+
+impl Gauges for MemoryOperations {
+    async fn oldest(&self, queue_urls: &[&str], _: Time) -> Result<Vec<Option<Duration>>> {
+        let ages = self.ages.borrow();
+        Ok(queue_urls.iter().map(|url| ages.get(*url).copied()).collect())
     }
 }
 

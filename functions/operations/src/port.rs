@@ -1,5 +1,7 @@
 //! Ports of the service: letters and jobs on record, and the services with their queues, consumers, relays, rows and journal.
 
+use std::time::Duration;
+
 use auto_impl::auto_impl;
 use onewrite::{Answers, Inquiry, Result, Slot};
 use orderflow_events::Time;
@@ -133,6 +135,18 @@ pub trait Queues {
     async fn depth(&self, queue_url: &str) -> Result<Depth>;
 }
 
+/// Measurements of the queues.
+#[auto_impl(&)]
+pub trait Gauges {
+    /// Age of the oldest message of each of those queues, in the same order, as it was a minute or some before `now`; none where
+    /// nobody has measured it.
+    ///
+    /// # Errors
+    ///
+    /// Who measures it does not answer.
+    async fn oldest(&self, queue_urls: &[&str], now: Time) -> Result<Vec<Option<Duration>>>;
+}
+
 /// Depth of a queue, about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Depth {
@@ -140,6 +154,13 @@ pub struct Depth {
     pub visible: u32,
     /// Messages that are being handled, or wait for their next attempt.
     pub hidden: u32,
+}
+
+impl Depth {
+    /// True where the queue has no message.
+    pub const fn is_empty(self) -> bool {
+        self.visible == 0 && self.hidden == 0
+    }
 }
 
 /// Directory of the services.

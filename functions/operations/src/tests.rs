@@ -22,7 +22,8 @@ use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::{Redrive, RedriveId};
 use crate::jobs::redrives::RedriveRunner;
 use crate::port::{
-    Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since, Stored,
+    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since,
+    Stored,
 };
 use crate::service::Service;
 use crate::{Collector, Jobs, MemoryOperations, OperationsApi, Post};
@@ -77,6 +78,12 @@ impl<T: JobStore> JobStore for Paced<'_, T> {
 
     async fn active<J: Job>(&self) -> Result<Vec<J>> {
         self.pace.call("active", self.port.active(), timed_out).await
+    }
+}
+
+impl<T: Gauges> Gauges for Paced<'_, T> {
+    async fn oldest(&self, queue_urls: &[&str], now: Time) -> Result<Vec<Option<Duration>>> {
+        self.pace.call("oldest", self.port.oldest(queue_urls, now), timed_out).await
     }
 }
 

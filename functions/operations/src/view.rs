@@ -466,6 +466,7 @@ impl OrderCounts {
 /// Queue of a service.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct QueueView {
     /// The service.
     pub(crate) service: String,
@@ -473,6 +474,10 @@ pub(crate) struct QueueView {
     pub(crate) visible: u32,
     /// Messages that are being handled or wait for their next attempt, about.
     pub(crate) hidden: u32,
+    /// Age of the oldest message in seconds, as it was measured in the last minutes; 0 where there is none. Absent where nobody has
+    /// measured it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) oldest_seconds: Option<u64>,
 }
 
 /// Relay of a service.

@@ -23,7 +23,9 @@ use crate::jobs::reconciliation::{Reconciliation, ReconciliationId};
 use crate::jobs::redrive::{MAX_LETTERS, Redrive, RedriveId};
 use crate::jobs::replay::{Replay, ReplayId, Wanted};
 use crate::pages;
-use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, PART, PartStore, Queues, Since};
+use crate::port::{
+    Archive, Consumers, Directory, Gauges, JobStore, LetterStore, Outboxes, PART, PartStore, Queues, Since,
+};
 use crate::selection::{Selection, is_sendable};
 use crate::service::{Service, journal_of};
 use crate::view::{ReconciliationTaken, ReconciliationTold, RedriveTaken, RedriveTold, ReplayTaken, ReplayTold};
@@ -40,7 +42,7 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 impl<S, N, W, K> OperationsApi<S, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
-    N: Archive + Consumers + Directory + Outboxes + Queues,
+    N: Archive + Consumers + Directory + Gauges + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,
 {

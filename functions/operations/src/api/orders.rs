@@ -11,6 +11,7 @@ use onewrite::port::{Clock, Random};
 use onewrite::{Failure, FailureKind, Outlook};
 use orderflow_events::Time;
 use serde_json::value::RawValue;
+use tracing::warn;
 
 use super::jobs::MAX_RANGE;
 use super::{Letters, MAX_SEEN, OperationsApi};
@@ -18,7 +19,7 @@ use crate::archive::{Range, Recorded};
 use crate::domain::{Glimpse, Origin, State};
 use crate::jobs::inquiry::outlooks;
 use crate::pages;
-use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues};
+use crate::port::{Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Outboxes, PartStore, Queues};
 use crate::selection::Selection;
 use crate::service::{Service, journal_of};
 use crate::view::{
@@ -28,7 +29,7 @@ use crate::view::{
 impl<S, N, W, K> OperationsApi<S, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
-    N: Archive + Consumers + Directory + Outboxes + Queues,
+    N: Archive + Consumers + Directory + Gauges + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,
 {
@@ -126,14 +127,38 @@ where
         Ok(counts.into_iter().map(|(open, late)| OrderCounts { open, late }).reduce(OrderCounts::and))
     }
 
+    /// Depth of every queue, and the age of its oldest message.
+    async fn queues(&self, services: &[Service]) -> Result<Vec<QueueView>, Failure> {
+        let urls = services.iter().map(|service| service.queue_url.as_str());
+        let depths = try_join_all(urls.map(|url| self.stack.depth(url))).await?;
+        let (mut queues, mut filled) = (Vec::new(), Vec::new());
+        for (service, depth) in services.iter().zip(depths) {
+            let (name, Depth { visible, hidden }) = (service.name.clone(), depth);
+            if !depth.is_empty() {
+                filled.push((queues.len(), service.queue_url.as_str()));
+            }
+            queues.push(QueueView { service: name, visible, hidden, oldest_seconds: depth.is_empty().then_some(0) });
+        }
+        // Each age that is asked for is paid for.
+        if !filled.is_empty() {
+            let urls: Vec<&str> = filled.iter().map(|(_, url)| *url).collect();
+            match self.stack.oldest(&urls, self.world.now()).await {
+                Ok(ages) => {
+                    for ((place, _), age) in filled.iter().zip(ages) {
+                        queues[*place].oldest_seconds = age.map(|age| age.as_secs());
+                    }
+                }
+                // All the rest is told none the less.
+                Err(failure) => warn!(reason = failure.reason(), "the ages of the oldest messages are not known"),
+            }
+        }
+        Ok(queues)
+    }
+
     /// Depth of every queue, and the letters by their state.
     pub(super) async fn status(&self) -> Result<Response<Body>, Problem> {
         let services = self.stack.services().await?;
-        let depth = async |service: &Service| {
-            let depth = self.stack.depth(&service.queue_url).await?;
-            Ok::<_, Failure>(QueueView { service: service.name.clone(), visible: depth.visible, hidden: depth.hidden })
-        };
-        let queues = try_join_all(services.iter().map(depth)).await?;
+        let queues = self.queues(&services).await?;
         let orders = self.open_orders(&services).await?;
         let (mut letters, mut of_relays) = (LetterCounts::default(), BTreeMap::<String, u32>::new());
         for state in State::ALL {

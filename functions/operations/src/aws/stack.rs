@@ -6,21 +6,29 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, ScanBy};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_sqs::types::QueueAttributeName;
 use onewrite::aws::{SqsDeadLetters, classify};
 use onewrite::port::DeadLetters;
 use onewrite::{Answers, DeadLetter, Failure, Inquiry, Result};
+use orderflow_events::Time;
 use serde_json::{Value, json};
 use tracing::warn;
 
 use crate::domain::Message;
 use crate::jobs::reconciliation::OutboxRow;
-use crate::port::{Consumers, Depth, Directory, Queues, Relays};
+use crate::port::{Consumers, Depth, Directory, Gauges, Queues, Relays};
 use crate::service::Service;
 
 /// Longest time that a function is waited for: a relay takes up to a minute.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Distance between two values of a metric of SQS, and the time in which there is one if the queue has been active: it may come
+/// some minutes late.
+const MEASURED_EACH_SECONDS: i32 = 60;
+const MEASURED_WITHIN: Duration = Duration::from_mins(10);
 
 /// The stack on AWS. Each client is made when it is first needed.
 #[derive(Debug)]
@@ -28,6 +36,7 @@ pub struct AwsStack {
     config: SdkConfig,
     /// Path of the directory's parameters.
     directory: String,
+    cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
     lambda: OnceLock<aws_sdk_lambda::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
@@ -41,6 +50,7 @@ impl AwsStack {
         Self {
             config: config.clone(),
             directory: directory.into(),
+            cloudwatch: OnceLock::new(),
             dynamodb,
             lambda: OnceLock::new(),
             sqs: OnceLock::new(),
@@ -109,6 +119,37 @@ impl Queues for AwsStack {
         let attributes = answer.attributes();
         let number = |name| attributes.and_then(|known| known.get(&name)?.parse().ok()).unwrap_or(0);
         Ok(Depth { visible: number(Visible), hidden: number(Hidden) })
+    }
+}
+
+impl Gauges for AwsStack {
+    /// SQS itself tells it as a metric alone, once a minute. A message that was received more often than three times does not
+    /// count in it.
+    async fn oldest(&self, queue_urls: &[&str], now: Time) -> Result<Vec<Option<Duration>>> {
+        let query = |(index, url): (usize, &&str)| {
+            let name = url.rsplit('/').next().unwrap_or_default();
+            let metric = Metric::builder()
+                .namespace("AWS/SQS")
+                .metric_name("ApproximateAgeOfOldestMessage")
+                .dimensions(Dimension::builder().name("QueueName").value(name).build());
+            let stat = MetricStat::builder().metric(metric.build()).period(MEASURED_EACH_SECONDS).stat("Maximum");
+            MetricDataQuery::builder().id(format!("q{index}")).metric_stat(stat.build()).build()
+        };
+        let at = |age: Duration| DateTime::from_millis(now.as_millis() - i64::try_from(age.as_millis()).unwrap_or(0));
+        let client = self.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.config));
+        let ask = client
+            .get_metric_data()
+            .start_time(at(MEASURED_WITHIN))
+            .end_time(at(Duration::ZERO))
+            .scan_by(ScanBy::TimestampDescending)
+            .set_metric_data_queries(Some(queue_urls.iter().enumerate().map(query).collect()));
+        let answer = Box::pin(ask.send()).await.map_err(|error| classify("GetMetricData", &error))?;
+        let newest = |index: usize| {
+            let id = format!("q{index}");
+            let result = answer.metric_data_results().iter().find(|result| result.id() == Some(&id))?;
+            Duration::try_from_secs_f64(*result.values().first()?).ok()
+        };
+        Ok((0..queue_urls.len()).map(newest).collect())
     }
 }
 

@@ -409,3 +409,22 @@ fn an_order_is_told_over_all_services() {
         json!([{ "service": "orders", "relayLetters": 0 }, { "service": "payment", "relayLetters": 0 }])
     );
 }
+
+#[test]
+fn the_oldest_message_is_as_old_as_it_was_measured() {
+    let stack = Stack::with_orders(1);
+    let ages = || {
+        let (_, status) = stack.ask("GET", "/operations/status", "*", &json!({}));
+        let queues = status["queues"].as_array().unwrap();
+        queues.iter().map(|queue| (queue["service"].clone(), queue.get("oldestSeconds").cloned())).collect::<Vec<_>>()
+    };
+    let of = |service: &str, seconds: Option<u32>| (json!(service), seconds.map(Value::from));
+    assert_eq!(ages(), [of("orders", Some(0)), of("payment", Some(0)), of("journal", Some(0))], "all are empty");
+    let message = Message { body: String::new(), attributes: BTreeMap::new() };
+    for queue in ["payment-queue", "journal-queue"] {
+        block_on(stack.ports.send(queue, &message)).unwrap();
+    }
+    stack.ports.set_oldest("payment-queue", Duration::from_secs(40));
+    stack.ports.set_oldest("orders-queue", Duration::from_secs(900));
+    assert_eq!(ages(), [of("orders", Some(0)), of("payment", Some(40)), of("journal", None)]);
+}

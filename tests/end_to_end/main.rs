@@ -184,7 +184,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         operations:
             an_order_is_told_over_all_services,
             an_order_is_open_until_it_has_ended,
-            the_age_of_what_waits_longest_is_told,
+            what_is_tried_again_is_told_with_its_attempts_and_its_age,
             a_service_that_has_missed_an_event_gets_it_by_a_replay,
             what_has_got_lost_is_found_and_healed;
         doors:

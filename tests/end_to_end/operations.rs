@@ -102,9 +102,22 @@ pub(crate) async fn an_order_is_open_until_it_has_ended(shop: &Shop) {
     close.expression_attribute_names("#open", "open").send().await.expect("it is closed");
 }
 
-pub(crate) async fn the_age_of_what_waits_longest_is_told(shop: &Shop) {
+pub(crate) async fn what_is_tried_again_is_told_with_its_attempts_and_its_age(shop: &Shop) {
     shop.stock("aged", 1).await;
-    shop.order(&order("aged", 1, "pm_sim_unavailable_9")).await;
+    let id = shop.order(&order("aged", 1, "pm_sim_unavailable_9")).await;
+    eventually("payment has tried it twice, and tells when it tries again", async || {
+        let told = timeline(shop, &id).await;
+        let of_payment =
+            told["waiting"].as_array().expect("a list").iter().find(|waiting| waiting["service"] == "payment");
+        let is_told = of_payment.is_some_and(|waiting| {
+            let reason = waiting["why"].as_str().unwrap_or_default();
+            waiting["receives"].as_u64() >= Some(2)
+                && waiting["nextAttempt"].is_string()
+                && reason.contains("unavailable")
+        });
+        if is_told { Ok(()) } else { Err(told) }
+    })
+    .await;
     // No emulator measures it by itself.
     let queue = shop.output("PaymentQueueUrl").rsplit('/').next().unwrap_or_default();
     let age = Datum::new("AWS/SQS", "ApproximateAgeOfOldestMessage", &[("QueueName", queue)], 40.0);

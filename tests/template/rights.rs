@@ -54,12 +54,17 @@ const OPERATIONS: [&str; 2] = [
 
 /// Rights of those who operate, by the functions that have them, to what is generated with a name that begins with the stack's:
 /// the directory, the journal, the consumers that are asked; and the job's to every queue, row and relay.
-const OF_THE_STACK: [(&str, &str, &str); 10] = [
+const OF_THE_STACK: [(&str, &str, &str); 11] = [
     (BOTH, "ssm:GetParametersByPath", "ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/services*"),
     (BOTH, "dynamodb:Query", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*"),
     (BOTH, "dynamodb:Query", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*/index/ByTime"),
     (BOTH, "dynamodb:BatchGetItem", "dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-Journal*"),
     (BOTH, "lambda:InvokeFunction", "lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-*Function*"),
+    (
+        "OperationsApiFunction",
+        "logs:FilterLogEvents",
+        "logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/${AWS::StackName}/*",
+    ),
     (
         "OperationsApiFunction",
         "sqs:GetQueueAttributes",

@@ -260,6 +260,12 @@ export function when(iso, { withExact = false } = {}) {
   return withExact ? h("span", {}, time, h("span", { class: "exact" }, exact(iso))) : time;
 }
 
+/// Time that is to come, relative, and exact in its title.
+export function due(iso) {
+  const ms = Date.parse(iso) - Date.now();
+  return h("time", { datetime: iso, title: exact(iso) }, ms < 1_000 ? "now" : `in ${lasting(Math.ceil(ms / 1_000) * 1_000)}`);
+}
+
 setInterval(() => {
   for (const time of document.querySelectorAll("time[data-ago]")) time.textContent = ago(time.dateTime);
 }, 10_000);

@@ -1,6 +1,6 @@
 // One order over all services, and the state of the stack.
 
-import { at, badge, count, empty, failed, h, lasting, poll, redraw, request, when } from "./common.mjs";
+import { at, badge, count, due, empty, failed, h, lasting, poll, redraw, request, when } from "./common.mjs";
 import { letterList } from "./letters.mjs";
 
 /// Pause between two looks at an order, or at the stack.
@@ -66,7 +66,7 @@ async function lettersAbout(view) {
 
 function waiting(list) {
   if (list.length === 0) return "";
-  const row = ({ service, event, type, since, why }) =>
+  const row = ({ service, event, type, since, why, receives, nextAttempt }) =>
     h(
       "li",
       {},
@@ -81,6 +81,8 @@ function waiting(list) {
           h("span", {}, type),
           event && h("span", { class: "mono" }, event),
           why && h("span", { class: "reason" }, why),
+          receives && h("span", {}, count(receives, "attempt")),
+          nextAttempt && h("span", {}, "the next ", due(nextAttempt)),
         ),
       ),
       h("span", { class: "since" }, h("span", { class: "label" }, "since "), when(since)),

@@ -23,7 +23,7 @@ use self::requests::{Drop, Edit};
 use crate::console::console;
 use crate::domain::{Letter, LetterId, Message, Refused, State};
 use crate::port::{
-    Archive, Consumers, Directory, Gauges, JobStore, LetterStore, Outboxes, PartStore, Queues, Since, Stored,
+    Archive, Consumers, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Since, Stored,
 };
 use crate::selection::Selection;
 use crate::view::{Brief, Groups, Page, Whole};
@@ -58,7 +58,7 @@ pub struct OperationsApi<S, N, W, K = NoKeySets> {
 impl<S, N, W, K> OperationsApi<S, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
-    N: Archive + Consumers + Directory + Gauges + Outboxes + Queues,
+    N: Archive + Consumers + Directory + Gauges + Logs + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,
 {

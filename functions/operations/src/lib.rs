@@ -5,6 +5,7 @@
 
 mod api;
 mod archive;
+mod attempt;
 mod aws;
 mod collector;
 mod console;

@@ -13,8 +13,8 @@ use crate::jobs::job::Job;
 use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::RedriveId;
 use crate::port::{
-    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since,
-    Stored,
+    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Relays,
+    Since, Stored,
 };
 use crate::service::Service;
 
@@ -37,6 +37,7 @@ pub struct MemoryOperations {
     parts: RefCell<HashMap<(RedriveId, u32), Vec<LetterId>>>,
     sent: RefCell<Vec<(String, Message)>>,
     ages: RefCell<HashMap<String, Duration>>,
+    lines: RefCell<HashMap<String, Vec<String>>>,
     services: RefCell<Vec<Service>>,
     outlooks: RefCell<HashMap<(String, String, String), Outlook>>,
     discrepancies: RefCell<HashMap<(String, String), Discrepancy>>,
@@ -72,6 +73,11 @@ impl MemoryOperations {
     /// Sets the age that was measured of a queue's oldest message.
     pub fn set_oldest(&self, queue_url: &str, age: Duration) {
         self.ages.borrow_mut().insert(queue_url.to_owned(), age);
+    }
+
+    /// Adds a line to a log.
+    pub fn log(&self, log_group: &str, line: &str) {
+        self.lines.borrow_mut().entry(log_group.to_owned()).or_default().push(line.to_owned());
     }
 
     /// Sets the outlook that an event has at a consumer. Of others it is due.
@@ -197,6 +203,12 @@ impl Gauges for MemoryOperations {
     async fn oldest(&self, queue_urls: &[&str], _: Time) -> Result<Vec<Option<Duration>>> {
         let ages = self.ages.borrow();
         Ok(queue_urls.iter().map(|url| ages.get(*url).copied()).collect())
+    }
+}
+
+impl Logs for MemoryOperations {
+    async fn lines(&self, log_group: &str, _: &str, _: Time) -> Result<Vec<String>> {
+        Ok(self.lines.borrow().get(log_group).cloned().unwrap_or_default())
     }
 }
 

@@ -163,6 +163,18 @@ impl Depth {
     }
 }
 
+/// Logs of the consumers.
+#[auto_impl(&)]
+pub trait Logs {
+    /// Lines about a subject that a consumer has logged since a time, in the order of their time; perhaps of others too, and
+    /// where there are too many not the last ones. Of a subject that cannot be looked for there are none.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    async fn lines(&self, log_group: &str, subject: &str, since: Time) -> Result<Vec<String>>;
+}
+
 /// Directory of the services.
 #[auto_impl(&)]
 pub trait Directory {

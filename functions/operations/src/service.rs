@@ -14,6 +14,8 @@ pub struct Service {
     pub function: String,
     /// URL of its queue.
     pub queue_url: String,
+    /// Log group of that function.
+    pub log_group: String,
     /// Name of its table, if it has one.
     #[serde(deserialize_with = "filled")]
     pub table: Option<String>,
@@ -94,7 +96,7 @@ mod tests {
     #[test]
     fn an_entry_of_the_directory_is_read() {
         let entry = r#"{"name": "shipping", "source": "orderflow/shipping", "function": "f", "queueUrl": "q",
-            "table": "t", "tableType": "outbox", "hasOpenIndex": true, "relay": "r", "eventTypes": "OrderCreated, PaymentProcessed"}"#;
+            "logGroup": "g", "table": "t", "tableType": "outbox", "hasOpenIndex": true, "relay": "r", "eventTypes": "OrderCreated, PaymentProcessed"}"#;
         let service: Service = serde_json::from_str(entry).unwrap();
         assert_eq!(service.event_types, ["OrderCreated", "PaymentProcessed"]);
         assert_eq!((service.consumes("OrderCreated"), service.consumes("OrderFlagged")), (true, false));

@@ -22,8 +22,8 @@ use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::{Redrive, RedriveId};
 use crate::jobs::redrives::RedriveRunner;
 use crate::port::{
-    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays, Since,
-    Stored,
+    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Relays,
+    Since, Stored,
 };
 use crate::service::Service;
 use crate::{Collector, Jobs, MemoryOperations, OperationsApi, Post};
@@ -84,6 +84,12 @@ impl<T: JobStore> JobStore for Paced<'_, T> {
 impl<T: Gauges> Gauges for Paced<'_, T> {
     async fn oldest(&self, queue_urls: &[&str], now: Time) -> Result<Vec<Option<Duration>>> {
         self.pace.call("oldest", self.port.oldest(queue_urls, now), timed_out).await
+    }
+}
+
+impl<T: Logs> Logs for Paced<'_, T> {
+    async fn lines(&self, log_group: &str, subject: &str, since: Time) -> Result<Vec<String>> {
+        self.pace.call("lines", self.port.lines(log_group, subject, since), timed_out).await
     }
 }
 

@@ -368,9 +368,15 @@ pub(crate) struct Waiting {
     pub(crate) event_type: String,
     /// Time since which it is on record.
     pub(crate) since: Time,
-    /// Reason, where the service has one: what must come first, or why it would refuse it.
+    /// Reason, where there is one: what must come first, why it would be refused, or why the last attempt has failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
+    /// Number of times that it was received, as far as the service's log of the last hour tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) receives: Option<u32>,
+    /// Time at which it is tried again, if the last attempt has failed and its log tells so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_attempt: Option<Time>,
 }
 
 impl Timeline {

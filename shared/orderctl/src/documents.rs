@@ -158,12 +158,15 @@ pub(crate) struct Step {
 
 /// Event of an order that a service has not handled yet.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Waiting {
     pub(crate) service: String,
     #[serde(rename = "type")]
     pub(crate) event_type: Option<String>,
     pub(crate) since: Option<Moment>,
     pub(crate) why: Option<String>,
+    pub(crate) receives: Option<u32>,
+    pub(crate) next_attempt: Option<Moment>,
 }
 
 /// State of the whole stack.

@@ -24,7 +24,7 @@ use crate::jobs::redrive::{MAX_LETTERS, Redrive, RedriveId};
 use crate::jobs::replay::{Replay, ReplayId, Wanted};
 use crate::pages;
 use crate::port::{
-    Archive, Consumers, Directory, Gauges, JobStore, LetterStore, Outboxes, PART, PartStore, Queues, Since,
+    Archive, Consumers, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PART, PartStore, Queues, Since,
 };
 use crate::selection::{Selection, is_sendable};
 use crate::service::{Service, journal_of};
@@ -42,7 +42,7 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 impl<S, N, W, K> OperationsApi<S, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
-    N: Archive + Consumers + Directory + Gauges + Outboxes + Queues,
+    N: Archive + Consumers + Directory + Gauges + Logs + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,
 {

@@ -1,6 +1,6 @@
 //! Orders over HTTP: one of them over all services, the journal, and where the stack stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures::future::{try_join, try_join_all};
 use lambda_http::http::StatusCode;
@@ -16,20 +16,26 @@ use tracing::warn;
 use super::jobs::MAX_RANGE;
 use super::{Letters, MAX_SEEN, OperationsApi};
 use crate::archive::{Range, Recorded};
+use crate::attempt::{Attempt, last_attempts};
 use crate::domain::{Glimpse, Origin, State};
 use crate::jobs::inquiry::outlooks;
 use crate::pages;
-use crate::port::{Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Outboxes, PartStore, Queues};
+use crate::port::{
+    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues,
+};
 use crate::selection::Selection;
 use crate::service::{Service, journal_of};
 use crate::view::{
     Brief, JournalEntry, JournalPage, LetterCounts, OrderCounts, QueueView, StatusView, StreamView, Timeline, Waiting,
 };
 
+/// Time that the logs are looked into, in milliseconds: the longest back-off that an attempt has by default, four times.
+const LOOKED_BACK_MS: i64 = 3_600_000;
+
 impl<S, N, W, K> OperationsApi<S, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
-    N: Archive + Consumers + Directory + Gauges + Outboxes + Queues,
+    N: Archive + Consumers + Directory + Gauges + Logs + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,
 {
@@ -49,16 +55,22 @@ where
             return Err(Problem::not_found("order"));
         }
         let hearing = services.iter().filter(|service| service.hears_facts());
-        let waiting = try_join_all(hearing.map(|service| self.waiting(service, &entries))).await?.concat();
+        let waiting = try_join_all(hearing.map(|service| self.waiting(service, id, &entries))).await?.concat();
         Ok(answer(StatusCode::OK, &Timeline::of(id, &services, &entries, waiting, letters)))
     }
 
     /// Events that a service has not handled.
-    async fn waiting(&self, service: &Service, entries: &[Recorded]) -> Result<Vec<Waiting>, Failure> {
+    async fn waiting(&self, service: &Service, order: &str, entries: &[Recorded]) -> Result<Vec<Waiting>, Failure> {
         let heard = |entry: &&Recorded| entry.glimpse().event_type.is_some_and(|name| service.consumes(&name));
         let heard: Vec<&Recorded> = entries.iter().filter(heard).collect();
         let texts: Vec<&str> = heard.iter().map(|entry| entry.text.as_str()).collect();
         let outlooks = outlooks(&self.stack, &service.function, &texts).await?;
+        let is_waited_for = |outlook: &Outlook| match outlook {
+            Outlook::Handled { .. } | Outlook::Nothing | Outlook::Unknown => false,
+            Outlook::Due | Outlook::Early { .. } | Outlook::Refused { .. } => true,
+        };
+        let mut attempts =
+            if outlooks.iter().any(is_waited_for) { self.attempts(service, order).await } else { HashMap::new() };
         let waiting = heard.into_iter().zip(outlooks).filter_map(|(entry, outlook)| {
             let why = match outlook {
                 Outlook::Handled { .. } | Outlook::Nothing | Outlook::Unknown => return None,
@@ -66,16 +78,29 @@ where
                 Outlook::Early { reason } | Outlook::Refused { reason } => Some(reason),
             };
             let Glimpse { event_type, id, .. } = entry.glimpse();
-            let (service, since) = (service.name.clone(), entry.at);
-            Some(Waiting {
-                service,
-                event: id.unwrap_or_default(),
-                event_type: event_type.unwrap_or_default(),
-                since,
-                why,
-            })
+            let event = id.unwrap_or_default();
+            let (receives, reason, next_attempt) = match attempts.remove(&event) {
+                Some(Attempt { receives, reason, next_at }) => (Some(receives), Some(reason), next_at),
+                None => (None, None, None),
+            };
+            let (service, since, why) = (service.name.clone(), entry.at, why.or(reason));
+            let event_type = event_type.unwrap_or_default();
+            Some(Waiting { service, event, event_type, since, why, receives, next_attempt })
         });
         Ok(waiting.collect())
+    }
+
+    /// The last attempts of a service at an order's events, by their ids, as far as its log of the last hour tells.
+    async fn attempts(&self, service: &Service, order: &str) -> HashMap<String, Attempt> {
+        let since = Time::from_millis(self.world.now().as_millis() - LOOKED_BACK_MS);
+        match self.stack.lines(&service.log_group, order, since).await {
+            Ok(lines) => last_attempts(&lines),
+            // Where the order waits is known none the less.
+            Err(failure) => {
+                warn!(service = service.name, reason = failure.reason(), "the log cannot be read");
+                HashMap::new()
+            }
+        }
     }
 
     /// Events of the journal, those of one order in their order.

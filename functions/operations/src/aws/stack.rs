@@ -19,7 +19,7 @@ use tracing::warn;
 
 use crate::domain::Message;
 use crate::jobs::reconciliation::OutboxRow;
-use crate::port::{Consumers, Depth, Directory, Gauges, Queues, Relays};
+use crate::port::{Consumers, Depth, Directory, Gauges, Logs, Queues, Relays};
 use crate::service::Service;
 
 /// Longest time that a function is waited for: a relay takes up to a minute.
@@ -30,6 +30,9 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 const MEASURED_EACH_SECONDS: i32 = 60;
 const MEASURED_WITHIN: Duration = Duration::from_mins(10);
 
+/// Most pages of a log that are read: each is a call, and somebody waits for the answer.
+const MAX_LOG_PAGES: usize = 10;
+
 /// The stack on AWS. Each client is made when it is first needed.
 #[derive(Debug)]
 pub struct AwsStack {
@@ -37,6 +40,7 @@ pub struct AwsStack {
     /// Path of the directory's parameters.
     directory: String,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
+    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
     lambda: OnceLock<aws_sdk_lambda::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
@@ -51,6 +55,7 @@ impl AwsStack {
             config: config.clone(),
             directory: directory.into(),
             cloudwatch: OnceLock::new(),
+            logs: OnceLock::new(),
             dynamodb,
             lambda: OnceLock::new(),
             sqs: OnceLock::new(),
@@ -150,6 +155,32 @@ impl Gauges for AwsStack {
             Duration::try_from_secs_f64(*result.values().first()?).ok()
         };
         Ok((0..queue_urls.len()).map(newest).collect())
+    }
+}
+
+impl Logs for AwsStack {
+    /// There is no way to the last lines but past all before them: so it looks for so many pages only.
+    async fn lines(&self, log_group: &str, subject: &str, since: Time) -> Result<Vec<String>> {
+        if !subject.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
+            return Ok(Vec::new());
+        }
+        let client = self.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(&self.config));
+        let (mut lines, mut next) = (Vec::new(), None);
+        for _ in 0..MAX_LOG_PAGES {
+            let ask = client
+                .filter_log_events()
+                .log_group_name(log_group)
+                .filter_pattern(format!("{{ $.span.subject = \"{subject}\" }}"))
+                .start_time(since.as_millis())
+                .set_next_token(next);
+            let answer = Box::pin(ask.send()).await.map_err(|error| classify("FilterLogEvents", &error))?;
+            lines.extend(answer.events.into_iter().flatten().filter_map(|event| event.message));
+            next = answer.next_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(lines)
     }
 }
 

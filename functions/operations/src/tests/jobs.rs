@@ -20,6 +20,7 @@ fn service(name: &str, table_type: TableType, event_types: &[&str]) -> Service {
         source: format!("orderflow/{name}"),
         function: format!("{name}-function"),
         queue_url: format!("{name}-queue"),
+        log_group: format!("{name}-log"),
         table: Some(format!("{name}-table")),
         table_type,
         has_open_index: name == "orders",
@@ -387,6 +388,11 @@ fn an_order_is_told_over_all_services() {
     stack.record(&text.to_string());
     let early = Outlook::Early { reason: "the goods are not reserved".to_owned() };
     stack.ports.set_outlook("payment-function", "orderflow/orders", "created0", early);
+    let line = json!({ "timestamp": "2026-11-01T00:00:01.5Z", "reason": "too early", "span": { "event_id": "created0", "receive_count": 3 } });
+    let again = json!({ "timestamp": "2026-11-01T00:00:01.5Z", "hidden_seconds": 8, "span": line["span"] });
+    for line in [line, again] {
+        stack.ports.log("payment-log", &line.to_string());
+    }
     let (status, told) = stack.ask("GET", "/operations/orders/ord_0", "*", &json!({}));
     assert_eq!(status, 200, "{told}");
     let what: Vec<_> =
@@ -400,6 +406,7 @@ fn an_order_is_told_over_all_services() {
     let waiting = &told["waiting"][0];
     assert_eq!((&waiting["service"], &waiting["type"]), (&json!("payment"), &json!("OrderCreated")));
     assert_eq!((&waiting["why"], told["waiting"].as_array().unwrap().len()), (&json!("the goods are not reserved"), 1));
+    assert_eq!((&waiting["receives"], &waiting["nextAttempt"]), (&json!(3), &json!("2026-11-01T00:00:09.500Z")));
     assert_eq!(stack.ask("GET", "/operations/orders/ord_9", "*", &json!({})).0, 404);
     let (_, page) = stack.ask("GET", "/operations/status", "*", &json!({}));
     assert_eq!(page["queues"].as_array().unwrap().len(), 3);
@@ -419,12 +426,12 @@ fn the_oldest_message_is_as_old_as_it_was_measured() {
         queues.iter().map(|queue| (queue["service"].clone(), queue.get("oldestSeconds").cloned())).collect::<Vec<_>>()
     };
     let of = |service: &str, seconds: Option<u32>| (json!(service), seconds.map(Value::from));
-    assert_eq!(ages(), [of("orders", Some(0)), of("payment", Some(0)), of("journal", Some(0))], "all are empty");
+    assert_eq!(ages(), [of("journal", Some(0)), of("orders", Some(0)), of("payment", Some(0))], "all are empty");
     let message = Message { body: String::new(), attributes: BTreeMap::new() };
     for queue in ["payment-queue", "journal-queue"] {
         block_on(stack.ports.send(queue, &message)).unwrap();
     }
     stack.ports.set_oldest("payment-queue", Duration::from_secs(40));
     stack.ports.set_oldest("orders-queue", Duration::from_secs(900));
-    assert_eq!(ages(), [of("orders", Some(0)), of("payment", Some(40)), of("journal", None)]);
+    assert_eq!(ages(), [of("journal", None), of("orders", Some(0)), of("payment", Some(40))]);
 }

@@ -22,6 +22,10 @@ impl Observe for Log {
                 FailureKind::Deferred => info!(reason = failure.reason(), "deferred"),
                 FailureKind::Permanent => warn!(reason = failure.reason(), "failed for ever"),
             },
+            // The operations read in this line when an order is tried again.
+            Observation::PutBack { hidden_seconds, .. } if hidden_seconds > 0 => {
+                info!(hidden_seconds, "comes again");
+            }
             Observation::Parked { retryable } => warn!(retryable, "parked in the dead-letter queue"),
             Observation::NotParked(failure) => error!(reason = failure.reason(), "not parked"),
             Observation::Published { count, .. } if count > 0 => info!(count, "published"),

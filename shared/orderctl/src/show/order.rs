@@ -46,6 +46,15 @@ fn waits(waiting: &Waiting, now: Moment) -> String {
     if let Some(why) = &waiting.why {
         let _infallible = write!(text, ": {}", shown(why));
     }
+    if let Some(receives) = waiting.receives {
+        let _infallible = write!(text, " ({receives} {}", if receives == 1 { "attempt" } else { "attempts" });
+        if let Some(next) = waiting.next_attempt {
+            let left = next.since(now);
+            let next = if left.is_positive() { format!("in {}", span(left)) } else { "due".to_owned() };
+            let _infallible = write!(text, ", the next {next}");
+        }
+        text.push(')');
+    }
     text
 }
 
@@ -97,13 +106,14 @@ mod tests {
                 { "at": "2026-11-22T09:00:00.420Z", "service": "inventory", "what": "InventoryReserved", "event": "02",
                   "cause": "01", "waitedMs": 390, "more": true },
             ],
-            "waiting": [{ "service": "payment", "event": "019", "type": "InventoryReserved", "since": "2026-11-22T09:00:00.420Z", "why": "a letter" }],
+            "waiting": [{ "service": "payment", "event": "019", "type": "InventoryReserved", "since": "2026-11-22T09:00:00.420Z", "why": "a letter",
+                "receives": 7, "nextAttempt": "2026-11-22T12:02:00Z" }],
             "letters": [letter],
         }));
         assert_eq!(
             text,
             "ord_1  stuck: 1 letter is waiting
-  payment has not handled InventoryReserved for 2 h 59 min: a letter
+  payment has not handled InventoryReserved for 2 h 59 min: a letter (7 attempts, the next in 2 min)
 
 TIME                       DELAY  SERVICE    WHAT                TOOK  AFTER
 2026-11-22T09:00:00.000Z       -  orders     OrderCreated           -  x1

@@ -3,12 +3,15 @@ use std::pin::pin;
 use futures::FutureExt;
 use futures::executor::block_on;
 use lambda_http::http;
+use onewrite::TraceParent;
 use onewrite::memory::{MemoryIssuer, MemoryLog, Pace, Paced, VirtualTime};
 use orderflow_events::sample;
 use orderflow_events::{Event, InventoryRejected, InventoryReserved, Payload, ShipmentCreated, ShipmentId, Text};
 use serde_json::json;
 
 use super::*;
+
+const PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(48);
 
 /// An API in memory, and what the other services tell the orders service.
 struct Shop {
@@ -40,7 +43,7 @@ impl Shop {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Reply {
-        let api = OrdersApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world), Access::open());
+        let api = OrdersApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world), Access::open(), PERIOD);
         reply(&api.answer(&request(method, path, headers, body)).await)
     }
 
@@ -49,7 +52,7 @@ impl Shop {
         let authorization = token.map(|token| format!("Bearer {token}"));
         let mut headers = vec![("Idempotency-Key", "k")];
         headers.extend(authorization.iter().map(|value| ("Authorization", value.as_str())));
-        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), issuer.access());
+        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), issuer.access(), PERIOD);
         reply(&block_on(api.answer(&request(method, path, &headers, body.to_string()))))
     }
 

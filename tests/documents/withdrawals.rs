@@ -42,10 +42,7 @@ pub(crate) fn withdraw_order() -> Value {
         }),
         &[
             ("202", received),
-            (
-                "409",
-                problems("It was shipped longer ago than the law gives.", &json!({ "over": { "value": over } })),
-            ),
+            ("409", problems("It was shipped longer ago than the law gives.", &json!({ "over": { "value": over } }))),
         ],
         &["404"],
     )

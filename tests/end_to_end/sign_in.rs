@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use orderflow_local::{Api, Reply, TokenSigner, all_scopes, token_claims, token_header};
-use orderflow_tests::{ApiDouble, Gap, Issuer, Shop, UserPool, node_packages};
+use orderflow_tests::{ApiDouble, Gap, Issuer, Shop, UserPool, eventually, node_packages};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -74,6 +74,11 @@ pub(crate) async fn each_route_answers_each_caller_as_the_contract_says(shop: &S
         ids.push(shop.order(order).await);
         shop.api.cancel_order(ids.last().unwrap()).await.unwrap();
     }
+    eventually("inventory has heard of the order", async || {
+        let reply = shop.api.take_goods_back(&ids[0]).await.unwrap();
+        if reply.status == 409 { Ok(()) } else { Err(reply.body) }
+    })
+    .await;
     let read = |id: &String| (Method::GET, format!("/orders/{id}"), Value::Null);
     let cancel = |id: &String| (Method::POST, format!("/orders/{id}/cancel"), Value::Null);
     let withdraw = |id: &String| (Method::POST, format!("/orders/{id}/withdrawals"), Value::Null);

@@ -96,7 +96,8 @@ pub(crate) async fn a_customer_withdraws_by_the_page_alone(shop: &Shop) {
     let [shipped, open] = ["pm_card_visa", "pm_sim_unavailable_9"].map(|method| order("page", 1, method));
     let (shipped, open) = (shop.order(&shipped).await, shop.order(&open).await);
     shop.wait_for(&shipped, "shipped").await;
-    let task = json!({ "token": shop.tokens.token("ada", "orders:any", PATIENCE).unwrap(), "shipped": shipped, "open": open });
+    let task =
+        json!({ "token": shop.tokens.token("ada", "orders:any", PATIENCE).unwrap(), "shipped": shipped, "open": open });
     let mut node = Command::new("node");
     node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/console/withdrawal.mjs")).arg(packages).arg(chromium);
     node.arg(shop.output("ApiUrl")).arg(task.to_string()).args(screenshots());

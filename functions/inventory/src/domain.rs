@@ -4,9 +4,9 @@ use std::convert::Infallible;
 
 use onewrite::{CounterUpdate, Decider, Decision, InsufficientCounter, Rejection, Step, consumes};
 use orderflow_events::{
-    Event, EventType, GoodsReturned, INVENTORY, InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled,
-    OrderCreated, OrderId, Payload, PaymentFailed, ReturnId, ReturnRequested, ShipmentCreated, Shortage, Sku, Source,
-    StockLine, Text, Time,
+    Event, EventType, GoodsReturned, INVENTORY, InventoryRejected, InventoryReleased, InventoryReserved,
+    OrderCancelled, OrderCreated, OrderId, Payload, PaymentFailed, ReturnId, ReturnRequested, ShipmentCreated,
+    Shortage, Sku, Source, StockLine, Text, Time,
 };
 use serde::{Deserialize, Serialize};
 

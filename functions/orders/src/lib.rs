@@ -11,10 +11,10 @@ mod view;
 mod withdrawal_page;
 
 pub use api::OrdersApi;
+pub use domain::withdrawal::{Outcome, WithdrawalPeriod, WithdrawalRefusal, Withdrawn, withdraw};
 pub use domain::{
     CancelRefusal, Change, Known, Order, Orders, Payment, Progress, Return, Seen, Shipment, Status, cancel,
 };
-pub use domain::withdrawal::{Outcome, WithdrawalPeriod, WithdrawalRefusal, Withdrawn, withdraw};
 pub use intake::{Intake, IntakeHandler};
 pub use open::tell;
 #[cfg(feature = "schema")]

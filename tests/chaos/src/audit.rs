@@ -218,7 +218,14 @@ impl Auditor {
         if order.is_free() {
             self.find_if(order.charge.is_some(), Rule::RecordsDisagree, order, "money was asked for nothing");
             let [is_paid, is_back] = ["PaymentProcessed", "PaymentRefunded"].map(|kind| order.has_told(kind));
-            return self.check_undone(order, "its payment of nothing", is_paid, is_back, "Payment", order.is_returned());
+            return self.check_undone(
+                order,
+                "its payment of nothing",
+                is_paid,
+                is_back,
+                "Payment",
+                order.is_returned(),
+            );
         }
         self.find_if(times > 1, Rule::ChargedTwice, order, format!("it was charged {times} times"));
         let is_after =

@@ -87,7 +87,15 @@ impl Means {
 impl Customer {
     pub(crate) fn new(plan: Plan) -> Self {
         let cancelled = if plan.cancel.is_some() { Cancelled::Unknown } else { Cancelled::NotWished };
-        Self { plan, order_ids: BTreeSet::new(), receipt: None, event: None, cancelled, withdrawn: Withdrawn::Unknown, complaints: Vec::new() }
+        Self {
+            plan,
+            order_ids: BTreeSet::new(),
+            receipt: None,
+            event: None,
+            cancelled,
+            withdrawn: Withdrawn::Unknown,
+            complaints: Vec::new(),
+        }
     }
 
     /// Places its order, and does not wait for what comes of it.
@@ -162,8 +170,7 @@ impl Customer {
 
     /// Cancels or withdraws, or not, after the order.
     pub(crate) async fn follow(&mut self, means: &Means) {
-        let (again, cancelled, withdrawn) =
-            join3(self.repeat(means), self.cancel(means), self.withdraw(means)).await;
+        let (again, cancelled, withdrawn) = join3(self.repeat(means), self.cancel(means), self.withdraw(means)).await;
         if let Some((reply, status)) = again {
             self.take_insisted(reply, status);
         }

@@ -173,7 +173,9 @@ impl Audit {
             return Err(Violation::of(append.addition.subject.as_str(), "a row is of no order"));
         };
         let said = append.addition.row.events.iter().filter_map(|text| Event::decode(text).ok());
-        if said.map(|event| event.data).any(|said| matches!(said, Payload::OrderCancelled(_) | Payload::GoodsReturned(_)))
+        if said
+            .map(|event| event.data)
+            .any(|said| matches!(said, Payload::OrderCancelled(_) | Payload::GoodsReturned(_)))
         {
             self.undone.borrow_mut().insert(order.clone());
         }

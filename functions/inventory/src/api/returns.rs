@@ -16,7 +16,12 @@ use crate::port::StockStore;
 
 impl<S: StockStore, L: Log, W: Clock + Random, K: KeySets> InventoryApi<S, L, W, K> {
     /// All goods of an order are back: they are on hand again, once, however often it is said.
-    pub(super) async fn take_back(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+    pub(super) async fn take_back(
+        &self,
+        request: &Request,
+        id: &str,
+        caller: &Caller,
+    ) -> Result<Response<Body>, Problem> {
         caller.demand(STOCK_WRITE)?;
         let order = OrderId::new(id).map_err(|_| Problem::not_found("order"))?;
         for _ in 0..MAX_RACES {

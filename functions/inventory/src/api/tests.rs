@@ -214,7 +214,9 @@ fn the_stock_is_for_those_who_have_a_scope_for_it() {
 
 /// Goods of an order that were shipped, and that the customer sends back.
 fn awaited(log: &MemoryLog) -> &'static str {
-    use orderflow_events::{Event, OrderId, ReturnId, ReturnRequested, ShipmentCreated, ShipmentId, Text, Time, sample};
+    use orderflow_events::{
+        Event, OrderId, ReturnId, ReturnRequested, ShipmentCreated, ShipmentId, Text, Time, sample,
+    };
     for (sku, pieces) in [("A-1", 5), ("B-2", 4)] {
         log.set_counter(sku, AVAILABLE, pieces);
     }
@@ -240,7 +242,8 @@ fn take_back(
     token: Option<&str>,
 ) -> (u16, Value) {
     let request = http::Request::builder().method("POST").uri(path);
-    let request = token.iter().fold(request, |request, token| request.header("Authorization", format!("Bearer {token}")));
+    let request =
+        token.iter().fold(request, |request, token| request.header("Authorization", format!("Bearer {token}")));
     let (head, body) = block_on(api.answer(&request.body(Body::Empty).unwrap().with_raw_http_path(path))).into_parts();
     (head.status.as_u16(), serde_json::from_slice(&body).unwrap())
 }

@@ -2,9 +2,7 @@ use std::collections::BTreeSet;
 
 use futures::executor::block_on;
 use onewrite::memory::{Bench, MemoryLog, Pace, Paced, Redelivery, VirtualTime};
-use onewrite::{
-    Cause, Committed, Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Origin, Process, Result,
-};
+use onewrite::{Cause, Committed, Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Origin, Process, Result};
 use orderflow_events::{CancellationReason, PaymentFailure, PaymentId, ShipmentId, Subject, Text, Time, sample};
 
 use super::*;

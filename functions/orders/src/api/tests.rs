@@ -8,8 +8,8 @@ use onewrite::TraceParent;
 use onewrite::memory::{MemoryIssuer, MemoryLog, Pace, Paced, VirtualTime};
 use orderflow_events::sample;
 use orderflow_events::{
-    Event, GoodsReturned, InventoryRejected, InventoryReserved, Payload, PaymentId, PaymentRefunded, RefundId, ReturnId,
-    ShipmentCreated, ShipmentId, Text,
+    Event, GoodsReturned, InventoryRejected, InventoryReserved, Payload, PaymentId, PaymentRefunded, RefundId,
+    ReturnId, ShipmentCreated, ShipmentId, Text,
 };
 use serde_json::json;
 
@@ -509,7 +509,10 @@ fn a_withdrawal_before_the_shipment_cancels_and_one_after_it_asks_for_the_goods(
         assert_eq!(event.context.correlation_id, shop.log.published::<Payload>()[0].context.correlation_id);
         let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty).body;
         let status = if is_shipped { "shipped" } else { "cancelled" };
-        assert_eq!((&shown["status"], shown["timeline"].as_array().unwrap().len()), (&json!(status), 2 + usize::from(is_shipped)));
+        assert_eq!(
+            (&shown["status"], shown["timeline"].as_array().unwrap().len()),
+            (&json!(status), 2 + usize::from(is_shipped))
+        );
         assert_eq!(shown["return"]["returnId"], first.body["returnId"]);
         assert_eq!(shop.cancel(&id).status, if is_shipped { 409 } else { 202 });
     }
@@ -640,11 +643,20 @@ fn the_page_has_no_rights_and_its_refusals_are_pages_too() {
     assert!(status == 200 && cancelled.contains("This order is cancelled already"), "{cancelled}");
     let policy = headers["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
-    assert_eq!((&headers["cache-control"], &headers["referrer-policy"]), (&"no-store".parse().unwrap(), &"no-referrer".parse().unwrap()));
+    assert_eq!(
+        (&headers["cache-control"], &headers["referrer-policy"]),
+        (&"no-store".parse().unwrap(), &"no-referrer".parse().unwrap())
+    );
     assert!(!cancelled.contains("<script") && !cancelled.contains(" style="), "{cancelled}");
-    for (method, id, status) in [("GET", "ord_0", 404), ("POST", "ord_0", 404), ("GET", "a%20b", 404), ("PUT", &id, 404)] {
+    for (method, id, status) in
+        [("GET", "ord_0", 404), ("POST", "ord_0", 404), ("GET", "a%20b", 404), ("PUT", &id, 404)]
+    {
         let (found, headers, page) = shop.page(method, id, "step=confirmed");
-        assert_eq!((found, &headers["content-type"]), (status, &"text/html; charset=utf-8".parse().unwrap()), "{method} {id}");
+        assert_eq!(
+            (found, &headers["content-type"]),
+            (status, &"text/html; charset=utf-8".parse().unwrap()),
+            "{method} {id}"
+        );
         assert!(page.contains("There is no such order"), "{page}");
     }
     let issuer = MemoryIssuer::new("1");

@@ -14,7 +14,12 @@ use crate::domain::{Known, Order};
 use crate::withdrawal_page::{self as page, Step as PageStep, View};
 
 impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
-    pub(super) async fn withdraw(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+    pub(super) async fn withdraw(
+        &self,
+        request: &Request,
+        id: &str,
+        caller: &Caller,
+    ) -> Result<Response<Body>, Problem> {
         let known = self.withdrawn(request, id, caller).await?;
         let receipt = known.withdrawal_receipt().ok_or_else(not_on_record)?;
         Ok(answer(StatusCode::ACCEPTED, &receipt))

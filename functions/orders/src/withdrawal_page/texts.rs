@@ -95,5 +95,8 @@ pub(super) static ENGLISH: Texts = Texts {
         title: "The period for a withdrawal is over",
         text: "This order was shipped too long ago. If something is wrong with the goods, write to us.",
     },
-    failed: Refusal { title: "This did not work out", text: "Nothing has changed, as far as we know. Try again in a moment." },
+    failed: Refusal {
+        title: "This did not work out",
+        text: "Nothing has changed, as far as we know. Try again in a moment.",
+    },
 };

@@ -91,11 +91,10 @@ impl Day {
             .into_iter()
             .collect();
         self.snapshot.journal.extend(events.iter().cloned());
-        let is_news =
-            |fact: &&Fact| {
-                let news = ["InventoryReserved", "ShipmentCreated", "OrderCancelled", "ReturnRequested"];
-                news.contains(&fact.kind.as_str())
-            };
+        let is_news = |fact: &&Fact| {
+            let news = ["InventoryReserved", "ShipmentCreated", "OrderCancelled", "ReturnRequested"];
+            news.contains(&fact.kind.as_str())
+        };
         let mails = events.iter().filter(is_news).map(|fact| format!("{}#{}#email", fact.source, fact.id));
         self.snapshot.told.extend(mails);
         let cause = Cause { id: format!("{}-{order}", cause.id), ..cause };
@@ -615,10 +614,7 @@ fn what_the_carrier_refuses_is_excused_by_a_letter_and_by_nothing_else() {
 
 /// An order whose customer has withdrawn after it was shipped; the goods are back, and so is the money.
 fn returned(day: &mut Day) {
-    day.order(
-        "returned",
-        Plan { withdraw: Some((Duration::ZERO, true)), ..plan("cus_6", "plenty-1", "pm_card_visa") },
-    );
+    day.order("returned", Plan { withdraw: Some((Duration::ZERO, true)), ..plan("cus_6", "plenty-1", "pm_card_visa") });
     day.reserve("returned", "plenty-1");
     day.charge("returned");
     day.ship("returned", "plenty-1");

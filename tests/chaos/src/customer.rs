@@ -214,9 +214,7 @@ impl Customer {
             _ => Err(format!("two requests to cancel were answered differently: {answers:?}")),
         }
     }
-}
 
-impl Customer {
     async fn withdraw(&self, means: &Means) -> Result<Withdrawn, String> {
         let Some((delay, sends_back)) = self.plan.withdraw else { return Ok(Withdrawn::Unknown) };
         let Some(order_id) = self.order_ids.first() else { return Ok(Withdrawn::Unknown) };

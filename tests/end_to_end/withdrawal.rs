@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use orderflow_events::{OrderId, PaymentId, RefundId, Time, for_people};
+use orderflow_events::{OrderId, PaymentId, RefundId, Time, format_utc};
 use orderflow_tests::{Channel, PATIENCE, Shop, chromium, eventually, node_packages};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -68,7 +68,7 @@ pub(crate) async fn an_order_that_was_shipped_is_withdrawn_from_sent_back_and_re
 
 /// The mail has the time of the withdrawal in it.
 async fn told_once(shop: &Shop, id: &str, receipt: &Value) {
-    let proof = for_people(Time::new(receipt["withdrawnAt"].as_str().unwrap()).unwrap());
+    let proof = format_utc(Time::new(receipt["withdrawnAt"].as_str().unwrap()).unwrap());
     eventually("the customer has the acknowledgement", async || {
         let messages = shop.messages(Channel::Email, id).await;
         let told = messages.iter().filter(|mail| mail.contains("We have received your withdrawal")).count();

@@ -4,7 +4,7 @@
 //! other files are one for each message. What is put into HTML is escaped, by the ending of the file's name.
 
 use askama::Template;
-use orderflow_events::{CancellationReason, OrderId, Text, Time, for_people};
+use orderflow_events::{CancellationReason, OrderId, Text, Time, format_utc};
 
 use crate::amount::amount;
 use crate::domain::{Contact, Message};
@@ -110,7 +110,7 @@ fn because(reason: &CancellationReason) -> &'static str {
 /// The time of an event, in words.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
 fn time(at: &Time) -> String {
-    for_people(*at)
+    format_utc(*at)
 }
 
 /// Names of carriers and their numbers come from outside, and may be of any length and alphabet. Half a tracking

@@ -9,7 +9,7 @@ use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda_http::{Body, Response};
 use onewrite::Failure;
 use onewrite::http::Problem;
-use orderflow_events::{CancellationReason, for_people};
+use orderflow_events::{CancellationReason, format_utc};
 use sha2::{Digest, Sha256};
 
 use self::texts::{ENGLISH, Refusal, Texts};
@@ -114,7 +114,7 @@ impl<'a> View<'a> {
 }
 
 fn time_of(seen: &Seen) -> String {
-    for_people(seen.time)
+    format_utc(seen.time)
 }
 
 #[derive(Template)]

@@ -61,7 +61,7 @@ pub use payload::{
 };
 pub use request::{NewCustomer, NewOrder};
 pub use text::{Email, PaymentMethod, Sku};
-pub use time::for_people;
+pub use time::format_utc;
 pub use types::{EventType, INVENTORY, ORDERS, PAYMENT, Payload, SCREENING, SHIPPING};
 
 /// An event of the shop.

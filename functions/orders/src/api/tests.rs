@@ -621,7 +621,7 @@ fn the_page_leads_by_two_steps_to_the_receipt_and_changes_nothing_before() {
         assert_eq!(shop.published().len(), before);
         let (status, _, received) = shop.page("POST", &id, "step=confirmed");
         let event = shop.log.published::<Payload>().pop().unwrap();
-        let proof = orderflow_events::for_people(event.context.time);
+        let proof = orderflow_events::format_utc(event.context.time);
         for text in ["We have received your withdrawal", &proof, event.context.id.as_str()] {
             assert!(status == 200 && received.contains(text), "{text}: {received}");
         }

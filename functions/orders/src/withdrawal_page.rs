@@ -108,7 +108,8 @@ impl<'a> View<'a> {
         match (self.part, self.outcome()) {
             (Part::Received(_) | Part::Cancelled(_), Outcome::Cancelled) => texts.is_cancelled,
             (Part::Offer | Part::Review, Outcome::Cancelled) => texts.will_be_cancelled,
-            (_, Outcome::Return) => texts.is_to_be_returned,
+            (Part::Received(_) | Part::Cancelled(_), Outcome::Return) => texts.is_to_be_returned,
+            (Part::Offer | Part::Review, Outcome::Return) => texts.will_be_returned,
         }
     }
 }

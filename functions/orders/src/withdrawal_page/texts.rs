@@ -33,6 +33,7 @@ pub(super) struct Texts {
     pub(super) number: &'static str,
     pub(super) will_be_cancelled: &'static str,
     pub(super) is_cancelled: &'static str,
+    pub(super) will_be_returned: &'static str,
     pub(super) is_to_be_returned: &'static str,
     unknown: Refusal,
     nobody: Refusal,
@@ -81,8 +82,9 @@ pub(super) static ENGLISH: Texts = Texts {
     number: "Number of the record",
     will_be_cancelled: "The goods have not left yet. The order will be cancelled, and if you have paid, you get your money back.",
     is_cancelled: "The order is cancelled. If you have paid, you get your money back.",
-    is_to_be_returned: "The goods have left. Send them back to us within 14 days; if you have paid, you get your money back \
-                        once they are here.",
+    will_be_returned: "The goods have left. You will have to send them back to us within 14 days; if you have paid, you get your \
+                       money back once they are here.",
+    is_to_be_returned: "Send the goods back to us within 14 days. If you have paid, you get your money back once they are here.",
     unknown: Refusal {
         title: "There is no such order",
         text: "The address is not complete, or the order is not yours. Open the link in our mail about the order once more.",

@@ -18,6 +18,7 @@ mod openapi;
 mod parts;
 mod places;
 mod schemas;
+mod withdrawals;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;

@@ -20,11 +20,12 @@ use crate::parts::{
 };
 use crate::places::{with, without};
 use crate::schemas::hoist;
+use crate::withdrawals::{take_goods_back, withdraw_order};
 
 const PATH: &str = "openapi.json";
 
 const ABOUT: &str = "\
-Places, shows and cancels orders, keeps the stock, and mends dead letters. What becomes of an order is told by events, too: see asyncapi.json.
+Places, shows and cancels orders, takes withdrawals, keeps the stock, and mends dead letters. What becomes of an order is told by events, too: see asyncapi.json.
 
 Errors, the gateway's own included, are problems of RFC 9457 in `application/problem+json`. Those of an invalid body list \
 every fault at once, each with its JSON Pointer. What no schema says is checked, too: the lines of an order have the same \
@@ -73,6 +74,8 @@ fn document() -> Value {
             "/orders": { "post": place_order() },
             "/orders/{orderId}": { "parameters": [order_id()], "get": get_order() },
             "/orders/{orderId}/cancel": { "parameters": [order_id()], "post": cancel_order() },
+            "/orders/{orderId}/withdrawals": { "parameters": [order_id()], "post": withdraw_order() },
+            "/orders/{orderId}/returns": { "parameters": [order_id()], "post": take_goods_back() },
             "/inventory/{sku}": { "parameters": [sku()], "get": get_stock(), "put": count_stock() },
             "/operations/letters": { "get": list_letters() },
             "/operations/letters/{letterId}": {
@@ -137,6 +140,7 @@ fn place_order() -> Value {
     placed["links"] = json!({
         "GetOrder": link("getOrder", &json!({ "orderId": "$response.body#/orderId" })),
         "CancelOrder": link("cancelOrder", &json!({ "orderId": "$response.body#/orderId" })),
+        "WithdrawOrder": link("withdrawOrder", &json!({ "orderId": "$response.body#/orderId" })),
     });
     with_example(&mut placed, receipt());
     let reused = problem(

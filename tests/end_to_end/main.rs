@@ -23,6 +23,7 @@ mod relay;
 mod sign_in;
 mod this_machine;
 mod traces;
+mod withdrawal;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -151,6 +152,10 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_that_is_cancelled_while_it_is_booked_is_refunded,
             orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
             an_order_that_was_cancelled_before_it_was_known_has_no_effect;
+        withdrawal:
+            an_order_that_was_shipped_is_withdrawn_from_sent_back_and_refunded,
+            a_withdrawal_before_the_shipment_cancels,
+            a_customer_withdraws_by_the_page_alone;
         alarms:
             each_is_crossed_by_its_fault_and_heard,
             the_dashboard_fits_into_its_widgets;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use orderflow_local::{Api, Reply, TokenSigner, all_scopes, token_claims, token_header};
-use orderflow_tests::{ApiDouble, Gap, Issuer, Shop, UserPool, node_packages};
+use orderflow_tests::{ApiDouble, Gap, Issuer, Shop, UserPool, eventually, node_packages};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -14,10 +14,10 @@ use crate::order;
 const HOUR: Duration = Duration::from_hours(1);
 
 /// The requests of a row: placing an order as oneself and as somebody else, reading and cancelling an order of one's own and
-/// one of somebody else, reading and counting the stock.
-type Row = [u16; 8];
+/// one of somebody else, reading and counting the stock; withdrawing from both orders, and taking back what nobody sends.
+type Row = [u16; 11];
 
-const REFUSED: Row = [401; 8];
+const REFUSED: Row = [401; 11];
 
 /// The customer whose own the orders are.
 const ADA: &str = "cus_sign-in";
@@ -42,17 +42,17 @@ fn callers(shop: &Shop) -> Vec<(&'static str, Option<String>, Row)> {
     let unsigned = unsigned.map(|part| BASE64URL_NOPAD.encode(part.to_string().as_bytes())).join(".");
     vec![
         ("anonymous", None, REFUSED),
-        ("a customer", token(ADA, ""), [201, 403, 200, 404, 202, 404, 403, 403]),
-        ("another customer", token("cus_grace", ""), [403, 201, 404, 200, 404, 202, 403, 403]),
-        ("orders:any", token("staff", "orders:any"), [201, 201, 200, 200, 202, 202, 403, 403]),
-        ("stock:read", token("staff", "stock:read"), [403, 403, 404, 404, 404, 404, 200, 403]),
-        ("stock:write", token("staff", "stock:write"), [403, 403, 404, 404, 404, 404, 403, 200]),
+        ("a customer", token(ADA, ""), [201, 403, 200, 404, 202, 404, 403, 403, 202, 404, 403]),
+        ("another customer", token("cus_grace", ""), [403, 201, 404, 200, 404, 202, 403, 403, 404, 202, 403]),
+        ("orders:any", token("staff", "orders:any"), [201, 201, 200, 200, 202, 202, 403, 403, 202, 202, 403]),
+        ("stock:read", token("staff", "stock:read"), [403, 403, 404, 404, 404, 404, 200, 403, 404, 404, 403]),
+        ("stock:write", token("staff", "stock:write"), [403, 403, 404, 404, 404, 404, 403, 200, 404, 404, 409]),
         (
             "other scopes",
             token("staff", "orders stock orders:any2 STOCK:READ"),
-            [403, 403, 404, 404, 404, 404, 403, 403],
+            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403],
         ),
-        ("every scope", token(ADA, &all_scopes()), [201, 201, 200, 200, 202, 202, 200, 200]),
+        ("every scope", token(ADA, &all_scopes()), [201, 201, 200, 200, 202, 202, 200, 200, 202, 202, 409]),
         ("expired", changed("exp", json!(now - 120)), REFUSED),
         ("not yet valid", changed("nbf", json!(now + 3_600)), REFUSED),
         ("wrong audience", changed("aud", json!("another")), REFUSED),
@@ -74,8 +74,14 @@ pub(crate) async fn each_route_answers_each_caller_as_the_contract_says(shop: &S
         ids.push(shop.order(order).await);
         shop.api.cancel_order(ids.last().unwrap()).await.unwrap();
     }
+    eventually("inventory has heard of the order", async || {
+        let reply = shop.api.take_goods_back(&ids[0]).await.unwrap();
+        if reply.status == 409 { Ok(()) } else { Err(reply.body) }
+    })
+    .await;
     let read = |id: &String| (Method::GET, format!("/orders/{id}"), Value::Null);
     let cancel = |id: &String| (Method::POST, format!("/orders/{id}/cancel"), Value::Null);
+    let withdraw = |id: &String| (Method::POST, format!("/orders/{id}/withdrawals"), Value::Null);
     let requests = [
         (Method::POST, "/orders".to_owned(), orders[0].clone()),
         (Method::POST, "/orders".to_owned(), orders[1].clone()),
@@ -85,6 +91,9 @@ pub(crate) async fn each_route_answers_each_caller_as_the_contract_says(shop: &S
         cancel(&ids[1]),
         (Method::GET, "/inventory/sign-in".to_owned(), Value::Null),
         (Method::PUT, "/inventory/sign-in".to_owned(), json!({ "onHand": 100 })),
+        withdraw(&ids[0]),
+        withdraw(&ids[1]),
+        (Method::POST, format!("/orders/{}/returns", ids[0]), Value::Null),
     ];
     for (caller, token, expected) in callers(shop) {
         let api = shop.api.clone().without_token();

@@ -20,7 +20,7 @@ impl ApiDouble {
     pub async fn of(shop: &Shop, part: &str) -> Self {
         let functions = answer(lambda(shop, Method::GET, "functions/?MaxItems=1000")).await;
         // Others may have stacks on the same emulator; the function that is meant has this stack's table.
-        let tables = [shop.output("OrdersTableName"), shop.output("StockTableName")];
+        let tables = ["OrdersTableName", "InventoryTableName"].map(|name| shop.output(name));
         let is_it = |function: &&Value| {
             let table = function["Environment"]["Variables"]["TABLE_NAME"].as_str().unwrap_or_default();
             function["FunctionName"].as_str().is_some_and(|name| name.contains(part)) && tables.contains(&table)

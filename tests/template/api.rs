@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 40] = [
+const ROUTES: [&str; 46] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -34,6 +34,7 @@ const ROUTES: [&str; 40] = [
     "get /operations/replays/{replayId} OperationsApiFunction",
     "get /operations/status OperationsApiFunction",
     "get /orders/{orderId} OrdersApiFunction",
+    "get /orders/{orderId}/withdrawal OrdersApiFunction",
     "options /inventory/{sku} InventoryApiFunction",
     "options /operations/groups OperationsApiFunction",
     "options /operations/journal OperationsApiFunction",
@@ -50,11 +51,16 @@ const ROUTES: [&str; 40] = [
     "options /orders OrdersApiFunction",
     "options /orders/{orderId} OrdersApiFunction",
     "options /orders/{orderId}/cancel OrdersApiFunction",
+    "options /orders/{orderId}/returns InventoryApiFunction",
+    "options /orders/{orderId}/withdrawals OrdersApiFunction",
     "post /operations/reconciliations OperationsApiFunction",
     "post /operations/redrives OperationsApiFunction",
     "post /operations/replays OperationsApiFunction",
     "post /orders OrdersApiFunction",
     "post /orders/{orderId}/cancel OrdersApiFunction",
+    "post /orders/{orderId}/returns InventoryApiFunction",
+    "post /orders/{orderId}/withdrawal OrdersApiFunction",
+    "post /orders/{orderId}/withdrawals OrdersApiFunction",
     "put /inventory/{sku} InventoryApiFunction",
     "put /operations/letters/{letterId} OperationsApiFunction",
 ];

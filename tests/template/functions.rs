@@ -288,7 +288,7 @@ fn the_source_text_says_what_is_read() {
     assert_eq!(names("orders"), [&queue[..], &["TABLE_NAME"]].concat());
     assert_eq!(names("payment"), [&queue[..], &["SETTINGS", "TABLE_NAME"]].concat());
     let access = ["TOKEN_AUDIENCE", "TOKEN_ISSUER", "TOKEN_KEY_SET_URL", "TOKEN_SCOPE_PREFIX"];
-    let api = ["ACCESS", "ALLOWED_ORIGIN", "METRICS_NAMESPACE", "SERVICE", "TABLE_NAME"];
+    let api = ["ACCESS", "ALLOWED_ORIGIN", "METRICS_NAMESPACE", "SERVICE", "SETTINGS", "TABLE_NAME"];
     assert_eq!(names("inventory-api"), [&api, &access[..]].concat());
     assert_eq!(names("relay"), ["DEAD_LETTER_QUEUE_URL", "METRICS_NAMESPACE", "SERVICE", "SOURCE", "TOPIC_ARN"]);
 }

@@ -11,11 +11,12 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 12] = [
+const TABLES: [(&str, &str, &str, &str); 13] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
     ("OpenOrdersFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
-    ("InventoryApiFunction", "TABLE_NAME", "StockTable", "dynamodb:GetItem dynamodb:UpdateItem"),
+    ("InventoryApiFunction", "TABLE_NAME", "InventoryTable", "dynamodb:Query dynamodb:PutItem"),
+    ("InventoryApiFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("InventoryFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:UpdateItem"),
     ("PaymentFunction", "SETTINGS/providerTableName", "PaymentProviderTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("ShippingFunction", "SETTINGS/carrierTableName", "CarrierTable", "dynamodb:GetItem dynamodb:UpdateItem"),

@@ -18,7 +18,8 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 38] = [
+const BESIDES: [(&str, &str); 43] = [
+    ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
     ("notification", "amount.rs"),
@@ -52,9 +53,13 @@ const BESIDES: [(&str, &str); 38] = [
     ("operations", "tests/gauges.rs"),
     ("operations", "tests/jobs.rs"),
     ("operations", "view.rs"),
+    ("orders", "api/withdrawals.rs"),
+    ("orders", "domain/withdrawal.rs"),
     ("orders", "intake.rs"),
     ("orders", "open.rs"),
     ("orders", "view.rs"),
+    ("orders", "withdrawal_page.rs"),
+    ("orders", "withdrawal_page/texts.rs"),
     ("screening", "fingerprint.rs"),
     ("screening", "rules.rs"),
 ];

@@ -1,13 +1,15 @@
-//! The HTTP API of the stock.
+//! The HTTP API of the stock, and of goods that come back.
+
+mod returns;
 
 use std::time::Duration;
 
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
-use onewrite::Failure;
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
 use onewrite::http::{Problem, answer, if_match, path, read_body};
-use onewrite::port::{Clock, Random};
+use onewrite::port::{Clock, Log, Random};
+use onewrite::{Failure, Ledger};
 use orderflow_events::scope::{STOCK_READ, STOCK_WRITE};
 use orderflow_events::{Faults, Node, Read, Sku, Text};
 use serde::Serialize;
@@ -21,17 +23,17 @@ const MAX_RACES: u64 = 20;
 /// The most pieces that a shelf may hold.
 const MAX_ON_HAND: i64 = 1_000_000_000;
 
-/// Shows the stock of a SKU, and takes counts.
-pub struct InventoryApi<S, W, K = NoKeySets> {
+/// Shows the stock of a SKU, takes counts, and hears of goods that are back.
+pub struct InventoryApi<S, L, W, K = NoKeySets> {
     stocks: S,
-    world: W,
+    ledger: Ledger<L, W>,
     access: Access<K>,
 }
 
-impl<S: StockStore, W: Clock + Random, K: KeySets> InventoryApi<S, W, K> {
-    /// The API on those stocks, for whom `access` lets in.
-    pub fn new(stocks: S, world: W, access: Access<K>) -> Self {
-        Self { stocks, world, access }
+impl<S: StockStore, L: Log, W: Clock + Random, K: KeySets> InventoryApi<S, L, W, K> {
+    /// The API on those stocks and the ledger that moves them, for whom `access` lets in.
+    pub fn new(stocks: S, ledger: Ledger<L, W>, access: Access<K>) -> Self {
+        Self { stocks, ledger, access }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens. Whether it works out shows soon enough.
@@ -39,7 +41,7 @@ impl<S: StockStore, W: Clock + Random, K: KeySets> InventoryApi<S, W, K> {
         if let Ok(nothing) = Sku::new("-") {
             let _ = self.stocks.get(&nothing).await;
         }
-        self.access.warm(self.world.now()).await;
+        self.access.warm(self.ledger.world().now()).await;
     }
 
     /// Answers a request.
@@ -48,10 +50,11 @@ impl<S: StockStore, W: Clock + Random, K: KeySets> InventoryApi<S, W, K> {
     }
 
     async fn route(&self, request: &Request) -> Result<Response<Body>, Problem> {
-        let caller = self.access.caller(request, self.world.now()).await?;
+        let caller = self.access.caller(request, self.ledger.world().now()).await?;
         match (request.method(), path(request).as_slice()) {
             (&Method::GET, ["inventory", sku]) => self.show(sku, &caller).await,
             (&Method::PUT, ["inventory", sku]) => self.count(request, sku, &caller).await,
+            (&Method::POST, ["orders", id, "returns"]) => self.take_back(request, id, &caller).await,
             _ => Err(Problem::not_found("resource")),
         }
     }
@@ -90,7 +93,10 @@ impl<S: StockStore, W: Clock + Random, K: KeySets> InventoryApi<S, W, K> {
                     info!(sku = sku.as_str(), on_hand, by = caller.subject().map(Text::as_str), "stock counted");
                     return Ok(shown(&sku, stock));
                 }
-                Counted::Changed => self.world.sleep(Duration::from_millis(self.world.below(5 * (race + 1)))).await,
+                Counted::Changed => {
+                    let world = self.ledger.world();
+                    world.sleep(Duration::from_millis(world.below(5 * (race + 1)))).await;
+                }
             }
         }
         Err(Failure::transient(format!("a count lost {MAX_RACES} races")).into())
@@ -152,12 +158,13 @@ struct Shown<'a> {
     available: i64,
 }
 
-/// JSON Schemas of a count and of the answer, each under its name.
+/// JSON Schemas of a count and of the answers, each under its name.
 #[cfg(feature = "schema")]
 #[must_use]
-pub fn schemas() -> [(&'static str, serde_json::Value); 2] {
+pub fn schemas() -> [(&'static str, serde_json::Value); 3] {
     use orderflow_events::schema::{of_answer, of_request};
-    [("Count", of_request::<Count>()), ("Stock", of_answer::<Shown<'_>>())]
+    let returned = of_answer::<crate::domain::Returned>();
+    [("Count", of_request::<Count>()), ("Stock", of_answer::<Shown<'_>>()), ("Returned", returned)]
 }
 
 fn shown(sku: &Sku, stock: Stock) -> Response<Body> {

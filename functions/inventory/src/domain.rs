@@ -4,8 +4,9 @@ use std::convert::Infallible;
 
 use onewrite::{CounterUpdate, Decider, Decision, InsufficientCounter, Rejection, Step, consumes};
 use orderflow_events::{
-    Event, EventType, INVENTORY, InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled, OrderCreated,
-    OrderId, Payload, PaymentFailed, ShipmentCreated, Shortage, Sku, Source, StockLine,
+    Event, EventType, GoodsReturned, INVENTORY, InventoryRejected, InventoryReleased, InventoryReserved,
+    OrderCancelled, OrderCreated, OrderId, Payload, PaymentFailed, ReturnId, ReturnRequested, ShipmentCreated,
+    Shortage, Sku, Source, StockLine, Text, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ pub enum Inventory {}
 
 consumes!(
     /// Events that move the goods of an order.
-    pub enum Heard in Payload { OrderCreated, PaymentFailed, OrderCancelled, ShipmentCreated }
+    pub enum Heard in Payload { OrderCreated, PaymentFailed, OrderCancelled, ShipmentCreated, ReturnRequested }
 );
 
 /// The goods of one order.
@@ -30,8 +31,34 @@ pub enum Reservation {
     Reserved(Vec<StockLine>),
     /// They have left.
     Shipped(Vec<StockLine>),
+    /// They have left, and the customer is to send them back.
+    Awaited {
+        /// The return.
+        return_id: ReturnId,
+        /// The id of the first event of the order's flow.
+        correlation_id: Text,
+        /// Goods that are awaited.
+        lines: Vec<StockLine>,
+    },
+    /// The customer has sent them back.
+    Returned(Returned),
     /// They were never set aside, or are back: nothing more can happen.
     Closed,
+}
+
+/// Goods that a customer has sent back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Returned {
+    /// The order's id.
+    pub order_id: OrderId,
+    /// The return.
+    pub return_id: ReturnId,
+    /// Goods that are back, one line for each SKU.
+    pub lines: Vec<StockLine>,
+    /// Time at which it went on record that they are.
+    pub received_at: Time,
 }
 
 /// Change of the goods of an order.
@@ -48,6 +75,24 @@ pub enum Change {
     Shipped,
     /// The order was given up before anybody asked for its goods.
     CancelledEarly,
+    /// The customer is to send them back.
+    Awaited {
+        /// The return.
+        return_id: ReturnId,
+        /// The id of the first event of the order's flow.
+        correlation_id: Text,
+    },
+    /// The customer has sent them back.
+    Returned(Returned),
+}
+
+/// Reason why goods cannot be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReturnRefusal {
+    /// There is no such order.
+    Unknown,
+    /// Nobody has asked for their return, or the service has not heard of it yet.
+    NotAwaited,
 }
 
 /// Counters were too small for what was decided.
@@ -69,7 +114,12 @@ impl Decider for Inventory {
         match (change, reservation) {
             (Change::Reserved(lines), _) => Reservation::Reserved(lines),
             (Change::Shipped, Reservation::Reserved(lines)) => Reservation::Shipped(lines),
-            (Change::Shipped, other) => other,
+            (Change::Awaited { return_id, correlation_id }, Reservation::Shipped(lines)) => {
+                Reservation::Awaited { return_id, correlation_id, lines }
+            }
+            // There are no others: see `decide`.
+            (Change::Shipped | Change::Awaited { .. }, other) => other,
+            (Change::Returned(returned), _) => Reservation::Returned(returned),
             (Change::Rejected | Change::Released | Change::CancelledEarly, _) => Reservation::Closed,
         }
     }
@@ -83,6 +133,9 @@ impl Decider for Inventory {
             (Reservation::Unknown, Heard::OrderCreated(_), Some(short)) => reject(order, short),
             (Reservation::Unknown, Heard::OrderCancelled(_), _) => Ok(Step::record(Change::CancelledEarly)),
             (Reservation::Unknown, _, _) => Err(Rejection::TooEarly("the order is not created yet")),
+            (Reservation::Reserved(_), Heard::ReturnRequested(_), _) => {
+                Err(Rejection::TooEarly("the goods have not left yet"))
+            }
             // Goods that are set aside cannot be missing: a stock that says so was changed behind the service's back.
             (Reservation::Reserved(_) | Reservation::Shipped(_), _, Some(Short(insufficient))) => {
                 Err(Rejection::Forbidden(format!("the stock does not hold what is reserved: {insufficient:?}")))
@@ -94,7 +147,19 @@ impl Decider for Inventory {
                 Ok(Step::record(Change::Shipped).updating(lines.iter().map(hand_out)))
             }
             (Reservation::Shipped(lines), Heard::OrderCancelled(_), None) => Ok(give_back(order, lines, restock)),
-            (Reservation::Reserved(_) | Reservation::Shipped(_) | Reservation::Closed, _, _) => Ok(Step::Nothing),
+            (Reservation::Shipped(_), Heard::ReturnRequested(requested), None) => {
+                let (return_id, correlation_id) = (requested.return_id.clone(), event.context.correlation());
+                Ok(Step::record(Change::Awaited { return_id, correlation_id }))
+            }
+            (
+                Reservation::Reserved(_)
+                | Reservation::Shipped(_)
+                | Reservation::Awaited { .. }
+                | Reservation::Returned(_)
+                | Reservation::Closed,
+                _,
+                _,
+            ) => Ok(Step::Nothing),
         }
     }
 
@@ -103,12 +168,46 @@ impl Decider for Inventory {
             Payload::InventoryReserved(reserved) => Some(Change::Reserved(reserved.lines.clone())),
             Payload::InventoryRejected(_) => Some(Change::Rejected),
             Payload::InventoryReleased(_) => Some(Change::Released),
+            Payload::GoodsReturned(GoodsReturned { order_id, return_id, lines }) => Some(Change::Returned(Returned {
+                order_id: order_id.clone(),
+                return_id: return_id.clone(),
+                lines: lines.clone(),
+                received_at: event.context.time,
+            })),
             _ => None,
         }
     }
 
     fn on_insufficient(insufficient: &[InsufficientCounter]) -> Option<Short> {
         Some(Short(insufficient.to_vec()))
+    }
+}
+
+impl Reservation {
+    /// The id of the first event of the order's flow, while the goods are awaited: nobody asks for it before or after.
+    pub(crate) const fn correlation_id(&self) -> Option<&Text> {
+        match self {
+            Self::Awaited { correlation_id, .. } => Some(correlation_id),
+            Self::Unknown | Self::Reserved(_) | Self::Shipped(_) | Self::Returned(_) | Self::Closed => None,
+        }
+    }
+}
+
+/// Next step when the warehouse says that the goods of an order are back: all of them, for a refund is of the whole order.
+///
+/// # Errors
+///
+/// Why they cannot be taken back.
+pub fn take_back(order: &OrderId, reservation: &Reservation) -> Result<Next, ReturnRefusal> {
+    match reservation {
+        Reservation::Unknown => Err(ReturnRefusal::Unknown),
+        Reservation::Reserved(_) | Reservation::Shipped(_) | Reservation::Closed => Err(ReturnRefusal::NotAwaited),
+        Reservation::Awaited { return_id, lines, .. } => {
+            let (order_id, return_id) = (order.clone(), return_id.clone());
+            let returned = GoodsReturned { order_id, return_id, lines: lines.clone() };
+            Ok(Step::publish(returned).updating(lines.iter().map(restock)))
+        }
+        Reservation::Returned(_) => Ok(Step::Nothing),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use onewrite::{Cause, Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
     CancellationReason, Country, Email, EventType, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId,
-    Payload, ShipmentCreated, Source, StockLine, Text, Time,
+    Payload, ReturnId, ReturnRequested, ShipmentCreated, Source, StockLine, Text, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub enum Notification {}
 consumes!(
     /// Events that are the customer's business. A payment is none by itself: the goods are reserved before it and leave after
     /// it, and the mail about a cancellation says what becomes of the money.
-    pub enum Heard in Payload { OrderCreated, InventoryReserved, ShipmentCreated, OrderCancelled }
+    pub enum Heard in Payload { OrderCreated, InventoryReserved, ShipmentCreated, OrderCancelled, ReturnRequested }
 );
 
 /// State of an order: what notification knows of it.
@@ -126,6 +126,15 @@ pub enum Message {
     Cancelled {
         /// Reason.
         reason: CancellationReason,
+        /// Time of it: the customer's proof, where they asked.
+        at: Time,
+    },
+    /// We have your withdrawal, and wait for the goods.
+    Withdrawn {
+        /// The return.
+        return_id: ReturnId,
+        /// Time of the withdrawal: the customer's proof.
+        at: Time,
     },
 }
 
@@ -179,7 +188,12 @@ impl Decider for Notification {
                 tell(customer, event, Message::Shipped { carrier, tracking_number })
             }
             (State::Cancelled(customer), Heard::OrderCancelled(OrderCancelled { reason, .. })) => {
-                tell(customer, event, Message::Cancelled { reason: *reason })
+                tell(customer, event, Message::Cancelled { reason: *reason, at: event.context.time })
+            }
+            // It is owed to whoever withdraws, and no success.
+            (State::Known(customer) | State::Cancelled(customer), Heard::ReturnRequested(requested)) => {
+                let (return_id, at) = (requested.return_id.clone(), event.context.time);
+                tell(customer, event, Message::Withdrawn { return_id, at })
             }
         })
     }

@@ -1,7 +1,7 @@
 //! The events that the tests are about.
 
 use onewrite::envelope::Heard as _;
-use orderflow_events::{CancellationReason, Email, Event, EventType, Money, OrderId, StockLine, Text};
+use orderflow_events::{CancellationReason, Email, Event, EventType, Money, OrderId, ReturnId, StockLine, Text, Time};
 use serde_json::{Value, json};
 
 use crate::domain::{Contact, Heard, Message};
@@ -25,13 +25,15 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
     let line = |sku: &str, quantity| StockLine { sku: sku.parse().unwrap(), quantity };
     let text = |text| Text::new(text).unwrap();
     let shipped = Message::Shipped { carrier: text("Hare & Hound"), tracking_number: text("HH-2026-000017") };
-    let cancelled = |reason| Message::Cancelled { reason };
+    let at = Time::new("2026-11-22T09:00:00.000Z").unwrap();
+    let cancelled = |reason| Message::Cancelled { reason, at };
     vec![
         ("received", Message::Received { lines: vec![line("TEA-GREEN", 2), line("CUP", 12)] }),
         ("shipped", shipped),
         ("cancelled by the customer", cancelled(CancellationReason::CustomerRequest)),
         ("cancelled out of stock", cancelled(CancellationReason::OutOfStock)),
         ("cancelled unpaid", cancelled(CancellationReason::PaymentFailed)),
+        ("withdrawn", Message::Withdrawn { return_id: ReturnId::of(&order()), at }),
     ]
 }
 
@@ -96,6 +98,7 @@ fn data(kind: EventType) -> Value {
         EventType::ShipmentCreated => json!({
             "orderId": order, "shipmentId": "shp_1", "carrier": "Hare & Hound", "trackingNumber": "HH-2026-000017"
         }),
+        EventType::ReturnRequested => json!({ "orderId": order, "returnId": "ret_1" }),
         _ => panic!("no test needs {kind}"),
     }
 }

@@ -132,9 +132,13 @@ async fn every_message_goes_out_once_on_each_channel_however_often_its_event_com
     for event in consumed() {
         service.handle(&event).await.unwrap();
     }
-    let subjects =
-        ["Thank you for your order ord_1", "Your order ord_1 is on its way", "Your order ord_1 is cancelled"];
-    assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 3));
+    let subjects = [
+        "Thank you for your order ord_1",
+        "Your order ord_1 is on its way",
+        "Your order ord_1 is cancelled",
+        "We have received your withdrawal from order ord_1",
+    ];
+    assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 4));
     assert!(service.mailer.sent().iter().all(|(recipient, _)| *recipient == contact().email));
     assert!(service.sms.sent().iter().all(|(recipient, _)| recipient.as_str() == "+4930123456"));
     assert_eq!(service.log.published::<Payload>(), []);

@@ -4,7 +4,7 @@
 //! other files are one for each message. What is put into HTML is escaped, by the ending of the file's name.
 
 use askama::Template;
-use orderflow_events::{CancellationReason, OrderId, Text};
+use orderflow_events::{CancellationReason, OrderId, Text, Time, format_utc};
 
 use crate::amount::amount;
 use crate::domain::{Contact, Message};
@@ -58,6 +58,7 @@ fn subject(order: &OrderId, message: &Message) -> String {
         Message::Received { .. } => format!("Thank you for your order {order}"),
         Message::Shipped { .. } => format!("Your order {order} is on its way"),
         Message::Cancelled { .. } => format!("Your order {order} is cancelled"),
+        Message::Withdrawn { .. } => format!("We have received your withdrawal from order {order}"),
     }
 }
 
@@ -89,7 +90,10 @@ pub(crate) fn sms(order: &OrderId, contact: &Contact, message: &Message) -> Stri
             format!("Your order {order} is on its way, tracking number {tracking_number}."),
             format!("Your order {order} is on its way."),
         ]),
-        Message::Cancelled { reason } => format!("Your order {order} is cancelled, {}.", because(reason)),
+        Message::Cancelled { reason, .. } => format!("Your order {order} is cancelled, {}.", because(reason)),
+        Message::Withdrawn { at, .. } => {
+            format!("We have received your withdrawal from order {order} of {}.", time(at))
+        }
     }
 }
 
@@ -101,6 +105,12 @@ fn because(reason: &CancellationReason) -> &'static str {
         CancellationReason::OutOfStock => "because we have run out of stock",
         CancellationReason::PaymentFailed => "because the payment was declined",
     }
+}
+
+/// The time of an event, in words.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+fn time(at: &Time) -> String {
+    format_utc(*at)
 }
 
 /// Names of carriers and their numbers come from outside, and may be of any length and alphabet. Half a tracking
@@ -165,6 +175,7 @@ mod tests {
         Your order ord_1 is cancelled, as you asked us to.
         Your order ord_1 is cancelled, because we have run out of stock.
         Your order ord_1 is cancelled, because the payment was declined.
+        We have received your withdrawal from order ord_1 of 2026-11-22 09:00:00 UTC.
         Thank you for your order ord_1.
         ");
     }

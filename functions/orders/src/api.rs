@@ -1,16 +1,19 @@
 //! The HTTP API of orders.
 
+mod withdrawals;
+
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use lambda_http::{Body, Request, RequestExt, Response};
+use lambda_http::{Body, Request, Response};
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
 use onewrite::http::{Problem, answer, header, path, read_document, read_json};
 use onewrite::port::{Clock, Log, Random};
-use onewrite::{Cause, Commit, Committed, Failure, History, Ledger, Origin, Result, Step, TraceParent, telemetry};
+use onewrite::{Commit, Committed, Failure, History, Ledger, Origin, Result, Step};
 use orderflow_events::scope::ORDERS_ANY;
-use orderflow_events::{Extensions, IdKind, NewOrder, OrderCreated, OrderDetails, OrderId, Subject};
+use orderflow_events::{IdKind, NewOrder, OrderCreated, OrderDetails, OrderId, Subject};
 use serde_json::{Value, json};
 use tracing::info;
 
+use crate::domain::withdrawal::WithdrawalPeriod;
 use crate::domain::{CancelRefusal, Known, Order, Orders, cancel};
 
 /// Number of times that a cancellation that loses the race against an event is decided again.
@@ -18,16 +21,17 @@ const MAX_RACES: u32 = 10;
 
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Places, shows and cancels orders.
+/// Places, shows and cancels orders, and takes withdrawals from them.
 pub struct OrdersApi<L, W, K = NoKeySets> {
     ledger: Ledger<L, W>,
     access: Access<K>,
+    withdrawal_period: WithdrawalPeriod,
 }
 
 impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
     /// The API on the ledger of orders, for whom `access` lets in.
-    pub fn new(ledger: Ledger<L, W>, access: Access<K>) -> Self {
-        Self { ledger, access }
+    pub fn new(ledger: Ledger<L, W>, access: Access<K>, withdrawal_period: WithdrawalPeriod) -> Self {
+        Self { ledger, access, withdrawal_period }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens.
@@ -38,6 +42,9 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
 
     /// Answers a request.
     pub async fn answer(&self, request: &Request) -> Response<Body> {
+        if let ["orders", id, "withdrawal"] = path(request).as_slice() {
+            return self.withdrawal_page(request, id).await;
+        }
         self.route(request).await.unwrap_or_else(Response::from)
     }
 
@@ -47,6 +54,7 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
             (&Method::POST, ["orders"]) => self.place(request, &caller).await,
             (&Method::GET, ["orders", id]) => self.show(id, &caller).await,
             (&Method::POST, ["orders", id, "cancel"]) => self.cancel(request, id, &caller).await,
+            (&Method::POST, ["orders", id, "withdrawals"]) => self.withdraw(request, id, &caller).await,
             _ => Err(Problem::not_found("resource")),
         }
     }
@@ -150,22 +158,8 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
     }
 
     fn origin(&self, request: &Request, caller: &Caller, what: &str, known: Option<&Known>) -> Origin {
-        let traced = request.headers().get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
-        let trace_parent =
-            traced.or_else(telemetry::trace_parent).unwrap_or_else(|| TraceParent::new(self.ledger.world()));
-        Origin {
-            cause: Cause {
-                source: "orderflow/orders-api".to_owned(),
-                id: request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default(),
-                event_type: what.to_owned(),
-                by: caller.subject().map(ToString::to_string),
-            },
-            correlation_id: known.map(|known| known.correlation_id.clone()),
-            causation_id: None,
-            extensions: Extensions::new(),
-            trace_parent: Some(trace_parent),
-            trace_state: None,
-        }
+        let origin = caller.origin(request, "orderflow/orders-api", what, self.ledger.world());
+        Origin { correlation_id: known.map(|known| known.correlation_id.clone()), ..origin }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Order: its state, and the changes that move it.
 
+pub(crate) mod withdrawal;
+
 use std::convert::Infallible;
 
 use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    CancellationReason, Context, Event, EventId, EventType, InventoryRejected, InventoryReserved, Money, ORDERS,
-    OrderCancelled, OrderCreated, Payload, PaymentFailed, PaymentId, PaymentProcessed, PaymentRefunded,
-    ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text, Time,
+    CancellationReason, Context, Event, EventId, EventType, GoodsReturned, InventoryRejected, InventoryReserved, Money,
+    ORDERS, OrderCancelled, OrderCreated, Payload, PaymentFailed, PaymentId, PaymentProcessed, PaymentRefunded,
+    ReturnId, ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +26,7 @@ consumes!(
         PaymentRefunded,
         ShipmentCreated,
         ShipmentCancelled,
+        GoodsReturned,
     }
 );
 
@@ -50,6 +53,8 @@ pub struct Known {
     pub payment: Option<Payment>,
     /// The shipment, once there is one.
     pub shipment: Option<Shipment>,
+    /// The return of the goods, once the customer has asked for it.
+    pub goods_return: Option<Return>,
     /// Every event about it, in the order in which the service has learned of them.
     pub timeline: Vec<Seen>,
 }
@@ -104,6 +109,23 @@ pub struct Shipment {
     pub cancelled: bool,
 }
 
+/// The return of an order's goods, after a withdrawal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Return {
+    /// Its id.
+    pub return_id: ReturnId,
+    /// Time at which the customer withdrew.
+    pub requested_at: Time,
+    /// Time at which the goods were back, once they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Time"))]
+    pub received_at: Option<Time>,
+    /// True once the payment was given back.
+    pub refunded: bool,
+}
+
 /// An event that the service has seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -154,6 +176,10 @@ pub enum Change {
     ShipmentCancelled(Seen),
     /// It was given up: because of an event, or because the customer asked.
     Cancelled(CancellationReason, Option<Seen>),
+    /// The customer withdrew, and sends the goods back.
+    ReturnRequested(Seen, ReturnId),
+    /// The goods are back.
+    GoodsReturned(Seen),
 }
 
 /// Reason why an order cannot be cancelled.
@@ -184,6 +210,7 @@ impl Decider for Orders {
                 status: Status::Open(Progress::Created),
                 payment: None,
                 shipment: None,
+                goods_return: None,
                 timeline: vec![seen],
             })),
             (Order::Known(mut known), change) => {
@@ -217,6 +244,7 @@ impl Decider for Orders {
             }
             Heard::PaymentRefunded(_) => Step::record(Change::Refunded(seen(EventType::PaymentRefunded))),
             Heard::ShipmentCancelled(_) => Step::record(Change::ShipmentCancelled(seen(EventType::ShipmentCancelled))),
+            Heard::GoodsReturned(_) => Step::record(Change::GoodsReturned(seen(EventType::GoodsReturned))),
             Heard::InventoryRejected(_) => {
                 known.failed(CancellationReason::OutOfStock, seen(EventType::InventoryRejected))?
             }
@@ -227,9 +255,14 @@ impl Decider for Orders {
     }
 
     fn change_from(event: &Event) -> Option<Change> {
-        let Payload::OrderCreated(created) = &event.data else { return None };
         let (seen, correlation_id) = (Seen::from(event), event.context.correlation());
-        Some(Change::Created { seen, correlation_id, order: Box::new(created.clone()) })
+        match &event.data {
+            Payload::OrderCreated(created) => {
+                Some(Change::Created { seen, correlation_id, order: Box::new(created.clone()) })
+            }
+            Payload::ReturnRequested(requested) => Some(Change::ReturnRequested(seen, requested.return_id.clone())),
+            _ => None,
+        }
     }
 
     fn is_over(order: &Order) -> bool {
@@ -237,6 +270,7 @@ impl Decider for Orders {
             Order::Unknown => false,
             Order::Known(known) => match known.status {
                 Status::Open(_) => false,
+                // A return begins days after the order has left the index of those that are open, and never enters it again.
                 Status::Shipped => true,
                 // Whatever went out comes back: goods and money.
                 Status::Cancelled(_) => {
@@ -248,7 +282,7 @@ impl Decider for Orders {
     }
 
     fn evolve_published(mut order: Order, event: &Event) -> Order {
-        // A creation tells of itself; a cancellation is known here only once it has an id and a time.
+        // Others tell of themselves; a cancellation is known here only once it has an id and a time.
         if let (Order::Known(known), EventType::OrderCancelled) = (&mut order, event.event_type()) {
             known.timeline.push(Seen::from(event));
         }
@@ -303,7 +337,7 @@ impl Known {
             Change::Paid(seen, payment) => {
                 self.advance(Progress::Paid);
                 // The refund may have been heard of before the payment.
-                let refunded = self.has_seen(EventType::PaymentRefunded);
+                let refunded = self.seen(EventType::PaymentRefunded).is_some();
                 self.payment = Some(Payment { refunded, ..payment });
                 self.timeline.push(seen);
             }
@@ -311,13 +345,16 @@ impl Known {
                 if let Status::Open(_) = self.status {
                     self.status = Status::Shipped;
                 }
-                let cancelled = self.has_seen(EventType::ShipmentCancelled);
+                let cancelled = self.seen(EventType::ShipmentCancelled).is_some();
                 self.shipment = Some(Shipment { cancelled, ..shipment });
                 self.timeline.push(seen);
             }
             Change::Refunded(seen) => {
                 if let Some(payment) = &mut self.payment {
                     payment.refunded = true;
+                }
+                if let Some(goods_return) = &mut self.goods_return {
+                    goods_return.refunded = true;
                 }
                 self.timeline.push(seen);
             }
@@ -331,6 +368,19 @@ impl Known {
                 self.status = Status::Cancelled(reason);
                 self.timeline.extend(because);
             }
+            Change::ReturnRequested(seen, return_id) => {
+                // As of the others: whatever else is known of it may have come first.
+                let received_at = self.seen(EventType::GoodsReturned).map(|seen| seen.time);
+                let refunded = self.seen(EventType::PaymentRefunded).is_some();
+                self.goods_return = Some(Return { return_id, requested_at: seen.time, received_at, refunded });
+                self.timeline.push(seen);
+            }
+            Change::GoodsReturned(seen) => {
+                if let Some(goods_return) = &mut self.goods_return {
+                    goods_return.received_at.get_or_insert(seen.time);
+                }
+                self.timeline.push(seen);
+            }
         }
     }
 
@@ -340,8 +390,9 @@ impl Known {
         }
     }
 
-    fn has_seen(&self, event_type: EventType) -> bool {
-        self.timeline.iter().any(|seen| seen.event_type == event_type.as_str())
+    /// The first event of that type on the timeline.
+    fn seen(&self, event_type: EventType) -> Option<&Seen> {
+        self.timeline.iter().find(|seen| seen.event_type == event_type.as_str())
     }
 }
 

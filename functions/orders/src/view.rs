@@ -1,9 +1,10 @@
 //! Views of an order, as the API shows it.
 
-use orderflow_events::{CancellationReason, Customer, Line, Money, OrderId, Time};
+use orderflow_events::{CancellationReason, Customer, EventId, Line, Money, OrderId, ReturnId, Time};
 use serde::Serialize;
 
-use crate::domain::{Known, Payment, Progress, Seen, Shipment, Status};
+use crate::domain::withdrawal::{Outcome, Withdrawn};
+use crate::domain::{Known, Payment, Progress, Return, Seen, Shipment, Status};
 
 /// Progress of an order. It never moves back.
 #[derive(Serialize)]
@@ -49,6 +50,24 @@ pub(crate) struct Brief<'a> {
     status: OrderStatus,
 }
 
+/// Acknowledgement of a withdrawal: the same for every repetition of the request.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WithdrawalReceipt<'a> {
+    /// The id under which it is on record: that of the event that tells of it.
+    id: &'a EventId,
+    /// The order's id.
+    order_id: &'a OrderId,
+    /// Outcome for the order: it is cancelled, or its goods are to be sent back.
+    outcome: Outcome,
+    /// The return, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_id: Option<&'a ReturnId>,
+    /// Time at which it was received. Of an order that was cancelled before, the time of that.
+    withdrawn_at: Time,
+}
+
 /// An order in full.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -73,6 +92,9 @@ pub(crate) struct Whole<'a> {
     /// The shipment, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     shipment: Option<&'a Shipment>,
+    /// The return of its goods, if the customer withdrew after they were shipped.
+    #[serde(rename = "return", skip_serializing_if = "Option::is_none")]
+    goods_return: Option<&'a Return>,
     /// Time at which it was placed.
     #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     created_at: Option<Time>,
@@ -86,11 +108,12 @@ pub(crate) struct Whole<'a> {
 /// JSON Schemas of the answers, each under its name.
 #[cfg(feature = "schema")]
 #[must_use]
-pub fn schemas() -> [(&'static str, serde_json::Value); 3] {
+pub fn schemas() -> [(&'static str, serde_json::Value); 4] {
     use orderflow_events::schema::of_answer;
     [
         ("Receipt", of_answer::<Receipt<'_>>()),
         ("OrderBrief", of_answer::<Brief<'_>>()),
+        ("WithdrawalReceipt", of_answer::<WithdrawalReceipt<'_>>()),
         ("Order", of_answer::<Whole<'_>>()),
     ]
 }
@@ -107,6 +130,17 @@ impl Known {
 
     pub(crate) fn brief(&self) -> Brief<'_> {
         Brief { order_id: &self.created.order_id, status: self.status.into() }
+    }
+
+    pub(crate) fn withdrawal_receipt(&self) -> Option<WithdrawalReceipt<'_>> {
+        let Withdrawn { outcome, seen } = self.withdrawn()?;
+        Some(WithdrawalReceipt {
+            id: &seen.id,
+            order_id: &self.created.order_id,
+            outcome,
+            return_id: self.goods_return.as_ref().map(|goods_return| &goods_return.return_id),
+            withdrawn_at: seen.time,
+        })
     }
 
     pub(crate) fn whole(&self) -> Whole<'_> {
@@ -129,6 +163,7 @@ impl Known {
             total: self.created.total,
             payment: self.payment.as_ref(),
             shipment: self.shipment.as_ref(),
+            goods_return: self.goods_return.as_ref(),
             created_at: self.timeline.first().map(|seen| seen.time),
             updated_at: timeline.iter().map(|seen| seen.time).max(),
             timeline,

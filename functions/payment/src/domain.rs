@@ -3,7 +3,7 @@
 //! ```text
 //!             OrderCreated       InventoryReserved           charged
 //!   unknown ───────────────► due ─────────────────► charging ─────────► paid
-//!      │                      │                     │   │                │ OrderCancelled
+//!      │                      │                     │   │                │ OrderCancelled, GoodsReturned
 //!      │ OrderCancelled       │ OrderCancelled      │   │ declined       ▼
 //!      ▼                      ▼                     │   ▼            refunding ──► refunded
 //!   cancelled ◄───────────────┴─────────────────────┘ failed
@@ -18,8 +18,8 @@
 
 use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    Event, EventType, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId, PAYMENT, Payload, PaymentFailed,
-    PaymentFailure, PaymentId, PaymentMethod, PaymentProcessed, PaymentRefunded, RefundId, Source,
+    Event, EventType, GoodsReturned, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId, PAYMENT, Payload,
+    PaymentFailed, PaymentFailure, PaymentId, PaymentMethod, PaymentProcessed, PaymentRefunded, RefundId, Source,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub enum Payment {}
 
 consumes!(
     /// Events that payment takes.
-    pub enum Heard in Payload { OrderCreated, InventoryReserved, OrderCancelled }
+    pub enum Heard in Payload { OrderCreated, InventoryReserved, OrderCancelled, GoodsReturned }
 );
 
 /// State of the payment of an order.
@@ -207,6 +207,7 @@ impl Decider for Payment {
             Heard::OrderCreated(created) => Ok(on_created(state, created)),
             Heard::InventoryReserved(_) => on_reserved(state, order, answer),
             Heard::OrderCancelled(_) => on_cancelled(state, order, answer),
+            Heard::GoodsReturned(_) => on_returned(state, order, answer),
         }
     }
 
@@ -267,14 +268,37 @@ fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Resu
         (State::Charging { .. }, Some(Answer::Charged { payment, amount })) => {
             charged(Step::record_intent, order, payment, *amount)
         }
-        (State::Paid { payment, amount }, _) if amount.is_zero() => {
-            refunded(order, payment, &RefundId::of(order), *amount)
-        }
-        (State::Paid { .. }, _) => intend_refund(order),
-        (State::Refunding { payment, refund, amount }, _) => refunding(order, payment, refund, *amount, answer),
+        (State::Paid { .. } | State::Refunding { .. }, _) => give_back(state, order, answer),
         (State::Failed | State::Cancelled, Some(Answer::Charged { .. })) => return Err(charged_after_all()),
         (State::Failed | State::Cancelled | State::Refunded, Some(_) | None) => Step::Nothing,
     })
+}
+
+/// The goods are back: what was charged goes back. Goods leave after they are paid, so that there is a charge, or it is
+/// about to come on record.
+fn on_returned(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
+    match state {
+        State::Unknown => Err(UNKNOWN),
+        State::Free { .. } | State::Due { .. } | State::Charging { .. } => Err(Rejection::TooEarly("not paid yet")),
+        State::Paid { .. } | State::Refunding { .. } => Ok(give_back(state, order, answer)),
+        State::Failed | State::Cancelled | State::Refunded => Ok(Step::Nothing),
+    }
+}
+
+/// Refund of what was charged, whatever it is for.
+fn give_back(state: &State, order: &OrderId, answer: Option<&Answer>) -> Next {
+    match state {
+        State::Paid { payment, amount } if amount.is_zero() => refunded(order, payment, &RefundId::of(order), *amount),
+        State::Paid { .. } => Step::record_intent(Change::RefundIntended { refund: RefundId::of(order) }),
+        State::Refunding { payment, refund, amount } => refunding(order, payment, refund, *amount, answer),
+        State::Unknown
+        | State::Free { .. }
+        | State::Due { .. }
+        | State::Charging { .. }
+        | State::Failed
+        | State::Cancelled
+        | State::Refunded => Step::Nothing,
+    }
 }
 
 /// The provider promises that this cannot be.
@@ -297,10 +321,6 @@ fn declined(order: &OrderId, payment: &PaymentId, reason: &PaymentFailure) -> Ne
         payment_id: payment.clone(),
         reason: reason.clone(),
     })
-}
-
-fn intend_refund(order: &OrderId) -> Next {
-    Step::record_intent(Change::RefundIntended { refund: RefundId::of(order) })
 }
 
 fn refunding(order: &OrderId, payment: &PaymentId, refund: &RefundId, amount: Money, answer: Option<&Answer>) -> Next {

@@ -94,6 +94,24 @@ impl Api {
         Reply::to(self.request(Method::POST, &format!("/orders/{order_id}/cancel"))).await
     }
 
+    /// `POST /orders/{orderId}/withdrawals`
+    ///
+    /// # Errors
+    ///
+    /// If there is no answer.
+    pub async fn withdraw(&self, order_id: &str) -> Result<Reply, ApiError> {
+        Reply::to(self.request(Method::POST, &format!("/orders/{order_id}/withdrawals"))).await
+    }
+
+    /// `POST /orders/{orderId}/returns`
+    ///
+    /// # Errors
+    ///
+    /// If there is no answer.
+    pub async fn take_goods_back(&self, order_id: &str) -> Result<Reply, ApiError> {
+        Reply::to(self.request(Method::POST, &format!("/orders/{order_id}/returns"))).await
+    }
+
     /// `PUT /inventory/{sku}`
     ///
     /// # Errors

@@ -258,7 +258,7 @@ pub(crate) fn describe(event: &Event) -> String {
     match event.kind.as_str() {
         "OrderCreated" => format!("{}, {}", lines(data), money(&data["total"])),
         "OrderCancelled" => text("/reason"),
-        "InventoryReserved" | "InventoryReleased" => lines(data),
+        "InventoryReserved" | "InventoryReleased" | "GoodsReturned" => lines(data),
         "InventoryRejected" => shortages(data),
         "PaymentProcessed" | "PaymentRefunded" => money(&data["amount"]),
         "PaymentFailed" => text("/reason/message"),

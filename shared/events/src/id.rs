@@ -31,6 +31,8 @@ pub enum IdKind {
     Refund,
     /// `shp_`
     Shipment,
+    /// `ret_`
+    Return,
 }
 
 impl IdKind {
@@ -48,6 +50,7 @@ impl IdKind {
             Self::Payment => "pay_",
             Self::Refund => "rfd_",
             Self::Shipment => "shp_",
+            Self::Return => "ret_",
         }
     }
 
@@ -97,6 +100,10 @@ derived_id!(
 derived_id!(
     /// The shipment of an order.
     ShipmentId, IdKind::Shipment, shipment_id_rule
+);
+derived_id!(
+    /// The return of an order's goods.
+    ReturnId, IdKind::Return, return_id_rule
 );
 
 #[cfg(test)]

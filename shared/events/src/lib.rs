@@ -42,6 +42,7 @@ pub mod scope;
 #[cfg(any(test, feature = "strategy"))]
 pub mod strategy;
 mod text;
+mod time;
 mod types;
 
 pub use country::Country;
@@ -49,16 +50,18 @@ pub use envelope::{
     Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node, Read,
     SPEC_VERSION, Source, Subject, Text, Time, parse,
 };
-pub use id::{IdKind, OrderId, PaymentId, RefundId, ShipmentId};
+pub use id::{IdKind, OrderId, PaymentId, RefundId, ReturnId, ShipmentId};
 pub use money::{MAX_AMOUNT, Money};
 pub use older::{CustomerV1, OrderCreatedV1};
 pub use payload::{
-    Address, CancellationReason, Customer, FlagReason, InventoryRejected, InventoryReleased, InventoryReserved, Line,
-    MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged, PaymentFailed, PaymentFailure,
-    PaymentProcessed, PaymentRefunded, Quantity, Score, ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
+    Address, CancellationReason, Customer, FlagReason, GoodsReturned, InventoryRejected, InventoryReleased,
+    InventoryReserved, Line, MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged,
+    PaymentFailed, PaymentFailure, PaymentProcessed, PaymentRefunded, Quantity, ReturnRequested, Score,
+    ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
 };
 pub use request::{NewCustomer, NewOrder};
 pub use text::{Email, PaymentMethod, Sku};
+pub use time::format_utc;
 pub use types::{EventType, INVENTORY, ORDERS, PAYMENT, Payload, SCREENING, SHIPPING};
 
 /// An event of the shop.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::country::Country;
-use crate::id::{OrderId, PaymentId, RefundId, ShipmentId};
+use crate::id::{OrderId, PaymentId, RefundId, ReturnId, ShipmentId};
 use crate::money::{MAX_AMOUNT, Money};
 use crate::text::{Email, PaymentMethod, Sku, customer_id_rule, phone_rule, words_rule};
 use envelope::{Faults, Invalid, Node, Read, Text, reads};
@@ -612,6 +612,39 @@ pub struct ShipmentCancelled {
 }
 
 reads!(ShipmentCancelled { order_id: required("orderId"), shipment_id: required("shipmentId") });
+
+/// The customer has withdrawn from an order whose goods are on their way or delivered, and sends them back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ReturnRequested {
+    /// The order that this is about: the `subject` of the event.
+    pub order_id: OrderId,
+    /// The return.
+    pub return_id: ReturnId,
+}
+
+reads!(ReturnRequested { order_id: required("orderId"), return_id: required("returnId") });
+
+/// The goods of an order are back, all of them, and available again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct GoodsReturned {
+    /// The order that this is about: the `subject` of the event.
+    pub order_id: OrderId,
+    /// The return.
+    pub return_id: ReturnId,
+    /// Goods that are back, one line for each SKU.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
+    pub lines: Vec<StockLine>,
+}
+
+reads!(GoodsReturned {
+    order_id: required("orderId"),
+    return_id: required("returnId"),
+    lines: list("lines", MAX_LINES)
+});
 
 envelope::json_schema_of!(
     Score,

@@ -199,6 +199,13 @@ fn data(kind: EventType, order: &str) -> BoxedStrategy<Value> {
             .prop_map(|(id, carrier, number)| json!({ "shipmentId": id, "carrier": carrier, "trackingNumber": number }))
             .boxed(),
         EventType::ShipmentCancelled => id("shp_").prop_map(|id| json!({ "shipmentId": id })).boxed(),
+        EventType::ReturnRequested => id("ret_").prop_map(|id| json!({ "returnId": id })).boxed(),
+        EventType::GoodsReturned => {
+            let line = (sku(), pieces()).prop_map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity }));
+            (id("ret_"), list(line, MAX_LINES))
+                .prop_map(|(id, lines)| json!({ "returnId": id, "lines": lines }))
+                .boxed()
+        }
         EventType::OrderFlagged => {
             let reason = (text(), text()).prop_map(|(code, detail)| json!({ "code": code, "detail": detail }));
             (prop_oneof![Just(0), Just(100), 0..=100_u8], list(reason, 100))

@@ -16,8 +16,8 @@ use envelope::{Source, events};
 use crate::id::OrderId;
 use crate::older::OrderCreatedV1;
 use crate::payload::{
-    InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled, OrderCreated, OrderFlagged, PaymentFailed,
-    PaymentProcessed, PaymentRefunded, ShipmentCancelled, ShipmentCreated,
+    GoodsReturned, InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled, OrderCreated, OrderFlagged,
+    PaymentFailed, PaymentProcessed, PaymentRefunded, ReturnRequested, ShipmentCancelled, ShipmentCreated,
 };
 
 /// The source of the orders service, and of what its intake adopts.
@@ -53,12 +53,17 @@ events! {
         PaymentProcessed from PAYMENT: { 1: PaymentProcessed },
         /// The payment of an order was declined. Sent on `InventoryReserved`, when the charge has not gone through.
         PaymentFailed from PAYMENT: { 1: PaymentFailed },
-        /// The payment of an order was given back. Sent on `OrderCancelled`, if the order was paid.
+        /// The payment of an order was given back. Sent on `OrderCancelled` and `GoodsReturned`, if the order was paid.
         PaymentRefunded from PAYMENT: { 1: PaymentRefunded },
         /// The carrier took an order's shipment. Sent on `PaymentProcessed`.
         ShipmentCreated from SHIPPING: { 1: ShipmentCreated },
         /// The carrier gave up an order's shipment. Sent on `OrderCancelled`, if the shipment was booked.
         ShipmentCancelled from SHIPPING: { 1: ShipmentCancelled },
+        /// The customer has withdrawn from an order that was shipped, within the period for it, and sends the goods back. Sent
+        /// when the customer says so. The order stays shipped.
+        ReturnRequested from ORDERS: { 1: ReturnRequested },
+        /// The goods of an order are back, and available again. Sent when the warehouse says so, once, after `ReturnRequested`.
+        GoodsReturned from INVENTORY: { 1: GoodsReturned },
         /// An order looks like fraud. Sent on `OrderCreated`, if enough about it is suspicious. The order goes on.
         OrderFlagged from SCREENING: { 1: OrderFlagged },
     }

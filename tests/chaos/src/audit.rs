@@ -9,7 +9,7 @@ use orderflow_events::{OrderId, PaymentId, ShipmentId};
 use orderflow_tests::Service;
 use serde_json::Value;
 
-use crate::customer::{Cancelled, Customer};
+use crate::customer::{Cancelled, Customer, Withdrawn};
 use crate::fault_injector::Sent;
 use crate::order::{End, Order, by_customer, orders};
 use crate::plan::Plan;
@@ -50,9 +50,9 @@ pub(crate) enum Rule {
     NeverEnded,
     /// An order ends as it must by its goods, its payment and its customer's wishes.
     WrongEnd,
-    /// A cancelled order gives back all that it had.
+    /// A cancelled order gives back all that it had, and so does one whose goods are back, but for its shipment.
     NotUndone,
-    /// An order that was not cancelled keeps what it has.
+    /// An order that is neither cancelled nor back keeps what it has, and goods come back only where the customer has withdrawn.
     UndoneWithoutCause,
     /// An effect outside has one event that tells of it, and no event tells of an effect that is not there.
     RecordsDisagree,
@@ -175,7 +175,7 @@ impl Auditor {
             End::Open => true,
             End::Shipped => !plan.is_declined() && !plan.is_short() && plan.postal_code != "SIM-REFUSED",
             End::Cancelled(reason) => match reason.as_str() {
-                "customerRequest" => customer.cancelled != Cancelled::NotWished,
+                "customerRequest" => customer.cancelled != Cancelled::NotWished || plan.withdraw.is_some(),
                 "paymentFailed" => plan.is_declined(),
                 "outOfStock" => plan.may_be_short(),
                 _ => false,
@@ -193,6 +193,18 @@ impl Auditor {
             order,
             format!("to cancel was {:?}, and the end is {end:?}", customer.cancelled),
         );
+        let is_kept = match customer.withdrawn {
+            Withdrawn::Unknown => true,
+            Withdrawn::Cancelled => matches!(end, End::Cancelled(_)),
+            Withdrawn::Returning => end == End::Shipped && order.has_told("ReturnRequested"),
+            Withdrawn::Returned => end == End::Shipped && order.is_returned(),
+        };
+        self.find_if(
+            !is_kept,
+            Rule::WrongAnswer,
+            order,
+            format!("to withdraw was {:?}, and the end is {end:?}", customer.withdrawn),
+        );
         let charged = order.charge.and_then(Charge::amount);
         let is_right = charged.as_ref().is_none_or(|charged| *charged == plan.total());
         self.find_if(!is_right, Rule::RecordsDisagree, order, format!("{charged:?} was charged for {}", plan.total()));
@@ -206,7 +218,14 @@ impl Auditor {
         if order.is_free() {
             self.find_if(order.charge.is_some(), Rule::RecordsDisagree, order, "money was asked for nothing");
             let [is_paid, is_back] = ["PaymentProcessed", "PaymentRefunded"].map(|kind| order.has_told(kind));
-            return self.check_undone(order, "its payment of nothing", is_paid, is_back, "Payment");
+            return self.check_undone(
+                order,
+                "its payment of nothing",
+                is_paid,
+                is_back,
+                "Payment",
+                order.is_returned(),
+            );
         }
         self.find_if(times > 1, Rule::ChargedTwice, order, format!("it was charged {times} times"));
         let is_after =
@@ -220,7 +239,7 @@ impl Auditor {
         self.check_told(order, "PaymentProcessed", is_charged);
         self.check_told(order, "PaymentFailed", charge.is_declined());
         self.check_told(order, "PaymentRefunded", is_refunded);
-        self.check_undone(order, "its payment", is_charged, is_refunded, "Payment");
+        self.check_undone(order, "its payment", is_charged, is_refunded, "Payment", order.is_returned());
     }
 
     fn check_shipment(&mut self, order: &Order<'_>) {
@@ -234,13 +253,16 @@ impl Auditor {
         self.find_if(!is_paid, Rule::ShippedUnpaid, order, "its shipment was booked before it was charged");
         self.check_told(order, "ShipmentCreated", booking.booked_at.is_some());
         self.check_told(order, "ShipmentCancelled", booking.voided_at.is_some());
-        self.check_undone(order, "its shipment", booking.booked_at.is_some(), booking.voided_at.is_some(), "Shipping");
+        let (is_booked, is_voided) = (booking.booked_at.is_some(), booking.voided_at.is_some());
+        self.check_undone(order, "its shipment", is_booked, is_voided, "Shipping", false);
     }
 
     fn check_goods(&mut self, order: &Order<'_>) {
         let (lines, has_left, is_back) = order.goods();
         let is_reserved = !lines.is_empty();
-        self.check_undone(order, "its reservation", is_reserved, is_back, "Inventory");
+        self.check_undone(order, "its reservation", is_reserved, is_back, "Inventory", order.is_returned());
+        let is_unasked = order.is_returned() && !order.has_told("ReturnRequested");
+        self.find_if(is_unasked, Rule::UndoneWithoutCause, order, "goods are back that nobody wanted to send");
         self.find_if(
             is_back && !is_reserved,
             Rule::UndoneWithoutCause,
@@ -249,7 +271,15 @@ impl Auditor {
         );
         let stays = order.end() == End::Shipped && !has_left && !order.dead.contains("Inventory");
         self.find_if(stays, Rule::MessageLost, order, "it is shipped, and its goods have not left the shelf");
-        for kind in ["InventoryReserved", "InventoryRejected", "InventoryReleased", "OrderCancelled", "OrderFlagged"] {
+        for kind in [
+            "InventoryReserved",
+            "InventoryRejected",
+            "InventoryReleased",
+            "OrderCancelled",
+            "OrderFlagged",
+            "ReturnRequested",
+            "GoodsReturned",
+        ] {
             let times = order.told(kind).len();
             self.find_if(times > 1, Rule::DoneTwice, order, format!("{times} events {kind}"));
         }
@@ -267,12 +297,21 @@ impl Auditor {
         }
     }
 
-    /// Checks that the effects of an order are undone if it was cancelled, and only then.
-    fn check_undone(&mut self, order: &Order<'_>, what: &str, is_done: bool, is_undone: bool, service: Service) {
-        let is_cancelled = order.is_cancelled();
-        let is_left = is_cancelled && is_done && !is_undone && !order.dead.contains(service);
-        self.find_if(is_left, Rule::NotUndone, order, format!("it was cancelled, and {what} stands"));
-        self.find_if(!is_cancelled && is_undone, Rule::UndoneWithoutCause, order, format!("{what} was undone"));
+    /// Checks that an effect of an order is undone if it was cancelled, or if the goods are back and it is one that they
+    /// undo, and only then.
+    fn check_undone(
+        &mut self,
+        order: &Order<'_>,
+        what: &str,
+        is_done: bool,
+        is_undone: bool,
+        service: Service,
+        is_back: bool,
+    ) {
+        let is_void = order.is_cancelled() || is_back;
+        let is_left = is_void && is_done && !is_undone && !order.dead.contains(service);
+        self.find_if(is_left, Rule::NotUndone, order, format!("it was cancelled or is back, and {what} stands"));
+        self.find_if(!is_void && is_undone, Rule::UndoneWithoutCause, order, format!("{what} was undone"));
     }
 
     fn check_end(&mut self, order: &Order<'_>) {
@@ -294,13 +333,18 @@ impl Auditor {
             // The orders service keeps these facts, whatever has become of the order.
             let is_kept = matches!(
                 fact.kind.as_str(),
-                "InventoryReserved" | "PaymentProcessed" | "ShipmentCreated" | "PaymentRefunded" | "ShipmentCancelled"
+                "InventoryReserved"
+                    | "PaymentProcessed"
+                    | "ShipmentCreated"
+                    | "PaymentRefunded"
+                    | "ShipmentCancelled"
+                    | "GoodsReturned"
             );
             if is_kept && is_missing("Orders", fact) {
                 self.find(Rule::MessageLost, Some(order.id), format!("Orders has not heard of {}", fact.kind));
             }
             let is_success = matches!(fact.kind.as_str(), "InventoryReserved" | "ShipmentCreated");
-            let is_news = is_success || fact.kind == "OrderCancelled";
+            let is_news = is_success || matches!(fact.kind.as_str(), "OrderCancelled" | "ReturnRequested");
             let is_told = told.contains(&format!("{}#{}#email", fact.source, fact.id));
             if is_told && !is_news {
                 self.find(Rule::RecordsDisagree, Some(order.id), format!("the customer was told of {}", fact.kind));

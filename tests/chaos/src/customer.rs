@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use futures::future::{join, join_all};
+use futures::future::{join_all, join3};
 use orderflow_local::Reply;
 use orderflow_tests::Shop;
 use serde_json::{Value, json};
@@ -17,6 +17,9 @@ use crate::tally::{Kind, Tally};
 
 /// Name under which cancellations are counted, which are no orders of their own.
 pub(crate) const CANCELLATION: &str = "among all these, with a wish to cancel";
+
+/// The same of withdrawals.
+pub(crate) const WITHDRAWAL: &str = "among all these, with a wish to withdraw";
 
 /// Requests of a customer before giving up.
 const MOST_ATTEMPTS: usize = 120;
@@ -33,6 +36,8 @@ pub(crate) struct Customer {
     pub(crate) event: Option<Value>,
     /// Answer to its cancellation.
     pub(crate) cancelled: Cancelled,
+    /// Answer to its withdrawal.
+    pub(crate) withdrawn: Withdrawn,
     /// Answers that the API should not have given.
     pub(crate) complaints: Vec<String>,
 }
@@ -49,6 +54,20 @@ pub(crate) enum Cancelled {
     Accepted,
     /// 409
     Refused,
+}
+
+/// Result of a withdrawal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Withdrawn {
+    /// There was none, or there was no answer that says.
+    #[default]
+    Unknown,
+    /// The order is cancelled.
+    Cancelled,
+    /// The goods are to be sent back.
+    Returning,
+    /// The goods are back, as the warehouse was told.
+    Returned,
 }
 
 /// Means by which a customer reaches the shop.
@@ -68,7 +87,15 @@ impl Means {
 impl Customer {
     pub(crate) fn new(plan: Plan) -> Self {
         let cancelled = if plan.cancel.is_some() { Cancelled::Unknown } else { Cancelled::NotWished };
-        Self { plan, order_ids: BTreeSet::new(), receipt: None, event: None, cancelled, complaints: Vec::new() }
+        Self {
+            plan,
+            order_ids: BTreeSet::new(),
+            receipt: None,
+            event: None,
+            cancelled,
+            withdrawn: Withdrawn::Unknown,
+            complaints: Vec::new(),
+        }
     }
 
     /// Places its order, and does not wait for what comes of it.
@@ -141,14 +168,18 @@ impl Customer {
         }
     }
 
-    /// Cancels, or not, after the order.
+    /// Cancels or withdraws, or not, after the order.
     pub(crate) async fn follow(&mut self, means: &Means) {
-        let (again, cancelled) = join(self.repeat(means), self.cancel(means)).await;
+        let (again, cancelled, withdrawn) = join3(self.repeat(means), self.cancel(means), self.withdraw(means)).await;
         if let Some((reply, status)) = again {
             self.take_insisted(reply, status);
         }
         match cancelled {
             Ok(cancelled) => self.cancelled = cancelled,
+            Err(complaint) => self.complaints.push(complaint),
+        }
+        match withdrawn {
+            Ok(withdrawn) => self.withdrawn = withdrawn,
             Err(complaint) => self.complaints.push(complaint),
         }
     }
@@ -183,6 +214,52 @@ impl Customer {
             _ => Err(format!("two requests to cancel were answered differently: {answers:?}")),
         }
     }
+
+    async fn withdraw(&self, means: &Means) -> Result<Withdrawn, String> {
+        let Some((delay, sends_back)) = self.plan.withdraw else { return Ok(Withdrawn::Unknown) };
+        let Some(order_id) = self.order_ids.first() else { return Ok(Withdrawn::Unknown) };
+        sleep(delay).await;
+        means.tally.count(Kind::Order, WITHDRAWAL);
+        let Some(receipt) = withdraw_until_answered(means, order_id).await? else { return Ok(Withdrawn::Unknown) };
+        let again = withdraw_until_answered(means, order_id).await?;
+        if again.is_some_and(|again| again != receipt) {
+            return Err(format!("a second withdrawal has another receipt than {receipt}"));
+        }
+        match receipt["outcome"].as_str() {
+            Some("cancelled") => Ok(Withdrawn::Cancelled),
+            Some("return") if sends_back => send_back_until_answered(means, order_id).await,
+            Some("return") => Ok(Withdrawn::Returning),
+            _ => Err(format!("the receipt of a withdrawal was {receipt}")),
+        }
+    }
+}
+
+async fn withdraw_until_answered(means: &Means, order_id: &str) -> Result<Option<Value>, String> {
+    for _ in 0..MOST_ATTEMPTS {
+        match means.shop.api.withdraw(order_id).await {
+            Ok(reply) if reply.status == 202 => return Ok(Some(reply.body)),
+            // An order of another producer is not known at once.
+            Ok(reply) if reply.status == 404 || reply.status >= 500 => {}
+            Ok(reply) => return Err(format!("the answer to a withdrawal was {}: {}", reply.status, reply.body)),
+            Err(_) => {}
+        }
+        means.pause().await;
+    }
+    Ok(None)
+}
+
+/// The warehouse says that the goods are back until it is heard: the inventory may not know yet that they are awaited.
+async fn send_back_until_answered(means: &Means, order_id: &str) -> Result<Withdrawn, String> {
+    for _ in 0..MOST_ATTEMPTS {
+        match means.shop.api.take_goods_back(order_id).await {
+            Ok(reply) if reply.status == 200 => return Ok(Withdrawn::Returned),
+            Ok(reply) if reply.status == 409 || reply.status >= 500 => {}
+            Ok(reply) => return Err(format!("the answer to a return was {}: {}", reply.status, reply.body)),
+            Err(_) => {}
+        }
+        means.pause().await;
+    }
+    Ok(Withdrawn::Returning)
 }
 
 /// Asks until there is an answer that says something.

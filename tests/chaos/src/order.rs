@@ -136,12 +136,17 @@ impl<'a> Order<'a> {
         matches!(self.end(), End::Cancelled(_))
     }
 
+    /// True if its goods are back after a withdrawal.
+    pub(crate) fn is_returned(&self) -> bool {
+        self.has_told("GoodsReturned")
+    }
+
     /// Goods that it has set aside, and whether they have left or are back.
     pub(crate) fn goods(&self) -> (Vec<(&'a str, i64)>, bool, bool) {
         let reserved = self.told("InventoryReserved");
         let lines = reserved.first().and_then(|fact| fact.json["data"]["lines"].as_array()).into_iter().flatten();
         let line = |line: &'a Value| Some((line["sku"].as_str()?, line["quantity"].as_i64()?));
         let has_left = self.has_acted("Inventory", "ShipmentCreated");
-        (lines.filter_map(line).collect(), has_left, self.has_told("InventoryReleased"))
+        (lines.filter_map(line).collect(), has_left, self.has_told("InventoryReleased") || self.is_returned())
     }
 }

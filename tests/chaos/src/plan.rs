@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) has_phone: bool,
     /// Time after the order at which it is cancelled, and the number of clicks.
     pub(crate) cancel: Option<(Duration, usize)>,
+    /// Time after the order at which it is withdrawn from, and whether goods that were shipped are sent back.
+    pub(crate) withdraw: Option<(Duration, bool)>,
 }
 
 /// Way in which an order comes in.
@@ -88,6 +90,8 @@ impl Plan {
             postal_code,
             has_phone: rng.bool(),
             cancel: cancels.then(|| (later(rng, 0..4_000), *pick(rng, &[(3, 1), (1, 2)]))),
+            withdraw: (!cancels && rng.f64() < 0.25)
+                .then(|| (Duration::from_millis(rng.u64(0..8_000)), *pick(rng, &[(3, true), (1, false)]))),
         }
     }
 
@@ -267,6 +271,8 @@ mod tests {
         let plans = draw(3);
         let share = |is_it: fn(&Plan) -> bool| plans.iter().filter(|plan| is_it(plan)).count() * 100 / plans.len();
         assert!((10..20).contains(&share(|plan| plan.cancel.is_some())));
+        assert!((15..25).contains(&share(|plan| plan.withdraw.is_some())));
+        assert!(plans.iter().all(|plan| plan.cancel.is_none() || plan.withdraw.is_none()));
         assert!((10..25).contains(&share(Plan::is_declined)));
         assert!((5..10).contains(&share(Plan::is_short)));
         assert!((15..30).contains(&share(Plan::may_be_short)));

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use crate::audit::{Rule, Violation};
-use crate::customer::CANCELLATION;
+use crate::customer::{CANCELLATION, WITHDRAWAL};
 use crate::snapshot::Snapshot;
 use crate::tally::{Kind, Tally};
 use crate::timeline::timeline;
@@ -115,7 +115,8 @@ pub(crate) fn summary(tally: &Tally, calls: u64, times: Times, violations: &[Vio
 
 /// Number of orders: a cancellation is none of its own.
 pub(crate) fn orders(tally: &Tally) -> u64 {
-    tally.of(Kind::Order).iter().filter(|(name, _)| name != CANCELLATION).map(|(_, count)| count).sum()
+    let is_order = |name: &str| ![CANCELLATION, WITHDRAWAL].contains(&name);
+    tally.of(Kind::Order).iter().filter(|(name, _)| is_order(name)).map(|(_, count)| count).sum()
 }
 
 /// Violations, with the timelines of the orders concerned.

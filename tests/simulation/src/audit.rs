@@ -24,6 +24,8 @@ pub struct Audit {
     free: RefCell<HashSet<OrderId>>,
     charges: RefCell<HashMap<OrderId, usize>>,
     reserved: RefCell<HashSet<OrderId>>,
+    /// Orders whose money may go back: they are cancelled, or their goods are back.
+    undone: RefCell<HashSet<OrderId>>,
     messages: RefCell<BTreeMap<Message, u32>>,
     sent: Cell<u64>,
     sent_by_channel: RefCell<HashMap<&'static str, u64>>,
@@ -39,6 +41,10 @@ pub enum Promise {
     Cancelled,
     /// The order is shipped, and cannot be cancelled.
     Shipped,
+    /// The goods are to be sent back.
+    Returning,
+    /// The goods are back.
+    Returned,
 }
 
 /// Message to a customer.
@@ -86,6 +92,12 @@ impl Message {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.text.contains("is cancelled")
+    }
+
+    /// Tells that it is about goods that are to be sent back.
+    #[must_use]
+    pub fn is_withdrawn(&self) -> bool {
+        self.text.starts_with("We have received your withdrawal")
     }
 }
 
@@ -160,6 +172,13 @@ impl Audit {
         let Ok(order) = OrderId::new(append.addition.subject.as_str()) else {
             return Err(Violation::of(append.addition.subject.as_str(), "a row is of no order"));
         };
+        let said = append.addition.row.events.iter().filter_map(|text| Event::decode(text).ok());
+        if said
+            .map(|event| event.data)
+            .any(|said| matches!(said, Payload::OrderCancelled(_) | Payload::GoodsReturned(_)))
+        {
+            self.undone.borrow_mut().insert(order.clone());
+        }
         match append.service {
             ORDERS if append.addition.row.version == 1 => {
                 self.met(&order);
@@ -202,6 +221,13 @@ impl Audit {
             }
             (Some(Payload::InventoryReleased(_)), None) => {
                 return Err(of(order, "goods were released that nobody held"));
+            }
+            (Some(Payload::GoodsReturned(_)), Some(holding)) if holding.has_left => {
+                holding.lines.iter().for_each(|line| moves(line, 1, 0));
+                holdings.remove(order);
+            }
+            (Some(Payload::GoodsReturned(_)), _) => {
+                return Err(of(order, "goods came back that were not away"));
             }
             (None, Some(holding)) if !updates.is_empty() => {
                 if std::mem::replace(&mut holding.has_left, true) {
@@ -246,13 +272,16 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// It had charged nothing.
+    /// It had charged nothing, or the order is neither cancelled nor are its goods back.
     pub fn refunded(&self, payment: &PaymentId, charges: usize) -> Result<(), Violation> {
-        if charges == 1 {
-            return Ok(());
-        }
-        let what = "an order was refunded that had not been charged";
-        Err(self.order_of_payment(payment).map_or_else(|| Violation::new(what), |order| of(&order, what)))
+        let order = self.order_of_payment(payment);
+        let may_be = order.as_ref().is_some_and(|order| self.undone.borrow().contains(order));
+        let what = match (charges, may_be) {
+            (1, true) => return Ok(()),
+            (1, false) => "an order was refunded that is neither cancelled nor back",
+            _ => "an order was refunded that had not been charged",
+        };
+        Err(order.map_or_else(|| Violation::new(what), |order| of(&order, what)))
     }
 
     /// Notes that the carrier was asked to take a shipment, how often it has by now, and how often its order is charged.

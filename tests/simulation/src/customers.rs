@@ -48,6 +48,8 @@ pub struct Script {
     pub email: &'static str,
     /// Time after the answer at which the customer cancels, if they do.
     pub cancel_after_ms: Option<u64>,
+    /// Time after the answer at which the customer withdraws, if they do; what was shipped they send back.
+    pub withdraw_after_ms: Option<u64>,
 }
 
 impl Script {
@@ -60,6 +62,7 @@ impl Script {
         is_free: false,
         email: "c0@example.com",
         cancel_after_ms: None,
+        withdraw_after_ms: None,
     };
 
     /// Address that reaches nobody.
@@ -76,11 +79,15 @@ pub fn arrive_by(system: &Rc<System>, script: Script) {
         let order = customer.scripted(script);
         if script.is_foreign {
             customer.publish(order, 1).await;
-        } else if let Some(placed) = customer.place(&order, Some("script")).await
-            && let Some(patience) = script.cancel_after_ms
-        {
-            customer.wait(patience).await;
-            customer.cancel(&placed).await;
+        } else if let Some(placed) = customer.place(&order, Some("script")).await {
+            if let Some(patience) = script.cancel_after_ms {
+                customer.wait(patience).await;
+                customer.cancel(&placed).await;
+            }
+            if let Some(patience) = script.withdraw_after_ms {
+                customer.wait(patience).await;
+                customer.withdraw(&placed, true).await;
+            }
         }
     });
 }
@@ -169,6 +176,14 @@ impl Customer {
         if self.rng.u32(0..30) == 0 {
             self.count_a_shelf().await;
         }
+        if self.rng.u32(0..5) == 0 {
+            // Before the goods have left, about then, or long after.
+            let patience = [100, 1_000, 120_000][self.rng.usize(0..3)];
+            let patience = self.rng.u64(0..patience);
+            self.wait(patience).await;
+            let sends_back = self.rng.u32(0..4) > 0;
+            self.withdraw(&order, sends_back).await;
+        }
     }
 
     /// Sends the order until there is an answer.
@@ -229,6 +244,53 @@ impl Customer {
             };
             self.caller.tell_of(order.as_str(), || format!("cancels: {promise:?}"));
             return self.audit().promised(order, promise);
+        }
+    }
+
+    /// Withdraws, and then, where the goods have left, may send them back.
+    async fn withdraw(&mut self, order: &OrderId, sends_back: bool) {
+        let path = format!("/orders/{order}/withdrawals");
+        let Some((status, receipt)) = self.insist_on_orders(&path).await else { return };
+        let promise = match (status, receipt["outcome"].as_str()) {
+            (202, Some("cancelled")) => Promise::Cancelled,
+            (202, Some("return")) => Promise::Returning,
+            _ => return self.violate(Some(order), format!("a withdrawal was answered with {status}: {receipt}")),
+        };
+        self.caller.tell_of(order.as_str(), || format!("withdraws: {promise:?}"));
+        self.audit().promised(order, promise);
+        if self.insist_on_orders(&path).await.is_some_and(|again| again != (status, receipt)) {
+            self.violate(Some(order), "a second withdrawal has another receipt");
+        }
+        if promise == Promise::Returning && sends_back {
+            self.wait_a_little().await;
+            self.send_back(order).await;
+        }
+    }
+
+    async fn insist_on_orders(&mut self, path: &str) -> Option<(u16, Value)> {
+        for _ in 0..MAX_ATTEMPTS {
+            match self.system.ask_orders(post(path, String::new(), None)).await.map(read) {
+                Some((500.., _)) | None => self.wait_a_little().await,
+                Some(answer) => return Some(answer),
+            }
+        }
+        None
+    }
+
+    /// The warehouse has the goods, and says so until it is heard: the inventory may not know yet that they are awaited.
+    async fn send_back(&mut self, order: &OrderId) {
+        let path = format!("/orders/{order}/returns");
+        for _ in 0..MAX_ATTEMPTS {
+            match self.system.ask_inventory(post(&path, String::new(), None)).await.map(read) {
+                Some((200, _)) => {
+                    self.caller.tell_of(order.as_str(), || "sends the goods back".to_owned());
+                    return self.audit().promised(order, Promise::Returned);
+                }
+                Some((409 | 500.., _)) | None => self.wait_a_little().await,
+                Some((status, answer)) => {
+                    return self.violate(Some(order), format!("a return was answered with {status}: {answer}"));
+                }
+            }
         }
     }
 

@@ -93,15 +93,16 @@ fn check_order(audit: &Audit, outside: &Outside, rest: &Rest<'_>, order: &OrderI
     let is_shipped = now(carrier.times_booked(&shipment)) > 0 && !now(carrier.is_voided(&shipment));
     let due = usize::from(!audit.is_free(order));
     let goods = load::<Inventory>(&rest.tables[INVENTORY], order);
+    let is_back = matches!(goods, Some(Reservation::Returned(_)));
     match known.status {
         Status::Open(progress) if letters.is_none() => violation(format!("an order is for ever {progress:?}")),
-        Status::Shipped if charges != due || refund.is_some() => {
-            violation(format!("a shipped order was charged {charges} times, and refunded: {refund:?}"))
+        Status::Shipped if charges != due || refund.is_some() != (is_back && due > 0) => {
+            violation(format!("a shipped order was charged {charges} times, and refunded: {refund:?}; back: {is_back}"))
+        }
+        Status::Shipped if !returns_agree(&known, goods.as_ref()) => {
+            violation(format!("the return is {:?}, and the goods are {goods:?}", known.goods_return))
         }
         Status::Shipped if !is_shipped => violation("a shipped order has no shipment".to_owned()),
-        Status::Shipped if !matches!(goods, Some(Reservation::Shipped(_))) => {
-            violation(format!("the goods of a shipped order are {goods:?}"))
-        }
         Status::Cancelled(_) if charges > 0 && refund.is_none() => {
             violation("the charge of a cancelled order was not refunded".to_owned())
         }
@@ -112,6 +113,20 @@ fn check_order(audit: &Audit, outside: &Outside, rest: &Rest<'_>, order: &OrderI
             violation(format!("the goods of a cancelled order are {goods:?}"))
         }
         Status::Open(_) | Status::Shipped | Status::Cancelled(_) => Ok(()),
+    }
+}
+
+/// Goods of a shipped order are away, awaited or back, as its return says; and once they are back, so is the money.
+fn returns_agree(known: &Known, goods: Option<&Reservation>) -> bool {
+    match (&known.goods_return, goods) {
+        (None, Some(Reservation::Shipped(_))) => true,
+        (Some(back), Some(Reservation::Awaited { return_id, .. })) => {
+            back.return_id == *return_id && back.received_at.is_none() && !back.refunded
+        }
+        (Some(back), Some(Reservation::Returned(returned))) => {
+            back.return_id == returned.return_id && back.received_at == Some(returned.received_at) && back.refunded
+        }
+        _ => false,
     }
 }
 
@@ -137,7 +152,8 @@ fn check_open(audit: &Audit, rest: &Rest<'_>) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Number of messages that each customer gets by mail: one when there are goods, one when it is over.
+/// Number of messages that each customer gets by mail: one when there are goods, one when it is over, one of a withdrawal
+/// after that.
 fn check_messages(audit: &Audit, rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
     let Some(known) = known(&rest.tables[ORDERS], order) else { return Ok(()) };
     let unreachable = unreachable(&rest.tables[NOTIFICATION], order);
@@ -147,14 +163,19 @@ fn check_messages(audit: &Audit, rest: &Rest<'_>, order: &OrderId) -> Result<(),
         let count = |is: fn(&Message) -> bool| messages.iter().filter(|one| one.channel == name && is(one)).count();
         let (thanks, shipped, cancelled) =
             (count(Message::is_thanks), count(Message::is_shipped), count(Message::is_cancelled));
-        let all = count(|_| true);
+        let (withdrawn, all) = (count(Message::is_withdrawn), count(|_| true));
+        let withdrawals = usize::from(known.goods_return.is_some());
         let is_right = match known.status {
             _ if unreachable.contains(&channel) => all == 0,
-            Status::Shipped => cancelled == 0 && (has_letter || !expected || (thanks == 1 && shipped == 1)),
+            Status::Shipped => {
+                let is_complete = (thanks, shipped, withdrawn) == (1, 1, withdrawals);
+                cancelled == 0 && withdrawn <= withdrawals && (has_letter || !expected || is_complete)
+            }
             Status::Cancelled(_) => has_letter || !expected || cancelled == 1,
             Status::Open(_) => cancelled == 0,
         };
-        if !is_right || thanks > 1 || shipped > 1 || cancelled > 1 || all != thanks + shipped + cancelled {
+        let are_known = all == thanks + shipped + cancelled + withdrawn;
+        if !is_right || thanks > 1 || shipped > 1 || cancelled > 1 || !are_known {
             let what = format!("{name}: of an order that is {:?} the customer was told {messages:?}", known.status);
             return Err(Violation::of(order.as_str(), what));
         }
@@ -197,11 +218,15 @@ fn check_status(rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
 /// All that customers were told is so.
 fn check_promises(audit: &Audit, rest: &Rest<'_>) -> Result<(), Violation> {
     for (order, promise) in audit.promises() {
-        let status = known(&rest.tables[ORDERS], &order).map(|known| known.status);
+        let known = known(&rest.tables[ORDERS], &order);
+        let status = known.as_ref().map(|known| known.status);
+        let goods_return = known.and_then(|known| known.goods_return);
         let kept = match promise {
             Promise::Placed => status.is_some(),
             Promise::Cancelled => matches!(status, Some(Status::Cancelled(_))),
             Promise::Shipped => matches!(status, Some(Status::Shipped)),
+            Promise::Returning => goods_return.is_some(),
+            Promise::Returned => goods_return.is_some_and(|back| back.received_at.is_some()),
         };
         if !kept {
             let what = format!("a customer was told {promise:?}, and it is {status:?}");

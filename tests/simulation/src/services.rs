@@ -12,7 +12,7 @@ use orderflow_events::EventType;
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
 use orderflow_notification::{Countries, Messenger, Notification, Pacing};
-use orderflow_orders::{IntakeHandler, OrdersApi};
+use orderflow_orders::{IntakeHandler, OrdersApi, WithdrawalPeriod};
 use orderflow_payment::{Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
 use orderflow_screening::{Screening, SightingEffects};
@@ -34,6 +34,9 @@ pub const APIS: [&str; 2] = ["orders-api", "inventory-api"];
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
 
+/// Longer than any run lasts.
+const WITHDRAWAL_PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(14);
+
 /// All of the shop: services, APIs, and what stands around them.
 pub struct System {
     /// The services.
@@ -43,7 +46,7 @@ pub struct System {
     /// The door for orders of other producers.
     pub intake: Rc<StandardTopic>,
     orders_api: Rc<OrdersApi<Table, Caller>>,
-    inventory_api: Rc<InventoryApi<StockTable, Caller>>,
+    inventory_api: Rc<InventoryApi<StockTable, Table, Caller>>,
     stock: Rc<MemoryLog>,
 }
 
@@ -85,11 +88,13 @@ impl System {
             stack.topic.fanout.unsubscribe("payment", EventType::OrderCancelled.as_str());
         }
         let [orders, inventory] = APIS.map(|name| Caller::new(run, name));
-        let orders_api = Rc::new(OrdersApi::new(Ledger::new(stack.table(ORDERS, &orders), orders), Access::open()));
-        let shelves = stack.table(INVENTORY, &inventory).log;
+        let ledger = Ledger::new(stack.table(ORDERS, &orders), orders);
+        let orders_api = Rc::new(OrdersApi::new(ledger, Access::open(), WITHDRAWAL_PERIOD));
+        let goods = stack.table(INVENTORY, &inventory);
+        let shelves = Rc::clone(&goods.log);
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
-        let inventory_api =
-            Rc::new(InventoryApi::new(StockTable { port, log: Rc::clone(&shelves) }, inventory, Access::open()));
+        let stock = StockTable { port, log: Rc::clone(&shelves) };
+        let inventory_api = Rc::new(InventoryApi::new(stock, Ledger::new(goods, inventory), Access::open()));
         Rc::new(Self { stack, shop, intake, orders_api, inventory_api, stock: shelves })
     }
 

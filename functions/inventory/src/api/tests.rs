@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::Inventory;
 use crate::port::{AVAILABLE, RESERVED, REVISION};
 
 /// Stocks of which others take a piece between a reading and a writing, so many times; and of which an answer may
@@ -44,12 +45,16 @@ impl StockStore for &Busy<'_> {
     }
 }
 
+fn ledger(log: &MemoryLog) -> Ledger<&MemoryLog, VirtualTime> {
+    Ledger::new(log, VirtualTime::new(1))
+}
+
 fn send(busy: &Busy<'_>, method: &str, sku: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, Value) {
-    send_to(&InventoryApi::new(busy, VirtualTime::new(1), Access::open()), method, sku, headers, body)
+    send_to(&InventoryApi::new(busy, ledger(busy.log), Access::open()), method, sku, headers, body)
 }
 
 fn send_to(
-    api: &InventoryApi<&Busy<'_>, VirtualTime, impl KeySets>,
+    api: &InventoryApi<&Busy<'_>, &MemoryLog, VirtualTime, impl KeySets>,
     method: &str,
     sku: &str,
     headers: &[(&str, &str)],
@@ -185,7 +190,7 @@ fn the_stock_is_for_those_who_have_a_scope_for_it() {
     let (log, issuer) = (MemoryLog::default(), MemoryIssuer::new("1"));
     let busy = Busy::new(&log);
     send(&busy, "PUT", "A-1", &[], r#"{"onHand": 5}"#);
-    let api = InventoryApi::new(&busy, VirtualTime::new(1), issuer.access());
+    let api = InventoryApi::new(&busy, ledger(&log), issuer.access());
     let forged = MemoryIssuer::new("1").token("ada", "stock:read stock:write");
     for (token, read, write) in [
         (None, 401, 401),
@@ -205,4 +210,84 @@ fn the_stock_is_for_those_who_have_a_scope_for_it() {
         let bad = send_to(&api, "PUT", "A-1", &headers, "{").0;
         assert_eq!(bad, if write == 200 { 400 } else { write });
     }
+}
+
+/// Goods of an order that were shipped, and that the customer sends back.
+fn awaited(log: &MemoryLog) -> &'static str {
+    use orderflow_events::{
+        Event, OrderId, ReturnId, ReturnRequested, ShipmentCreated, ShipmentId, Text, Time, sample,
+    };
+    for (sku, pieces) in [("A-1", 5), ("B-2", 4)] {
+        log.set_counter(sku, AVAILABLE, pieces);
+    }
+    let order_id = OrderId::new("ord_1").unwrap();
+    let (shipment_id, text) = (ShipmentId::of(&order_id), Text::shortened);
+    let (carrier, tracking_number) = (text("C"), text("T"));
+    let process = onewrite::Process::<Inventory, _, _, _>::new(ledger(log), onewrite::NoEffects);
+    let events: [Event; 3] = [
+        sample::event(sample::order("ord_1")),
+        sample::event(ShipmentCreated { order_id: order_id.clone(), shipment_id, carrier, tracking_number }),
+        sample::event(ReturnRequested { return_id: ReturnId::of(&order_id), order_id }),
+    ];
+    for event in events {
+        let delivery = onewrite::Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
+        block_on(onewrite::Handle::handle(&process, &event, &delivery)).unwrap();
+    }
+    "/orders/ord_1/returns"
+}
+
+fn take_back(
+    api: &InventoryApi<&Busy<'_>, &MemoryLog, VirtualTime, impl KeySets>,
+    path: &str,
+    token: Option<&str>,
+) -> (u16, Value) {
+    let request = http::Request::builder().method("POST").uri(path);
+    let request =
+        token.iter().fold(request, |request, token| request.header("Authorization", format!("Bearer {token}")));
+    let (head, body) = block_on(api.answer(&request.body(Body::Empty).unwrap().with_raw_http_path(path))).into_parts();
+    (head.status.as_u16(), serde_json::from_slice(&body).unwrap())
+}
+
+#[test]
+fn goods_that_are_back_are_on_hand_once_however_often_it_is_said() {
+    let log = MemoryLog::default();
+    let (path, busy) = (awaited(&log), Busy::new(&log));
+    let api = InventoryApi::new(&busy, ledger(&log), Access::open());
+    let stock = || ["A-1", "B-2"].map(|sku| log.counter(sku, AVAILABLE));
+    assert_eq!(stock(), [2, 3]);
+    let first = take_back(&api, path, None);
+    assert_eq!(first.0, 200, "{}", first.1);
+    assert_eq!(first.1["lines"], json!([{ "sku": "A-1", "quantity": 3 }, { "sku": "B-2", "quantity": 1 }]));
+    assert_eq!((&first.1["orderId"], stock()), (&json!("ord_1"), [5, 4]));
+    assert_eq!((take_back(&api, path, None), stock()), (first, [5, 4]));
+    let told = log.published::<orderflow_events::Payload>();
+    assert_eq!(told.len(), 2, "the reservation and the return");
+    assert_eq!(told[1].context.correlation_id, told[0].context.correlation_id, "one flow");
+}
+
+#[test]
+fn goods_are_taken_back_of_those_who_may_and_where_they_are_awaited() {
+    let (log, issuer) = (MemoryLog::default(), MemoryIssuer::new("1"));
+    let (path, busy) = (awaited(&log), Busy::new(&log));
+    let api = InventoryApi::new(&busy, ledger(&log), issuer.access());
+    let [reader, writer] = ["stock:read orders:any", "stock:write"].map(|scopes| issuer.token("ada", scopes));
+    for (path, token, status) in [
+        (path, None, 401),
+        (path, Some(&reader), 403),
+        ("/orders/ord_2/returns", Some(&writer), 404),
+        ("/orders/a%20b/returns", Some(&writer), 404),
+        (path, Some(&writer), 200),
+    ] {
+        assert_eq!(take_back(&api, path, token.map(String::as_str)).0, status, "{path} {token:?}");
+    }
+    let shipped = MemoryLog::default();
+    shipped.set_counter("A-1", AVAILABLE, 5);
+    shipped.set_counter("B-2", AVAILABLE, 5);
+    let process = onewrite::Process::<Inventory, _, _, _>::new(ledger(&shipped), onewrite::NoEffects);
+    let delivery = onewrite::Delivery { text: "", deadline: orderflow_events::Time::from_millis(i64::MAX) };
+    let created = orderflow_events::sample::event(orderflow_events::sample::order("ord_1"));
+    block_on(onewrite::Handle::handle(&process, &created, &delivery)).unwrap();
+    let busy = Busy::new(&shipped);
+    let (status, problem) = take_back(&InventoryApi::new(&busy, ledger(&shipped), Access::open()), path, None);
+    assert_eq!((status, &problem["type"]), (409, &json!("urn:orderflow:problem:return-not-requested")));
 }

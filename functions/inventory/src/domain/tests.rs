@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use futures::executor::block_on;
 use onewrite::memory::{Bench, MemoryLog, Pace, Paced, Redelivery, VirtualTime};
-use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Process, Result};
+use onewrite::{Cause, Committed, Delivery, FailureKind, Handle, Handled, Ledger, NoEffects, Origin, Process, Result};
 use orderflow_events::{CancellationReason, PaymentFailure, PaymentId, ShipmentId, Subject, Text, Time, sample};
 
 use super::*;
@@ -23,6 +23,7 @@ fn fact(kind: EventType, order: &str) -> Event {
             let shipment_id = ShipmentId::of(&order_id);
             ShipmentCreated { order_id, shipment_id, carrier: text("C"), tracking_number: text("T") }.into()
         }
+        EventType::ReturnRequested => ReturnRequested { return_id: ReturnId::of(&order_id), order_id }.into(),
         other => panic!("inventory has no use for {other}"),
     })
 }
@@ -52,6 +53,19 @@ impl Shop {
         let [(available, reserved), _] = self.stock();
         assert_eq!(reserved, 3 * open, "reserved");
         assert!(available >= 0, "oversold");
+    }
+
+    /// The warehouse says that the goods of an order are back.
+    fn take_back(&self, order: &str) -> std::result::Result<bool, ReturnRefusal> {
+        let order = OrderId::new(order).unwrap();
+        let ledger = Ledger::new(&self.log, &self.world);
+        let mut history = block_on(ledger.load::<Inventory>(&Subject::from(&order))).unwrap();
+        let Step::Commit(commit) = take_back(&order, &history.state)? else { return Ok(false) };
+        let origin = Origin::from(&fact(EventType::OrderCreated, order.as_str()));
+        let cause = Cause { source: "warehouse".to_owned(), ..origin.cause };
+        let committed = block_on(ledger.commit(&mut history, &Origin { cause, ..origin }, commit)).unwrap();
+        assert!(matches!(committed, Committed::Done(_)), "{committed:?}");
+        Ok(true)
     }
 
     /// Available and reserved pieces of both SKUs.
@@ -87,19 +101,21 @@ const SHIPPED: &[E] = &[E::OrderCreated, E::ShipmentCreated];
 const RELEASED: &[E] = &[E::OrderCreated, E::PaymentFailed];
 const RESTOCKED: &[E] = &[E::OrderCreated, E::ShipmentCreated, E::OrderCancelled];
 const CANCELLED: &[E] = &[E::OrderCancelled];
+const AWAITED: &[E] = &[E::OrderCreated, E::ShipmentCreated, E::ReturnRequested];
 
 #[test]
 fn every_event_in_every_state() {
     let (changed, nothing) = (|| Ok(Handled::Changed), || Ok(Handled::Unchanged));
     let (early, refused) = (|| Err(FailureKind::Transient), || Err(FailureKind::Permanent));
-    let columns = [E::OrderCreated, E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated];
+    let columns = [E::OrderCreated, E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated, E::ReturnRequested];
     for (given, then, stocks) in [
-        (UNKNOWN, [changed(), early(), changed(), early()], [HELD, FULL, FULL, FULL]),
-        (SET_ASIDE, [refused(), changed(), changed(), changed()], [HELD, FULL, FULL, GONE]),
-        (SHIPPED, [refused(), nothing(), changed(), nothing()], [GONE, GONE, FULL, GONE]),
-        (RELEASED, [refused(), nothing(), nothing(), nothing()], [FULL; 4]),
-        (RESTOCKED, [refused(), nothing(), nothing(), nothing()], [FULL; 4]),
-        (CANCELLED, [nothing(), nothing(), nothing(), nothing()], [FULL; 4]),
+        (UNKNOWN, [changed(), early(), changed(), early(), early()], [HELD, FULL, FULL, FULL, FULL]),
+        (SET_ASIDE, [refused(), changed(), changed(), changed(), early()], [HELD, FULL, FULL, GONE, HELD]),
+        (SHIPPED, [refused(), nothing(), changed(), nothing(), changed()], [GONE, GONE, FULL, GONE, GONE]),
+        (AWAITED, [refused(), nothing(), nothing(), nothing(), nothing()], [GONE; 5]),
+        (RELEASED, [refused(), nothing(), nothing(), nothing(), nothing()], [FULL; 5]),
+        (RESTOCKED, [refused(), nothing(), nothing(), nothing(), nothing()], [FULL; 5]),
+        (CANCELLED, [nothing(), nothing(), nothing(), nothing(), nothing()], [FULL; 5]),
     ] {
         for ((when, then), stock) in columns.into_iter().zip(then).zip(stocks) {
             let shop = Shop::new();
@@ -119,11 +135,64 @@ fn every_event_in_every_state() {
     }
 }
 
+#[test]
+fn goods_are_taken_back_where_they_are_awaited_and_once() {
+    for (given, then, stock) in [
+        (UNKNOWN, Err(ReturnRefusal::Unknown), FULL),
+        (SET_ASIDE, Err(ReturnRefusal::NotAwaited), HELD),
+        (SHIPPED, Err(ReturnRefusal::NotAwaited), GONE),
+        (AWAITED, Ok(true), FULL),
+        (RELEASED, Err(ReturnRefusal::NotAwaited), FULL),
+        (RESTOCKED, Err(ReturnRefusal::NotAwaited), FULL),
+        (CANCELLED, Err(ReturnRefusal::NotAwaited), FULL),
+    ] {
+        let shop = Shop::new();
+        for kind in given {
+            shop.handle(&fact(*kind, "ord_1")).unwrap();
+        }
+        assert_eq!(shop.take_back("ord_1"), then, "{given:?}");
+        assert_eq!(shop.take_back("ord_1"), then.map(|_| false), "{given:?}, again");
+        assert_eq!(shop.stock(), stock, "{given:?}");
+        if then.is_ok() {
+            assert_eq!(shop.published(), ["InventoryReserved", "GoodsReturned"]);
+            // Whatever else is heard of the order, its goods came back once.
+            for kind in [E::PaymentFailed, E::OrderCancelled, E::ShipmentCreated, E::ReturnRequested] {
+                let event = sample::another_event(fact(kind, "ord_1").data, 1);
+                assert_eq!(shop.handle(&event), Ok(Handled::Unchanged), "{kind}");
+            }
+            assert_eq!(shop.stock(), FULL);
+        }
+    }
+}
+
+/// The request for a return may overtake the shipment.
+#[test]
+fn a_return_is_awaited_in_any_order_of_arrival() {
+    let shop = Shop::new();
+    shop.handle(&fact(E::OrderCreated, "ord_1")).unwrap();
+    assert_eq!(shop.handle(&fact(E::ReturnRequested, "ord_1")), Err(FailureKind::Transient));
+    shop.handle(&fact(E::ShipmentCreated, "ord_1")).unwrap();
+    assert_eq!(shop.handle(&fact(E::ReturnRequested, "ord_1")), Ok(Handled::Changed));
+    assert_eq!(shop.take_back("ord_1"), Ok(true));
+    let returned = shop.log.published::<Payload>().pop().unwrap();
+    let Payload::GoodsReturned(GoodsReturned { return_id, lines, .. }) = &returned.data else { panic!("{returned:?}") };
+    assert_eq!((return_id, lines.len()), (&ReturnId::of(&OrderId::new("ord_1").unwrap()), 2));
+}
+
 /// The ledger does not even ask about another creation of a known order. If it did, this would be the answer.
 #[test]
 fn a_creation_changes_nothing_for_a_known_order() {
     let created = fact(E::OrderCreated, "ord_1");
-    for known in [Reservation::Reserved(Vec::new()), Reservation::Shipped(Vec::new()), Reservation::Closed] {
+    let (order_id, correlation_id) = (OrderId::new("ord_1").unwrap(), Text::shortened("1"));
+    let return_id = ReturnId::of(&order_id);
+    let (lines, received_at) = (Vec::new(), Time::from_millis(0));
+    for known in [
+        Reservation::Reserved(Vec::new()),
+        Reservation::Shipped(Vec::new()),
+        Reservation::Awaited { return_id: return_id.clone(), correlation_id, lines: Vec::new() },
+        Reservation::Returned(Returned { order_id, return_id, lines, received_at }),
+        Reservation::Closed,
+    ] {
         assert_eq!(Inventory::decide(&known, &created.heard().unwrap(), None), Ok(Step::Nothing), "{known:?}");
     }
 }
@@ -136,6 +205,7 @@ fn crashes_at_any_pause_change_nothing() {
         (SHIPPED, GONE),
         (RELEASED, FULL),
         (RESTOCKED, FULL),
+        (AWAITED, GONE),
         (&[E::OrderCreated, E::OrderCancelled], FULL),
     ] {
         let script: Vec<Event> = script.iter().map(|kind| fact(*kind, "ord_1")).collect();

@@ -31,7 +31,10 @@ fn tells(given: &[Change], when: &Event, unreachable: &[Channel]) {
         Heard::ShipmentCreated(ShipmentCreated { carrier, tracking_number, .. }) => {
             Message::Shipped { carrier, tracking_number }
         }
-        Heard::OrderCancelled(OrderCancelled { reason, .. }) => Message::Cancelled { reason },
+        Heard::OrderCancelled(OrderCancelled { reason, .. }) => Message::Cancelled { reason, at: when.context.time },
+        Heard::ReturnRequested(ReturnRequested { return_id, .. }) => {
+            Message::Withdrawn { return_id, at: when.context.time }
+        }
     };
     let customer = Customer { contact: contact(), unreachable: unreachable.iter().copied().collect() };
     let tell = Tell { cause: Cause::from(when), at: when.context.time, order: order(), customer, message };
@@ -42,7 +45,12 @@ fn tells(given: &[Change], when: &Event, unreachable: &[Channel]) {
 fn an_unknown_order_must_be_created_first() {
     let early = Err(Rejection::TooEarly("the customer is not known yet"));
     check(&[], &created(), &Ok(Step::record(met())));
-    for kind in [EventType::InventoryReserved, EventType::ShipmentCreated, EventType::OrderCancelled] {
+    for kind in [
+        EventType::InventoryReserved,
+        EventType::ShipmentCreated,
+        EventType::OrderCancelled,
+        EventType::ReturnRequested,
+    ] {
         check(&[], &event(kind), &early);
     }
 }
@@ -52,6 +60,7 @@ fn the_customer_of_a_known_order_is_told() {
     check(&[met()], &created(), &Ok(Step::Nothing));
     tells(&[met()], &event(EventType::InventoryReserved), &[]);
     tells(&[met()], &event(EventType::ShipmentCreated), &[]);
+    tells(&[met()], &event(EventType::ReturnRequested), &[]);
     check(&[met()], &event(EventType::OrderCancelled), &Ok(Step::record_intent(Change::Cancelled)));
 }
 
@@ -62,6 +71,7 @@ fn after_a_cancellation_no_success_is_told() {
     check(&given, &event(EventType::InventoryReserved), &Ok(Step::Nothing));
     check(&given, &event(EventType::ShipmentCreated), &Ok(Step::Nothing));
     tells(&given, &event(EventType::OrderCancelled), &[]);
+    tells(&given, &event(EventType::ReturnRequested), &[]);
 }
 
 #[test]

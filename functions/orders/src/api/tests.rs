@@ -1,14 +1,21 @@
 use std::pin::pin;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::executor::block_on;
-use lambda_http::http;
+use lambda_http::{RequestExt, http};
+use onewrite::TraceParent;
 use onewrite::memory::{MemoryIssuer, MemoryLog, Pace, Paced, VirtualTime};
 use orderflow_events::sample;
-use orderflow_events::{Event, InventoryRejected, InventoryReserved, Payload, ShipmentCreated, ShipmentId, Text};
+use orderflow_events::{
+    Event, GoodsReturned, InventoryRejected, InventoryReserved, Payload, PaymentId, PaymentRefunded, RefundId,
+    ReturnId, ShipmentCreated, ShipmentId, Text,
+};
 use serde_json::json;
 
 use super::*;
+
+const PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(48);
 
 /// An API in memory, and what the other services tell the orders service.
 struct Shop {
@@ -40,7 +47,7 @@ impl Shop {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Reply {
-        let api = OrdersApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world), Access::open());
+        let api = OrdersApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world), Access::open(), PERIOD);
         reply(&api.answer(&request(method, path, headers, body)).await)
     }
 
@@ -49,12 +56,25 @@ impl Shop {
         let authorization = token.map(|token| format!("Bearer {token}"));
         let mut headers = vec![("Idempotency-Key", "k")];
         headers.extend(authorization.iter().map(|value| ("Authorization", value.as_str())));
-        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), issuer.access());
+        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), issuer.access(), PERIOD);
         reply(&block_on(api.answer(&request(method, path, &headers, body.to_string()))))
     }
 
     fn cancel(&self, id: &str) -> Reply {
         self.send("POST", &format!("/orders/{id}/cancel"), &[], Body::Empty)
+    }
+
+    fn withdraw(&self, id: &str) -> Reply {
+        self.send("POST", &format!("/orders/{id}/withdrawals"), &[], Body::Empty)
+    }
+
+    /// Page of a withdrawal, and the answer to its forms.
+    fn page(&self, method: &str, id: &str, form: &str) -> (u16, http::HeaderMap, String) {
+        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), Access::open(), PERIOD);
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        let response = block_on(api.answer(&request(method, &format!("/orders/{id}/withdrawal"), &headers, form)));
+        let text = String::from_utf8(response.body().to_vec()).unwrap();
+        (response.status().as_u16(), response.headers().clone(), text)
     }
 
     fn place(&self, body: &Value, key: Option<&str>) -> Reply {
@@ -389,6 +409,7 @@ fn what_is_not_there_is_not_found() {
         ("GET", "/orders/ord_1"),
         ("GET", "/orders/a%20b"),
         ("POST", "/orders/ord_1/cancel"),
+        ("POST", "/orders/ord_1/withdrawals"),
         ("DELETE", "/orders"),
         ("GET", "/"),
     ] {
@@ -461,6 +482,199 @@ fn a_cancellation_that_loses_every_race_is_told_to_try_again() {
     let reply = cancelling.now_or_never().unwrap();
     assert_eq!((reply.status, &reply.headers["retry-after"]), (503, &HeaderValue::from_static("1")));
     assert_eq!(shop.published(), ["OrderCreated"]);
+}
+
+#[test]
+fn a_withdrawal_before_the_shipment_cancels_and_one_after_it_asks_for_the_goods() {
+    for (is_shipped, outcome, told) in [(false, "cancelled", "OrderCancelled"), (true, "return", "ReturnRequested")] {
+        let shop = Shop::new();
+        let id = shop.place_some();
+        let order_id = OrderId::new(id.as_str()).unwrap();
+        if is_shipped {
+            shop.hear(shipment(order_id.clone()));
+        }
+        let first = shop.withdraw(&id);
+        assert_eq!(first.status, 202, "{}", first.body);
+        let event = shop.log.published::<Payload>().pop().unwrap();
+        let mut receipt = json!({
+            "id": event.context.id, "orderId": id, "outcome": outcome, "withdrawnAt": event.context.time,
+        });
+        if is_shipped {
+            receipt["returnId"] = json!(ReturnId::of(&order_id));
+        }
+        assert_eq!(first.body, receipt);
+        let again = shop.withdraw(&id);
+        assert_eq!((again.status, again.body), (202, receipt), "the same receipt");
+        assert_eq!(shop.published(), ["OrderCreated", told], "once");
+        assert_eq!(event.context.correlation_id, shop.log.published::<Payload>()[0].context.correlation_id);
+        let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty).body;
+        let status = if is_shipped { "shipped" } else { "cancelled" };
+        assert_eq!(
+            (&shown["status"], shown["timeline"].as_array().unwrap().len()),
+            (&json!(status), 2 + usize::from(is_shipped))
+        );
+        assert_eq!(shown["return"]["returnId"], first.body["returnId"]);
+        assert_eq!(shop.cancel(&id).status, if is_shipped { 409 } else { 202 });
+    }
+}
+
+#[test]
+fn what_becomes_of_a_return_is_shown() {
+    let shop = Shop::new();
+    let id = shop.place_some();
+    let order_id = OrderId::new(id.as_str()).unwrap();
+    let shown = || shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty).body["return"].clone();
+    shop.hear(shipment(order_id.clone()));
+    assert_eq!(shown(), Value::Null);
+    let withdrawn_at = shop.withdraw(&id).body["withdrawnAt"].clone();
+    let return_id = ReturnId::of(&order_id);
+    assert_eq!(shown(), json!({ "returnId": return_id, "requestedAt": withdrawn_at, "refunded": false }));
+    let returned = sample::event(GoodsReturned { order_id: order_id.clone(), return_id, lines: Vec::new() });
+    shop.hear_of(&returned);
+    assert_eq!((&shown()["receivedAt"], &shown()["refunded"]), (&json!(returned.context.time), &json!(false)));
+    let (payment_id, refund_id) = (PaymentId::of(&order_id), RefundId::of(&order_id));
+    shop.hear(PaymentRefunded { order_id, payment_id, refund_id, amount: sample::order("x").total });
+    assert_eq!(shown()["refunded"], true);
+}
+
+#[test]
+fn a_withdrawal_that_comes_too_late_is_refused_and_told_why() {
+    let shop = Shop::new();
+    let id = shop.place_some();
+    shop.hear(shipment(OrderId::new(id.as_str()).unwrap()));
+    shop.world.pass(Duration::from_hours(2 * 365 * 24));
+    let reply = shop.withdraw(&id);
+    assert_eq!((reply.status, &reply.body["type"]), (409, &json!("urn:orderflow:problem:withdrawal-period-over")));
+    assert_eq!(shop.published(), ["OrderCreated"]);
+    let (status, _, page) = shop.page("GET", &id, "");
+    assert!(status == 409 && page.contains("The period for a withdrawal is over"), "{status} {page}");
+}
+
+#[test]
+fn a_withdrawal_that_loses_a_race_decides_again() {
+    type Rival = fn(&Shop, OrderId);
+    let reserved: Rival = |shop, order_id| shop.hear(InventoryReserved { order_id, lines: Vec::new() });
+    let rejected: Rival = |shop, order_id| shop.hear(InventoryRejected { order_id, shortages: Vec::new() });
+    let shipped: Rival = |shop, order_id| shop.hear(shipment(order_id));
+    let withdrawn: Rival = |shop, order_id| assert_eq!(shop.withdraw(order_id.as_str()).status, 202);
+    for (rival, outcome, told) in [
+        (reserved, "cancelled", ["OrderCreated", "OrderCancelled"]),
+        (rejected, "cancelled", ["OrderCreated", "OrderCancelled"]),
+        (withdrawn, "cancelled", ["OrderCreated", "OrderCancelled"]),
+        (shipped, "return", ["OrderCreated", "ReturnRequested"]),
+    ] {
+        let shop = Shop::new();
+        let id = shop.place_some();
+        let (path, pace) = (format!("/orders/{id}/withdrawals"), Pace::until("before append"));
+        let mut withdrawing = pin!(shop.attempt(&pace, "POST", &path, &[], Body::Empty));
+        assert!(withdrawing.as_mut().now_or_never().is_none());
+        rival(&shop, OrderId::new(id.as_str()).unwrap());
+        pace.release();
+        let reply = withdrawing.now_or_never().unwrap();
+        assert_eq!((reply.status, &reply.body["outcome"]), (202, &json!(outcome)));
+        assert_eq!(shop.published(), told);
+    }
+}
+
+#[test]
+fn an_order_is_withdrawn_from_by_its_customer_or_by_whom_may_act_for_any() {
+    let (shop, issuer) = (Shop::new(), MemoryIssuer::new("1"));
+    let ada = issuer.token("ada", "");
+    let id = shop.send_as(&issuer, Some(&ada), "POST", "/orders", &order_of(&json!("ada"))).body["orderId"].clone();
+    let id = id.as_str().unwrap();
+    let withdraw = |token: Option<&str>, id: &str| {
+        shop.send_as(&issuer, token, "POST", &format!("/orders/{id}/withdrawals"), &Value::Null)
+    };
+    let grace = issuer.token("grace", "stock:write");
+    let (unknown, foreign) = (withdraw(Some(&grace), "ord_0"), withdraw(Some(&grace), id));
+    assert_eq!((foreign.status, &foreign.body), (404, &unknown.body), "nobody can tell the two apart");
+    assert_eq!(withdraw(None, id).status, 401);
+    assert_eq!(shop.published(), ["OrderCreated"]);
+    assert_eq!(withdraw(Some(&ada), id).status, 202);
+    assert_eq!(withdraw(Some(&issuer.token("staff", "orders:any")), id).status, 202);
+    let rows = block_on(shop.log.read(&Subject::new(id).unwrap())).unwrap();
+    let by: Vec<_> = rows.iter().map(|row| (row.cause.event_type.as_str(), row.cause.by.as_deref())).collect();
+    assert_eq!(by, [("PlaceOrder", Some("ada")), ("WithdrawOrder", Some("ada"))]);
+}
+
+#[test]
+fn the_page_leads_by_two_steps_to_the_receipt_and_changes_nothing_before() {
+    for is_shipped in [false, true] {
+        let shop = Shop::new();
+        let id = shop.place_some();
+        if is_shipped {
+            shop.hear(shipment(OrderId::new(id.as_str()).unwrap()));
+        }
+        let before = shop.published().len();
+        let (status, headers, offer) = shop.page("GET", &id, "");
+        assert_eq!((status, &headers["content-type"]), (200, &HeaderValue::from_static("text/html; charset=utf-8")));
+        assert!(offer.contains("<button>Withdraw from contract here</button>"), "{offer}");
+        for text in [id.as_str(), "Ada Lovelace", "ada@example.com"] {
+            assert!(offer.contains(text), "{text}: {offer}");
+        }
+        // Whatever is sent, nothing is done before the second step.
+        for form in ["", "step=offer", "step=confirm", "%", "step=review&step=confirmed", "confirmed"] {
+            assert_eq!(shop.page("POST", &id, form).0, 200, "{form}");
+        }
+        let (status, _, review) = shop.page("POST", &id, "step=review");
+        assert!(status == 200 && review.contains("<button>Confirm withdrawal</button>"), "{review}");
+        assert_eq!(shop.published().len(), before);
+        let (status, _, received) = shop.page("POST", &id, "step=confirmed");
+        let event = shop.log.published::<Payload>().pop().unwrap();
+        let proof = orderflow_events::format_utc(event.context.time);
+        for text in ["We have received your withdrawal", &proof, event.context.id.as_str()] {
+            assert!(status == 200 && received.contains(text), "{text}: {received}");
+        }
+        assert!(!received.contains("<form"), "{received}");
+        assert_eq!(shop.published().len(), before + 1);
+        for (method, form) in [("GET", ""), ("POST", "step=review"), ("POST", "step=confirmed")] {
+            assert_eq!(shop.page(method, &id, form).2, received, "{method} {form}");
+        }
+        assert_eq!(shop.published().len(), before + 1);
+    }
+}
+
+#[test]
+fn the_page_has_no_rights_and_its_refusals_are_pages_too() {
+    let shop = Shop::new();
+    let id = shop.place_some();
+    shop.hear(InventoryRejected { order_id: OrderId::new(id.as_str()).unwrap(), shortages: Vec::new() });
+    let (status, headers, cancelled) = shop.page("GET", &id, "");
+    assert!(status == 200 && cancelled.contains("This order is cancelled already"), "{cancelled}");
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(
+        (&headers["cache-control"], &headers["referrer-policy"]),
+        (&"no-store".parse().unwrap(), &"no-referrer".parse().unwrap())
+    );
+    assert!(!cancelled.contains("<script") && !cancelled.contains(" style="), "{cancelled}");
+    for (method, id, status) in
+        [("GET", "ord_0", 404), ("POST", "ord_0", 404), ("GET", "a%20b", 404), ("PUT", &id, 404)]
+    {
+        let (found, headers, page) = shop.page(method, id, "step=confirmed");
+        assert_eq!(
+            (found, &headers["content-type"]),
+            (status, &"text/html; charset=utf-8".parse().unwrap()),
+            "{method} {id}"
+        );
+        assert!(page.contains("There is no such order"), "{page}");
+    }
+    let issuer = MemoryIssuer::new("1");
+    let api = OrdersApi::new(Ledger::new(&shop.log, &shop.world), issuer.access(), PERIOD);
+    let anonymous = block_on(api.answer(&request("GET", &format!("/orders/{id}/withdrawal"), &[], Body::Empty)));
+    assert_eq!(anonymous.status(), 401);
+    assert!(anonymous.headers().contains_key("www-authenticate"));
+    assert!(String::from_utf8_lossy(anonymous.body()).contains("We do not know you"));
+}
+
+#[test]
+fn what_comes_from_outside_cannot_break_out_of_the_page() {
+    let shop = Shop::new();
+    let mut evil = order();
+    evil["customer"]["name"] = json!("<script>\"'&");
+    let placed = shop.place(&evil, None).body;
+    let (_, _, page) = shop.page("GET", placed["orderId"].as_str().unwrap(), "");
+    assert!(page.contains("&#60;script&#62;&#34;&#39;&#38;") && !page.contains("<script"), "{page}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 use orderflow_events::sample;
 use orderflow_events::{
     InventoryRejected, InventoryReserved, OrderId, PaymentFailed, PaymentFailure, PaymentProcessed, PaymentRefunded,
-    ShipmentCancelled, ShipmentCreated, Shortage, Sku, StockLine,
+    ReturnRequested, ShipmentCancelled, ShipmentCreated, Shortage, Sku, StockLine,
 };
 
+use super::withdrawal::{Outcome, WithdrawalPeriod, WithdrawalRefusal, withdraw};
 use super::*;
 
 fn id() -> OrderId {
@@ -37,6 +38,8 @@ fn fact(kind: EventType) -> Event {
             ShipmentCreated { order_id, shipment_id, carrier, tracking_number }.into()
         }
         EventType::ShipmentCancelled => ShipmentCancelled { order_id, shipment_id }.into(),
+        EventType::ReturnRequested => ReturnRequested { return_id: ReturnId::of(&order_id), order_id }.into(),
+        EventType::GoodsReturned => GoodsReturned { return_id: ReturnId::of(&order_id), order_id, lines }.into(),
         other => panic!("orders has nothing to do with {other}"),
     };
     sample::event(payload)
@@ -110,6 +113,8 @@ const RESERVED: &[E] = &[E::OrderCreated, E::InventoryReserved];
 const PAID: &[E] = &[E::OrderCreated, E::PaymentProcessed];
 const CANCELLED: &[E] = &[E::OrderCreated, E::InventoryRejected];
 const SHIPPED: &[E] = &[E::OrderCreated, E::InventoryReserved, E::PaymentProcessed, E::ShipmentCreated];
+const WITHDRAWN: &[E] =
+    &[E::OrderCreated, E::InventoryReserved, E::PaymentProcessed, E::ShipmentCreated, E::ReturnRequested];
 
 #[test]
 fn every_event_in_every_state() {
@@ -124,6 +129,7 @@ fn every_event_in_every_state() {
         (&[], E::PaymentFailed, Then::Early),
         (&[], E::PaymentRefunded, Then::Early),
         (&[], E::ShipmentCancelled, Then::Early),
+        (&[], E::GoodsReturned, Then::Early),
         // open
         (OPEN, E::InventoryReserved, open(Reserved)),
         (OPEN, E::PaymentProcessed, open(Paid)),
@@ -132,6 +138,7 @@ fn every_event_in_every_state() {
         (OPEN, E::PaymentFailed, Then::Cancelled(Declined)),
         (OPEN, E::PaymentRefunded, open(Created)),
         (OPEN, E::ShipmentCancelled, open(Created)),
+        (OPEN, E::GoodsReturned, open(Created)),
         (RESERVED, E::PaymentProcessed, open(Paid)),
         (RESERVED, E::PaymentFailed, Then::Cancelled(Declined)),
         (PAID, E::InventoryReserved, open(Paid)),
@@ -142,6 +149,7 @@ fn every_event_in_every_state() {
         (CANCELLED, E::ShipmentCreated, Then::Kept(Status::Cancelled(OutOfStock))),
         (CANCELLED, E::PaymentRefunded, Then::Kept(Status::Cancelled(OutOfStock))),
         (CANCELLED, E::ShipmentCancelled, cancelled),
+        (CANCELLED, E::GoodsReturned, Then::Kept(Status::Cancelled(OutOfStock))),
         (CANCELLED, E::InventoryRejected, Then::Nothing),
         (CANCELLED, E::PaymentFailed, Then::Nothing),
         // shipped
@@ -152,6 +160,16 @@ fn every_event_in_every_state() {
         (SHIPPED, E::ShipmentCancelled, shipped),
         (SHIPPED, E::InventoryRejected, Then::Never),
         (SHIPPED, E::PaymentFailed, Then::Never),
+        (SHIPPED, E::GoodsReturned, Then::Kept(Status::Shipped)),
+        // shipped, and to be returned
+        (WITHDRAWN, E::InventoryReserved, Then::Kept(Status::Shipped)),
+        (WITHDRAWN, E::PaymentProcessed, Then::Kept(Status::Shipped)),
+        (WITHDRAWN, E::ShipmentCreated, Then::Kept(Status::Shipped)),
+        (WITHDRAWN, E::PaymentRefunded, Then::Kept(Status::Shipped)),
+        (WITHDRAWN, E::ShipmentCancelled, Then::Kept(Status::Shipped)),
+        (WITHDRAWN, E::InventoryRejected, Then::Never),
+        (WITHDRAWN, E::PaymentFailed, Then::Never),
+        (WITHDRAWN, E::GoodsReturned, Then::Kept(Status::Shipped)),
     ] {
         assert_eq!(then(given, when), expected, "{when} after {given:?}");
     }
@@ -180,6 +198,7 @@ fn a_customer_may_cancel_until_the_goods_are_on_their_way() {
         (PAID, Ok(true)),
         (CANCELLED, Ok(false)),
         (SHIPPED, Err(CancelRefusal::Shipped)),
+        (WITHDRAWN, Err(CancelRefusal::Shipped)),
     ] {
         let step = cancel(&order_after(given));
         let expected = expected.map(|changes| {
@@ -219,6 +238,8 @@ fn an_order_is_over_when_nothing_more_has_to_happen() {
         (&[T::OrderCreated], false),
         (&[T::OrderCreated, T::InventoryReserved, T::PaymentProcessed], false),
         (&[T::OrderCreated, T::InventoryReserved, T::PaymentProcessed, T::ShipmentCreated], true),
+        (&[T::OrderCreated, T::PaymentProcessed, T::ShipmentCreated, T::ReturnRequested], true),
+        (&[T::OrderCreated, T::PaymentProcessed, T::ShipmentCreated, T::ReturnRequested, T::GoodsReturned], true),
         (&[T::OrderCreated, T::InventoryRejected], true),
         (&[T::OrderCreated, T::PaymentProcessed, T::InventoryRejected], false),
         (&[T::OrderCreated, T::PaymentProcessed, T::InventoryRejected, T::PaymentRefunded], true),
@@ -228,4 +249,90 @@ fn an_order_is_over_when_nothing_more_has_to_happen() {
     for (learned, is_over) in cases {
         assert_eq!(Orders::is_over(&order_after(learned)), *is_over, "{learned:?}");
     }
+}
+
+const PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(48);
+
+/// Time at which the sample events happen, and so the shipment.
+fn shipped_at() -> Time {
+    fact(E::ShipmentCreated).context.time
+}
+
+#[test]
+fn a_withdrawal_cancels_until_the_goods_are_on_their_way_and_then_asks_for_them_back() {
+    let cancelled = OrderCancelled { order_id: id(), reason: CancellationReason::CustomerRequest };
+    let cancels = Step::record(Change::Cancelled(CancellationReason::CustomerRequest, None)).publishing(cancelled);
+    let returns = || Step::publish(ReturnRequested { order_id: id(), return_id: ReturnId::of(&id()) });
+    let (in_time, late) = (shipped_at(), PERIOD.end(shipped_at()));
+    for (given, then_in_time, then_late) in [
+        (&[][..], Err(WithdrawalRefusal::Unknown), Err(WithdrawalRefusal::Unknown)),
+        // As long as the goods have not left no period runs.
+        (OPEN, Ok(cancels.clone()), Ok(cancels.clone())),
+        (RESERVED, Ok(cancels.clone()), Ok(cancels.clone())),
+        (PAID, Ok(cancels.clone()), Ok(cancels)),
+        (CANCELLED, Ok(Step::Nothing), Ok(Step::Nothing)),
+        (SHIPPED, Ok(returns()), Err(WithdrawalRefusal::Late)),
+        // Nor does it matter how late a withdrawal is repeated.
+        (WITHDRAWN, Ok(Step::Nothing), Ok(Step::Nothing)),
+    ] {
+        assert_eq!(withdraw(&order_after(given), PERIOD, in_time), then_in_time, "{given:?}");
+        assert_eq!(withdraw(&order_after(given), PERIOD, late), then_late, "{given:?}, late");
+    }
+}
+
+#[test]
+fn the_period_begins_after_the_day_of_the_shipment_and_its_last_day_counts_to_the_end() {
+    let time = |text| Time::new(text).unwrap();
+    for (shipped, days, end) in [
+        ("2026-11-22T00:00:00.000Z", 14, "2026-12-07T00:00:00.000Z"),
+        ("2026-11-22T23:59:59.999Z", 14, "2026-12-07T00:00:00.000Z"),
+        ("2026-11-23T00:00:00.000Z", 14, "2026-12-08T00:00:00.000Z"),
+        ("2026-11-22T12:00:00.000Z", 48, "2027-01-10T00:00:00.000Z"),
+        ("2028-02-28T12:00:00.000Z", 14, "2028-03-14T00:00:00.000Z"),
+        ("1969-12-31T23:59:59.999Z", 14, "1970-01-15T00:00:00.000Z"),
+    ] {
+        let period = WithdrawalPeriod::of_days(days);
+        assert_eq!(period.end(time(shipped)), time(end), "{shipped} and {days} days");
+    }
+    let shipped = order_after(SHIPPED);
+    let end = PERIOD.end(shipped_at());
+    let last = Time::from_millis(end.as_millis() - 1);
+    assert!(withdraw(&shipped, PERIOD, last).is_ok());
+    assert_eq!(withdraw(&shipped, PERIOD, end), Err(WithdrawalRefusal::Late));
+}
+
+/// The withdrawal and what becomes of it, once it is on record.
+#[test]
+fn a_withdrawal_is_known_by_the_event_that_tells_of_it() {
+    for (given, expected) in [
+        (OPEN, None),
+        (PAID, None),
+        (SHIPPED, None),
+        (CANCELLED, Some((Outcome::Cancelled, "OrderCancelled"))),
+        (WITHDRAWN, Some((Outcome::Return, "ReturnRequested"))),
+    ] {
+        let Order::Known(known) = order_after(given) else { panic!("unknown") };
+        let withdrawn = known.withdrawn();
+        let found = withdrawn.map(|withdrawn| (withdrawn.outcome, withdrawn.seen.event_type.as_str()));
+        assert_eq!(found, expected, "{given:?}");
+    }
+}
+
+#[test]
+fn what_becomes_of_a_return_is_known_in_any_order() {
+    let back = |given: &[EventType]| {
+        let Order::Known(known) = order_after(given) else { panic!("unknown") };
+        let goods_return = known.goods_return.unwrap();
+        assert_eq!(goods_return.return_id, ReturnId::of(&id()));
+        assert_eq!(goods_return.requested_at, fact(E::ReturnRequested).context.time);
+        (goods_return.received_at.is_some(), goods_return.refunded)
+    };
+    let then = |more: &[EventType]| back(&[WITHDRAWN, more].concat());
+    assert_eq!(then(&[]), (false, false));
+    assert_eq!(then(&[E::GoodsReturned]), (true, false));
+    assert_eq!(then(&[E::PaymentRefunded]), (false, true), "the refund may be heard of first");
+    assert_eq!(then(&[E::GoodsReturned, E::PaymentRefunded]), (true, true));
+    assert_eq!(then(&[E::PaymentRefunded, E::GoodsReturned]), (true, true));
+    let before = [&SHIPPED[..], &[E::GoodsReturned, E::PaymentRefunded, E::ReturnRequested]].concat();
+    assert_eq!(back(&before), (true, true));
 }

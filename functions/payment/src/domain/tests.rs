@@ -1,6 +1,6 @@
 use onewrite::Step;
 use orderflow_events::sample::{self, event};
-use orderflow_events::{CancellationReason, InventoryReserved, OrderCancelled};
+use orderflow_events::{CancellationReason, GoodsReturned, InventoryReserved, OrderCancelled, ReturnId};
 use serde_json::json;
 
 use super::*;
@@ -84,6 +84,27 @@ fn order_cancelled() {
 }
 
 #[test]
+fn goods_returned() {
+    let nothing = || Ok(Step::Nothing);
+    let early = || same(Err(Rejection::TooEarly("not paid yet")));
+    check(
+        returned(),
+        [
+            (UNKNOWN, same(Err(UNKNOWN_ORDER))),
+            (&due(), early()),
+            (&charging(), early()),
+            (&paid(), same(Ok(go_on_to_refund()))),
+            (&refunding(), [refund(), refund(), refund(), refund(), give_back()].map(Ok)),
+            (&failed(), same(nothing())),
+            (&cancelled(), same(nothing())),
+            (&refunded(), same(nothing())),
+        ],
+    );
+    let free = Payment::decide(&state(&[free_order()]), &event(returned()).heard().unwrap(), None);
+    assert_eq!(free, Err(Rejection::TooEarly("not paid yet")));
+}
+
+#[test]
 fn an_order_that_was_cancelled_before_it_was_known_is_never_due() {
     let state = state(&[Change::Cancelled]);
     assert_eq!(state, State::Cancelled);
@@ -109,7 +130,12 @@ fn an_order_of_nothing_is_paid_and_given_back_without_the_provider() {
         (vec![free_order()], Payload::from(reserved()), Step::record(free_charge()).publishing(processed)),
         (vec![free_order()], cancelled().into(), Step::record(Change::Cancelled)),
         (vec![free_order(), free_charge()], reserved().into(), Step::Nothing),
-        (vec![free_order(), free_charge()], cancelled().into(), Step::record(Change::Refunded).publishing(refunded)),
+        (
+            vec![free_order(), free_charge()],
+            cancelled().into(),
+            Step::record(Change::Refunded).publishing(refunded.clone()),
+        ),
+        (vec![free_order(), free_charge()], returned().into(), Step::record(Change::Refunded).publishing(refunded)),
         (vec![free_order(), free_charge(), Change::Refunded], cancelled().into(), Step::Nothing),
         (vec![free_order(), Change::Cancelled], reserved().into(), Step::Nothing),
     ] {
@@ -289,6 +315,10 @@ fn money() -> Money {
 
 fn method() -> PaymentMethod {
     PaymentMethod::new("pm_card_visa").unwrap()
+}
+
+fn returned() -> GoodsReturned {
+    GoodsReturned { order_id: order(), return_id: ReturnId::of(&order()), lines: Vec::new() }
 }
 
 fn reserved() -> InventoryReserved {

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use envelope::Text;
+use envelope::{Extensions, Text};
 use lambda_http::http::StatusCode;
+use lambda_http::{Request, RequestExt};
 
 use crate::http::Problem;
+use crate::ledger::Origin;
+use crate::port::Random;
+use crate::row::Cause;
+use crate::telemetry;
+use crate::trace::TraceParent;
 
 /// Caller of a request: who they are, and what they may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +57,27 @@ impl Caller {
     #[must_use]
     pub fn is(&self, owner: &Text) -> bool {
         self.subject.as_ref() == Some(owner)
+    }
+
+    /// Origin of what this caller's request commits: the request as its cause, `command` of `source`, under the id of its
+    /// invocation, and the trace that it is in, or a new one.
+    #[must_use]
+    pub fn origin(&self, request: &Request, source: &str, command: &str, random: &impl Random) -> Origin {
+        let traced = request.headers().get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
+        let trace_parent = traced.or_else(telemetry::trace_parent).unwrap_or_else(|| TraceParent::new(random));
+        Origin {
+            cause: Cause {
+                source: source.to_owned(),
+                id: request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default(),
+                event_type: command.to_owned(),
+                by: self.subject().map(ToString::to_string),
+            },
+            correlation_id: None,
+            causation_id: None,
+            extensions: Extensions::new(),
+            trace_parent: Some(trace_parent),
+            trace_state: None,
+        }
     }
 
     /// Demands a scope.

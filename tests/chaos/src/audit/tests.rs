@@ -1,5 +1,7 @@
 //! Records that are in order, and every way in which they can be out of it.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
@@ -26,6 +28,7 @@ fn plan(customer: &str, sku: &str, method: &str) -> Plan {
         postal_code: "10115",
         has_phone: false,
         cancel: None,
+        withdraw: None,
     }
 }
 
@@ -59,10 +62,10 @@ fn shipment_of(order: &str) -> String {
 
 fn cause(kind: &str) -> Cause {
     let source = match kind {
-        "OrderCreated" | "OrderCancelled" => "Orders",
+        "OrderCreated" | "OrderCancelled" | "ReturnRequested" => "Orders",
         "PaymentProcessed" | "PaymentFailed" | "PaymentRefunded" => "Payment",
         "ShipmentCreated" | "ShipmentCancelled" => "Shipping",
-        "PlaceOrder" | "CancelOrder" => "Api",
+        "PlaceOrder" | "CancelOrder" | "WithdrawOrder" | "TakeGoodsBack" => "Api",
         _ => "Inventory",
     };
     Cause { source: source.to_owned(), id: format!("{kind}-id"), kind: kind.to_owned() }
@@ -88,8 +91,10 @@ impl Day {
             .into_iter()
             .collect();
         self.snapshot.journal.extend(events.iter().cloned());
-        let is_news =
-            |fact: &&Fact| ["InventoryReserved", "ShipmentCreated", "OrderCancelled"].contains(&fact.kind.as_str());
+        let is_news = |fact: &&Fact| {
+            let news = ["InventoryReserved", "ShipmentCreated", "OrderCancelled", "ReturnRequested"];
+            news.contains(&fact.kind.as_str())
+        };
         let mails = events.iter().filter(is_news).map(|fact| format!("{}#{}#email", fact.source, fact.id));
         self.snapshot.told.extend(mails);
         let cause = Cause { id: format!("{}-{order}", cause.id), ..cause };
@@ -605,4 +610,70 @@ fn what_the_carrier_refuses_is_excused_by_a_letter_and_by_nothing_else() {
         },
         &[],
     );
+}
+
+/// An order whose customer has withdrawn after it was shipped; the goods are back, and so is the money.
+fn returned(day: &mut Day) {
+    day.order("returned", Plan { withdraw: Some((Duration::ZERO, true)), ..plan("cus_6", "plenty-1", "pm_card_visa") });
+    day.reserve("returned", "plenty-1");
+    day.charge("returned");
+    day.ship("returned", "plenty-1");
+    day.row("Orders", "returned", cause("ShipmentCreated"), None);
+    day.row("Orders", "returned", cause("WithdrawOrder"), Some(("ReturnRequested", json!({}))));
+    day.row("Inventory", "returned", cause("ReturnRequested"), None);
+    day.row("Inventory", "returned", cause("TakeGoodsBack"), Some(("GoodsReturned", json!({}))));
+    day.shelf("plenty-1").available += 2;
+    day.row("Orders", "returned", cause("GoodsReturned"), None);
+    let clock = day.clock;
+    let charge = day.charge_of("returned");
+    (charge.refund, charge.refunded_at) = (Some("rfd_1".to_owned()), Some(clock));
+    day.row("Payment", "returned", cause("GoodsReturned"), Some(("PaymentRefunded", json!({}))));
+    day.row("Orders", "returned", cause("PaymentRefunded"), None);
+    day.customer(5).withdrawn = Withdrawn::Returned;
+}
+
+#[test]
+fn a_return_gives_back_goods_and_money_once_and_only_where_the_customer_withdrew() {
+    let then = |spoil: fn(&mut Day), expected: &[Rule]| {
+        check(
+            |day| {
+                returned(day);
+                spoil(day);
+            },
+            expected,
+        );
+    };
+    then(|_| {}, &[]);
+    // The goods are back, and the money is not.
+    then(
+        |day| {
+            day.forget_fact("returned", "PaymentRefunded");
+            (day.charge_of("returned").refund, day.charge_of("returned").refunded_at) = (None, None);
+        },
+        &[Rule::NotUndone],
+    );
+    // The money is back, and the goods are not.
+    then(
+        |day| {
+            day.forget_fact("returned", "GoodsReturned");
+            day.row("Payment", "returned", cause("Mistake"), Some(("PaymentRefunded", json!({}))));
+            day.row("Orders", "returned", cause("PaymentRefunded"), None);
+            day.shelf("plenty-1").available -= 2;
+            day.customer(5).withdrawn = Withdrawn::Returning;
+        },
+        &[Rule::UndoneWithoutCause, Rule::DoneTwice],
+    );
+    then(|day| day.shelf("plenty-1").available += 2, &[Rule::StockMiscounted]);
+    then(|day| day.shelf("plenty-1").available -= 2, &[Rule::StockMiscounted]);
+    then(|day| day.customer(5).withdrawn = Withdrawn::Cancelled, &[Rule::WrongAnswer]);
+    then(|day| day.snapshot.told.retain(|key| !key.contains("ReturnRequested")), &[Rule::MessageLost]);
+    then(
+        |day| day.forget_rows(|service, row| service == "Orders" && row.cause.kind == "GoodsReturned"),
+        &[Rule::MessageLost],
+    );
+    // Nobody has withdrawn.
+    then(|day| day.forget_fact("returned", "ReturnRequested"), &[Rule::UndoneWithoutCause]);
+    check(|day| day.customer(1).withdrawn = Withdrawn::Returning, &[Rule::WrongAnswer]);
+    check(|day| day.customer(2).withdrawn = Withdrawn::Returned, &[Rule::WrongAnswer]);
+    check(|day| day.customer(2).withdrawn = Withdrawn::Cancelled, &[]);
 }

@@ -1,0 +1,104 @@
+// The page of a withdrawal as a customer uses it, in Chromium and without scripts, on a stack that runs. Every view is held
+// against axe in light and dark, wide and at 400 pixels.
+// node tests/console/withdrawal.mjs NODE-MODULES CHROMIUM API-URL TASK [FOLDER-FOR-SCREENSHOTS]
+// TASK is JSON: a token, as the address of the page will have one, and an order that is shipped and one that is not.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const [packages, executablePath, url, json, screenshots] = process.argv.slice(2);
+const task = JSON.parse(json);
+const require = createRequire(`${packages}/`);
+const { chromium } = require("playwright-core");
+const { AxeBuilder } = require("@axe-core/playwright");
+
+const PATIENCE_MS = 60_000;
+const SIZES = [
+  { width: 1280, height: 860 },
+  { width: 400, height: 860 },
+];
+
+const profile = await mkdtemp(join(tmpdir(), "withdrawal-"));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath,
+  headless: true,
+  args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"],
+});
+context.setDefaultTimeout(PATIENCE_MS);
+const faults = [];
+
+async function open(order, token) {
+  const page = await context.newPage();
+  if (token) await page.setExtraHTTPHeaders({ authorization: `Bearer ${token}` });
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => {
+    const isAnswer = message.text().startsWith("Failed to load resource");
+    if (["error", "warning"].includes(message.type()) && !isAnswer) faults.push(message.text());
+  });
+  await page.goto(`${url}/orders/${order}/withdrawal`);
+  return page;
+}
+
+/// Holds what is seen against axe, in each size and colour.
+async function look(page, name) {
+  for (const viewport of SIZES) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      const where = `withdrawal-${name}-${viewport.width}-${colorScheme}`;
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const told = violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary]));
+      assert.deepEqual(told, [], where);
+      const isTooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+      assert.ok(!isTooWide, `${where} is wider than the screen`);
+      if (screenshots) await page.screenshot({ path: join(screenshots, `${where}.png`) });
+    }
+  }
+}
+
+async function heading(page, text) {
+  await page.getByRole("heading", { level: 1, name: text }).waitFor();
+}
+
+/// By keyboard: the one button of the page is the first thing that is reached.
+async function press(page, label) {
+  await page.getByRole("button", { name: label }).waitFor();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), label);
+  await page.keyboard.press("Enter");
+}
+
+try {
+  for (const order of ["shipped", "open"]) {
+    const page = await open(task[order], task.token);
+    await heading(page, "Withdraw from your contract");
+    await look(page, `${order}-offer`);
+    await press(page, "Withdraw from contract here");
+    await heading(page, "Confirm your withdrawal");
+    await look(page, `${order}-review`);
+    await page.getByRole("link", { name: "Go back" }).click();
+    await heading(page, "Withdraw from your contract");
+    await press(page, "Withdraw from contract here");
+    await press(page, "Confirm withdrawal");
+    await heading(page, "We have received your withdrawal");
+    await page.getByText(/^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2} UTC$/).nth(1).waitFor();
+    await look(page, `${order}-received`);
+    assert.equal(await page.getByRole("button").count(), 0);
+    await page.close();
+  }
+  for (const [name, order, token, text] of [
+    ["unknown", "ord_0", task.token, "There is no such order"],
+    ["nobody", task.open, "", "We do not know you"],
+  ]) {
+    const page = await open(order, token);
+    await heading(page, text);
+    await look(page, name);
+    await page.close();
+  }
+  assert.deepEqual(faults, []);
+} finally {
+  await context.close();
+  await rm(profile, { recursive: true, force: true });
+}

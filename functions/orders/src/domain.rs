@@ -6,7 +6,7 @@ use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
     CancellationReason, Context, Event, EventId, EventType, InventoryRejected, InventoryReserved, Money, ORDERS,
     OrderCancelled, OrderCreated, Payload, PaymentFailed, PaymentId, PaymentProcessed, PaymentRefunded,
-    ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text, Time,
+    ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text, Time, is_guest,
 };
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,8 @@ pub struct Known {
     pub shipment: Option<Shipment>,
     /// Every event about it, in the order in which the service has learned of them.
     pub timeline: Vec<Seen>,
+    /// Time up to which links to it count no more; none where nobody has revoked any.
+    pub links_revoked_at: Option<Time>,
 }
 
 /// Status of an order: how far it is. It never moves back.
@@ -154,6 +156,8 @@ pub enum Change {
     ShipmentCancelled(Seen),
     /// It was given up: because of an event, or because the customer asked.
     Cancelled(CancellationReason, Option<Seen>),
+    /// Links to it that were issued until then count no more.
+    LinksRevoked(Time),
 }
 
 /// Reason why an order cannot be cancelled.
@@ -165,7 +169,8 @@ pub enum CancelRefusal {
     Shipped,
 }
 
-type Next = Step<Change, Infallible, Payload>;
+/// Next step of an order.
+pub(crate) type Next = Step<Change, Infallible, Payload>;
 
 impl Decider for Orders {
     const SOURCE: Source = ORDERS;
@@ -185,6 +190,7 @@ impl Decider for Orders {
                 payment: None,
                 shipment: None,
                 timeline: vec![seen],
+                links_revoked_at: None,
             })),
             (Order::Known(mut known), change) => {
                 known.add(change);
@@ -271,7 +277,29 @@ pub fn cancel(order: &Order) -> Result<Next, CancelRefusal> {
     }
 }
 
+/// Next step when somebody asks that no link to the order that was issued until `at` counts any more. Only a guest's order
+/// has links.
+#[must_use]
+pub(crate) fn revoke_links(order: &Order, at: Time) -> Next {
+    match order {
+        Order::Known(known) if known.is_of_guest() => Step::record(Change::LinksRevoked(at)),
+        Order::Known(_) | Order::Unknown => Step::Nothing,
+    }
+}
+
 impl Known {
+    /// True of the order of a guest.
+    #[must_use]
+    pub fn is_of_guest(&self) -> bool {
+        is_guest(&self.created.details.customer.id)
+    }
+
+    /// True of a link to the order that was issued at that time, and not revoked since.
+    #[must_use]
+    pub fn counts_link_of(&self, issued_at: Time) -> bool {
+        self.is_of_guest() && self.links_revoked_at.is_none_or(|revoked_at| revoked_at < issued_at)
+    }
+
     /// A step failed that had to succeed before the order could be shipped.
     fn failed(&self, reason: CancellationReason, because: Seen) -> Result<Next, Rejection> {
         match self.status {
@@ -331,6 +359,7 @@ impl Known {
                 self.status = Status::Cancelled(reason);
                 self.timeline.extend(because);
             }
+            Change::LinksRevoked(at) => self.links_revoked_at = self.links_revoked_at.max(Some(at)),
         }
     }
 

@@ -1,16 +1,18 @@
 //! Orders: taken, followed to their end, and cancelled.
 //!
-//! Four functions stand on one table. `orders-api` places, shows and cancels orders over HTTP, `intake` takes those of other
+//! Four functions stand on one table. `orders-api` places, shows and cancels orders over HTTP, of guests too, `intake` takes those of other
 //! producers, `orders` listens to the other services, and `open-orders` counts each minute what has not come to its end.
 
 mod api;
 mod domain;
+mod guests;
 mod intake;
 mod open;
 mod view;
 
 pub use api::OrdersApi;
 pub use domain::{CancelRefusal, Change, Known, Order, Orders, Payment, Progress, Seen, Shipment, Status, cancel};
+pub use guests::Guests;
 pub use intake::{Intake, IntakeHandler};
 pub use open::tell;
 #[cfg(feature = "schema")]

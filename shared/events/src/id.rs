@@ -31,6 +31,8 @@ pub enum IdKind {
     Refund,
     /// `shp_`
     Shipment,
+    /// `gst_`
+    Guest,
 }
 
 impl IdKind {
@@ -48,6 +50,7 @@ impl IdKind {
             Self::Payment => "pay_",
             Self::Refund => "rfd_",
             Self::Shipment => "shp_",
+            Self::Guest => "gst_",
         }
     }
 

@@ -88,6 +88,25 @@ impl<K: KeySets> Access<K> {
         }
     }
 
+    /// True where everybody may do everything.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.sign_in.is_none()
+    }
+
+    /// The caller of a request that has nothing in `Authorization` and so is let in as a [guest](Caller::guest), unless access
+    /// is open; of any other the same as [`caller`](Self::caller).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`caller`](Self::caller).
+    pub async fn caller_or_guest(&self, request: &Request, now: Time) -> std::result::Result<Caller, Problem> {
+        if !self.is_open() && !request.headers().contains_key(header::AUTHORIZATION) {
+            return Ok(Caller::guest());
+        }
+        self.caller(request, now).await
+    }
+
     /// The caller of a request.
     ///
     /// # Errors
@@ -95,9 +114,7 @@ impl<K: KeySets> Access<K> {
     /// 401 without a token that counts; 503 where nobody can tell, for the issuer's keys cannot be fetched.
     pub async fn caller(&self, request: &Request, now: Time) -> std::result::Result<Caller, Problem> {
         let Some(sign_in) = &self.sign_in else { return Ok(Caller::anybody()) };
-        let Some(token) = bearer(request) else {
-            return Err(Problem::new(StatusCode::UNAUTHORIZED, "The request has no bearer token.").with_challenge(""));
-        };
+        let token = bearer(request).ok_or_else(Problem::unauthorized)?;
         sign_in.caller(token, now).await?.map_err(|refusal| {
             info!(reason = %refusal, "token refused");
             let challenge = format!("error=\"invalid_token\", error_description=\"{refusal}\"");

@@ -84,6 +84,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail).of_kind("urn:onewrite:problem:malformed", "Malformed request")
     }
 
+    /// 401: a token is needed, and there is none.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "The request has no bearer token.").with_challenge("")
+    }
+
     /// 404: there is no such thing.
     #[must_use]
     pub fn not_found(what: &str) -> Self {
@@ -152,6 +158,8 @@ fn with_body(status: StatusCode, media_type: &'static str, body: &impl Serialize
         // There is a customer in it, or somebody's business.
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // The address of a page may let in whoever has it.
+        (header::REFERRER_POLICY, "no-referrer"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
@@ -321,6 +329,7 @@ mod tests {
             assert_eq!(head.headers[header::CONTENT_TYPE], "application/problem+json");
             assert_eq!(head.headers[header::CACHE_CONTROL], "no-store");
             assert_eq!(head.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+            assert_eq!(head.headers[header::REFERRER_POLICY], "no-referrer");
             assert_eq!(
                 head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap()),
                 retry_after,

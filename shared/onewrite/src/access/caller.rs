@@ -27,12 +27,18 @@ impl Caller {
         Self { subject: None, scopes: Scopes::All }
     }
 
+    /// Caller without a token: nobody knows who they are, and they have no scope.
+    #[must_use]
+    pub const fn guest() -> Self {
+        Self { subject: None, scopes: Scopes::These(BTreeSet::new()) }
+    }
+
     /// Caller with a token of that subject and those scopes.
     pub fn signed_in<S: Into<String>>(subject: Text, scopes: impl IntoIterator<Item = S>) -> Self {
         Self { subject: Some(subject), scopes: Scopes::These(scopes.into_iter().map(Into::into).collect()) }
     }
 
-    /// Subject of the token; none where access is open.
+    /// Subject of the token; none of a guest, and none where access is open.
     #[must_use]
     pub const fn subject(&self) -> Option<&Text> {
         self.subject.as_ref()

@@ -3,7 +3,7 @@
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
-use onewrite::http::{Problem, answer, header, path, read_document, read_json};
+use onewrite::http::{Problem, answer, answer_as, header, path, read_document, read_json};
 use onewrite::link::{LinkKeySource, NoLinkKeys};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Cause, Commit, Committed, Failure, History, Ledger, Origin, Result, Step, TraceParent, telemetry};
@@ -21,6 +21,9 @@ use crate::guests::{Guests, Visitor, access_of};
 const MAX_RACES: u32 = 10;
 
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Media type of an order of which not everything is shown, so that nobody takes it for the whole.
+const REDACTED: &str = "application/vnd.orderflow.redacted+json";
 
 /// Places, shows and cancels orders.
 pub struct OrdersApi<L, W, K = NoKeySets, S = NoLinkKeys> {
@@ -190,7 +193,7 @@ impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K,
     async fn show(&self, id: &str, visitor: &Visitor) -> Result<Response<Body>, Problem> {
         match self.load(id, visitor).await?.state {
             Order::Known(known) if visitor.is_late(self.ledger.world().now()) => {
-                Ok(answer(StatusCode::OK, &known.redacted()))
+                Ok(answer_as(StatusCode::OK, REDACTED, &known.redacted()))
             }
             Order::Known(known) => Ok(answer(StatusCode::OK, &known.whole())),
             Order::Unknown => Err(Problem::not_found("order")),

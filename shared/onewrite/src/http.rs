@@ -132,13 +132,13 @@ impl From<Failure> for Problem {
 /// An answer with a JSON body.
 #[must_use]
 pub fn answer(status: StatusCode, body: &impl Serialize) -> Response<Body> {
-    with_body(status, "application/json", body)
+    answer_as(status, "application/json", body)
 }
 
 impl From<Problem> for Response<Body> {
     fn from(problem: Problem) -> Self {
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = with_body(status, "application/problem+json", &problem);
+        let mut response = answer_as(status, "application/problem+json", &problem);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -149,7 +149,9 @@ impl From<Problem> for Response<Body> {
     }
 }
 
-fn with_body(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Body> {
+/// An answer with a JSON body of a media type of its own.
+#[must_use]
+pub fn answer_as(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Body> {
     let text = serde_json::to_string(body).unwrap_or_else(|_| "null".to_owned());
     let mut response = Response::new(Body::Text(text));
     *response.status_mut() = status;

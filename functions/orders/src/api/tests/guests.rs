@@ -214,6 +214,7 @@ fn a_link_is_for_one_order_until_its_time_is_over() {
     door.shop.world.pass(Duration::from_millis(1));
     assert_eq!(door.statuses(&own.id, &own.access), [200, 404, 404]);
     let late = door.ask(("GET", &read), &Value::Null);
+    assert_eq!(late.headers["content-type"], "application/vnd.orderflow.redacted+json");
     let mut names: Vec<&str> = late.body.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["orderId", "status", "timeline", "total"]);

@@ -112,16 +112,17 @@ impl SecretLinkKeys {
         Ok(request)
     }
 
+    fn connector(&self) -> Result<&SharedHttpConnector> {
+        if let Some(connector) = self.connector.get() {
+            return Ok(connector);
+        }
+        let connector = connector(&self.endpoint).map_err(|error| Failure::permanent(error.to_string()))?;
+        Ok(self.connector.get_or_init(|| traced(connector)))
+    }
+
     async fn send(&self, request: HttpRequest) -> Result<(u16, Bytes)> {
         let failed = |why: &str| Failure::unavailable(format!("{CALL}: {why}"));
-        let connector = match self.connector.get() {
-            Some(connector) => connector,
-            None => {
-                let opened = connector(&self.endpoint).map_err(|error| Failure::permanent(error.to_string()))?;
-                self.connector.get_or_init(|| traced(opened))
-            }
-        };
-        let answer = connector.call(request).await.map_err(|_| failed("no connection"))?;
+        let answer = self.connector()?.call(request).await.map_err(|_| failed("no connection"))?;
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), MAX_BYTES).collect().await;
         Ok((status, body.map_err(|_| failed("the end of the answer does not come"))?.to_bytes()))

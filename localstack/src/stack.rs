@@ -98,14 +98,17 @@ impl Options {
 /// This machine's processor, waits short enough to be watched, and as few functions at once as there may be: each is a
 /// process of its own, and more of them than processors only wait for each other until their time is up. Mails have no limit
 /// here, and short messages cost nothing: the country of the sample orders gets them. The emulator refuses an alarm that is
-/// computed of several metrics, or of other alarms.
+/// computed of several metrics, or of other alarms. Guests may order.
 fn local_parameters() -> BTreeMap<String, String> {
     let parameters = [
         ("Alarms", "plain"),
         ("Architecture", sam::HOST),
+        ("GuestOrders", "yes"),
         ("MailsPerSecond", "1000"),
         ("MaxBackoffSeconds", "4"),
         ("MaximumConcurrency", "2"),
+        // The API's own address is not known before there is the API.
+        ("ShopUrl", "http://shop.localhost"),
         ("SmsCountries", "DE"),
     ];
     parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into()

@@ -33,6 +33,9 @@ currency, which is one of ISO 4217, and sum up to at most 99,999,999 of its mino
 
 Fields that are not known are ignored.";
 
+/// Media type of an order that is shown without anybody's data.
+const REDACTED: &str = "application/vnd.orderflow.redacted+json";
+
 const SERVER: &str = "https://{api}.execute-api.{region}.amazonaws.com/{stage}";
 
 pub(crate) fn documents() -> Vec<Document> {
@@ -76,6 +79,7 @@ fn document() -> Value {
             "/orders/{orderId}/cancel": { "parameters": [order_id()], "post": cancel_order() },
             "/orders/{orderId}/withdrawals": { "parameters": [order_id()], "post": withdraw_order() },
             "/orders/{orderId}/returns": { "parameters": [order_id()], "post": take_goods_back() },
+            "/orders/{orderId}/access": { "parameters": [order_id()], "delete": revoke_links() },
             "/inventory/{sku}": { "parameters": [sku()], "get": get_stock(), "put": count_stock() },
             "/operations/letters": { "get": list_letters() },
             "/operations/letters/{letterId}": {
@@ -116,7 +120,8 @@ fn token() -> Value {
         "description": format!(
             "An access token of the stack's issuer (its parameter `TokenIssuer`), signed by RS256 or ES256. Its subject is the \
              customer. What is not their own needs a scope:\n\n{scopes}\n\nWhere the stack has the parameter `Access=open` no \
-             token is needed."
+             token is needed. With `GuestOrders=yes` nobody needs one to place an order, nor, with the parameter `access` of its \
+             link, to read and cancel that one order. A token goes before a link."
         ),
     })
 }
@@ -188,10 +193,19 @@ fn place_order() -> Value {
 }
 
 fn get_order() -> Value {
-    let mut shown = answer("The order.", "Order", &json!({}));
+    let mut shown =
+        answer("The order. By a link that has expired it is shown without anybody's data.", "Order", &json!({}));
     with_example(&mut shown, order());
+    shown["content"][REDACTED] =
+        json!({ "schema": reference("schemas", "RedactedOrder"), "example": redacted_order() });
     operation(
-        json!({ "operationId": "getOrder", "summary": "Shows an order", "tags": ["orders"] }),
+        json!({
+            "operationId": "getOrder",
+            "summary": "Shows an order",
+            "tags": ["orders"],
+            "security": without_token(),
+            "parameters": [access()],
+        }),
         &[("200", shown)],
         &["404"],
     )
@@ -209,6 +223,8 @@ fn cancel_order() -> Value {
             "summary": "Cancels an order",
             "description": "What was charged is refunded, and what was set aside goes back into the stock.",
             "tags": ["orders"],
+            "security": without_token(),
+            "parameters": [access()],
         }),
         &[
             ("202", cancelled),
@@ -216,6 +232,41 @@ fn cancel_order() -> Value {
         ],
         &["404"],
     )
+}
+
+fn revoke_links() -> Value {
+    let mut revoked =
+        answer("No link to the order that was issued until now counts any more.", "OrderBrief", &json!({}));
+    with_example(&mut revoked, json!({ "orderId": ORDER_ID, "status": "created" }));
+    operation(
+        json!({
+            "operationId": "revokeLinks",
+            "summary": "Revokes the links to a guest's order",
+            "description": "A mail that is sent later has a link that counts. Without `GuestOrders=yes` there are no links, and \
+                            this is not there.",
+            "tags": ["orders"],
+            "security": without_token(),
+            "parameters": [access()],
+        }),
+        &[("200", revoked)],
+        &["404"],
+    )
+}
+
+/// Security of what guests may do as well: a token, or nothing.
+fn without_token() -> Value {
+    json!([{ "token": [] }, {}])
+}
+
+fn access() -> Value {
+    json!({
+        "name": "access",
+        "in": "query",
+        "description": "In place of a token, that of the link to the order. One that does not count is answered as an order that \
+                        does not exist.",
+        "schema": { "type": "string" },
+        "example": "1.yr9YIILb.1767225600000.1767312000000.9_KybnIW5vq6Ee2u_SczFJFiAAa-ov2s0GA0TIOe2U0",
+    })
 }
 
 fn get_stock() -> Value {
@@ -393,6 +444,15 @@ fn receipt() -> Value {
         "total": { "amount": 7880, "currency": "EUR" },
         "createdAt": "2026-11-22T09:00:00.000Z",
     })
+}
+
+fn redacted_order() -> Value {
+    let mut redacted = order();
+    redacted
+        .as_object_mut()
+        .expect("an object")
+        .retain(|name, _| ["orderId", "status", "total", "timeline"].contains(&name.as_str()));
+    redacted
 }
 
 fn order() -> Value {

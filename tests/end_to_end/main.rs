@@ -11,6 +11,7 @@ mod alarms;
 mod cancellation;
 mod console;
 mod doors;
+mod guests;
 mod killed;
 mod letters;
 mod messages;
@@ -194,6 +195,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             what_has_got_lost_is_found_and_healed;
         doors:
             a_forged_payment_ships_nothing_whichever_way_it_comes;
+        guests:
+            guests_reach_their_order_by_its_link_and_nothing_else;
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;

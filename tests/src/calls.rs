@@ -53,6 +53,13 @@ pub(crate) async fn logs(shop: &impl Reach, operation: &str, body: &Value) -> Va
     answer(request()).await
 }
 
+/// Calls Secrets Manager.
+pub(crate) async fn secrets(shop: &impl Reach, operation: &str, body: &Value) -> Value {
+    let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("secretsmanager"));
+    let request = request.header("X-Amz-Target", format!("secretsmanager.{operation}"));
+    answer(request.header("Content-Type", "application/x-amz-json-1.1").body(body.to_string())).await
+}
+
 /// Calls `CloudWatch`.
 pub(crate) async fn cloudwatch(shop: &impl Reach, operation: &str, body: &Value) -> Value {
     let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("monitoring"));

@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::calls::{Reach, answer, iam, lambda, logs, sts};
+use crate::calls::{Reach, answer, iam, lambda, logs, secrets, sts};
 use crate::emulator::{Channel, Emulator};
 
 /// The services that have a queue at the topic of all facts, as the stack's outputs name them.
@@ -247,6 +247,11 @@ impl Shop {
     /// Answer of `CloudWatch` Logs.
     pub async fn ask_logs(&self, operation: &str, body: &Value) -> Value {
         logs(self, operation, body).await
+    }
+
+    /// Answer of Secrets Manager.
+    pub async fn ask_secrets(&self, operation: &str, body: &Value) -> Value {
+        secrets(self, operation, body).await
     }
 
     /// Sends a message to a service's queue, past the topic.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use orderflow_events::scope::SCOPES;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::stack::{GONE, Stack, check, plain, reference, unlike};
 
@@ -15,9 +15,11 @@ const ISSUER: (&str, &str) = ("TokenIssuer", "https://id.example");
 const AUDIENCE: (&str, &str) = ("TokenAudience", "orders");
 const USER_POOL: (&str, &str) = ("UserPool", "create");
 const OPEN: (&str, &str) = ("Access", "open");
+const GUESTS: (&str, &str) = ("GuestOrders", "yes");
+const SHOP: (&str, &str) = ("ShopUrl", "https://shop.example");
 const PLAY_MONEY: (&str, &str) = ("SimulatedProviders", "payment-and-carrier");
 
-const ROWS: [Row<'_>; 8] = [
+const ROWS: [Row<'_>; 11] = [
     (&[], &["WhoIsSignedInHasAnIssuer"]),
     (&[ISSUER], &["WhoIsSignedInHasAnIssuer"]),
     (&[ISSUER, AUDIENCE], &[]),
@@ -26,6 +28,9 @@ const ROWS: [Row<'_>; 8] = [
     (&[PROD, OPEN, PLAY_MONEY], &["ProdIsForThoseWhoAreSignedIn"]),
     (&[PROD, USER_POOL], &["ProdHasNoProvidersThatPretend"]),
     (&[PROD, USER_POOL, PLAY_MONEY], &[]),
+    (&[USER_POOL, GUESTS], &["GuestsHaveAShopToGoTo"]),
+    (&[USER_POOL, GUESTS, SHOP], &[]),
+    (&[USER_POOL, SHOP], &[]),
 ];
 
 #[test]
@@ -38,6 +43,7 @@ fn what_is_not_meant_is_not_deployed() {
             ("template Rules/ProdHasNoProvidersThatPretend/Assertions/0/Assert", json!(true), "ProdHasNo"),
             ("template Rules/WhoIsSignedInHasAnIssuer/Assertions/1", GONE, "WhoIsSignedInHasAnIssuer"),
             ("template Parameters/Access/Default", json!("open"), "WhoIsSignedInHasAnIssuer"),
+            ("template Rules/GuestsHaveAShopToGoTo", GONE, "GuestsHaveAShopToGoTo"),
             ("template Parameters/SimulatedProviders/Default", json!("payment-and-carrier"), "ProdHasNo"),
         ],
     );
@@ -94,5 +100,52 @@ fn variables(stack: &Stack) -> Vec<String> {
     faults.extend(unlike("CustomerClient", own.properties("CustomerClient"), &json!({"GenerateSecret": null})));
     let is_alone = others.of_type("AWS::Cognito::UserPool").next().is_none();
     faults.extend((!is_alone).then(|| format!("Users: {}", plain(others.properties("Users")))));
+    faults
+}
+
+#[test]
+fn guests_come_in_where_they_are_wanted_alone() {
+    check(
+        "A link is as good as its key: there is none where nobody has links, and each function that signs or verifies them has the \
+         same one.",
+        guests,
+        &[
+            ("template Parameters/GuestOrders/Default", json!("yes"), "GuestLinkSecret"),
+            ("GuestLinkSecret @Condition", GONE, "GuestLinkSecret"),
+            ("GuestLinkSecret GenerateSecretString", GONE, "GuestLinkSecret"),
+            ("GuestLinkSecret GenerateSecretString/PasswordLength", json!(16), "GuestLinkSecret"),
+            ("GuestLinkSecret SecretString", json!("0123456789abcdef0123456789abcdef"), "GuestLinkSecret"),
+            ("OrdersApiFunction Environment/Variables/GUEST_LINK_SECRET", reference("Users"), "OrdersApiFunction"),
+            ("OrdersApiFunction Environment/Variables/GUEST_LINK_DAYS", json!(1), "OrdersApiFunction"),
+            ("Notification Parameters/Settings", json!("{}"), "NotificationFunction"),
+            ("template Outputs/GuestLinkSecretArn/Condition", GONE, "GuestLinkSecretArn"),
+        ],
+    );
+}
+
+fn guests(stack: &Stack) -> Vec<String> {
+    let mut faults = Vec::new();
+    let settings = |stack: &Stack| -> Json {
+        serde_json::from_str(&plain(&stack.variables("NotificationFunction")["SETTINGS"])).unwrap_or_default()
+    };
+    let none = json!({"GUEST_LINK_SECRET": null, "GUEST_LINK_DAYS": null, "SHOP_URL": null});
+    faults.extend(unlike("OrdersApiFunction", stack.variables("OrdersApiFunction"), &none));
+    faults.extend(unlike("NotificationFunction", &settings(stack), &json!({"guestLinks": null})));
+    let is_there = stack.resource("GuestLinkSecret").is_object();
+    faults.extend(is_there.then(|| "GuestLinkSecret: is there without a guest".to_owned()));
+    let is_told = stack.outputs.get("GuestLinkSecretArn").is_some();
+    faults.extend(is_told.then(|| "GuestLinkSecretArn: is told without a guest".to_owned()));
+
+    let days = ("GuestLinkDays", json!(7));
+    let stack = stack.with([("GuestOrders", json!("yes")), ("ShopUrl", json!("https://shop.example")), days]);
+    let secret = json!({"Fn::GetAtt": ["GuestLinkSecret", "Id"]});
+    let expected = json!({"GUEST_LINK_SECRET": secret, "GUEST_LINK_DAYS": 7, "SHOP_URL": "https://shop.example"});
+    faults.extend(unlike("OrdersApiFunction", stack.variables("OrdersApiFunction"), &expected));
+    let expected = json!({"secret": "${GuestLinkSecret.Id}", "days": 7, "shopUrl": "https://shop.example"});
+    faults.extend(unlike("NotificationFunction", &settings(&stack), &json!({"guestLinks": expected})));
+    let generated = json!({"PasswordLength": 64, "ExcludePunctuation": true});
+    let expected = json!({"GenerateSecretString": generated, "SecretString": null, "Name": null});
+    faults.extend(unlike("GuestLinkSecret", stack.properties("GuestLinkSecret"), &expected));
+    faults.extend(unlike("GuestLinkSecretArn", &stack.outputs["GuestLinkSecretArn"], &secret));
     faults
 }

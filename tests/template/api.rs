@@ -16,11 +16,12 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 46] = [
+const ROUTES: [&str; 48] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
     "delete /operations/replays/{replayId} OperationsApiFunction",
+    "delete /orders/{orderId}/access OrdersApiFunction",
     "get /console OperationsApiFunction",
     "get /console/{file} OperationsApiFunction",
     "get /inventory/{sku} InventoryApiFunction",
@@ -50,6 +51,7 @@ const ROUTES: [&str; 46] = [
     "options /operations/status OperationsApiFunction",
     "options /orders OrdersApiFunction",
     "options /orders/{orderId} OrdersApiFunction",
+    "options /orders/{orderId}/access OrdersApiFunction",
     "options /orders/{orderId}/cancel OrdersApiFunction",
     "options /orders/{orderId}/returns InventoryApiFunction",
     "options /orders/{orderId}/withdrawals OrdersApiFunction",

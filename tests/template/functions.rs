@@ -15,10 +15,11 @@ const ACCESS: &str = "shared/onewrite/src/access/settings.rs";
 const CORS: &str = "shared/onewrite/src/http/cors.rs";
 const RUN: &str = "shared/onewrite/src/aws/run.rs";
 const METRICS: &str = "shared/onewrite/src/telemetry/metrics.rs";
+const GUESTS: &str = "functions/orders/src/guests.rs";
 const POST: &str = "functions/operations/src/settings.rs";
 
 /// Calls that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 11] = [
+const TOOLKIT: [(&str, &str, &str); 12] = [
     ("onewrite::", METRICS, "pub fn read(environment"),
     ("onewrite::main!(", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
@@ -29,6 +30,7 @@ const TOOLKIT: [(&str, &str, &str); 11] = [
     ("aws.access(", ACCESS, "pub fn read(environment"),
     ("onewrite::http_main!(", CORS, "pub fn read(environment"),
     (".settings::<", CONFIG, "const SETTINGS"),
+    ("Guests::read(", GUESTS, "pub fn read(environment"),
     ("Post::read(", POST, "pub fn read(environment"),
 ];
 
@@ -68,18 +70,23 @@ fn functions_have_exactly_the_variables_that_they_read() {
             ("template Parameters/SenderEmail/AllowedPattern", json!(".+@.+"), "NotificationFunction"),
             ("template Parameters/ConfigurationSet/AllowedPattern", json!(".*"), "NotificationFunction"),
             ("template Parameters/SmsCountries/AllowedPattern", GONE, "NotificationFunction"),
+            ("template Parameters/ShopUrl/AllowedPattern", GONE, "NotificationFunction"),
+            ("OrdersApiFunction Environment/Variables/SHOP_URL", GONE, "OrdersApiFunction"),
             ("template Globals/Function/Environment", json!({"Variables": {"RUST_LOG": "info"}}), "OrdersApiFunction"),
         ],
     );
 }
 
 fn variables(stack: &Stack) -> Vec<String> {
+    // With guests there are some more.
+    let stack = &stack.with([("GuestOrders", json!("yes")), ("ShopUrl", json!("https://shop.example"))]);
     let (sources, mut faults) = binaries();
     // They stand in texts of the SETTINGS.
     for (name, pattern) in [
         ("SenderEmail", r#"[^@\s"\\]+@[^@\s"\\]+"#),
         ("ConfigurationSet", "[A-Za-z0-9_-]{0,64}"),
         ("SmsCountries", "([A-Z]{2}(,[A-Z]{2})*)?"),
+        ("ShopUrl", r#"(https?://[^\s"?#\\]+)?"#),
     ] {
         if plain(&stack.parameter(name, "AllowedPattern")) != pattern {
             faults.push(format!("NotificationFunction: {name} may end the text that it stands in"));

@@ -145,6 +145,12 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 "OpenOrdersFunction",
             ),
             ("JobsRole Policies/~jobs/PolicyDocument/Statement/~-*Table*/Action", json!("dynamodb:*"), "JobsF"),
+            ("OrdersApiRole Policies/~orders-api/PolicyDocument/Statement/~GetSecretValue", GONE, "OrdersApiFunction"),
+            (
+                "NotificationPolicy PolicyDocument/Statement/~GetSecretValue",
+                json!({"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}),
+                "NotificationFunction",
+            ),
             ("MorePolicy", json!({"Type": "AWS::IAM::Policy"}), "MorePolicy"),
             ("MoreRole", json!({"Type": "AWS::IAM::Role"}), "MoreRole"),
         ],
@@ -152,6 +158,11 @@ fn functions_have_exactly_the_rights_that_they_use() {
 }
 
 fn rights(stack: &Stack) -> Vec<String> {
+    let with_guests = stack.with([("GuestOrders", json!("yes"))]);
+    [rights_of(stack), rights_of(&with_guests)].concat()
+}
+
+fn rights_of(stack: &Stack) -> Vec<String> {
     let mut faults = Vec::new();
     let mut roles = Vec::new();
     for function in stack.functions() {
@@ -248,6 +259,10 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     for (_, _, table, actions) in tables().iter().filter(|row| row.0 == function) {
         may(actions, table);
+    }
+    let names_secret = variables.to_string().contains("GuestLinkSecret");
+    if names_secret {
+        may("secretsmanager:GetSecretValue", "GuestLinkSecret.Id");
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),

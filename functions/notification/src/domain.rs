@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use onewrite::{Cause, Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
     CancellationReason, Country, Email, EventType, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId,
-    Payload, ReturnId, ReturnRequested, ShipmentCreated, Source, StockLine, Text, Time,
+    Payload, ReturnId, ReturnRequested, ShipmentCreated, Source, StockLine, Text, Time, is_guest,
 };
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,9 @@ pub struct Contact {
     pub country: Country,
     /// Total of the order.
     pub total: Money,
+    /// True of a guest, who reaches the order by nothing but a link.
+    #[serde(default, rename = "isGuest", skip_serializing_if = "std::ops::Not::not")]
+    pub is_guest: bool,
 }
 
 /// Channel that a customer is told by.
@@ -230,6 +233,7 @@ impl Contact {
             phone: customer.phone.clone(),
             country: order.details.shipping_address.country,
             total: order.total,
+            is_guest: is_guest(&customer.id),
         }
     }
 }

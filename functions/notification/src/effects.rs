@@ -4,17 +4,19 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use onewrite::link::{LinkKeySource, Links, NoLinkKeys};
 use onewrite::port::{Clock, Leases, Random};
 use onewrite::{
     Attempt, Delivery, Effects, Failure, FailureKind, LEASE_KEPT, Lease, Leased, Part, Result, with_lease_of_parts,
 };
+use orderflow_events::link_to;
 use tracing::{info, warn};
 
 use crate::domain::{Channel, Notification, Tell, Told};
 use crate::pacing::Pacing;
 use crate::phone::PhoneNumber;
 use crate::port::{MailError, Mailer, Sms, SmsError};
-use crate::settings::Countries;
+use crate::settings::{Countries, LinkSettings};
 use crate::wording;
 
 /// Greatest age of an event that a customer is told of: some days less than [its lease is kept](LEASE_KEPT).
@@ -23,13 +25,29 @@ const TOLD_WITHIN: Duration = Duration::from_hours(40 * 24);
 const _: () = assert!(TOLD_WITHIN.as_secs() < LEASE_KEPT.as_secs());
 
 /// Effects of notification: the channels, and the leases that keep their messages from being sent twice.
-pub struct Messenger<M, S, L, W> {
+pub struct Messenger<M, S, L, W, K = NoLinkKeys> {
     mailer: M,
     pacing: Pacing,
     sms: S,
     sms_countries: Countries,
     leases: L,
     world: W,
+    links: Option<MailLinks<K>>,
+}
+
+/// Links in the mails to guests, and the URL of the shop that they lead to.
+#[derive(Debug)]
+pub struct MailLinks<K> {
+    links: Links<K>,
+    shop_url: String,
+}
+
+impl<K: LinkKeySource> MailLinks<K> {
+    /// Links as these settings want them, signed by those keys.
+    #[must_use]
+    pub fn new(settings: &LinkSettings, keys: K) -> Self {
+        Self { links: Links::new(keys, settings.lifetime()), shop_url: settings.shop_url.to_string() }
+    }
 }
 
 /// Number of a customer, for short messages.
@@ -45,7 +63,16 @@ enum Number {
 impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
     /// A messenger on these channels, with mails at this pace, and short messages to the numbers of these countries.
     pub fn new(mailer: M, pacing: Pacing, sms: S, sms_countries: Countries, leases: L, world: W) -> Self {
-        Self { mailer, pacing, sms, sms_countries, leases, world }
+        Self { mailer, pacing, sms, sms_countries, leases, world, links: None }
+    }
+}
+
+impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenger<M, S, L, W, K> {
+    /// The same messenger, whose mails to guests have links, if there are to be any.
+    #[must_use]
+    pub fn with_links<T: LinkKeySource>(self, links: Option<MailLinks<T>>) -> Messenger<M, S, L, W, T> {
+        let Self { mailer, pacing, sms, sms_countries, leases, world, links: _ } = self;
+        Messenger { mailer, pacing, sms, sms_countries, leases, world, links }
     }
 
     fn is_old(&self, tell: &Tell) -> bool {
@@ -66,11 +93,24 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
         Number::Of(number)
     }
 
+    /// The link of a mail to a guest, who has no other way to the order. Whoever signs in has one, and a link would be a second
+    /// that is weaker: it lets in whom the mail is passed on to.
+    async fn link(&self, tell: &Tell) -> Result<Option<String>> {
+        let Some(MailLinks { links, shop_url }) = &self.links else { return Ok(None) };
+        if !tell.customer.contact.is_guest {
+            return Ok(None);
+        }
+        let now = self.world.now();
+        let access = links.signer(now).await?.sign(tell.order.as_str(), now);
+        Ok(Some(link_to(shop_url, &tell.order, &access)))
+    }
+
     /// Sends the mail, for which the caller has a turn. What SES finds too fast waits in place for another: given back, it
     /// would come again with all others, and have lost a receive.
     async fn mail(&self, tell: &Tell, delivery: &Delivery<'_>) -> Result<(), MailError> {
         let contact = &tell.customer.contact;
-        let mail = wording::mail(&tell.order, contact, &tell.message)
+        let link = self.link(tell).await.map_err(MailError::Other)?;
+        let mail = wording::mail(&tell.order, contact, &tell.message, link.as_deref())
             .map_err(|error| MailError::Other(Failure::permanent(format!("the mail cannot be written: {error}"))))?;
         loop {
             match self.mailer.send(&contact.email, &mail).await {
@@ -84,7 +124,7 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
+impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenger<M, S, L, W, K> {
     fn mail_part<'a>(&'a self, tell: &'a Tell, delivery: &'a Delivery<'_>, nobody: &'a Nobody) -> Part<'a> {
         let send = async move {
             self.mail(tell, delivery).await.map_err(|error| match error {
@@ -133,7 +173,9 @@ impl Nobody {
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Effects<Notification> for Messenger<M, S, L, W> {
+impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Effects<Notification>
+    for Messenger<M, S, L, W, K>
+{
     /// Tells the customer by each channel that may reach them, all as parts of one lease. Where nobody is reached the part is
     /// not done: should the process die before that is on record, the next attempt finds it out again.
     ///

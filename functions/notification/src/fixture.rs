@@ -1,7 +1,9 @@
 //! The events that the tests are about.
 
 use onewrite::envelope::Heard as _;
-use orderflow_events::{CancellationReason, Email, Event, EventType, Money, OrderId, ReturnId, StockLine, Text, Time};
+use orderflow_events::{
+    CancellationReason, Email, Event, EventType, Money, OrderId, ReturnId, StockLine, Text, Time, guest_of,
+};
 use serde_json::{Value, json};
 
 use crate::domain::{Contact, Heard, Message};
@@ -17,6 +19,7 @@ pub(crate) fn contact() -> Contact {
         phone: Text::new("030 123456").ok(),
         country: "DE".parse().unwrap(),
         total: Money::new(101_990, "EUR").unwrap(),
+        is_guest: false,
     }
 }
 
@@ -44,6 +47,12 @@ pub(crate) fn created() -> Event {
 pub(crate) fn created_with_phone(phone: Option<&str>) -> Event {
     let mut data = data(EventType::OrderCreated);
     data["customer"]["phone"] = json!(phone);
+    event_with(EventType::OrderCreated, &data)
+}
+
+pub(crate) fn created_by_guest() -> Event {
+    let mut data = data(EventType::OrderCreated);
+    data["customer"]["id"] = json!(guest_of(&order()));
     event_with(EventType::OrderCreated, &data)
 }
 

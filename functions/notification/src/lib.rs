@@ -26,13 +26,13 @@ mod wording;
 
 pub use aws::{SesMailer, SnsSms};
 pub use domain::{Channel, Notification, State};
-pub use effects::Messenger;
+pub use effects::{MailLinks, Messenger};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryMailer, MemorySms};
 pub use pacing::Pacing;
 pub use phone::PhoneNumber;
 pub use port::{Mail, MailError, Mailer, Sms, SmsError};
-pub use settings::{ConfigurationSet, Countries, Number, Settings};
+pub use settings::{ConfigurationSet, Countries, LinkSettings, Number, Settings};
 
 #[cfg(test)]
 mod fixture;

@@ -1,5 +1,7 @@
 //! Settings of the notification service.
 
+use std::time::Duration;
+
 use onewrite::envelope::{Faults, Node, Read, reads};
 use orderflow_events::{Country, Email, Text};
 
@@ -18,6 +20,27 @@ pub struct Settings {
     pub mails_per_second: Number,
     /// Functions that are at work at once.
     pub functions_at_once: Number,
+    /// Links in the mails to guests; none where there are no guests.
+    pub guest_links: Option<LinkSettings>,
+}
+
+/// Settings of the links in mails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// Secret with the keys that sign them: its ARN, or its name.
+    pub secret: Text,
+    /// Life of a link, in days.
+    pub days: Number,
+    /// URL of the shop, under which its orders are.
+    pub shop_url: Text,
+}
+
+impl LinkSettings {
+    /// Life of a link.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        Duration::from_hours(24 * u64::from(self.days.0))
+    }
 }
 
 reads!(Settings {
@@ -27,7 +50,10 @@ reads!(Settings {
     sms_countries: required("smsCountries"),
     mails_per_second: required("mailsPerSecond"),
     functions_at_once: required("functionsAtOnce"),
+    guest_links: optional("guestLinks"),
 });
+
+reads!(LinkSettings { secret: required("secret"), days: required("days"), shop_url: required("shopUrl") });
 
 /// Whole number from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +100,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn links_are_whole_or_none() {
+        let links = |document| parse::<LinkSettings>(&document);
+        let whole = json!({ "secret": "arn", "days": 90, "shopUrl": "https://shop.example" });
+        assert_eq!(links(whole).unwrap().lifetime().as_secs(), 90 * 86_400);
+        let faults = links(json!({ "days": 0 })).unwrap_err().to_string();
+        for name in ["/secret", "/days", "/shopUrl"] {
+            assert!(faults.contains(name), "{faults}");
+        }
+    }
+
+    #[test]
     fn what_a_parameter_leaves_empty_is_none() {
         let settings = |set: &str, countries: &str| {
             parse::<Settings>(&json!({
@@ -86,6 +123,7 @@ mod tests {
         let some = settings("bounces", "DE,GB").unwrap();
         assert_eq!(some.configuration_set.0.as_ref().map(Text::as_str), Some("bounces"));
         assert_eq!(some.sms_countries.0, ["DE", "GB"].map(|code| code.parse().unwrap()));
+        assert_eq!(some.guest_links, None);
         let fault = settings("", "DE,UK").unwrap_err().to_string();
         assert_eq!(fault, "/smsCountries must be a country code of ISO 3166-1: the United Kingdom is GB");
     }

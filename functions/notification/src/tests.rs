@@ -4,13 +4,17 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use onewrite::memory::{MemoryLeases, MemoryLog, VirtualTime};
+use onewrite::link::Links;
+use onewrite::memory::{MemoryLeases, MemoryLinkKeys, MemoryLog, VirtualTime};
 use onewrite::port::{Acquired, Clock as _, DoneParts, Leases, NextOfLease};
 use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
-use orderflow_events::{Event, EventType, Payload, Time};
+use orderflow_events::{Event, EventType, Payload, Text, Time};
 
-use crate::fixture::{consumed, contact, created, created_with_phone, event, payment_processed};
-use crate::{Countries, MailError, MemoryMailer, MemorySms, Messenger, Notification, Pacing, SmsError};
+use crate::fixture::{consumed, contact, created, created_by_guest, created_with_phone, event, payment_processed};
+use crate::{
+    Countries, LinkSettings, MailError, MailLinks, MemoryMailer, MemorySms, Messenger, Notification, Number, Pacing,
+    SmsError,
+};
 
 /// Time that an invocation may take, and so the time that a lease is held.
 const INVOCATION: Duration = Duration::from_secs(10);
@@ -23,6 +27,8 @@ struct Service {
     mailer: MemoryMailer,
     sms: MemorySms,
     sms_countries: Countries,
+    keys: MemoryLinkKeys,
+    has_links: bool,
 }
 
 /// Leases that may never get to know that an effect was done.
@@ -62,6 +68,8 @@ impl Service {
             mailer: MemoryMailer::default(),
             sms: MemorySms::default(),
             sms_countries: Countries(vec!["DE".parse().unwrap(), "US".parse().unwrap()]),
+            keys: MemoryLinkKeys::new("a"),
+            has_links: true,
         }
     }
 
@@ -75,6 +83,9 @@ impl Service {
     fn process(&self) -> impl Handle<Incoming = Event> {
         let (pacing, countries) = (Pacing::new(1_000, 1), self.sms_countries.clone());
         let messenger = Messenger::new(&self.mailer, pacing, &self.sms, countries, &self.leases, &self.world);
+        let text = |text: &str| Text::new(text).unwrap();
+        let links = LinkSettings { secret: text("arn"), days: Number(90), shop_url: text("https://shop.example/") };
+        let messenger = messenger.with_links(self.has_links.then(|| MailLinks::new(&links, &self.keys)));
         Process::<Notification, _, _, _>::new(Ledger::new(&self.log, &self.world), messenger)
     }
 
@@ -400,4 +411,54 @@ async fn a_phone_that_is_none_is_on_record_where_short_messages_are_on() {
         assert_eq!(service.handle(&shipped()).await, Ok(Handled::Performed));
         service.assert_sent(2, 0);
     }
+}
+
+/// The links of all mails that were sent.
+fn links_of(service: &Service) -> Vec<String> {
+    let mails = service.mailer.sent();
+    mails
+        .iter()
+        .flat_map(|(_, mail)| mail.text.lines().filter(|line| line.contains("access=")).map(str::to_owned))
+        .collect()
+}
+
+#[tokio::test]
+async fn each_mail_to_a_guest_has_a_link_that_counts_from_then_on() {
+    let service = Service::met(&created_by_guest()).await;
+    service.world.pass(Duration::from_hours(1));
+    for event in [reserved(), cancelled()] {
+        service.handle(&event).await.unwrap();
+    }
+    let links = links_of(&service);
+    assert_eq!(links.len(), 2);
+    for link in links {
+        let access = link.strip_prefix("https://shop.example/orders/ord_1?access=").unwrap();
+        let now = service.world.now();
+        let verified = Links::new(&service.keys, Duration::ZERO).verify(access, "ord_1", now).await.unwrap().unwrap();
+        assert_eq!((verified.issued_at, verified.expires_at), (now, now.after(Duration::from_hours(90 * 24))));
+    }
+    assert!(service.sms.sent().iter().all(|(_, text)| !text.contains("access")), "it would not fit");
+    assert_eq!(service.keys.fetches(), 4, "by each attempt's own function, and by the test");
+}
+
+#[tokio::test]
+async fn nobody_else_gets_a_link_and_no_key_is_asked_for() {
+    for (created, has_links) in [(created(), true), (created_by_guest(), false)] {
+        let service = Service { has_links, ..Service::met(&created).await };
+        service.handle(&reserved()).await.unwrap();
+        assert_eq!((service.mailer.sent().len(), links_of(&service).len(), service.keys.fetches()), (1, 0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_mail_waits_for_the_keys_of_its_link() {
+    let service = Service::met(&created_by_guest()).await;
+    service.keys.set_down(true);
+    let failure = service.handle(&reserved()).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Unavailable, "{failure}");
+    assert_eq!(service.mailer.sent().len(), 0);
+    service.keys.set_down(false);
+    service.world.pass(INVOCATION);
+    service.handle(&reserved()).await.unwrap();
+    assert_eq!((service.mailer.sent().len(), links_of(&service).len()), (1, 1));
 }

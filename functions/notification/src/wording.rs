@@ -36,16 +36,18 @@ struct Words<'a> {
     message: &'a Message,
     /// Total of the order; none where there is nothing to pay.
     total: Option<String>,
+    /// Link to the order, for whoever has no other way to it.
+    link: Option<&'a str>,
 }
 
-/// The mail that tells `message`.
+/// The mail that tells `message`, with the link to the order if there is one.
 ///
 /// # Errors
 ///
 /// A template cannot be rendered.
-pub(crate) fn mail(order: &OrderId, contact: &Contact, message: &Message) -> askama::Result<Mail> {
+pub(crate) fn mail(order: &OrderId, contact: &Contact, message: &Message, link: Option<&str>) -> askama::Result<Mail> {
     let (subject, greeting) = (subject(order, message), greeting(&contact.name));
-    let words = &Words { greeting, order, message, total: total(contact) };
+    let words = &Words { greeting, order, message, total: total(contact), link };
     let text = Plain { words }.render()?;
     let html = Html { subject: &subject, words }.render()?;
     Ok(Mail { subject, text, html })
@@ -139,7 +141,7 @@ mod tests {
     use crate::fixture::{contact, messages, order};
 
     fn written(message: &Message) -> Mail {
-        mail(&order(), &contact(), message).unwrap()
+        mail(&order(), &contact(), message, None).unwrap()
     }
 
     fn short(message: &Message) -> String {
@@ -156,13 +158,33 @@ mod tests {
         let free = messages()
             .into_iter()
             .filter(|(name, _)| *name != "shipped")
-            .map(|(name, message)| (format!("{name}, free"), mail(&order(), &free(), &message).unwrap()));
+            .map(|(name, message)| (format!("{name}, free"), mail(&order(), &free(), &message, None).unwrap()));
         for (name, Mail { subject, text, html }) in mails.chain(free) {
             insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
                 assert_snapshot!(format!("{name}.txt"), format!("Subject: {subject}\n\n{text}"));
                 assert_snapshot!(format!("{name}.html"), html);
             });
         }
+    }
+
+    #[test]
+    fn a_link_stands_in_both_forms_of_a_mail_and_is_escaped() {
+        let link = "https://shop.example/orders/ord_1?access=1.a";
+        for (name, message) in messages() {
+            let Mail { subject, text, html } = mail(&order(), &contact(), &message, Some(link)).unwrap();
+            assert!(text.contains(&format!("\n{link}\n")), "{name}: {text}");
+            assert!(html.contains(&format!("href=\"{link}\"")), "{name}: {html}");
+            assert!(!subject.contains("access"), "{subject}");
+            assert!(!short(&message).contains("access"));
+        }
+        let (name, message) = messages().swap_remove(0);
+        let Mail { subject, text, html } = mail(&order(), &contact(), &message, Some(link)).unwrap();
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            assert_snapshot!(format!("{name}, to a guest.txt"), format!("Subject: {subject}\n\n{text}"));
+            assert_snapshot!(format!("{name}, to a guest.html"), html);
+        });
+        let evil = mail(&order(), &contact(), &message, Some("https://a\"><script>")).unwrap();
+        assert!(!evil.html.contains("<script>"), "{}", evil.html);
     }
 
     #[test]
@@ -183,7 +205,7 @@ mod tests {
     #[test]
     fn a_mail_about_nothing_to_pay_names_no_money() {
         for (name, message) in messages() {
-            let Mail { text, html, .. } = mail(&order(), &free(), &message).unwrap();
+            let Mail { text, html, .. } = mail(&order(), &free(), &message, None).unwrap();
             for word in ["EUR", "paid", "charged", "Total"] {
                 assert!(!text.contains(word) && !html.contains(word), "{name}: {text}");
             }
@@ -218,7 +240,7 @@ mod tests {
         assert!(text.contains("<script>\"'&"), "{text}");
         let name = Text::new("Ada & \"Co\"").unwrap();
         let (_, received) = messages().swap_remove(0);
-        let mail = mail(&order(), &Contact { name, ..contact() }, &received);
+        let mail = mail(&order(), &Contact { name, ..contact() }, &received, None);
         assert!(mail.unwrap().html.contains("Hello Ada &#38; &#34;Co&#34;,"));
     }
 

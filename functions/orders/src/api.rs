@@ -4,34 +4,51 @@ mod withdrawals;
 
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
-use onewrite::access::{Access, Caller, KeySets, NoKeySets};
-use onewrite::http::{Problem, answer, header, path, read_document, read_json};
+use onewrite::access::{Access, Caller, KeySets, NoKeySets, origin_of};
+use onewrite::http::{Problem, answer, answer_as, header, path, read_document, read_json};
+use onewrite::link::{LinkKeySource, NoLinkKeys};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Commit, Committed, Failure, History, Ledger, Origin, Result, Step};
 use orderflow_events::scope::ORDERS_ANY;
-use orderflow_events::{IdKind, NewOrder, OrderCreated, OrderDetails, OrderId, Subject};
+use orderflow_events::{
+    Faults, IdKind, NewOrder, Node, OrderCreated, OrderDetails, OrderId, Subject, guest_of, is_guest,
+};
 use serde_json::{Value, json};
 use tracing::info;
 
 use crate::domain::withdrawal::WithdrawalPeriod;
-use crate::domain::{CancelRefusal, Known, Order, Orders, cancel};
+use crate::domain::{CancelRefusal, Known, Next, Order, Orders, cancel, revoke_links};
+use crate::guests::{Guests, Visitor, access_of};
 
-/// Number of times that a cancellation that loses the race against an event is decided again.
+/// Number of times that a request that loses the race against an event is decided again.
 const MAX_RACES: u32 = 10;
 
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
+/// Media type of an order of which not everything is shown, so that nobody takes it for the whole.
+const REDACTED: &str = "application/vnd.orderflow.redacted+json";
+
 /// Places, shows and cancels orders, and takes withdrawals from them.
-pub struct OrdersApi<L, W, K = NoKeySets> {
+pub struct OrdersApi<L, W, K = NoKeySets, S = NoLinkKeys> {
     ledger: Ledger<L, W>,
     access: Access<K>,
     withdrawal_period: WithdrawalPeriod,
+    guests: Option<Guests<S>>,
 }
 
 impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
     /// The API on the ledger of orders, for whom `access` lets in.
     pub fn new(ledger: Ledger<L, W>, access: Access<K>, withdrawal_period: WithdrawalPeriod) -> Self {
-        Self { ledger, access, withdrawal_period }
+        Self { ledger, access, withdrawal_period, guests: None }
+    }
+}
+
+impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K, S> {
+    /// The same API, for guests too, if there are to be any.
+    #[must_use]
+    pub fn with_guests<T: LinkKeySource>(self, guests: Option<Guests<T>>) -> OrdersApi<L, W, K, T> {
+        let Self { ledger, access, withdrawal_period, .. } = self;
+        OrdersApi { ledger, access, withdrawal_period, guests }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens.
@@ -49,13 +66,30 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
     }
 
     async fn route(&self, request: &Request) -> Result<Response<Body>, Problem> {
-        let caller = self.access.caller(request, self.ledger.world().now()).await?;
-        match (request.method(), path(request).as_slice()) {
-            (&Method::POST, ["orders"]) => self.place(request, &caller).await,
-            (&Method::GET, ["orders", id]) => self.show(id, &caller).await,
-            (&Method::POST, ["orders", id, "cancel"]) => self.cancel(request, id, &caller).await,
-            (&Method::POST, ["orders", id, "withdrawals"]) => self.withdraw(request, id, &caller).await,
+        let path = path(request);
+        let visitor = self.visitor(request, &path).await?;
+        match (request.method(), path.as_slice(), &visitor) {
+            (&Method::POST, ["orders"], Visitor::Caller(caller)) => self.place(request, caller).await,
+            (&Method::GET, ["orders", id], _) => self.show(id, &visitor).await,
+            (&Method::POST, ["orders", id, "cancel"], _) => self.cancel(request, id, &visitor).await,
+            (&Method::POST, ["orders", id, "withdrawals"], _) => self.withdraw(request, id, &visitor).await,
+            (&Method::DELETE, ["orders", id, "access"], _) if self.guests.is_some() => {
+                self.revoke_links(request, id, &visitor).await
+            }
             _ => Err(Problem::not_found("resource")),
+        }
+    }
+
+    /// The right by which a request is made. A token goes before a link; a link that does not count is refused here, before
+    /// anything is read, and so takes the same time whether there is the order or not.
+    async fn visitor(&self, request: &Request, path: &[&str]) -> Result<Visitor, Problem> {
+        let now = self.ledger.world().now();
+        let Some(guests) = &self.guests else { return Ok(Visitor::Caller(self.access.caller(request, now).await?)) };
+        let is_without_token = !self.access.is_open() && !request.headers().contains_key(header::AUTHORIZATION);
+        match (path, access_of(request)) {
+            (["orders", id, ..], Some(access)) if is_without_token => guests.holder(id, &access, now).await,
+            (["orders"], _) => Ok(Visitor::Caller(self.access.caller_or_guest(request, now).await?)),
+            _ => Ok(Visitor::Caller(self.access.caller(request, now).await?)),
         }
     }
 
@@ -66,18 +100,28 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
         if key.is_some_and(|key| !(1..=255).contains(&key.len())) {
             return Err(Problem::malformed("The header Idempotency-Key must have 1 to 255 characters."));
         }
-        let details = details_of(request, caller)?;
-        let order_id = self.order_id(caller, &details, key)?;
+        let (mut details, is_of_guest) = self.details_of(request, caller)?;
+        // Before there is an order: without its link a guest could do nothing with it.
+        let signer = match &self.guests {
+            Some(guests) if is_of_guest => Some(guests.signer(self.ledger.world().now()).await?),
+            _ => None,
+        };
+        let order_id = self.order_id(caller, &details, is_of_guest, key)?;
+        if is_of_guest {
+            details.customer.id = guest_of(&order_id);
+        }
+        let by = caller.subject().or_else(|| is_of_guest.then_some(&details.customer.id)).map(ToString::to_string);
         let total = details.total().ok_or_else(|| Failure::permanent("an order that was checked has no total"))?;
         let order = OrderCreated { order_id: order_id.clone(), details, total };
-        let (known, is_new) = self.create(request, caller, order.clone()).await?;
+        let (known, is_new) = self.create(request, by, order.clone()).await?;
         if known.created != order {
             let detail = "The Idempotency-Key was used for another order.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
                 .of_kind("urn:orderflow:problem:idempotency-key-reused", "Idempotency key reused"));
         }
         info!(order_id = order_id.as_str(), is_new, "order placed");
-        let mut response = answer(StatusCode::CREATED, &known.receipt());
+        let link = signer.map(|signer| signer.link_to(&known));
+        let mut response = answer(StatusCode::CREATED, &known.receipt(link));
         if let Ok(location) = HeaderValue::from_str(&format!("/orders/{order_id}")) {
             response.headers_mut().insert(header::LOCATION, location);
         }
@@ -87,9 +131,46 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
         Ok(response)
     }
 
-    fn order_id(&self, caller: &Caller, details: &OrderDetails, key: Option<&str>) -> Result<OrderId> {
+    /// Details of the order that a request places, and whether it is a guest's. Without a customer's id it is of the caller.
+    fn details_of(&self, request: &Request, caller: &Caller) -> Result<(OrderDetails, bool), Problem> {
+        let mut document = read_json(request)?;
+        let mut is_of_guest = false;
+        if let Some(customer) = document.get_mut("customer").and_then(Value::as_object_mut)
+            && customer.get("id").is_none_or(|id| id.is_null() || id == "")
+        {
+            is_of_guest = self.guests.is_some() && caller.subject().is_none();
+            // Of a guest it follows from the order's id, which is not known yet.
+            let id = caller.subject().map(|subject| json!(subject));
+            let id = id.or_else(|| is_of_guest.then(|| json!(IdKind::Guest.prefix())));
+            customer.extend(id.map(|id| ("id".to_owned(), id)));
+        }
+        let details: OrderDetails = read_document::<NewOrder>(&document)?.into();
+        if is_of_guest {
+            return Ok((details, true));
+        }
+        if is_guest(&details.customer.id) {
+            let (mut faults, root) = (Faults::default(), Node::root(&document));
+            faults.add(&root.field("customer").field("id"), "must not be that of a guest");
+            return Err(Problem::invalid(&faults));
+        }
+        if !caller.is(&details.customer.id) && !caller.has(ORDERS_ANY) {
+            caller.subject().ok_or_else(Problem::unauthorized)?;
+            caller.demand(ORDERS_ANY)?;
+        }
+        Ok((details, false))
+    }
+
+    /// Guests have no id to tell their keys apart by: each is that of the address that their mails go to.
+    fn order_id(
+        &self,
+        caller: &Caller,
+        details: &OrderDetails,
+        is_of_guest: bool,
+        key: Option<&str>,
+    ) -> Result<OrderId> {
         let id = match (key, caller.subject()) {
             (Some(key), Some(subject)) => IdKind::Order.derive(&["subject", subject.as_str(), key]),
+            (Some(key), None) if is_of_guest => IdKind::Order.derive(&["guest", details.customer.email.as_str(), key]),
             (Some(key), None) => IdKind::Order.derive(&["customer", details.customer.id.as_str(), key]),
             (None, _) => {
                 let mut drawn = [0; 16];
@@ -101,9 +182,9 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
     }
 
     /// Writes the first row of an order. If there is one already, the answer is that order, and `false`.
-    async fn create(&self, request: &Request, caller: &Caller, order: OrderCreated) -> Result<(Known, bool)> {
+    async fn create(&self, request: &Request, by: Option<String>, order: OrderCreated) -> Result<(Known, bool)> {
         let subject = Subject::from(&order.order_id);
-        let origin = self.origin(request, caller, "PlaceOrder", None);
+        let origin = self.origin(request, by, "PlaceOrder", None);
         let mut history = History::<Orders>::unknown(subject.clone());
         let is_new = match self.ledger.commit(&mut history, &origin, Commit::publish(order)).await? {
             Committed::Done(_) => true,
@@ -118,69 +199,80 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
         }
     }
 
-    async fn show(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        match self.load(id, caller).await?.state {
+    async fn show(&self, id: &str, visitor: &Visitor) -> Result<Response<Body>, Problem> {
+        match self.load(id, visitor).await?.state {
+            Order::Known(known) if visitor.is_late(self.ledger.world().now()) => {
+                Ok(answer_as(StatusCode::OK, REDACTED, &known.redacted()))
+            }
             Order::Known(known) => Ok(answer(StatusCode::OK, &known.whole())),
             Order::Unknown => Err(Problem::not_found("order")),
         }
     }
 
-    async fn cancel(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        for _ in 0..MAX_RACES {
-            let mut history = self.load(id, caller).await?;
-            let step = cancel(&history.state).map_err(|refusal| match refusal {
+    async fn cancel(&self, request: &Request, id: &str, visitor: &Visitor) -> Result<Response<Body>, Problem> {
+        let decide = |order: &Order| {
+            cancel(order).map_err(|refusal| match refusal {
                 CancelRefusal::Unknown => Problem::not_found("order"),
                 CancelRefusal::Shipped => Problem::new(StatusCode::CONFLICT, "The order is on its way already.")
                     .of_kind("urn:orderflow:problem:order-shipped", "Order shipped"),
-            })?;
+            })
+        };
+        let known = self.change(request, id, visitor, "CancelOrder", decide).await?;
+        info!(order_id = id, "order cancelled");
+        Ok(answer(StatusCode::ACCEPTED, &known.brief()))
+    }
+
+    async fn revoke_links(&self, request: &Request, id: &str, visitor: &Visitor) -> Result<Response<Body>, Problem> {
+        let now = self.ledger.world().now();
+        let known = self.change(request, id, visitor, "RevokeLinks", |order| Ok(revoke_links(order, now))).await?;
+        info!(order_id = id, "links revoked");
+        Ok(answer(StatusCode::OK, &known.brief()))
+    }
+
+    /// Changes an order as `decide` says, and decides again where an event was faster.
+    async fn change(
+        &self,
+        request: &Request,
+        id: &str,
+        visitor: &Visitor,
+        what: &str,
+        decide: impl Fn(&Order) -> Result<Next, Problem>,
+    ) -> Result<Known, Problem> {
+        // It shows what it still may, and changes nothing.
+        if visitor.is_late(self.ledger.world().now()) {
+            return Err(Problem::not_found("order"));
+        }
+        for _ in 0..MAX_RACES {
+            let mut history = self.load(id, visitor).await?;
+            let step = decide(&history.state)?;
             if let (Step::Commit(commit), Order::Known(known)) = (step, &history.state) {
-                let origin = self.origin(request, caller, "CancelOrder", Some(known));
+                let origin = self.origin(request, visitor.by(known), what, Some(known));
                 if let Committed::LostRace = self.ledger.commit(&mut history, &origin, commit).await? {
                     continue;
                 }
             }
-            if let Order::Known(known) = &history.state {
-                info!(order_id = id, "order cancelled");
-                return Ok(answer(StatusCode::ACCEPTED, &known.brief()));
-            }
+            return match history.state {
+                Order::Known(known) => Ok(*known),
+                Order::Unknown => Err(Problem::not_found("order")),
+            };
         }
-        Err(Failure::transient(format!("the cancellation lost {MAX_RACES} races")).into())
+        Err(Failure::transient(format!("the request lost {MAX_RACES} races")).into())
     }
 
-    /// History of an order, as far as the caller may see it: an order of somebody else is to them as one that does not exist.
-    async fn load(&self, id: &str, caller: &Caller) -> Result<History<Orders>, Problem> {
+    /// History of an order, as far as the visitor may see it: an order of somebody else is to them as one that does not exist.
+    async fn load(&self, id: &str, visitor: &Visitor) -> Result<History<Orders>, Problem> {
         let order_id = OrderId::new(id).map_err(|_| Problem::not_found("order"))?;
         let history = self.ledger.load::<Orders>(&Subject::from(&order_id)).await?;
         match &history.state {
-            Order::Known(known) if !may_act_for(caller, &known.created.details) => Err(Problem::not_found("order")),
+            Order::Known(known) if !visitor.may_act_for(known) => Err(Problem::not_found("order")),
             Order::Known(_) | Order::Unknown => Ok(history),
         }
     }
 
-    fn origin(&self, request: &Request, caller: &Caller, what: &str, known: Option<&Known>) -> Origin {
-        let origin = caller.origin(request, "orderflow/orders-api", what, self.ledger.world());
+    fn origin(&self, request: &Request, by: Option<String>, what: &str, known: Option<&Known>) -> Origin {
+        let origin = origin_of(request, "orderflow/orders-api", what, by, self.ledger.world());
         Origin { correlation_id: known.map(|known| known.correlation_id.clone()), ..origin }
     }
-}
-
-/// Details of the order that a request places. Without a customer's id it is of the caller.
-fn details_of(request: &Request, caller: &Caller) -> Result<OrderDetails, Problem> {
-    let mut document = read_json(request)?;
-    if let (Some(subject), Some(customer)) =
-        (caller.subject(), document.get_mut("customer").and_then(Value::as_object_mut))
-        && customer.get("id").is_none_or(|id| id.is_null() || id == "")
-    {
-        customer.insert("id".to_owned(), json!(subject));
-    }
-    let details: OrderDetails = read_document::<NewOrder>(&document)?.into();
-    if !caller.is(&details.customer.id) {
-        caller.demand(ORDERS_ANY)?;
-    }
-    Ok(details)
-}
-
-fn may_act_for(caller: &Caller, order: &OrderDetails) -> bool {
-    caller.is(&order.customer.id) || caller.has(ORDERS_ANY)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
     CancellationReason, Context, Event, EventId, EventType, GoodsReturned, InventoryRejected, InventoryReserved, Money,
     ORDERS, OrderCancelled, OrderCreated, Payload, PaymentFailed, PaymentId, PaymentProcessed, PaymentRefunded,
-    ReturnId, ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text, Time,
+    ReturnId, ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text, Time, is_guest,
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,8 @@ pub struct Known {
     pub goods_return: Option<Return>,
     /// Every event about it, in the order in which the service has learned of them.
     pub timeline: Vec<Seen>,
+    /// Time up to which links to it count no more; none where nobody has revoked any.
+    pub links_revoked_at: Option<Time>,
 }
 
 /// Status of an order: how far it is. It never moves back.
@@ -180,6 +182,8 @@ pub enum Change {
     ReturnRequested(Seen, ReturnId),
     /// The goods are back.
     GoodsReturned(Seen),
+    /// Links to it that were issued until then count no more.
+    LinksRevoked(Time),
 }
 
 /// Reason why an order cannot be cancelled.
@@ -191,7 +195,8 @@ pub enum CancelRefusal {
     Shipped,
 }
 
-type Next = Step<Change, Infallible, Payload>;
+/// Next step of an order.
+pub(crate) type Next = Step<Change, Infallible, Payload>;
 
 impl Decider for Orders {
     const SOURCE: Source = ORDERS;
@@ -212,6 +217,7 @@ impl Decider for Orders {
                 shipment: None,
                 goods_return: None,
                 timeline: vec![seen],
+                links_revoked_at: None,
             })),
             (Order::Known(mut known), change) => {
                 known.add(change);
@@ -305,7 +311,29 @@ pub fn cancel(order: &Order) -> Result<Next, CancelRefusal> {
     }
 }
 
+/// Next step when somebody asks that no link to the order that was issued until `at` counts any more. Only a guest's order
+/// has links.
+#[must_use]
+pub(crate) fn revoke_links(order: &Order, at: Time) -> Next {
+    match order {
+        Order::Known(known) if known.is_of_guest() => Step::record(Change::LinksRevoked(at)),
+        Order::Known(_) | Order::Unknown => Step::Nothing,
+    }
+}
+
 impl Known {
+    /// True of the order of a guest.
+    #[must_use]
+    pub fn is_of_guest(&self) -> bool {
+        is_guest(&self.created.details.customer.id)
+    }
+
+    /// True of a link to the order that was issued at that time, and not revoked since.
+    #[must_use]
+    pub fn counts_link_of(&self, issued_at: Time) -> bool {
+        self.is_of_guest() && self.links_revoked_at.is_none_or(|revoked_at| revoked_at < issued_at)
+    }
+
     /// A step failed that had to succeed before the order could be shipped.
     fn failed(&self, reason: CancellationReason, because: Seen) -> Result<Next, Rejection> {
         match self.status {
@@ -381,6 +409,7 @@ impl Known {
                 }
                 self.timeline.push(seen);
             }
+            Change::LinksRevoked(at) => self.links_revoked_at = self.links_revoked_at.max(Some(at)),
         }
     }
 

@@ -37,9 +37,22 @@ pub(crate) struct Receipt<'a> {
     /// Time at which it was placed.
     #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     created_at: Option<Time>,
+    /// Links of a guest's order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<OrderLinks>,
 }
 
-/// The answer to a cancellation.
+/// Links of an order.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct OrderLinks {
+    /// The order under the shop's URL, with the parameter `access` by which it is read and cancelled without a token. Whoever
+    /// has the link may do so, too, until it expires or is revoked.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "uri")))]
+    order: String,
+}
+
+/// The answer to a cancellation, and to a revocation of links.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -105,6 +118,21 @@ pub(crate) struct Whole<'a> {
     timeline: Vec<&'a Seen>,
 }
 
+/// An order as a link shows it that has expired: its progress and its total, and nobody's data.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Redacted<'a> {
+    /// The order's id.
+    order_id: &'a OrderId,
+    /// Progress of the order.
+    status: OrderStatus,
+    /// Amount that is to be paid.
+    total: Money,
+    /// Every event about it, by time, the creation first.
+    timeline: Vec<&'a Seen>,
+}
+
 /// JSON Schemas of the answers, each under its name.
 #[cfg(feature = "schema")]
 #[must_use]
@@ -115,17 +143,24 @@ pub fn schemas() -> [(&'static str, serde_json::Value); 4] {
         ("OrderBrief", of_answer::<Brief<'_>>()),
         ("WithdrawalReceipt", of_answer::<WithdrawalReceipt<'_>>()),
         ("Order", of_answer::<Whole<'_>>()),
+        ("RedactedOrder", of_answer::<Redacted<'_>>()),
     ]
 }
 
 impl Known {
-    pub(crate) fn receipt(&self) -> Receipt<'_> {
+    pub(crate) fn receipt(&self, link: Option<String>) -> Receipt<'_> {
         Receipt {
             order_id: &self.created.order_id,
             status: OrderStatus::Created,
             total: self.created.total,
             created_at: self.timeline.first().map(|seen| seen.time),
+            links: link.map(|order| OrderLinks { order }),
         }
+    }
+
+    pub(crate) fn redacted(&self) -> Redacted<'_> {
+        let Whole { order_id, status, total, timeline, .. } = self.whole();
+        Redacted { order_id, status, total, timeline }
     }
 
     pub(crate) fn brief(&self) -> Brief<'_> {

@@ -33,6 +33,8 @@ pub enum IdKind {
     Shipment,
     /// `ret_`
     Return,
+    /// `gst_`
+    Guest,
 }
 
 impl IdKind {
@@ -51,6 +53,7 @@ impl IdKind {
             Self::Refund => "rfd_",
             Self::Shipment => "shp_",
             Self::Return => "ret_",
+            Self::Guest => "gst_",
         }
     }
 

@@ -26,7 +26,8 @@ pub struct NewOrder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewCustomer {
-    /// The shop's own id of the customer. Whoever is signed in may leave it out: it is the subject of their token.
+    /// The shop's own id of the customer. Whoever is signed in may leave it out: it is the subject of their token. A guest
+    /// leaves it out, too, and gets one with the order.
     #[cfg_attr(feature = "schema", schemars(with = "Option<Text>"))]
     pub id: Text,
     /// Name of the customer; without a name they are the recipient of the goods.

@@ -84,6 +84,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail).of_kind("urn:onewrite:problem:malformed", "Malformed request")
     }
 
+    /// 401: a token is needed, and there is none.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "The request has no bearer token.").with_challenge("")
+    }
+
     /// 404: there is no such thing.
     #[must_use]
     pub fn not_found(what: &str) -> Self {
@@ -126,13 +132,13 @@ impl From<Failure> for Problem {
 /// An answer with a JSON body.
 #[must_use]
 pub fn answer(status: StatusCode, body: &impl Serialize) -> Response<Body> {
-    with_body(status, "application/json", body)
+    answer_as(status, "application/json", body)
 }
 
 impl From<Problem> for Response<Body> {
     fn from(problem: Problem) -> Self {
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = with_body(status, "application/problem+json", &problem);
+        let mut response = answer_as(status, "application/problem+json", &problem);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -143,7 +149,9 @@ impl From<Problem> for Response<Body> {
     }
 }
 
-fn with_body(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Body> {
+/// An answer with a JSON body of a media type of its own.
+#[must_use]
+pub fn answer_as(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Body> {
     let text = serde_json::to_string(body).unwrap_or_else(|_| "null".to_owned());
     let mut response = Response::new(Body::Text(text));
     *response.status_mut() = status;
@@ -152,6 +160,8 @@ fn with_body(status: StatusCode, media_type: &'static str, body: &impl Serialize
         // There is a customer in it, or somebody's business.
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // The address of a page may let in whoever has it.
+        (header::REFERRER_POLICY, "no-referrer"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
@@ -321,6 +331,7 @@ mod tests {
             assert_eq!(head.headers[header::CONTENT_TYPE], "application/problem+json");
             assert_eq!(head.headers[header::CACHE_CONTROL], "no-store");
             assert_eq!(head.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+            assert_eq!(head.headers[header::REFERRER_POLICY], "no-referrer");
             assert_eq!(
                 head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap()),
                 retry_after,

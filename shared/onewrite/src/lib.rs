@@ -16,8 +16,12 @@ mod handle;
 #[cfg(feature = "http")]
 pub mod http;
 mod inspect;
+#[cfg(any(feature = "http", feature = "link"))]
+mod key_cache;
 mod lease;
 mod ledger;
+#[cfg(feature = "link")]
+pub mod link;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod message;

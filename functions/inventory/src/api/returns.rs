@@ -2,7 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use onewrite::access::{Caller, KeySets};
+use onewrite::access::{Caller, KeySets, origin_of};
 use onewrite::http::{Problem, answer};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Committed, Failure, Origin, Result, Step};
@@ -27,7 +27,8 @@ impl<S: StockStore, L: Log, W: Clock + Random, K: KeySets> InventoryApi<S, L, W,
         for _ in 0..MAX_RACES {
             let mut history = self.ledger.load::<Inventory>(&Subject::from(&order)).await?;
             if let Step::Commit(commit) = take_back(&order, &history.state).map_err(Problem::from)? {
-                let origin = caller.origin(request, "orderflow/inventory-api", "TakeGoodsBack", self.ledger.world());
+                let by = caller.subject().map(ToString::to_string);
+                let origin = origin_of(request, "orderflow/inventory-api", "TakeGoodsBack", by, self.ledger.world());
                 let correlation_id = history.state.correlation_id().cloned();
                 let origin = Origin { correlation_id, ..origin };
                 match self.ledger.commit(&mut history, &origin, commit).await? {

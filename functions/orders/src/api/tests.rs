@@ -1,3 +1,5 @@
+mod guests;
+
 use std::pin::pin;
 use std::time::Duration;
 

@@ -2,48 +2,39 @@
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use onewrite::access::{Caller, KeySets};
-use onewrite::http::{Problem, answer};
+use onewrite::access::KeySets;
+use onewrite::http::{Problem, answer, path};
+use onewrite::link::LinkKeySource;
 use onewrite::port::{Clock, Log, Random};
-use onewrite::{Committed, Failure, Result, Step};
+use onewrite::{Failure, Result};
 use tracing::info;
 
-use super::{MAX_RACES, OrdersApi};
+use super::OrdersApi;
 use crate::domain::withdrawal::{WithdrawalRefusal, withdraw};
 use crate::domain::{Known, Order};
+use crate::guests::Visitor;
 use crate::withdrawal_page::{self as page, Step as PageStep, View};
 
-impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
+impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K, S> {
     pub(super) async fn withdraw(
         &self,
         request: &Request,
         id: &str,
-        caller: &Caller,
+        visitor: &Visitor,
     ) -> Result<Response<Body>, Problem> {
-        let known = self.withdrawn(request, id, caller).await?;
+        let known = self.withdrawn(request, id, visitor).await?;
         let receipt = known.withdrawal_receipt().ok_or_else(not_on_record)?;
         Ok(answer(StatusCode::ACCEPTED, &receipt))
     }
 
     /// The order after a withdrawal, be it of this request or of an earlier one. Whoever loses to the shipment asks for the
     /// return of the goods instead.
-    async fn withdrawn(&self, request: &Request, id: &str, caller: &Caller) -> Result<Box<Known>, Problem> {
-        for _ in 0..MAX_RACES {
-            let mut history = self.load(id, caller).await?;
-            let step = withdraw(&history.state, self.withdrawal_period, self.ledger.world().now());
-            let step = step.map_err(Problem::from)?;
-            if let (Step::Commit(commit), Order::Known(known)) = (step, &history.state) {
-                let origin = self.origin(request, caller, "WithdrawOrder", Some(known));
-                if let Committed::LostRace = self.ledger.commit(&mut history, &origin, commit).await? {
-                    continue;
-                }
-                info!(order_id = id, "withdrawn from");
-            }
-            if let Order::Known(known) = history.state {
-                return Ok(known);
-            }
-        }
-        Err(Failure::transient(format!("the withdrawal lost {MAX_RACES} races")).into())
+    async fn withdrawn(&self, request: &Request, id: &str, visitor: &Visitor) -> Result<Known, Problem> {
+        let decide =
+            |order: &Order| withdraw(order, self.withdrawal_period, self.ledger.world().now()).map_err(Problem::from);
+        let known = self.change(request, id, visitor, "WithdrawOrder", decide).await?;
+        info!(order_id = id, "withdrawn from");
+        Ok(known)
     }
 
     /// The page of two steps, which needs no script: each is a form that is sent to the address that the page has, with
@@ -54,25 +45,29 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
     }
 
     async fn withdrawal_view(&self, request: &Request, id: &str) -> Result<Response<Body>, Problem> {
-        let caller = self.access.caller(request, self.ledger.world().now()).await?;
+        let visitor = self.visitor(request, &path(request)).await?;
         let step = match *request.method() {
             Method::GET => PageStep::Offer,
             Method::POST => PageStep::of_form(request.body()),
             _ => return Err(Problem::not_found("resource")),
         };
         let known = match step {
-            PageStep::Confirmed => self.withdrawn(request, id, &caller).await?,
-            PageStep::Offer | PageStep::Review => self.withdrawable(id, &caller).await?,
+            PageStep::Confirmed => self.withdrawn(request, id, &visitor).await?,
+            PageStep::Offer | PageStep::Review => self.withdrawable(id, &visitor).await?,
         };
         page::page(&View::of(&known, step))
     }
 
     /// The order, if it can be withdrawn from or was.
-    async fn withdrawable(&self, id: &str, caller: &Caller) -> Result<Box<Known>, Problem> {
-        let order = self.load(id, caller).await?.state;
-        withdraw(&order, self.withdrawal_period, self.ledger.world().now()).map_err(Problem::from)?;
+    async fn withdrawable(&self, id: &str, visitor: &Visitor) -> Result<Known, Problem> {
+        let now = self.ledger.world().now();
+        if visitor.is_late(now) {
+            return Err(Problem::not_found("order"));
+        }
+        let order = self.load(id, visitor).await?.state;
+        withdraw(&order, self.withdrawal_period, now).map_err(Problem::from)?;
         match order {
-            Order::Known(known) => Ok(known),
+            Order::Known(known) => Ok(*known),
             Order::Unknown => Err(Problem::not_found("order")),
         }
     }

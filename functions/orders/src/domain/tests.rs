@@ -211,6 +211,28 @@ fn a_customer_may_cancel_until_the_goods_are_on_their_way() {
 }
 
 #[test]
+fn links_of_a_guest_count_until_they_are_revoked() {
+    let at = Time::from_millis;
+    assert_eq!(revoke_links(&Order::Unknown, at(1)), Step::Nothing);
+    for given in [OPEN, RESERVED, PAID, CANCELLED, SHIPPED] {
+        let Order::Known(mut known) = order_after(given) else { panic!("unknown") };
+        assert!(!known.counts_link_of(at(1)), "no link is to the order of somebody who signs in");
+        assert_eq!(revoke_links(&Order::Known(known.clone()), at(1)), Step::Nothing);
+        known.created.details.customer.id = orderflow_events::guest_of(&id());
+        let before = (known.status, known.timeline.clone());
+        assert!(known.counts_link_of(at(1)));
+        let order = [5, 3].into_iter().fold(Order::Known(known), |order, millis| {
+            let Step::Commit(commit) = revoke_links(&order, at(millis)) else { panic!("{given:?}") };
+            assert!(commit.events.is_empty(), "nobody else has to know");
+            Orders::evolve(order, commit.change.unwrap())
+        });
+        let Order::Known(known) = order else { panic!("unknown") };
+        assert_eq!([4, 5, 6].map(|millis| known.counts_link_of(at(millis))), [false, false, true]);
+        assert_eq!((known.status, known.timeline), before, "it is no step of the order");
+    }
+}
+
+#[test]
 fn what_was_paid_and_shipped_is_known_in_any_order() {
     let whole = |given: &[EventType]| {
         let Order::Known(known) = order_after(given) else { panic!("unknown") };

@@ -33,12 +33,18 @@ impl Caller {
         Self { subject: None, scopes: Scopes::All }
     }
 
+    /// Caller without a token: nobody knows who they are, and they have no scope.
+    #[must_use]
+    pub const fn guest() -> Self {
+        Self { subject: None, scopes: Scopes::These(BTreeSet::new()) }
+    }
+
     /// Caller with a token of that subject and those scopes.
     pub fn signed_in<S: Into<String>>(subject: Text, scopes: impl IntoIterator<Item = S>) -> Self {
         Self { subject: Some(subject), scopes: Scopes::These(scopes.into_iter().map(Into::into).collect()) }
     }
 
-    /// Subject of the token; none where access is open.
+    /// Subject of the token; none of a guest, and none where access is open.
     #[must_use]
     pub const fn subject(&self) -> Option<&Text> {
         self.subject.as_ref()
@@ -59,27 +65,6 @@ impl Caller {
         self.subject.as_ref() == Some(owner)
     }
 
-    /// Origin of what this caller's request commits: the request as its cause, `command` of `source`, under the id of its
-    /// invocation, and the trace that it is in, or a new one.
-    #[must_use]
-    pub fn origin(&self, request: &Request, source: &str, command: &str, random: &impl Random) -> Origin {
-        let traced = request.headers().get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
-        let trace_parent = traced.or_else(telemetry::trace_parent).unwrap_or_else(|| TraceParent::new(random));
-        Origin {
-            cause: Cause {
-                source: source.to_owned(),
-                id: request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default(),
-                event_type: command.to_owned(),
-                by: self.subject().map(ToString::to_string),
-            },
-            correlation_id: None,
-            causation_id: None,
-            extensions: Extensions::new(),
-            trace_parent: Some(trace_parent),
-            trace_state: None,
-        }
-    }
-
     /// Demands a scope.
     ///
     /// # Errors
@@ -92,5 +77,26 @@ impl Caller {
         let challenge = format!("error=\"insufficient_scope\", scope=\"{scope}\"");
         let detail = format!("The caller needs the scope {scope}.");
         Err(Problem::new(StatusCode::FORBIDDEN, detail).with_challenge(&challenge))
+    }
+}
+
+/// Origin of what a request commits: the request as its cause, `command` of `source`, under the id of its invocation and by whom
+/// it is, and the trace that it is in, or a new one.
+#[must_use]
+pub fn origin_of(request: &Request, source: &str, command: &str, by: Option<String>, random: &impl Random) -> Origin {
+    let traced = request.headers().get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
+    let trace_parent = traced.or_else(telemetry::trace_parent).unwrap_or_else(|| TraceParent::new(random));
+    Origin {
+        cause: Cause {
+            source: source.to_owned(),
+            id: request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default(),
+            event_type: command.to_owned(),
+            by,
+        },
+        correlation_id: None,
+        causation_id: None,
+        extensions: Extensions::new(),
+        trace_parent: Some(trace_parent),
+        trace_state: None,
     }
 }

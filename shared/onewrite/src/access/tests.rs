@@ -9,6 +9,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::failure::Failure;
 use crate::memory::MemoryIssuer;
 
 /// The time of all tests, in seconds since 1970.

@@ -7,6 +7,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use super::roots::host_of;
+#[cfg(feature = "link")]
+use crate::telemetry;
 use crate::telemetry::spans::{self, Span};
 
 /// Client of HTTP whose requests are spans.
@@ -36,6 +38,13 @@ impl HttpConnector for TracedConnector {
             answer
         })
     }
+}
+
+/// Connector whose requests are spans, where there are any.
+#[cfg(feature = "link")]
+pub(super) fn traced(connector: impl HttpConnector + 'static) -> SharedHttpConnector {
+    let connector = SharedHttpConnector::new(connector);
+    if telemetry::is_traced() { SharedHttpConnector::new(TracedConnector(connector)) } else { connector }
 }
 
 fn start(request: &HttpRequest) -> Span {

@@ -11,6 +11,10 @@ mod otlp;
 mod queue;
 mod roots;
 mod run;
+#[cfg(feature = "link")]
+mod secret_keys;
+#[cfg(any(feature = "link", feature = "otlp"))]
+mod sigv4;
 mod system;
 mod topic;
 
@@ -24,6 +28,8 @@ pub use key_sets::HttpKeySets;
 pub(crate) use otlp::flush_spans;
 pub use queue::{SqsDeadLetters, SqsQueue};
 pub use run::{Aws, block_on, consume, relay};
+#[cfg(feature = "link")]
+pub use secret_keys::SecretLinkKeys;
 pub use system::System;
 pub use topic::SnsTopic;
 

@@ -8,14 +8,11 @@ use std::cell::RefCell;
 use std::mem::take;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use aws_smithy_http_client::Connector;
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -34,6 +31,7 @@ use opentelemetry_semantic_conventions::attribute;
 use tracing::warn;
 
 use super::roots::{connector, host_of};
+use super::sigv4::{Fault, sign_request};
 use super::system::System;
 use crate::config::Environment;
 use crate::port::Clock;
@@ -115,8 +113,6 @@ fn endpoint(environment: &Environment) -> Option<String> {
     environment.optional("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or(below)
 }
 
-type Fault = Box<dyn std::error::Error + Send + Sync>;
-
 /// The exporter reads the headers, and the provider the sampler, from the variables of OpenTelemetry. By default the sampler
 /// follows the parent.
 fn export(endpoint: &str, environment: &Environment) -> Result<(SdkTracerProvider, Export), Fault> {
@@ -193,35 +189,17 @@ fn region_of_x_ray(host: &str) -> Option<String> {
 
 #[async_trait]
 impl HttpClient for Client {
-    async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let mut request = HttpRequest::try_from(request.map(Into::into))?;
         if let Some(region) = &self.x_ray_region {
             let credentials = EnvironmentVariableCredentialsProvider::new().provide_credentials().await?;
-            sign_request(&mut request, credentials, region, System.now())?;
+            sign_request(&mut request, credentials, ("xray", region), System.now())?;
         }
-        let answer = self.connector.call(HttpRequest::try_from(request.map(Into::into))?).await?;
+        let answer = self.connector.call(request).await?;
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await?.to_bytes();
         Ok(Response::builder().status(status).body(body)?)
     }
-}
-
-fn sign_request(request: &mut Request<Bytes>, credentials: Credentials, region: &str, now: Time) -> Result<(), Fault> {
-    let identity = credentials.into();
-    let since_1970 = Duration::from_millis(u64::try_from(now.as_millis())?);
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("xray")
-        .time(SystemTime::UNIX_EPOCH + since_1970)
-        .settings(SigningSettings::default())
-        .build()?
-        .into();
-    let headers = request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let (method, uri) = (request.method().as_str(), request.uri().to_string());
-    let signable = SignableRequest::new(method, uri, headers, SignableBody::Bytes(request.body()))?;
-    let (instructions, _) = sign(signable, &parameters)?.into_parts();
-    instructions.apply_to_request_http1x(request);
-    Ok(())
 }
 
 #[cfg(test)]

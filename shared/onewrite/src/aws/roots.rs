@@ -2,7 +2,7 @@
 //! has its certificate. A store of five is read in a fraction of the time, and memory, of a store of hundreds.
 
 use aws_smithy_http_client::tls::TrustStore;
-#[cfg(any(feature = "http", feature = "otlp"))]
+#[cfg(any(feature = "http", feature = "link", feature = "otlp"))]
 use aws_smithy_http_client::{
     Connector,
     tls::{Provider, TlsContext, rustls_provider::CryptoMode},
@@ -17,7 +17,7 @@ pub(super) fn amazon() -> TrustStore {
 }
 
 /// Client of HTTP for one URL, with the roots that its host needs.
-#[cfg(any(feature = "http", feature = "otlp"))]
+#[cfg(any(feature = "http", feature = "link", feature = "otlp"))]
 pub(super) fn connector(url: &str) -> Result<Connector, lambda_runtime::Error> {
     let context = TlsContext::builder().with_trust_store(trust_store(url)).build()?;
     let tls = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
@@ -26,7 +26,7 @@ pub(super) fn connector(url: &str) -> Result<Connector, lambda_runtime::Error> {
 
 /// AWS has its certificates of Amazon. Others have theirs of whom they like: then the machine's own roots count, hundreds
 /// of them, which take a moment to read.
-#[cfg(any(feature = "http", feature = "otlp"))]
+#[cfg(any(feature = "http", feature = "link", feature = "otlp"))]
 fn trust_store(url: &str) -> TrustStore {
     let is_of_aws = host_of(url).ends_with(".amazonaws.com");
     let needs_none = url.starts_with("http:");

@@ -4,6 +4,8 @@ mod bench;
 #[cfg(feature = "http")]
 mod issuer;
 mod leases;
+#[cfg(feature = "link")]
+mod link_keys;
 mod log;
 mod pace;
 mod queue;
@@ -17,6 +19,8 @@ pub use bench::{Bench, Mishap, Redelivery};
 #[cfg(feature = "http")]
 pub use issuer::MemoryIssuer;
 pub use leases::MemoryLeases;
+#[cfg(feature = "link")]
+pub use link_keys::MemoryLinkKeys;
 pub use log::MemoryLog;
 pub use pace::{Pace, Paced};
 pub use queue::MemoryQueue;

@@ -1,5 +1,7 @@
 //! The HTTP API of orders.
 
+mod prices;
+
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
@@ -7,27 +9,29 @@ use onewrite::http::{Problem, answer, header, path, read_document, read_json};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Cause, Commit, Committed, Failure, History, Ledger, Origin, Result, Step, TraceParent, telemetry};
 use orderflow_events::scope::ORDERS_ANY;
-use orderflow_events::{Extensions, IdKind, NewOrder, OrderCreated, OrderDetails, OrderId, Subject};
+use orderflow_events::{Extensions, IdKind, NewOrder, OrderCreated, OrderDetails, OrderId, Subject, Text};
 use serde_json::{Value, json};
 use tracing::info;
 
 use crate::domain::{CancelRefusal, Known, Order, Orders, cancel};
+use crate::port::PriceStore;
 
 /// Number of times that a cancellation that loses the race against an event is decided again.
 const MAX_RACES: u32 = 10;
 
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Places, shows and cancels orders.
-pub struct OrdersApi<L, W, K = NoKeySets> {
+/// Places, shows and cancels orders, and keeps the price table.
+pub struct OrdersApi<L, P, W, K = NoKeySets> {
     ledger: Ledger<L, W>,
+    prices: P,
     access: Access<K>,
 }
 
-impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
-    /// The API on the ledger of orders, for whom `access` lets in.
-    pub fn new(ledger: Ledger<L, W>, access: Access<K>) -> Self {
-        Self { ledger, access }
+impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets> OrdersApi<L, P, W, K> {
+    /// The API on the ledger of orders and the price table, for whom `access` lets in.
+    pub fn new(ledger: Ledger<L, W>, prices: P, access: Access<K>) -> Self {
+        Self { ledger, prices, access }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens.
@@ -47,6 +51,8 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
             (&Method::POST, ["orders"]) => self.place(request, &caller).await,
             (&Method::GET, ["orders", id]) => self.show(id, &caller).await,
             (&Method::POST, ["orders", id, "cancel"]) => self.cancel(request, id, &caller).await,
+            (&Method::GET, ["prices", sku]) => self.show_price(sku).await,
+            (&Method::PUT, ["prices", sku]) => self.set_price(request, sku, &caller).await,
             _ => Err(Problem::not_found("resource")),
         }
     }
@@ -58,12 +64,13 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
         if key.is_some_and(|key| !(1..=255).contains(&key.len())) {
             return Err(Problem::malformed("The header Idempotency-Key must have 1 to 255 characters."));
         }
-        let details = details_of(request, caller)?;
-        let order_id = self.order_id(caller, &details, key)?;
-        let total = details.total().ok_or_else(|| Failure::permanent("an order that was checked has no total"))?;
-        let order = OrderCreated { order_id: order_id.clone(), details, total };
-        let (known, is_new) = self.create(request, caller, order.clone()).await?;
-        if known.created != order {
+        let (document, order) = read_order(request, caller)?;
+        let order_id = self.order_id(caller, &order.customer.id, key)?;
+        let (known, is_new) = match self.price(document, &order, &order_id, caller).await? {
+            Some(details) => self.create(request, caller, order_id.clone(), details).await?,
+            None => (self.placed(&Subject::from(&order_id)).await?, false),
+        };
+        if !prices::is_same(order, &known.created.details) {
             let detail = "The Idempotency-Key was used for another order.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
                 .of_kind("urn:orderflow:problem:idempotency-key-reused", "Idempotency key reused"));
@@ -79,10 +86,10 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
         Ok(response)
     }
 
-    fn order_id(&self, caller: &Caller, details: &OrderDetails, key: Option<&str>) -> Result<OrderId> {
+    fn order_id(&self, caller: &Caller, customer: &Text, key: Option<&str>) -> Result<OrderId> {
         let id = match (key, caller.subject()) {
             (Some(key), Some(subject)) => IdKind::Order.derive(&["subject", subject.as_str(), key]),
-            (Some(key), None) => IdKind::Order.derive(&["customer", details.customer.id.as_str(), key]),
+            (Some(key), None) => IdKind::Order.derive(&["customer", customer.as_str(), key]),
             (None, _) => {
                 let mut drawn = [0; 16];
                 self.ledger.world().fill(&mut drawn);
@@ -93,21 +100,27 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
     }
 
     /// Writes the first row of an order. If there is one already, the answer is that order, and `false`.
-    async fn create(&self, request: &Request, caller: &Caller, order: OrderCreated) -> Result<(Known, bool)> {
+    async fn create(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        order_id: OrderId,
+        details: OrderDetails,
+    ) -> Result<(Known, bool)> {
+        let total = details.total().ok_or_else(|| Failure::permanent("an order that was checked has no total"))?;
+        let order = OrderCreated { order_id, details, total };
         let subject = Subject::from(&order.order_id);
         let origin = self.origin(request, caller, "PlaceOrder", None);
         let mut history = History::<Orders>::unknown(subject.clone());
-        let is_new = match self.ledger.commit(&mut history, &origin, Commit::publish(order)).await? {
-            Committed::Done(_) => true,
-            Committed::LostRace | Committed::Short(_) => {
-                history = self.ledger.load(&subject).await?;
-                false
-            }
-        };
-        match history.state {
-            Order::Known(known) => Ok((*known, is_new)),
-            Order::Unknown => Err(Failure::transient("the order is being created")),
+        match self.ledger.commit(&mut history, &origin, Commit::publish(order)).await? {
+            Committed::Done(_) => known_of(history.state).map(|known| (known, true)),
+            Committed::LostRace | Committed::Short(_) => self.placed(&subject).await.map(|known| (known, false)),
         }
+    }
+
+    /// An order that was placed before.
+    async fn placed(&self, subject: &Subject) -> Result<Known> {
+        known_of(self.ledger.load::<Orders>(subject).await?.state)
     }
 
     async fn show(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
@@ -169,8 +182,15 @@ impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
     }
 }
 
-/// Details of the order that a request places. Without a customer's id it is of the caller.
-fn details_of(request: &Request, caller: &Caller) -> Result<OrderDetails, Problem> {
+fn known_of(order: Order) -> Result<Known> {
+    match order {
+        Order::Known(known) => Ok(*known),
+        Order::Unknown => Err(Failure::transient("the order is being created")),
+    }
+}
+
+/// The order that a request places, and its document. Without a customer's id it is of the caller.
+fn read_order(request: &Request, caller: &Caller) -> Result<(Value, NewOrder), Problem> {
     let mut document = read_json(request)?;
     if let (Some(subject), Some(customer)) =
         (caller.subject(), document.get_mut("customer").and_then(Value::as_object_mut))
@@ -178,11 +198,11 @@ fn details_of(request: &Request, caller: &Caller) -> Result<OrderDetails, Proble
     {
         customer.insert("id".to_owned(), json!(subject));
     }
-    let details: OrderDetails = read_document::<NewOrder>(&document)?.into();
-    if !caller.is(&details.customer.id) {
+    let order: NewOrder = read_document(&document)?;
+    if !caller.is(&order.customer.id) {
         caller.demand(ORDERS_ANY)?;
     }
-    Ok(details)
+    Ok((document, order))
 }
 
 fn may_act_for(caller: &Caller, order: &OrderDetails) -> bool {

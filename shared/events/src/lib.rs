@@ -57,7 +57,7 @@ pub use payload::{
     MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged, PaymentFailed, PaymentFailure,
     PaymentProcessed, PaymentRefunded, Quantity, Score, ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
 };
-pub use request::{NewCustomer, NewOrder};
+pub use request::{NewCustomer, NewLine, NewOrder};
 pub use text::{Email, PaymentMethod, Sku};
 pub use types::{EventType, INVENTORY, ORDERS, PAYMENT, Payload, SCREENING, SHIPPING};
 

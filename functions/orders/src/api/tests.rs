@@ -1,4 +1,7 @@
+mod prices;
+
 use std::pin::pin;
+use std::rc::Rc;
 
 use futures::FutureExt;
 use futures::executor::block_on;
@@ -9,10 +12,12 @@ use orderflow_events::{Event, InventoryRejected, InventoryReserved, Payload, Shi
 use serde_json::json;
 
 use super::*;
+use crate::memory::MemoryPrices;
 
 /// An API in memory, and what the other services tell the orders service.
 struct Shop {
-    log: MemoryLog,
+    log: Rc<MemoryLog>,
+    prices: MemoryPrices<Rc<MemoryLog>>,
     world: VirtualTime,
 }
 
@@ -24,7 +29,8 @@ struct Reply {
 
 impl Shop {
     fn new() -> Self {
-        Self { log: MemoryLog::default(), world: VirtualTime::new(1) }
+        let log = Rc::<MemoryLog>::default();
+        Self { prices: MemoryPrices::new(Rc::clone(&log)), log, world: VirtualTime::new(1) }
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
@@ -40,7 +46,8 @@ impl Shop {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Reply {
-        let api = OrdersApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world), Access::open());
+        let api =
+            OrdersApi::new(Ledger::new(Paced { port: &*self.log, pace }, &self.world), &self.prices, Access::open());
         reply(&api.answer(&request(method, path, headers, body)).await)
     }
 
@@ -49,7 +56,7 @@ impl Shop {
         let authorization = token.map(|token| format!("Bearer {token}"));
         let mut headers = vec![("Idempotency-Key", "k")];
         headers.extend(authorization.iter().map(|value| ("Authorization", value.as_str())));
-        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), issuer.access());
+        let api = OrdersApi::new(Ledger::new(&*self.log, &self.world), &self.prices, issuer.access());
         reply(&block_on(api.answer(&request(method, path, &headers, body.to_string()))))
     }
 
@@ -73,7 +80,7 @@ impl Shop {
 
     fn hear_of(&self, event: &Event) {
         let process =
-            onewrite::Process::<Orders, _, _, _>::new(Ledger::new(&self.log, &self.world), onewrite::NoEffects);
+            onewrite::Process::<Orders, _, _, _>::new(Ledger::new(&*self.log, &self.world), onewrite::NoEffects);
         let delivery = onewrite::Delivery { text: "", deadline: orderflow_events::Time::from_millis(i64::MAX) };
         block_on(onewrite::Handle::handle(&process, event, &delivery)).unwrap();
     }

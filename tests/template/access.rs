@@ -16,16 +16,20 @@ const AUDIENCE: (&str, &str) = ("TokenAudience", "orders");
 const USER_POOL: (&str, &str) = ("UserPool", "create");
 const OPEN: (&str, &str) = ("Access", "open");
 const PLAY_MONEY: (&str, &str) = ("SimulatedProviders", "payment-and-carrier");
+const SHOP: (&str, &str) = ("PricingProducers", "https://shop.example");
+const NOBODY: (&str, &str) = ("PricingProducers", "");
 
-const ROWS: [Row<'_>; 8] = [
+const ROWS: [Row<'_>; 10] = [
     (&[], &["WhoIsSignedInHasAnIssuer"]),
     (&[ISSUER], &["WhoIsSignedInHasAnIssuer"]),
     (&[ISSUER, AUDIENCE], &[]),
     (&[USER_POOL], &[]),
     (&[OPEN], &[]),
-    (&[PROD, OPEN, PLAY_MONEY], &["ProdIsForThoseWhoAreSignedIn"]),
-    (&[PROD, USER_POOL], &["ProdHasNoProvidersThatPretend"]),
-    (&[PROD, USER_POOL, PLAY_MONEY], &[]),
+    (&[PROD, OPEN, PLAY_MONEY, SHOP], &["ProdIsForThoseWhoAreSignedIn"]),
+    (&[PROD, USER_POOL, SHOP], &["ProdHasNoProvidersThatPretend"]),
+    (&[PROD, USER_POOL, PLAY_MONEY], &["ProdHasNamedProducersStatePrices"]),
+    (&[PROD, USER_POOL, PLAY_MONEY, SHOP], &[]),
+    (&[PROD, USER_POOL, PLAY_MONEY, NOBODY], &[]),
 ];
 
 #[test]
@@ -36,6 +40,7 @@ fn what_is_not_meant_is_not_deployed() {
         &[
             ("template Rules/ProdIsForThoseWhoAreSignedIn", GONE, "ProdIsForThoseWhoAreSignedIn"),
             ("template Rules/ProdHasNoProvidersThatPretend/Assertions/0/Assert", json!(true), "ProdHasNo"),
+            ("template Rules/ProdHasNamedProducersStatePrices", GONE, "ProdHasNamedProducersStatePrices"),
             ("template Rules/WhoIsSignedInHasAnIssuer/Assertions/1", GONE, "WhoIsSignedInHasAnIssuer"),
             ("template Parameters/Access/Default", json!("open"), "WhoIsSignedInHasAnIssuer"),
             ("template Parameters/SimulatedProviders/Default", json!("payment-and-carrier"), "ProdHasNo"),

@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 40] = [
+const ROUTES: [&str; 43] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -34,6 +34,7 @@ const ROUTES: [&str; 40] = [
     "get /operations/replays/{replayId} OperationsApiFunction",
     "get /operations/status OperationsApiFunction",
     "get /orders/{orderId} OrdersApiFunction",
+    "get /prices/{sku} OrdersApiFunction",
     "options /inventory/{sku} InventoryApiFunction",
     "options /operations/groups OperationsApiFunction",
     "options /operations/journal OperationsApiFunction",
@@ -50,6 +51,7 @@ const ROUTES: [&str; 40] = [
     "options /orders OrdersApiFunction",
     "options /orders/{orderId} OrdersApiFunction",
     "options /orders/{orderId}/cancel OrdersApiFunction",
+    "options /prices/{sku} OrdersApiFunction",
     "post /operations/reconciliations OperationsApiFunction",
     "post /operations/redrives OperationsApiFunction",
     "post /operations/replays OperationsApiFunction",
@@ -57,6 +59,7 @@ const ROUTES: [&str; 40] = [
     "post /orders/{orderId}/cancel OrdersApiFunction",
     "put /inventory/{sku} InventoryApiFunction",
     "put /operations/letters/{letterId} OperationsApiFunction",
+    "put /prices/{sku} OrdersApiFunction",
 ];
 
 #[test]

@@ -28,7 +28,17 @@ struct Reply {
 }
 
 impl Shop {
+    /// A shop whose table has the prices of [`order`].
     fn new() -> Self {
+        let shop = Self::without_prices();
+        for (sku, amount) in [("A-1", 995), ("B-2", 700)] {
+            let body = json!({ "unitPrice": { "amount": amount, "currency": "EUR" } }).to_string();
+            assert_eq!(shop.send("PUT", &format!("/prices/{sku}"), &[], body).status, 200);
+        }
+        shop
+    }
+
+    fn without_prices() -> Self {
         let log = Rc::<MemoryLog>::default();
         Self { prices: MemoryPrices::new(Rc::clone(&log)), log, world: VirtualTime::new(1) }
     }

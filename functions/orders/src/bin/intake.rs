@@ -4,7 +4,7 @@ use orderflow_orders::{DynamoPrices, IntakeHandler, Settings};
 
 onewrite::main!(|environment, aws| {
     let (ledger, orders) = (aws.ledger_with_open_index(environment), environment.text("TABLE_NAME"));
-    let Settings { price_table_name, pricing_producers } = environment.settings()?;
+    let Settings { price_table_name, pricing_producers } = environment.settings::<Settings>()?;
     let prices = DynamoPrices::new(aws.dynamodb(), price_table_name.as_str(), orders?);
     Some(IntakeHandler::new(ledger?, prices, pricing_producers))
 });

@@ -8,7 +8,7 @@ fn eur(amount: i64) -> Value {
     json!({ "amount": amount, "currency": "EUR" })
 }
 
-/// A price list of the goods of [`order`], and callers by their tokens.
+/// A shop, and callers by their tokens.
 struct Doors {
     shop: Shop,
     issuer: MemoryIssuer,
@@ -16,11 +16,7 @@ struct Doors {
 
 impl Doors {
     fn new() -> Self {
-        let doors = Self { shop: Shop::new(), issuer: MemoryIssuer::new("1") };
-        for (sku, amount) in [("A-1", 995), ("B-2", 700)] {
-            assert_eq!(doors.set(sku, &eur(amount)).status, 200);
-        }
-        doors
+        Self { shop: Shop::new(), issuer: MemoryIssuer::new("1") }
     }
 
     fn set(&self, sku: &str, price: &Value) -> Reply {
@@ -121,7 +117,7 @@ fn another_price_is_a_conflict_that_says_the_right_one() {
 
 #[test]
 fn goods_without_a_price_are_not_sold() {
-    let doors = Doors { shop: Shop::new(), issuer: MemoryIssuer::new("1") };
+    let doors = Doors { shop: Shop::without_prices(), issuer: MemoryIssuer::new("1") };
     let all = ["/lines/0/unitPrice", "/lines/1/unitPrice", "/lines/2/unitPrice"];
     for scopes in ["", STATES] {
         let reply = doors.place(scopes, [None, None, None]);

@@ -60,12 +60,12 @@ pub(crate) fn read(text: &str) -> (Vec<Entry>, Vec<Fault>) {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
+                let line = error.position().map_or(0, |position| line_of(text, position));
                 faults.push(fault(line, "", error.to_string()));
                 continue;
             }
         };
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| line_of(text, position));
         let [sku, amount, currency] = places.map(|place| record.get(place).unwrap_or_default());
         let before = faults.len();
         let mut check =
@@ -105,6 +105,13 @@ fn places_of(header: &StringRecord) -> Result<[usize; 3], Vec<Fault>> {
     });
     let wrong: Vec<Fault> = wrong.collect();
     if wrong.is_empty() { Ok(places.map(|places| places[0])) } else { Err(wrong) }
+}
+
+/// Line of a record. The reader's own is that of the first of the empty lines before it.
+fn line_of(text: &str, position: &csv::Position) -> u64 {
+    let rest = usize::try_from(position.byte()).ok().and_then(|byte| text.get(byte..)).unwrap_or_default();
+    let blank = rest.len() - rest.trim_start_matches(['\r', '\n']).len();
+    position.line() + rest[..blank].matches('\n').count() as u64
 }
 
 fn fault(line: u64, column: &'static str, detail: String) -> Fault {

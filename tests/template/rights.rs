@@ -13,12 +13,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 /// service does with its ledger.
 const TABLES: [(&str, &str, &str, &str); 14] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
-    (
-        "OrdersApiFunction",
-        "PRICE_TABLE_NAME",
-        "PriceTable",
-        "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem",
-    ),
+    ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "SETTINGS/priceTableName", "PriceTable", "dynamodb:BatchGetItem"),
     ("OpenOrdersFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),

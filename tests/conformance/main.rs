@@ -12,6 +12,7 @@ mod letters;
 mod log;
 mod messages;
 mod open;
+mod prices;
 mod queues;
 mod sightings;
 mod simulations;
@@ -37,6 +38,7 @@ fn main() -> std::process::ExitCode {
         standard_queue::trials(&aws),
         topic::trials(&aws),
         stocks::trials(&aws),
+        prices::trials(&aws),
         simulations::trials(&aws),
         sightings::trials(&aws),
         messages::trials(&aws),

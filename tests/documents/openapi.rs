@@ -1,7 +1,7 @@
 //! The OpenAPI document: the HTTP API.
 
 use onewrite::http::Problem;
-use orderflow_events::scope::{SCOPES, STOCK_READ, STOCK_WRITE};
+use orderflow_events::scope::{PRICES_WRITE, SCOPES, STOCK_READ, STOCK_WRITE};
 use orderflow_events::{NewOrder, schema};
 use serde_json::{Map, Value, json};
 
@@ -17,6 +17,7 @@ use crate::letters::{
 };
 use crate::parts::{
     BODY_FAULTS, IF_MATCH, ORDER_ID, answer, body, link, operation, problem, problems, reference, with_example,
+    with_member,
 };
 use crate::places::{with, without};
 use crate::schemas::hoist;
@@ -25,7 +26,7 @@ use crate::withdrawals::{take_goods_back, withdraw_order};
 const PATH: &str = "openapi.json";
 
 const ABOUT: &str = "\
-Places, shows and cancels orders, takes withdrawals, keeps the stock, and mends dead letters. What becomes of an order is told by events, too: see asyncapi.json.
+Places, shows and cancels orders, takes withdrawals, keeps prices and stock, and mends dead letters. What becomes of an order is told by events, too: see asyncapi.json.
 
 Errors, the gateway's own included, are problems of RFC 9457 in `application/problem+json`. Those of an invalid body list \
 every fault at once, each with its JSON Pointer. What no schema says is checked, too: the lines of an order have the same \
@@ -54,7 +55,7 @@ fn document() -> Value {
         "info": {
             "title": "orderflow",
             "version": env!("CARGO_PKG_VERSION"),
-            "summary": "Orders and stock over HTTP",
+            "summary": "Orders, prices and stock over HTTP",
             "description": ABOUT,
             "license": { "name": "MIT", "identifier": "MIT" },
         },
@@ -70,6 +71,7 @@ fn document() -> Value {
         "security": [{ "token": [] }],
         "tags": [
             { "name": "orders", "description": "What customers do." },
+            { "name": "prices", "description": "What the goods cost." },
             { "name": "inventory", "description": "What the warehouse does." },
             { "name": "operations", "description": "What those do who mend: dead letters, jobs that send back, replay and reconcile, and one order over all services." },
         ],
@@ -80,6 +82,7 @@ fn document() -> Value {
             "/orders/{orderId}/withdrawals": { "parameters": [order_id()], "post": withdraw_order() },
             "/orders/{orderId}/returns": { "parameters": [order_id()], "post": take_goods_back() },
             "/orders/{orderId}/access": { "parameters": [order_id()], "delete": revoke_links() },
+            "/prices/{sku}": { "parameters": [sku()], "get": get_price(), "put": set_price() },
             "/inventory/{sku}": { "parameters": [sku()], "get": get_stock(), "put": count_stock() },
             "/operations/letters": { "get": list_letters() },
             "/operations/letters/{letterId}": {
@@ -160,6 +163,23 @@ fn place_order() -> Value {
         { "pointer": "/lines/0/quantity", "detail": "must be a whole number from 1 to 9999" },
         { "pointer": "/shippingAddress/city", "detail": "is required" },
     ]);
+    let mut changed = problem(
+        409,
+        "urn:orderflow:problem:price-changed",
+        "Price changed",
+        "The goods have another price than was expected: see prices.",
+    );
+    changed["errors"] = json!([{ "pointer": "/lines/0/unitPrice", "detail": "is not the price of the SKU" }]);
+    changed["prices"] = json!([price_of_beans()]);
+    let changed = problems(
+        "The goods have another price than the caller expects, who may not state any.",
+        &json!({ "changed": { "value": changed } }),
+    );
+    let right = json!({
+        "description": "The right price of each SKU that was expected to have another.",
+        "type": "array",
+        "items": reference("schemas", "Price"),
+    });
     operation(
         json!({
             "operationId": "placeOrder",
@@ -167,7 +187,8 @@ fn place_order() -> Value {
             "description": "The same key and the same body again are the same order, and get the same answer. The keys \
                             are those of the caller: of the token's subject, or, where access is open, of the \
                             `customer.id`. The order is the caller's own; one of another customer needs the scope \
-                            `orders:any`.",
+                            `orders:any`. Each line has the price of the price table, and a `unitPrice` is what the caller \
+                            expects it to be; with the scope `prices:state` it is the price. It is frozen in the order.",
             "tags": ["orders"],
             "parameters": [{
                 "name": "Idempotency-Key",
@@ -180,10 +201,11 @@ fn place_order() -> Value {
         }),
         &[
             ("201", placed),
+            ("409", with_member(changed, "prices", &right)),
             (
                 "422",
                 problems(
-                    "The body is well-formed but invalid, or the key was used for another body.",
+                    "The body is well-formed but invalid, a SKU has no price, or the key was used for another body.",
                     &json!({ "invalid": { "value": invalid }, "reused": { "value": reused } }),
                 ),
             ),
@@ -253,6 +275,21 @@ fn revoke_links() -> Value {
     )
 }
 
+fn get_price() -> Value {
+    let mut shown = answer("The price.", "Price", &json!({}));
+    with_example(&mut shown, price_of_beans());
+    operation(
+        json!({
+            "operationId": "getPrice",
+            "summary": "Shows the price of a SKU",
+            "tags": ["prices"],
+            "security": without_token(),
+        }),
+        &[("200", shown)],
+        &["404"],
+    )
+}
+
 /// Security of what guests may do as well: a token, or nothing.
 fn without_token() -> Value {
     json!([{ "token": [] }, {}])
@@ -267,6 +304,36 @@ fn access() -> Value {
         "schema": { "type": "string" },
         "example": "1.yr9YIILb.1767225600000.1767312000000.9_KybnIW5vq6Ee2u_SczFJFiAAa-ov2s0GA0TIOe2U0",
     })
+}
+
+fn set_price() -> Value {
+    let mut set = answer("The price that was set.", "Price", &json!({}));
+    set["links"] = json!({ "GetPrice": link("getPrice", &json!({ "sku": "$response.body#/sku" })) });
+    with_example(&mut set, price_of_beans());
+    let mut invalid =
+        problem(422, "urn:onewrite:problem:invalid", "Invalid request", "The body has 1 fault: see errors.");
+    invalid["errors"] = json!([{ "pointer": "/unitPrice", "detail": "is required" }]);
+    operation(
+        json!({
+            "operationId": "setPrice",
+            "summary": "Sets the price of a SKU",
+            "description": "It is the price of orders from now on. Those that are placed keep theirs.",
+            "tags": ["prices"],
+            "security": [{ "token": [PRICES_WRITE] }],
+            "requestBody": body("PriceChange", &json!({ "unitPrice": price_of_beans()["unitPrice"] })),
+        }),
+        &[
+            ("200", set),
+            (
+                "422",
+                problems(
+                    "The body is well-formed but invalid, or the SKU is.",
+                    &json!({ "invalid": { "value": invalid } }),
+                ),
+            ),
+        ],
+        &[&BODY_FAULTS[..], &["403"]].concat(),
+    )
 }
 
 fn get_stock() -> Value {
@@ -435,6 +502,10 @@ fn shared_headers() -> Value {
 
 fn new_order() -> Value {
     serde_json::from_str(include_str!("../../localstack/examples/order.json")).expect("JSON")
+}
+
+fn price_of_beans() -> Value {
+    json!({ "sku": "coffee-beans-1kg", "unitPrice": { "amount": 1490, "currency": "EUR" } })
 }
 
 fn receipt() -> Value {

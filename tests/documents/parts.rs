@@ -53,6 +53,13 @@ pub(crate) fn problems(description: &str, examples: &Value) -> Value {
     })
 }
 
+/// The same answer, whose problems have one more member.
+pub(crate) fn with_member(mut answer: Value, name: &str, member: &Value) -> Value {
+    let own = json!({ "type": "object", "required": [name], "properties": { name: member } });
+    answer["content"][PROBLEM]["schema"] = json!({ "allOf": [reference("schemas", "Problem"), own] });
+    answer
+}
+
 pub(crate) fn problem(status: u16, kind: &str, title: &str, detail: &str) -> Value {
     json!({ "type": kind, "title": title, "status": status, "detail": detail })
 }

@@ -20,6 +20,7 @@ mod operations;
 mod orderctl;
 mod orders;
 mod outsiders;
+mod prices;
 mod relay;
 mod sign_in;
 mod this_machine;
@@ -203,6 +204,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         outsiders:
             scripts_of_another_team_place_orders_and_follow_them,
             the_api_answers_as_its_openapi_document_says;
+        prices:
+            an_order_costs_what_the_table_says_when_it_is_placed;
         relay:
             a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up,
             ten_events_of_200_kb_are_published;

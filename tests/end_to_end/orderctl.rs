@@ -14,7 +14,7 @@ use crate::{FULFILLED, foreign_order, order};
 const MANY: usize = 12;
 
 /// Scopes of an operator who minds the shelf, too.
-const SCOPES: &str = "operations stock:read stock:write orders:any";
+const SCOPES: &str = "operations stock:read stock:write orders:any prices:state prices:write";
 
 fn of(shop: &Shop) -> Orderctl {
     Orderctl::of(shop, "ada", SCOPES)

@@ -14,10 +14,17 @@ use crate::order;
 const HOUR: Duration = Duration::from_hours(1);
 
 /// The requests of a row: placing an order as oneself and as somebody else, reading and cancelling an order of one's own and
-/// one of somebody else, reading and counting the stock; withdrawing from both orders, and taking back what nobody sends.
-type Row = [u16; 11];
+/// one of somebody else, reading and counting the stock; withdrawing from both orders, and taking back what nobody sends;
+/// placing an order at a price of one's own, reading and setting a price.
+type Row = [u16; 14];
 
-const REFUSED: Row = [401; 11];
+const REFUSED: Row = [401; 14];
+
+/// That of who has no token. Prices are no secret where guests may order.
+const ANONYMOUS: Row = [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401];
+
+/// Price of the goods, in cents.
+const PRICE: u64 = 1990;
 
 /// The customer whose own the orders are.
 const ADA: &str = "cus_sign-in";
@@ -41,18 +48,48 @@ fn callers(shop: &Shop) -> Vec<(&'static str, Option<String>, Row)> {
     let unsigned = [json!({ "alg": "none" }), token_claims(ADA, &all_scopes(), HOUR)];
     let unsigned = unsigned.map(|part| BASE64URL_NOPAD.encode(part.to_string().as_bytes())).join(".");
     vec![
-        ("anonymous", None, REFUSED),
-        ("a customer", token(ADA, ""), [201, 403, 200, 404, 202, 404, 403, 403, 202, 404, 403]),
-        ("another customer", token("cus_grace", ""), [403, 201, 404, 200, 404, 202, 403, 403, 404, 202, 403]),
-        ("orders:any", token("staff", "orders:any"), [201, 201, 200, 200, 202, 202, 403, 403, 202, 202, 403]),
-        ("stock:read", token("staff", "stock:read"), [403, 403, 404, 404, 404, 404, 200, 403, 404, 404, 403]),
-        ("stock:write", token("staff", "stock:write"), [403, 403, 404, 404, 404, 404, 403, 200, 404, 404, 409]),
+        ("anonymous", None, ANONYMOUS),
+        ("a customer", token(ADA, ""), [201, 403, 200, 404, 202, 404, 403, 403, 202, 404, 403, 409, 200, 403]),
+        (
+            "another customer",
+            token("cus_grace", ""),
+            [403, 201, 404, 200, 404, 202, 403, 403, 404, 202, 403, 403, 200, 403],
+        ),
+        (
+            "orders:any",
+            token("staff", "orders:any"),
+            [201, 201, 200, 200, 202, 202, 403, 403, 202, 202, 403, 409, 200, 403],
+        ),
+        (
+            "stock:read",
+            token("staff", "stock:read"),
+            [403, 403, 404, 404, 404, 404, 200, 403, 404, 404, 403, 403, 200, 403],
+        ),
+        (
+            "stock:write",
+            token("staff", "stock:write"),
+            [403, 403, 404, 404, 404, 404, 403, 200, 404, 404, 409, 403, 200, 403],
+        ),
+        (
+            "prices:state",
+            token(ADA, "prices:state"),
+            [201, 403, 200, 404, 202, 404, 403, 403, 202, 404, 403, 201, 200, 403],
+        ),
+        (
+            "prices:write",
+            token("staff", "prices:write"),
+            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 200],
+        ),
         (
             "other scopes",
-            token("staff", "orders stock orders:any2 STOCK:READ"),
-            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403],
+            token("staff", "orders stock prices orders:any2 STOCK:READ"),
+            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 403],
         ),
-        ("every scope", token(ADA, &all_scopes()), [201, 201, 200, 200, 202, 202, 200, 200, 202, 202, 409]),
+        (
+            "every scope",
+            token(ADA, &all_scopes()),
+            [201, 201, 200, 200, 202, 202, 200, 200, 202, 202, 409, 201, 200, 200],
+        ),
         ("expired", changed("exp", json!(now - 120)), REFUSED),
         ("not yet valid", changed("nbf", json!(now + 3_600)), REFUSED),
         ("wrong audience", changed("aud", json!("another")), REFUSED),
@@ -68,7 +105,10 @@ fn callers(shop: &Shop) -> Vec<(&'static str, Option<String>, Row)> {
 
 pub(crate) async fn each_route_answers_each_caller_as_the_contract_says(shop: &Shop) {
     shop.stock("sign-in", 100).await;
+    shop.price("sign-in", PRICE).await;
     let orders = [ADA, "cus_grace"].map(|customer| order_of(customer, "sign-in"));
+    let mut at_a_price_of_their_own = orders[0].clone();
+    at_a_price_of_their_own["lines"][0]["unitPrice"]["amount"] = json!(PRICE - 1);
     let mut ids = Vec::new();
     for order in &orders {
         ids.push(shop.order(order).await);
@@ -94,6 +134,9 @@ pub(crate) async fn each_route_answers_each_caller_as_the_contract_says(shop: &S
         withdraw(&ids[0]),
         withdraw(&ids[1]),
         (Method::POST, format!("/orders/{}/returns", ids[0]), Value::Null),
+        (Method::POST, "/orders".to_owned(), at_a_price_of_their_own),
+        (Method::GET, "/prices/sign-in".to_owned(), Value::Null),
+        (Method::PUT, "/prices/sign-in".to_owned(), json!({ "unitPrice": { "amount": PRICE, "currency": "EUR" } })),
     ];
     for (caller, token, expected) in callers(shop) {
         let api = shop.api.clone().without_token();
@@ -146,6 +189,7 @@ pub(crate) async fn issuers_that_others_have_written_are_taken_at_their_word(sho
         return;
     }
     shop.stock("issuer", 50).await;
+    shop.price("issuer", PRICE).await;
     let [orders, inventory] = ["OrdersApi", "InventoryApi"].map(|part| ApiDouble::of(shop, part));
     let mut doubles = Doubles { orders: orders.await, inventory: inventory.await };
     users_are_customers_whatever_becomes_of_the_issuers_key(shop, &mut doubles).await;

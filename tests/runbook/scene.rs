@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::faults::Faults;
 
 /// Scopes of an operator.
-const SCOPES: &str = "operations stock:read stock:write orders:any";
+const SCOPES: &str = "operations stock:read stock:write orders:any prices:state prices:write";
 
 /// Stack on which the faults are made.
 pub(crate) struct Stage {

@@ -18,16 +18,20 @@ const OPEN: (&str, &str) = ("Access", "open");
 const GUESTS: (&str, &str) = ("GuestOrders", "yes");
 const SHOP: (&str, &str) = ("ShopUrl", "https://shop.example");
 const PLAY_MONEY: (&str, &str) = ("SimulatedProviders", "payment-and-carrier");
+const PRODUCERS: (&str, &str) = ("PricingProducers", "https://shop.example");
+const NOBODY: (&str, &str) = ("PricingProducers", "");
 
-const ROWS: [Row<'_>; 11] = [
+const ROWS: [Row<'_>; 13] = [
     (&[], &["WhoIsSignedInHasAnIssuer"]),
     (&[ISSUER], &["WhoIsSignedInHasAnIssuer"]),
     (&[ISSUER, AUDIENCE], &[]),
     (&[USER_POOL], &[]),
     (&[OPEN], &[]),
-    (&[PROD, OPEN, PLAY_MONEY], &["ProdIsForThoseWhoAreSignedIn"]),
-    (&[PROD, USER_POOL], &["ProdHasNoProvidersThatPretend"]),
-    (&[PROD, USER_POOL, PLAY_MONEY], &[]),
+    (&[PROD, OPEN, PLAY_MONEY, PRODUCERS], &["ProdIsForThoseWhoAreSignedIn"]),
+    (&[PROD, USER_POOL, PRODUCERS], &["ProdHasNoProvidersThatPretend"]),
+    (&[PROD, USER_POOL, PLAY_MONEY], &["ProdHasNamedProducersStatePrices"]),
+    (&[PROD, USER_POOL, PLAY_MONEY, PRODUCERS], &[]),
+    (&[PROD, USER_POOL, PLAY_MONEY, NOBODY], &[]),
     (&[USER_POOL, GUESTS], &["GuestsHaveAShopToGoTo"]),
     (&[USER_POOL, GUESTS, SHOP], &[]),
     (&[USER_POOL, SHOP], &[]),
@@ -41,6 +45,7 @@ fn what_is_not_meant_is_not_deployed() {
         &[
             ("template Rules/ProdIsForThoseWhoAreSignedIn", GONE, "ProdIsForThoseWhoAreSignedIn"),
             ("template Rules/ProdHasNoProvidersThatPretend/Assertions/0/Assert", json!(true), "ProdHasNo"),
+            ("template Rules/ProdHasNamedProducersStatePrices", GONE, "ProdHasNamedProducersStatePrices"),
             ("template Rules/WhoIsSignedInHasAnIssuer/Assertions/1", GONE, "WhoIsSignedInHasAnIssuer"),
             ("template Parameters/Access/Default", json!("open"), "WhoIsSignedInHasAnIssuer"),
             ("template Rules/GuestsHaveAShopToGoTo", GONE, "GuestsHaveAShopToGoTo"),

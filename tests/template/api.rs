@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 48] = [
+const ROUTES: [&str; 51] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -36,6 +36,7 @@ const ROUTES: [&str; 48] = [
     "get /operations/status OperationsApiFunction",
     "get /orders/{orderId} OrdersApiFunction",
     "get /orders/{orderId}/withdrawal OrdersApiFunction",
+    "get /prices/{sku} OrdersApiFunction",
     "options /inventory/{sku} InventoryApiFunction",
     "options /operations/groups OperationsApiFunction",
     "options /operations/journal OperationsApiFunction",
@@ -55,6 +56,7 @@ const ROUTES: [&str; 48] = [
     "options /orders/{orderId}/cancel OrdersApiFunction",
     "options /orders/{orderId}/returns InventoryApiFunction",
     "options /orders/{orderId}/withdrawals OrdersApiFunction",
+    "options /prices/{sku} OrdersApiFunction",
     "post /operations/reconciliations OperationsApiFunction",
     "post /operations/redrives OperationsApiFunction",
     "post /operations/replays OperationsApiFunction",
@@ -65,6 +67,7 @@ const ROUTES: [&str; 48] = [
     "post /orders/{orderId}/withdrawals OrdersApiFunction",
     "put /inventory/{sku} InventoryApiFunction",
     "put /operations/letters/{letterId} OperationsApiFunction",
+    "put /prices/{sku} OrdersApiFunction",
 ];
 
 #[test]

@@ -87,6 +87,7 @@ fn variables(stack: &Stack) -> Vec<String> {
         ("ConfigurationSet", "[A-Za-z0-9_-]{0,64}"),
         ("SmsCountries", "([A-Z]{2}(,[A-Z]{2})*)?"),
         ("ShopUrl", r#"(https?://[^\s"?#\\]+)?"#),
+        ("PricingProducers", r#"(\*|[^\s"\\*,]+(,[^\s"\\*,]+)*)?"#),
     ] {
         if plain(&stack.parameter(name, "AllowedPattern")) != pattern {
             faults.push(format!("NotificationFunction: {name} may end the text that it stands in"));

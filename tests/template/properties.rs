@@ -171,7 +171,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
             "KeySchema": versions["Properties"]["KeySchema"],
             "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
         }},
-        "StockTable": alone, "PaymentProviderTable": alone, "CarrierTable": alone,
+        "StockTable": alone, "PriceTable": alone, "PaymentProviderTable": alone, "CarrierTable": alone,
         "SightingsTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
             "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},

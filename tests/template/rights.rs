@@ -11,9 +11,11 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 13] = [
-    ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
-    ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
+const TABLES: [(&str, &str, &str, &str); 15] = [
+    ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
+    ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
+    ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
+    ("IntakeFunction", "SETTINGS/priceTableName", "PriceTable", "dynamodb:BatchGetItem"),
     ("OpenOrdersFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
     ("InventoryApiFunction", "TABLE_NAME", "InventoryTable", "dynamodb:Query dynamodb:PutItem"),
     ("InventoryApiFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:GetItem dynamodb:UpdateItem"),
@@ -118,6 +120,7 @@ fn functions_have_exactly_the_rights_that_they_use() {
             ("Payment Parameters/ExtraPolicyArn", GONE, "PaymentFunction"),
             ("Payment Parameters/ExtraPolicyArn", reference("ShippingPolicy"), "PaymentFunction"),
             ("IntakePolicy PolicyDocument/Statement/~Query/Action", json!("dynamodb:PutItem"), "IntakeFunction"),
+            ("IntakePolicy PolicyDocument/Statement/~PriceTable/Action", json!("dynamodb:PutItem"), "IntakeFunction"),
             ("NotificationPolicy PolicyDocument/Statement/~ses:SendEmail/Condition", GONE, "NotificationFunction"),
             ("NotificationPolicy PolicyDocument/Statement/~sns:Publish/NotResource", GONE, "NotificationFunction"),
             ("Intake Parameters/TableName", reference("StockTable"), "IntakeFunction"),

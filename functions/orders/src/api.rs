@@ -1,5 +1,6 @@
 //! The HTTP API of orders.
 
+mod prices;
 mod withdrawals;
 
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -11,7 +12,7 @@ use onewrite::port::{Clock, Log, Random};
 use onewrite::{Commit, Committed, Failure, History, Ledger, Origin, Result, Step};
 use orderflow_events::scope::ORDERS_ANY;
 use orderflow_events::{
-    Faults, IdKind, NewOrder, Node, OrderCreated, OrderDetails, OrderId, Subject, guest_of, is_guest,
+    Faults, IdKind, NewCustomer, NewOrder, Node, OrderCreated, OrderDetails, OrderId, Subject, guest_of, is_guest,
 };
 use serde_json::{Value, json};
 use tracing::info;
@@ -19,6 +20,7 @@ use tracing::info;
 use crate::domain::withdrawal::WithdrawalPeriod;
 use crate::domain::{CancelRefusal, Known, Next, Order, Orders, cancel, revoke_links};
 use crate::guests::{Guests, Visitor, access_of};
+use crate::port::PriceStore;
 
 /// Number of times that a request that loses the race against an event is decided again.
 const MAX_RACES: u32 = 10;
@@ -28,27 +30,28 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 /// Media type of an order of which not everything is shown, so that nobody takes it for the whole.
 const REDACTED: &str = "application/vnd.orderflow.redacted+json";
 
-/// Places, shows and cancels orders, and takes withdrawals from them.
-pub struct OrdersApi<L, W, K = NoKeySets, S = NoLinkKeys> {
+/// Places, shows and cancels orders, takes withdrawals from them, and keeps the price table.
+pub struct OrdersApi<L, P, W, K = NoKeySets, S = NoLinkKeys> {
     ledger: Ledger<L, W>,
+    prices: P,
     access: Access<K>,
     withdrawal_period: WithdrawalPeriod,
     guests: Option<Guests<S>>,
 }
 
-impl<L: Log, W: Clock + Random, K: KeySets> OrdersApi<L, W, K> {
-    /// The API on the ledger of orders, for whom `access` lets in.
-    pub fn new(ledger: Ledger<L, W>, access: Access<K>, withdrawal_period: WithdrawalPeriod) -> Self {
-        Self { ledger, access, withdrawal_period, guests: None }
+impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets> OrdersApi<L, P, W, K> {
+    /// The API on the ledger of orders and the price table, for whom `access` lets in.
+    pub fn new(ledger: Ledger<L, W>, prices: P, access: Access<K>, withdrawal_period: WithdrawalPeriod) -> Self {
+        Self { ledger, prices, access, withdrawal_period, guests: None }
     }
 }
 
-impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K, S> {
+impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, P, W, K, S> {
     /// The same API, for guests too, if there are to be any.
     #[must_use]
-    pub fn with_guests<T: LinkKeySource>(self, guests: Option<Guests<T>>) -> OrdersApi<L, W, K, T> {
-        let Self { ledger, access, withdrawal_period, .. } = self;
-        OrdersApi { ledger, access, withdrawal_period, guests }
+    pub fn with_guests<T: LinkKeySource>(self, guests: Option<Guests<T>>) -> OrdersApi<L, P, W, K, T> {
+        let Self { ledger, prices, access, withdrawal_period, .. } = self;
+        OrdersApi { ledger, prices, access, withdrawal_period, guests }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens.
@@ -76,6 +79,8 @@ impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K,
             (&Method::DELETE, ["orders", id, "access"], _) if self.guests.is_some() => {
                 self.revoke_links(request, id, &visitor).await
             }
+            (&Method::GET, ["prices", sku], _) => self.show_price(sku).await,
+            (&Method::PUT, ["prices", sku], Visitor::Caller(caller)) => self.set_price(request, sku, caller).await,
             _ => Err(Problem::not_found("resource")),
         }
     }
@@ -88,6 +93,9 @@ impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K,
         let is_without_token = !self.access.is_open() && !request.headers().contains_key(header::AUTHORIZATION);
         match (path, access_of(request)) {
             (["orders", id, ..], Some(access)) if is_without_token => guests.holder(id, &access, now).await,
+            (["prices", _], _) if *request.method() == Method::GET => {
+                Ok(Visitor::Caller(self.access.caller_or_guest(request, now).await?))
+            }
             (["orders"], _) => Ok(Visitor::Caller(self.access.caller_or_guest(request, now).await?)),
             _ => Ok(Visitor::Caller(self.access.caller(request, now).await?)),
         }
@@ -100,21 +108,23 @@ impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K,
         if key.is_some_and(|key| !(1..=255).contains(&key.len())) {
             return Err(Problem::malformed("The header Idempotency-Key must have 1 to 255 characters."));
         }
-        let (mut details, is_of_guest) = self.details_of(request, caller)?;
+        let (mut document, mut order, is_of_guest) = self.read_order(request, caller)?;
         // Before there is an order: without its link a guest could do nothing with it.
         let signer = match &self.guests {
             Some(guests) if is_of_guest => Some(guests.signer(self.ledger.world().now()).await?),
             _ => None,
         };
-        let order_id = self.order_id(caller, &details, is_of_guest, key)?;
+        let order_id = self.order_id(caller, &order.customer, is_of_guest, key)?;
         if is_of_guest {
-            details.customer.id = guest_of(&order_id);
+            order.customer.id = guest_of(&order_id);
+            document["customer"]["id"] = json!(order.customer.id);
         }
-        let by = caller.subject().or_else(|| is_of_guest.then_some(&details.customer.id)).map(ToString::to_string);
-        let total = details.total().ok_or_else(|| Failure::permanent("an order that was checked has no total"))?;
-        let order = OrderCreated { order_id: order_id.clone(), details, total };
-        let (known, is_new) = self.create(request, by, order.clone()).await?;
-        if known.created != order {
+        let by = caller.subject().or_else(|| is_of_guest.then_some(&order.customer.id)).map(ToString::to_string);
+        let (known, is_new) = match self.price(document, &order, &order_id, caller).await? {
+            Some(details) => self.create(request, by, order_id.clone(), details).await?,
+            None => (self.placed(&Subject::from(&order_id)).await?, false),
+        };
+        if !prices::is_same(order, &known.created.details) {
             let detail = "The Idempotency-Key was used for another order.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
                 .of_kind("urn:orderflow:problem:idempotency-key-reused", "Idempotency key reused"));
@@ -131,8 +141,8 @@ impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K,
         Ok(response)
     }
 
-    /// Details of the order that a request places, and whether it is a guest's. Without a customer's id it is of the caller.
-    fn details_of(&self, request: &Request, caller: &Caller) -> Result<(OrderDetails, bool), Problem> {
+    /// The order that a request places, its document, and whether it is a guest's. Without a customer's id it is of the caller.
+    fn read_order(&self, request: &Request, caller: &Caller) -> Result<(Value, NewOrder, bool), Problem> {
         let mut document = read_json(request)?;
         let mut is_of_guest = false;
         if let Some(customer) = document.get_mut("customer").and_then(Value::as_object_mut)
@@ -144,34 +154,34 @@ impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K,
             let id = id.or_else(|| is_of_guest.then(|| json!(IdKind::Guest.prefix())));
             customer.extend(id.map(|id| ("id".to_owned(), id)));
         }
-        let details: OrderDetails = read_document::<NewOrder>(&document)?.into();
+        let order: NewOrder = read_document(&document)?;
         if is_of_guest {
-            return Ok((details, true));
+            return Ok((document, order, true));
         }
-        if is_guest(&details.customer.id) {
+        if is_guest(&order.customer.id) {
             let (mut faults, root) = (Faults::default(), Node::root(&document));
             faults.add(&root.field("customer").field("id"), "must not be that of a guest");
             return Err(Problem::invalid(&faults));
         }
-        if !caller.is(&details.customer.id) && !caller.has(ORDERS_ANY) {
+        if !caller.is(&order.customer.id) && !caller.has(ORDERS_ANY) {
             caller.subject().ok_or_else(Problem::unauthorized)?;
             caller.demand(ORDERS_ANY)?;
         }
-        Ok((details, false))
+        Ok((document, order, false))
     }
 
     /// Guests have no id to tell their keys apart by: each is that of the address that their mails go to.
     fn order_id(
         &self,
         caller: &Caller,
-        details: &OrderDetails,
+        customer: &NewCustomer,
         is_of_guest: bool,
         key: Option<&str>,
     ) -> Result<OrderId> {
         let id = match (key, caller.subject()) {
             (Some(key), Some(subject)) => IdKind::Order.derive(&["subject", subject.as_str(), key]),
-            (Some(key), None) if is_of_guest => IdKind::Order.derive(&["guest", details.customer.email.as_str(), key]),
-            (Some(key), None) => IdKind::Order.derive(&["customer", details.customer.id.as_str(), key]),
+            (Some(key), None) if is_of_guest => IdKind::Order.derive(&["guest", customer.email.as_str(), key]),
+            (Some(key), None) => IdKind::Order.derive(&["customer", customer.id.as_str(), key]),
             (None, _) => {
                 let mut drawn = [0; 16];
                 self.ledger.world().fill(&mut drawn);
@@ -182,21 +192,27 @@ impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K,
     }
 
     /// Writes the first row of an order. If there is one already, the answer is that order, and `false`.
-    async fn create(&self, request: &Request, by: Option<String>, order: OrderCreated) -> Result<(Known, bool)> {
+    async fn create(
+        &self,
+        request: &Request,
+        by: Option<String>,
+        order_id: OrderId,
+        details: OrderDetails,
+    ) -> Result<(Known, bool)> {
+        let total = details.total().ok_or_else(|| Failure::permanent("an order that was checked has no total"))?;
+        let order = OrderCreated { order_id, details, total };
         let subject = Subject::from(&order.order_id);
         let origin = self.origin(request, by, "PlaceOrder", None);
         let mut history = History::<Orders>::unknown(subject.clone());
-        let is_new = match self.ledger.commit(&mut history, &origin, Commit::publish(order)).await? {
-            Committed::Done(_) => true,
-            Committed::LostRace | Committed::Short(_) => {
-                history = self.ledger.load(&subject).await?;
-                false
-            }
-        };
-        match history.state {
-            Order::Known(known) => Ok((*known, is_new)),
-            Order::Unknown => Err(Failure::transient("the order is being created")),
+        match self.ledger.commit(&mut history, &origin, Commit::publish(order)).await? {
+            Committed::Done(_) => known_of(history.state).map(|known| (known, true)),
+            Committed::LostRace | Committed::Short(_) => self.placed(&subject).await.map(|known| (known, false)),
         }
+    }
+
+    /// An order that was placed before.
+    async fn placed(&self, subject: &Subject) -> Result<Known> {
+        known_of(self.ledger.load::<Orders>(subject).await?.state)
     }
 
     async fn show(&self, id: &str, visitor: &Visitor) -> Result<Response<Body>, Problem> {
@@ -272,6 +288,13 @@ impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K,
     fn origin(&self, request: &Request, by: Option<String>, what: &str, known: Option<&Known>) -> Origin {
         let origin = origin_of(request, "orderflow/orders-api", what, by, self.ledger.world());
         Origin { correlation_id: known.map(|known| known.correlation_id.clone()), ..origin }
+    }
+}
+
+fn known_of(order: Order) -> Result<Known> {
+    match order {
+        Order::Known(known) => Ok(*known),
+        Order::Unknown => Err(Failure::transient("the order is being created")),
     }
 }
 

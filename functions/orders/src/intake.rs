@@ -4,6 +4,8 @@
 //!   producer ──► IntakeTopic ──► intake ──► row 1 of the order, with OrderCreated from orderflow/orders
 //!                                  └─ whatever is not right: one dead letter here, before anything is fanned out
 //! ```
+//!
+//! A producer that may not state prices has those of its order held against the price table, before the order becomes ours.
 
 use std::convert::Infallible;
 
@@ -15,6 +17,9 @@ use onewrite::{
 use orderflow_events::{Event, EventType, Extensions, ORDERS, OrderCreated, Payload, Source};
 
 use crate::domain::{Change, Order, Orders};
+use crate::port::PriceStore;
+use crate::pricing::{prices_of, skus_to_read};
+use crate::settings::PricingProducers;
 
 /// The intake of orders.
 #[derive(Clone, Copy, Debug)]
@@ -84,18 +89,38 @@ fn forbidden(why: &str) -> Decision<Intake> {
 
 /// Handler of the intake's queue. What is an event of ours, and none that the intake takes, is refused: nothing comes here
 /// by a filter.
-pub struct IntakeHandler<L, W> {
+pub struct IntakeHandler<L, P, W> {
     process: Process<Intake, L, W>,
+    prices: P,
+    producers: PricingProducers,
 }
 
-impl<L: Log, W: Clock + Random> IntakeHandler<L, W> {
-    /// An intake to that ledger.
-    pub fn new(ledger: Ledger<L, W>) -> Self {
-        Self { process: Process::new(ledger, NoEffects) }
+impl<L: Log, P: PriceStore, W: Clock + Random> IntakeHandler<L, P, W> {
+    /// An intake to that ledger, where the prices of those producers count, and else those of the price table.
+    pub fn new(ledger: Ledger<L, W>, prices: P, producers: PricingProducers) -> Self {
+        Self { process: Process::new(ledger, NoEffects), prices, producers }
+    }
+
+    /// Reason to refuse an event whatever the ledger says of its order, if there is one.
+    async fn refusal(&self, event: &Event) -> Result<Option<String>> {
+        let Payload::OrderCreated(created) = &event.data else { return Ok(Some(not_taken(event))) };
+        if self.producers.may_state(&event.context.source) {
+            return Ok(None);
+        }
+        let lines = || created.details.lines.iter().map(|line| (&line.sku, Some(line.unit_price)));
+        let quote = self.prices.quote(&skus_to_read(lines(), false), &event.context.subject).await?;
+        // An order that is known has the prices that it began with, and this may be its event once more.
+        if quote.is_placed {
+            return Ok(None);
+        }
+        let Err(mispriced) = prices_of(lines(), &quote.prices, false) else { return Ok(None) };
+        let faults = mispriced.faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.detail));
+        let faults = faults.collect::<Vec<_>>().join("; ");
+        Ok(Some(format!("the producer may not state prices, and those of the table are others: {faults}")))
     }
 }
 
-impl<L: Log, W: Clock + Random> Handle for IntakeHandler<L, W> {
+impl<L: Log, P: PriceStore, W: Clock + Random> Handle for IntakeHandler<L, P, W> {
     type Incoming = Event;
 
     fn consumes(&self, _: &Event) -> bool {
@@ -107,17 +132,17 @@ impl<L: Log, W: Clock + Random> Handle for IntakeHandler<L, W> {
     }
 
     async fn handle(&self, event: &Event, delivery: &Delivery<'_>) -> Result<Handled> {
-        if !self.process.consumes(event) {
-            return Err(Failure::permanent(not_taken(event)));
+        match self.refusal(event).await? {
+            Some(reason) => Err(Failure::permanent(reason)),
+            None => self.process.handle(event, delivery).await,
         }
-        self.process.handle(event, delivery).await
     }
 
     async fn outlook(&self, event: &Event) -> Result<Outlook> {
-        if !self.process.consumes(event) {
-            return Ok(Outlook::Refused { reason: not_taken(event) });
+        match self.refusal(event).await? {
+            Some(reason) => Ok(Outlook::Refused { reason }),
+            None => self.process.outlook(event).await,
         }
-        self.process.outlook(event).await
     }
 }
 
@@ -131,24 +156,38 @@ mod tests {
     use onewrite::FailureKind;
     use onewrite::memory::{MemoryLog, VirtualTime};
     use orderflow_events::sample::{another_event, event, order};
-    use orderflow_events::{InventoryReserved, Money, Subject, Time};
+    use orderflow_events::{InventoryReserved, Money, Sku, Subject, Time};
     use serde_json::json;
 
     use super::*;
+    use crate::memory::MemoryPrices;
+    use crate::port::NewPrice;
 
     struct Door {
         log: MemoryLog,
         time: VirtualTime,
+        prices: Vec<(&'static str, i64)>,
+        producers: PricingProducers,
     }
 
     impl Door {
         fn new() -> Self {
-            Self { log: MemoryLog::default(), time: VirtualTime::new(1) }
+            let producers = PricingProducers::Each;
+            Self { log: MemoryLog::default(), time: VirtualTime::new(1), prices: Vec::new(), producers }
+        }
+
+        fn handler(&self) -> IntakeHandler<&MemoryLog, MemoryPrices<&MemoryLog>, &VirtualTime> {
+            let prices = MemoryPrices::new(&self.log);
+            for (sku, amount) in &self.prices {
+                let (unit_price, at) = (Money::new(*amount, "EUR").unwrap(), Time::from_millis(0));
+                let sku = Sku::new(*sku).unwrap();
+                assert_eq!(block_on(prices.set(&sku, NewPrice { unit_price, by: None, at }, 0)), Ok(true));
+            }
+            IntakeHandler::new(Ledger::new(&self.log, &self.time), prices, self.producers.clone())
         }
 
         fn handle(&self, event: &Event) -> Result<Handled> {
-            let handler = IntakeHandler::new(Ledger::new(&self.log, &self.time));
-            block_on(handler.handle(event, &Delivery { text: "", deadline: Time::from_millis(0) }))
+            block_on(self.handler().handle(event, &Delivery { text: "", deadline: Time::from_millis(0) }))
         }
     }
 
@@ -178,6 +217,37 @@ mod tests {
             assert_eq!(door.handle(&second).map_err(|failure| failure.kind()), Err(FailureKind::Permanent));
         }
         assert_eq!(door.log.published::<Payload>().len(), 1);
+    }
+
+    #[test]
+    fn a_producer_that_may_not_state_prices_has_those_of_the_table() {
+        let theirs = event(order("web-17"));
+        let others = "the producer may not state prices, and those of the table are others";
+        for (prices, refused) in [
+            (vec![("A-1", 995), ("B-2", 700)], None),
+            (
+                vec![("A-1", 996), ("B-2", 700)],
+                Some("/lines/0/unitPrice is not the price of the SKU; /lines/2/unitPrice is not the price of the SKU"),
+            ),
+            (vec![("A-1", 995)], Some("/lines/1/unitPrice is not known: the SKU has no price")),
+        ] {
+            let mut door =
+                Door { prices, producers: PricingProducers::These(std::iter::empty().collect()), ..Door::new() };
+            let reason = refused.map(|faults| format!("{others}: {faults}"));
+            let outlook = block_on(door.handler().outlook(&theirs)).unwrap();
+            assert_eq!(matches!(outlook, Outlook::Refused { .. }), reason.is_some(), "{outlook:?}");
+            let expected = reason.map_or(Ok(Handled::Changed), |reason| Err(Failure::permanent(reason)));
+            assert_eq!(door.handle(&theirs), expected);
+            // Once it is an order of ours, its prices are frozen.
+            if refused.is_none() {
+                door.prices = vec![("A-1", 1)];
+                assert_eq!(door.handle(&theirs), Ok(Handled::Duplicate));
+            }
+            assert_eq!(door.log.len(), usize::from(refused.is_none()));
+            let trusted = std::iter::once(theirs.context.source.clone()).collect();
+            let trusting = Door { producers: PricingProducers::These(trusted), ..Door::new() };
+            assert_eq!(trusting.handle(&theirs), Ok(Handled::Changed), "one whose prices count needs no table");
+        }
     }
 
     #[test]

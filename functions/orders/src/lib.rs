@@ -3,22 +3,34 @@
 //! Four functions stand on one table. `orders-api` places, shows and cancels orders over HTTP, of guests too, and takes
 //! withdrawals from them, `intake` takes those of other
 //! producers, `orders` listens to the other services, and `open-orders` counts each minute what has not come to its end.
+//! Beside it stands the price table, which `orders-api` keeps, and by which both doors check what an order is to cost.
 
 mod api;
+mod aws;
 mod domain;
 mod guests;
 mod intake;
+#[cfg(any(test, feature = "testing"))]
+mod memory;
 mod open;
+mod port;
+mod pricing;
+mod settings;
 mod view;
 mod withdrawal_page;
 
 pub use api::OrdersApi;
+pub use aws::DynamoPrices;
 pub use domain::withdrawal::{Outcome, WithdrawalPeriod, WithdrawalRefusal, Withdrawn, withdraw};
 pub use domain::{
     CancelRefusal, Change, Known, Order, Orders, Payment, Progress, Return, Seen, Shipment, Status, cancel,
 };
 pub use guests::Guests;
 pub use intake::{Intake, IntakeHandler};
+#[cfg(any(test, feature = "testing"))]
+pub use memory::MemoryPrices;
 pub use open::tell;
+pub use port::{Listed, NewPrice, PriceStore, Quote};
+pub use settings::{PricingProducers, Settings};
 #[cfg(feature = "schema")]
 pub use view::schemas;

@@ -1,6 +1,7 @@
 //! Views of an order, as the API shows it.
 
-use orderflow_events::{CancellationReason, Customer, EventId, Line, Money, OrderId, ReturnId, Time};
+use onewrite::envelope::reads;
+use orderflow_events::{CancellationReason, Customer, EventId, Line, Money, OrderId, ReturnId, Sku, Time};
 use serde::Serialize;
 
 use crate::domain::withdrawal::{Outcome, Withdrawn};
@@ -133,12 +134,34 @@ pub(crate) struct Redacted<'a> {
     timeline: Vec<&'a Seen>,
 }
 
-/// JSON Schemas of the answers, each under its name.
+/// Change of the price of a SKU.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "camelCase"))]
+pub(crate) struct PriceChange {
+    /// The price of one piece.
+    pub(crate) unit_price: Money,
+}
+
+reads!(PriceChange { unit_price: required("unitPrice") });
+
+/// The price of a SKU.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Price<'a> {
+    /// The goods.
+    pub(crate) sku: &'a Sku,
+    /// The price of one piece.
+    pub(crate) unit_price: Money,
+}
+
+/// JSON Schemas of requests and answers, each under its name.
 #[cfg(feature = "schema")]
 #[must_use]
-pub fn schemas() -> [(&'static str, serde_json::Value); 4] {
-    use orderflow_events::schema::of_answer;
+pub fn schemas() -> [(&'static str, serde_json::Value); 7] {
+    use orderflow_events::schema::{of_answer, of_request};
     [
+        ("PriceChange", of_request::<PriceChange>()),
+        ("Price", of_answer::<Price<'_>>()),
         ("Receipt", of_answer::<Receipt<'_>>()),
         ("OrderBrief", of_answer::<Brief<'_>>()),
         ("WithdrawalReceipt", of_answer::<WithdrawalReceipt<'_>>()),

@@ -122,6 +122,16 @@ impl Api {
         Reply::to(self.request(Method::PUT, &format!("/inventory/{sku}")).json(&stock)).await
     }
 
+    /// `PUT /prices/{sku}`, in euro cents.
+    ///
+    /// # Errors
+    ///
+    /// If there is no answer.
+    pub async fn set_price(&self, sku: &str, cents: u64) -> Result<Reply, ApiError> {
+        let price = serde_json::json!({"unitPrice": {"amount": cents, "currency": "EUR"}});
+        Reply::to(self.request(Method::PUT, &format!("/prices/{sku}")).json(&price)).await
+    }
+
     /// `GET /inventory/{sku}`
     ///
     /// # Errors

@@ -20,7 +20,8 @@ const BEANS: &str = "coffee-beans-1kg";
 const GRINDER: &str = "hand-grinder";
 const MACHINE: &str = "espresso-machine";
 
-const STOCK: [(&str, u64); 3] = [(BEANS, 100), (GRINDER, 10), (MACHINE, 1)];
+/// Goods, each with the pieces on the shelf and the price in euro cents.
+const GOODS: [(&str, u64, u64); 3] = [(BEANS, 100, 1490), (GRINDER, 10, 4900), (MACHINE, 1, 64_900)];
 
 /// The longest that one order may take.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -74,7 +75,7 @@ struct Scene {
     title: &'static str,
     customer: &'static str,
     email: &'static str,
-    lines: &'static [(&'static str, u64, u64)],
+    lines: &'static [(&'static str, u64)],
     payment_method: &'static str,
     ends_as: &'static str,
     /// The events after which nothing more is to come.
@@ -86,7 +87,7 @@ const SCENES: [Scene; 3] = [
         title: "An order that is paid and shipped",
         customer: "Ada Lovelace",
         email: "ada@example.com",
-        lines: &[(BEANS, 2, 1490), (GRINDER, 1, 4900)],
+        lines: &[(BEANS, 2), (GRINDER, 1)],
         payment_method: "pm_card_visa",
         ends_as: "shipped",
         ends_with: &["ShipmentCreated"],
@@ -95,7 +96,7 @@ const SCENES: [Scene; 3] = [
         title: "An order whose card is declined: its goods come back",
         customer: "Grace Hopper",
         email: "grace@example.com",
-        lines: &[(BEANS, 1, 1490)],
+        lines: &[(BEANS, 1)],
         payment_method: "pm_card_visa_chargeDeclined",
         ends_as: "cancelled",
         ends_with: &["OrderCancelled", "InventoryReleased"],
@@ -104,14 +105,14 @@ const SCENES: [Scene; 3] = [
         title: "An order for more than there is",
         customer: "Edsger Dijkstra",
         email: "edsger@example.com",
-        lines: &[(MACHINE, 2, 64_900)],
+        lines: &[(MACHINE, 2)],
         payment_method: "pm_card_visa",
         ends_as: "cancelled",
         ends_with: &["OrderCancelled"],
     },
 ];
 
-/// Fills the shelves, places the orders one after the other and shows what happens to each. The id of one of them.
+/// Fills the shelves and lists the prices, places the orders one after the other and shows what happens to each. The id of one of them.
 pub(crate) async fn run(stack: &Stack) -> Result<String, DemoError> {
     let api = stack.api()?;
     fill_shelves(&api).await?;
@@ -131,11 +132,12 @@ pub(crate) async fn run(stack: &Stack) -> Result<String, DemoError> {
 }
 
 async fn fill_shelves(api: &Api) -> Result<(), DemoError> {
-    let step = Progress::Shown.step("stock");
-    for (sku, on_hand) in STOCK {
+    let step = Progress::Shown.step("stock, prices");
+    for (sku, on_hand, cents) in GOODS {
         expect_success("PUT /inventory", &api.set_stock(sku, on_hand).await?)?;
+        expect_success("PUT /prices", &api.set_price(sku, cents).await?)?;
     }
-    let list: Vec<String> = STOCK.iter().map(|(sku, on_hand)| format!("{on_hand} {sku}")).collect();
+    let list: Vec<String> = GOODS.iter().map(|(sku, on_hand, _)| format!("{on_hand} {sku}")).collect();
     step.done(&list.join(", "));
     Ok(())
 }
@@ -149,9 +151,9 @@ fn expect_success(what: &'static str, reply: &Reply) -> Result<(), DemoError> {
 
 impl Scene {
     fn order(&self) -> Value {
-        let lines: Vec<Value> = (self.lines.iter())
-            .map(|(sku, quantity, cents)| json!({"sku": sku, "quantity": quantity, "unitPrice": euros(*cents)}))
-            .collect();
+        // Their prices are those of the table.
+        let lines: Vec<Value> =
+            self.lines.iter().map(|(sku, quantity)| json!({"sku": sku, "quantity": quantity})).collect();
         json!({
             "customer": {"id": self.email, "email": self.email},
             "lines": lines,
@@ -161,10 +163,6 @@ impl Scene {
             "paymentMethod": self.payment_method,
         })
     }
-}
-
-fn euros(cents: u64) -> Value {
-    json!({"amount": cents, "currency": "EUR"})
 }
 
 /// Connections to the stack that the orders are placed on.

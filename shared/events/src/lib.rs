@@ -61,7 +61,7 @@ pub use payload::{
     PaymentFailed, PaymentFailure, PaymentProcessed, PaymentRefunded, Quantity, ReturnRequested, Score,
     ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
 };
-pub use request::{NewCustomer, NewOrder};
+pub use request::{NewCustomer, NewLine, NewOrder};
 pub use text::{Email, PaymentMethod, Sku};
 pub use time::format_utc;
 pub use types::{EventType, INVENTORY, ORDERS, PAYMENT, Payload, SCREENING, SHIPPING};

@@ -114,6 +114,25 @@ pub struct Line {
 
 reads!(Line { sku: required("sku"), quantity: required("quantity"), unit_price: required("unitPrice") });
 
+/// Line of an order whose price need not be known yet.
+pub(crate) trait PricedLine: Read {
+    /// Number of pieces.
+    fn quantity(&self) -> Quantity;
+
+    /// Price of one piece, as far as it is known.
+    fn unit_price(&self) -> Option<Money>;
+}
+
+impl PricedLine for Line {
+    fn quantity(&self) -> Quantity {
+        self.quantity
+    }
+
+    fn unit_price(&self) -> Option<Money> {
+        Some(self.unit_price)
+    }
+}
+
 /// Shipping address. Its country says whether it must have a city and a postal code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = required_by_country))]
@@ -217,8 +236,10 @@ impl OrderDetails {
     }
 }
 
-pub(crate) fn total_of(lines: &[Line]) -> Option<Money> {
-    lines.iter().try_fold(None, |sum, line| line.unit_price.add_to(line.quantity.get(), sum).map(Some)).flatten()
+/// The sum of the lines whose price is known.
+pub(crate) fn total_of(lines: &[impl PricedLine]) -> Option<Money> {
+    let mut known = lines.iter().filter_map(|line| Some((line.unit_price()?, line.quantity().get())));
+    known.try_fold(None, |sum, (price, quantity)| price.add_to(quantity, sum).map(Some)).flatten()
 }
 
 reads!(OrderDetails {
@@ -249,8 +270,8 @@ pub(crate) trait OrderNode {
     /// Makes sure that something to pay has a way to pay.
     fn payable(&self, method: Option<&Option<PaymentMethod>>, total: Option<Money>, faults: &mut Faults);
 
-    /// The lines of an order, which have one currency and a sum.
-    fn lines(&self, name: &str, faults: &mut Faults) -> Option<Vec<Line>>;
+    /// The lines of an order, which have one currency and a sum, as far as their prices are known.
+    fn lines<L: PricedLine>(&self, name: &str, faults: &mut Faults) -> Option<Vec<L>>;
 
     /// Total to be paid for `lines`, if those could be read.
     fn total(&self, name: &str, lines: Option<&[Line]>, faults: &mut Faults) -> Option<Money>;
@@ -288,9 +309,11 @@ impl OrderNode for Node<'_> {
         }
     }
 
-    fn lines(&self, name: &str, faults: &mut Faults) -> Option<Vec<Line>> {
-        let lines = self.list::<Line>(name, MAX_LINES, faults)?;
-        if lines.iter().any(|line| line.unit_price.currency() != lines[0].unit_price.currency()) {
+    fn lines<L: PricedLine>(&self, name: &str, faults: &mut Faults) -> Option<Vec<L>> {
+        let lines = self.list::<L>(name, MAX_LINES, faults)?;
+        let mut currencies = lines.iter().filter_map(PricedLine::unit_price).map(|price| price.currency());
+        let Some(first) = currencies.next() else { return Some(lines) };
+        if currencies.any(|other| other != first) {
             faults.add(&self.field(name), "must all have the same currency");
         } else if total_of(&lines).is_none() {
             faults.add(&self.field(name), format!("must sum up to at most {MAX_AMOUNT} minor units"));

@@ -113,8 +113,25 @@ proptest! {
 
     #[test]
     fn an_order_over_http_is_read_as_it_was_posted(order in order()) {
-        let read = parse::<NewOrder>(&order).map(OrderDetails::from);
+        let read = parse::<NewOrder>(&order).map(|new| new.priced(|_, _| None));
         prop_assert_eq!(read.map(|details| serde_json::to_value(details).unwrap()), Ok(order));
+    }
+
+    /// Prices may be left out, of some lines or of all: those of the table make the same order of it.
+    #[test]
+    fn an_order_without_prices_is_the_same_with_those_of_the_table(order in order(), left_out in any::<u64>()) {
+        let details: OrderDetails = parse::<NewOrder>(&order).unwrap().priced(|_, _| None).unwrap();
+        let mut document = order;
+        let mut has_all = true;
+        for (index, line) in document["lines"].as_array_mut().unwrap().iter_mut().enumerate() {
+            if left_out >> (index % 64) & 1 == 1 {
+                line["unitPrice"] = Value::Null;
+                has_all = false;
+            }
+        }
+        let new = parse::<NewOrder>(&document).unwrap();
+        prop_assert_eq!(new.clone().priced(|_, _| None).is_some(), has_all);
+        prop_assert_eq!(new.priced(|index, _| Some(details.lines[index].unit_price)), Some(details));
     }
 
     #[test]

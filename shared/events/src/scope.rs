@@ -3,6 +3,12 @@
 /// Placing orders for any customer, and reading, cancelling and withdrawing from any.
 pub const ORDERS_ANY: &str = "orders:any";
 
+/// Naming prices in orders, instead of those of the price table.
+pub const PRICES_STATE: &str = "prices:state";
+
+/// Setting the prices of the price table.
+pub const PRICES_WRITE: &str = "prices:write";
+
 /// Seeing the stock.
 pub const STOCK_READ: &str = "stock:read";
 
@@ -13,8 +19,10 @@ pub const STOCK_WRITE: &str = "stock:write";
 pub const OPERATIONS: &str = "operations";
 
 /// Every scope, with what it lets do.
-pub const SCOPES: [(&str, &str); 4] = [
+pub const SCOPES: [(&str, &str); 6] = [
     (ORDERS_ANY, "Place orders for any customer, and read, cancel and withdraw from any"),
+    (PRICES_STATE, "Name prices in orders"),
+    (PRICES_WRITE, "Set the prices of the price table"),
     (STOCK_READ, "See the stock"),
     (STOCK_WRITE, "Count the stock, and take goods back"),
     (OPERATIONS, "See dead letters, mend them and send them back"),

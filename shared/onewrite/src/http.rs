@@ -11,7 +11,7 @@ use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tracing::{Instrument, error, info_span, warn};
 
 pub use cors::Cors;
@@ -42,6 +42,10 @@ pub struct Problem {
     /// Every fault of an invalid body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+    /// Members that problems of this kind have besides (RFC 9457, section 3.2).
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    extensions: Map<String, Value>,
     /// Value of the header `WWW-Authenticate`.
     #[serde(skip)]
     challenge: Option<String>,
@@ -61,6 +65,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            extensions: Map::new(),
             challenge: None,
         }
     }
@@ -76,6 +81,19 @@ impl Problem {
     #[must_use]
     pub fn of_kind(self, kind: &'static str, title: &'static str) -> Self {
         Self { kind, title, ..self }
+    }
+
+    /// The same problem with the places of the body that it is about.
+    #[must_use]
+    pub fn with_errors(self, errors: Vec<Fault>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// The same problem with one more member: what a program needs to go on.
+    #[must_use]
+    pub fn with_extension(mut self, name: &'static str, value: Value) -> Self {
+        self.extensions.insert(name.to_owned(), value);
+        self
     }
 
     /// 400: a header, or a body that is no JSON.
@@ -99,13 +117,16 @@ impl Problem {
     /// 422: all that is wrong with a well-formed body.
     #[must_use]
     pub fn invalid(faults: &Faults) -> Self {
-        let count = faults.as_slice().len();
+        Self::invalid_at(faults.as_slice().to_vec())
+    }
+
+    /// 422: the same of faults that only a look at something else than the body has shown.
+    #[must_use]
+    pub fn invalid_at(errors: Vec<Fault>) -> Self {
+        let count = errors.len();
         let detail = format!("The body has {count} fault{}: see errors.", if count == 1 { "" } else { "s" });
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-        Self {
-            errors: faults.as_slice().to_vec(),
-            ..problem.of_kind("urn:onewrite:problem:invalid", "Invalid request")
-        }
+        problem.with_errors(errors).of_kind("urn:onewrite:problem:invalid", "Invalid request")
     }
 }
 

@@ -10,6 +10,7 @@ use crate::commands::dlq::Dlq;
 use crate::commands::job::JobCommand;
 use crate::commands::journal::{Journal, Reconcile, Replay};
 use crate::commands::order::{self, Publish};
+use crate::commands::prices::PricesCommand;
 use crate::commands::stock::StockCommand;
 use crate::commands::{Context, Ended};
 use crate::error::{Error, Exit, exit_codes};
@@ -73,6 +74,9 @@ enum Command {
     /// Show or change the stock of a SKU
     #[command(subcommand)]
     Stock(StockCommand),
+    /// Show or set the prices of the price table
+    #[command(subcommand)]
+    Prices(PricesCommand),
     /// Place an order
     Publish(Publish),
     /// Show the queues, the letters by state, and the orders that are open or late
@@ -135,6 +139,7 @@ impl Cli {
             Command::Reconcile(reconcile) => reconcile.run(&context),
             Command::Job(job) => job.run(&context),
             Command::Stock(stock) => stock.run(&context),
+            Command::Prices(prices) => prices.run(&context),
             Command::Publish(publish) => publish.run(&context),
             Command::Status => order::show_status(&context),
             Command::Completions { .. } => Ok(Exit::Done),
@@ -213,6 +218,12 @@ mod tests {
             ("stock set beans 5 --if-match x", true),
             ("stock set beans -5", false),
             ("stock add beans -5", true),
+            ("prices get beans", true),
+            ("prices set beans 1490 EUR", true),
+            ("prices set beans 14.90 EUR", false),
+            ("prices set beans 1490", false),
+            ("prices import", false),
+            ("prices import - --dry-run --json", true),
             ("publish - --key k", true),
             ("completions zsh", true),
             ("completions tcsh", false),

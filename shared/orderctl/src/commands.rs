@@ -12,6 +12,7 @@ pub(crate) mod dlq;
 pub(crate) mod job;
 pub(crate) mod journal;
 pub(crate) mod order;
+pub(crate) mod prices;
 pub(crate) mod redrive;
 pub(crate) mod stock;
 

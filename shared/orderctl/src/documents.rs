@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::moment::Moment;
@@ -233,6 +233,21 @@ pub(crate) struct Stock {
     pub(crate) on_hand: i64,
     pub(crate) reserved: i64,
     pub(crate) available: i64,
+}
+
+/// Price of a SKU.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Price {
+    pub(crate) sku: String,
+    pub(crate) unit_price: Money,
+}
+
+/// Amount of money, in minor units of its currency.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Money {
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
 }
 
 /// Order that was placed.

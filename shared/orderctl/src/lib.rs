@@ -10,6 +10,7 @@ mod commands;
 mod documents;
 mod error;
 mod moment;
+mod price_list;
 mod show;
 mod terminal;
 mod text;

@@ -4,6 +4,7 @@ pub(crate) mod diff;
 pub(crate) mod job;
 pub(crate) mod letter;
 pub(crate) mod order;
+pub(crate) mod price;
 pub(crate) mod status;
 pub(crate) mod stock;
 mod table;

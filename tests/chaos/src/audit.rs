@@ -32,6 +32,8 @@ pub(crate) enum Rule {
     Oversold,
     /// The reserved stock is the sum of the open reservations, and nothing gets lost from the shelf.
     StockMiscounted,
+    /// An order costs the sum of its lines, and each has the price of the table, or one that somebody stated who may.
+    WrongPrice,
     /// An order is charged at most once.
     ChargedTwice,
     /// A refund follows a charge.
@@ -104,6 +106,7 @@ pub(crate) fn audit(snapshot: &Snapshot, asked: &Asked) -> Vec<Violation> {
         auditor.check_customer(customer, &by_customer, &orders);
     }
     for order in orders.values() {
+        auditor.check_total(order);
         auditor.check_money(order);
         auditor.check_shipment(order);
         auditor.check_goods(order);
@@ -205,9 +208,25 @@ impl Auditor {
             order,
             format!("to withdraw was {:?}, and the end is {end:?}", customer.withdrawn),
         );
+        let price = plan.unit_price();
+        let lines = order.told("OrderCreated").into_iter().filter_map(|fact| fact.json["data"]["lines"].as_array());
+        let forged = lines.flatten().find(|line| line["unitPrice"] != price);
+        self.find_if(forged.is_some(), Rule::WrongPrice, order, format!("{forged:?} is to cost {price}"));
         let charged = order.charge.and_then(Charge::amount);
         let is_right = charged.as_ref().is_none_or(|charged| *charged == plan.total());
         self.find_if(!is_right, Rule::RecordsDisagree, order, format!("{charged:?} was charged for {}", plan.total()));
+    }
+
+    /// Checks that it was asked to pay what its lines sum up to, and nothing else.
+    fn check_total(&mut self, order: &Order<'_>) {
+        for created in order.told("OrderCreated") {
+            let data = &created.json["data"];
+            let cost = |line: &Value| Some(line["quantity"].as_i64()? * line["unitPrice"]["amount"].as_i64()?);
+            let lines = data["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let sum = lines.iter().map(cost).sum::<Option<i64>>();
+            let is_right = sum.is_some() && sum == data["total"]["amount"].as_i64();
+            self.find_if(!is_right, Rule::WrongPrice, order, format!("{sum:?} is not its total {}", data["total"]));
+        }
     }
 
     fn check_money(&mut self, order: &Order<'_>) {

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use futures::future::{join_all, join3};
-use orderflow_local::Reply;
+use orderflow_events::scope::ORDERS_ANY;
+use orderflow_local::{Api, Reply};
 use orderflow_tests::Shop;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::plan::{Entrance, Plan, Repeat};
+use crate::plan::{Entrance, Plan, Pricing, Repeat};
 use crate::tally::{Kind, Tally};
 
 /// Name under which cancellations are counted, which are no orders of their own.
@@ -73,11 +74,22 @@ pub(crate) enum Withdrawn {
 /// Means by which a customer reaches the shop.
 pub(crate) struct Means {
     pub(crate) shop: Rc<Shop>,
+    /// API as the shop's page reaches it, which may state no prices.
+    page: Api,
     pub(crate) tally: Rc<Tally>,
-    pub(crate) rng: RefCell<Rng>,
+    rng: RefCell<Rng>,
 }
 
 impl Means {
+    pub(crate) fn new(shop: Rc<Shop>, tally: Rc<Tally>, rng: Rng) -> Self {
+        Self { page: shop.api_as("page", ORDERS_ANY), shop, tally, rng: RefCell::new(rng) }
+    }
+
+    /// API that takes an order of that plan.
+    fn api(&self, plan: &Plan) -> &Api {
+        if plan.pricing == Pricing::Stated { &self.shop.api } else { &self.page }
+    }
+
     async fn pause(&self) {
         let pause = self.rng.borrow_mut().u64(100..1_000);
         sleep(Duration::from_millis(pause)).await;
@@ -117,7 +129,7 @@ impl Customer {
             }
             Entrance::Once => {
                 means.tally.count(Kind::Order, "over HTTP without a key");
-                if let Ok(reply) = means.shop.api.place_order(&body, None).await {
+                if let Ok(reply) = means.api(&self.plan).place_order(&body, None).await {
                     self.take(&reply, 201);
                 }
             }
@@ -127,13 +139,13 @@ impl Customer {
                     Repeat::Clicks(clicks) => clicks,
                     Repeat::Impatient(patience) => {
                         // Whether the request has arrived is not known: the connection is closed on it.
-                        let _given_up = timeout(patience, means.shop.api.place_order(&body, Some(self.key()))).await;
+                        let _given_up =
+                            timeout(patience, means.api(&self.plan).place_order(&body, Some(self.key()))).await;
                         1
                     }
                     Repeat::Never | Repeat::Later(_) | Repeat::Changed(_) => 1,
                 };
-                let key = self.key();
-                let replies = join_all((0..clicks).map(|_| insist(means, &body, key))).await;
+                let replies = join_all((0..clicks).map(|_| self.insist(means, &body))).await;
                 for reply in replies {
                     self.take_insisted(reply, 201);
                 }
@@ -184,17 +196,28 @@ impl Customer {
         }
     }
 
+    /// Asks until there is an answer that says something.
+    async fn insist(&self, means: &Means, body: &Value) -> Option<Reply> {
+        for _ in 0..MOST_ATTEMPTS {
+            match means.api(&self.plan).place_order(body, Some(self.key())).await {
+                Ok(reply) if reply.status < 500 => return Some(reply),
+                Ok(_) | Err(_) => means.pause().await,
+            }
+        }
+        None
+    }
+
     async fn repeat(&self, means: &Means) -> Option<(Option<Reply>, u16)> {
         let mut body = self.plan.body();
         match self.plan.entrance {
             Entrance::WithKey(Repeat::Later(delay)) => {
                 sleep(delay).await;
-                Some((insist(means, &body, self.key()).await, 201))
+                Some((self.insist(means, &body).await, 201))
             }
             Entrance::WithKey(Repeat::Changed(delay)) => {
                 sleep(delay).await;
                 body["lines"][0]["quantity"] = json!(77);
-                Some((insist(means, &body, self.key()).await, 422))
+                Some((self.insist(means, &body).await, 422))
             }
             _ => None,
         }
@@ -260,17 +283,6 @@ async fn send_back_until_answered(means: &Means, order_id: &str) -> Result<Withd
         means.pause().await;
     }
     Ok(Withdrawn::Returning)
-}
-
-/// Asks until there is an answer that says something.
-async fn insist(means: &Means, body: &Value, key: &str) -> Option<Reply> {
-    for _ in 0..MOST_ATTEMPTS {
-        match means.shop.api.place_order(body, Some(key)).await {
-            Ok(reply) if reply.status < 500 => return Some(reply),
-            Ok(_) | Err(_) => means.pause().await,
-        }
-    }
-    None
 }
 
 async fn cancel_until_answered(means: &Means, order_id: &str) -> Result<Cancelled, String> {

@@ -14,6 +14,9 @@ const PLENTY: usize = 8;
 /// SKUs of which there are fewer than are ordered.
 const SCARCE: usize = 4;
 
+/// SKU that nobody has ever counted.
+pub(crate) const ABSENT: &str = "absent";
+
 /// One customer, who wants one order.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -24,6 +27,7 @@ pub(crate) struct Plan {
     pub(crate) lines: Vec<(String, u32)>,
     /// Of every piece, in cents.
     pub(crate) price: u32,
+    pub(crate) pricing: Pricing,
     pub(crate) method: String,
     /// It decides what the carrier does.
     pub(crate) postal_code: &'static str,
@@ -33,6 +37,26 @@ pub(crate) struct Plan {
     /// Time after the order at which it is withdrawn from, and whether goods that were shipped are sent back.
     pub(crate) withdraw: Option<(Duration, bool)>,
 }
+
+/// Way in which the price of an order comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pricing {
+    /// Stated, by one who may.
+    Stated,
+    /// Of the table, as the customer expects it.
+    Expected,
+    /// Of the table. An event of another producer always says it.
+    Listed,
+}
+
+/// Price in cents of every piece in the price table.
+pub(crate) const LIST_PRICE: u32 = 1_490;
+
+/// Producer that may state prices.
+pub(crate) const PRICING_PRODUCER: &str = "https://shop.example/web";
+
+/// Producer that may not.
+const MARKET: &str = "https://market.example";
 
 /// Way in which an order comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,12 +100,15 @@ impl Plan {
             ],
         );
         // The carrier that does not take its goods back matters only to those who change their mind.
+        let pricing = *pick(rng, &[(2, Pricing::Stated), (1, Pricing::Expected), (1, Pricing::Listed)]);
         let cancels = rng.f64() < if postal_code == "SIM-NO-VOID" { 0.8 } else { 0.15 };
         Self {
             customer: format!("cus_{number}"),
             entrance: Entrance::draw(rng),
             lines: lines(rng),
+            pricing,
             price: match rng.u32(0..100) {
+                _ if pricing != Pricing::Stated => LIST_PRICE,
                 0..5 => rng.u32(SUSPICIOUS..2 * SUSPICIOUS),
                 5..10 => 0,
                 _ => rng.u32(100..10_000),
@@ -103,8 +130,8 @@ impl Plan {
         if self.has_phone {
             customer["phone"] = json!("030 123456");
         }
-        let line =
-            |(sku, quantity): &(String, u32)| json!({ "sku": sku, "quantity": quantity, "unitPrice": self.money(1) });
+        let price = (self.pricing != Pricing::Listed).then(|| self.unit_price());
+        let line = |(sku, quantity): &(String, u32)| json!({ "sku": sku, "quantity": quantity, "unitPrice": price });
         let mut body = json!({
             "customer": customer,
             "lines": self.lines.iter().map(line).collect::<Vec<_>>(),
@@ -129,13 +156,16 @@ impl Plan {
         let mut data = self.body();
         data["orderId"] = json!(order_id);
         data["total"] = self.total();
+        for line in data["lines"].as_array_mut().into_iter().flatten() {
+            line["unitPrice"] = self.unit_price();
+        }
         if version > 1 {
             data["customer"]["name"] = json!("Ada Lovelace");
         }
         json!({
             "specversion": "1.0",
             "id": id.to_string(),
-            "source": "https://shop.example/web",
+            "source": if self.pricing == Pricing::Stated { PRICING_PRODUCER } else { MARKET },
             "type": "OrderCreated",
             "subject": order_id,
             "time": Time::from_millis(i64::try_from(millis).unwrap_or(0)).to_string(),
@@ -148,6 +178,11 @@ impl Plan {
     /// Total to be paid.
     pub(crate) fn total(&self) -> Value {
         self.money(self.lines.iter().map(|(_, quantity)| quantity).sum())
+    }
+
+    /// Price that a piece must have: the one that was stated, else that of the table.
+    pub(crate) fn unit_price(&self) -> Value {
+        self.money(1)
     }
 
     fn money(&self, pieces: u32) -> Value {
@@ -170,7 +205,7 @@ impl Plan {
 
     /// True if some of its goods are never in stock.
     pub(crate) fn is_short(&self) -> bool {
-        self.lines.iter().any(|(sku, _)| matches!(sku.as_str(), "empty" | "absent"))
+        self.lines.iter().any(|(sku, _)| matches!(sku.as_str(), "empty" | ABSENT))
     }
 }
 
@@ -201,7 +236,7 @@ pub(crate) fn shelves(orders: usize) -> BTreeMap<String, i64> {
 fn lines(rng: &mut Rng) -> Vec<(String, u32)> {
     let mut lines: BTreeMap<String, u32> =
         (0..rng.usize(1..4)).map(|_| (format!("plenty-{}", rng.usize(..PLENTY)), rng.u32(1..4))).collect();
-    let special = *pick(rng, &[(79, None), (14, Some("scarce")), (4, Some("empty")), (3, Some("absent"))]);
+    let special = *pick(rng, &[(79, None), (14, Some("scarce")), (4, Some("empty")), (3, Some(ABSENT))]);
     match special {
         Some("scarce") => lines.insert(format!("scarce-{}", rng.usize(..SCARCE)), rng.u32(1..3)),
         Some(sku) => lines.insert(sku.to_owned(), 1),

@@ -78,13 +78,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     let port = free_port()?;
     let sabotage = Rc::new(Sabotage::new(Rc::clone(&fault_mix), Rc::clone(&tally)));
     let proxy = Proxy::open(port, Rc::clone(&sabotage)).await;
-    let options = Options {
+    let mut options = Options {
         port: PortChoice::Given(port),
         detour: Some(Endpoint::local(proxy.port())),
         profile: if arguments.debug { Profile::Debug } else { Profile::Release },
         progress: Progress::Shown,
         ..Options::apart(home.path())
     };
+    options.parameters.insert("PricingProducers".to_owned(), plan::PRICING_PRODUCER.to_owned());
     let stack = Box::pin(Stack::up(&options)).await?;
     let emulator = stack.emulator_pid().expect("an emulator of our own");
     proxy.knows_those_of(emulator);
@@ -132,7 +133,7 @@ impl Run {
         self.line.borrow_mut().say(text);
     }
 
-    /// Fills the shelves.
+    /// Fills the shelves, and lists the prices of the goods, of those too that are on none.
     async fn prepare(&self) -> BTreeMap<String, i64> {
         for service in queues() {
             self.shop.hide_received(service, self.arguments.visibility_seconds).await;
@@ -141,6 +142,9 @@ impl Run {
         for (sku, pieces) in &shelves {
             self.shop.stock(sku, pieces.unsigned_abs()).await;
         }
+        for sku in shelves.keys().map(String::as_str).chain([plan::ABSENT]) {
+            self.shop.price(sku, plan::LIST_PRICE.into()).await;
+        }
         shelves
     }
 
@@ -148,7 +152,7 @@ impl Run {
     async fn run_under_faults(&self, injector: &Rc<FaultInjector>, mut rng: Rng) -> Vec<Customer> {
         self.say(&format!("{} orders under faults, seed {}", self.arguments.orders, self.arguments.seed));
         let mut injections = self.inject_faults(injector).await;
-        let means = Means { shop: Rc::clone(&self.shop), tally: Rc::clone(&self.tally), rng: RefCell::new(rng.fork()) };
+        let means = Means::new(Rc::clone(&self.shop), Rc::clone(&self.tally), rng.fork());
         let customers = self.start_customers(injector, &Rc::new(means), &mut rng).await;
         let customers = self.join(customers, injector).await;
         injector.stop();

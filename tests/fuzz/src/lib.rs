@@ -15,7 +15,7 @@ use onewrite::memory::{MemoryLog, MemoryQueue, VirtualTime};
 use onewrite::port::Clock;
 use onewrite::{Batch, Delivery, Failure, Handle, Handled, Ledger};
 use orderflow_events::{DecodeError, Envelope, Event, EventType, OrderCreated, Payload, Time, parse};
-use orderflow_orders::{OrdersApi, WithdrawalPeriod};
+use orderflow_orders::{MemoryPrices, OrdersApi, WithdrawalPeriod};
 use serde_json::{Value, json};
 
 /// Time at which everything here is received: that of an event that has none.
@@ -212,7 +212,8 @@ impl Shop {
     fn place(&self, body: Vec<u8>) -> (u16, HeaderMap, Value) {
         let request = Builder::post("/orders").header(header::CONTENT_TYPE, self.media_type.clone());
         let request = request.header("idempotency-key", self.key.clone()).body(Body::Binary(body)).expect("a request");
-        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), Access::open(), WithdrawalPeriod::of_days(14));
+        let (prices, period) = (MemoryPrices::new(&self.log), WithdrawalPeriod::of_days(14));
+        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), prices, Access::open(), period);
         let (head, body) = block_on(api.answer(&request.with_raw_http_path("/orders"))).into_parts();
         (head.status.as_u16(), head.headers, serde_json::from_slice(&body).expect("an answer is JSON"))
     }

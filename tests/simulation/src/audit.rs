@@ -6,8 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use onewrite::memory::MemoryLog;
-use onewrite::{CounterUpdate, Row};
-use orderflow_events::{Event, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine};
+use onewrite::{Cause, CounterUpdate, Row};
+use orderflow_events::{Event, Money, OrderCreated, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine};
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
 use simulator::{Append, Violation};
 
@@ -22,6 +22,8 @@ pub struct Audit {
     holdings: RefCell<HashMap<OrderId, Holding>>,
     shelves: RefCell<HashMap<Sku, Shelf>>,
     free: RefCell<HashSet<OrderId>>,
+    prices: RefCell<HashMap<Sku, Vec<Money>>>,
+    totals: RefCell<HashMap<OrderId, Money>>,
     charges: RefCell<HashMap<OrderId, usize>>,
     reserved: RefCell<HashSet<OrderId>>,
     /// Orders whose money may go back: they are cancelled, or their goods are back.
@@ -31,6 +33,9 @@ pub struct Audit {
     sent_by_channel: RefCell<HashMap<&'static str, u64>>,
     promises: RefCell<Vec<(OrderId, Promise)>>,
 }
+
+/// Producer at the intake that may state prices. No other may.
+pub const PRICING_PRODUCER: &str = "https://shop.example/web";
 
 /// Promise of the API to a customer, who may rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,15 +188,61 @@ impl Audit {
             ORDERS if append.addition.row.version == 1 => {
                 self.met(&order);
                 let first = append.addition.row.events.first().and_then(|text| Event::decode(text).ok());
-                if let Some(Payload::OrderCreated(created)) = first.map(|event| event.data)
-                    && created.total.is_zero()
-                {
-                    self.free.borrow_mut().insert(order);
+                match first.map(|event| event.data) {
+                    Some(Payload::OrderCreated(created)) => self.created(order, &append.addition.row.cause, &created),
+                    _ => Err(of(&order, "an order begins with another event than its creation")),
                 }
-                Ok(())
             }
             INVENTORY => self.moved(&order, append.addition.row, append.addition.updates),
             _ => Ok(()),
+        }
+    }
+
+    /// An order was created: its total is the sum of its lines, and each price is the table's, or was stated by one who may.
+    fn created(&self, order: OrderId, cause: &Cause, created: &OrderCreated) -> Result<(), Violation> {
+        if created.details.total() != Some(created.total) {
+            return Err(of(&order, format!("the total {} is not the sum of the lines", created.total)));
+        }
+        let is_stated = match cause.event_type.as_str() {
+            // Where nobody is signed in, everybody may do everything.
+            "PlaceOrder" => cause.by.is_none(),
+            _ => cause.source == PRICING_PRODUCER,
+        };
+        let prices = self.prices.borrow();
+        let is_listed = |sku: &Sku, price| prices.get(sku).is_some_and(|prices| prices.contains(price));
+        let forged = created.details.lines.iter().find(|line| !is_stated && !is_listed(&line.sku, &line.unit_price));
+        if let Some(line) = forged {
+            let what = format!("somebody named their own price of {}: {}", line.sku, line.unit_price);
+            return Err(of(&order, what));
+        }
+        self.totals.borrow_mut().insert(order.clone(), created.total);
+        if created.total.is_zero() {
+            self.free.borrow_mut().insert(order);
+        }
+        Ok(())
+    }
+
+    /// Notes that a SKU has a price from now on.
+    pub fn priced(&self, sku: &Sku, price: Money) {
+        self.prices.borrow_mut().entry(sku.clone()).or_default().push(price);
+    }
+
+    /// The price that a SKU has, if it has one.
+    #[must_use]
+    pub fn price_of(&self, sku: &str) -> Option<Money> {
+        self.prices.borrow().get(&Sku::new(sku).ok()?)?.last().copied()
+    }
+
+    /// Notes that the provider was asked for an amount.
+    ///
+    /// # Errors
+    ///
+    /// It is not the total of the order.
+    pub fn asked_for(&self, payment: &PaymentId, amount: Money) -> Result<(), Violation> {
+        let Some(order) = self.order_of_payment(payment) else { return Ok(()) };
+        match self.totals.borrow().get(&order) {
+            Some(total) if *total == amount => Ok(()),
+            total => Err(of(&order, format!("{amount} was asked for an order of {total:?}"))),
         }
     }
 

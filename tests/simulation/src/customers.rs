@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use fastrand::Rng;
+use futures::FutureExt;
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
 use orderflow_events::OrderId;
 use serde_json::{Value, json};
 use simulator::{Caller, Violation};
 
-use crate::audit::{Audit, Promise};
+use crate::audit::{Audit, PRICING_PRODUCER, Promise};
 use crate::outside::{GONE, OPTED_OUT};
 use crate::services::System;
 
@@ -23,11 +24,15 @@ const MAX_ATTEMPTS: u32 = 60;
 /// The goods of the shop. Of the first there are few, and everybody wants it.
 const SKUS: [&str; 8] = ["flash", "coffee", "tea", "grinder", "kettle", "cup", "filter", "scale"];
 
-/// Fills the shelves for so many orders: enough of everything, but for the first.
+/// Producer that may not state prices.
+const MARKET: &str = "https://market.example";
+
+/// Fills the shelves for so many orders, and lists the prices: enough of everything, but for the first.
 pub fn fill_shelves(system: &System, orders: u64) {
     for (index, sku) in SKUS.iter().enumerate() {
         let pieces = if index == 0 { orders / 10 + 2 } else { orders * 12 + 20 };
         system.fill_shelf(sku, i64::try_from(pieces).unwrap_or(i64::MAX));
+        system.list_price(sku, 995);
     }
 }
 
@@ -44,6 +49,8 @@ pub struct Script {
     pub is_foreign: bool,
     /// True where there is nothing to pay.
     pub is_free: bool,
+    /// True where the price is the table's, as of a customer who may not state any.
+    pub is_listed: bool,
     /// Address of the customer's mails.
     pub email: &'static str,
     /// Time after the answer at which the customer cancels, if they do.
@@ -60,6 +67,7 @@ impl Script {
         sku: "coffee",
         is_foreign: false,
         is_free: false,
+        is_listed: false,
         email: "c0@example.com",
         cancel_after_ms: None,
         withdraw_after_ms: None,
@@ -76,10 +84,14 @@ impl Script {
 pub fn arrive_by(system: &Rc<System>, script: Script) {
     let mut customer = Customer::new(system, 0, 0);
     system.run().spawn(async move {
-        let order = customer.scripted(script);
+        let mut order = customer.scripted(script);
+        if script.is_listed {
+            customer.takes_listed_prices = true;
+            without_prices(&mut order);
+        }
         if script.is_foreign {
-            customer.publish(order, 1).await;
-        } else if let Some(placed) = customer.place(&order, Some("script")).await {
+            customer.publish(order, PRICING_PRODUCER, 1).await;
+        } else if let Some(placed) = customer.place(&mut order, &mut Some("script".to_owned())).await {
             if let Some(patience) = script.cancel_after_ms {
                 customer.wait(patience).await;
                 customer.cancel(&placed).await;
@@ -138,34 +150,49 @@ struct Customer {
     caller: Caller,
     rng: Rng,
     number: u64,
+    /// True of one who places orders by the shop's page, and so at the prices of the table.
+    takes_listed_prices: bool,
 }
 
 impl Customer {
     fn new(system: &Rc<System>, seed: u64, number: u64) -> Self {
         let rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9).wrapping_add(number));
-        Self { system: Rc::clone(system), caller: system.customer(), rng, number }
+        Self { system: Rc::clone(system), caller: system.customer(), rng, number, takes_listed_prices: false }
     }
 
     async fn shop(mut self) {
         let arrival = self.number * GAP_MS + self.rng.u64(0..GAP_MS * 4);
         self.wait(arrival).await;
-        let body = self.order();
+        let mut body = self.order();
+        if self.rng.u32(0..8) == 0 {
+            self.change_a_price().await;
+        }
         if self.rng.u32(0..10) == 0 {
             let events = 1 + u32::from(self.rng.u32(0..10) == 0);
-            return self.publish(body, events).await;
+            let producer = if self.rng.bool() { PRICING_PRODUCER } else { MARKET };
+            // Some do not know the prices: their orders are not taken.
+            if producer == MARKET && self.rng.u32(0..4) > 0 {
+                self.take_listed_prices(&mut body);
+            }
+            return self.publish(body, producer, events).await;
+        }
+        self.takes_listed_prices = self.rng.bool();
+        if self.takes_listed_prices {
+            self.take_listed_prices(&mut body);
+            if self.rng.bool() {
+                without_prices(&mut body);
+            }
         }
         // Without a key of their own a customer who tries again has ordered twice.
-        let key = (self.rng.u32(0..10) > 0).then(|| format!("click-{}", self.number));
+        let mut key = (self.rng.u32(0..10) > 0).then(|| format!("click-{}", self.number));
         if self.rng.u32(0..15) == 0 && key.is_some() {
             // A double click: the other one is on its way at the same moment.
-            let (system, body, key) = (Rc::clone(&self.system), body.to_string(), key.clone());
-            self.system.run().spawn(async move {
-                system.ask_orders(post("/orders", body, key.as_deref())).await;
-            });
+            let request = post("/orders", body.to_string(), key.as_deref());
+            self.system.run().spawn(order_by(Rc::clone(&self.system), self.takes_listed_prices, request).map(drop));
         }
-        let Some(order) = self.place(&body, key.as_deref()).await else { return };
+        let Some(order) = self.place(&mut body, &mut key).await else { return };
         if self.rng.u32(0..20) == 0 && key.is_some() {
-            self.place_again(&body, key.as_deref(), &order).await;
+            self.place_again(&mut body, &mut key, &order).await;
         }
         if self.rng.u32(0..4) == 0 {
             let patience = [50, 400, 1_500, 60_000][self.rng.usize(0..4)];
@@ -186,11 +213,15 @@ impl Customer {
         }
     }
 
-    /// Sends the order until there is an answer.
-    async fn place(&mut self, body: &Value, key: Option<&str>) -> Option<OrderId> {
+    /// Sends the order until there is an answer. Where a price has changed the order is another, under a key of its own.
+    async fn place(&mut self, body: &mut Value, key: &mut Option<String>) -> Option<OrderId> {
         for _ in 0..MAX_ATTEMPTS {
-            let reply = self.system.ask_orders(post("/orders", body.to_string(), key)).await;
+            let request = post("/orders", body.to_string(), key.as_deref());
+            let reply = order_by(Rc::clone(&self.system), self.takes_listed_prices, request).await;
             match reply.map(read) {
+                Some((409, problem)) if self.takes_listed_prices && correct_prices(body, &problem) => {
+                    *key = key.take().map(|key| format!("{key}-again"));
+                }
                 Some((201, answer)) => {
                     let Some(order) = answer["orderId"].as_str().and_then(|id| OrderId::new(id).ok()) else {
                         self.violate(None, "an order was placed that has no id");
@@ -213,13 +244,14 @@ impl Customer {
     }
 
     /// The same key must give the same order; with another body it must give none.
-    async fn place_again(&mut self, body: &Value, key: Option<&str>, order: &OrderId) {
+    async fn place_again(&mut self, body: &mut Value, key: &mut Option<String>, order: &OrderId) {
         if self.place(body, key).await.is_some_and(|again| again != *order) {
             self.violate(Some(order), "the same key gave two orders");
         }
         let mut other = body.clone();
         other["lines"][0]["quantity"] = json!(7);
-        let reply = self.system.ask_orders(post("/orders", other.to_string(), key)).await;
+        let request = post("/orders", other.to_string(), key.as_deref());
+        let reply = order_by(Rc::clone(&self.system), self.takes_listed_prices, request).await;
         if let Some((status @ ..500, _)) = reply.map(read)
             && status != 422
         {
@@ -306,8 +338,29 @@ impl Customer {
         }
     }
 
+    /// Sets a price, while others place orders.
+    async fn change_a_price(&mut self) {
+        let sku = SKUS[self.rng.usize(0..SKUS.len())];
+        let price = json!({ "amount": self.rng.u32(100..9_000), "currency": "EUR" });
+        let request = request(&Method::PUT, &format!("/prices/{sku}"), json!({ "unitPrice": price }).to_string(), None);
+        if let Some((status, answer)) = self.system.ask_orders(request).await.map(read)
+            && !matches!(status, 200 | 500..)
+        {
+            self.violate(None, format!("a price was answered with {status}: {answer}"));
+        }
+    }
+
+    /// Lets an order have the prices that the table has at this moment.
+    fn take_listed_prices(&self, order: &mut Value) {
+        for line in order["lines"].as_array_mut().into_iter().flatten() {
+            let price = line["sku"].as_str().and_then(|sku| self.audit().price_of(sku));
+            line["unitPrice"] = json!(price);
+        }
+        order["paymentMethod"] = order.get("paymentMethod").cloned().unwrap_or_else(|| json!("pm_card_visa"));
+    }
+
     /// Another producer publishes an order by itself, and sometimes, by mistake, as a second event.
-    async fn publish(&mut self, mut data: Value, events: u32) {
+    async fn publish(&mut self, mut data: Value, producer: &str, events: u32) {
         let Ok(order) = OrderId::new(format!("web-{}", self.number)) else { return };
         self.audit().met(&order);
         data["orderId"] = json!(order);
@@ -315,7 +368,7 @@ impl Customer {
         data["total"] = json!({ "amount": total, "currency": "EUR" });
         for event in 0..events {
             let event = json!({
-                "specversion": "1.0", "id": format!("{}/{event}", self.number), "source": "https://shop.example/web",
+                "specversion": "1.0", "id": format!("{}/{event}", self.number), "source": producer,
                 "type": "OrderCreated", "subject": order, "time": self.caller.run.executor.now(),
                 "dataschema": "urn:orderflow:OrderCreated:1", "data": data,
             });
@@ -421,6 +474,34 @@ impl Customer {
             None => Violation::new(what),
         };
         self.caller.run.check(Err(violation));
+    }
+}
+
+/// Sends an order, by the shop's page or as one who may state prices.
+async fn order_by(system: Rc<System>, is_by_page: bool, request: Request) -> Option<Response<Body>> {
+    if is_by_page { system.ask_by_page(request).await } else { system.ask_orders(request).await }
+}
+
+/// Lets an order have the prices that a problem says are right. Answers whether it is that problem, and says one.
+fn correct_prices(order: &mut Value, problem: &Value) -> bool {
+    let right = |sku: &Value| {
+        let prices = problem["prices"].as_array()?;
+        prices.iter().find(|price| price["sku"] == *sku).map(|price| price["unitPrice"].clone())
+    };
+    let mut corrected = false;
+    for line in order["lines"].as_array_mut().into_iter().flatten() {
+        if let Some(price) = right(&line["sku"]) {
+            corrected |= line["unitPrice"] != price;
+            line["unitPrice"] = price;
+        }
+    }
+    corrected && problem["type"] == "urn:orderflow:problem:price-changed"
+}
+
+/// Takes the prices out of an order.
+fn without_prices(order: &mut Value) {
+    for line in order["lines"].as_array_mut().into_iter().flatten() {
+        line.as_object_mut().map(|line| line.remove("unitPrice"));
     }
 }
 

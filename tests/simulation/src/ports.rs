@@ -1,6 +1,7 @@
 //! Ports of the shop's services on what stands in for the world outside: every call takes time, and may go wrong in every
 //! way.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use onewrite::external::simulated::{MemoryRegister, Performed, Register};
 use onewrite::external::{Cancel, External, Settled};
 use onewrite::memory::MemoryLog;
 use onewrite::{Projected, Result};
-use orderflow_events::{Email, Envelope, OrderId, PaymentId, RefundId, ShipmentId, Sku, Text, Time};
+use orderflow_events::{Email, Envelope, OrderId, PaymentId, RefundId, ShipmentId, Sku, Subject, Text, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::{Entry as JournalEntry, JournalStore};
 use orderflow_notification::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
+use orderflow_orders::{Listed, MemoryPrices, NewPrice, PriceStore, Quote};
 use orderflow_payment::{Charge, Refund, Verdict};
 use orderflow_screening::{Fingerprint, Sightings};
 use orderflow_shipping::{Booking, Parcel, Void};
@@ -60,6 +62,42 @@ impl StockStore for StockTable {
     }
 }
 
+/// Price table, and the orders beside it.
+#[derive(Clone)]
+pub struct PriceTable {
+    /// The caller, and the shop.
+    pub port: Port,
+    /// Table of the prices.
+    pub prices: Rc<MemoryPrices<Rc<MemoryLog>>>,
+}
+
+impl PriceStore for PriceTable {
+    async fn get(&self, sku: &Sku) -> Result<Option<Listed>> {
+        let (prices, sku) = (Rc::clone(&self.prices), sku.clone());
+        self.port.caller.ask("table", "get price", move || async move { prices.get(&sku).await }).await
+    }
+
+    async fn set(&self, sku: &Sku, price: NewPrice<'_>, since: u64) -> Result<bool> {
+        let NewPrice { unit_price, by, at } = price;
+        let (table, sku, by) = (self.clone(), sku.clone(), by.cloned());
+        let effect = move || async move {
+            let set = table.prices.set(&sku, NewPrice { unit_price, by: by.as_ref(), at }, since).await;
+            if set == Ok(true) {
+                table.port.shop.audit.priced(&sku, unit_price);
+            }
+            set
+        };
+        self.port.caller.ask("table", "set price", effect).await
+    }
+
+    async fn quote(&self, skus: &BTreeSet<&Sku>, order: &Subject) -> Result<Quote> {
+        let (prices, order) = (Rc::clone(&self.prices), order.clone());
+        let skus: BTreeSet<Sku> = skus.iter().map(|sku| (*sku).clone()).collect();
+        let effect = move || async move { prices.quote(&skus.iter().collect(), &order).await };
+        self.port.caller.ask("table", "quote prices", effect).await
+    }
+}
+
 /// Payment provider.
 #[derive(Clone)]
 pub struct ProviderPort(pub Port);
@@ -87,7 +125,7 @@ impl ProviderPort {
         Ok(())
     }
 
-    async fn note_charge(&self, id: &PaymentId, verdict: &Result<Settled<Verdict>>) -> Result<()> {
+    async fn note_charge(&self, id: &PaymentId, charge: &Charge, verdict: &Result<Settled<Verdict>>) -> Result<()> {
         let (Port { caller, shop }, charges) = (&self.0, self.company().times_charged(id).await?);
         self.tell_of(id, || match verdict {
             Ok(Settled::Performed(Verdict::Succeeded(_))) => format!("the provider has charged {charges} times"),
@@ -95,6 +133,7 @@ impl ProviderPort {
             Err(failure) => failure.to_string(),
         });
         caller.run.check(shop.audit.charged(id, charges));
+        caller.run.check(shop.audit.asked_for(id, charge.amount));
         Ok(())
     }
 
@@ -130,7 +169,7 @@ impl External<Charge> for ProviderPort {
                 port.charge_again(&id).await?;
             }
             let verdict = port.company().perform(&id, &charge).await;
-            port.note_charge(&id, &verdict).await?;
+            port.note_charge(&id, &charge, &verdict).await?;
             verdict
         })
         .await

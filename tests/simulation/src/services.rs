@@ -2,17 +2,23 @@
 //! the others have their part of the world outside.
 
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use futures::FutureExt;
+use lambda_http::http::{HeaderValue, header};
 use lambda_http::{Body, Request, Response};
 use onewrite::access::Access;
-use onewrite::memory::MemoryLog;
+use onewrite::memory::{MemoryIssuer, MemoryLog};
 use onewrite::{Ledger, Projection};
-use orderflow_events::EventType;
+use orderflow_events::scope::ORDERS_ANY;
+use orderflow_events::{EventType, Money, Source, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
 use orderflow_notification::{Countries, Messenger, Notification, Pacing};
-use orderflow_orders::{IntakeHandler, OrdersApi, WithdrawalPeriod};
+use orderflow_orders::{
+    IntakeHandler, MemoryPrices, NewPrice, OrdersApi, PriceStore, PricingProducers, WithdrawalPeriod,
+};
 use orderflow_payment::{Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
 use orderflow_screening::{Screening, SightingEffects};
@@ -22,8 +28,9 @@ use simulator::model::topic::StandardTopic;
 use simulator::ports::{LeaseTable, Table};
 use simulator::{Caller, Run, Stack};
 
+use crate::audit::PRICING_PRODUCER;
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
-use crate::ports::{CarrierPort, JournalTable, Port, Post, ProviderPort, SightingsTable, StockTable};
+use crate::ports::{CarrierPort, JournalTable, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable};
 use crate::safeguards::COMPENSATION;
 use crate::shop::Shop;
 use crate::template::template;
@@ -45,13 +52,28 @@ pub struct System {
     pub shop: Rc<Shop>,
     /// The door for orders of other producers.
     pub intake: Rc<StandardTopic>,
-    orders_api: Rc<OrdersApi<Table, Caller>>,
+    orders_api: Rc<OrdersApi<Table, PriceTable, Caller>>,
+    /// The same for those alone who are signed in.
+    page_api: Rc<OrdersApi<Table, PriceTable, Caller, &'static MemoryIssuer>>,
+    prices: Prices,
     inventory_api: Rc<InventoryApi<StockTable, Table, Caller>>,
     stock: Rc<MemoryLog>,
 }
 
+/// Price table, beside the table of the orders.
+type Prices = Rc<MemoryPrices<Rc<MemoryLog>>>;
+
+/// Issuer of the tokens, and that of the shop's page, which may place orders for any customer, and state no prices. A key takes
+/// as long to make as a small run.
+static ISSUER: LazyLock<(MemoryIssuer, String)> = LazyLock::new(|| {
+    let issuer = MemoryIssuer::new("1");
+    let token = issuer.token("page", ORDERS_ANY);
+    (issuer, token)
+});
+
 /// Starts every service.
-fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> Rc<Stack> {
+fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stack>, Prices) {
+    let mut prices = Prices::default();
     let port = |caller: &Caller| Port { caller: caller.clone(), shop: Rc::clone(shop) };
     let messenger = |caller: &Caller| {
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
@@ -59,7 +81,7 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> Rc<Stack
         Messenger::new(Post(port(caller)), pacing, Post(port(caller)), sms_countries(), leases, caller.clone())
     };
     let builder = Stack::builder(run).settings(|service| template().settings(service));
-    SERVICES
+    let stack = SERVICES
         .iter()
         .fold(builder, |builder, service| service.join(builder))
         .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
@@ -67,10 +89,15 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> Rc<Stack
         .service_with::<Screening, _>("screening", |caller| SightingEffects::new(SightingsTable(port(caller))))
         .service_with::<Notification, _>(NOTIFICATION, messenger)
         .intake(INTAKE, intake, |caller, stack| {
-            IntakeHandler::new(Ledger::new(stack.table(ORDERS, caller), caller.clone()))
+            let orders = stack.table(ORDERS, caller);
+            prices = Rc::new(MemoryPrices::new(Rc::clone(&orders.log)));
+            let table = PriceTable { port: port(caller), prices: Rc::clone(&prices) };
+            let producers = PricingProducers::These([Source::from_static(PRICING_PRODUCER)].into());
+            IntakeHandler::new(Ledger::new(orders, caller.clone()), table, producers)
         })
         .consumer("journal", None, |caller| Projection::new(Journal::new(JournalTable(port(caller)), caller.clone())))
-        .start()
+        .start();
+    (stack, prices)
 }
 
 /// Countries of the customers here. In the template they are a parameter, which is empty.
@@ -83,19 +110,22 @@ impl System {
     #[must_use]
     pub fn start(run: &Rc<Run>, shop: Rc<Shop>) -> Rc<Self> {
         let intake = Rc::new(StandardTopic::new(run));
-        let stack = start(run, &shop, &intake);
+        let (stack, prices) = start(run, &shop, &intake);
         if run.lacks(COMPENSATION) {
             stack.topic.fanout.unsubscribe("payment", EventType::OrderCancelled.as_str());
         }
         let [orders, inventory] = APIS.map(|name| Caller::new(run, name));
-        let ledger = Ledger::new(stack.table(ORDERS, &orders), orders);
-        let orders_api = Rc::new(OrdersApi::new(ledger, Access::open(), WITHDRAWAL_PERIOD));
+        let table =
+            PriceTable { port: Port { caller: orders.clone(), shop: Rc::clone(&shop) }, prices: Rc::clone(&prices) };
+        let ledger = || Ledger::new(stack.table(ORDERS, &orders), orders.clone());
+        let orders_api = Rc::new(OrdersApi::new(ledger(), table.clone(), Access::open(), WITHDRAWAL_PERIOD));
+        let page_api = Rc::new(OrdersApi::new(ledger(), table, ISSUER.0.access(), WITHDRAWAL_PERIOD));
         let goods = stack.table(INVENTORY, &inventory);
         let shelves = Rc::clone(&goods.log);
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
         let stock = StockTable { port, log: Rc::clone(&shelves) };
         let inventory_api = Rc::new(InventoryApi::new(stock, Ledger::new(goods, inventory), Access::open()));
-        Rc::new(Self { stack, shop, intake, orders_api, inventory_api, stock: shelves })
+        Rc::new(Self { stack, shop, intake, orders_api, page_api, prices, inventory_api, stock: shelves })
     }
 
     /// The run.
@@ -119,6 +149,24 @@ impl System {
             let stock = Stock { available: pieces, reserved: 0, revision: 1 };
             self.run().check(self.shop.audit.counted(&self.stock, &sku, stock));
         }
+    }
+
+    /// Lists the price of goods before all begins.
+    pub fn list_price(&self, sku: &str, cents: i64) {
+        let (Ok(sku), Ok(unit_price)) = (sku.parse(), Money::new(cents, "EUR")) else { return };
+        let price = NewPrice { unit_price, by: None, at: Time::from_millis(0) };
+        if self.prices.set(&sku, price, 0).now_or_never().is_some_and(|set| set == Ok(true)) {
+            self.shop.audit.priced(&sku, unit_price);
+        }
+    }
+
+    /// Sends a request of the shop's page to the orders API, likewise.
+    pub async fn ask_by_page(&self, mut request: Request) -> Option<Response<Body>> {
+        if let Ok(token) = HeaderValue::from_str(&format!("Bearer {}", ISSUER.1)) {
+            request.headers_mut().insert(header::AUTHORIZATION, token);
+        }
+        let api = Rc::clone(&self.page_api);
+        self.ask(APIS[0], async move { api.answer(&request).await }).await
     }
 
     /// Sends a request to the orders API, and answers what comes back: nothing, where the function dies or takes too long.

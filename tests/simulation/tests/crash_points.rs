@@ -19,6 +19,7 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("declined", Script { method: "pm_card_visa_chargeDeclined", ..Script::SHIPPED }),
     ("charged at the third attempt", Script { method: "pm_sim_unavailable_2", ..Script::SHIPPED }),
     ("out of stock", Script { sku: Script::SOLD_OUT, ..Script::SHIPPED }),
+    ("placed at the price of the table", Script { is_listed: true, ..Script::SHIPPED }),
     ("published by another producer", Script { is_foreign: true, ..Script::SHIPPED }),
     ("free", Script { is_free: true, ..Script::SHIPPED }),
     ("free, and cancelled when it is paid", Script { is_free: true, ..cancelled_after(80) }),

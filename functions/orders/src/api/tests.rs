@@ -1,6 +1,8 @@
 mod guests;
+mod prices;
 
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -16,12 +18,14 @@ use orderflow_events::{
 use serde_json::json;
 
 use super::*;
+use crate::memory::MemoryPrices;
 
 const PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(48);
 
 /// An API in memory, and what the other services tell the orders service.
 struct Shop {
-    log: MemoryLog,
+    log: Rc<MemoryLog>,
+    prices: MemoryPrices<Rc<MemoryLog>>,
     world: VirtualTime,
 }
 
@@ -32,8 +36,19 @@ struct Reply {
 }
 
 impl Shop {
+    /// A shop whose table has the prices of [`order`].
     fn new() -> Self {
-        Self { log: MemoryLog::default(), world: VirtualTime::new(1) }
+        let shop = Self::without_prices();
+        for (sku, amount) in [("A-1", 995), ("B-2", 700)] {
+            let body = json!({ "unitPrice": { "amount": amount, "currency": "EUR" } }).to_string();
+            assert_eq!(shop.send("PUT", &format!("/prices/{sku}"), &[], body).status, 200);
+        }
+        shop
+    }
+
+    fn without_prices() -> Self {
+        let log = Rc::<MemoryLog>::default();
+        Self { prices: MemoryPrices::new(Rc::clone(&log)), log, world: VirtualTime::new(1) }
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
@@ -49,7 +64,12 @@ impl Shop {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Reply {
-        let api = OrdersApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world), Access::open(), PERIOD);
+        let api = OrdersApi::new(
+            Ledger::new(Paced { port: &*self.log, pace }, &self.world),
+            &self.prices,
+            Access::open(),
+            PERIOD,
+        );
         reply(&api.answer(&request(method, path, headers, body)).await)
     }
 
@@ -58,7 +78,7 @@ impl Shop {
         let authorization = token.map(|token| format!("Bearer {token}"));
         let mut headers = vec![("Idempotency-Key", "k")];
         headers.extend(authorization.iter().map(|value| ("Authorization", value.as_str())));
-        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), issuer.access(), PERIOD);
+        let api = OrdersApi::new(Ledger::new(&*self.log, &self.world), &self.prices, issuer.access(), PERIOD);
         reply(&block_on(api.answer(&request(method, path, &headers, body.to_string()))))
     }
 
@@ -72,7 +92,7 @@ impl Shop {
 
     /// Page of a withdrawal, and the answer to its forms.
     fn page(&self, method: &str, id: &str, form: &str) -> (u16, http::HeaderMap, String) {
-        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), Access::open(), PERIOD);
+        let api = OrdersApi::new(Ledger::new(&*self.log, &self.world), &self.prices, Access::open(), PERIOD);
         let headers = [("Content-Type", "application/x-www-form-urlencoded")];
         let response = block_on(api.answer(&request(method, &format!("/orders/{id}/withdrawal"), &headers, form)));
         let text = String::from_utf8(response.body().to_vec()).unwrap();
@@ -95,7 +115,7 @@ impl Shop {
 
     fn hear_of(&self, event: &Event) {
         let process =
-            onewrite::Process::<Orders, _, _, _>::new(Ledger::new(&self.log, &self.world), onewrite::NoEffects);
+            onewrite::Process::<Orders, _, _, _>::new(Ledger::new(&*self.log, &self.world), onewrite::NoEffects);
         let delivery = onewrite::Delivery { text: "", deadline: orderflow_events::Time::from_millis(i64::MAX) };
         block_on(onewrite::Handle::handle(&process, event, &delivery)).unwrap();
     }
@@ -112,7 +132,9 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<B
 }
 
 fn reply(response: &Response<Body>) -> Reply {
-    let body = serde_json::from_slice(response.body()).unwrap();
+    // A page is a text.
+    let text = || Value::from(String::from_utf8(response.body().to_vec()).unwrap());
+    let body = serde_json::from_slice(response.body()).unwrap_or_else(|_| text());
     Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
 }
 
@@ -662,7 +684,7 @@ fn the_page_has_no_rights_and_its_refusals_are_pages_too() {
         assert!(page.contains("There is no such order"), "{page}");
     }
     let issuer = MemoryIssuer::new("1");
-    let api = OrdersApi::new(Ledger::new(&shop.log, &shop.world), issuer.access(), PERIOD);
+    let api = OrdersApi::new(Ledger::new(&*shop.log, &shop.world), &shop.prices, issuer.access(), PERIOD);
     let anonymous = block_on(api.answer(&request("GET", &format!("/orders/{id}/withdrawal"), &[], Body::Empty)));
     assert_eq!(anonymous.status(), 401);
     assert!(anonymous.headers().contains_key("www-authenticate"));

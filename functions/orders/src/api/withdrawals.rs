@@ -13,9 +13,10 @@ use super::OrdersApi;
 use crate::domain::withdrawal::{WithdrawalRefusal, withdraw};
 use crate::domain::{Known, Order};
 use crate::guests::Visitor;
+use crate::port::PriceStore;
 use crate::withdrawal_page::{self as page, Step as PageStep, View};
 
-impl<L: Log, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, W, K, S> {
+impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, P, W, K, S> {
     pub(super) async fn withdraw(
         &self,
         request: &Request,

@@ -1,5 +1,10 @@
 //! Intake: takes the orders of other producers.
 
-use orderflow_orders::IntakeHandler;
+use orderflow_orders::{DynamoPrices, IntakeHandler, Settings};
 
-onewrite::main!(|environment, aws| aws.ledger_with_open_index(environment).map(IntakeHandler::new));
+onewrite::main!(|environment, aws| {
+    let (ledger, orders) = (aws.ledger_with_open_index(environment), environment.text("TABLE_NAME"));
+    let Settings { price_table_name, pricing_producers } = environment.settings::<Settings>()?;
+    let prices = DynamoPrices::new(aws.dynamodb(), price_table_name.as_str(), orders?);
+    Some(IntakeHandler::new(ledger?, prices, pricing_producers))
+});

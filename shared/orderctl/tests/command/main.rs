@@ -90,6 +90,7 @@ fn without_a_terminal_nothing_is_changed_unless_it_was_agreed_to() {
         ("replay shipping --from 1h", vec![(200, json!({ "total": 3 }))]),
         ("reconcile --heal", vec![]),
         ("stock set beans 5", vec![(404, problem(404, "No."))]),
+        ("prices set beans 5 EUR", vec![(404, problem(404, "No."))]),
     ] {
         let api = ScriptedApi::of(answers);
         let ran = api.run(arguments);
@@ -288,6 +289,73 @@ fn pieces_are_added_to_the_stock_that_they_were_reckoned_from() {
     let counts: Vec<Value> = [1, 3].map(|index: usize| api.asked()[index].body["onHand"].clone()).into();
     assert_eq!(counts, [8, 7]);
     assert!(api.asked()[3].headers.contains("if-match: \"7\""));
+}
+
+fn price(sku: &str, amount: i64) -> Value {
+    json!({ "sku": sku, "unitPrice": { "amount": amount, "currency": "EUR" } })
+}
+
+/// Runs an import of a file with those lines.
+fn import(api: &ScriptedApi, lines: &str, more: &[&str]) -> scripted::Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prices.csv");
+    fs::write(&file, format!("sku,amount,currency\n{lines}")).unwrap();
+    api.run_with(&[&["prices", "import", file.to_str().unwrap()], more].concat(), &[])
+}
+
+#[test]
+fn an_import_that_is_tried_shows_every_fault_and_every_change_and_sets_nothing() {
+    let api = ScriptedApi::of([(200, price("tea", 1_000)), (404, problem(404, "No.")), (200, price("mug", 5))]);
+    let ran = import(&api, "tea,995,EUR\ncup,50,EUR\nkettle,9.95,EUR\nmug,5,EUR\na b,1,eur\n", &["--dry-run"]);
+    assert_eq!(ran.code, Some(7), "{ran:?}");
+    for part in ["2  tea  10.00 EUR  9.95 EUR", "3  cup          -  0.50 EUR", "4  amount", "6  sku", "6  currency"] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("mug"), "it has that price: {}", ran.stdout);
+    assert_eq!(api.lines(), ["GET /prices/tea", "GET /prices/cup", "GET /prices/mug"]);
+
+    let api = ScriptedApi::of([(200, price("tea", 1_000))]);
+    let ran = import(&api, "tea,995,EUR\n", &["--dry-run", "--json"]);
+    let money = |amount: i64| json!({ "amount": amount, "currency": "EUR" });
+    let expected = json!({ "faults": [], "changes": [
+        { "line": 2, "sku": "tea", "old": money(1_000), "new": money(995) } ] });
+    assert_eq!((ran.code, serde_json::from_str::<Value>(&ran.stdout).unwrap()), (Some(0), expected), "{ran:?}");
+}
+
+#[test]
+fn an_import_sets_all_prices_or_none() {
+    let api = ScriptedApi::of([]);
+    assert_eq!(import(&api, "tea,995,EUR\ncup,0.50,EUR\n", &["--yes"]).code, Some(7));
+    assert_eq!(api.lines(), [""; 0], "one line is wrong");
+
+    let old = || [(200, price("tea", 1_000)), (200, price("cup", 50)), (404, problem(404, "No."))];
+    let lines = "tea,995,EUR\ncup,50,EUR\nmug,5,EUR\n";
+    let ran = import(&ScriptedApi::of(old()), lines, &[]);
+    assert_eq!(ran.code, Some(2), "nobody can be asked: {ran:?}");
+
+    let answers = [(200, price("tea", 995)), (200, price("mug", 5))];
+    let api = ScriptedApi::of(old().into_iter().chain(answers));
+    let ran = import(&api, lines, &["--yes"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("2 prices are set."), "{}", ran.stdout);
+    assert_eq!(api.lines()[3..], ["PUT /prices/tea", "PUT /prices/mug"]);
+    assert_eq!(api.asked()[3].body, json!({ "unitPrice": price("tea", 995)["unitPrice"] }));
+
+    let api = ScriptedApi::of(old().into_iter().chain([(200, price("tea", 995)), (503, Value::Null)]));
+    let ran = import(&api, lines, &["--yes"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("1 of 2 prices are set; import it again for the rest"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_price_is_shown_and_set() {
+    let ran = ScriptedApi::of([(200, price("tea", 995))]).run("prices get tea");
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "SKU     PRICE\ntea  9.95 EUR\n"), "{ran:?}");
+    let api = ScriptedApi::of([(404, problem(404, "No.")), (200, price("tea", 995))]);
+    assert_eq!(api.run("prices set tea 995 EUR --yes").code, Some(0));
+    assert_eq!(api.asked()[1].body, json!({ "unitPrice": { "amount": 995, "currency": "EUR" } }));
+    let ran = ScriptedApi::of([(200, price("tea", 995))]).run("prices set tea 1 EUR --dry-run");
+    assert_eq!(ran.stdout, "tea costs 9.95 EUR, and would cost 0.01 EUR.\n", "{ran:?}");
 }
 
 #[test]

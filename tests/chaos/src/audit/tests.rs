@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::order::ends;
-use crate::plan::{Entrance, Repeat};
+use crate::plan::{Entrance, Pricing, Repeat};
 use crate::snapshot::{Cause, Letter, Row};
 
 /// A shop after its day.
@@ -24,6 +24,7 @@ fn plan(customer: &str, sku: &str, method: &str) -> Plan {
         entrance: Entrance::WithKey(Repeat::Never),
         lines: vec![(sku.to_owned(), 2)],
         price: 100,
+        pricing: Pricing::Stated,
         method: method.to_owned(),
         postal_code: "10115",
         has_phone: false,
@@ -112,7 +113,7 @@ impl Day {
     }
 
     fn order(&mut self, order: &str, plan: Plan) {
-        let data = json!({ "customer": { "id": plan.customer }, "total": plan.total() });
+        let data = json!({ "customer": { "id": plan.customer }, "lines": plan.body()["lines"], "total": plan.total() });
         self.row("Orders", order, cause("PlaceOrder"), Some(("OrderCreated", data)));
         for service in ["Payment", "Shipping"] {
             self.row(service, order, cause("OrderCreated"), None);
@@ -297,6 +298,24 @@ fn good_records_are_found_good() {
     let ends = ends(&day.snapshot);
     let cancelled = |reason: &str| End::Cancelled(reason.to_owned());
     assert_eq!(ends, [cancelled("paymentFailed"), cancelled("customerRequest"), End::Shipped, cancelled("outOfStock")]);
+}
+
+#[test]
+fn a_price_that_nobody_may_have_stated_is_found() {
+    let change = |day: &mut Day, changes: &[(&str, i64)]| {
+        let of_orders = day.snapshot.rows.get_mut("Orders").into_iter().flatten().flat_map(|row| &mut row.events);
+        let facts = of_orders.chain(&mut day.snapshot.journal);
+        for fact in facts.filter(|fact| fact.subject == "shipped" && fact.kind == "OrderCreated") {
+            for (pointer, amount) in changes {
+                *fact.json.pointer_mut(pointer).unwrap() = json!(amount);
+            }
+        }
+    };
+    let (price, total) = ("/data/lines/0/unitPrice/amount", "/data/total/amount");
+    check(|day| change(day, &[(price, 100), (total, 200)]), &[]);
+    for changes in [&[(price, 99), (total, 198)][..], &[(price, 99)], &[(total, 199)]] {
+        check(|day| change(day, changes), &[Rule::WrongPrice]);
+    }
 }
 
 #[test]

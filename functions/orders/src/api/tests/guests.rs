@@ -49,8 +49,8 @@ impl Door {
     /// A request that may call the table so often.
     fn attempt(&self, calls: u32, headers: &[(&str, &str)], (method, path): (&str, &str), body: &Value) -> Reply {
         let pace = Pace::of(calls);
-        let ledger = Ledger::new(Paced { port: &self.shop.log, pace: &pace }, &self.shop.world);
-        let api = OrdersApi::new(ledger, self.issuer.access(), PERIOD).with_guests(self.guests());
+        let ledger = Ledger::new(Paced { port: &*self.shop.log, pace: &pace }, &self.shop.world);
+        let api = OrdersApi::new(ledger, &self.shop.prices, self.issuer.access(), PERIOD).with_guests(self.guests());
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         let query: HashMap<String, Vec<String>> =
@@ -128,6 +128,24 @@ fn a_guest_places_an_order_and_reaches_it_by_its_link() {
     assert_eq!(door.shop.published(), ["OrderCreated", "OrderCancelled"]);
     let by = ["PlaceOrder", "CancelOrder"].map(|what| (what.to_owned(), Some(guest.clone())));
     assert_eq!(door.by(id), by);
+}
+
+#[test]
+fn a_guest_withdraws_by_the_link_and_sees_a_price_without_any() {
+    let door = Door::new();
+    let Placed { id, access } = door.place();
+    let other = door.place();
+    let withdraw = |access: &str| {
+        let page = door.ask(("GET", &format!("/orders/{id}/withdrawal?access={access}")), &Value::Null).status;
+        let receipt = door.ask(("POST", &format!("/orders/{id}/withdrawals?access={access}")), &Value::Null);
+        (page, receipt.status, receipt.body["outcome"].clone())
+    };
+    assert_eq!(withdraw(&other.access), (404, 404, Value::Null));
+    assert_eq!(withdraw(&access), (200, 202, json!("cancelled")));
+    door.shop.world.pass(LIFETIME);
+    assert_eq!(withdraw(&access), (404, 404, Value::Null), "it shows, and changes nothing");
+    assert_eq!(door.ask(("GET", "/prices/A-1"), &Value::Null).body["unitPrice"]["amount"], 995);
+    assert_eq!(door.ask(("PUT", "/prices/A-1"), &json!({})).status, 401);
 }
 
 #[test]
@@ -338,7 +356,7 @@ fn where_access_is_open_a_guest_is_whom_nobody_names() {
     let (shop, keys) = (Shop::new(), MemoryLinkKeys::new("a"));
     let place = |order: &Value| {
         let guests = Guests::new(Links::new(&keys, LIFETIME), SHOP);
-        let api = OrdersApi::new(Ledger::new(&shop.log, &shop.world), Access::open(), PERIOD).with_guests(Some(guests));
+        let api = OrdersApi::new(Ledger::new(&*shop.log, &shop.world), &shop.prices, Access::open(), PERIOD).with_guests(Some(guests));
         reply(&block_on(api.answer(&request("POST", "/orders", &[], order.to_string()))))
     };
     let [guest, named] = [place(&guests_order()), place(&order_of(&json!("ada")))];

@@ -59,7 +59,8 @@ async function look(page, name) {
 }
 
 async function heading(page, text) {
-  await page.getByRole("heading", { level: 1, name: text }).waitFor();
+  const found = page.getByRole("heading", { level: 1, name: text });
+  await found.waitFor().catch(async () => assert.fail(`no heading ${text} in ${await page.content()}`));
 }
 
 /// By keyboard: the one button of the page is the first thing that is reached.

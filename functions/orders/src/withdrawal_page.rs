@@ -21,12 +21,13 @@ const STYLE: &str = include_str!("../templates/withdrawal.css");
 /// Field of the forms that names the step.
 const STEP: &str = "step";
 
-/// Headers of the page. Its address may have a secret in it, which nobody else is told.
+/// Headers of the page. Its address may have a secret in it, which no other origin is told; without any referrer, browsers
+/// would say `Origin: null` of its forms, as of a stranger's.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 

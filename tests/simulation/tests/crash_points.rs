@@ -35,17 +35,11 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("cancelled while it is booked", cancelled_after(105)),
     ("cancelled when it is shipped, and nobody knows yet", cancelled_after(120)),
     ("cancelled too late", cancelled_after(1_000)),
-    ("withdrawn from when it is paid", withdrawn_after(80)),
-    ("withdrawn from when it is shipped, and sent back", withdrawn_after(1_000)),
-    ("free, withdrawn from when it is shipped, and sent back", Script { is_free: true, ..withdrawn_after(1_000) }),
+    ("withdrawn from when it is shipped, and sent back", Script { withdraw_after_ms: Some(1_000), ..Script::SHIPPED }),
 ];
 
 const fn cancelled_after(millis: u64) -> Script {
     Script { cancel_after_ms: Some(millis), ..Script::SHIPPED }
-}
-
-const fn withdrawn_after(millis: u64) -> Script {
-    Script { withdraw_after_ms: Some(millis), ..Script::SHIPPED }
 }
 
 const KINDS: &[FaultKind] =

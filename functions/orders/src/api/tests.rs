@@ -669,7 +669,7 @@ fn the_page_has_no_rights_and_its_refusals_are_pages_too() {
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
     assert_eq!(
         (&headers["cache-control"], &headers["referrer-policy"]),
-        (&"no-store".parse().unwrap(), &"no-referrer".parse().unwrap())
+        (&"no-store".parse().unwrap(), &"same-origin".parse().unwrap())
     );
     assert!(!cancelled.contains("<script") && !cancelled.contains(" style="), "{cancelled}");
     for (method, id, status) in

@@ -48,14 +48,16 @@ pub(crate) async fn an_order_is_told_over_all_services(shop: &Shop) {
     let moments = told["timeline"].as_array().unwrap();
     let first = &moments[0];
     assert_eq!((&first["service"], &first["what"]), (&json!("orders"), &json!("OrderCreated")), "{told}");
+    // A consumer that was added says more.
     let mut what: Vec<_> = moments.iter().map(|moment| moment["what"].as_str().unwrap()).collect();
+    what.retain(|what| FULFILLED.contains(what));
     what.sort_unstable();
     assert_eq!(what, FULFILLED);
     let caused = moments.iter().filter(|moment| moment["waitedMs"].is_u64()).count();
-    assert_eq!(caused, FULFILLED.len() - 1, "each but the first has its cause: {told}");
+    assert_eq!(caused, moments.len() - 1, "each but the first has its cause: {told}");
     assert_eq!(told["letters"], json!([]));
     let page = shop.operations(Method::GET, &format!("/operations/journal?order={id}"), None, 200).await;
-    assert_eq!(page["entries"].as_array().unwrap().len(), FULFILLED.len());
+    assert!(page["entries"].as_array().unwrap().len() >= moments.len(), "{page}");
     shop.operations(Method::GET, "/operations/orders/ord_nobody", None, 404).await;
 
     let status = shop.operations(Method::GET, "/operations/status", None, 200).await;

@@ -356,7 +356,8 @@ fn where_access_is_open_a_guest_is_whom_nobody_names() {
     let (shop, keys) = (Shop::new(), MemoryLinkKeys::new("a"));
     let place = |order: &Value| {
         let guests = Guests::new(Links::new(&keys, LIFETIME), SHOP);
-        let api = OrdersApi::new(Ledger::new(&*shop.log, &shop.world), &shop.prices, Access::open(), PERIOD).with_guests(Some(guests));
+        let api = OrdersApi::new(Ledger::new(&*shop.log, &shop.world), &shop.prices, Access::open(), PERIOD)
+            .with_guests(Some(guests));
         reply(&block_on(api.answer(&request("POST", "/orders", &[], order.to_string()))))
     };
     let [guest, named] = [place(&guests_order()), place(&order_of(&json!("ada")))];

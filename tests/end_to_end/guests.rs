@@ -26,7 +26,7 @@ struct Placed {
     access: String,
 }
 
-/// What a guest sends: nobody's `customer.id`.
+/// Order of a guest, who names no `customer.id`.
 fn guests_order(email: &str) -> Value {
     let mut order = order("guest", 1, "pm_card_visa");
     order["customer"] = json!({ "email": email });

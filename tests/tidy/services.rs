@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 43] = [
+const BESIDES: [(&str, &str); 49] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -31,6 +31,7 @@ const BESIDES: [(&str, &str); 43] = [
     ("operations", "api/orders.rs"),
     ("operations", "api/requests.rs"),
     ("operations", "archive.rs"),
+    ("operations", "attempt.rs"),
     ("operations", "aws/stack.rs"),
     ("operations", "aws/tables.rs"),
     ("operations", "collector.rs"),
@@ -53,10 +54,15 @@ const BESIDES: [(&str, &str); 43] = [
     ("operations", "tests/gauges.rs"),
     ("operations", "tests/jobs.rs"),
     ("operations", "view.rs"),
+    ("orders", "api/prices.rs"),
+    ("orders", "api/tests/guests.rs"),
+    ("orders", "api/tests/prices.rs"),
     ("orders", "api/withdrawals.rs"),
     ("orders", "domain/withdrawal.rs"),
+    ("orders", "guests.rs"),
     ("orders", "intake.rs"),
     ("orders", "open.rs"),
+    ("orders", "pricing.rs"),
     ("orders", "view.rs"),
     ("orders", "withdrawal_page.rs"),
     ("orders", "withdrawal_page/texts.rs"),

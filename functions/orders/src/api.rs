@@ -21,6 +21,7 @@ use crate::domain::withdrawal::WithdrawalPeriod;
 use crate::domain::{CancelRefusal, Known, Next, Order, Orders, cancel, revoke_links};
 use crate::guests::{Guests, Visitor, access_of};
 use crate::port::PriceStore;
+use crate::pricing::is_same;
 
 /// Number of times that a request that loses the race against an event is decided again.
 const MAX_RACES: u32 = 10;
@@ -124,7 +125,7 @@ impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> Ord
             Some(details) => self.create(request, by, order_id.clone(), details).await?,
             None => (self.placed(&Subject::from(&order_id)).await?, false),
         };
-        if !prices::is_same(order, &known.created.details) {
+        if !is_same(order, &known.created.details) {
             let detail = "The Idempotency-Key was used for another order.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
                 .of_kind("urn:orderflow:problem:idempotency-key-reused", "Idempotency key reused"));

@@ -98,7 +98,7 @@ impl Visitor {
         }
     }
 
-    /// Who is on record for what is done to the order: of a link's holder its guest.
+    /// Name on record for what is done to the order: of a link's holder that of its guest.
     pub(crate) fn by(&self, known: &Known) -> Option<String> {
         match self {
             Self::Caller(caller) => caller.subject().map(ToString::to_string),

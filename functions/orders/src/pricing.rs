@@ -59,6 +59,12 @@ pub(crate) fn prices_of<'a>(
     if mispriced.faults.is_empty() { Ok(prices) } else { Err(mispriced) }
 }
 
+/// Tells that `order` is the one that was placed with those details: where it names no price, that one counts.
+pub(crate) fn is_same(order: NewOrder, placed: &OrderDetails) -> bool {
+    let frozen = |index: usize, _: &Sku| -> Option<Money> { Some(placed.lines.get(index)?.unit_price) };
+    order.priced(frozen).as_ref() == Some(placed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

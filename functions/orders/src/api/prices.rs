@@ -10,7 +10,7 @@ use onewrite::http::{Problem, answer, read_body, read_document};
 use onewrite::link::LinkKeySource;
 use onewrite::port::{Clock, Log, Random};
 use orderflow_events::scope::{PRICES_STATE, PRICES_WRITE};
-use orderflow_events::{Money, NewOrder, OrderDetails, OrderId, Sku, Subject, Text};
+use orderflow_events::{NewOrder, OrderDetails, OrderId, Sku, Subject, Text};
 use serde_json::{Value, json};
 use tracing::info;
 
@@ -98,10 +98,4 @@ impl From<Mispriced> for Problem {
             .with_errors(faults)
             .with_extension("prices", json!(prices))
     }
-}
-
-/// Tells that `order` is the one that was placed with those details: where it names no price, that one counts.
-pub(super) fn is_same(order: NewOrder, placed: &OrderDetails) -> bool {
-    let frozen = |index: usize, _: &Sku| -> Option<Money> { Some(placed.lines.get(index)?.unit_price) };
-    order.priced(frozen).as_ref() == Some(placed)
 }

@@ -110,7 +110,6 @@ fn because(reason: &CancellationReason) -> &'static str {
 }
 
 /// The time of an event, in words.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
 fn time(at: &Time) -> String {
     format_utc(*at)
 }

@@ -309,11 +309,17 @@ impl Customer {
         None
     }
 
-    /// The warehouse has the goods, and says so until it is heard: the inventory may not know yet that they are awaited.
+    /// The warehouse has the goods, and says so until it is heard, and once more: the inventory may not know yet that they are
+    /// awaited, and takes them back once.
     async fn send_back(&mut self, order: &OrderId) {
         let path = format!("/orders/{order}/returns");
+        let mut heard = None;
         for _ in 0..MAX_ATTEMPTS {
             match self.system.ask_inventory(post(&path, String::new(), None)).await.map(read) {
+                Some((200, receipt)) if heard.is_none() => heard = Some(receipt),
+                Some((200, again)) if heard != Some(again.clone()) => {
+                    return self.violate(Some(order), format!("a second return has another receipt: {again}"));
+                }
                 Some((200, _)) => {
                     self.caller.tell_of(order.as_str(), || "sends the goods back".to_owned());
                     return self.audit().promised(order, Promise::Returned);

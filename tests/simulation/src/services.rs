@@ -123,8 +123,8 @@ impl System {
         let goods = stack.table(INVENTORY, &inventory);
         let shelves = Rc::clone(&goods.log);
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
-        let stock = StockTable { port, log: Rc::clone(&shelves) };
-        let inventory_api = Rc::new(InventoryApi::new(stock, Ledger::new(goods, inventory), Access::open()));
+        let counted = StockTable { port, log: Rc::clone(&shelves) };
+        let inventory_api = Rc::new(InventoryApi::new(counted, Ledger::new(goods, inventory), Access::open()));
         Rc::new(Self { stack, shop, intake, orders_api, page_api, prices, inventory_api, stock: shelves })
     }
 

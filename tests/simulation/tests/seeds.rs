@@ -11,7 +11,7 @@ fn check(seed: u64, episodes: u64, orders: u64) -> simulator::Report {
 
 #[test]
 fn known_seeds_keep_every_invariant_under_every_fault() {
-    let total = check(2, 16, 25);
+    let total = check(60, 16, 25);
     for (kind, count) in FaultKind::ALL.iter().zip(total.faults) {
         assert!(count > 0, "{kind} never happened");
     }

@@ -688,7 +688,7 @@ fn the_page_has_no_rights_and_its_refusals_are_pages_too() {
     let anonymous = block_on(api.answer(&request("GET", &format!("/orders/{id}/withdrawal"), &[], Body::Empty)));
     assert_eq!(anonymous.status(), 401);
     assert!(anonymous.headers().contains_key("www-authenticate"));
-    assert!(String::from_utf8_lossy(anonymous.body()).contains("We do not know you"));
+    assert!(String::from_utf8_lossy(anonymous.body()).contains("We cannot tell who you are"));
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> Ord
     /// whatever that says of who may act for the order.
     pub(super) async fn withdrawal_page(&self, request: &Request, id: &str) -> Response<Body> {
         let shown = self.withdrawal_view(request, id).await;
-        shown.unwrap_or_else(|problem| page::refused(problem))
+        shown.unwrap_or_else(page::refused)
     }
 
     async fn withdrawal_view(&self, request: &Request, id: &str) -> Result<Response<Body>, Problem> {

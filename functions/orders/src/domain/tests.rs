@@ -355,6 +355,6 @@ fn what_becomes_of_a_return_is_known_in_any_order() {
     assert_eq!(then(&[E::PaymentRefunded]), (false, true), "the refund may be heard of first");
     assert_eq!(then(&[E::GoodsReturned, E::PaymentRefunded]), (true, true));
     assert_eq!(then(&[E::PaymentRefunded, E::GoodsReturned]), (true, true));
-    let before = [&SHIPPED[..], &[E::GoodsReturned, E::PaymentRefunded, E::ReturnRequested]].concat();
+    let before = [SHIPPED, &[E::GoodsReturned, E::PaymentRefunded, E::ReturnRequested]].concat();
     assert_eq!(back(&before), (true, true));
 }

@@ -90,7 +90,7 @@ pub(super) static ENGLISH: Texts = Texts {
         text: "The address is not complete, or the order is not yours. Open the link in our mail about the order once more.",
     },
     nobody: Refusal {
-        title: "We do not know you",
+        title: "We cannot tell who you are",
         text: "Open the link in our mail about the order, or sign in at the shop and withdraw there.",
     },
     late: Refusal {

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::calls::traced;
+use super::config::FIRST_PAUSE;
 use super::failure::without_addresses;
 use super::roots::connector;
 use super::sigv4::{Fault, sign_request};
@@ -27,8 +28,9 @@ use crate::port::Clock;
 
 const CALL: &str = "GetSecretValue";
 
-/// Time for a call: the request that it is for has to be answered, too.
+/// Time for an attempt, and most attempts at a call: those of the other clients.
 const TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_ATTEMPTS: u32 = 3;
 
 /// The largest answer that is read, in bytes: that of the largest secret.
 const MAX_BYTES: usize = 128 * 1024;
@@ -80,13 +82,25 @@ impl SecretLinkKeys {
         Self { config: config.clone(), endpoint, region, secret_id: secret_id.into(), connector: OnceLock::new() }
     }
 
-    /// Text of the version that has that stage; `None` where none has it.
+    /// Text of the version that has that stage; `None` where none has it. Repeated as the calls of the other clients are.
     async fn version(&self, stage: &str) -> Result<Option<String>> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..MAX_ATTEMPTS {
+            match self.attempt(stage).await {
+                Err(failure) if matches!(failure.kind(), FailureKind::Unavailable | FailureKind::Transient) => {
+                    System.sleep(pause).await;
+                    pause *= 2;
+                }
+                answered => return answered,
+            }
+        }
+        self.attempt(stage).await
+    }
+
+    async fn attempt(&self, stage: &str) -> Result<Option<String>> {
         let request = self.request(stage).await.map_err(|_| {
-            Failure::new(
-                FailureKind::Misconfigured,
-                format!("{CALL}: the request cannot be made: are there credentials?"),
-            )
+            let reason = format!("{CALL}: the request cannot be made: are there credentials?");
+            Failure::new(FailureKind::Misconfigured, reason)
         })?;
         let answer = tokio::time::timeout(TIMEOUT, self.send(request)).await;
         let (status, body) = answer.map_err(|_| Failure::unavailable(format!("{CALL}: timed out")))??;
@@ -148,9 +162,8 @@ fn read(status: u16, body: &[u8]) -> Result<Option<String>> {
 
 impl LinkKeySource for SecretLinkKeys {
     async fn fetch(&self) -> Result<LinkKeys> {
-        let current = self.version(CURRENT).await?.unwrap_or_default();
-        let previous = self.version(PREVIOUS).await?;
-        LinkKeys::new(current.as_bytes(), previous.as_deref().map(str::as_bytes))
+        let (current, previous) = tokio::try_join!(self.version(CURRENT), self.version(PREVIOUS))?;
+        LinkKeys::new(current.unwrap_or_default().as_bytes(), previous.as_deref().map(str::as_bytes))
     }
 }
 

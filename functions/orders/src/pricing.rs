@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orderflow_events::{Fault, Money, Sku};
+use orderflow_events::{Fault, Money, NewOrder, OrderDetails, Sku};
 
 /// Lines whose price does not count, and the prices that do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

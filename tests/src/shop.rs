@@ -123,12 +123,6 @@ impl Shop {
         assert_eq!(reply.status, 200, "{}", reply.body);
     }
 
-    /// Lists the price of goods, in euro cents.
-    pub async fn price(&self, sku: &str, cents: u64) {
-        let reply = self.api.set_price(sku, cents).await.expect("an answer");
-        assert_eq!(reply.status, 200, "{}", reply.body);
-    }
-
     /// Stock of a SKU: on hand, reserved, available.
     pub async fn shelf(&self, sku: &str) -> [i64; 3] {
         let reply = self.api.stock(sku).await.expect("an answer");

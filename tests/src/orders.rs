@@ -2,24 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::shop::{Shop, unique};
+use crate::shop::unique;
 
 /// The types of all events of an order that went well.
 pub const FULFILLED: [&str; 4] = ["InventoryReserved", "OrderCreated", "PaymentProcessed", "ShipmentCreated"];
-
-impl Shop {
-    /// Puts goods on the shelf.
-    pub async fn stock(&self, sku: &str, on_hand: u64) {
-        let reply = self.api.set_stock(sku, on_hand).await.expect("an answer");
-        assert_eq!(reply.status, 200, "{}", reply.body);
-    }
-
-    /// Lists the price of goods, in euro cents.
-    pub async fn price(&self, sku: &str, cents: u64) {
-        let reply = self.api.set_price(sku, cents).await.expect("an answer");
-        assert_eq!(reply.status, 200, "{}", reply.body);
-    }
-}
 
 /// An order of one line. The customers of each SKU are its own, or screening would take all tests for one eager buyer.
 #[must_use]

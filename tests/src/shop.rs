@@ -117,6 +117,18 @@ impl Shop {
         self.api.clone().with_token(self.tokens.token(subject, scopes, PATIENCE).expect("a token"))
     }
 
+    /// Puts goods on the shelf.
+    pub async fn stock(&self, sku: &str, on_hand: u64) {
+        let reply = self.api.set_stock(sku, on_hand).await.expect("an answer");
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+
+    /// Lists the price of goods, in euro cents.
+    pub async fn price(&self, sku: &str, cents: u64) {
+        let reply = self.api.set_price(sku, cents).await.expect("an answer");
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+
     /// Stock of a SKU: on hand, reserved, available.
     pub async fn shelf(&self, sku: &str) -> [i64; 3] {
         let reply = self.api.stock(sku).await.expect("an answer");

@@ -56,7 +56,7 @@ pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &
 }
 
 /// Answers that schemathesis has to come by, or else it has tried too little.
-const ANSWERS: [&str; 27] = [
+const ANSWERS: [&str; 31] = [
     "placeOrder 201",
     "placeOrder 400",
     "placeOrder 415",
@@ -65,6 +65,10 @@ const ANSWERS: [&str; 27] = [
     "getOrder 404",
     "cancelOrder 202",
     "cancelOrder 404",
+    "setPrice 200",
+    "setPrice 422",
+    "getPrice 200",
+    "getPrice 404",
     "countStock 200",
     "countStock 400",
     "countStock 412",
@@ -89,6 +93,7 @@ const ANSWERS: [&str; 27] = [
 pub(crate) async fn the_api_answers_as_its_openapi_document_says(shop: &Shop) {
     // The goods and the order of the examples.
     shop.stock("coffee-beans-1kg", 100).await;
+    shop.price("coffee-beans-1kg", 1490).await;
     let folder = tempfile::tempdir().expect("a temporary directory");
     let place = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let mut schemathesis = shop.python().await;

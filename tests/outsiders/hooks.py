@@ -38,8 +38,8 @@ def before_call(_, case, _kwargs):
     # Those that the schema names have rules of their own. Antigua and Barbuda asks for nothing.
     if isinstance(country, str) and re.fullmatch("[A-Z]{2}", country) and f'"{country}"' not in json.dumps(schemas["Address"]):
         address["country"] = "AG"
-    for line in lines if isinstance(lines, list) else []:
-        price = line.get("unitPrice") if isinstance(line, dict) else None
+    priced = [body, *(lines if isinstance(lines, list) else [])]
+    for price in (one.get("unitPrice") for one in priced if isinstance(one, dict)):
         if not isinstance(price, dict):
             continue
         if isinstance(price.get("currency"), str) and re.fullmatch("[A-Z]{3}", price["currency"]):

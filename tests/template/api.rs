@@ -201,8 +201,15 @@ fn outputs(stack: &Stack) -> Vec<String> {
             .map(ToOwned::to_owned),
     );
     expected.extend(
-        ["LettersTableName", "LettersDlqUrl", "JobsFunctionName", "OpenOrdersFunctionName", "AlarmTopicArn"]
-            .map(ToOwned::to_owned),
+        [
+            "PriceTableName",
+            "LettersTableName",
+            "LettersDlqUrl",
+            "JobsFunctionName",
+            "OpenOrdersFunctionName",
+            "AlarmTopicArn",
+        ]
+        .map(ToOwned::to_owned),
     );
     expected.extend(consumer.map(|part| format!("Intake{part}")));
     for service in SERVICES {

@@ -42,10 +42,11 @@ pub struct Problem {
     /// Every fault of an invalid body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
-    /// Members that problems of this kind have besides (RFC 9457, section 3.2).
+    /// Members that problems of this kind have besides (RFC 9457, section 3.2). In a box, for few have any, and a problem is
+    /// handed on by value.
     #[serde(flatten)]
     #[cfg_attr(feature = "schema", schemars(skip))]
-    extensions: Map<String, Value>,
+    extensions: Option<Box<Map<String, Value>>>,
     /// Value of the header `WWW-Authenticate`.
     #[serde(skip)]
     challenge: Option<String>,
@@ -65,7 +66,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
-            extensions: Map::new(),
+            extensions: None,
             challenge: None,
         }
     }
@@ -92,7 +93,7 @@ impl Problem {
     /// The same problem with one more member: what a program needs to go on.
     #[must_use]
     pub fn with_extension(mut self, name: &'static str, value: Value) -> Self {
-        self.extensions.insert(name.to_owned(), value);
+        self.extensions.get_or_insert_default().insert(name.to_owned(), value);
         self
     }
 

@@ -179,8 +179,11 @@ impl Customer {
         self.takes_listed_prices = self.rng.bool();
         if self.takes_listed_prices {
             self.take_listed_prices(&mut body);
-            if self.rng.bool() {
-                without_prices(&mut body);
+            match self.rng.u32(0..10) {
+                0..5 => without_prices(&mut body),
+                // Some would rather pay less.
+                5 => body["lines"][0]["unitPrice"]["amount"] = json!(1),
+                _ => {}
             }
         }
         // Without a key of their own a customer who tries again has ordered twice.

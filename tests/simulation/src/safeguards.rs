@@ -14,8 +14,11 @@ pub const FIND: Safeguard = Safeguard { name: "find", what: "the question before
 /// Fence at the provider: without it a charge that is cancelled before it arrives is made all the same when it does.
 pub const FENCE: Safeguard = Safeguard { name: "fence", what: "the fence at the provider" };
 
+/// Right to state prices: without it everybody has it, the shop's page and every producer at the intake.
+pub const PRICING: Safeguard = Safeguard { name: "pricing", what: "the comparison with the price table" };
+
 /// Every safeguard of the shop.
-pub const OF_THE_SHOP: [Safeguard; 4] = [PROVIDER_KEY, COMPENSATION, FIND, FENCE];
+pub const OF_THE_SHOP: [Safeguard; 5] = [PROVIDER_KEY, COMPENSATION, FIND, FENCE, PRICING];
 
 /// Every safeguard: those of the toolkit and those of the shop.
 pub fn all() -> impl Iterator<Item = Safeguard> {

@@ -11,7 +11,7 @@ use lambda_http::{Body, Request, Response};
 use onewrite::access::Access;
 use onewrite::memory::{MemoryIssuer, MemoryLog};
 use onewrite::{Ledger, Projection};
-use orderflow_events::scope::ORDERS_ANY;
+use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
 use orderflow_events::{EventType, Money, Source, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
@@ -31,7 +31,7 @@ use simulator::{Caller, Run, Stack};
 use crate::audit::PRICING_PRODUCER;
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
 use crate::ports::{CarrierPort, JournalTable, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable};
-use crate::safeguards::COMPENSATION;
+use crate::safeguards::{COMPENSATION, PRICING};
 use crate::shop::Shop;
 use crate::template::template;
 
@@ -63,13 +63,14 @@ pub struct System {
 /// Price table, beside the table of the orders.
 type Prices = Rc<MemoryPrices<Rc<MemoryLog>>>;
 
-/// Issuer of the tokens, and that of the shop's page, which may place orders for any customer, and state no prices. A key takes
-/// as long to make as a small run.
-static ISSUER: LazyLock<(MemoryIssuer, String)> = LazyLock::new(|| {
-    let issuer = MemoryIssuer::new("1");
-    let token = issuer.token("page", ORDERS_ANY);
-    (issuer, token)
-});
+/// Issuer of the tokens. A key takes as long to make as a small run.
+static ISSUER: LazyLock<MemoryIssuer> = LazyLock::new(|| MemoryIssuer::new("1"));
+
+/// Token of the shop's page, which may place orders for any customer, and state no prices.
+static PAGE: LazyLock<String> = LazyLock::new(|| ISSUER.token("page", ORDERS_ANY));
+
+/// Token of a page that may state prices.
+static TRUSTED_PAGE: LazyLock<String> = LazyLock::new(|| ISSUER.token("page", &format!("{ORDERS_ANY} {PRICES_STATE}")));
 
 /// Starts every service.
 fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stack>, Prices) {
@@ -92,7 +93,11 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
             let orders = stack.table(ORDERS, caller);
             prices = Rc::new(MemoryPrices::new(Rc::clone(&orders.log)));
             let table = PriceTable { port: port(caller), prices: Rc::clone(&prices) };
-            let producers = PricingProducers::These([Source::from_static(PRICING_PRODUCER)].into());
+            let producers = if caller.run.lacks(PRICING) {
+                PricingProducers::Each
+            } else {
+                PricingProducers::These([Source::from_static(PRICING_PRODUCER)].into())
+            };
             IntakeHandler::new(Ledger::new(orders, caller.clone()), table, producers)
         })
         .consumer("journal", None, |caller| Projection::new(Journal::new(JournalTable(port(caller)), caller.clone())))
@@ -119,7 +124,7 @@ impl System {
             PriceTable { port: Port { caller: orders.clone(), shop: Rc::clone(&shop) }, prices: Rc::clone(&prices) };
         let ledger = || Ledger::new(stack.table(ORDERS, &orders), orders.clone());
         let orders_api = Rc::new(OrdersApi::new(ledger(), table.clone(), Access::open(), WITHDRAWAL_PERIOD));
-        let page_api = Rc::new(OrdersApi::new(ledger(), table, ISSUER.0.access(), WITHDRAWAL_PERIOD));
+        let page_api = Rc::new(OrdersApi::new(ledger(), table, ISSUER.access(), WITHDRAWAL_PERIOD));
         let goods = stack.table(INVENTORY, &inventory);
         let shelves = Rc::clone(&goods.log);
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
@@ -162,7 +167,8 @@ impl System {
 
     /// Sends a request of the shop's page to the orders API, likewise.
     pub async fn ask_by_page(&self, mut request: Request) -> Option<Response<Body>> {
-        if let Ok(token) = HeaderValue::from_str(&format!("Bearer {}", ISSUER.1)) {
+        let token = if self.run().lacks(PRICING) { &*TRUSTED_PAGE } else { &*PAGE };
+        if let Ok(token) = HeaderValue::from_str(&format!("Bearer {token}")) {
             request.headers_mut().insert(header::AUTHORIZATION, token);
         }
         let api = Rc::clone(&self.page_api);

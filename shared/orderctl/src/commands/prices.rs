@@ -51,7 +51,7 @@ impl PricesCommand {
                 told(context, &answer)
             }
             Self::Set { sku, amount, currency, dry_run } => {
-                set(context, &sku, Money { amount: amount.into(), currency }, dry_run)
+                set(context, &sku, &Money { amount: amount.into(), currency }, dry_run)
             }
             Self::Import { file, dry_run } => import(context, &file, dry_run),
         }
@@ -71,7 +71,7 @@ fn put(context: &Context, sku: &str, price: &Money) -> Result<Answer, Error> {
     context.api.ask(&Ask::new(Method::Put, &["prices", sku]).body(json!({ "unitPrice": price })))
 }
 
-fn set(context: &Context, sku: &str, new: Money, dry_run: bool) -> Ended {
+fn set(context: &Context, sku: &str, new: &Money, dry_run: bool) -> Ended {
     let old = get(context, sku)?;
     let text = match &old {
         Some(old) => format!("{} costs {}", shown(sku), money(&old.unit_price)),
@@ -79,11 +79,11 @@ fn set(context: &Context, sku: &str, new: Money, dry_run: bool) -> Ended {
     };
     if dry_run {
         let document = json!(old).to_string();
-        context.terminal.answer(&document, || format!("{text}, and would cost {}.", money(&new)))?;
+        context.terminal.answer(&document, || format!("{text}, and would cost {}.", money(new)))?;
         return Ok(Exit::Done);
     }
-    context.terminal.confirm(&format!("{text}. Set it to {}?", money(&new)))?;
-    told(context, &put(context, sku, &new)?)
+    context.terminal.confirm(&format!("{text}. Set it to {}?", money(new)))?;
+    told(context, &put(context, sku, new)?)
 }
 
 fn told(context: &Context, answer: &Answer) -> Ended {

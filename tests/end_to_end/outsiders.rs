@@ -56,7 +56,7 @@ pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &
 }
 
 /// Answers that schemathesis has to come by, or else it has tried too little.
-const ANSWERS: [&str; 31] = [
+const ANSWERS: [&str; 33] = [
     "placeOrder 201",
     "placeOrder 400",
     "placeOrder 415",
@@ -65,6 +65,8 @@ const ANSWERS: [&str; 31] = [
     "getOrder 404",
     "cancelOrder 202",
     "cancelOrder 404",
+    "withdrawOrder 404",
+    "takeGoodsBack 404",
     "setPrice 200",
     "setPrice 422",
     "getPrice 200",

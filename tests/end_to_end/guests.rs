@@ -100,6 +100,7 @@ fn now() -> Time {
 
 pub(crate) async fn guests_reach_their_order_by_its_link_and_nothing_else(shop: &Shop) {
     shop.stock("guest", 100).await;
+    shop.price("guest", 1990).await;
     let nobody = shop.api.clone().without_token();
     let own = place(&nobody, "guest-1@example.com").await;
     shop.api.cancel_order(&own.id).await.expect("an answer");

@@ -107,6 +107,11 @@ pub(crate) async fn an_order_is_open_until_it_has_ended(shop: &Shop) {
 pub(crate) async fn what_is_tried_again_is_told_with_its_attempts_and_its_age(shop: &Shop) {
     shop.stock("aged", 1).await;
     let id = shop.order(&order("aged", 1, "pm_sim_unavailable_9")).await;
+    eventually("the journal knows it", async || {
+        let types = shop.types(&id).await;
+        if types.is_empty() { Err(json!(types)) } else { Ok(()) }
+    })
+    .await;
     eventually("payment has tried it twice, and tells when it tries again", async || {
         let told = timeline(shop, &id).await;
         let of_payment =

@@ -158,6 +158,7 @@ pub struct Depth {
 
 impl Depth {
     /// True where the queue has no message.
+    #[must_use]
     pub const fn is_empty(self) -> bool {
         self.visible == 0 && self.hidden == 0
     }

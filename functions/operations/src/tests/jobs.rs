@@ -432,6 +432,6 @@ fn the_oldest_message_is_as_old_as_it_was_measured() {
         block_on(stack.ports.send(queue, &message)).unwrap();
     }
     stack.ports.set_oldest("payment-queue", Duration::from_secs(40));
-    stack.ports.set_oldest("orders-queue", Duration::from_secs(900));
+    stack.ports.set_oldest("orders-queue", Duration::from_mins(15));
     assert_eq!(ages(), [of("journal", None), of("orders", Some(0)), of("payment", Some(40))]);
 }

@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn a_prompt_collector_answers_and_the_others_do_not_in_time() {
         with_runtime(async {
-            for (collector, answers) in [(Collector::Prompt, true), (Collector::Slow, false), (Collector::Dead, false)] {
+            for (collector, answers) in [(Collector::Prompt, true), (Collector::Slow, false), (Collector::Dead, false)]
+            {
                 let url = format!("{}/v1/traces", collector.open().await.unwrap());
                 let sent = reqwest::Client::new().post(url).body("spans").send();
                 let answered = tokio::time::timeout(Duration::from_millis(300), sent).await.is_ok();

@@ -220,7 +220,7 @@ impl Report {
         )
     }
 
-    /// What it costs to be traced, beside the same function without a collector.
+    /// Cost of being traced, beside the same function without a collector.
     fn traces(&self) -> String {
         let rows = self.rows.iter().filter_map(|row| {
             let BuildKind::Traced(_) = row.build else { return None };

@@ -176,7 +176,9 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
         }},
         "OrdersTable": {"Properties": {
             "KeySchema": versions["Properties"]["KeySchema"],
-            "GlobalSecondaryIndexes": [of_keys_alone("Open", ["open", "at"])],
+            "GlobalSecondaryIndexes": [
+                of_keys_alone("Open", ["open", "at"]), of_keys_alone("ByOwner", ["owner", "at"]),
+            ],
         }},
         "JournalTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],

@@ -40,6 +40,9 @@ const OPEN_ORDERS: [&str; 2] = [
     "dynamodb:UpdateItem on OrdersTable if {\"ForAllValues:StringEquals\":{\"dynamodb:Attributes\":[\"pk\",\"sk\",\"open\"]}}",
 ];
 
+/// Right of the orders API to the index of a customer's orders.
+const OF_A_CUSTOMER: &str = "dynamodb:Query on ${OrdersTable.Arn}/index/ByOwner";
+
 /// Rights of notification to what is no resource of the stack.
 const CHANNELS: [&str; 4] = [
     "ses:SendEmail on arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/* \
@@ -280,6 +283,9 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
+        "OrdersApiFunction" => {
+            rights.insert(OF_A_CUSTOMER.to_owned());
+        }
         "OpenOrdersFunction" => rights.extend(OPEN_ORDERS.map(ToOwned::to_owned)),
         "OperationsApiFunction" | "JobsFunction" => {
             let own = OF_THE_STACK.iter().filter(|(functions, ..)| functions.split(' ').any(|name| name == function));

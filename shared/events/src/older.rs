@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::OrderId;
 use crate::money::Money;
 use crate::payload::{Line, OrderCreated, OrderDetails, OrderNode as _};
-use crate::person::{Address, Buyer, Destination, Person, PersonNode as _};
+use crate::person::{Address, Buyer, Destination, Person, PersonNode as _, shows_nothing};
 use crate::text::{Email, PaymentMethod};
 use envelope::{Faults, Node, Read, Text, reads};
 
@@ -33,7 +33,7 @@ pub struct OrderCreatedV1 {
 }
 
 /// The buyer, without a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CustomerV1 {
     /// The shop's own id of the customer.
@@ -46,6 +46,8 @@ pub struct CustomerV1 {
     #[cfg_attr(feature = "schema", schemars(with = "crate::person::OptionalText"))]
     pub phone: Option<Text>,
 }
+
+shows_nothing!(CustomerV1, "a customer");
 
 reads!(CustomerV1 { id: customer_id("id"), email: required("email"), phone: optional_phone("phone") });
 
@@ -82,7 +84,7 @@ impl From<OrderCreatedV1> for OrderCreatedV2 {
 }
 
 /// An order was accepted: version 2, in which the buyer is in clear.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = crate::payload::payable_by_total))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCreatedV2 {
@@ -104,7 +106,7 @@ pub struct OrderCreatedV2 {
 }
 
 /// The buyer, in clear.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Customer", description = "The buyer."))]
 pub struct CustomerV2 {
     /// The shop's own id of the customer.
@@ -119,6 +121,8 @@ pub struct CustomerV2 {
     #[cfg_attr(feature = "schema", schemars(with = "crate::person::OptionalText"))]
     pub phone: Option<Text>,
 }
+
+shows_nothing!(CustomerV2, "a customer");
 
 reads!(CustomerV2 {
     id: customer_id("id"),

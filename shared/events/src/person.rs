@@ -13,6 +13,19 @@ use crate::country::Country;
 use crate::text::{Email, customer_id_rule, phone_rule, words_rule};
 use envelope::{Faults, Invalid, Node, Personal, Read, Text, reads};
 
+/// Writes a [`Debug`](fmt::Debug) that shows nothing: what a person has written is in no log by accident.
+macro_rules! shows_nothing {
+    ($type:ty, $what:literal) => {
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!("(", $what, ")"))
+            }
+        }
+    };
+}
+
+pub(crate) use shows_nothing;
+
 /// The buyer, as everybody may know them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -49,11 +62,7 @@ pub struct Person {
     pub shipping_address: Address,
 }
 
-impl fmt::Debug for Person {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Person").finish_non_exhaustive()
-    }
-}
+shows_nothing!(Person, "a person");
 
 /// Person of an order, sealed or not yet.
 ///
@@ -75,6 +84,15 @@ impl PersonalData {
         match self {
             Self::Sealed(sealed) => Some(sealed),
             Self::Clear(_) => None,
+        }
+    }
+
+    /// The person in clear; none where they are sealed.
+    #[must_use]
+    pub fn clear(&self) -> Option<&Person> {
+        match self {
+            Self::Sealed(_) => None,
+            Self::Clear(person) => Some(person),
         }
     }
 }
@@ -125,8 +143,8 @@ envelope::json_schema_of!(
 #[cfg(feature = "schema")]
 pub(crate) struct OptionalText;
 
-/// Shipping address. Its country says whether it must have a city and a postal code. [`Debug`](fmt::Debug) shows the country
-/// alone.
+/// Shipping address. Its country says whether it must have a city and a postal code. [`Debug`](fmt::Debug) shows nothing
+/// of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = required_by_country))]
 #[serde(rename_all = "camelCase")]
@@ -155,11 +173,7 @@ pub struct Address {
     pub country: Country,
 }
 
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Address").field("country", &self.country).finish_non_exhaustive()
-    }
-}
+shows_nothing!(Address, "an address");
 
 impl Read for Address {
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {

@@ -6,7 +6,7 @@ use crate::payload::{Line, OrderDetails, OrderNode as _, PricedLine, Quantity, t
 use crate::payload::{MAX_LINES, payable_by_lines};
 #[cfg(feature = "schema")]
 use crate::person::OptionalText;
-use crate::person::{Address, Buyer, Destination, Person, PersonNode as _};
+use crate::person::{Address, Buyer, Destination, Person, PersonNode as _, shows_nothing};
 use crate::text::{Email, PaymentMethod, Sku};
 use envelope::{Faults, Node, Read, Text, reads};
 
@@ -52,8 +52,8 @@ impl PricedLine for NewLine {
     }
 }
 
-/// The buyer, as they name themselves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The buyer, as they name themselves. [`Debug`](std::fmt::Debug) shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewCustomer {
     /// The shop's own id of the customer. Whoever is signed in may leave it out: it is the subject of their token. A guest
@@ -83,6 +83,8 @@ impl Read for NewOrder {
         Some(Self { customer, lines, shipping_address, payment_method: payment_method? })
     }
 }
+
+shows_nothing!(NewCustomer, "a customer");
 
 reads!(NewCustomer {
     id: customer_id("id"),

@@ -62,7 +62,7 @@ pub use payload::{
     PaymentFailed, PaymentFailure, PaymentProcessed, PaymentRefunded, PersonalDataErased, Quantity, ReturnRequested, Score,
     ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
 };
-pub use person::{Address, Buyer, Destination, Person, PersonalData};
+pub use person::{Address, Buyer, Destination, IN_CLEAR, Person, PersonalData};
 pub use request::{NewCustomer, NewLine, NewOrder};
 pub use text::{Email, PaymentMethod, Sku};
 pub use time::format_utc;

@@ -64,6 +64,9 @@ pub struct Person {
 
 shows_nothing!(Person, "a person");
 
+/// Reason why nobody but the intake takes an order whose person is in clear: whoever keeps anything of it would keep that.
+pub const IN_CLEAR: &str = "the person of the order is in clear: the intake alone takes that, and seals it";
+
 /// Person of an order, sealed or not yet.
 ///
 /// Nothing that is in clear can be written: [`Serialize`] refuses it, so that no row and no event can have it, and

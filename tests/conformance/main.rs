@@ -7,6 +7,7 @@
 mod archive;
 mod aws;
 mod journal;
+mod keys;
 mod leases;
 mod letters;
 mod log;
@@ -32,6 +33,7 @@ fn main() -> std::process::ExitCode {
     let trials = [
         log::trials(&aws),
         leases::trials(&aws),
+        keys::trials(&aws),
         open::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),

@@ -94,6 +94,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Who withdraws, where that is shown and known.
+    fn who(&self) -> Option<&'a Person> {
+        match self.part {
+            Part::Offer | Part::Review | Part::Received(_) => self.person,
+            Part::Cancelled(_) => None,
+        }
+    }
+
     fn placed_at(&self) -> String {
         self.known.timeline.first().map(time_of).unwrap_or_default()
     }

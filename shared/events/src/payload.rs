@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 #[cfg(feature = "schema")]
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::id::{OrderId, PaymentId, RefundId, ReturnId, ShipmentId};
 use crate::money::{MAX_AMOUNT, Money};

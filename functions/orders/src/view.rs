@@ -1,7 +1,9 @@
 //! Views of an order, as the API shows it.
 
 use onewrite::envelope::reads;
-use orderflow_events::{CancellationReason, Customer, EventId, Line, Money, OrderId, ReturnId, Sku, Time};
+use orderflow_events::{
+    CancellationReason, Email, EventId, Line, Money, OrderId, Person, ReturnId, Sku, Text, Time,
+};
 use serde::Serialize;
 
 use crate::domain::withdrawal::{Outcome, Withdrawn};
@@ -82,6 +84,53 @@ pub(crate) struct WithdrawalReceipt<'a> {
     withdrawn_at: Time,
 }
 
+/// Customer of an order.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+enum OrderCustomer<'a> {
+    /// One who is known.
+    Known(KnownCustomer<'a>),
+    /// One who was forgotten: nobody can tell any more who they were.
+    Erased(ErasedCustomer<'a>),
+}
+
+/// Customer who is known.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Customer"))]
+struct KnownCustomer<'a> {
+    /// The shop's own id of the customer.
+    id: &'a Text,
+    /// Name of the customer.
+    name: &'a Text,
+    /// Address of the customer's mails.
+    email: &'a Email,
+    /// Number of the customer's short messages, as they have written it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Text"))]
+    phone: Option<&'a Text>,
+}
+
+/// Customer who was forgotten.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct ErasedCustomer<'a> {
+    /// The shop's own id of the customer.
+    id: &'a Text,
+    /// True.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = true)))]
+    erased: bool,
+}
+
+impl<'a> OrderCustomer<'a> {
+    fn of(id: &'a Text, person: Option<&'a Person>) -> Self {
+        person.map_or(Self::Erased(ErasedCustomer { id, erased: true }), |person| {
+            let Person { name, email, phone, shipping_address: _ } = person;
+            Self::Known(KnownCustomer { id, name, email, phone: phone.as_ref() })
+        })
+    }
+}
+
 /// An order in full.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -95,7 +144,7 @@ pub(crate) struct Whole<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cancellation_reason: Option<CancellationReason>,
     /// The buyer.
-    customer: &'a Customer,
+    customer: OrderCustomer<'a>,
     /// The goods that are bought.
     lines: &'a [Line],
     /// Amount that is to be paid.
@@ -182,7 +231,7 @@ impl Known {
     }
 
     pub(crate) fn redacted(&self) -> Redacted<'_> {
-        let Whole { order_id, status, total, timeline, .. } = self.whole();
+        let Whole { order_id, status, total, timeline, .. } = self.whole(None);
         Redacted { order_id, status, total, timeline }
     }
 
@@ -201,7 +250,8 @@ impl Known {
         })
     }
 
-    pub(crate) fn whole(&self) -> Whole<'_> {
+    /// All of it, with who placed it, if anybody knows that still.
+    pub(crate) fn whole<'a>(&'a self, person: Option<&'a Person>) -> Whole<'a> {
         let mut timeline: Vec<&Seen> = self.timeline.iter().collect();
         // By the time at which it happened: the service may have learned of it in another order. All but the creation,
         // which comes first even if the clock of its producer is wrong.
@@ -216,7 +266,7 @@ impl Known {
             order_id: &self.created.order_id,
             status: self.status.into(),
             cancellation_reason,
-            customer: &self.created.details.customer,
+            customer: OrderCustomer::of(&self.created.details.customer.id, person),
             lines: &self.created.details.lines,
             total: self.created.total,
             payment: self.payment.as_ref(),
@@ -268,7 +318,7 @@ mod tests {
             Orders::evolve(order, change)
         });
         let Order::Known(known) = order else { panic!("nobody has created it") };
-        serde_json::to_value(known.whole()).unwrap()
+        serde_json::to_value(known.whole(Some(&sample::person()))).unwrap()
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! who needs a person may read it. [`seal`] and [`open`] are pure; [`KeyRing`] fetches the keys, and keeps those that open at
 //! hand for a minute.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use auto_impl::auto_impl;
@@ -155,13 +155,13 @@ pub fn open<T: DeserializeOwned>(sealed: &Personal<T>, key: &Key) -> Result<T> {
 pub struct KeyRing<K, W> {
     keys: K,
     world: W,
-    at_hand: RefCell<HashMap<String, (Key, Time)>>,
+    at_hand: Mutex<HashMap<String, (Key, Time)>>,
 }
 
 impl<K: Keys, W: Clock + Random> KeyRing<K, W> {
     /// Keys in `keys`, by the time and the chance of `world`.
     pub fn new(keys: K, world: W) -> Self {
-        Self { keys, world, at_hand: RefCell::default() }
+        Self { keys, world, at_hand: Mutex::default() }
     }
 
     /// Seals data of `owner`, whose key is made where there is none.
@@ -194,14 +194,14 @@ impl<K: Keys, W: Clock + Random> KeyRing<K, W> {
     ///
     /// It is unknown whether it is erased.
     pub async fn erase(&self, owner: &str) -> Result<bool> {
-        self.at_hand.borrow_mut().remove(owner);
+        self.at_hand().remove(owner);
         self.keys.erase(owner).await
     }
 
     /// The key of `owner`, if it has that name.
     async fn key(&self, owner: &str, name: &str) -> Result<Option<Key>> {
         let now = self.world.now();
-        let at_hand = self.at_hand.borrow().get(owner).cloned();
+        let at_hand = self.at_hand().get(owner).cloned();
         if let Some((key, since)) = at_hand
             && key.name.as_str() == name
             && since.until(now) < KEY_AT_HAND
@@ -211,13 +211,18 @@ impl<K: Keys, W: Clock + Random> KeyRing<K, W> {
         let found = self.keys.find(owner).await?;
         match &found {
             Some(key) => self.keep(owner, key, now),
-            None => drop(self.at_hand.borrow_mut().remove(owner)),
+            None => drop(self.at_hand().remove(owner)),
         }
         Ok(found.filter(|key| key.name.as_str() == name))
     }
 
+    /// The keys at hand. They are never held over a call, and whole even where a thread has died with them.
+    fn at_hand(&self) -> MutexGuard<'_, HashMap<String, (Key, Time)>> {
+        self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn keep(&self, owner: &str, key: &Key, now: Time) {
-        let mut at_hand = self.at_hand.borrow_mut();
+        let mut at_hand = self.at_hand();
         if at_hand.len() >= MAX_KEYS_AT_HAND {
             at_hand.retain(|_, (_, since)| since.until(now) < KEY_AT_HAND);
         }

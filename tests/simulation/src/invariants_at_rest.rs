@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use onewrite::memory::{MemoryLog, VirtualTime};
+use onewrite::personal::{Keys, open};
 use onewrite::port::{Clock, Log};
 use onewrite::{Decider, Ledger, Result as Outcome, Sweep};
-use orderflow_events::{OrderId, PaymentId, ShipmentId};
+use orderflow_events::{OrderId, PaymentId, Person, ShipmentId};
 use orderflow_inventory::{Inventory, Reservation};
 use orderflow_notification::{Channel, Notification, State as NotificationState};
 use orderflow_orders::{Known, Order, Orders, Status};
@@ -33,7 +34,7 @@ pub fn check(audit: &Audit, outside: &Outside, rest: &Rest<'_>) -> Result<(), Vi
     for order in audit.orders() {
         check_status(rest, &order)?;
         check_order(audit, outside, rest, &order)?;
-        check_messages(audit, rest, &order)?;
+        check_messages(audit, outside, rest, &order)?;
     }
     check_open(audit, rest)?;
     check_promises(audit, rest)
@@ -154,11 +155,14 @@ fn check_open(audit: &Audit, rest: &Rest<'_>) -> Result<(), Violation> {
 
 /// Number of messages that each customer gets by mail: one when there are goods, one when it is over, one of a withdrawal
 /// after that.
-fn check_messages(audit: &Audit, rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
+fn check_messages(audit: &Audit, outside: &Outside, rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
     let Some(known) = known(&rest.tables[ORDERS], order) else { return Ok(()) };
     let unreachable = unreachable(&rest.tables[NOTIFICATION], order);
     let (has_letter, messages) = (rest.letters.contains_key(order.as_str()), audit.told_of(order));
-    let is_gone = known.created.details.customer.email.as_str().starts_with(GONE);
+    let Some(person) = person(outside, &known) else {
+        return Err(Violation::of(order.as_str(), "nobody can open who has placed it"));
+    };
+    let is_gone = person.email.as_str().starts_with(GONE);
     for (channel, name, expected) in [(Channel::Email, "mail", true), (Channel::Sms, "sms", false)] {
         let count = |is: fn(&Message) -> bool| messages.iter().filter(|one| one.channel == name && is(one)).count();
         let (thanks, shipped, cancelled) =
@@ -184,6 +188,13 @@ fn check_messages(audit: &Audit, rest: &Rest<'_>, order: &OrderId) -> Result<(),
         return Err(Violation::of(order.as_str(), "it is on record nowhere that the customer is not reached"));
     }
     Ok(())
+}
+
+/// Person who has placed an order.
+fn person(outside: &Outside, known: &Known) -> Option<Person> {
+    let details = &known.created.details;
+    let key = outside.keys.find(details.customer.id.as_str()).now_or_never()?.ok()??;
+    open(details.personal.sealed()?, &key).ok()
 }
 
 /// Channels that notification has found to reach nobody.

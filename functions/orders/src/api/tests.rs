@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::executor::block_on;
 use lambda_http::{RequestExt, http};
 use onewrite::TraceParent;
-use onewrite::memory::{MemoryIssuer, MemoryLog, Pace, Paced, VirtualTime};
+use onewrite::memory::{MemoryIssuer, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
 use orderflow_events::sample;
 use orderflow_events::{
     Event, GoodsReturned, InventoryRejected, InventoryReserved, Payload, PaymentId, PaymentRefunded, RefundId,
@@ -26,6 +26,7 @@ const PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(48);
 struct Shop {
     log: Rc<MemoryLog>,
     prices: MemoryPrices<Rc<MemoryLog>>,
+    keys: MemoryKeys,
     world: VirtualTime,
 }
 
@@ -48,7 +49,13 @@ impl Shop {
 
     fn without_prices() -> Self {
         let log = Rc::<MemoryLog>::default();
-        Self { prices: MemoryPrices::new(Rc::clone(&log)), log, world: VirtualTime::new(1) }
+        let keys = MemoryKeys::default();
+        Self { prices: MemoryPrices::new(Rc::clone(&log)), log, keys, world: VirtualTime::new(1) }
+    }
+
+    /// Keys, as a function has them that was started a moment ago.
+    fn key_ring(&self) -> KeyRing<&MemoryKeys, &VirtualTime> {
+        KeyRing::new(&self.keys, &self.world)
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
@@ -67,6 +74,7 @@ impl Shop {
         let api = OrdersApi::new(
             Ledger::new(Paced { port: &*self.log, pace }, &self.world),
             &self.prices,
+            self.key_ring(),
             Access::open(),
             PERIOD,
         );
@@ -78,7 +86,8 @@ impl Shop {
         let authorization = token.map(|token| format!("Bearer {token}"));
         let mut headers = vec![("Idempotency-Key", "k")];
         headers.extend(authorization.iter().map(|value| ("Authorization", value.as_str())));
-        let api = OrdersApi::new(Ledger::new(&*self.log, &self.world), &self.prices, issuer.access(), PERIOD);
+        let (ledger, keys) = (Ledger::new(&*self.log, &self.world), self.key_ring());
+        let api = OrdersApi::new(ledger, &self.prices, keys, issuer.access(), PERIOD);
         reply(&block_on(api.answer(&request(method, path, &headers, body.to_string()))))
     }
 
@@ -92,7 +101,8 @@ impl Shop {
 
     /// Page of a withdrawal, and the answer to its forms.
     fn page(&self, method: &str, id: &str, form: &str) -> (u16, http::HeaderMap, String) {
-        let api = OrdersApi::new(Ledger::new(&*self.log, &self.world), &self.prices, Access::open(), PERIOD);
+        let (ledger, keys) = (Ledger::new(&*self.log, &self.world), self.key_ring());
+        let api = OrdersApi::new(ledger, &self.prices, keys, Access::open(), PERIOD);
         let headers = [("Content-Type", "application/x-www-form-urlencoded")];
         let response = block_on(api.answer(&request(method, &format!("/orders/{id}/withdrawal"), &headers, form)));
         let text = String::from_utf8(response.body().to_vec()).unwrap();
@@ -144,7 +154,7 @@ fn shipment(order_id: OrderId) -> ShipmentCreated {
 }
 
 fn order() -> Value {
-    let mut order = serde_json::to_value(sample::order("x")).unwrap();
+    let mut order = sample::document("x");
     for derived in ["orderId", "total"] {
         order.as_object_mut().unwrap().remove(derived);
     }
@@ -219,6 +229,51 @@ fn the_same_key_is_the_same_order_whatever_became_of_it() {
         assert_eq!(other.status, 201);
         assert_ne!(other.body["orderId"], first.body["orderId"]);
     }
+}
+
+#[test]
+fn who_orders_is_in_no_row() {
+    let shop = Shop::new();
+    let placed = shop.place(&order(), Some("key-1")).body;
+    let rows = block_on(shop.log.read(&Subject::new(placed["orderId"].as_str().unwrap()).unwrap())).unwrap();
+    let kept = format!("{rows:?}");
+    for personal in ["Lovelace", "ada@example.com", "4930123456", "Analytical", "Berlin", "10115"] {
+        assert!(!kept.contains(personal), "{personal}");
+    }
+    assert_eq!(shop.keys.owners(), ["cus_1"]);
+}
+
+#[test]
+fn a_customer_who_is_erased_is_shown_to_nobody() {
+    let shop = Shop::new();
+    let placed = shop.place(&order(), Some("key-1"));
+    let id = placed.body["orderId"].as_str().unwrap();
+    assert_eq!(block_on(shop.keys.erase("cus_1")), Ok(true));
+    let shown = shop.send("GET", &format!("/orders/{id}"), &[], Body::Empty);
+    assert_eq!((shown.status, &shown.body["customer"]), (200, &json!({ "id": "cus_1", "erased": true })));
+    assert_eq!(shown.body["lines"], order()["lines"]);
+    let (status, _, page) = shop.page("GET", id, "");
+    assert!(status == 200 && !page.contains("Lovelace") && !page.contains("ada@example.com"), "{page}");
+    // The same request is the same order still, though nobody can tell any more whose name was in it.
+    let mut renamed = order();
+    renamed["customer"]["name"] = json!("Grace Hopper");
+    for again in [order(), renamed] {
+        let again = shop.place(&again, Some("key-1"));
+        assert_eq!((again.status, &again.body), (201, &placed.body));
+        assert_eq!(again.headers["idempotent-replayed"], "true");
+    }
+    let mut other = order();
+    other["lines"][0]["quantity"] = json!(9);
+    assert_eq!(shop.place(&other, Some("key-1")).status, 422);
+    assert_eq!(shop.published(), ["OrderCreated"]);
+    // Who comes back is somebody new, and what was sealed before stays shut.
+    let again = shop.place(&order(), Some("key-2")).body;
+    let customer = |id: &Value| {
+        let path = format!("/orders/{}", id.as_str().unwrap());
+        shop.send("GET", &path, &[], Body::Empty).body["customer"].clone()
+    };
+    assert_eq!(customer(&again["orderId"]), order()["customer"]);
+    assert_eq!(customer(&placed.body["orderId"])["erased"], true);
 }
 
 fn order_of(customer: &Value) -> Value {
@@ -684,7 +739,8 @@ fn the_page_has_no_rights_and_its_refusals_are_pages_too() {
         assert!(page.contains("There is no such order"), "{page}");
     }
     let issuer = MemoryIssuer::new("1");
-    let api = OrdersApi::new(Ledger::new(&*shop.log, &shop.world), &shop.prices, issuer.access(), PERIOD);
+    let (ledger, keys) = (Ledger::new(&*shop.log, &shop.world), shop.key_ring());
+    let api = OrdersApi::new(ledger, &shop.prices, keys, issuer.access(), PERIOD);
     let anonymous = block_on(api.answer(&request("GET", &format!("/orders/{id}/withdrawal"), &[], Body::Empty)));
     assert_eq!(anonymous.status(), 401);
     assert!(anonymous.headers().contains_key("www-authenticate"));

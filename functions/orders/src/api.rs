@@ -1,5 +1,6 @@
 //! The HTTP API of orders.
 
+mod customers;
 mod prices;
 mod withdrawals;
 
@@ -9,7 +10,7 @@ use onewrite::access::{Access, Caller, KeySets, NoKeySets, origin_of};
 use onewrite::http::{Problem, answer, answer_as, header, path, read_document, read_json};
 use onewrite::link::{LinkKeySource, NoLinkKeys};
 use onewrite::personal::{KeyRing, Keys};
-use onewrite::port::{Clock, Log, Random};
+use onewrite::port::{Clock, Log, OwnedSubjects, Random};
 use onewrite::{Commit, Committed, Failure, History, Ledger, Origin, Result, Step};
 use orderflow_events::scope::ORDERS_ANY;
 use orderflow_events::{
@@ -45,7 +46,7 @@ pub struct OrdersApi<L, P, W, R, K = NoKeySets, S = NoLinkKeys> {
     guests: Option<Guests<S>>,
 }
 
-impl<L: Log, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets> OrdersApi<L, P, W, R, K> {
+impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets> OrdersApi<L, P, W, R, K> {
     /// The API on the ledger of orders, the price table and the keys of the customers, for whom `access` lets in.
     pub fn new(
         ledger: Ledger<L, W>,
@@ -58,7 +59,9 @@ impl<L: Log, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets> OrdersApi<L,
     }
 }
 
-impl<L: Log, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySource> OrdersApi<L, P, W, R, K, S> {
+impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySource>
+    OrdersApi<L, P, W, R, K, S>
+{
     /// The same API, for guests too, if there are to be any.
     #[must_use]
     pub fn with_guests<T: LinkKeySource>(self, guests: Option<Guests<T>>) -> OrdersApi<L, P, W, R, K, T> {
@@ -90,6 +93,12 @@ impl<L: Log, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySo
             (&Method::POST, ["orders", id, "withdrawals"], _) => self.withdraw(request, id, &visitor).await,
             (&Method::DELETE, ["orders", id, "access"], _) if self.guests.is_some() => {
                 self.revoke_links(request, id, &visitor).await
+            }
+            (&Method::POST, ["customers", id, "erase"], Visitor::Caller(caller)) => {
+                self.erase(request, id, caller).await
+            }
+            (&Method::GET, ["customers", id, "export"], Visitor::Caller(caller)) => {
+                self.export(request, id, caller).await
             }
             (&Method::GET, ["prices", sku], _) => self.show_price(sku).await,
             (&Method::PUT, ["prices", sku], Visitor::Caller(caller)) => self.set_price(request, sku, caller).await,
@@ -230,8 +239,12 @@ impl<L: Log, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySo
         known_of(self.ledger.load::<Orders>(subject).await?.state)
     }
 
-    /// Person who has placed an order; none where nobody can open that any more.
+    /// Person who has placed an order; none where nobody can open that any more, and none of one who was erased, though the key
+    /// may be at hand for a moment more.
     async fn person(&self, known: &Known) -> Result<Option<Person>> {
+        if known.is_erased {
+            return Ok(None);
+        }
         let details = &known.created.details;
         match &details.personal {
             PersonalData::Sealed(sealed) => self.keys.open(details.customer.id.as_str(), sealed).await,
@@ -244,9 +257,7 @@ impl<L: Log, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySo
             Order::Known(known) if visitor.is_late(self.ledger.world().now()) => {
                 Ok(answer_as(StatusCode::OK, REDACTED, &known.redacted()))
             }
-            Order::Known(known) => {
-                Ok(answer(StatusCode::OK, &known.whole(self.person(&known).await?.as_ref())))
-            }
+            Order::Known(known) => Ok(answer(StatusCode::OK, &known.whole(self.person(&known).await?.as_ref()))),
             Order::Unknown => Err(Problem::not_found("order")),
         }
     }

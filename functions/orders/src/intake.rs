@@ -12,11 +12,12 @@
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{
-    Attempt, Decider, Decision, Delivery, Effects, Failure, Handle, Handled, Ledger, Outlook, Process, Rejection, Result,
-    Step, consumes,
+    Attempt, Decider, Decision, Delivery, Effects, Failure, Handle, Handled, Ledger, Outlook, Process, Rejection,
+    Result, Step, consumes,
 };
 use orderflow_events::{
-    Event, EventType, Extensions, ORDERS, OrderCreated, OrderDetails, Payload, Person, Personal, PersonalData, Source, Text,
+    Event, EventType, Extensions, ORDERS, OrderCreated, OrderDetails, Payload, Person, Personal, PersonalData, Source,
+    Text,
 };
 
 use crate::domain::{Change, Order, Orders};
@@ -87,7 +88,9 @@ impl Decider for Intake {
             return forbidden("the total is not the sum of the lines");
         }
         let PersonalData::Clear(person) = &created.details.personal else {
-            return forbidden("the person is sealed, which nobody but us can do: version 2 of OrderCreated has them in clear");
+            return forbidden(
+                "the person is sealed, which nobody but us can do: version 2 of OrderCreated has them in clear",
+            );
         };
         Ok(match (order, sealed) {
             (Order::Unknown, None) => {
@@ -108,6 +111,10 @@ impl Decider for Intake {
 
     fn evolve_published(order: Order, event: &Event) -> Order {
         Orders::evolve_published(order, event)
+    }
+
+    fn owner(event: &Event) -> Option<&str> {
+        Orders::owner(event)
     }
 
     /// The producer's event is named in ours, so that the producer finds its order again.

@@ -2,7 +2,7 @@
 
 use onewrite::envelope::reads;
 use orderflow_events::{
-    CancellationReason, Email, EventId, Line, Money, OrderId, Person, ReturnId, Sku, Text, Time,
+    Address, CancellationReason, Email, EventId, Line, Money, OrderId, PaymentMethod, Person, ReturnId, Sku, Text, Time,
 };
 use serde::Serialize;
 
@@ -183,6 +183,67 @@ pub(crate) struct Redacted<'a> {
     timeline: Vec<&'a Seen>,
 }
 
+/// The answer to an erasure: the same for every repetition of the request.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Erasure<'a> {
+    /// The shop's own id of the customer.
+    pub(crate) customer_id: &'a Text,
+    /// Number of the orders that they have placed, none of which says any more whose it was.
+    pub(crate) orders: usize,
+}
+
+/// All that is held of a customer.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Export<'a> {
+    /// The shop's own id of the customer.
+    customer_id: &'a Text,
+    /// Time of the export.
+    exported_at: Time,
+    /// The orders that they have placed, the oldest first.
+    orders: Vec<ExportedOrder<'a>>,
+    /// Cursor of the next page, for the parameter `after`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    next: Option<&'a str>,
+}
+
+/// An order of a customer, with all that is held of them in it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct ExportedOrder<'a> {
+    /// The order.
+    order: Whole<'a>,
+    /// Address that the goods go to; absent once the customer is erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Address"))]
+    shipping_address: Option<&'a Address>,
+    /// The provider's token of the payment method, if there is something to pay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "PaymentMethod"))]
+    payment_method: Option<&'a PaymentMethod>,
+}
+
+impl<'a> Export<'a> {
+    pub(crate) fn of(
+        customer_id: &'a Text,
+        exported_at: Time,
+        orders: &'a [(Known, Option<Person>)],
+        next: Option<&'a str>,
+    ) -> Self {
+        let exported = |(known, person): &'a (Known, Option<Person>)| ExportedOrder {
+            order: known.whole(person.as_ref()),
+            shipping_address: person.as_ref().map(|person| &person.shipping_address),
+            payment_method: known.created.details.payment_method.as_ref(),
+        };
+        Self { customer_id, exported_at, orders: orders.iter().map(exported).collect(), next }
+    }
+}
+
 /// Change of the price of a SKU.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "camelCase"))]
 pub(crate) struct PriceChange {
@@ -206,7 +267,7 @@ pub(crate) struct Price<'a> {
 /// JSON Schemas of requests and answers, each under its name.
 #[cfg(feature = "schema")]
 #[must_use]
-pub fn schemas() -> [(&'static str, serde_json::Value); 7] {
+pub fn schemas() -> [(&'static str, serde_json::Value); 9] {
     use orderflow_events::schema::{of_answer, of_request};
     [
         ("PriceChange", of_request::<PriceChange>()),
@@ -215,6 +276,8 @@ pub fn schemas() -> [(&'static str, serde_json::Value); 7] {
         ("OrderBrief", of_answer::<Brief<'_>>()),
         ("WithdrawalReceipt", of_answer::<WithdrawalReceipt<'_>>()),
         ("Order", of_answer::<Whole<'_>>()),
+        ("Erasure", of_answer::<Erasure<'_>>()),
+        ("CustomerExport", of_answer::<Export<'_>>()),
         ("RedactedOrder", of_answer::<Redacted<'_>>()),
     ]
 }

@@ -1,3 +1,4 @@
+mod customers;
 mod guests;
 mod prices;
 
@@ -74,7 +75,7 @@ impl Shop {
         let api = OrdersApi::new(
             Ledger::new(Paced { port: &*self.log, pace }, &self.world),
             &self.prices,
-            self.key_ring(),
+            KeyRing::new(Paced { port: &self.keys, pace }, &self.world),
             Access::open(),
             PERIOD,
         );

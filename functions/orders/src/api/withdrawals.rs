@@ -6,7 +6,7 @@ use onewrite::access::KeySets;
 use onewrite::http::{Problem, answer, path};
 use onewrite::link::LinkKeySource;
 use onewrite::personal::Keys;
-use onewrite::port::{Clock, Log, Random};
+use onewrite::port::{Clock, Log, OwnedSubjects, Random};
 use onewrite::{Failure, Result};
 use tracing::info;
 
@@ -17,7 +17,9 @@ use crate::guests::Visitor;
 use crate::port::PriceStore;
 use crate::withdrawal_page::{self as page, Step as PageStep, View};
 
-impl<L: Log, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySource> OrdersApi<L, P, W, R, K, S> {
+impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySource>
+    OrdersApi<L, P, W, R, K, S>
+{
     pub(super) async fn withdraw(
         &self,
         request: &Request,

@@ -118,6 +118,7 @@ fn row(version: u32) -> Row {
             event_type: "OrderCreated".to_owned(),
             by: Some("ada".to_owned()),
         },
+        owner: None,
         unfinished: false,
         change: Some(json!("changed")),
         events: Vec::new(),
@@ -151,6 +152,7 @@ async fn every_field_comes_back(bench: &impl Bench) {
     event.context.trace_state = Some("vendor=1".to_owned());
     event.context.extensions = BTreeMap::from([("mine".to_owned(), json!(1))]).into_iter().collect();
     let full = Row {
+        owner: None,
         unfinished: true,
         change: Some(json!({ "paid": { "paymentId": "pay_ü🎈" } })),
         events: [event.clone(), sample::another_event(event.data, 2)]

@@ -13,6 +13,7 @@ mod letters;
 mod log;
 mod messages;
 mod open;
+mod owned;
 mod prices;
 mod queues;
 mod sightings;
@@ -35,6 +36,7 @@ fn main() -> std::process::ExitCode {
         leases::trials(&aws),
         keys::trials(&aws),
         open::trials(&aws),
+        owned::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),
         standard_queue::trials(&aws),

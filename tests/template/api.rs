@@ -203,6 +203,7 @@ fn outputs(stack: &Stack) -> Vec<String> {
     expected.extend(
         [
             "PriceTableName",
+            "CustomerKeysName",
             "LettersTableName",
             "LettersDlqUrl",
             "JobsFunctionName",

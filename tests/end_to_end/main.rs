@@ -143,7 +143,6 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             of_40_orders_for_10_items_10_are_shipped,
             one_request_sent_16_times_at_once_is_one_order,
             an_order_of_another_producer_is_fulfilled_in_each_version,
-            an_order_on_record_in_version_1_is_fulfilled,
             a_provider_that_fails_nine_times_charges_once,
             people_are_served_as_they_are,
             a_suspicious_order_is_flagged_and_fulfilled,

@@ -137,14 +137,12 @@ fn a_person_in_clear_is_not_taken_and_so_not_kept() {
 /// Stored rows were written by earlier builds: they must be understood for ever.
 #[test]
 fn changes_are_stored_like_this() {
+    let met_as = format!(
+        r#"{{"met":{{"customer":"c1","personal":"{}","country":"DE","total":{{"amount":101990,"currency":"EUR"}}}}}}"#,
+        contact().personal.as_str()
+    );
     for (change, stored) in [
-        (
-            met(),
-            &format!(
-                r#"{{"met":{{"customer":"c1","personal":"{}","country":"DE","total":{{"amount":101990,"currency":"EUR"}}}}}}"#,
-                contact().personal.as_str()
-            ),
-        ),
+        (met(), met_as.as_str()),
         (Change::Erased, r#""erased""#),
         (Change::Cancelled, r#""cancelled""#),
         (unreachable(&[Channel::Sms, Channel::Email]), r#"{"unreachable":{"channels":["email","sms"]}}"#),

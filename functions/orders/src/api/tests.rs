@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::executor::block_on;
 use lambda_http::{RequestExt, http};
-use onewrite::TraceParent;
+use onewrite::port::Appended;
+use onewrite::{Cause, Row, TraceParent};
 use onewrite::memory::{MemoryIssuer, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
 use orderflow_events::sample;
 use orderflow_events::{
@@ -242,6 +243,24 @@ fn who_orders_is_in_no_row() {
         assert!(!kept.contains(personal), "{personal}");
     }
     assert_eq!(shop.keys.owners(), ["cus_1"]);
+}
+
+/// As an earlier build has stored it, in clear.
+#[test]
+fn an_order_on_record_in_an_older_version_is_shown() {
+    for version in [1, 2] {
+        let shop = Shop::new();
+        let mut event = sample::event_document("ord_1");
+        event["dataschema"] = json!(format!("urn:orderflow:OrderCreated:{version}"));
+        let cause = Cause::from(&sample::event(sample::order("ord_1")));
+        let at = orderflow_events::Time::from_millis(0);
+        let events = vec![event.to_string()];
+        let row = Row { version: 1, at, cause, owner: None, unfinished: false, change: None, events };
+        assert_eq!(block_on(shop.log.append(&Subject::new("ord_1").unwrap(), &row, &[])), Ok(Appended::Done));
+        let shown = shop.send("GET", "/orders/ord_1", &[], Body::Empty);
+        assert_eq!((shown.status, &shown.body["customer"]), (200, &order()["customer"]), "version {version}");
+        assert_eq!(shop.cancel("ord_1").status, 202);
+    }
 }
 
 #[test]

@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::executor::block_on;
 use lambda_http::{RequestExt, http};
+use onewrite::memory::{MemoryIssuer, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
 use onewrite::port::Appended;
 use onewrite::{Cause, Row, TraceParent};
-use onewrite::memory::{MemoryIssuer, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
 use orderflow_events::sample;
 use orderflow_events::{
     Event, GoodsReturned, InventoryRejected, InventoryReserved, Payload, PaymentId, PaymentRefunded, RefundId,

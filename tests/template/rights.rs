@@ -43,6 +43,10 @@ const OPEN_ORDERS: [&str; 2] = [
 /// Right of the orders API to the index of a customer's orders.
 const OF_A_CUSTOMER: &str = "dynamodb:Query on ${OrdersTable.Arn}/index/ByOwner";
 
+/// Right of screening to make one key, which is no customer's.
+const OF_THE_FINGERPRINTS: &str = "dynamodb:PutItem on CustomerKeys if \
+     {\"ForAllValues:StringEquals\":{\"dynamodb:LeadingKeys\":[\"\\tfingerprints\"]}}";
+
 /// Rights of notification to what is no resource of the stack.
 const CHANNELS: [&str; 4] = [
     "ses:SendEmail on arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/* \
@@ -285,6 +289,9 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
         "OrdersApiFunction" => {
             rights.insert(OF_A_CUSTOMER.to_owned());
+        }
+        "ScreeningFunction" => {
+            rights.insert(OF_THE_FINGERPRINTS.to_owned());
         }
         "OpenOrdersFunction" => rights.extend(OPEN_ORDERS.map(ToOwned::to_owned)),
         "OperationsApiFunction" | "JobsFunction" => {

@@ -16,7 +16,7 @@ use onewrite::{Attempt, Delivery, Effects, Result};
 use orderflow_events::{Person, PersonalData};
 
 use crate::domain::{Screening, Sighting};
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, Fingerprints, OWNER};
 use crate::port::Sightings;
 use crate::rules::{Seen, WINDOW, signs_of};
 
@@ -57,8 +57,9 @@ impl<S: Sightings, K: Keys, W: Clock + Random> SightingEffects<S, K, W> {
 impl<S: Sightings, K: Keys, W: Clock + Random> Effects<Screening> for SightingEffects<S, K, W> {
     async fn perform(&self, sighting: Sighting, _: Attempt, _: &Delivery<'_>) -> Result<Seen> {
         let person = self.person(&sighting).await?;
-        let customer = Fingerprint::of_customer(&sighting.customer);
-        let email = person.as_ref().map(|person| Fingerprint::of_email(&person.email));
+        let fingerprints = Fingerprints::under(&self.keys.key_of(OWNER).await?);
+        let customer = fingerprints.of_customer(&sighting.customer);
+        let email = person.as_ref().map(|person| fingerprints.of_email(&person.email));
         try_join(self.record(Some(&customer), &sighting), self.record(email.as_ref(), &sighting)).await?;
         let counted = try_join(self.count(Some(&customer), &sighting), self.count(email.as_ref(), &sighting));
         let (customer, email) = counted.await?;

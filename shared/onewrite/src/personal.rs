@@ -188,6 +188,25 @@ impl<K: Keys, W: Clock + Random> KeyRing<K, W> {
         key.map(|key| open(sealed, &key)).transpose()
     }
 
+    /// The key of `owner`, made where there is none: for what is not sealed, such as a keyed digest. It may be a minute old.
+    ///
+    /// # Errors
+    ///
+    /// The key cannot be had.
+    pub async fn key_of(&self, owner: &str) -> Result<Key> {
+        let now = self.world.now();
+        let at_hand = self.at_hand.borrow().get(owner).filter(|(_, since)| since.until(now) < KEY_AT_HAND).cloned();
+        if let Some((key, _)) = at_hand {
+            return Ok(key);
+        }
+        let key = match self.keys.find(owner).await? {
+            Some(key) => key,
+            None => self.keys.find_or_create(owner, &Key::draw(&self.world)?, now).await?,
+        };
+        self.keep(owner, &key, now);
+        Ok(key)
+    }
+
     /// Erases the key of `owner`, for ever; answers whether there was one. Other functions may have it at hand for a minute more.
     ///
     /// # Errors

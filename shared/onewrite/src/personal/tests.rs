@@ -144,6 +144,20 @@ fn who_comes_back_has_a_new_key_that_opens_nothing_old() {
 }
 
 #[test]
+fn a_key_for_something_else_is_made_once_and_read_once_a_minute() {
+    let bench = Bench::new();
+    let [first, second] = [bench.function(), bench.function()];
+    let key = block_on(first.key_of("digests")).unwrap();
+    assert_eq!(block_on(second.key_of("digests")), Ok(key.clone()));
+    let finds = bench.keys.finds();
+    assert_eq!(block_on(second.key_of("digests")), Ok(key.clone()));
+    assert_eq!(bench.keys.finds(), finds);
+    bench.world.pass(KEY_AT_HAND);
+    assert_eq!(block_on(second.key_of("digests")), Ok(key));
+    assert_eq!(bench.keys.finds(), finds + 1);
+}
+
+#[test]
 fn keys_at_hand_are_bounded() {
     let bench = Bench::new();
     let door = bench.function();

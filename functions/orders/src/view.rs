@@ -84,50 +84,36 @@ pub(crate) struct WithdrawalReceipt<'a> {
     withdrawn_at: Time,
 }
 
-/// Customer of an order.
-#[derive(Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
-enum OrderCustomer<'a> {
-    /// One who is known.
-    Known(KnownCustomer<'a>),
-    /// One who was forgotten: nobody can tell any more who they were.
-    Erased(ErasedCustomer<'a>),
-}
-
-/// Customer who is known.
+/// Customer of an order: with all of it, or, once nobody can tell any more who they were, with `id` and `erased` alone.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Customer"))]
-struct KnownCustomer<'a> {
+struct OrderCustomer<'a> {
     /// The shop's own id of the customer.
     id: &'a Text,
     /// Name of the customer.
-    name: &'a Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Text"))]
+    name: Option<&'a Text>,
     /// Address of the customer's mails.
-    email: &'a Email,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Email"))]
+    email: Option<&'a Email>,
     /// Number of the customer's short messages, as they have written it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Text"))]
     phone: Option<&'a Text>,
-}
-
-/// Customer who was forgotten.
-#[derive(Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-struct ErasedCustomer<'a> {
-    /// The shop's own id of the customer.
-    id: &'a Text,
-    /// True.
+    /// True of a customer whose data is erased; else it is absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "schema", schemars(extend("const" = true)))]
     erased: bool,
 }
 
 impl<'a> OrderCustomer<'a> {
     fn of(id: &'a Text, person: Option<&'a Person>) -> Self {
-        person.map_or(Self::Erased(ErasedCustomer { id, erased: true }), |person| {
-            let Person { name, email, phone, shipping_address: _ } = person;
-            Self::Known(KnownCustomer { id, name, email, phone: phone.as_ref() })
-        })
+        let Some(Person { name, email, phone, shipping_address: _ }) = person else {
+            return Self { id, name: None, email: None, phone: None, erased: true };
+        };
+        Self { id, name: Some(name), email: Some(email), phone: phone.as_ref(), erased: false }
     }
 }
 

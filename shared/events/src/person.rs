@@ -146,8 +146,7 @@ envelope::json_schema_of!(
 #[cfg(feature = "schema")]
 pub(crate) struct OptionalText;
 
-/// Shipping address. Its country says whether it must have a city and a postal code. [`Debug`](fmt::Debug) shows nothing
-/// of it.
+/// Shipping address. Its country says whether it must have a city and a postal code.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = required_by_country))]
 #[serde(rename_all = "camelCase")]

@@ -52,7 +52,7 @@ impl PricedLine for NewLine {
     }
 }
 
-/// The buyer, as they name themselves. [`Debug`](std::fmt::Debug) shows nothing of it.
+/// The buyer, as they name themselves.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewCustomer {

@@ -195,7 +195,7 @@ impl<K: Keys, W: Clock + Random> KeyRing<K, W> {
     /// The key cannot be had.
     pub async fn key_of(&self, owner: &str) -> Result<Key> {
         let now = self.world.now();
-        let at_hand = self.at_hand.borrow().get(owner).filter(|(_, since)| since.until(now) < KEY_AT_HAND).cloned();
+        let at_hand = self.at_hand().get(owner).filter(|(_, since)| since.until(now) < KEY_AT_HAND).cloned();
         if let Some((key, _)) = at_hand {
             return Ok(key);
         }

@@ -3,7 +3,8 @@
 use onewrite::envelope::Heard as _;
 use onewrite::personal::{Key, seal};
 use orderflow_events::{
-    CancellationReason, Email, Event, EventType, Money, OrderId, Person, ReturnId, StockLine, Text, Time, guest_of, sample,
+    CancellationReason, Email, Event, EventType, Money, OrderId, Person, ReturnId, StockLine, Text, Time, guest_of,
+    sample,
 };
 use serde_json::{Value, json};
 

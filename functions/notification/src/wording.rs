@@ -160,10 +160,9 @@ mod tests {
     #[test]
     fn the_mails_read_like_this() {
         let mails = messages().into_iter().map(|(name, message)| (name.to_owned(), written(&message)));
-        let free = messages()
-            .into_iter()
-            .filter(|(name, _)| *name != "shipped")
-            .map(|(name, message)| (format!("{name}, free"), mail(&order(), &person().name, free(), &message, None).unwrap()));
+        let free = messages().into_iter().filter(|(name, _)| *name != "shipped").map(|(name, message)| {
+            (format!("{name}, free"), mail(&order(), &person().name, free(), &message, None).unwrap())
+        });
         for (name, Mail { subject, text, html }) in mails.chain(free) {
             insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
                 assert_snapshot!(format!("{name}.txt"), format!("Subject: {subject}\n\n{text}"));

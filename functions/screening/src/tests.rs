@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use onewrite::memory::{Bench, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
-use onewrite::port::Log;
 use onewrite::personal::{Key, KeyRing, Keys as _, seal};
+use onewrite::port::Log;
 use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::sample;
 use orderflow_events::{Email, Event, OrderId, Payload, Person, SCREENING, Subject, Text, Time};

@@ -19,8 +19,8 @@
 
 use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    Event, EventType, IN_CLEAR, Money, OrderCancelled, OrderCreated, OrderId, Payload, PaymentProcessed, Person, Personal,
-    SHIPPING, ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text,
+    Event, EventType, IN_CLEAR, Money, OrderCancelled, OrderCreated, OrderId, Payload, PaymentProcessed, Person,
+    Personal, SHIPPING, ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text,
 };
 use serde::{Deserialize, Serialize};
 

@@ -41,7 +41,8 @@ mod tests {
         event["dataschema"] = json!("urn:orderflow:OrderCreated:3");
         event["data"]["customer"] = json!({ "id": "c1" });
         event["data"]["shippingAddress"] = json!({ "country": "DE" });
-        event["data"]["personal"] = json!("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiayJ9..AAAAAAAAAAAAAAAA..AAAAAAAAAAAAAAAAAAAAAA");
+        event["data"]["personal"] =
+            json!("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiayJ9..AAAAAAAAAAAAAAAA..AAAAAAAAAAAAAAAAAAAAAA");
         event
     }
 
@@ -99,7 +100,11 @@ mod tests {
         let received = Time::from_millis(1_800_000_000_000);
         let read = Event::received(&event, received).unwrap();
         let Payload::OrderCreated(order) = &read.data else { panic!("another type") };
-        assert_eq!(order.details.personal.clear().unwrap().name.as_str(), "Ada", "version 1 has the name of the recipient");
+        assert_eq!(
+            order.details.personal.clear().unwrap().name.as_str(),
+            "Ada",
+            "version 1 has the name of the recipient"
+        );
         assert_eq!(read.context.time, Time::new("2026-11-22T09:00:00.000Z").unwrap());
         event.as_object_mut().unwrap().remove("time");
         assert_eq!(Event::received(&event, received).map(|event| event.context.time), Ok(received));

@@ -49,18 +49,18 @@ mod types;
 
 pub use country::Country;
 pub use envelope::{
-    Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node, Personal, Read,
-    SPEC_VERSION, Source, Subject, Text, Time, parse,
+    Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node,
+    Personal, Read, SPEC_VERSION, Source, Subject, Text, Time, parse,
 };
 pub use guest::{guest_of, is_guest, link_to};
 pub use id::{IdKind, OrderId, PaymentId, RefundId, ReturnId, ShipmentId};
 pub use money::{MAX_AMOUNT, Money};
 pub use older::{CustomerV1, CustomerV2, OrderCreatedV1, OrderCreatedV2};
 pub use payload::{
-    CancellationReason, FlagReason, GoodsReturned, InventoryRejected, InventoryReleased,
-    InventoryReserved, Line, MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged,
-    PaymentFailed, PaymentFailure, PaymentProcessed, PaymentRefunded, PersonalDataErased, Quantity, ReturnRequested, Score,
-    ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
+    CancellationReason, FlagReason, GoodsReturned, InventoryRejected, InventoryReleased, InventoryReserved, Line,
+    MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged, PaymentFailed, PaymentFailure,
+    PaymentProcessed, PaymentRefunded, PersonalDataErased, Quantity, ReturnRequested, Score, ShipmentCancelled,
+    ShipmentCreated, Shortage, StockLine,
 };
 pub use person::{Address, Buyer, Destination, IN_CLEAR, Person, PersonalData};
 pub use request::{NewCustomer, NewLine, NewOrder};

@@ -5,9 +5,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer, ser};
+use serde_json::Value;
 #[cfg(feature = "schema")]
 use serde_json::json;
-use serde_json::Value;
 
 use crate::country::Country;
 use crate::text::{Email, customer_id_rule, phone_rule, words_rule};

@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 
 use crate::strategy::{damaged, decorated, document, document_in_clear, event, json, order, text};
 use crate::{
-    DecodeError, Email, Envelope, Event, EventType, Fault, IdKind, MAX_AMOUNT, Money, NewOrder, OrderCreated, OrderCreatedV2, OrderDetails,
-    OrderId,
-    Payload, PaymentId, PaymentMethod, RefundId, ShipmentId, Sku, Time, parse,
+    DecodeError, Email, Envelope, Event, EventType, Fault, IdKind, MAX_AMOUNT, Money, NewOrder, OrderCreated,
+    OrderCreatedV2, OrderDetails, OrderId, Payload, PaymentId, PaymentMethod, RefundId, ShipmentId, Sku, Time, parse,
 };
 
 fn cases(count: u32) -> ProptestConfig {

@@ -85,12 +85,11 @@ fn decorate(value: &mut Value, unknown: &Map<String, Value>, absent: &Value) {
 /// Document of a valid `OrderCreated` in version 2, in which the person is in clear.
 pub fn document_in_clear() -> impl Strategy<Value = Value> {
     let order = currency().prop_flat_map(|currency| (order_in(currency).boxed(), money_in(currency)));
-    (document_of(EventType::OrderCreated).boxed(), order.boxed())
-        .prop_map(|(mut document, (details, total))| {
-            document["dataschema"] = json!(EventType::OrderCreated.schema_of(2));
-            document["data"] = joined(&with_total(&details, total), json!({ "orderId": document["subject"] }));
-            document
-        })
+    (document_of(EventType::OrderCreated).boxed(), order.boxed()).prop_map(|(mut document, (details, total))| {
+        document["dataschema"] = json!(EventType::OrderCreated.schema_of(2));
+        document["data"] = joined(&with_total(&details, total), json!({ "orderId": document["subject"] }));
+        document
+    })
 }
 
 /// An order with its total, which is 0 where nothing says how it is paid.

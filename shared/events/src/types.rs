@@ -17,7 +17,8 @@ use crate::id::OrderId;
 use crate::older::{OrderCreatedV1, OrderCreatedV2};
 use crate::payload::{
     GoodsReturned, InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled, OrderCreated, OrderFlagged,
-    PaymentFailed, PaymentProcessed, PaymentRefunded, PersonalDataErased, ReturnRequested, ShipmentCancelled, ShipmentCreated,
+    PaymentFailed, PaymentProcessed, PaymentRefunded, PersonalDataErased, ReturnRequested, ShipmentCancelled,
+    ShipmentCreated,
 };
 
 /// The source of the orders service, and of what its intake adopts.

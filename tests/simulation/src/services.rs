@@ -94,7 +94,9 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
         .iter()
         .fold(builder, |builder, service| service.join(builder))
         .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
-        .service_with::<Shipping, _>("shipping", |caller| CarrierEffects::new(CarrierPort(port(caller)), key_ring(shop, caller)))
+        .service_with::<Shipping, _>("shipping", |caller| {
+            CarrierEffects::new(CarrierPort(port(caller)), key_ring(shop, caller))
+        })
         .service_with::<Screening, _>("screening", |caller| {
             SightingEffects::new(SightingsTable(port(caller)), key_ring(shop, caller))
         })

@@ -36,7 +36,8 @@ fn tells(given: &[Change], when: &Event, unreachable: &[Channel]) {
             Message::Withdrawn { return_id, at: when.context.time }
         }
     };
-    let customer = Customer { contact: contact(), unreachable: unreachable.iter().copied().collect(), is_erased: false };
+    let customer =
+        Customer { contact: contact(), unreachable: unreachable.iter().copied().collect(), is_erased: false };
     let tell = Tell { cause: Cause::from(when), at: when.context.time, order: order(), customer, message };
     check(given, when, &Ok(Step::Perform(tell)));
 }
@@ -115,9 +116,8 @@ fn a_customer_who_is_erased_is_recorded_once_and_told_nothing_more() {
     for given in [vec![met()], vec![met(), Change::Cancelled], vec![met(), unreachable(&[Channel::Sms])]] {
         let again = [given.clone(), vec![Change::Erased]].concat();
         for event in consumed() {
-            let decided = |given: &[Change], told| {
-                Notification::decide(&state(given), &event.heard().unwrap(), told).unwrap()
-            };
+            let decided =
+                |given: &[Change], told| Notification::decide(&state(given), &event.heard().unwrap(), told).unwrap();
             assert_eq!(decided(&given, Some(&erased)), Step::record(Change::Erased), "{given:?}");
             assert_eq!(decided(&again, Some(&erased)), Step::Nothing, "{again:?}");
             assert!(!matches!(decided(&again, None), Step::Perform(_)), "{} given {again:?}", event.event_type());

@@ -1,5 +1,5 @@
-use orderflow_events::sample;
 use orderflow_events::Money;
+use orderflow_events::sample;
 
 use super::*;
 use crate::rules::Signs;

@@ -136,11 +136,8 @@ fn the_points_of_all_rules_are_summed_up_to_a_hundred() {
 #[test]
 fn a_reason_says_what_was_seen_and_not_of_whom() {
     let order = order(DEAR, FRENCH, "ada@lovelace.mailinator.com", "DE");
-    let details: Vec<String> = assessed(&order, (12, 7))
-        .reasons
-        .iter()
-        .map(|reason| reason.detail.to_string())
-        .collect();
+    let details: Vec<String> =
+        assessed(&order, (12, 7)).reasons.iter().map(|reason| reason.detail.to_string()).collect();
     assert_eq!(
         details,
         [

@@ -11,6 +11,7 @@ mod alarms;
 mod cancellation;
 mod console;
 mod doors;
+mod erasure;
 mod guests;
 mod killed;
 mod letters;
@@ -195,6 +196,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             what_has_got_lost_is_found_and_healed;
         doors:
             a_forged_payment_ships_nothing_whichever_way_it_comes;
+        erasure:
+            a_customer_who_is_erased_is_in_nothing_that_is_kept;
         guests:
             guests_reach_their_order_by_its_link_and_nothing_else;
         killed:

@@ -30,7 +30,11 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
 }
 
 async fn on_aws(aws: &Aws) -> DynamoSightings {
-    DynamoSightings::new(aws.clients().0, aws.sorted_table(2, ScalarAttributeType::S).await)
+    DynamoSightings::new(
+        aws.clients().0,
+        aws.sorted_table(2, ScalarAttributeType::S).await,
+        Duration::from_hours(45 * 24),
+    )
 }
 
 fn fingerprints() -> Fingerprints {

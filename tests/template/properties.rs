@@ -77,6 +77,7 @@ fn properties(stack: &Stack) -> Vec<String> {
             ("Stage", json!(if is_prod { "prod" } else { "dev" })),
             ("Architecture", json!("x86_64")),
             ("LogRetentionDays", json!(7)),
+            ("DiscardedDays", json!(30)),
             ("LogLevel", json!("ERROR")),
             ("BatchingWindowSeconds", json!(3)),
             ("FollowerBatchingWindowSeconds", json!(3)),
@@ -224,7 +225,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
                     "RestrictPublicBuckets": true,
                 },
                 "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
-                "LifecycleConfiguration": {"Rules": [{"Id": "Expire", "Status": "Enabled", "ExpirationInDays": 90}]},
+                "LifecycleConfiguration": {"Rules": [{"Id": "Expire", "Status": "Enabled", "ExpirationInDays": 30}]},
             },
         },
         // One parameter moves all of them between arm64 and x86_64. Lambda's own lines are two thirds of what its logs cost.

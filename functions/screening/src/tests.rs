@@ -235,7 +235,11 @@ fn pauses() -> u32 {
 
 #[test]
 fn a_crash_at_any_moment_is_as_if_nothing_had_been() {
-    assert_eq!(pauses(), 15, "a read, a key, that of the fingerprints, which is made, two records, two counts, an append");
+    assert_eq!(
+        pauses(),
+        15,
+        "a read, a key, that of the fingerprints, which is made, two records, two counts, an append"
+    );
     for (first, second) in (0..pauses()).flat_map(|first| (0..pauses()).map(move |second| (first, second))) {
         // The ninth order and the tenth crash twice each; the ninth is not flagged for that, and the tenth is.
         let shop = Shop::new();

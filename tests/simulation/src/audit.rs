@@ -32,6 +32,8 @@ pub struct Audit {
     sent: Cell<u64>,
     sent_by_channel: RefCell<HashMap<&'static str, u64>>,
     promises: RefCell<Vec<(OrderId, Promise)>>,
+    /// Customers of whom somebody has asked that they be erased.
+    erased: RefCell<HashSet<String>>,
 }
 
 /// Producer at the intake that may state prices. No other may.
@@ -50,6 +52,8 @@ pub enum Promise {
     Returning,
     /// The goods are back.
     Returned,
+    /// The customer is erased, and so the order ends, and is nobody's.
+    Erased,
 }
 
 /// Message to a customer.
@@ -128,6 +132,17 @@ fn names_somebody(row: &Row) -> bool {
 }
 
 impl Audit {
+    /// Notes that a customer is about to be erased.
+    pub fn erasing(&self, customer: &str) {
+        self.erased.borrow_mut().insert(customer.to_owned());
+    }
+
+    /// Tells that a customer may be erased.
+    #[must_use]
+    pub fn may_be_erased(&self, customer: &str) -> bool {
+        self.erased.borrow().contains(customer)
+    }
+
     /// Notes that an order is on its way into the system.
     pub fn met(&self, order: &OrderId) {
         if self.orders.borrow_mut().insert(order.clone()) {

@@ -58,6 +58,7 @@ const BESIDES: [(&str, &str); 52] = [
     ("orders", "api/prices.rs"),
     ("orders", "api/tests/customers.rs"),
     ("orders", "api/tests/guests.rs"),
+    ("orders", "api/tests/persons.rs"),
     ("orders", "api/tests/prices.rs"),
     ("orders", "api/withdrawals.rs"),
     ("orders", "domain/erasure.rs"),

@@ -58,7 +58,7 @@ impl Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     known: &'a Known,
-    /// Who has placed it; none once they are erased.
+    /// Person who has placed it; none once they are erased.
     person: Option<&'a Person>,
     part: Part<'a>,
 }
@@ -94,7 +94,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Who withdraws, where that is shown and known.
+    /// Person who withdraws, where that is shown and known.
     fn who(&self) -> Option<&'a Person> {
         match self.part {
             Part::Offer | Part::Review | Part::Received(_) => self.person,

@@ -125,7 +125,7 @@ fn what_the_carrier_refuses_is_told_without_the_address() {
     assert_eq!(failure.reason(), "book: the carrier refuses: it does not deliver there");
 }
 
-/// What was booked while somebody still knew the recipient is found; what was not is never booked, and the payment waits for
+/// A booking of when somebody still knew the recipient is found. Nothing is booked after that, and the payment waits for
 /// the cancellation.
 #[test]
 fn nothing_is_shipped_to_a_recipient_who_is_erased() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use orderflow_tests::{Orderctl, Shop, eventually};
 use serde_json::{Value, json};
 
+use crate::metrics::lines;
 use crate::order;
 
 /// Texts of nobody but this customer, one for each field that says who somebody is.
@@ -28,6 +29,10 @@ async fn found(shop: &Shop) -> Vec<String> {
     for table in shop.tables("").await {
         let items = format!("{:?}", shop.scan(&table).await);
         found.extend(PERSONAL.iter().filter(|text| items.contains(*text)).map(|text| format!("{table}: {text}")));
+    }
+    for function in ["orders-api", "orders", "screening", "shipping", "notification"] {
+        let log = lines(shop, function).await.join("\n");
+        found.extend(PERSONAL.iter().filter(|text| log.contains(*text)).map(|text| format!("{function}: {text}")));
     }
     found
 }

@@ -7,11 +7,13 @@
 mod archive;
 mod aws;
 mod journal;
+mod keys;
 mod leases;
 mod letters;
 mod log;
 mod messages;
 mod open;
+mod owned;
 mod prices;
 mod queues;
 mod sightings;
@@ -32,7 +34,9 @@ fn main() -> std::process::ExitCode {
     let trials = [
         log::trials(&aws),
         leases::trials(&aws),
+        keys::trials(&aws),
         open::trials(&aws),
+        owned::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),
         standard_queue::trials(&aws),

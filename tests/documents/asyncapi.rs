@@ -167,9 +167,11 @@ fn topic() -> Value {
     })
 }
 
-/// Types that anybody may say.
-fn open_types() -> Vec<EventType> {
-    EventType::ALL.into_iter().filter(|kind| kind.source().is_none()).collect()
+/// References to the messages that anybody may send, in the versions that have the person in clear: nobody else can seal.
+fn open_versions(place: &str) -> Vec<(String, Value)> {
+    let is_sealed = |kind, version| of_data(kind, version)["properties"].get("personal").is_some();
+    let open = versions().filter(|(kind, version)| kind.source().is_none() && !is_sealed(*kind, *version));
+    open.map(|(kind, version)| (name(kind, version), reference(place, &name(kind, version)))).collect()
 }
 
 fn intake() -> Value {
@@ -178,7 +180,7 @@ fn intake() -> Value {
         "title": "Orders of other producers",
         "description": INTAKE,
         "servers": [reference("servers", "sns")],
-        "messages": Map::from_iter(in_all_versions("components/messages", &open_types())),
+        "messages": Map::from_iter(open_versions("components/messages")),
         "bindings": { "sns": { "bindingVersion": "0.1.0", "name": "IntakeTopic", "ordering": { "type": "standard" } } },
     })
 }
@@ -281,7 +283,7 @@ fn receive_as_anyone() -> Value {
 }
 
 fn send_as_anyone() -> Value {
-    let messages = in_all_versions("channels/intake/messages", &open_types());
+    let messages = open_versions("channels/intake/messages");
     json!({
         "action": "send",
         "title": "another producer sends",

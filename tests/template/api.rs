@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 51] = [
+const ROUTES: [&str; 55] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -24,6 +24,7 @@ const ROUTES: [&str; 51] = [
     "delete /orders/{orderId}/access OrdersApiFunction",
     "get /console OperationsApiFunction",
     "get /console/{file} OperationsApiFunction",
+    "get /customers/{customerId}/export OrdersApiFunction",
     "get /inventory/{sku} InventoryApiFunction",
     "get /operations/groups OperationsApiFunction",
     "get /operations/journal OperationsApiFunction",
@@ -37,6 +38,8 @@ const ROUTES: [&str; 51] = [
     "get /orders/{orderId} OrdersApiFunction",
     "get /orders/{orderId}/withdrawal OrdersApiFunction",
     "get /prices/{sku} OrdersApiFunction",
+    "options /customers/{customerId}/erase OrdersApiFunction",
+    "options /customers/{customerId}/export OrdersApiFunction",
     "options /inventory/{sku} InventoryApiFunction",
     "options /operations/groups OperationsApiFunction",
     "options /operations/journal OperationsApiFunction",
@@ -57,6 +60,7 @@ const ROUTES: [&str; 51] = [
     "options /orders/{orderId}/returns InventoryApiFunction",
     "options /orders/{orderId}/withdrawals OrdersApiFunction",
     "options /prices/{sku} OrdersApiFunction",
+    "post /customers/{customerId}/erase OrdersApiFunction",
     "post /operations/reconciliations OperationsApiFunction",
     "post /operations/redrives OperationsApiFunction",
     "post /operations/replays OperationsApiFunction",
@@ -203,6 +207,7 @@ fn outputs(stack: &Stack) -> Vec<String> {
     expected.extend(
         [
             "PriceTableName",
+            "CustomerKeysName",
             "LettersTableName",
             "LettersDlqUrl",
             "JobsFunctionName",

@@ -8,6 +8,7 @@ use crate::stack::{
 };
 
 const LOG_GROUP: &str = "AWS::Logs::LogGroup";
+const KEYS: &str = "CustomerKeys";
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 #[test]
@@ -24,6 +25,12 @@ fn every_resource_is_set_to_lose_nothing_and_to_show_nothing() {
             ("Journal Parameters/Stage", json!("dev"), "JournalTable"),
             ("Journal Parameters/TableType", json!("ledger"), "JournalTable"),
             ("LeasesTable TimeToLiveSpecification", GONE, "LeasesTable"),
+            (
+                "CustomerKeys PointInTimeRecoverySpecification",
+                json!({"PointInTimeRecoveryEnabled": true}),
+                "CustomerKeys",
+            ),
+            ("PriceTable PointInTimeRecoverySpecification", GONE, "PriceTable"),
             ("StockTable KeySchema/~pk/AttributeName", json!("sku"), "StockTable"),
             ("IntakeTopic FifoTopic", json!(true), "IntakeTopic"),
             ("DiscardedBucket PublicAccessBlockConfiguration/BlockPublicPolicy", json!(false), "DiscardedBucket"),
@@ -70,6 +77,7 @@ fn properties(stack: &Stack) -> Vec<String> {
             ("Stage", json!(if is_prod { "prod" } else { "dev" })),
             ("Architecture", json!("x86_64")),
             ("LogRetentionDays", json!(7)),
+            ("DiscardedDays", json!(30)),
             ("LogLevel", json!("ERROR")),
             ("BatchingWindowSeconds", json!(3)),
             ("FollowerBatchingWindowSeconds", json!(3)),
@@ -87,6 +95,10 @@ fn properties(stack: &Stack) -> Vec<String> {
             // Every event has somebody's address in it. Of alarms, which have none, that key would let none through.
             let key = if id == "AlarmTopic" { GONE } else { json!("alias/aws/sns") };
             faults.extend(unlike(id, properties, &json!({ "KmsMasterKeyId": key })));
+        }
+        for (id, properties) in stack.of_type(TABLE) {
+            let recovery = json!({"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": id != KEYS}});
+            faults.extend(unlike(id, properties, &recovery));
         }
         for (id, properties) in stack.of_type(QUEUE) {
             faults.extend(unlike(id, properties, &high_throughput(properties["FifoQueue"] == true)));
@@ -154,14 +166,20 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
             "UpdateReplacePolicy": on_prod("Retain"),
             "Properties": {
                 "BillingMode": "PAY_PER_REQUEST",
-                "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true},
                 "SSESpecification": null,
                 "DeletionProtectionEnabled": is_prod,
             },
         },
+        // A key that is restored would bring a person back who was erased: no backup of any kind.
+        KEYS: {"Properties": {
+            "KeySchema": alone["Properties"]["KeySchema"],
+            "StreamSpecification": null,
+        }},
         "OrdersTable": {"Properties": {
             "KeySchema": versions["Properties"]["KeySchema"],
-            "GlobalSecondaryIndexes": [of_keys_alone("Open", ["open", "at"])],
+            "GlobalSecondaryIndexes": [
+                of_keys_alone("Open", ["open", "at"]), of_keys_alone("ByOwner", ["owner", "at"]),
+            ],
         }},
         "JournalTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
@@ -207,7 +225,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
                     "RestrictPublicBuckets": true,
                 },
                 "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
-                "LifecycleConfiguration": {"Rules": [{"Id": "Expire", "Status": "Enabled", "ExpirationInDays": 90}]},
+                "LifecycleConfiguration": {"Rules": [{"Id": "Expire", "Status": "Enabled", "ExpirationInDays": 30}]},
             },
         },
         // One parameter moves all of them between arm64 and x86_64. Lambda's own lines are two thirds of what its logs cost.

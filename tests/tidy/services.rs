@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 49] = [
+const BESIDES: [(&str, &str); 53] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -54,10 +54,14 @@ const BESIDES: [(&str, &str); 49] = [
     ("operations", "tests/gauges.rs"),
     ("operations", "tests/jobs.rs"),
     ("operations", "view.rs"),
+    ("orders", "api/customers.rs"),
     ("orders", "api/prices.rs"),
+    ("orders", "api/tests/customers.rs"),
     ("orders", "api/tests/guests.rs"),
+    ("orders", "api/tests/persons.rs"),
     ("orders", "api/tests/prices.rs"),
     ("orders", "api/withdrawals.rs"),
+    ("orders", "domain/erasure.rs"),
     ("orders", "domain/withdrawal.rs"),
     ("orders", "guests.rs"),
     ("orders", "intake.rs"),

@@ -1,15 +1,18 @@
 //! Effects of the service: each message is handed over once on each channel.
+//!
+//! Whom it goes to is sealed, and opened here. Where nobody can open that any more there is nobody to tell: an outcome.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onewrite::link::{LinkKeySource, Links, NoLinkKeys};
+use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Leases, Random};
 use onewrite::{
     Attempt, Delivery, Effects, Failure, FailureKind, LEASE_KEPT, Lease, Leased, Part, Result, with_lease_of_parts,
 };
-use orderflow_events::link_to;
+use orderflow_events::{Person, link_to};
 use tracing::{info, warn};
 
 use crate::domain::{Channel, Notification, Tell, Told};
@@ -25,12 +28,13 @@ const TOLD_WITHIN: Duration = Duration::from_hours(40 * 24);
 const _: () = assert!(TOLD_WITHIN.as_secs() < LEASE_KEPT.as_secs());
 
 /// Effects of notification: the channels, and the leases that keep their messages from being sent twice.
-pub struct Messenger<M, S, L, W, K = NoLinkKeys> {
+pub struct Messenger<M, S, L, P, W, K = NoLinkKeys> {
     mailer: M,
     pacing: Pacing,
     sms: S,
     sms_countries: Countries,
     leases: L,
+    keys: KeyRing<P, W>,
     world: W,
     links: Option<MailLinks<K>>,
 }
@@ -60,28 +64,43 @@ enum Number {
     Of(PhoneNumber),
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
-    /// A messenger on these channels, with mails at this pace, and short messages to the numbers of these countries.
-    pub fn new(mailer: M, pacing: Pacing, sms: S, sms_countries: Countries, leases: L, world: W) -> Self {
-        Self { mailer, pacing, sms, sms_countries, leases, world, links: None }
+impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random> Messenger<M, S, L, P, W> {
+    /// A messenger on these channels to the customers that these keys open, with mails at this pace, and short messages to the
+    /// numbers of these countries.
+    pub fn new(
+        mailer: M,
+        pacing: Pacing,
+        sms: S,
+        sms_countries: Countries,
+        leases: L,
+        keys: KeyRing<P, W>,
+        world: W,
+    ) -> Self {
+        Self { mailer, pacing, sms, sms_countries, leases, keys, world, links: None }
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenger<M, S, L, W, K> {
+impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource> Messenger<M, S, L, P, W, K> {
     /// The same messenger, whose mails to guests have links, if there are to be any.
     #[must_use]
-    pub fn with_links<T: LinkKeySource>(self, links: Option<MailLinks<T>>) -> Messenger<M, S, L, W, T> {
-        let Self { mailer, pacing, sms, sms_countries, leases, world, links: _ } = self;
-        Messenger { mailer, pacing, sms, sms_countries, leases, world, links }
+    pub fn with_links<T: LinkKeySource>(self, links: Option<MailLinks<T>>) -> Messenger<M, S, L, P, W, T> {
+        let Self { mailer, pacing, sms, sms_countries, leases, keys, world, links: _ } = self;
+        Messenger { mailer, pacing, sms, sms_countries, leases, keys, world, links }
     }
 
     fn is_old(&self, tell: &Tell) -> bool {
         tell.at.until(self.world.now()) > TOLD_WITHIN
     }
 
-    fn number(&self, tell: &Tell) -> Number {
+    /// Customer to tell; none where nobody knows them any more.
+    async fn open(&self, tell: &Tell) -> Result<Option<Person>> {
         let contact = &tell.customer.contact;
-        let Some(phone) = &contact.phone else { return Number::None };
+        self.keys.open(contact.customer.as_str(), &contact.personal).await
+    }
+
+    fn number(&self, tell: &Tell, person: &Person) -> Number {
+        let contact = &tell.customer.contact;
+        let Some(phone) = &person.phone else { return Number::None };
         if self.sms_countries.0.is_empty() || tell.customer.unreachable.contains(&Channel::Sms) {
             return Number::None;
         }
@@ -97,7 +116,7 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenge
     /// that is weaker: it lets in whom the mail is passed on to.
     async fn link(&self, tell: &Tell) -> Result<Option<String>> {
         let Some(MailLinks { links, shop_url }) = &self.links else { return Ok(None) };
-        if !tell.customer.contact.is_guest {
+        if !tell.customer.contact.is_guest() {
             return Ok(None);
         }
         let now = self.world.now();
@@ -107,13 +126,13 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenge
 
     /// Sends the mail, for which the caller has a turn. What SES finds too fast waits in place for another: given back, it
     /// would come again with all others, and have lost a receive.
-    async fn mail(&self, tell: &Tell, delivery: &Delivery<'_>) -> Result<(), MailError> {
-        let contact = &tell.customer.contact;
+    async fn mail(&self, tell: &Tell, person: &Person, delivery: &Delivery<'_>) -> Result<(), MailError> {
         let link = self.link(tell).await.map_err(MailError::Other)?;
-        let mail = wording::mail(&tell.order, contact, &tell.message, link.as_deref())
+        let total = tell.customer.contact.total;
+        let mail = wording::mail(&tell.order, &person.name, total, &tell.message, link.as_deref())
             .map_err(|error| MailError::Other(Failure::permanent(format!("the mail cannot be written: {error}"))))?;
         loop {
-            match self.mailer.send(&contact.email, &mail).await {
+            match self.mailer.send(&person.email, &mail).await {
                 Err(MailError::TooFast) => {
                     self.pacing.pause(&self.world);
                     self.pacing.turn(&self.world, delivery).await.map_err(MailError::Other)?;
@@ -124,10 +143,16 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenge
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenger<M, S, L, W, K> {
-    fn mail_part<'a>(&'a self, tell: &'a Tell, delivery: &'a Delivery<'_>, nobody: &'a Nobody) -> Part<'a> {
+impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource> Messenger<M, S, L, P, W, K> {
+    fn mail_part<'a>(
+        &'a self,
+        tell: &'a Tell,
+        person: &'a Person,
+        delivery: &'a Delivery<'_>,
+        nobody: &'a Nobody,
+    ) -> Part<'a> {
         let send = async move {
-            self.mail(tell, delivery).await.map_err(|error| match error {
+            self.mail(tell, person, delivery).await.map_err(|error| match error {
                 MailError::Unreachable(_) => nobody.by(Channel::Email),
                 error => error.into(),
             })
@@ -135,8 +160,8 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenge
         (Channel::Email.as_str(), Box::pin(send))
     }
 
-    fn sms_part<'a>(&'a self, tell: &'a Tell, nobody: &'a Nobody) -> Option<Part<'a>> {
-        let number = match self.number(tell) {
+    fn sms_part<'a>(&'a self, tell: &'a Tell, person: &Person, nobody: &'a Nobody) -> Option<Part<'a>> {
+        let number = match self.number(tell, person) {
             Number::None => return None,
             Number::Unreachable => {
                 nobody.by(Channel::Sms);
@@ -145,7 +170,7 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenge
             Number::Of(number) => number,
         };
         let send = async move {
-            let text = wording::sms(&tell.order, &tell.customer.contact, &tell.message);
+            let text = wording::sms(&tell.order, tell.customer.contact.total, &tell.message);
             self.sms.send(&number, &text).await.map_err(|error| match error {
                 SmsError::Unreachable(_) => nobody.by(Channel::Sms),
                 SmsError::Other(failure) => failure,
@@ -173,8 +198,8 @@ impl Nobody {
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Effects<Notification>
-    for Messenger<M, S, L, W, K>
+impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource> Effects<Notification>
+    for Messenger<M, S, L, P, W, K>
 {
     /// Tells the customer by each channel that may reach them, all as parts of one lease. Where nobody is reached the part is
     /// not done: should the process die before that is on record, the next attempt finds it out again.
@@ -185,26 +210,34 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Effects<
             info!("too old to tell anybody of");
             return Ok(Told::default());
         }
+        let Some(person) = self.open(&tell).await? else {
+            info!("nobody to tell: the customer is erased");
+            return Ok(Told { is_erased: true, ..Told::default() });
+        };
         let (nobody, mut parts) = (Nobody::default(), Vec::new());
         if !tell.customer.unreachable.contains(&Channel::Email) {
             // Before the lease: who has no turn leaves no trace. The short message goes with its mail.
             self.pacing.turn(&self.world, delivery).await?;
-            parts.push(self.mail_part(&tell, delivery, &nobody));
+            parts.push(self.mail_part(&tell, &person, delivery, &nobody));
         }
-        parts.extend(self.sms_part(&tell, &nobody));
+        parts.extend(self.sms_part(&tell, &person, &nobody));
         if !parts.is_empty() {
             let lease = Lease { key: key_of(&tell), until: delivery.deadline };
             let results = with_lease_of_parts(&self.leases, &self.world, lease, parts).await?;
             let results = results.into_iter().filter(|(channel, _)| !nobody.is_by(channel));
             results.map(|(channel, result)| handed_over(channel, result)).fold(Ok(()), both)?;
         }
-        Ok(Told { unreachable: nobody.0.take() })
+        Ok(Told { unreachable: nobody.0.take(), is_erased: false })
     }
 
     async fn is_performed(&self, tell: &Tell) -> Result<bool> {
+        if self.is_old(tell) {
+            return Ok(true);
+        }
+        let Some(person) = self.open(tell).await? else { return Ok(true) };
         let by_mail = (!tell.customer.unreachable.contains(&Channel::Email)).then_some(Channel::Email);
-        let by_sms = matches!(self.number(tell), Number::Of(_)).then_some(Channel::Sms);
-        if self.is_old(tell) || by_mail.or(by_sms).is_none() {
+        let by_sms = matches!(self.number(tell, &person), Number::Of(_)).then_some(Channel::Sms);
+        if by_mail.or(by_sms).is_none() {
             return Ok(true);
         }
         // Of a channel that has turned out to reach nobody the part is never done, and so not all of the lease.

@@ -10,6 +10,8 @@ use orderflow_events::{Country, Email, Text};
 pub struct Settings {
     /// Name of the table that has the leases of messages.
     pub leases_table_name: Text,
+    /// Name of the table that has the keys of the customers.
+    pub key_table_name: Text,
     /// Sender of the mails: it, or its domain, is a verified identity in SES.
     pub sender_email: Email,
     /// Configuration set of SES that mails are sent by: it says where bounces and complaints go.
@@ -45,6 +47,7 @@ impl LinkSettings {
 
 reads!(Settings {
     leases_table_name: required("leasesTableName"),
+    key_table_name: required("keyTableName"),
     sender_email: required("senderEmail"),
     configuration_set: required("configurationSet"),
     sms_countries: required("smsCountries"),
@@ -114,7 +117,7 @@ mod tests {
     fn what_a_parameter_leaves_empty_is_none() {
         let settings = |set: &str, countries: &str| {
             parse::<Settings>(&json!({
-                "leasesTableName": "leases", "senderEmail": "orders@example.com", "configurationSet": set,
+                "leasesTableName": "leases", "keyTableName": "keys", "senderEmail": "orders@example.com", "configurationSet": set,
                 "smsCountries": countries, "mailsPerSecond": 14, "functionsAtOnce": 2,
             }))
         };

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onewrite::link::Links;
-use onewrite::memory::{MemoryLeases, MemoryLinkKeys, MemoryLog, VirtualTime};
+use onewrite::memory::{MemoryKeys, MemoryLeases, MemoryLinkKeys, MemoryLog, VirtualTime};
+use onewrite::personal::{KeyRing, Keys as _};
 use onewrite::port::{Acquired, Clock as _, DoneParts, Leases, NextOfLease};
 use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
-use orderflow_events::{Event, EventType, Payload, Text, Time};
+use orderflow_events::{Event, EventType, Payload, Text, Time, guest_of};
 
-use crate::fixture::{consumed, contact, created, created_by_guest, created_with_phone, event, payment_processed};
+use crate::fixture::{
+    consumed, created, created_by_guest, created_with_phone, event, key, order, payment_processed, person,
+};
 use crate::{
     Countries, LinkSettings, MailError, MailLinks, MemoryMailer, MemorySms, Messenger, Notification, Number, Pacing,
     SmsError,
@@ -28,6 +31,7 @@ struct Service {
     sms: MemorySms,
     sms_countries: Countries,
     keys: MemoryLinkKeys,
+    customers: MemoryKeys,
     has_links: bool,
 }
 
@@ -69,6 +73,7 @@ impl Service {
             sms: MemorySms::default(),
             sms_countries: Countries(vec!["DE".parse().unwrap(), "US".parse().unwrap()]),
             keys: MemoryLinkKeys::new("a"),
+            customers: MemoryKeys::default(),
             has_links: true,
         }
     }
@@ -76,13 +81,18 @@ impl Service {
     /// The service, and an order that it knows.
     async fn met(created: &Event) -> Self {
         let service = Self::new();
+        for customer in ["c1".to_owned(), guest_of(&order()).to_string()] {
+            service.customers.find_or_create(&customer, &key(), service.world.now()).await.unwrap();
+        }
         assert_eq!(service.handle(created).await, Ok(Handled::Changed));
         service
     }
 
     fn process(&self) -> impl Handle<Incoming = Event> {
         let (pacing, countries) = (Pacing::new(1_000, 1), self.sms_countries.clone());
-        let messenger = Messenger::new(&self.mailer, pacing, &self.sms, countries, &self.leases, &self.world);
+        let customers = KeyRing::new(&self.customers, &self.world);
+        let messenger =
+            Messenger::new(&self.mailer, pacing, &self.sms, countries, &self.leases, customers, &self.world);
         let text = |text: &str| Text::new(text).unwrap();
         let links = LinkSettings { secret: text("arn"), days: Number(90), shop_url: text("https://shop.example/") };
         let messenger = messenger.with_links(self.has_links.then(|| MailLinks::new(&links, &self.keys)));
@@ -150,7 +160,7 @@ async fn every_message_goes_out_once_on_each_channel_however_often_its_event_com
         "We have received your withdrawal from order ord_1",
     ];
     assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 4));
-    assert!(service.mailer.sent().iter().all(|(recipient, _)| *recipient == contact().email));
+    assert!(service.mailer.sent().iter().all(|(recipient, _)| *recipient == person().email));
     assert!(service.sms.sent().iter().all(|(recipient, _)| recipient.as_str() == "+4930123456"));
     assert_eq!(service.log.published::<Payload>(), []);
 }
@@ -367,6 +377,28 @@ async fn who_cannot_be_reached_is_an_outcome_and_not_tried_again() {
         service.handle(&event).await.unwrap();
     }
     service.assert_sent(0, 1);
+}
+
+/// Nobody can open to whom it should go: nothing is sent, nothing is parked, and nobody looks for them again.
+#[tokio::test]
+async fn a_customer_who_is_erased_is_told_nothing_and_that_is_an_outcome() {
+    for (before, first, later) in
+        [(vec![], reserved(), shipped()), (vec![reserved()], shipped(), cancelled()), (vec![], cancelled(), reserved())]
+    {
+        let service = Service::met(&created()).await;
+        for event in &before {
+            service.handle(event).await.unwrap();
+        }
+        assert!(service.customers.erase("c1").await.unwrap());
+        assert_eq!(service.handle(&first).await, Ok(Handled::Changed), "the outcome is on record");
+        let looked_for = service.customers.finds();
+        for event in [first, later] {
+            service.handle(&event).await.unwrap();
+            assert!(service.is_settled(&event).await, "{}", event.event_type());
+        }
+        assert_eq!(service.customers.finds(), looked_for);
+        service.assert_sent(before.len(), before.len());
+    }
 }
 
 /// The lease is not done by what was not sent, so that the outcome is found out again.

@@ -4,10 +4,10 @@
 //! other files are one for each message. What is put into HTML is escaped, by the ending of the file's name.
 
 use askama::Template;
-use orderflow_events::{CancellationReason, OrderId, Text, Time, format_utc};
+use orderflow_events::{CancellationReason, Money, OrderId, Text, Time, format_utc};
 
 use crate::amount::amount;
-use crate::domain::{Contact, Message};
+use crate::domain::Message;
 use crate::port::Mail;
 
 /// Length of one short message: 160 characters of 7 bits (3GPP TS 23.038). Beyond that the carrier makes two of it.
@@ -40,14 +40,20 @@ struct Words<'a> {
     link: Option<&'a str>,
 }
 
-/// The mail that tells `message`, with the link to the order if there is one.
+/// The mail that tells `message` about an order of that total to who has that name, with the link to the order if there is one.
 ///
 /// # Errors
 ///
 /// A template cannot be rendered.
-pub(crate) fn mail(order: &OrderId, contact: &Contact, message: &Message, link: Option<&str>) -> askama::Result<Mail> {
-    let (subject, greeting) = (subject(order, message), greeting(&contact.name));
-    let words = &Words { greeting, order, message, total: total(contact), link };
+pub(crate) fn mail(
+    order: &OrderId,
+    name: &Text,
+    total: Money,
+    message: &Message,
+    link: Option<&str>,
+) -> askama::Result<Mail> {
+    let (subject, greeting) = (subject(order, message), greeting(name));
+    let words = &Words { greeting, order, message, total: to_pay(total), link };
     let text = Plain { words }.render()?;
     let html = Html { subject: &subject, words }.render()?;
     Ok(Mail { subject, text, html })
@@ -75,16 +81,16 @@ fn greeting(name: &Text) -> String {
     if is_name { format!("Hello {name},") } else { "Hello,".to_owned() }
 }
 
-fn total(contact: &Contact) -> Option<String> {
-    (!contact.total.is_zero()).then(|| amount(contact.total))
+fn to_pay(total: Money) -> Option<String> {
+    (!total.is_zero()).then(|| amount(total))
 }
 
 /// The short message that tells `message`: at most 160 characters of the GSM alphabet.
 #[must_use]
-pub(crate) fn sms(order: &OrderId, contact: &Contact, message: &Message) -> String {
+pub(crate) fn sms(order: &OrderId, total: Money, message: &Message) -> String {
     match message {
         Message::Received { .. } => {
-            let of = total(contact).map(|total| format!(" of {total}")).unwrap_or_default();
+            let of = to_pay(total).map(|total| format!(" of {total}")).unwrap_or_default();
             format!("Thank you for your order {order}{of}.")
         }
         Message::Shipped { carrier, tracking_number } => first_that_fits([
@@ -134,30 +140,29 @@ fn septets(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
-    use orderflow_events::{MAX_AMOUNT, Money};
+    use orderflow_events::MAX_AMOUNT;
 
     use super::*;
-    use crate::fixture::{contact, messages, order};
+    use crate::fixture::{messages, order, person, total};
 
     fn written(message: &Message) -> Mail {
-        mail(&order(), &contact(), message, None).unwrap()
+        mail(&order(), &person().name, total(), message, None).unwrap()
     }
 
     fn short(message: &Message) -> String {
-        sms(&order(), &contact(), message)
+        sms(&order(), total(), message)
     }
 
-    fn free() -> Contact {
-        Contact { total: Money::new(0, "EUR").unwrap(), ..contact() }
+    fn free() -> Money {
+        Money::new(0, "EUR").unwrap()
     }
 
     #[test]
     fn the_mails_read_like_this() {
         let mails = messages().into_iter().map(|(name, message)| (name.to_owned(), written(&message)));
-        let free = messages()
-            .into_iter()
-            .filter(|(name, _)| *name != "shipped")
-            .map(|(name, message)| (format!("{name}, free"), mail(&order(), &free(), &message, None).unwrap()));
+        let free = messages().into_iter().filter(|(name, _)| *name != "shipped").map(|(name, message)| {
+            (format!("{name}, free"), mail(&order(), &person().name, free(), &message, None).unwrap())
+        });
         for (name, Mail { subject, text, html }) in mails.chain(free) {
             insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
                 assert_snapshot!(format!("{name}.txt"), format!("Subject: {subject}\n\n{text}"));
@@ -170,26 +175,26 @@ mod tests {
     fn a_link_stands_in_both_forms_of_a_mail_and_is_escaped() {
         let link = "https://shop.example/orders/ord_1?access=1.a";
         for (name, message) in messages() {
-            let Mail { subject, text, html } = mail(&order(), &contact(), &message, Some(link)).unwrap();
+            let Mail { subject, text, html } = mail(&order(), &person().name, total(), &message, Some(link)).unwrap();
             assert!(text.contains(&format!("\n{link}\n")), "{name}: {text}");
             assert!(html.contains(&format!("href=\"{link}\"")), "{name}: {html}");
             assert!(!subject.contains("access"), "{subject}");
             assert!(!short(&message).contains("access"));
         }
         let (name, message) = messages().swap_remove(0);
-        let Mail { subject, text, html } = mail(&order(), &contact(), &message, Some(link)).unwrap();
+        let Mail { subject, text, html } = mail(&order(), &person().name, total(), &message, Some(link)).unwrap();
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             assert_snapshot!(format!("{name}, to a guest.txt"), format!("Subject: {subject}\n\n{text}"));
             assert_snapshot!(format!("{name}, to a guest.html"), html);
         });
-        let evil = mail(&order(), &contact(), &message, Some("https://a\"><script>")).unwrap();
+        let evil = mail(&order(), &person().name, total(), &message, Some("https://a\"><script>")).unwrap();
         assert!(!evil.html.contains("<script>"), "{}", evil.html);
     }
 
     #[test]
     fn the_short_messages_read_like_this() {
         let mut texts: Vec<String> = messages().iter().map(|(_, message)| short(message)).collect();
-        texts.extend(messages().first().map(|(_, message)| sms(&order(), &free(), message)));
+        texts.extend(messages().first().map(|(_, message)| sms(&order(), free(), message)));
         assert_snapshot!(texts.join("\n"), @r"
         Thank you for your order ord_1 of 1.019,90 EUR.
         Your order ord_1 is on its way with Hare & Hound, tracking number HH-2026-000017.
@@ -204,7 +209,7 @@ mod tests {
     #[test]
     fn a_mail_about_nothing_to_pay_names_no_money() {
         for (name, message) in messages() {
-            let Mail { text, html, .. } = mail(&order(), &free(), &message, None).unwrap();
+            let Mail { text, html, .. } = mail(&order(), &person().name, free(), &message, None).unwrap();
             for word in ["EUR", "paid", "charged", "Total"] {
                 assert!(!text.contains(word) && !html.contains(word), "{name}: {text}");
             }
@@ -239,7 +244,7 @@ mod tests {
         assert!(text.contains("<script>\"'&"), "{text}");
         let name = Text::new("Ada & \"Co\"").unwrap();
         let (_, received) = messages().swap_remove(0);
-        let mail = mail(&order(), &Contact { name, ..contact() }, &received, None);
+        let mail = mail(&order(), &name, total(), &received, None);
         assert!(mail.unwrap().html.contains("Hello Ada &#38; &#34;Co&#34;,"));
     }
 
@@ -255,7 +260,7 @@ mod tests {
     #[test]
     fn a_short_message_is_one() {
         let order = OrderId::new("x".repeat(64)).unwrap();
-        let contact = Contact { total: Money::new(MAX_AMOUNT, "INR").unwrap(), ..contact() };
+        let total = Money::new(MAX_AMOUNT, "INR").unwrap();
         let text = |text: &str| Text::new(text).unwrap();
         let shipped =
             |carrier: &str, number: &str| Message::Shipped { carrier: text(carrier), tracking_number: text(number) };
@@ -267,7 +272,7 @@ mod tests {
             shipped(&"€".repeat(20), &"€".repeat(20)),
         ]);
         for message in longest {
-            let text = sms(&order, &contact, &message);
+            let text = sms(&order, total, &message);
             assert!(septets(&text).is_some_and(|septets| septets <= MAX_SEPTETS), "{text}");
         }
     }

@@ -26,7 +26,7 @@ pub use domain::{
     CancelRefusal, Change, Known, Order, Orders, Payment, Progress, Return, Seen, Shipment, Status, cancel,
 };
 pub use guests::Guests;
-pub use intake::{Intake, IntakeHandler};
+pub use intake::{Intake, IntakeHandler, Seal, SealEffects};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryPrices;
 pub use open::tell;

@@ -17,7 +17,7 @@ mod settings;
 pub use aws::DynamoSightings;
 pub use domain::Screening;
 pub use effects::SightingEffects;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, Fingerprints};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemorySightings;
 pub use port::{MAX_COUNTED, Sightings};

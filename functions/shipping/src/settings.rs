@@ -8,6 +8,8 @@ use orderflow_events::Text;
 pub struct Settings {
     /// Name of the table that is the memory of the simulated carrier.
     pub carrier_table_name: Text,
+    /// Name of the table that has the keys of the customers.
+    pub key_table_name: Text,
 }
 
-reads!(Settings { carrier_table_name: required("carrierTableName") });
+reads!(Settings { carrier_table_name: required("carrierTableName"), key_table_name: required("keyTableName") });

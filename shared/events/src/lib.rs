@@ -32,6 +32,7 @@ mod id;
 mod money;
 mod older;
 mod payload;
+mod person;
 #[cfg(test)]
 mod properties;
 mod request;
@@ -48,19 +49,20 @@ mod types;
 
 pub use country::Country;
 pub use envelope::{
-    Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node, Read,
-    SPEC_VERSION, Source, Subject, Text, Time, parse,
+    Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node,
+    Personal, Read, SPEC_VERSION, Source, Subject, Text, Time, parse,
 };
 pub use guest::{guest_of, is_guest, link_to};
 pub use id::{IdKind, OrderId, PaymentId, RefundId, ReturnId, ShipmentId};
 pub use money::{MAX_AMOUNT, Money};
-pub use older::{CustomerV1, OrderCreatedV1};
+pub use older::{CustomerV1, CustomerV2, OrderCreatedV1, OrderCreatedV2};
 pub use payload::{
-    Address, CancellationReason, Customer, FlagReason, GoodsReturned, InventoryRejected, InventoryReleased,
-    InventoryReserved, Line, MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged,
-    PaymentFailed, PaymentFailure, PaymentProcessed, PaymentRefunded, Quantity, ReturnRequested, Score,
-    ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
+    CancellationReason, FlagReason, GoodsReturned, InventoryRejected, InventoryReleased, InventoryReserved, Line,
+    MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged, PaymentFailed, PaymentFailure,
+    PaymentProcessed, PaymentRefunded, PersonalDataErased, Quantity, ReturnRequested, Score, ShipmentCancelled,
+    ShipmentCreated, Shortage, StockLine,
 };
+pub use person::{Address, Buyer, Destination, IN_CLEAR, Person, PersonalData};
 pub use request::{NewCustomer, NewLine, NewOrder};
 pub use text::{Email, PaymentMethod, Sku};
 pub use time::format_utc;

@@ -68,6 +68,17 @@ pub trait Decider {
         state
     }
 
+    /// Owner of the subject that the published `event` begins, such as the customer of an order: the first row has it, and an
+    /// [index](crate::port::OwnedSubjects) finds the subject by it. Nobody, as here, for most services.
+    #[must_use]
+    fn owner(event: &Event<ContractOf<Self>>) -> Option<&str>
+    where
+        Self: Sized,
+    {
+        let _ = event;
+        None
+    }
+
     /// Extension attributes of the events that are published because of `event`. None, as here, for most services.
     #[must_use]
     fn extensions(event: &Event<Self::Heard>) -> Extensions

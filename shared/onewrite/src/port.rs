@@ -139,6 +139,17 @@ pub trait OpenSubjects {
     async fn close(&self, subject: &Subject) -> Result<()>;
 }
 
+/// Index of the subjects of a ledger by their [owners](crate::Decider::owner). It may be a moment behind.
+#[auto_impl(&)]
+pub trait OwnedSubjects {
+    /// Subjects of `owner`, what was begun first comes first.
+    ///
+    /// # Errors
+    ///
+    /// The index cannot be read.
+    async fn owned_by(&self, owner: &str) -> Result<Vec<Subject>>;
+}
+
 /// Part of a shard of the index of the open subjects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenPage {

@@ -83,6 +83,9 @@ pub(crate) enum Repeat {
     Changed(Duration),
 }
 
+/// Texts that every order of these customers has, and that say who somebody is: they may stand in nothing that is kept.
+pub(crate) const PERSONAL: [&str; 4] = ["Ada Lovelace", "Analytical Road", "@example.com", "@mailinator.com"];
+
 /// Price in cents from which on an order is suspicious to screening.
 const SUSPICIOUS: u32 = 100_000;
 

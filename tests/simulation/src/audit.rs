@@ -32,6 +32,8 @@ pub struct Audit {
     sent: Cell<u64>,
     sent_by_channel: RefCell<HashMap<&'static str, u64>>,
     promises: RefCell<Vec<(OrderId, Promise)>>,
+    /// Customers of whom somebody has asked that they be erased.
+    erased: RefCell<HashSet<String>>,
 }
 
 /// Producer at the intake that may state prices. No other may.
@@ -50,6 +52,8 @@ pub enum Promise {
     Returning,
     /// The goods are back.
     Returned,
+    /// The customer is erased, and so the order ends, and is nobody's.
+    Erased,
 }
 
 /// Message to a customer.
@@ -121,7 +125,24 @@ fn of(order: &OrderId, what: impl Into<String>) -> Violation {
     Violation::of(order.as_str(), what)
 }
 
+/// Tells that a row has somebody's street or address in it: every customer here has these.
+fn names_somebody(row: &Row) -> bool {
+    let names = |text: &str| ["Analytical Road", "@example", "@bücher"].iter().any(|name| text.contains(name));
+    row.events.iter().any(|event| names(event)) || row.change.as_ref().is_some_and(|change| names(&change.to_string()))
+}
+
 impl Audit {
+    /// Notes that a customer is about to be erased.
+    pub fn erasing(&self, customer: &str) {
+        self.erased.borrow_mut().insert(customer.to_owned());
+    }
+
+    /// Tells that a customer may be erased.
+    #[must_use]
+    pub fn may_be_erased(&self, customer: &str) -> bool {
+        self.erased.borrow().contains(customer)
+    }
+
     /// Notes that an order is on its way into the system.
     pub fn met(&self, order: &OrderId) {
         if self.orders.borrow_mut().insert(order.clone()) {
@@ -177,6 +198,9 @@ impl Audit {
         let Ok(order) = OrderId::new(append.addition.subject.as_str()) else {
             return Err(Violation::of(append.addition.subject.as_str(), "a row is of no order"));
         };
+        if names_somebody(append.addition.row) {
+            return Err(of(&order, format!("a row of {} has a person in clear", append.service)));
+        }
         let said = append.addition.row.events.iter().filter_map(|text| Event::decode(text).ok());
         if said
             .map(|event| event.data)

@@ -57,6 +57,8 @@ pub struct Script {
     pub cancel_after_ms: Option<u64>,
     /// Time after the answer at which the customer withdraws, if they do; what was shipped they send back.
     pub withdraw_after_ms: Option<u64>,
+    /// Time after the answer at which the customer is erased, if they are.
+    pub erase_after_ms: Option<u64>,
 }
 
 impl Script {
@@ -71,6 +73,7 @@ impl Script {
         email: "c0@example.com",
         cancel_after_ms: None,
         withdraw_after_ms: None,
+        erase_after_ms: None,
     };
 
     /// Address that reaches nobody.
@@ -99,6 +102,10 @@ pub fn arrive_by(system: &Rc<System>, script: Script) {
             if let Some(patience) = script.withdraw_after_ms {
                 customer.wait(patience).await;
                 customer.withdraw(&placed, true).await;
+            }
+            if let Some(patience) = script.erase_after_ms {
+                customer.wait(patience).await;
+                customer.erase(&placed).await;
             }
         }
     });
@@ -214,6 +221,12 @@ impl Customer {
             let sends_back = self.rng.u32(0..4) > 0;
             self.withdraw(&order, sends_back).await;
         }
+        if self.rng.u32(0..25) == 0 {
+            let patience = [100, 1_000, 120_000][self.rng.usize(0..3)];
+            let patience = self.rng.u64(0..patience);
+            self.wait(patience).await;
+            self.erase(&order).await;
+        }
     }
 
     /// Sends the order until there is an answer. Where a price has changed the order is another, under a key of its own.
@@ -299,6 +312,24 @@ impl Customer {
         if promise == Promise::Returning && sends_back {
             self.wait_a_little().await;
             self.send_back(order).await;
+        }
+    }
+
+    /// Is erased, with all of their orders, and asks once more: the answer is the same as long as they order nothing.
+    async fn erase(&mut self, order: &OrderId) {
+        let customer = format!("cus_{}", self.number / 3);
+        self.audit().erasing(&customer);
+        let path = format!("/customers/{customer}/erase");
+        for _ in 0..2 {
+            match self.insist_on_orders(&path).await {
+                Some((202, answer)) if answer["orders"].as_u64().is_some_and(|orders| orders > 0) => {}
+                Some((status, answer)) => {
+                    return self.violate(Some(order), format!("an erasure was answered with {status}: {answer}"));
+                }
+                None => return,
+            }
+            self.caller.tell_of(order.as_str(), || "is erased".to_owned());
+            self.audit().promised(order, Promise::Erased);
         }
     }
 

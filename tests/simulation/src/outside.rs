@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use onewrite::external::simulated::MemoryRegister;
-use onewrite::memory::MemoryLeases;
+use onewrite::memory::{MemoryKeys, MemoryLeases};
 use orderflow_journal::MemoryJournal;
 use orderflow_screening::MemorySightings;
 
@@ -26,4 +26,6 @@ pub struct Outside {
     pub sightings: Rc<MemorySightings>,
     /// Leases of mails and short messages.
     pub leases: Rc<MemoryLeases>,
+    /// Keys of the customers.
+    pub keys: Rc<MemoryKeys>,
 }

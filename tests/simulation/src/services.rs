@@ -10,6 +10,7 @@ use lambda_http::http::{HeaderValue, header};
 use lambda_http::{Body, Request, Response};
 use onewrite::access::Access;
 use onewrite::memory::{MemoryIssuer, MemoryLog};
+use onewrite::personal::KeyRing;
 use onewrite::{Ledger, Projection};
 use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
 use orderflow_events::{EventType, Money, Source, Time};
@@ -25,7 +26,7 @@ use orderflow_screening::{Screening, SightingEffects};
 use orderflow_shipping::{CarrierEffects, Shipping};
 use simulator::model::source::invoke;
 use simulator::model::topic::StandardTopic;
-use simulator::ports::{LeaseTable, Table};
+use simulator::ports::{KeyTable, LeaseTable, Table};
 use simulator::{Caller, Run, Stack};
 
 use crate::audit::PRICING_PRODUCER;
@@ -52,9 +53,9 @@ pub struct System {
     pub shop: Rc<Shop>,
     /// The door for orders of other producers.
     pub intake: Rc<StandardTopic>,
-    orders_api: Rc<OrdersApi<Table, PriceTable, Caller>>,
+    orders_api: Rc<OrdersApi<Table, PriceTable, Caller, KeyTable>>,
     /// The same for those alone who are signed in.
-    page_api: Rc<OrdersApi<Table, PriceTable, Caller, &'static MemoryIssuer>>,
+    page_api: Rc<OrdersApi<Table, PriceTable, Caller, KeyTable, &'static MemoryIssuer>>,
     prices: Prices,
     inventory_api: Rc<InventoryApi<StockTable, Table, Caller>>,
     stock: Rc<MemoryLog>,
@@ -72,6 +73,12 @@ static PAGE: LazyLock<String> = LazyLock::new(|| ISSUER.token("page", ORDERS_ANY
 /// Token of a page that may state prices.
 static TRUSTED_PAGE: LazyLock<String> = LazyLock::new(|| ISSUER.token("page", &format!("{ORDERS_ANY} {PRICES_STATE}")));
 
+/// Keys of the customers, as a function has them.
+fn key_ring(shop: &Shop, caller: &Caller) -> KeyRing<KeyTable, Caller> {
+    let table = KeyTable { caller: caller.clone(), keys: Rc::clone(&shop.outside.keys) };
+    KeyRing::new(table, caller.clone())
+}
+
 /// Starts every service.
 fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stack>, Prices) {
     let mut prices = Prices::default();
@@ -79,15 +86,20 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
     let messenger = |caller: &Caller| {
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
         let pacing = Pacing::new(MAILS_PER_SECOND, 1);
-        Messenger::new(Post(port(caller)), pacing, Post(port(caller)), sms_countries(), leases, caller.clone())
+        let (keys, countries) = (key_ring(shop, caller), sms_countries());
+        Messenger::new(Post(port(caller)), pacing, Post(port(caller)), countries, leases, keys, caller.clone())
     };
     let builder = Stack::builder(run).settings(|service| template().settings(service));
     let stack = SERVICES
         .iter()
         .fold(builder, |builder, service| service.join(builder))
         .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
-        .service_with::<Shipping, _>("shipping", |caller| CarrierEffects::new(CarrierPort(port(caller))))
-        .service_with::<Screening, _>("screening", |caller| SightingEffects::new(SightingsTable(port(caller))))
+        .service_with::<Shipping, _>("shipping", |caller| {
+            CarrierEffects::new(CarrierPort(port(caller)), key_ring(shop, caller))
+        })
+        .service_with::<Screening, _>("screening", |caller| {
+            SightingEffects::new(SightingsTable(port(caller)), key_ring(shop, caller))
+        })
         .service_with::<Notification, _>(NOTIFICATION, messenger)
         .intake(INTAKE, intake, |caller, stack| {
             let orders = stack.table(ORDERS, caller);
@@ -98,7 +110,7 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
             } else {
                 PricingProducers::These([Source::from_static(PRICING_PRODUCER)].into())
             };
-            IntakeHandler::new(Ledger::new(orders, caller.clone()), table, producers)
+            IntakeHandler::new(Ledger::new(orders, caller.clone()), key_ring(shop, caller), table, producers)
         })
         .consumer("journal", None, |caller| Projection::new(Journal::new(JournalTable(port(caller)), caller.clone())))
         .start();
@@ -123,8 +135,9 @@ impl System {
         let table =
             PriceTable { port: Port { caller: orders.clone(), shop: Rc::clone(&shop) }, prices: Rc::clone(&prices) };
         let ledger = || Ledger::new(stack.table(ORDERS, &orders), orders.clone());
-        let orders_api = Rc::new(OrdersApi::new(ledger(), table.clone(), Access::open(), WITHDRAWAL_PERIOD));
-        let page_api = Rc::new(OrdersApi::new(ledger(), table, ISSUER.access(), WITHDRAWAL_PERIOD));
+        let keys = || key_ring(&shop, &orders);
+        let orders_api = Rc::new(OrdersApi::new(ledger(), table.clone(), keys(), Access::open(), WITHDRAWAL_PERIOD));
+        let page_api = Rc::new(OrdersApi::new(ledger(), table, keys(), ISSUER.access(), WITHDRAWAL_PERIOD));
         let goods = stack.table(INVENTORY, &inventory);
         let shelves = Rc::clone(&goods.log);
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };

@@ -1,7 +1,8 @@
+use orderflow_events::Money;
 use orderflow_events::sample;
-use orderflow_events::{Email, Money};
 
 use super::*;
+use crate::rules::Signs;
 
 /// Given, when, then: what an event comes to in a state, with what was seen.
 #[track_caller]
@@ -14,16 +15,18 @@ fn created() -> Event {
     sample::event(sample::order("ord_1"))
 }
 
-/// A disposable address and a high amount.
+/// A high amount.
 fn suspicious() -> Event {
     let mut order = sample::order("ord_1");
-    order.details.customer.email = Email::new("ada@mailinator.com").unwrap();
     order.total = Money::new(200_000, "EUR").unwrap();
     sample::event(order)
 }
 
-const FEW: Option<Seen> = Some(Seen { customer: 1, email: 1 });
-const MANY: Option<Seen> = Some(Seen { customer: 10, email: 10 });
+const NONE: Signs = Signs { disposable_service: None, is_phone_abroad: false };
+const DISPOSABLE: Signs = Signs { disposable_service: Some("mailinator.com"), is_phone_abroad: false };
+const FEW: Option<Seen> = Some(Seen { customer: 1, email: 1, signs: NONE });
+const MANY: Option<Seen> = Some(Seen { customer: 10, email: 10, signs: NONE });
+const THROWN_AWAY: Option<Seen> = Some(Seen { customer: 1, email: 1, signs: DISPOSABLE });
 
 fn passed(points: u32) -> Next {
     Step::record(Change::Passed { score: Score::of_points(points) })
@@ -41,15 +44,16 @@ fn every_event_in_every_state() {
     let look = Sighting {
         order: OrderId::new("ord_1").unwrap(),
         at: created().context.time,
-        customer: Fingerprint::of_customer(&sample::order("ord_1").details.customer.id),
-        email: Fingerprint::of_email(&sample::order("ord_1").details.customer.email),
+        customer: sample::order("ord_1").details.customer.id,
+        personal: sample::order("ord_1").details.personal,
     };
     check(State::Unknown, &created(), None, &Step::Perform(look));
     check(State::Unknown, &created(), FEW, &passed(0));
-    check(State::Unknown, &created(), Some(Seen { customer: 10, email: 1 }), &passed(40));
+    check(State::Unknown, &created(), Some(Seen { customer: 10, email: 1, signs: NONE }), &passed(40));
     check(State::Unknown, &created(), MANY, &flagged(&created(), MANY));
-    check(State::Unknown, &suspicious(), FEW, &flagged(&suspicious(), FEW));
-    for seen in [None, FEW, MANY] {
+    check(State::Unknown, &suspicious(), FEW, &passed(25));
+    check(State::Unknown, &suspicious(), THROWN_AWAY, &flagged(&suspicious(), THROWN_AWAY));
+    for seen in [None, FEW, MANY, THROWN_AWAY] {
         check(State::Screened, &created(), seen, &Step::Nothing);
         check(State::Screened, &suspicious(), seen, &Step::Nothing);
     }

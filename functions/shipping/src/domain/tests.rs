@@ -8,15 +8,15 @@ use super::*;
 /// Result of a decision.
 type Decision = Result<Next, Rejection>;
 
-/// Every answer that an attempt may come back with: none, booked, cancelled, voided.
-fn answers() -> [Option<Answer>; 4] {
+/// Every answer that an attempt may come back with: none, booked, cancelled, voided, nobody to ship to.
+fn answers() -> [Option<Answer>; 5] {
     let booked =
         Answer::Booked { shipment: shipment(), carrier: text("Parcel Service"), tracking_number: text("SPS1") };
-    [None, Some(booked), Some(Answer::Cancelled), Some(Answer::Voided)]
+    [None, Some(booked), Some(Answer::Cancelled), Some(Answer::Voided), Some(Answer::NoRecipient)]
 }
 
 /// Given, then: what `payload` comes to after these changes, with each of the [`answers`].
-fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 4]); 7]) {
+fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 5]); 7]) {
     let event = event(payload).heard().unwrap();
     for (given, then) in rows {
         let state = state(given);
@@ -45,6 +45,14 @@ fn order_created() {
 }
 
 #[test]
+fn a_person_in_clear_is_not_taken_and_so_not_kept() {
+    let event = event(sample::order_in_clear("ord_1")).heard().unwrap();
+    let refused = Err(Rejection::Forbidden(IN_CLEAR.to_owned()));
+    assert_eq!(Shipping::decide(&State::Unknown, &event, None), refused);
+    assert_eq!(Shipping::decide(&state(&ready()), &event, None), Ok(Step::Nothing));
+}
+
+#[test]
 fn payment_processed() {
     let nothing = || Ok(Step::Nothing);
     let cancel = || Step::record(Change::Cancelled);
@@ -53,10 +61,10 @@ fn payment_processed() {
         [
             (UNKNOWN, same(Err(UNKNOWN_ORDER))),
             (&ready(), same(Ok(Step::record_intent(intent())))),
-            (&booking(), [book(), done(Step::record), cancel(), book()].map(Ok)),
+            (&booking(), [Ok(book()), Ok(done(Step::record)), Ok(cancel()), Ok(book()), Err(ERASED)]),
             (&shipped(), same(nothing())),
             (&voiding(), same(nothing())),
-            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing()]),
+            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing(), nothing()]),
             (&voided(), same(nothing())),
         ],
     );
@@ -85,10 +93,10 @@ fn order_cancelled() {
         [
             (UNKNOWN, same(Ok(cancel()))),
             (&ready(), same(Ok(cancel()))),
-            (&booking(), [ask(), done(Step::record_intent), cancel(), ask()].map(Ok)),
+            (&booking(), [ask(), done(Step::record_intent), cancel(), ask(), ask()].map(Ok)),
             (&shipped(), same(Ok(Step::record_intent(Change::VoidIntended)))),
-            (&voiding(), [void(), void(), void(), give_up()].map(Ok)),
-            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing()]),
+            (&voiding(), [void(), void(), void(), give_up(), void()].map(Ok)),
+            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing(), nothing()]),
             (&voided(), same(nothing())),
         ],
     );
@@ -108,8 +116,8 @@ fn the_states_are_what_the_changes_made_of_them() {
     let shipment = shipment();
     for (given, then) in [
         (UNKNOWN, State::Unknown),
-        (&ready(), State::Ready { address: address(), total: total() }),
-        (&booking(), State::Booking { shipment: shipment.clone(), address: address(), total: total() }),
+        (&ready(), State::Ready { recipient: recipient(), total: total() }),
+        (&booking(), State::Booking { shipment: shipment.clone(), recipient: recipient(), total: total() }),
         (&shipped(), State::Shipped { shipment: shipment.clone() }),
         (&voiding(), State::Voiding { shipment: shipment.clone() }),
         (&[&booking()[..], &[Change::Cancelled]].concat(), State::Cancelled),
@@ -132,11 +140,9 @@ fn what_is_published_tells_the_change() {
 /// Rows are never changed, so every later build has to read them like this.
 #[test]
 fn changes_are_stored_like_this() {
-    let address = json!({
-        "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
-    });
+    let recipient = json!({ "customer": "cus_1", "personal": recipient().personal.as_str() });
     for (change, stored) in [
-        (ordered(), json!({ "ordered": { "address": address, "total": total() } })),
+        (ordered(), json!({ "ordered": { "recipient": recipient, "total": total() } })),
         (intent(), json!({ "bookingIntended": { "shipment": shipment() } })),
         (booked(), json!({ "booked": { "shipment": shipment() } })),
         (Change::Cancelled, json!("cancelled")),
@@ -150,6 +156,8 @@ fn changes_are_stored_like_this() {
 
 const UNKNOWN: &[Change] = &[];
 const UNKNOWN_ORDER: Rejection = Rejection::TooEarly("no OrderCreated yet");
+const ERASED: Rejection =
+    Rejection::TooEarly("the recipient is erased, and OrderCancelled, which says so, has not come yet");
 
 fn ready() -> Vec<Change> {
     vec![ordered()]
@@ -180,7 +188,7 @@ fn state(changes: &[Change]) -> State {
 }
 
 fn ordered() -> Change {
-    Change::Ordered { address: address(), total: total() }
+    Change::Ordered { recipient: recipient(), total: total() }
 }
 
 fn intent() -> Change {
@@ -191,12 +199,12 @@ fn booked() -> Change {
     Change::Booked { shipment: shipment() }
 }
 
-fn same(decision: Decision) -> [Decision; 4] {
-    [decision.clone(), decision.clone(), decision.clone(), decision]
+fn same(decision: Decision) -> [Decision; 5] {
+    [decision.clone(), decision.clone(), decision.clone(), decision.clone(), decision]
 }
 
 fn book() -> Next {
-    Step::Perform(Effect::Book { shipment: shipment(), address: address() })
+    Step::Perform(Effect::Book { shipment: shipment(), recipient: recipient() })
 }
 
 fn booked_after_all() -> Decision {
@@ -238,8 +246,9 @@ fn total() -> Money {
     created().total
 }
 
-fn address() -> Address {
-    created().details.shipping_address
+fn recipient() -> Recipient {
+    let details = created().details;
+    Recipient { customer: details.customer.id, personal: details.personal.sealed().unwrap().clone() }
 }
 
 fn paid() -> PaymentProcessed {

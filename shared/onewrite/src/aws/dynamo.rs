@@ -26,7 +26,9 @@ use super::failure::classify;
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::lease::LEASE_KEPT;
-use crate::port::{Acquired, Addition, Appended, DoneParts, Leases, Log, NextOfLease, OpenPage, OpenSubjects, merged};
+use crate::port::{
+    Acquired, Addition, Appended, DoneParts, Leases, Log, NextOfLease, OpenPage, OpenSubjects, OwnedSubjects, merged,
+};
 use crate::row::{Cause, Row};
 use crate::slot::{SHARDS, shard_of};
 
@@ -221,6 +223,25 @@ impl Log for DynamoLog {
     }
 }
 
+/// By the index `ByOwner`, which has the first rows that have an owner, by the attribute `owner` and the row's time.
+impl OwnedSubjects for DynamoLog {
+    async fn owned_by(&self, owner: &str) -> Result<Vec<Subject>> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("ByOwner")
+            .key_condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        let items: Vec<Attributes> = pages.try_collect().await.map_err(|error| classify("Query", &error))?;
+        Ok(items.iter().filter_map(|item| Subject::new(item.get("pk")?.as_s().ok()?.as_str()).ok()).collect())
+    }
+}
+
 /// Attribute of a subject's first row, while it is open: the shard of the index `Open`, which has no other row.
 const OPEN: &str = "open";
 
@@ -324,6 +345,8 @@ struct Item {
     sk: u32,
     at: Time,
     cause: Cause,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unfinished: bool,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
@@ -345,6 +368,7 @@ fn to_item(subject: &Subject, row: &Row) -> Result<Attributes> {
         sk: row.version,
         at: row.at,
         cause: row.cause.clone(),
+        owner: row.owner.clone(),
         unfinished: row.unfinished,
         change: row.change.clone(),
         events,
@@ -366,6 +390,7 @@ fn from_item(item: Attributes) -> Result<Row> {
         version: item.sk,
         at: item.at,
         cause: item.cause,
+        owner: item.owner,
         unfinished: item.unfinished,
         change: item.change,
         events,
@@ -506,11 +531,12 @@ mod tests {
     fn row() -> impl Strategy<Value = Row> {
         let cause = (any::<String>(), any::<String>(), any::<String>(), option::of(any::<String>()))
             .prop_map(|(source, id, event_type, by)| Cause { source, id, event_type, by });
-        (any::<u32>(), time(), cause, any::<bool>(), option::of(json()), vec(json(), 0..3)).prop_map(
-            |(version, at, cause, unfinished, change, events)| {
+        let owner = option::of(any::<String>());
+        (any::<u32>(), time(), cause, owner, any::<bool>(), option::of(json()), vec(json(), 0..3)).prop_map(
+            |(version, at, cause, owner, unfinished, change, events)| {
                 let change = change.map(without_fractions);
                 let events = events.iter().map(Value::to_string).collect();
-                Row { version, at, cause, unfinished, change, events }
+                Row { version, at, cause, owner, unfinished, change, events }
             },
         )
     }
@@ -526,7 +552,7 @@ mod tests {
     }
 
     fn name() -> impl Strategy<Value = String> {
-        prop_oneof!["pk|sk|at|cause|unfinished|change|events", any::<String>()]
+        prop_oneof!["pk|sk|at|cause|owner|unfinished|change|events", any::<String>()]
     }
 
     fn value() -> impl Strategy<Value = AttributeValue> {

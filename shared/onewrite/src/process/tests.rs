@@ -297,6 +297,7 @@ fn rival_row(version: u32, change: &Change) -> Row {
             event_type: "Rivalry".to_owned(),
             by: None,
         },
+        owner: None,
         unfinished: false,
         change: Some(serde_json::to_value(change).unwrap()),
         events: Vec::new(),

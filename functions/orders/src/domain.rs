@@ -377,8 +377,9 @@ impl Known {
 
     fn add(&mut self, change: Change) {
         match change {
-            // An order is created once: the ledger refuses any other creation.
-            Change::Created { .. } => {}
+            // An order is created once: the ledger refuses any other creation. Of an erasure the event that tells of it does
+            // this: see `evolve_published`.
+            Change::Created { .. } | Change::Erased => {}
             Change::Reserved(seen) => {
                 self.advance(Progress::Reserved);
                 self.timeline.push(seen);
@@ -430,8 +431,6 @@ impl Known {
                 }
                 self.timeline.push(seen);
             }
-            // The event that tells of it does this: see `evolve_published`.
-            Change::Erased => {}
             Change::LinksRevoked(at) => self.links_revoked_at = self.links_revoked_at.max(Some(at)),
         }
     }

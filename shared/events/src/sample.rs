@@ -45,6 +45,10 @@ pub fn order_in_clear(order_id: &str) -> OrderCreated {
 }
 
 /// Person of the sample order.
+///
+/// # Panics
+///
+/// If the sample order has none in clear.
 #[must_use]
 #[expect(clippy::expect_used, reason = "a sample that is wrong should be noticed at once")]
 pub fn person() -> Person {

@@ -200,7 +200,7 @@ fn booked() -> Change {
 }
 
 fn same(decision: Decision) -> [Decision; 5] {
-    std::array::from_fn(|_| decision.clone())
+    [decision.clone(), decision.clone(), decision.clone(), decision.clone(), decision]
 }
 
 fn book() -> Next {

@@ -136,12 +136,12 @@ impl OwnedSubjects for MemoryLog {
     async fn owned_by(&self, owner: &str) -> Result<Vec<Subject>> {
         let rows = self.rows.borrow();
         let first = rows.iter().filter_map(|(subject, rows)| Some((subject, rows.first()?)));
-        let mut owned: Vec<(Time, &Subject)> = first
+        let mut found: Vec<(Time, &Subject)> = first
             .filter(|(_, row)| row.owner.as_deref() == Some(owner))
             .map(|(subject, row)| (row.at, subject))
             .collect();
-        owned.sort();
-        Ok(owned.into_iter().map(|(_, subject)| subject.clone()).collect())
+        found.sort();
+        Ok(found.into_iter().map(|(_, subject)| subject.clone()).collect())
     }
 }
 

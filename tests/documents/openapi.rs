@@ -221,8 +221,9 @@ fn place_order() -> Value {
 }
 
 fn get_order() -> Value {
-    let mut shown =
-        answer("The order. By a link that has expired it is shown without anybody's data.", "Order", &json!({}));
+    let description = "The order. Of a customer who is erased it has `id` and `erased` alone. By a link that has expired it is \
+                       shown without anybody's data.";
+    let mut shown = answer(description, "Order", &json!({}));
     with_example(&mut shown, order());
     shown["content"][REDACTED] =
         json!({ "schema": reference("schemas", "RedactedOrder"), "example": redacted_order() });

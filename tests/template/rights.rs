@@ -11,7 +11,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 20] = [
+const TABLES: [(&str, &str, &str, &str); 21] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -21,7 +21,8 @@ const TABLES: [(&str, &str, &str, &str); 20] = [
     ("ShippingFunction", "SETTINGS/keyTableName", "CustomerKeys", "dynamodb:GetItem"),
     ("ScreeningFunction", "SETTINGS/keyTableName", "CustomerKeys", "dynamodb:GetItem"),
     ("NotificationFunction", "SETTINGS/keyTableName", "CustomerKeys", "dynamodb:GetItem"),
-    ("OpenOrdersFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
+    ("OpenOrdersFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
+    ("OpenOrdersFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem"),
     ("InventoryApiFunction", "TABLE_NAME", "InventoryTable", "dynamodb:Query dynamodb:PutItem"),
     ("InventoryApiFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("InventoryFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:UpdateItem"),

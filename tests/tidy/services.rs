@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 53] = [
+const BESIDES: [(&str, &str); 54] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -66,6 +66,7 @@ const BESIDES: [(&str, &str); 53] = [
     ("orders", "guests.rs"),
     ("orders", "intake.rs"),
     ("orders", "open.rs"),
+    ("orders", "orphans.rs"),
     ("orders", "pricing.rs"),
     ("orders", "view.rs"),
     ("orders", "withdrawal_page.rs"),

@@ -211,8 +211,11 @@ impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource>
             return Ok(Told::default());
         }
         let Some(person) = self.open(&tell).await? else {
-            info!("nobody to tell: the customer is erased");
-            return Ok(Told { is_erased: true, ..Told::default() });
+            // An event that comes again, of which they were told when somebody knew them still, changes nothing.
+            let is_told = tell.customer.unreachable.contains(&Channel::Email)
+                || self.leases.done(&key_of(&tell)).await?.has(Channel::Email.as_str());
+            info!(is_told, "nobody to tell: the customer is erased");
+            return Ok(Told { is_erased: !is_told, ..Told::default() });
         };
         let (nobody, mut parts) = (Nobody::default(), Vec::new());
         if !tell.customer.unreachable.contains(&Channel::Email) {

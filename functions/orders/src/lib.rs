@@ -13,6 +13,7 @@ mod intake;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod open;
+mod orphans;
 mod port;
 mod pricing;
 mod settings;
@@ -30,6 +31,7 @@ pub use intake::{Intake, IntakeHandler, Seal, SealEffects};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryPrices;
 pub use open::tell;
+pub use orphans::end_orphans;
 pub use port::{Listed, NewPrice, PriceStore, Quote};
 pub use settings::{PricingProducers, Settings};
 #[cfg(feature = "schema")]

@@ -21,6 +21,9 @@ const GAP_MS: u64 = 25;
 /// Most attempts of a customer at what did not work out.
 const MAX_ATTEMPTS: u32 = 60;
 
+/// Time within which an order is placed that is on its way, however late its write takes effect.
+const PLACED_WITHIN_MS: u64 = 300_000;
+
 /// The goods of the shop. Of the first there are few, and everybody wants it.
 const SKUS: [&str; 8] = ["flash", "coffee", "tea", "grinder", "kettle", "cup", "filter", "scale"];
 
@@ -315,13 +318,19 @@ impl Customer {
         }
     }
 
-    /// Is erased, with all of their orders, and asks once more: the answer is the same as long as they order nothing.
+    /// Is erased, with all of their orders, and once more when nobody can be placing an order any more with the key that is gone.
     async fn erase(&mut self, order: &OrderId) {
         let customer = format!("cus_{}", self.number / 3);
         self.audit().erasing(&customer);
         let path = format!("/customers/{customer}/erase");
-        for _ in 0..2 {
-            match self.insist_on_orders(&path).await {
+        for pause in [0, PLACED_WITHIN_MS] {
+            self.wait(pause).await;
+            // Whoever erases somebody does not give up.
+            let mut answer = None;
+            while answer.is_none() {
+                answer = self.insist_on_orders(&path).await;
+            }
+            match answer {
                 Some((202, answer)) if answer["orders"].as_u64().is_some_and(|orders| orders > 0) => {}
                 Some((status, answer)) => {
                     return self.violate(Some(order), format!("an erasure was answered with {status}: {answer}"));

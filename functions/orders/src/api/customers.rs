@@ -10,15 +10,15 @@ use onewrite::http::{Problem, answer};
 use onewrite::link::LinkKeySource;
 use onewrite::personal::Keys;
 use onewrite::port::{Clock, Log, OwnedSubjects, Random};
-use onewrite::{Committed, Failure, Result, Step};
+use onewrite::{Failure, Result};
 use orderflow_events::scope::PRIVACY;
 use orderflow_events::{Subject, Text, is_guest};
 use percent_encoding::percent_decode_str;
 use tracing::info;
 
-use super::{MAX_RACES, OrdersApi, known_of};
-use crate::domain::erasure::erase;
-use crate::domain::{Known, Order, Orders};
+use super::{OrdersApi, known_of};
+use crate::domain::{Known, Orders};
+use crate::orphans::tell_erased;
 use crate::port::PriceStore;
 use crate::view::{Erasure, Export};
 
@@ -55,19 +55,8 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
     }
 
     async fn erase_order(&self, request: &Request, subject: &Subject, caller: &Caller) -> Result<()> {
-        for _ in 0..MAX_RACES {
-            let mut history = self.ledger.load::<Orders>(subject).await?;
-            let (Step::Commit(commit), Order::Known(known)) = (erase(&history.state), &history.state) else {
-                return Ok(());
-            };
-            let by = caller.subject().map(ToString::to_string);
-            let origin = self.origin(request, by, "EraseCustomer", Some(known));
-            match self.ledger.commit(&mut history, &origin, commit).await? {
-                Committed::Done(_) | Committed::Short(_) => return Ok(()),
-                Committed::LostRace => {}
-            }
-        }
-        Err(Failure::transient(format!("the request lost {MAX_RACES} races")))
+        let by = caller.subject().map(ToString::to_string);
+        tell_erased(&self.ledger, subject, |known| self.origin(request, by.clone(), "EraseCustomer", Some(known))).await
     }
 
     /// All that is held of a customer, in clear, for them or for whom may see it: their orders, the oldest first, page by page.

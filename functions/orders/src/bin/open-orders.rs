@@ -1,13 +1,14 @@
-//! Clock of the orders: counts each minute those that are open and those that are late, and names the oldest.
+//! Clock of the orders: counts each minute those that are open and those that are late, names the oldest, and ends those whose
+//! customer is erased.
 
 use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use onewrite::aws::{System, block_on};
+use onewrite::aws::{DynamoKeys, System, block_on};
 use onewrite::config::Environment;
 use onewrite::port::Clock;
 use onewrite::{Sweep, telemetry};
-use orderflow_orders::{Orders, tell};
+use orderflow_orders::{Orders, end_orphans, tell};
 use serde_json::Value;
 
 fn main() -> Result<(), Error> {
@@ -15,12 +16,17 @@ fn main() -> Result<(), Error> {
         let sweep = Environment::of_process().read(|environment| {
             let (ledger, index) = (aws.ledger(environment), aws.open_subjects(environment));
             let late_after = environment.number("LATE_AFTER_SECONDS", 60..=43_200);
-            Some(Sweep::new(ledger?, index?, Duration::from_secs(late_after?.into())))
+            let (orders, keys) = (aws.ledger(environment), environment.text("KEY_TABLE_NAME"));
+            let sweep = Sweep::new(ledger?, index?, Duration::from_secs(late_after?.into()));
+            Some((sweep, orders?, DynamoKeys::new(aws.dynamodb(), keys?)))
         });
-        let sweep = &sweep?;
+        let (sweep, orders, keys) = &sweep?;
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Value>| {
             let deadline = telemetry::begin(&invocation.context);
             let swept = Box::pin(sweep.run::<Orders>(deadline)).await;
+            if let Ok(swept) = &swept {
+                Box::pin(end_orphans(orders, keys, &swept.oldest)).await;
+            }
             // Before the end, which writes the metrics.
             let told = swept.map(|swept| tell(&swept, System.now()));
             telemetry::end();

@@ -238,3 +238,52 @@ fn rows_from_a_backup_bring_nobody_back() {
     assert_eq!(restored.erase("cus_1").body["orders"], 3);
     are_told(&restored, &orders);
 }
+
+/// Ends the orphans among all orders that are open, as the clock does, as far as the pace lets it.
+async fn end_orphans_of(shop: &Shop, pace: &Pace) -> u32 {
+    let sweep = onewrite::Sweep::new(Ledger::new(&*shop.log, &shop.world), &*shop.log, Duration::from_hours(1));
+    let swept = sweep.run::<Orders>(shop.world.now().after(Duration::from_mins(1))).await.unwrap();
+    let ledger = Ledger::new(Paced { port: &*shop.log, pace }, &shop.world);
+    crate::end_orphans(&ledger, &Paced { port: &shop.keys, pace }, &swept.oldest).await
+}
+
+#[test]
+fn an_order_that_an_erasure_has_missed_is_ended_by_the_clock() {
+    for steps in 1.. {
+        let (shop, orders) = Shop::with_three_orders();
+        // An erasure that has died when the key was gone, and whoever asked for it is gone, too.
+        assert_eq!(block_on(shop.keys.erase("cus_1")), Ok(true));
+        assert_eq!(block_on(end_orphans_of(&shop, &Pace::of(u32::MAX))), 0, "it may be under way");
+        // The customer comes back, and that order goes on.
+        let new = shop.place_some();
+        shop.world.pass(Duration::from_mins(5));
+        let pace = Pace::of(steps);
+        let is_whole = end_orphans_of(&shop, &pace).now_or_never().is_some();
+        let ended = block_on(end_orphans_of(&shop, &Pace::of(u32::MAX)));
+        assert_eq!(shop.timeline(&orders[0]), ["OrderCreated", "OrderCancelled", "PersonalDataErased"], "{steps}");
+        assert_eq!(shop.timeline(&new), ["OrderCreated"], "{steps}");
+        assert!(ended <= 1);
+        if is_whole {
+            assert_eq!(ended, 0, "twice is once");
+            return;
+        }
+    }
+}
+
+#[test]
+fn an_erasure_that_takes_too_long_goes_on_with_the_next_request() {
+    let shop = Shop::new();
+    for _ in 0..25 {
+        shop.place_some();
+    }
+    let pace = Pace::until("before append");
+    let mut erasing = pin!(shop.attempt(&pace, "POST", "/customers/cus_1/erase", &[], Body::Empty));
+    assert!(erasing.as_mut().now_or_never().is_none(), "it stands still");
+    shop.world.pass(Duration::from_secs(6));
+    pace.release();
+    assert_eq!(erasing.now_or_never().map(|erased| erased.status), Some(503));
+    let told = || shop.published().iter().filter(|event| *event == "PersonalDataErased").count();
+    assert_eq!(told(), 10, "those that were under way");
+    assert_eq!(shop.erase("cus_1").status, 202);
+    assert_eq!(told(), 25);
+}

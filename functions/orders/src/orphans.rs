@@ -41,22 +41,28 @@ pub(crate) async fn tell_erased<L: Log, W: Clock + Random>(
     Err(Failure::transient(format!("an erasure lost {MAX_RACES} races")))
 }
 
-/// Ends the orphans among open orders, of each of which the time is known at which it was begun; answers how many they were. One
-/// that cannot be looked at is left to the next time.
+/// Ends the orphans among open orders, of each of which the time is known at which it was begun; answers how many they were.
+///
+/// # Errors
+///
+/// One of them could not be looked at, and is left to the next time. The others were.
 pub async fn end_orphans<L: Log, W: Clock + Random>(
     ledger: &Ledger<L, W>,
     keys: &impl Keys,
     open: &[(Subject, Time)],
-) -> u32 {
-    let (now, mut ended) = (ledger.world().now(), 0);
+) -> Result<u32> {
+    let (now, mut ended) = (ledger.world().now(), Ok(0));
     for (subject, _) in open.iter().filter(|(_, begun)| begun.until(now) >= LOOKED_AT_AFTER) {
         match end_orphan(ledger, keys, subject).await {
             Ok(true) => {
                 info!(subject = subject.as_str(), "ended: its customer is erased");
-                ended += 1;
+                ended = ended.map(|ended| ended + 1);
             }
             Ok(false) => {}
-            Err(failure) => warn!(subject = subject.as_str(), reason = failure.reason(), "not looked at"),
+            Err(failure) => {
+                warn!(subject = subject.as_str(), reason = failure.reason(), "not looked at");
+                ended = Err(failure);
+            }
         }
     }
     ended

@@ -7,15 +7,21 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use onewrite::memory::MemoryLog;
 use onewrite::{Cause, CounterUpdate, Row};
-use orderflow_events::{Event, Money, OrderCreated, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine};
+use orderflow_events::{
+    Event, Money, OrderCreated, OrderId, Payload, PaymentId, PaymentMethod, ShipmentId, Sku, StockLine,
+};
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
 use simulator::{Append, Violation};
 
 use crate::names::{INVENTORY, ORDERS};
 
+/// Most payments by one method that the provider may have to decline within an hour: the limit, and what is under way at once.
+const MOST_DECLINES: usize = 20;
+
 /// Auditor of the shop.
 #[derive(Default)]
 pub struct Audit {
+    declines: RefCell<HashMap<PaymentMethod, HashSet<PaymentId>>>,
     orders: RefCell<HashSet<OrderId>>,
     by_payment: RefCell<HashMap<PaymentId, OrderId>>,
     by_shipment: RefCell<HashMap<ShipmentId, OrderId>>,
@@ -317,6 +323,22 @@ impl Audit {
             (_, None) => Err(Violation::new(format!("a charge {payment} belongs to no order"))),
             (_, Some(order)) => Err(of(&order, format!("an order was charged {charges} times"))),
         }
+    }
+
+    /// Notes that the provider has declined a payment by that method.
+    ///
+    /// # Errors
+    ///
+    /// It was asked for more of them than it should have been. A run takes less than the hour in which they count.
+    pub fn declined(&self, payment: &PaymentId, method: &PaymentMethod) -> Result<(), Violation> {
+        let mut declines = self.declines.borrow_mut();
+        let payments = declines.entry(method.clone()).or_default();
+        payments.insert(payment.clone());
+        if payments.len() <= MOST_DECLINES {
+            return Ok(());
+        }
+        let what = format!("the provider was asked for {} payments that it declined, by one method", payments.len());
+        Err(Violation::new(what))
     }
 
     /// Notes that the provider has refunded what it had charged so often.

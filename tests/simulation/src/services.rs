@@ -19,7 +19,7 @@ use orderflow_notification::{Countries, Messenger, Notification, Pacing};
 use orderflow_orders::{
     IntakeHandler, MemoryPrices, NewPrice, OrdersApi, PriceStore, PricingProducers, WithdrawalPeriod,
 };
-use orderflow_payment::{Payment, ProviderEffects};
+use orderflow_payment::{DeclinesPerHour, MAX_COUNTED, Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
 use orderflow_screening::{Screening, SightingEffects};
 use orderflow_shipping::{CarrierEffects, Shipping};
@@ -30,8 +30,10 @@ use simulator::{Caller, Run, Stack};
 
 use crate::audit::PRICING_PRODUCER;
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
-use crate::ports::{CarrierPort, JournalTable, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable};
-use crate::safeguards::{COMPENSATION, PRICING};
+use crate::ports::{
+    CarrierPort, DeclinesTable, JournalTable, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable,
+};
+use crate::safeguards::{COMPENSATION, DECLINE_LIMIT, PRICING};
 use crate::shop::Shop;
 use crate::template::template;
 
@@ -40,6 +42,9 @@ pub const APIS: [&str; 2] = ["orders-api", "inventory-api"];
 
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
+
+/// Declines within an hour from which on the provider is not asked.
+const DECLINES_PER_HOUR: u32 = 10;
 
 /// Longer than any run lasts.
 const WITHDRAWAL_PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(14);
@@ -85,7 +90,10 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
     let stack = SERVICES
         .iter()
         .fold(builder, |builder, service| service.join(builder))
-        .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
+        .service_with::<Payment, _>("payment", |caller| {
+            let limit = if run.lacks(DECLINE_LIMIT) { MAX_COUNTED } else { DECLINES_PER_HOUR };
+            ProviderEffects::new(ProviderPort(port(caller)), DeclinesTable(port(caller)), DeclinesPerHour(limit))
+        })
         .service_with::<Shipping, _>("shipping", |caller| CarrierEffects::new(CarrierPort(port(caller))))
         .service_with::<Screening, _>("screening", |caller| SightingEffects::new(SightingsTable(port(caller))))
         .service_with::<Notification, _>(NOTIFICATION, messenger)

@@ -93,6 +93,12 @@ pub enum Change {
         /// The channels.
         channels: BTreeSet<Channel>,
     },
+    /// The customer was not told of one event by these channels: whoever is reached by them has had as many messages that day as
+    /// anybody may.
+    Limited {
+        /// The channels.
+        channels: BTreeSet<Channel>,
+    },
 }
 
 /// Something to tell a customer.
@@ -146,6 +152,8 @@ pub enum Message {
 pub struct Told {
     /// Channels that turned out to reach nobody.
     pub unreachable: BTreeSet<Channel>,
+    /// Channels by which the recipient may get nothing more that day.
+    pub limited: BTreeSet<Channel>,
 }
 
 impl Decider for Notification {
@@ -167,6 +175,7 @@ impl Decider for Notification {
             (State::Cancelled(customer), Change::Unreachable { channels }) => {
                 State::Cancelled(customer.without(channels))
             }
+            (state, Change::Limited { .. }) => state,
             (State::Unknown, Change::Cancelled | Change::Unreachable { .. }) => State::Unknown,
         }
     }
@@ -210,11 +219,17 @@ fn tell(customer: &Customer, event: &onewrite::Event<Heard>, message: Message) -
 }
 
 /// A channel that reaches nobody is an outcome, and as such on record: a dead letter would ask for a person, who could do
-/// nothing about it.
+/// nothing about it. So is one by which the recipient may get nothing more; where there are both, what lasts is recorded first, and
+/// the other is found out again.
 fn on_told(state: &State, told: &Told) -> Next {
     let (State::Known(customer) | State::Cancelled(customer)) = state else { return Step::Nothing };
     let channels: BTreeSet<Channel> = told.unreachable.difference(&customer.unreachable).copied().collect();
-    if channels.is_empty() { Step::Nothing } else { Step::record(Change::Unreachable { channels }) }
+    match (channels.is_empty(), told.limited.is_empty()) {
+        (true, true) => Step::Nothing,
+        (false, true) => Step::record(Change::Unreachable { channels }),
+        (false, false) => Step::record_intent(Change::Unreachable { channels }),
+        (true, false) => Step::record(Change::Limited { channels: told.limited.clone() }),
+    }
 }
 
 impl Customer {

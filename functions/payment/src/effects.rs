@@ -5,6 +5,7 @@
 
 use futures::future::try_join_all;
 use onewrite::external::{External, Settled, cancel, perform_once};
+use onewrite::telemetry::{Measure, Observation, Unit, observe};
 use onewrite::{Attempt, Delivery, Discrepancy, Effects, Result};
 use orderflow_events::PaymentId;
 use tracing::warn;
@@ -35,8 +36,13 @@ impl<P: PaymentProvider, D: Declines> Effects<Payment> for ProviderEffects<P, D>
             Effect::CountDeclines { counted, at } => {
                 let counts = try_join_all(counted.iter().map(|whose| self.declines.count(whose, at, WINDOW))).await?;
                 if is_reached(self.limit.0, &counts) {
-                    // With the line that is counted: one of them is no alarm, but many at once are.
+                    // One of them is no alarm, but many at once are.
                     warn!("too many declines");
+                    let measures = [Measure { name: "Refused", unit: Unit::Count, value: 1.0 }];
+                    observe(
+                        None,
+                        &Observation::Measured { dimensions: &[("Service", "payment")], measures: &measures },
+                    );
                     return Ok(Answer::Refused);
                 }
                 Ok(Answer::Admitted)

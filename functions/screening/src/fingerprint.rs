@@ -18,15 +18,10 @@ impl Fingerprint {
         Self::new("customer", id.as_str())
     }
 
-    /// That of a mailbox. Two addresses are one mailbox if they differ in upper and lower case only, or in what stands
-    /// between a `+` and the `@` (RFC 5233), or in the form of their domain. What is the same to one provider alone, such as the dots of Gmail, is not
-    /// known here.
+    /// That of the mailbox of an address.
     #[must_use]
     pub fn of_email(email: &Email) -> Self {
-        let address = email.to_ascii().to_lowercase();
-        let (local, domain) = address.rsplit_once('@').unwrap_or((&address, ""));
-        let mailbox = local.split_once('+').map_or(local, |(mailbox, _)| mailbox);
-        Self::new("email", &format!("{mailbox}@{domain}"))
+        Self::new("email", &email.mailbox())
     }
 
     fn new(kind: &str, text: &str) -> Self {

@@ -326,7 +326,8 @@ impl Post {
         let Port { caller, shop } = self.0.clone();
         let effect = move || async move {
             let leases = caller.run.guarantees.leases_given();
-            caller.run.check(shop.audit.told(neighbour, &recipient, (&text, &body), leases));
+            let day = caller.now().as_millis().div_euclid(86_400_000);
+            caller.run.check(shop.audit.told(neighbour, &recipient, (&text, &body), (leases, day)));
         };
         self.0.caller.call(neighbour, name, effect).await
     }

@@ -15,7 +15,7 @@ use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
 use orderflow_events::{EventType, Money, Source, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
-use orderflow_notification::{Countries, Messenger, Notification, Pacing};
+use orderflow_notification::{Countries, Limits, Messenger, Notification, Number, Pacing};
 use orderflow_orders::{
     IntakeHandler, MemoryPrices, NewPrice, OrdersApi, PriceStore, PricingProducers, WithdrawalPeriod,
 };
@@ -28,12 +28,12 @@ use simulator::model::topic::StandardTopic;
 use simulator::ports::{LeaseTable, Table};
 use simulator::{Caller, Run, Stack};
 
-use crate::audit::PRICING_PRODUCER;
+use crate::audit::{MOST_MAILS, MOST_TEXTS, PRICING_PRODUCER};
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
 use crate::ports::{
     CarrierPort, DeclinesTable, JournalTable, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable,
 };
-use crate::safeguards::{COMPENSATION, DECLINE_LIMIT, PRICING};
+use crate::safeguards::{COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
 use crate::shop::Shop;
 use crate::template::template;
 
@@ -45,6 +45,9 @@ const MAILS_PER_SECOND: u32 = 5;
 
 /// Declines within an hour from which on the provider is not asked.
 const DECLINES_PER_HOUR: u32 = 10;
+
+/// Messages that one recipient gets in a day.
+const LIMITS: Limits = Limits { mails: Number(MOST_MAILS), texts: Number(MOST_TEXTS) };
 
 /// Longer than any run lasts.
 const WITHDRAWAL_PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(14);
@@ -84,7 +87,9 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
     let messenger = |caller: &Caller| {
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
         let pacing = Pacing::new(MAILS_PER_SECOND, 1);
-        Messenger::new(Post(port(caller)), pacing, Post(port(caller)), sms_countries(), leases, caller.clone())
+        let messenger =
+            Messenger::new(Post(port(caller)), pacing, Post(port(caller)), sms_countries(), leases, caller.clone());
+        if run.lacks(RECIPIENT_LIMIT) { messenger } else { messenger.with_limits(LIMITS) }
     };
     let builder = Stack::builder(run).settings(|service| template().settings(service));
     let stack = SERVICES

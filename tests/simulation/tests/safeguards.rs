@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use orderflow_simulation::safeguards::{self, COMPENSATION, DECLINE_LIMIT, FENCE, FIND, PRICING, PROVIDER_KEY};
+use orderflow_simulation::safeguards::{
+    self, COMPENSATION, DECLINE_LIMIT, FENCE, FIND, PRICING, PROVIDER_KEY, RECIPIENT_LIMIT,
+};
 use orderflow_simulation::simulation::simulate;
 use simulator::{FaultKind, FaultKinds, Plan, Report, Safeguard, Trace, shrink};
 
 /// Safeguards that are taken away elsewhere. One the toolkit's own services miss soon (`shared/simulator/tests/library.rs`): the
-/// shop has leases for mails alone, two an order, and misses it once in tens of thousands of orders. The other takes somebody who
-/// tries cards (`declines.rs`).
-const ELSEWHERE: [Safeguard; 2] = [Safeguard::LEASE_FENCE, DECLINE_LIMIT];
+/// shop has leases for mails alone, two an order, and misses it once in tens of thousands of orders. The others take somebody who
+/// places many orders (`limits.rs`).
+const ELSEWHERE: [Safeguard; 3] = [Safeguard::LEASE_FENCE, DECLINE_LIMIT, RECIPIENT_LIMIT];
 
 /// Number of orders of an episode.
 const EPISODE: u64 = 25;

@@ -326,7 +326,7 @@ impl Post {
         let Port { caller, shop } = self.0.clone();
         let effect = move || async move {
             let leases = caller.run.guarantees.leases_given();
-            let day = caller.now().as_millis().div_euclid(86_400_000);
+            let day = caller.run.executor.now().as_millis().div_euclid(86_400_000);
             caller.run.check(shop.audit.told(neighbour, &recipient, (&text, &body), (leases, day)));
         };
         self.0.caller.call(neighbour, name, effect).await

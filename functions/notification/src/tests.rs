@@ -527,7 +527,7 @@ async fn who_has_had_enough_takes_nobodys_turn() {
     service.assert_sent(1, 2);
 }
 
-/// What lasts is recorded first, and what is limited after it.
+/// That which lasts is recorded first, and that which is limited after it.
 #[tokio::test]
 async fn a_mail_that_reaches_nobody_and_a_short_message_that_is_one_too_many_are_both_on_record() {
     let limits = Limits { mails: Number(20), texts: Number(1) };

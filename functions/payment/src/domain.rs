@@ -56,7 +56,7 @@ pub enum State {
         total: Money,
         /// Payment method.
         method: PaymentMethod,
-        /// What its decline would be counted by.
+        /// Tallies that its decline would be counted by.
         counted: Vec<Tally>,
     },
     /// It may be charged at any moment from now on, or have been charged: only the provider knows.
@@ -67,7 +67,7 @@ pub enum State {
         total: Money,
         /// Payment method.
         method: PaymentMethod,
-        /// What its decline is counted by.
+        /// Tallies that its decline is counted by.
         counted: Vec<Tally>,
     },
     /// It is charged.
@@ -105,7 +105,7 @@ pub enum Change {
         /// Payment method; none where there is nothing to charge.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         method: Option<PaymentMethod>,
-        /// What its decline is counted by.
+        /// Tallies that its decline is counted by.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         counted: Vec<Tally>,
     },
@@ -139,7 +139,7 @@ pub enum Change {
 pub enum Effect {
     /// Count the declines, and say whether there are too many to ask the provider once more.
     CountDeclines {
-        /// What they are counted by.
+        /// Tallies that they are counted by.
         counted: Vec<Tally>,
         /// Time around which they count.
         at: Time,
@@ -152,7 +152,7 @@ pub enum Effect {
         amount: Money,
         /// Payment method.
         method: PaymentMethod,
-        /// What a decline is counted by.
+        /// Tallies that a decline is counted by.
         counted: Vec<Tally>,
         /// Time of a decline.
         at: Time,

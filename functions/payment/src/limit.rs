@@ -66,7 +66,7 @@ impl Tally {
     }
 }
 
-/// What the declines of an order are counted by. Each order of a guest has a customer of its own, who has no other; an order of
+/// Tallies of an order, that its decline is counted by. Each order of a guest has a customer of its own, who has no other; an order of
 /// another producer has no address.
 pub(crate) fn tallies(order: &OrderDetails, method: &PaymentMethod, extensions: &Extensions) -> Vec<Tally> {
     let customer = Some(&order.customer.id).filter(|id| !is_guest(id)).map(Tally::of_customer);

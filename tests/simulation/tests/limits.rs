@@ -1,5 +1,7 @@
 //! Somebody who tries a card, and has others told of it, and honest customers beside them.
 
+#![expect(clippy::expect_used, reason = "all of it is tests")]
+
 use orderflow_simulation::safeguards::{DECLINE_LIMIT, RECIPIENT_LIMIT};
 use orderflow_simulation::simulation::simulate_trier;
 use simulator::{FaultKinds, Plan, Safeguard, Trace};

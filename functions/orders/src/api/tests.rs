@@ -153,8 +153,8 @@ fn an_order_has_the_block_of_its_callers_address_as_the_gateway_has_seen_it() {
         let request = request.with_request_context(RequestContext::ApiGatewayV1(context));
         assert_eq!(reply(&block_on(api.answer(&request))).status, 201, "{seen:?}");
         let [event]: [Event; 1] = shop.log.published().try_into().unwrap();
-        let extensions = block.map(|block| ("addressblock".to_owned(), json!(block))).into_iter().collect();
-        assert_eq!(event.context.extensions, extensions, "{seen:?}");
+        let extensions = block.map_or_else(|| json!({}), |block| json!({ "addressblock": block }));
+        assert_eq!(Value::from(event.context.extensions), extensions, "{seen:?}");
     }
 }
 

@@ -274,7 +274,7 @@ fn refund_intent() -> Change {
 }
 
 fn same(decision: Decision) -> [Decision; 7] {
-    std::array::from_fn(|_| decision.clone())
+    std::iter::repeat_n(decision, 7).collect::<Vec<_>>().try_into().unwrap()
 }
 
 /// Nothing, but where the provider has charged against its promise.

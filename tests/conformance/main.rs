@@ -6,6 +6,7 @@
 
 mod archive;
 mod aws;
+mod declines;
 mod journal;
 mod keys;
 mod leases;
@@ -45,6 +46,7 @@ fn main() -> std::process::ExitCode {
         prices::trials(&aws),
         simulations::trials(&aws),
         sightings::trials(&aws),
+        declines::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
         archive::trials(&aws),

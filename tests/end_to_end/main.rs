@@ -140,6 +140,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         orders:
             an_order_is_reserved_paid_and_shipped_and_the_customer_is_told,
             a_declined_order_gives_its_goods_back,
+            a_card_that_was_declined_too_often_is_not_asked_for_again,
             an_order_for_missing_goods_is_cancelled,
             of_40_orders_for_10_items_10_are_shipped,
             one_request_sent_16_times_at_once_is_one_order,

@@ -158,6 +158,43 @@ fn throttles(stack: &Stack) -> Vec<String> {
 }
 
 #[test]
+fn a_firewall_stands_before_the_api_where_it_is_wanted_and_nowhere_else() {
+    check(
+        "It costs by itself, and no emulator has one. One that is not associated, or lets pass what it has counted, costs as much.",
+        firewall,
+        &[
+            ("Firewall @Condition", GONE, "Firewall"),
+            ("FirewallAssociation @Condition", GONE, "FirewallAssociation"),
+            ("template Parameters/RequestsPerAddress/Default", json!(2_000), "Firewall"),
+            ("Firewall DefaultAction", json!({"Block": {}}), "Firewall"),
+            ("Firewall Rules/0/Action", json!({"Count": {}}), "Firewall"),
+            ("Firewall Rules/0/Statement/RateBasedStatement/Limit", json!(100), "Firewall"),
+            ("Firewall Rules/0/VisibilityConfig/SampledRequestsEnabled", json!(true), "Firewall"),
+            ("FirewallAssociation ResourceArn", arn("Api"), "FirewallAssociation"),
+        ],
+    );
+}
+
+fn firewall(stack: &Stack) -> Vec<String> {
+    let [wall, association] = ["Firewall", "FirewallAssociation"];
+    let there = [wall, association].into_iter().filter(|id| stack.resource(id).is_object());
+    let mut faults: Vec<String> = there.map(|id| format!("{id}: is there, and nobody has asked for it")).collect();
+    let stack = stack.with([("RequestsPerAddress", json!(500))]);
+    let expected = json!({"Scope": "REGIONAL", "DefaultAction": {"Block": null}});
+    faults.extend(unlike(wall, stack.properties(wall), &expected));
+    let rule = json!({
+        "Action": {"Block": {}, "Count": null},
+        "Statement": {"RateBasedStatement": {"AggregateKeyType": "IP", "EvaluationWindowSec": 300, "Limit": 500}},
+        "VisibilityConfig": {"SampledRequestsEnabled": false},
+    });
+    faults.extend(unlike(wall, &stack.properties(wall)["Rules"][0], &rule));
+    let stage = "arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/${Api}/stages/${Api.Stage}";
+    let expected = json!({"WebACLArn": arn(wall), "ResourceArn": stage});
+    faults.extend(unlike(association, stack.properties(association), &expected));
+    faults
+}
+
+#[test]
 fn the_api_has_the_routes_of_the_contract() {
     check(
         "Clients are written against them.",

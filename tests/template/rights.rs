@@ -11,7 +11,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 21] = [
+const TABLES: [(&str, &str, &str, &str); 22] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -27,6 +27,7 @@ const TABLES: [(&str, &str, &str, &str); 21] = [
     ("InventoryApiFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("InventoryFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:UpdateItem"),
     ("PaymentFunction", "SETTINGS/providerTableName", "PaymentProviderTable", "dynamodb:GetItem dynamodb:UpdateItem"),
+    ("PaymentFunction", "SETTINGS/declinesTableName", "DeclinesTable", "dynamodb:Query dynamodb:PutItem"),
     ("ShippingFunction", "SETTINGS/carrierTableName", "CarrierTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("ScreeningFunction", "SETTINGS/sightingsTableName", "SightingsTable", "dynamodb:Query dynamodb:PutItem"),
     ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:UpdateItem dynamodb:GetItem"),

@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 54] = [
+const BESIDES: [(&str, &str); 57] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -26,6 +26,7 @@ const BESIDES: [(&str, &str); 54] = [
     ("notification", "fixture.rs"),
     ("notification", "pacing.rs"),
     ("notification", "phone.rs"),
+    ("notification", "recipient.rs"),
     ("notification", "wording.rs"),
     ("operations", "api/jobs.rs"),
     ("operations", "api/orders.rs"),
@@ -71,6 +72,7 @@ const BESIDES: [(&str, &str); 54] = [
     ("orders", "view.rs"),
     ("orders", "withdrawal_page.rs"),
     ("orders", "withdrawal_page/texts.rs"),
+    ("payment", "limit.rs"),
     ("screening", "fingerprint.rs"),
     ("screening", "rules.rs"),
 ];

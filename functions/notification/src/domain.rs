@@ -91,6 +91,12 @@ pub enum Change {
     },
     /// Nobody knows the customer any more.
     Erased,
+    /// The customer was not told of one event by these channels: whoever is reached by them has had as many messages that day as
+    /// anybody may.
+    Limited {
+        /// The channels.
+        channels: BTreeSet<Channel>,
+    },
 }
 
 /// Something to tell a customer.
@@ -146,6 +152,8 @@ pub struct Told {
     pub unreachable: BTreeSet<Channel>,
     /// True if nobody knows the customer any more, and so nobody was told.
     pub is_erased: bool,
+    /// Channels by which the recipient may get nothing more that day.
+    pub limited: BTreeSet<Channel>,
 }
 
 impl Decider for Notification {
@@ -171,6 +179,7 @@ impl Decider for Notification {
             }
             (State::Known(customer), Change::Erased) => State::Known(Customer { is_erased: true, ..customer }),
             (State::Cancelled(customer), Change::Erased) => State::Cancelled(Customer { is_erased: true, ..customer }),
+            (state, Change::Limited { .. }) => state,
             (State::Unknown, Change::Cancelled | Change::Unreachable { .. } | Change::Erased) => State::Unknown,
         }
     }
@@ -217,14 +226,20 @@ fn tell(customer: &Customer, event: &onewrite::Event<Heard>, message: Message) -
 }
 
 /// A channel that reaches nobody is an outcome, and as such on record: a dead letter would ask for a person, who could do
-/// nothing about it. So is a customer who is erased.
+/// nothing about it. So is a customer who is erased, and a channel by which the recipient may get nothing more; of the channels
+/// what lasts is recorded first, and the other is found out again.
 fn on_told(state: &State, told: &Told) -> Next {
     let (State::Known(customer) | State::Cancelled(customer)) = state else { return Step::Nothing };
     if told.is_erased {
         return if customer.is_erased { Step::Nothing } else { Step::record(Change::Erased) };
     }
     let channels: BTreeSet<Channel> = told.unreachable.difference(&customer.unreachable).copied().collect();
-    if channels.is_empty() { Step::Nothing } else { Step::record(Change::Unreachable { channels }) }
+    match (channels.is_empty(), told.limited.is_empty()) {
+        (true, true) => Step::Nothing,
+        (false, true) => Step::record(Change::Unreachable { channels }),
+        (false, false) => Step::record_intent(Change::Unreachable { channels }),
+        (true, false) => Step::record(Change::Limited { channels: told.limited.clone() }),
+    }
 }
 
 impl Customer {

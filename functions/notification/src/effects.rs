@@ -3,12 +3,12 @@
 //! Whom it goes to is sealed, and opened here. Where nobody can open that any more there is nobody to tell: an outcome.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onewrite::link::{LinkKeySource, Links, NoLinkKeys};
 use onewrite::personal::{KeyRing, Keys};
-use onewrite::port::{Clock, Leases, Random};
+use onewrite::port::{Allowances, Clock, Leases, Random};
+use onewrite::telemetry::{Measure, Observation, Unit, observe};
 use onewrite::{
     Attempt, Delivery, Effects, Failure, FailureKind, LEASE_KEPT, Lease, Leased, Part, Result, with_lease_of_parts,
 };
@@ -19,7 +19,8 @@ use crate::domain::{Channel, Notification, Tell, Told};
 use crate::pacing::Pacing;
 use crate::phone::PhoneNumber;
 use crate::port::{MailError, Mailer, Sms, SmsError};
-use crate::settings::{Countries, LinkSettings};
+use crate::recipient::{Limits, Recipient, expiry, member};
+use crate::settings::{Countries, LinkSettings, Number};
 use crate::wording;
 
 /// Greatest age of an event that a customer is told of: some days less than [its lease is kept](LEASE_KEPT).
@@ -36,6 +37,7 @@ pub struct Messenger<M, S, L, P, W, K = NoLinkKeys> {
     leases: L,
     keys: KeyRing<P, W>,
     world: W,
+    limits: Option<Limits>,
     links: Option<MailLinks<K>>,
 }
 
@@ -55,7 +57,7 @@ impl<K: LinkKeySource> MailLinks<K> {
 }
 
 /// Number of a customer, for short messages.
-enum Number {
+enum Phone {
     /// There is none that gets any.
     None,
     /// It is one that nobody can be reached by.
@@ -64,7 +66,7 @@ enum Number {
     Of(PhoneNumber),
 }
 
-impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random> Messenger<M, S, L, P, W> {
+impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random> Messenger<M, S, L, P, W> {
     /// A messenger on these channels to the customers that these keys open, with mails at this pace, and short messages to the
     /// numbers of these countries.
     pub fn new(
@@ -76,16 +78,32 @@ impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random> Messenger<M, S, L
         keys: KeyRing<P, W>,
         world: W,
     ) -> Self {
-        Self { mailer, pacing, sms, sms_countries, leases, keys, world, links: None }
+        Self { mailer, pacing, sms, sms_countries, leases, keys, world, limits: None, links: None }
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource> Messenger<M, S, L, P, W, K> {
+impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: LinkKeySource>
+    Messenger<M, S, L, P, W, K>
+{
     /// The same messenger, whose mails to guests have links, if there are to be any.
     #[must_use]
     pub fn with_links<T: LinkKeySource>(self, links: Option<MailLinks<T>>) -> Messenger<M, S, L, P, W, T> {
-        let Self { mailer, pacing, sms, sms_countries, leases, keys, world, links: _ } = self;
-        Messenger { mailer, pacing, sms, sms_countries, leases, keys, world, links }
+        let Self { mailer, pacing, sms, sms_countries, leases, keys, world, limits, links: _ } = self;
+        Messenger { mailer, pacing, sms, sms_countries, leases, keys, world, limits, links }
+    }
+
+    /// The same messenger, of whom each recipient gets no more than that in a day.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// Takes a place for the message among those of its recipient and day, once, however often it is tried; false where there is
+    /// none left. It is counted before it is sent, so that of many at once no more are sent than may be.
+    async fn admits(&self, most: impl Fn(&Limits) -> Number, recipient: Recipient, tell: &Tell) -> Result<bool> {
+        let Some(limits) = &self.limits else { return Ok(true) };
+        let (now, Number(most)) = (self.world.now(), most(limits));
+        self.leases.admit(&recipient.on(now), &member(&key_of(tell)), most, expiry(now)).await
     }
 
     fn is_old(&self, tell: &Tell) -> bool {
@@ -98,18 +116,18 @@ impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource>
         self.keys.open(contact.customer.as_str(), &contact.personal).await
     }
 
-    fn number(&self, tell: &Tell, person: &Person) -> Number {
+    fn number(&self, tell: &Tell, person: &Person) -> Phone {
         let contact = &tell.customer.contact;
-        let Some(phone) = &person.phone else { return Number::None };
+        let Some(phone) = &person.phone else { return Phone::None };
         if self.sms_countries.0.is_empty() || tell.customer.unreachable.contains(&Channel::Sms) {
-            return Number::None;
+            return Phone::None;
         }
-        let Some(number) = PhoneNumber::of(phone, contact.country) else { return Number::Unreachable };
+        let Some(number) = PhoneNumber::of(phone, contact.country) else { return Phone::Unreachable };
         if !number.country().is_some_and(|country| self.sms_countries.0.contains(&country)) {
             info!("no SMS: the number is of a country that gets none");
-            return Number::None;
+            return Phone::None;
         }
-        Number::Of(number)
+        Phone::Of(number)
     }
 
     /// The link of a mail to a guest, who has no other way to the order. Whoever signs in has one, and a link would be a second
@@ -143,36 +161,45 @@ impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource>
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource> Messenger<M, S, L, P, W, K> {
+impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: LinkKeySource>
+    Messenger<M, S, L, P, W, K>
+{
     fn mail_part<'a>(
         &'a self,
         tell: &'a Tell,
         person: &'a Person,
         delivery: &'a Delivery<'_>,
-        nobody: &'a Nobody,
+        untold: &'a Untold,
     ) -> Part<'a> {
         let send = async move {
+            if !self.admits(|limits| limits.mails, Recipient::of_email(&person.email), tell).await? {
+                self.pacing.give_back();
+                return Err(untold.limited(Channel::Email));
+            }
             self.mail(tell, person, delivery).await.map_err(|error| match error {
-                MailError::Unreachable(_) => nobody.by(Channel::Email),
+                MailError::Unreachable(_) => untold.unreachable(Channel::Email),
                 error => error.into(),
             })
         };
         (Channel::Email.as_str(), Box::pin(send))
     }
 
-    fn sms_part<'a>(&'a self, tell: &'a Tell, person: &Person, nobody: &'a Nobody) -> Option<Part<'a>> {
+    fn sms_part<'a>(&'a self, tell: &'a Tell, person: &Person, untold: &'a Untold) -> Option<Part<'a>> {
         let number = match self.number(tell, person) {
-            Number::None => return None,
-            Number::Unreachable => {
-                nobody.by(Channel::Sms);
+            Phone::None => return None,
+            Phone::Unreachable => {
+                untold.unreachable(Channel::Sms);
                 return None;
             }
-            Number::Of(number) => number,
+            Phone::Of(number) => number,
         };
         let send = async move {
+            if !self.admits(|limits| limits.texts, Recipient::of_phone(&number), tell).await? {
+                return Err(untold.limited(Channel::Sms));
+            }
             let text = wording::sms(&tell.order, tell.customer.contact.total, &tell.message);
             self.sms.send(&number, &text).await.map_err(|error| match error {
-                SmsError::Unreachable(_) => nobody.by(Channel::Sms),
+                SmsError::Unreachable(_) => untold.unreachable(Channel::Sms),
                 SmsError::Other(failure) => failure,
             })
         };
@@ -180,29 +207,40 @@ impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource>
     }
 }
 
-/// Channels by which nobody is reached.
+/// Channels by which nothing is told. What customers write is no alarm, and neither is one who gets nothing more, but many of them
+/// at once are: each has a line, and the latter a metric. The failures leave the part of the lease undone.
 #[derive(Default)]
-struct Nobody(RefCell<BTreeSet<Channel>>);
+struct Untold(RefCell<Told>);
 
-impl Nobody {
-    /// Adds a channel, with the line that is counted: what customers write is no alarm, but many of them at once are. The
-    /// failure leaves the part of the lease undone.
-    fn by(&self, channel: Channel) -> Failure {
+impl Untold {
+    /// Adds a channel by which nobody is reached.
+    fn unreachable(&self, channel: Channel) -> Failure {
         warn!(channel = channel.as_str(), "unreachable");
-        self.0.borrow_mut().insert(channel);
+        self.0.borrow_mut().unreachable.insert(channel);
         Failure::permanent("nobody is reached")
     }
 
+    /// Adds a channel by which the recipient gets nothing more that day.
+    fn limited(&self, channel: Channel) -> Failure {
+        warn!(channel = channel.as_str(), "limited");
+        let dimensions = [("Service", "notification"), ("Channel", channel.as_str())];
+        let measures = [Measure { name: "Limited", unit: Unit::Count, value: 1.0 }];
+        observe(None, &Observation::Measured { dimensions: &dimensions, measures: &measures });
+        self.0.borrow_mut().limited.insert(channel);
+        Failure::permanent("the recipient has had enough for a day")
+    }
+
     fn is_by(&self, channel: &str) -> bool {
-        self.0.borrow().iter().any(|nobody| nobody.as_str() == channel)
+        let told = self.0.borrow();
+        told.unreachable.union(&told.limited).any(|untold| untold.as_str() == channel)
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource> Effects<Notification>
+impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: LinkKeySource> Effects<Notification>
     for Messenger<M, S, L, P, W, K>
 {
-    /// Tells the customer by each channel that may reach them, all as parts of one lease. Where nobody is reached the part is
-    /// not done: should the process die before that is on record, the next attempt finds it out again.
+    /// Tells the customer by each channel that may reach them, all as parts of one lease. Where nobody is reached, or gets nothing
+    /// more that day, the part is not done: should the process die before that is on record, the next attempt finds it out again.
     ///
     /// Of what is older than the leases nobody knows any more whether it was told, and it is no news: nobody is told of it.
     async fn perform(&self, tell: Tell, _: Attempt, delivery: &Delivery<'_>) -> Result<Told> {
@@ -217,20 +255,20 @@ impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource>
             info!(is_told, "nobody to tell: the customer is erased");
             return Ok(Told { is_erased: !is_told, ..Told::default() });
         };
-        let (nobody, mut parts) = (Nobody::default(), Vec::new());
+        let (untold, mut parts) = (Untold::default(), Vec::new());
         if !tell.customer.unreachable.contains(&Channel::Email) {
             // Before the lease: who has no turn leaves no trace. The short message goes with its mail.
             self.pacing.turn(&self.world, delivery).await?;
-            parts.push(self.mail_part(&tell, &person, delivery, &nobody));
+            parts.push(self.mail_part(&tell, &person, delivery, &untold));
         }
-        parts.extend(self.sms_part(&tell, &person, &nobody));
+        parts.extend(self.sms_part(&tell, &person, &untold));
         if !parts.is_empty() {
             let lease = Lease { key: key_of(&tell), until: delivery.deadline };
             let results = with_lease_of_parts(&self.leases, &self.world, lease, parts).await?;
-            let results = results.into_iter().filter(|(channel, _)| !nobody.is_by(channel));
+            let results = results.into_iter().filter(|(channel, _)| !untold.is_by(channel));
             results.map(|(channel, result)| handed_over(channel, result)).fold(Ok(()), both)?;
         }
-        Ok(Told { unreachable: nobody.0.take(), is_erased: false })
+        Ok(untold.0.take())
     }
 
     async fn is_performed(&self, tell: &Tell) -> Result<bool> {
@@ -239,7 +277,7 @@ impl<M: Mailer, S: Sms, L: Leases, P: Keys, W: Clock + Random, K: LinkKeySource>
         }
         let Some(person) = self.open(tell).await? else { return Ok(true) };
         let by_mail = (!tell.customer.unreachable.contains(&Channel::Email)).then_some(Channel::Email);
-        let by_sms = matches!(self.number(tell, &person), Number::Of(_)).then_some(Channel::Sms);
+        let by_sms = matches!(self.number(tell, &person), Phone::Of(_)).then_some(Channel::Sms);
         if by_mail.or(by_sms).is_none() {
             return Ok(true);
         }

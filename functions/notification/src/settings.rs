@@ -20,6 +20,10 @@ pub struct Settings {
     pub sms_countries: Countries,
     /// Mails that all functions together may send in a second.
     pub mails_per_second: Number,
+    /// Mails that one recipient may get in a day.
+    pub mails_per_recipient_and_day: Number,
+    /// Short messages that one recipient may get in a day.
+    pub sms_per_recipient_and_day: Number,
     /// Functions that are at work at once.
     pub functions_at_once: Number,
     /// Links in the mails to guests; none where there are no guests.
@@ -52,6 +56,8 @@ reads!(Settings {
     configuration_set: required("configurationSet"),
     sms_countries: required("smsCountries"),
     mails_per_second: required("mailsPerSecond"),
+    mails_per_recipient_and_day: required("mailsPerRecipientAndDay"),
+    sms_per_recipient_and_day: required("smsPerRecipientAndDay"),
     functions_at_once: required("functionsAtOnce"),
     guest_links: optional("guestLinks"),
 });
@@ -119,6 +125,7 @@ mod tests {
             parse::<Settings>(&json!({
                 "leasesTableName": "leases", "keyTableName": "keys", "senderEmail": "orders@example.com", "configurationSet": set,
                 "smsCountries": countries, "mailsPerSecond": 14, "functionsAtOnce": 2,
+                "mailsPerRecipientAndDay": 20, "smsPerRecipientAndDay": 5,
             }))
         };
         let none = settings("", "").unwrap();

@@ -7,15 +7,15 @@ mod withdrawals;
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use onewrite::access::{Access, Caller, KeySets, NoKeySets, origin_of};
-use onewrite::http::{Problem, answer, answer_as, header, path, read_document, read_json};
+use onewrite::http::{Problem, answer, answer_as, header, path, read_document, read_json, source_address};
 use onewrite::link::{LinkKeySource, NoLinkKeys};
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Log, OwnedSubjects, Random};
 use onewrite::{Commit, Committed, Failure, History, Ledger, Origin, Result, Step};
 use orderflow_events::scope::ORDERS_ANY;
 use orderflow_events::{
-    Faults, IdKind, NewCustomer, NewOrder, Node, OrderCreated, OrderDetails, OrderId, Person, PersonalData, Subject,
-    guest_of, is_guest,
+    AddressBlock, Faults, IdKind, NewCustomer, NewOrder, Node, OrderCreated, OrderDetails, OrderId, Person, PersonalData,
+    Subject, guest_of, is_guest,
 };
 use serde_json::{Value, json};
 use tracing::info;
@@ -226,7 +226,9 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
         let total = details.total().ok_or_else(|| Failure::permanent("an order that was checked has no total"))?;
         let order = OrderCreated { order_id, details, total };
         let subject = Subject::from(&order.order_id);
-        let origin = self.origin(request, by, "PlaceOrder", None);
+        let address_block = source_address(request).and_then(AddressBlock::of);
+        let extensions = address_block.map(AddressBlock::into_extension).into_iter().collect();
+        let origin = Origin { extensions, ..self.origin(request, by, "PlaceOrder", None) };
         let mut history = History::<Orders>::unknown(subject.clone());
         match self.ledger.commit(&mut history, &origin, Commit::publish(order)).await? {
             Committed::Done(_) => known_of(history.state).map(|known| (known, true)),

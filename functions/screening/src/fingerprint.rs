@@ -31,15 +31,10 @@ impl Fingerprints {
         self.of("customer", id.as_str())
     }
 
-    /// That of a mailbox. Two addresses are one mailbox if they differ in upper and lower case only, or in what stands
-    /// between a `+` and the `@` (RFC 5233), or in the form of their domain. What is the same to one provider alone, such as the dots of Gmail, is not
-    /// known here.
+    /// That of the mailbox of an address.
     #[must_use]
     pub fn of_email(&self, email: &Email) -> Fingerprint {
-        let address = email.to_ascii().to_lowercase();
-        let (local, domain) = address.rsplit_once('@').unwrap_or((&address, ""));
-        let mailbox = local.split_once('+').map_or(local, |(mailbox, _)| mailbox);
-        self.of("email", &format!("{mailbox}@{domain}"))
+        self.of("email", &email.mailbox())
     }
 
     fn of(&self, kind: &str, text: &str) -> Fingerprint {

@@ -23,6 +23,7 @@
 //!
 //! It is pure: no IO, no clock, no randomness, no AWS. Another team can depend on it alone.
 
+mod address_block;
 mod card;
 mod country;
 #[cfg(test)]
@@ -47,6 +48,7 @@ mod text;
 mod time;
 mod types;
 
+pub use address_block::{ADDRESS_BLOCK, AddressBlock};
 pub use country::Country;
 pub use envelope::{
     Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node,

@@ -425,7 +425,8 @@ reads!(PaymentProcessed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentFailure {
-    /// The provider's code, such as `insufficient_funds`.
+    /// The provider's code, such as `insufficient_funds`; `tooManyDeclines` where it was not asked any more, since too many payments
+    /// of the same customer, method or addresses had been declined.
     pub code: Text,
     /// The same for people.
     pub message: Text,

@@ -251,6 +251,13 @@ pub trait Effects<D: Decider> {
     /// It is unknown what came of it, or it cannot be performed.
     async fn perform(&self, effect: D::Effect, attempt: Attempt, delivery: &Delivery<'_>) -> Result<D::Reply>;
 
+    /// Tells that an effect asks the neighbour, so that one which is down is spared it, and its result says whether the neighbour
+    /// is up. True, as here, for all that has nothing else to ask; false for what only looks at tables of the service's own.
+    fn asks_neighbour(&self, effect: &D::Effect) -> bool {
+        let _ = effect;
+        true
+    }
+
     /// Tells that an effect which leaves no row is done, such as a mail. False, as here, where every effect leaves one.
     ///
     /// # Errors

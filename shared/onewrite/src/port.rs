@@ -208,6 +208,18 @@ pub trait Leases {
     async fn done(&self, key: &str) -> Result<DoneParts>;
 }
 
+/// Allowances: so many places under each key, such as that of one recipient's mails on one day.
+#[auto_impl(&)]
+pub trait Allowances {
+    /// Takes one of the `most` places under `key`, at least one, for `member`, unless others have all of them; answers whether it
+    /// has one. To take it twice is to take it once. What is known of the key may be forgotten from `expires` on.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether a place was taken.
+    async fn admit(&self, key: &str, member: &str, most: u32, expires: Time) -> Result<bool>;
+}
+
 /// Result of an attempt to take a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acquired {

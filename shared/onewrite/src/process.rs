@@ -63,9 +63,14 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
                 Step::Nothing if performed.is_some() => return Ok(Handled::Performed),
                 Step::Nothing => return Ok(Handled::Unchanged),
                 Step::Perform(effect) => {
+                    let asks_neighbour = self.effects.asks_neighbour(&effect);
                     let effect = self.effects.perform(effect, attempt, delivery);
                     let (world, subject) = (self.ledger.world(), &event.context.subject);
-                    performed = Some(self.breaker.call(world, subject, effect).await?);
+                    performed = Some(if asks_neighbour {
+                        self.breaker.call(world, subject, effect).await?
+                    } else {
+                        effect.await?
+                    });
                     attempt = Attempt::Retry;
                 }
                 Step::Commit(commit) => {

@@ -3,19 +3,32 @@
 //! Only what a step has touched is looked at, so that a run of a million steps is no slower for it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use onewrite::memory::MemoryLog;
 use onewrite::{Cause, CounterUpdate, Row};
-use orderflow_events::{Event, Money, OrderCreated, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine};
+use orderflow_events::{
+    Event, Money, OrderCreated, OrderId, Payload, PaymentId, PaymentMethod, ShipmentId, Sku, StockLine,
+};
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
 use simulator::{Append, Violation};
 
 use crate::names::{INVENTORY, ORDERS};
 
+/// Most payments by one method that the provider may have to decline within an hour: the limit, and what is under way at once.
+const MOST_DECLINES: usize = 20;
+
+/// Most mails that one recipient may get in a day.
+pub const MOST_MAILS: u32 = 20;
+
+/// Most short messages that one recipient may get in a day.
+pub const MOST_TEXTS: u32 = 5;
+
 /// Auditor of the shop.
 #[derive(Default)]
 pub struct Audit {
+    recipients: RefCell<HashMap<(String, i64), BTreeSet<Message>>>,
+    declines: RefCell<HashMap<PaymentMethod, HashSet<PaymentId>>>,
     orders: RefCell<HashSet<OrderId>>,
     by_payment: RefCell<HashMap<PaymentId, OrderId>>,
     by_shipment: RefCell<HashMap<ShipmentId, OrderId>>,
@@ -343,6 +356,22 @@ impl Audit {
         }
     }
 
+    /// Notes that the provider has declined a payment by that method.
+    ///
+    /// # Errors
+    ///
+    /// It was asked for more of them than it should have been. A run takes less than the hour in which they count.
+    pub fn declined(&self, payment: &PaymentId, method: &PaymentMethod) -> Result<(), Violation> {
+        let mut declines = self.declines.borrow_mut();
+        let payments = declines.entry(method.clone()).or_default();
+        payments.insert(payment.clone());
+        if payments.len() <= MOST_DECLINES {
+            return Ok(());
+        }
+        let what = format!("the provider was asked for {} payments that it declined, by one method", payments.len());
+        Err(Violation::new(what))
+    }
+
     /// Notes that the provider has refunded what it had charged so often.
     ///
     /// # Errors
@@ -382,17 +411,18 @@ impl Audit {
         self.free.borrow().contains(order)
     }
 
-    /// Notes that a customer was sent a message, when so many leases had been given.
+    /// Notes that a customer was sent a message on a day, when so many leases had been given.
     ///
     /// # Errors
     ///
-    /// There are more messages on the channel than leases, or it is a success before there are goods.
+    /// There are more messages on the channel than leases, or it is a success before there are goods, or the recipient has had as
+    /// many that day as anybody may.
     pub fn told(
         &self,
         channel: &'static str,
         recipient: &str,
         (text, body): (&str, &str),
-        leases: u64,
+        (leases, day): (u64, i64),
     ) -> Result<(), Violation> {
         let message = Message::about(self, channel, recipient, text, body)?;
         self.sent.set(self.sent.get() + 1);
@@ -404,6 +434,13 @@ impl Audit {
         }
         if !message.is_cancelled() && !self.reserved.borrow().contains(&message.order) {
             return Err(of(&message.order, format!("a customer was told of goods that nobody has: {text}")));
+        }
+        let mut recipients = self.recipients.borrow_mut();
+        let of_day = recipients.entry((recipient.to_owned(), day)).or_default();
+        of_day.insert(message.clone());
+        let most = if channel == "mail" { MOST_MAILS } else { MOST_TEXTS };
+        if of_day.len() > most as usize {
+            return Err(of(&message.order, format!("{recipient} has had {} messages in a day", of_day.len())));
         }
         *self.messages.borrow_mut().entry(message).or_default() += 1;
         Ok(())

@@ -123,6 +123,20 @@ pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
     }
 }
 
+/// Starts somebody who tries one stolen card, as often as that within a minute, and as many honest customers beside them.
+pub fn arrive_beside_a_trier(system: &Rc<System>, orders: u64) {
+    for number in 0..2 * orders {
+        let mut customer = Customer::new(system, 0, 3 * number);
+        let method = if number < orders { "pm_card_stolen" } else { "pm_card_visa" };
+        system.run().spawn(async move {
+            customer.wait(number % orders * 60_000 / orders).await;
+            let mut order = customer.scripted(Script { method, ..Script::SHIPPED });
+            order["customer"]["email"] = json!(format!("c{number}@example.com"));
+            customer.place(&mut order, &mut Some(format!("try-{number}"))).await;
+        });
+    }
+}
+
 /// Door that an order comes in by, and what is sent to it.
 #[derive(Clone, Debug)]
 pub enum Door {

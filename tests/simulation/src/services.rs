@@ -17,12 +17,12 @@ use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
 use orderflow_events::{EventType, Money, Source, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
-use orderflow_notification::{Countries, Messenger, Notification, Pacing};
+use orderflow_notification::{Countries, Limits, Messenger, Notification, Number, Pacing};
 use orderflow_orders::{
     IntakeHandler, MemoryPrices, NewPrice, Orders, OrdersApi, PriceStore, PricingProducers, WithdrawalPeriod,
     end_orphans,
 };
-use orderflow_payment::{Payment, ProviderEffects};
+use orderflow_payment::{DeclinesPerHour, MAX_COUNTED, Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
 use orderflow_screening::{Screening, SightingEffects};
 use orderflow_shipping::{CarrierEffects, Shipping};
@@ -31,10 +31,12 @@ use simulator::model::topic::StandardTopic;
 use simulator::ports::{KeyTable, LeaseTable, Table};
 use simulator::{Caller, Run, Stack};
 
-use crate::audit::PRICING_PRODUCER;
+use crate::audit::{MOST_MAILS, MOST_TEXTS, PRICING_PRODUCER};
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
-use crate::ports::{CarrierPort, JournalTable, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable};
-use crate::safeguards::{COMPENSATION, PRICING};
+use crate::ports::{
+    CarrierPort, DeclinesTable, JournalTable, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable,
+};
+use crate::safeguards::{COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
 use crate::shop::Shop;
 use crate::template::template;
 
@@ -49,6 +51,12 @@ const CLOCK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
+
+/// Declines within an hour from which on the provider is not asked.
+const DECLINES_PER_HOUR: u32 = 10;
+
+/// Messages that one recipient gets in a day.
+const LIMITS: Limits = Limits { mails: Number(MOST_MAILS), texts: Number(MOST_TEXTS) };
 
 /// Longer than any run lasts.
 const WITHDRAWAL_PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(14);
@@ -95,13 +103,18 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
         let pacing = Pacing::new(MAILS_PER_SECOND, 1);
         let (keys, countries) = (key_ring(shop, caller), sms_countries());
-        Messenger::new(Post(port(caller)), pacing, Post(port(caller)), countries, leases, keys, caller.clone())
+        let messenger =
+            Messenger::new(Post(port(caller)), pacing, Post(port(caller)), countries, leases, keys, caller.clone());
+        if run.lacks(RECIPIENT_LIMIT) { messenger } else { messenger.with_limits(LIMITS) }
     };
     let builder = Stack::builder(run).settings(|service| template().settings(service));
     let stack = SERVICES
         .iter()
         .fold(builder, |builder, service| service.join(builder))
-        .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
+        .service_with::<Payment, _>("payment", |caller| {
+            let limit = if run.lacks(DECLINE_LIMIT) { MAX_COUNTED } else { DECLINES_PER_HOUR };
+            ProviderEffects::new(ProviderPort(port(caller)), DeclinesTable(port(caller)), DeclinesPerHour(limit))
+        })
         .service_with::<Shipping, _>("shipping", |caller| {
             CarrierEffects::new(CarrierPort(port(caller)), key_ring(shop, caller))
         })

@@ -3,7 +3,7 @@
 use onewrite::Process;
 use onewrite::aws::{DynamoKeys, DynamoLeases, SecretLinkKeys, System};
 use onewrite::personal::KeyRing;
-use orderflow_notification::{MailLinks, Messenger, Notification, Pacing, SesMailer, Settings, SnsSms};
+use orderflow_notification::{Limits, MailLinks, Messenger, Notification, Pacing, SesMailer, Settings, SnsSms};
 
 onewrite::main!(|environment, aws| {
     let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>()?);
@@ -15,6 +15,8 @@ onewrite::main!(|environment, aws| {
     let links = settings
         .guest_links
         .map(|links| MailLinks::new(&links, SecretLinkKeys::new(aws.config(), links.secret.as_str())));
+    let limits = Limits { mails: settings.mails_per_recipient_and_day, texts: settings.sms_per_recipient_and_day };
     let messenger = Messenger::new(mailer, pacing, sms, settings.sms_countries, leases, keys, System);
-    Some(Process::<Notification, _, _, _>::new(ledger?, messenger.with_links(links)))
+    let messenger = messenger.with_limits(limits).with_links(links);
+    Some(Process::<Notification, _, _, _>::new(ledger?, messenger))
 });

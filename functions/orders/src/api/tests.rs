@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::executor::block_on;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequestContext;
+use lambda_http::request::RequestContext;
 use lambda_http::{RequestExt, http};
 use onewrite::TraceParent;
 use onewrite::memory::{MemoryIssuer, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
@@ -141,6 +143,31 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<B
     let request = http::Request::builder().method(method).uri(path);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.body(body.into()).unwrap().with_raw_http_path(path)
+}
+
+/// The gateway says where a request came from, whatever its headers do; of that an order keeps what is nobody's address.
+#[test]
+fn an_order_has_the_block_of_its_callers_address_as_the_gateway_has_seen_it() {
+    for (seen, block) in [
+        (Some("203.0.113.7"), Some("203.0.113.0/24")),
+        (Some("2001:db8:7:1::1"), Some("2001:db8:7::/48")),
+        (Some("127.0.0.1"), None),
+        (Some("a proxy"), None),
+        (None, None),
+    ] {
+        let shop = Shop::new();
+        let api = OrdersApi::new(Ledger::new(&*shop.log, &shop.world), &shop.prices, Access::open(), PERIOD);
+        let headers =
+            ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP"].map(|name| (name, "198.51.100.1"));
+        let mut context = ApiGatewayProxyRequestContext::default();
+        context.identity.source_ip = seen.map(str::to_owned);
+        let request = request("POST", "/orders", &headers, order().to_string());
+        let request = request.with_request_context(RequestContext::ApiGatewayV1(context));
+        assert_eq!(reply(&block_on(api.answer(&request))).status, 201, "{seen:?}");
+        let [event]: [Event; 1] = shop.log.published().try_into().unwrap();
+        let extensions = block.map_or_else(|| json!({}), |block| json!({ "addressblock": block }));
+        assert_eq!(Value::from(event.context.extensions), extensions, "{seen:?}");
+    }
 }
 
 fn reply(response: &Response<Body>) -> Reply {

@@ -27,7 +27,8 @@ use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::lease::LEASE_KEPT;
 use crate::port::{
-    Acquired, Addition, Appended, DoneParts, Leases, Log, NextOfLease, OpenPage, OpenSubjects, OwnedSubjects, merged,
+    Acquired, Addition, Allowances, Appended, DoneParts, Leases, Log, NextOfLease, OpenPage, OpenSubjects, OwnedSubjects,
+    merged,
 };
 use crate::row::{Cause, Row};
 use crate::slot::{SHARDS, shard_of};
@@ -401,6 +402,9 @@ fn from_item(item: Attributes) -> Result<Row> {
 const IS_FREE: &str =
     "attribute_not_exists(pk) OR (attribute_not_exists(done) AND (#until <= :now OR #owner = :owner))";
 
+/// Nobody has a place yet, not all are taken, or the member has one.
+const HAS_PLACE: &str = "attribute_not_exists(members) OR size(members) < :most OR contains(members, :member)";
+
 /// Leases in a table of their own: items with the version 0, which no row has. The attribute `expiresAt` is for the table's
 /// time to live.
 #[derive(Clone, Debug)]
@@ -479,6 +483,26 @@ impl Leases for DynamoLeases {
         let lease = Box::pin(get.consistent_read(true).send()).await.map_err(|error| classify("GetItem", &error))?;
         let all = lease.item().is_some_and(|lease| lease.contains_key("done"));
         Ok(DoneParts { all, parts: parts(lease.item()) })
+    }
+}
+
+/// Allowances beside the leases, each an item with the set of those that have a place. It is one write, and as much where all places
+/// are taken; a set of some dozens of short members has less than the 1 KB that a write unit has.
+impl Allowances for DynamoLeases {
+    async fn admit(&self, key: &str, member: &str, most: u32, expires: Time) -> Result<bool> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(format!("allowance#{key}")))
+            .key("sk", number(0))
+            .condition_expression(HAS_PLACE)
+            .update_expression("SET expiresAt = :expires ADD members :members")
+            .expression_attribute_values(":expires", number(expires.as_millis() / 1_000))
+            .expression_attribute_values(":members", AttributeValue::Ss(vec![member.to_owned()]))
+            .expression_attribute_values(":member", AttributeValue::S(member.to_owned()))
+            .expression_attribute_values(":most", number(most.into()));
+        update_if(update).await
     }
 }
 

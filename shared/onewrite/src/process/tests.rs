@@ -161,6 +161,7 @@ enum Fate {
     Works,
     FailsBefore,
     FailsAfter,
+    IsDown,
     Conflicts,
     /// Somebody else is faster, and makes this of the order.
     LosesTo(Change),
@@ -182,6 +183,8 @@ struct Bench {
     pending: Cell<u32>,
     /// True where each call takes some time.
     is_slow: bool,
+    /// True where the bank is one of the service's own tables.
+    is_own: bool,
 }
 
 impl Bench {
@@ -196,6 +199,7 @@ impl Bench {
             charges: RefCell::default(),
             pending: Cell::new(0),
             is_slow: false,
+            is_own: false,
         }
     }
 
@@ -244,6 +248,7 @@ impl Bench {
         let fate = self.fates.borrow_mut().pop_front().unwrap_or(Fate::Works);
         let result = match (fate, conflict) {
             (Fate::FailsBefore, _) => Err(Failure::transient("failed before")),
+            (Fate::IsDown, _) => Err(Failure::unavailable("down")),
             (Fate::FailsAfter, _) => {
                 call().await;
                 Err(Failure::transient("failed after"))
@@ -317,6 +322,31 @@ impl Effects<Loans> for &Bench {
             }
         };
         self.call(charge, None).await
+    }
+
+    fn asks_neighbour(&self, _: &Charge) -> bool {
+        !self.is_own
+    }
+}
+
+/// Six requests are charged by one function, and the bank is down for the first five.
+#[test]
+fn what_asks_no_neighbour_opens_no_circuit_and_is_stopped_by_none() {
+    for (is_own, last) in [(false, Err(FailureKind::Deferred)), (true, Ok(Handled::Changed))] {
+        let bench = Bench { is_own, ..Bench::new() };
+        bench.log.set_counter("A-1", "available", 100);
+        let process = Process::<Loans, _, _, _>::new(Ledger::new(&bench, &bench.world), &bench);
+        let delivery = Delivery { text: "", deadline: Time::from_millis(0) };
+        let handle = |event: &Event| block_on(process.handle(event, &delivery)).map_err(|failure| failure.kind());
+        let down = Err(FailureKind::Unavailable);
+        for (number, end) in [down, down, down, down, down, last].into_iter().enumerate() {
+            let request_id = Subject::new(format!("req_{number}")).unwrap();
+            assert_eq!(handle(&event(requested(request_id.as_str()))), Ok(Handled::Changed));
+            if end == down {
+                bench.then([Fate::Works, Fate::Works, Fate::Works, Fate::IsDown]);
+            }
+            assert_eq!(handle(&event(BookReady { request_id, copies: 3 })), end, "request {number}, own: {is_own}");
+        }
     }
 }
 

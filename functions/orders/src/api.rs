@@ -14,8 +14,8 @@ use onewrite::port::{Clock, Log, OwnedSubjects, Random};
 use onewrite::{Commit, Committed, Failure, History, Ledger, Origin, Result, Step};
 use orderflow_events::scope::ORDERS_ANY;
 use orderflow_events::{
-    AddressBlock, Faults, IdKind, NewCustomer, NewOrder, Node, OrderCreated, OrderDetails, OrderId, Person, PersonalData,
-    Subject, guest_of, is_guest,
+    AddressBlock, Faults, IdKind, NewCustomer, NewOrder, Node, OrderCreated, OrderDetails, OrderId, Person,
+    PersonalData, Subject, guest_of, is_guest,
 };
 use serde_json::{Value, json};
 use tracing::info;

@@ -156,7 +156,8 @@ fn an_order_has_the_block_of_its_callers_address_as_the_gateway_has_seen_it() {
         (None, None),
     ] {
         let shop = Shop::new();
-        let api = OrdersApi::new(Ledger::new(&*shop.log, &shop.world), &shop.prices, Access::open(), PERIOD);
+        let (ledger, keys) = (Ledger::new(&*shop.log, &shop.world), shop.key_ring());
+        let api = OrdersApi::new(ledger, &shop.prices, keys, Access::open(), PERIOD);
         let headers =
             ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP"].map(|name| (name, "198.51.100.1"));
         let mut context = ApiGatewayProxyRequestContext::default();

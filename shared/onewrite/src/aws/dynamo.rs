@@ -27,8 +27,8 @@ use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::lease::LEASE_KEPT;
 use crate::port::{
-    Acquired, Addition, Allowances, Appended, DoneParts, Leases, Log, NextOfLease, OpenPage, OpenSubjects, OwnedSubjects,
-    merged,
+    Acquired, Addition, Allowances, Appended, DoneParts, Leases, Log, NextOfLease, OpenPage, OpenSubjects,
+    OwnedSubjects, merged,
 };
 use crate::row::{Cause, Row};
 use crate::slot::{SHARDS, shard_of};

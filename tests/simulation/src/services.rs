@@ -11,14 +11,16 @@ use lambda_http::{Body, Request, Response};
 use onewrite::access::Access;
 use onewrite::memory::{MemoryIssuer, MemoryLog};
 use onewrite::personal::KeyRing;
-use onewrite::{Ledger, Projection};
+use onewrite::port::Clock as _;
+use onewrite::{Ledger, Projection, Sweep};
 use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
 use orderflow_events::{EventType, Money, Source, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
 use orderflow_notification::{Countries, Messenger, Notification, Pacing};
 use orderflow_orders::{
-    IntakeHandler, MemoryPrices, NewPrice, OrdersApi, PriceStore, PricingProducers, WithdrawalPeriod,
+    IntakeHandler, MemoryPrices, NewPrice, Orders, OrdersApi, PriceStore, PricingProducers, WithdrawalPeriod,
+    end_orphans,
 };
 use orderflow_payment::{Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
@@ -38,6 +40,12 @@ use crate::template::template;
 
 /// Binaries that answer HTTP requests.
 pub const APIS: [&str; 2] = ["orders-api", "inventory-api"];
+
+/// Function that looks at the open orders each minute.
+pub const CLOCK: &str = "open-orders";
+
+/// Time that it has.
+const CLOCK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
@@ -198,6 +206,20 @@ impl System {
     pub async fn ask_inventory(&self, request: Request) -> Option<Response<Body>> {
         let api = Rc::clone(&self.inventory_api);
         self.ask(APIS[1], async move { api.answer(&request).await }).await
+    }
+
+    /// Lets the clock of the orders look at those that are open for longest; answers whether it could look at all of them.
+    pub async fn run_clock(&self) -> bool {
+        let caller = Caller::new(self.run(), CLOCK);
+        let [swept, ended] = [(); 2].map(|()| self.stack.table(ORDERS, &caller));
+        let keys = KeyTable { caller: caller.clone(), keys: Rc::clone(&self.shop.outside.keys) };
+        let clock = async move {
+            let (index, deadline) = (Rc::clone(&swept.log), caller.now().after(CLOCK_TIMEOUT));
+            let sweep = Sweep::new(Ledger::new(swept, caller.clone()), &*index, CLOCK_TIMEOUT);
+            let open = sweep.run::<Orders>(deadline).await?.oldest;
+            end_orphans(&Ledger::new(ended, caller), &keys, &open).await
+        };
+        invoke(self.run(), CLOCK_TIMEOUT, clock).await.is_some_and(|ended| ended.is_ok())
     }
 
     async fn ask(&self, api: &str, work: impl Future<Output = Response<Body>> + 'static) -> Option<Response<Body>> {

@@ -25,7 +25,8 @@ fn main() -> Result<(), Error> {
             let deadline = telemetry::begin(&invocation.context);
             let swept = Box::pin(sweep.run::<Orders>(deadline)).await;
             if let Ok(swept) = &swept {
-                Box::pin(end_orphans(orders, keys, &swept.oldest)).await;
+                // What could not be looked at is told by itself, and looked at in the next minute.
+                let _ = Box::pin(end_orphans(orders, keys, &swept.oldest)).await;
             }
             // Before the end, which writes the metrics.
             let told = swept.map(|swept| tell(&swept, System.now()));

@@ -75,7 +75,9 @@ impl Order {
         });
         if rng.bool() {
             // One that got the messages of all would make the set of them larger than anybody's is.
-            body["customer"]["phone"] = json!(format!("+49302{:06}", rng.u32(0..1_000_000)));
+            let number: String = customer.chars().filter(char::is_ascii_digit).collect();
+            let last = &number[number.len().saturating_sub(6)..];
+            body["customer"]["phone"] = json!(format!("+49302{last:0>6}"));
         }
         Self { kind, body }
     }

@@ -11,8 +11,9 @@
 
 use futures::future::try_join;
 use onewrite::{Attempt, Delivery, Effects, Result};
+use orderflow_events::HoldFlagged;
 
-use crate::domain::{Screening, Sighting};
+use crate::domain::{Findings, Screening, Sighting};
 use crate::port::Sightings;
 use crate::rules::{Seen, WINDOW};
 
@@ -20,22 +21,23 @@ use crate::rules::{Seen, WINDOW};
 #[derive(Clone, Debug)]
 pub struct SightingEffects<S> {
     sightings: S,
+    rule: HoldFlagged,
 }
 
 impl<S: Sightings> SightingEffects<S> {
-    /// Effects on those sightings.
-    pub fn new(sightings: S) -> Self {
-        Self { sightings }
+    /// Effects on those sightings, in a stack that holds flagged orders or does not.
+    pub fn new(sightings: S, rule: HoldFlagged) -> Self {
+        Self { sightings, rule }
     }
 }
 
 impl<S: Sightings> Effects<Screening> for SightingEffects<S> {
-    async fn perform(&self, sighting: Sighting, _: Attempt, _: &Delivery<'_>) -> Result<Seen> {
+    async fn perform(&self, sighting: Sighting, _: Attempt, _: &Delivery<'_>) -> Result<Findings> {
         let Sighting { order, at, customer, email } = &sighting;
         let record = |whose| self.sightings.record(whose, order, *at);
         let count = |whose| self.sightings.count(whose, *at, WINDOW);
         try_join(record(customer), record(email)).await?;
         let (customer, email) = try_join(count(customer), count(email)).await?;
-        Ok(Seen { customer, email })
+        Ok(Findings { seen: Seen { customer, email }, rule: self.rule })
     }
 }

@@ -2,7 +2,7 @@
 
 use onewrite::external::{External, Settled, cancel, perform_once};
 use onewrite::{Attempt, Delivery, Discrepancy, Effects, Result};
-use orderflow_events::ShipmentId;
+use orderflow_events::{HoldFlagged, ShipmentId};
 
 use crate::domain::{Answer, Effect, Shipping, State};
 use crate::port::{Booking, Carrier, Parcel, Void};
@@ -11,18 +11,28 @@ use crate::port::{Booking, Carrier, Parcel, Void};
 #[derive(Clone, Debug)]
 pub struct CarrierEffects<C> {
     carrier: C,
+    rule: HoldFlagged,
 }
 
 impl<C: Carrier> CarrierEffects<C> {
-    /// Effects on that carrier.
-    pub fn new(carrier: C) -> Self {
-        Self { carrier }
+    /// Effects on that carrier, in a stack that holds flagged orders or does not.
+    pub fn new(carrier: C, rule: HoldFlagged) -> Self {
+        Self { carrier, rule }
     }
 }
 
 impl<C: Carrier> Effects<Shipping> for CarrierEffects<C> {
+    /// The rule is the stack's, and no business of the carrier's.
+    fn known(&self, effect: &Effect) -> Option<Answer> {
+        match effect {
+            Effect::AskRule => Some(Answer::Rule(self.rule)),
+            Effect::Book { .. } | Effect::Cancel { .. } | Effect::Void { .. } => None,
+        }
+    }
+
     async fn perform(&self, effect: Effect, attempt: Attempt, _: &Delivery<'_>) -> Result<Answer> {
         match effect {
+            Effect::AskRule => Ok(Answer::Rule(self.rule)),
             Effect::Book { shipment, address } => {
                 let booked = perform_once(&self.carrier, &shipment, &Booking { address }, attempt).await?;
                 Ok(answer(shipment, booked))
@@ -53,9 +63,13 @@ impl<C: Carrier> Effects<Shipping> for CarrierEffects<C> {
                 }
                 ("void", format!("{shipment} was voided, and no row says so"))
             }
-            State::Unknown | State::Ready { .. } | State::Shipped { .. } | State::Cancelled | State::Voided => {
-                return Ok(Vec::new());
-            }
+            State::Unknown
+            | State::Ready { .. }
+            | State::Cleared { .. }
+            | State::Held { .. }
+            | State::Shipped { .. }
+            | State::Cancelled
+            | State::Voided => return Ok(Vec::new()),
         };
         Ok(vec![Discrepancy { kind: kind.to_owned(), detail }])
     }

@@ -24,6 +24,7 @@
 //! It is pure: no IO, no clock, no randomness, no AWS. Another team can depend on it alone.
 
 mod card;
+mod clearance;
 mod country;
 #[cfg(test)]
 mod event;
@@ -46,6 +47,7 @@ mod text;
 mod time;
 mod types;
 
+pub use clearance::{ClearedBy, HoldFlagged, OrderCleared};
 pub use country::Country;
 pub use envelope::{
     Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node, Read,

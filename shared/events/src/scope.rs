@@ -15,7 +15,7 @@ pub const STOCK_READ: &str = "stock:read";
 /// Counting the stock, and taking goods back.
 pub const STOCK_WRITE: &str = "stock:write";
 
-/// Operations: letters, redrives, and all that mends.
+/// Operations: letters, redrives, and all that mends; and the word that a flagged order may be shipped.
 pub const OPERATIONS: &str = "operations";
 
 /// Every scope, with what it lets do.
@@ -25,5 +25,5 @@ pub const SCOPES: [(&str, &str); 6] = [
     (PRICES_WRITE, "Set the prices of the price table"),
     (STOCK_READ, "See the stock"),
     (STOCK_WRITE, "Count the stock, and take goods back"),
-    (OPERATIONS, "See dead letters, mend them and send them back"),
+    (OPERATIONS, "See dead letters, mend them and send them back, and clear flagged orders"),
 ];

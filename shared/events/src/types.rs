@@ -13,6 +13,7 @@
 
 use envelope::{Source, events};
 
+use crate::clearance::OrderCleared;
 use crate::id::OrderId;
 use crate::older::OrderCreatedV1;
 use crate::payload::{
@@ -64,8 +65,12 @@ events! {
         ReturnRequested from ORDERS: { 1: ReturnRequested },
         /// The goods of an order are back, and available again. Sent when the warehouse says so, once, after `ReturnRequested`.
         GoodsReturned from INVENTORY: { 1: GoodsReturned },
-        /// An order looks like fraud. Sent on `OrderCreated`, if enough about it is suspicious. The order goes on.
+        /// An order looks like fraud. Sent on `OrderCreated`, if enough about it is suspicious. The order goes on; where the stack
+        /// holds such orders, `held`, up to the payment, and is shipped only after `OrderCleared`.
         OrderFlagged from SCREENING: { 1: OrderFlagged },
+        /// An order may be shipped, as far as fraud goes. Sent where the stack holds flagged orders: on `OrderCreated`, if the order
+        /// is not flagged, and for one that is when a person says so. Where it holds none, only when a person says so.
+        OrderCleared from SCREENING: { 1: OrderCleared },
     }
 }
 

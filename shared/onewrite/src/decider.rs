@@ -232,6 +232,14 @@ pub enum Attempt {
 
 /// Effects of a service: performs what its decider asks of the world outside.
 pub trait Effects<D: Decider> {
+    /// The reply to an effect for which nobody outside has to be asked, such as a rule of the deployment that `decide` does not
+    /// know. It says nothing of whether the world outside answers, and so passes by the circuit breaker. `None`, as here, of
+    /// effects that are [performed](Self::perform).
+    fn known(&self, effect: &D::Effect) -> Option<D::Reply> {
+        let _ = effect;
+        None
+    }
+
     /// Performs `effect` and answers what came of it. It may be performed again after any crash, so it has to make
     /// sure by itself that this does no harm.
     ///

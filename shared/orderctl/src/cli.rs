@@ -9,7 +9,7 @@ use crate::client::{Api, local_stack};
 use crate::commands::dlq::Dlq;
 use crate::commands::job::JobCommand;
 use crate::commands::journal::{Journal, Reconcile, Replay};
-use crate::commands::order::{self, Publish};
+use crate::commands::order::{self, OrderCommand, Publish};
 use crate::commands::prices::PricesCommand;
 use crate::commands::stock::StockCommand;
 use crate::commands::{Context, Ended};
@@ -53,11 +53,8 @@ struct Which {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show an order over all services: its steps with their delays, where it waits, its letters
-    Order {
-        /// The order
-        order: String,
-    },
+    /// Show an order over all services: its steps with their delays, where it waits, its letters; or clear it
+    Order(OrderCommand),
     /// See dead letters, mend them, and send them back
     #[command(subcommand)]
     Dlq(Dlq),
@@ -132,7 +129,7 @@ impl Cli {
         let (url, token) = self.which.stack(environment)?;
         let context = Context { api: Api::at(&url, token)?, terminal };
         match self.command {
-            Command::Order { order } => order::show(&context, &order),
+            Command::Order(order) => order.run(&context),
             Command::Dlq(dlq) => dlq.run(&context),
             Command::Replay(replay) => replay.run(&context),
             Command::Journal(journal) => journal.run(&context),
@@ -183,6 +180,11 @@ mod tests {
             ("--port 70000 status", false),
             ("order", false),
             ("order ord_1 --json --port 4566", true),
+            ("order clear", false),
+            ("order clear ord_1", false),
+            ("order clear ord_1 --why x", true),
+            ("order clear ord_1 --why x --yes --json", true),
+            ("order ord_1 clear", false),
             ("dlq redrive", false),
             ("dlq redrive let_1 let_2 --ramp --yes", true),
             ("dlq redrive let_1 --service payment", false),

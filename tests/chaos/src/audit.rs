@@ -296,6 +296,7 @@ impl Auditor {
             "InventoryReleased",
             "OrderCancelled",
             "OrderFlagged",
+            "OrderCleared",
             "ReturnRequested",
             "GoodsReturned",
         ] {

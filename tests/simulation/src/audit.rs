@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use onewrite::memory::MemoryLog;
 use onewrite::{Cause, CounterUpdate, Row};
-use orderflow_events::{Event, Money, OrderCreated, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine};
+use orderflow_events::{Event, HoldFlagged, Money, OrderCreated, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine};
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
 use simulator::{Append, Violation};
 
@@ -26,6 +26,8 @@ pub struct Audit {
     totals: RefCell<HashMap<OrderId, Money>>,
     charges: RefCell<HashMap<OrderId, usize>>,
     reserved: RefCell<HashSet<OrderId>>,
+    /// Orders that are cleared.
+    cleared: RefCell<HashSet<OrderId>>,
     /// Orders whose money may go back: they are cancelled, or their goods are back.
     undone: RefCell<HashSet<OrderId>>,
     messages: RefCell<BTreeMap<Message, u32>>,
@@ -177,12 +179,13 @@ impl Audit {
         let Ok(order) = OrderId::new(append.addition.subject.as_str()) else {
             return Err(Violation::of(append.addition.subject.as_str(), "a row is of no order"));
         };
-        let said = append.addition.row.events.iter().filter_map(|text| Event::decode(text).ok());
-        if said
-            .map(|event| event.data)
-            .any(|said| matches!(said, Payload::OrderCancelled(_) | Payload::GoodsReturned(_)))
-        {
-            self.undone.borrow_mut().insert(order.clone());
+        for said in append.addition.row.events.iter().filter_map(|text| Event::decode(text).ok()) {
+            let known_as = match said.data {
+                Payload::OrderCancelled(_) | Payload::GoodsReturned(_) => &self.undone,
+                Payload::OrderCleared(_) => &self.cleared,
+                _ => continue,
+            };
+            known_as.borrow_mut().insert(order.clone());
         }
         match append.service {
             ORDERS if append.addition.row.version == 1 => {
@@ -339,13 +342,22 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// It has taken one more than once, for no order, or without a charge.
-    pub fn booked(&self, shipment: &ShipmentId, bookings: usize, charges: usize) -> Result<(), Violation> {
+    /// It has taken one more than once, for no order, without a charge, or, where that matters, before it was cleared.
+    pub fn booked(
+        &self,
+        shipment: &ShipmentId,
+        bookings: usize,
+        charges: usize,
+        rule: HoldFlagged,
+    ) -> Result<(), Violation> {
         match (bookings, self.order_of_shipment(shipment)) {
             (0, _) => Ok(()),
             (_, None) => Err(Violation::new(format!("a shipment {shipment} belongs to no order"))),
             (1, Some(order)) if charges == 0 && !self.is_free(&order) => {
                 Err(of(&order, "a shipment was booked without a charge"))
+            }
+            (1, Some(order)) if rule == HoldFlagged::Yes && !self.cleared.borrow().contains(&order) => {
+                Err(of(&order, "a shipment was booked that nobody has cleared"))
             }
             (1, Some(_)) => Ok(()),
             (_, Some(order)) => Err(of(&order, format!("a shipment was booked {bookings} times"))),

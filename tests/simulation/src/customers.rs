@@ -6,20 +6,18 @@ use std::rc::Rc;
 use fastrand::Rng;
 use futures::FutureExt;
 use lambda_http::http::Method;
-use lambda_http::{Body, Request, RequestExt, Response};
-use orderflow_events::OrderId;
+use lambda_http::{Body, Request, Response};
+use orderflow_events::{HoldFlagged, OrderId};
 use serde_json::{Value, json};
 use simulator::{Caller, Violation};
 
 use crate::audit::{Audit, PRICING_PRODUCER, Promise};
 use crate::outside::{GONE, OPTED_OUT};
+use crate::requests::{MAX_ATTEMPTS, post, read, request};
 use crate::services::System;
 
 /// The mean time between two orders.
 const GAP_MS: u64 = 25;
-
-/// Most attempts of a customer at what did not work out.
-const MAX_ATTEMPTS: u32 = 60;
 
 /// The goods of the shop. Of the first there are few, and everybody wants it.
 const SKUS: [&str; 8] = ["flash", "coffee", "tea", "grinder", "kettle", "cup", "filter", "scale"];
@@ -53,6 +51,10 @@ pub struct Script {
     pub is_listed: bool,
     /// Address of the customer's mails.
     pub email: &'static str,
+    /// True where it looks like fraud.
+    pub is_doubtful: bool,
+    /// Rule of the stack whether such orders are held, until an operator clears or cancels them.
+    pub rule: HoldFlagged,
     /// Time after the answer at which the customer cancels, if they do.
     pub cancel_after_ms: Option<u64>,
     /// Time after the answer at which the customer withdraws, if they do; what was shipped they send back.
@@ -69,6 +71,8 @@ impl Script {
         is_free: false,
         is_listed: false,
         email: "c0@example.com",
+        is_doubtful: false,
+        rule: HoldFlagged::No,
         cancel_after_ms: None,
         withdraw_after_ms: None,
     };
@@ -412,8 +416,10 @@ impl Customer {
         };
         let (email, phone) = self.contact();
         let mut order = self.order_of(&lines, &method, &postal_code, &email, phone.as_deref());
-        if self.rng.u32(0..15) == 0 {
-            make_free(&mut order);
+        match self.rng.u32(0..30) {
+            0 | 1 => make_free(&mut order),
+            2..5 => make_doubtful(&mut order),
+            _ => {}
         }
         order
     }
@@ -443,6 +449,9 @@ impl Customer {
         let mut order = self.order_of(&[line], script.method, script.postal_code, script.email, phone);
         if script.is_free {
             make_free(&mut order);
+        }
+        if script.is_doubtful {
+            make_doubtful(&mut order);
         }
         order
     }
@@ -514,6 +523,12 @@ fn without_prices(order: &mut Value) {
     }
 }
 
+/// Lets an order look like fraud: an address that anybody gets for minutes, and more than most people spend.
+fn make_doubtful(order: &mut Value) {
+    order["customer"]["email"] = json!(format!("{}@mailinator.com", order["customer"]["id"].as_str().unwrap_or_default()));
+    order["lines"][0]["unitPrice"]["amount"] = json!(100_000);
+}
+
 /// Lets an order cost nothing.
 fn make_free(order: &mut Value) {
     for line in order["lines"].as_array_mut().into_iter().flatten() {
@@ -524,25 +539,4 @@ fn make_free(order: &mut Value) {
 
 fn price(line: &Value) -> i64 {
     line["quantity"].as_i64().unwrap_or(0) * line["unitPrice"]["amount"].as_i64().unwrap_or(0)
-}
-
-fn post(path: &str, body: String, key: Option<&str>) -> Request {
-    request(&Method::POST, path, body, key)
-}
-
-#[expect(clippy::expect_used, reason = "a request that is made here is one")]
-fn request(method: &Method, path: &str, body: String, key: Option<&str>) -> Request {
-    let mut request =
-        lambda_http::http::Request::builder().method(method).uri(path).header("content-type", "application/json");
-    if let Some(key) = key {
-        request = request.header("idempotency-key", key);
-    }
-    request.body(Body::Text(body)).expect("a request").with_raw_http_path(path)
-}
-
-/// The status and the body.
-#[expect(clippy::needless_pass_by_value, reason = "it is mapped over answers that nobody needs any more")]
-fn read(response: Response<Body>) -> (u16, Value) {
-    let status = response.status().as_u16();
-    (status, serde_json::from_slice(response.body().as_ref()).unwrap_or(Value::Null))
 }

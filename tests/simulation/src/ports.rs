@@ -242,7 +242,7 @@ impl CarrierPort {
             Some(order) => provider.company().times_charged(&PaymentId::of(&order)).await?,
             None => 0,
         };
-        caller.run.check(shop.audit.booked(id, bookings, charges));
+        caller.run.check(shop.audit.booked(id, bookings, charges, shop.rule));
         Ok(())
     }
 }

@@ -17,8 +17,11 @@ pub const FENCE: Safeguard = Safeguard { name: "fence", what: "the fence at the 
 /// Right to state prices: without it everybody has it, the shop's page and every producer at the intake.
 pub const PRICING: Safeguard = Safeguard { name: "pricing", what: "the comparison with the price table" };
 
+/// Clearance: without it shipping waits for no word about orders that are flagged.
+pub const CLEARANCE: Safeguard = Safeguard { name: "clearance", what: "the wait for the clearance" };
+
 /// Every safeguard of the shop.
-pub const OF_THE_SHOP: [Safeguard; 5] = [PROVIDER_KEY, COMPENSATION, FIND, FENCE, PRICING];
+pub const OF_THE_SHOP: [Safeguard; 6] = [PROVIDER_KEY, COMPENSATION, FIND, FENCE, PRICING, CLEARANCE];
 
 /// Every safeguard: those of the toolkit and those of the shop.
 pub fn all() -> impl Iterator<Item = Safeguard> {

@@ -12,7 +12,7 @@ use onewrite::access::Access;
 use onewrite::memory::{MemoryIssuer, MemoryLog};
 use onewrite::{Ledger, Projection};
 use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
-use orderflow_events::{EventType, Money, Source, Time};
+use orderflow_events::{EventType, HoldFlagged, Money, Source, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
 use orderflow_notification::{Countries, Messenger, Notification, Pacing};
@@ -21,7 +21,7 @@ use orderflow_orders::{
 };
 use orderflow_payment::{Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
-use orderflow_screening::{Screening, SightingEffects};
+use orderflow_screening::{Screening, ScreeningApi, SightingEffects};
 use orderflow_shipping::{CarrierEffects, Shipping};
 use simulator::model::source::invoke;
 use simulator::model::topic::StandardTopic;
@@ -29,14 +29,14 @@ use simulator::ports::{LeaseTable, Table};
 use simulator::{Caller, Run, Stack};
 
 use crate::audit::PRICING_PRODUCER;
-use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
+use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS, SCREENING};
 use crate::ports::{CarrierPort, JournalTable, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable};
-use crate::safeguards::{COMPENSATION, PRICING};
+use crate::safeguards::{CLEARANCE, COMPENSATION, PRICING};
 use crate::shop::Shop;
 use crate::template::template;
 
 /// Binaries that answer HTTP requests.
-pub const APIS: [&str; 2] = ["orders-api", "inventory-api"];
+pub const APIS: [&str; 3] = ["orders-api", "inventory-api", "screening-api"];
 
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
@@ -57,6 +57,7 @@ pub struct System {
     page_api: Rc<OrdersApi<Table, PriceTable, Caller, &'static MemoryIssuer>>,
     prices: Prices,
     inventory_api: Rc<InventoryApi<StockTable, Table, Caller>>,
+    screening_api: Rc<ScreeningApi<Table, Caller>>,
     stock: Rc<MemoryLog>,
 }
 
@@ -81,13 +82,15 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
         let pacing = Pacing::new(MAILS_PER_SECOND, 1);
         Messenger::new(Post(port(caller)), pacing, Post(port(caller)), sms_countries(), leases, caller.clone())
     };
+    let rule = shop.rule;
+    let shipped_by = if run.lacks(CLEARANCE) { HoldFlagged::No } else { rule };
     let builder = Stack::builder(run).settings(|service| template().settings(service));
     let stack = SERVICES
         .iter()
         .fold(builder, |builder, service| service.join(builder))
         .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
-        .service_with::<Shipping, _>("shipping", |caller| CarrierEffects::new(CarrierPort(port(caller))))
-        .service_with::<Screening, _>("screening", |caller| SightingEffects::new(SightingsTable(port(caller))))
+        .service_with::<Shipping, _>("shipping", |caller| CarrierEffects::new(CarrierPort(port(caller)), shipped_by))
+        .service_with::<Screening, _>("screening", |caller| SightingEffects::new(SightingsTable(port(caller)), rule))
         .service_with::<Notification, _>(NOTIFICATION, messenger)
         .intake(INTAKE, intake, |caller, stack| {
             let orders = stack.table(ORDERS, caller);
@@ -119,7 +122,7 @@ impl System {
         if run.lacks(COMPENSATION) {
             stack.topic.fanout.unsubscribe("payment", EventType::OrderCancelled.as_str());
         }
-        let [orders, inventory] = APIS.map(|name| Caller::new(run, name));
+        let [orders, inventory, screening] = APIS.map(|name| Caller::new(run, name));
         let table =
             PriceTable { port: Port { caller: orders.clone(), shop: Rc::clone(&shop) }, prices: Rc::clone(&prices) };
         let ledger = || Ledger::new(stack.table(ORDERS, &orders), orders.clone());
@@ -130,7 +133,10 @@ impl System {
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
         let counted = StockTable { port, log: Rc::clone(&shelves) };
         let inventory_api = Rc::new(InventoryApi::new(counted, Ledger::new(goods, inventory), Access::open()));
-        Rc::new(Self { stack, shop, intake, orders_api, page_api, prices, inventory_api, stock: shelves })
+        let verdicts = Ledger::new(stack.table(SCREENING, &screening), screening);
+        let screening_api = Rc::new(ScreeningApi::new(verdicts, Access::open()));
+        let stock = shelves;
+        Rc::new(Self { stack, shop, intake, orders_api, page_api, prices, inventory_api, screening_api, stock })
     }
 
     /// The run.
@@ -185,6 +191,12 @@ impl System {
     pub async fn ask_inventory(&self, request: Request) -> Option<Response<Body>> {
         let api = Rc::clone(&self.inventory_api);
         self.ask(APIS[1], async move { api.answer(&request).await }).await
+    }
+
+    /// Sends a request to the screening API, likewise.
+    pub async fn ask_screening(&self, request: Request) -> Option<Response<Body>> {
+        let api = Rc::clone(&self.screening_api);
+        self.ask(APIS[2], async move { api.answer(&request).await }).await
     }
 
     async fn ask(&self, api: &str, work: impl Future<Output = Response<Body>> + 'static) -> Option<Response<Body>> {

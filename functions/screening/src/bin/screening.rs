@@ -5,6 +5,7 @@ use orderflow_screening::{DynamoSightings, Screening, Settings, SightingEffects}
 
 onewrite::main!(|environment, aws| {
     let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>());
-    let sightings = DynamoSightings::new(aws.dynamodb(), settings?.sightings_table_name.as_str());
-    Some(Process::<Screening, _, _, _>::new(ledger?, SightingEffects::new(sightings)))
+    let Settings { sightings_table_name, hold_flagged } = settings?;
+    let sightings = DynamoSightings::new(aws.dynamodb(), sightings_table_name.as_str());
+    Some(Process::<Screening, _, _, _>::new(ledger?, SightingEffects::new(sightings, hold_flagged)))
 });

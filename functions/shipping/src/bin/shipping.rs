@@ -10,7 +10,8 @@ compile_error!("no carrier: write an adapter as `simulated.rs` is one, and give 
 
 onewrite::main!(|environment, aws| {
     let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>());
-    let register = DynamoRegister::new(aws.dynamodb(), settings?.carrier_table_name.as_str());
+    let Settings { carrier_table_name, hold_flagged } = settings?;
+    let register = DynamoRegister::new(aws.dynamodb(), carrier_table_name.as_str());
     let carrier = orderflow_simulated::Carrier::new(register, System);
-    Some(Process::<Shipping, _, _, _>::new(ledger?, CarrierEffects::new(carrier)))
+    Some(Process::<Shipping, _, _, _>::new(ledger?, CarrierEffects::new(carrier, hold_flagged)))
 });

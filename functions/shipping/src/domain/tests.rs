@@ -1,6 +1,6 @@
 use onewrite::Step;
 use orderflow_events::sample::{self, event};
-use orderflow_events::{CancellationReason, OrderCancelled, PaymentId, PaymentProcessed};
+use orderflow_events::{CancellationReason, ClearedBy, OrderCancelled, PaymentId, PaymentProcessed};
 use serde_json::json;
 
 use super::*;
@@ -8,15 +8,17 @@ use super::*;
 /// Result of a decision.
 type Decision = Result<Next, Rejection>;
 
-/// Every answer that an attempt may come back with: none, booked, cancelled, voided.
-fn answers() -> [Option<Answer>; 4] {
+/// Every answer that an attempt may come back with: none, booked, cancelled, voided, the rule that flagged orders are held, and
+/// that they are not.
+fn answers() -> [Option<Answer>; 6] {
     let booked =
         Answer::Booked { shipment: shipment(), carrier: text("Parcel Service"), tracking_number: text("SPS1") };
-    [None, Some(booked), Some(Answer::Cancelled), Some(Answer::Voided)]
+    let [held, free] = [HoldFlagged::Yes, HoldFlagged::No].map(|rule| Some(Answer::Rule(rule)));
+    [None, Some(booked), Some(Answer::Cancelled), Some(Answer::Voided), held, free]
 }
 
 /// Given, then: what `payload` comes to after these changes, with each of the [`answers`].
-fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 4]); 7]) {
+fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 6]); 9]) {
     let event = event(payload).heard().unwrap();
     for (given, then) in rows {
         let state = state(given);
@@ -35,6 +37,8 @@ fn order_created() {
         [
             (UNKNOWN, same(Ok(Step::record(ordered())))),
             (&ready(), known()),
+            (&cleared(), known()),
+            (&held(), known()),
             (&booking(), known()),
             (&shipped(), known()),
             (&voiding(), known()),
@@ -48,15 +52,38 @@ fn order_created() {
 fn payment_processed() {
     let nothing = || Ok(Step::Nothing);
     let cancel = || Step::record(Change::Cancelled);
+    let ask = || Step::Perform(Effect::AskRule);
     check(
         paid(),
         [
             (UNKNOWN, same(Err(UNKNOWN_ORDER))),
-            (&ready(), same(Ok(Step::record_intent(intent())))),
-            (&booking(), [book(), done(Step::record), cancel(), book()].map(Ok)),
+            (&ready(), [ask(), ask(), ask(), ask(), Step::record(Change::Held), intend()].map(Ok)),
+            (&cleared(), same(Ok(intend()))),
+            (&held(), same(nothing())),
+            (&booking(), [book(), done(Step::record), cancel(), book(), book(), book()].map(Ok)),
             (&shipped(), same(nothing())),
             (&voiding(), same(nothing())),
-            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing()]),
+            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing(), nothing(), nothing()]),
+            (&voided(), same(nothing())),
+        ],
+    );
+}
+
+#[test]
+fn order_cleared() {
+    let nothing = || Ok(Step::Nothing);
+    let cancel = || Step::record(Change::Cancelled);
+    check(
+        OrderCleared { order_id: order(), by: ClearedBy::Person },
+        [
+            (UNKNOWN, same(Err(UNKNOWN_ORDER))),
+            (&ready(), same(Ok(Step::record(Change::Cleared)))),
+            (&cleared(), same(nothing())),
+            (&held(), same(Ok(intend()))),
+            (&booking(), [book(), done(Step::record), cancel(), book(), book(), book()].map(Ok)),
+            (&shipped(), same(nothing())),
+            (&voiding(), same(nothing())),
+            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing(), nothing(), nothing()]),
             (&voided(), same(nothing())),
         ],
     );
@@ -68,7 +95,7 @@ fn a_payment_of_another_amount_ships_nothing() {
     let not_the_total = Err(Rejection::Forbidden("the payment is not of the order's total".to_owned()));
     for paid in [another(total().amount() - 1, total().currency()), another(total().amount(), "JPY")] {
         let event = event(paid).heard().unwrap();
-        for given in [ready(), booking()] {
+        for given in [ready(), cleared(), held(), booking()] {
             assert_eq!(Shipping::decide(&state(&given), &event, None), not_the_total, "{event:?} {given:?}");
         }
         assert_eq!(Shipping::decide(&state(&shipped()), &event, None), Ok(Step::Nothing), "it is on its way");
@@ -85,10 +112,12 @@ fn order_cancelled() {
         [
             (UNKNOWN, same(Ok(cancel()))),
             (&ready(), same(Ok(cancel()))),
-            (&booking(), [ask(), done(Step::record_intent), cancel(), ask()].map(Ok)),
+            (&cleared(), same(Ok(cancel()))),
+            (&held(), same(Ok(cancel()))),
+            (&booking(), [ask(), done(Step::record_intent), cancel(), ask(), ask(), ask()].map(Ok)),
             (&shipped(), same(Ok(Step::record_intent(Change::VoidIntended)))),
-            (&voiding(), [void(), void(), void(), give_up()].map(Ok)),
-            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing()]),
+            (&voiding(), [void(), void(), void(), give_up(), void(), void()].map(Ok)),
+            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing(), nothing(), nothing()]),
             (&voided(), same(nothing())),
         ],
     );
@@ -98,7 +127,8 @@ fn order_cancelled() {
 fn an_order_that_was_cancelled_before_it_was_known_is_never_ready() {
     let state = state(&[Change::Cancelled]);
     assert_eq!(state, State::Cancelled);
-    for payload in [Payload::from(created()), Payload::from(paid())] {
+    let cleared = OrderCleared { order_id: order(), by: ClearedBy::Screening };
+    for payload in [Payload::from(created()), Payload::from(paid()), Payload::from(cleared)] {
         assert_eq!(Shipping::decide(&state, &event(payload).heard().unwrap(), None), Ok(Step::Nothing));
     }
 }
@@ -109,7 +139,17 @@ fn the_states_are_what_the_changes_made_of_them() {
     for (given, then) in [
         (UNKNOWN, State::Unknown),
         (&ready(), State::Ready { address: address(), total: total() }),
+        (&cleared(), State::Cleared { address: address(), total: total() }),
+        (&held(), State::Held { address: address(), total: total() }),
         (&booking(), State::Booking { shipment: shipment.clone(), address: address(), total: total() }),
+        (
+            &[&cleared()[..], &[intent()]].concat(),
+            State::Booking { shipment: shipment.clone(), address: address(), total: total() },
+        ),
+        (
+            &[&held()[..], &[intent()]].concat(),
+            State::Booking { shipment: shipment.clone(), address: address(), total: total() },
+        ),
         (&shipped(), State::Shipped { shipment: shipment.clone() }),
         (&voiding(), State::Voiding { shipment: shipment.clone() }),
         (&[&booking()[..], &[Change::Cancelled]].concat(), State::Cancelled),
@@ -137,6 +177,8 @@ fn changes_are_stored_like_this() {
     });
     for (change, stored) in [
         (ordered(), json!({ "ordered": { "address": address, "total": total() } })),
+        (Change::Cleared, json!("cleared")),
+        (Change::Held, json!("held")),
         (intent(), json!({ "bookingIntended": { "shipment": shipment() } })),
         (booked(), json!({ "booked": { "shipment": shipment() } })),
         (Change::Cancelled, json!("cancelled")),
@@ -153,6 +195,14 @@ const UNKNOWN_ORDER: Rejection = Rejection::TooEarly("no OrderCreated yet");
 
 fn ready() -> Vec<Change> {
     vec![ordered()]
+}
+
+fn cleared() -> Vec<Change> {
+    vec![ordered(), Change::Cleared]
+}
+
+fn held() -> Vec<Change> {
+    vec![ordered(), Change::Held]
 }
 
 fn booking() -> Vec<Change> {
@@ -191,8 +241,12 @@ fn booked() -> Change {
     Change::Booked { shipment: shipment() }
 }
 
-fn same(decision: Decision) -> [Decision; 4] {
-    [decision.clone(), decision.clone(), decision.clone(), decision]
+fn same(decision: Decision) -> [Decision; 6] {
+    std::array::from_fn(|_| decision.clone())
+}
+
+fn intend() -> Next {
+    Step::record_intent(intent())
 }
 
 fn book() -> Next {

@@ -182,6 +182,8 @@ struct Bench {
     pending: Cell<u32>,
     /// True where each call takes some time.
     is_slow: bool,
+    /// True where there is no fee, and so no bank to ask.
+    waives_fees: bool,
 }
 
 impl Bench {
@@ -196,6 +198,7 @@ impl Bench {
             charges: RefCell::default(),
             pending: Cell::new(0),
             is_slow: false,
+            waives_fees: false,
         }
     }
 
@@ -304,6 +307,10 @@ fn rival_row(version: u32, change: &Change) -> Row {
 }
 
 impl Effects<Loans> for &Bench {
+    fn known(&self, _: &Charge) -> Option<Answer> {
+        self.waives_fees.then_some(Answer::Charged)
+    }
+
     async fn perform(&self, effect: Charge, attempt: Attempt, _: &Delivery<'_>) -> Result<Answer> {
         let charge = async || {
             self.charges.borrow_mut().push((effect.0.clone(), attempt));
@@ -330,6 +337,16 @@ fn a_request_goes_its_way() {
     assert_eq!(*bench.charges.borrow(), [(req_1(), Attempt::First)]);
     let told: Vec<_> = bench.rows().iter().map(|row| (row.unfinished, row.change.is_some())).collect();
     assert_eq!(told, [(false, true), (true, true), (true, true), (false, false)], "what is told is not stored twice");
+}
+
+#[test]
+fn what_the_effects_know_by_themselves_nobody_outside_is_asked() {
+    let bench = Bench { waives_fees: true, ..Bench::new() };
+    assert_eq!(bench.handle(&created()), Ok(Handled::Changed));
+    assert_eq!(bench.handle(&ready()), Ok(Handled::Changed));
+    assert_eq!((bench.state(), bench.charges.borrow().len()), (Loan::Paid, 0));
+    // It is no answer of the world outside, which would have to be told: somebody else's row comes first.
+    assert_eq!(bench.handle(&ready()), Ok(Handled::Duplicate));
 }
 
 #[test]

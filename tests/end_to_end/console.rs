@@ -108,7 +108,8 @@ async fn hold(shop: &Shop, id: &str) {
         { "code": "disposableEmail", "detail": "mailinator.com gives email addresses to anybody, for minutes" },
         { "code": "highAmount", "detail": "1250.00 EUR is 1000.00 EUR or more" },
     ]);
-    let flag = event("OrderFlagged", "orderflow/screening", id, json!({ "score": 60, "reasons": reasons, "held": true }));
+    let flag =
+        event("OrderFlagged", "orderflow/screening", id, json!({ "score": 60, "reasons": reasons, "held": true }));
     shop.send("Screening", &created.to_string()).await;
     for event in [&created, &flag] {
         shop.send("Journal", &event.to_string()).await;

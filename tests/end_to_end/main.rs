@@ -152,6 +152,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_that_is_cancelled_while_it_is_charged_is_not_charged,
             an_order_of_another_producer_that_is_cancelled_while_it_is_charged_is_not_charged,
             an_order_that_is_cancelled_while_it_is_booked_is_refunded,
+            an_order_that_is_not_paid_for_days_is_given_up_and_its_goods_are_released,
             orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
             an_order_that_was_cancelled_before_it_was_known_has_no_effect;
         withdrawal:

@@ -30,8 +30,9 @@ const TABLES: [(&str, &str, &str, &str); 16] = [
     ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
 ];
 
-/// Rights of the orders' clock to the index of what is open, and to nothing of a row but its mark.
-const OPEN_ORDERS: [&str; 2] = [
+/// Rights of the orders' clock to one more row, to the index of what is open, and to nothing of a row that is there but its mark.
+const OPEN_ORDERS: [&str; 3] = [
+    "dynamodb:PutItem on OrdersTable",
     "dynamodb:Query on ${OrdersTable.Arn}/index/Open",
     "dynamodb:UpdateItem on OrdersTable if {\"ForAllValues:StringEquals\":{\"dynamodb:Attributes\":[\"pk\",\"sk\",\"open\"]}}",
 ];

@@ -32,7 +32,7 @@ pub use memory::{MemoryMailer, MemorySms};
 pub use pacing::Pacing;
 pub use phone::PhoneNumber;
 pub use port::{Mail, MailError, Mailer, Sms, SmsError};
-pub use settings::{ConfigurationSet, Countries, LinkSettings, Number, Settings};
+pub use settings::{ConfigurationSet, Countries, LinkSettings, Number, Settings, ShopUrl};
 
 #[cfg(test)]
 mod fixture;

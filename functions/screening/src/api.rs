@@ -2,8 +2,8 @@
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use onewrite::envelope::reads;
 use onewrite::access::{Access, Caller, KeySets, NoKeySets, origin_of};
+use onewrite::envelope::reads;
 use onewrite::http::{Problem, answer, path, read_body};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Committed, Failure, Ledger, Origin, Result, Step};

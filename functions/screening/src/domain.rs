@@ -161,8 +161,9 @@ fn judge(created: &OrderCreated, correlation_id: Text, Findings { seen, rule }: 
             let held = rule == HoldFlagged::Yes;
             Step::publish(OrderFlagged { order_id, score, reasons: assessment.reasons, held })
         }
-        (false, HoldFlagged::Yes) => Step::record(Change::Cleared { score })
-            .publishing(OrderCleared { order_id, by: ClearedBy::Screening }),
+        (false, HoldFlagged::Yes) => {
+            Step::record(Change::Cleared { score }).publishing(OrderCleared { order_id, by: ClearedBy::Screening })
+        }
         (false, HoldFlagged::No) => Step::record(Change::Passed { score, correlation_id }),
     }
 }

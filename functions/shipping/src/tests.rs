@@ -14,7 +14,8 @@ use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, Virtua
 use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::sample;
 use orderflow_events::{
-    CancellationReason, ClearedBy, Event, HoldFlagged, OrderCancelled, OrderCleared, OrderId, Payload, PaymentId, PaymentProcessed, ShipmentId, Text, Time,
+    CancellationReason, ClearedBy, Event, HoldFlagged, OrderCancelled, OrderCleared, OrderId, Payload, PaymentId,
+    PaymentProcessed, ShipmentId, Text, Time,
 };
 use orderflow_simulated::{Carrier, Parcel};
 
@@ -70,8 +71,10 @@ fn what_is_held_stays_so_until_it_is_cleared_or_cancelled_whatever_becomes_of_th
 #[test]
 fn a_word_of_the_rule_says_nothing_of_a_carrier_that_is_down() {
     let (shop, other) = (Shop::holding(), PaymentProcessed { order_id: OrderId::new("ord_2").unwrap(), ..payment() });
-    let process =
-        Process::<Shipping, _, _, _>::new(Ledger::new(&shop.log, &shop.world), CarrierEffects::new(shop.carrier(), shop.rule));
+    let process = Process::<Shipping, _, _, _>::new(
+        Ledger::new(&shop.log, &shop.world),
+        CarrierEffects::new(shop.carrier(), shop.rule),
+    );
     let handle = |event: &Event| {
         let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
         process.handle(event, &delivery).now_or_never().unwrap().map_err(|failure| failure.kind())
@@ -179,8 +182,10 @@ fn a_shipment_that_was_voided_by_hand_is_found_so() {
 fn what_the_carrier_refuses_is_told_without_the_address() {
     let shop = Shop::new();
     shop.deliver_all([created("SIM-REFUSED")]);
-    let process =
-        Process::<Shipping, _, _, _>::new(Ledger::new(&shop.log, &shop.world), CarrierEffects::new(shop.carrier(), shop.rule));
+    let process = Process::<Shipping, _, _, _>::new(
+        Ledger::new(&shop.log, &shop.world),
+        CarrierEffects::new(shop.carrier(), shop.rule),
+    );
     let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
     let failure = process.handle(&paid(), &delivery).now_or_never().unwrap().unwrap_err();
     assert_eq!(failure.reason(), "book: the carrier refuses: it does not deliver there");
@@ -399,8 +404,10 @@ struct Shop {
 impl Shop {
     /// Kinds of what the records and the carrier say differently.
     fn discrepancies(&self) -> Vec<String> {
-        let process =
-            Process::<Shipping, _, _, _>::new(Ledger::new(&self.log, &self.world), CarrierEffects::new(self.carrier(), self.rule));
+        let process = Process::<Shipping, _, _, _>::new(
+            Ledger::new(&self.log, &self.world),
+            CarrierEffects::new(self.carrier(), self.rule),
+        );
         let subject = created(BERLIN).context.subject;
         let audit = process.audit(&subject, Time::from_millis(i64::MAX)).now_or_never().unwrap().unwrap();
         assert_eq!(

@@ -53,7 +53,7 @@ pub use envelope::{
     Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node, Read,
     SPEC_VERSION, Source, Subject, Text, Time, parse,
 };
-pub use guest::{guest_of, is_guest, link_to};
+pub use guest::{guest_of, is_guest, link_to, withdrawal_at};
 pub use id::{IdKind, OrderId, PaymentId, RefundId, ReturnId, ShipmentId};
 pub use money::{MAX_AMOUNT, Money};
 pub use older::{CustomerV1, OrderCreatedV1};

@@ -397,7 +397,7 @@ pub enum CancellationReason {
     CustomerRequest,
     /// Goods are missing.
     OutOfStock,
-    /// The payment was declined.
+    /// The payment was declined, or did not come in time.
     PaymentFailed,
 }
 

@@ -41,8 +41,8 @@ events! {
         /// An order was accepted. Sent once for each order: by orders when it comes in over HTTP, or by another producer, whose
         /// order is then adopted.
         OrderCreated from ORDERS or anyone: { 1: OrderCreatedV1, 2: OrderCreated },
-        /// An order was given up. Sent when the customer asks for it, when goods are missing and when the payment is declined,
-        /// unless the order is on its way already.
+        /// An order was given up. Sent when the customer asks for it, when goods are missing and when the payment is declined or does
+        /// not come in time, unless the order is on its way already.
         OrderCancelled from ORDERS: { 1: OrderCancelled },
         /// All goods of an order are set aside. Sent on `OrderCreated`, if there is enough of everything.
         InventoryReserved from INVENTORY: { 1: InventoryReserved },

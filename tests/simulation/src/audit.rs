@@ -4,10 +4,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use onewrite::memory::MemoryLog;
 use onewrite::{Cause, CounterUpdate, Row};
-use orderflow_events::{Event, HoldFlagged, Money, OrderCreated, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine};
+use orderflow_events::{
+    Event, HoldFlagged, Money, OrderCreated, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine, Time,
+};
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
 use simulator::{Append, Violation};
 
@@ -34,6 +37,8 @@ pub struct Audit {
     sent: Cell<u64>,
     sent_by_channel: RefCell<HashMap<&'static str, u64>>,
     promises: RefCell<Vec<(OrderId, Promise)>>,
+    /// Time before which no order was placed that may be unpaid.
+    due_before: Cell<Option<Time>>,
 }
 
 /// Producer at the intake that may state prices. No other may.
@@ -147,6 +152,17 @@ impl Audit {
     /// Order of a shipment.
     pub fn order_of_shipment(&self, shipment: &ShipmentId) -> Option<OrderId> {
         self.by_shipment.borrow().get(shipment).cloned()
+    }
+
+    /// Notes that the open orders were swept at `now`, and that whatever is older than `due` must be paid or over.
+    pub fn swept(&self, now: Time, due: Duration) {
+        self.due_before.set(Some(Time::from_millis(now.as_millis() - i64::try_from(due.as_millis()).unwrap_or(0))));
+    }
+
+    /// Tells that an order which was created then, and is not paid, keeps its goods for too long.
+    #[must_use]
+    pub fn is_overdue(&self, created_at: Time) -> bool {
+        self.due_before.get().is_some_and(|due_before| created_at < due_before)
     }
 
     /// Notes what the API has promised to a customer.

@@ -51,6 +51,8 @@ pub struct Script {
     pub is_listed: bool,
     /// Address of the customer's mails.
     pub email: &'static str,
+    /// True where payment never hears that it is to charge.
+    pub is_never_paid: bool,
     /// True where it looks like fraud.
     pub is_doubtful: bool,
     /// Rule of the stack whether such orders are held, until an operator clears or cancels them.
@@ -71,6 +73,7 @@ impl Script {
         is_free: false,
         is_listed: false,
         email: "c0@example.com",
+        is_never_paid: false,
         is_doubtful: false,
         rule: HoldFlagged::No,
         cancel_after_ms: None,
@@ -87,6 +90,10 @@ impl Script {
 /// Starts the customer of a script.
 pub fn arrive_by(system: &Rc<System>, script: Script) {
     let mut customer = Customer::new(system, 0, 0);
+    if script.is_never_paid {
+        system.keep_from_payment();
+        system.start_clock();
+    }
     system.run().spawn(async move {
         let mut order = customer.scripted(script);
         if script.is_listed {
@@ -110,6 +117,10 @@ pub fn arrive_by(system: &Rc<System>, script: Script) {
 
 /// Starts everybody who places one of `orders` orders. Each order depends on the seed and its number alone.
 pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
+    // In the others whatever was parked can still be paid, however late.
+    if seed.is_multiple_of(2) {
+        system.start_clock();
+    }
     for number in 0..orders {
         let customer = Customer::new(system, seed, number);
         system.run().spawn(customer.shop());
@@ -525,7 +536,8 @@ fn without_prices(order: &mut Value) {
 
 /// Lets an order look like fraud: an address that anybody gets for minutes, and more than most people spend.
 fn make_doubtful(order: &mut Value) {
-    order["customer"]["email"] = json!(format!("{}@mailinator.com", order["customer"]["id"].as_str().unwrap_or_default()));
+    order["customer"]["email"] =
+        json!(format!("{}@mailinator.com", order["customer"]["id"].as_str().unwrap_or_default()));
     order["lines"][0]["unitPrice"]["amount"] = json!(100_000);
 }
 

@@ -10,7 +10,7 @@ use onewrite::{Decider, Ledger, Result as Outcome, Sweep};
 use orderflow_events::{OrderId, PaymentId, ShipmentId};
 use orderflow_inventory::{Inventory, Reservation};
 use orderflow_notification::{Channel, Notification, State as NotificationState};
-use orderflow_orders::{Known, Order, Orders, Status};
+use orderflow_orders::{Known, Order, Orders, Progress, Status};
 use orderflow_simulated::{Carrier, Provider};
 use simulator::{Rest, Violation};
 
@@ -95,6 +95,11 @@ fn check_order(audit: &Audit, outside: &Outside, rest: &Rest<'_>, order: &OrderI
     let goods = load::<Inventory>(&rest.tables[INVENTORY], order);
     let is_back = matches!(goods, Some(Reservation::Returned(_)));
     match known.status {
+        Status::Open(Progress::Created | Progress::Reserved)
+            if known.timeline.first().is_some_and(|seen| audit.is_overdue(seen.time)) =>
+        {
+            violation("an order keeps its goods for ever, and is not paid".to_owned())
+        }
         Status::Open(progress) if letters.is_none() => violation(format!("an order is for ever {progress:?}")),
         Status::Shipped if charges != due || refund.is_some() != (is_back && due > 0) => {
             violation(format!("a shipped order was charged {charges} times, and refunded: {refund:?}; back: {is_back}"))

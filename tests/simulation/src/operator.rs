@@ -1,6 +1,6 @@
 //! Person who looks at orders that are flagged and held: clears most of them, and cancels the others.
 
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use fastrand::Rng;
 use lambda_http::http::Method;
@@ -11,23 +11,24 @@ use simulator::{Caller, Violation};
 use crate::audit::Promise;
 use crate::requests::{MAX_ATTEMPTS, read, request};
 use crate::services::System;
+use crate::shop::Shop;
 
 /// Longest time until somebody looks at an order, in milliseconds.
 const LOOKS_AFTER_MS: u64 = 600_000;
 
-/// Lets somebody look at each order that is held from now on.
+/// Lets somebody look at each order that is held from now on, until they [leave](leave).
 pub(crate) fn attend(system: &Rc<System>) {
-    let system: Weak<System> = Rc::downgrade(system);
-    let shop = system.upgrade().map(|system| Rc::clone(&system.shop));
+    let attended = Rc::clone(system);
     let look = move |order: &OrderId| {
-        if let Some(system) = system.upgrade() {
-            let order = order.clone();
-            Rc::clone(system.run()).spawn(async move { look_at(&system, &order).await });
-        }
+        let (system, order) = (Rc::clone(&attended), order.clone());
+        attended.run().spawn(async move { look_at(&system, &order).await });
     };
-    if let Some(shop) = shop {
-        shop.on_hold.replace(Some(Rc::new(look)));
-    }
+    system.shop.on_hold.replace(Some(Rc::new(look)));
+}
+
+/// Lets nobody look any more; else the system and who looks at it would keep each other for ever.
+pub(crate) fn leave(shop: &Shop) {
+    shop.on_hold.take();
 }
 
 async fn look_at(system: &Rc<System>, order: &OrderId) {

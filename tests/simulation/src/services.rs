@@ -10,14 +10,16 @@ use lambda_http::http::{HeaderValue, header};
 use lambda_http::{Body, Request, Response};
 use onewrite::access::Access;
 use onewrite::memory::{MemoryIssuer, MemoryLog};
-use onewrite::{Ledger, Projection};
+use onewrite::port::Clock;
+use onewrite::{Ledger, Projection, Sweep};
 use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
 use orderflow_events::{EventType, HoldFlagged, Money, Source, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
 use orderflow_notification::{Countries, Messenger, Notification, Pacing};
 use orderflow_orders::{
-    IntakeHandler, MemoryPrices, NewPrice, OrdersApi, PriceStore, PricingProducers, WithdrawalPeriod,
+    IntakeHandler, MemoryPrices, NewPrice, Orders, OrdersApi, PaymentDue, PriceStore, PricingProducers,
+    WithdrawalPeriod,
 };
 use orderflow_payment::{Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
@@ -30,10 +32,26 @@ use simulator::{Caller, Run, Stack};
 
 use crate::audit::PRICING_PRODUCER;
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS, SCREENING};
-use crate::ports::{CarrierPort, JournalTable, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable};
+use crate::ports::{
+    CarrierPort, JournalTable, OpenIndex, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable,
+};
 use crate::safeguards::{CLEARANCE, COMPENSATION, PRICING};
 use crate::shop::Shop;
 use crate::template::template;
+
+/// Binary that a clock invokes, and how long an order may be unpaid.
+pub const CLOCK: &str = "open-orders";
+const PAYMENT_DUE: PaymentDue = PaymentDue::of_hours(72);
+
+/// Pauses between the sweeps of a run, and their number: the last of them is long after any order is due.
+const SWEEP_EVERY_MS: u64 = 12 * 3_600_000;
+const SWEEPS: u32 = 14;
+
+/// Time beyond its due in which some sweep comes to an order, whatever goes wrong.
+const SWEPT_WITHIN: Duration = Duration::from_hours(72);
+
+/// Age from which an order is late.
+const LATE_AFTER: Duration = Duration::from_mins(15);
 
 /// Binaries that answer HTTP requests.
 pub const APIS: [&str; 3] = ["orders-api", "inventory-api", "screening-api"];
@@ -197,6 +215,39 @@ impl System {
     pub async fn ask_screening(&self, request: Request) -> Option<Response<Body>> {
         let api = Rc::clone(&self.screening_api);
         self.ask(APIS[2], async move { api.answer(&request).await }).await
+    }
+
+    /// Lets the clock of the orders strike from now on, for some days. Nobody else ends what is never paid.
+    pub fn start_clock(self: &Rc<Self>) {
+        let (system, run) = (Rc::clone(self), Rc::clone(self.run()));
+        self.run().spawn(async move {
+            for _ in 0..SWEEPS {
+                run.sleep_ms(SWEEP_EVERY_MS).await;
+                system.sweep().await;
+            }
+        });
+    }
+
+    /// Invokes the clock of the orders once. What it does not come to is there for the next.
+    async fn sweep(self: &Rc<Self>) {
+        let (system, timeout) = (Rc::clone(self), template().timeout(CLOCK));
+        let (caller, now) = (Caller::new(self.run(), CLOCK), self.run().executor.now());
+        let work = async move {
+            let table = system.stack.table(ORDERS, &caller);
+            let port = Port { caller: caller.clone(), shop: Rc::clone(&system.shop) };
+            let index = OpenIndex { port, log: Rc::clone(&table.log) };
+            let deadline = caller.now().after(timeout);
+            let sweep = Sweep::new(Ledger::new(table, caller), index, LATE_AFTER);
+            sweep.run_ending::<Orders>(deadline, |order, age| PAYMENT_DUE.ending(order, age)).await
+        };
+        if let Some(Ok(_)) = invoke(self.run(), timeout, work).await {
+            self.shop.audit.swept(now, PAYMENT_DUE.duration() + SWEPT_WITHIN);
+        }
+    }
+
+    /// Lets no order reach its payment: payment is not told of goods that are reserved.
+    pub fn keep_from_payment(&self) {
+        self.stack.topic.fanout.unsubscribe("payment", EventType::InventoryReserved.as_str());
     }
 
     async fn ask(&self, api: &str, work: impl Future<Output = Response<Body>> + 'static) -> Option<Response<Body>> {

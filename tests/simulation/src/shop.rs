@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use onewrite::telemetry::Observation;
 use onewrite::Row;
+use onewrite::telemetry::Observation;
 use orderflow_events::{Event, HoldFlagged, OrderFlagged, OrderId, Payload};
 use simulator::{Append, Observer, Rest, Violation};
 

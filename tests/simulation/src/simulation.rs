@@ -47,7 +47,9 @@ impl Report {
 /// Runs a plan: so many customers, each of whom does as they please.
 #[must_use]
 pub fn simulate(plan: &Plan, trace: Trace) -> Report {
-    simulate_with(plan, trace, Shop::default().with_rule(rule_of(plan)), |system| customers::arrive(system, plan.seed, plan.subjects))
+    simulate_with(plan, trace, Shop::default().with_rule(rule_of(plan)), |system| {
+        customers::arrive(system, plan.seed, plan.subjects)
+    })
 }
 
 /// Runs a plan with somebody who listens to what the functions observe of themselves.
@@ -131,6 +133,7 @@ fn simulate_with(plan: &Plan, trace: Trace, shop: Shop, arrive: impl FnOnce(&Rc<
         tables = Some(system.stack.tables());
         Rc::clone(&system.stack)
     });
+    operator::leave(&shop);
     let orders = shop.audit.orders();
     let (messages, repeated_messages) = shop.audit.messages();
     let shipped = tables.and_then(|mut tables| tables.remove(ORDERS)).map_or(0, |table| shipped(&orders, &table));

@@ -32,6 +32,7 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("flagged, where nothing is held", Script { is_doubtful: true, ..Script::SHIPPED }),
     ("held, and cleared or cancelled by an operator", HELD),
     ("held, and cancelled by the customer", Script { cancel_after_ms: Some(3_000), ..HELD }),
+    ("never paid", Script { is_never_paid: true, ..Script::SHIPPED }),
     ("cancelled at once", cancelled_after(0)),
     ("cancelled when it is reserved", cancelled_after(40)),
     ("cancelled while it is charged", cancelled_after(65)),

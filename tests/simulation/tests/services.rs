@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use orderflow_simulation::services::{APIS, System};
+use orderflow_simulation::services::{APIS, CLOCK, System};
 use orderflow_simulation::shop::Shop;
 use orderflow_simulation::template::{RELAY, template};
 use simulator::Run;
@@ -11,13 +11,10 @@ use simulator::Run;
 /// Functions that no order needs. Their own tests let them die at each of their calls; here the consumers answer what they ask.
 const OF_OPERATORS: [&str; 3] = ["jobs", "letters", "operations-api"];
 
-/// Function whose sweep is run at rest.
-const AT_REST: &str = "open-orders";
-
 #[test]
 fn every_function_of_the_template_is_simulated() {
     let system = System::start(&Run::calm(), Rc::<Shop>::default());
     let services = system.stack.services().iter().map(|service| service.name);
-    let simulated: BTreeSet<&str> = services.chain(APIS).chain([RELAY, AT_REST]).chain(OF_OPERATORS).collect();
+    let simulated: BTreeSet<&str> = services.chain(APIS).chain([RELAY, CLOCK]).chain(OF_OPERATORS).collect();
     assert_eq!(template().binaries().collect::<BTreeSet<_>>(), simulated);
 }

@@ -13,6 +13,7 @@ onewrite::main!(|environment, aws| {
     let links = settings
         .guest_links
         .map(|links| MailLinks::new(&links, SecretLinkKeys::new(aws.config(), links.secret.as_str())));
-    let messenger = Messenger::new(mailer, pacing, sms, settings.sms_countries, leases, System).with_links(links);
+    let messenger = Messenger::new(mailer, pacing, sms, settings.sms_countries, leases, System);
+    let messenger = messenger.with_links(links).with_shop(settings.shop_url);
     Some(Process::<Notification, _, _, _>::new(ledger?, messenger))
 });

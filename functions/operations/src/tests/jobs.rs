@@ -389,9 +389,7 @@ fn an_order_that_is_held_waits_for_a_person_until_there_is_a_word_about_it() {
         json!({ "id": "flag", "source": source, "type": "OrderFlagged", "subject": "ord_held",
             "time": "2026-11-01T00:00:01.500Z", "data": data })
     };
-    let end = |kind: &str, source: &str| {
-        json!({ "id": "end", "source": source, "type": kind, "subject": "ord_held", "time": "2026-11-01T00:10:00.000Z" })
-    };
+    let end = |kind: &str, source: &str| json!({ "id": "end", "source": source, "type": kind, "subject": "ord_held", "time": "2026-11-01T00:10:00.000Z" });
     let screening = "orderflow/screening";
     let cleared = end("OrderCleared", screening);
     for (events, is_held) in [
@@ -417,7 +415,10 @@ fn an_order_that_is_held_waits_for_a_person_until_there_is_a_word_about_it() {
         assert_eq!((of_person.len(), told["held"].is_object()), (usize::from(is_held), is_held), "{events:?}: {told}");
         if is_held {
             assert_eq!((&of_person[0]["event"], &of_person[0]["type"]), (&json!("flag"), &json!("OrderFlagged")));
-            assert_eq!((&told["held"]["score"], &told["held"]["since"]), (&json!(80), &json!("2026-11-01T00:00:01.500Z")));
+            assert_eq!(
+                (&told["held"]["score"], &told["held"]["since"]),
+                (&json!(80), &json!("2026-11-01T00:00:01.500Z"))
+            );
             assert_eq!(told["held"]["reasons"][0]["code"], "highAmount");
         }
     }

@@ -1,4 +1,5 @@
-//! Clock of the orders: counts each minute those that are open and those that are late, and names the oldest.
+//! Clock of the orders: counts each minute those that are open and those that are late, names the oldest, and cancels those that
+//! are not paid for too long.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use onewrite::aws::{System, block_on};
 use onewrite::config::Environment;
 use onewrite::port::Clock;
 use onewrite::{Sweep, telemetry};
-use orderflow_orders::{Orders, tell};
+use orderflow_orders::{Orders, PaymentDue, tell};
 use serde_json::Value;
 
 fn main() -> Result<(), Error> {
@@ -15,12 +16,14 @@ fn main() -> Result<(), Error> {
         let sweep = Environment::of_process().read(|environment| {
             let (ledger, index) = (aws.ledger(environment), aws.open_subjects(environment));
             let late_after = environment.number("LATE_AFTER_SECONDS", 60..=43_200);
-            Some(Sweep::new(ledger?, index?, Duration::from_secs(late_after?.into())))
+            let due = environment.number("PAYMENT_DUE_HOURS", 1..=8_760);
+            let sweep = Sweep::new(ledger?, index?, Duration::from_secs(late_after?.into()));
+            Some((sweep, PaymentDue::of_hours(due?)))
         });
-        let sweep = &sweep?;
+        let (sweep, due) = &sweep?;
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Value>| {
             let deadline = telemetry::begin(&invocation.context);
-            let swept = Box::pin(sweep.run::<Orders>(deadline)).await;
+            let swept = Box::pin(sweep.run_ending::<Orders>(deadline, |order, age| due.ending(order, age))).await;
             // Before the end, which writes the metrics.
             let told = swept.map(|swept| tell(&swept, System.now()));
             telemetry::end();

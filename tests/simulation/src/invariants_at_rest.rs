@@ -163,6 +163,13 @@ fn check_messages(audit: &Audit, rest: &Rest<'_>, order: &OrderId) -> Result<(),
     let Some(known) = known(&rest.tables[ORDERS], order) else { return Ok(()) };
     let unreachable = unreachable(&rest.tables[NOTIFICATION], order);
     let (has_letter, messages) = (rest.letters.contains_key(order.as_str()), audit.told_of(order));
+    let has_wrong_links = |one: &&Message| one.body.contains("access=") != known.is_of_guest();
+    if let Some(mail) = messages.iter().filter(|one| one.channel == "mail").find(has_wrong_links) {
+        return Err(Violation::of(
+            order.as_str(),
+            format!("a mail has a link, or none, to the wrong customer: {mail:?}"),
+        ));
+    }
     let is_gone = known.created.details.customer.email.as_str().starts_with(GONE);
     for (channel, name, expected) in [(Channel::Email, "mail", true), (Channel::Sms, "sms", false)] {
         let count = |is: fn(&Message) -> bool| messages.iter().filter(|one| one.channel == name && is(one)).count();

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use onewrite::external::simulated::{MemoryRegister, Performed, Register};
 use onewrite::external::{Cancel, External, Settled};
-use onewrite::memory::MemoryLog;
+use onewrite::link::{LinkKeySource, LinkKeys};
+use onewrite::memory::{MemoryLinkKeys, MemoryLog};
 use onewrite::port::{OpenPage, OpenSubjects};
 use onewrite::{Projected, Result};
 use orderflow_events::{Email, Envelope, OrderId, PaymentId, RefundId, ShipmentId, Sku, Subject, Text, Time};
@@ -126,6 +127,22 @@ impl OpenSubjects for OpenIndex {
     async fn close(&self, subject: &Subject) -> Result<()> {
         let (log, subject) = (Rc::clone(&self.log), subject.clone());
         self.port.caller.ask("table", "close", move || async move { (*log).close(&subject).await }).await
+    }
+}
+
+/// Keys of the links to guests' orders.
+#[derive(Clone)]
+pub struct LinkKeysPort {
+    /// The caller.
+    pub caller: Caller,
+    /// The secret.
+    pub keys: Rc<MemoryLinkKeys>,
+}
+
+impl LinkKeySource for LinkKeysPort {
+    async fn fetch(&self) -> Result<LinkKeys> {
+        let keys = Rc::clone(&self.keys);
+        self.caller.ask("secrets", "fetch keys", move || async move { keys.fetch().await }).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! Requests of those who use the HTTP API, and the answers.
 
+use std::collections::HashMap;
+
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
@@ -21,6 +23,11 @@ pub(crate) fn request(method: &Method, path: &str, body: String, key: Option<&st
         request = request.header("idempotency-key", key);
     }
     request.body(Body::Text(body)).expect("a request").with_raw_http_path(path)
+}
+
+/// The same request, by the `access` of a link.
+pub(crate) fn by_link(request: Request, access: &str) -> Request {
+    request.with_query_string_parameters(HashMap::from([("access".to_owned(), vec![access.to_owned()])]))
 }
 
 /// The status and the body.

@@ -9,16 +9,17 @@ use futures::FutureExt;
 use lambda_http::http::{HeaderValue, header};
 use lambda_http::{Body, Request, Response};
 use onewrite::access::Access;
-use onewrite::memory::{MemoryIssuer, MemoryLog};
+use onewrite::link::Links;
+use onewrite::memory::{MemoryIssuer, MemoryLinkKeys, MemoryLog};
 use onewrite::port::Clock;
 use onewrite::{Ledger, Projection, Sweep};
 use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
-use orderflow_events::{EventType, HoldFlagged, Money, Source, Time};
+use orderflow_events::{EventType, HoldFlagged, Money, Source, Text, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
-use orderflow_notification::{Countries, Messenger, Notification, Pacing};
+use orderflow_notification::{Countries, LinkSettings, MailLinks, Messenger, Notification, Number, Pacing, ShopUrl};
 use orderflow_orders::{
-    IntakeHandler, MemoryPrices, NewPrice, Orders, OrdersApi, PaymentDue, PriceStore, PricingProducers,
+    Guests, IntakeHandler, MemoryPrices, NewPrice, Orders, OrdersApi, PaymentDue, PriceStore, PricingProducers,
     WithdrawalPeriod,
 };
 use orderflow_payment::{Payment, ProviderEffects};
@@ -33,7 +34,8 @@ use simulator::{Caller, Run, Stack};
 use crate::audit::PRICING_PRODUCER;
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS, SCREENING};
 use crate::ports::{
-    CarrierPort, JournalTable, OpenIndex, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable,
+    CarrierPort, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort, SightingsTable,
+    StockTable,
 };
 use crate::safeguards::{CLEARANCE, COMPENSATION, PRICING};
 use crate::shop::Shop;
@@ -71,8 +73,8 @@ pub struct System {
     /// The door for orders of other producers.
     pub intake: Rc<StandardTopic>,
     orders_api: Rc<OrdersApi<Table, PriceTable, Caller>>,
-    /// The same for those alone who are signed in.
-    page_api: Rc<OrdersApi<Table, PriceTable, Caller, &'static MemoryIssuer>>,
+    /// The same for those who are signed in, and for guests.
+    page_api: Rc<OrdersApi<Table, PriceTable, Caller, &'static MemoryIssuer, LinkKeysPort>>,
     prices: Prices,
     inventory_api: Rc<InventoryApi<StockTable, Table, Caller>>,
     screening_api: Rc<ScreeningApi<Table, Caller>>,
@@ -81,6 +83,23 @@ pub struct System {
 
 /// Price table, beside the table of the orders.
 type Prices = Rc<MemoryPrices<Rc<MemoryLog>>>;
+
+/// The shop's own pages, and the life of a link to a guest's order there, longer than any run lasts.
+pub const SHOP_URL: &str = "https://shop.example";
+const LINK_DAYS: u32 = 90;
+const LINK_LIFETIME: Duration = Duration::from_hours(24 * LINK_DAYS as u64);
+
+/// The keys of these links, as a function fetches them.
+fn keys_of(caller: &Caller) -> LinkKeysPort {
+    LinkKeysPort { caller: caller.clone(), keys: Rc::new(MemoryLinkKeys::new("links")) }
+}
+
+/// Links in the mails to guests.
+fn mail_links(caller: &Caller) -> Option<MailLinks<LinkKeysPort>> {
+    let (secret, shop_url) = (Text::shortened("links"), Text::shortened(SHOP_URL));
+    let settings = LinkSettings { secret, days: Number(LINK_DAYS), shop_url };
+    Some(MailLinks::new(&settings, keys_of(caller)))
+}
 
 /// Issuer of the tokens. A key takes as long to make as a small run.
 static ISSUER: LazyLock<MemoryIssuer> = LazyLock::new(|| MemoryIssuer::new("1"));
@@ -98,7 +117,9 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
     let messenger = |caller: &Caller| {
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
         let pacing = Pacing::new(MAILS_PER_SECOND, 1);
-        Messenger::new(Post(port(caller)), pacing, Post(port(caller)), sms_countries(), leases, caller.clone())
+        let messenger =
+            Messenger::new(Post(port(caller)), pacing, Post(port(caller)), sms_countries(), leases, caller.clone());
+        messenger.with_links(mail_links(caller)).with_shop(ShopUrl(Some(Text::shortened(SHOP_URL))))
     };
     let rule = shop.rule;
     let shipped_by = if run.lacks(CLEARANCE) { HoldFlagged::No } else { rule };
@@ -145,7 +166,9 @@ impl System {
             PriceTable { port: Port { caller: orders.clone(), shop: Rc::clone(&shop) }, prices: Rc::clone(&prices) };
         let ledger = || Ledger::new(stack.table(ORDERS, &orders), orders.clone());
         let orders_api = Rc::new(OrdersApi::new(ledger(), table.clone(), Access::open(), WITHDRAWAL_PERIOD));
-        let page_api = Rc::new(OrdersApi::new(ledger(), table, ISSUER.access(), WITHDRAWAL_PERIOD));
+        let page_api = OrdersApi::new(ledger(), table, ISSUER.access(), WITHDRAWAL_PERIOD);
+        let page_api =
+            Rc::new(page_api.with_guests(Some(Guests::new(Links::new(keys_of(&orders), LINK_LIFETIME), SHOP_URL))));
         let goods = stack.table(INVENTORY, &inventory);
         let shelves = Rc::clone(&goods.log);
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
@@ -195,6 +218,12 @@ impl System {
         if let Ok(token) = HeaderValue::from_str(&format!("Bearer {token}")) {
             request.headers_mut().insert(header::AUTHORIZATION, token);
         }
+        let api = Rc::clone(&self.page_api);
+        self.ask(APIS[0], async move { api.answer(&request).await }).await
+    }
+
+    /// Sends a request of a guest's to the orders API, without a token, likewise.
+    pub async fn ask_as_guest(&self, request: Request) -> Option<Response<Body>> {
         let api = Rc::clone(&self.page_api);
         self.ask(APIS[0], async move { api.answer(&request).await }).await
     }

@@ -32,6 +32,12 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("flagged, where nothing is held", Script { is_doubtful: true, ..Script::SHIPPED }),
     ("held, and cleared or cancelled by an operator", HELD),
     ("held, and cancelled by the customer", Script { cancel_after_ms: Some(3_000), ..HELD }),
+    ("of a guest, by its link", Script { is_guest: true, ..Script::SHIPPED }),
+    ("of a guest, and cancelled by its link", Script { is_guest: true, ..cancelled_after(80) }),
+    (
+        "of a guest, and withdrawn from by its link",
+        Script { is_guest: true, withdraw_after_ms: Some(1_000), ..Script::SHIPPED },
+    ),
     ("never paid", Script { is_never_paid: true, ..Script::SHIPPED }),
     ("cancelled at once", cancelled_after(0)),
     ("cancelled when it is reserved", cancelled_after(40)),

@@ -95,6 +95,7 @@ async fn faults(shop: &Shop) -> Vec<(String, Datum)> {
         ("late-orders", own("LateOrders", 1.0)),
         ("forgotten-order", own("OldestOpenOrderSeconds", 90_000.0)),
         ("old-letter", own("OldestLetterShare", 0.6)),
+        ("jobs-errors", Datum::new("AWS/Lambda", "Errors", &[("FunctionName", shop.output("JobsFunctionName"))], 1.0)),
         ("uncollected-letters", Datum::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", &letters_dlq, 1.0)),
         ("discarded-rows", Datum::new("AWS/S3", "NumberOfObjects", &bucket, 1.0)),
         ("api-errors", Datum::new("AWS/ApiGateway", "5XXError", &of_api, 1.0)),

@@ -10,9 +10,10 @@ use orderflow_events::Time;
 use crate::domain::{Class, State};
 use crate::port::LetterStore;
 
-/// Most letters of a state that are counted. There is no count in the store that would not be read letter by letter, and
-/// beyond so many a number tells nobody more.
-const MOST: usize = 1_000;
+/// Most letters of a state that are counted, the oldest first: a flood of one service hides the letters of another only where it
+/// is larger. There is no count in the store that would not be read letter by letter, and so many are 20 MB, some seconds of a
+/// function that has a minute.
+const MOST: usize = 10_000;
 
 /// Time that SQS keeps a message: whatever is older could not be there any more, were it not collected.
 const KEPT: Duration = Duration::from_hours(14 * 24);
@@ -23,14 +24,18 @@ const KEPT: Duration = Duration::from_hours(14 * 24);
 ///
 /// The store cannot be read: nothing is told.
 pub async fn observe_letters(store: &impl LetterStore, now: Time) -> Result<()> {
+    observe_at_most(MOST, store, now).await
+}
+
+pub(crate) async fn observe_at_most(most: usize, store: &impl LetterStore, now: Time) -> Result<()> {
     let (mut waiting, mut oldest) = (BTreeMap::<(String, Class), u32>::new(), None::<Time>);
     for state in State::ALL.into_iter().filter(|state| state.is_open()) {
         let (mut after, mut counted) = (None, 0);
-        while counted < MOST {
+        while counted < most {
             let letters = store.page(state, after.as_deref()).await?;
             let Some(last) = letters.last() else { break };
             after = Some(last.place());
-            for letter in letters.into_iter().take(MOST - counted) {
+            for letter in letters.into_iter().take(most - counted) {
                 counted += 1;
                 oldest = Some(oldest.map_or(letter.failed_at, |oldest| oldest.min(letter.failed_at)));
                 *waiting.entry((letter.service, letter.class)).or_default() += 1;

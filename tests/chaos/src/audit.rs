@@ -72,6 +72,8 @@ pub(crate) enum Rule {
     NotAllowed,
     /// A role allows only what its function does.
     NeverUsed,
+    /// What an operator does to a letter or by a job is done, and once.
+    NotDoneOnce,
     /// A reconciliation finds nothing where nothing is wrong.
     FoundByReconciliation,
     /// A run shows something only if faults were injected.

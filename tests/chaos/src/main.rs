@@ -16,6 +16,7 @@ mod cli;
 mod customer;
 mod fault_injector;
 mod fault_mix;
+mod operator;
 mod order;
 mod plan;
 mod poison;

@@ -19,6 +19,7 @@ use crate::cli::Arguments;
 use crate::customer::{Customer, Means};
 use crate::fault_injector::FaultInjector;
 use crate::fault_mix::FaultMix;
+use crate::operator::Operator;
 use crate::order::{End, ends};
 use crate::plan::{self, Plan};
 use crate::proxy::Sabotage;
@@ -63,6 +64,7 @@ struct Run {
     /// SKUs of which at some moment more was promised than there was.
     seen: RefCell<BTreeSet<String>>,
     begun_at: Instant,
+    operator: Operator,
     arguments: Arguments,
 }
 
@@ -96,6 +98,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     let run = Run {
         stack,
         stock_table: shop.tables("StockTable").await.pop().unwrap_or_default(),
+        operator: Operator::new(Rc::clone(&shop)),
         shop,
         proxy,
         sabotage,
@@ -212,11 +215,19 @@ impl Run {
     }
 
     /// Operates in a hurry, in the middle of the storm: what is a letter so far is sent back, and whatever seems to be lost is
-    /// published and sent once more. The jobs meet the same faults as everybody else.
+    /// published and sent once more; a letter is mended, another dropped, and all is replayed to one service. The jobs meet the
+    /// same faults as everybody else.
     async fn operate(&self) {
         self.redrive().await;
         let what = json!({ "heal": true, "olderThanSeconds": 15 });
         self.shop.start_job("/operations/reconciliations", &what).await;
+        self.operator.operate(&self.after_begin(Duration::ZERO)).await;
+    }
+
+    /// A time of the run.
+    fn after_begin(&self, passed: Duration) -> String {
+        let begun_at = UNIX_EPOCH.elapsed().unwrap_or_default().saturating_sub(self.begun_at.elapsed());
+        Time::from_millis(i64::try_from((begun_at + passed).as_millis()).unwrap_or(i64::MAX)).to_string()
     }
 
     /// Joins all customers.
@@ -273,7 +284,7 @@ impl Run {
                 break;
             }
         }
-        let mut kept = Vec::new();
+        let mut kept = self.operator.dealt_with();
         for service in queues() {
             for letter in self.shop.open_letters(service).await {
                 let service = if letter.is_row() { "Relay" } else { service };
@@ -321,9 +332,7 @@ impl Run {
     /// order. There is nothing to find: what has a letter tells of itself.
     async fn reconcile(&self, snapshot: &Snapshot, storm: Duration) -> Vec<Violation> {
         let path = "/operations/reconciliations";
-        let begun_at = UNIX_EPOCH.elapsed().unwrap_or_default().saturating_sub(self.begun_at.elapsed());
-        let from = begun_at + storm * 4 / 5;
-        let from = Time::from_millis(i64::try_from(from.as_millis()).unwrap_or(i64::MAX)).to_string();
+        let from = self.after_begin(storm * 4 / 5);
         let id = self.shop.start_job(path, &json!({ "from": from, "olderThanSeconds": 0 })).await;
         let give_up = Instant::now() + Duration::from_secs(60 * self.arguments.patience_minutes);
         let told = loop {
@@ -382,6 +391,9 @@ impl Run {
         self.say("all is quiet: the audit");
         let snapshot = Snapshot::read(&self.shop, letters).await;
         let mut violations = audit(&snapshot, asked);
+        let patience = Duration::from_secs(60 * self.arguments.patience_minutes);
+        let is_expected = self.arguments.orders.get() >= ENOUGH_FOR_SOME;
+        violations.extend(self.operator.audit(patience, is_expected).await);
         violations.extend(self.reconcile(&snapshot, times.storm).await);
         violations.extend(self.seen.take().into_iter().map(|sku| Violation {
             rule: Rule::Oversold,

@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// Time that AWS takes for each answer
     #[arg(long, default_value_t = 0)]
     pub(crate) latency_ms: u64,
+    /// Each function with its spans collected, too: by a collector that answers, a slow one and a dead one
+    #[arg(long)]
+    pub(crate) traced: bool,
     /// HTTP without TLS, which needs no copy of the binaries
     #[arg(long)]
     pub(crate) plain: bool,

@@ -13,6 +13,7 @@ mod aws;
 mod budget;
 mod build;
 mod cli;
+mod collector;
 mod feed;
 mod package;
 mod payload;

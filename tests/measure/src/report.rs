@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::collector::Collector;
 use crate::rounds::Spread;
 use crate::valgrind::Instructions;
 use orderflow_tests::{PerEvent, to_f64};
@@ -57,11 +58,17 @@ pub(crate) enum BuildKind {
     Now,
     /// The build that it is compared with.
     Before,
+    /// The build that is measured, with a collector of its spans.
+    Traced(Collector),
 }
 
 impl Row {
     fn label(&self) -> String {
-        if self.build == BuildKind::Before { format!("{} (before)", self.name) } else { self.name.clone() }
+        match self.build {
+            BuildKind::Floor | BuildKind::Now => self.name.clone(),
+            BuildKind::Before => format!("{} (before)", self.name),
+            BuildKind::Traced(collector) => format!("{} (a {} collector)", self.name, collector.as_str()),
+        }
     }
 
     fn call_cpu_ms(&self) -> f64 {
@@ -82,6 +89,9 @@ impl Report {
         text += &self.calls();
         if !is_debug && self.rows.iter().any(|row| row.build == BuildKind::Before) {
             let _ = write!(text, "\n{}", self.changes());
+        }
+        if !is_debug && self.rows.iter().any(|row| matches!(row.build, BuildKind::Traced(_))) {
+            let _ = write!(text, "\n{}", self.traces());
         }
         text
     }
@@ -210,6 +220,28 @@ impl Report {
         )
     }
 
+    /// Cost of being traced, beside the same function without a collector.
+    fn traces(&self) -> String {
+        let rows = self.rows.iter().filter_map(|row| {
+            let BuildKind::Traced(_) = row.build else { return None };
+            let off = self.rows.iter().find(|one| one.build == BuildKind::Now && one.name == row.name)?;
+            let counted = row.instructions.zip(off.instructions);
+            let more = |figure: &dyn Fn(&Row) -> f64| format!("{:+.1}", figure(row) - figure(off));
+            Some(vec![
+                row.label(),
+                more(&|row| row.init_ms.median),
+                more(&|row| row.resident_after_events_mb.median),
+                percent(off.event_cpu_ms.median, row.event_cpu_ms.median),
+                counted.map_or_else(|| NONE.to_owned(), |(on, off)| percent(off.event, on.event)),
+                percent(off.later_ms.median, row.later_ms.median),
+            ])
+        });
+        table(
+            &["traced", "init, ms more", "RSS end, MB more", "CPU/event, %", "event instr., %", "answer after, %"],
+            rows,
+        )
+    }
+
     /// The floor that does as much as a step of ours: one read, one write.
     fn floor(&self) -> Option<&Row> {
         self.rows.iter().rfind(|row| row.build == BuildKind::Floor)
@@ -323,6 +355,19 @@ mod tests {
     fn a_change_is_told_in_percent_of_what_was_before() {
         let cells = cells(&report().changes(), "| payment ");
         assert_eq!(cells[1..8], ["+0.0", "+0.0", "+0.0", "-25.0", "+0.0", "-25.0", "-25.0"]);
+    }
+
+    #[test]
+    fn what_traces_cost_is_told_beside_the_same_function_without_a_collector() {
+        let mut report = report();
+        assert!(!report.tables(false).contains("| traced"));
+        report.rows.push(row("payment", BuildKind::Traced(Collector::Slow), 0.66, 3.0));
+        let text = report.tables(false);
+        let cells = cells(&text, "| payment (a slow collector) | ");
+        assert_eq!(cells.len(), 11, "it is in the table of times first");
+        let last = text.lines().rfind(|line| line.starts_with("| payment (a slow collector)")).unwrap();
+        let cells: Vec<&str> = last.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells[1..], ["+0.0", "+0.0", "+10.0", "+10.0", "+0.0"]);
     }
 
     #[test]

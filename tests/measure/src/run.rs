@@ -14,6 +14,7 @@ use crate::aws::{Aws, KeySchema, Tables};
 use crate::budget::{BudgetError, Budgets, Measured};
 use crate::build::{self, BuildError};
 use crate::cli::Arguments;
+use crate::collector::Collector;
 use crate::feed::{self, FeedError, GROUP, Subject};
 use crate::package::{self, Size};
 use crate::process::{Launch, ProcessError};
@@ -72,6 +73,7 @@ pub(crate) struct Outcome {
 }
 
 /// One function of one build, with its figures.
+#[derive(Clone)]
 struct Candidate {
     build: BuildKind,
     subject: Subject,
@@ -103,6 +105,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome> {
     feed_floors(&mut candidates)?;
     candidates.retain(|one| one.build == BuildKind::Floor || is_asked_for(&one.subject.name, &arguments.only));
     candidates.sort_by_key(|one| (one.build != BuildKind::Floor, one.build == BuildKind::Before));
+    if arguments.traced {
+        let traced = traced(&candidates).await?;
+        candidates.extend(traced);
+    }
 
     let load = load();
     for round in 1..=bench.rounds() {
@@ -320,6 +326,28 @@ impl Candidate {
             instructions: self.instructions,
         }
     }
+}
+
+/// The functions once more for each collector of their spans: each trace is collected, which is the most that they cost.
+async fn traced(candidates: &[Candidate]) -> Result<Vec<Candidate>> {
+    let mut traced = Vec::new();
+    for collector in Collector::ALL {
+        let endpoint = collector.open().await.map_err(Error::Listen)?;
+        for candidate in candidates.iter().filter(|one| one.build == BuildKind::Now) {
+            let mut candidate = candidate.clone();
+            let variables = [
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+                ("OTEL_SERVICE_NAME", candidate.subject.name.as_str()),
+                // Not by the parent: where the feed was recorded nobody collected.
+                ("OTEL_TRACES_SAMPLER", "always_on"),
+            ];
+            let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            candidate.launch.variables.extend(variables);
+            candidate.build = BuildKind::Traced(collector);
+            traced.push(candidate);
+        }
+    }
+    Ok(traced)
 }
 
 /// The floor puts down all events, as the journal does.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use onewrite::telemetry::{Observation, Observe, observed_by};
 
 use super::*;
+use crate::gauges::observe_at_most;
 use crate::observe_letters;
 
 /// Measurements, each with the values of its dimensions.
@@ -75,7 +76,15 @@ fn letters_for_which_somebody_has_to_do_something_are_told_and_that_there_are_no
 }
 
 #[test]
-fn no_more_than_a_thousand_letters_of_a_state_are_counted() {
-    let stack = Stack::with_letters(1_005);
-    assert_eq!(gauges(&stack)[0], of("LettersWaiting", &[], 1_000.0));
+fn a_flood_of_one_service_hides_no_letter_of_another_until_it_is_as_many_as_are_counted() {
+    let stack = Stack::with_letters(30);
+    stack.world.pass(Duration::from_secs(60));
+    let arrival = Arrival { class: Class::Exhausted, ..stack.arrival(message(31, "good"), None) };
+    block_on(stack.collect(&arrival, &Pace::of(u32::MAX))).unwrap();
+    let last = of("LettersWaiting", &["payment", "exhausted"], 1.0);
+    for (most, counted, is_seen) in [(31, 31.0, true), (30, 30.0, false), (7, 7.0, false)] {
+        let told = measured(async { observe_at_most(most, &stack.ports, stack.world.now()).await.unwrap() });
+        assert_eq!(told[0], of("LettersWaiting", &[], counted));
+        assert_eq!(told.contains(&last), is_seen, "{told:?}");
+    }
 }

@@ -81,6 +81,8 @@ fn is_built_by_sam() -> bool {
 /// The stack, what it runs on, and the collector that gets its spans first.
 async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack>, Emulator, Option<Rotel>), Error> {
     let mut options = Options { sam: is_built_by_sam(), ..Options::apart(home) };
+    // Another producer's prices have to be the table's.
+    options.parameters.insert("PricingProducers".to_owned(), prices::PRICING_PRODUCERS.to_owned());
     let mut rotel = None;
     if let Some(endpoint) = endpoint {
         // A run that was interrupted has left its orders there.
@@ -206,7 +208,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             scripts_of_another_team_place_orders_and_follow_them,
             the_api_answers_as_its_openapi_document_says;
         prices:
-            an_order_costs_what_the_table_says_when_it_is_placed;
+            an_order_costs_what_the_table_says_when_it_is_placed,
+            a_producer_that_is_not_named_states_no_prices;
         relay:
             a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up,
             ten_events_of_200_kb_are_published;

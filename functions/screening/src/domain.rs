@@ -80,7 +80,7 @@ pub enum Change {
     },
 }
 
-/// What there was to find out about an order.
+/// Findings about an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Findings {
     /// Orders around it.

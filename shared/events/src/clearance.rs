@@ -28,7 +28,7 @@ impl Read for HoldFlagged {
     }
 }
 
-/// Who has cleared an order. A person is not named: who it was, and why, is in the row of the screening service.
+/// Author of a clearance. A person is not named: the row of the screening service says who it was, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -59,7 +59,7 @@ impl Read for ClearedBy {
 pub struct OrderCleared {
     /// The order that this is about: the `subject` of the event.
     pub order_id: OrderId,
-    /// Who says so.
+    /// Author of the clearance.
     pub by: ClearedBy,
 }
 

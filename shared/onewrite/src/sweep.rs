@@ -78,7 +78,8 @@ impl AddAssign for Swept {
 pub struct Ending<C, P> {
     /// The name of the row's cause, such as `CancelUnpaid`.
     pub name: &'static str,
-    /// What is written, by the ordinary conditional write: if somebody else is faster nothing is, and the next sweep looks again.
+    /// Commit that ends it, by the ordinary conditional write: if somebody else is faster nothing is written, and the next sweep looks
+    /// again.
     pub commit: Commit<C, P>,
     /// The id of the first event of the subject's flow.
     pub correlation_id: Option<Text>,

@@ -41,7 +41,7 @@ fn screened() -> State {
     State::Screened { correlation_id: correlation_id() }
 }
 
-/// What comes of an order that is not suspicious, where flagged orders are held and where they are not.
+/// Next step for an order that is not suspicious, where flagged orders are held and where they are not.
 fn passed(points: u32, rule: HoldFlagged) -> Next {
     let score = Score::of_points(points);
     match rule {

@@ -43,8 +43,8 @@ pub enum State {
     Unknown,
     /// It was looked at, and nobody has cleared it.
     Screened {
-        /// The id of the first event of the order's flow.
-        correlation_id: Text,
+        /// The id of the first event of the order's flow; none where the order was not flagged, so that nobody waits for a word.
+        correlation_id: Option<Text>,
     },
     /// It may be shipped, as far as fraud goes.
     Cleared,
@@ -58,8 +58,6 @@ pub enum Change {
     Passed {
         /// Score of the order.
         score: Score,
-        /// The id of the first event of the order's flow.
-        correlation_id: Text,
     },
     /// It was suspicious.
     Flagged {
@@ -127,9 +125,8 @@ impl Decider for Screening {
 
     fn evolve(_: State, change: Change) -> State {
         match change {
-            Change::Passed { correlation_id, .. } | Change::Flagged { correlation_id, .. } => {
-                State::Screened { correlation_id }
-            }
+            Change::Passed { .. } => State::Screened { correlation_id: None },
+            Change::Flagged { correlation_id, .. } => State::Screened { correlation_id: Some(correlation_id) },
             Change::Cleared { .. } | Change::ClearedByPerson { .. } => State::Cleared,
         }
     }
@@ -138,7 +135,7 @@ impl Decider for Screening {
         let Heard::OrderCreated(created) = &event.data;
         Ok(match (state, findings) {
             (State::Unknown, None) => Step::Perform(Sighting::of(event, created)),
-            (State::Unknown, Some(findings)) => judge(created, event.context.correlation(), *findings),
+            (State::Unknown, Some(findings)) => judge(created, *findings),
             (State::Screened { .. } | State::Cleared, _) => Step::Nothing,
         })
     }
@@ -153,7 +150,7 @@ impl Decider for Screening {
     }
 }
 
-fn judge(created: &OrderCreated, correlation_id: Text, Findings { seen, rule }: Findings) -> Next {
+fn judge(created: &OrderCreated, Findings { seen, rule }: Findings) -> Next {
     let assessment = assess(created, seen);
     let (order_id, score) = (created.order_id.clone(), assessment.score);
     match (assessment.is_suspicious(), rule) {
@@ -164,7 +161,7 @@ fn judge(created: &OrderCreated, correlation_id: Text, Findings { seen, rule }: 
         (false, HoldFlagged::Yes) => {
             Step::record(Change::Cleared { score }).publishing(OrderCleared { order_id, by: ClearedBy::Screening })
         }
-        (false, HoldFlagged::No) => Step::record(Change::Passed { score, correlation_id }),
+        (false, HoldFlagged::No) => Step::record(Change::Passed { score }),
     }
 }
 
@@ -172,7 +169,7 @@ impl State {
     /// The id of the first event of the flow of an order that a word is awaited about.
     pub(crate) const fn correlation_id(&self) -> Option<&Text> {
         match self {
-            Self::Screened { correlation_id } => Some(correlation_id),
+            Self::Screened { correlation_id } => correlation_id.as_ref(),
             Self::Unknown | Self::Cleared => None,
         }
     }

@@ -74,7 +74,7 @@ async function lettersAbout(view) {
 function hold(held, clears) {
   if (!held) return "";
   const sign = ({ code, detail }) =>
-    h("li", {}, h("span", { class: "badge", "data-state": "waiting" }, code), h("div", { class: "what" }, detail), "");
+    h("li", {}, h("span", { class: "badge", "data-state": "waiting" }, code), h("div", { class: "what" }, detail));
   return h(
     "section",
     { class: "hold", "aria-label": "Held" },

@@ -71,10 +71,9 @@ mod tests {
     fn an_order_is_due_to_the_hour() {
         let created = Orders::change_from(&sample::event(sample::order("ord_1"))).unwrap();
         let (due, order) = (PaymentDue::of_hours(72), Orders::evolve(Order::Unknown, created));
-        let hours = |hours| Duration::from_hours(hours);
-        assert_eq!(due.ending(&order, hours(72) - Duration::from_millis(1)), None);
-        let ending = due.ending(&order, hours(72)).unwrap();
+        assert_eq!(due.ending(&order, Duration::from_millis(72 * 3_600_000 - 1)), None);
+        let ending = due.ending(&order, Duration::from_hours(72)).unwrap();
         assert_eq!((ending.name, ending.commit.events.len()), ("CancelUnpaid", 1));
-        assert_eq!(due.ending(&Order::Unknown, hours(1_000)), None);
+        assert_eq!(due.ending(&Order::Unknown, Duration::from_hours(1_000)), None);
     }
 }

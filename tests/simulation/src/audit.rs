@@ -70,7 +70,8 @@ pub struct Message {
     pub recipient: String,
     /// Subject of the mail, or text of the short message.
     pub text: String,
-    /// Mail as plain text; empty of a short message.
+    /// Mail as plain text, but for what each link to the order has of its own: a mail that is repeated has another one. Empty of a
+    /// short message.
     pub body: String,
 }
 
@@ -84,7 +85,7 @@ impl Message {
         let mut words = text.split([' ', '.', ',']).filter_map(|word| OrderId::new(word).ok());
         let order = words.find(|word| audit.orders.borrow().contains(word));
         let order = order.ok_or_else(|| Violation::new(format!("a message is about no order: {text}")))?;
-        let (recipient, text, body) = (recipient.to_owned(), text.to_owned(), body.to_owned());
+        let (recipient, text, body) = (recipient.to_owned(), text.to_owned(), without_access(body));
         Ok(Self { order, channel, recipient, text, body })
     }
 
@@ -111,6 +112,15 @@ impl Message {
     pub fn is_withdrawn(&self) -> bool {
         self.text.starts_with("We have received your withdrawal")
     }
+}
+
+/// A text without the values of the parameter `access`.
+fn without_access(text: &str) -> String {
+    let line = |line: &str| match line.split_once("access=") {
+        Some((before, _)) => format!("{before}access="),
+        None => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 struct Holding {

@@ -34,6 +34,19 @@ pub fn fill_shelves(system: &System, orders: u64) {
     }
 }
 
+/// Way by which an order comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// By the API, as one who may state prices.
+    Open,
+    /// By the shop's page, and so at the prices of the table.
+    Page,
+    /// The same, without a token: a guest, who reads and cancels by the link to the order.
+    Guest,
+    /// By the intake: another producer publishes it by itself.
+    Foreign,
+}
+
 /// One order, told in advance: for the tests that try one thing after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -43,16 +56,12 @@ pub struct Script {
     pub postal_code: &'static str,
     /// Goods that are ordered.
     pub sku: &'static str,
-    /// True where another producer publishes the order by itself.
-    pub is_foreign: bool,
+    /// Way by which the order comes in.
+    pub entry: Entry,
     /// True where there is nothing to pay.
     pub is_free: bool,
-    /// True where the price is the table's, as of a customer who may not state any.
-    pub is_listed: bool,
     /// Address of the customer's mails.
     pub email: &'static str,
-    /// True of a guest, who reads and cancels by the link to the order.
-    pub is_guest: bool,
     /// True where payment never hears that it is to charge.
     pub is_never_paid: bool,
     /// True where it looks like fraud.
@@ -71,11 +80,9 @@ impl Script {
         method: "pm_card_visa",
         postal_code: "10115",
         sku: "coffee",
-        is_foreign: false,
+        entry: Entry::Open,
         is_free: false,
-        is_listed: false,
         email: "c0@example.com",
-        is_guest: false,
         is_never_paid: false,
         is_doubtful: false,
         rule: HoldFlagged::No,
@@ -99,21 +106,19 @@ pub fn arrive_by(system: &Rc<System>, script: Script) {
     }
     system.run().spawn(async move {
         let mut order = customer.scripted(script);
-        if script.is_listed {
-            customer.entry = Entry::Page;
-            without_prices(&mut order);
+        customer.entry = script.entry;
+        match script.entry {
+            Entry::Open | Entry::Foreign => {}
+            Entry::Page => without_prices(&mut order),
+            Entry::Guest => {
+                as_guest(&mut order);
+                without_prices(&mut order);
+            }
         }
-        if script.is_guest {
-            customer.entry = Entry::Guest;
-            as_guest(&mut order);
-            without_prices(&mut order);
-        }
-        if script.is_foreign {
+        if script.entry == Entry::Foreign {
             customer.publish(order, PRICING_PRODUCER, 1).await;
         } else if let Some(placed) = customer.place(&mut order, &mut Some("script".to_owned())).await {
-            if script.is_guest {
-                customer.try_links(&placed).await;
-            }
+            customer.try_links(&placed).await;
             if let Some(patience) = script.cancel_after_ms {
                 customer.wait(patience).await;
                 customer.cancel(&placed).await;
@@ -183,21 +188,10 @@ struct Customer {
     access: Option<String>,
 }
 
-/// Way of a customer to the orders API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    /// As one who may state prices.
-    Open,
-    /// By the shop's page, and so at the prices of the table.
-    Page,
-    /// The same, without a token.
-    Guest,
-}
-
 impl Entry {
     const fn takes_listed_prices(self) -> bool {
         match self {
-            Self::Open => false,
+            Self::Open | Self::Foreign => false,
             Self::Page | Self::Guest => true,
         }
     }
@@ -615,7 +609,7 @@ impl Customer {
 /// Sends an order in that way.
 async fn order_by(system: Rc<System>, entry: Entry, request: Request) -> Option<Response<Body>> {
     match entry {
-        Entry::Open => system.ask_orders(request).await,
+        Entry::Open | Entry::Foreign => system.ask_orders(request).await,
         Entry::Page => system.ask_by_page(request).await,
         Entry::Guest => system.ask_as_guest(request).await,
     }

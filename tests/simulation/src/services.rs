@@ -95,10 +95,10 @@ fn keys_of(caller: &Caller) -> LinkKeysPort {
 }
 
 /// Links in the mails to guests.
-fn mail_links(caller: &Caller) -> Option<MailLinks<LinkKeysPort>> {
+fn mail_links(caller: &Caller) -> MailLinks<LinkKeysPort> {
     let (secret, shop_url) = (Text::shortened("links"), Text::shortened(SHOP_URL));
     let settings = LinkSettings { secret, days: Number(LINK_DAYS), shop_url };
-    Some(MailLinks::new(&settings, keys_of(caller)))
+    MailLinks::new(&settings, keys_of(caller))
 }
 
 /// Issuer of the tokens. A key takes as long to make as a small run.
@@ -119,7 +119,7 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
         let pacing = Pacing::new(MAILS_PER_SECOND, 1);
         let messenger =
             Messenger::new(Post(port(caller)), pacing, Post(port(caller)), sms_countries(), leases, caller.clone());
-        messenger.with_links(mail_links(caller)).with_shop(ShopUrl(Some(Text::shortened(SHOP_URL))))
+        messenger.with_links(Some(mail_links(caller))).with_shop(ShopUrl(Some(Text::shortened(SHOP_URL))))
     };
     let rule = shop.rule;
     let shipped_by = if run.lacks(CLEARANCE) { HoldFlagged::No } else { rule };
@@ -170,14 +170,23 @@ impl System {
         let page_api =
             Rc::new(page_api.with_guests(Some(Guests::new(Links::new(keys_of(&orders), LINK_LIFETIME), SHOP_URL))));
         let goods = stack.table(INVENTORY, &inventory);
-        let shelves = Rc::clone(&goods.log);
+        let shelf_table = Rc::clone(&goods.log);
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
-        let counted = StockTable { port, log: Rc::clone(&shelves) };
+        let counted = StockTable { port, log: Rc::clone(&shelf_table) };
         let inventory_api = Rc::new(InventoryApi::new(counted, Ledger::new(goods, inventory), Access::open()));
         let verdicts = Ledger::new(stack.table(SCREENING, &screening), screening);
         let screening_api = Rc::new(ScreeningApi::new(verdicts, Access::open()));
-        let stock = shelves;
-        Rc::new(Self { stack, shop, intake, orders_api, page_api, prices, inventory_api, screening_api, stock })
+        Rc::new(Self {
+            stack,
+            shop,
+            intake,
+            orders_api,
+            page_api,
+            prices,
+            inventory_api,
+            screening_api,
+            stock: shelf_table,
+        })
     }
 
     /// The run.

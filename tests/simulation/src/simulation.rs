@@ -48,7 +48,7 @@ impl Report {
 #[must_use]
 pub fn simulate(plan: &Plan, trace: Trace) -> Report {
     simulate_with(plan, trace, Shop::default().with_rule(rule_of(plan)), |system| {
-        customers::arrive(system, plan.seed, plan.subjects)
+        customers::arrive(system, plan.seed, plan.subjects);
     })
 }
 
@@ -56,12 +56,14 @@ pub fn simulate(plan: &Plan, trace: Trace) -> Report {
 #[must_use]
 pub fn simulate_observed(plan: &Plan, listener: Box<Listener>) -> Report {
     let shop = Shop::listened_to(listener).with_rule(rule_of(plan));
-    simulate_with(plan, Trace::default(), shop, |system| customers::arrive(system, plan.seed, plan.subjects))
+    simulate_with(plan, Trace::default(), shop, |system| {
+        customers::arrive(system, plan.seed, plan.subjects);
+    })
 }
 
 /// Every third run is of a stack that holds flagged orders.
 const fn rule_of(plan: &Plan) -> HoldFlagged {
-    if plan.seed % 3 == 0 { HoldFlagged::Yes } else { HoldFlagged::No }
+    if plan.seed.is_multiple_of(3) { HoldFlagged::Yes } else { HoldFlagged::No }
 }
 
 /// Runs one order by a script, with at most one fault.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use orderflow_events::{EventType, HoldFlagged};
-use orderflow_simulation::customers::Script;
+use orderflow_simulation::customers::{Entry, Script};
 use orderflow_simulation::services::System;
 use orderflow_simulation::shop::Shop;
 use orderflow_simulation::simulation::simulate_script;
@@ -19,8 +19,8 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("declined", Script { method: "pm_card_visa_chargeDeclined", ..Script::SHIPPED }),
     ("charged at the third attempt", Script { method: "pm_sim_unavailable_2", ..Script::SHIPPED }),
     ("out of stock", Script { sku: Script::SOLD_OUT, ..Script::SHIPPED }),
-    ("placed at the price of the table", Script { is_listed: true, ..Script::SHIPPED }),
-    ("published by another producer", Script { is_foreign: true, ..Script::SHIPPED }),
+    ("placed at the price of the table", Script { entry: Entry::Page, ..Script::SHIPPED }),
+    ("published by another producer", Script { entry: Entry::Foreign, ..Script::SHIPPED }),
     ("free", Script { is_free: true, ..Script::SHIPPED }),
     ("free, and cancelled when it is paid", Script { is_free: true, ..cancelled_after(80) }),
     ("to an address that is none", Script { email: Script::NOWHERE, ..Script::SHIPPED }),
@@ -32,11 +32,11 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("flagged, where nothing is held", Script { is_doubtful: true, ..Script::SHIPPED }),
     ("held, and cleared or cancelled by an operator", HELD),
     ("held, and cancelled by the customer", Script { cancel_after_ms: Some(3_000), ..HELD }),
-    ("of a guest, by its link", Script { is_guest: true, ..Script::SHIPPED }),
-    ("of a guest, and cancelled by its link", Script { is_guest: true, ..cancelled_after(80) }),
+    ("of a guest, by its link", Script { entry: Entry::Guest, ..Script::SHIPPED }),
+    ("of a guest, and cancelled by its link", Script { entry: Entry::Guest, ..cancelled_after(80) }),
     (
         "of a guest, and withdrawn from by its link",
-        Script { is_guest: true, withdraw_after_ms: Some(1_000), ..Script::SHIPPED },
+        Script { entry: Entry::Guest, withdraw_after_ms: Some(1_000), ..Script::SHIPPED },
     ),
     ("never paid", Script { is_never_paid: true, ..Script::SHIPPED }),
     ("cancelled at once", cancelled_after(0)),

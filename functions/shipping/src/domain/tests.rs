@@ -242,7 +242,8 @@ fn booked() -> Change {
 }
 
 fn same(decision: Decision) -> [Decision; 6] {
-    std::array::from_fn(|_| decision.clone())
+    let [one, two, three, four, five] = [(); 5].map(|()| decision.clone());
+    [one, two, three, four, five, decision]
 }
 
 fn intend() -> Next {

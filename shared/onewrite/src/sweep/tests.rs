@@ -166,7 +166,7 @@ fn wherever_a_sweep_is_cut_off_the_next_one_does_the_rest() {
 #[test]
 fn what_nothing_else_ends_is_ended_once_and_closed() {
     let shelf = Shelf::of(20, &[0]);
-    shelf.world.pass(AN_HOUR - Duration::from_secs(10));
+    shelf.world.pass(Duration::from_secs(3_590));
     // The first ten are an hour old; of them the first is over already.
     let swept = block_on(shelf.ending(&Pace::of(u32::MAX))).unwrap();
     assert_eq!((swept.open, swept.closed, swept.ended), (9, 11, 10));

@@ -104,12 +104,14 @@ fn local_parameters() -> BTreeMap<String, String> {
         ("Alarms", "plain"),
         ("Architecture", sam::HOST),
         ("GuestOrders", "yes"),
+        ("MailsPerRecipientAndDay", "1000"),
         ("MailsPerSecond", "1000"),
         ("MaxBackoffSeconds", "4"),
         ("MaximumConcurrency", "2"),
         // The API's own address is not known before there is the API.
         ("ShopUrl", "http://shop.localhost"),
         ("SmsCountries", "DE"),
+        ("SmsPerRecipientAndDay", "1000"),
     ];
     parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

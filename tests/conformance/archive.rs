@@ -192,6 +192,7 @@ async fn every_row_is_read_once_page_by_page(bench: &impl Bench) {
         version,
         at: at(version.into()),
         cause: Cause { source: "s".to_owned(), id: version.to_string(), event_type: "T".to_owned(), by: None },
+        owner: None,
         unfinished: false,
         change: Some(json!({})),
         events: (0..version % 3).map(event).collect(),

@@ -66,6 +66,12 @@ impl Aws {
         self.indexed_table(ScalarAttributeType::N, "Open", ["open", "at"], projection).await
     }
 
+    /// A new table of a ledger, with the index of who owns what.
+    pub(crate) async fn table_with_owner_index(&self) -> String {
+        let projection = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+        self.indexed_table(ScalarAttributeType::N, "ByOwner", ["owner", "at"], projection).await
+    }
+
     async fn indexed_table(
         &self,
         sort: ScalarAttributeType,

@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use onewrite::Result;
 use onewrite::aws::DynamoLeases;
 use onewrite::memory::MemoryLeases;
-use onewrite::port::{Acquired, DoneParts, Leases, NextOfLease};
+use onewrite::port::{Acquired, Allowances, DoneParts, Leases, NextOfLease};
 use orderflow_events::Time;
 
 use crate::aws::Aws;
@@ -30,6 +30,8 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             only_who_holds_a_lease_can_release_it,
             leases_of_different_keys_are_independent,
             of_many_at_once_one_gets_it,
+            an_allowance_has_so_many_places_and_a_member_keeps_its_own,
+            of_many_at_once_as_many_as_there_are_places_get_one,
         ]
     )
 }
@@ -160,4 +162,24 @@ async fn of_many_at_once_one_gets_it(leases: &impl Leases) {
     let owners: Vec<String> = (0..8).map(|owner| owner.to_string()).collect();
     let results = join_all(owners.iter().map(|owner| acquire(leases, owner, 0))).await;
     assert_eq!(results.iter().filter(|acquired| **acquired == mine(&[])).count(), 1, "{results:?}");
+}
+
+async fn admit(allowances: &impl Allowances, key: &str, member: &str) -> bool {
+    allowances.admit(key, member, 3, at(86_400)).await.unwrap()
+}
+
+async fn an_allowance_has_so_many_places_and_a_member_keeps_its_own(allowances: &impl Allowances) {
+    for member in ["a", "b", "a", "c", "b"] {
+        assert!(admit(allowances, "ada", member).await, "{member}");
+    }
+    assert!(!admit(allowances, "ada", "d").await, "all places are taken");
+    assert!(admit(allowances, "ada", "a").await, "it has one");
+    assert!(admit(allowances, "bob", "d").await, "keys are independent");
+    assert!(allowances.admit("ada", "d", 4, at(86_400)).await.unwrap(), "a greater allowance");
+}
+
+async fn of_many_at_once_as_many_as_there_are_places_get_one(allowances: &impl Allowances) {
+    let members: Vec<String> = (0..10).map(|member| member.to_string()).collect();
+    let admitted = join_all(members.iter().map(|member| admit(allowances, "ada", member))).await;
+    assert_eq!(admitted.into_iter().filter(|admitted| *admitted).count(), 3);
 }

@@ -118,6 +118,7 @@ fn row(version: u32) -> Row {
             event_type: "OrderCreated".to_owned(),
             by: Some("ada".to_owned()),
         },
+        owner: None,
         unfinished: false,
         change: Some(json!("changed")),
         events: Vec::new(),
@@ -146,11 +147,12 @@ async fn an_unknown_order_has_no_rows(bench: &impl Bench) {
 
 async fn every_field_comes_back(bench: &impl Bench) {
     let mut order = sample::order("ord_1");
-    order.details.shipping_address.name = "Zoë 名前 🎈 \u{10ffff} \"quoted\" \\".parse().unwrap();
+    order.details.customer.id = "Zoë 名前 🎈 \u{10ffff} \"quoted\" \\".parse().unwrap();
     let mut event: Event = sample::event(order);
     event.context.trace_state = Some("vendor=1".to_owned());
     event.context.extensions = BTreeMap::from([("mine".to_owned(), json!(1))]).into_iter().collect();
     let full = Row {
+        owner: None,
         unfinished: true,
         change: Some(json!({ "paid": { "paymentId": "pay_ü🎈" } })),
         events: [event.clone(), sample::another_event(event.data, 2)]

@@ -6,12 +6,15 @@
 
 mod archive;
 mod aws;
+mod declines;
 mod journal;
+mod keys;
 mod leases;
 mod letters;
 mod log;
 mod messages;
 mod open;
+mod owned;
 mod prices;
 mod queues;
 mod sightings;
@@ -32,7 +35,9 @@ fn main() -> std::process::ExitCode {
     let trials = [
         log::trials(&aws),
         leases::trials(&aws),
+        keys::trials(&aws),
         open::trials(&aws),
+        owned::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),
         standard_queue::trials(&aws),
@@ -41,6 +46,7 @@ fn main() -> std::process::ExitCode {
         prices::trials(&aws),
         simulations::trials(&aws),
         sightings::trials(&aws),
+        declines::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
         archive::trials(&aws),

@@ -65,7 +65,7 @@ async fn add(log: &impl Log, subject: &str, version: u32, second: u64) {
 fn row(version: u32, second: u64) -> Row {
     let (source, event_type) = ("orderflow/orders".to_owned(), "OrderCreated".to_owned());
     let cause = Cause { source, id: format!("{version}-{second}"), event_type, by: None };
-    Row { version, at: at(second), cause, unfinished: false, change: None, events: Vec::new() }
+    Row { version, at: at(second), cause, owner: None, unfinished: false, change: None, events: Vec::new() }
 }
 
 /// All subjects that are open, by shard, and how many pages it took.

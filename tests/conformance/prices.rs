@@ -110,7 +110,15 @@ async fn quote(bench: &impl Bench, names: &[&str], order: &str) -> Quote {
 
 async fn place(bench: &impl Bench, order: &str) {
     let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), event_type: "K".to_owned(), by: None };
-    let row = Row { version: 1, at: Time::from_millis(0), cause, unfinished: false, change: None, events: Vec::new() };
+    let row = Row {
+        version: 1,
+        at: Time::from_millis(0),
+        cause,
+        owner: None,
+        unfinished: false,
+        change: None,
+        events: Vec::new(),
+    };
     assert_eq!(bench.log().append(&Subject::new(order).unwrap(), &row, &[]).await, Ok(Appended::Done));
 }
 

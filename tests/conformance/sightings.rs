@@ -6,8 +6,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::ScalarAttributeType;
 use futures::future::join_all;
 use libtest_mimic::Trial;
+use onewrite::personal::Key;
 use orderflow_events::{Email, OrderId, Text, Time};
-use orderflow_screening::{DynamoSightings, Fingerprint, MAX_COUNTED, MemorySightings, Sightings};
+use orderflow_screening::{DynamoSightings, Fingerprint, Fingerprints, MAX_COUNTED, MemorySightings, Sightings};
 
 use crate::aws::Aws;
 
@@ -29,11 +30,19 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
 }
 
 async fn on_aws(aws: &Aws) -> DynamoSightings {
-    DynamoSightings::new(aws.clients().0, aws.sorted_table(2, ScalarAttributeType::S).await)
+    DynamoSightings::new(
+        aws.clients().0,
+        aws.sorted_table(2, ScalarAttributeType::S).await,
+        Duration::from_hours(45 * 24),
+    )
+}
+
+fn fingerprints() -> Fingerprints {
+    Fingerprints::under(&Key::new("k".parse().unwrap(), &[1; 32]).unwrap())
 }
 
 fn ada() -> Fingerprint {
-    Fingerprint::of_customer(&Text::shortened("ada"))
+    fingerprints().of_customer(&Text::shortened("ada"))
 }
 
 fn order(number: u32) -> OrderId {
@@ -88,7 +97,7 @@ async fn times_at_the_ends_of_all_time_are_times(sightings: &impl Sightings) {
 }
 
 async fn everybody_is_counted_apart(sightings: &impl Sightings) {
-    let email = |address: &str| Fingerprint::of_email(&Email::new(address).unwrap());
+    let email = |address: &str| fingerprints().of_email(&Email::new(address).unwrap());
     let everybody = [ada(), email("ada@example.com"), email("ada@example.org")];
     for (number, whose) in (1..).zip(&everybody) {
         sightings.record(whose, &order(number), at(0)).await.unwrap();

@@ -163,7 +163,15 @@ async fn a_reservation_that_is_rejected_changes_no_stock(bench: &impl Bench) {
 
 async fn a_stock_that_lacks_a_counter_is_not_understood(bench: &impl Bench) {
     let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), event_type: "K".to_owned(), by: None };
-    let row = Row { version: 1, at: Time::from_millis(0), cause, unfinished: false, change: None, events: Vec::new() };
+    let row = Row {
+        version: 1,
+        at: Time::from_millis(0),
+        cause,
+        owner: None,
+        unfinished: false,
+        change: None,
+        events: Vec::new(),
+    };
     let add = vec![(AVAILABLE, 1), (RESERVED, 0)];
     let update = CounterUpdate { key: "A-1".to_owned(), add, at_least: (AVAILABLE, 0) };
     let appended = bench.log().append(&Subject::shortened("ord_1"), &row, &[update]).await;

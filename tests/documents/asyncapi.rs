@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use orderflow_events::{EventType, schema};
+use orderflow_events::{ADDRESS_BLOCK, EventType, schema};
 use orderflow_local::expanded;
 use orderflow_registry::{SERVICES, Service};
 use serde_json::{Map, Value, json};
@@ -39,6 +39,11 @@ The standard topic for orders of other producers: its ARN is the stack's output 
 nothing else is to be set. What is taken becomes an order of ours: `OrderCreated` from `orderflow/orders`, whose `causationid` is \
 the `id` of the producer's event, and whose extensions `originsource` and `originid` name it. A second event for the same order is \
 refused, the same one again is a duplicate.";
+
+const ADDRESSES: &str = "\
+The block of network addresses that the order came from, such as `203.0.113.0/24` or `2001:db8:7::/48`, as the gateway has seen its \
+caller: 256 addresses of IPv4, a /48 of IPv6, so that it is nobody's. It is an extension attribute of orders that came by the HTTP \
+API. Others have none: that of another producer is not taken over.";
 
 const QUEUE: &str = "\
 What can never be handled, and what failed too often, is moved to its dead-letter queue with the attributes `failure-class`, \
@@ -129,6 +134,10 @@ fn message(kind: EventType, version: u32) -> Value {
     if let Some(source) = kind.source() {
         attributes["source"] = json!({ "const": source });
     }
+    if kind == EventType::OrderCreated {
+        let form = "^([0-9.]+/24|[0-9a-f:]+/48)$";
+        attributes[ADDRESS_BLOCK] = json!({ "type": "string", "pattern": form, "description": ADDRESSES });
+    }
     let is_newest = version == kind.newest_version();
     let summary = kind.meaning();
     json!({
@@ -167,9 +176,11 @@ fn topic() -> Value {
     })
 }
 
-/// Types that anybody may say.
-fn open_types() -> Vec<EventType> {
-    EventType::ALL.into_iter().filter(|kind| kind.source().is_none()).collect()
+/// References to the messages that anybody may send, in the versions that have the person in clear: nobody else can seal.
+fn open_versions(place: &str) -> Vec<(String, Value)> {
+    let is_sealed = |kind, version| of_data(kind, version)["properties"].get("personal").is_some();
+    let open = versions().filter(|(kind, version)| kind.source().is_none() && !is_sealed(*kind, *version));
+    open.map(|(kind, version)| (name(kind, version), reference(place, &name(kind, version)))).collect()
 }
 
 fn intake() -> Value {
@@ -178,7 +189,7 @@ fn intake() -> Value {
         "title": "Orders of other producers",
         "description": INTAKE,
         "servers": [reference("servers", "sns")],
-        "messages": Map::from_iter(in_all_versions("components/messages", &open_types())),
+        "messages": Map::from_iter(open_versions("components/messages")),
         "bindings": { "sns": { "bindingVersion": "0.1.0", "name": "IntakeTopic", "ordering": { "type": "standard" } } },
     })
 }
@@ -281,7 +292,7 @@ fn receive_as_anyone() -> Value {
 }
 
 fn send_as_anyone() -> Value {
-    let messages = in_all_versions("channels/intake/messages", &open_types());
+    let messages = open_versions("channels/intake/messages");
     json!({
         "action": "send",
         "title": "another producer sends",

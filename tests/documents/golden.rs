@@ -46,8 +46,13 @@ pub(crate) fn every_event_of_an_earlier_build_is_understood() {
         assert_eq!(event["dataschema"], kind.schema_of(version), "{kind} {version}");
         let decoded = Event::from_value(&event).unwrap_or_else(|error| panic!("{kind} {version}: {error}"));
         assert_eq!(decoded.event_type(), kind);
-        // An event that is written again is the same event: to the letter, where its version is the newest.
-        let written = serde_json::to_value(&decoded).expect("an event can be written");
+        // An event that is written again is the same event: to the letter, where its version is the newest. An older one that has
+        // a person in clear is never written again.
+        let written = match serde_json::to_value(&decoded) {
+            Ok(written) => written,
+            Err(refused) if version < kind.newest_version() && refused.to_string().contains("in clear") => continue,
+            Err(refused) => panic!("{kind} {version}: {refused}"),
+        };
         assert_eq!(Event::from_value(&written), Ok(decoded), "{kind} {version}");
         if version == kind.newest_version() {
             assert_eq!(written, event, "{kind} {version}");

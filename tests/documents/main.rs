@@ -9,6 +9,7 @@ mod asyncapi;
 mod catalogue;
 mod cloudevents;
 mod compatibility;
+mod customers;
 mod document;
 mod golden;
 mod identity;

@@ -6,6 +6,7 @@ use orderflow_events::{NewOrder, schema};
 use serde_json::{Map, Value, json};
 
 use crate::compatibility::breaks_within;
+use crate::customers::{customer_id, erase_customer, export_customer};
 use crate::document::{Document, committed};
 use crate::jobs::{
     clear_order, get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id, replay_id,
@@ -26,7 +27,7 @@ use crate::withdrawals::{take_goods_back, withdraw_order};
 const PATH: &str = "openapi.json";
 
 const ABOUT: &str = "\
-Places, shows and cancels orders, takes withdrawals, keeps prices and stock, and mends dead letters. What becomes of an order is told by events, too: see asyncapi.json.
+Places, shows and cancels orders, takes withdrawals, erases customers, keeps prices and stock, and mends dead letters. What becomes of an order is told by events, too: see asyncapi.json.
 
 Errors, the gateway's own included, are problems of RFC 9457 in `application/problem+json`. Those of an invalid body list \
 every fault at once, each with its JSON Pointer. What no schema says is checked, too: the lines of an order have the same \
@@ -72,6 +73,7 @@ fn document() -> Value {
         "security": [{ "token": [] }],
         "tags": [
             { "name": "orders", "description": "What customers do." },
+            { "name": "customers", "description": "What is held of a customer, and how it is erased." },
             { "name": "prices", "description": "What the goods cost." },
             { "name": "inventory", "description": "What the warehouse does." },
             { "name": "operations", "description": "What those do who mend: dead letters, jobs that send back, replay and reconcile, and one order over all services." },
@@ -83,6 +85,10 @@ fn document() -> Value {
             "/orders/{orderId}/withdrawals": { "parameters": [order_id()], "post": withdraw_order() },
             "/orders/{orderId}/returns": { "parameters": [order_id()], "post": take_goods_back() },
             "/orders/{orderId}/access": { "parameters": [order_id()], "delete": revoke_links() },
+            "/customers/{customerId}/erase": { "parameters": [customer_id()], "post": erase_customer() },
+            "/customers/{customerId}/export": {
+                "parameters": [customer_id()], "get": export_customer(&order(), &new_order()["shippingAddress"]),
+            },
             "/prices/{sku}": { "parameters": [sku()], "get": get_price(), "put": set_price() },
             "/inventory/{sku}": { "parameters": [sku()], "get": get_stock(), "put": count_stock() },
             "/operations/letters": { "get": list_letters() },
@@ -217,8 +223,9 @@ fn place_order() -> Value {
 }
 
 fn get_order() -> Value {
-    let mut shown =
-        answer("The order. By a link that has expired it is shown without anybody's data.", "Order", &json!({}));
+    let description = "The order. Of a customer who is erased it has `id` and `erased` alone. By a link that has expired it is \
+                       shown without anybody's data.";
+    let mut shown = answer(description, "Order", &json!({}));
     with_example(&mut shown, order());
     shown["content"][REDACTED] =
         json!({ "schema": reference("schemas", "RedactedOrder"), "example": redacted_order() });

@@ -11,6 +11,7 @@ mod alarms;
 mod cancellation;
 mod console;
 mod doors;
+mod erasure;
 mod guests;
 mod killed;
 mod letters;
@@ -141,11 +142,11 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         orders:
             an_order_is_reserved_paid_and_shipped_and_the_customer_is_told,
             a_declined_order_gives_its_goods_back,
+            a_card_that_was_declined_too_often_is_not_asked_for_again,
             an_order_for_missing_goods_is_cancelled,
             of_40_orders_for_10_items_10_are_shipped,
             one_request_sent_16_times_at_once_is_one_order,
             an_order_of_another_producer_is_fulfilled_in_each_version,
-            an_order_on_record_in_version_1_is_fulfilled,
             a_provider_that_fails_nine_times_charges_once,
             people_are_served_as_they_are,
             a_suspicious_order_is_flagged_and_fulfilled,
@@ -199,6 +200,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             what_has_got_lost_is_found_and_healed;
         doors:
             a_forged_payment_ships_nothing_whichever_way_it_comes;
+        erasure:
+            a_customer_who_is_erased_is_in_nothing_that_is_kept;
         guests:
             guests_reach_their_order_by_its_link_and_nothing_else;
         killed:

@@ -101,13 +101,13 @@ pub(crate) async fn a_bad_message_is_parked_with_its_reason(shop: &Shop) {
         ("an unknown type", spoiled("/type", json!("OrderTeleported")), "unknown event type OrderTeleported"),
         (
             "a later version",
-            spoiled("/dataschema", json!("urn:orderflow:OrderCreated:3")),
-            "version 3 of OrderCreated is later than 2, the newest that this consumer knows: upgrade it",
+            spoiled("/dataschema", json!("urn:orderflow:OrderCreated:4")),
+            "version 4 of OrderCreated is later than 3, the newest that this consumer knows: upgrade it",
         ),
         (
             "another schema",
             spoiled("/dataschema", json!("urn:shop:order")),
-            "unknown schema urn:shop:order of OrderCreated: the newest is urn:orderflow:OrderCreated:2",
+            "unknown schema urn:shop:order of OrderCreated: the newest is urn:orderflow:OrderCreated:3",
         ),
         ("no data", spoiled("/data", json!([])), "data is invalid: the document must be an object"),
         ("a missing field", spoiled("/data/total", json!(null)), "data is invalid: /total is required"),
@@ -216,7 +216,7 @@ pub(crate) async fn a_second_order_created_is_parked_at_the_intake(shop: &Shop) 
 pub(crate) async fn an_unknown_type_is_kept_by_the_journal(shop: &Shop) {
     let unknown = event("OrderTeleported", "https://shop.example/web", "web-21", json!({ "to": "Alpha Centauri" }));
     let mut later = foreign_order("web-21", "later");
-    later["dataschema"] = json!("urn:orderflow:OrderCreated:3");
+    later["dataschema"] = json!("urn:orderflow:OrderCreated:4");
     shop.publish_fact(&unknown).await;
     shop.send("Journal", &later.to_string()).await;
     shop.wait_for_types("web-21", &["OrderCreated", "OrderTeleported"]).await;

@@ -50,7 +50,7 @@ pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &
         theirs.sort_by_key(|event| event["time"].to_string());
         assert_eq!(theirs, shop.way(order).await.iter().collect::<Vec<_>>(), "they saw what is on record");
         // In whatever version it came, it is ours now, and names the event that it came as.
-        assert_eq!(theirs[0]["dataschema"], "urn:orderflow:OrderCreated:2");
+        assert_eq!(theirs[0]["dataschema"], "urn:orderflow:OrderCreated:3");
         assert_eq!(theirs[0]["originsource"], "https://partner.example/checkout");
     }
 }

@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 53] = [
+const ROUTES: [&str; 57] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -24,6 +24,7 @@ const ROUTES: [&str; 53] = [
     "delete /orders/{orderId}/access OrdersApiFunction",
     "get /console OperationsApiFunction",
     "get /console/{file} OperationsApiFunction",
+    "get /customers/{customerId}/export OrdersApiFunction",
     "get /inventory/{sku} InventoryApiFunction",
     "get /operations/groups OperationsApiFunction",
     "get /operations/journal OperationsApiFunction",
@@ -37,6 +38,8 @@ const ROUTES: [&str; 53] = [
     "get /orders/{orderId} OrdersApiFunction",
     "get /orders/{orderId}/withdrawal OrdersApiFunction",
     "get /prices/{sku} OrdersApiFunction",
+    "options /customers/{customerId}/erase OrdersApiFunction",
+    "options /customers/{customerId}/export OrdersApiFunction",
     "options /inventory/{sku} InventoryApiFunction",
     "options /operations/groups OperationsApiFunction",
     "options /operations/journal OperationsApiFunction",
@@ -58,6 +61,7 @@ const ROUTES: [&str; 53] = [
     "options /orders/{orderId}/returns InventoryApiFunction",
     "options /orders/{orderId}/withdrawals OrdersApiFunction",
     "options /prices/{sku} OrdersApiFunction",
+    "post /customers/{customerId}/erase OrdersApiFunction",
     "post /operations/orders/{orderId}/clear ScreeningApiFunction",
     "post /operations/reconciliations OperationsApiFunction",
     "post /operations/redrives OperationsApiFunction",
@@ -156,6 +160,43 @@ fn throttles(stack: &Stack) -> Vec<String> {
 }
 
 #[test]
+fn a_firewall_stands_before_the_api_where_it_is_wanted_and_nowhere_else() {
+    check(
+        "It costs by itself, and no emulator has one. One that is not associated, or lets pass what it has counted, costs as much.",
+        firewall,
+        &[
+            ("Firewall @Condition", GONE, "Firewall"),
+            ("FirewallAssociation @Condition", GONE, "FirewallAssociation"),
+            ("template Parameters/RequestsPerAddress/Default", json!(2_000), "Firewall"),
+            ("Firewall DefaultAction", json!({"Block": {}}), "Firewall"),
+            ("Firewall Rules/0/Action", json!({"Count": {}}), "Firewall"),
+            ("Firewall Rules/0/Statement/RateBasedStatement/Limit", json!(100), "Firewall"),
+            ("Firewall Rules/0/VisibilityConfig/SampledRequestsEnabled", json!(true), "Firewall"),
+            ("FirewallAssociation ResourceArn", arn("Api"), "FirewallAssociation"),
+        ],
+    );
+}
+
+fn firewall(stack: &Stack) -> Vec<String> {
+    let [wall, association] = ["Firewall", "FirewallAssociation"];
+    let there = [wall, association].into_iter().filter(|id| stack.resource(id).is_object());
+    let mut faults: Vec<String> = there.map(|id| format!("{id}: is there, and nobody has asked for it")).collect();
+    let stack = stack.with([("RequestsPerAddress", json!(500))]);
+    let expected = json!({"Scope": "REGIONAL", "DefaultAction": {"Block": null}});
+    faults.extend(unlike(wall, stack.properties(wall), &expected));
+    let rule = json!({
+        "Action": {"Block": {}, "Count": null},
+        "Statement": {"RateBasedStatement": {"AggregateKeyType": "IP", "EvaluationWindowSec": 300, "Limit": 500}},
+        "VisibilityConfig": {"SampledRequestsEnabled": false},
+    });
+    faults.extend(unlike(wall, &stack.properties(wall)["Rules"][0], &rule));
+    let stage = "arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/${Api}/stages/${Api.Stage}";
+    let expected = json!({"WebACLArn": arn(wall), "ResourceArn": stage});
+    faults.extend(unlike(association, stack.properties(association), &expected));
+    faults
+}
+
+#[test]
 fn the_api_has_the_routes_of_the_contract() {
     check(
         "Clients are written against them.",
@@ -205,6 +246,7 @@ fn outputs(stack: &Stack) -> Vec<String> {
     expected.extend(
         [
             "PriceTableName",
+            "CustomerKeysName",
             "LettersTableName",
             "LettersDlqUrl",
             "JobsFunctionName",

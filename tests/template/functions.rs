@@ -19,12 +19,13 @@ const GUESTS: &str = "functions/orders/src/guests.rs";
 const POST: &str = "functions/operations/src/settings.rs";
 
 /// Calls that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 12] = [
+const TOOLKIT: [(&str, &str, &str); 13] = [
     ("onewrite::", METRICS, "pub fn read(environment"),
     ("onewrite::main!(", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
     ("aws.ledger(", RUN, "pub fn table("),
     ("aws.ledger_with_open_index(", RUN, "pub fn table("),
+    ("aws.keys(", RUN, "pub fn keys("),
     ("aws.table(", RUN, "pub fn table("),
     ("aws::relay(", RUN, "pub fn relay("),
     ("aws.access(", ACCESS, "pub fn read(environment"),

@@ -14,5 +14,6 @@ mod functions;
 mod messages;
 mod nested;
 mod properties;
+mod retention;
 mod rights;
 mod stack;

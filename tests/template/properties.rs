@@ -8,6 +8,7 @@ use crate::stack::{
 };
 
 const LOG_GROUP: &str = "AWS::Logs::LogGroup";
+const KEYS: &str = "CustomerKeys";
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 #[test]
@@ -24,6 +25,13 @@ fn every_resource_is_set_to_lose_nothing_and_to_show_nothing() {
             ("Journal Parameters/Stage", json!("dev"), "JournalTable"),
             ("Journal Parameters/TableType", json!("ledger"), "JournalTable"),
             ("LeasesTable TimeToLiveSpecification", GONE, "LeasesTable"),
+            (
+                "CustomerKeys PointInTimeRecoverySpecification",
+                json!({"PointInTimeRecoveryEnabled": true}),
+                "CustomerKeys",
+            ),
+            ("PriceTable PointInTimeRecoverySpecification", GONE, "PriceTable"),
+            ("DeclinesTable TimeToLiveSpecification", GONE, "DeclinesTable"),
             ("StockTable KeySchema/~pk/AttributeName", json!("sku"), "StockTable"),
             ("IntakeTopic FifoTopic", json!(true), "IntakeTopic"),
             ("DiscardedBucket PublicAccessBlockConfiguration/BlockPublicPolicy", json!(false), "DiscardedBucket"),
@@ -70,6 +78,7 @@ fn properties(stack: &Stack) -> Vec<String> {
             ("Stage", json!(if is_prod { "prod" } else { "dev" })),
             ("Architecture", json!("x86_64")),
             ("LogRetentionDays", json!(7)),
+            ("DiscardedDays", json!(30)),
             ("LogLevel", json!("ERROR")),
             ("BatchingWindowSeconds", json!(3)),
             ("FollowerBatchingWindowSeconds", json!(3)),
@@ -87,6 +96,10 @@ fn properties(stack: &Stack) -> Vec<String> {
             // Every event has somebody's address in it. Of alarms, which have none, that key would let none through.
             let key = if id == "AlarmTopic" { GONE } else { json!("alias/aws/sns") };
             faults.extend(unlike(id, properties, &json!({ "KmsMasterKeyId": key })));
+        }
+        for (id, properties) in stack.of_type(TABLE) {
+            let recovery = json!({"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": id != KEYS}});
+            faults.extend(unlike(id, properties, &recovery));
         }
         for (id, properties) in stack.of_type(QUEUE) {
             faults.extend(unlike(id, properties, &high_throughput(properties["FifoQueue"] == true)));
@@ -131,6 +144,11 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
     let versions = json!({"Properties": keys(&[("pk", "S"), ("sk", "N")])});
     let texts = json!({"Properties": keys(&[("pk", "S"), ("sk", "S")])});
     let alone = json!({"Properties": keys(&[("pk", "S")])});
+    // Whom it counts by is nobody's business for longer than it is of use.
+    let counted = json!({"Properties": {
+        "KeySchema": texts["Properties"]["KeySchema"],
+        "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
+    }});
     // One that has an index, too, stands once more below.
     let ledgers = SERVICES.iter().filter(|service| service.has_ledger());
     let ledgers = ledgers.map(|service| (format!("{}Table", service.id), versions.clone()));
@@ -154,14 +172,20 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
             "UpdateReplacePolicy": on_prod("Retain"),
             "Properties": {
                 "BillingMode": "PAY_PER_REQUEST",
-                "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true},
                 "SSESpecification": null,
                 "DeletionProtectionEnabled": is_prod,
             },
         },
+        // A key that is restored would bring a person back who was erased: no backup of any kind.
+        KEYS: {"Properties": {
+            "KeySchema": alone["Properties"]["KeySchema"],
+            "StreamSpecification": null,
+        }},
         "OrdersTable": {"Properties": {
             "KeySchema": versions["Properties"]["KeySchema"],
-            "GlobalSecondaryIndexes": [of_keys_alone("Open", ["open", "at"])],
+            "GlobalSecondaryIndexes": [
+                of_keys_alone("Open", ["open", "at"]), of_keys_alone("ByOwner", ["owner", "at"]),
+            ],
         }},
         "JournalTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
@@ -172,10 +196,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
             "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
         }},
         "StockTable": alone, "PriceTable": alone, "PaymentProviderTable": alone, "CarrierTable": alone,
-        "SightingsTable": {"Properties": {
-            "KeySchema": texts["Properties"]["KeySchema"],
-            "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
-        }},
+        "SightingsTable": counted, "DeclinesTable": counted,
         "LettersTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
             "GlobalSecondaryIndexes": [{
@@ -207,7 +228,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
                     "RestrictPublicBuckets": true,
                 },
                 "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
-                "LifecycleConfiguration": {"Rules": [{"Id": "Expire", "Status": "Enabled", "ExpirationInDays": 90}]},
+                "LifecycleConfiguration": {"Rules": [{"Id": "Expire", "Status": "Enabled", "ExpirationInDays": 30}]},
             },
         },
         // One parameter moves all of them between arm64 and x86_64. Lambda's own lines are two thirds of what its logs cost.

@@ -11,16 +11,23 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 16] = [
+const TABLES: [(&str, &str, &str, &str); 23] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "SETTINGS/priceTableName", "PriceTable", "dynamodb:BatchGetItem"),
-    ("OpenOrdersFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
+    ("OrdersApiFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem dynamodb:PutItem dynamodb:DeleteItem"),
+    ("IntakeFunction", "SETTINGS/keyTableName", "CustomerKeys", "dynamodb:GetItem dynamodb:PutItem"),
+    ("ShippingFunction", "SETTINGS/keyTableName", "CustomerKeys", "dynamodb:GetItem"),
+    ("ScreeningFunction", "SETTINGS/keyTableName", "CustomerKeys", "dynamodb:GetItem"),
+    ("NotificationFunction", "SETTINGS/keyTableName", "CustomerKeys", "dynamodb:GetItem"),
+    ("OpenOrdersFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem"),
+    ("OpenOrdersFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem"),
     ("InventoryApiFunction", "TABLE_NAME", "InventoryTable", "dynamodb:Query dynamodb:PutItem"),
     ("InventoryApiFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("InventoryFunction", "SETTINGS/stockTableName", "StockTable", "dynamodb:UpdateItem"),
     ("PaymentFunction", "SETTINGS/providerTableName", "PaymentProviderTable", "dynamodb:GetItem dynamodb:UpdateItem"),
+    ("PaymentFunction", "SETTINGS/declinesTableName", "DeclinesTable", "dynamodb:Query dynamodb:PutItem"),
     ("ShippingFunction", "SETTINGS/carrierTableName", "CarrierTable", "dynamodb:GetItem dynamodb:UpdateItem"),
     ("ScreeningFunction", "SETTINGS/sightingsTableName", "SightingsTable", "dynamodb:Query dynamodb:PutItem"),
     ("ScreeningApiFunction", "TABLE_NAME", "ScreeningTable", "dynamodb:Query dynamodb:PutItem"),
@@ -36,6 +43,13 @@ const OPEN_ORDERS: [&str; 3] = [
     "dynamodb:Query on ${OrdersTable.Arn}/index/Open",
     "dynamodb:UpdateItem on OrdersTable if {\"ForAllValues:StringEquals\":{\"dynamodb:Attributes\":[\"pk\",\"sk\",\"open\"]}}",
 ];
+
+/// Right of the orders API to the index of a customer's orders.
+const OF_A_CUSTOMER: &str = "dynamodb:Query on ${OrdersTable.Arn}/index/ByOwner";
+
+/// Right of screening to make one key, which is no customer's.
+const OF_THE_FINGERPRINTS: &str = "dynamodb:PutItem on CustomerKeys if \
+     {\"ForAllValues:StringEquals\":{\"dynamodb:LeadingKeys\":[\"\\tfingerprints\"]}}";
 
 /// Rights of notification to what is no resource of the stack.
 const CHANNELS: [&str; 4] = [
@@ -144,6 +158,12 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 "OrdersLettersFunction",
             ),
             ("JobsRole Policies/~jobs/PolicyDocument/Statement/~SendMessage", GONE, "JobsFunction"),
+            ("ShippingPolicy PolicyDocument/Statement/~CustomerKeys/Action", json!("dynamodb:*"), "ShippingFunction"),
+            (
+                "IntakePolicy PolicyDocument/Statement/~CustomerKeys/Action",
+                json!("dynamodb:DeleteItem"),
+                "IntakeFunction",
+            ),
             (
                 "OpenOrdersRole Policies/~open-orders/PolicyDocument/Statement/~UpdateItem/Condition",
                 GONE,
@@ -271,6 +291,12 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
+        "OrdersApiFunction" => {
+            rights.insert(OF_A_CUSTOMER.to_owned());
+        }
+        "ScreeningFunction" => {
+            rights.insert(OF_THE_FINGERPRINTS.to_owned());
+        }
         "OpenOrdersFunction" => rights.extend(OPEN_ORDERS.map(ToOwned::to_owned)),
         "OperationsApiFunction" | "JobsFunction" => {
             let own = OF_THE_STACK.iter().filter(|(functions, ..)| functions.split(' ').any(|name| name == function));

@@ -10,7 +10,8 @@ const LINES: usize = 800;
 const AS_LONG_AS_IT_TAKES: &str = "template.yaml";
 
 /// Ends of files that programs write, or that hold data.
-const WRITTEN_BY_PROGRAMS: [&str; 6] = [".json", ".lock", ".pem", ".snap", "public-api.txt", "requirements.txt"];
+const WRITTEN_BY_PROGRAMS: [&str; 7] =
+    [".json", ".lock", ".pem", ".snap", "EVENTS.md", "public-api.txt", "requirements.txt"];
 
 /// Words that put work off.
 const LATER: [&str; 2] = ["TODO", "FIXME"];

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use onewrite::{Cause, Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    CancellationReason, Country, Email, EventType, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId,
-    Payload, ReturnId, ReturnRequested, ShipmentCreated, Source, StockLine, Text, Time, is_guest,
+    CancellationReason, Country, EventType, IN_CLEAR, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId,
+    Payload, Person, Personal, ReturnId, ReturnRequested, ShipmentCreated, Source, StockLine, Text, Time, is_guest,
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,25 +38,21 @@ pub struct Customer {
     pub contact: Contact,
     /// Channels that have turned out to reach nobody: they are not tried again for the order.
     pub unreachable: BTreeSet<Channel>,
+    /// True once nobody can open the contact any more: there is nobody to tell.
+    pub is_erased: bool,
 }
 
-/// Contact of a customer, and the total of the order: no more of it is stored here.
+/// Contact of a customer, sealed, and the total of the order: no more of it is stored here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
-    /// Name to greet by.
-    pub name: Text,
-    /// Address for mails.
-    pub email: Email,
-    /// Number for short messages, as the customer wrote it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phone: Option<Text>,
+    /// The customer, whose key it is sealed with.
+    pub customer: Text,
+    /// Name to greet by, address for mails, and number for short messages as the customer wrote it.
+    pub personal: Personal<Person>,
     /// Country of the shipping address, in which a number without a country code is dialled.
     pub country: Country,
     /// Total of the order.
     pub total: Money,
-    /// True of a guest, who reaches the order by nothing but a link.
-    #[serde(default, rename = "isGuest", skip_serializing_if = "std::ops::Not::not")]
-    pub is_guest: bool,
 }
 
 /// Channel that a customer is told by.
@@ -90,6 +86,14 @@ pub enum Change {
     Cancelled,
     /// The customer cannot be reached by these channels.
     Unreachable {
+        /// The channels.
+        channels: BTreeSet<Channel>,
+    },
+    /// Nobody knows the customer any more.
+    Erased,
+    /// The customer was not told of one event by these channels: whoever is reached by them has had as many messages that day as
+    /// anybody may.
+    Limited {
         /// The channels.
         channels: BTreeSet<Channel>,
     },
@@ -146,6 +150,10 @@ pub enum Message {
 pub struct Told {
     /// Channels that turned out to reach nobody.
     pub unreachable: BTreeSet<Channel>,
+    /// True if nobody knows the customer any more, and so nobody was told.
+    pub is_erased: bool,
+    /// Channels by which the recipient may get nothing more that day.
+    pub limited: BTreeSet<Channel>,
 }
 
 impl Decider for Notification {
@@ -161,13 +169,18 @@ impl Decider for Notification {
 
     fn evolve(state: State, change: Change) -> State {
         match (state, change) {
-            (_, Change::Met(contact)) => State::Known(Customer { contact, unreachable: BTreeSet::new() }),
+            (_, Change::Met(contact)) => {
+                State::Known(Customer { contact, unreachable: BTreeSet::new(), is_erased: false })
+            }
             (State::Known(customer) | State::Cancelled(customer), Change::Cancelled) => State::Cancelled(customer),
             (State::Known(customer), Change::Unreachable { channels }) => State::Known(customer.without(channels)),
             (State::Cancelled(customer), Change::Unreachable { channels }) => {
                 State::Cancelled(customer.without(channels))
             }
-            (State::Unknown, Change::Cancelled | Change::Unreachable { .. }) => State::Unknown,
+            (State::Known(customer), Change::Erased) => State::Known(Customer { is_erased: true, ..customer }),
+            (State::Cancelled(customer), Change::Erased) => State::Cancelled(Customer { is_erased: true, ..customer }),
+            (state, Change::Limited { .. }) => state,
+            (State::Unknown, Change::Cancelled | Change::Unreachable { .. } | Change::Erased) => State::Unknown,
         }
     }
 
@@ -178,7 +191,7 @@ impl Decider for Notification {
             return Ok(on_told(state, told));
         }
         Ok(match (state, &event.data) {
-            (State::Unknown, Heard::OrderCreated(order)) => Step::record(Change::Met(Contact::of(order))),
+            (State::Unknown, Heard::OrderCreated(order)) => Step::record(Change::Met(Contact::of(order)?)),
             (State::Unknown, _) => return Err(Rejection::TooEarly("the customer is not known yet")),
             (State::Known(_) | State::Cancelled(_), Heard::OrderCreated(_))
             | (State::Cancelled(_), Heard::InventoryReserved(_) | Heard::ShipmentCreated(_)) => Step::Nothing,
@@ -205,16 +218,28 @@ impl Decider for Notification {
 type Next = Step<Change, Tell, Payload>;
 
 fn tell(customer: &Customer, event: &onewrite::Event<Heard>, message: Message) -> Next {
+    if customer.is_erased {
+        return Step::Nothing;
+    }
     let (cause, order) = (Cause::of(&event.context, event.data.event_type()), event.data.about().clone());
     Step::Perform(Tell { cause, at: event.context.time, order, customer: customer.clone(), message })
 }
 
 /// A channel that reaches nobody is an outcome, and as such on record: a dead letter would ask for a person, who could do
-/// nothing about it.
+/// nothing about it. So is a customer who is erased, and a channel by which the recipient may get nothing more; of the channels
+/// what lasts is recorded first, and the other is found out again.
 fn on_told(state: &State, told: &Told) -> Next {
     let (State::Known(customer) | State::Cancelled(customer)) = state else { return Step::Nothing };
+    if told.is_erased {
+        return if customer.is_erased { Step::Nothing } else { Step::record(Change::Erased) };
+    }
     let channels: BTreeSet<Channel> = told.unreachable.difference(&customer.unreachable).copied().collect();
-    if channels.is_empty() { Step::Nothing } else { Step::record(Change::Unreachable { channels }) }
+    match (channels.is_empty(), told.limited.is_empty()) {
+        (true, true) => Step::Nothing,
+        (false, true) => Step::record(Change::Unreachable { channels }),
+        (false, false) => Step::record_intent(Change::Unreachable { channels }),
+        (true, false) => Step::record(Change::Limited { channels: told.limited.clone() }),
+    }
 }
 
 impl Customer {
@@ -225,16 +250,20 @@ impl Customer {
 }
 
 impl Contact {
-    fn of(order: &OrderCreated) -> Self {
-        let customer = &order.details.customer;
-        Self {
-            name: customer.name.clone(),
-            email: customer.email.clone(),
-            phone: customer.phone.clone(),
+    fn of(order: &OrderCreated) -> Result<Self, Rejection> {
+        let personal = order.details.personal.sealed().ok_or_else(|| Rejection::Forbidden(IN_CLEAR.to_owned()))?;
+        Ok(Self {
+            customer: order.details.customer.id.clone(),
+            personal: personal.clone(),
             country: order.details.shipping_address.country,
             total: order.total,
-            is_guest: is_guest(&customer.id),
-        }
+        })
+    }
+
+    /// True of a guest, who reaches the order by nothing but a link.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        is_guest(&self.customer)
     }
 }
 

@@ -1,22 +1,26 @@
 //! Effects of the service: each message is handed over once on each channel.
+//!
+//! Whom it goes to is sealed, and opened here. Where nobody can open that any more there is nobody to tell: an outcome.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onewrite::link::{LinkKeySource, Links, NoLinkKeys};
-use onewrite::port::{Clock, Leases, Random};
+use onewrite::personal::{KeyRing, Keys};
+use onewrite::port::{Allowances, Clock, Leases, Random};
+use onewrite::telemetry::{Measure, Observation, Unit, observe};
 use onewrite::{
     Attempt, Delivery, Effects, Failure, FailureKind, LEASE_KEPT, Lease, Leased, Part, Result, with_lease_of_parts,
 };
-use orderflow_events::{Text, link_to, withdrawal_at};
+use orderflow_events::{Person, Text, link_to, withdrawal_at};
 use tracing::{info, warn};
 
 use crate::domain::{Channel, Notification, Tell, Told};
 use crate::pacing::Pacing;
 use crate::phone::PhoneNumber;
 use crate::port::{MailError, Mailer, Sms, SmsError};
-use crate::settings::{Countries, LinkSettings, ShopUrl};
+use crate::recipient::{Limits, Recipient, expiry, member};
+use crate::settings::{Countries, LinkSettings, Number, ShopUrl};
 use crate::wording::{self, MailedLinks};
 
 /// Greatest age of an event that a customer is told of: some days less than [its lease is kept](LEASE_KEPT).
@@ -25,13 +29,15 @@ const TOLD_WITHIN: Duration = Duration::from_hours(40 * 24);
 const _: () = assert!(TOLD_WITHIN.as_secs() < LEASE_KEPT.as_secs());
 
 /// Effects of notification: the channels, and the leases that keep their messages from being sent twice.
-pub struct Messenger<M, S, L, W, K = NoLinkKeys> {
+pub struct Messenger<M, S, L, P, W, K = NoLinkKeys> {
     mailer: M,
     pacing: Pacing,
     sms: S,
     sms_countries: Countries,
     leases: L,
+    keys: KeyRing<P, W>,
     world: W,
+    limits: Option<Limits>,
     links: Option<MailLinks<K>>,
     shop_url: ShopUrl,
 }
@@ -52,7 +58,7 @@ impl<K: LinkKeySource> MailLinks<K> {
 }
 
 /// Number of a customer, for short messages.
-enum Number {
+enum Phone {
     /// There is none that gets any.
     None,
     /// It is one that nobody can be reached by.
@@ -61,19 +67,31 @@ enum Number {
     Of(PhoneNumber),
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random> Messenger<M, S, L, W> {
-    /// A messenger on these channels, with mails at this pace, and short messages to the numbers of these countries.
-    pub fn new(mailer: M, pacing: Pacing, sms: S, sms_countries: Countries, leases: L, world: W) -> Self {
-        Self { mailer, pacing, sms, sms_countries, leases, world, links: None, shop_url: ShopUrl::default() }
+impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random> Messenger<M, S, L, P, W> {
+    /// A messenger on these channels to the customers that these keys open, with mails at this pace, and short messages to the
+    /// numbers of these countries.
+    pub fn new(
+        mailer: M,
+        pacing: Pacing,
+        sms: S,
+        sms_countries: Countries,
+        leases: L,
+        keys: KeyRing<P, W>,
+        world: W,
+    ) -> Self {
+        let (limits, links, shop_url) = (None, None, ShopUrl::default());
+        Self { mailer, pacing, sms, sms_countries, leases, keys, world, limits, links, shop_url }
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenger<M, S, L, W, K> {
+impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: LinkKeySource>
+    Messenger<M, S, L, P, W, K>
+{
     /// The same messenger, whose mails to guests have links, if there are to be any.
     #[must_use]
-    pub fn with_links<T: LinkKeySource>(self, links: Option<MailLinks<T>>) -> Messenger<M, S, L, W, T> {
-        let Self { mailer, pacing, sms, sms_countries, leases, world, links: _, shop_url } = self;
-        Messenger { mailer, pacing, sms, sms_countries, leases, world, links, shop_url }
+    pub fn with_links<T: LinkKeySource>(self, links: Option<MailLinks<T>>) -> Messenger<M, S, L, P, W, T> {
+        let Self { mailer, pacing, sms, sms_countries, leases, keys, world, limits, links: _, shop_url } = self;
+        Messenger { mailer, pacing, sms, sms_countries, leases, keys, world, limits, links, shop_url }
     }
 
     /// The same messenger, whose mails to those who sign in say where the pages of the shop are, if it has any.
@@ -82,29 +100,49 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenge
         Self { shop_url, ..self }
     }
 
+    /// The same messenger, of whom each recipient gets no more than that in a day.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// Takes a place for the message among those of its recipient and day, once, however often it is tried; false where there is
+    /// none left. It is counted before it is sent, so that of many at once no more are sent than may be.
+    async fn admits(&self, most: impl Fn(&Limits) -> Number, recipient: Recipient, tell: &Tell) -> Result<bool> {
+        let Some(limits) = &self.limits else { return Ok(true) };
+        let (now, Number(most)) = (self.world.now(), most(limits));
+        self.leases.admit(&recipient.on(now), &member(&key_of(tell)), most, expiry(now)).await
+    }
+
     fn is_old(&self, tell: &Tell) -> bool {
         tell.at.until(self.world.now()) > TOLD_WITHIN
     }
 
-    fn number(&self, tell: &Tell) -> Number {
+    /// Customer to tell; none where nobody knows them any more.
+    async fn open(&self, tell: &Tell) -> Result<Option<Person>> {
         let contact = &tell.customer.contact;
-        let Some(phone) = &contact.phone else { return Number::None };
+        self.keys.open(contact.customer.as_str(), &contact.personal).await
+    }
+
+    fn number(&self, tell: &Tell, person: &Person) -> Phone {
+        let contact = &tell.customer.contact;
+        let Some(phone) = &person.phone else { return Phone::None };
         if self.sms_countries.0.is_empty() || tell.customer.unreachable.contains(&Channel::Sms) {
-            return Number::None;
+            return Phone::None;
         }
-        let Some(number) = PhoneNumber::of(phone, contact.country) else { return Number::Unreachable };
+        let Some(number) = PhoneNumber::of(phone, contact.country) else { return Phone::Unreachable };
         if !number.country().is_some_and(|country| self.sms_countries.0.contains(&country)) {
             info!("no SMS: the number is of a country that gets none");
-            return Number::None;
+            return Phone::None;
         }
-        Number::Of(number)
+        Phone::Of(number)
     }
 
     /// The links of a mail to a guest, who has no other way to the order. Whoever signs in has one, and a link that lets in would
     /// be a second that is weaker: it lets in whom the mail is passed on to. They are told where to withdraw, which the law wants
     /// to be easy to find.
     async fn links(&self, tell: &Tell) -> Result<MailedLinks> {
-        if !tell.customer.contact.is_guest {
+        if !tell.customer.contact.is_guest() {
             let page = |shop: &Text| withdrawal_at(shop.as_str(), &tell.order, None);
             return Ok(MailedLinks { order: None, withdrawal: self.shop_url.0.as_ref().map(page) });
         }
@@ -117,13 +155,13 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenge
 
     /// Sends the mail, for which the caller has a turn. What SES finds too fast waits in place for another: given back, it
     /// would come again with all others, and have lost a receive.
-    async fn mail(&self, tell: &Tell, delivery: &Delivery<'_>) -> Result<(), MailError> {
-        let contact = &tell.customer.contact;
+    async fn mail(&self, tell: &Tell, person: &Person, delivery: &Delivery<'_>) -> Result<(), MailError> {
         let links = self.links(tell).await.map_err(MailError::Other)?;
-        let mail = wording::mail(&tell.order, contact, &tell.message, &links)
+        let total = tell.customer.contact.total;
+        let mail = wording::mail(&tell.order, &person.name, total, &tell.message, &links)
             .map_err(|error| MailError::Other(Failure::permanent(format!("the mail cannot be written: {error}"))))?;
         loop {
-            match self.mailer.send(&contact.email, &mail).await {
+            match self.mailer.send(&person.email, &mail).await {
                 Err(MailError::TooFast) => {
                     self.pacing.pause(&self.world);
                     self.pacing.turn(&self.world, delivery).await.map_err(MailError::Other)?;
@@ -134,30 +172,45 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenge
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenger<M, S, L, W, K> {
-    fn mail_part<'a>(&'a self, tell: &'a Tell, delivery: &'a Delivery<'_>, nobody: &'a Nobody) -> Part<'a> {
+impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: LinkKeySource>
+    Messenger<M, S, L, P, W, K>
+{
+    fn mail_part<'a>(
+        &'a self,
+        tell: &'a Tell,
+        person: &'a Person,
+        delivery: &'a Delivery<'_>,
+        untold: &'a Untold,
+    ) -> Part<'a> {
         let send = async move {
-            self.mail(tell, delivery).await.map_err(|error| match error {
-                MailError::Unreachable(_) => nobody.by(Channel::Email),
+            if !self.admits(|limits| limits.mails, Recipient::of_email(&person.email), tell).await? {
+                self.pacing.give_back();
+                return Err(untold.limited(Channel::Email));
+            }
+            self.mail(tell, person, delivery).await.map_err(|error| match error {
+                MailError::Unreachable(_) => untold.unreachable(Channel::Email),
                 error => error.into(),
             })
         };
         (Channel::Email.as_str(), Box::pin(send))
     }
 
-    fn sms_part<'a>(&'a self, tell: &'a Tell, nobody: &'a Nobody) -> Option<Part<'a>> {
-        let number = match self.number(tell) {
-            Number::None => return None,
-            Number::Unreachable => {
-                nobody.by(Channel::Sms);
+    fn sms_part<'a>(&'a self, tell: &'a Tell, person: &Person, untold: &'a Untold) -> Option<Part<'a>> {
+        let number = match self.number(tell, person) {
+            Phone::None => return None,
+            Phone::Unreachable => {
+                untold.unreachable(Channel::Sms);
                 return None;
             }
-            Number::Of(number) => number,
+            Phone::Of(number) => number,
         };
         let send = async move {
-            let text = wording::sms(&tell.order, &tell.customer.contact, &tell.message);
+            if !self.admits(|limits| limits.texts, Recipient::of_phone(&number), tell).await? {
+                return Err(untold.limited(Channel::Sms));
+            }
+            let text = wording::sms(&tell.order, tell.customer.contact.total, &tell.message);
             self.sms.send(&number, &text).await.map_err(|error| match error {
-                SmsError::Unreachable(_) => nobody.by(Channel::Sms),
+                SmsError::Unreachable(_) => untold.unreachable(Channel::Sms),
                 SmsError::Other(failure) => failure,
             })
         };
@@ -165,29 +218,40 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Messenge
     }
 }
 
-/// Channels by which nobody is reached.
+/// Channels by which nothing is told. What customers write is no alarm, and neither is one who gets nothing more, but many of them
+/// at once are: each has a line, and the latter a metric. The failures leave the part of the lease undone.
 #[derive(Default)]
-struct Nobody(RefCell<BTreeSet<Channel>>);
+struct Untold(RefCell<Told>);
 
-impl Nobody {
-    /// Adds a channel, with the line that is counted: what customers write is no alarm, but many of them at once are. The
-    /// failure leaves the part of the lease undone.
-    fn by(&self, channel: Channel) -> Failure {
+impl Untold {
+    /// Adds a channel by which nobody is reached.
+    fn unreachable(&self, channel: Channel) -> Failure {
         warn!(channel = channel.as_str(), "unreachable");
-        self.0.borrow_mut().insert(channel);
+        self.0.borrow_mut().unreachable.insert(channel);
         Failure::permanent("nobody is reached")
     }
 
+    /// Adds a channel by which the recipient gets nothing more that day.
+    fn limited(&self, channel: Channel) -> Failure {
+        warn!(channel = channel.as_str(), "limited");
+        let dimensions = [("Service", "notification"), ("Channel", channel.as_str())];
+        let measures = [Measure { name: "Limited", unit: Unit::Count, value: 1.0 }];
+        observe(None, &Observation::Measured { dimensions: &dimensions, measures: &measures });
+        self.0.borrow_mut().limited.insert(channel);
+        Failure::permanent("the recipient has had enough for a day")
+    }
+
     fn is_by(&self, channel: &str) -> bool {
-        self.0.borrow().iter().any(|nobody| nobody.as_str() == channel)
+        let told = self.0.borrow();
+        told.unreachable.union(&told.limited).any(|untold| untold.as_str() == channel)
     }
 }
 
-impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Effects<Notification>
-    for Messenger<M, S, L, W, K>
+impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: LinkKeySource> Effects<Notification>
+    for Messenger<M, S, L, P, W, K>
 {
-    /// Tells the customer by each channel that may reach them, all as parts of one lease. Where nobody is reached the part is
-    /// not done: should the process die before that is on record, the next attempt finds it out again.
+    /// Tells the customer by each channel that may reach them, all as parts of one lease. Where nobody is reached, or gets nothing
+    /// more that day, the part is not done: should the process die before that is on record, the next attempt finds it out again.
     ///
     /// Of what is older than the leases nobody knows any more whether it was told, and it is no news: nobody is told of it.
     async fn perform(&self, tell: Tell, _: Attempt, delivery: &Delivery<'_>) -> Result<Told> {
@@ -195,26 +259,37 @@ impl<M: Mailer, S: Sms, L: Leases, W: Clock + Random, K: LinkKeySource> Effects<
             info!("too old to tell anybody of");
             return Ok(Told::default());
         }
-        let (nobody, mut parts) = (Nobody::default(), Vec::new());
+        let Some(person) = self.open(&tell).await? else {
+            // An event that comes again, of which they were told when somebody knew them still, changes nothing.
+            let is_told = tell.customer.unreachable.contains(&Channel::Email)
+                || self.leases.done(&key_of(&tell)).await?.has(Channel::Email.as_str());
+            info!(is_told, "nobody to tell: the customer is erased");
+            return Ok(Told { is_erased: !is_told, ..Told::default() });
+        };
+        let (untold, mut parts) = (Untold::default(), Vec::new());
         if !tell.customer.unreachable.contains(&Channel::Email) {
             // Before the lease: who has no turn leaves no trace. The short message goes with its mail.
             self.pacing.turn(&self.world, delivery).await?;
-            parts.push(self.mail_part(&tell, delivery, &nobody));
+            parts.push(self.mail_part(&tell, &person, delivery, &untold));
         }
-        parts.extend(self.sms_part(&tell, &nobody));
+        parts.extend(self.sms_part(&tell, &person, &untold));
         if !parts.is_empty() {
             let lease = Lease { key: key_of(&tell), until: delivery.deadline };
             let results = with_lease_of_parts(&self.leases, &self.world, lease, parts).await?;
-            let results = results.into_iter().filter(|(channel, _)| !nobody.is_by(channel));
+            let results = results.into_iter().filter(|(channel, _)| !untold.is_by(channel));
             results.map(|(channel, result)| handed_over(channel, result)).fold(Ok(()), both)?;
         }
-        Ok(Told { unreachable: nobody.0.take() })
+        Ok(untold.0.take())
     }
 
     async fn is_performed(&self, tell: &Tell) -> Result<bool> {
+        if self.is_old(tell) {
+            return Ok(true);
+        }
+        let Some(person) = self.open(tell).await? else { return Ok(true) };
         let by_mail = (!tell.customer.unreachable.contains(&Channel::Email)).then_some(Channel::Email);
-        let by_sms = matches!(self.number(tell), Number::Of(_)).then_some(Channel::Sms);
-        if self.is_old(tell) || by_mail.or(by_sms).is_none() {
+        let by_sms = matches!(self.number(tell, &person), Phone::Of(_)).then_some(Channel::Sms);
+        if by_mail.or(by_sms).is_none() {
             return Ok(true);
         }
         // Of a channel that has turned out to reach nobody the part is never done, and so not all of the lease.

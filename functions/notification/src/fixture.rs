@@ -1,8 +1,10 @@
 //! The events that the tests are about.
 
 use onewrite::envelope::Heard as _;
+use onewrite::personal::{Key, seal};
 use orderflow_events::{
-    CancellationReason, Email, Event, EventType, Money, OrderId, ReturnId, StockLine, Text, Time, guest_of,
+    CancellationReason, Email, Event, EventType, Money, OrderId, Person, ReturnId, StockLine, Text, Time, guest_of,
+    sample,
 };
 use serde_json::{Value, json};
 
@@ -13,14 +15,30 @@ pub(crate) fn order() -> OrderId {
 }
 
 pub(crate) fn contact() -> Contact {
+    contact_of("c1", &person())
+}
+
+fn contact_of(customer: &str, person: &Person) -> Contact {
     Contact {
-        name: Text::new("Ada Lovelace").unwrap(),
-        email: Email::new("ada@example.com").unwrap(),
-        phone: Text::new("030 123456").ok(),
+        customer: Text::new(customer).unwrap(),
+        personal: seal(person, &key(), [0; 12]).unwrap(),
         country: "DE".parse().unwrap(),
-        total: Money::new(101_990, "EUR").unwrap(),
-        is_guest: false,
+        total: total(),
     }
+}
+
+/// Key of every customer.
+pub(crate) fn key() -> Key {
+    Key::new(sample::KEY_NAME.parse().unwrap(), sample::KEY).unwrap()
+}
+
+pub(crate) fn person() -> Person {
+    let (name, email) = (Text::new("Ada Lovelace").unwrap(), Email::new("ada@example.com").unwrap());
+    Person { name, email, phone: Text::new("030 123456").ok(), ..sample::person() }
+}
+
+pub(crate) fn total() -> Money {
+    Money::new(101_990, "EUR").unwrap()
 }
 
 /// Every message, and a name for it.
@@ -46,7 +64,8 @@ pub(crate) fn created() -> Event {
 
 pub(crate) fn created_with_phone(phone: Option<&str>) -> Event {
     let mut data = data(EventType::OrderCreated);
-    data["customer"]["phone"] = json!(phone);
+    let person = Person { phone: phone.and_then(|phone| Text::new(phone).ok()), ..person() };
+    data["personal"] = json!(contact_of("c1", &person).personal);
     event_with(EventType::OrderCreated, &data)
 }
 
@@ -90,15 +109,14 @@ fn data(kind: EventType) -> Value {
     match kind {
         EventType::OrderCreated => json!({
             "orderId": order,
-            "customer": { "id": "c1", "name": "Ada Lovelace", "email": "ada@example.com", "phone": "030 123456" },
+            "customer": { "id": "c1" },
             "lines": [
                 { "sku": "TEA-GREEN", "quantity": 2, "unitPrice": { "amount": 48_795, "currency": "EUR" } },
                 { "sku": "CUP", "quantity": 12, "unitPrice": { "amount": 367, "currency": "EUR" } },
             ],
             "total": money,
-            "shippingAddress": {
-                "name": "Ada", "line1": "Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
-            },
+            "shippingAddress": { "country": "DE" },
+            "personal": contact().personal,
             "paymentMethod": "pm_card_visa",
         }),
         EventType::OrderCancelled => json!({ "orderId": order, "reason": "customerRequest" }),

@@ -10,7 +10,7 @@
 //!
 //! - `domain` decides what is told: pure, and without IO.
 //! - `wording` finds the words, from the templates in `templates/`; `amount` writes amounts, `phone` reads numbers.
-//! - `effects` tells it, by the channels of `port`, mails at the pace of `pacing`.
+//! - `effects` tells it, by the channels of `port`, mails at the pace of `pacing`, and to each `recipient` so many in a day.
 
 mod amount;
 mod aws;
@@ -21,6 +21,7 @@ mod memory;
 mod pacing;
 mod phone;
 mod port;
+mod recipient;
 mod settings;
 mod wording;
 
@@ -32,6 +33,7 @@ pub use memory::{MemoryMailer, MemorySms};
 pub use pacing::Pacing;
 pub use phone::PhoneNumber;
 pub use port::{Mail, MailError, Mailer, Sms, SmsError};
+pub use recipient::Limits;
 pub use settings::{ConfigurationSet, Countries, LinkSettings, Number, Settings, ShopUrl};
 
 #[cfg(test)]

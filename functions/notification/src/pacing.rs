@@ -44,6 +44,12 @@ impl Pacing {
         Ok(())
     }
 
+    /// Gives a turn back that was not used, to whoever comes next.
+    pub(crate) fn give_back(&self) {
+        let next = self.next.get().as_millis() - i64::try_from(self.apart.as_millis()).unwrap_or(0);
+        self.next.set(Time::from_millis(next));
+    }
+
     /// Lets no turn come within the next second.
     pub(crate) fn pause(&self, clock: &impl Clock) {
         self.next.set(self.next.get().max(clock.now().after(TOO_FAST_PAUSE)));
@@ -86,6 +92,17 @@ mod tests {
         assert_eq!(turns, (Some(Duration::ZERO), None, Some(Duration::from_secs(2))));
         let failure = pacing.turn(&world, &short).await.unwrap_err();
         assert_eq!(failure.kind(), onewrite::FailureKind::Deferred);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_is_given_back_is_the_next_ones() {
+        let (world, pacing) = (VirtualTime::new(1), Pacing::new(1, 1));
+        for _ in 0..3 {
+            assert_eq!(turn(&pacing, &world, delivery(&world, 10)).await, Some(Duration::ZERO));
+            pacing.give_back();
+        }
+        assert_eq!(turn(&pacing, &world, delivery(&world, 10)).await, Some(Duration::ZERO));
+        assert_eq!(turn(&pacing, &world, delivery(&world, 10)).await, Some(Duration::from_secs(1)));
     }
 
     #[tokio::test]

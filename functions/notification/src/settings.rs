@@ -10,6 +10,8 @@ use orderflow_events::{Country, Email, Text};
 pub struct Settings {
     /// Name of the table that has the leases of messages.
     pub leases_table_name: Text,
+    /// Name of the table that has the keys of the customers.
+    pub key_table_name: Text,
     /// Sender of the mails: it, or its domain, is a verified identity in SES.
     pub sender_email: Email,
     /// Configuration set of SES that mails are sent by: it says where bounces and complaints go.
@@ -18,6 +20,10 @@ pub struct Settings {
     pub sms_countries: Countries,
     /// Mails that all functions together may send in a second.
     pub mails_per_second: Number,
+    /// Mails that one recipient may get in a day.
+    pub mails_per_recipient_and_day: Number,
+    /// Short messages that one recipient may get in a day.
+    pub sms_per_recipient_and_day: Number,
     /// Functions that are at work at once.
     pub functions_at_once: Number,
     /// URL of the shop, under which its pages are.
@@ -47,10 +53,13 @@ impl LinkSettings {
 
 reads!(Settings {
     leases_table_name: required("leasesTableName"),
+    key_table_name: required("keyTableName"),
     sender_email: required("senderEmail"),
     configuration_set: required("configurationSet"),
     sms_countries: required("smsCountries"),
     mails_per_second: required("mailsPerSecond"),
+    mails_per_recipient_and_day: required("mailsPerRecipientAndDay"),
+    sms_per_recipient_and_day: required("smsPerRecipientAndDay"),
     functions_at_once: required("functionsAtOnce"),
     shop_url: required("shopUrl"),
     guest_links: optional("guestLinks"),
@@ -131,8 +140,9 @@ mod tests {
     fn what_a_parameter_leaves_empty_is_none() {
         let settings = |set: &str, countries: &str, shop: &str| {
             parse::<Settings>(&json!({
-                "leasesTableName": "leases", "senderEmail": "orders@example.com", "configurationSet": set,
+                "leasesTableName": "leases", "keyTableName": "keys", "senderEmail": "orders@example.com", "configurationSet": set,
                 "smsCountries": countries, "mailsPerSecond": 14, "functionsAtOnce": 2, "shopUrl": shop,
+                "mailsPerRecipientAndDay": 20, "smsPerRecipientAndDay": 5,
             }))
         };
         let none = settings("", "", "").unwrap();

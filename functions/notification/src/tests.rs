@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onewrite::link::Links;
-use onewrite::memory::{MemoryLeases, MemoryLinkKeys, MemoryLog, VirtualTime};
-use onewrite::port::{Acquired, Clock as _, DoneParts, Leases, NextOfLease};
+use onewrite::memory::{MemoryKeys, MemoryLeases, MemoryLinkKeys, MemoryLog, VirtualTime};
+use onewrite::personal::{KeyRing, Keys as _};
+use onewrite::port::{Acquired, Allowances, Clock as _, DoneParts, Leases, NextOfLease};
 use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
-use orderflow_events::{Event, EventType, Payload, Text, Time};
+use orderflow_events::{Event, EventType, Payload, Text, Time, guest_of};
 
-use crate::fixture::{consumed, contact, created, created_by_guest, created_with_phone, event, payment_processed};
+use crate::fixture::{
+    consumed, created, created_by_guest, created_with_phone, event, key, order, payment_processed, person,
+};
 use crate::{
-    Countries, LinkSettings, MailError, MailLinks, MemoryMailer, MemorySms, Messenger, Notification, Number, Pacing,
-    ShopUrl, SmsError,
+    Countries, Limits, LinkSettings, MailError, MailLinks, MemoryMailer, MemorySms, Messenger, Notification, Number,
+    Pacing, ShopUrl, SmsError,
 };
 
 /// Time that an invocation may take, and so the time that a lease is held.
@@ -28,8 +31,11 @@ struct Service {
     sms: MemorySms,
     sms_countries: Countries,
     keys: MemoryLinkKeys,
+    customers: MemoryKeys,
     has_links: bool,
     shop_url: ShopUrl,
+    limits: Limits,
+    mails_per_second: u32,
 }
 
 /// Leases that may never get to know that an effect was done.
@@ -60,6 +66,12 @@ impl Leases for FragileLeases {
     }
 }
 
+impl Allowances for FragileLeases {
+    async fn admit(&self, key: &str, member: &str, most: u32, expires: Time) -> Result<bool> {
+        self.leases.admit(key, member, most, expires).await
+    }
+}
+
 impl Service {
     fn new() -> Self {
         Self {
@@ -70,24 +82,33 @@ impl Service {
             sms: MemorySms::default(),
             sms_countries: Countries(vec!["DE".parse().unwrap(), "US".parse().unwrap()]),
             keys: MemoryLinkKeys::new("a"),
+            customers: MemoryKeys::default(),
             has_links: true,
             shop_url: ShopUrl::default(),
+            limits: Limits { mails: Number(20), texts: Number(5) },
+            mails_per_second: 1_000,
         }
     }
 
     /// The service, and an order that it knows.
     async fn met(created: &Event) -> Self {
         let service = Self::new();
+        for customer in ["c1".to_owned(), guest_of(&order()).to_string()] {
+            service.customers.find_or_create(&customer, &key(), service.world.now()).await.unwrap();
+        }
         assert_eq!(service.handle(created).await, Ok(Handled::Changed));
         service
     }
 
     fn process(&self) -> impl Handle<Incoming = Event> {
-        let (pacing, countries) = (Pacing::new(1_000, 1), self.sms_countries.clone());
-        let messenger = Messenger::new(&self.mailer, pacing, &self.sms, countries, &self.leases, &self.world);
+        let (pacing, countries) = (Pacing::new(self.mails_per_second, 1), self.sms_countries.clone());
+        let customers = KeyRing::new(&self.customers, &self.world);
+        let messenger =
+            Messenger::new(&self.mailer, pacing, &self.sms, countries, &self.leases, customers, &self.world);
         let text = |text: &str| Text::new(text).unwrap();
         let links = LinkSettings { secret: text("arn"), days: Number(90), shop_url: text("https://shop.example/") };
-        let messenger = messenger.with_links(self.has_links.then(|| MailLinks::new(&links, &self.keys)));
+        let messenger =
+            messenger.with_limits(self.limits).with_links(self.has_links.then(|| MailLinks::new(&links, &self.keys)));
         let messenger = messenger.with_shop(self.shop_url.clone());
         Process::<Notification, _, _, _>::new(Ledger::new(&self.log, &self.world), messenger)
     }
@@ -153,7 +174,7 @@ async fn every_message_goes_out_once_on_each_channel_however_often_its_event_com
         "We have received your withdrawal from order ord_1",
     ];
     assert_eq!(service.sent(), (subjects.map(str::to_owned).to_vec(), 4));
-    assert!(service.mailer.sent().iter().all(|(recipient, _)| *recipient == contact().email));
+    assert!(service.mailer.sent().iter().all(|(recipient, _)| *recipient == person().email));
     assert!(service.sms.sent().iter().all(|(recipient, _)| recipient.as_str() == "+4930123456"));
     assert_eq!(service.log.published::<Payload>(), []);
 }
@@ -372,6 +393,28 @@ async fn who_cannot_be_reached_is_an_outcome_and_not_tried_again() {
     service.assert_sent(0, 1);
 }
 
+/// Nobody can open to whom it should go: nothing is sent, nothing is parked, and nobody looks for them again.
+#[tokio::test]
+async fn a_customer_who_is_erased_is_told_nothing_and_that_is_an_outcome() {
+    for (before, first, later) in
+        [(vec![], reserved(), shipped()), (vec![reserved()], shipped(), cancelled()), (vec![], cancelled(), reserved())]
+    {
+        let service = Service::met(&created()).await;
+        for event in &before {
+            service.handle(event).await.unwrap();
+        }
+        assert!(service.customers.erase("c1").await.unwrap());
+        assert_eq!(service.handle(&first).await, Ok(Handled::Changed), "the outcome is on record");
+        let looked_for = service.customers.finds();
+        for event in [first, later] {
+            service.handle(&event).await.unwrap();
+            assert!(service.is_settled(&event).await, "{}", event.event_type());
+        }
+        assert_eq!(service.customers.finds(), looked_for);
+        service.assert_sent(before.len(), before.len());
+    }
+}
+
 /// The lease is not done by what was not sent, so that the outcome is found out again.
 #[tokio::test]
 async fn a_crash_before_an_outcome_is_on_record_loses_nothing() {
@@ -486,4 +529,70 @@ async fn a_mail_waits_for_the_keys_of_its_link() {
     service.world.pass(INVOCATION);
     service.handle(&reserved()).await.unwrap();
     assert_eq!((service.mailer.sent().len(), links_of(&service).len()), (1, 1));
+}
+
+/// Nobody is told more in a day, which is on record and no dead letter; and the next day is another.
+#[tokio::test]
+async fn a_recipient_gets_so_many_messages_in_a_day() {
+    let limits = Limits { mails: Number(2), texts: Number(1) };
+    let service = Service { limits, ..Service::met(&created()).await };
+    assert_eq!(service.handle(&reserved()).await, Ok(Handled::Performed));
+    assert_eq!(service.handle(&shipped()).await, Ok(Handled::Changed), "the short message is limited");
+    service.assert_sent(2, 1);
+    let withdrawn = event(EventType::ReturnRequested);
+    assert!(!service.is_settled(&withdrawn).await);
+    assert_eq!(service.handle(&withdrawn).await, Ok(Handled::Changed), "and now the mail is, too");
+    assert!(service.is_settled(&withdrawn).await);
+    for event in [reserved(), shipped(), withdrawn] {
+        service.handle(&event).await.unwrap();
+    }
+    service.assert_sent(2, 1);
+    service.world.pass(Duration::from_hours(24));
+    assert_eq!(service.handle(&cancelled()).await, Ok(Handled::Performed));
+    service.assert_sent(3, 2);
+}
+
+/// A message is one of the day's, however often it is tried, and whatever becomes of it.
+#[tokio::test]
+async fn a_message_that_is_tried_again_takes_one_place() {
+    let limits = Limits { mails: Number(2), texts: Number(2) };
+    let service = Service { limits, ..Service::met(&created()).await };
+    for _ in 0..5 {
+        service.mailer.fail_next(MailError::Other(Failure::transient("down")));
+        assert_eq!(service.handle(&reserved()).await.unwrap_err().kind(), FailureKind::Transient);
+    }
+    for event in [reserved(), shipped()] {
+        assert_eq!(service.handle(&event).await, Ok(Handled::Performed));
+    }
+    service.assert_sent(2, 2);
+}
+
+#[tokio::test]
+async fn who_has_had_enough_takes_nobodys_turn() {
+    let limits = Limits { mails: Number(1), texts: Number(5) };
+    let service = Service { limits, mails_per_second: 1, ..Service::met(&created()).await };
+    let process = service.process();
+    let begin = service.world.now();
+    let delivery = Delivery { text: "", deadline: begin.after(INVOCATION) };
+    process.handle(&reserved(), &delivery).await.unwrap();
+    for _ in 0..3 {
+        let mut again = shipped();
+        again.context.id = cancelled().context.id;
+        process.handle(&again, &delivery).await.unwrap();
+    }
+    assert_eq!(begin.until(service.world.now()), Duration::from_secs(1), "the first of them has waited for its turn");
+    service.assert_sent(1, 2);
+}
+
+/// That which lasts is recorded first, and that which is limited after it.
+#[tokio::test]
+async fn a_mail_that_reaches_nobody_and_a_short_message_that_is_one_too_many_are_both_on_record() {
+    let limits = Limits { mails: Number(20), texts: Number(1) };
+    let service = Service { limits, ..Service::met(&created()).await };
+    service.handle(&reserved()).await.unwrap();
+    service.mailer.fail_next(MailError::Unreachable("InvalidParameterValue".to_owned()));
+    assert_eq!(service.handle(&shipped()).await, Ok(Handled::Changed));
+    assert_eq!(service.handle(&shipped()).await, Ok(Handled::Duplicate));
+    service.assert_sent(1, 1);
+    assert!(service.is_settled(&shipped()).await);
 }

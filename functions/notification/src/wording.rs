@@ -4,10 +4,10 @@
 //! other files are one for each message. What is put into HTML is escaped, by the ending of the file's name.
 
 use askama::Template;
-use orderflow_events::{CancellationReason, OrderId, Text, Time, format_utc};
+use orderflow_events::{CancellationReason, Money, OrderId, Text, Time, format_utc};
 
 use crate::amount::amount;
-use crate::domain::{Contact, Message};
+use crate::domain::Message;
 use crate::port::Mail;
 
 /// Length of one short message: 160 characters of 7 bits (3GPP TS 23.038). Beyond that the carrier makes two of it.
@@ -51,18 +51,24 @@ pub(crate) struct MailedLinks {
     pub(crate) withdrawal: Option<String>,
 }
 
-/// The mail that tells `message`, with those of the links that belong into it.
+/// The mail that tells `message` about an order of that total to who has that name, with those of the links that belong into it.
 ///
 /// # Errors
 ///
 /// A template cannot be rendered.
-pub(crate) fn mail(order: &OrderId, contact: &Contact, message: &Message, links: &MailedLinks) -> askama::Result<Mail> {
-    let (subject, greeting) = (subject(order, message), greeting(&contact.name));
+pub(crate) fn mail(
+    order: &OrderId,
+    name: &Text,
+    total: Money,
+    message: &Message,
+    links: &MailedLinks,
+) -> askama::Result<Mail> {
+    let (subject, greeting) = (subject(order, message), greeting(name));
     let withdrawal = match message {
         Message::Shipped { .. } => links.withdrawal.as_deref(),
         Message::Received { .. } | Message::Cancelled { .. } | Message::Withdrawn { .. } => None,
     };
-    let words = &Words { greeting, order, message, total: total(contact), link: links.order.as_deref(), withdrawal };
+    let words = &Words { greeting, order, message, total: to_pay(total), link: links.order.as_deref(), withdrawal };
     let text = Plain { words }.render()?;
     let html = Html { subject: &subject, words }.render()?;
     Ok(Mail { subject, text, html })
@@ -90,16 +96,16 @@ fn greeting(name: &Text) -> String {
     if is_name { format!("Hello {name},") } else { "Hello,".to_owned() }
 }
 
-fn total(contact: &Contact) -> Option<String> {
-    (!contact.total.is_zero()).then(|| amount(contact.total))
+fn to_pay(total: Money) -> Option<String> {
+    (!total.is_zero()).then(|| amount(total))
 }
 
 /// The short message that tells `message`: at most 160 characters of the GSM alphabet.
 #[must_use]
-pub(crate) fn sms(order: &OrderId, contact: &Contact, message: &Message) -> String {
+pub(crate) fn sms(order: &OrderId, total: Money, message: &Message) -> String {
     match message {
         Message::Received { .. } => {
-            let of = total(contact).map(|total| format!(" of {total}")).unwrap_or_default();
+            let of = to_pay(total).map(|total| format!(" of {total}")).unwrap_or_default();
             format!("Thank you for your order {order}{of}.")
         }
         Message::Shipped { carrier, tracking_number } => first_that_fits([
@@ -149,10 +155,10 @@ fn septets(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
-    use orderflow_events::{MAX_AMOUNT, Money};
+    use orderflow_events::MAX_AMOUNT;
 
     use super::*;
-    use crate::fixture::{contact, messages, order};
+    use crate::fixture::{messages, order, person, total};
 
     fn none() -> MailedLinks {
         MailedLinks::default()
@@ -163,24 +169,23 @@ mod tests {
     }
 
     fn written(message: &Message) -> Mail {
-        mail(&order(), &contact(), message, &none()).unwrap()
+        mail(&order(), &person().name, total(), message, &none()).unwrap()
     }
 
     fn short(message: &Message) -> String {
-        sms(&order(), &contact(), message)
+        sms(&order(), total(), message)
     }
 
-    fn free() -> Contact {
-        Contact { total: Money::new(0, "EUR").unwrap(), ..contact() }
+    fn free() -> Money {
+        Money::new(0, "EUR").unwrap()
     }
 
     #[test]
     fn the_mails_read_like_this() {
         let mails = messages().into_iter().map(|(name, message)| (name.to_owned(), written(&message)));
-        let free = messages()
-            .into_iter()
-            .filter(|(name, _)| *name != "shipped")
-            .map(|(name, message)| (format!("{name}, free"), mail(&order(), &free(), &message, &none()).unwrap()));
+        let free = messages().into_iter().filter(|(name, _)| *name != "shipped").map(|(name, message)| {
+            (format!("{name}, free"), mail(&order(), &person().name, free(), &message, &none()).unwrap())
+        });
         for (name, Mail { subject, text, html }) in mails.chain(free) {
             insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
                 assert_snapshot!(format!("{name}.txt"), format!("Subject: {subject}\n\n{text}"));
@@ -194,7 +199,8 @@ mod tests {
         let link = "https://shop.example/orders/ord_1?access=1.a";
         let page = "https://shop.example/orders/ord_1/withdrawal?access=1.a";
         for (name, message) in messages() {
-            let Mail { subject, text, html } = mail(&order(), &contact(), &message, &linked(Some(link), page)).unwrap();
+            let Mail { subject, text, html } =
+                mail(&order(), &person().name, total(), &message, &linked(Some(link), page)).unwrap();
             assert!(text.contains(&format!("\n{link}\n")), "{name}: {text}");
             assert!(html.contains(&format!("href=\"{link}\"")), "{name}: {html}");
             let is_shipped = name == "shipped";
@@ -212,14 +218,14 @@ mod tests {
                 ));
             }
             for (name, links) in mails {
-                let Mail { subject, text, html } = mail(&order(), &contact(), &message, &links).unwrap();
+                let Mail { subject, text, html } = mail(&order(), &person().name, total(), &message, &links).unwrap();
                 insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
                     assert_snapshot!(format!("{name}.txt"), format!("Subject: {subject}\n\n{text}"));
                     assert_snapshot!(format!("{name}.html"), html);
                 });
             }
             let evil = "https://a\"><script>";
-            let evil = mail(&order(), &contact(), &message, &linked(Some(evil), evil)).unwrap();
+            let evil = mail(&order(), &person().name, total(), &message, &linked(Some(evil), evil)).unwrap();
             assert!(!evil.html.contains("<script>"), "{}", evil.html);
         }
     }
@@ -227,7 +233,7 @@ mod tests {
     #[test]
     fn the_short_messages_read_like_this() {
         let mut texts: Vec<String> = messages().iter().map(|(_, message)| short(message)).collect();
-        texts.extend(messages().first().map(|(_, message)| sms(&order(), &free(), message)));
+        texts.extend(messages().first().map(|(_, message)| sms(&order(), free(), message)));
         assert_snapshot!(texts.join("\n"), @r"
         Thank you for your order ord_1 of 1.019,90 EUR.
         Your order ord_1 is on its way with Hare & Hound, tracking number HH-2026-000017.
@@ -242,7 +248,7 @@ mod tests {
     #[test]
     fn a_mail_about_nothing_to_pay_names_no_money() {
         for (name, message) in messages() {
-            let Mail { text, html, .. } = mail(&order(), &free(), &message, &none()).unwrap();
+            let Mail { text, html, .. } = mail(&order(), &person().name, free(), &message, &none()).unwrap();
             for word in ["EUR", "paid", "charged", "Total"] {
                 assert!(!text.contains(word) && !html.contains(word), "{name}: {text}");
             }
@@ -277,7 +283,7 @@ mod tests {
         assert!(text.contains("<script>\"'&"), "{text}");
         let name = Text::new("Ada & \"Co\"").unwrap();
         let (_, received) = messages().swap_remove(0);
-        let mail = mail(&order(), &Contact { name, ..contact() }, &received, &none());
+        let mail = mail(&order(), &name, total(), &received, &none());
         assert!(mail.unwrap().html.contains("Hello Ada &#38; &#34;Co&#34;,"));
     }
 
@@ -293,7 +299,7 @@ mod tests {
     #[test]
     fn a_short_message_is_one() {
         let order = OrderId::new("x".repeat(64)).unwrap();
-        let contact = Contact { total: Money::new(MAX_AMOUNT, "INR").unwrap(), ..contact() };
+        let total = Money::new(MAX_AMOUNT, "INR").unwrap();
         let text = |text: &str| Text::new(text).unwrap();
         let shipped =
             |carrier: &str, number: &str| Message::Shipped { carrier: text(carrier), tracking_number: text(number) };
@@ -305,7 +311,7 @@ mod tests {
             shipped(&"€".repeat(20), &"€".repeat(20)),
         ]);
         for message in longest {
-            let text = sms(&order, &contact, &message);
+            let text = sms(&order, total, &message);
             assert!(septets(&text).is_some_and(|septets| septets <= MAX_SEPTETS), "{text}");
         }
     }

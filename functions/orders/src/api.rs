@@ -1,18 +1,21 @@
 //! The HTTP API of orders.
 
+mod customers;
 mod prices;
 mod withdrawals;
 
 use lambda_http::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use onewrite::access::{Access, Caller, KeySets, NoKeySets, origin_of};
-use onewrite::http::{Problem, answer, answer_as, header, path, read_document, read_json};
+use onewrite::http::{Problem, answer, answer_as, header, path, read_document, read_json, source_address};
 use onewrite::link::{LinkKeySource, NoLinkKeys};
-use onewrite::port::{Clock, Log, Random};
+use onewrite::personal::{KeyRing, Keys};
+use onewrite::port::{Clock, Log, OwnedSubjects, Random};
 use onewrite::{Commit, Committed, Failure, History, Ledger, Origin, Result, Step};
 use orderflow_events::scope::ORDERS_ANY;
 use orderflow_events::{
-    Faults, IdKind, NewCustomer, NewOrder, Node, OrderCreated, OrderDetails, OrderId, Subject, guest_of, is_guest,
+    AddressBlock, Faults, IdKind, NewCustomer, NewOrder, Node, OrderCreated, OrderDetails, OrderId, Person,
+    PersonalData, Subject, guest_of, is_guest,
 };
 use serde_json::{Value, json};
 use tracing::info;
@@ -32,27 +35,38 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 const REDACTED: &str = "application/vnd.orderflow.redacted+json";
 
 /// Places, shows and cancels orders, takes withdrawals from them, and keeps the price table.
-pub struct OrdersApi<L, P, W, K = NoKeySets, S = NoLinkKeys> {
+///
+/// Who orders is sealed before the first row, and opened for whoever may see it.
+pub struct OrdersApi<L, P, W, R, K = NoKeySets, S = NoLinkKeys> {
     ledger: Ledger<L, W>,
     prices: P,
+    keys: KeyRing<R, W>,
     access: Access<K>,
     withdrawal_period: WithdrawalPeriod,
     guests: Option<Guests<S>>,
 }
 
-impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets> OrdersApi<L, P, W, K> {
-    /// The API on the ledger of orders and the price table, for whom `access` lets in.
-    pub fn new(ledger: Ledger<L, W>, prices: P, access: Access<K>, withdrawal_period: WithdrawalPeriod) -> Self {
-        Self { ledger, prices, access, withdrawal_period, guests: None }
+impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets> OrdersApi<L, P, W, R, K> {
+    /// The API on the ledger of orders, the price table and the keys of the customers, for whom `access` lets in.
+    pub fn new(
+        ledger: Ledger<L, W>,
+        prices: P,
+        keys: KeyRing<R, W>,
+        access: Access<K>,
+        withdrawal_period: WithdrawalPeriod,
+    ) -> Self {
+        Self { ledger, prices, keys, access, withdrawal_period, guests: None }
     }
 }
 
-impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, P, W, K, S> {
+impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySource>
+    OrdersApi<L, P, W, R, K, S>
+{
     /// The same API, for guests too, if there are to be any.
     #[must_use]
-    pub fn with_guests<T: LinkKeySource>(self, guests: Option<Guests<T>>) -> OrdersApi<L, P, W, K, T> {
-        let Self { ledger, prices, access, withdrawal_period, .. } = self;
-        OrdersApi { ledger, prices, access, withdrawal_period, guests }
+    pub fn with_guests<T: LinkKeySource>(self, guests: Option<Guests<T>>) -> OrdersApi<L, P, W, R, K, T> {
+        let Self { ledger, prices, keys, access, withdrawal_period, .. } = self;
+        OrdersApi { ledger, prices, keys, access, withdrawal_period, guests }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens.
@@ -79,6 +93,12 @@ impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> Ord
             (&Method::POST, ["orders", id, "withdrawals"], _) => self.withdraw(request, id, &visitor).await,
             (&Method::DELETE, ["orders", id, "access"], _) if self.guests.is_some() => {
                 self.revoke_links(request, id, &visitor).await
+            }
+            (&Method::POST, ["customers", id, "erase"], Visitor::Caller(caller)) => {
+                self.erase(request, id, caller).await
+            }
+            (&Method::GET, ["customers", id, "export"], Visitor::Caller(caller)) => {
+                self.export(request, id, caller).await
             }
             (&Method::GET, ["prices", sku], _) => self.show_price(sku).await,
             (&Method::PUT, ["prices", sku], Visitor::Caller(caller)) => self.set_price(request, sku, caller).await,
@@ -125,7 +145,7 @@ impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> Ord
             Some(details) => self.create(request, by, order_id.clone(), details).await?,
             None => (self.placed(&Subject::from(&order_id)).await?, false),
         };
-        if !is_same(order, &known.created.details) {
+        if !is_new && !is_same(order, &known.created.details, self.person(&known).await?.as_ref()) {
             let detail = "The Idempotency-Key was used for another order.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
                 .of_kind("urn:orderflow:problem:idempotency-key-reused", "Idempotency key reused"));
@@ -192,18 +212,23 @@ impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> Ord
         OrderId::new(id).map_err(|error| Failure::permanent(format!("an order id that was made {error}")))
     }
 
-    /// Writes the first row of an order. If there is one already, the answer is that order, and `false`.
+    /// Seals who orders, and writes the first row of the order. If there is one already, the answer is that order, and `false`.
     async fn create(
         &self,
         request: &Request,
         by: Option<String>,
         order_id: OrderId,
-        details: OrderDetails,
+        mut details: OrderDetails,
     ) -> Result<(Known, bool)> {
+        if let Some(person) = details.personal.clear() {
+            details.personal = self.keys.seal(details.customer.id.as_str(), person).await?.into();
+        }
         let total = details.total().ok_or_else(|| Failure::permanent("an order that was checked has no total"))?;
         let order = OrderCreated { order_id, details, total };
         let subject = Subject::from(&order.order_id);
-        let origin = self.origin(request, by, "PlaceOrder", None);
+        let address_block = source_address(request).and_then(AddressBlock::of);
+        let extensions = address_block.map(AddressBlock::into_extension).into_iter().collect();
+        let origin = Origin { extensions, ..self.origin(request, by, "PlaceOrder", None) };
         let mut history = History::<Orders>::unknown(subject.clone());
         match self.ledger.commit(&mut history, &origin, Commit::publish(order)).await? {
             Committed::Done(_) => known_of(history.state).map(|known| (known, true)),
@@ -216,12 +241,25 @@ impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> Ord
         known_of(self.ledger.load::<Orders>(subject).await?.state)
     }
 
+    /// Person who has placed an order; none where nobody can open that any more, and none of one who was erased, though the key
+    /// may be at hand for a moment more.
+    async fn person(&self, known: &Known) -> Result<Option<Person>> {
+        if known.is_erased {
+            return Ok(None);
+        }
+        let details = &known.created.details;
+        match &details.personal {
+            PersonalData::Sealed(sealed) => self.keys.open(details.customer.id.as_str(), sealed).await,
+            PersonalData::Clear(person) => Ok(Some(Person::clone(person))),
+        }
+    }
+
     async fn show(&self, id: &str, visitor: &Visitor) -> Result<Response<Body>, Problem> {
         match self.load(id, visitor).await?.state {
             Order::Known(known) if visitor.is_late(self.ledger.world().now()) => {
                 Ok(answer_as(StatusCode::OK, REDACTED, &known.redacted()))
             }
-            Order::Known(known) => Ok(answer(StatusCode::OK, &known.whole())),
+            Order::Known(known) => Ok(answer(StatusCode::OK, &known.whole(self.person(&known).await?.as_ref()))),
             Order::Unknown => Err(Problem::not_found("order")),
         }
     }

@@ -1,5 +1,6 @@
 //! Order: its state, and the changes that move it.
 
+pub(crate) mod erasure;
 pub(crate) mod withdrawal;
 
 use std::convert::Infallible;
@@ -59,6 +60,8 @@ pub struct Known {
     pub timeline: Vec<Seen>,
     /// Time up to which links to it count no more; none where nobody has revoked any.
     pub links_revoked_at: Option<Time>,
+    /// True once its customer was erased: nobody can tell any more who they were.
+    pub is_erased: bool,
 }
 
 /// Status of an order: how far it is. It never moves back.
@@ -184,6 +187,8 @@ pub enum Change {
     GoodsReturned(Seen),
     /// Links to it that were issued until then count no more.
     LinksRevoked(Time),
+    /// Its customer was erased.
+    Erased,
 }
 
 /// Reason why an order cannot be cancelled.
@@ -218,6 +223,7 @@ impl Decider for Orders {
                 goods_return: None,
                 timeline: vec![seen],
                 links_revoked_at: None,
+                is_erased: false,
             })),
             (Order::Known(mut known), change) => {
                 known.add(change);
@@ -266,6 +272,7 @@ impl Decider for Orders {
             Payload::OrderCreated(created) => {
                 Some(Change::Created { seen, correlation_id, order: Box::new(created.clone()) })
             }
+            Payload::PersonalDataErased(_) => Some(Change::Erased),
             Payload::ReturnRequested(requested) => Some(Change::ReturnRequested(seen, requested.return_id.clone())),
             _ => None,
         }
@@ -288,11 +295,25 @@ impl Decider for Orders {
     }
 
     fn evolve_published(mut order: Order, event: &Event) -> Order {
-        // Others tell of themselves; a cancellation is known here only once it has an id and a time.
-        if let (Order::Known(known), EventType::OrderCancelled) = (&mut order, event.event_type()) {
-            known.timeline.push(Seen::from(event));
+        let Order::Known(known) = &mut order else { return order };
+        match event.event_type() {
+            // Others tell of themselves; a cancellation is known here only once it has an id and a time.
+            EventType::OrderCancelled => known.timeline.push(Seen::from(event)),
+            // It comes alone, or with the cancellation of an order that was open.
+            EventType::PersonalDataErased => {
+                known.is_erased = true;
+                known.timeline.push(Seen::from(event));
+            }
+            _ => {}
         }
         order
+    }
+
+    fn owner(event: &Event) -> Option<&str> {
+        match &event.data {
+            Payload::OrderCreated(created) => Some(created.details.customer.id.as_str()),
+            _ => None,
+        }
     }
 }
 
@@ -371,8 +392,9 @@ impl Known {
 
     fn add(&mut self, change: Change) {
         match change {
-            // An order is created once: the ledger refuses any other creation.
-            Change::Created { .. } => {}
+            // An order is created once: the ledger refuses any other creation. Of an erasure the event that tells of it does
+            // this: see `evolve_published`.
+            Change::Created { .. } | Change::Erased => {}
             Change::Reserved(seen) => {
                 self.advance(Progress::Reserved);
                 self.timeline.push(seen);

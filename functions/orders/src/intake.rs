@@ -5,16 +5,20 @@
 //!                                  └─ whatever is not right: one dead letter here, before anything is fanned out
 //! ```
 //!
+//! Who orders comes in clear, in versions 1 and 2, and is sealed here before there is a row.
+//!
 //! A producer that may not state prices has those of its order held against the price table, before the order becomes ours.
 
-use std::convert::Infallible;
-
+use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{
-    Decider, Decision, Delivery, Failure, Handle, Handled, Ledger, NoEffects, Outlook, Process, Rejection, Result,
-    Step, consumes,
+    Attempt, Decider, Decision, Delivery, Effects, Failure, Handle, Handled, Ledger, Outlook, Process, Rejection,
+    Result, Step, consumes,
 };
-use orderflow_events::{Event, EventType, Extensions, ORDERS, OrderCreated, Payload, Source};
+use orderflow_events::{
+    Event, EventType, Extensions, ORDERS, OrderCreated, OrderDetails, Payload, Person, Personal, PersonalData, Source,
+    Text,
+};
 
 use crate::domain::{Change, Order, Orders};
 use crate::port::PriceStore;
@@ -30,6 +34,27 @@ consumes!(
     pub enum Heard in Payload { OrderCreated }
 );
 
+/// Person to be sealed, before there is an order of theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// The customer, with whose key it is done.
+    pub customer: Text,
+    /// The person.
+    pub person: Person,
+}
+
+/// Effects of the intake, on the keys of the customers.
+#[derive(Debug)]
+pub struct SealEffects<R, W> {
+    keys: KeyRing<R, W>,
+}
+
+impl<R: Keys, W: Clock + Random> Effects<Intake> for SealEffects<R, W> {
+    async fn perform(&self, seal: Seal, _: Attempt, _: &Delivery<'_>) -> Result<Personal<Person>> {
+        self.keys.seal(seal.customer.as_str(), &seal.person).await
+    }
+}
+
 /// Prefix of the sources of our own services.
 const OURS: &str = "orderflow/";
 
@@ -42,15 +67,15 @@ impl Decider for Intake {
     type Heard = Heard;
     type State = Order;
     type Change = Change;
-    type Effect = Infallible;
-    type Reply = Infallible;
+    type Effect = Seal;
+    type Reply = Personal<Person>;
 
     fn evolve(order: Order, change: Change) -> Order {
         Orders::evolve(order, change)
     }
 
     /// An order that is known was begun by another event: the ledger refuses it.
-    fn decide(order: &Order, event: &onewrite::Event<Heard>, _: Option<&Infallible>) -> Decision<Self> {
+    fn decide(order: &Order, event: &onewrite::Event<Heard>, sealed: Option<&Personal<Person>>) -> Decision<Self> {
         let Heard::OrderCreated(created) = &event.data;
         let (source, subject) = (event.context.source.as_str(), event.context.subject.as_str());
         if source.starts_with(OURS) {
@@ -62,9 +87,21 @@ impl Decider for Intake {
         if created.details.total() != Some(created.total) {
             return forbidden("the total is not the sum of the lines");
         }
-        Ok(match order {
-            Order::Unknown => Step::publish(created.clone()),
-            Order::Known(_) => Step::Nothing,
+        let PersonalData::Clear(person) = &created.details.personal else {
+            return forbidden(
+                "the person is sealed, which nobody but us can do: version 2 of OrderCreated has them in clear",
+            );
+        };
+        Ok(match (order, sealed) {
+            (Order::Unknown, None) => {
+                let customer = created.details.customer.id.clone();
+                Step::Perform(Seal { customer, person: Person::clone(person) })
+            }
+            (Order::Unknown, Some(sealed)) => {
+                let details = OrderDetails { personal: sealed.clone().into(), ..created.details.clone() };
+                Step::publish(OrderCreated { details, ..created.clone() })
+            }
+            (Order::Known(_), _) => Step::Nothing,
         })
     }
 
@@ -74,6 +111,10 @@ impl Decider for Intake {
 
     fn evolve_published(order: Order, event: &Event) -> Order {
         Orders::evolve_published(order, event)
+    }
+
+    fn owner(event: &Event) -> Option<&str> {
+        Orders::owner(event)
     }
 
     /// The producer's event is named in ours, so that the producer finds its order again.
@@ -89,16 +130,17 @@ fn forbidden(why: &str) -> Decision<Intake> {
 
 /// Handler of the intake's queue. What is an event of ours, and none that the intake takes, is refused: nothing comes here
 /// by a filter.
-pub struct IntakeHandler<L, P, W> {
-    process: Process<Intake, L, W>,
+pub struct IntakeHandler<L, P, W, R> {
+    process: Process<Intake, L, W, SealEffects<R, W>>,
     prices: P,
     producers: PricingProducers,
 }
 
-impl<L: Log, P: PriceStore, W: Clock + Random> IntakeHandler<L, P, W> {
-    /// An intake to that ledger, where the prices of those producers count, and else those of the price table.
-    pub fn new(ledger: Ledger<L, W>, prices: P, producers: PricingProducers) -> Self {
-        Self { process: Process::new(ledger, NoEffects), prices, producers }
+impl<L: Log, P: PriceStore, W: Clock + Random, R: Keys> IntakeHandler<L, P, W, R> {
+    /// An intake to that ledger, which seals with those keys, and where the prices of those producers count, and else those of
+    /// the price table.
+    pub fn new(ledger: Ledger<L, W>, keys: KeyRing<R, W>, prices: P, producers: PricingProducers) -> Self {
+        Self { process: Process::new(ledger, SealEffects { keys }), prices, producers }
     }
 
     /// Reason to refuse an event whatever the ledger says of its order, if there is one.
@@ -120,7 +162,7 @@ impl<L: Log, P: PriceStore, W: Clock + Random> IntakeHandler<L, P, W> {
     }
 }
 
-impl<L: Log, P: PriceStore, W: Clock + Random> Handle for IntakeHandler<L, P, W> {
+impl<L: Log, P: PriceStore, W: Clock + Random, R: Keys> Handle for IntakeHandler<L, P, W, R> {
     type Incoming = Event;
 
     fn consumes(&self, _: &Event) -> bool {
@@ -154,8 +196,8 @@ fn not_taken(event: &Event) -> String {
 mod tests {
     use futures::executor::block_on;
     use onewrite::FailureKind;
-    use onewrite::memory::{MemoryLog, VirtualTime};
-    use orderflow_events::sample::{another_event, event, order};
+    use onewrite::memory::{MemoryKeys, MemoryLog, VirtualTime};
+    use orderflow_events::sample::{self, event};
     use orderflow_events::{InventoryReserved, Money, Sku, Subject, Time};
     use serde_json::json;
 
@@ -163,8 +205,14 @@ mod tests {
     use crate::memory::MemoryPrices;
     use crate::port::NewPrice;
 
+    /// The order as another producer has it.
+    fn order(id: &str) -> OrderCreated {
+        sample::order_in_clear(id)
+    }
+
     struct Door {
         log: MemoryLog,
+        keys: MemoryKeys,
         time: VirtualTime,
         prices: Vec<(&'static str, i64)>,
         producers: PricingProducers,
@@ -172,18 +220,19 @@ mod tests {
 
     impl Door {
         fn new() -> Self {
-            let producers = PricingProducers::Each;
-            Self { log: MemoryLog::default(), time: VirtualTime::new(1), prices: Vec::new(), producers }
+            let (log, keys) = (MemoryLog::default(), MemoryKeys::default());
+            Self { log, keys, time: VirtualTime::new(1), prices: Vec::new(), producers: PricingProducers::Each }
         }
 
-        fn handler(&self) -> IntakeHandler<&MemoryLog, MemoryPrices<&MemoryLog>, &VirtualTime> {
+        fn handler(&self) -> IntakeHandler<&MemoryLog, MemoryPrices<&MemoryLog>, &VirtualTime, &MemoryKeys> {
             let prices = MemoryPrices::new(&self.log);
             for (sku, amount) in &self.prices {
                 let (unit_price, at) = (Money::new(*amount, "EUR").unwrap(), Time::from_millis(0));
                 let sku = Sku::new(*sku).unwrap();
                 assert_eq!(block_on(prices.set(&sku, NewPrice { unit_price, by: None, at }, 0)), Ok(true));
             }
-            IntakeHandler::new(Ledger::new(&self.log, &self.time), prices, self.producers.clone())
+            let (ledger, keys) = (Ledger::new(&self.log, &self.time), KeyRing::new(&self.keys, &self.time));
+            IntakeHandler::new(ledger, keys, prices, self.producers.clone())
         }
 
         fn handle(&self, event: &Event) -> Result<Handled> {
@@ -196,7 +245,13 @@ mod tests {
         let (door, theirs) = (Door::new(), event(order("web-17")));
         assert_eq!(door.handle(&theirs), Ok(Handled::Changed));
         let [ours] = door.log.published::<Payload>().try_into().unwrap();
-        assert_eq!((ours.data, ours.context.source), (theirs.data.clone(), ORDERS));
+        let Payload::OrderCreated(created) = &ours.data else { panic!("another type") };
+        let sealed = created.details.personal.sealed().unwrap();
+        let opened = block_on(KeyRing::new(&door.keys, &door.time).open("cus_1", sealed));
+        assert_eq!(opened, Ok(Some(sample::person())));
+        let details = OrderDetails { personal: sample::person().into(), ..created.details.clone() };
+        assert_eq!(Payload::from(OrderCreated { details, ..created.clone() }), theirs.data);
+        assert_eq!(ours.context.source, ORDERS);
         assert_eq!(ours.context.causation_id.unwrap().as_str(), theirs.context.id.as_str());
         assert_eq!(ours.context.correlation_id, theirs.context.correlation_id);
         assert_eq!(ours.context.extensions["originsource"], json!(theirs.context.source.as_str()));
@@ -213,7 +268,7 @@ mod tests {
         assert_eq!(door.handle(&theirs), Ok(Handled::Duplicate));
         let mut of_another = theirs;
         of_another.context.source = Source::from_static("https://another.example");
-        for second in [another_event(order("web-17"), 1), of_another] {
+        for second in [sample::another_event(order("web-17"), 1), of_another] {
             assert_eq!(door.handle(&second).map_err(|failure| failure.kind()), Err(FailureKind::Permanent));
         }
         assert_eq!(door.log.published::<Payload>().len(), 1);
@@ -263,11 +318,16 @@ mod tests {
             (forged, "the source is one of ours, and our own orders come in over HTTP"),
             (event(order("ord_1")), "ids that begin with ord_ are ours alone"),
             (cheap, "the total is not the sum of the lines"),
+            (
+                event(sample::order("web-17")),
+                "the person is sealed, which nobody but us can do: version 2 of OrderCreated has them in clear",
+            ),
             (reserved, "InventoryReserved is not taken at the intake: OrderCreated is"),
         ] {
             let door = Door::new();
             assert_eq!(door.handle(&event), Err(Failure::permanent(reason)));
             assert!(door.log.is_empty());
+            assert_eq!(door.keys.owners(), [""; 0]);
         }
     }
 }

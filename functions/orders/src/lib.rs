@@ -14,6 +14,7 @@ mod intake;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod open;
+mod orphans;
 mod port;
 mod pricing;
 mod settings;
@@ -27,10 +28,11 @@ pub use domain::{
     CancelRefusal, Change, Known, Order, Orders, Payment, Progress, Return, Seen, Shipment, Status, cancel,
 };
 pub use guests::Guests;
-pub use intake::{Intake, IntakeHandler};
+pub use intake::{Intake, IntakeHandler, Seal, SealEffects};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryPrices;
 pub use open::{PaymentDue, tell};
+pub use orphans::end_orphans;
 pub use port::{Listed, NewPrice, PriceStore, Quote};
 pub use settings::{PricingProducers, Settings};
 #[cfg(feature = "schema")]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orderflow_events::{Fault, Money, NewOrder, OrderDetails, Sku};
+use orderflow_events::{Fault, Money, NewOrder, OrderDetails, Person, Sku};
 
 /// Lines whose price does not count, and the prices that do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,10 +59,14 @@ pub(crate) fn prices_of<'a>(
     if mispriced.faults.is_empty() { Ok(prices) } else { Err(mispriced) }
 }
 
-/// Tells that `order` is the one that was placed with those details: where it names no price, that one counts.
-pub(crate) fn is_same(order: NewOrder, placed: &OrderDetails) -> bool {
+/// Tells that `order` is the one that was placed with those details by that person: where it names no price, that one counts.
+/// Once nobody knows the person any more, all the rest says whether it is: it must not become a second order for that.
+pub(crate) fn is_same(order: NewOrder, placed: &OrderDetails, person: Option<&Person>) -> bool {
     let frozen = |index: usize, _: &Sku| -> Option<Money> { Some(placed.lines.get(index)?.unit_price) };
-    order.priced(frozen).as_ref() == Some(placed)
+    order.priced(frozen).is_some_and(|asked| {
+        let is_of_person = person.is_none_or(|person| asked.personal.clear() == Some(person));
+        is_of_person && OrderDetails { personal: placed.personal.clone(), ..asked } == *placed
+    })
 }
 
 #[cfg(test)]

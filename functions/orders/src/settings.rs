@@ -10,11 +10,17 @@ use orderflow_events::{Source, Text};
 pub struct Settings {
     /// Name of the price table.
     pub price_table_name: Text,
+    /// Name of the table that has the keys of the customers.
+    pub key_table_name: Text,
     /// Producers that may state prices.
     pub pricing_producers: PricingProducers,
 }
 
-reads!(Settings { price_table_name: required("priceTableName"), pricing_producers: required("pricingProducers") });
+reads!(Settings {
+    price_table_name: required("priceTableName"),
+    key_table_name: required("keyTableName"),
+    pricing_producers: required("pricingProducers"),
+});
 
 /// Producers, by the `source` of their events, whose prices count; those of all others must be the price table's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +65,8 @@ mod tests {
     #[test]
     fn producers_are_each_or_none_or_some_by_name() {
         let read = |producers| {
-            parse::<Settings>(&json!({ "priceTableName": "prices", "pricingProducers": producers }))
-                .map(|settings| settings.pricing_producers)
+            let settings = json!({ "priceTableName": "prices", "keyTableName": "keys", "pricingProducers": producers });
+            parse::<Settings>(&settings).map(|settings| settings.pricing_producers)
         };
         let may = |producers: &str| {
             let producers = read(json!(producers)).unwrap();

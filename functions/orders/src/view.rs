@@ -1,7 +1,9 @@
 //! Views of an order, as the API shows it.
 
 use onewrite::envelope::reads;
-use orderflow_events::{CancellationReason, Customer, EventId, Line, Money, OrderId, ReturnId, Sku, Time};
+use orderflow_events::{
+    Address, CancellationReason, Email, EventId, Line, Money, OrderId, PaymentMethod, Person, ReturnId, Sku, Text, Time,
+};
 use serde::Serialize;
 
 use crate::domain::withdrawal::{Outcome, Withdrawn};
@@ -82,6 +84,39 @@ pub(crate) struct WithdrawalReceipt<'a> {
     withdrawn_at: Time,
 }
 
+/// Customer of an order: with all of it, or, once nobody can tell any more who they were, with `id` and `erased` alone.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Customer"))]
+struct OrderCustomer<'a> {
+    /// The shop's own id of the customer.
+    id: &'a Text,
+    /// Name of the customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Text"))]
+    name: Option<&'a Text>,
+    /// Address of the customer's mails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Email"))]
+    email: Option<&'a Email>,
+    /// Number of the customer's short messages, as they have written it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Text"))]
+    phone: Option<&'a Text>,
+    /// True of a customer whose data is erased; else it is absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = true)))]
+    erased: bool,
+}
+
+impl<'a> OrderCustomer<'a> {
+    fn of(id: &'a Text, person: Option<&'a Person>) -> Self {
+        let Some(Person { name, email, phone, shipping_address: _ }) = person else {
+            return Self { id, name: None, email: None, phone: None, erased: true };
+        };
+        Self { id, name: Some(name), email: Some(email), phone: phone.as_ref(), erased: false }
+    }
+}
+
 /// An order in full.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -95,7 +130,7 @@ pub(crate) struct Whole<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cancellation_reason: Option<CancellationReason>,
     /// The buyer.
-    customer: &'a Customer,
+    customer: OrderCustomer<'a>,
     /// The goods that are bought.
     lines: &'a [Line],
     /// Amount that is to be paid.
@@ -134,6 +169,67 @@ pub(crate) struct Redacted<'a> {
     timeline: Vec<&'a Seen>,
 }
 
+/// The answer to an erasure: the same for every repetition of the request.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Erasure<'a> {
+    /// The shop's own id of the customer.
+    pub(crate) customer_id: &'a Text,
+    /// Number of the orders that they have placed, none of which says any more whose it was.
+    pub(crate) orders: usize,
+}
+
+/// All that is held of a customer.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Export<'a> {
+    /// The shop's own id of the customer.
+    customer_id: &'a Text,
+    /// Time of the export.
+    exported_at: Time,
+    /// The orders that they have placed, the oldest first.
+    orders: Vec<ExportedOrder<'a>>,
+    /// Cursor of the next page, for the parameter `after`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    next: Option<&'a str>,
+}
+
+/// An order of a customer, with all that is held of them in it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct ExportedOrder<'a> {
+    /// The order.
+    order: Whole<'a>,
+    /// Address that the goods go to; absent once the customer is erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Address"))]
+    shipping_address: Option<&'a Address>,
+    /// The provider's token of the payment method, if there is something to pay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "PaymentMethod"))]
+    payment_method: Option<&'a PaymentMethod>,
+}
+
+impl<'a> Export<'a> {
+    pub(crate) fn of(
+        customer_id: &'a Text,
+        exported_at: Time,
+        orders: &'a [(Known, Option<Person>)],
+        next: Option<&'a str>,
+    ) -> Self {
+        let exported = |(known, person): &'a (Known, Option<Person>)| ExportedOrder {
+            order: known.whole(person.as_ref()),
+            shipping_address: person.as_ref().map(|person| &person.shipping_address),
+            payment_method: known.created.details.payment_method.as_ref(),
+        };
+        Self { customer_id, exported_at, orders: orders.iter().map(exported).collect(), next }
+    }
+}
+
 /// Change of the price of a SKU.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "camelCase"))]
 pub(crate) struct PriceChange {
@@ -157,7 +253,7 @@ pub(crate) struct Price<'a> {
 /// JSON Schemas of requests and answers, each under its name.
 #[cfg(feature = "schema")]
 #[must_use]
-pub fn schemas() -> [(&'static str, serde_json::Value); 7] {
+pub fn schemas() -> [(&'static str, serde_json::Value); 9] {
     use orderflow_events::schema::{of_answer, of_request};
     [
         ("PriceChange", of_request::<PriceChange>()),
@@ -166,6 +262,8 @@ pub fn schemas() -> [(&'static str, serde_json::Value); 7] {
         ("OrderBrief", of_answer::<Brief<'_>>()),
         ("WithdrawalReceipt", of_answer::<WithdrawalReceipt<'_>>()),
         ("Order", of_answer::<Whole<'_>>()),
+        ("Erasure", of_answer::<Erasure<'_>>()),
+        ("CustomerExport", of_answer::<Export<'_>>()),
         ("RedactedOrder", of_answer::<Redacted<'_>>()),
     ]
 }
@@ -182,7 +280,7 @@ impl Known {
     }
 
     pub(crate) fn redacted(&self) -> Redacted<'_> {
-        let Whole { order_id, status, total, timeline, .. } = self.whole();
+        let Whole { order_id, status, total, timeline, .. } = self.whole(None);
         Redacted { order_id, status, total, timeline }
     }
 
@@ -201,7 +299,8 @@ impl Known {
         })
     }
 
-    pub(crate) fn whole(&self) -> Whole<'_> {
+    /// All of it, with who placed it, if anybody knows that still.
+    pub(crate) fn whole<'a>(&'a self, person: Option<&'a Person>) -> Whole<'a> {
         let mut timeline: Vec<&Seen> = self.timeline.iter().collect();
         // By the time at which it happened: the service may have learned of it in another order. All but the creation,
         // which comes first even if the clock of its producer is wrong.
@@ -216,7 +315,7 @@ impl Known {
             order_id: &self.created.order_id,
             status: self.status.into(),
             cancellation_reason,
-            customer: &self.created.details.customer,
+            customer: OrderCustomer::of(&self.created.details.customer.id, person),
             lines: &self.created.details.lines,
             total: self.created.total,
             payment: self.payment.as_ref(),
@@ -268,7 +367,7 @@ mod tests {
             Orders::evolve(order, change)
         });
         let Order::Known(known) = order else { panic!("nobody has created it") };
-        serde_json::to_value(known.whole()).unwrap()
+        serde_json::to_value(known.whole(Some(&sample::person()))).unwrap()
     }
 
     #[test]

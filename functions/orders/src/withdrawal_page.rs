@@ -9,7 +9,7 @@ use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda_http::{Body, Response};
 use onewrite::Failure;
 use onewrite::http::Problem;
-use orderflow_events::{CancellationReason, format_utc};
+use orderflow_events::{CancellationReason, Person, format_utc};
 use sha2::{Digest, Sha256};
 
 use self::texts::{ENGLISH, Refusal, Texts};
@@ -58,6 +58,8 @@ impl Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     known: &'a Known,
+    /// Person who has placed it; none once they are erased.
+    person: Option<&'a Person>,
     part: Part<'a>,
 }
 
@@ -72,7 +74,7 @@ enum Part<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn of(known: &'a Known, step: Step) -> Self {
+    pub(crate) fn of(known: &'a Known, person: Option<&'a Person>, step: Step) -> Self {
         let part = match (known.withdrawn(), known.status, step) {
             (Some(withdrawn), Status::Cancelled(reason), _) if reason != CancellationReason::CustomerRequest => {
                 Part::Cancelled(withdrawn.seen)
@@ -81,7 +83,7 @@ impl<'a> View<'a> {
             (None, _, Step::Review) => Part::Review,
             (None, _, Step::Offer | Step::Confirmed) => Part::Offer,
         };
-        Self { known, part }
+        Self { known, person, part }
     }
 
     /// Outcome of a withdrawal, be it made or not.
@@ -89,6 +91,14 @@ impl<'a> View<'a> {
         match self.known.status {
             Status::Open(_) | Status::Cancelled(_) => Outcome::Cancelled,
             Status::Shipped => Outcome::Return,
+        }
+    }
+
+    /// Person who withdraws, where that is shown and known.
+    fn who(&self) -> Option<&'a Person> {
+        match self.part {
+            Part::Offer | Part::Review | Part::Received(_) => self.person,
+            Part::Cancelled(_) => None,
         }
     }
 

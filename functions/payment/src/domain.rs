@@ -3,13 +3,17 @@
 //! ```text
 //!             OrderCreated       InventoryReserved           charged
 //!   unknown ───────────────► due ─────────────────► charging ─────────► paid
-//!      │                      │                     │   │                │ OrderCancelled, GoodsReturned
-//!      │ OrderCancelled       │ OrderCancelled      │   │ declined       ▼
-//!      ▼                      ▼                     │   ▼            refunding ──► refunded
+//!      │                      │ │ too many declines │   │                │ OrderCancelled, GoodsReturned
+//!      │ OrderCancelled       │ └───────────────┐   │   │ declined       ▼
+//!      │                      │ OrderCancelled  │   │   │            refunding ──► refunded
+//!      ▼                      ▼                 └───┼─► ▼
 //!   cancelled ◄───────────────┴─────────────────────┘ failed
 //!                               OrderCancelled, and the provider has
 //!                               cancelled what it had not charged yet
 //! ```
+//!
+//! Whether too much was declined is asked before the intent is on record, and never after it: from then on somebody may have
+//! charged, and only the provider knows.
 //!
 //! An order of a total of 0 is free: nobody is asked for money, neither there nor back, and the same is said as of any other.
 //!
@@ -18,10 +22,13 @@
 
 use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    Event, EventType, GoodsReturned, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId, PAYMENT, Payload,
-    PaymentFailed, PaymentFailure, PaymentId, PaymentMethod, PaymentProcessed, PaymentRefunded, RefundId, Source,
+    Event, EventType, Extensions, GoodsReturned, InventoryReserved, Money, OrderCancelled, OrderCreated, OrderId,
+    PAYMENT, Payload, PaymentFailed, PaymentFailure, PaymentId, PaymentMethod, PaymentProcessed, PaymentRefunded,
+    RefundId, Source, Time,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::limit::{Tally, refusal, tallies};
 
 /// The payment of an order.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +56,8 @@ pub enum State {
         total: Money,
         /// Payment method.
         method: PaymentMethod,
+        /// Tallies that its decline would be counted by.
+        counted: Vec<Tally>,
     },
     /// It may be charged at any moment from now on, or have been charged: only the provider knows.
     Charging {
@@ -58,6 +67,8 @@ pub enum State {
         total: Money,
         /// Payment method.
         method: PaymentMethod,
+        /// Tallies that its decline is counted by.
+        counted: Vec<Tally>,
     },
     /// It is charged.
     Paid {
@@ -94,6 +105,9 @@ pub enum Change {
         /// Payment method; none where there is nothing to charge.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         method: Option<PaymentMethod>,
+        /// Tallies that its decline is counted by.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        counted: Vec<Tally>,
     },
     /// From here on the provider may be asked to charge.
     ChargeIntended {
@@ -107,7 +121,7 @@ pub enum Change {
         /// Amount of money.
         amount: Money,
     },
-    /// The provider has declined to charge.
+    /// The provider has declined to charge, or was not asked, as too much had been declined.
     Declined,
     /// The order was cancelled before it was charged, and so was the charge, if anybody had meant to charge.
     Cancelled,
@@ -120,10 +134,17 @@ pub enum Change {
     Refunded,
 }
 
-/// Effect that the provider is asked for.
+/// Effect: what the provider is asked for, and before it whether to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// See to it that this is charged, or declined, once.
+    /// Count the declines, and say whether there are too many to ask the provider once more.
+    CountDeclines {
+        /// Tallies that they are counted by.
+        counted: Vec<Tally>,
+        /// Time around which they count.
+        at: Time,
+    },
+    /// See to it that this is charged, or declined, once; and a decline counted.
     Charge {
         /// The id of the charge.
         payment: PaymentId,
@@ -131,6 +152,10 @@ pub enum Effect {
         amount: Money,
         /// Payment method.
         method: PaymentMethod,
+        /// Tallies that a decline is counted by.
+        counted: Vec<Tally>,
+        /// Time of a decline.
+        at: Time,
     },
     /// See to it that this is never charged, or find out that it was.
     Cancel {
@@ -148,9 +173,13 @@ pub enum Effect {
     },
 }
 
-/// Answer of the provider.
+/// Answer of the provider, and of those who count its declines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// The provider may be asked.
+    Admitted,
+    /// Too much was declined: the provider is not asked.
+    Refused,
     /// It is charged.
     Charged {
         /// The id of the charge.
@@ -184,10 +213,10 @@ impl Decider for Payment {
 
     fn evolve(state: State, change: Change) -> State {
         match (change, state) {
-            (Change::Ordered { total, method: Some(method) }, _) => State::Due { total, method },
-            (Change::Ordered { total, method: None }, _) => State::Free { total },
-            (Change::ChargeIntended { payment }, State::Due { total, method }) => {
-                State::Charging { payment, total, method }
+            (Change::Ordered { total, method: Some(method), counted }, _) => State::Due { total, method, counted },
+            (Change::Ordered { total, method: None, .. }, _) => State::Free { total },
+            (Change::ChargeIntended { payment }, State::Due { total, method, counted }) => {
+                State::Charging { payment, total, method, counted }
             }
             (Change::Charged { payment, amount }, _) => State::Paid { payment, amount },
             (Change::Declined, _) => State::Failed,
@@ -204,8 +233,8 @@ impl Decider for Payment {
     fn decide(state: &State, event: &onewrite::Event<Heard>, answer: Option<&Answer>) -> Decision<Self> {
         let order = event.data.about();
         match &event.data {
-            Heard::OrderCreated(created) => Ok(on_created(state, created)),
-            Heard::InventoryReserved(_) => on_reserved(state, order, answer),
+            Heard::OrderCreated(created) => Ok(on_created(state, created, &event.context.extensions)),
+            Heard::InventoryReserved(_) => on_reserved(state, order, event.context.time, answer),
             Heard::OrderCancelled(_) => on_cancelled(state, order, answer),
             Heard::GoodsReturned(_) => on_returned(state, order, answer),
         }
@@ -223,11 +252,12 @@ impl Decider for Payment {
     }
 }
 
-fn on_created(state: &State, created: &OrderCreated) -> Next {
+fn on_created(state: &State, created: &OrderCreated, extensions: &Extensions) -> Next {
     match state {
         State::Unknown => {
             let method = created.details.payment_method.clone().filter(|_| !created.total.is_zero());
-            Step::record(Change::Ordered { total: created.total, method })
+            let counted = method.as_ref().map(|method| tallies(&created.details, method, extensions));
+            Step::record(Change::Ordered { total: created.total, method, counted: counted.unwrap_or_default() })
         }
         _ => Step::Nothing,
     }
@@ -235,18 +265,28 @@ fn on_created(state: &State, created: &OrderCreated) -> Next {
 
 /// The goods are there: charge. This event is the one whose attempts charge, and so it counts as handled only when it is
 /// known what came of it.
-fn on_reserved(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
+fn on_reserved(state: &State, order: &OrderId, at: Time, answer: Option<&Answer>) -> Result<Next, Rejection> {
     Ok(match (state, answer) {
         (State::Unknown, _) => return Err(UNKNOWN),
         (State::Free { total }, _) => charged(Step::record, order, &PaymentId::of(order), *total),
-        (State::Due { .. }, _) => Step::record_intent(Change::ChargeIntended { payment: PaymentId::of(order) }),
+        (State::Due { .. }, Some(Answer::Admitted)) => {
+            Step::record_intent(Change::ChargeIntended { payment: PaymentId::of(order) })
+        }
+        (State::Due { .. }, Some(Answer::Refused)) => declined(order, &PaymentId::of(order), &refusal()),
+        (State::Due { counted, .. }, Some(_) | None) => {
+            Step::Perform(Effect::CountDeclines { counted: counted.clone(), at })
+        }
         (State::Charging { .. }, Some(Answer::Charged { payment, amount })) => {
             charged(Step::record, order, payment, *amount)
         }
         (State::Charging { .. }, Some(Answer::Declined { payment, reason })) => declined(order, payment, reason),
         (State::Charging { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
-        (State::Charging { payment, total, method }, Some(Answer::Refunded) | None) => {
-            Step::Perform(Effect::Charge { payment: payment.clone(), amount: *total, method: method.clone() })
+        (
+            State::Charging { payment, total, method, counted },
+            Some(Answer::Admitted | Answer::Refused | Answer::Refunded) | None,
+        ) => {
+            let (payment, amount, method) = (payment.clone(), *total, method.clone());
+            Step::Perform(Effect::Charge { payment, amount, method, counted: counted.clone(), at })
         }
         (State::Failed | State::Cancelled, Some(Answer::Charged { .. })) => return Err(charged_after_all()),
         (
@@ -261,7 +301,7 @@ fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Resu
     Ok(match (state, answer) {
         (State::Unknown | State::Free { .. } | State::Due { .. }, _)
         | (State::Charging { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
-        (State::Charging { payment, .. }, Some(Answer::Refunded) | None) => {
+        (State::Charging { payment, .. }, Some(Answer::Admitted | Answer::Refused | Answer::Refunded) | None) => {
             Step::Perform(Effect::Cancel { payment: payment.clone() })
         }
         (State::Charging { .. }, Some(Answer::Declined { payment, reason })) => declined(order, payment, reason),

@@ -1,30 +1,57 @@
-//! Effects of the service: they ask the provider for what the domain wants done, once.
+//! Effects of the service: they ask the provider for what the domain wants done, once, and count what it declines.
+//!
+//! A decline is put down before its outcome is on record. A crash between the two is a charge that the next attempt finds
+//! declined, and puts down once more, under the same time and the same id: that of its charge.
 
+use futures::future::try_join_all;
 use onewrite::external::{External, Settled, cancel, perform_once};
+use onewrite::telemetry::{Measure, Observation, Unit, observe};
 use onewrite::{Attempt, Delivery, Discrepancy, Effects, Result};
 use orderflow_events::PaymentId;
+use tracing::warn;
 
 use crate::domain::{Answer, Effect, Payment, State};
-use crate::port::{Charge, PaymentProvider, Refund, Verdict};
+use crate::limit::{WINDOW, is_reached};
+use crate::port::{Charge, Declines, PaymentProvider, Refund, Verdict};
+use crate::settings::DeclinesPerHour;
 
-/// Effects of payment, on a provider.
+/// Effects of payment, on a provider and on the declines that are counted.
 #[derive(Clone, Debug)]
-pub struct ProviderEffects<P> {
+pub struct ProviderEffects<P, D> {
     provider: P,
+    declines: D,
+    limit: DeclinesPerHour,
 }
 
-impl<P: PaymentProvider> ProviderEffects<P> {
-    /// Effects on that provider.
-    pub fn new(provider: P) -> Self {
-        Self { provider }
+impl<P: PaymentProvider, D: Declines> ProviderEffects<P, D> {
+    /// Effects on that provider, which is asked until so many of these declines are counted.
+    pub fn new(provider: P, declines: D, limit: DeclinesPerHour) -> Self {
+        Self { provider, declines, limit }
     }
 }
 
-impl<P: PaymentProvider> Effects<Payment> for ProviderEffects<P> {
+impl<P: PaymentProvider, D: Declines> Effects<Payment> for ProviderEffects<P, D> {
     async fn perform(&self, effect: Effect, attempt: Attempt, _: &Delivery<'_>) -> Result<Answer> {
         match effect {
-            Effect::Charge { payment, amount, method } => {
+            Effect::CountDeclines { counted, at } => {
+                let counts = try_join_all(counted.iter().map(|whose| self.declines.count(whose, at, WINDOW))).await?;
+                if is_reached(self.limit.0, &counts) {
+                    // One of them is no alarm, but many at once are.
+                    warn!("too many declines");
+                    let measures = [Measure { name: "Refused", unit: Unit::Count, value: 1.0 }];
+                    observe(
+                        None,
+                        &Observation::Measured { dimensions: &[("Service", "payment")], measures: &measures },
+                    );
+                    return Ok(Answer::Refused);
+                }
+                Ok(Answer::Admitted)
+            }
+            Effect::Charge { payment, amount, method, counted, at } => {
                 let charged = perform_once(&self.provider, &payment, &Charge { amount, method }, attempt).await?;
+                if let Settled::Performed(Verdict::Declined(_)) = &charged {
+                    try_join_all(counted.iter().map(|whose| self.declines.record(whose, &payment, at))).await?;
+                }
                 Ok(answer(payment, charged))
             }
             Effect::Cancel { payment } => {
@@ -35,6 +62,13 @@ impl<P: PaymentProvider> Effects<Payment> for ProviderEffects<P> {
                 perform_once(&self.provider, &(payment, refund), &Refund { amount }, attempt).await?;
                 Ok(Answer::Refunded)
             }
+        }
+    }
+
+    fn asks_neighbour(&self, effect: &Effect) -> bool {
+        match effect {
+            Effect::CountDeclines { .. } => false,
+            Effect::Charge { .. } | Effect::Cancel { .. } | Effect::Refund { .. } => true,
         }
     }
 

@@ -1,20 +1,29 @@
 //! Payment: charges an order once its goods are reserved, and gives the money back if the order is cancelled.
 //!
-//! The way of an order through here is in `domain`, which is pure. `port` is what this service needs of the company that
-//! moves the money, `effects` asks it, and `simulated` is the adapter to one that stands in for it. The adapter to a real
-//! one belongs beside that.
+//! The way of an order through here is in `domain`, which is pure, and so is `limit`, which says when too much was declined to
+//! ask once more. `port` is what this service needs of the company that moves the money, and of the table that counts declines;
+//! `effects` asks both, and `simulated` is the adapter to a company that stands in for a real one. The adapter to a real one
+//! belongs beside that.
 
+mod aws;
 mod domain;
 mod effects;
+mod limit;
+#[cfg(any(test, feature = "testing"))]
+mod memory;
 mod port;
 mod settings;
 #[cfg(feature = "simulated")]
 mod simulated;
 
+pub use aws::DynamoDeclines;
 pub use domain::Payment;
 pub use effects::ProviderEffects;
-pub use port::{Charge, PaymentProvider, Refund, Verdict};
-pub use settings::Settings;
+pub use limit::Tally;
+#[cfg(any(test, feature = "testing"))]
+pub use memory::MemoryDeclines;
+pub use port::{Charge, Declines, MAX_COUNTED, PaymentProvider, Refund, Verdict};
+pub use settings::{DeclinesPerHour, Settings};
 
 #[cfg(test)]
 #[cfg(feature = "simulated")]

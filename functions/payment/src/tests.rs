@@ -5,20 +5,22 @@
 
 use std::collections::BTreeSet;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures::FutureExt;
+use onewrite::external::External;
 use onewrite::external::conformance::{check_cancel, check_external};
 use onewrite::external::simulated::{KEY_LIFETIME, MemoryRegister};
 use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime};
-use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
+use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::sample;
 use orderflow_events::{
-    CancellationReason, Event, InventoryReserved, Money, OrderCancelled, OrderId, Payload, PaymentId, PaymentMethod,
-    RefundId, Time,
+    AddressBlock, CancellationReason, Event, InventoryReserved, Money, OrderCancelled, OrderId, Payload, PaymentId,
+    PaymentMethod, RefundId, Text, Time,
 };
 use orderflow_simulated::Provider;
 
-use crate::{Charge, Payment, ProviderEffects, Refund};
+use crate::{Charge, Declines, DeclinesPerHour, MemoryDeclines, Payment, ProviderEffects, Refund, Tally};
 
 #[test]
 fn an_order_is_charged_once_its_goods_are_reserved() {
@@ -231,6 +233,159 @@ fn the_adapter_to_the_simulated_provider_conforms() {
     check_external(&provider, &id, &Refund { amount: money() }).now_or_never().unwrap().unwrap();
 }
 
+/// An order of a customer, by a payment method, from an address.
+struct Payer<'a> {
+    customer: &'a str,
+    method: &'a str,
+    address: &'a str,
+}
+
+impl Shop {
+    /// Makes the order with that number of a payer, whose goods are reserved so many milliseconds after the first.
+    fn buy(&self, number: u32, after_ms: u64, payer: &Payer<'_>) {
+        self.deliver_all(bought(number, after_ms, payer));
+    }
+
+    /// Codes of the declines, in order.
+    fn codes(&self) -> Vec<String> {
+        let code = |event: Event| match event.data {
+            Payload::PaymentFailed(failed) => Some(failed.reason.code.to_string()),
+            _ => None,
+        };
+        self.log.published().into_iter().filter_map(code).collect()
+    }
+
+    /// Number of the orders with these numbers that the provider was asked for.
+    fn asked(&self, orders: std::ops::Range<u32>) -> usize {
+        let id = |number| PaymentId::of(&OrderId::new(format!("ord_{number}")).unwrap());
+        let found = |number| External::<Charge>::find(&self.provider(), &id(number)).now_or_never();
+        orders.filter(|number| found(*number).unwrap().unwrap().is_some()).count()
+    }
+}
+
+fn bought(number: u32, after_ms: u64, payer: &Payer<'_>) -> [Event; 2] {
+    let mut order = sample::order(&format!("ord_{number}"));
+    order.details.payment_method = PaymentMethod::new(payer.method).ok();
+    order.details.customer.id = Text::new(payer.customer).unwrap();
+    let (mut created, mut reserved) = (
+        sample::event(order),
+        sample::event(InventoryReserved {
+            order_id: OrderId::new(format!("ord_{number}")).unwrap(),
+            lines: Vec::new(),
+        }),
+    );
+    let block = AddressBlock::of(payer.address.parse().unwrap()).unwrap();
+    created.context.extensions.extend([block.into_extension()]);
+    reserved.context.time = reserved.context.time.after(Duration::from_millis(after_ms));
+    [created, reserved]
+}
+
+/// Of a thousand declines in a minute few reach the provider, by whatever they have in common; and of a thousand honest orders
+/// beside them none is refused.
+#[test]
+fn who_tries_cards_is_stopped_and_nobody_beside_them() {
+    for common in ["customer", "method", "address"] {
+        let shop = Shop::new();
+        for number in 0..1_000 {
+            let (after_ms, own) = (u64::from(number) * 60, format!("{number}"));
+            let [customer, method, address] =
+                [format!("cus_{own}"), format!("pm_card_stolen_{own}"), address(100, number)];
+            let honest = Payer { customer: &format!("ada_{own}"), method: VISA, address: &self::address(101, number) };
+            let mut thief = Payer { customer: &customer, method: &method, address: &address };
+            match common {
+                "customer" => thief.customer = "mallory",
+                "method" => thief.method = "pm_card_stolen",
+                _ => thief.address = "203.0.113.7",
+            }
+            shop.buy(number, after_ms, &thief);
+            shop.buy(1_000 + number, after_ms, &honest);
+        }
+        let codes = shop.codes();
+        assert_eq!(codes.len(), 1_000, "an honest order was refused beside those of one {common}");
+        let refused = codes.iter().filter(|code| *code == "tooManyDeclines").count();
+        assert_eq!(refused, 1_000 - LIMIT.0 as usize, "one {common}");
+        assert_eq!((shop.asked(0..1_000), shop.asked(1_000..2_000)), (LIMIT.0 as usize, 1_000), "one {common}");
+    }
+}
+
+/// Address that nobody else has in its block.
+fn address(first: u8, number: u32) -> String {
+    format!("{first}.{}.{}.7", number / 250, number % 250)
+}
+
+#[test]
+fn after_an_hour_a_payer_may_try_again() {
+    let hour_ms = 3_600_000;
+    let shop = Shop::new();
+    let payer = Payer { customer: "ada", method: DECLINED, address: "203.0.113.7" };
+    (0..LIMIT.0).for_each(|number| shop.buy(number, 0, &payer));
+    (0..3).for_each(|late| shop.buy(100 + late, hour_ms + u64::from(late), &payer));
+    let number = |code| shop.codes().iter().filter(|other| *other == code).count();
+    assert_eq!(
+        (number("tooManyDeclines"), number("card_declined")),
+        (1, LIMIT.0 as usize + 2),
+        "the last is out by then"
+    );
+}
+
+/// One decline is one, however often its event comes and wherever its attempts crash.
+#[test]
+fn a_decline_counts_once() {
+    let payer = Payer { customer: "ada", method: DECLINED, address: "203.0.113.7" };
+    for crash in 0..20 {
+        let shop = Shop::new();
+        let [created, reserved] = bought(1, 0, &payer);
+        shop.deliver(&[created, reserved.clone()], &[crash, crash + 1], Redelivery::AtOnce);
+        let _ = shop.handle(&reserved);
+        let tally = Tally::of_method(&PaymentMethod::new(DECLINED).unwrap());
+        let count = shop.declines.count(&tally, reserved.context.time, Duration::from_hours(1));
+        assert_eq!(count.now_or_never(), Some(Ok(1)), "crash at {crash}");
+    }
+}
+
+/// Two attempts at one order, of which one was admitted before the limit was reached, and the other was not: whoever writes
+/// first decides, and nobody is charged whose payment has failed.
+#[test]
+fn who_was_admitted_is_not_charged_once_another_attempt_has_refused() {
+    let shop = Shop::new();
+    let payer = Payer { customer: "ada", method: VISA, address: "203.0.113.7" };
+    let [created, reserved] = bought(1, 0, &payer);
+    shop.deliver_all([created]);
+    let pace = Pace::until("before append");
+    let mut admitted = pin!(shop.attempt(&reserved, &pace));
+    assert!(admitted.as_mut().now_or_never().is_none());
+    let tally = Tally::of_method(&PaymentMethod::new(VISA).unwrap());
+    for number in 0..LIMIT.0 {
+        let id = PaymentId::of(&OrderId::new(format!("ord_other_{number}")).unwrap());
+        shop.declines.record(&tally, &id, reserved.context.time).now_or_never().unwrap().unwrap();
+    }
+    assert_eq!(shop.handle(&reserved), Ok(Handled::Changed));
+    pace.release();
+    assert_eq!(admitted.now_or_never(), Some(Ok(Handled::Performed)), "there is nothing left to do");
+    assert_eq!((shop.published(), shop.asked(1..2)), (vec!["PaymentFailed"], 0));
+}
+
+/// The other way round: once the intent is on record nobody refuses any more.
+#[test]
+fn who_was_refused_does_not_decline_what_another_attempt_has_charged() {
+    let shop = Shop::new();
+    let payer = Payer { customer: "ada", method: VISA, address: "203.0.113.7" };
+    let [created, reserved] = bought(1, 0, &payer);
+    shop.deliver_all([created]);
+    let tally = Tally::of_method(&PaymentMethod::new(VISA).unwrap());
+    let pace = Pace::until("before charge");
+    let mut charging = pin!(shop.attempt(&reserved, &pace));
+    assert!(charging.as_mut().now_or_never().is_none());
+    for number in 0..LIMIT.0 {
+        let id = PaymentId::of(&OrderId::new(format!("ord_other_{number}")).unwrap());
+        shop.declines.record(&tally, &id, reserved.context.time).now_or_never().unwrap().unwrap();
+    }
+    assert_eq!(shop.handle(&reserved), Ok(Handled::Changed));
+    pace.release();
+    assert!(charging.now_or_never().is_some_and(|handled| handled.is_ok()));
+    assert_eq!((shop.published(), shop.asked(1..2)), (vec!["PaymentProcessed"], 1));
+}
+
 /// Every message comes again at once after a crash, or behind all others, and the provider has forgotten its keys by
 /// then. Two crashes at any two pauses.
 #[test]
@@ -242,7 +397,7 @@ fn crashes_at_any_pause_change_nothing() {
         (vec![created(DECLINED), reserved()], &["PaymentFailed"]),
         (vec![created(VISA), reserved(), cancelled()], refunded),
     ] {
-        for (first, second) in pairs(40) {
+        for (first, second) in pairs(44) {
             let shop = Shop::new();
             shop.deliver(&script, &[first, second], Redelivery::AtOnce);
             assert_eq!(shop.published(), in_order, "crashes at {first} and {second}");
@@ -277,16 +432,33 @@ fn attempts_that_overlap_in_any_order_agree() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
 }
 
+impl<T: Declines> Declines for Paced<'_, T> {
+    async fn record(&self, whose: &Tally, payment: &PaymentId, at: Time) -> Result<()> {
+        self.pace.call("record", self.port.record(whose, payment, at), timed_out).await
+    }
+
+    async fn count(&self, whose: &Tally, around: Time, within: Duration) -> Result<u32> {
+        self.pace.call("count", self.port.count(whose, around, within), timed_out).await
+    }
+}
+
+fn timed_out() -> Failure {
+    Failure::transient("timed out")
+}
+
 /// Crash point that no attempt reaches.
 const END: &str = "at the end";
 const VISA: &str = "pm_card_visa";
 const DECLINED: &str = "pm_card_visa_chargeDeclined";
+/// Limit of the template.
+const LIMIT: DeclinesPerHour = DeclinesPerHour(10);
 
 /// The service's table, the provider, and the world around them.
 struct Shop {
     world: VirtualTime,
     log: MemoryLog,
     register: MemoryRegister,
+    declines: MemoryDeclines,
 }
 
 impl Shop {
@@ -294,7 +466,7 @@ impl Shop {
     fn discrepancies(&self) -> Vec<String> {
         let process = Process::<Payment, _, _, _>::new(
             Ledger::new(&self.log, &self.world),
-            ProviderEffects::new(self.provider()),
+            ProviderEffects::new(self.provider(), &self.declines, LIMIT),
         );
         let subject = created(VISA).context.subject;
         let audit = process.audit(&subject, Time::from_millis(i64::MAX)).now_or_never().unwrap().unwrap();
@@ -307,8 +479,8 @@ impl Shop {
     }
 
     fn new() -> Self {
-        let (log, register) = (MemoryLog::default(), MemoryRegister::default());
-        Self { world: VirtualTime::new(7), log, register }
+        let (log, register, declines) = (MemoryLog::default(), MemoryRegister::default(), MemoryDeclines::default());
+        Self { world: VirtualTime::new(7), log, register, declines }
     }
 
     fn provider(&self) -> Provider<&MemoryRegister, &VirtualTime> {
@@ -338,7 +510,8 @@ impl Bench for Shop {
 
     async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let effects = ProviderEffects::new(Paced { port: self.provider(), pace });
+        let declines = Paced { port: &self.declines, pace };
+        let effects = ProviderEffects::new(Paced { port: self.provider(), pace }, declines, LIMIT);
         let process = Process::<Payment, _, _, _>::new(ledger, effects);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }

@@ -12,28 +12,24 @@ use orderflow_events::{OrderId, Time};
 use crate::fingerprint::Fingerprint;
 use crate::port::{MAX_COUNTED, Sightings};
 
-/// Retention of an item after the time of its event, for tidiness and for privacy. A message is at most 14 days in each
-/// of three queues: the one for what the topic could not deliver, its own, and the one for dead letters. Who comes back
-/// later than that is judged without the neighbours.
-const KEPT: Duration = Duration::from_hours(45 * 24);
-
 /// Table with the partition key `pk`, whose order it was, and the sort key `sk`, when and which.
 #[derive(Clone, Debug)]
 pub struct DynamoSightings {
     client: Client,
     table: String,
+    kept: Duration,
 }
 
 impl DynamoSightings {
-    /// The sightings in that table.
-    pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+    /// The sightings in that table, of which each is kept so long after the time of its event: for tidiness and for privacy.
+    pub fn new(client: Client, table: impl Into<String>, kept: Duration) -> Self {
+        Self { client, table: table.into(), kept }
     }
 }
 
 impl Sightings for DynamoSightings {
     async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Result<()> {
-        let expires_at = at.after(KEPT).as_millis() / 1_000;
+        let expires_at = at.after(self.kept).as_millis() / 1_000;
         let put = self
             .client
             .put_item()

@@ -13,17 +13,17 @@
 //! another rule may wait for it.
 //!
 //! To put an order down among those seen has no intent before it: it is done under the order's own id, and so as often
-//! as one likes. Every order leaves a row, also one that is not suspicious: else a duplicate of it would be judged again,
+//! as one likes. Whoever ordered is sealed, and opened by the effect, which tells of them no more than the rules ask for; what
+//! nobody can open any more has no points. Every order leaves a row, also one that is not suspicious: else a duplicate of it would be judged again,
 //! by orders that came later.
 
 use onewrite::{Decider, Decision, Step, consumes};
 use orderflow_events::{
-    ClearedBy, Event, EventType, HoldFlagged, OrderCleared, OrderCreated, OrderFlagged, OrderId, Payload, SCREENING,
-    Score, Source, Text, Time,
+    ClearedBy, Event, EventType, HoldFlagged, OrderCleared, OrderCreated, OrderFlagged, OrderId, Payload, PersonalData,
+    SCREENING, Score, Source, Text, Time,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprint::Fingerprint;
 use crate::rules::{Seen, assess};
 
 /// The screening service.
@@ -94,20 +94,19 @@ pub struct Sighting {
     pub order: OrderId,
     /// Time at which it was created, by its event.
     pub at: Time,
-    /// Fingerprint of the customer.
-    pub customer: Fingerprint,
-    /// Fingerprint of the email address.
-    pub email: Fingerprint,
+    /// The customer.
+    pub customer: Text,
+    /// Person who ordered.
+    pub personal: PersonalData,
 }
 
 impl Sighting {
     fn of(event: &onewrite::Event<Heard>, created: &OrderCreated) -> Self {
-        let customer = &created.details.customer;
         Self {
             order: created.order_id.clone(),
             at: event.context.time,
-            customer: Fingerprint::of_customer(&customer.id),
-            email: Fingerprint::of_email(&customer.email),
+            customer: created.details.customer.id.clone(),
+            personal: created.details.personal.clone(),
         }
     }
 }

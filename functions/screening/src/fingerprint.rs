@@ -1,38 +1,48 @@
 //! Fingerprints, by which a person is recognised without being named.
 
 use data_encoding::HEXLOWER;
+use onewrite::personal::Key;
 use orderflow_events::{Email, Text};
-use sha2::{Digest, Sha256};
+use ring::hmac;
 
-/// A customer, or an email address, as a SHA-256: the same one has the same, and it cannot be read back.
-///
-/// This keeps addresses out of the table; it does not hide them from somebody who can read the table and guesses well.
-/// A secret key would, but would have to be guarded for years, and whoever may read the table could mostly read the key.
+/// Owner of the fingerprints' key among the customers' keys. No customer's id has a control character, so that nobody has it.
+pub(crate) const OWNER: &str = "\tfingerprints";
+
+/// Maker of fingerprints, under a secret: whoever may read the table and guesses well learns nothing without it. It is not in
+/// the table, and in no backup. Another secret has other fingerprints: then counting begins anew, and is right again after
+/// an hour.
+#[derive(Clone, Debug)]
+pub struct Fingerprints(hmac::Key);
+
+/// A customer, or an email address, as an HMAC-SHA256: the same one has the same, and it cannot be read back.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(String);
 
-impl Fingerprint {
+impl Fingerprints {
+    /// Fingerprints under that key.
+    #[must_use]
+    pub fn under(key: &Key) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.secret()))
+    }
+
     /// That of a customer, by the shop's own id.
     #[must_use]
-    pub fn of_customer(id: &Text) -> Self {
-        Self::new("customer", id.as_str())
+    pub fn of_customer(&self, id: &Text) -> Fingerprint {
+        self.of("customer", id.as_str())
     }
 
-    /// That of a mailbox. Two addresses are one mailbox if they differ in upper and lower case only, or in what stands
-    /// between a `+` and the `@` (RFC 5233), or in the form of their domain. What is the same to one provider alone, such as the dots of Gmail, is not
-    /// known here.
+    /// That of the mailbox of an address.
     #[must_use]
-    pub fn of_email(email: &Email) -> Self {
-        let address = email.to_ascii().to_lowercase();
-        let (local, domain) = address.rsplit_once('@').unwrap_or((&address, ""));
-        let mailbox = local.split_once('+').map_or(local, |(mailbox, _)| mailbox);
-        Self::new("email", &format!("{mailbox}@{domain}"))
+    pub fn of_email(&self, email: &Email) -> Fingerprint {
+        self.of("email", &email.mailbox())
     }
 
-    fn new(kind: &str, text: &str) -> Self {
-        Self(format!("{kind}#{}", HEXLOWER.encode(&Sha256::digest(text))))
+    fn of(&self, kind: &str, text: &str) -> Fingerprint {
+        Fingerprint(format!("{kind}#{}", HEXLOWER.encode(hmac::sign(&self.0, text.as_bytes()).as_ref())))
     }
+}
 
+impl Fingerprint {
     /// The fingerprint as a text, such as `email#5e88…`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -44,8 +54,12 @@ impl Fingerprint {
 mod tests {
     use super::*;
 
+    fn under(secret: u8) -> Fingerprints {
+        Fingerprints::under(&Key::new("k".parse().unwrap(), &[secret; 32]).unwrap())
+    }
+
     fn email(address: &str) -> Fingerprint {
-        Fingerprint::of_email(&Email::new(address).unwrap())
+        under(1).of_email(&Email::new(address).unwrap())
     }
 
     #[test]
@@ -60,13 +74,18 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_names_nobody_and_never_changes() {
-        let customer = Fingerprint::of_customer(&Text::shortened("ada@example.com"));
+    fn a_fingerprint_names_nobody_and_says_nothing_without_its_key() {
+        let customer = under(1).of_customer(&Text::shortened("ada@example.com"));
         assert_ne!(customer, email("ada@example.com"), "a customer is no mailbox");
-        // Stored by earlier builds: these values may never change.
+        assert_ne!(under(2).of_email(&Email::new("ada@example.com").unwrap()), email("ada@example.com"));
         assert_eq!(
             email("ada@example.com").as_str(),
-            "email#b5fc85e55755f9e0d030a10ab4429b6b2944855f9a0d60077fe832becbc41d72"
+            "email#cd0779a6ee2092a88db69b0d568dd6e9bb308884e58645aadbc55e5419d1e275"
         );
+    }
+
+    #[test]
+    fn no_customer_owns_the_key_of_the_fingerprints() {
+        assert!(Text::new(OWNER).is_err());
     }
 }

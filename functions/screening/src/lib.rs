@@ -22,7 +22,7 @@ pub use api::schemas;
 pub use aws::DynamoSightings;
 pub use domain::Screening;
 pub use effects::SightingEffects;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, Fingerprints};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemorySightings;
 pub use port::{MAX_COUNTED, Sightings};

@@ -18,12 +18,13 @@
 //!
 //! An order has no billing address, so the only mismatch that can be seen is that of its phone number. It says little,
 //! for people move and send gifts, and has the fewest points. The rules are silent about what they do not know: a number
-//! that does not begin with `+`, a country whose people have several codes, a currency without an amount below.
+//! that does not begin with `+`, a country whose people have several codes, a currency without an amount below, a customer
+//! who is erased.
 //! No reason has a personal datum in it.
 
 use std::time::Duration;
 
-use orderflow_events::{Email, FlagReason, Money, OrderCreated, OrderDetails, Score, Text};
+use orderflow_events::{Email, FlagReason, Money, OrderCreated, Person, Score, Text};
 
 /// The score from which an order is flagged: two strong signs, or three.
 pub(crate) const THRESHOLD: u8 = 60;
@@ -100,13 +101,24 @@ const CALLING_CODES: &str = "\
     SE46 SG65 SI386 SK421 SN221 SR597 SV503 SY963 TH66 TJ992 TM993 TN216 TR90 TT1 TW886 TZ255 UA380 UG256 US1 UY598 \
     UZ998 VE58 VN84 YE967 ZA27 ZM260 ZW263";
 
-/// Number of orders that were seen within [`WINDOW`], this one included.
+/// Number of orders that were seen within [`WINDOW`], this one included, and what is suspicious about who ordered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Of the customer.
     pub customer: u32,
     /// Under the email address.
     pub email: u32,
+    /// Signs that the person bears.
+    pub signs: Signs,
+}
+
+/// Suspicious signs of a person: nothing else is told of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// Service that has given the email address to them for minutes, as it does to anybody.
+    pub disposable_service: Option<&'static str>,
+    /// True if their phone number is of another country than their address.
+    pub is_phone_abroad: bool,
 }
 
 /// Assessment of an order.
@@ -132,9 +144,9 @@ pub(crate) fn assess(order: &OrderCreated, seen: Seen) -> Assessment {
     let findings = [
         velocity("customerVelocity", "of this customer", seen.customer),
         velocity("emailVelocity", "under this email address", seen.email),
-        disposable_email(&order.details.customer.email),
+        disposable_email(seen.signs),
         high_amount(order.total),
-        address_mismatch(&order.details),
+        address_mismatch(seen.signs),
     ];
     let (mut points, mut reasons) = (0, Vec::new());
     for finding in findings.into_iter().flatten() {
@@ -142,6 +154,12 @@ pub(crate) fn assess(order: &OrderCreated, seen: Seen) -> Assessment {
         reasons.push(FlagReason { code: Text::shortened(finding.code), detail: Text::shortened(&finding.detail) });
     }
     Assessment { score: Score::of_points(points), reasons }
+}
+
+/// Looks at a person.
+#[must_use]
+pub(crate) fn signs_of(person: &Person) -> Signs {
+    Signs { disposable_service: disposable_service(&person.email), is_phone_abroad: is_phone_abroad(person) }
 }
 
 /// A rule that fired.
@@ -157,13 +175,17 @@ fn velocity(code: &'static str, whose: &str, orders: u32) -> Option<Finding> {
     Some(Finding { points, code, detail: format!("{orders} orders {whose} within {minutes} minutes") })
 }
 
-fn disposable_email(email: &Email) -> Option<Finding> {
+/// The service of a disposable address, by its name on the list: the customer's own domain is not told.
+fn disposable_service(email: &Email) -> Option<&'static str> {
     let address = email.to_ascii();
     let (_, domain) = address.rsplit_once('@')?;
     let is_of =
         |service: &&str| domain.strip_suffix(*service).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    // The name on the list is told, not the customer's own domain.
-    let service = DISPOSABLE_DOMAINS.into_iter().find(is_of)?;
+    DISPOSABLE_DOMAINS.into_iter().find(is_of)
+}
+
+fn disposable_email(signs: Signs) -> Option<Finding> {
+    let service = signs.disposable_service?;
     let detail = format!("{service} gives email addresses to anybody, for minutes");
     Some(Finding { points: DISPOSABLE_POINTS, code: "disposableEmail", detail })
 }
@@ -174,11 +196,15 @@ fn high_amount(total: Money) -> Option<Finding> {
     Some(Finding { points: HIGH_AMOUNT_POINTS, code: "highAmount", detail: format!("{total} is {limit} or more") })
 }
 
-fn address_mismatch(details: &OrderDetails) -> Option<Finding> {
-    let phone = details.customer.phone.as_ref()?.as_str().strip_prefix('+')?;
+fn is_phone_abroad(person: &Person) -> bool {
+    let phone = person.phone.as_ref().and_then(|phone| phone.as_str().strip_prefix('+')).unwrap_or_default();
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-    let expected = calling_code(details.shipping_address.country.as_str())?;
-    if digits.is_empty() || digits.starts_with(expected) {
+    let expected = calling_code(person.shipping_address.country.as_str());
+    expected.is_some_and(|expected| !digits.is_empty() && !digits.starts_with(expected))
+}
+
+fn address_mismatch(signs: Signs) -> Option<Finding> {
+    if !signs.is_phone_abroad {
         return None;
     }
     let detail = "the phone number is of another country than the shipping address".to_owned();

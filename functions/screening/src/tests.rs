@@ -7,11 +7,14 @@ use futures::FutureExt;
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, http};
 use onewrite::access::{Access, KeySets};
-use onewrite::memory::{Bench, MemoryIssuer, MemoryLog, Pace, Paced, VirtualTime};
+use onewrite::memory::{Bench, MemoryIssuer, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
+use onewrite::personal::{Key, KeyRing, Keys as _, seal};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::sample;
-use orderflow_events::{ClearedBy, Email, Event, HoldFlagged, OrderId, Payload, SCREENING, Subject, Text, Time};
+use orderflow_events::{
+    ClearedBy, Email, Event, HoldFlagged, OrderId, Payload, Person, SCREENING, Subject, Text, Time,
+};
 use serde_json::{Value, json};
 
 use crate::{Fingerprint, MAX_COUNTED, MemorySightings, Screening, ScreeningApi, SightingEffects, Sightings};
@@ -22,14 +25,20 @@ struct Shop {
     log: MemoryLog,
     sightings: MemorySightings,
     rule: HoldFlagged,
+    keys: MemoryKeys,
 }
 
 impl Shop {
     fn new() -> Self {
+        let keys = MemoryKeys::default();
+        for customer in (0..10).map(|number| format!("cus_{number}_2")).chain(["cus_1".to_owned()]) {
+            keys.find_or_create(&customer, &key(), Time::from_millis(0)).now_or_never().unwrap().unwrap();
+        }
         Self {
             world: VirtualTime::new(7),
             log: MemoryLog::default(),
             sightings: MemorySightings::default(),
+            keys,
             rule: HoldFlagged::No,
         }
     }
@@ -94,7 +103,8 @@ impl Bench for Shop {
 
     async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let effects = SightingEffects::new(Paced { port: &self.sightings, pace }, self.rule);
+        let keys = KeyRing::new(Paced { port: &self.keys, pace }, &self.world);
+        let effects = SightingEffects::new(Paced { port: &self.sightings, pace }, keys, self.rule);
         let process = Process::<Screening, _, _, _>::new(ledger, effects);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
@@ -129,8 +139,14 @@ fn burst(orders: u32) -> Vec<Event> {
 fn by(mut event: Event, customer: &str, email: &str) -> Event {
     let Payload::OrderCreated(order) = &mut event.data else { panic!("another event") };
     order.details.customer.id = Text::new(customer).unwrap();
-    order.details.customer.email = Email::new(email).unwrap();
+    let person = Person { email: Email::new(email).unwrap(), ..sample::person() };
+    order.details.personal = seal(&person, &key(), [0; 12]).unwrap().into();
     event
+}
+
+/// Key of every customer.
+fn key() -> Key {
+    Key::new(sample::KEY_NAME.parse().unwrap(), sample::KEY).unwrap()
 }
 
 fn none() -> BTreeMap<String, u8> {
@@ -216,6 +232,17 @@ fn whoever_comes_last_sees_all_of_a_burst_in_whatever_order_it_arrives() {
     }
 }
 
+/// Nobody knows any more under which address they ordered: they are a customer still, and no mailbox.
+#[test]
+fn what_nobody_can_open_has_no_points() {
+    let shop = Shop::new();
+    shop.handle_all(&burst(5));
+    assert_eq!(shop.keys.erase("cus_1").now_or_never(), Some(Ok(true)));
+    let disposable = |number| by(order(number, 5), "cus_1", "ada@mailinator.com");
+    shop.handle_all(&(5..12).map(disposable).collect::<Vec<_>>());
+    assert_eq!(shop.flags(), none(), "40 points of the customer, and none else");
+}
+
 #[test]
 fn customers_and_addresses_are_counted_apart() {
     let shop = Shop::new();
@@ -251,7 +278,11 @@ fn pauses() -> u32 {
 
 #[test]
 fn a_crash_at_any_moment_is_as_if_nothing_had_been() {
-    assert_eq!(pauses(), 11, "a read, two records, two counts, an append");
+    assert_eq!(
+        pauses(),
+        15,
+        "a read, a key, that of the fingerprints, which is made, two records, two counts, an append"
+    );
     for (first, second) in (0..pauses()).flat_map(|first| (0..pauses()).map(move |second| (first, second))) {
         // The ninth order and the tenth crash twice each; the ninth is not flagged for that, and the tenth is.
         let shop = Shop::new();

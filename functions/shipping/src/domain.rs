@@ -26,11 +26,14 @@
 //!
 //! An order that is cancelled while it is booking is cancelled at the carrier first. So nobody who is still at work on the
 //! booking can book any more, and what was booked before is found, and voided.
+//!
+//! The recipient is sealed. Where nobody can open that any more before the goods are booked, nothing is: whoever erases a
+//! person cancels the orders that are open, and until that is heard of the payment is early.
 
 use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    Address, Event, EventType, HoldFlagged, Money, OrderCancelled, OrderCleared, OrderCreated, OrderId, Payload,
-    PaymentProcessed, SHIPPING, ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text,
+    Event, EventType, HoldFlagged, IN_CLEAR, Money, OrderCancelled, OrderCleared, OrderCreated, OrderId, Payload,
+    PaymentProcessed, Person, Personal, SHIPPING, ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +46,15 @@ consumes!(
     pub enum Heard in Payload { OrderCreated, PaymentProcessed, OrderCleared, OrderCancelled }
 );
 
+/// Recipient of an order: sealed, for the one who asks the carrier to open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// The customer, whose key it is sealed with.
+    pub customer: Text,
+    /// The person, and their address.
+    pub personal: Personal<Person>,
+}
+
 /// State of the shipment of an order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {
@@ -51,22 +63,22 @@ pub enum State {
     Unknown,
     /// It is to be shipped once it is paid.
     Ready {
-        /// Address of the recipient.
-        address: Address,
+        /// The recipient.
+        recipient: Recipient,
         /// Amount that the order costs.
         total: Money,
     },
     /// It is cleared, and to be shipped once it is paid.
     Cleared {
-        /// Address of the recipient.
-        address: Address,
+        /// The recipient.
+        recipient: Recipient,
         /// Amount that the order costs.
         total: Money,
     },
     /// It is paid, and to be shipped once it is cleared.
     Held {
-        /// Address of the recipient.
-        address: Address,
+        /// The recipient.
+        recipient: Recipient,
         /// Amount that the order costs.
         total: Money,
     },
@@ -74,8 +86,8 @@ pub enum State {
     Booking {
         /// The id of the shipment.
         shipment: ShipmentId,
-        /// Address of the recipient.
-        address: Address,
+        /// The recipient.
+        recipient: Recipient,
         /// Amount that the order costs.
         total: Money,
     },
@@ -101,8 +113,8 @@ pub enum State {
 pub enum Change {
     /// An order was accepted.
     Ordered {
-        /// Address of the recipient.
-        address: Address,
+        /// The recipient.
+        recipient: Recipient,
         /// Amount that the order costs.
         total: Money,
     },
@@ -137,8 +149,8 @@ pub enum Effect {
     Book {
         /// The id of the shipment.
         shipment: ShipmentId,
-        /// Address of the recipient.
-        address: Address,
+        /// The recipient.
+        recipient: Recipient,
     },
     /// See to it that this is never booked, or find out that it was.
     Cancel {
@@ -170,6 +182,8 @@ pub enum Answer {
     Cancelled,
     /// It is voided.
     Voided,
+    /// It is not booked, and cannot be: nobody knows the recipient any more.
+    NoRecipient,
 }
 
 type Next = Step<Change, Effect, Payload>;
@@ -185,13 +199,15 @@ impl Decider for Shipping {
 
     fn evolve(state: State, change: Change) -> State {
         match (change, state) {
-            (Change::Ordered { address, total }, _) => State::Ready { address, total },
-            (Change::Cleared, State::Ready { address, total }) => State::Cleared { address, total },
-            (Change::Held, State::Ready { address, total }) => State::Held { address, total },
+            (Change::Ordered { recipient, total }, _) => State::Ready { recipient, total },
+            (Change::Cleared, State::Ready { recipient, total }) => State::Cleared { recipient, total },
+            (Change::Held, State::Ready { recipient, total }) => State::Held { recipient, total },
             (
                 Change::BookingIntended { shipment },
-                State::Ready { address, total } | State::Cleared { address, total } | State::Held { address, total },
-            ) => State::Booking { shipment, address, total },
+                State::Ready { recipient, total }
+                | State::Cleared { recipient, total }
+                | State::Held { recipient, total },
+            ) => State::Booking { shipment, recipient, total },
             (Change::Booked { shipment }, _) => State::Shipped { shipment },
             (Change::VoidIntended, State::Shipped { shipment }) => State::Voiding { shipment },
             (Change::Cancelled, _) => State::Cancelled,
@@ -204,7 +220,7 @@ impl Decider for Shipping {
     fn decide(state: &State, event: &onewrite::Event<Heard>, answer: Option<&Answer>) -> Decision<Self> {
         let order = event.data.about();
         match &event.data {
-            Heard::OrderCreated(created) => Ok(on_created(state, created)),
+            Heard::OrderCreated(created) => on_created(state, created),
             Heard::PaymentProcessed(paid) => {
                 check_amount(state, paid)?;
                 on_paid(state, order, answer)
@@ -223,14 +239,11 @@ impl Decider for Shipping {
     }
 }
 
-fn on_created(state: &State, created: &OrderCreated) -> Next {
-    match state {
-        State::Unknown => {
-            let (address, total) = (created.details.shipping_address.clone(), created.total);
-            Step::record(Change::Ordered { address, total })
-        }
-        _ => Step::Nothing,
-    }
+fn on_created(state: &State, created: &OrderCreated) -> Result<Next, Rejection> {
+    let State::Unknown = state else { return Ok(Step::Nothing) };
+    let (customer, personal) = (created.details.customer.id.clone(), created.details.personal.sealed());
+    let personal = personal.ok_or_else(|| Rejection::Forbidden(IN_CLEAR.to_owned()))?.clone();
+    Ok(Step::record(Change::Ordered { recipient: Recipient { customer, personal }, total: created.total }))
 }
 
 /// Goods are shipped for what they cost, and for nothing else.
@@ -253,9 +266,10 @@ fn on_paid(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Ne
     Ok(match (state, answer) {
         (State::Ready { .. }, Some(Answer::Rule(HoldFlagged::No))) | (State::Cleared { .. }, _) => intend(order),
         (State::Ready { .. }, Some(Answer::Rule(HoldFlagged::Yes))) => Step::record(Change::Held),
-        (State::Ready { .. }, Some(Answer::Booked { .. } | Answer::Cancelled | Answer::Voided) | None) => {
-            Step::Perform(Effect::AskRule)
-        }
+        (
+            State::Ready { .. },
+            Some(Answer::Booked { .. } | Answer::Cancelled | Answer::Voided | Answer::NoRecipient) | None,
+        ) => Step::Perform(Effect::AskRule),
         (State::Held { .. }, _) => Step::Nothing,
         (state, answer) => book(state, order, answer)?,
     })
@@ -284,8 +298,9 @@ fn book(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next,
             booked(Step::record, order, shipment, carrier, tracking_number)
         }
         (State::Booking { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
-        (State::Booking { shipment, address, .. }, Some(Answer::Voided | Answer::Rule(_)) | None) => {
-            Step::Perform(Effect::Book { shipment: shipment.clone(), address: address.clone() })
+        (State::Booking { .. }, Some(Answer::NoRecipient)) => return Err(NO_RECIPIENT),
+        (State::Booking { shipment, recipient, .. }, Some(Answer::Voided | Answer::Rule(_)) | None) => {
+            Step::Perform(Effect::Book { shipment: shipment.clone(), recipient: recipient.clone() })
         }
         (State::Cancelled, Some(Answer::Booked { .. })) => return Err(booked_after_all()),
         (
@@ -306,7 +321,7 @@ fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Resu
     Ok(match (state, answer) {
         (State::Unknown | State::Ready { .. } | State::Cleared { .. } | State::Held { .. }, _)
         | (State::Booking { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
-        (State::Booking { shipment, .. }, Some(Answer::Voided | Answer::Rule(_)) | None) => {
+        (State::Booking { shipment, .. }, Some(Answer::Voided | Answer::Rule(_) | Answer::NoRecipient) | None) => {
             Step::Perform(Effect::Cancel { shipment: shipment.clone() })
         }
         (State::Booking { .. }, Some(Answer::Booked { shipment, carrier, tracking_number })) => {
@@ -325,6 +340,9 @@ fn booked_after_all() -> Rejection {
 }
 
 const UNKNOWN: Rejection = Rejection::TooEarly("no OrderCreated yet");
+
+const NO_RECIPIENT: Rejection =
+    Rejection::TooEarly("the recipient is erased, and OrderCancelled, which says so, has not come yet");
 
 fn booked(
     record: impl Fn(Change) -> Next,

@@ -1,42 +1,53 @@
 //! Effects of the service: they ask the carrier for what the domain wants done, once.
 
 use onewrite::external::{External, Settled, cancel, perform_once};
+use onewrite::personal::{KeyRing, Keys};
+use onewrite::port::{Clock, Random};
 use onewrite::{Attempt, Delivery, Discrepancy, Effects, Result};
-use orderflow_events::{HoldFlagged, ShipmentId};
+use orderflow_events::{HoldFlagged, Person, ShipmentId};
 
-use crate::domain::{Answer, Effect, Shipping, State};
+use crate::domain::{Answer, Effect, Recipient, Shipping, State};
 use crate::port::{Booking, Carrier, Parcel, Void};
 
 /// Effects of shipping, on a carrier.
-#[derive(Clone, Debug)]
-pub struct CarrierEffects<C> {
+#[derive(Debug)]
+pub struct CarrierEffects<C, K, W> {
     carrier: C,
+    keys: KeyRing<K, W>,
     rule: HoldFlagged,
 }
 
-impl<C: Carrier> CarrierEffects<C> {
-    /// Effects on that carrier, in a stack that holds flagged orders or does not.
-    pub fn new(carrier: C, rule: HoldFlagged) -> Self {
-        Self { carrier, rule }
+impl<C: Carrier, K: Keys, W: Clock + Random> CarrierEffects<C, K, W> {
+    /// Effects on that carrier, which is told the recipients that these keys open, in a stack that holds flagged orders or does not.
+    pub fn new(carrier: C, keys: KeyRing<K, W>, rule: HoldFlagged) -> Self {
+        Self { carrier, keys, rule }
+    }
+
+    /// Books, once. Nobody ships to nowhere: where the recipient is erased, only a booking that was made before is an answer.
+    async fn book(&self, shipment: ShipmentId, recipient: &Recipient, attempt: Attempt) -> Result<Answer> {
+        let Recipient { customer, personal } = recipient;
+        if let Some(Person { shipping_address: address, .. }) = self.keys.open(customer.as_str(), personal).await? {
+            let booked = perform_once(&self.carrier, &shipment, &Booking { address }, attempt).await?;
+            return Ok(answer(shipment, booked));
+        }
+        let booked = External::<Booking>::find(&self.carrier, &shipment).await?;
+        Ok(booked.map_or(Answer::NoRecipient, |booked| answer(shipment, booked)))
     }
 }
 
-impl<C: Carrier> Effects<Shipping> for CarrierEffects<C> {
-    /// The rule is the stack's, and no business of the carrier's.
-    fn known(&self, effect: &Effect) -> Option<Answer> {
+impl<C: Carrier, K: Keys, W: Clock + Random> Effects<Shipping> for CarrierEffects<C, K, W> {
+    /// The rule is the stack's, and says nothing of whether the carrier answers.
+    fn asks_neighbour(&self, effect: &Effect) -> bool {
         match effect {
-            Effect::AskRule => Some(Answer::Rule(self.rule)),
-            Effect::Book { .. } | Effect::Cancel { .. } | Effect::Void { .. } => None,
+            Effect::AskRule => false,
+            Effect::Book { .. } | Effect::Cancel { .. } | Effect::Void { .. } => true,
         }
     }
 
     async fn perform(&self, effect: Effect, attempt: Attempt, _: &Delivery<'_>) -> Result<Answer> {
         match effect {
             Effect::AskRule => Ok(Answer::Rule(self.rule)),
-            Effect::Book { shipment, address } => {
-                let booked = perform_once(&self.carrier, &shipment, &Booking { address }, attempt).await?;
-                Ok(answer(shipment, booked))
-            }
+            Effect::Book { shipment, recipient } => self.book(shipment, &recipient, attempt).await,
             Effect::Cancel { shipment } => {
                 let cancelled = cancel::<Booking>(&self.carrier, &shipment).await?;
                 Ok(answer(shipment, cancelled))

@@ -8,8 +8,14 @@ use orderflow_events::{HoldFlagged, Text};
 pub struct Settings {
     /// Name of the table that is the memory of the simulated carrier.
     pub carrier_table_name: Text,
+    /// Name of the table that has the keys of the customers.
+    pub key_table_name: Text,
     /// Rule of the stack whether flagged orders wait for a person.
     pub hold_flagged: HoldFlagged,
 }
 
-reads!(Settings { carrier_table_name: required("carrierTableName"), hold_flagged: required("holdFlagged") });
+reads!(Settings {
+    carrier_table_name: required("carrierTableName"),
+    key_table_name: required("keyTableName"),
+    hold_flagged: required("holdFlagged"),
+});

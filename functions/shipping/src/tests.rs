@@ -10,7 +10,8 @@ use futures::FutureExt;
 use onewrite::external::Settled;
 use onewrite::external::conformance::{check_cancel, check_external};
 use onewrite::external::simulated::{KEY_LIFETIME, MemoryRegister};
-use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime};
+use onewrite::memory::{Bench, MemoryKeys, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime};
+use onewrite::personal::{Key, KeyRing, Keys as _, seal};
 use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::sample;
 use orderflow_events::{
@@ -73,7 +74,7 @@ fn a_word_of_the_rule_says_nothing_of_a_carrier_that_is_down() {
     let (shop, other) = (Shop::holding(), PaymentProcessed { order_id: OrderId::new("ord_2").unwrap(), ..payment() });
     let process = Process::<Shipping, _, _, _>::new(
         Ledger::new(&shop.log, &shop.world),
-        CarrierEffects::new(shop.carrier(), shop.rule),
+        CarrierEffects::new(shop.carrier(), KeyRing::new(&shop.keys, &shop.world), shop.rule),
     );
     let handle = |event: &Event| {
         let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
@@ -182,13 +183,36 @@ fn a_shipment_that_was_voided_by_hand_is_found_so() {
 fn what_the_carrier_refuses_is_told_without_the_address() {
     let shop = Shop::new();
     shop.deliver_all([created("SIM-REFUSED")]);
-    let process = Process::<Shipping, _, _, _>::new(
-        Ledger::new(&shop.log, &shop.world),
-        CarrierEffects::new(shop.carrier(), shop.rule),
-    );
+    let keys = KeyRing::new(&shop.keys, &shop.world);
+    let effects = CarrierEffects::new(shop.carrier(), keys, shop.rule);
+    let process = Process::<Shipping, _, _, _>::new(Ledger::new(&shop.log, &shop.world), effects);
     let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
     let failure = process.handle(&paid(), &delivery).now_or_never().unwrap().unwrap_err();
     assert_eq!(failure.reason(), "book: the carrier refuses: it does not deliver there");
+}
+
+/// A booking of when somebody still knew the recipient is found. Nothing is booked after that, and the payment waits for
+/// the cancellation.
+#[test]
+fn nothing_is_shipped_to_a_recipient_who_is_erased() {
+    for (place, waits, published) in
+        [(END, true, &[][..]), ("before book", true, &[]), ("after book", false, &BOTH[..])]
+    {
+        let shop = Shop::new();
+        shop.deliver_all([created(BERLIN)]);
+        if place != END {
+            shop.crash(&paid(), place);
+        }
+        assert_eq!(shop.keys.erase("cus_1").now_or_never(), Some(Ok(true)));
+        for _ in 0..2 {
+            let handled = shop.handle(&paid());
+            assert_eq!(handled == Err(FailureKind::Transient), waits, "{handled:?}, crash {place}");
+        }
+        assert_eq!(shop.handle(&cancelled()), Ok(Handled::Changed));
+        assert!(shop.handle(&paid()).is_ok(), "it waits no more");
+        assert_eq!(shop.published(), published, "crash {place}");
+        shop.check_parcels();
+    }
 }
 
 #[test]
@@ -301,7 +325,7 @@ fn attempts_that_overlap_book_once() {
 
 #[test]
 fn the_adapter_to_the_simulated_carrier_conforms() {
-    let (shop, address) = (Shop::new(), sample::order("ord_1").details.shipping_address);
+    let (shop, address) = (Shop::new(), sample::person().shipping_address);
     let (carrier, booking) = (shop.carrier(), Booking { address });
     let late = ShipmentId::new("shp_late").unwrap();
     check_cancel(&carrier, (&shipment(), &booking), (&late, &booking)).now_or_never().unwrap().unwrap();
@@ -399,15 +423,15 @@ struct Shop {
     log: MemoryLog,
     register: MemoryRegister,
     rule: HoldFlagged,
+    keys: MemoryKeys,
 }
 
 impl Shop {
     /// Kinds of what the records and the carrier say differently.
     fn discrepancies(&self) -> Vec<String> {
-        let process = Process::<Shipping, _, _, _>::new(
-            Ledger::new(&self.log, &self.world),
-            CarrierEffects::new(self.carrier(), self.rule),
-        );
+        let keys = KeyRing::new(&self.keys, &self.world);
+        let effects = CarrierEffects::new(self.carrier(), keys, self.rule);
+        let process = Process::<Shipping, _, _, _>::new(Ledger::new(&self.log, &self.world), effects);
         let subject = created(BERLIN).context.subject;
         let audit = process.audit(&subject, Time::from_millis(i64::MAX)).now_or_never().unwrap().unwrap();
         assert_eq!(
@@ -419,8 +443,9 @@ impl Shop {
     }
 
     fn new() -> Self {
-        let (log, register) = (MemoryLog::default(), MemoryRegister::default());
-        Self { world: VirtualTime::new(7), log, register, rule: HoldFlagged::No }
+        let (log, register, keys) = (MemoryLog::default(), MemoryRegister::default(), MemoryKeys::default());
+        keys.find_or_create("cus_1", &key(), Time::from_millis(0)).now_or_never().unwrap().unwrap();
+        Self { world: VirtualTime::new(7), log, register, keys, rule: HoldFlagged::No }
     }
 
     /// One that holds flagged orders.
@@ -455,7 +480,8 @@ impl Bench for Shop {
 
     async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        let effects = CarrierEffects::new(Paced { port: self.carrier(), pace }, self.rule);
+        let keys = KeyRing::new(Paced { port: &self.keys, pace }, &self.world);
+        let effects = CarrierEffects::new(Paced { port: self.carrier(), pace }, keys, self.rule);
         let process = Process::<Shipping, _, _, _>::new(ledger, effects);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
@@ -480,9 +506,15 @@ fn shipment() -> ShipmentId {
 }
 
 fn created(postal_code: &str) -> Event {
-    let mut order = sample::order("ord_1");
-    order.details.shipping_address.postal_code = Text::new(postal_code).ok();
+    let (mut order, mut person) = (sample::order("ord_1"), sample::person());
+    person.shipping_address.postal_code = Text::new(postal_code).ok();
+    order.details.personal = seal(&person, &key(), [0; 12]).unwrap().into();
     sample::event(order)
+}
+
+/// Key of the customer.
+fn key() -> Key {
+    Key::new(sample::KEY_NAME.parse().unwrap(), sample::KEY).unwrap()
 }
 
 fn paid() -> Event {

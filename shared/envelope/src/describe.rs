@@ -1,13 +1,14 @@
 //! JSON Schema (2020-12) of types: what documents are made of.
 
-/// Says what a type looks like that is written as something else than its fields: the type, its description, its schema.
+/// Says what a type looks like that is written as something else than its fields: the type, its description, its schema. A
+/// type with a parameter looks the same whatever that is.
 ///
 /// Without the feature `schema` it comes to nothing.
 #[macro_export]
 macro_rules! json_schema_of {
-    ($name:ident, [$($description:literal),*], $schema:tt) => {
+    ($name:ident $(<$parameter:ident>)?, [$($description:literal),*], $schema:tt) => {
         $crate::with_schema! {
-            impl $crate::__private::schemars::JsonSchema for $name {
+            impl$(<$parameter>)? $crate::__private::schemars::JsonSchema for $name$(<$parameter>)? {
                 fn schema_name() -> std::borrow::Cow<'static, str> {
                     stringify!($name).into()
                 }

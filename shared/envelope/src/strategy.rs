@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::KNOWN;
 use crate::time::WRITABLE_MS;
-use crate::{EventId, Time};
+use crate::{EventId, KeyName, NONCE_BYTES, Personal, SealedParts, TAG_BYTES, Time, sealed_header};
 
 /// A document that was valid until up to four places of it were changed, removed, repeated or made long.
 pub fn damaged(document: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
@@ -119,6 +119,15 @@ pub fn context() -> impl Strategy<Value = Map<String, Value>> {
 /// A point in time.
 pub fn time() -> impl Strategy<Value = Time> {
     prop_oneof![Just(i64::MIN), Just(-1), Just(0), Just(i64::MAX), WRITABLE_MS].prop_map(Time::from_millis)
+}
+
+/// Personal data of the right form, which nobody can open.
+pub fn personal<T>() -> impl Strategy<Value = Personal<T>> {
+    let parts = ("[A-Za-z0-9_-]{1,64}", any::<[u8; NONCE_BYTES]>(), vec(any::<u8>(), TAG_BYTES..200));
+    parts.prop_filter_map("of the right form", |(name, nonce, ciphertext_and_tag)| {
+        let header = sealed_header(&KeyName::new(name).ok()?);
+        Personal::from_parts(&SealedParts { header: &header, nonce, ciphertext_and_tag }).ok()
+    })
 }
 
 /// A text that the contract allows, odd as it may be: what looks like syntax, turns the direction, is no character alone,

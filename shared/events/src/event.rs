@@ -4,7 +4,7 @@
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::{Event, Payload, Time};
+    use crate::{Event, Payload, Personal, Time};
 
     fn created() -> Value {
         json!({
@@ -35,6 +35,17 @@ mod tests {
         })
     }
 
+    /// The same in version 3.
+    fn sealed() -> Value {
+        let mut event = created();
+        event["dataschema"] = json!("urn:orderflow:OrderCreated:3");
+        event["data"]["customer"] = json!({ "id": "c1" });
+        event["data"]["shippingAddress"] = json!({ "country": "DE" });
+        event["data"]["personal"] =
+            json!("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiayJ9..AAAAAAAAAAAAAAAA..AAAAAAAAAAAAAAAAAAAAAA");
+        event
+    }
+
     /// `created()` with the value at a JSON Pointer replaced, or removed where it is `null`.
     fn with(pointer: &str, value: Value) -> Value {
         let mut event = created();
@@ -52,7 +63,7 @@ mod tests {
     fn an_event_survives_being_written_and_read() {
         // The last is a fraction that a quick reading gets wrong in its last digit.
         for kept in [json!("kept"), json!(null), json!(-6.530_729_239_331_848_5e-152)] {
-            let mut document = created();
+            let mut document = sealed();
             document["partnerid"] = kept.clone();
             let event = Event::from_value(&document).unwrap();
             assert_eq!(event.context.extensions.get("partnerid"), Some(&kept));
@@ -89,7 +100,11 @@ mod tests {
         let received = Time::from_millis(1_800_000_000_000);
         let read = Event::received(&event, received).unwrap();
         let Payload::OrderCreated(order) = &read.data else { panic!("another type") };
-        assert_eq!(order.details.customer.name.as_str(), "Ada", "version 1 has the name of the recipient");
+        assert_eq!(
+            order.details.personal.clear().unwrap().name.as_str(),
+            "Ada",
+            "version 1 has the name of the recipient"
+        );
         assert_eq!(read.context.time, Time::new("2026-11-22T09:00:00.000Z").unwrap());
         event.as_object_mut().unwrap().remove("time");
         assert_eq!(Event::received(&event, received).map(|event| event.context.time), Ok(received));
@@ -114,18 +129,18 @@ mod tests {
             ("/type", json!("OrderEaten"), "unknown event type OrderEaten"),
             (
                 "/dataschema",
-                json!("urn:orderflow:OrderCreated:3"),
-                "version 3 of OrderCreated is later than 2, the newest that this consumer knows: upgrade it",
+                json!("urn:orderflow:OrderCreated:4"),
+                "version 4 of OrderCreated is later than 3, the newest that this consumer knows: upgrade it",
             ),
             (
                 "/dataschema",
                 json!("urn:orderflow:OrderCreated:0"),
-                "unknown schema urn:orderflow:OrderCreated:0 of OrderCreated: the newest is urn:orderflow:OrderCreated:2",
+                "unknown schema urn:orderflow:OrderCreated:0 of OrderCreated: the newest is urn:orderflow:OrderCreated:3",
             ),
             (
                 "/dataschema",
                 json!("urn:orderflow:OrderEaten:1"),
-                "unknown schema urn:orderflow:OrderEaten:1 of OrderCreated: the newest is urn:orderflow:OrderCreated:2",
+                "unknown schema urn:orderflow:OrderEaten:1 of OrderCreated: the newest is urn:orderflow:OrderCreated:3",
             ),
             ("/subject", json!("web-18"), "subject is not data.orderId"),
             ("/data/lines", json!([]), "data is invalid: /lines must have 1 to 50 items"),
@@ -193,8 +208,8 @@ mod tests {
             assert_eq!(faults(&with(pointer, value))[0], expected);
         }
         assert_eq!(faults(&with("/data", Value::Null)), ["/data is required"]);
-        let later = faults(&with("/dataschema", json!("urn:orderflow:OrderCreated:3")));
-        assert!(later[0].starts_with("/dataschema version 3 of OrderCreated is later than 2"), "{later:?}");
+        let later = faults(&with("/dataschema", json!("urn:orderflow:OrderCreated:4")));
+        assert!(later[0].starts_with("/dataschema version 4 of OrderCreated is later than 3"), "{later:?}");
         let mut paid = with("/type", json!("PaymentProcessed"));
         paid["dataschema"] = json!("urn:orderflow:PaymentProcessed:1");
         assert_eq!(
@@ -224,6 +239,25 @@ mod tests {
             error,
             "data is invalid: /customer/email must be one email address, such as ada@example.com; /total must have the currency of the lines"
         );
+    }
+
+    #[test]
+    fn version_3_has_its_person_sealed_and_says_so_where_it_has_not() {
+        let event = Event::from_value(&sealed()).unwrap();
+        let Payload::OrderCreated(order) = &event.data else { panic!("another type") };
+        assert_eq!(order.details.personal.sealed().map(Personal::key_name), Some("k"));
+        let mut open = sealed();
+        open["data"]["personal"] = json!("Ada Lovelace");
+        let error = Event::from_value(&open).unwrap_err().to_string();
+        assert!(error.starts_with("data is invalid: /personal must be a JWE"), "{error}");
+        assert!(Event::from_value(&with("/dataschema", json!("urn:orderflow:OrderCreated:3"))).is_err());
+    }
+
+    #[test]
+    fn a_person_in_clear_cannot_be_written() {
+        let event = Event::from_value(&created()).unwrap();
+        let refused = serde_json::to_string(&event).unwrap_err().to_string();
+        assert_eq!(refused, "a person in clear is not written: it is to be sealed first");
     }
 
     #[test]

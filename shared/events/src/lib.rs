@@ -23,6 +23,7 @@
 //!
 //! It is pure: no IO, no clock, no randomness, no AWS. Another team can depend on it alone.
 
+mod address_block;
 mod card;
 mod clearance;
 mod country;
@@ -33,6 +34,7 @@ mod id;
 mod money;
 mod older;
 mod payload;
+mod person;
 #[cfg(test)]
 mod properties;
 mod request;
@@ -47,22 +49,24 @@ mod text;
 mod time;
 mod types;
 
+pub use address_block::{ADDRESS_BLOCK, AddressBlock};
 pub use clearance::{ClearedBy, HoldFlagged, OrderCleared};
 pub use country::Country;
 pub use envelope::{
-    Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node, Read,
-    SPEC_VERSION, Source, Subject, Text, Time, parse,
+    Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node,
+    Personal, Read, SPEC_VERSION, Source, Subject, Text, Time, parse,
 };
 pub use guest::{guest_of, is_guest, link_to, withdrawal_at};
 pub use id::{IdKind, OrderId, PaymentId, RefundId, ReturnId, ShipmentId};
 pub use money::{MAX_AMOUNT, Money};
-pub use older::{CustomerV1, OrderCreatedV1};
+pub use older::{CustomerV1, CustomerV2, OrderCreatedV1, OrderCreatedV2};
 pub use payload::{
-    Address, CancellationReason, Customer, FlagReason, GoodsReturned, InventoryRejected, InventoryReleased,
-    InventoryReserved, Line, MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged,
-    PaymentFailed, PaymentFailure, PaymentProcessed, PaymentRefunded, Quantity, ReturnRequested, Score,
-    ShipmentCancelled, ShipmentCreated, Shortage, StockLine,
+    CancellationReason, FlagReason, GoodsReturned, InventoryRejected, InventoryReleased, InventoryReserved, Line,
+    MAX_LINES, MAX_QUANTITY, OrderCancelled, OrderCreated, OrderDetails, OrderFlagged, PaymentFailed, PaymentFailure,
+    PaymentProcessed, PaymentRefunded, PersonalDataErased, Quantity, ReturnRequested, Score, ShipmentCancelled,
+    ShipmentCreated, Shortage, StockLine,
 };
+pub use person::{Address, Buyer, Destination, IN_CLEAR, Person, PersonalData};
 pub use request::{NewCustomer, NewLine, NewOrder};
 pub use text::{Email, PaymentMethod, Sku};
 pub use time::format_utc;

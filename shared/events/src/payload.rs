@@ -5,15 +5,18 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 #[cfg(feature = "schema")]
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::country::Country;
 use crate::id::{OrderId, PaymentId, RefundId, ReturnId, ShipmentId};
 use crate::money::{MAX_AMOUNT, Money};
-use crate::text::{Email, PaymentMethod, Sku, customer_id_rule, phone_rule, words_rule};
-use envelope::{Faults, Invalid, Node, Read, Text, reads};
+#[cfg(feature = "schema")]
+use crate::person::Person;
+use crate::person::{Buyer, Destination, PersonNode as _, PersonalData};
+use crate::text::{PaymentMethod, Sku};
+#[cfg(feature = "schema")]
+use envelope::Personal;
+use envelope::{Faults, Node, Read, Text, reads};
 
 /// The most lines that an order may have.
 pub const MAX_LINES: usize = 50;
@@ -24,40 +27,6 @@ pub const MAX_QUANTITY: u32 = 9_999;
 /// The most pieces of one SKU that an order may ask for, over all its lines.
 #[expect(clippy::cast_possible_wrap, reason = "fifty lines fit into any integer")]
 const MAX_PIECES: i64 = MAX_LINES as i64 * MAX_QUANTITY as i64;
-
-/// The buyer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Customer {
-    /// The shop's own id of the customer.
-    pub id: Text,
-    /// Name of the customer.
-    pub name: Text,
-    /// Address of the customer's mails: one that mail can be sent to, with ASCII before the `@`, and any domain behind it.
-    pub email: Email,
-    /// Number of the customer's short messages, in any writing: with its country code, or as it is dialled in the country of
-    /// the shipping address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
-    pub phone: Option<Text>,
-}
-
-reads!(Customer {
-    id: customer_id("id"),
-    name: words("name"),
-    email: required("email"),
-    phone: optional_phone("phone")
-});
-
-envelope::json_schema_of!(
-    OptionalText,
-    ["A text of at most 200 characters without control characters. One that is null or empty is absent."],
-    { "type": ["string", "null"], "maxLength": 200, "pattern": envelope::PLAIN }
-);
-
-/// Text that need not be there: for schemas only.
-#[cfg(feature = "schema")]
-pub(crate) struct OptionalText;
 
 envelope::json_schema_of!(
     Quantity,
@@ -133,71 +102,6 @@ impl PricedLine for Line {
     }
 }
 
-/// Shipping address. Its country says whether it must have a city and a postal code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = required_by_country))]
-#[serde(rename_all = "camelCase")]
-pub struct Address {
-    /// The recipient.
-    pub name: Text,
-    /// Street and number.
-    pub line1: Text,
-    /// More of the street, such as a floor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
-    pub line2: Option<Text>,
-    /// The city or the town; absent only in countries whose addresses have none, such as Singapore.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
-    pub city: Option<Text>,
-    /// State, province or the like.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
-    pub region: Option<Text>,
-    /// The postal code; absent only in countries that deliver without one, such as Ireland.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "OptionalText"))]
-    pub postal_code: Option<Text>,
-    /// The country: two letters of ISO 3166-1, or `XK` for Kosovo. The United Kingdom is `GB`.
-    pub country: Country,
-}
-
-impl Read for Address {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        node.object(faults)?;
-        let name = node.words("name", faults);
-        let line1 = node.words("line1", faults);
-        let line2 = node.optional_words("line2", faults);
-        let city = node.optional_words("city", faults);
-        let region = node.optional_words("region", faults);
-        let postal_code = node.optional_words("postalCode", faults);
-        let country: Option<Country> = node.required("country", faults);
-        if city == Some(None) && country.is_some_and(|country| country.has_cities()) {
-            faults.add(&node.field("city"), "is required");
-        }
-        if postal_code == Some(None) && country.is_some_and(|country| country.has_postal_codes()) {
-            faults.add(&node.field("postalCode"), "is required");
-        }
-        let (name, line1, line2) = (name?, line1?, line2?);
-        Some(Self { name, line1, line2, city: city?, region: region?, postal_code: postal_code?, country: country? })
-    }
-}
-
-/// Adds to the schema of an address which countries ask for a city, and which for a postal code.
-#[cfg(feature = "schema")]
-fn required_by_country(schema: &mut schemars::Schema) {
-    use crate::country::{with_postal_code, without_city};
-    let there =
-        |field: &str| json!({ "required": [field], "properties": { field: { "type": "string", "minLength": 1 } } });
-    let of =
-        |countries: Vec<&str>| json!({ "required": ["country"], "properties": { "country": { "enum": countries } } });
-    let rules = json!([
-        { "if": of(without_city().collect()), "else": there("city") },
-        { "if": of(with_postal_code().collect()), "then": there("postalCode") },
-    ]);
-    schema.insert("allOf".to_owned(), rules);
-}
-
 /// Order as a customer decides it: the heart of `OrderCreated`.
 ///
 /// Read from JSON it keeps every rule: 1 to [`MAX_LINES`] lines, one currency, a sum of at most [`MAX_AMOUNT`].
@@ -206,12 +110,16 @@ fn required_by_country(schema: &mut schemars::Schema) {
 #[serde(rename_all = "camelCase")]
 pub struct OrderDetails {
     /// The buyer.
-    pub customer: Customer,
+    pub customer: Buyer,
     /// The goods that are bought.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_LINES)))]
     pub lines: Vec<Line>,
-    /// Address that the goods go to.
-    pub shipping_address: Address,
+    /// Country that the goods go to.
+    pub shipping_address: Destination,
+    /// Name and contact of the buyer, and the address that the goods go to: sealed, a JWE (RFC 7516) under a key of the
+    /// customer's own. Once that key is deleted nobody can open it any more.
+    #[cfg_attr(feature = "schema", schemars(with = "Personal<Person>"))]
+    pub personal: PersonalData,
     /// Payment method; absent only where there is nothing to pay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_method: Option<PaymentMethod>,
@@ -246,27 +154,12 @@ reads!(OrderDetails {
     customer: required("customer"),
     lines: lines("lines"),
     shipping_address: required("shippingAddress"),
+    personal: required("personal"),
     payment_method: optional_text("paymentMethod"),
 });
 
 /// Parts of an order that no other document has.
-#[expect(clippy::option_option, reason = "as of `Node::optional`: nothing may be there, and nothing may be readable")]
 pub(crate) trait OrderNode {
-    /// Text that is absent where it is `null` or empty.
-    fn optional_text<T: Read>(&self, name: &str, faults: &mut Faults) -> Option<Option<T>>;
-
-    /// Words of a person, without a card number.
-    fn words(&self, name: &str, faults: &mut Faults) -> Option<Text>;
-
-    /// The same, where they are not `null` or empty.
-    fn optional_words(&self, name: &str, faults: &mut Faults) -> Option<Option<Text>>;
-
-    /// A customer's id, without a card number.
-    fn customer_id(&self, name: &str, faults: &mut Faults) -> Option<Text>;
-
-    /// Telephone number in any writing, without a card number, where it is not `null` or empty.
-    fn optional_phone(&self, name: &str, faults: &mut Faults) -> Option<Option<Text>>;
-
     /// Makes sure that something to pay has a way to pay.
     fn payable(&self, method: Option<&Option<PaymentMethod>>, total: Option<Money>, faults: &mut Faults);
 
@@ -278,31 +171,6 @@ pub(crate) trait OrderNode {
 }
 
 impl OrderNode for Node<'_> {
-    fn optional_text<T: Read>(&self, name: &str, faults: &mut Faults) -> Option<Option<T>> {
-        let is_empty = self.field(name).value().and_then(Value::as_str).is_some_and(str::is_empty);
-        if is_empty { Some(None) } else { self.optional(name, faults) }
-    }
-
-    fn words(&self, name: &str, faults: &mut Faults) -> Option<Text> {
-        let words = self.required(name, faults);
-        kept(&self.field(name), words, words_rule, faults)
-    }
-
-    fn optional_words(&self, name: &str, faults: &mut Faults) -> Option<Option<Text>> {
-        let words = self.optional_text(name, faults)?;
-        words.map_or(Some(None), |words| kept(&self.field(name), Some(words), words_rule, faults).map(Some))
-    }
-
-    fn customer_id(&self, name: &str, faults: &mut Faults) -> Option<Text> {
-        let id = self.required(name, faults);
-        kept(&self.field(name), id, customer_id_rule, faults)
-    }
-
-    fn optional_phone(&self, name: &str, faults: &mut Faults) -> Option<Option<Text>> {
-        let phone = self.optional_text(name, faults)?;
-        phone.map_or(Some(None), |phone| kept(&self.field(name), Some(phone), phone_rule, faults).map(Some))
-    }
-
     fn payable(&self, method: Option<&Option<PaymentMethod>>, total: Option<Money>, faults: &mut Faults) {
         if method == Some(&None) && total.is_some_and(|total| !total.is_zero()) {
             faults.add(&self.field("paymentMethod"), "is required");
@@ -328,16 +196,6 @@ impl OrderNode for Node<'_> {
         }
         Some(total)
     }
-}
-
-/// The text, if it keeps one more rule.
-fn kept(
-    node: &Node<'_>,
-    text: Option<Text>,
-    rule: fn(&str) -> Result<(), Invalid>,
-    faults: &mut Faults,
-) -> Option<Text> {
-    text.filter(|text| rule(text.as_str()).map_err(|broken| faults.add(node, broken.to_string())).is_ok())
 }
 
 /// Adds to the schema of an order that has a total: without a payment method there is nothing to pay.
@@ -427,6 +285,17 @@ pub struct OrderCancelled {
 }
 
 reads!(OrderCancelled { order_id: required("orderId"), reason: required("reason") });
+
+/// The customer of an order was forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PersonalDataErased {
+    /// The order that this is about: the `subject` of the event.
+    pub order_id: OrderId,
+}
+
+reads!(PersonalDataErased { order_id: required("orderId") });
 
 /// Number of pieces of one SKU, over all lines of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -556,7 +425,8 @@ reads!(PaymentProcessed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentFailure {
-    /// The provider's code, such as `insufficient_funds`.
+    /// The provider's code, such as `insufficient_funds`; `tooManyDeclines` where it was not asked any more, since too many payments
+    /// of the same customer, method or addresses had been declined.
     pub code: Text,
     /// The same for people.
     pub message: Text,

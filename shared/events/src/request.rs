@@ -1,9 +1,12 @@
 //! Requests to the shop over HTTP, which become events.
 
 use crate::money::Money;
-use crate::payload::{Address, Customer, Line, OrderDetails, OrderNode as _, PricedLine, Quantity, total_of};
+use crate::payload::{Line, OrderDetails, OrderNode as _, PricedLine, Quantity, total_of};
 #[cfg(feature = "schema")]
-use crate::payload::{MAX_LINES, OptionalText, payable_by_lines};
+use crate::payload::{MAX_LINES, payable_by_lines};
+#[cfg(feature = "schema")]
+use crate::person::OptionalText;
+use crate::person::{Address, Buyer, Destination, Person, PersonNode as _, shows_nothing};
 use crate::text::{Email, PaymentMethod, Sku};
 use envelope::{Faults, Node, Read, Text, reads};
 
@@ -50,7 +53,7 @@ impl PricedLine for NewLine {
 }
 
 /// The buyer, as they name themselves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewCustomer {
     /// The shop's own id of the customer. Whoever is signed in may leave it out: it is the subject of their token. A guest
@@ -81,6 +84,8 @@ impl Read for NewOrder {
     }
 }
 
+shows_nothing!(NewCustomer, "a customer");
+
 reads!(NewCustomer {
     id: customer_id("id"),
     name: optional_words("name"),
@@ -90,7 +95,7 @@ reads!(NewCustomer {
 
 impl NewOrder {
     /// Details of the order, in which each line without a price has that of `price`, by the number of the line from 0 and its
-    /// SKU. `None` where one has none.
+    /// SKU. The person is in clear. `None` where one has none.
     #[must_use]
     pub fn priced(self, price: impl Fn(usize, &Sku) -> Option<Money>) -> Option<OrderDetails> {
         let NewCustomer { id, name, email, phone } = self.customer;
@@ -99,9 +104,10 @@ impl NewOrder {
             unit_price.or_else(|| price(index, &sku)).map(|unit_price| Line { sku, quantity, unit_price })
         });
         Some(OrderDetails {
-            customer: Customer { id, name, email, phone },
+            customer: Buyer { id },
             lines: lines.collect::<Option<_>>()?,
-            shipping_address: self.shipping_address,
+            shipping_address: Destination { country: self.shipping_address.country },
+            personal: Person { name, email, phone, shipping_address: self.shipping_address }.into(),
             payment_method: self.payment_method,
         })
     }

@@ -10,9 +10,9 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use crate::text::{customer_id_rule, phone_rule, words_rule};
-use crate::{Country, Email, Event, EventType, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, PaymentMethod};
+use crate::{Country, Email, Event, EventType, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, PaymentMethod, Person};
 
-use envelope::strategy::context;
+use envelope::strategy::{context, personal};
 pub use envelope::strategy::{json, pointers, text, time};
 
 /// The document of an event that was valid until up to four places of it were changed, removed, repeated or made long.
@@ -82,7 +82,25 @@ fn decorate(value: &mut Value, unknown: &Map<String, Value>, absent: &Value) {
     }
 }
 
-/// Order as a customer decides it: as the heart of `OrderCreated` has it, and as it can be posted.
+/// Document of a valid `OrderCreated` in version 2, in which the person is in clear.
+pub fn document_in_clear() -> impl Strategy<Value = Value> {
+    let order = currency().prop_flat_map(|currency| (order_in(currency).boxed(), money_in(currency)));
+    (document_of(EventType::OrderCreated).boxed(), order.boxed()).prop_map(|(mut document, (details, total))| {
+        document["dataschema"] = json!(EventType::OrderCreated.schema_of(2));
+        document["data"] = joined(&with_total(&details, total), json!({ "orderId": document["subject"] }));
+        document
+    })
+}
+
+/// An order with its total, which is 0 where nothing says how it is paid.
+fn with_total(details: &Value, mut total: Value) -> Value {
+    if details.get("paymentMethod").is_none() {
+        total["amount"] = json!(0);
+    }
+    joined(details, json!({ "total": total }))
+}
+
+/// Order as a customer decides it, as it can be posted.
 pub fn order() -> impl Strategy<Value = Value> {
     currency().prop_flat_map(order_in)
 }
@@ -164,12 +182,12 @@ fn data(kind: EventType, order: &str) -> BoxedStrategy<Value> {
     )]
     let rest: BoxedStrategy<Value> = match kind {
         EventType::OrderCreated => currency()
-            .prop_flat_map(|currency| (order_in(currency), money_in(currency)))
-            .prop_map(|(details, mut total)| {
-                if details.get("paymentMethod").is_none() {
-                    total["amount"] = json!(0);
-                }
-                joined(&details, json!({ "total": total }))
+            .prop_flat_map(|currency| (order_in(currency), money_in(currency), personal::<Person>()))
+            .prop_map(|(mut details, total, personal)| {
+                details["customer"] = json!({ "id": details["customer"]["id"] });
+                details["shippingAddress"] = json!({ "country": details["shippingAddress"]["country"] });
+                details["personal"] = json!(personal);
+                with_total(&details, total)
             })
             .boxed(),
         EventType::OrderCancelled => select(&["customerRequest", "outOfStock", "paymentFailed"][..])
@@ -206,6 +224,7 @@ fn data(kind: EventType, order: &str) -> BoxedStrategy<Value> {
                 .prop_map(|(id, lines)| json!({ "returnId": id, "lines": lines }))
                 .boxed()
         }
+        EventType::PersonalDataErased => Just(json!({})).boxed(),
         EventType::OrderFlagged => {
             let reason = (text(), text()).prop_map(|(code, detail)| json!({ "code": code, "detail": detail }));
             (prop_oneof![Just(0), Just(100), 0..=100_u8], list(reason, 100), any::<bool>())

@@ -49,6 +49,17 @@ impl Email {
         let (local, domain) = self.0.split_once('@').unwrap_or((&self.0, ""));
         domain_to_ascii(domain).map_or_else(|| self.0.clone(), |domain| format!("{local}@{domain}"))
     }
+
+    /// The mailbox that mail to the address ends in, to tell people apart by. Two addresses are one mailbox if they differ in upper
+    /// and lower case only, or in what stands between a `+` and the `@` (RFC 5233), or in the form of their domain. What is the
+    /// same to one provider alone, such as the dots of Gmail, is not known here.
+    #[must_use]
+    pub fn mailbox(&self) -> String {
+        let address = self.to_ascii().to_lowercase();
+        let (local, domain) = address.rsplit_once('@').unwrap_or((&address, ""));
+        let mailbox = local.split_once('+').map_or(local, |(mailbox, _)| mailbox);
+        format!("{mailbox}@{domain}")
+    }
 }
 
 fn email_rule(text: &str) -> Result<(), Invalid> {

@@ -3,22 +3,23 @@
 //! Those who handle events see the newest version only. Data of an older one is read in its own shape, and then made the
 //! newest, one version after the other, by the `From` of each shape for the next.
 //!
-//! To add a version, say 3, of a type:
+//! To add a version, say 4, of a type:
 //!
 //! 1. Move the shape that is the newest to `older.rs`, with its number in its name, and give the new one the type's name.
-//! 2. Say how the older becomes it: `impl From<OrderCreatedV2> for OrderCreated`, pure and for every value.
-//! 3. Add it to the table below: `{ 1: OrderCreatedV1, 2: OrderCreatedV2, 3: OrderCreated }`.
-//! 4. Make an empty file for its schema, `schemas/OrderCreated.3.json`, and let `cargo documents` write it.
-//! 5. Save one event of it, as it is published, in `golden/OrderCreated.3.json`, and run `cargo documents` again.
+//! 2. Say how the older becomes it: `impl From<OrderCreatedV3> for OrderCreated`, pure and for every value.
+//! 3. Add it to the table below: `{ 1: OrderCreatedV1, 2: OrderCreatedV2, 3: OrderCreatedV3, 4: OrderCreated }`.
+//! 4. Make an empty file for its schema, `schemas/OrderCreated.4.json`, and let `cargo documents` write it.
+//! 5. Save one event of it, as it is published, in `golden/OrderCreated.4.json`, and run `cargo documents` again.
 
 use envelope::{Source, events};
 
 use crate::clearance::OrderCleared;
 use crate::id::OrderId;
-use crate::older::OrderCreatedV1;
+use crate::older::{OrderCreatedV1, OrderCreatedV2};
 use crate::payload::{
     GoodsReturned, InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled, OrderCreated, OrderFlagged,
-    PaymentFailed, PaymentProcessed, PaymentRefunded, ReturnRequested, ShipmentCancelled, ShipmentCreated,
+    PaymentFailed, PaymentProcessed, PaymentRefunded, PersonalDataErased, ReturnRequested, ShipmentCancelled,
+    ShipmentCreated,
 };
 
 /// The source of the orders service, and of what its intake adopts.
@@ -40,7 +41,7 @@ events! {
     describe if feature = "schema" {
         /// An order was accepted. Sent once for each order: by orders when it comes in over HTTP, or by another producer, whose
         /// order is then adopted.
-        OrderCreated from ORDERS or anyone: { 1: OrderCreatedV1, 2: OrderCreated },
+        OrderCreated from ORDERS or anyone: { 1: OrderCreatedV1, 2: OrderCreatedV2, 3: OrderCreated },
         /// An order was given up. Sent when the customer asks for it, when goods are missing and when the payment is declined or does
         /// not come in time, unless the order is on its way already.
         OrderCancelled from ORDERS: { 1: OrderCancelled },
@@ -71,6 +72,9 @@ events! {
         /// An order may be shipped, as far as fraud goes. Sent where the stack holds flagged orders: on `OrderCreated`, if the order
         /// is not flagged, and for one that is when a person says so. Where it holds none, only when a person says so.
         OrderCleared from SCREENING: { 1: OrderCleared },
+        /// The customer of an order was forgotten: what is sealed of them in the order's events nobody can open any more. Sent for
+        /// each order of a customer whose data is erased.
+        PersonalDataErased from ORDERS: { 1: PersonalDataErased },
     }
 }
 
@@ -83,6 +87,7 @@ mod tests {
         for (schema, version) in [
             ("urn:orderflow:OrderCreated:1", Some(1)),
             ("urn:orderflow:OrderCreated:2", Some(2)),
+            ("urn:orderflow:OrderCreated:3", Some(3)),
             ("urn:orderflow:OrderCreated:10", Some(10)),
             ("urn:orderflow:OrderCreated:0", None),
             ("urn:orderflow:OrderCreated:01", None),

@@ -68,6 +68,17 @@ pub trait Decider {
         state
     }
 
+    /// Owner of the subject that the published `event` begins, such as the customer of an order: the first row has it, and an
+    /// [index](crate::port::OwnedSubjects) finds the subject by it. Nobody, as here, for most services.
+    #[must_use]
+    fn owner(event: &Event<ContractOf<Self>>) -> Option<&str>
+    where
+        Self: Sized,
+    {
+        let _ = event;
+        None
+    }
+
     /// Extension attributes of the events that are published because of `event`. None, as here, for most services.
     #[must_use]
     fn extensions(event: &Event<Self::Heard>) -> Extensions
@@ -232,14 +243,6 @@ pub enum Attempt {
 
 /// Effects of a service: performs what its decider asks of the world outside.
 pub trait Effects<D: Decider> {
-    /// The reply to an effect for which nobody outside has to be asked, such as a rule of the deployment that `decide` does not
-    /// know. It says nothing of whether the world outside answers, and so passes by the circuit breaker. `None`, as here, of
-    /// effects that are [performed](Self::perform).
-    fn known(&self, effect: &D::Effect) -> Option<D::Reply> {
-        let _ = effect;
-        None
-    }
-
     /// Performs `effect` and answers what came of it. It may be performed again after any crash, so it has to make
     /// sure by itself that this does no harm.
     ///
@@ -247,6 +250,13 @@ pub trait Effects<D: Decider> {
     ///
     /// It is unknown what came of it, or it cannot be performed.
     async fn perform(&self, effect: D::Effect, attempt: Attempt, delivery: &Delivery<'_>) -> Result<D::Reply>;
+
+    /// Tells that an effect asks the neighbour, so that one which is down is spared it, and its result says whether the neighbour
+    /// is up. True, as here, for all that has nothing else to ask; false for what only looks at tables of the service's own.
+    fn asks_neighbour(&self, effect: &D::Effect) -> bool {
+        let _ = effect;
+        true
+    }
 
     /// Tells that an effect which leaves no row is done, such as a mail. False, as here, where every effect leaves one.
     ///

@@ -4,6 +4,7 @@ mod cors;
 mod precondition;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use envelope::{Fault, Faults, Read, parse};
 
@@ -201,6 +202,17 @@ pub fn path(request: &Request) -> Vec<&str> {
         _ => all.len(),
     };
     all[all.len().saturating_sub(own)..].to_vec()
+}
+
+/// Address that a request came from, as the gateway has seen it: no header, for those are whatever a caller writes. None where
+/// the gateway does not tell.
+#[must_use]
+pub fn source_address(request: &Request) -> Option<IpAddr> {
+    let address = match request.request_context_ref()? {
+        RequestContext::ApiGatewayV1(context) => context.identity.source_ip.as_deref(),
+        _ => None,
+    };
+    address?.parse().ok()
 }
 
 /// Reads a JSON body.

@@ -14,7 +14,7 @@ use envelope::{Context, Contract, Event, EventId, Extensions, Source, Subject, T
 use crate::decider::{Commit, ContractOf, Decider, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::group_commit::{GroupCommit, MAX_COLLISIONS};
-use crate::port::{Addition, Appended, Clock, Log, Random};
+use crate::port::{Addition, Appended, Clock, Log, OwnedSubjects, Random};
 use crate::row::{Cause, Row};
 use crate::self_check;
 use crate::telemetry::{Observation, observe, spans};
@@ -164,6 +164,18 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
         Ok(history)
     }
 
+    /// Subjects of `owner`, what was begun first comes first, by an index that may be a moment behind.
+    ///
+    /// # Errors
+    ///
+    /// The index cannot be read.
+    pub async fn owned_by(&self, owner: &str) -> Result<Vec<Subject>>
+    where
+        L: OwnedSubjects,
+    {
+        self.log.owned_by(owner).await
+    }
+
     /// Writes a decision on the version after `history`, and if it is written brings `history` up to date.
     ///
     /// # Errors
@@ -186,10 +198,12 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
         let change = commit.change.or(told);
         let change = change.ok_or_else(|| Failure::permanent("nothing says what happened"))?;
         events.iter().try_for_each(self_check::check)?;
+        let owner = events.first().filter(|_| history.version == 0).and_then(D::owner).map(ToOwned::to_owned);
         let row = Row {
             version: history.version + 1,
             at: now,
             cause: origin.cause.clone(),
+            owner,
             unfinished: commit.unfinished,
             change: stored,
             events: events.iter().map(to_text).collect::<Result<_>>()?,

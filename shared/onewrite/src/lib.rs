@@ -27,6 +27,8 @@ pub mod memory;
 mod message;
 mod on;
 mod park;
+#[cfg(feature = "personal")]
+pub mod personal;
 pub mod port;
 mod process;
 mod projection;

@@ -139,6 +139,17 @@ pub trait OpenSubjects {
     async fn close(&self, subject: &Subject) -> Result<()>;
 }
 
+/// Index of the subjects of a ledger by their [owners](crate::Decider::owner). It may be a moment behind.
+#[auto_impl(&)]
+pub trait OwnedSubjects {
+    /// Subjects of `owner`, what was begun first comes first.
+    ///
+    /// # Errors
+    ///
+    /// The index cannot be read.
+    async fn owned_by(&self, owner: &str) -> Result<Vec<Subject>>;
+}
+
 /// Part of a shard of the index of the open subjects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenPage {
@@ -195,6 +206,18 @@ pub trait Leases {
     ///
     /// The lease cannot be read.
     async fn done(&self, key: &str) -> Result<DoneParts>;
+}
+
+/// Allowances: so many places under each key, such as that of one recipient's mails on one day.
+#[auto_impl(&)]
+pub trait Allowances {
+    /// Takes one of the `most` places under `key`, at least one, for `member`, unless others have all of them; answers whether it
+    /// has one. To take it twice is to take it once. What is known of the key may be forgotten from `expires` on.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether a place was taken.
+    async fn admit(&self, key: &str, member: &str, most: u32, expires: Time) -> Result<bool>;
 }
 
 /// Result of an attempt to take a lease.

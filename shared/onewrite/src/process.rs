@@ -47,9 +47,9 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
         let Some(heard) = event.heard::<D::Heard>() else { return Ok(Handled::Ignored) };
         let origin = Origin { extensions: D::extensions(&heard), ..Origin::from(event) };
         let mut history = self.ledger.load::<D>(&event.context.subject).await?;
-        // The answer of the world outside must not be forgotten, whoever else is at work on the order. What is told from
-        // inside, such as by the counters, holds only as long as nobody is.
-        let (mut performed, mut told) = (None, None);
+        // The answer of the world outside must not be forgotten, whoever else is at work on the order. That of the
+        // counters holds only as long as nobody is.
+        let (mut performed, mut refused) = (None, None);
         let mut attempt = Attempt::Retry;
         for _ in 0..MAX_STEPS {
             if performed.is_none() && history.has_handled(event) {
@@ -59,17 +59,18 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
                 let event_type = event.event_type();
                 return Err(Failure::permanent(format!("the subject was begun by another {event_type}")));
             }
-            match D::decide(&history.state, &heard, performed.as_ref().or(told.as_ref()))? {
+            match D::decide(&history.state, &heard, performed.as_ref().or(refused.as_ref()))? {
                 Step::Nothing if performed.is_some() => return Ok(Handled::Performed),
                 Step::Nothing => return Ok(Handled::Unchanged),
                 Step::Perform(effect) => {
-                    if let Some(reply) = self.effects.known(&effect) {
-                        told = Some(reply);
-                        continue;
-                    }
+                    let asks_neighbour = self.effects.asks_neighbour(&effect);
                     let effect = self.effects.perform(effect, attempt, delivery);
                     let (world, subject) = (self.ledger.world(), &event.context.subject);
-                    performed = Some(self.breaker.call(world, subject, effect).await?);
+                    performed = Some(if asks_neighbour {
+                        self.breaker.call(world, subject, effect).await?
+                    } else {
+                        effect.await?
+                    });
                     attempt = Attempt::Retry;
                 }
                 Step::Commit(commit) => {
@@ -77,14 +78,14 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
                     match self.ledger.commit(&mut history, &origin, commit).await? {
                         Committed::Done(_) if !unfinished => return Ok(Handled::Changed),
                         Committed::Done(_) => {
-                            (performed, told, attempt) = (None, None, Attempt::First);
+                            (performed, refused, attempt) = (None, None, Attempt::First);
                         }
                         Committed::LostRace => {
                             history = self.ledger.load(&event.context.subject).await?;
-                            (told, attempt) = (None, Attempt::Retry);
+                            (refused, attempt) = (None, Attempt::Retry);
                         }
                         Committed::Short(insufficient) => {
-                            told = Some(D::on_insufficient(&insufficient).ok_or_else(|| {
+                            refused = Some(D::on_insufficient(&insufficient).ok_or_else(|| {
                                 Failure::permanent(format!("counters are too small: {insufficient:?}"))
                             })?);
                         }

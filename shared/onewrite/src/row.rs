@@ -46,6 +46,8 @@ pub struct Row {
     pub at: Time,
     /// Cause of the row.
     pub cause: Cause,
+    /// Owner of the subject, in its first row, if it has one: see [`Decider::owner`](crate::Decider::owner).
+    pub owner: Option<String>,
     /// More is to be done for the cause, as after an intent: then the row does not mark it as handled.
     pub unfinished: bool,
     /// The change, in the service's own terms. Absent where the published event tells it.

@@ -6,6 +6,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::client::{Api, local_stack};
+use crate::commands::customer::CustomerCommand;
 use crate::commands::dlq::Dlq;
 use crate::commands::job::JobCommand;
 use crate::commands::journal::{Journal, Reconcile, Replay};
@@ -55,6 +56,9 @@ struct Which {
 enum Command {
     /// Show an order over all services: its steps with their delays, where it waits, its letters; or clear it
     Order(OrderCommand),
+    /// Show all that is held of a customer, or erase them
+    #[command(subcommand)]
+    Customer(CustomerCommand),
     /// See dead letters, mend them, and send them back
     #[command(subcommand)]
     Dlq(Dlq),
@@ -130,6 +134,7 @@ impl Cli {
         let context = Context { api: Api::at(&url, token)?, terminal };
         match self.command {
             Command::Order(order) => order.run(&context),
+            Command::Customer(customer) => customer.run(&context),
             Command::Dlq(dlq) => dlq.run(&context),
             Command::Replay(replay) => replay.run(&context),
             Command::Journal(journal) => journal.run(&context),
@@ -185,6 +190,11 @@ mod tests {
             ("order clear ord_1 --why x", true),
             ("order clear ord_1 --why x --yes --json", true),
             ("order ord_1 clear", false),
+            ("customer", false),
+            ("customer export", false),
+            ("customer export cus_1 --json", true),
+            ("customer erase cus_1 --dry-run", true),
+            ("customer erase cus_1 -y", true),
             ("dlq redrive", false),
             ("dlq redrive let_1 let_2 --ramp --yes", true),
             ("dlq redrive let_1 --service payment", false),

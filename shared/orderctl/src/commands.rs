@@ -8,6 +8,7 @@ use crate::client::Api;
 use crate::error::{Error, Exit};
 use crate::terminal::Terminal;
 
+pub(crate) mod customer;
 pub(crate) mod dlq;
 pub(crate) mod job;
 pub(crate) mod journal;

@@ -25,6 +25,24 @@ pub(crate) struct Letter {
     pub(crate) receives: u32,
 }
 
+/// Page of all that is held of a customer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExportPage {
+    pub(crate) customer_id: String,
+    pub(crate) exported_at: String,
+    pub(crate) orders: Vec<serde_json::Value>,
+    pub(crate) next: Option<String>,
+}
+
+/// Answer to an erasure.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Erased {
+    pub(crate) customer_id: String,
+    pub(crate) orders: u64,
+}
+
 /// Page of letters, each as the API has written it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LetterPage {

@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn address(postal_code: &str) -> Address {
-        let address = sample::order("ord_1").details.shipping_address;
+        let address = sample::person().shipping_address;
         Address { postal_code: Text::new(postal_code).ok(), ..address }
     }
 

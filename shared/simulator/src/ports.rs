@@ -1,10 +1,12 @@
 //! Ports of the toolkit on the models: every call takes time, and may go wrong in every way.
 
+mod keys;
 mod leases;
 mod queue;
 mod table;
 mod topic;
 
+pub use keys::KeyTable;
 pub use leases::LeaseTable;
 pub use queue::{QueuePort, Queues, RelayLetters};
 pub use table::Table;

@@ -14,7 +14,7 @@ use crate::fault_injector::Sent;
 use crate::order::{End, Order, by_customer, orders};
 use crate::plan::Plan;
 use crate::poison::Poison;
-use crate::snapshot::{Booking, Charge, Fact, Shelf, Snapshot, ledgers};
+use crate::snapshot::{Booking, Charge, Fact, Shelf, Snapshot, ledgers, persons_in};
 
 /// Requests from outside: orders, faults, and the stock at first.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +70,8 @@ pub(crate) enum Rule {
     MessageLost,
     /// A message is a dead letter for a good reason only.
     NeedlesslyDead,
+    /// Nothing that is kept has a person in clear.
+    PersonInClear,
     /// A function does only what its role allows.
     NotAllowed,
     /// A role allows only what its function does.
@@ -121,6 +123,7 @@ pub(crate) fn audit(snapshot: &Snapshot, asked: &Asked) -> Vec<Violation> {
     auditor.check_stock(&snapshot.shelves, &asked.shelves, &orders);
     auditor.check_journal(snapshot, asked);
     auditor.check_letters(snapshot, asked);
+    auditor.check_persons(snapshot, asked);
     for (queue, waiting) in &snapshot.waiting {
         auditor.find(Rule::MessageLost, None, format!("{waiting} messages are still in {queue}"));
     }
@@ -485,6 +488,21 @@ impl Auditor {
             if !published.contains_key(&(&fact.source, &fact.id)) {
                 let detail = format!("the journal has {} that nobody has published", fact.kind);
                 self.find(Rule::EventFromNowhere, Some(&fact.subject), detail);
+            }
+        }
+    }
+
+    /// Nobody is in clear in what is kept. What other producers have sent lies in the intake's letters as they have sent it, and
+    /// poison was put into queues past the doors.
+    fn check_persons(&mut self, snapshot: &Snapshot, asked: &Asked) {
+        for place in &snapshot.persons {
+            self.find(Rule::PersonInClear, None, place.clone());
+        }
+        let poison: BTreeSet<&str> = asked.injected.poison.iter().map(|poison| poison.body.as_str()).collect();
+        let letters = snapshot.letters.iter().filter(|letter| letter.service != "Intake");
+        for letter in letters.filter(|letter| !poison.contains(letter.body.as_str())) {
+            for personal in persons_in(&letter.body) {
+                self.find(Rule::PersonInClear, None, format!("a letter of {} has {personal:?}", letter.service));
             }
         }
     }

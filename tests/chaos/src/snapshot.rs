@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::plan::PERSONAL;
+
 /// The services that keep a log of each order, and publish what is in it.
 pub(crate) fn ledgers() -> impl Iterator<Item = &'static orderflow_registry::Service> {
     orderflow_registry::SERVICES.iter().filter(|service| service.has_ledger())
@@ -31,6 +33,8 @@ pub(crate) struct Snapshot {
     pub(crate) told: BTreeSet<String>,
     /// Messages of the dead-letter queues.
     pub(crate) letters: Vec<Letter>,
+    /// Tables with a text in them that says who somebody is, each with that text.
+    pub(crate) persons: BTreeSet<String>,
     /// Number of messages still in each queue, where there are any.
     pub(crate) waiting: BTreeMap<String, u64>,
 }
@@ -252,6 +256,11 @@ impl Snapshot {
         let journal = shop.scan(shop.output("JournalTableName")).await;
         snapshot.journal =
             journal.iter().flat_map(|item| facts(item["event"].as_s().map_or("", String::as_str), true)).collect();
+        // Letters are looked at by themselves: who sends poison past the doors may write anything.
+        for table in shop.tables("").await.iter().filter(|table| !table.contains("LettersTable")) {
+            let items = format!("{:?}", shop.scan(table).await);
+            snapshot.persons.extend(persons_in(&items).map(|text| format!("{table} has {text:?}")));
+        }
         for service in queues() {
             let waiting = shop.waiting(shop.queue(service)).await;
             if waiting > 0 {
@@ -260,6 +269,11 @@ impl Snapshot {
         }
         snapshot
     }
+}
+
+/// Texts of [`PERSONAL`] that stand in a text.
+pub(crate) fn persons_in(text: &str) -> impl Iterator<Item = &'static str> {
+    PERSONAL.into_iter().filter(move |personal| text.contains(personal))
 }
 
 /// Stock, by SKU.

@@ -11,10 +11,13 @@ use lambda_http::http::{HeaderMap, HeaderValue, Request as Builder, header};
 use lambda_http::{Body, RequestExt};
 use onewrite::access::Access;
 use onewrite::config::QueueSettings;
-use onewrite::memory::{MemoryLog, MemoryQueue, VirtualTime};
+use onewrite::memory::{MemoryKeys, MemoryLog, MemoryQueue, VirtualTime};
+use onewrite::personal::KeyRing;
 use onewrite::port::Clock;
 use onewrite::{Batch, Delivery, Failure, Handle, Handled, Ledger};
-use orderflow_events::{DecodeError, Envelope, Event, EventType, OrderCreated, Payload, Time, parse};
+use orderflow_events::{
+    DecodeError, Envelope, Event, EventType, OrderCreated, OrderDetails, Payload, Person, Time, parse,
+};
 use orderflow_orders::{MemoryPrices, OrdersApi, WithdrawalPeriod};
 use serde_json::{Value, json};
 
@@ -57,10 +60,11 @@ fn order(id: &str) -> OrderCreated {
     let price = json!({ "amount": 1, "currency": "EUR" });
     parse(&json!({
         "orderId": id,
-        "customer": { "id": "c", "name": "Ada", "email": "a@b.example" },
+        "customer": { "id": "c" },
         "lines": [{ "sku": "A", "quantity": 1, "unitPrice": price }],
         "total": price,
-        "shippingAddress": { "name": "Ada", "line1": "1", "city": "B", "postalCode": "1", "country": "DE" },
+        "shippingAddress": { "country": "DE" },
+        "personal": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiayJ9..AAAAAAAAAAAAAAAA..AAAAAAAAAAAAAAAAAAAAAA",
         "paymentMethod": "pm_x",
     }))
     .expect("the order keeps every rule")
@@ -87,7 +91,10 @@ pub fn payload(text: &str) -> bool {
     assert_eq!(Event::faults(&document).is_empty(), decoded.is_ok());
     match decoded {
         Ok(event) => {
-            assert_eq!(Event::decode(&serde_json::to_string(&event).expect("an event is JSON")), Ok(event));
+            match serde_json::to_string(&event) {
+                Ok(text) => assert_eq!(Event::decode(&text), Ok(event)),
+                Err(refused) => assert!(is_in_clear(&event), "{refused}"),
+            }
             return true;
         }
         Err(DecodeError::InvalidData(faults) | DecodeError::NotCloudEvent(faults)) => assert!(!faults.is_empty()),
@@ -95,6 +102,11 @@ pub fn payload(text: &str) -> bool {
         Err(other) => panic!("{other} of {document}"),
     }
     false
+}
+
+/// Tells that an event has a person in clear, as in older versions: such an event is read, and never written.
+fn is_in_clear(event: &Event) -> bool {
+    matches!(&event.data, Payload::OrderCreated(order) if order.details.personal.sealed().is_none())
 }
 
 /// The body of a message, with and without an SNS notification around it: a batch hands over every event that it has as
@@ -105,9 +117,11 @@ pub fn notification(text: &str) -> bool {
     let expected = read(text).map(|event| (event, text.to_owned()));
     assert_eq!(deliver(&notification).ok(), expected.ok());
     let Ok((event, published)) = deliver(text) else { return false };
-    let written = serde_json::to_string(&event).expect("an event is JSON");
     assert_eq!(read(&published).as_ref(), Ok(&event));
-    assert_eq!(deliver(&written), Ok((event, written)));
+    if !is_in_clear(&event) {
+        let written = serde_json::to_string(&event).expect("an event is JSON");
+        assert_eq!(deliver(&written), Ok((event, written)));
+    }
     true
 }
 
@@ -172,7 +186,8 @@ pub fn http_body(bytes: &[u8]) -> bool {
     let (Ok(media_type), Ok(key)) = (HeaderValue::from_bytes(media_type), HeaderValue::from_bytes(key)) else {
         return false;
     };
-    let shop = Shop { log: MemoryLog::default(), world: VirtualTime::new(1), media_type, key };
+    let (log, keys) = (MemoryLog::default(), MemoryKeys::default());
+    let shop = Shop { log, keys, world: VirtualTime::new(1), media_type, key };
     let (status, headers, told) = shop.place(body.to_vec());
     if status != 201 {
         assert!(matches!(status, 400 | 413 | 415 | 422), "{status} {told}");
@@ -190,7 +205,7 @@ pub fn http_body(bytes: &[u8]) -> bool {
         Event::decode(&serde_json::to_string(&published[0]).expect("an event is JSON")).as_ref(),
         Ok(&published[0])
     );
-    let written = serde_json::to_vec(&order.details).expect("an order is JSON");
+    let written = serde_json::to_vec(&shop.posted(&order.details)).expect("an order is JSON");
     for body in [body.to_vec(), written] {
         let (status, headers, again) = shop.place(body);
         assert_eq!((status, &again), (201, &told));
@@ -203,6 +218,7 @@ pub fn http_body(bytes: &[u8]) -> bool {
 /// The orders' API in memory, and the headers that are sent to it.
 struct Shop {
     log: MemoryLog,
+    keys: MemoryKeys,
     world: VirtualTime,
     media_type: HeaderValue,
     key: HeaderValue,
@@ -213,8 +229,23 @@ impl Shop {
         let request = Builder::post("/orders").header(header::CONTENT_TYPE, self.media_type.clone());
         let request = request.header("idempotency-key", self.key.clone()).body(Body::Binary(body)).expect("a request");
         let (prices, period) = (MemoryPrices::new(&self.log), WithdrawalPeriod::of_days(14));
-        let api = OrdersApi::new(Ledger::new(&self.log, &self.world), prices, Access::open(), period);
+        let (ledger, keys) = (Ledger::new(&self.log, &self.world), KeyRing::new(&self.keys, &self.world));
+        let api = OrdersApi::new(ledger, prices, keys, Access::open(), period);
         let (head, body) = block_on(api.answer(&request.with_raw_http_path("/orders"))).into_parts();
         (head.status.as_u16(), head.headers, serde_json::from_slice(&body).expect("an answer is JSON"))
+    }
+
+    /// An order that was placed, as it can be posted.
+    fn posted(&self, details: &OrderDetails) -> Value {
+        let OrderDetails { customer, lines, shipping_address: _, personal, payment_method } = details;
+        let sealed = personal.sealed().expect("the person of a row is sealed");
+        let opened = block_on(KeyRing::new(&self.keys, &self.world).open(customer.id.as_str(), sealed));
+        let Person { name, email, phone, shipping_address } = opened.expect("a key").expect("the customer's key");
+        json!({
+            "customer": { "id": customer.id, "name": name, "email": email, "phone": phone },
+            "lines": lines,
+            "shippingAddress": shipping_address,
+            "paymentMethod": payment_method,
+        })
     }
 }

@@ -3,22 +3,34 @@
 //! Only what a step has touched is looked at, so that a run of a million steps is no slower for it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use onewrite::memory::MemoryLog;
 use onewrite::{Cause, CounterUpdate, Row};
 use orderflow_events::{
-    Event, HoldFlagged, Money, OrderCreated, OrderId, Payload, PaymentId, ShipmentId, Sku, StockLine, Time,
+    Event, HoldFlagged, Money, OrderCreated, OrderId, Payload, PaymentId, PaymentMethod, ShipmentId, Sku, StockLine,
+    Time,
 };
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
 use simulator::{Append, Violation};
 
 use crate::names::{INVENTORY, ORDERS};
 
+/// Most payments by one method that the provider may have to decline within an hour: the limit, and what is under way at once.
+const MOST_DECLINES: usize = 20;
+
+/// Most mails that one recipient may get in a day.
+pub const MOST_MAILS: u32 = 20;
+
+/// Most short messages that one recipient may get in a day.
+pub const MOST_TEXTS: u32 = 5;
+
 /// Auditor of the shop.
 #[derive(Default)]
 pub struct Audit {
+    recipients: RefCell<HashMap<(String, i64), BTreeSet<Message>>>,
+    declines: RefCell<HashMap<PaymentMethod, HashSet<PaymentId>>>,
     orders: RefCell<HashSet<OrderId>>,
     by_payment: RefCell<HashMap<PaymentId, OrderId>>,
     by_shipment: RefCell<HashMap<ShipmentId, OrderId>>,
@@ -39,6 +51,8 @@ pub struct Audit {
     promises: RefCell<Vec<(OrderId, Promise)>>,
     /// Time before which no order was placed that may be unpaid.
     due_before: Cell<Option<Time>>,
+    /// Customers of whom somebody has asked that they be erased.
+    erased: RefCell<HashSet<String>>,
 }
 
 /// Producer at the intake that may state prices. No other may.
@@ -57,6 +71,8 @@ pub enum Promise {
     Returning,
     /// The goods are back.
     Returned,
+    /// The customer is erased, and so the order ends, and is nobody's.
+    Erased,
 }
 
 /// Message to a customer.
@@ -138,7 +154,24 @@ fn of(order: &OrderId, what: impl Into<String>) -> Violation {
     Violation::of(order.as_str(), what)
 }
 
+/// Tells that a row has somebody's street or address in it: every customer here has these.
+fn names_somebody(row: &Row) -> bool {
+    let names = |text: &str| ["Analytical Road", "@example", "@bücher"].iter().any(|name| text.contains(name));
+    row.events.iter().any(|event| names(event)) || row.change.as_ref().is_some_and(|change| names(&change.to_string()))
+}
+
 impl Audit {
+    /// Notes that a customer is about to be erased.
+    pub fn erasing(&self, customer: &str) {
+        self.erased.borrow_mut().insert(customer.to_owned());
+    }
+
+    /// Tells that a customer may be erased.
+    #[must_use]
+    pub fn may_be_erased(&self, customer: &str) -> bool {
+        self.erased.borrow().contains(customer)
+    }
+
     /// Notes that an order is on its way into the system.
     pub fn met(&self, order: &OrderId) {
         if self.orders.borrow_mut().insert(order.clone()) {
@@ -205,6 +238,9 @@ impl Audit {
         let Ok(order) = OrderId::new(append.addition.subject.as_str()) else {
             return Err(Violation::of(append.addition.subject.as_str(), "a row is of no order"));
         };
+        if names_somebody(append.addition.row) {
+            return Err(of(&order, format!("a row of {} has a person in clear", append.service)));
+        }
         for said in append.addition.row.events.iter().filter_map(|text| Event::decode(text).ok()) {
             let known_as = match said.data {
                 Payload::OrderCancelled(_) | Payload::GoodsReturned(_) => &self.undone,
@@ -348,6 +384,22 @@ impl Audit {
         }
     }
 
+    /// Notes that the provider has declined a payment by that method.
+    ///
+    /// # Errors
+    ///
+    /// It was asked for more of them than it should have been. A run takes less than the hour in which they count.
+    pub fn declined(&self, payment: &PaymentId, method: &PaymentMethod) -> Result<(), Violation> {
+        let mut declines = self.declines.borrow_mut();
+        let payments = declines.entry(method.clone()).or_default();
+        payments.insert(payment.clone());
+        if payments.len() <= MOST_DECLINES {
+            return Ok(());
+        }
+        let what = format!("the provider was asked for {} payments that it declined, by one method", payments.len());
+        Err(Violation::new(what))
+    }
+
     /// Notes that the provider has refunded what it had charged so often.
     ///
     /// # Errors
@@ -396,17 +448,18 @@ impl Audit {
         self.free.borrow().contains(order)
     }
 
-    /// Notes that a customer was sent a message, when so many leases had been given.
+    /// Notes that a customer was sent a message on a day, when so many leases had been given.
     ///
     /// # Errors
     ///
-    /// There are more messages on the channel than leases, or it is a success before there are goods.
+    /// There are more messages on the channel than leases, or it is a success before there are goods, or the recipient has had as
+    /// many that day as anybody may.
     pub fn told(
         &self,
         channel: &'static str,
         recipient: &str,
         (text, body): (&str, &str),
-        leases: u64,
+        (leases, day): (u64, i64),
     ) -> Result<(), Violation> {
         let message = Message::about(self, channel, recipient, text, body)?;
         self.sent.set(self.sent.get() + 1);
@@ -418,6 +471,13 @@ impl Audit {
         }
         if !message.is_cancelled() && !self.reserved.borrow().contains(&message.order) {
             return Err(of(&message.order, format!("a customer was told of goods that nobody has: {text}")));
+        }
+        let mut recipients = self.recipients.borrow_mut();
+        let of_day = recipients.entry((recipient.to_owned(), day)).or_default();
+        of_day.insert(message.clone());
+        let most = if channel == "mail" { MOST_MAILS } else { MOST_TEXTS };
+        if of_day.len() > most as usize {
+            return Err(of(&message.order, format!("{recipient} has had {} messages in a day", of_day.len())));
         }
         *self.messages.borrow_mut().entry(message).or_default() += 1;
         Ok(())

@@ -19,6 +19,10 @@ use crate::services::{SHOP_URL, System};
 /// The mean time between two orders.
 const GAP_MS: u64 = 25;
 
+/// Time within which an order is placed that is on its way, however late its write takes effect, and after which the clock looks
+/// at it, whichever time that has.
+const PLACED_WITHIN_MS: u64 = 900_000;
+
 /// The goods of the shop. Of the first there are few, and everybody wants it.
 const SKUS: [&str; 8] = ["flash", "coffee", "tea", "grinder", "kettle", "cup", "filter", "scale"];
 
@@ -72,6 +76,8 @@ pub struct Script {
     pub cancel_after_ms: Option<u64>,
     /// Time after the answer at which the customer withdraws, if they do; what was shipped they send back.
     pub withdraw_after_ms: Option<u64>,
+    /// Time after the answer at which the customer is erased, if they are.
+    pub erase_after_ms: Option<u64>,
 }
 
 impl Script {
@@ -88,6 +94,7 @@ impl Script {
         rule: HoldFlagged::No,
         cancel_after_ms: None,
         withdraw_after_ms: None,
+        erase_after_ms: None,
     };
 
     /// Address that reaches nobody.
@@ -127,6 +134,10 @@ pub fn arrive_by(system: &Rc<System>, script: Script) {
                 customer.wait(patience).await;
                 customer.withdraw(&placed, true).await;
             }
+            if let Some(patience) = script.erase_after_ms {
+                customer.wait(patience).await;
+                customer.erase(&placed).await;
+            }
             customer.revoke_links(&placed).await;
         }
     });
@@ -141,6 +152,20 @@ pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
     for number in 0..orders {
         let customer = Customer::new(system, seed, number);
         system.run().spawn(customer.shop());
+    }
+}
+
+/// Starts somebody who tries one stolen card, as often as that within a minute, and as many honest customers beside them.
+pub fn arrive_beside_a_trier(system: &Rc<System>, orders: u64) {
+    for number in 0..2 * orders {
+        let mut customer = Customer::new(system, 0, 3 * number);
+        let method = if number < orders { "pm_card_stolen" } else { "pm_card_visa" };
+        system.run().spawn(async move {
+            customer.wait(number % orders * 60_000 / orders).await;
+            let mut order = customer.scripted(Script { method, ..Script::SHIPPED });
+            order["customer"]["email"] = json!(format!("c{number}@example.com"));
+            customer.place(&mut order, &mut Some(format!("try-{number}"))).await;
+        });
     }
 }
 
@@ -262,6 +287,12 @@ impl Customer {
             self.wait(patience).await;
             let sends_back = self.rng.u32(0..4) > 0;
             self.withdraw(&order, sends_back).await;
+        }
+        if self.rng.u32(0..25) == 0 {
+            let patience = [100, 1_000, 120_000][self.rng.usize(0..3)];
+            let patience = self.rng.u64(0..patience);
+            self.wait(patience).await;
+            self.erase(&order).await;
         }
         if self.access.is_some() && self.rng.u32(0..3) == 0 {
             self.revoke_links(&order).await;
@@ -414,6 +445,35 @@ impl Customer {
         if promise == Promise::Returning && sends_back {
             self.wait_a_little().await;
             self.send_back(order).await;
+        }
+    }
+
+    /// Is erased, with all of their orders. Whoever asks for it may give up, and an order may be on its way with the key that is
+    /// gone: what is open of that the clock ends.
+    async fn erase(&mut self, order: &OrderId) {
+        let customer = format!("cus_{}", self.number / 3);
+        self.audit().erasing(&customer);
+        match self.insist_on_orders(&format!("/customers/{customer}/erase")).await {
+            Some((202, answer)) if answer["orders"].as_u64().is_some_and(|orders| orders > 0) => {
+                self.caller.tell_of(order.as_str(), || "is erased".to_owned());
+                self.audit().promised(order, Promise::Erased);
+            }
+            Some((status, answer)) => {
+                return self.violate(Some(order), format!("an erasure was answered with {status}: {answer}"));
+            }
+            None => {}
+        }
+        self.wait(PLACED_WITHIN_MS).await;
+        for _ in 0..MAX_ATTEMPTS {
+            if self.system.run_clock().await {
+                return;
+            }
+            self.wait_a_little().await;
+        }
+        // What keeps the clock from its work for so long is mended by somebody.
+        self.caller.run.faults.end();
+        if !self.system.run_clock().await {
+            self.violate(Some(order), "the clock cannot look at the open orders, though nothing goes wrong");
         }
     }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use onewrite::memory::{MemoryLog, VirtualTime};
+use onewrite::personal::{Keys, open};
 use onewrite::port::{Clock, Log};
 use onewrite::{Decider, Ledger, Result as Outcome, Sweep};
-use orderflow_events::{OrderId, PaymentId, ShipmentId};
+use orderflow_events::{OrderId, PaymentId, Person, ShipmentId};
 use orderflow_inventory::{Inventory, Reservation};
 use orderflow_notification::{Channel, Notification, State as NotificationState};
 use orderflow_orders::{Known, Order, Orders, Progress, Status};
@@ -33,7 +34,7 @@ pub fn check(audit: &Audit, outside: &Outside, rest: &Rest<'_>) -> Result<(), Vi
     for order in audit.orders() {
         check_status(rest, &order)?;
         check_order(audit, outside, rest, &order)?;
-        check_messages(audit, rest, &order)?;
+        check_messages(audit, outside, rest, &order)?;
     }
     check_open(audit, rest)?;
     check_promises(audit, rest)
@@ -159,18 +160,25 @@ fn check_open(audit: &Audit, rest: &Rest<'_>) -> Result<(), Violation> {
 
 /// Number of messages that each customer gets by mail: one when there are goods, one when it is over, one of a withdrawal
 /// after that.
-fn check_messages(audit: &Audit, rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
+fn check_messages(audit: &Audit, outside: &Outside, rest: &Rest<'_>, order: &OrderId) -> Result<(), Violation> {
     let Some(known) = known(&rest.tables[ORDERS], order) else { return Ok(()) };
     let unreachable = unreachable(&rest.tables[NOTIFICATION], order);
     let (has_letter, messages) = (rest.letters.contains_key(order.as_str()), audit.told_of(order));
+    let person = person(outside, &known);
+    let may_be_erased = audit.may_be_erased(known.created.details.customer.id.as_str());
+    match (&person, known.is_erased) {
+        (None, _) if !may_be_erased => {
+            return Err(Violation::of(order.as_str(), "nobody can open who has placed it"));
+        }
+        (Some(_), true) => return Err(Violation::of(order.as_str(), "who is erased can be opened still")),
+        _ => {}
+    }
     let has_wrong_links = |one: &&Message| one.body.contains("access=") != known.is_of_guest();
     if let Some(mail) = messages.iter().filter(|one| one.channel == "mail").find(has_wrong_links) {
-        return Err(Violation::of(
-            order.as_str(),
-            format!("a mail has a link, or none, to the wrong customer: {mail:?}"),
-        ));
+        let what = format!("a mail has a link, or none, to the wrong customer: {mail:?}");
+        return Err(Violation::of(order.as_str(), what));
     }
-    let is_gone = known.created.details.customer.email.as_str().starts_with(GONE);
+    let is_gone = person.as_ref().is_some_and(|person| person.email.as_str().starts_with(GONE));
     for (channel, name, expected) in [(Channel::Email, "mail", true), (Channel::Sms, "sms", false)] {
         let count = |is: fn(&Message) -> bool| messages.iter().filter(|one| one.channel == name && is(one)).count();
         let (thanks, shipped, cancelled) =
@@ -179,6 +187,8 @@ fn check_messages(audit: &Audit, rest: &Rest<'_>, order: &OrderId) -> Result<(),
         let withdrawals = usize::from(known.goods_return.is_some());
         let is_right = match known.status {
             _ if unreachable.contains(&channel) => all == 0,
+            // They were told until they were erased.
+            _ if person.is_none() => true,
             Status::Shipped => {
                 let is_complete = (thanks, shipped, withdrawn) == (1, 1, withdrawals);
                 cancelled == 0 && withdrawn <= withdrawals && (has_letter || !expected || is_complete)
@@ -196,6 +206,13 @@ fn check_messages(audit: &Audit, rest: &Rest<'_>, order: &OrderId) -> Result<(),
         return Err(Violation::of(order.as_str(), "it is on record nowhere that the customer is not reached"));
     }
     Ok(())
+}
+
+/// Person who has placed an order.
+fn person(outside: &Outside, known: &Known) -> Option<Person> {
+    let details = &known.created.details;
+    let key = outside.keys.find(details.customer.id.as_str()).now_or_never()?.ok()??;
+    open(details.personal.sealed()?, &key).ok()
 }
 
 /// Channels that notification has found to reach nobody.
@@ -232,6 +249,7 @@ fn check_promises(audit: &Audit, rest: &Rest<'_>) -> Result<(), Violation> {
     for (order, promise) in audit.promises() {
         let known = known(&rest.tables[ORDERS], &order);
         let status = known.as_ref().map(|known| known.status);
+        let is_erased = known.as_ref().is_some_and(|known| known.is_erased);
         let goods_return = known.and_then(|known| known.goods_return);
         let kept = match promise {
             Promise::Placed => status.is_some(),
@@ -239,6 +257,7 @@ fn check_promises(audit: &Audit, rest: &Rest<'_>) -> Result<(), Violation> {
             Promise::Shipped => matches!(status, Some(Status::Shipped)),
             Promise::Returning => goods_return.is_some(),
             Promise::Returned => goods_return.is_some_and(|back| back.received_at.is_some()),
+            Promise::Erased => is_erased && !matches!(status, Some(Status::Open(_))),
         };
         if !kept {
             let what = format!("a customer was told {promise:?}, and it is {status:?}");

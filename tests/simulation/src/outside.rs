@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use onewrite::external::simulated::MemoryRegister;
-use onewrite::memory::MemoryLeases;
+use onewrite::memory::{MemoryKeys, MemoryLeases};
 use orderflow_journal::MemoryJournal;
+use orderflow_payment::MemoryDeclines;
 use orderflow_screening::MemorySightings;
 
 /// Beginning of the addresses that SES refuses, as it does those of no domain.
@@ -18,6 +19,8 @@ pub const OPTED_OUT: &str = "+4930999999";
 pub struct Outside {
     /// Register of the payment provider.
     pub provider: Rc<MemoryRegister>,
+    /// Declines that payment counts.
+    pub declines: Rc<MemoryDeclines>,
     /// Register of the carrier.
     pub carrier: Rc<MemoryRegister>,
     /// The journal.
@@ -26,4 +29,6 @@ pub struct Outside {
     pub sightings: Rc<MemorySightings>,
     /// Leases of mails and short messages.
     pub leases: Rc<MemoryLeases>,
+    /// Keys of the customers.
+    pub keys: Rc<MemoryKeys>,
 }

@@ -16,7 +16,7 @@ use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::{Entry as JournalEntry, JournalStore};
 use orderflow_notification::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
 use orderflow_orders::{Listed, MemoryPrices, NewPrice, PriceStore, Quote};
-use orderflow_payment::{Charge, Refund, Verdict};
+use orderflow_payment::{Charge, Declines, Refund, Tally, Verdict};
 use orderflow_screening::{Fingerprint, Sightings};
 use orderflow_shipping::{Booking, Parcel, Void};
 use orderflow_simulated::{Carrier, Provider};
@@ -181,6 +181,9 @@ impl ProviderPort {
             Err(failure) => failure.to_string(),
         });
         caller.run.check(shop.audit.charged(id, charges));
+        if let Ok(Settled::Performed(Verdict::Declined(_))) = verdict {
+            caller.run.check(shop.audit.declined(id, &charge.method));
+        }
         caller.run.check(shop.audit.asked_for(id, charge.amount));
         Ok(())
     }
@@ -255,6 +258,25 @@ impl External<Refund> for ProviderPort {
             refunded
         })
         .await
+    }
+}
+
+/// Declines that payment counts.
+#[derive(Clone)]
+pub struct DeclinesTable(pub Port);
+
+impl Declines for DeclinesTable {
+    async fn record(&self, whose: &Tally, payment: &PaymentId, at: Time) -> Result<()> {
+        let declines = Rc::clone(&self.0.shop.outside.declines);
+        let (whose, payment) = (whose.clone(), payment.clone());
+        let effect = move || async move { declines.record(&whose, &payment, at).await };
+        self.0.caller.ask("table", "record decline", effect).await
+    }
+
+    async fn count(&self, whose: &Tally, around: Time, within: Duration) -> Result<u32> {
+        let (declines, whose) = (Rc::clone(&self.0.shop.outside.declines), whose.clone());
+        let effect = move || async move { declines.count(&whose, around, within).await };
+        self.0.caller.ask("table", "count declines", effect).await
     }
 }
 
@@ -352,7 +374,8 @@ impl Post {
         let Port { caller, shop } = self.0.clone();
         let effect = move || async move {
             let leases = caller.run.guarantees.leases_given();
-            caller.run.check(shop.audit.told(neighbour, &recipient, (&text, &body), leases));
+            let day = caller.run.executor.now().as_millis().div_euclid(86_400_000);
+            caller.run.check(shop.audit.told(neighbour, &recipient, (&text, &body), (leases, day)));
         };
         self.0.caller.call(neighbour, name, effect).await
     }

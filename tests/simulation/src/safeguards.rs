@@ -20,8 +20,15 @@ pub const PRICING: Safeguard = Safeguard { name: "pricing", what: "the compariso
 /// Clearance: without it shipping waits for no word about orders that are flagged.
 pub const CLEARANCE: Safeguard = Safeguard { name: "clearance", what: "the wait for the clearance" };
 
+/// Limit of declines: without it the provider is asked for every order of somebody who tries cards.
+pub const DECLINE_LIMIT: Safeguard = Safeguard { name: "decline-limit", what: "the limit of declines" };
+
+/// Limit of messages: without it one recipient gets as many in a day as orders are placed.
+pub const RECIPIENT_LIMIT: Safeguard = Safeguard { name: "recipient-limit", what: "the limit of messages" };
+
 /// Every safeguard of the shop.
-pub const OF_THE_SHOP: [Safeguard; 6] = [PROVIDER_KEY, COMPENSATION, FIND, FENCE, PRICING, CLEARANCE];
+pub const OF_THE_SHOP: [Safeguard; 8] =
+    [PROVIDER_KEY, COMPENSATION, FIND, FENCE, PRICING, CLEARANCE, DECLINE_LIMIT, RECIPIENT_LIMIT];
 
 /// Every safeguard: those of the toolkit and those of the shop.
 pub fn all() -> impl Iterator<Item = Safeguard> {

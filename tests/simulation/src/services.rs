@@ -11,33 +11,36 @@ use lambda_http::{Body, Request, Response};
 use onewrite::access::Access;
 use onewrite::link::Links;
 use onewrite::memory::{MemoryIssuer, MemoryLinkKeys, MemoryLog};
-use onewrite::port::Clock;
+use onewrite::personal::KeyRing;
+use onewrite::port::Clock as _;
 use onewrite::{Ledger, Projection, Sweep};
 use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
 use orderflow_events::{EventType, HoldFlagged, Money, Source, Text, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
-use orderflow_notification::{Countries, LinkSettings, MailLinks, Messenger, Notification, Number, Pacing, ShopUrl};
+use orderflow_notification::{
+    Countries, Limits, LinkSettings, MailLinks, Messenger, Notification, Number, Pacing, ShopUrl,
+};
 use orderflow_orders::{
     Guests, IntakeHandler, MemoryPrices, NewPrice, Orders, OrdersApi, PaymentDue, PriceStore, PricingProducers,
-    WithdrawalPeriod,
+    WithdrawalPeriod, end_orphans,
 };
-use orderflow_payment::{Payment, ProviderEffects};
+use orderflow_payment::{DeclinesPerHour, MAX_COUNTED, Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
 use orderflow_screening::{Screening, ScreeningApi, SightingEffects};
 use orderflow_shipping::{CarrierEffects, Shipping};
 use simulator::model::source::invoke;
 use simulator::model::topic::StandardTopic;
-use simulator::ports::{LeaseTable, Table};
+use simulator::ports::{KeyTable, LeaseTable, Table};
 use simulator::{Caller, Run, Stack};
 
-use crate::audit::PRICING_PRODUCER;
+use crate::audit::{MOST_MAILS, MOST_TEXTS, PRICING_PRODUCER};
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS, SCREENING};
 use crate::ports::{
-    CarrierPort, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort, SightingsTable,
-    StockTable,
+    CarrierPort, DeclinesTable, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort,
+    SightingsTable, StockTable,
 };
-use crate::safeguards::{CLEARANCE, COMPENSATION, PRICING};
+use crate::safeguards::{CLEARANCE, COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
 use crate::shop::Shop;
 use crate::template::template;
 
@@ -58,8 +61,20 @@ const LATE_AFTER: Duration = Duration::from_mins(15);
 /// Binaries that answer HTTP requests.
 pub const APIS: [&str; 3] = ["orders-api", "inventory-api", "screening-api"];
 
+/// Function that looks at the open orders each minute.
+pub const CLOCK: &str = "open-orders";
+
+/// Time that it has.
+const CLOCK_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
+
+/// Declines within an hour from which on the provider is not asked.
+const DECLINES_PER_HOUR: u32 = 10;
+
+/// Messages that one recipient gets in a day.
+const LIMITS: Limits = Limits { mails: Number(MOST_MAILS), texts: Number(MOST_TEXTS) };
 
 /// Longer than any run lasts.
 const WITHDRAWAL_PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(14);
@@ -72,9 +87,9 @@ pub struct System {
     pub shop: Rc<Shop>,
     /// The door for orders of other producers.
     pub intake: Rc<StandardTopic>,
-    orders_api: Rc<OrdersApi<Table, PriceTable, Caller>>,
+    orders_api: Rc<OrdersApi<Table, PriceTable, Caller, KeyTable>>,
     /// The same for those who are signed in, and for guests.
-    page_api: Rc<OrdersApi<Table, PriceTable, Caller, &'static MemoryIssuer, LinkKeysPort>>,
+    page_api: Rc<OrdersApi<Table, PriceTable, Caller, KeyTable, &'static MemoryIssuer, LinkKeysPort>>,
     prices: Prices,
     inventory_api: Rc<InventoryApi<StockTable, Table, Caller>>,
     screening_api: Rc<ScreeningApi<Table, Caller>>,
@@ -110,6 +125,12 @@ static PAGE: LazyLock<String> = LazyLock::new(|| ISSUER.token("page", ORDERS_ANY
 /// Token of a page that may state prices.
 static TRUSTED_PAGE: LazyLock<String> = LazyLock::new(|| ISSUER.token("page", &format!("{ORDERS_ANY} {PRICES_STATE}")));
 
+/// Keys of the customers, as a function has them.
+fn key_ring(shop: &Shop, caller: &Caller) -> KeyRing<KeyTable, Caller> {
+    let table = KeyTable { caller: caller.clone(), keys: Rc::clone(&shop.outside.keys) };
+    KeyRing::new(table, caller.clone())
+}
+
 /// Starts every service.
 fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stack>, Prices) {
     let mut prices = Prices::default();
@@ -117,8 +138,10 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
     let messenger = |caller: &Caller| {
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&shop.outside.leases) };
         let pacing = Pacing::new(MAILS_PER_SECOND, 1);
+        let (keys, countries) = (key_ring(shop, caller), sms_countries());
         let messenger =
-            Messenger::new(Post(port(caller)), pacing, Post(port(caller)), sms_countries(), leases, caller.clone());
+            Messenger::new(Post(port(caller)), pacing, Post(port(caller)), countries, leases, keys, caller.clone());
+        let messenger = if run.lacks(RECIPIENT_LIMIT) { messenger } else { messenger.with_limits(LIMITS) };
         messenger.with_links(Some(mail_links(caller))).with_shop(ShopUrl(Some(Text::shortened(SHOP_URL))))
     };
     let rule = shop.rule;
@@ -127,9 +150,16 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
     let stack = SERVICES
         .iter()
         .fold(builder, |builder, service| service.join(builder))
-        .service_with::<Payment, _>("payment", |caller| ProviderEffects::new(ProviderPort(port(caller))))
-        .service_with::<Shipping, _>("shipping", |caller| CarrierEffects::new(CarrierPort(port(caller)), shipped_by))
-        .service_with::<Screening, _>("screening", |caller| SightingEffects::new(SightingsTable(port(caller)), rule))
+        .service_with::<Payment, _>("payment", |caller| {
+            let limit = if run.lacks(DECLINE_LIMIT) { MAX_COUNTED } else { DECLINES_PER_HOUR };
+            ProviderEffects::new(ProviderPort(port(caller)), DeclinesTable(port(caller)), DeclinesPerHour(limit))
+        })
+        .service_with::<Shipping, _>("shipping", |caller| {
+            CarrierEffects::new(CarrierPort(port(caller)), key_ring(shop, caller), shipped_by)
+        })
+        .service_with::<Screening, _>("screening", |caller| {
+            SightingEffects::new(SightingsTable(port(caller)), key_ring(shop, caller), rule)
+        })
         .service_with::<Notification, _>(NOTIFICATION, messenger)
         .intake(INTAKE, intake, |caller, stack| {
             let orders = stack.table(ORDERS, caller);
@@ -140,7 +170,7 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
             } else {
                 PricingProducers::These([Source::from_static(PRICING_PRODUCER)].into())
             };
-            IntakeHandler::new(Ledger::new(orders, caller.clone()), table, producers)
+            IntakeHandler::new(Ledger::new(orders, caller.clone()), key_ring(shop, caller), table, producers)
         })
         .consumer("journal", None, |caller| Projection::new(Journal::new(JournalTable(port(caller)), caller.clone())))
         .start();
@@ -165,8 +195,9 @@ impl System {
         let table =
             PriceTable { port: Port { caller: orders.clone(), shop: Rc::clone(&shop) }, prices: Rc::clone(&prices) };
         let ledger = || Ledger::new(stack.table(ORDERS, &orders), orders.clone());
-        let orders_api = Rc::new(OrdersApi::new(ledger(), table.clone(), Access::open(), WITHDRAWAL_PERIOD));
-        let page_api = OrdersApi::new(ledger(), table, ISSUER.access(), WITHDRAWAL_PERIOD);
+        let keys = || key_ring(&shop, &orders);
+        let orders_api = Rc::new(OrdersApi::new(ledger(), table.clone(), keys(), Access::open(), WITHDRAWAL_PERIOD));
+        let page_api = OrdersApi::new(ledger(), table, keys(), ISSUER.access(), WITHDRAWAL_PERIOD);
         let page_api =
             Rc::new(page_api.with_guests(Some(Guests::new(Links::new(keys_of(&orders), LINK_LIFETIME), SHOP_URL))));
         let goods = stack.table(INVENTORY, &inventory);
@@ -261,26 +292,27 @@ impl System {
         self.run().spawn(async move {
             for _ in 0..SWEEPS {
                 run.sleep_ms(SWEEP_EVERY_MS).await;
-                system.sweep().await;
+                system.run_clock().await;
             }
         });
     }
 
-    /// Invokes the clock of the orders once. What it does not come to is there for the next.
-    async fn sweep(self: &Rc<Self>) {
-        let (system, timeout) = (Rc::clone(self), template().timeout(CLOCK));
+    /// Lets the clock of the orders strike once: it ends what is unpaid for too long, and looks at those that are open for longest.
+    /// Answers whether it could look at all of these. What it does not come to is there for the next.
+    pub async fn run_clock(&self) -> bool {
         let (caller, now) = (Caller::new(self.run(), CLOCK), self.run().executor.now());
-        let work = async move {
-            let table = system.stack.table(ORDERS, &caller);
-            let port = Port { caller: caller.clone(), shop: Rc::clone(&system.shop) };
-            let index = OpenIndex { port, log: Rc::clone(&table.log) };
-            let deadline = caller.now().after(timeout);
-            let sweep = Sweep::new(Ledger::new(table, caller), index, LATE_AFTER);
-            sweep.run_ending::<Orders>(deadline, |order, age| PAYMENT_DUE.ending(order, age)).await
+        let [swept, ended] = [(); 2].map(|()| self.stack.table(ORDERS, &caller));
+        let keys = KeyTable { caller: caller.clone(), keys: Rc::clone(&self.shop.outside.keys) };
+        let (timeout, shop) = (template().timeout(CLOCK), Rc::clone(&self.shop));
+        let clock = async move {
+            let port = Port { caller: caller.clone(), shop: Rc::clone(&shop) };
+            let (index, deadline) = (OpenIndex { port, log: Rc::clone(&swept.log) }, caller.now().after(timeout));
+            let sweep = Sweep::new(Ledger::new(swept, caller.clone()), index, LATE_AFTER);
+            let swept = sweep.run_ending::<Orders>(deadline, |order, age| PAYMENT_DUE.ending(order, age)).await?;
+            shop.audit.swept(now, PAYMENT_DUE.duration() + SWEPT_WITHIN);
+            end_orphans(&Ledger::new(ended, caller), &keys, &swept.oldest).await
         };
-        if let Some(Ok(_)) = invoke(self.run(), timeout, work).await {
-            self.shop.audit.swept(now, PAYMENT_DUE.duration() + SWEPT_WITHIN);
-        }
+        invoke(self.run(), timeout, clock).await.is_some_and(|ended| ended.is_ok())
     }
 
     /// Lets no order reach its payment: payment is not told of goods that are reserved.

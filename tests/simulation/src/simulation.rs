@@ -73,6 +73,13 @@ pub fn simulate_script(script: Script, planned: Option<PlannedFault>, trace: Tra
     simulate_with(&plan, trace, Shop::default().with_rule(script.rule), |system| customers::arrive_by(system, script))
 }
 
+/// Runs somebody who tries one stolen card within a minute, as often as the plan has orders, and as many honest customers beside
+/// them.
+#[must_use]
+pub fn simulate_trier(plan: &Plan, trace: Trace) -> Report {
+    simulate_with(plan, trace, Shop::default(), |system| customers::arrive_beside_a_trier(system, plan.subjects))
+}
+
 /// End of one order that somebody has written by hand.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {

@@ -47,6 +47,10 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("cancelled when it is shipped, and nobody knows yet", cancelled_after(120)),
     ("cancelled too late", cancelled_after(1_000)),
     ("withdrawn from when it is shipped, and sent back", Script { withdraw_after_ms: Some(1_000), ..Script::SHIPPED }),
+    ("erased at once", Script { erase_after_ms: Some(0), ..Script::SHIPPED }),
+    ("erased when it is paid", Script { erase_after_ms: Some(80), ..Script::SHIPPED }),
+    ("erased while it is booked", Script { erase_after_ms: Some(105), ..Script::SHIPPED }),
+    ("erased when it is shipped", Script { erase_after_ms: Some(1_000), ..Script::SHIPPED }),
 ];
 
 const HELD: Script = Script { is_doubtful: true, rule: HoldFlagged::Yes, ..Script::SHIPPED };

@@ -8,17 +8,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use onewrite::config::QueueSettings;
-use onewrite::memory::{MemoryLeases, MemoryLog};
+use onewrite::memory::{MemoryKeys, MemoryLeases, MemoryLog};
+use onewrite::personal::{Key, KeyRing, Keys as _, seal};
 use onewrite::port::Clock as _;
 use onewrite::{Batch, Delivery, Event, Failure, Handle, Ledger, On, Process, consumes};
-use orderflow_events::sample::{event, order};
-use orderflow_events::{Email, InventoryReserved, OrderId, Payload, StockLine, Time};
+use orderflow_events::sample::{self, event, order};
+use orderflow_events::{Email, InventoryReserved, OrderId, Payload, Person, StockLine, Time};
 use orderflow_notification::{Countries, Mail, MailError, Mailer, MemorySms, Messenger, Notification, Pacing};
 use simulator::model::queue::{Message, Redrive, StandardQueue};
 use simulator::model::source::{Consumer, serve};
-use simulator::ports::{LeaseTable, Queues, Table};
+use simulator::ports::{KeyTable, LeaseTable, Queues, Table};
 use simulator::{Caller, Run, Settings};
 
 consumes!(enum Reserved in Payload { InventoryReserved });
@@ -119,8 +121,15 @@ fn message(payload: impl Into<Payload>) -> Message {
 
 fn created(number: usize) -> Message {
     let mut order = order(id(number).as_str());
-    order.details.customer.email = Email::new(format!("c{number}@example.com")).expect("an address");
+    let email = Email::new(format!("c{number}@example.com")).expect("an address");
+    let sealed = seal(&Person { email, ..sample::person() }, &key(), [0; 12]).expect("a person");
+    order.details.personal = sealed.into();
     message(order)
+}
+
+/// Key of the customer.
+fn key() -> Key {
+    Key::new(sample::KEY_NAME.parse().expect("a name"), sample::KEY).expect("a key")
 }
 
 fn reserved(number: usize) -> Message {
@@ -176,6 +185,8 @@ fn send(mails: usize, pace: u32, per_second: usize, per_day: usize) -> (Load, Rc
         refused: Cell::default(),
     });
     let (log, leases) = (Rc::new(MemoryLog::default()), Rc::new(MemoryLeases::default()));
+    let keys = Rc::new(MemoryKeys::default());
+    keys.find_or_create("cus_1", &key(), Time::from_millis(0)).now_or_never().expect("at once").expect("a key");
     let sms: &'static MemorySms = Box::leak(Box::default());
     load.start(|| {
         let caller = load.caller();
@@ -183,7 +194,8 @@ fn send(mails: usize, pace: u32, per_second: usize, per_day: usize) -> (Load, Rc
         let leases = LeaseTable { caller: caller.clone(), leases: Rc::clone(&leases) };
         let ses = Ses(Rc::clone(&account), caller.clone());
         let pacing = Pacing::new(pace, load.settings.maximum_concurrency);
-        let messenger = Messenger::new(ses, pacing, sms, Countries::default(), leases, caller.clone());
+        let keys = KeyRing::new(KeyTable { caller: caller.clone(), keys: Rc::clone(&keys) }, caller.clone());
+        let messenger = Messenger::new(ses, pacing, sms, Countries::default(), leases, keys, caller.clone());
         Process::<Notification, _, _, _>::new(Ledger::new(table, caller), messenger)
     });
     (0..mails).for_each(|number| load.queues.queue.send(created(number)));

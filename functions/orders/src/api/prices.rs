@@ -8,7 +8,8 @@ use onewrite::Failure;
 use onewrite::access::{Caller, KeySets};
 use onewrite::http::{Problem, answer, read_body, read_document};
 use onewrite::link::LinkKeySource;
-use onewrite::port::{Clock, Log, Random};
+use onewrite::personal::Keys;
+use onewrite::port::{Clock, Log, OwnedSubjects, Random};
 use orderflow_events::scope::{PRICES_STATE, PRICES_WRITE};
 use orderflow_events::{NewOrder, OrderDetails, OrderId, Sku, Subject, Text};
 use serde_json::{Value, json};
@@ -22,7 +23,9 @@ use crate::view::{Price, PriceChange};
 /// Number of attempts to set a price that others are setting, too.
 const MAX_RACES: u64 = 10;
 
-impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, P, W, K, S> {
+impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySource>
+    OrdersApi<L, P, W, R, K, S>
+{
     pub(super) async fn show_price(&self, sku: &str) -> Result<Response<Body>, Problem> {
         let sku = Sku::new(sku).map_err(|_| Problem::not_found("price"))?;
         let listed = self.prices.get(&sku).await?.ok_or_else(|| Problem::not_found("price"))?;

@@ -1,4 +1,6 @@
+mod customers;
 mod guests;
+mod persons;
 mod prices;
 
 use std::pin::pin;
@@ -7,9 +9,11 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::executor::block_on;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequestContext;
+use lambda_http::request::RequestContext;
 use lambda_http::{RequestExt, http};
 use onewrite::TraceParent;
-use onewrite::memory::{MemoryIssuer, MemoryLog, Pace, Paced, VirtualTime};
+use onewrite::memory::{MemoryIssuer, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
 use orderflow_events::sample;
 use orderflow_events::{
     Event, GoodsReturned, InventoryRejected, InventoryReserved, Payload, PaymentId, PaymentRefunded, RefundId,
@@ -26,6 +30,7 @@ const PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(48);
 struct Shop {
     log: Rc<MemoryLog>,
     prices: MemoryPrices<Rc<MemoryLog>>,
+    keys: MemoryKeys,
     world: VirtualTime,
 }
 
@@ -48,7 +53,13 @@ impl Shop {
 
     fn without_prices() -> Self {
         let log = Rc::<MemoryLog>::default();
-        Self { prices: MemoryPrices::new(Rc::clone(&log)), log, world: VirtualTime::new(1) }
+        let keys = MemoryKeys::default();
+        Self { prices: MemoryPrices::new(Rc::clone(&log)), log, keys, world: VirtualTime::new(1) }
+    }
+
+    /// Keys, as a function has them that was started a moment ago.
+    fn key_ring(&self) -> KeyRing<&MemoryKeys, &VirtualTime> {
+        KeyRing::new(&self.keys, &self.world)
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
@@ -67,6 +78,7 @@ impl Shop {
         let api = OrdersApi::new(
             Ledger::new(Paced { port: &*self.log, pace }, &self.world),
             &self.prices,
+            KeyRing::new(Paced { port: &self.keys, pace }, &self.world),
             Access::open(),
             PERIOD,
         );
@@ -78,7 +90,8 @@ impl Shop {
         let authorization = token.map(|token| format!("Bearer {token}"));
         let mut headers = vec![("Idempotency-Key", "k")];
         headers.extend(authorization.iter().map(|value| ("Authorization", value.as_str())));
-        let api = OrdersApi::new(Ledger::new(&*self.log, &self.world), &self.prices, issuer.access(), PERIOD);
+        let (ledger, keys) = (Ledger::new(&*self.log, &self.world), self.key_ring());
+        let api = OrdersApi::new(ledger, &self.prices, keys, issuer.access(), PERIOD);
         reply(&block_on(api.answer(&request(method, path, &headers, body.to_string()))))
     }
 
@@ -92,7 +105,8 @@ impl Shop {
 
     /// Page of a withdrawal, and the answer to its forms.
     fn page(&self, method: &str, id: &str, form: &str) -> (u16, http::HeaderMap, String) {
-        let api = OrdersApi::new(Ledger::new(&*self.log, &self.world), &self.prices, Access::open(), PERIOD);
+        let (ledger, keys) = (Ledger::new(&*self.log, &self.world), self.key_ring());
+        let api = OrdersApi::new(ledger, &self.prices, keys, Access::open(), PERIOD);
         let headers = [("Content-Type", "application/x-www-form-urlencoded")];
         let response = block_on(api.answer(&request(method, &format!("/orders/{id}/withdrawal"), &headers, form)));
         let text = String::from_utf8(response.body().to_vec()).unwrap();
@@ -131,6 +145,32 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<B
     request.body(body.into()).unwrap().with_raw_http_path(path)
 }
 
+/// The gateway says where a request came from, whatever its headers do; of that an order keeps what is nobody's address.
+#[test]
+fn an_order_has_the_block_of_its_callers_address_as_the_gateway_has_seen_it() {
+    for (seen, block) in [
+        (Some("203.0.113.7"), Some("203.0.113.0/24")),
+        (Some("2001:db8:7:1::1"), Some("2001:db8:7::/48")),
+        (Some("127.0.0.1"), None),
+        (Some("a proxy"), None),
+        (None, None),
+    ] {
+        let shop = Shop::new();
+        let (ledger, keys) = (Ledger::new(&*shop.log, &shop.world), shop.key_ring());
+        let api = OrdersApi::new(ledger, &shop.prices, keys, Access::open(), PERIOD);
+        let headers =
+            ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP"].map(|name| (name, "198.51.100.1"));
+        let mut context = ApiGatewayProxyRequestContext::default();
+        context.identity.source_ip = seen.map(str::to_owned);
+        let request = request("POST", "/orders", &headers, order().to_string());
+        let request = request.with_request_context(RequestContext::ApiGatewayV1(context));
+        assert_eq!(reply(&block_on(api.answer(&request))).status, 201, "{seen:?}");
+        let [event]: [Event; 1] = shop.log.published().try_into().unwrap();
+        let extensions = block.map_or_else(|| json!({}), |block| json!({ "addressblock": block }));
+        assert_eq!(Value::from(event.context.extensions), extensions, "{seen:?}");
+    }
+}
+
 fn reply(response: &Response<Body>) -> Reply {
     // A page is a text.
     let text = || Value::from(String::from_utf8(response.body().to_vec()).unwrap());
@@ -144,7 +184,7 @@ fn shipment(order_id: OrderId) -> ShipmentCreated {
 }
 
 fn order() -> Value {
-    let mut order = serde_json::to_value(sample::order("x")).unwrap();
+    let mut order = sample::document("x");
     for derived in ["orderId", "total"] {
         order.as_object_mut().unwrap().remove(derived);
     }
@@ -684,7 +724,8 @@ fn the_page_has_no_rights_and_its_refusals_are_pages_too() {
         assert!(page.contains("There is no such order"), "{page}");
     }
     let issuer = MemoryIssuer::new("1");
-    let api = OrdersApi::new(Ledger::new(&*shop.log, &shop.world), &shop.prices, issuer.access(), PERIOD);
+    let (ledger, keys) = (Ledger::new(&*shop.log, &shop.world), shop.key_ring());
+    let api = OrdersApi::new(ledger, &shop.prices, keys, issuer.access(), PERIOD);
     let anonymous = block_on(api.answer(&request("GET", &format!("/orders/{id}/withdrawal"), &[], Body::Empty)));
     assert_eq!(anonymous.status(), 401);
     assert!(anonymous.headers().contains_key("www-authenticate"));

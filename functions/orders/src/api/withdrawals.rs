@@ -5,7 +5,8 @@ use lambda_http::{Body, Request, Response};
 use onewrite::access::KeySets;
 use onewrite::http::{Problem, answer, path};
 use onewrite::link::LinkKeySource;
-use onewrite::port::{Clock, Log, Random};
+use onewrite::personal::Keys;
+use onewrite::port::{Clock, Log, OwnedSubjects, Random};
 use onewrite::{Failure, Result};
 use tracing::info;
 
@@ -16,7 +17,9 @@ use crate::guests::Visitor;
 use crate::port::PriceStore;
 use crate::withdrawal_page::{self as page, Step as PageStep, View};
 
-impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> OrdersApi<L, P, W, K, S> {
+impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySource>
+    OrdersApi<L, P, W, R, K, S>
+{
     pub(super) async fn withdraw(
         &self,
         request: &Request,
@@ -56,7 +59,7 @@ impl<L: Log, P: PriceStore, W: Clock + Random, K: KeySets, S: LinkKeySource> Ord
             PageStep::Confirmed => self.withdrawn(request, id, &visitor).await?,
             PageStep::Offer | PageStep::Review => self.withdrawable(id, &visitor).await?,
         };
-        page::page(&View::of(&known, step))
+        page::page(&View::of(&known, self.person(&known).await?.as_ref(), step))
     }
 
     /// The order, if it can be withdrawn from or was.

@@ -1,9 +1,10 @@
 use orderflow_events::sample;
 use orderflow_events::{
     InventoryRejected, InventoryReserved, OrderId, PaymentFailed, PaymentFailure, PaymentProcessed, PaymentRefunded,
-    ReturnRequested, ShipmentCancelled, ShipmentCreated, Shortage, Sku, StockLine,
+    PersonalDataErased, ReturnRequested, ShipmentCancelled, ShipmentCreated, Shortage, Sku, StockLine,
 };
 
+use super::erasure::erase;
 use super::withdrawal::{Outcome, WithdrawalPeriod, WithdrawalRefusal, withdraw};
 use super::*;
 
@@ -40,6 +41,7 @@ fn fact(kind: EventType) -> Event {
         EventType::ShipmentCancelled => ShipmentCancelled { order_id, shipment_id }.into(),
         EventType::ReturnRequested => ReturnRequested { return_id: ReturnId::of(&order_id), order_id }.into(),
         EventType::GoodsReturned => GoodsReturned { return_id: ReturnId::of(&order_id), order_id, lines }.into(),
+        EventType::PersonalDataErased => PersonalDataErased { order_id }.into(),
         other => panic!("orders has nothing to do with {other}"),
     };
     sample::event(payload)
@@ -391,4 +393,52 @@ fn what_becomes_of_a_return_is_known_in_any_order() {
     assert_eq!(then(&[E::PaymentRefunded, E::GoodsReturned]), (true, true));
     let before = [SHIPPED, &[E::GoodsReturned, E::PaymentRefunded, E::ReturnRequested]].concat();
     assert_eq!(back(&before), (true, true));
+}
+
+/// The event that tells of an erasure is folded as the ledger does it, whatever was published with it.
+fn erased(order: Order) -> Order {
+    let Step::Commit(commit) = erase(&order) else { return order };
+    let events: Vec<Event> = commit.events.into_iter().map(sample::event).collect();
+    let change = commit.change.or_else(|| Orders::change_from(&events[0])).unwrap();
+    events.iter().fold(Orders::evolve(order, change), Orders::evolve_published)
+}
+
+#[test]
+fn an_erasure_in_every_state() {
+    let told = || vec![Payload::from(PersonalDataErased { order_id: id() })];
+    let cancelled = || {
+        let cancelled = OrderCancelled { order_id: id(), reason: CancellationReason::CustomerRequest };
+        [vec![Payload::from(cancelled)], told()].concat()
+    };
+    for (given, expected, then) in [
+        (OPEN, cancelled(), Status::Cancelled(CancellationReason::CustomerRequest)),
+        (RESERVED, cancelled(), Status::Cancelled(CancellationReason::CustomerRequest)),
+        (PAID, cancelled(), Status::Cancelled(CancellationReason::CustomerRequest)),
+        (CANCELLED, told(), Status::Cancelled(OutOfStock)),
+        (SHIPPED, told(), Status::Shipped),
+        (WITHDRAWN, told(), Status::Shipped),
+    ] {
+        let order = order_after(given);
+        let Step::Commit(commit) = erase(&order) else { panic!("{given:?}: nothing") };
+        assert_eq!((commit.events, commit.updates, commit.unfinished), (expected, Vec::new(), false), "{given:?}");
+        let order = erased(order);
+        let Order::Known(known) = &order else { panic!("{given:?}: unknown") };
+        assert_eq!((known.status, known.is_erased), (then, true), "{given:?}");
+        let seen = known.timeline.iter().filter(|seen| seen.event_type == "PersonalDataErased").count();
+        assert_eq!(seen, 1, "{given:?}");
+        assert_eq!(erase(&order), Step::Nothing, "{given:?}, again");
+    }
+    assert_eq!(erase(&Order::Unknown), Step::Nothing);
+}
+
+/// Whatever is heard of an order after its customer was erased is kept as of any other: its money comes back.
+#[test]
+fn an_erased_order_goes_on_to_its_end() {
+    let order = erased(order_after(PAID));
+    assert!(!Orders::is_over(&order), "its payment is not refunded yet");
+    let heard = fact(E::PaymentRefunded);
+    let Ok(Step::Commit(commit)) = decide(&order, &heard) else { panic!("nothing") };
+    let order = Orders::evolve(order, commit.change.unwrap());
+    assert!(Orders::is_over(&order));
+    assert_eq!(erase(&order), Step::Nothing);
 }

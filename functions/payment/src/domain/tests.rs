@@ -8,14 +8,16 @@ use super::*;
 /// Result of a decision.
 type Decision = Result<Next, Rejection>;
 
-/// Every answer that an attempt may come back with: none, charged, declined, cancelled, refunded.
-fn answers() -> [Option<Answer>; 5] {
+/// Every answer that an attempt may come back with: none, charged, declined, cancelled, refunded, admitted, refused.
+fn answers() -> [Option<Answer>; 7] {
     let declined = Answer::Declined { payment: payment(), reason: reason() };
-    [None, Some(charged_answer()), Some(declined), Some(Answer::Cancelled), Some(Answer::Refunded)]
+    let of_provider = [Some(charged_answer()), Some(declined), Some(Answer::Cancelled), Some(Answer::Refunded)];
+    let [charged, declined, cancelled, refunded] = of_provider;
+    [None, charged, declined, cancelled, refunded, Some(Answer::Admitted), Some(Answer::Refused)]
 }
 
 /// Given, then: what `payload` comes to after these changes, with each of the [`answers`].
-fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 5]); 8]) {
+fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 7]); 8]) {
     let event = event(payload).heard().unwrap();
     for (given, then) in rows {
         let state = state(given);
@@ -52,12 +54,12 @@ fn inventory_reserved() {
         reserved(),
         [
             (UNKNOWN, same(Err(UNKNOWN_ORDER))),
-            (&due(), same(Ok(Step::record_intent(intent())))),
-            (&charging(), [charge(), done(Step::record), decline(), cancel(), charge()].map(Ok)),
+            (&due(), [count(), count(), count(), count(), count(), Step::record_intent(intent()), refuse()].map(Ok)),
+            (&charging(), [charge(), done(Step::record), decline(), cancel(), charge(), charge(), charge()].map(Ok)),
             (&paid(), same(nothing())),
             (&refunding(), same(nothing())),
-            (&failed(), [nothing(), charged_after_all(), nothing(), nothing(), nothing()]),
-            (&cancelled(), [nothing(), charged_after_all(), nothing(), nothing(), nothing()]),
+            (&failed(), charged_late()),
+            (&cancelled(), charged_late()),
             (&refunded(), same(nothing())),
         ],
     );
@@ -73,11 +75,11 @@ fn order_cancelled() {
         [
             (UNKNOWN, same(Ok(cancel()))),
             (&due(), same(Ok(cancel()))),
-            (&charging(), [ask(), done(Step::record_intent), decline(), cancel(), ask()].map(Ok)),
+            (&charging(), [ask(), done(Step::record_intent), decline(), cancel(), ask(), ask(), ask()].map(Ok)),
             (&paid(), same(Ok(go_on_to_refund()))),
-            (&refunding(), [refund(), refund(), refund(), refund(), give_back()].map(Ok)),
-            (&failed(), [nothing(), charged_after_all(), nothing(), nothing(), nothing()]),
-            (&cancelled(), [nothing(), charged_after_all(), nothing(), nothing(), nothing()]),
+            (&refunding(), [refund(), refund(), refund(), refund(), give_back(), refund(), refund()].map(Ok)),
+            (&failed(), charged_late()),
+            (&cancelled(), charged_late()),
             (&refunded(), same(nothing())),
         ],
     );
@@ -94,7 +96,7 @@ fn goods_returned() {
             (&due(), early()),
             (&charging(), early()),
             (&paid(), same(Ok(go_on_to_refund()))),
-            (&refunding(), [refund(), refund(), refund(), refund(), give_back()].map(Ok)),
+            (&refunding(), [refund(), refund(), refund(), refund(), give_back(), refund(), refund()].map(Ok)),
             (&failed(), same(nothing())),
             (&cancelled(), same(nothing())),
             (&refunded(), same(nothing())),
@@ -151,11 +153,12 @@ fn the_states_are_what_the_changes_made_of_them() {
         (UNKNOWN, State::Unknown),
         (&[free_order()], State::Free { total: nothing() }),
         (&[free_order(), free_charge()], State::Paid { payment: payment.clone(), amount: nothing() }),
-        (&due(), State::Due { total, method: method() }),
-        (&charging(), State::Charging { payment: payment.clone(), total, method: method() }),
+        (&due(), State::Due { total, method: method(), counted: counted() }),
+        (&charging(), State::Charging { payment: payment.clone(), total, method: method(), counted: counted() }),
         (&paid(), State::Paid { payment: payment.clone(), amount }),
         (&refunding(), State::Refunding { payment: payment.clone(), refund: RefundId::of(&order()), amount }),
         (&failed(), State::Failed),
+        (&[ordered(), Change::Declined], State::Failed),
         (&cancelled(), State::Cancelled),
         (&[&charging()[..], &[Change::Cancelled]].concat(), State::Cancelled),
         (&refunded(), State::Refunded),
@@ -178,7 +181,18 @@ fn what_is_published_tells_the_change() {
 fn changes_are_stored_like_this() {
     let total = json!({ "amount": 3685, "currency": "EUR" });
     for (change, stored) in [
-        (ordered(), json!({ "ordered": { "total": total, "method": "pm_card_visa" } })),
+        (
+            ordered(),
+            json!({ "ordered": {
+                "total": total,
+                "method": "pm_card_visa",
+                "counted": ["method#0ac348513f4e6619768c189786a419ab", "customer#2908905ede164ca82eb939db65fc99e1"],
+            } }),
+        ),
+        (
+            Change::Ordered { total: money(), method: Some(method()), counted: Vec::new() },
+            json!({ "ordered": { "total": total, "method": "pm_card_visa" } }),
+        ),
         (free_order(), json!({ "ordered": { "total": { "amount": 0, "currency": "EUR" } } })),
         (intent(), json!({ "chargeIntended": { "payment": "pay_1ez6m7xhq1v6vjcndwmdyvsfys" } })),
         (charged_change(), json!({ "charged": { "payment": payment(), "amount": total } })),
@@ -228,7 +242,11 @@ fn state(changes: &[Change]) -> State {
 }
 
 fn ordered() -> Change {
-    Change::Ordered { total: money(), method: Some(method()) }
+    Change::Ordered { total: money(), method: Some(method()), counted: counted() }
+}
+
+fn counted() -> Vec<Tally> {
+    vec![Tally::of_method(&method()), Tally::of_customer(&created().details.customer.id)]
 }
 
 fn nothing() -> Money {
@@ -236,7 +254,7 @@ fn nothing() -> Money {
 }
 
 fn free_order() -> Change {
-    Change::Ordered { total: nothing(), method: None }
+    Change::Ordered { total: nothing(), method: None, counted: Vec::new() }
 }
 
 fn free_charge() -> Change {
@@ -255,12 +273,30 @@ fn refund_intent() -> Change {
     Change::RefundIntended { refund: RefundId::of(&order()) }
 }
 
-fn same(decision: Decision) -> [Decision; 5] {
-    [decision.clone(), decision.clone(), decision.clone(), decision.clone(), decision]
+fn same(decision: Decision) -> [Decision; 7] {
+    std::iter::repeat_n(decision, 7).collect::<Vec<_>>().try_into().unwrap()
+}
+
+/// Nothing, but where the provider has charged against its promise.
+fn charged_late() -> [Decision; 7] {
+    let mut decisions = same(Ok(Step::Nothing));
+    decisions[1] = charged_after_all();
+    decisions
+}
+
+fn count() -> Next {
+    Step::Perform(Effect::CountDeclines { counted: counted(), at: event(reserved()).context.time })
+}
+
+/// It fails without an intent, for nobody was asked.
+fn refuse() -> Next {
+    let failed = PaymentFailed { order_id: order(), payment_id: payment(), reason: refusal() };
+    Step::record(Change::Declined).publishing(failed)
 }
 
 fn charge() -> Next {
-    Step::Perform(Effect::Charge { payment: payment(), amount: money(), method: method() })
+    let (counted, at) = (counted(), event(reserved()).context.time);
+    Step::Perform(Effect::Charge { payment: payment(), amount: money(), method: method(), counted, at })
 }
 
 fn charged_after_all() -> Decision {

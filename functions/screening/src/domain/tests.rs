@@ -1,9 +1,10 @@
 use onewrite::Rejection;
+use orderflow_events::Money;
 use orderflow_events::sample;
-use orderflow_events::{Email, Money};
 use serde_json::json;
 
 use super::*;
+use crate::rules::Signs;
 
 /// Given, when, then: what an event comes to in a state, with what was found.
 #[track_caller]
@@ -16,18 +17,20 @@ fn created() -> Event {
     sample::event(sample::order("ord_1"))
 }
 
-/// A disposable address and a high amount.
+/// A high amount.
 fn suspicious() -> Event {
     let mut order = sample::order("ord_1");
-    order.details.customer.email = Email::new("ada@mailinator.com").unwrap();
     order.total = Money::new(200_000, "EUR").unwrap();
     sample::event(order)
 }
 
 const RULES: [HoldFlagged; 2] = [HoldFlagged::No, HoldFlagged::Yes];
-const FEW: Seen = Seen { customer: 1, email: 1 };
-const SOME: Seen = Seen { customer: 10, email: 1 };
-const MANY: Seen = Seen { customer: 10, email: 10 };
+const NONE: Signs = Signs { disposable_service: None, is_phone_abroad: false };
+const DISPOSABLE: Signs = Signs { disposable_service: Some("mailinator.com"), is_phone_abroad: false };
+const FEW: Seen = Seen { customer: 1, email: 1, signs: NONE };
+const SOME: Seen = Seen { customer: 10, email: 1, signs: NONE };
+const MANY: Seen = Seen { customer: 10, email: 10, signs: NONE };
+const THROWN_AWAY: Seen = Seen { customer: 1, email: 1, signs: DISPOSABLE };
 
 fn order() -> OrderId {
     OrderId::new("ord_1").unwrap()
@@ -67,8 +70,8 @@ fn every_event_in_every_state() {
     let look = Sighting {
         order: order(),
         at: created().context.time,
-        customer: Fingerprint::of_customer(&sample::order("ord_1").details.customer.id),
-        email: Fingerprint::of_email(&sample::order("ord_1").details.customer.email),
+        customer: sample::order("ord_1").details.customer.id,
+        personal: sample::order("ord_1").details.personal,
     };
     check(&State::Unknown, &created(), None, &Step::Perform(look));
     for rule in RULES {
@@ -76,8 +79,9 @@ fn every_event_in_every_state() {
         check(&State::Unknown, &created(), found(FEW), &passed(0, rule));
         check(&State::Unknown, &created(), found(SOME), &passed(40, rule));
         check(&State::Unknown, &created(), found(MANY), &flagged(&created(), MANY, rule));
-        check(&State::Unknown, &suspicious(), found(FEW), &flagged(&suspicious(), FEW, rule));
-        for findings in [None, found(FEW), found(MANY)] {
+        check(&State::Unknown, &suspicious(), found(FEW), &passed(25, rule));
+        check(&State::Unknown, &suspicious(), found(THROWN_AWAY), &flagged(&suspicious(), THROWN_AWAY, rule));
+        for findings in [None, found(FEW), found(MANY), found(THROWN_AWAY)] {
             for state in [screened(), waiting(), State::Cleared] {
                 check(&state, &created(), findings, &Step::Nothing);
                 check(&state, &suspicious(), findings, &Step::Nothing);

@@ -8,17 +8,17 @@ use super::*;
 /// Result of a decision.
 type Decision = Result<Next, Rejection>;
 
-/// Every answer that an attempt may come back with: none, booked, cancelled, voided, the rule that flagged orders are held, and
-/// that they are not.
-fn answers() -> [Option<Answer>; 6] {
+/// Every answer that an attempt may come back with: none, booked, cancelled, voided, the rule that flagged orders are held, that
+/// they are not, and nobody to ship to.
+fn answers() -> [Option<Answer>; 7] {
     let booked =
         Answer::Booked { shipment: shipment(), carrier: text("Parcel Service"), tracking_number: text("SPS1") };
     let [held, free] = [HoldFlagged::Yes, HoldFlagged::No].map(|rule| Some(Answer::Rule(rule)));
-    [None, Some(booked), Some(Answer::Cancelled), Some(Answer::Voided), held, free]
+    [None, Some(booked), Some(Answer::Cancelled), Some(Answer::Voided), held, free, Some(Answer::NoRecipient)]
 }
 
 /// Given, then: what `payload` comes to after these changes, with each of the [`answers`].
-fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 6]); 9]) {
+fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 7]); 9]) {
     let event = event(payload).heard().unwrap();
     for (given, then) in rows {
         let state = state(given);
@@ -49,30 +49,50 @@ fn order_created() {
 }
 
 #[test]
+fn a_person_in_clear_is_not_taken_and_so_not_kept() {
+    let event = event(sample::order_in_clear("ord_1")).heard().unwrap();
+    let refused = Err(Rejection::Forbidden(IN_CLEAR.to_owned()));
+    assert_eq!(Shipping::decide(&State::Unknown, &event, None), refused);
+    assert_eq!(Shipping::decide(&state(&ready()), &event, None), Ok(Step::Nothing));
+}
+
+#[test]
 fn payment_processed() {
     let nothing = || Ok(Step::Nothing);
-    let cancel = || Step::record(Change::Cancelled);
     let ask = || Step::Perform(Effect::AskRule);
     check(
         paid(),
         [
             (UNKNOWN, same(Err(UNKNOWN_ORDER))),
-            (&ready(), [ask(), ask(), ask(), ask(), Step::record(Change::Held), intend()].map(Ok)),
+            (&ready(), [ask(), ask(), ask(), ask(), Step::record(Change::Held), intend(), ask()].map(Ok)),
             (&cleared(), same(Ok(intend()))),
             (&held(), same(nothing())),
-            (&booking(), [book(), done(Step::record), cancel(), book(), book(), book()].map(Ok)),
+            (&booking(), booked_or_not()),
             (&shipped(), same(nothing())),
             (&voiding(), same(nothing())),
-            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing(), nothing(), nothing()]),
+            (&cancelled(), nothing_but_booked()),
             (&voided(), same(nothing())),
         ],
     );
 }
 
+/// An order that is paid and cleared, and may be booked at any moment.
+fn booked_or_not() -> [Decision; 7] {
+    let cancel = Step::record(Change::Cancelled);
+    let found = [book(), done(Step::record), cancel, book(), book(), book()];
+    let [none, booked, cancelled, voided, held, free] = found.map(Ok);
+    [none, booked, cancelled, voided, held, free, Err(ERASED)]
+}
+
+/// An order that is cancelled.
+fn nothing_but_booked() -> [Decision; 7] {
+    let [none, _, cancelled, voided, held, free, erased] = same(Ok(Step::Nothing));
+    [none, booked_after_all(), cancelled, voided, held, free, erased]
+}
+
 #[test]
 fn order_cleared() {
     let nothing = || Ok(Step::Nothing);
-    let cancel = || Step::record(Change::Cancelled);
     check(
         OrderCleared { order_id: order(), by: ClearedBy::Person },
         [
@@ -80,10 +100,10 @@ fn order_cleared() {
             (&ready(), same(Ok(Step::record(Change::Cleared)))),
             (&cleared(), same(nothing())),
             (&held(), same(Ok(intend()))),
-            (&booking(), [book(), done(Step::record), cancel(), book(), book(), book()].map(Ok)),
+            (&booking(), booked_or_not()),
             (&shipped(), same(nothing())),
             (&voiding(), same(nothing())),
-            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing(), nothing(), nothing()]),
+            (&cancelled(), nothing_but_booked()),
             (&voided(), same(nothing())),
         ],
     );
@@ -114,10 +134,10 @@ fn order_cancelled() {
             (&ready(), same(Ok(cancel()))),
             (&cleared(), same(Ok(cancel()))),
             (&held(), same(Ok(cancel()))),
-            (&booking(), [ask(), done(Step::record_intent), cancel(), ask(), ask(), ask()].map(Ok)),
+            (&booking(), [ask(), done(Step::record_intent), cancel(), ask(), ask(), ask(), ask()].map(Ok)),
             (&shipped(), same(Ok(Step::record_intent(Change::VoidIntended)))),
-            (&voiding(), [void(), void(), void(), give_up(), void(), void()].map(Ok)),
-            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing(), nothing(), nothing()]),
+            (&voiding(), [void(), void(), void(), give_up(), void(), void(), void()].map(Ok)),
+            (&cancelled(), nothing_but_booked()),
             (&voided(), same(nothing())),
         ],
     );
@@ -138,17 +158,17 @@ fn the_states_are_what_the_changes_made_of_them() {
     let shipment = shipment();
     for (given, then) in [
         (UNKNOWN, State::Unknown),
-        (&ready(), State::Ready { address: address(), total: total() }),
-        (&cleared(), State::Cleared { address: address(), total: total() }),
-        (&held(), State::Held { address: address(), total: total() }),
-        (&booking(), State::Booking { shipment: shipment.clone(), address: address(), total: total() }),
+        (&ready(), State::Ready { recipient: recipient(), total: total() }),
+        (&cleared(), State::Cleared { recipient: recipient(), total: total() }),
+        (&held(), State::Held { recipient: recipient(), total: total() }),
+        (&booking(), State::Booking { shipment: shipment.clone(), recipient: recipient(), total: total() }),
         (
             &[&cleared()[..], &[intent()]].concat(),
-            State::Booking { shipment: shipment.clone(), address: address(), total: total() },
+            State::Booking { shipment: shipment.clone(), recipient: recipient(), total: total() },
         ),
         (
             &[&held()[..], &[intent()]].concat(),
-            State::Booking { shipment: shipment.clone(), address: address(), total: total() },
+            State::Booking { shipment: shipment.clone(), recipient: recipient(), total: total() },
         ),
         (&shipped(), State::Shipped { shipment: shipment.clone() }),
         (&voiding(), State::Voiding { shipment: shipment.clone() }),
@@ -172,11 +192,9 @@ fn what_is_published_tells_the_change() {
 /// Rows are never changed, so every later build has to read them like this.
 #[test]
 fn changes_are_stored_like_this() {
-    let address = json!({
-        "name": "Ada Lovelace", "line1": "Analytical Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE"
-    });
+    let recipient = json!({ "customer": "cus_1", "personal": recipient().personal.as_str() });
     for (change, stored) in [
-        (ordered(), json!({ "ordered": { "address": address, "total": total() } })),
+        (ordered(), json!({ "ordered": { "recipient": recipient, "total": total() } })),
         (Change::Cleared, json!("cleared")),
         (Change::Held, json!("held")),
         (intent(), json!({ "bookingIntended": { "shipment": shipment() } })),
@@ -192,6 +210,8 @@ fn changes_are_stored_like_this() {
 
 const UNKNOWN: &[Change] = &[];
 const UNKNOWN_ORDER: Rejection = Rejection::TooEarly("no OrderCreated yet");
+const ERASED: Rejection =
+    Rejection::TooEarly("the recipient is erased, and OrderCancelled, which says so, has not come yet");
 
 fn ready() -> Vec<Change> {
     vec![ordered()]
@@ -230,7 +250,7 @@ fn state(changes: &[Change]) -> State {
 }
 
 fn ordered() -> Change {
-    Change::Ordered { address: address(), total: total() }
+    Change::Ordered { recipient: recipient(), total: total() }
 }
 
 fn intent() -> Change {
@@ -241,9 +261,9 @@ fn booked() -> Change {
     Change::Booked { shipment: shipment() }
 }
 
-fn same(decision: Decision) -> [Decision; 6] {
-    let [one, two, three, four, five] = [(); 5].map(|()| decision.clone());
-    [one, two, three, four, five, decision]
+fn same(decision: Decision) -> [Decision; 7] {
+    let [one, two, three, four, five, six] = [(); 6].map(|()| decision.clone());
+    [one, two, three, four, five, six, decision]
 }
 
 fn intend() -> Next {
@@ -251,7 +271,7 @@ fn intend() -> Next {
 }
 
 fn book() -> Next {
-    Step::Perform(Effect::Book { shipment: shipment(), address: address() })
+    Step::Perform(Effect::Book { shipment: shipment(), recipient: recipient() })
 }
 
 fn booked_after_all() -> Decision {
@@ -293,8 +313,9 @@ fn total() -> Money {
     created().total
 }
 
-fn address() -> Address {
-    created().details.shipping_address
+fn recipient() -> Recipient {
+    let details = created().details;
+    Recipient { customer: details.customer.id, personal: details.personal.sealed().unwrap().clone() }
 }
 
 fn paid() -> PaymentProcessed {

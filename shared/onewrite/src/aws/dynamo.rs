@@ -26,7 +26,10 @@ use super::failure::classify;
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::lease::LEASE_KEPT;
-use crate::port::{Acquired, Addition, Appended, DoneParts, Leases, Log, NextOfLease, OpenPage, OpenSubjects, merged};
+use crate::port::{
+    Acquired, Addition, Allowances, Appended, DoneParts, Leases, Log, NextOfLease, OpenPage, OpenSubjects,
+    OwnedSubjects, merged,
+};
 use crate::row::{Cause, Row};
 use crate::slot::{SHARDS, shard_of};
 
@@ -221,6 +224,25 @@ impl Log for DynamoLog {
     }
 }
 
+/// By the index `ByOwner`, which has the first rows that have an owner, by the attribute `owner` and the row's time.
+impl OwnedSubjects for DynamoLog {
+    async fn owned_by(&self, owner: &str) -> Result<Vec<Subject>> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("ByOwner")
+            .key_condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        let items: Vec<Attributes> = pages.try_collect().await.map_err(|error| classify("Query", &error))?;
+        Ok(items.iter().filter_map(|item| Subject::new(item.get("pk")?.as_s().ok()?.as_str()).ok()).collect())
+    }
+}
+
 /// Attribute of a subject's first row, while it is open: the shard of the index `Open`, which has no other row.
 const OPEN: &str = "open";
 
@@ -324,6 +346,8 @@ struct Item {
     sk: u32,
     at: Time,
     cause: Cause,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unfinished: bool,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
@@ -345,6 +369,7 @@ fn to_item(subject: &Subject, row: &Row) -> Result<Attributes> {
         sk: row.version,
         at: row.at,
         cause: row.cause.clone(),
+        owner: row.owner.clone(),
         unfinished: row.unfinished,
         change: row.change.clone(),
         events,
@@ -366,6 +391,7 @@ fn from_item(item: Attributes) -> Result<Row> {
         version: item.sk,
         at: item.at,
         cause: item.cause,
+        owner: item.owner,
         unfinished: item.unfinished,
         change: item.change,
         events,
@@ -375,6 +401,9 @@ fn from_item(item: Attributes) -> Result<Row> {
 /// Never taken, run out, or the caller's own already: the SDK sends a request again whose answer was lost.
 const IS_FREE: &str =
     "attribute_not_exists(pk) OR (attribute_not_exists(done) AND (#until <= :now OR #owner = :owner))";
+
+/// Nobody has a place yet, not all are taken, or the member has one.
+const HAS_PLACE: &str = "attribute_not_exists(members) OR size(members) < :most OR contains(members, :member)";
 
 /// Leases in a table of their own: items with the version 0, which no row has. The attribute `expiresAt` is for the table's
 /// time to live.
@@ -457,6 +486,26 @@ impl Leases for DynamoLeases {
     }
 }
 
+/// Allowances beside the leases, each an item with the set of those that have a place. It is one write, and as much where all places
+/// are taken; a set of some dozens of short members has less than the 1 KB that a write unit has.
+impl Allowances for DynamoLeases {
+    async fn admit(&self, key: &str, member: &str, most: u32, expires: Time) -> Result<bool> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(format!("allowance#{key}")))
+            .key("sk", number(0))
+            .condition_expression(HAS_PLACE)
+            .update_expression("SET expiresAt = :expires ADD members :members")
+            .expression_attribute_values(":expires", number(expires.as_millis() / 1_000))
+            .expression_attribute_values(":members", AttributeValue::Ss(vec![member.to_owned()]))
+            .expression_attribute_values(":member", AttributeValue::S(member.to_owned()))
+            .expression_attribute_values(":most", number(most.into()));
+        update_if(update).await
+    }
+}
+
 /// Parts of a lease's effects that are done.
 fn parts(lease: Option<&Attributes>) -> BTreeSet<String> {
     let parts = lease.and_then(|lease| lease.get("parts")?.as_ss().ok());
@@ -506,11 +555,12 @@ mod tests {
     fn row() -> impl Strategy<Value = Row> {
         let cause = (any::<String>(), any::<String>(), any::<String>(), option::of(any::<String>()))
             .prop_map(|(source, id, event_type, by)| Cause { source, id, event_type, by });
-        (any::<u32>(), time(), cause, any::<bool>(), option::of(json()), vec(json(), 0..3)).prop_map(
-            |(version, at, cause, unfinished, change, events)| {
+        let owner = option::of(any::<String>());
+        (any::<u32>(), time(), cause, owner, any::<bool>(), option::of(json()), vec(json(), 0..3)).prop_map(
+            |(version, at, cause, owner, unfinished, change, events)| {
                 let change = change.map(without_fractions);
                 let events = events.iter().map(Value::to_string).collect();
-                Row { version, at, cause, unfinished, change, events }
+                Row { version, at, cause, owner, unfinished, change, events }
             },
         )
     }
@@ -526,7 +576,7 @@ mod tests {
     }
 
     fn name() -> impl Strategy<Value = String> {
-        prop_oneof!["pk|sk|at|cause|unfinished|change|events", any::<String>()]
+        prop_oneof!["pk|sk|at|cause|owner|unfinished|change|events", any::<String>()]
     }
 
     fn value() -> impl Strategy<Value = AttributeValue> {

@@ -6,6 +6,8 @@ mod dynamo;
 mod failure;
 #[cfg(feature = "http")]
 mod key_sets;
+#[cfg(feature = "personal")]
+mod keys;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod queue;
@@ -24,6 +26,8 @@ pub use dynamo::{DynamoLeases, DynamoLog, DynamoOpenSubjects, put_if, update_if}
 pub use failure::{classify, without_addresses};
 #[cfg(feature = "http")]
 pub use key_sets::HttpKeySets;
+#[cfg(feature = "personal")]
+pub use keys::DynamoKeys;
 #[cfg(feature = "otlp")]
 pub(crate) use otlp::flush_spans;
 pub use queue::{SqsDeadLetters, SqsQueue};

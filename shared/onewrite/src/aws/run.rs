@@ -13,6 +13,8 @@ use super::config::sdk_config;
 use super::dynamo::{DynamoLog, DynamoOpenSubjects};
 #[cfg(feature = "http")]
 use super::key_sets::HttpKeySets;
+#[cfg(feature = "personal")]
+use super::keys::DynamoKeys;
 use super::queue::{SqsDeadLetters, SqsQueue};
 use super::system::System;
 use super::topic::SnsTopic;
@@ -22,6 +24,8 @@ use crate::batch::Batch;
 use crate::config::{Environment, QueueSettings};
 use crate::handle::Handle;
 use crate::ledger::Ledger;
+#[cfg(feature = "personal")]
+use crate::personal::KeyRing;
 use crate::port::Clock;
 use crate::relay::Relay;
 use crate::serve::serve;
@@ -68,6 +72,12 @@ impl Aws {
             Ok(keys) => Some(Access::new(Some((rules, keys)))),
             Err(error) => environment.fault(format!("TOKEN_KEY_SET_URL: {error}")),
         }
+    }
+
+    /// The keys of persons, in the table that the variable `KEY_TABLE_NAME` names.
+    #[cfg(feature = "personal")]
+    pub fn keys(&self, environment: &mut Environment) -> Option<KeyRing<DynamoKeys, System>> {
+        environment.text("KEY_TABLE_NAME").map(|table| KeyRing::new(DynamoKeys::new(self.dynamodb(), table), System))
     }
 
     /// The service's ledger, on [its table](Self::table) with an [index](DynamoLog::with_open_index) of what is open.

@@ -127,7 +127,15 @@ async fn a_row_that_collides_with_a_transaction_is_a_conflict() {
     let server = Server::start(says("400 Bad Request", "TransactionConflictException"));
     let log = DynamoLog::new(Client::new(&server.config()), "Table");
     let cause = Cause { source: "s".to_owned(), id: "1".to_owned(), event_type: "K".to_owned(), by: None };
-    let row = Row { version: 1, at: Time::from_millis(0), cause, unfinished: false, change: None, events: Vec::new() };
+    let row = Row {
+        version: 1,
+        at: Time::from_millis(0),
+        cause,
+        owner: None,
+        unfinished: false,
+        change: None,
+        events: Vec::new(),
+    };
     assert_eq!(log.append(&Subject::new("ord_1").unwrap(), &row, &[]).await, Ok(Appended::Conflict));
 }
 

@@ -78,6 +78,7 @@ fn row(version: u32) -> Row {
         version,
         at: Time::from_millis(0),
         cause,
+        owner: None,
         unfinished: false,
         change: Some(json!("asked")),
         events: Vec::new(),

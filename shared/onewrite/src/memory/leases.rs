@@ -6,12 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use envelope::Time;
 
 use crate::failure::Result;
-use crate::port::{Acquired, DoneParts, Leases, NextOfLease};
+use crate::port::{Acquired, Allowances, DoneParts, Leases, NextOfLease};
 
-/// Leases by their keys.
+/// Leases, and allowances, by their keys.
 #[derive(Debug, Default)]
 pub struct MemoryLeases {
     leases: RefCell<HashMap<String, Held>>,
+    allowances: RefCell<HashMap<String, BTreeSet<String>>>,
 }
 
 #[derive(Debug)]
@@ -51,5 +52,17 @@ impl Leases for MemoryLeases {
         let leases = self.leases.borrow();
         let done = |lease: &Held| DoneParts { all: lease.done, parts: lease.parts.clone() };
         Ok(leases.get(key).map(done).unwrap_or_default())
+    }
+}
+
+impl Allowances for MemoryLeases {
+    async fn admit(&self, key: &str, member: &str, most: u32, _: Time) -> Result<bool> {
+        let mut allowances = self.allowances.borrow_mut();
+        let members = allowances.entry(key.to_owned()).or_default();
+        let has_place = members.is_empty() || members.len() < most as usize || members.contains(member);
+        if has_place {
+            members.insert(member.to_owned());
+        }
+        Ok(has_place)
     }
 }

@@ -7,7 +7,7 @@ use envelope::{Contract, Event, Subject, Time};
 
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::Result;
-use crate::port::{Addition, Appended, Log, OpenPage, OpenSubjects, merged};
+use crate::port::{Addition, Appended, Log, OpenPage, OpenSubjects, OwnedSubjects, merged};
 use crate::row::Row;
 use crate::slot::shard_of;
 
@@ -129,6 +129,19 @@ impl OpenSubjects for MemoryLog {
     async fn close(&self, subject: &Subject) -> Result<()> {
         self.closed.borrow_mut().insert(subject.clone());
         Ok(())
+    }
+}
+
+impl OwnedSubjects for MemoryLog {
+    async fn owned_by(&self, owner: &str) -> Result<Vec<Subject>> {
+        let rows = self.rows.borrow();
+        let first = rows.iter().filter_map(|(subject, rows)| Some((subject, rows.first()?)));
+        let mut found: Vec<(Time, &Subject)> = first
+            .filter(|(_, row)| row.owner.as_deref() == Some(owner))
+            .map(|(subject, row)| (row.at, subject))
+            .collect();
+        found.sort();
+        Ok(found.into_iter().map(|(_, subject)| subject.clone()).collect())
     }
 }
 

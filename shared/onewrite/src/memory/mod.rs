@@ -3,6 +3,8 @@
 mod bench;
 #[cfg(feature = "http")]
 mod issuer;
+#[cfg(feature = "personal")]
+mod keys;
 mod leases;
 #[cfg(feature = "link")]
 mod link_keys;
@@ -18,6 +20,8 @@ mod world;
 pub use bench::{Bench, Mishap, Redelivery};
 #[cfg(feature = "http")]
 pub use issuer::MemoryIssuer;
+#[cfg(feature = "personal")]
+pub use keys::MemoryKeys;
 pub use leases::MemoryLeases;
 #[cfg(feature = "link")]
 pub use link_keys::MemoryLinkKeys;

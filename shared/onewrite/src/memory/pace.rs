@@ -7,7 +7,7 @@ use std::task::Poll;
 use envelope::{Subject, Time};
 
 use crate::failure::{Failure, Result};
-use crate::port::{Addition, Appended, Log, OpenPage, OpenSubjects};
+use crate::port::{Addition, Appended, Log, OpenPage, OpenSubjects, OwnedSubjects};
 use crate::row::Row;
 
 /// Pace of an attempt: how far it may go.
@@ -129,6 +129,13 @@ impl<T: Log> Log for Paced<'_, T> {
     async fn append_all(&self, additions: &[Addition<'_>]) -> Result<Appended> {
         let timed_out = || Failure::transient("timed out");
         self.pace.call("append", self.port.append_all(additions), timed_out).await
+    }
+}
+
+impl<T: OwnedSubjects> OwnedSubjects for Paced<'_, T> {
+    async fn owned_by(&self, owner: &str) -> Result<Vec<Subject>> {
+        self.pace.pause("before owned").await;
+        self.port.owned_by(owner).await
     }
 }
 

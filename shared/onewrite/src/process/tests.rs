@@ -161,6 +161,7 @@ enum Fate {
     Works,
     FailsBefore,
     FailsAfter,
+    IsDown,
     Conflicts,
     /// Somebody else is faster, and makes this of the order.
     LosesTo(Change),
@@ -182,8 +183,8 @@ struct Bench {
     pending: Cell<u32>,
     /// True where each call takes some time.
     is_slow: bool,
-    /// True where there is no fee, and so no bank to ask.
-    waives_fees: bool,
+    /// True where the bank is one of the service's own tables.
+    is_own: bool,
 }
 
 impl Bench {
@@ -198,7 +199,7 @@ impl Bench {
             charges: RefCell::default(),
             pending: Cell::new(0),
             is_slow: false,
-            waives_fees: false,
+            is_own: false,
         }
     }
 
@@ -247,6 +248,7 @@ impl Bench {
         let fate = self.fates.borrow_mut().pop_front().unwrap_or(Fate::Works);
         let result = match (fate, conflict) {
             (Fate::FailsBefore, _) => Err(Failure::transient("failed before")),
+            (Fate::IsDown, _) => Err(Failure::unavailable("down")),
             (Fate::FailsAfter, _) => {
                 call().await;
                 Err(Failure::transient("failed after"))
@@ -300,6 +302,7 @@ fn rival_row(version: u32, change: &Change) -> Row {
             event_type: "Rivalry".to_owned(),
             by: None,
         },
+        owner: None,
         unfinished: false,
         change: Some(serde_json::to_value(change).unwrap()),
         events: Vec::new(),
@@ -307,10 +310,6 @@ fn rival_row(version: u32, change: &Change) -> Row {
 }
 
 impl Effects<Loans> for &Bench {
-    fn known(&self, _: &Charge) -> Option<Answer> {
-        self.waives_fees.then_some(Answer::Charged)
-    }
-
     async fn perform(&self, effect: Charge, attempt: Attempt, _: &Delivery<'_>) -> Result<Answer> {
         let charge = async || {
             self.charges.borrow_mut().push((effect.0.clone(), attempt));
@@ -323,6 +322,31 @@ impl Effects<Loans> for &Bench {
             }
         };
         self.call(charge, None).await
+    }
+
+    fn asks_neighbour(&self, _: &Charge) -> bool {
+        !self.is_own
+    }
+}
+
+/// Six requests are charged by one function, and the bank is down for the first five.
+#[test]
+fn what_asks_no_neighbour_opens_no_circuit_and_is_stopped_by_none() {
+    for (is_own, last) in [(false, Err(FailureKind::Deferred)), (true, Ok(Handled::Changed))] {
+        let bench = Bench { is_own, ..Bench::new() };
+        bench.log.set_counter("A-1", "available", 100);
+        let process = Process::<Loans, _, _, _>::new(Ledger::new(&bench, &bench.world), &bench);
+        let delivery = Delivery { text: "", deadline: Time::from_millis(0) };
+        let handle = |event: &Event| block_on(process.handle(event, &delivery)).map_err(|failure| failure.kind());
+        let down = Err(FailureKind::Unavailable);
+        for (number, end) in [down, down, down, down, down, last].into_iter().enumerate() {
+            let request_id = Subject::new(format!("req_{number}")).unwrap();
+            assert_eq!(handle(&event(requested(request_id.as_str()))), Ok(Handled::Changed));
+            if end == down {
+                bench.then([Fate::Works, Fate::Works, Fate::Works, Fate::IsDown]);
+            }
+            assert_eq!(handle(&event(BookReady { request_id, copies: 3 })), end, "request {number}, own: {is_own}");
+        }
     }
 }
 
@@ -337,16 +361,6 @@ fn a_request_goes_its_way() {
     assert_eq!(*bench.charges.borrow(), [(req_1(), Attempt::First)]);
     let told: Vec<_> = bench.rows().iter().map(|row| (row.unfinished, row.change.is_some())).collect();
     assert_eq!(told, [(false, true), (true, true), (true, true), (false, false)], "what is told is not stored twice");
-}
-
-#[test]
-fn what_the_effects_know_by_themselves_nobody_outside_is_asked() {
-    let bench = Bench { waives_fees: true, ..Bench::new() };
-    assert_eq!(bench.handle(&created()), Ok(Handled::Changed));
-    assert_eq!(bench.handle(&ready()), Ok(Handled::Changed));
-    assert_eq!((bench.state(), bench.charges.borrow().len()), (Loan::Paid, 0));
-    // It is no answer of the world outside, which would have to be told: somebody else's row comes first.
-    assert_eq!(bench.handle(&ready()), Ok(Handled::Duplicate));
 }
 
 #[test]

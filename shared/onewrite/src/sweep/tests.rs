@@ -61,7 +61,7 @@ impl Shelf {
     fn add(&self, number: u32, version: u32, is_over: bool) {
         let cause = Cause::from(&event::<Library>(requested("usr_1")));
         let (at, change) = (self.world.now(), Some(is_over.into()));
-        let row = Row { version, at, cause, unfinished: false, change, events: Vec::new() };
+        let row = Row { version, at, cause, owner: None, unfinished: false, change, events: Vec::new() };
         block_on(self.log.append(&subject(number), &row, &[])).unwrap();
     }
 

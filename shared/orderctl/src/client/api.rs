@@ -103,6 +103,11 @@ impl Ask {
         self
     }
 
+    /// The same request, which done twice is done once: it may be repeated.
+    pub(crate) fn repeatable(self) -> Self {
+        Self { is_repeatable: true, ..self }
+    }
+
     /// The same with an idempotency key, by which it may be repeated.
     pub(crate) fn idempotency_key(mut self, key: &str) -> Self {
         self.headers.push(("idempotency-key", key.to_owned()));

@@ -92,6 +92,7 @@ fn without_a_terminal_nothing_is_changed_unless_it_was_agreed_to() {
         ("stock set beans 5", vec![(404, problem(404, "No."))]),
         ("prices set beans 5 EUR", vec![(404, problem(404, "No."))]),
         ("order clear ord_1 --why x", vec![]),
+        ("customer erase cus_1", vec![]),
     ] {
         let api = ScriptedApi::of(answers);
         let ran = api.run(arguments);
@@ -373,4 +374,38 @@ fn completions_need_no_stack() {
     let ran = ScriptedApi::of([]).run_with(&["completions", "bash"], &[("ORDERFLOW_API", "")]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stdout.contains("_orderctl"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_customer_is_exported_whole_and_erased_once_however_often_it_is_asked() {
+    let page = |orders: Value, next: Option<&str>| {
+        let mut page = json!({ "customerId": "auth0|42", "exportedAt": "2026-11-29T09:00:00.000Z", "orders": orders });
+        if let Some(next) = next {
+            page["next"] = json!(next);
+        }
+        (200, page)
+    };
+    let pages = || [page(json!([{ "order": { "orderId": "a" } }]), Some("a")), page(json!([{ "order": {} }]), None)];
+    let api = ScriptedApi::of(pages());
+    let ran = api.run("customer export auth0|42 --json");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let exported: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(exported["orders"], json!([{ "order": { "orderId": "a" } }, { "order": {} }]));
+    let path = "GET /customers/auth0|42/export";
+    assert_eq!(api.lines(), [path.to_owned(), format!("{path}?after=a")]);
+
+    let api = ScriptedApi::of(pages());
+    let ran = api.run("customer erase auth0|42 --dry-run");
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "auth0|42 has 2 orders, and would be erased.\n"), "{ran:?}");
+    assert!(api.lines().iter().all(|line| line.starts_with("GET")));
+
+    let erased = json!({ "customerId": "auth0|42", "orders": 2 });
+    let api = ScriptedApi::of([(503, Value::Null), (0, Value::Null), (202, erased)]);
+    let ran = api.run("customer erase auth0|42 --yes");
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "auth0|42 is erased, and so from 2 orders.\n"), "{ran:?}");
+    assert_eq!(api.lines(), ["POST /customers/auth0|42/erase"; 3]);
+    for (status, code) in [(401, 5), (403, 5), (404, 3)] {
+        let api = ScriptedApi::of([(status, problem(status, "So it is."))]);
+        assert_eq!(api.run("customer erase x --yes").code, Some(code), "{status}");
+    }
 }

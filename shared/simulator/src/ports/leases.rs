@@ -6,7 +6,7 @@ use std::rc::Rc;
 use envelope::Time;
 use onewrite::Result;
 use onewrite::memory::MemoryLeases;
-use onewrite::port::{Acquired, DoneParts, Leases, NextOfLease};
+use onewrite::port::{Acquired, Allowances, DoneParts, Leases, NextOfLease};
 
 use crate::caller::Caller;
 use crate::safeguard::Safeguard;
@@ -52,6 +52,14 @@ impl Leases for LeaseTable {
     async fn done(&self, key: &str) -> Result<DoneParts> {
         let (table, key) = (self.clone(), key.to_owned());
         self.caller.ask("table", "done", move || async move { table.leases.done(&key).await }).await
+    }
+}
+
+impl Allowances for LeaseTable {
+    async fn admit(&self, key: &str, member: &str, most: u32, expires: Time) -> Result<bool> {
+        let (table, key, member) = (self.clone(), key.to_owned(), member.to_owned());
+        let effect = move || async move { table.leases.admit(&key, &member, most, expires).await };
+        self.caller.ask("table", "admit", effect).await
     }
 }
 

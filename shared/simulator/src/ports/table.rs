@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use envelope::Subject;
 use onewrite::memory::MemoryLog;
-use onewrite::port::{Addition, Appended, Log};
+use onewrite::port::{Addition, Appended, Log, OwnedSubjects};
 use onewrite::{CounterUpdate, Result, Row};
 use serde_json::Value;
 
@@ -68,6 +68,13 @@ impl Log for Table {
             appended
         };
         self.caller.ask("table", "append", effect).await
+    }
+}
+
+impl OwnedSubjects for Table {
+    async fn owned_by(&self, owner: &str) -> Result<Vec<Subject>> {
+        let (log, owner) = (Rc::clone(&self.log), owner.to_owned());
+        self.caller.ask("table", "owned", move || async move { log.owned_by(&owner).await }).await
     }
 }
 

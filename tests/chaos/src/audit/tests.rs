@@ -717,3 +717,19 @@ fn a_return_gives_back_goods_and_money_once_and_only_where_the_customer_withdrew
     check(|day| day.customer(2).withdrawn = Withdrawn::Returned, &[Rule::WrongAnswer]);
     check(|day| day.customer(2).withdrawn = Withdrawn::Cancelled, &[]);
 }
+
+#[test]
+fn a_person_in_clear_is_found() {
+    check(
+        |day| assert!(day.snapshot.persons.insert("OrdersTable has \"Ada Lovelace\"".to_owned())),
+        &[Rule::PersonInClear],
+    );
+    check(
+        |day| {
+            let mut letter = day.snapshot.letters.iter().find(|letter| letter.is_permanent()).unwrap().clone();
+            letter.body.push_str(r#"{"email":"ada@example.com"}"#);
+            day.snapshot.letters.push(letter);
+        },
+        &[Rule::PersonInClear, Rule::NeedlesslyDead],
+    );
+}

@@ -207,7 +207,11 @@ impl<'a> Reader<'a> {
                 self.expect(",")?;
                 let part = self.operand()?;
                 let text = |value: Option<Value>| value.and_then(|value| Some(value["S"].as_str()?.to_owned()));
+                let set = attribute.as_ref().and_then(|attribute| attribute["SS"].as_array().cloned());
                 match (text(attribute), text(part)) {
+                    (_, Some(part)) if function == "contains" && set.is_some() => {
+                        set.is_some_and(|set| set.contains(&json!(part)))
+                    }
                     (Some(whole), Some(part)) if function == "contains" => whole.contains(&part),
                     (Some(whole), Some(part)) => whole.starts_with(&part),
                     _ => false,
@@ -288,6 +292,13 @@ impl<'a> Reader<'a> {
             let (first, second) = self.pair()?;
             return appended(first.as_ref(), second.as_ref()).map(Some);
         }
+        if token == "size" {
+            self.expect("(")?;
+            let attribute = self.operand()?;
+            self.expect(")")?;
+            let members = attribute.as_ref().and_then(|attribute| attribute["SS"].as_array()).map(Vec::len);
+            return Ok(members.map(|members| json!({"N": members.to_string()})));
+        }
         if token.starts_with(':') {
             let value = self.expression.values.get(token).cloned();
             return value.map(Some).ok_or_else(|| Invalid(format!("{token} stands for no value")));
@@ -344,7 +355,7 @@ mod tests {
     use super::*;
 
     fn item() -> Item {
-        let item = json!({"pk": {"S": "lease#1"}, "until": {"N": "10"}, "owner": {"S": "me"}, "done": {"BOOL": true}});
+        let item = json!({"pk": {"S": "lease#1"}, "until": {"N": "10"}, "owner": {"S": "me"}, "done": {"BOOL": true}, "parts": {"SS": ["m", "n"]}});
         item.as_object().unwrap().clone()
     }
 
@@ -381,6 +392,12 @@ mod tests {
             ("#owner IN (:pk, :me)", true, false),
             ("begins_with(#owner, :m)", true, false),
             ("contains(#owner, :pk)", false, false),
+            ("contains(parts, :m)", true, false),
+            ("contains(parts, :me)", false, false),
+            ("size(parts) > :one", true, false),
+            ("size(parts) < :nine AND NOT size(parts) <= :one", true, false),
+            // Of what is no set nothing is known.
+            ("size(pk) < :nine", false, false),
             // OR binds less than AND.
             ("attribute_not_exists(pk) OR #owner = :me AND #until = :nine", false, true),
             ("(attribute_not_exists(pk) OR #owner = :me) AND #until = :ten", true, false),
@@ -398,7 +415,7 @@ mod tests {
     #[test]
     fn an_expression_that_is_not_understood_is_refused() {
         for text in
-            ["", "pk =", "pk = :nobody", "#nobody = :me", "pk ~ :me", "size(pk) = :one", "pk = :me :me", "a.b = :me"]
+            ["", "pk =", "pk = :nobody", "#nobody = :me", "pk ~ :me", "length(pk) = :one", "pk = :me :me", "a.b = :me"]
         {
             assert!(holds(text, Some(&item())).is_err(), "{text}");
         }

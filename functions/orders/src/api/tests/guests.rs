@@ -50,7 +50,9 @@ impl Door {
     fn attempt(&self, calls: u32, headers: &[(&str, &str)], (method, path): (&str, &str), body: &Value) -> Reply {
         let pace = Pace::of(calls);
         let ledger = Ledger::new(Paced { port: &*self.shop.log, pace: &pace }, &self.shop.world);
-        let api = OrdersApi::new(ledger, &self.shop.prices, self.issuer.access(), PERIOD).with_guests(self.guests());
+        let keys = self.shop.key_ring();
+        let api = OrdersApi::new(ledger, &self.shop.prices, keys, self.issuer.access(), PERIOD);
+        let api = api.with_guests(self.guests());
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         let query: HashMap<String, Vec<String>> =
@@ -356,8 +358,8 @@ fn where_access_is_open_a_guest_is_whom_nobody_names() {
     let (shop, keys) = (Shop::new(), MemoryLinkKeys::new("a"));
     let place = |order: &Value| {
         let guests = Guests::new(Links::new(&keys, LIFETIME), SHOP);
-        let api = OrdersApi::new(Ledger::new(&*shop.log, &shop.world), &shop.prices, Access::open(), PERIOD)
-            .with_guests(Some(guests));
+        let (ledger, keys) = (Ledger::new(&*shop.log, &shop.world), shop.key_ring());
+        let api = OrdersApi::new(ledger, &shop.prices, keys, Access::open(), PERIOD).with_guests(Some(guests));
         reply(&block_on(api.answer(&request("POST", "/orders", &[], order.to_string()))))
     };
     let [guest, named] = [place(&guests_order()), place(&order_of(&json!("ada")))];

@@ -1,0 +1,104 @@
+//! Customers over HTTP: all that is held of one, and its erasure.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, RequestExt, Response};
+use onewrite::access::{Caller, KeySets};
+use onewrite::http::{Problem, answer};
+use onewrite::link::LinkKeySource;
+use onewrite::personal::Keys;
+use onewrite::port::{Clock, Log, OwnedSubjects, Random};
+use onewrite::{Failure, Result};
+use orderflow_events::scope::PRIVACY;
+use orderflow_events::{Subject, Text, is_guest};
+use percent_encoding::percent_decode_str;
+use tracing::info;
+
+use super::{OrdersApi, known_of};
+use crate::domain::{Known, Orders};
+use crate::orphans::tell_erased;
+use crate::port::PriceStore;
+use crate::view::{Erasure, Export};
+
+/// Orders that are read or changed at once.
+const AT_ONCE: usize = 10;
+
+/// Orders of one page of an export.
+const PAGE: usize = 100;
+
+/// Time after which a request to erase ends, for the next one to go on. A function has ten seconds.
+const ERASE_FOR: Duration = Duration::from_secs(6);
+
+impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySource>
+    OrdersApi<L, P, W, R, K, S>
+{
+    /// Erases a customer. First the key goes, and there is no way back from that; then each of their orders is told of, and ends
+    /// if it is open. A request that ends in between leaves the rest to the next, which is answered in the same way.
+    pub(super) async fn erase(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        caller.demand(PRIVACY)?;
+        let customer = customer_of(id)?;
+        let begun = self.ledger.world().now();
+        let had_key = self.keys.erase(customer.as_str()).await?;
+        let orders = self.ledger.owned_by(customer.as_str()).await?;
+        for some in orders.chunks(AT_ONCE) {
+            if begun.until(self.ledger.world().now()) >= ERASE_FOR {
+                return Err(
+                    Failure::transient("the customer has more orders than one request can tell of: ask again").into()
+                );
+            }
+            try_join_all(some.iter().map(|order| self.erase_order(request, order, caller))).await?;
+        }
+        info!(had_key, orders = orders.len(), by = caller.subject().map(Text::as_str), "customer erased");
+        Ok(answer(StatusCode::ACCEPTED, &Erasure { customer_id: &customer, orders: orders.len() }))
+    }
+
+    async fn erase_order(&self, request: &Request, subject: &Subject, caller: &Caller) -> Result<()> {
+        let by = caller.subject().map(ToString::to_string);
+        tell_erased(&self.ledger, subject, |known| self.origin(request, by.clone(), "EraseCustomer", Some(known))).await
+    }
+
+    /// All that is held of a customer, in clear, for them or for whom may see it: their orders, the oldest first, page by page.
+    pub(super) async fn export(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
+        let customer = customer_of(id)?;
+        // A guest's id is nobody's subject, whatever an issuer may say.
+        if !caller.is(&customer) || is_guest(&customer) {
+            caller.demand(PRIVACY)?;
+        }
+        let subjects = self.ledger.owned_by(customer.as_str()).await?;
+        let after = request.query_string_parameters().first("after").map(ToOwned::to_owned);
+        let from = match &after {
+            None => 0,
+            Some(after) => {
+                1 + subjects.iter().position(|subject| subject.as_str() == after).ok_or_else(not_an_order)?
+            }
+        };
+        let rest = subjects.get(from..).unwrap_or_default();
+        let page = rest.get(..PAGE).unwrap_or(rest);
+        let mut orders = Vec::new();
+        for some in page.chunks(AT_ONCE) {
+            orders.extend(try_join_all(some.iter().map(|subject| self.order_and_person(subject))).await?);
+        }
+        info!(orders = orders.len(), by = caller.subject().map(Text::as_str), "customer exported");
+        let next = page.last().filter(|_| page.len() < rest.len());
+        let export = Export::of(&customer, self.ledger.world().now(), &orders, next.map(Subject::as_str));
+        Ok(answer(StatusCode::OK, &export))
+    }
+
+    async fn order_and_person(&self, subject: &Subject) -> Result<(Known, Option<orderflow_events::Person>)> {
+        let known = known_of(self.ledger.load::<Orders>(subject).await?.state)?;
+        let person = self.person(&known).await?;
+        Ok((known, person))
+    }
+}
+
+/// Customer whom a path names. An id may have any character, and so is percent-encoded there.
+fn customer_of(id: &str) -> Result<Text, Problem> {
+    let decoded = percent_decode_str(id).decode_utf8().map_err(|_| Problem::not_found("customer"))?;
+    Text::new(decoded).map_err(|_| Problem::not_found("customer"))
+}
+
+fn not_an_order() -> Problem {
+    Problem::malformed("The parameter after must be the cursor of a page of this customer's orders.")
+}

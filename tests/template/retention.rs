@@ -1,0 +1,62 @@
+//! Retention: each table says how long what is in it is kept, and why.
+
+use onewrite::LEASE_KEPT;
+use serde_json::{Value as Json, json};
+
+use crate::stack::{GONE, Stack, TABLE, check, list, plain};
+
+#[test]
+fn every_table_says_how_long_it_keeps_what_it_has() {
+    check(
+        "What nobody has decided is kept for ever, and so is whoever is in it. It is the tag `retention` of each table: \
+         `kept - <why>`, `until <when>`, or `<number> days` with a time to live.",
+        retention,
+        &[
+            ("PriceTable Tags", GONE, "PriceTable"),
+            ("Table Tags", GONE, "OrdersTable"),
+            ("StockTable Tags/0/Value", json!("kept"), "StockTable"),
+            ("LettersTable Tags/0/Value", json!("30 days"), "LettersTable"),
+            ("SightingsTable TimeToLiveSpecification", GONE, "SightingsTable"),
+            ("SightingsTable Tags/0/Value", json!("60 days"), "SightingsTable"),
+            ("LeasesTable Tags/0/Value", json!("46 days"), "LeasesTable"),
+            ("Screening Parameters/Settings", json!({"Fn::Sub": "{\"sightingsDays\": 45}"}), "SightingsTable"),
+            ("OtherTable", json!({"Type": TABLE, "Properties": {}}), "OtherTable"),
+        ],
+    );
+}
+
+fn retention(stack: &Stack) -> Vec<String> {
+    const SIGHTINGS_DAYS: u64 = 77;
+    let stack = stack.with([("SightingsDays", json!(SIGHTINGS_DAYS))]);
+    let mut faults = Vec::new();
+    for (id, properties) in stack.of_type(TABLE) {
+        let stated = stated(properties);
+        let expires = properties["TimeToLiveSpecification"]["Enabled"] == true;
+        let days = stated.strip_suffix(" days").map(str::parse::<u64>);
+        let is_stated = match &days {
+            Some(days) => days.is_ok() && expires,
+            None => !expires && (stated.starts_with("kept - ") || stated.starts_with("until ")),
+        };
+        faults.extend(
+            (!is_stated).then(|| format!("{id}: its retention is {stated:?}, and its items expire: {expires}")),
+        );
+        let meant = match id {
+            "SightingsTable" => SIGHTINGS_DAYS,
+            "LeasesTable" => LEASE_KEPT.as_secs() / (24 * 60 * 60),
+            _ => continue,
+        };
+        faults.extend(
+            (days != Some(Ok(meant))).then(|| format!("{id}: is said to keep {stated}, and keeps {meant} days")),
+        );
+    }
+    let settings: Json =
+        serde_json::from_str(&plain(&stack.variables("ScreeningFunction")["SETTINGS"])).unwrap_or_default();
+    let told = settings["sightingsDays"] == SIGHTINGS_DAYS;
+    faults.extend((!told).then(|| "SightingsTable: screening is not told how long".to_owned()));
+    faults
+}
+
+fn stated(properties: &Json) -> String {
+    let tags = list(&properties["Tags"]);
+    tags.iter().find(|tag| tag["Key"] == "retention").map(|tag| plain(&tag["Value"])).unwrap_or_default()
+}

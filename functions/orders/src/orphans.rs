@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use onewrite::envelope::KeyName;
 use onewrite::personal::Keys;
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Cause, Committed, Failure, Ledger, Origin, Result, Step, TraceParent};
@@ -21,15 +22,16 @@ const LOOKED_AT_AFTER: Duration = Duration::from_mins(5);
 /// Number of times that an erasure of one order that loses the race against an event is decided again.
 const MAX_RACES: u32 = 10;
 
-/// Tells an order that its customer is erased, if it was not told before.
+/// Tells an order that its customer, who has that key now, is erased, if it was not told before.
 pub(crate) async fn tell_erased<L: Log, W: Clock + Random>(
     ledger: &Ledger<L, W>,
     subject: &Subject,
+    key: Option<&KeyName>,
     origin: impl Fn(&Known) -> Origin,
 ) -> Result<()> {
     for _ in 0..MAX_RACES {
         let mut history = ledger.load::<Orders>(subject).await?;
-        let (Step::Commit(commit), Order::Known(known)) = (erase(&history.state), &history.state) else {
+        let (Step::Commit(commit), Order::Known(known)) = (erase(&history.state, key), &history.state) else {
             return Ok(());
         };
         let origin = origin(known);
@@ -75,13 +77,13 @@ async fn end_orphan<L: Log, W: Clock + Random>(
 ) -> Result<bool> {
     let Order::Known(known) = ledger.load::<Orders>(subject).await?.state else { return Ok(false) };
     let details = &known.created.details;
-    let (Status::Open(_), Some(sealed)) = (known.status, details.personal.sealed()) else { return Ok(false) };
-    let key = keys.find(details.customer.id.as_str()).await?;
-    if known.is_erased || key.is_some_and(|key| key.name().as_str() == sealed.key_name()) {
-        return Ok(false);
+    let (Status::Open(_), Some(_)) = (known.status, details.personal.sealed()) else { return Ok(false) };
+    let key = keys.find(details.customer.id.as_str()).await?.map(|key| key.name().clone());
+    let is_orphan = erase(&Order::Known(known), key.as_ref()) != Step::Nothing;
+    if is_orphan {
+        tell_erased(ledger, subject, key.as_ref(), |known| origin_of_clock(known, ledger.world())).await?;
     }
-    tell_erased(ledger, subject, |known| origin_of_clock(known, ledger.world())).await?;
-    Ok(true)
+    Ok(is_orphan)
 }
 
 /// The clock has no request: an order has one erasure, and its id is the order's.

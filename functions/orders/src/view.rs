@@ -176,7 +176,7 @@ pub(crate) struct Redacted<'a> {
 pub(crate) struct Erasure<'a> {
     /// The shop's own id of the customer.
     pub(crate) customer_id: &'a Text,
-    /// Number of the orders that they have placed, none of which says any more whose it was.
+    /// Number of the orders that they have placed. None that was placed before says any more whose it was.
     pub(crate) orders: usize,
 }
 

@@ -207,6 +207,15 @@ impl<K: Keys, W: Clock + Random> KeyRing<K, W> {
         Ok(key)
     }
 
+    /// Name of the key that `owner` has now: what is sealed with another one nobody can open any more.
+    ///
+    /// # Errors
+    ///
+    /// The keys cannot be read.
+    pub async fn name_of(&self, owner: &str) -> Result<Option<KeyName>> {
+        Ok(self.keys.find(owner).await?.map(|key| key.name))
+    }
+
     /// Erases the key of `owner`, for ever; answers whether there was one. Other functions may have it at hand for a minute more.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use futures::future::try_join_all;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::access::{Caller, KeySets};
+use onewrite::envelope::KeyName;
 use onewrite::http::{Problem, answer};
 use onewrite::link::LinkKeySource;
 use onewrite::personal::Keys;
@@ -42,21 +43,30 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
         let begun = self.ledger.world().now();
         let had_key = self.keys.erase(customer.as_str()).await?;
         let orders = self.ledger.owned_by(customer.as_str()).await?;
+        // After the orders: whatever is among them was sealed before with this key, or with one that is gone.
+        let key = self.keys.name_of(customer.as_str()).await?;
         for some in orders.chunks(AT_ONCE) {
             if begun.until(self.ledger.world().now()) >= ERASE_FOR {
                 return Err(
                     Failure::transient("the customer has more orders than one request can tell of: ask again").into()
                 );
             }
-            try_join_all(some.iter().map(|order| self.erase_order(request, order, caller))).await?;
+            try_join_all(some.iter().map(|order| self.erase_order(request, order, key.as_ref(), caller))).await?;
         }
         info!(had_key, orders = orders.len(), by = caller.subject().map(Text::as_str), "customer erased");
         Ok(answer(StatusCode::ACCEPTED, &Erasure { customer_id: &customer, orders: orders.len() }))
     }
 
-    async fn erase_order(&self, request: &Request, subject: &Subject, caller: &Caller) -> Result<()> {
+    async fn erase_order(
+        &self,
+        request: &Request,
+        subject: &Subject,
+        key: Option<&KeyName>,
+        caller: &Caller,
+    ) -> Result<()> {
         let by = caller.subject().map(ToString::to_string);
-        tell_erased(&self.ledger, subject, |known| self.origin(request, by.clone(), "EraseCustomer", Some(known))).await
+        tell_erased(&self.ledger, subject, key, |known| self.origin(request, by.clone(), "EraseCustomer", Some(known)))
+            .await
     }
 
     /// All that is held of a customer, in clear, for them or for whom may see it: their orders, the oldest first, page by page.

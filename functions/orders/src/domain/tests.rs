@@ -397,7 +397,7 @@ fn what_becomes_of_a_return_is_known_in_any_order() {
 
 /// The event that tells of an erasure is folded as the ledger does it, whatever was published with it.
 fn erased(order: Order) -> Order {
-    let Step::Commit(commit) = erase(&order) else { return order };
+    let Step::Commit(commit) = erase(&order, None) else { return order };
     let events: Vec<Event> = commit.events.into_iter().map(sample::event).collect();
     let change = commit.change.or_else(|| Orders::change_from(&events[0])).unwrap();
     events.iter().fold(Orders::evolve(order, change), Orders::evolve_published)
@@ -419,16 +419,26 @@ fn an_erasure_in_every_state() {
         (WITHDRAWN, told(), Status::Shipped),
     ] {
         let order = order_after(given);
-        let Step::Commit(commit) = erase(&order) else { panic!("{given:?}: nothing") };
+        let Step::Commit(commit) = erase(&order, None) else { panic!("{given:?}: nothing") };
         assert_eq!((commit.events, commit.updates, commit.unfinished), (expected, Vec::new(), false), "{given:?}");
         let order = erased(order);
         let Order::Known(known) = &order else { panic!("{given:?}: unknown") };
         assert_eq!((known.status, known.is_erased), (then, true), "{given:?}");
         let seen = known.timeline.iter().filter(|seen| seen.event_type == "PersonalDataErased").count();
         assert_eq!(seen, 1, "{given:?}");
-        assert_eq!(erase(&order), Step::Nothing, "{given:?}, again");
+        assert_eq!(erase(&order, None), Step::Nothing, "{given:?}, again");
     }
-    assert_eq!(erase(&Order::Unknown), Step::Nothing);
+    assert_eq!(erase(&Order::Unknown, None), Step::Nothing);
+}
+
+#[test]
+fn what_a_customer_orders_after_an_erasure_goes_on() {
+    let order = order_after(OPEN);
+    let Order::Known(known) = &order else { panic!("unknown") };
+    let name = |name: &str| onewrite::envelope::KeyName::new(name).unwrap();
+    let own = name(known.created.details.personal.sealed().unwrap().key_name());
+    assert_eq!(erase(&order, Some(&own)), Step::Nothing, "it is sealed with the key that they have now");
+    assert_ne!(erase(&order, Some(&name("another"))), Step::Nothing);
 }
 
 /// Whatever is heard of an order after its customer was erased is kept as of any other: its money comes back.
@@ -440,5 +450,5 @@ fn an_erased_order_goes_on_to_its_end() {
     let Ok(Step::Commit(commit)) = decide(&order, &heard) else { panic!("nothing") };
     let order = Orders::evolve(order, commit.change.unwrap());
     assert!(Orders::is_over(&order));
-    assert_eq!(erase(&order), Step::Nothing);
+    assert_eq!(erase(&order, None), Step::Nothing);
 }

@@ -287,3 +287,19 @@ fn an_erasure_that_takes_too_long_goes_on_with_the_next_request() {
     assert_eq!(shop.erase("cus_1").status, 202);
     assert_eq!(told(), 25);
 }
+
+/// The key of an order that is placed while its customer is being erased is another, and stays: so does the order.
+#[test]
+fn an_order_that_is_placed_meanwhile_under_a_new_key_goes_on() {
+    let (shop, orders) = Shop::with_three_orders();
+    let pace = Pace::until("before owned");
+    let mut erasing = pin!(shop.attempt(&pace, "POST", "/customers/cus_1/erase", &[], Body::Empty));
+    assert!(erasing.as_mut().now_or_never().is_none(), "it stands still");
+    let new = shop.place_some();
+    pace.release();
+    let erased = erasing.now_or_never().unwrap();
+    assert_eq!((erased.status, &erased.body["orders"]), (202, &json!(4)));
+    are_told(&shop, &orders);
+    assert_eq!(shop.timeline(&new), ["OrderCreated"]);
+    assert_eq!(shop.show(&new)["customer"]["name"], "Ada Lovelace");
+}

@@ -61,12 +61,6 @@ const LATE_AFTER: Duration = Duration::from_mins(15);
 /// Binaries that answer HTTP requests.
 pub const APIS: [&str; 3] = ["orders-api", "inventory-api", "screening-api"];
 
-/// Function that looks at the open orders each minute.
-pub const CLOCK: &str = "open-orders";
-
-/// Time that it has.
-const CLOCK_TIMEOUT: Duration = Duration::from_mins(1);
-
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
 

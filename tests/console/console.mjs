@@ -265,6 +265,22 @@ const scenes = {
     await grace.close();
   },
 
+  async "an order that is held is cleared, with the reason"() {
+    const page = await open(`${url}#token=${task.operator}`);
+    await page.locator(".groups .main").first().waitFor();
+    await go(page, `#/orders/${task.held}`);
+    await page.locator(".hold").getByText("score of 60").waitFor();
+    await page.locator(".hold").getByText(/1250.00 EUR/).waitFor();
+    await look(page, "held");
+    await page.getByRole("button", { name: "Clear…" }).click();
+    await page.getByRole("button", { name: "Clear it" }).click();
+    await page.getByLabel("Why").fill("a regular customer");
+    await look(page, "clear");
+    await page.getByRole("button", { name: "Clear it" }).click();
+    await page.locator(".timeline").getByText("OrderCleared").waitFor();
+    await page.locator(".hold").waitFor({ state: "detached" });
+  },
+
   async "an order is followed, replayed to a service, and compared"() {
     const page = await open(`${url}#token=${task.operator}`);
     await page.locator(".groups .main").first().waitFor();

@@ -168,6 +168,25 @@ pub(crate) fn read_journal() -> Value {
     )
 }
 
+pub(crate) fn clear_order() -> Value {
+    let mut cleared = answer("It is cleared, now or by an earlier word.", "Cleared", &json!({}));
+    cleared["links"] = json!({ "GetTimeline": link("getTimeline", &json!({ "orderId": "$response.body#/orderId" })) });
+    with_example(&mut cleared, json!({ "orderId": ORDER_ID }));
+    let description = "Where the stack has the parameter `HoldFlagged=yes`, an order that looks like fraud is not shipped before \
+                       somebody says this. It is on record who has said it first, and why. Whoever takes it for fraud cancels the \
+                       order, by `cancelOrder`. One that screening has not looked at yet, for some seconds, is `404`.";
+    of_operators(
+        "clearOrder",
+        "Says that an order which was flagged may be shipped",
+        json!({
+            "description": description,
+            "requestBody": body("Clearance", &json!({ "why": "A regular customer, who has moved." })),
+        }),
+        &[("202", cleared), ("422", invalid("/why", "is required"))],
+        &[&BODY_FAULTS[..], &["404"]].concat(),
+    )
+}
+
 pub(crate) fn get_status() -> Value {
     let told = example(
         "The state of the stack.",

@@ -9,7 +9,7 @@ use crate::compatibility::breaks_within;
 use crate::customers::{customer_id, erase_customer, export_customer};
 use crate::document::{Document, committed};
 use crate::jobs::{
-    get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id, replay_id,
+    clear_order, get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id, replay_id,
     start_reconciliation, start_replay, stop_reconciliation, stop_replay,
 };
 use crate::letters::{
@@ -48,6 +48,7 @@ fn document() -> Value {
     let mut schemas = Map::new();
     let own = [("NewOrder", schema::of_request::<NewOrder>()), ("Problem", schema::of_answer::<Problem>())];
     let of_services = orderflow_orders::schemas().into_iter().chain(orderflow_inventory::schemas());
+    let of_services = of_services.chain(orderflow_screening::schemas());
     for (name, schema) in own.into_iter().chain(of_services).chain(orderflow_operations::schemas()) {
         hoist(&schema, name, |schema| schema, &mut schemas);
     }
@@ -108,6 +109,7 @@ fn document() -> Value {
                 "parameters": [reconciliation_id()], "get": get_reconciliation(), "delete": stop_reconciliation(),
             },
             "/operations/orders/{orderId}": { "parameters": [order_id()], "get": get_timeline() },
+            "/operations/orders/{orderId}/clear": { "parameters": [order_id()], "post": clear_order() },
             "/operations/journal": { "get": read_journal() },
             "/operations/status": { "get": get_status() },
         },

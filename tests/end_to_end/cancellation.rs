@@ -38,6 +38,38 @@ async fn cancel_while_it_is_charged(shop: &Shop, id: &str) {
     assert_eq!(shop.charges(payment.as_str()).await, 0);
 }
 
+pub(crate) async fn an_order_that_is_not_paid_for_days_is_given_up_and_its_goods_are_released(shop: &Shop) {
+    shop.stock("unpaid", 5).await;
+    // On record since long ago, and its payment does not come.
+    let mut created = foreign_order("ord_unpaid", "unpaid");
+    created["source"] = json!("orderflow/orders");
+    created["data"]["paymentMethod"] = json!("pm_sim_unavailable_9");
+    let row = json!({
+        "pk": "ord_unpaid",
+        "sk": 1,
+        "at": "2026-01-01T00:00:00.000Z",
+        "cause": { "source": "orderflow/orders-api", "id": "request-unpaid", "type": "PlaceOrder" },
+        "open": "0",
+        "events": json!([created]).to_string(),
+    });
+    shop.put_row("Orders", &row).await;
+    let shown = eventually("it is cancelled", async || {
+        shop.run_clock("OpenOrdersFunctionName").await;
+        let shown = shop.show("ord_unpaid").await;
+        if shown["status"] == "cancelled" { Ok(shown) } else { Err(shown) }
+    })
+    .await;
+    assert_eq!(shown["cancellationReason"], "paymentFailed");
+    shop.quiet().await;
+    let types = shop.types("ord_unpaid").await;
+    let count = |kind: &str| types.iter().filter(|other| *other == kind).count();
+    assert_eq!(count("OrderCancelled"), 1, "{types:?}");
+    assert_eq!(count("InventoryReserved"), count("InventoryReleased"), "{types:?}");
+    shop.wait_for_shelf("unpaid", [5, 0, 5]).await;
+    let payment = PaymentId::of(&OrderId::new("ord_unpaid").unwrap());
+    assert_eq!(shop.charges(payment.as_str()).await, 0);
+}
+
 pub(crate) async fn an_order_that_is_cancelled_while_it_is_booked_is_refunded(shop: &Shop) {
     shop.stock("booked", 5).await;
     let mut slow = order("booked", 2, "pm_card_visa");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use orderflow_tests::{PATIENCE, Shop, chromium, eventually, node_packages};
+use orderflow_tests::{PATIENCE, Shop, chromium, event, eventually, node_packages};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
@@ -16,6 +16,9 @@ use crate::letters::park;
 /// Letters that are sent back a few at first, and letters whose job is stopped before the last of them is sent.
 const RAMP: usize = 6;
 const STOPPED: usize = 30;
+
+/// The order that waits for a person.
+const HELD: &str = "web-console-held";
 
 /// Letters that fail again, and the order that they are about.
 const RELAPSES: usize = 3;
@@ -81,6 +84,7 @@ async fn task(shop: &Shop) -> Value {
         if count == RAMP + STOPPED { Ok(()) } else { Err(json!(count)) }
     })
     .await;
+    hold(shop, HELD).await;
     let token = |subject: &str, scopes: &str| shop.tokens.token(subject, scopes, 4 * PATIENCE).unwrap();
     json!({
         "operator": token("ada", "operations"),
@@ -92,7 +96,24 @@ async fn task(shop: &Shop) -> Value {
         "broken": broken.id(),
         "dropped": dropped.id(),
         "order": "web-console-mend",
+        "held": HELD,
     })
+}
+
+/// An order as it is on record where flagged orders are held, for screening and the journal alone: here none is.
+async fn hold(shop: &Shop, id: &str) {
+    let mut created = foreign_order(id, "console");
+    created["source"] = json!("orderflow/orders");
+    let reasons = json!([
+        { "code": "disposableEmail", "detail": "mailinator.com gives email addresses to anybody, for minutes" },
+        { "code": "highAmount", "detail": "1250.00 EUR is 1000.00 EUR or more" },
+    ]);
+    let flag =
+        event("OrderFlagged", "orderflow/screening", id, json!({ "score": 60, "reasons": reasons, "held": true }));
+    shop.send("Screening", &created.to_string()).await;
+    for event in [&created, &flag] {
+        shop.send("Journal", &event.to_string()).await;
+    }
 }
 
 /// Runs what jobs need to go on, as a schedule does each minute.

@@ -82,6 +82,8 @@ fn is_built_by_sam() -> bool {
 /// The stack, what it runs on, and the collector that gets its spans first.
 async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack>, Emulator, Option<Rotel>), Error> {
     let mut options = Options { sam: is_built_by_sam(), ..Options::apart(home) };
+    // Another producer's prices have to be the table's.
+    options.parameters.insert("PricingProducers".to_owned(), prices::PRICING_PRODUCERS.to_owned());
     let mut rotel = None;
     if let Some(endpoint) = endpoint {
         // A run that was interrupted has left its orders there.
@@ -153,6 +155,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_that_is_cancelled_while_it_is_charged_is_not_charged,
             an_order_of_another_producer_that_is_cancelled_while_it_is_charged_is_not_charged,
             an_order_that_is_cancelled_while_it_is_booked_is_refunded,
+            an_order_that_is_not_paid_for_days_is_given_up_and_its_goods_are_released,
             orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
             an_order_that_was_cancelled_before_it_was_known_has_no_effect;
         withdrawal:
@@ -208,7 +211,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             scripts_of_another_team_place_orders_and_follow_them,
             the_api_answers_as_its_openapi_document_says;
         prices:
-            an_order_costs_what_the_table_says_when_it_is_placed;
+            an_order_costs_what_the_table_says_when_it_is_placed,
+            a_producer_that_is_not_named_states_no_prices;
         relay:
             a_row_that_cannot_be_published_is_copied_whole_and_holds_nothing_up,
             ten_events_of_200_kb_are_published;

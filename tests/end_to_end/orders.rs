@@ -224,6 +224,19 @@ pub(crate) async fn a_suspicious_order_is_flagged_and_fulfilled(shop: &Shop) {
     ]);
     assert_eq!(flag["data"]["reasons"], reasons);
     check_links(&shop.way(&id).await);
+    let clear = format!("/operations/orders/{id}/clear");
+    for why in ["a regular customer", "as I said"] {
+        let cleared = shop.operations(Method::POST, &clear, Some(json!({ "why": why })), 202).await;
+        assert_eq!(cleared, json!({ "orderId": id }));
+    }
+    let cleared = eventually("it is cleared, though nobody waits for that here", async || {
+        let events = shop.way(&id).await;
+        let cleared: Vec<Value> = events.iter().filter(|event| event["type"] == "OrderCleared").cloned().collect();
+        if cleared.is_empty() { Err(json!(events)) } else { Ok(cleared) }
+    })
+    .await;
+    assert_eq!((cleared.len(), &cleared[0]["data"]), (1, &json!({ "orderId": id, "by": "person" })));
+    assert_eq!(cleared[0]["correlationid"], flag["correlationid"], "it is one flow");
     // Of ten at once, the one that was looked at last has nine neighbours. How many the others had is chance.
     let flagged = eventually("one of the burst is flagged", async || {
         let journals = join_all(burst.iter().map(|id| shop.journal(id))).await.concat();

@@ -4,9 +4,15 @@ use orderflow_local::{Api, Reply};
 use orderflow_tests::Shop;
 use serde_json::{Value, json};
 
-use crate::order;
+use crate::{FULFILLED, foreign_order, order};
 
 const SKU: &str = "priced";
+
+/// Producers that may state prices here: those of the other tests.
+pub(crate) const PRICING_PRODUCERS: &str = "https://shop.example/web,https://partner.example/checkout";
+
+/// Producer that may not.
+const MARKET: &str = "https://market.example";
 
 /// Price of a piece, before and after the first orders.
 const CENTS: [u64; 2] = [1490, 1590];
@@ -57,4 +63,44 @@ pub(crate) async fn an_order_costs_what_the_table_says_when_it_is_placed(shop: &
     let shown = shop.wait_for(id, "shipped").await;
     assert_eq!(shown["lines"][0]["unitPrice"], euros(CENTS[0]));
     assert_eq!(shown["payment"]["amount"], euros(2 * CENTS[0]), "what is charged is the total");
+}
+
+pub(crate) async fn a_producer_that_is_not_named_states_no_prices(shop: &Shop) {
+    let sku = "market";
+    shop.stock(sku, 10).await;
+    let of_market = |id: &str, sku: &str, source: &str, cents: u64| {
+        let mut event = foreign_order(id, sku);
+        event["source"] = json!(source);
+        event["data"]["lines"] = json!([{ "sku": sku, "quantity": 2, "unitPrice": euros(cents) }]);
+        event["data"]["total"] = euros(2 * cents);
+        event
+    };
+    let unlisted = of_market("web-market-1", sku, MARKET, CENTS[0]);
+    shop.publish(&unlisted).await;
+    shop.wait_for_letter("Intake", &unlisted.to_string()).await;
+    shop.price(sku, CENTS[0]).await;
+    let too_cheap = of_market("web-market-2", sku, MARKET, 1);
+    shop.publish(&too_cheap).await;
+    // Nobody passes for another by a longer name.
+    let nearly = of_market("web-market-3", sku, "https://shop.example/web/2", 1);
+    shop.publish(&nearly).await;
+    shop.publish(&of_market("web-market-4", sku, MARKET, CENTS[0])).await;
+    shop.publish(&of_market("web-market-5", sku, "https://shop.example/web", 1)).await;
+    for id in ["web-market-4", "web-market-5"] {
+        shop.wait_for(id, "shipped").await;
+        shop.wait_for_types(id, &FULFILLED).await;
+    }
+    assert_eq!(shop.show("web-market-4").await["total"], euros(2 * CENTS[0]));
+    assert_eq!(shop.show("web-market-5").await["total"], euros(2), "a producer that is named states what it likes");
+    for event in [&unlisted, &too_cheap, &nearly] {
+        let letter = shop.wait_for_letter("Intake", &event.to_string()).await;
+        let (class, reason) = (letter.field("class"), letter.field("reason"));
+        assert_eq!(class, "permanent", "{reason}");
+        assert!(reason.contains("the producer may not state prices"), "{reason}");
+        assert!(!reason.contains("example.com"), "{reason}");
+        let id = event["subject"].as_str().expect("a subject");
+        assert_eq!(shop.types(id).await, [""; 0], "no order has come of it");
+        shop.drop_letter(&letter).await;
+    }
+    shop.wait_for_shelf(sku, [6, 0, 6]).await;
 }

@@ -92,7 +92,7 @@ fn variables(stack: &Stack) -> Vec<String> {
         "TOKEN_ISSUER": "https://cognito-idp.${AWS::Region}.amazonaws.com/${Users}",
         "TOKEN_AUDIENCE": "${CustomerClient},${StaffClient}", "TOKEN_SCOPE_PREFIX": "orderflow/",
     });
-    for function in ["OrdersApiFunction", "InventoryApiFunction", "OperationsApiFunction"] {
+    for function in ["OrdersApiFunction", "InventoryApiFunction", "ScreeningApiFunction", "OperationsApiFunction"] {
         faults.extend(unlike(function, others.variables(function), &of_others));
         faults.extend(unlike(function, own.variables(function), &of_own));
     }
@@ -105,6 +105,35 @@ fn variables(stack: &Stack) -> Vec<String> {
     faults.extend(unlike("CustomerClient", own.properties("CustomerClient"), &json!({"GenerateSecret": null})));
     let is_alone = others.of_type("AWS::Cognito::UserPool").next().is_none();
     faults.extend((!is_alone).then(|| format!("Users: {}", plain(others.properties("Users")))));
+    faults
+}
+
+#[test]
+fn flagged_orders_are_held_by_those_who_say_so_to_both() {
+    check(
+        "Screening says what may be shipped, and shipping waits for it: of one alone an order waits for ever, or for nothing.",
+        held,
+        &[
+            ("template Parameters/HoldFlagged/Default", json!("yes"), "ShippingFunction"),
+            (
+                "Shipping Parameters/Settings",
+                json!(r#"{"carrierTableName": "c", "holdFlagged": "no"}"#),
+                "ShippingFunction",
+            ),
+            ("Screening Parameters/Settings", json!(r#"{"holdFlagged": "no"}"#), "ScreeningFunction"),
+        ],
+    );
+}
+
+fn held(stack: &Stack) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (stack, expected) in [(stack.with([]), "no"), (stack.with([("HoldFlagged", json!("yes"))]), "yes")] {
+        for function in ["ScreeningFunction", "ShippingFunction"] {
+            let settings: Json =
+                serde_json::from_str(&plain(&stack.variables(function)["SETTINGS"])).unwrap_or_default();
+            faults.extend(unlike(function, &settings, &json!({"holdFlagged": expected})));
+        }
+    }
     faults
 }
 
@@ -146,8 +175,10 @@ fn guests(stack: &Stack) -> Vec<String> {
     let secret = json!({"Fn::GetAtt": ["GuestLinkSecret", "Id"]});
     let expected = json!({"GUEST_LINK_SECRET": secret, "GUEST_LINK_DAYS": 7, "SHOP_URL": "https://shop.example"});
     faults.extend(unlike("OrdersApiFunction", stack.variables("OrdersApiFunction"), &expected));
-    let expected = json!({"secret": "${GuestLinkSecret.Id}", "days": 7, "shopUrl": "https://shop.example"});
-    faults.extend(unlike("NotificationFunction", &settings(&stack), &json!({"guestLinks": expected})));
+    let shop = "https://shop.example";
+    let expected = json!({"secret": "${GuestLinkSecret.Id}", "days": 7, "shopUrl": shop});
+    let expected = json!({"guestLinks": expected, "shopUrl": shop});
+    faults.extend(unlike("NotificationFunction", &settings(&stack), &expected));
     let generated = json!({"PasswordLength": 64, "ExcludePunctuation": true});
     let expected = json!({"GenerateSecretString": generated, "SecretString": null, "Name": null});
     faults.extend(unlike("GuestLinkSecret", stack.properties("GuestLinkSecret"), &expected));

@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 55] = [
+const ROUTES: [&str; 57] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -46,6 +46,7 @@ const ROUTES: [&str; 55] = [
     "options /operations/letters OperationsApiFunction",
     "options /operations/letters/{letterId} OperationsApiFunction",
     "options /operations/orders/{orderId} OperationsApiFunction",
+    "options /operations/orders/{orderId}/clear ScreeningApiFunction",
     "options /operations/reconciliations OperationsApiFunction",
     "options /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "options /operations/redrives OperationsApiFunction",
@@ -61,6 +62,7 @@ const ROUTES: [&str; 55] = [
     "options /orders/{orderId}/withdrawals OrdersApiFunction",
     "options /prices/{sku} OrdersApiFunction",
     "post /customers/{customerId}/erase OrdersApiFunction",
+    "post /operations/orders/{orderId}/clear ScreeningApiFunction",
     "post /operations/reconciliations OperationsApiFunction",
     "post /operations/redrives OperationsApiFunction",
     "post /operations/replays OperationsApiFunction",

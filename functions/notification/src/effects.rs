@@ -12,7 +12,7 @@ use onewrite::telemetry::{Measure, Observation, Unit, observe};
 use onewrite::{
     Attempt, Delivery, Effects, Failure, FailureKind, LEASE_KEPT, Lease, Leased, Part, Result, with_lease_of_parts,
 };
-use orderflow_events::{Person, link_to};
+use orderflow_events::{Person, Text, link_to, withdrawal_at};
 use tracing::{info, warn};
 
 use crate::domain::{Channel, Notification, Tell, Told};
@@ -20,8 +20,8 @@ use crate::pacing::Pacing;
 use crate::phone::PhoneNumber;
 use crate::port::{MailError, Mailer, Sms, SmsError};
 use crate::recipient::{Limits, Recipient, expiry, member};
-use crate::settings::{Countries, LinkSettings, Number};
-use crate::wording;
+use crate::settings::{Countries, LinkSettings, Number, ShopUrl};
+use crate::wording::{self, MailedLinks};
 
 /// Greatest age of an event that a customer is told of: some days less than [its lease is kept](LEASE_KEPT).
 const TOLD_WITHIN: Duration = Duration::from_hours(40 * 24);
@@ -39,6 +39,7 @@ pub struct Messenger<M, S, L, P, W, K = NoLinkKeys> {
     world: W,
     limits: Option<Limits>,
     links: Option<MailLinks<K>>,
+    shop_url: ShopUrl,
 }
 
 /// Links in the mails to guests, and the URL of the shop that they lead to.
@@ -78,7 +79,8 @@ impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random> Mess
         keys: KeyRing<P, W>,
         world: W,
     ) -> Self {
-        Self { mailer, pacing, sms, sms_countries, leases, keys, world, limits: None, links: None }
+        let (limits, links, shop_url) = (None, None, ShopUrl::default());
+        Self { mailer, pacing, sms, sms_countries, leases, keys, world, limits, links, shop_url }
     }
 }
 
@@ -88,8 +90,14 @@ impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: L
     /// The same messenger, whose mails to guests have links, if there are to be any.
     #[must_use]
     pub fn with_links<T: LinkKeySource>(self, links: Option<MailLinks<T>>) -> Messenger<M, S, L, P, W, T> {
-        let Self { mailer, pacing, sms, sms_countries, leases, keys, world, limits, links: _ } = self;
-        Messenger { mailer, pacing, sms, sms_countries, leases, keys, world, limits, links }
+        let Self { mailer, pacing, sms, sms_countries, leases, keys, world, limits, links: _, shop_url } = self;
+        Messenger { mailer, pacing, sms, sms_countries, leases, keys, world, limits, links, shop_url }
+    }
+
+    /// The same messenger, whose mails to those who sign in say where the pages of the shop are, if it has any.
+    #[must_use]
+    pub fn with_shop(self, shop_url: ShopUrl) -> Self {
+        Self { shop_url, ..self }
     }
 
     /// The same messenger, of whom each recipient gets no more than that in a day.
@@ -130,24 +138,27 @@ impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: L
         Phone::Of(number)
     }
 
-    /// The link of a mail to a guest, who has no other way to the order. Whoever signs in has one, and a link would be a second
-    /// that is weaker: it lets in whom the mail is passed on to.
-    async fn link(&self, tell: &Tell) -> Result<Option<String>> {
-        let Some(MailLinks { links, shop_url }) = &self.links else { return Ok(None) };
+    /// The links of a mail to a guest, who has no other way to the order. Whoever signs in has one, and a link that lets in would
+    /// be a second that is weaker: it lets in whom the mail is passed on to. They are told where to withdraw, which the law wants
+    /// to be easy to find.
+    async fn links(&self, tell: &Tell) -> Result<MailedLinks> {
         if !tell.customer.contact.is_guest() {
-            return Ok(None);
+            let page = |shop: &Text| withdrawal_at(shop.as_str(), &tell.order, None);
+            return Ok(MailedLinks { order: None, withdrawal: self.shop_url.0.as_ref().map(page) });
         }
+        let Some(MailLinks { links, shop_url }) = &self.links else { return Ok(MailedLinks::default()) };
         let now = self.world.now();
         let access = links.signer(now).await?.sign(tell.order.as_str(), now);
-        Ok(Some(link_to(shop_url, &tell.order, &access)))
+        let order = Some(link_to(shop_url, &tell.order, &access));
+        Ok(MailedLinks { order, withdrawal: Some(withdrawal_at(shop_url, &tell.order, Some(&access))) })
     }
 
     /// Sends the mail, for which the caller has a turn. What SES finds too fast waits in place for another: given back, it
     /// would come again with all others, and have lost a receive.
     async fn mail(&self, tell: &Tell, person: &Person, delivery: &Delivery<'_>) -> Result<(), MailError> {
-        let link = self.link(tell).await.map_err(MailError::Other)?;
+        let links = self.links(tell).await.map_err(MailError::Other)?;
         let total = tell.customer.contact.total;
-        let mail = wording::mail(&tell.order, &person.name, total, &tell.message, link.as_deref())
+        let mail = wording::mail(&tell.order, &person.name, total, &tell.message, &links)
             .map_err(|error| MailError::Other(Failure::permanent(format!("the mail cannot be written: {error}"))))?;
         loop {
             match self.mailer.send(&person.email, &mail).await {

@@ -34,7 +34,7 @@ pub use pacing::Pacing;
 pub use phone::PhoneNumber;
 pub use port::{Mail, MailError, Mailer, Sms, SmsError};
 pub use recipient::Limits;
-pub use settings::{ConfigurationSet, Countries, LinkSettings, Number, Settings};
+pub use settings::{ConfigurationSet, Countries, LinkSettings, Number, Settings, ShopUrl};
 
 #[cfg(test)]
 mod fixture;

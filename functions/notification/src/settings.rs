@@ -26,6 +26,8 @@ pub struct Settings {
     pub sms_per_recipient_and_day: Number,
     /// Functions that are at work at once.
     pub functions_at_once: Number,
+    /// URL of the shop, under which its pages are.
+    pub shop_url: ShopUrl,
     /// Links in the mails to guests; none where there are no guests.
     pub guest_links: Option<LinkSettings>,
 }
@@ -59,6 +61,7 @@ reads!(Settings {
     mails_per_recipient_and_day: required("mailsPerRecipientAndDay"),
     sms_per_recipient_and_day: required("smsPerRecipientAndDay"),
     functions_at_once: required("functionsAtOnce"),
+    shop_url: required("shopUrl"),
     guest_links: optional("guestLinks"),
 });
 
@@ -85,6 +88,20 @@ impl Read for ConfigurationSet {
             Some(Self(None))
         } else {
             Text::read(node, faults).map(|name| Self(Some(name)))
+        }
+    }
+}
+
+/// URL of the shop; an empty text is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShopUrl(pub Option<Text>);
+
+impl Read for ShopUrl {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        if node.text(faults)?.is_empty() {
+            Some(Self(None))
+        } else {
+            Text::read(node, faults).map(|url| Self(Some(url)))
         }
     }
 }
@@ -121,20 +138,21 @@ mod tests {
 
     #[test]
     fn what_a_parameter_leaves_empty_is_none() {
-        let settings = |set: &str, countries: &str| {
+        let settings = |set: &str, countries: &str, shop: &str| {
             parse::<Settings>(&json!({
                 "leasesTableName": "leases", "keyTableName": "keys", "senderEmail": "orders@example.com", "configurationSet": set,
-                "smsCountries": countries, "mailsPerSecond": 14, "functionsAtOnce": 2,
+                "smsCountries": countries, "mailsPerSecond": 14, "functionsAtOnce": 2, "shopUrl": shop,
                 "mailsPerRecipientAndDay": 20, "smsPerRecipientAndDay": 5,
             }))
         };
-        let none = settings("", "").unwrap();
-        assert_eq!((none.configuration_set, none.sms_countries), Default::default());
-        let some = settings("bounces", "DE,GB").unwrap();
+        let none = settings("", "", "").unwrap();
+        assert_eq!((none.configuration_set, none.sms_countries, none.shop_url), Default::default());
+        let some = settings("bounces", "DE,GB", "https://shop.example").unwrap();
+        assert_eq!(some.shop_url.0.as_ref().map(Text::as_str), Some("https://shop.example"));
         assert_eq!(some.configuration_set.0.as_ref().map(Text::as_str), Some("bounces"));
         assert_eq!(some.sms_countries.0, ["DE", "GB"].map(|code| code.parse().unwrap()));
         assert_eq!(some.guest_links, None);
-        let fault = settings("", "DE,UK").unwrap_err().to_string();
+        let fault = settings("", "DE,UK", "").unwrap_err().to_string();
         assert_eq!(fault, "/smsCountries must be a country code of ISO 3166-1: the United Kingdom is GB");
     }
 }

@@ -16,7 +16,7 @@ use crate::fixture::{
 };
 use crate::{
     Countries, Limits, LinkSettings, MailError, MailLinks, MemoryMailer, MemorySms, Messenger, Notification, Number,
-    Pacing, SmsError,
+    Pacing, ShopUrl, SmsError,
 };
 
 /// Time that an invocation may take, and so the time that a lease is held.
@@ -33,6 +33,7 @@ struct Service {
     keys: MemoryLinkKeys,
     customers: MemoryKeys,
     has_links: bool,
+    shop_url: ShopUrl,
     limits: Limits,
     mails_per_second: u32,
 }
@@ -83,6 +84,7 @@ impl Service {
             keys: MemoryLinkKeys::new("a"),
             customers: MemoryKeys::default(),
             has_links: true,
+            shop_url: ShopUrl::default(),
             limits: Limits { mails: Number(20), texts: Number(5) },
             mails_per_second: 1_000,
         }
@@ -107,6 +109,7 @@ impl Service {
         let links = LinkSettings { secret: text("arn"), days: Number(90), shop_url: text("https://shop.example/") };
         let messenger =
             messenger.with_limits(self.limits).with_links(self.has_links.then(|| MailLinks::new(&links, &self.keys)));
+        let messenger = messenger.with_shop(self.shop_url.clone());
         Process::<Notification, _, _, _>::new(Ledger::new(&self.log, &self.world), messenger)
     }
 
@@ -482,6 +485,28 @@ async fn each_mail_to_a_guest_has_a_link_that_counts_from_then_on() {
     }
     assert!(service.sms.sent().iter().all(|(_, text)| !text.contains("access")), "it would not fit");
     assert_eq!(service.keys.fetches(), 4, "by each attempt's own function, and by the test");
+}
+
+#[tokio::test]
+async fn the_mail_about_the_shipment_says_where_to_withdraw() {
+    let page = "https://shop.example/orders/ord_1/withdrawal";
+    for (created, shop_url, expected) in [
+        (created_by_guest(), None, Some(true)),
+        (created(), Some("https://shop.example/"), Some(false)),
+        (created(), None, None),
+    ] {
+        let shop_url = ShopUrl(shop_url.map(|url| Text::new(url).unwrap()));
+        let service = Service { shop_url, ..Service::met(&created).await };
+        for event in [reserved(), shipped()] {
+            service.handle(&event).await.unwrap();
+        }
+        let mails = service.mailer.sent();
+        let pages: Vec<Vec<&str>> =
+            mails.iter().map(|(_, mail)| mail.text.lines().filter(|line| line.starts_with(page)).collect()).collect();
+        assert_eq!(pages[0], [""; 0], "goods that have not left are cancelled");
+        let has_access = pages[1].first().map(|line| line.starts_with(&format!("{page}?access=")));
+        assert_eq!((has_access, pages[1].len()), (expected, usize::from(expected.is_some())));
+    }
 }
 
 #[tokio::test]

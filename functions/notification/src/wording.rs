@@ -38,9 +38,20 @@ struct Words<'a> {
     total: Option<String>,
     /// Link to the order, for whoever has no other way to it.
     link: Option<&'a str>,
+    /// Link to the page of the withdrawal, in the mail about the shipment: from then on goods have to be sent back.
+    withdrawal: Option<&'a str>,
 }
 
-/// The mail that tells `message` about an order of that total to who has that name, with the link to the order if there is one.
+/// Links that a mail may have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MailedLinks {
+    /// The order, for whoever has no other way to it.
+    pub(crate) order: Option<String>,
+    /// The page of the withdrawal.
+    pub(crate) withdrawal: Option<String>,
+}
+
+/// The mail that tells `message` about an order of that total to who has that name, with those of the links that belong into it.
 ///
 /// # Errors
 ///
@@ -50,10 +61,14 @@ pub(crate) fn mail(
     name: &Text,
     total: Money,
     message: &Message,
-    link: Option<&str>,
+    links: &MailedLinks,
 ) -> askama::Result<Mail> {
     let (subject, greeting) = (subject(order, message), greeting(name));
-    let words = &Words { greeting, order, message, total: to_pay(total), link };
+    let withdrawal = match message {
+        Message::Shipped { .. } => links.withdrawal.as_deref(),
+        Message::Received { .. } | Message::Cancelled { .. } | Message::Withdrawn { .. } => None,
+    };
+    let words = &Words { greeting, order, message, total: to_pay(total), link: links.order.as_deref(), withdrawal };
     let text = Plain { words }.render()?;
     let html = Html { subject: &subject, words }.render()?;
     Ok(Mail { subject, text, html })
@@ -111,7 +126,7 @@ fn because(reason: &CancellationReason) -> &'static str {
     match reason {
         CancellationReason::CustomerRequest => "as you asked us to",
         CancellationReason::OutOfStock => "because we have run out of stock",
-        CancellationReason::PaymentFailed => "because the payment was declined",
+        CancellationReason::PaymentFailed => "because the payment did not go through",
     }
 }
 
@@ -145,8 +160,16 @@ mod tests {
     use super::*;
     use crate::fixture::{messages, order, person, total};
 
+    fn none() -> MailedLinks {
+        MailedLinks::default()
+    }
+
+    fn linked(order: Option<&str>, withdrawal: &str) -> MailedLinks {
+        MailedLinks { order: order.map(ToOwned::to_owned), withdrawal: Some(withdrawal.to_owned()) }
+    }
+
     fn written(message: &Message) -> Mail {
-        mail(&order(), &person().name, total(), message, None).unwrap()
+        mail(&order(), &person().name, total(), message, &none()).unwrap()
     }
 
     fn short(message: &Message) -> String {
@@ -161,7 +184,7 @@ mod tests {
     fn the_mails_read_like_this() {
         let mails = messages().into_iter().map(|(name, message)| (name.to_owned(), written(&message)));
         let free = messages().into_iter().filter(|(name, _)| *name != "shipped").map(|(name, message)| {
-            (format!("{name}, free"), mail(&order(), &person().name, free(), &message, None).unwrap())
+            (format!("{name}, free"), mail(&order(), &person().name, free(), &message, &none()).unwrap())
         });
         for (name, Mail { subject, text, html }) in mails.chain(free) {
             insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -174,21 +197,37 @@ mod tests {
     #[test]
     fn a_link_stands_in_both_forms_of_a_mail_and_is_escaped() {
         let link = "https://shop.example/orders/ord_1?access=1.a";
+        let page = "https://shop.example/orders/ord_1/withdrawal?access=1.a";
         for (name, message) in messages() {
-            let Mail { subject, text, html } = mail(&order(), &person().name, total(), &message, Some(link)).unwrap();
+            let Mail { subject, text, html } =
+                mail(&order(), &person().name, total(), &message, &linked(Some(link), page)).unwrap();
             assert!(text.contains(&format!("\n{link}\n")), "{name}: {text}");
             assert!(html.contains(&format!("href=\"{link}\"")), "{name}: {html}");
+            let is_shipped = name == "shipped";
+            assert_eq!(text.contains(&format!("\n{page}\n")), is_shipped, "{name}: {text}");
+            assert_eq!(html.contains(&format!("href=\"{page}\"")), is_shipped, "{name}: {html}");
             assert!(!subject.contains("access"), "{subject}");
             assert!(!short(&message).contains("access"));
         }
-        let (name, message) = messages().swap_remove(0);
-        let Mail { subject, text, html } = mail(&order(), &person().name, total(), &message, Some(link)).unwrap();
-        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-            assert_snapshot!(format!("{name}, to a guest.txt"), format!("Subject: {subject}\n\n{text}"));
-            assert_snapshot!(format!("{name}, to a guest.html"), html);
-        });
-        let evil = mail(&order(), &person().name, total(), &message, Some("https://a\"><script>")).unwrap();
-        assert!(!evil.html.contains("<script>"), "{}", evil.html);
+        for (name, message) in messages().into_iter().filter(|(name, _)| ["received", "shipped"].contains(name)) {
+            let mut mails = vec![(format!("{name}, to a guest"), linked(Some(link), page))];
+            if name == "shipped" {
+                mails.push((
+                    format!("{name}, with the page"),
+                    linked(None, "https://shop.example/orders/ord_1/withdrawal"),
+                ));
+            }
+            for (name, links) in mails {
+                let Mail { subject, text, html } = mail(&order(), &person().name, total(), &message, &links).unwrap();
+                insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+                    assert_snapshot!(format!("{name}.txt"), format!("Subject: {subject}\n\n{text}"));
+                    assert_snapshot!(format!("{name}.html"), html);
+                });
+            }
+            let evil = "https://a\"><script>";
+            let evil = mail(&order(), &person().name, total(), &message, &linked(Some(evil), evil)).unwrap();
+            assert!(!evil.html.contains("<script>"), "{}", evil.html);
+        }
     }
 
     #[test]
@@ -200,7 +239,7 @@ mod tests {
         Your order ord_1 is on its way with Hare & Hound, tracking number HH-2026-000017.
         Your order ord_1 is cancelled, as you asked us to.
         Your order ord_1 is cancelled, because we have run out of stock.
-        Your order ord_1 is cancelled, because the payment was declined.
+        Your order ord_1 is cancelled, because the payment did not go through.
         We have received your withdrawal from order ord_1 of 2026-11-22 09:00:00 UTC.
         Thank you for your order ord_1.
         ");
@@ -209,7 +248,7 @@ mod tests {
     #[test]
     fn a_mail_about_nothing_to_pay_names_no_money() {
         for (name, message) in messages() {
-            let Mail { text, html, .. } = mail(&order(), &person().name, free(), &message, None).unwrap();
+            let Mail { text, html, .. } = mail(&order(), &person().name, free(), &message, &none()).unwrap();
             for word in ["EUR", "paid", "charged", "Total"] {
                 assert!(!text.contains(word) && !html.contains(word), "{name}: {text}");
             }
@@ -244,7 +283,7 @@ mod tests {
         assert!(text.contains("<script>\"'&"), "{text}");
         let name = Text::new("Ada & \"Co\"").unwrap();
         let (_, received) = messages().swap_remove(0);
-        let mail = mail(&order(), &name, total(), &received, None);
+        let mail = mail(&order(), &name, total(), &received, &none());
         assert!(mail.unwrap().html.contains("Hello Ada &#38; &#34;Co&#34;,"));
     }
 

@@ -253,7 +253,7 @@ export function letterList(found) {
 // ── Drop ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Asks why, and answers it; "" where somebody thinks better of it.
-export async function askWhy(title, text, act) {
+export async function askWhy(title, text, act, kind = "danger") {
   const why = h("input", { type: "text", required: true, maxlength: "200", autocomplete: "off" });
   const fault = h("p", { class: "fault", role: "alert" });
   const content = h(
@@ -262,7 +262,7 @@ export async function askWhy(title, text, act) {
     h("p", {}, text),
     field("Why", why, "It is on record with your name."),
     fault,
-    choices(h("button", { class: "danger" }, act)),
+    choices(h("button", { class: kind }, act)),
   );
   const onsubmit = (element) => {
     if (why.value.trim()) return element.close("yes");

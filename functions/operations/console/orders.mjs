@@ -1,7 +1,7 @@
 // One order over all services, and the state of the stack.
 
-import { at, badge, count, due, empty, failed, h, lasting, poll, redraw, request, when } from "./common.mjs";
-import { letterList } from "./letters.mjs";
+import { at, badge, button, count, due, empty, failed, h, lasting, poll, redraw, request, say, when } from "./common.mjs";
+import { askWhy, letterList } from "./letters.mjs";
 
 /// Pause between two looks at an order, or at the stack.
 const LOOK_MS = 5_000;
@@ -43,7 +43,13 @@ export async function order(view) {
       const { body } = await request("GET", at("operations/orders", view.id), { signal: view.signal });
       const letters = body.letters ?? [];
       const waits = body.waiting ?? [];
-      redraw(box, waiting(waits), timeline(body.timeline ?? []), lettersOf(letters, waits.length > 0));
+      redraw(
+        box,
+        hold(body.held, () => clear(view, look)),
+        waiting(waits.filter(({ person }) => !person)),
+        timeline(body.timeline ?? []),
+        lettersOf(letters, waits.length > 0),
+      );
       box.removeAttribute("aria-busy");
       return true;
     } catch (problem) {
@@ -62,6 +68,44 @@ async function lettersAbout(view) {
     () => null,
   );
   return answer?.body.letters ?? [];
+}
+
+/// The flag of an order that is not shipped before somebody clears it, and the way to do so.
+function hold(held, clears) {
+  if (!held) return "";
+  const sign = ({ code, detail }) =>
+    h("li", {}, h("span", { class: "badge", "data-state": "waiting" }, code), h("div", { class: "what" }, detail));
+  return h(
+    "section",
+    { class: "hold", "aria-label": "Held" },
+    h(
+      "div",
+      { class: "head" },
+      h("h2", {}, "Waits for a person"),
+      h("div", { class: "actions" }, button("Clear…", clears, { class: "primary", "data-act": "clear" })),
+    ),
+    h(
+      "p",
+      { class: "lead" },
+      `It looks like fraud, with a score of ${held.score}, and is not shipped before somebody clears it. If it is fraud, cancel the order. Flagged `,
+      when(held.since),
+      ".",
+    ),
+    h("ul", { class: "rows waits" }, held.reasons.map(sign)),
+  );
+}
+
+/// Lets somebody clear the order, with a reason.
+async function clear(view, look) {
+  const why = await askWhy("Clear the order", "It is shipped once it is paid, and this cannot be taken back.", "Clear it", "primary");
+  if (!why) return;
+  try {
+    await request("POST", `${at("operations/orders", view.id)}/clear`, { body: { why } });
+    say("The order is cleared. That shows here in some seconds.");
+  } catch (problem) {
+    return view.note(problem.message);
+  }
+  await look();
 }
 
 function waiting(list) {

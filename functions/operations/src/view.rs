@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use onewrite::Attribute;
-use orderflow_events::Time;
+use orderflow_events::{EventType, FlagReason, OrderFlagged, Score, Time, parse};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -326,10 +326,50 @@ pub(crate) struct Timeline {
     /// All that has happened to it, in the order of its time.
     #[serde(rename = "timeline")]
     moments: Vec<Moment>,
-    /// Events that a service has not handled.
+    /// Events that a service has not handled, and the flag that a person has to say something about.
     waiting: Vec<Waiting>,
+    /// The flag of an order that looks like fraud, and is not shipped before a person clears it. Absent of any other, and once it is
+    /// cleared, cancelled or shipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<Hold>,
     /// Its dead letters.
     letters: Vec<Brief>,
+}
+
+/// Flag of an order that waits for a person.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct Hold {
+    /// Time of the flag.
+    since: Time,
+    /// Score of suspicion.
+    score: Score,
+    /// Signs that are suspicious.
+    reasons: Vec<FlagReason>,
+}
+
+/// Reason that is told of an order that is held.
+const FLAGGED: &str = "it is flagged: a person has to clear it, or to cancel the order";
+
+impl Hold {
+    /// The flag among an order's events, if nothing has made an end of it; and the place in which the order waits.
+    fn among(services: &[Service], events: &[Value]) -> Option<(Self, Waiting)> {
+        let is = |event: &Value, kind: EventType| {
+            event["type"] == kind.as_str() && event["source"] == kind.producer().as_str()
+        };
+        let ends = [EventType::OrderCleared, EventType::OrderCancelled, EventType::ShipmentCreated];
+        if events.iter().any(|event| ends.into_iter().any(|kind| is(event, kind))) {
+            return None;
+        }
+        let flag = events.iter().find(|event| is(event, EventType::OrderFlagged))?;
+        let OrderFlagged { score, reasons, held, .. } = parse(&flag["data"]).ok()?;
+        let Moment { at: since, service, what, event, .. } = moment(services, flag).filter(|_| held)?;
+        let event = event.unwrap_or_default();
+        let why = Some(FLAGGED.to_owned());
+        let (receives, next_attempt) = (None, None);
+        let waiting = Waiting { service, event, event_type: what, since, why, person: true, receives, next_attempt };
+        Some((Self { since, score, reasons }, waiting))
+    }
 }
 
 /// Something that has happened to an order.
@@ -354,7 +394,7 @@ pub(crate) struct Moment {
     waited_ms: Option<u64>,
 }
 
-/// Event that a service has not handled.
+/// Event that a service has not handled, or that waits for a person.
 #[derive(Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -371,6 +411,9 @@ pub(crate) struct Waiting {
     /// Reason, where there is one: what must come first, why it would be refused, or why the last attempt has failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
+    /// True where no service has to handle it, but a person has to say something about it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) person: bool,
     /// Number of times that it was received, as far as the service's log of the last hour tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) receives: Option<u32>,
@@ -384,11 +427,13 @@ impl Timeline {
         order: &str,
         services: &[Service],
         entries: &[Recorded],
-        waiting: Vec<Waiting>,
+        mut waiting: Vec<Waiting>,
         letters: Vec<Brief>,
     ) -> Self {
-        let events = entries.iter().filter_map(|entry| serde_json::from_str::<Value>(&entry.text).ok());
-        let mut timeline: Vec<Moment> = events.filter_map(|event| moment(services, &event)).collect();
+        let events: Vec<Value> = entries.iter().filter_map(|entry| serde_json::from_str(&entry.text).ok()).collect();
+        let (held, waits) = Hold::among(services, &events).unzip();
+        waiting.extend(waits);
+        let mut timeline: Vec<Moment> = events.iter().filter_map(|event| moment(services, event)).collect();
         timeline.sort_by_key(|moment| moment.at);
         let times: BTreeMap<String, Time> =
             timeline.iter().filter_map(|moment| Some((moment.event.clone()?, moment.at))).collect();
@@ -397,7 +442,7 @@ impl Timeline {
             let waited = caused_at.map(|caused_at| caused_at.until(moment.at).as_millis());
             moment.waited_ms = waited.and_then(|waited| u64::try_from(waited).ok());
         }
-        Self { order_id: order.to_owned(), moments: timeline, waiting, letters }
+        Self { order_id: order.to_owned(), moments: timeline, waiting, held, letters }
     }
 }
 

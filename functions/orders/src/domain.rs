@@ -5,7 +5,7 @@ pub(crate) mod withdrawal;
 
 use std::convert::Infallible;
 
-use onewrite::{Decider, Decision, Rejection, Step, consumes};
+use onewrite::{Decider, Decision, Ending, EndingOf, Rejection, Step, consumes};
 use orderflow_events::{
     CancellationReason, Context, Event, EventId, EventType, GoodsReturned, InventoryRejected, InventoryReserved, Money,
     ORDERS, OrderCancelled, OrderCreated, Payload, PaymentFailed, PaymentId, PaymentProcessed, PaymentRefunded,
@@ -329,6 +329,21 @@ pub fn cancel(order: &Order) -> Result<Next, CancelRefusal> {
             Status::Open(_) | Status::Cancelled(_) => Ok(known.cancelled(CancellationReason::CustomerRequest, None)),
             Status::Shipped => Err(CancelRefusal::Shipped),
         },
+    }
+}
+
+/// End of an order that is unpaid for longer than anybody waits: it is given up like one whose payment is declined, so that its goods
+/// are released, and a payment that comes after all is refunded. None of an order that is paid, or over.
+#[must_use]
+pub(crate) fn cancel_unpaid(order: &Order) -> Option<EndingOf<Orders>> {
+    let Order::Known(known) = order else { return None };
+    match known.status {
+        Status::Open(Progress::Created | Progress::Reserved) => {
+            let Step::Commit(commit) = known.cancelled(CancellationReason::PaymentFailed, None) else { return None };
+            let correlation_id = Some(known.correlation_id.clone());
+            Some(Ending { name: "CancelUnpaid", commit, correlation_id })
+        }
+        Status::Open(Progress::Paid) | Status::Cancelled(_) | Status::Shipped => None,
     }
 }
 

@@ -13,9 +13,9 @@ use futures::future::try_join;
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use onewrite::{Attempt, Delivery, Effects, Result};
-use orderflow_events::{Person, PersonalData};
+use orderflow_events::{HoldFlagged, Person, PersonalData};
 
-use crate::domain::{Screening, Sighting};
+use crate::domain::{Findings, Screening, Sighting};
 use crate::fingerprint::{Fingerprint, Fingerprints, OWNER};
 use crate::port::Sightings;
 use crate::rules::{Seen, WINDOW, signs_of};
@@ -25,12 +25,13 @@ use crate::rules::{Seen, WINDOW, signs_of};
 pub struct SightingEffects<S, K, W> {
     sightings: S,
     keys: KeyRing<K, W>,
+    rule: HoldFlagged,
 }
 
 impl<S: Sightings, K: Keys, W: Clock + Random> SightingEffects<S, K, W> {
-    /// Effects on those sightings, of persons that these keys open.
-    pub fn new(sightings: S, keys: KeyRing<K, W>) -> Self {
-        Self { sightings, keys }
+    /// Effects on those sightings, of persons that these keys open, in a stack that holds flagged orders or does not.
+    pub fn new(sightings: S, keys: KeyRing<K, W>, rule: HoldFlagged) -> Self {
+        Self { sightings, keys, rule }
     }
 
     /// Person who ordered; none where nobody can open that any more.
@@ -55,7 +56,7 @@ impl<S: Sightings, K: Keys, W: Clock + Random> SightingEffects<S, K, W> {
 }
 
 impl<S: Sightings, K: Keys, W: Clock + Random> Effects<Screening> for SightingEffects<S, K, W> {
-    async fn perform(&self, sighting: Sighting, _: Attempt, _: &Delivery<'_>) -> Result<Seen> {
+    async fn perform(&self, sighting: Sighting, _: Attempt, _: &Delivery<'_>) -> Result<Findings> {
         let person = self.person(&sighting).await?;
         let fingerprints = Fingerprints::under(&self.keys.key_of(OWNER).await?);
         let customer = fingerprints.of_customer(&sighting.customer);
@@ -63,6 +64,7 @@ impl<S: Sightings, K: Keys, W: Clock + Random> Effects<Screening> for SightingEf
         try_join(self.record(Some(&customer), &sighting), self.record(email.as_ref(), &sighting)).await?;
         let counted = try_join(self.count(Some(&customer), &sighting), self.count(email.as_ref(), &sighting));
         let (customer, email) = counted.await?;
-        Ok(Seen { customer, email, signs: person.as_ref().map(signs_of).unwrap_or_default() })
+        let seen = Seen { customer, email, signs: person.as_ref().map(signs_of).unwrap_or_default() };
+        Ok(Findings { seen, rule: self.rule })
     }
 }

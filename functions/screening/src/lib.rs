@@ -1,9 +1,11 @@
 //! Screening: looks at every new order for signs of fraud, and says so when there are enough of them. It stops nothing:
-//! what follows from a flag is for others to decide.
+//! what follows from a flag is for others to decide. Where a stack holds flagged orders, it also says which may be shipped: those
+//! that it does not flag, and those that a person clears, by the `api`.
 //!
 //! Which signs there are, and what each of them counts, is in `rules`. `domain` asks how many orders of the same
 //! customer and the same email address were seen of late, and [`Fingerprint`] is what it remembers them by.
 
+mod api;
 mod aws;
 mod domain;
 mod effects;
@@ -14,6 +16,9 @@ mod port;
 mod rules;
 mod settings;
 
+pub use api::ScreeningApi;
+#[cfg(feature = "schema")]
+pub use api::schemas;
 pub use aws::DynamoSightings;
 pub use domain::Screening;
 pub use effects::SightingEffects;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use onewrite::envelope::{Faults, Node, Read, reads};
-use orderflow_events::Text;
+use orderflow_events::{HoldFlagged, Text};
 
 /// Least retention of a sighting, in days. A message is at most 14 days in each of three queues: the one for what the topic
 /// could not deliver, its own, and the one for dead letters. Who comes back later than the retention is judged without the
@@ -19,12 +19,15 @@ pub struct Settings {
     pub sightings_kept: Retention,
     /// Name of the table that has the keys of the customers.
     pub key_table_name: Text,
+    /// Rule of the stack whether flagged orders wait for a person.
+    pub hold_flagged: HoldFlagged,
 }
 
 reads!(Settings {
     sightings_table_name: required("sightingsTableName"),
     sightings_kept: required("sightingsDays"),
     key_table_name: required("keyTableName"),
+    hold_flagged: required("holdFlagged"),
 });
 
 /// Retention of what is kept for a while, written in days: 45 at least, and ten years at the most.

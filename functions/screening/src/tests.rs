@@ -4,20 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::FutureExt;
-use onewrite::memory::{Bench, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
+use lambda_http::http::Method;
+use lambda_http::{Body, Request, RequestExt, http};
+use onewrite::access::{Access, KeySets};
+use onewrite::memory::{Bench, MemoryIssuer, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
 use onewrite::personal::{Key, KeyRing, Keys as _, seal};
-use onewrite::port::Log;
+use onewrite::port::{Clock, Log, Random};
 use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::sample;
-use orderflow_events::{Email, Event, OrderId, Payload, Person, SCREENING, Subject, Text, Time};
+use orderflow_events::{
+    ClearedBy, Email, Event, HoldFlagged, OrderId, Payload, Person, SCREENING, Subject, Text, Time,
+};
+use serde_json::{Value, json};
 
-use crate::{Fingerprint, MAX_COUNTED, MemorySightings, Screening, SightingEffects, Sightings};
+use crate::{Fingerprint, MAX_COUNTED, MemorySightings, Screening, ScreeningApi, SightingEffects, Sightings};
 
 /// The service's tables, and the world around them.
 struct Shop {
     world: VirtualTime,
     log: MemoryLog,
     sightings: MemorySightings,
+    rule: HoldFlagged,
     keys: MemoryKeys,
 }
 
@@ -27,7 +34,37 @@ impl Shop {
         for customer in (0..10).map(|number| format!("cus_{number}_2")).chain(["cus_1".to_owned()]) {
             keys.find_or_create(&customer, &key(), Time::from_millis(0)).now_or_never().unwrap().unwrap();
         }
-        Self { world: VirtualTime::new(7), log: MemoryLog::default(), sightings: MemorySightings::default(), keys }
+        Self {
+            world: VirtualTime::new(7),
+            log: MemoryLog::default(),
+            sightings: MemorySightings::default(),
+            keys,
+            rule: HoldFlagged::No,
+        }
+    }
+
+    /// One that holds flagged orders.
+    fn holding() -> Self {
+        Self { rule: HoldFlagged::Yes, ..Self::new() }
+    }
+
+    /// Answer to a person's word that an order may be shipped.
+    fn clear(&self, order: &str, why: &str) -> (u16, Value) {
+        self.clear_at(order, why, &Pace::of(u32::MAX)).now_or_never().unwrap()
+    }
+
+    async fn clear_at(&self, order: &str, why: &str, pace: &Pace) -> (u16, Value) {
+        let api = ScreeningApi::new(Ledger::new(Paced { port: &self.log, pace }, &self.world), Access::open());
+        ask(&api, order, &json!({ "why": why })).await
+    }
+
+    /// Orders that were cleared, each with who has.
+    fn clearances(&self) -> Vec<(String, ClearedBy)> {
+        let cleared = |event: Event| match event.data {
+            Payload::OrderCleared(cleared) => Some((cleared.order_id.to_string(), cleared.by)),
+            _ => None,
+        };
+        self.log.published().into_iter().filter_map(cleared).collect()
     }
 
     fn handle_all<'a>(&self, events: impl IntoIterator<Item = &'a Event>) {
@@ -39,14 +76,20 @@ impl Shop {
     /// The orders that were flagged, and their scores.
     fn flags(&self) -> BTreeMap<String, u8> {
         let published = self.log.published();
-        let flags: BTreeMap<String, u8> = published
+        let flags: Vec<(String, u8)> = published
             .iter()
-            .map(|event| match &event.data {
-                Payload::OrderFlagged(flagged) => (flagged.order_id.to_string(), flagged.score.get()),
+            .filter_map(|event| match &event.data {
+                Payload::OrderFlagged(flagged) => {
+                    assert_eq!(flagged.held, self.rule == HoldFlagged::Yes);
+                    Some((flagged.order_id.to_string(), flagged.score.get()))
+                }
+                Payload::OrderCleared(_) if self.rule == HoldFlagged::Yes => None,
                 other => panic!("{} is published", other.event_type()),
             })
             .collect();
-        assert_eq!(flags.len(), published.len(), "an order is flagged twice");
+        let number = flags.len();
+        let flags = BTreeMap::from_iter(flags);
+        assert_eq!(flags.len(), number, "an order is flagged twice");
         flags
     }
 }
@@ -61,7 +104,7 @@ impl Bench for Shop {
     async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
         let keys = KeyRing::new(Paced { port: &self.keys, pace }, &self.world);
-        let effects = SightingEffects::new(Paced { port: &self.sightings, pace }, keys);
+        let effects = SightingEffects::new(Paced { port: &self.sightings, pace }, keys, self.rule);
         let process = Process::<Screening, _, _, _>::new(ledger, effects);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
@@ -270,6 +313,102 @@ fn attempts_that_overlap_agree_and_one_of_a_burst_sees_all_of_it() {
         seen.insert(flags.into_keys().collect::<Vec<_>>().join(" "));
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["ord_8", "ord_8 ord_9", "ord_9"], "always one, at the least");
+}
+
+async fn ask(
+    api: &ScreeningApi<impl Log, impl Clock + Random, impl KeySets>,
+    order: &str,
+    body: &Value,
+) -> (u16, Value) {
+    ask_as(api, order, body, None).await
+}
+
+async fn ask_as(
+    api: &ScreeningApi<impl Log, impl Clock + Random, impl KeySets>,
+    order: &str,
+    body: &Value,
+    token: Option<&str>,
+) -> (u16, Value) {
+    let path = format!("/operations/orders/{order}/clear");
+    let mut request =
+        http::Request::builder().method(Method::POST).uri(&path).header("content-type", "application/json");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let request: Request = request.body(Body::Text(body.to_string())).unwrap().with_raw_http_path(&path);
+    let response = api.answer(&request).await;
+    (response.status().as_u16(), serde_json::from_slice(response.body().as_ref()).unwrap())
+}
+
+#[test]
+fn where_flagged_orders_are_held_all_others_are_cleared_at_once() {
+    let shop = Shop::holding();
+    let orders = burst(10);
+    shop.handle_all(&orders);
+    assert_eq!(shop.flags(), only("ord_9", 80));
+    let cleared: Vec<_> = (0..9).map(|number| (format!("ord_{number}"), ClearedBy::Screening)).collect();
+    assert_eq!(shop.clearances(), cleared);
+    for event in &orders {
+        assert_eq!(shop.handle(event), Ok(Handled::Duplicate));
+    }
+    assert_eq!(shop.clearances(), cleared);
+}
+
+#[test]
+fn a_person_clears_what_is_flagged_once_and_who_and_why_is_on_record() {
+    let shop = Shop::holding();
+    shop.handle_all(&burst(10));
+    let issuer = MemoryIssuer::new("1");
+    let api = ScreeningApi::new(Ledger::new(&shop.log, &shop.world), issuer.access());
+    let ask = |order: &str, scope: &str, why: &str| {
+        let token = issuer.token("grace", scope);
+        ask_as(&api, order, &json!({ "why": why }), Some(&token)).now_or_never().unwrap()
+    };
+    assert_eq!(ask("ord_9", "orders:any", "a friend").0, 403);
+    assert_eq!(ask("ord_10", "operations", "a regular customer").0, 404);
+    assert_eq!(ask("no.id", "operations", "a regular customer").0, 404);
+    assert_eq!(ask("ord_9", "operations", "").0, 422);
+    assert!(shop.clearances().iter().all(|(order, _)| order != "ord_9"));
+    for why in ["a regular customer", "as I said"] {
+        assert_eq!(ask("ord_9", "operations", why), (202, json!({ "orderId": "ord_9" })));
+    }
+    let of_person: Vec<_> = shop.clearances().into_iter().filter(|(_, by)| *by == ClearedBy::Person).collect();
+    assert_eq!(of_person, [("ord_9".to_owned(), ClearedBy::Person)]);
+    let published: Vec<Event> = shop.log.published();
+    let correlations: BTreeSet<_> = published
+        .iter()
+        .filter(|event| event.context.subject.as_str() == "ord_9")
+        .map(|event| event.context.correlation().to_string())
+        .collect();
+    assert_eq!(correlations.len(), 1, "it is one flow");
+    let rows = shop.log.read(&Subject::shortened("ord_9")).now_or_never().unwrap().unwrap();
+    let row = rows.last().unwrap();
+    assert_eq!((row.cause.event_type.as_str(), row.cause.by.as_deref()), ("ClearOrder", Some("grace")));
+    assert_eq!(row.change, Some(json!({ "clearedByPerson": { "why": "a regular customer" } })));
+}
+
+#[test]
+fn what_was_judged_under_another_rule_can_be_cleared_too() {
+    let mut shop = Shop::new();
+    shop.handle_all(&burst(10));
+    shop.rule = HoldFlagged::Yes;
+    for order in ["ord_0", "ord_9"] {
+        assert_eq!(shop.clear(order, "it was placed before the rule changed").0, 202);
+    }
+    let cleared = ["ord_0", "ord_9"].map(|order| (order.to_owned(), ClearedBy::Person));
+    assert_eq!(shop.clearances(), cleared);
+}
+
+#[test]
+fn a_clearance_that_crashes_anywhere_and_comes_again_is_said_once() {
+    for steps in 0..8 {
+        let shop = Shop::holding();
+        shop.handle_all(&burst(10));
+        let _ = shop.clear_at("ord_9", "a regular customer", &Pace::of(steps)).now_or_never();
+        assert_eq!(shop.clear("ord_9", "a regular customer").0, 202);
+        let of_person = shop.clearances().iter().filter(|(_, by)| *by == ClearedBy::Person).count();
+        assert_eq!(of_person, 1, "a crash after {steps} pauses");
+    }
 }
 
 #[test]

@@ -11,6 +11,19 @@
 //!                               cancelled what it had not booked yet
 //! ```
 //!
+//! Where flagged orders are held, an order ships once it is paid *and* cleared, whichever is heard first:
+//!
+//! ```text
+//!            OrderCleared               PaymentProcessed
+//!   ready ───────────────► cleared ───────────────────────┐
+//!      │                                                  ├──► booking
+//!      └─────────────────► held ──────────────────────────┘
+//!        PaymentProcessed             OrderCleared
+//! ```
+//!
+//! Whether they are, is asked as the payment of an order that nobody has cleared comes in. An order that is held then stays so,
+//! whatever becomes of the rule.
+//!
 //! An order that is cancelled while it is booking is cancelled at the carrier first. So nobody who is still at work on the
 //! booking can book any more, and what was booked before is found, and voided.
 //!
@@ -19,8 +32,8 @@
 
 use onewrite::{Decider, Decision, Rejection, Step, consumes};
 use orderflow_events::{
-    Event, EventType, IN_CLEAR, Money, OrderCancelled, OrderCreated, OrderId, Payload, PaymentProcessed, Person,
-    Personal, SHIPPING, ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text,
+    Event, EventType, HoldFlagged, IN_CLEAR, Money, OrderCancelled, OrderCleared, OrderCreated, OrderId, Payload,
+    PaymentProcessed, Person, Personal, SHIPPING, ShipmentCancelled, ShipmentCreated, ShipmentId, Source, Text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +43,7 @@ pub enum Shipping {}
 
 consumes!(
     /// Events that shipping takes.
-    pub enum Heard in Payload { OrderCreated, PaymentProcessed, OrderCancelled }
+    pub enum Heard in Payload { OrderCreated, PaymentProcessed, OrderCleared, OrderCancelled }
 );
 
 /// Recipient of an order: sealed, for the one who asks the carrier to open.
@@ -50,6 +63,20 @@ pub enum State {
     Unknown,
     /// It is to be shipped once it is paid.
     Ready {
+        /// The recipient.
+        recipient: Recipient,
+        /// Amount that the order costs.
+        total: Money,
+    },
+    /// It is cleared, and to be shipped once it is paid.
+    Cleared {
+        /// The recipient.
+        recipient: Recipient,
+        /// Amount that the order costs.
+        total: Money,
+    },
+    /// It is paid, and to be shipped once it is cleared.
+    Held {
         /// The recipient.
         recipient: Recipient,
         /// Amount that the order costs.
@@ -91,6 +118,10 @@ pub enum Change {
         /// Amount that the order costs.
         total: Money,
     },
+    /// It was cleared before it was paid.
+    Cleared,
+    /// It was paid before it was cleared, where flagged orders are held.
+    Held,
     /// From here on the carrier may be asked to take it.
     BookingIntended {
         /// The id of the shipment.
@@ -112,6 +143,8 @@ pub enum Change {
 /// Effect that the carrier is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// Tell whether an order that nobody has cleared may be shipped.
+    AskRule,
     /// See to it that this is booked once.
     Book {
         /// The id of the shipment.
@@ -134,6 +167,8 @@ pub enum Effect {
 /// Answer of the carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// It is the rule of the stack.
+    Rule(HoldFlagged),
     /// It is booked.
     Booked {
         /// The id of the shipment.
@@ -165,15 +200,20 @@ impl Decider for Shipping {
     fn evolve(state: State, change: Change) -> State {
         match (change, state) {
             (Change::Ordered { recipient, total }, _) => State::Ready { recipient, total },
-            (Change::BookingIntended { shipment }, State::Ready { recipient, total }) => {
-                State::Booking { shipment, recipient, total }
-            }
+            (Change::Cleared, State::Ready { recipient, total }) => State::Cleared { recipient, total },
+            (Change::Held, State::Ready { recipient, total }) => State::Held { recipient, total },
+            (
+                Change::BookingIntended { shipment },
+                State::Ready { recipient, total }
+                | State::Cleared { recipient, total }
+                | State::Held { recipient, total },
+            ) => State::Booking { shipment, recipient, total },
             (Change::Booked { shipment }, _) => State::Shipped { shipment },
             (Change::VoidIntended, State::Shipped { shipment }) => State::Voiding { shipment },
             (Change::Cancelled, _) => State::Cancelled,
             (Change::Voided, _) => State::Voided,
-            // There are no other intents: see `decide`.
-            (Change::BookingIntended { .. } | Change::VoidIntended, state) => state,
+            // There are no others: see `decide`.
+            (Change::Cleared | Change::Held | Change::BookingIntended { .. } | Change::VoidIntended, state) => state,
         }
     }
 
@@ -185,6 +225,7 @@ impl Decider for Shipping {
                 check_amount(state, paid)?;
                 on_paid(state, order, answer)
             }
+            Heard::OrderCleared(_) => on_cleared(state, order, answer),
             Heard::OrderCancelled(_) => on_cancelled(state, order, answer),
         }
     }
@@ -208,41 +249,79 @@ fn on_created(state: &State, created: &OrderCreated) -> Result<Next, Rejection> 
 /// Goods are shipped for what they cost, and for nothing else.
 fn check_amount(state: &State, paid: &PaymentProcessed) -> Result<(), Rejection> {
     match state {
-        State::Ready { total, .. } | State::Booking { total, .. } if *total != paid.amount => {
+        State::Ready { total, .. }
+        | State::Cleared { total, .. }
+        | State::Held { total, .. }
+        | State::Booking { total, .. }
+            if *total != paid.amount =>
+        {
             Err(Rejection::Forbidden("the payment is not of the order's total".to_owned()))
         }
         _ => Ok(()),
     }
 }
 
-/// The order is paid: ship it. This event is the one whose attempts book, and so it counts as handled only when it is
-/// known what came of it.
+/// The order is paid: ship it, unless it has to be cleared first.
 fn on_paid(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
     Ok(match (state, answer) {
+        (State::Ready { .. }, Some(Answer::Rule(HoldFlagged::No))) | (State::Cleared { .. }, _) => intend(order),
+        (State::Ready { .. }, Some(Answer::Rule(HoldFlagged::Yes))) => Step::record(Change::Held),
+        (
+            State::Ready { .. },
+            Some(Answer::Booked { .. } | Answer::Cancelled | Answer::Voided | Answer::NoRecipient) | None,
+        ) => Step::Perform(Effect::AskRule),
+        (State::Held { .. }, _) => Step::Nothing,
+        (state, answer) => book(state, order, answer)?,
+    })
+}
+
+/// The order is cleared: ship it, if it is paid.
+fn on_cleared(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
+    Ok(match state {
+        State::Ready { .. } => Step::record(Change::Cleared),
+        State::Cleared { .. } => Step::Nothing,
+        State::Held { .. } => intend(order),
+        state => book(state, order, answer)?,
+    })
+}
+
+fn intend(order: &OrderId) -> Next {
+    Step::record_intent(Change::BookingIntended { shipment: ShipmentId::of(order) })
+}
+
+/// Nothing is missing any more. The event at hand is one whose attempts book, and so it counts as handled only when it is known
+/// what came of it.
+fn book(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
+    Ok(match (state, answer) {
         (State::Unknown, _) => return Err(UNKNOWN),
-        (State::Ready { .. }, _) => Step::record_intent(Change::BookingIntended { shipment: ShipmentId::of(order) }),
         (State::Booking { .. }, Some(Answer::Booked { shipment, carrier, tracking_number })) => {
             booked(Step::record, order, shipment, carrier, tracking_number)
         }
         (State::Booking { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
         (State::Booking { .. }, Some(Answer::NoRecipient)) => return Err(NO_RECIPIENT),
-        (State::Booking { shipment, recipient, .. }, Some(Answer::Voided) | None) => {
+        (State::Booking { shipment, recipient, .. }, Some(Answer::Voided | Answer::Rule(_)) | None) => {
             Step::Perform(Effect::Book { shipment: shipment.clone(), recipient: recipient.clone() })
         }
         (State::Cancelled, Some(Answer::Booked { .. })) => return Err(booked_after_all()),
-        (State::Shipped { .. } | State::Voiding { .. } | State::Cancelled | State::Voided, Some(_) | None) => {
-            Step::Nothing
-        }
+        (
+            State::Ready { .. }
+            | State::Cleared { .. }
+            | State::Held { .. }
+            | State::Shipped { .. }
+            | State::Voiding { .. }
+            | State::Cancelled
+            | State::Voided,
+            Some(_) | None,
+        ) => Step::Nothing,
     })
 }
 
 /// The order is given up: what was booked is voided, and what was not is not booked any more.
 fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
     Ok(match (state, answer) {
-        (State::Unknown | State::Ready { .. }, _) | (State::Booking { .. }, Some(Answer::Cancelled)) => {
-            Step::record(Change::Cancelled)
-        }
-        (State::Booking { shipment, .. }, Some(Answer::Voided | Answer::NoRecipient) | None) => {
+        (State::Unknown | State::Ready { .. } | State::Cleared { .. } | State::Held { .. }, _)
+        | (State::Booking { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
+        (State::Booking { shipment, .. }, Some(Answer::Voided | Answer::Rule(_) | Answer::NoRecipient) | None) => {
             Step::Perform(Effect::Cancel { shipment: shipment.clone() })
         }
         (State::Booking { .. }, Some(Answer::Booked { shipment, carrier, tracking_number })) => {

@@ -4,7 +4,7 @@ use onewrite::external::{External, Settled, cancel, perform_once};
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use onewrite::{Attempt, Delivery, Discrepancy, Effects, Result};
-use orderflow_events::{Person, ShipmentId};
+use orderflow_events::{HoldFlagged, Person, ShipmentId};
 
 use crate::domain::{Answer, Effect, Recipient, Shipping, State};
 use crate::port::{Booking, Carrier, Parcel, Void};
@@ -14,12 +14,13 @@ use crate::port::{Booking, Carrier, Parcel, Void};
 pub struct CarrierEffects<C, K, W> {
     carrier: C,
     keys: KeyRing<K, W>,
+    rule: HoldFlagged,
 }
 
 impl<C: Carrier, K: Keys, W: Clock + Random> CarrierEffects<C, K, W> {
-    /// Effects on that carrier, which is told the recipients that these keys open.
-    pub fn new(carrier: C, keys: KeyRing<K, W>) -> Self {
-        Self { carrier, keys }
+    /// Effects on that carrier, which is told the recipients that these keys open, in a stack that holds flagged orders or does not.
+    pub fn new(carrier: C, keys: KeyRing<K, W>, rule: HoldFlagged) -> Self {
+        Self { carrier, keys, rule }
     }
 
     /// Books, once. Nobody ships to nowhere: where the recipient is erased, only a booking that was made before is an answer.
@@ -35,8 +36,17 @@ impl<C: Carrier, K: Keys, W: Clock + Random> CarrierEffects<C, K, W> {
 }
 
 impl<C: Carrier, K: Keys, W: Clock + Random> Effects<Shipping> for CarrierEffects<C, K, W> {
+    /// The rule is the stack's, and says nothing of whether the carrier answers.
+    fn asks_neighbour(&self, effect: &Effect) -> bool {
+        match effect {
+            Effect::AskRule => false,
+            Effect::Book { .. } | Effect::Cancel { .. } | Effect::Void { .. } => true,
+        }
+    }
+
     async fn perform(&self, effect: Effect, attempt: Attempt, _: &Delivery<'_>) -> Result<Answer> {
         match effect {
+            Effect::AskRule => Ok(Answer::Rule(self.rule)),
             Effect::Book { shipment, recipient } => self.book(shipment, &recipient, attempt).await,
             Effect::Cancel { shipment } => {
                 let cancelled = cancel::<Booking>(&self.carrier, &shipment).await?;
@@ -64,9 +74,13 @@ impl<C: Carrier, K: Keys, W: Clock + Random> Effects<Shipping> for CarrierEffect
                 }
                 ("void", format!("{shipment} was voided, and no row says so"))
             }
-            State::Unknown | State::Ready { .. } | State::Shipped { .. } | State::Cancelled | State::Voided => {
-                return Ok(Vec::new());
-            }
+            State::Unknown
+            | State::Ready { .. }
+            | State::Cleared { .. }
+            | State::Held { .. }
+            | State::Shipped { .. }
+            | State::Cancelled
+            | State::Voided => return Ok(Vec::new()),
         };
         Ok(vec![Discrepancy { kind: kind.to_owned(), detail }])
     }

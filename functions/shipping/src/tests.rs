@@ -15,7 +15,8 @@ use onewrite::personal::{Key, KeyRing, Keys as _, seal};
 use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::sample;
 use orderflow_events::{
-    CancellationReason, Event, OrderCancelled, OrderId, Payload, PaymentId, PaymentProcessed, ShipmentId, Text, Time,
+    CancellationReason, ClearedBy, Event, HoldFlagged, OrderCancelled, OrderCleared, OrderId, Payload, PaymentId,
+    PaymentProcessed, ShipmentId, Text, Time,
 };
 use orderflow_simulated::{Carrier, Parcel};
 
@@ -33,6 +34,66 @@ fn an_order_is_shipped_once_it_is_paid() {
     let (carrier, tracking_number) = (told.carrier.clone(), told.tracking_number.clone());
     assert_eq!(booking, Some(Settled::Performed(Parcel { carrier, tracking_number })));
     shop.check_parcels();
+}
+
+#[test]
+fn where_flagged_orders_are_held_an_order_is_shipped_once_it_is_paid_and_cleared_in_any_order() {
+    for script in [[paid(), cleared()], [cleared(), paid()]] {
+        let shop = Shop::holding();
+        let [first, second] = &script;
+        shop.deliver_all([created(BERLIN)]);
+        assert_eq!(shop.handle(first), Ok(Handled::Changed));
+        assert_eq!(shop.handle(first), Ok(Handled::Duplicate));
+        assert_eq!((shop.published(), shop.bookings()), (vec![], 0), "one word is not enough");
+        assert_eq!(shop.handle(second), Ok(Handled::Changed));
+        assert_eq!(shop.handle(second), Ok(Handled::Duplicate));
+        assert_eq!(shop.handle(first), Ok(Handled::Duplicate));
+        assert_eq!(shop.published(), ["ShipmentCreated"]);
+        shop.check_parcels();
+    }
+}
+
+#[test]
+fn what_is_held_stays_so_until_it_is_cleared_or_cancelled_whatever_becomes_of_the_rule() {
+    for (ends, published) in [(cleared(), &["ShipmentCreated"][..]), (cancelled(), &[])] {
+        let mut shop = Shop::holding();
+        shop.deliver_all([created(BERLIN), paid()]);
+        shop.rule = HoldFlagged::No;
+        shop.deliver_all([paid()]);
+        assert_eq!(shop.published(), [""; 0]);
+        shop.deliver_all([ends]);
+        assert_eq!(shop.published(), published);
+        shop.deliver_all([cleared(), paid()]);
+        assert_eq!(shop.published(), published);
+        shop.check_parcels();
+    }
+}
+
+#[test]
+fn a_word_of_the_rule_says_nothing_of_a_carrier_that_is_down() {
+    let (shop, other) = (Shop::holding(), PaymentProcessed { order_id: OrderId::new("ord_2").unwrap(), ..payment() });
+    let process = Process::<Shipping, _, _, _>::new(
+        Ledger::new(&shop.log, &shop.world),
+        CarrierEffects::new(shop.carrier(), KeyRing::new(&shop.keys, &shop.world), shop.rule),
+    );
+    let handle = |event: &Event| {
+        let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
+        process.handle(event, &delivery).now_or_never().unwrap().map_err(|failure| failure.kind())
+    };
+    // The carrier fails, until nobody is let through to it any more; the order that is held is held all the same.
+    let orders: Vec<OrderId> = (3..9).map(|number| OrderId::new(format!("ord_{number}")).unwrap()).collect();
+    handle(&sample::event(sample::order("ord_2"))).unwrap();
+    for order in &orders {
+        let Payload::OrderCreated(mut down) = created("SIM-UNAVAILABLE-9").data else { panic!("another event") };
+        down.order_id = order.clone();
+        handle(&sample::event(down)).unwrap();
+        handle(&sample::event(OrderCleared { order_id: order.clone(), by: ClearedBy::Screening })).unwrap();
+        let payment = PaymentProcessed { order_id: order.clone(), ..payment() };
+        assert!(handle(&sample::event(payment)).is_err());
+    }
+    assert!(process.outage().is_some(), "the breaker is open");
+    assert_eq!(handle(&sample::event(other)), Ok(Handled::Changed));
+    assert!(process.outage().is_some(), "and stays so");
 }
 
 #[test]
@@ -88,7 +149,11 @@ fn an_order_that_is_created_by_another_event_is_refused_in_every_state() {
     ] {
         states.insert(Shop::new().refuse_another_beginning::<Shipping>(&script));
     }
-    let all = ["Booking", "Cancelled", "Ready", "Shipped", "Voided", "Voiding"];
+    for word in [paid(), cleared()] {
+        let script = [(created(BERLIN), END), (word, END)];
+        states.insert(Shop::holding().refuse_another_beginning::<Shipping>(&script));
+    }
+    let all = ["Booking", "Cancelled", "Cleared", "Held", "Ready", "Shipped", "Voided", "Voiding"];
     assert_eq!(states.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
 
@@ -118,7 +183,8 @@ fn a_shipment_that_was_voided_by_hand_is_found_so() {
 fn what_the_carrier_refuses_is_told_without_the_address() {
     let shop = Shop::new();
     shop.deliver_all([created("SIM-REFUSED")]);
-    let effects = CarrierEffects::new(shop.carrier(), KeyRing::new(&shop.keys, &shop.world));
+    let keys = KeyRing::new(&shop.keys, &shop.world);
+    let effects = CarrierEffects::new(shop.carrier(), keys, shop.rule);
     let process = Process::<Shipping, _, _, _>::new(Ledger::new(&shop.log, &shop.world), effects);
     let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
     let failure = process.handle(&paid(), &delivery).now_or_never().unwrap().unwrap_err();
@@ -273,6 +339,7 @@ fn crashes_at_any_pause_change_nothing() {
     for (script, in_order) in [
         (vec![created(BERLIN), paid()], &BOTH[..1]),
         (vec![created("SIM-UNAVAILABLE-1"), paid()], &BOTH[..1]),
+        (vec![created(BERLIN), cleared(), paid(), cancelled()], &BOTH),
         (vec![created(BERLIN), paid(), cancelled()], &BOTH),
     ] {
         for (first, second) in pairs(40) {
@@ -289,6 +356,41 @@ fn crashes_at_any_pause_change_nothing() {
             shop.check_parcels();
         }
     }
+}
+
+/// The same where flagged orders are held: whichever word comes last, with whatever crash, ships the order once.
+#[test]
+fn crashes_at_any_pause_ship_what_is_held_once_it_is_cleared() {
+    for script in [vec![created(BERLIN), paid(), cleared()], vec![created(BERLIN), cleared(), paid()]] {
+        for (first, second) in pairs(40) {
+            for redelivery in [Redelivery::AtOnce, Redelivery::BehindAllOthers] {
+                let shop = Shop::holding();
+                shop.deliver(&script, &[first, second], redelivery);
+                assert_eq!(shop.published(), BOTH[..1], "crashes at {first} and {second}");
+                shop.check_parcels();
+            }
+        }
+    }
+}
+
+/// The payment and the clearance take their steps in any order, with a cancellation between them or without.
+#[test]
+fn the_payment_and_the_clearance_in_any_order_agree() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..1_000 {
+        for events in [vec![paid(), cleared(), paid(), cleared()], vec![paid(), cleared(), cancelled()]] {
+            let shop = Shop::holding();
+            shop.deliver_all([created(BERLIN)]);
+            let again = shop.overlap(&events, 20, &VirtualTime::new(seed));
+            shop.world.pass(KEY_LIFETIME);
+            shop.deliver_all(again);
+            shop.check_parcels();
+            seen.insert((events.len(), shop.published().join(" ")));
+        }
+    }
+    let both = BOTH.join(" ");
+    let all = [(3, ""), (3, both.as_str()), (4, "ShipmentCreated")].map(|(events, text)| (events, text.to_owned()));
+    assert_eq!(seen, all.into(), "every end of the story was seen");
 }
 
 /// Two booking attempts and the cancelling one take their steps in any order, and each may crash. Only what no attempt has
@@ -320,13 +422,15 @@ struct Shop {
     world: VirtualTime,
     log: MemoryLog,
     register: MemoryRegister,
+    rule: HoldFlagged,
     keys: MemoryKeys,
 }
 
 impl Shop {
     /// Kinds of what the records and the carrier say differently.
     fn discrepancies(&self) -> Vec<String> {
-        let effects = CarrierEffects::new(self.carrier(), KeyRing::new(&self.keys, &self.world));
+        let keys = KeyRing::new(&self.keys, &self.world);
+        let effects = CarrierEffects::new(self.carrier(), keys, self.rule);
         let process = Process::<Shipping, _, _, _>::new(Ledger::new(&self.log, &self.world), effects);
         let subject = created(BERLIN).context.subject;
         let audit = process.audit(&subject, Time::from_millis(i64::MAX)).now_or_never().unwrap().unwrap();
@@ -341,7 +445,12 @@ impl Shop {
     fn new() -> Self {
         let (log, register, keys) = (MemoryLog::default(), MemoryRegister::default(), MemoryKeys::default());
         keys.find_or_create("cus_1", &key(), Time::from_millis(0)).now_or_never().unwrap().unwrap();
-        Self { world: VirtualTime::new(7), log, register, keys }
+        Self { world: VirtualTime::new(7), log, register, keys, rule: HoldFlagged::No }
+    }
+
+    /// One that holds flagged orders.
+    fn holding() -> Self {
+        Self { rule: HoldFlagged::Yes, ..Self::new() }
     }
 
     fn carrier(&self) -> Carrier<&MemoryRegister, &VirtualTime> {
@@ -372,7 +481,7 @@ impl Bench for Shop {
     async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
         let keys = KeyRing::new(Paced { port: &self.keys, pace }, &self.world);
-        let effects = CarrierEffects::new(Paced { port: self.carrier(), pace }, keys);
+        let effects = CarrierEffects::new(Paced { port: self.carrier(), pace }, keys, self.rule);
         let process = Process::<Shipping, _, _, _>::new(ledger, effects);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
@@ -409,8 +518,16 @@ fn key() -> Key {
 }
 
 fn paid() -> Event {
+    sample::event(payment())
+}
+
+fn payment() -> PaymentProcessed {
     let (payment_id, amount) = (PaymentId::of(&order()), sample::order("ord_1").total);
-    sample::event(PaymentProcessed { order_id: order(), payment_id, amount })
+    PaymentProcessed { order_id: order(), payment_id, amount }
+}
+
+fn cleared() -> Event {
+    sample::event(OrderCleared { order_id: order(), by: ClearedBy::Person })
 }
 
 fn cancelled() -> Event {

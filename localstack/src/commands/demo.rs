@@ -262,6 +262,7 @@ pub(crate) fn describe(event: &Event) -> String {
         "PaymentFailed" => text("/reason/message"),
         "ShipmentCreated" => format!("{} {}", text("/carrier"), text("/trackingNumber")),
         "OrderFlagged" => format!("score {}: {}", data["score"], reasons(data)),
+        "OrderCleared" => format!("by {}", text("/by")),
         _ => String::new(),
     }
 }
@@ -326,6 +327,7 @@ mod tests {
             ),
             ("ShipmentCreated", json!({"carrier": "DHL", "trackingNumber": "T1"}), "DHL T1"),
             ("OrderFlagged", json!({"score": 75, "reasons": [{"code": "amount"}]}), "score 75: amount"),
+            ("OrderCleared", json!({"by": "person"}), "by person"),
             ("ShipmentCancelled", json!({}), ""),
         ] {
             let event = Event { kind: kind.to_owned(), data, ..Event::default() };

@@ -23,6 +23,14 @@ pub fn link_to(shop: &str, order: &OrderId, access: &str) -> String {
     format!("{}/orders/{order}?access={access}", shop.trim_end_matches('/'))
 }
 
+/// URL of the page by which a customer withdraws from an order, under that of the shop; with the `access` that lets its holder in, or
+/// for whoever signs in.
+#[must_use]
+pub fn withdrawal_at(shop: &str, order: &OrderId, access: Option<&str>) -> String {
+    let page = format!("{}/orders/{order}/withdrawal", shop.trim_end_matches('/'));
+    access.map_or(page.clone(), |access| format!("{page}?access={access}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +51,9 @@ mod tests {
         let order = OrderId::new("ord_1").unwrap();
         for shop in ["https://shop.example/a", "https://shop.example/a/"] {
             assert_eq!(link_to(shop, &order, "1.x"), "https://shop.example/a/orders/ord_1?access=1.x");
+            let page = "https://shop.example/a/orders/ord_1/withdrawal";
+            assert_eq!(withdrawal_at(shop, &order, None), page);
+            assert_eq!(withdrawal_at(shop, &order, Some("1.x")), format!("{page}?access=1.x"));
         }
     }
 }

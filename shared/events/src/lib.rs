@@ -25,6 +25,7 @@
 
 mod address_block;
 mod card;
+mod clearance;
 mod country;
 #[cfg(test)]
 mod event;
@@ -49,12 +50,13 @@ mod time;
 mod types;
 
 pub use address_block::{ADDRESS_BLOCK, AddressBlock};
+pub use clearance::{ClearedBy, HoldFlagged, OrderCleared};
 pub use country::Country;
 pub use envelope::{
     Context, DecodeError, Envelope, EventId, EventType as AnyEventType, Extensions, Fault, Faults, Invalid, Node,
     Personal, Read, SPEC_VERSION, Source, Subject, Text, Time, parse,
 };
-pub use guest::{guest_of, is_guest, link_to};
+pub use guest::{guest_of, is_guest, link_to, withdrawal_at};
 pub use id::{IdKind, OrderId, PaymentId, RefundId, ReturnId, ShipmentId};
 pub use money::{MAX_AMOUNT, Money};
 pub use older::{CustomerV1, CustomerV2, OrderCreatedV1, OrderCreatedV2};

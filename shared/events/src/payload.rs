@@ -255,7 +255,7 @@ pub enum CancellationReason {
     CustomerRequest,
     /// Goods are missing.
     OutOfStock,
-    /// The payment was declined.
+    /// The payment was declined, or did not come in time.
     PaymentFailed,
 }
 
@@ -611,10 +611,30 @@ pub struct OrderFlagged {
     /// Signs that are suspicious.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_FLAG_REASONS)))]
     pub reasons: Vec<FlagReason>,
+    /// True where the order is not shipped before a person clears it, which `OrderCleared` tells.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
-reads!(OrderFlagged {
-    order_id: required("orderId"),
-    score: required("score"),
-    reasons: list("reasons", MAX_FLAG_REASONS)
-});
+/// True or false.
+struct Held(bool);
+
+impl Read for Held {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let held = node.value().and_then(serde_json::Value::as_bool);
+        if held.is_none() {
+            faults.add(node, "must be true or false");
+        }
+        held.map(Self)
+    }
+}
+
+impl Read for OrderFlagged {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.object(faults)?;
+        let (order_id, score) = (node.required("orderId", faults), node.required("score", faults));
+        let (reasons, held) = (node.list("reasons", MAX_FLAG_REASONS, faults), node.optional("held", faults));
+        let held = held?.is_some_and(|Held(held)| held);
+        Some(Self { order_id: order_id?, score: score?, reasons: reasons?, held })
+    }
+}

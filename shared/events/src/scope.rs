@@ -18,7 +18,7 @@ pub const STOCK_WRITE: &str = "stock:write";
 /// Erasing a customer, and seeing what is held of one.
 pub const PRIVACY: &str = "privacy";
 
-/// Operations: letters, redrives, and all that mends.
+/// Operations: letters, redrives, and all that mends; and the word that a flagged order may be shipped.
 pub const OPERATIONS: &str = "operations";
 
 /// Every scope, with what it lets do.
@@ -29,5 +29,5 @@ pub const SCOPES: [(&str, &str); 7] = [
     (STOCK_READ, "See the stock"),
     (STOCK_WRITE, "Count the stock, and take goods back"),
     (PRIVACY, "Erase a customer, and see what is held of one"),
-    (OPERATIONS, "See dead letters, mend them and send them back"),
+    (OPERATIONS, "See dead letters, mend them and send them back, and clear flagged orders"),
 ];

@@ -227,9 +227,18 @@ fn data(kind: EventType, order: &str) -> BoxedStrategy<Value> {
         EventType::PersonalDataErased => Just(json!({})).boxed(),
         EventType::OrderFlagged => {
             let reason = (text(), text()).prop_map(|(code, detail)| json!({ "code": code, "detail": detail }));
-            (prop_oneof![Just(0), Just(100), 0..=100_u8], list(reason, 100))
-                .prop_map(|(score, reasons)| json!({ "score": score, "reasons": reasons }))
+            (prop_oneof![Just(0), Just(100), 0..=100_u8], list(reason, 100), any::<bool>())
+                .prop_map(|(score, reasons, held)| {
+                    let mut flag = json!({ "score": score, "reasons": reasons });
+                    if held {
+                        flag["held"] = json!(true);
+                    }
+                    flag
+                })
                 .boxed()
+        }
+        EventType::OrderCleared => {
+            prop_oneof![Just("screening"), Just("person")].prop_map(|by| json!({ "by": by })).boxed()
         }
         _ => Just(golden_data(kind)).boxed(),
     };

@@ -13,6 +13,7 @@
 
 use envelope::{Source, events};
 
+use crate::clearance::OrderCleared;
 use crate::id::OrderId;
 use crate::older::{OrderCreatedV1, OrderCreatedV2};
 use crate::payload::{
@@ -41,8 +42,8 @@ events! {
         /// An order was accepted. Sent once for each order: by orders when it comes in over HTTP, or by another producer, whose
         /// order is then adopted.
         OrderCreated from ORDERS or anyone: { 1: OrderCreatedV1, 2: OrderCreatedV2, 3: OrderCreated },
-        /// An order was given up. Sent when the customer asks for it, when goods are missing and when the payment is declined,
-        /// unless the order is on its way already.
+        /// An order was given up. Sent when the customer asks for it, when goods are missing and when the payment is declined or does
+        /// not come in time, unless the order is on its way already.
         OrderCancelled from ORDERS: { 1: OrderCancelled },
         /// All goods of an order are set aside. Sent on `OrderCreated`, if there is enough of everything.
         InventoryReserved from INVENTORY: { 1: InventoryReserved },
@@ -65,8 +66,12 @@ events! {
         ReturnRequested from ORDERS: { 1: ReturnRequested },
         /// The goods of an order are back, and available again. Sent when the warehouse says so, once, after `ReturnRequested`.
         GoodsReturned from INVENTORY: { 1: GoodsReturned },
-        /// An order looks like fraud. Sent on `OrderCreated`, if enough about it is suspicious. The order goes on.
+        /// An order looks like fraud. Sent on `OrderCreated`, if enough about it is suspicious. The order goes on; where the stack
+        /// holds such orders, `held`, up to the payment, and is shipped only after `OrderCleared`.
         OrderFlagged from SCREENING: { 1: OrderFlagged },
+        /// An order may be shipped, as far as fraud goes. Sent where the stack holds flagged orders: on `OrderCreated`, if the order
+        /// is not flagged, and for one that is when a person says so. Where it holds none, only when a person says so.
+        OrderCleared from SCREENING: { 1: OrderCleared },
         /// The customer of an order was forgotten: what is sealed of them in the order's events nobody can open any more. Sent for
         /// each order of a customer whose data is erased.
         PersonalDataErased from ORDERS: { 1: PersonalDataErased },

@@ -69,7 +69,7 @@ pub use row::{Cause, Row};
 #[cfg(feature = "aws")]
 pub use serve::serve;
 pub use slot::Slot;
-pub use sweep::{Sweep, Swept};
+pub use sweep::{Ending, EndingOf, Sweep, Swept};
 pub use trace::TraceParent;
 
 /// The `main` of a consumer. A decider without effects needs nothing else; any other handler is made of the environment and

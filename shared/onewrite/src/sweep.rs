@@ -1,4 +1,4 @@
-//! Sweep: closes the subjects that have come to their end, and counts those that are open.
+//! Sweep: closes the subjects that have come to their end, ends those that nothing else will, and counts those that are open.
 //!
 //! A ledger with an index of [what is open](OpenSubjects) has the first row of each subject in it. Nothing of the way of a
 //! subject takes it out again, so that no event waits for that; a sweep does, once a minute or so. What it did not come to
@@ -7,15 +7,17 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use envelope::{Subject, Time};
+use envelope::{EventId, Extensions, Subject, Text, Time};
 use futures::future::{join_all, try_join_all};
 use tracing::{error, warn};
 
-use crate::decider::Decider;
+use crate::decider::{Commit, ContractOf, Decider};
 use crate::failure::{Failure, FailureKind, Result};
-use crate::ledger::Ledger;
+use crate::ledger::{Committed, History, Ledger, Origin};
 use crate::port::{Clock, Log, OpenSubjects, Random};
+use crate::row::Cause;
 use crate::slot::SHARDS;
+use crate::trace::TraceParent;
 
 /// Age below which nobody looks whether a subject is over: most are, before they are so old.
 const YOUNG: Duration = Duration::from_secs(30);
@@ -52,6 +54,8 @@ pub struct Swept {
     pub forgotten: u64,
     /// Number of subjects that were found to be over, and were closed.
     pub closed: u64,
+    /// Number of subjects that the sweep itself has made an end of.
+    pub ended: u64,
     /// The ones that have been open for longest, each with the time at which it was begun; ten at most.
     pub oldest: Vec<(Subject, Time)>,
 }
@@ -62,11 +66,27 @@ impl AddAssign for Swept {
         self.late += other.late;
         self.forgotten += other.forgotten;
         self.closed += other.closed;
+        self.ended += other.ended;
         self.oldest.extend(other.oldest);
         self.oldest.sort_by_key(|(_, begun)| *begun);
         self.oldest.truncate(NAMED);
     }
 }
+
+/// End of a subject that nothing else will make an end of, such as one that waits for what never comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending<C, P> {
+    /// The name of the row's cause, such as `CancelUnpaid`.
+    pub name: &'static str,
+    /// Commit that ends it, by the ordinary conditional write: if somebody else is faster nothing is written, and the next sweep looks
+    /// again.
+    pub commit: Commit<C, P>,
+    /// The id of the first event of the subject's flow.
+    pub correlation_id: Option<Text>,
+}
+
+/// Ending of a subject of a service.
+pub type EndingOf<D> = Ending<<D as Decider>::Change, ContractOf<D>>;
 
 impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
     /// A sweep over the index of that ledger; a subject is late when it was begun so long ago, which has to be less than a day:
@@ -82,7 +102,21 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
     ///
     /// The index cannot be read. A subject that cannot be is counted as open.
     pub async fn run<D: Decider>(&self, deadline: Time) -> Result<Swept> {
-        let shards = try_join_all((0..SHARDS).map(|shard| self.shard::<D>(shard, deadline))).await?;
+        self.run_ending::<D>(deadline, |_, _| None).await
+    }
+
+    /// The same, and makes the end of those of which `ending` has one: for a state, and the time since the subject was begun.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Self::run). What cannot be written counts as open.
+    pub async fn run_ending<D: Decider>(
+        &self,
+        deadline: Time,
+        ending: impl Fn(&D::State, Duration) -> Option<EndingOf<D>>,
+    ) -> Result<Swept> {
+        let ending = &ending;
+        let shards = try_join_all((0..SHARDS).map(|shard| self.shard::<D>(shard, deadline, ending))).await?;
         let mut swept = Swept::default();
         for shard in shards {
             swept += shard;
@@ -90,12 +124,17 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
         Ok(swept)
     }
 
-    async fn shard<D: Decider>(&self, shard: u8, deadline: Time) -> Result<Swept> {
+    async fn shard<D: Decider>(
+        &self,
+        shard: u8,
+        deadline: Time,
+        ending: &impl Fn(&D::State, Duration) -> Option<EndingOf<D>>,
+    ) -> Result<Swept> {
         let (mut swept, mut after) = (Swept::default(), None::<String>);
         loop {
             let page = self.index.page(shard, after.as_deref()).await?;
             for entries in page.subjects.chunks(AT_ONCE) {
-                let looks = join_all(entries.iter().map(|entry| self.look::<D>(entry, deadline))).await;
+                let looks = join_all(entries.iter().map(|entry| self.look::<D>(entry, deadline, ending))).await;
                 for look in looks {
                     swept += look;
                 }
@@ -107,38 +146,90 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
         }
     }
 
-    async fn look<D: Decider>(&self, entry: &(Subject, Time), deadline: Time) -> Swept {
+    async fn look<D: Decider>(
+        &self,
+        entry: &(Subject, Time),
+        deadline: Time,
+        ending: &impl Fn(&D::State, Duration) -> Option<EndingOf<D>>,
+    ) -> Swept {
         let (subject, begun) = entry;
         let now = self.ledger.world().now();
         let age = begun.until(now);
         let is_looked_at = age >= YOUNG && now.until(deadline) > RESERVE;
-        if is_looked_at && self.is_closed::<D>(subject).await {
-            return Swept { closed: 1, ..Swept::default() };
+        let found =
+            if is_looked_at { self.found::<D>(subject, |state| ending(state, age)).await } else { Found::default() };
+        let ended = u64::from(found.is_ended);
+        if found.is_closed {
+            return Swept { closed: 1, ended, ..Swept::default() };
         }
         let (is_late, is_forgotten) = (age >= self.late_after, age >= FORGOTTEN_AFTER);
         let (late, forgotten) = (u64::from(is_late && !is_forgotten), u64::from(is_forgotten));
-        Swept { open: 1, late, forgotten, closed: 0, oldest: vec![entry.clone()] }
+        Swept { open: 1, late, forgotten, closed: 0, ended, oldest: vec![entry.clone()] }
     }
 
-    async fn is_closed<D: Decider>(&self, subject: &Subject) -> bool {
-        let close = async {
-            let is_over = D::is_over(&self.ledger.load::<D>(subject).await?.state);
-            if is_over {
+    /// Looks at a subject: ends it, if there is an ending, and closes it if it is over, by that or before.
+    async fn found<D: Decider>(&self, subject: &Subject, ending: impl Fn(&D::State) -> Option<EndingOf<D>>) -> Found {
+        let mut found = Found::default();
+        let look = async {
+            let mut history = self.ledger.load::<D>(subject).await?;
+            if !D::is_over(&history.state)
+                && let Some(ending) = ending(&history.state)
+            {
+                found.is_ended = self.end(&mut history, ending).await?;
+            }
+            if D::is_over(&history.state) {
                 self.index.close(subject).await?;
+                found.is_closed = true;
             }
-            Ok(is_over)
+            Ok(())
         };
-        close.await.unwrap_or_else(|failure: Failure| {
-            let (subject, reason) = (subject.as_str(), failure.reason());
-            match failure.kind() {
-                // Such as a right that is missing: then each subject would be late one day.
-                FailureKind::Misconfigured => error!(subject, reason, "not looked at: the deployment must be mended"),
-                FailureKind::Transient | FailureKind::Unavailable | FailureKind::Deferred | FailureKind::Permanent => {
-                    warn!(subject, reason, "not looked at");
-                }
-            }
-            false
-        })
+        if let Err(failure) = look.await {
+            tell(subject, &failure);
+        }
+        found
+    }
+
+    /// Writes the end of a subject, unless somebody else writes something meanwhile.
+    async fn end<D: Decider>(&self, history: &mut History<D>, ending: EndingOf<D>) -> Result<bool> {
+        let (world, mut random) = (self.ledger.world(), [0; 10]);
+        world.fill(&mut random);
+        let id = EventId::v7(u64::try_from(world.now().as_millis()).unwrap_or(0), random);
+        let cause = Cause {
+            source: format!("{}/sweep", D::SOURCE),
+            id: id.to_string(),
+            event_type: ending.name.to_owned(),
+            by: None,
+        };
+        let origin = Origin {
+            cause,
+            correlation_id: ending.correlation_id,
+            causation_id: None,
+            extensions: Extensions::new(),
+            trace_parent: Some(TraceParent::new(world)),
+            trace_state: None,
+        };
+        match self.ledger.commit(history, &origin, ending.commit).await? {
+            Committed::Done(_) => Ok(true),
+            Committed::LostRace | Committed::Short(_) => Ok(false),
+        }
+    }
+}
+
+/// Result of a look at a subject.
+#[derive(Default)]
+struct Found {
+    is_ended: bool,
+    is_closed: bool,
+}
+
+fn tell(subject: &Subject, failure: &Failure) {
+    let (subject, reason) = (subject.as_str(), failure.reason());
+    match failure.kind() {
+        // Such as a right that is missing: then each subject would be late one day.
+        FailureKind::Misconfigured => error!(subject, reason, "not looked at: the deployment must be mended"),
+        FailureKind::Transient | FailureKind::Unavailable | FailureKind::Deferred | FailureKind::Permanent => {
+            warn!(subject, reason, "not looked at");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::commands::customer::CustomerCommand;
 use crate::commands::dlq::Dlq;
 use crate::commands::job::JobCommand;
 use crate::commands::journal::{Journal, Reconcile, Replay};
-use crate::commands::order::{self, Publish};
+use crate::commands::order::{self, OrderCommand, Publish};
 use crate::commands::prices::PricesCommand;
 use crate::commands::stock::StockCommand;
 use crate::commands::{Context, Ended};
@@ -54,11 +54,8 @@ struct Which {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show an order over all services: its steps with their delays, where it waits, its letters
-    Order {
-        /// The order
-        order: String,
-    },
+    /// Show an order over all services: its steps with their delays, where it waits, its letters; or clear it
+    Order(OrderCommand),
     /// Show all that is held of a customer, or erase them
     #[command(subcommand)]
     Customer(CustomerCommand),
@@ -136,7 +133,7 @@ impl Cli {
         let (url, token) = self.which.stack(environment)?;
         let context = Context { api: Api::at(&url, token)?, terminal };
         match self.command {
-            Command::Order { order } => order::show(&context, &order),
+            Command::Order(order) => order.run(&context),
             Command::Customer(customer) => customer.run(&context),
             Command::Dlq(dlq) => dlq.run(&context),
             Command::Replay(replay) => replay.run(&context),
@@ -188,6 +185,11 @@ mod tests {
             ("--port 70000 status", false),
             ("order", false),
             ("order ord_1 --json --port 4566", true),
+            ("order clear", false),
+            ("order clear ord_1", false),
+            ("order clear ord_1 --why x", true),
+            ("order clear ord_1 --why x --yes --json", true),
+            ("order ord_1 clear", false),
             ("customer", false),
             ("customer export", false),
             ("customer export cus_1 --json", true),

@@ -158,8 +158,23 @@ pub(crate) struct Order {
     pub(crate) timeline: Vec<Step>,
     #[serde(default)]
     pub(crate) waiting: Vec<Waiting>,
+    pub(crate) held: Option<Hold>,
     #[serde(default)]
     pub(crate) letters: Vec<Letter>,
+}
+
+/// Flag of an order that waits for a person.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Hold {
+    pub(crate) score: u8,
+    #[serde(default)]
+    pub(crate) reasons: Vec<FlagReason>,
+}
+
+/// Sign of fraud.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct FlagReason {
+    pub(crate) detail: String,
 }
 
 /// Step of an order in a service.
@@ -183,6 +198,8 @@ pub(crate) struct Waiting {
     pub(crate) event_type: Option<String>,
     pub(crate) since: Option<Moment>,
     pub(crate) why: Option<String>,
+    #[serde(default)]
+    pub(crate) person: bool,
     pub(crate) receives: Option<u32>,
     pub(crate) next_attempt: Option<Moment>,
 }

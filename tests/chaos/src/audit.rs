@@ -42,6 +42,8 @@ pub(crate) enum Rule {
     BookedTwice,
     /// A shipment follows a charge.
     ShippedUnpaid,
+    /// An order that is flagged and held is shipped only after a person's word.
+    ShippedUncleared,
     /// An accepted order is on record.
     OrderLost,
     /// One customer, or one idempotency key, is one order.
@@ -149,7 +151,7 @@ impl Auditor {
         by_customer: &BTreeMap<&str, Vec<&str>>,
         orders: &BTreeMap<&str, Order<'_>>,
     ) {
-        let name = &customer.plan.customer;
+        let name = &customer.id();
         for complaint in &customer.complaints {
             let order = customer.order_ids.first().map(String::as_str);
             self.find(Rule::WrongAnswer, order, format!("{name}: {complaint}"));
@@ -275,6 +277,10 @@ impl Auditor {
         let is_paid = order.is_free()
             || booking.booked_at.is_none_or(|booked| charged_at.is_some_and(|charged| charged <= booked));
         self.find_if(!is_paid, Rule::ShippedUnpaid, order, "its shipment was booked before it was charged");
+        let is_held = order.told("OrderFlagged").iter().any(|flag| flag.json["data"]["held"] == true);
+        let is_cleared = order.told("OrderCleared").iter().any(|word| word.json["data"]["by"] == "person");
+        let is_booked = booking.booked_at.is_some();
+        self.find_if(is_booked && is_held && !is_cleared, Rule::ShippedUncleared, order, "it was held, and is shipped");
         self.check_told(order, "ShipmentCreated", booking.booked_at.is_some());
         self.check_told(order, "ShipmentCancelled", booking.voided_at.is_some());
         let (is_booked, is_voided) = (booking.booked_at.is_some(), booking.voided_at.is_some());
@@ -301,6 +307,7 @@ impl Auditor {
             "InventoryReleased",
             "OrderCancelled",
             "OrderFlagged",
+            "OrderCleared",
             "ReturnRequested",
             "GoodsReturned",
         ] {

@@ -8,8 +8,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures::future::{join_all, join3};
 use orderflow_events::scope::ORDERS_ANY;
+use orderflow_events::{OrderId, guest_of};
 use orderflow_local::{Api, Reply};
 use orderflow_tests::Shop;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -35,6 +37,8 @@ pub(crate) struct Customer {
     receipt: Option<Value>,
     /// The event with which its order began, if another producer took it.
     pub(crate) event: Option<Value>,
+    /// The `access` of the link to a guest's order.
+    access: Option<String>,
     /// Answer to its cancellation.
     pub(crate) cancelled: Cancelled,
     /// Answer to its withdrawal.
@@ -76,18 +80,44 @@ pub(crate) struct Means {
     pub(crate) shop: Rc<Shop>,
     /// API as the shop's page reaches it, which may state no prices.
     page: Api,
+    /// The same without a token.
+    guests: Api,
     pub(crate) tally: Rc<Tally>,
     rng: RefCell<Rng>,
 }
 
 impl Means {
     pub(crate) fn new(shop: Rc<Shop>, tally: Rc<Tally>, rng: Rng) -> Self {
-        Self { page: shop.api_as("page", ORDERS_ANY), shop, tally, rng: RefCell::new(rng) }
+        let (page, guests) = (shop.api_as("page", ORDERS_ANY), shop.api.clone().without_token());
+        Self { page, guests, shop, tally, rng: RefCell::new(rng) }
     }
 
     /// API that takes an order of that plan.
     fn api(&self, plan: &Plan) -> &Api {
-        if plan.pricing == Pricing::Stated { &self.shop.api } else { &self.page }
+        match plan.pricing {
+            _ if plan.is_guest => &self.guests,
+            Pricing::Stated => &self.shop.api,
+            Pricing::Expected | Pricing::Listed => &self.page,
+        }
+    }
+
+    /// A request about an order: by the link to it, if there is one.
+    fn request(&self, method: Method, path: &str, access: Option<&str>) -> RequestBuilder {
+        match access {
+            Some(access) => self.guests.request(method, &format!("{path}?access={access}")),
+            None => self.shop.api.request(method, path),
+        }
+    }
+
+    /// Asks until there is an answer that says something.
+    async fn insist(&self, method: Method, path: &str, access: Option<&str>) -> Option<Reply> {
+        for _ in 0..MOST_ATTEMPTS {
+            match Reply::to(self.request(method.clone(), path, access)).await {
+                Ok(reply) if reply.status < 500 => return Some(reply),
+                Ok(_) | Err(_) => self.pause().await,
+            }
+        }
+        None
     }
 
     async fn pause(&self) {
@@ -104,6 +134,7 @@ impl Customer {
             order_ids: BTreeSet::new(),
             receipt: None,
             event: None,
+            access: None,
             cancelled,
             withdrawn: Withdrawn::Unknown,
             complaints: Vec::new(),
@@ -153,6 +184,12 @@ impl Customer {
         }
     }
 
+    /// Its id, as it is on record. A guest's follows from the order's.
+    pub(crate) fn id(&self) -> String {
+        let order = self.order_ids.first().filter(|_| self.plan.is_guest).and_then(|id| OrderId::new(id.as_str()).ok());
+        order.map_or_else(|| self.plan.customer.clone(), |order| guest_of(&order).to_string())
+    }
+
     /// Its idempotency key.
     fn key(&self) -> &str {
         &self.plan.customer
@@ -173,6 +210,11 @@ impl Customer {
             self.complaints.push(format!("the answer was {} instead of {status}: {}", reply.status, reply.body));
         } else if status == 201 {
             self.order_ids.extend(reply.body["orderId"].as_str().map(str::to_owned));
+            let link = reply.body.pointer("/links/order").and_then(Value::as_str);
+            self.access = link.and_then(|link| link.split_once("?access=")).map(|(_, access)| access.to_owned());
+            if self.access.is_some() != self.plan.is_guest {
+                self.complaints.push(format!("a link to whom it is not for, or none: {}", reply.body));
+            }
             let first = self.receipt.get_or_insert_with(|| reply.body.clone());
             if *first != reply.body {
                 self.complaints.push(format!("the same request was answered differently: {first}, {}", reply.body));
@@ -182,7 +224,10 @@ impl Customer {
 
     /// Cancels or withdraws, or not, after the order.
     pub(crate) async fn follow(&mut self, means: &Means) {
-        let (again, cancelled, withdrawn) = join3(self.repeat(means), self.cancel(means), self.withdraw(means)).await;
+        let wishes = join3(self.repeat(means), self.cancel(means), self.withdraw(means));
+        let ((again, cancelled, withdrawn), links, ()) =
+            join3(wishes, self.try_links(means), self.be_cleared(means)).await;
+        self.complaints.extend(links);
         if let Some((reply, status)) = again {
             self.take_insisted(reply, status);
         }
@@ -194,6 +239,52 @@ impl Customer {
             Ok(withdrawn) => self.withdrawn = withdrawn,
             Err(complaint) => self.complaints.push(complaint),
         }
+        let revoked = self.revoke_links(means).await;
+        self.complaints.extend(revoked);
+    }
+
+    /// Somebody looks at an order that is flagged, and clears it. Of one that nobody has heard of they are not told.
+    async fn be_cleared(&self, means: &Means) {
+        let Some(order_id) = self.order_ids.first().filter(|_| self.plan.is_suspicious()) else { return };
+        let (path, why) = (format!("/operations/orders/{order_id}/clear"), json!({ "why": "a regular customer" }));
+        for _ in 0..MOST_ATTEMPTS {
+            let request = means.shop.api.request(Method::POST, &path).json(&why);
+            if Reply::to(request).await.is_ok_and(|reply| reply.status == 202) {
+                return;
+            }
+            means.pause().await;
+        }
+    }
+
+    /// A guest reads their order by its link, and by no other.
+    async fn try_links(&self, means: &Means) -> Vec<String> {
+        let (Some(access), Some(order_id)) = (&self.access, self.order_ids.first()) else { return Vec::new() };
+        let (path, nobody) = (format!("/orders/{order_id}"), "/orders/ord_nobody".to_owned());
+        let forged = format!("{access}A");
+        let mut complaints = Vec::new();
+        for (path, access, status) in [(&path, access, 200), (&path, &forged, 404), (&nobody, access, 404)] {
+            complaints.extend(complaint(means.insist(Method::GET, path, Some(access)).await.as_ref(), status));
+        }
+        complaints
+    }
+
+    /// After all some let nobody in any more, not even themselves.
+    async fn revoke_links(&self, means: &Means) -> Vec<String> {
+        let (Some(access), Some(order_id)) = (&self.access, self.order_ids.first()) else { return Vec::new() };
+        if self.plan.has_phone {
+            return Vec::new();
+        }
+        let path = format!("/orders/{order_id}");
+        // Where the answer of an earlier attempt was lost, that has revoked the link itself.
+        let revoked = means.insist(Method::DELETE, &format!("{path}/access"), Some(access)).await;
+        let mut complaints = Vec::new();
+        if revoked.as_ref().is_some_and(|reply| reply.status != 404) {
+            complaints.extend(complaint(revoked.as_ref(), 200));
+        }
+        for (method, path) in [(Method::GET, path.clone()), (Method::POST, format!("{path}/cancel"))] {
+            complaints.extend(complaint(means.insist(method, &path, Some(access)).await.as_ref(), 404));
+        }
+        complaints
     }
 
     /// Asks until there is an answer that says something.
@@ -228,7 +319,8 @@ impl Customer {
         let Some(order_id) = self.order_ids.first() else { return Ok(Cancelled::Unknown) };
         sleep(delay).await;
         means.tally.count(Kind::Order, CANCELLATION);
-        let answers = join_all((0..clicks).map(|_| cancel_until_answered(means, order_id))).await;
+        let answers =
+            join_all((0..clicks).map(|_| cancel_until_answered(means, order_id, self.access.as_deref()))).await;
         let answers: Vec<Cancelled> = answers.into_iter().collect::<Result<_, _>>()?;
         match answers.as_slice() {
             [first, rest @ ..] if rest.iter().all(|other| other == first) => Ok(*first),
@@ -243,8 +335,11 @@ impl Customer {
         let Some(order_id) = self.order_ids.first() else { return Ok(Withdrawn::Unknown) };
         sleep(delay).await;
         means.tally.count(Kind::Order, WITHDRAWAL);
-        let Some(receipt) = withdraw_until_answered(means, order_id).await? else { return Ok(Withdrawn::Unknown) };
-        let again = withdraw_until_answered(means, order_id).await?;
+        let access = self.access.as_deref();
+        let Some(receipt) = withdraw_until_answered(means, order_id, access).await? else {
+            return Ok(Withdrawn::Unknown);
+        };
+        let again = withdraw_until_answered(means, order_id, access).await?;
         if again.is_some_and(|again| again != receipt) {
             return Err(format!("a second withdrawal has another receipt than {receipt}"));
         }
@@ -257,9 +352,16 @@ impl Customer {
     }
 }
 
-async fn withdraw_until_answered(means: &Means, order_id: &str) -> Result<Option<Value>, String> {
+/// Complaint about an answer with another status.
+fn complaint(reply: Option<&Reply>, status: u16) -> Option<String> {
+    let reply = reply.filter(|reply| reply.status != status)?;
+    Some(format!("by a link the answer was {} instead of {status}: {}", reply.status, reply.body))
+}
+
+async fn withdraw_until_answered(means: &Means, order_id: &str, access: Option<&str>) -> Result<Option<Value>, String> {
+    let path = format!("/orders/{order_id}/withdrawals");
     for _ in 0..MOST_ATTEMPTS {
-        match means.shop.api.withdraw(order_id).await {
+        match Reply::to(means.request(Method::POST, &path, access)).await {
             Ok(reply) if reply.status == 202 => return Ok(Some(reply.body)),
             // An order of another producer is not known at once.
             Ok(reply) if reply.status == 404 || reply.status >= 500 => {}
@@ -285,9 +387,10 @@ async fn send_back_until_answered(means: &Means, order_id: &str) -> Result<Withd
     Ok(Withdrawn::Returning)
 }
 
-async fn cancel_until_answered(means: &Means, order_id: &str) -> Result<Cancelled, String> {
+async fn cancel_until_answered(means: &Means, order_id: &str, access: Option<&str>) -> Result<Cancelled, String> {
+    let path = format!("/orders/{order_id}/cancel");
     for _ in 0..MOST_ATTEMPTS {
-        match means.shop.api.cancel_order(order_id).await {
+        match Reply::to(means.request(Method::POST, &path, access)).await {
             Ok(reply) if reply.status == 202 => return Ok(Cancelled::Accepted),
             Ok(reply) if reply.status == 409 => return Ok(Cancelled::Refused),
             // An order of another producer is not known at once.

@@ -20,8 +20,10 @@ pub(crate) const ABSENT: &str = "absent";
 /// One customer, who wants one order.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The customer's id: no other customer has it.
+    /// The customer's id: no other customer has it. A guest's is the shop's to give, and this is their name alone.
     pub(crate) customer: String,
+    /// True of one who places the order without a token, and gets a link to it.
+    pub(crate) is_guest: bool,
     pub(crate) entrance: Entrance,
     /// SKU and quantity of each line.
     pub(crate) lines: Vec<(String, u32)>,
@@ -104,10 +106,14 @@ impl Plan {
         );
         // The carrier that does not take its goods back matters only to those who change their mind.
         let pricing = *pick(rng, &[(2, Pricing::Stated), (1, Pricing::Expected), (1, Pricing::Listed)]);
+        let entrance = Entrance::draw(rng);
+        // Without a key, whoever gets no answer has no link.
+        let is_guest = matches!(entrance, Entrance::WithKey(_)) && pricing != Pricing::Stated && rng.bool();
         let cancels = rng.f64() < if postal_code == "SIM-NO-VOID" { 0.8 } else { 0.15 };
         Self {
             customer: format!("cus_{number}"),
-            entrance: Entrance::draw(rng),
+            entrance,
+            is_guest,
             lines: lines(rng),
             pricing,
             price: match rng.u32(0..100) {
@@ -128,8 +134,11 @@ impl Plan {
     /// The body of the request.
     pub(crate) fn body(&self) -> Value {
         // Screening flags an order for two reasons, and not for one.
-        let host = if self.price < SUSPICIOUS { "example.com" } else { "mailinator.com" };
+        let host = if self.is_suspicious() { "mailinator.com" } else { "example.com" };
         let mut customer = json!({ "id": self.customer, "email": format!("{}@{host}", self.customer) });
+        if self.is_guest {
+            customer["id"].take();
+        }
         if self.has_phone {
             // A number of one's own: nobody gets the messages of all.
             let number = self.customer.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -197,6 +206,11 @@ impl Plan {
     /// True if there is nothing to pay.
     pub(crate) fn is_free(&self) -> bool {
         self.price == 0
+    }
+
+    /// True if screening flags it.
+    pub(crate) fn is_suspicious(&self) -> bool {
+        self.price >= SUSPICIOUS
     }
 
     pub(crate) fn is_declined(&self) -> bool {
@@ -299,7 +313,7 @@ mod tests {
 
     #[test]
     fn the_events_of_other_producers_are_right() {
-        for plan in draw(4).iter().take(100) {
+        for plan in draw(4).iter().filter(|plan| !plan.is_guest).take(100) {
             for version in [1, 2] {
                 Event::from_value(&plan.event(version)).unwrap();
             }
@@ -316,6 +330,8 @@ mod tests {
         assert!((10..25).contains(&share(Plan::is_declined)));
         assert!((5..10).contains(&share(Plan::is_short)));
         assert!((15..30).contains(&share(Plan::may_be_short)));
+        assert!((10..30).contains(&share(|plan| plan.is_guest)));
+        assert!((1..5).contains(&share(Plan::is_suspicious)));
         assert!((8..17).contains(&share(|plan| matches!(plan.entrance, Entrance::Foreign { .. }))));
         for code in ["SIM-REFUSED", "SIM-NO-VOID", "SIM-UNAVAILABLE-4"] {
             assert!(plans.iter().any(|plan| plan.postal_code == code), "{code}");

@@ -87,7 +87,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
         progress: Progress::Shown,
         ..Options::apart(home.path())
     };
-    options.parameters.insert("PricingProducers".to_owned(), plan::PRICING_PRODUCER.to_owned());
+    let parameters = [("PricingProducers", plan::PRICING_PRODUCER), ("HoldFlagged", "yes")];
+    options.parameters.extend(parameters.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let stack = Box::pin(Stack::up(&options)).await?;
     let emulator = stack.emulator_pid().expect("an emulator of our own");
     proxy.knows_those_of(emulator);

@@ -4,11 +4,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use onewrite::memory::MemoryLog;
 use onewrite::{Cause, CounterUpdate, Row};
 use orderflow_events::{
-    Event, Money, OrderCreated, OrderId, Payload, PaymentId, PaymentMethod, ShipmentId, Sku, StockLine,
+    Event, HoldFlagged, Money, OrderCreated, OrderId, Payload, PaymentId, PaymentMethod, ShipmentId, Sku, StockLine,
+    Time,
 };
 use orderflow_inventory::{AVAILABLE, RESERVED, Stock};
 use simulator::{Append, Violation};
@@ -39,12 +41,16 @@ pub struct Audit {
     totals: RefCell<HashMap<OrderId, Money>>,
     charges: RefCell<HashMap<OrderId, usize>>,
     reserved: RefCell<HashSet<OrderId>>,
+    /// Orders that are cleared.
+    cleared: RefCell<HashSet<OrderId>>,
     /// Orders whose money may go back: they are cancelled, or their goods are back.
     undone: RefCell<HashSet<OrderId>>,
     messages: RefCell<BTreeMap<Message, u32>>,
     sent: Cell<u64>,
     sent_by_channel: RefCell<HashMap<&'static str, u64>>,
     promises: RefCell<Vec<(OrderId, Promise)>>,
+    /// Time before which no order was placed that may be unpaid.
+    due_before: Cell<Option<Time>>,
     /// Customers of whom somebody has asked that they be erased.
     erased: RefCell<HashSet<String>>,
 }
@@ -80,7 +86,8 @@ pub struct Message {
     pub recipient: String,
     /// Subject of the mail, or text of the short message.
     pub text: String,
-    /// Mail as plain text; empty of a short message.
+    /// Mail as plain text, but for what each link to the order has of its own: a mail that is repeated has another one. Empty of a
+    /// short message.
     pub body: String,
 }
 
@@ -94,7 +101,7 @@ impl Message {
         let mut words = text.split([' ', '.', ',']).filter_map(|word| OrderId::new(word).ok());
         let order = words.find(|word| audit.orders.borrow().contains(word));
         let order = order.ok_or_else(|| Violation::new(format!("a message is about no order: {text}")))?;
-        let (recipient, text, body) = (recipient.to_owned(), text.to_owned(), body.to_owned());
+        let (recipient, text, body) = (recipient.to_owned(), text.to_owned(), without_access(body));
         Ok(Self { order, channel, recipient, text, body })
     }
 
@@ -121,6 +128,15 @@ impl Message {
     pub fn is_withdrawn(&self) -> bool {
         self.text.starts_with("We have received your withdrawal")
     }
+}
+
+/// A text without the values of the parameter `access`.
+fn without_access(text: &str) -> String {
+    let line = |line: &str| match line.split_once("access=") {
+        Some((before, _)) => format!("{before}access="),
+        None => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 struct Holding {
@@ -181,6 +197,17 @@ impl Audit {
         self.by_shipment.borrow().get(shipment).cloned()
     }
 
+    /// Notes that the open orders were swept at `now`, and that whatever is older than `due` must be paid or over.
+    pub fn swept(&self, now: Time, due: Duration) {
+        self.due_before.set(Some(Time::from_millis(now.as_millis() - i64::try_from(due.as_millis()).unwrap_or(0))));
+    }
+
+    /// Tells that an order which was created then, and is not paid, keeps its goods for too long.
+    #[must_use]
+    pub fn is_overdue(&self, created_at: Time) -> bool {
+        self.due_before.get().is_some_and(|due_before| created_at < due_before)
+    }
+
     /// Notes what the API has promised to a customer.
     pub fn promised(&self, order: &OrderId, promise: Promise) {
         self.promises.borrow_mut().push((order.clone(), promise));
@@ -214,12 +241,13 @@ impl Audit {
         if names_somebody(append.addition.row) {
             return Err(of(&order, format!("a row of {} has a person in clear", append.service)));
         }
-        let said = append.addition.row.events.iter().filter_map(|text| Event::decode(text).ok());
-        if said
-            .map(|event| event.data)
-            .any(|said| matches!(said, Payload::OrderCancelled(_) | Payload::GoodsReturned(_)))
-        {
-            self.undone.borrow_mut().insert(order.clone());
+        for said in append.addition.row.events.iter().filter_map(|text| Event::decode(text).ok()) {
+            let known_as = match said.data {
+                Payload::OrderCancelled(_) | Payload::GoodsReturned(_) => &self.undone,
+                Payload::OrderCleared(_) => &self.cleared,
+                _ => continue,
+            };
+            known_as.borrow_mut().insert(order.clone());
         }
         match append.service {
             ORDERS if append.addition.row.version == 1 => {
@@ -392,13 +420,22 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// It has taken one more than once, for no order, or without a charge.
-    pub fn booked(&self, shipment: &ShipmentId, bookings: usize, charges: usize) -> Result<(), Violation> {
+    /// It has taken one more than once, for no order, without a charge, or, where that matters, before it was cleared.
+    pub fn booked(
+        &self,
+        shipment: &ShipmentId,
+        bookings: usize,
+        charges: usize,
+        rule: HoldFlagged,
+    ) -> Result<(), Violation> {
         match (bookings, self.order_of_shipment(shipment)) {
             (0, _) => Ok(()),
             (_, None) => Err(Violation::new(format!("a shipment {shipment} belongs to no order"))),
             (1, Some(order)) if charges == 0 && !self.is_free(&order) => {
                 Err(of(&order, "a shipment was booked without a charge"))
+            }
+            (1, Some(order)) if rule == HoldFlagged::Yes && !self.cleared.borrow().contains(&order) => {
+                Err(of(&order, "a shipment was booked that nobody has cleared"))
             }
             (1, Some(_)) => Ok(()),
             (_, Some(order)) => Err(of(&order, format!("a shipment was booked {bookings} times"))),

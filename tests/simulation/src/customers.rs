@@ -6,20 +6,18 @@ use std::rc::Rc;
 use fastrand::Rng;
 use futures::FutureExt;
 use lambda_http::http::Method;
-use lambda_http::{Body, Request, RequestExt, Response};
-use orderflow_events::OrderId;
+use lambda_http::{Body, Request, Response};
+use orderflow_events::{HoldFlagged, OrderId};
 use serde_json::{Value, json};
 use simulator::{Caller, Violation};
 
 use crate::audit::{Audit, PRICING_PRODUCER, Promise};
 use crate::outside::{GONE, OPTED_OUT};
-use crate::services::System;
+use crate::requests::{MAX_ATTEMPTS, by_link, post, read, request};
+use crate::services::{SHOP_URL, System};
 
 /// The mean time between two orders.
 const GAP_MS: u64 = 25;
-
-/// Most attempts of a customer at what did not work out.
-const MAX_ATTEMPTS: u32 = 60;
 
 /// Time within which an order is placed that is on its way, however late its write takes effect, and after which the clock looks
 /// at it, whichever time that has.
@@ -40,6 +38,19 @@ pub fn fill_shelves(system: &System, orders: u64) {
     }
 }
 
+/// Way by which an order comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// By the API, as one who may state prices.
+    Open,
+    /// By the shop's page, and so at the prices of the table.
+    Page,
+    /// The same, without a token: a guest, who reads and cancels by the link to the order.
+    Guest,
+    /// By the intake: another producer publishes it by itself.
+    Foreign,
+}
+
 /// One order, told in advance: for the tests that try one thing after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -49,14 +60,18 @@ pub struct Script {
     pub postal_code: &'static str,
     /// Goods that are ordered.
     pub sku: &'static str,
-    /// True where another producer publishes the order by itself.
-    pub is_foreign: bool,
+    /// Way by which the order comes in.
+    pub entry: Entry,
     /// True where there is nothing to pay.
     pub is_free: bool,
-    /// True where the price is the table's, as of a customer who may not state any.
-    pub is_listed: bool,
     /// Address of the customer's mails.
     pub email: &'static str,
+    /// True where payment never hears that it is to charge.
+    pub is_never_paid: bool,
+    /// True where it looks like fraud.
+    pub is_doubtful: bool,
+    /// Rule of the stack whether such orders are held, until an operator clears or cancels them.
+    pub rule: HoldFlagged,
     /// Time after the answer at which the customer cancels, if they do.
     pub cancel_after_ms: Option<u64>,
     /// Time after the answer at which the customer withdraws, if they do; what was shipped they send back.
@@ -71,10 +86,12 @@ impl Script {
         method: "pm_card_visa",
         postal_code: "10115",
         sku: "coffee",
-        is_foreign: false,
+        entry: Entry::Open,
         is_free: false,
-        is_listed: false,
         email: "c0@example.com",
+        is_never_paid: false,
+        is_doubtful: false,
+        rule: HoldFlagged::No,
         cancel_after_ms: None,
         withdraw_after_ms: None,
         erase_after_ms: None,
@@ -90,15 +107,25 @@ impl Script {
 /// Starts the customer of a script.
 pub fn arrive_by(system: &Rc<System>, script: Script) {
     let mut customer = Customer::new(system, 0, 0);
+    if script.is_never_paid {
+        system.keep_from_payment();
+        system.start_clock();
+    }
     system.run().spawn(async move {
         let mut order = customer.scripted(script);
-        if script.is_listed {
-            customer.takes_listed_prices = true;
-            without_prices(&mut order);
+        customer.entry = script.entry;
+        match script.entry {
+            Entry::Open | Entry::Foreign => {}
+            Entry::Page => without_prices(&mut order),
+            Entry::Guest => {
+                as_guest(&mut order);
+                without_prices(&mut order);
+            }
         }
-        if script.is_foreign {
+        if script.entry == Entry::Foreign {
             customer.publish(order, PRICING_PRODUCER, 1).await;
         } else if let Some(placed) = customer.place(&mut order, &mut Some("script".to_owned())).await {
+            customer.try_links(&placed).await;
             if let Some(patience) = script.cancel_after_ms {
                 customer.wait(patience).await;
                 customer.cancel(&placed).await;
@@ -111,12 +138,17 @@ pub fn arrive_by(system: &Rc<System>, script: Script) {
                 customer.wait(patience).await;
                 customer.erase(&placed).await;
             }
+            customer.revoke_links(&placed).await;
         }
     });
 }
 
 /// Starts everybody who places one of `orders` orders. Each order depends on the seed and its number alone.
 pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
+    // In the others whatever was parked can still be paid, however late.
+    if seed.is_multiple_of(2) {
+        system.start_clock();
+    }
     for number in 0..orders {
         let customer = Customer::new(system, seed, number);
         system.run().spawn(customer.shop());
@@ -175,14 +207,25 @@ struct Customer {
     caller: Caller,
     rng: Rng,
     number: u64,
-    /// True of one who places orders by the shop's page, and so at the prices of the table.
-    takes_listed_prices: bool,
+    /// Way by which they place orders.
+    entry: Entry,
+    /// The `access` of the link to a guest's order.
+    access: Option<String>,
+}
+
+impl Entry {
+    const fn takes_listed_prices(self) -> bool {
+        match self {
+            Self::Open | Self::Foreign => false,
+            Self::Page | Self::Guest => true,
+        }
+    }
 }
 
 impl Customer {
     fn new(system: &Rc<System>, seed: u64, number: u64) -> Self {
         let rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9).wrapping_add(number));
-        Self { system: Rc::clone(system), caller: system.customer(), rng, number, takes_listed_prices: false }
+        Self { system: Rc::clone(system), caller: system.customer(), rng, number, entry: Entry::Open, access: None }
     }
 
     async fn shop(mut self) {
@@ -201,8 +244,11 @@ impl Customer {
             }
             return self.publish(body, producer, events).await;
         }
-        self.takes_listed_prices = self.rng.bool();
-        if self.takes_listed_prices {
+        self.entry = [Entry::Open, Entry::Open, Entry::Page, Entry::Guest][self.rng.usize(0..4)];
+        if self.entry == Entry::Guest {
+            as_guest(&mut body);
+        }
+        if self.entry.takes_listed_prices() {
             self.take_listed_prices(&mut body);
             match self.rng.u32(0..10) {
                 0..5 => without_prices(&mut body),
@@ -216,11 +262,14 @@ impl Customer {
         if self.rng.u32(0..15) == 0 && key.is_some() {
             // A double click: the other one is on its way at the same moment.
             let request = post("/orders", body.to_string(), key.as_deref());
-            self.system.run().spawn(order_by(Rc::clone(&self.system), self.takes_listed_prices, request).map(drop));
+            self.system.run().spawn(order_by(Rc::clone(&self.system), self.entry, request).map(drop));
         }
         let Some(order) = self.place(&mut body, &mut key).await else { return };
         if self.rng.u32(0..20) == 0 && key.is_some() {
             self.place_again(&mut body, &mut key, &order).await;
+        }
+        if self.access.is_some() {
+            self.try_links(&order).await;
         }
         if self.rng.u32(0..4) == 0 {
             let patience = [50, 400, 1_500, 60_000][self.rng.usize(0..4)];
@@ -245,15 +294,77 @@ impl Customer {
             self.wait(patience).await;
             self.erase(&order).await;
         }
+        if self.access.is_some() && self.rng.u32(0..3) == 0 {
+            self.revoke_links(&order).await;
+        }
+    }
+
+    /// A guest reads their order by its link, and by no other.
+    async fn try_links(&mut self, order: &OrderId) {
+        let Some(access) = self.access.clone() else { return };
+        let path = format!("/orders/{order}");
+        let shown = self.insist_by(&access, &Method::GET, &path).await;
+        if let Some((status, shown)) = shown
+            && (status, shown["orderId"].as_str()) != (200, Some(order.as_str()))
+        {
+            self.violate(Some(order), format!("a guest's link was answered with {status}: {shown}"));
+        }
+        for (access, path) in [(forged(&access), path), (access, "/orders/ord_nobody".to_owned())] {
+            self.is_refused(order, &access, &path).await;
+        }
+    }
+
+    /// No link that was issued until then counts any more.
+    async fn revoke_links(&mut self, order: &OrderId) {
+        let Some(access) = self.access.take() else { return };
+        match self.insist_by(&access, &Method::DELETE, &format!("/orders/{order}/access")).await {
+            // The answer of an earlier attempt was lost, and that has revoked the link itself.
+            Some((200 | 404, _)) => self.is_refused(order, &access, &format!("/orders/{order}")).await,
+            Some((status, answer)) => {
+                self.violate(Some(order), format!("a revocation was answered with {status}: {answer}"));
+            }
+            None => {}
+        }
+    }
+
+    /// Neither reads nor cancels by a link that does not count.
+    async fn is_refused(&mut self, order: &OrderId, access: &str, path: &str) {
+        for (method, path) in [(Method::GET, path.to_owned()), (Method::POST, format!("{path}/cancel"))] {
+            if let Some((status, answer)) = self.insist_by(access, &method, &path).await
+                && status != 404
+            {
+                self.violate(Some(order), format!("a link that does not count was answered with {status}: {answer}"));
+            }
+        }
+    }
+
+    async fn insist_by(&mut self, access: &str, method: &Method, path: &str) -> Option<(u16, Value)> {
+        for _ in 0..MAX_ATTEMPTS {
+            let request = by_link(request(method, path, String::new(), None), access);
+            match self.system.ask_as_guest(request).await.map(read) {
+                Some((500.., _)) | None => self.wait_a_little().await,
+                Some(answer) => return Some(answer),
+            }
+        }
+        None
+    }
+
+    /// Posts about an order: by the link to it, if there is one.
+    async fn post_about(&self, path: &str) -> Option<Response<Body>> {
+        let request = post(path, String::new(), None);
+        match &self.access {
+            Some(access) => self.system.ask_as_guest(by_link(request, access)).await,
+            None => self.system.ask_orders(request).await,
+        }
     }
 
     /// Sends the order until there is an answer. Where a price has changed the order is another, under a key of its own.
     async fn place(&mut self, body: &mut Value, key: &mut Option<String>) -> Option<OrderId> {
         for _ in 0..MAX_ATTEMPTS {
             let request = post("/orders", body.to_string(), key.as_deref());
-            let reply = order_by(Rc::clone(&self.system), self.takes_listed_prices, request).await;
+            let reply = order_by(Rc::clone(&self.system), self.entry, request).await;
             match reply.map(read) {
-                Some((409, problem)) if self.takes_listed_prices && correct_prices(body, &problem) => {
+                Some((409, problem)) if self.entry.takes_listed_prices() && correct_prices(body, &problem) => {
                     *key = key.take().map(|key| format!("{key}-again"));
                 }
                 Some((201, answer)) => {
@@ -261,6 +372,10 @@ impl Customer {
                         self.violate(None, "an order was placed that has no id");
                         return None;
                     };
+                    self.access = access_of(&answer, &order);
+                    if self.access.is_some() != (self.entry == Entry::Guest) {
+                        self.violate(Some(&order), format!("a link was given to {:?}: {answer}", self.entry));
+                    }
                     self.audit().met(&order);
                     self.audit().promised(&order, Promise::Placed);
                     self.caller.tell_of(order.as_str(), || "is told: 201".to_owned());
@@ -285,7 +400,7 @@ impl Customer {
         let mut other = body.clone();
         other["lines"][0]["quantity"] = json!(7);
         let request = post("/orders", other.to_string(), key.as_deref());
-        let reply = order_by(Rc::clone(&self.system), self.takes_listed_prices, request).await;
+        let reply = order_by(Rc::clone(&self.system), self.entry, request).await;
         if let Some((status @ ..500, _)) = reply.map(read)
             && status != 422
         {
@@ -295,7 +410,7 @@ impl Customer {
 
     async fn cancel(&mut self, order: &OrderId) {
         for _ in 0..MAX_ATTEMPTS {
-            let reply = self.system.ask_orders(post(&format!("/orders/{order}/cancel"), String::new(), None)).await;
+            let reply = self.post_about(&format!("/orders/{order}/cancel")).await;
             let promise = match reply.map(read) {
                 Some((202, _)) => Promise::Cancelled,
                 Some((409, _)) => Promise::Shipped,
@@ -364,7 +479,7 @@ impl Customer {
 
     async fn insist_on_orders(&mut self, path: &str) -> Option<(u16, Value)> {
         for _ in 0..MAX_ATTEMPTS {
-            match self.system.ask_orders(post(path, String::new(), None)).await.map(read) {
+            match self.post_about(path).await.map(read) {
                 Some((500.., _)) | None => self.wait_a_little().await,
                 Some(answer) => return Some(answer),
             }
@@ -472,8 +587,10 @@ impl Customer {
         };
         let (email, phone) = self.contact();
         let mut order = self.order_of(&lines, &method, &postal_code, &email, phone.as_deref());
-        if self.rng.u32(0..15) == 0 {
-            make_free(&mut order);
+        match self.rng.u32(0..30) {
+            0 | 1 => make_free(&mut order),
+            2..5 => make_doubtful(&mut order),
+            _ => {}
         }
         order
     }
@@ -503,6 +620,9 @@ impl Customer {
         let mut order = self.order_of(&[line], script.method, script.postal_code, script.email, phone);
         if script.is_free {
             make_free(&mut order);
+        }
+        if script.is_doubtful {
+            make_doubtful(&mut order);
         }
         order
     }
@@ -546,9 +666,31 @@ impl Customer {
     }
 }
 
-/// Sends an order, by the shop's page or as one who may state prices.
-async fn order_by(system: Rc<System>, is_by_page: bool, request: Request) -> Option<Response<Body>> {
-    if is_by_page { system.ask_by_page(request).await } else { system.ask_orders(request).await }
+/// Sends an order in that way.
+async fn order_by(system: Rc<System>, entry: Entry, request: Request) -> Option<Response<Body>> {
+    match entry {
+        Entry::Open | Entry::Foreign => system.ask_orders(request).await,
+        Entry::Page => system.ask_by_page(request).await,
+        Entry::Guest => system.ask_as_guest(request).await,
+    }
+}
+
+/// The `access` of the link to an order, in the answer to its request.
+fn access_of(answer: &Value, order: &OrderId) -> Option<String> {
+    let link = answer.pointer("/links/order")?.as_str()?;
+    link.strip_prefix(&format!("{SHOP_URL}/orders/{order}?access=")).map(ToOwned::to_owned)
+}
+
+/// The same link with another signature.
+fn forged(access: &str) -> String {
+    let (what, signature) = access.rsplit_once('.').unwrap_or((access, ""));
+    let first = if signature.starts_with('A') { 'B' } else { 'A' };
+    format!("{what}.{first}{}", signature.get(1..).unwrap_or_default())
+}
+
+/// Lets an order be of somebody who has no id.
+fn as_guest(order: &mut Value) {
+    order["customer"].as_object_mut().map(|customer| customer.remove("id"));
 }
 
 /// Lets an order have the prices that a problem says are right. Answers whether it is that problem, and says one.
@@ -574,6 +716,13 @@ fn without_prices(order: &mut Value) {
     }
 }
 
+/// Lets an order look like fraud: an address that anybody gets for minutes, and more than most people spend.
+fn make_doubtful(order: &mut Value) {
+    order["customer"]["email"] =
+        json!(format!("{}@mailinator.com", order["customer"]["id"].as_str().unwrap_or_default()));
+    order["lines"][0]["unitPrice"]["amount"] = json!(100_000);
+}
+
 /// Lets an order cost nothing.
 fn make_free(order: &mut Value) {
     for line in order["lines"].as_array_mut().into_iter().flatten() {
@@ -584,25 +733,4 @@ fn make_free(order: &mut Value) {
 
 fn price(line: &Value) -> i64 {
     line["quantity"].as_i64().unwrap_or(0) * line["unitPrice"]["amount"].as_i64().unwrap_or(0)
-}
-
-fn post(path: &str, body: String, key: Option<&str>) -> Request {
-    request(&Method::POST, path, body, key)
-}
-
-#[expect(clippy::expect_used, reason = "a request that is made here is one")]
-fn request(method: &Method, path: &str, body: String, key: Option<&str>) -> Request {
-    let mut request =
-        lambda_http::http::Request::builder().method(method).uri(path).header("content-type", "application/json");
-    if let Some(key) = key {
-        request = request.header("idempotency-key", key);
-    }
-    request.body(Body::Text(body)).expect("a request").with_raw_http_path(path)
-}
-
-/// The status and the body.
-#[expect(clippy::needless_pass_by_value, reason = "it is mapped over answers that nobody needs any more")]
-fn read(response: Response<Body>) -> (u16, Value) {
-    let status = response.status().as_u16();
-    (status, serde_json::from_slice(response.body().as_ref()).unwrap_or(Value::Null))
 }

@@ -11,7 +11,7 @@ use onewrite::{Decider, Ledger, Result as Outcome, Sweep};
 use orderflow_events::{OrderId, PaymentId, Person, ShipmentId};
 use orderflow_inventory::{Inventory, Reservation};
 use orderflow_notification::{Channel, Notification, State as NotificationState};
-use orderflow_orders::{Known, Order, Orders, Status};
+use orderflow_orders::{Known, Order, Orders, Progress, Status};
 use orderflow_simulated::{Carrier, Provider};
 use simulator::{Rest, Violation};
 
@@ -96,6 +96,11 @@ fn check_order(audit: &Audit, outside: &Outside, rest: &Rest<'_>, order: &OrderI
     let goods = load::<Inventory>(&rest.tables[INVENTORY], order);
     let is_back = matches!(goods, Some(Reservation::Returned(_)));
     match known.status {
+        Status::Open(Progress::Created | Progress::Reserved)
+            if known.timeline.first().is_some_and(|seen| audit.is_overdue(seen.time)) =>
+        {
+            violation("an order keeps its goods for ever, and is not paid".to_owned())
+        }
         Status::Open(progress) if letters.is_none() => violation(format!("an order is for ever {progress:?}")),
         Status::Shipped if charges != due || refund.is_some() != (is_back && due > 0) => {
             violation(format!("a shipped order was charged {charges} times, and refunded: {refund:?}; back: {is_back}"))
@@ -167,6 +172,11 @@ fn check_messages(audit: &Audit, outside: &Outside, rest: &Rest<'_>, order: &Ord
         }
         (Some(_), true) => return Err(Violation::of(order.as_str(), "who is erased can be opened still")),
         _ => {}
+    }
+    let has_wrong_links = |one: &&Message| one.body.contains("access=") != known.is_of_guest();
+    if let Some(mail) = messages.iter().filter(|one| one.channel == "mail").find(has_wrong_links) {
+        let what = format!("a mail has a link, or none, to the wrong customer: {mail:?}");
+        return Err(Violation::of(order.as_str(), what));
     }
     let is_gone = person.as_ref().is_some_and(|person| person.email.as_str().starts_with(GONE));
     for (channel, name, expected) in [(Channel::Email, "mail", true), (Channel::Sms, "sms", false)] {

@@ -8,3 +8,5 @@ pub(crate) const INVENTORY: &str = "inventory";
 pub(crate) const INTAKE: &str = "intake";
 /// Notification.
 pub(crate) const NOTIFICATION: &str = "notification";
+/// Screening.
+pub(crate) const SCREENING: &str = "screening";

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use onewrite::external::simulated::{MemoryRegister, Performed, Register};
 use onewrite::external::{Cancel, External, Settled};
-use onewrite::memory::MemoryLog;
+use onewrite::link::{LinkKeySource, LinkKeys};
+use onewrite::memory::{MemoryLinkKeys, MemoryLog};
+use onewrite::port::{OpenPage, OpenSubjects};
 use onewrite::{Projected, Result};
 use orderflow_events::{Email, Envelope, OrderId, PaymentId, RefundId, ShipmentId, Sku, Subject, Text, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
@@ -51,7 +53,7 @@ impl StockStore for StockTable {
     async fn count(&self, sku: &Sku, stock: Stock, since: Revision, by: Option<&Text>) -> Result<Counted> {
         let (table, sku, by) = (self.clone(), sku.clone(), by.cloned());
         let effect = move || async move {
-            let counted = (*table.log).count(&sku, stock, since, by.as_ref()).await;
+            let counted = StockStore::count(&*table.log, &sku, stock, since, by.as_ref()).await;
             if counted == Ok(Counted::Done) {
                 let Port { caller, shop } = &table.port;
                 caller.run.check(shop.audit.counted(&table.log, &sku, stock));
@@ -95,6 +97,52 @@ impl PriceStore for PriceTable {
         let skus: BTreeSet<Sku> = skus.iter().map(|sku| (*sku).clone()).collect();
         let effect = move || async move { prices.quote(&skus.iter().collect(), &order).await };
         self.port.caller.ask("table", "quote prices", effect).await
+    }
+}
+
+/// Index of the open orders.
+#[derive(Clone)]
+pub struct OpenIndex {
+    /// The caller, and the shop.
+    pub port: Port,
+    /// Table of the orders.
+    pub log: Rc<MemoryLog>,
+}
+
+impl OpenSubjects for OpenIndex {
+    async fn page(&self, shard: u8, after: Option<&str>) -> Result<OpenPage> {
+        let (log, after) = (Rc::clone(&self.log), after.map(ToOwned::to_owned));
+        let effect = move || async move { OpenSubjects::page(&*log, shard, after.as_deref()).await };
+        self.port.caller.ask("table", "page of open", effect).await
+    }
+
+    async fn count(&self, before: Time) -> Result<u64> {
+        let log = Rc::clone(&self.log);
+        self.port
+            .caller
+            .ask("table", "count open", move || async move { OpenSubjects::count(&*log, before).await })
+            .await
+    }
+
+    async fn close(&self, subject: &Subject) -> Result<()> {
+        let (log, subject) = (Rc::clone(&self.log), subject.clone());
+        self.port.caller.ask("table", "close", move || async move { (*log).close(&subject).await }).await
+    }
+}
+
+/// Keys of the links to guests' orders.
+#[derive(Clone)]
+pub struct LinkKeysPort {
+    /// The caller.
+    pub caller: Caller,
+    /// The secret.
+    pub keys: Rc<MemoryLinkKeys>,
+}
+
+impl LinkKeySource for LinkKeysPort {
+    async fn fetch(&self) -> Result<LinkKeys> {
+        let keys = Rc::clone(&self.keys);
+        self.caller.ask("secrets", "fetch keys", move || async move { keys.fetch().await }).await
     }
 }
 
@@ -264,7 +312,7 @@ impl CarrierPort {
             Some(order) => provider.company().times_charged(&PaymentId::of(&order)).await?,
             None => 0,
         };
-        caller.run.check(shop.audit.booked(id, bookings, charges));
+        caller.run.check(shop.audit.booked(id, bookings, charges, shop.rule));
         Ok(())
     }
 }

@@ -17,6 +17,9 @@ pub const FENCE: Safeguard = Safeguard { name: "fence", what: "the fence at the 
 /// Right to state prices: without it everybody has it, the shop's page and every producer at the intake.
 pub const PRICING: Safeguard = Safeguard { name: "pricing", what: "the comparison with the price table" };
 
+/// Clearance: without it shipping waits for no word about orders that are flagged.
+pub const CLEARANCE: Safeguard = Safeguard { name: "clearance", what: "the wait for the clearance" };
+
 /// Limit of declines: without it the provider is asked for every order of somebody who tries cards.
 pub const DECLINE_LIMIT: Safeguard = Safeguard { name: "decline-limit", what: "the limit of declines" };
 
@@ -24,8 +27,8 @@ pub const DECLINE_LIMIT: Safeguard = Safeguard { name: "decline-limit", what: "t
 pub const RECIPIENT_LIMIT: Safeguard = Safeguard { name: "recipient-limit", what: "the limit of messages" };
 
 /// Every safeguard of the shop.
-pub const OF_THE_SHOP: [Safeguard; 7] =
-    [PROVIDER_KEY, COMPENSATION, FIND, FENCE, PRICING, DECLINE_LIMIT, RECIPIENT_LIMIT];
+pub const OF_THE_SHOP: [Safeguard; 8] =
+    [PROVIDER_KEY, COMPENSATION, FIND, FENCE, PRICING, CLEARANCE, DECLINE_LIMIT, RECIPIENT_LIMIT];
 
 /// Every safeguard: those of the toolkit and those of the shop.
 pub fn all() -> impl Iterator<Item = Safeguard> {

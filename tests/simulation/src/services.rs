@@ -9,22 +9,25 @@ use futures::FutureExt;
 use lambda_http::http::{HeaderValue, header};
 use lambda_http::{Body, Request, Response};
 use onewrite::access::Access;
-use onewrite::memory::{MemoryIssuer, MemoryLog};
+use onewrite::link::Links;
+use onewrite::memory::{MemoryIssuer, MemoryLinkKeys, MemoryLog};
 use onewrite::personal::KeyRing;
 use onewrite::port::Clock as _;
 use onewrite::{Ledger, Projection, Sweep};
 use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
-use orderflow_events::{EventType, Money, Source, Time};
+use orderflow_events::{EventType, HoldFlagged, Money, Source, Text, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
-use orderflow_notification::{Countries, Limits, Messenger, Notification, Number, Pacing};
+use orderflow_notification::{
+    Countries, Limits, LinkSettings, MailLinks, Messenger, Notification, Number, Pacing, ShopUrl,
+};
 use orderflow_orders::{
-    IntakeHandler, MemoryPrices, NewPrice, Orders, OrdersApi, PriceStore, PricingProducers, WithdrawalPeriod,
-    end_orphans,
+    Guests, IntakeHandler, MemoryPrices, NewPrice, Orders, OrdersApi, PaymentDue, PriceStore, PricingProducers,
+    WithdrawalPeriod, end_orphans,
 };
 use orderflow_payment::{DeclinesPerHour, MAX_COUNTED, Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
-use orderflow_screening::{Screening, SightingEffects};
+use orderflow_screening::{Screening, ScreeningApi, SightingEffects};
 use orderflow_shipping::{CarrierEffects, Shipping};
 use simulator::model::source::invoke;
 use simulator::model::topic::StandardTopic;
@@ -32,22 +35,31 @@ use simulator::ports::{KeyTable, LeaseTable, Table};
 use simulator::{Caller, Run, Stack};
 
 use crate::audit::{MOST_MAILS, MOST_TEXTS, PRICING_PRODUCER};
-use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS};
+use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS, SCREENING};
 use crate::ports::{
-    CarrierPort, DeclinesTable, JournalTable, Port, Post, PriceTable, ProviderPort, SightingsTable, StockTable,
+    CarrierPort, DeclinesTable, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort,
+    SightingsTable, StockTable,
 };
-use crate::safeguards::{COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
+use crate::safeguards::{CLEARANCE, COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
 use crate::shop::Shop;
 use crate::template::template;
 
-/// Binaries that answer HTTP requests.
-pub const APIS: [&str; 2] = ["orders-api", "inventory-api"];
-
-/// Function that looks at the open orders each minute.
+/// Binary that a clock invokes, and how long an order may be unpaid.
 pub const CLOCK: &str = "open-orders";
+const PAYMENT_DUE: PaymentDue = PaymentDue::of_hours(72);
 
-/// Time that it has.
-const CLOCK_TIMEOUT: Duration = Duration::from_mins(1);
+/// Pauses between the sweeps of a run, and their number: the last of them is long after any order is due.
+const SWEEP_EVERY_MS: u64 = 12 * 3_600_000;
+const SWEEPS: u32 = 14;
+
+/// Time beyond its due in which some sweep comes to an order, whatever goes wrong.
+const SWEPT_WITHIN: Duration = Duration::from_hours(72);
+
+/// Age from which an order is late.
+const LATE_AFTER: Duration = Duration::from_mins(15);
+
+/// Binaries that answer HTTP requests.
+pub const APIS: [&str; 3] = ["orders-api", "inventory-api", "screening-api"];
 
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
@@ -70,15 +82,33 @@ pub struct System {
     /// The door for orders of other producers.
     pub intake: Rc<StandardTopic>,
     orders_api: Rc<OrdersApi<Table, PriceTable, Caller, KeyTable>>,
-    /// The same for those alone who are signed in.
-    page_api: Rc<OrdersApi<Table, PriceTable, Caller, KeyTable, &'static MemoryIssuer>>,
+    /// The same for those who are signed in, and for guests.
+    page_api: Rc<OrdersApi<Table, PriceTable, Caller, KeyTable, &'static MemoryIssuer, LinkKeysPort>>,
     prices: Prices,
     inventory_api: Rc<InventoryApi<StockTable, Table, Caller>>,
+    screening_api: Rc<ScreeningApi<Table, Caller>>,
     stock: Rc<MemoryLog>,
 }
 
 /// Price table, beside the table of the orders.
 type Prices = Rc<MemoryPrices<Rc<MemoryLog>>>;
+
+/// The shop's own pages, and the life of a link to a guest's order there, longer than any run lasts.
+pub const SHOP_URL: &str = "https://shop.example";
+const LINK_DAYS: u32 = 90;
+const LINK_LIFETIME: Duration = Duration::from_hours(24 * LINK_DAYS as u64);
+
+/// The keys of these links, as a function fetches them.
+fn keys_of(caller: &Caller) -> LinkKeysPort {
+    LinkKeysPort { caller: caller.clone(), keys: Rc::new(MemoryLinkKeys::new("links")) }
+}
+
+/// Links in the mails to guests.
+fn mail_links(caller: &Caller) -> MailLinks<LinkKeysPort> {
+    let (secret, shop_url) = (Text::shortened("links"), Text::shortened(SHOP_URL));
+    let settings = LinkSettings { secret, days: Number(LINK_DAYS), shop_url };
+    MailLinks::new(&settings, keys_of(caller))
+}
 
 /// Issuer of the tokens. A key takes as long to make as a small run.
 static ISSUER: LazyLock<MemoryIssuer> = LazyLock::new(|| MemoryIssuer::new("1"));
@@ -105,8 +135,11 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
         let (keys, countries) = (key_ring(shop, caller), sms_countries());
         let messenger =
             Messenger::new(Post(port(caller)), pacing, Post(port(caller)), countries, leases, keys, caller.clone());
-        if run.lacks(RECIPIENT_LIMIT) { messenger } else { messenger.with_limits(LIMITS) }
+        let messenger = if run.lacks(RECIPIENT_LIMIT) { messenger } else { messenger.with_limits(LIMITS) };
+        messenger.with_links(Some(mail_links(caller))).with_shop(ShopUrl(Some(Text::shortened(SHOP_URL))))
     };
+    let rule = shop.rule;
+    let shipped_by = if run.lacks(CLEARANCE) { HoldFlagged::No } else { rule };
     let builder = Stack::builder(run).settings(|service| template().settings(service));
     let stack = SERVICES
         .iter()
@@ -116,10 +149,10 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
             ProviderEffects::new(ProviderPort(port(caller)), DeclinesTable(port(caller)), DeclinesPerHour(limit))
         })
         .service_with::<Shipping, _>("shipping", |caller| {
-            CarrierEffects::new(CarrierPort(port(caller)), key_ring(shop, caller))
+            CarrierEffects::new(CarrierPort(port(caller)), key_ring(shop, caller), shipped_by)
         })
         .service_with::<Screening, _>("screening", |caller| {
-            SightingEffects::new(SightingsTable(port(caller)), key_ring(shop, caller))
+            SightingEffects::new(SightingsTable(port(caller)), key_ring(shop, caller), rule)
         })
         .service_with::<Notification, _>(NOTIFICATION, messenger)
         .intake(INTAKE, intake, |caller, stack| {
@@ -152,19 +185,33 @@ impl System {
         if run.lacks(COMPENSATION) {
             stack.topic.fanout.unsubscribe("payment", EventType::OrderCancelled.as_str());
         }
-        let [orders, inventory] = APIS.map(|name| Caller::new(run, name));
+        let [orders, inventory, screening] = APIS.map(|name| Caller::new(run, name));
         let table =
             PriceTable { port: Port { caller: orders.clone(), shop: Rc::clone(&shop) }, prices: Rc::clone(&prices) };
         let ledger = || Ledger::new(stack.table(ORDERS, &orders), orders.clone());
         let keys = || key_ring(&shop, &orders);
         let orders_api = Rc::new(OrdersApi::new(ledger(), table.clone(), keys(), Access::open(), WITHDRAWAL_PERIOD));
-        let page_api = Rc::new(OrdersApi::new(ledger(), table, keys(), ISSUER.access(), WITHDRAWAL_PERIOD));
+        let page_api = OrdersApi::new(ledger(), table, keys(), ISSUER.access(), WITHDRAWAL_PERIOD);
+        let page_api =
+            Rc::new(page_api.with_guests(Some(Guests::new(Links::new(keys_of(&orders), LINK_LIFETIME), SHOP_URL))));
         let goods = stack.table(INVENTORY, &inventory);
-        let shelves = Rc::clone(&goods.log);
+        let shelf_table = Rc::clone(&goods.log);
         let port = Port { caller: inventory.clone(), shop: Rc::clone(&shop) };
-        let counted = StockTable { port, log: Rc::clone(&shelves) };
+        let counted = StockTable { port, log: Rc::clone(&shelf_table) };
         let inventory_api = Rc::new(InventoryApi::new(counted, Ledger::new(goods, inventory), Access::open()));
-        Rc::new(Self { stack, shop, intake, orders_api, page_api, prices, inventory_api, stock: shelves })
+        let verdicts = Ledger::new(stack.table(SCREENING, &screening), screening);
+        let screening_api = Rc::new(ScreeningApi::new(verdicts, Access::open()));
+        Rc::new(Self {
+            stack,
+            shop,
+            intake,
+            orders_api,
+            page_api,
+            prices,
+            inventory_api,
+            screening_api,
+            stock: shelf_table,
+        })
     }
 
     /// The run.
@@ -209,6 +256,12 @@ impl System {
         self.ask(APIS[0], async move { api.answer(&request).await }).await
     }
 
+    /// Sends a request of a guest's to the orders API, without a token, likewise.
+    pub async fn ask_as_guest(&self, request: Request) -> Option<Response<Body>> {
+        let api = Rc::clone(&self.page_api);
+        self.ask(APIS[0], async move { api.answer(&request).await }).await
+    }
+
     /// Sends a request to the orders API, and answers what comes back: nothing, where the function dies or takes too long.
     pub async fn ask_orders(&self, request: Request) -> Option<Response<Body>> {
         let api = Rc::clone(&self.orders_api);
@@ -221,18 +274,44 @@ impl System {
         self.ask(APIS[1], async move { api.answer(&request).await }).await
     }
 
-    /// Lets the clock of the orders look at those that are open for longest; answers whether it could look at all of them.
+    /// Sends a request to the screening API, likewise.
+    pub async fn ask_screening(&self, request: Request) -> Option<Response<Body>> {
+        let api = Rc::clone(&self.screening_api);
+        self.ask(APIS[2], async move { api.answer(&request).await }).await
+    }
+
+    /// Lets the clock of the orders strike from now on, for some days. Nobody else ends what is never paid.
+    pub fn start_clock(self: &Rc<Self>) {
+        let (system, run) = (Rc::clone(self), Rc::clone(self.run()));
+        self.run().spawn(async move {
+            for _ in 0..SWEEPS {
+                run.sleep_ms(SWEEP_EVERY_MS).await;
+                system.run_clock().await;
+            }
+        });
+    }
+
+    /// Lets the clock of the orders strike once: it ends what is unpaid for too long, and looks at those that are open for longest.
+    /// Answers whether it could look at all of these. What it does not come to is there for the next.
     pub async fn run_clock(&self) -> bool {
-        let caller = Caller::new(self.run(), CLOCK);
+        let (caller, now) = (Caller::new(self.run(), CLOCK), self.run().executor.now());
         let [swept, ended] = [(); 2].map(|()| self.stack.table(ORDERS, &caller));
         let keys = KeyTable { caller: caller.clone(), keys: Rc::clone(&self.shop.outside.keys) };
+        let (timeout, shop) = (template().timeout(CLOCK), Rc::clone(&self.shop));
         let clock = async move {
-            let (index, deadline) = (Rc::clone(&swept.log), caller.now().after(CLOCK_TIMEOUT));
-            let sweep = Sweep::new(Ledger::new(swept, caller.clone()), &*index, CLOCK_TIMEOUT);
-            let open = sweep.run::<Orders>(deadline).await?.oldest;
-            end_orphans(&Ledger::new(ended, caller), &keys, &open).await
+            let port = Port { caller: caller.clone(), shop: Rc::clone(&shop) };
+            let (index, deadline) = (OpenIndex { port, log: Rc::clone(&swept.log) }, caller.now().after(timeout));
+            let sweep = Sweep::new(Ledger::new(swept, caller.clone()), index, LATE_AFTER);
+            let swept = sweep.run_ending::<Orders>(deadline, |order, age| PAYMENT_DUE.ending(order, age)).await?;
+            shop.audit.swept(now, PAYMENT_DUE.duration() + SWEPT_WITHIN);
+            end_orphans(&Ledger::new(ended, caller), &keys, &swept.oldest).await
         };
-        invoke(self.run(), CLOCK_TIMEOUT, clock).await.is_some_and(|ended| ended.is_ok())
+        invoke(self.run(), timeout, clock).await.is_some_and(|ended| ended.is_ok())
+    }
+
+    /// Lets no order reach its payment: payment is not told of goods that are reserved.
+    pub fn keep_from_payment(&self) {
+        self.stack.topic.fanout.unsubscribe("payment", EventType::InventoryReserved.as_str());
     }
 
     async fn ask(&self, api: &str, work: impl Future<Output = Response<Body>> + 'static) -> Option<Response<Body>> {

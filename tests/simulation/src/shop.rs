@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
+use onewrite::Row;
 use onewrite::telemetry::Observation;
-use orderflow_events::OrderId;
+use orderflow_events::{Event, HoldFlagged, OrderFlagged, OrderId, Payload};
 use simulator::{Append, Observer, Rest, Violation};
 
 use crate::audit::Audit;
@@ -18,9 +20,16 @@ pub struct Shop {
     pub audit: Audit,
     /// World outside the services' tables.
     pub outside: Outside,
+    /// Rule whether orders that are flagged wait for a person.
+    pub rule: HoldFlagged,
+    /// Whoever hears of orders that are held.
+    pub(crate) on_hold: RefCell<Option<Rc<OnHold>>>,
     letters: RefCell<BTreeMap<String, BTreeSet<&'static str>>>,
     listener: Option<Box<Listener>>,
 }
+
+/// Whoever hears of an order that is held.
+pub(crate) type OnHold = dyn Fn(&OrderId);
 
 /// Listener to what the functions observe of themselves: each by its service, with the type of the event.
 pub type Listener = dyn Fn(&'static str, Option<&str>, &Observation<'_>);
@@ -32,6 +41,12 @@ impl Shop {
         Self { listener: Some(listener), ..Self::default() }
     }
 
+    /// The same shop, which holds flagged orders or does not.
+    #[must_use]
+    pub fn with_rule(self, rule: HoldFlagged) -> Self {
+        Self { rule, ..self }
+    }
+
     /// Services that have a dead letter of an order, once all is at rest.
     #[must_use]
     pub fn letters_of(&self, order: &OrderId) -> BTreeSet<&'static str> {
@@ -39,9 +54,24 @@ impl Shop {
     }
 }
 
+/// Orders of which a row says that they are held.
+fn held(row: &Row) -> impl Iterator<Item = OrderId> {
+    row.events.iter().filter_map(|text| match Event::decode(text).ok()?.data {
+        Payload::OrderFlagged(OrderFlagged { order_id, held: true, .. }) => Some(order_id),
+        _ => None,
+    })
+}
+
 impl Observer for Shop {
     fn appended(&self, appends: &[Append<'_>]) -> Result<(), Violation> {
-        self.audit.appended(appends)
+        self.audit.appended(appends)?;
+        let on_hold = self.on_hold.borrow().clone();
+        for order in appends.iter().flat_map(|append| held(append.addition.row)) {
+            if let Some(on_hold) = &on_hold {
+                on_hold(&order);
+            }
+        }
+        Ok(())
     }
 
     fn observed(&self, service: &'static str, event_type: Option<&str>, observation: &Observation<'_>) {

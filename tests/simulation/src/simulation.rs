@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use orderflow_events::OrderId;
+use orderflow_events::{HoldFlagged, OrderId};
 use orderflow_notification::Channel;
 use orderflow_orders::Status;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::audit::Message;
 use crate::customers::{self, Answer, Door, Script};
 use crate::invariants_at_rest::{known, shipped, unreachable};
 use crate::names::{NOTIFICATION, ORDERS};
+use crate::operator;
 use crate::services::System;
 use crate::shop::{Listener, Shop};
 
@@ -46,21 +47,30 @@ impl Report {
 /// Runs a plan: so many customers, each of whom does as they please.
 #[must_use]
 pub fn simulate(plan: &Plan, trace: Trace) -> Report {
-    simulate_with(plan, trace, Shop::default(), |system| customers::arrive(system, plan.seed, plan.subjects))
+    simulate_with(plan, trace, Shop::default().with_rule(rule_of(plan)), |system| {
+        customers::arrive(system, plan.seed, plan.subjects);
+    })
 }
 
 /// Runs a plan with somebody who listens to what the functions observe of themselves.
 #[must_use]
 pub fn simulate_observed(plan: &Plan, listener: Box<Listener>) -> Report {
-    let shop = Shop::listened_to(listener);
-    simulate_with(plan, Trace::default(), shop, |system| customers::arrive(system, plan.seed, plan.subjects))
+    let shop = Shop::listened_to(listener).with_rule(rule_of(plan));
+    simulate_with(plan, Trace::default(), shop, |system| {
+        customers::arrive(system, plan.seed, plan.subjects);
+    })
+}
+
+/// Every third run is of a stack that holds flagged orders.
+const fn rule_of(plan: &Plan) -> HoldFlagged {
+    if plan.seed.is_multiple_of(3) { HoldFlagged::Yes } else { HoldFlagged::No }
 }
 
 /// Runs one order by a script, with at most one fault.
 #[must_use]
 pub fn simulate_script(script: Script, planned: Option<PlannedFault>, trace: Trace) -> Report {
     let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
-    simulate_with(&plan, trace, Shop::default(), |system| customers::arrive_by(system, script))
+    simulate_with(&plan, trace, Shop::default().with_rule(script.rule), |system| customers::arrive_by(system, script))
 }
 
 /// Runs somebody who tries one stolen card within a minute, as often as the plan has orders, and as many honest customers beside
@@ -127,10 +137,12 @@ fn simulate_with(plan: &Plan, trace: Trace, shop: Shop, arrive: impl FnOnce(&Rc<
     let run = simulator::simulate(plan, trace, Rc::clone(&shop) as _, |run| {
         let system = System::start(run, Rc::clone(&shop));
         customers::fill_shelves(&system, plan.subjects);
+        operator::attend(&system);
         arrive(&system);
         tables = Some(system.stack.tables());
         Rc::clone(&system.stack)
     });
+    operator::leave(&shop);
     let orders = shop.audit.orders();
     let (messages, repeated_messages) = shop.audit.messages();
     let shipped = tables.and_then(|mut tables| tables.remove(ORDERS)).map_or(0, |table| shipped(&orders, &table));

@@ -153,13 +153,24 @@ impl<'a> Function<'a> {
         relays.next().map(settings).transpose()
     }
 
+    /// A number as it is where no parameter is given.
     fn number(self, value: &'a Json, what: &str) -> Result<u64, String> {
+        if let Some([condition, yes, no]) = value["Fn::If"].as_array().map(Vec::as_slice) {
+            return self.number(if self.holds(condition) { yes } else { no }, what);
+        }
         let value = match value["Ref"].as_str() {
             Some(parameter) => &self.document["Parameters"][parameter]["Default"],
             None => value,
         };
         let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
         number.ok_or_else(|| format!("{what} of {}", self.id))
+    }
+
+    /// Tells that a condition which compares a parameter with a value is true of the parameter's default.
+    fn holds(self, condition: &Json) -> bool {
+        let compared = &self.document["Conditions"][condition.as_str().unwrap_or_default()]["Fn::Equals"];
+        let parameter = compared[0]["Ref"].as_str().unwrap_or_default();
+        self.document["Parameters"][parameter]["Default"] == compared[1]
     }
 }
 

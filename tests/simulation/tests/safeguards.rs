@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use orderflow_simulation::safeguards::{
-    self, COMPENSATION, DECLINE_LIMIT, FENCE, FIND, PRICING, PROVIDER_KEY, RECIPIENT_LIMIT,
+    self, CLEARANCE, COMPENSATION, DECLINE_LIMIT, FENCE, FIND, PRICING, PROVIDER_KEY, RECIPIENT_LIMIT,
 };
 use orderflow_simulation::simulation::simulate;
 use simulator::{FaultKind, FaultKinds, Plan, Report, Safeguard, Trace, shrink};
@@ -47,6 +47,7 @@ safeguards! {
     the_check_of_each_published_entry: Safeguard::PUBLISH_ENTRIES, within 400, PLAIN;
     the_names_of_what_failed_in_a_batch: Safeguard::ITEM_FAILURES, within 100, PLAIN;
     the_comparison_with_the_price_table: PRICING, within 100, PLAIN;
+    the_wait_for_the_clearance: CLEARANCE, within 400, PLAIN;
     the_compensation_of_the_charge: COMPENSATION, within 100, PLAIN;
     the_providers_idempotency_key: PROVIDER_KEY, within 400,
         storm([FaultKind::Late, FaultKind::Duplicate, FaultKind::Unacknowledged]);

@@ -17,6 +17,6 @@ onewrite::main!(|environment, aws| {
         .map(|links| MailLinks::new(&links, SecretLinkKeys::new(aws.config(), links.secret.as_str())));
     let limits = Limits { mails: settings.mails_per_recipient_and_day, texts: settings.sms_per_recipient_and_day };
     let messenger = Messenger::new(mailer, pacing, sms, settings.sms_countries, leases, keys, System);
-    let messenger = messenger.with_limits(limits).with_links(links);
+    let messenger = messenger.with_limits(limits).with_links(links).with_shop(settings.shop_url);
     Some(Process::<Notification, _, _, _>::new(ledger?, messenger))
 });

@@ -85,7 +85,7 @@ where
             };
             let (service, since, why) = (service.name.clone(), entry.at, why.or(reason));
             let event_type = event_type.unwrap_or_default();
-            Some(Waiting { service, event, event_type, since, why, receives, next_attempt })
+            Some(Waiting { service, event, event_type, since, why, person: false, receives, next_attempt })
         });
         Ok(waiting.collect())
     }

@@ -379,6 +379,52 @@ fn a_reconciliation_finds_the_same_wherever_its_job_dies() {
 }
 
 #[test]
+fn an_order_that_is_held_waits_for_a_person_until_there_is_a_word_about_it() {
+    let flag = |held: Value, source: &str| {
+        let reasons = json!([{ "code": "highAmount", "detail": "1250.00 EUR is 1000.00 EUR or more" }]);
+        let mut data = json!({ "orderId": "ord_held", "score": 80, "reasons": reasons });
+        if !held.is_null() {
+            data["held"] = held;
+        }
+        json!({ "id": "flag", "source": source, "type": "OrderFlagged", "subject": "ord_held",
+            "time": "2026-11-01T00:00:01.500Z", "data": data })
+    };
+    let end = |kind: &str, source: &str| json!({ "id": "end", "source": source, "type": kind, "subject": "ord_held", "time": "2026-11-01T00:10:00.000Z" });
+    let screening = "orderflow/screening";
+    let cleared = end("OrderCleared", screening);
+    for (events, is_held) in [
+        (vec![flag(json!(true), screening)], true),
+        (vec![flag(Value::Null, screening)], false),
+        (vec![flag(json!(false), screening)], false),
+        (vec![flag(json!(true), "elsewhere")], false),
+        (vec![flag(json!(true), screening), end("PaymentProcessed", "orderflow/payment")], true),
+        (vec![flag(json!(true), screening), end("OrderCleared", "elsewhere")], true),
+        (vec![flag(json!(true), screening), cleared.clone()], false),
+        (vec![cleared], false),
+        (vec![flag(json!(true), screening), end("OrderCancelled", "orderflow/orders")], false),
+        (vec![flag(json!(true), screening), end("ShipmentCreated", "orderflow/shipping")], false),
+    ] {
+        let stack = Stack::with_orders(1);
+        for event in &events {
+            stack.record(&event.to_string());
+        }
+        let (status, told) = stack.ask("GET", "/operations/orders/ord_held", "*", &json!({}));
+        assert_eq!(status, 200, "{told}");
+        let of_person: Vec<&Value> =
+            told["waiting"].as_array().unwrap().iter().filter(|waiting| waiting["person"] == true).collect();
+        assert_eq!((of_person.len(), told["held"].is_object()), (usize::from(is_held), is_held), "{events:?}: {told}");
+        if is_held {
+            assert_eq!((&of_person[0]["event"], &of_person[0]["type"]), (&json!("flag"), &json!("OrderFlagged")));
+            assert_eq!(
+                (&told["held"]["score"], &told["held"]["since"]),
+                (&json!(80), &json!("2026-11-01T00:00:01.500Z"))
+            );
+            assert_eq!(told["held"]["reasons"][0]["code"], "highAmount");
+        }
+    }
+}
+
+#[test]
 fn an_order_is_told_over_all_services() {
     let stack = Stack::with_orders(1);
     let text = json!({

@@ -1,5 +1,5 @@
-//! Clock of the orders: counts each minute those that are open and those that are late, names the oldest, and ends those whose
-//! customer is erased.
+//! Clock of the orders: counts each minute those that are open and those that are late, names the oldest, and ends those that are
+//! not paid for too long, and those whose customer is erased.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use onewrite::aws::{DynamoKeys, System, block_on};
 use onewrite::config::Environment;
 use onewrite::port::Clock;
 use onewrite::{Sweep, telemetry};
-use orderflow_orders::{Orders, end_orphans, tell};
+use orderflow_orders::{Orders, PaymentDue, end_orphans, tell};
 use serde_json::Value;
 
 fn main() -> Result<(), Error> {
@@ -16,14 +16,15 @@ fn main() -> Result<(), Error> {
         let sweep = Environment::of_process().read(|environment| {
             let (ledger, index) = (aws.ledger(environment), aws.open_subjects(environment));
             let late_after = environment.number("LATE_AFTER_SECONDS", 60..=43_200);
+            let due = environment.number("PAYMENT_DUE_HOURS", 1..=8_760);
             let (orders, keys) = (aws.ledger(environment), environment.text("KEY_TABLE_NAME"));
             let sweep = Sweep::new(ledger?, index?, Duration::from_secs(late_after?.into()));
-            Some((sweep, orders?, DynamoKeys::new(aws.dynamodb(), keys?)))
+            Some((sweep, PaymentDue::of_hours(due?), orders?, DynamoKeys::new(aws.dynamodb(), keys?)))
         });
-        let (sweep, orders, keys) = &sweep?;
+        let (sweep, due, orders, keys) = &sweep?;
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Value>| {
             let deadline = telemetry::begin(&invocation.context);
-            let swept = Box::pin(sweep.run::<Orders>(deadline)).await;
+            let swept = Box::pin(sweep.run_ending::<Orders>(deadline, |order, age| due.ending(order, age))).await;
             if let Ok(swept) = &swept {
                 // What could not be looked at is told by itself, and looked at in the next minute.
                 let _ = Box::pin(end_orphans(orders, keys, &swept.oldest)).await;

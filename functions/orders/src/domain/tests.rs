@@ -213,6 +213,40 @@ fn a_customer_may_cancel_until_the_goods_are_on_their_way() {
 }
 
 #[test]
+fn what_is_not_paid_is_given_up_and_nothing_else() {
+    for given in [&[E::OrderCreated][..], &[E::OrderCreated, E::InventoryReserved]] {
+        let order = order_after(given);
+        let Ending { name, commit, correlation_id } = cancel_unpaid(&order).unwrap_or_else(|| panic!("{given:?}"));
+        assert_eq!(commit.events, [OrderCancelled { order_id: id(), reason: Declined }.into()], "{given:?}");
+        assert_eq!((name, correlation_id), ("CancelUnpaid", Some(fact(E::OrderCreated).context.correlation())));
+        let order = Orders::evolve(order, commit.change.unwrap());
+        let Order::Known(known) = &order else { panic!("unknown") };
+        assert_eq!(known.status, Status::Cancelled(Declined));
+        // It is over, unless a payment comes after all, which payment gives back.
+        assert!(Orders::is_over(&order));
+        assert_eq!(cancel_unpaid(&order), None);
+    }
+    for given in [
+        &[][..],
+        &[E::OrderCreated, E::PaymentProcessed],
+        &[E::OrderCreated, E::InventoryReserved, E::PaymentProcessed],
+        &[E::OrderCreated, E::PaymentFailed],
+        &[E::OrderCreated, E::InventoryRejected],
+        &[E::OrderCreated, E::ShipmentCreated],
+        &[E::OrderCreated, E::ShipmentCreated, E::ReturnRequested],
+    ] {
+        let order = given.iter().fold(Order::default(), |order, kind| match kind {
+            E::ReturnRequested => Orders::evolve(order, Orders::change_from(&fact(*kind)).unwrap()),
+            kind => match decide(&order, &fact(*kind)) {
+                Ok(Step::Commit(commit)) => Orders::evolve(order, commit.change.unwrap()),
+                other => panic!("{kind}: {other:?}"),
+            },
+        });
+        assert_eq!(cancel_unpaid(&order), None, "{given:?}");
+    }
+}
+
+#[test]
 fn links_of_a_guest_count_until_they_are_revoked() {
     let at = Time::from_millis;
     assert_eq!(revoke_links(&Order::Unknown, at(1)), Step::Nothing);

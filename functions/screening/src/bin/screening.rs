@@ -10,5 +10,5 @@ onewrite::main!(|environment, aws| {
     let sightings =
         DynamoSightings::new(aws.dynamodb(), settings.sightings_table_name.as_str(), settings.sightings_kept.0);
     let keys = KeyRing::new(DynamoKeys::new(aws.dynamodb(), settings.key_table_name.as_str()), System);
-    Some(Process::<Screening, _, _, _>::new(ledger?, SightingEffects::new(sightings, keys)))
+    Some(Process::<Screening, _, _, _>::new(ledger?, SightingEffects::new(sightings, keys, settings.hold_flagged)))
 });

@@ -14,5 +14,5 @@ onewrite::main!(|environment, aws| {
     let register = DynamoRegister::new(aws.dynamodb(), settings.carrier_table_name.as_str());
     let keys = KeyRing::new(DynamoKeys::new(aws.dynamodb(), settings.key_table_name.as_str()), System);
     let carrier = orderflow_simulated::Carrier::new(register, System);
-    Some(Process::<Shipping, _, _, _>::new(ledger?, CarrierEffects::new(carrier, keys)))
+    Some(Process::<Shipping, _, _, _>::new(ledger?, CarrierEffects::new(carrier, keys, settings.hold_flagged)))
 });

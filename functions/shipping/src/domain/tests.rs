@@ -1,6 +1,6 @@
 use onewrite::Step;
 use orderflow_events::sample::{self, event};
-use orderflow_events::{CancellationReason, OrderCancelled, PaymentId, PaymentProcessed};
+use orderflow_events::{CancellationReason, ClearedBy, OrderCancelled, PaymentId, PaymentProcessed};
 use serde_json::json;
 
 use super::*;
@@ -8,15 +8,17 @@ use super::*;
 /// Result of a decision.
 type Decision = Result<Next, Rejection>;
 
-/// Every answer that an attempt may come back with: none, booked, cancelled, voided, nobody to ship to.
-fn answers() -> [Option<Answer>; 5] {
+/// Every answer that an attempt may come back with: none, booked, cancelled, voided, the rule that flagged orders are held, that
+/// they are not, and nobody to ship to.
+fn answers() -> [Option<Answer>; 7] {
     let booked =
         Answer::Booked { shipment: shipment(), carrier: text("Parcel Service"), tracking_number: text("SPS1") };
-    [None, Some(booked), Some(Answer::Cancelled), Some(Answer::Voided), Some(Answer::NoRecipient)]
+    let [held, free] = [HoldFlagged::Yes, HoldFlagged::No].map(|rule| Some(Answer::Rule(rule)));
+    [None, Some(booked), Some(Answer::Cancelled), Some(Answer::Voided), held, free, Some(Answer::NoRecipient)]
 }
 
 /// Given, then: what `payload` comes to after these changes, with each of the [`answers`].
-fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 5]); 7]) {
+fn check(payload: impl Into<Payload>, rows: [(&[Change], [Decision; 7]); 9]) {
     let event = event(payload).heard().unwrap();
     for (given, then) in rows {
         let state = state(given);
@@ -35,6 +37,8 @@ fn order_created() {
         [
             (UNKNOWN, same(Ok(Step::record(ordered())))),
             (&ready(), known()),
+            (&cleared(), known()),
+            (&held(), known()),
             (&booking(), known()),
             (&shipped(), known()),
             (&voiding(), known()),
@@ -55,16 +59,51 @@ fn a_person_in_clear_is_not_taken_and_so_not_kept() {
 #[test]
 fn payment_processed() {
     let nothing = || Ok(Step::Nothing);
-    let cancel = || Step::record(Change::Cancelled);
+    let ask = || Step::Perform(Effect::AskRule);
     check(
         paid(),
         [
             (UNKNOWN, same(Err(UNKNOWN_ORDER))),
-            (&ready(), same(Ok(Step::record_intent(intent())))),
-            (&booking(), [Ok(book()), Ok(done(Step::record)), Ok(cancel()), Ok(book()), Err(ERASED)]),
+            (&ready(), [ask(), ask(), ask(), ask(), Step::record(Change::Held), intend(), ask()].map(Ok)),
+            (&cleared(), same(Ok(intend()))),
+            (&held(), same(nothing())),
+            (&booking(), booked_or_not()),
             (&shipped(), same(nothing())),
             (&voiding(), same(nothing())),
-            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing(), nothing()]),
+            (&cancelled(), nothing_but_booked()),
+            (&voided(), same(nothing())),
+        ],
+    );
+}
+
+/// An order that is paid and cleared, and may be booked at any moment.
+fn booked_or_not() -> [Decision; 7] {
+    let cancel = Step::record(Change::Cancelled);
+    let found = [book(), done(Step::record), cancel, book(), book(), book()];
+    let [none, booked, cancelled, voided, held, free] = found.map(Ok);
+    [none, booked, cancelled, voided, held, free, Err(ERASED)]
+}
+
+/// An order that is cancelled.
+fn nothing_but_booked() -> [Decision; 7] {
+    let [none, _, cancelled, voided, held, free, erased] = same(Ok(Step::Nothing));
+    [none, booked_after_all(), cancelled, voided, held, free, erased]
+}
+
+#[test]
+fn order_cleared() {
+    let nothing = || Ok(Step::Nothing);
+    check(
+        OrderCleared { order_id: order(), by: ClearedBy::Person },
+        [
+            (UNKNOWN, same(Err(UNKNOWN_ORDER))),
+            (&ready(), same(Ok(Step::record(Change::Cleared)))),
+            (&cleared(), same(nothing())),
+            (&held(), same(Ok(intend()))),
+            (&booking(), booked_or_not()),
+            (&shipped(), same(nothing())),
+            (&voiding(), same(nothing())),
+            (&cancelled(), nothing_but_booked()),
             (&voided(), same(nothing())),
         ],
     );
@@ -76,7 +115,7 @@ fn a_payment_of_another_amount_ships_nothing() {
     let not_the_total = Err(Rejection::Forbidden("the payment is not of the order's total".to_owned()));
     for paid in [another(total().amount() - 1, total().currency()), another(total().amount(), "JPY")] {
         let event = event(paid).heard().unwrap();
-        for given in [ready(), booking()] {
+        for given in [ready(), cleared(), held(), booking()] {
             assert_eq!(Shipping::decide(&state(&given), &event, None), not_the_total, "{event:?} {given:?}");
         }
         assert_eq!(Shipping::decide(&state(&shipped()), &event, None), Ok(Step::Nothing), "it is on its way");
@@ -93,10 +132,12 @@ fn order_cancelled() {
         [
             (UNKNOWN, same(Ok(cancel()))),
             (&ready(), same(Ok(cancel()))),
-            (&booking(), [ask(), done(Step::record_intent), cancel(), ask(), ask()].map(Ok)),
+            (&cleared(), same(Ok(cancel()))),
+            (&held(), same(Ok(cancel()))),
+            (&booking(), [ask(), done(Step::record_intent), cancel(), ask(), ask(), ask(), ask()].map(Ok)),
             (&shipped(), same(Ok(Step::record_intent(Change::VoidIntended)))),
-            (&voiding(), [void(), void(), void(), give_up(), void()].map(Ok)),
-            (&cancelled(), [nothing(), booked_after_all(), nothing(), nothing(), nothing()]),
+            (&voiding(), [void(), void(), void(), give_up(), void(), void(), void()].map(Ok)),
+            (&cancelled(), nothing_but_booked()),
             (&voided(), same(nothing())),
         ],
     );
@@ -106,7 +147,8 @@ fn order_cancelled() {
 fn an_order_that_was_cancelled_before_it_was_known_is_never_ready() {
     let state = state(&[Change::Cancelled]);
     assert_eq!(state, State::Cancelled);
-    for payload in [Payload::from(created()), Payload::from(paid())] {
+    let cleared = OrderCleared { order_id: order(), by: ClearedBy::Screening };
+    for payload in [Payload::from(created()), Payload::from(paid()), Payload::from(cleared)] {
         assert_eq!(Shipping::decide(&state, &event(payload).heard().unwrap(), None), Ok(Step::Nothing));
     }
 }
@@ -117,7 +159,17 @@ fn the_states_are_what_the_changes_made_of_them() {
     for (given, then) in [
         (UNKNOWN, State::Unknown),
         (&ready(), State::Ready { recipient: recipient(), total: total() }),
+        (&cleared(), State::Cleared { recipient: recipient(), total: total() }),
+        (&held(), State::Held { recipient: recipient(), total: total() }),
         (&booking(), State::Booking { shipment: shipment.clone(), recipient: recipient(), total: total() }),
+        (
+            &[&cleared()[..], &[intent()]].concat(),
+            State::Booking { shipment: shipment.clone(), recipient: recipient(), total: total() },
+        ),
+        (
+            &[&held()[..], &[intent()]].concat(),
+            State::Booking { shipment: shipment.clone(), recipient: recipient(), total: total() },
+        ),
         (&shipped(), State::Shipped { shipment: shipment.clone() }),
         (&voiding(), State::Voiding { shipment: shipment.clone() }),
         (&[&booking()[..], &[Change::Cancelled]].concat(), State::Cancelled),
@@ -143,6 +195,8 @@ fn changes_are_stored_like_this() {
     let recipient = json!({ "customer": "cus_1", "personal": recipient().personal.as_str() });
     for (change, stored) in [
         (ordered(), json!({ "ordered": { "recipient": recipient, "total": total() } })),
+        (Change::Cleared, json!("cleared")),
+        (Change::Held, json!("held")),
         (intent(), json!({ "bookingIntended": { "shipment": shipment() } })),
         (booked(), json!({ "booked": { "shipment": shipment() } })),
         (Change::Cancelled, json!("cancelled")),
@@ -161,6 +215,14 @@ const ERASED: Rejection =
 
 fn ready() -> Vec<Change> {
     vec![ordered()]
+}
+
+fn cleared() -> Vec<Change> {
+    vec![ordered(), Change::Cleared]
+}
+
+fn held() -> Vec<Change> {
+    vec![ordered(), Change::Held]
 }
 
 fn booking() -> Vec<Change> {
@@ -199,8 +261,13 @@ fn booked() -> Change {
     Change::Booked { shipment: shipment() }
 }
 
-fn same(decision: Decision) -> [Decision; 5] {
-    [decision.clone(), decision.clone(), decision.clone(), decision.clone(), decision]
+fn same(decision: Decision) -> [Decision; 7] {
+    let [one, two, three, four, five, six] = [(); 6].map(|()| decision.clone());
+    [one, two, three, four, five, six, decision]
+}
+
+fn intend() -> Next {
+    Step::record_intent(intent())
 }
 
 fn book() -> Next {

@@ -40,6 +40,7 @@ impl Decider for Requests {
 }
 
 const LATE_AFTER: Duration = Duration::from_mins(15);
+const AN_HOUR: Duration = Duration::from_hours(1);
 
 /// Subjects `usr_0`, `usr_1` …, begun a second after each other; those of `over` have come to their end.
 struct Shelf {
@@ -70,6 +71,19 @@ impl Shelf {
     ) -> Sweep<Paced<'a, &'a MemoryLog>, &'a VirtualTime, Paced<'a, &'a MemoryLog>> {
         let paced = Paced { port: &self.log, pace };
         Sweep::new(Ledger::new(paced, &self.world), paced, LATE_AFTER)
+    }
+
+    /// A sweep that ends what was begun an hour ago.
+    async fn ending(&self, pace: &Pace) -> Result<Swept> {
+        let ending = |_: &bool, age: Duration| {
+            let commit = Commit { change: Some(true), events: Vec::new(), updates: Vec::new(), unfinished: false };
+            (age >= AN_HOUR).then_some(Ending { name: "GiveUp", commit, correlation_id: None })
+        };
+        self.sweep(pace).run_ending::<Requests>(self.in_a_minute(), ending).await
+    }
+
+    fn rows(&self, number: u32) -> usize {
+        block_on(self.log.read(&subject(number))).unwrap().len()
     }
 
     fn swept(&self) -> Swept {
@@ -147,4 +161,49 @@ fn wherever_a_sweep_is_cut_off_the_next_one_does_the_rest() {
     let swept = block_on(shelf.sweep(&pace).run::<Requests>(shelf.in_a_minute())).unwrap();
     assert_eq!((swept.open, swept.closed, shelf.count()), (18, 2, 17), "a lost answer");
     assert_eq!(shelf.swept().open, 17);
+}
+
+#[test]
+fn what_nothing_else_ends_is_ended_once_and_closed() {
+    let shelf = Shelf::of(20, &[0]);
+    shelf.world.pass(Duration::from_secs(3_590));
+    // The first ten are an hour old; of them the first is over already.
+    let swept = block_on(shelf.ending(&Pace::of(u32::MAX))).unwrap();
+    assert_eq!((swept.open, swept.closed, swept.ended), (9, 11, 10));
+    let rows: Vec<usize> = (0..20).map(|number| shelf.rows(number)).collect();
+    assert_eq!(rows[..12], [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1]);
+    let row = block_on(shelf.log.read(&subject(1))).unwrap().remove(1);
+    assert_eq!((row.cause.source.as_str(), row.cause.event_type.as_str()), ("library/loans/sweep", "GiveUp"));
+    let again = block_on(shelf.ending(&Pace::of(u32::MAX))).unwrap();
+    assert_eq!((again.open, again.ended), (9, 0));
+}
+
+#[test]
+fn wherever_a_sweep_that_ends_is_cut_off_each_subject_is_ended_once() {
+    for steps in 0.. {
+        let shelf = Shelf::of(5, &[0]);
+        shelf.world.pass(AN_HOUR);
+        let is_done = shelf.ending(&Pace::of(steps)).now_or_never().is_some();
+        block_on(shelf.ending(&Pace::of(u32::MAX))).unwrap();
+        let rows: Vec<usize> = (0..5).map(|number| shelf.rows(number)).collect();
+        assert_eq!((rows, shelf.count()), (vec![1, 2, 2, 2, 2], 0), "a crash after {steps} pauses");
+        if is_done {
+            break;
+        }
+    }
+}
+
+#[test]
+fn whoever_is_faster_than_the_sweep_counts_and_the_next_one_looks_again() {
+    let shelf = Shelf::of(1, &[]);
+    shelf.world.pass(AN_HOUR);
+    let pace = Pace::until("before append");
+    let mut sweep = Box::pin(shelf.ending(&pace));
+    assert!(sweep.as_mut().now_or_never().is_none());
+    shelf.add(0, 2, false);
+    pace.release();
+    let swept = sweep.now_or_never().unwrap().unwrap();
+    assert_eq!((swept.open, swept.ended, shelf.rows(0)), (1, 0, 2));
+    let swept = block_on(shelf.ending(&Pace::of(u32::MAX))).unwrap();
+    assert_eq!((swept.ended, swept.closed, shelf.rows(0)), (1, 1, 3));
 }

@@ -1,9 +1,9 @@
-//! `orderctl order`, `publish` and `status`: one order, a new one, and all of them.
+//! `orderctl order`, `publish` and `status`: one order, a word about it, a new one, and all of them.
 
 use std::path::PathBuf;
 
-use clap::Args;
-use serde_json::Value;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::client::{Ask, Method};
@@ -18,6 +18,30 @@ use crate::text::shown;
 /// Header of an answer that was given before.
 const REPLAYED: &str = "idempotent-replayed";
 
+/// One order.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct OrderCommand {
+    /// The order
+    #[arg(required = true)]
+    order: Option<String>,
+    #[command(subcommand)]
+    word: Option<Word>,
+}
+
+/// Word about an order.
+#[derive(Debug, Subcommand)]
+enum Word {
+    /// Say that an order which was flagged may be shipped
+    Clear {
+        /// The order
+        order: String,
+        /// The reason, for those who look into it later
+        #[arg(long)]
+        why: String,
+    },
+}
+
 /// New order.
 #[derive(Debug, Args)]
 pub(crate) struct Publish {
@@ -31,8 +55,27 @@ pub(crate) struct Publish {
     dry_run: bool,
 }
 
+impl OrderCommand {
+    pub(crate) fn run(self, context: &Context) -> Ended {
+        match (self.word, self.order) {
+            (Some(Word::Clear { order, why }), _) => clear(context, &order, &why),
+            (None, Some(order)) => show(context, &order),
+            (None, None) => Err(Error::Usage("which order?".to_owned())),
+        }
+    }
+}
+
+/// Says that an order may be shipped.
+fn clear(context: &Context, id: &str, why: &str) -> Ended {
+    context.terminal.confirm(&format!("Clear {}, so that it is shipped once it is paid?", shown(id)))?;
+    let ask = Ask::new(Method::Post, &["operations", "orders", id, "clear"]).body(json!({ "why": why }));
+    let answer = context.api.ask(&ask)?;
+    context.terminal.answer(&answer.body, || format!("{} is cleared.", shown(id)))?;
+    Ok(Exit::Done)
+}
+
 /// Shows an order over all services.
-pub(crate) fn show(context: &Context, id: &str) -> Ended {
+fn show(context: &Context, id: &str) -> Ended {
     let answer = context.api.ask(&Ask::get(&["operations", "orders", id]))?;
     let read: Order = answer.read()?;
     context.terminal.answer(&answer.body, || order(&read, Moment::now()))?;

@@ -16,6 +16,12 @@ pub(crate) fn order(order: &Order, now: Moment) -> String {
     for waiting in &order.waiting {
         let _infallible = writeln!(text, "  {}", bad(&waits(waiting, now)));
     }
+    if let Some(held) = &order.held {
+        let _infallible = writeln!(text, "    score {}", held.score);
+        for reason in &held.reasons {
+            let _infallible = writeln!(text, "    {}", shown(&reason.detail));
+        }
+    }
     if !order.timeline.is_empty() {
         let _infallible = writeln!(text, "\n{}", steps(&order.timeline));
     }
@@ -39,7 +45,11 @@ fn verdict(order: &Order) -> String {
 
 fn waits(waiting: &Waiting, now: Moment) -> String {
     let what = waiting.event_type.as_ref().map_or_else(|| "an event".to_owned(), |kind| shown(kind));
-    let mut text = format!("{} has not handled {what}", shown(&waiting.service));
+    let mut text = if waiting.person {
+        "waits for a person".to_owned()
+    } else {
+        format!("{} has not handled {what}", shown(&waiting.service))
+    };
     if let Some(since) = waiting.since {
         let _infallible = write!(text, " for {}", span(now.since(since)));
     }
@@ -122,6 +132,19 @@ TIME                       DELAY  SERVICE    WHAT                TOOK  AFTER
 LETTER  STATE    SERVICE  TYPE               ORDER  CLASS      FAILED          REASON
 let_1   waiting  payment  InventoryReserved  ord_1  exhausted  2 h 00 min ago  503
 "
+        );
+    }
+
+    #[test]
+    fn an_order_that_is_held_says_why_and_for_whom_it_waits() {
+        let waiting = json!([{ "service": "screening", "type": "OrderFlagged", "since": "2026-11-22T11:00:00Z",
+            "why": "it is flagged", "person": true }]);
+        let held = json!({ "since": "2026-11-22T11:00:00Z", "score": 80, "reasons": [
+            { "code": "a", "detail": "10 orders of this customer" }, { "code": "b", "detail": "1250.00 EUR" }] });
+        assert_eq!(
+            of(json!({ "orderId": "ord_1", "waiting": waiting, "held": held })),
+            "ord_1  waits in 1 place\n  waits for a person for 1 h 00 min: it is flagged\n    score 80\n    \
+             10 orders of this customer\n    1250.00 EUR\n"
         );
     }
 

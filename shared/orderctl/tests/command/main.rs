@@ -91,6 +91,7 @@ fn without_a_terminal_nothing_is_changed_unless_it_was_agreed_to() {
         ("reconcile --heal", vec![]),
         ("stock set beans 5", vec![(404, problem(404, "No."))]),
         ("prices set beans 5 EUR", vec![(404, problem(404, "No."))]),
+        ("order clear ord_1 --why x", vec![]),
         ("customer erase cus_1", vec![]),
     ] {
         let api = ScriptedApi::of(answers);
@@ -100,6 +101,15 @@ fn without_a_terminal_nothing_is_changed_unless_it_was_agreed_to() {
         let changes = |asked: &scripted::Asked| !asked.line.starts_with("GET") && asked.body["dryRun"] != true;
         assert!(!api.asked().iter().any(changes), "{arguments}: {:?}", api.asked());
     }
+}
+
+#[test]
+fn an_order_is_cleared_with_the_reason() {
+    let api = ScriptedApi::of([(202, json!({ "orderId": "ord_1" }))]);
+    let ran = api.run_with(&["order", "clear", "ord_1", "--why", "a regular customer", "-y"], &[]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "ord_1 is cleared.\n"), "{ran:?}");
+    assert_eq!(api.lines(), ["POST /operations/orders/ord_1/clear"]);
+    assert_eq!(api.asked()[0].body, json!({ "why": "a regular customer" }));
 }
 
 #[test]

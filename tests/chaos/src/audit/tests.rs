@@ -21,6 +21,7 @@ struct Day {
 fn plan(customer: &str, sku: &str, method: &str) -> Plan {
     Plan {
         customer: customer.to_owned(),
+        is_guest: false,
         entrance: Entrance::WithKey(Repeat::Never),
         lines: vec![(sku.to_owned(), 2)],
         price: 100,
@@ -66,7 +67,7 @@ fn cause(kind: &str) -> Cause {
         "OrderCreated" | "OrderCancelled" | "ReturnRequested" => "Orders",
         "PaymentProcessed" | "PaymentFailed" | "PaymentRefunded" => "Payment",
         "ShipmentCreated" | "ShipmentCancelled" => "Shipping",
-        "PlaceOrder" | "CancelOrder" | "WithdrawOrder" | "TakeGoodsBack" => "Api",
+        "PlaceOrder" | "CancelOrder" | "ClearOrder" | "WithdrawOrder" | "TakeGoodsBack" => "Api",
         _ => "Inventory",
     };
     Cause { source: source.to_owned(), id: format!("{kind}-id"), kind: kind.to_owned() }
@@ -413,6 +414,26 @@ fn an_end_that_nothing_explains_is_found() {
     check(|day| day.customer(2).cancelled = Cancelled::NotWished, &[Rule::WrongEnd]);
     check(|day| day.customer(3).plan.method = "pm_card_visa".to_owned(), &[Rule::WrongEnd]);
     check(|day| day.customer(4).plan.lines[0].0 = "plenty-2".to_owned(), &[Rule::WrongEnd]);
+}
+
+#[test]
+fn an_order_that_is_flagged_and_shipped_without_a_word_is_found() {
+    let flagged = |day: &mut Day, is_held: bool, by: Option<&str>| {
+        let flag = json!({ "score": 80, "reasons": [], "held": is_held });
+        day.row("Screening", "shipped", cause("PlaceOrder"), Some(("OrderFlagged", flag)));
+        if let Some(by) = by {
+            day.row("Screening", "shipped", cause("ClearOrder"), Some(("OrderCleared", json!({ "by": by }))));
+        }
+    };
+    check(|day| flagged(day, true, Some("person")), &[]);
+    check(|day| flagged(day, false, None), &[]);
+    check(|day| flagged(day, true, None), &[Rule::ShippedUncleared]);
+    check(|day| flagged(day, true, Some("screening")), &[Rule::ShippedUncleared]);
+}
+
+#[test]
+fn a_guest_is_known_by_their_order() {
+    check(|day| day.customer(1).plan.is_guest = true, &[Rule::OrderLost]);
 }
 
 #[test]

@@ -37,6 +37,9 @@ use orderflow_tests::{
     Emulator, FULFILLED, Rotel, Shop, chromium, collector, event, foreign_order, node_packages, order,
 };
 
+/// Producers that may state prices here: those of the tests.
+const PRICING_PRODUCERS: &str = "https://shop.example/web,https://partner.example/checkout";
+
 /// Name of the stack on an emulator that others use, too.
 const STACK: &str = "orderflow-tests";
 
@@ -83,7 +86,7 @@ fn is_built_by_sam() -> bool {
 async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack>, Emulator, Option<Rotel>), Error> {
     let mut options = Options { sam: is_built_by_sam(), ..Options::apart(home) };
     // Another producer's prices have to be the table's.
-    options.parameters.insert("PricingProducers".to_owned(), prices::PRICING_PRODUCERS.to_owned());
+    options.parameters.insert("PricingProducers".to_owned(), PRICING_PRODUCERS.to_owned());
     let mut rotel = None;
     if let Some(endpoint) = endpoint {
         // A run that was interrupted has left its orders there.

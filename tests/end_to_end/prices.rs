@@ -8,9 +8,6 @@ use crate::{FULFILLED, foreign_order, order};
 
 const SKU: &str = "priced";
 
-/// Producers that may state prices here: those of the other tests.
-pub(crate) const PRICING_PRODUCERS: &str = "https://shop.example/web,https://partner.example/checkout";
-
 /// Producer that may not.
 const MARKET: &str = "https://market.example";
 

@@ -1,6 +1,7 @@
 //! Retention: each table says how long what is in it is kept, and why.
 
 use onewrite::LEASE_KEPT;
+use orderflow_payment::DECLINES_KEPT;
 use serde_json::{Value as Json, json};
 
 use crate::stack::{GONE, Stack, TABLE, check, list, plain};
@@ -42,6 +43,7 @@ fn retention(stack: &Stack) -> Vec<String> {
         );
         let meant = match id {
             "SightingsTable" => SIGHTINGS_DAYS,
+            "DeclinesTable" => DECLINES_KEPT.as_secs() / (24 * 60 * 60),
             "LeasesTable" => LEASE_KEPT.as_secs() / (24 * 60 * 60),
             _ => continue,
         };

@@ -15,7 +15,7 @@ use crate::port::{Declines, MAX_COUNTED};
 /// Retention of an item after the time of its event, for tidiness and for privacy. A message is at most 14 days in each of
 /// three queues: the one for what the topic could not deliver, its own, and the one for dead letters. Who comes back later than
 /// that is counted without the others.
-const KEPT: Duration = Duration::from_hours(45 * 24);
+pub const DECLINES_KEPT: Duration = Duration::from_hours(45 * 24);
 
 /// Table with the partition key `pk`, whose decline it was, and the sort key `sk`, when and of which charge.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl DynamoDeclines {
 
 impl Declines for DynamoDeclines {
     async fn record(&self, whose: &Tally, payment: &PaymentId, at: Time) -> Result<()> {
-        let expires_at = at.after(KEPT).as_millis() / 1_000;
+        let expires_at = at.after(DECLINES_KEPT).as_millis() / 1_000;
         let put = self
             .client
             .put_item()

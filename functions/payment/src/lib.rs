@@ -16,7 +16,7 @@ mod settings;
 #[cfg(feature = "simulated")]
 mod simulated;
 
-pub use aws::DynamoDeclines;
+pub use aws::{DECLINES_KEPT, DynamoDeclines};
 pub use domain::Payment;
 pub use effects::ProviderEffects;
 pub use limit::Tally;

@@ -76,7 +76,7 @@ pub(crate) enum Rule {
     NotAllowed,
     /// A role allows only what its function does.
     NeverUsed,
-    /// What an operator does to a letter or by a job is done, and once.
+    /// An act of an operator, on a letter or by a job, is done once.
     NotDoneOnce,
     /// A reconciliation finds nothing where nothing is wrong.
     FoundByReconciliation,

@@ -38,7 +38,7 @@ pub(crate) struct Operator {
     done: RefCell<Done>,
 }
 
-/// What the operator has done.
+/// Acts of the operator.
 #[derive(Default)]
 struct Done {
     edited: Option<Act>,

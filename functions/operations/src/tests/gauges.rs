@@ -78,7 +78,7 @@ fn letters_for_which_somebody_has_to_do_something_are_told_and_that_there_are_no
 #[test]
 fn a_flood_of_one_service_hides_no_letter_of_another_until_it_is_as_many_as_are_counted() {
     let stack = Stack::with_letters(30);
-    stack.world.pass(Duration::from_secs(60));
+    stack.world.pass(Duration::from_mins(1));
     let arrival = Arrival { class: Class::Exhausted, ..stack.arrival(message(31, "good"), None) };
     block_on(stack.collect(&arrival, &Pace::of(u32::MAX))).unwrap();
     let last = of("LettersWaiting", &["payment", "exhausted"], 1.0);

@@ -4,7 +4,7 @@
 
 use onewrite::Step;
 use onewrite::envelope::KeyName;
-use orderflow_events::{CancellationReason, PersonalDataErased};
+use orderflow_events::{CancellationReason, Personal, PersonalDataErased};
 
 use super::{Next, Order, Status};
 
@@ -14,7 +14,7 @@ use super::{Next, Order, Status};
 #[must_use]
 pub(crate) fn erase(order: &Order, key: Option<&KeyName>) -> Next {
     let Order::Known(known) = order else { return Step::Nothing };
-    let sealed_with = known.created.details.personal.sealed().map(|sealed| sealed.key_name());
+    let sealed_with = known.created.details.personal.sealed().map(Personal::key_name);
     let is_of_after = key.is_some_and(|key| sealed_with == Some(key.as_str()));
     if known.is_erased || is_of_after {
         return Step::Nothing;

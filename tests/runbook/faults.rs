@@ -120,7 +120,7 @@ pub(crate) fn is_second_row(call: &Call) -> bool {
 /// Answer of a service that does not do a call.
 fn refused(call: &Call, status: u16, code: &str) -> Response<Bytes> {
     let body = match call.service {
-        AwsService::DynamoDb | AwsService::Sqs | AwsService::Ssm | AwsService::Lambda => {
+        AwsService::DynamoDb | AwsService::Sqs | AwsService::SecretsManager | AwsService::Ssm | AwsService::Lambda => {
             json!({ "__type": code, "message": "made by a test" }).to_string()
         }
         AwsService::Sns | AwsService::Ses => format!(

@@ -23,6 +23,8 @@ pub enum AwsService {
     /// Forms in, XML out.
     Ses,
     /// JSON.
+    SecretsManager,
+    /// JSON.
     Ssm,
     /// The function in the path.
     Lambda,
@@ -55,6 +57,7 @@ impl Call {
                 "DynamoDB_20120810" => AwsService::DynamoDb,
                 "AmazonSQS" => AwsService::Sqs,
                 "AmazonSSM" => AwsService::Ssm,
+                "secretsmanager" => AwsService::SecretsManager,
                 _ => return None,
             };
             let (operation, path) = (operation.to_owned(), path.to_owned());

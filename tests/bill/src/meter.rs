@@ -69,9 +69,12 @@ impl Counts {
         let body = call.json();
         let units = match call.service {
             AwsService::DynamoDb => units(&call.operation, &body, answer.body()),
-            AwsService::Sqs | AwsService::Sns | AwsService::Ses | AwsService::Ssm | AwsService::Lambda => {
-                Units::default()
-            }
+            AwsService::Sqs
+            | AwsService::Sns
+            | AwsService::Ses
+            | AwsService::SecretsManager
+            | AwsService::Ssm
+            | AwsService::Lambda => Units::default(),
         };
         self.tallies.entry((function.clone(), call.service)).or_default().count(Counted {
             operation: &call.operation,
@@ -86,7 +89,7 @@ impl Counts {
         }
         match call.service {
             AwsService::DynamoDb => self.keep(&call.operation, &body),
-            AwsService::Sqs | AwsService::Ssm | AwsService::Lambda => {}
+            AwsService::Sqs | AwsService::SecretsManager | AwsService::Ssm | AwsService::Lambda => {}
             AwsService::Sns if call.operation == "PublishBatch" => {
                 let texts = entries(&call.form(), "Message").into_iter().map(str::to_owned).collect();
                 self.publications.push(Publication { function, at, texts });

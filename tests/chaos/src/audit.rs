@@ -263,7 +263,11 @@ impl Auditor {
             "its refund follows no charge",
         );
         self.check_told(order, "PaymentProcessed", is_charged);
-        self.check_told(order, "PaymentFailed", charge.is_declined());
+        // After too many declines the provider is not asked any more, and so knows nothing.
+        let is_refused =
+            |fact: &&Fact| fact.json.pointer("/data/reason/code").is_some_and(|code| code == "tooManyDeclines");
+        let is_refused = order.charge.is_none() && order.told("PaymentFailed").iter().any(is_refused);
+        self.check_told(order, "PaymentFailed", charge.is_declined() || is_refused);
         self.check_told(order, "PaymentRefunded", is_refunded);
         self.check_undone(order, "its payment", is_charged, is_refunded, "Payment", order.is_returned());
     }

@@ -57,6 +57,7 @@ pub(crate) fn needs(call: &Call) -> Vec<Need> {
         }
         AwsService::Ses => vec![need("ses", &call.operation, "")],
         AwsService::Ssm => vec![need("ssm", &call.operation, "")],
+        AwsService::SecretsManager => vec![need("secretsmanager", &call.operation, "")],
         AwsService::Lambda => vec![need("lambda", "InvokeFunction", call.function())],
     }
 }
@@ -88,7 +89,7 @@ pub(crate) fn failed(call: &Call, trouble: Trouble) -> Response<Bytes> {
             }
             response
         }
-        AwsService::Ssm => match trouble {
+        AwsService::Ssm | AwsService::SecretsManager => match trouble {
             Trouble::Throttled => json_answer(400, &json!({ "__type": "ThrottlingException", "message": "made up" })),
             Trouble::Broken | Trouble::Conflict => {
                 json_answer(500, &json!({ "__type": "InternalServerError", "message": "made up" }))

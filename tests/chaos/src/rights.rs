@@ -93,7 +93,7 @@ impl Rights {
         let resource = self.logical_id(&need.resource);
         // A mail or a short message: its resource is an identity or a telephone number.
         let is_nameless = need.resource.is_empty();
-        let given = self.of_role(&role).into_iter().find(|right| {
+        let given = self.of_role(&role).into_iter().chain(self.by_parameter(&role)).find(|right| {
             right.action == need.action
                 && (is_nameless || right.is_to(&need.resource) || resource.is_some_and(|id| right.is_to(id)))
         });
@@ -120,26 +120,25 @@ impl Rights {
         rights.filter(|right| is_wanted(right) && !is_used(right)).collect()
     }
 
+    /// Rights that a role has whatever the parameters are.
     fn of_role(&self, role: &str) -> Vec<Right> {
+        rights(role, self.statements(role).collect())
+    }
+
+    /// Rights that a parameter of the stack gives to a role.
+    fn by_parameter(&self, role: &str) -> Vec<Right> {
+        let given = self.statements(role).filter_map(|statement| statement["Fn::If"].as_array()).flatten();
+        rights(role, given.collect())
+    }
+
+    /// Statements of a role, those of its managed policies among them.
+    fn statements<'a>(&'a self, role: &str) -> impl Iterator<Item = &'a Value> {
         let properties = &self.template["Resources"][role]["Properties"];
         let managed = properties["ManagedPolicyArns"].as_array().into_iter().flatten();
         let managed = managed.filter_map(|policy| policy["Ref"].as_str());
         let managed = managed.map(|policy| &self.template["Resources"][policy]["Properties"]);
         let policies = properties["Policies"].as_array().into_iter().flatten().chain(managed);
-        let statements = policies.filter_map(|policy| policy["PolicyDocument"]["Statement"].as_array()).flatten();
-        let mut rights = Vec::new();
-        for statement in statements.filter(|statement| statement["Effect"] == "Allow") {
-            // Of identities a statement names several patterns, which are one right.
-            let resources: BTreeSet<_> = each(&statement["Resource"]).map(logical_id_of).collect();
-            for action in each(&statement["Action"]).filter_map(Value::as_str) {
-                rights.extend(resources.iter().map(|resource| Right {
-                    role: role.to_owned(),
-                    action: action.to_owned(),
-                    resource: resource.map(ToOwned::to_owned),
-                }));
-            }
-        }
-        rights
+        policies.filter_map(|policy| policy["PolicyDocument"]["Statement"].as_array()).flatten()
     }
 
     /// Name in the template of something that is deployed under a generated name.
@@ -149,6 +148,23 @@ impl Rights {
         }
         deployed.split(['-', '.']).find(|part| self.template["Resources"].get(part).is_some())
     }
+}
+
+/// Rights that these statements give to a role.
+fn rights(role: &str, statements: Vec<&Value>) -> Vec<Right> {
+    let mut rights = Vec::new();
+    for statement in statements.into_iter().filter(|statement| statement["Effect"] == "Allow") {
+        // Of identities a statement names several patterns, which are one right.
+        let resources: BTreeSet<_> = each(&statement["Resource"]).map(logical_id_of).collect();
+        for action in each(&statement["Action"]).filter_map(Value::as_str) {
+            rights.extend(resources.iter().map(|resource| Right {
+                role: role.to_owned(),
+                action: action.to_owned(),
+                resource: resource.map(ToOwned::to_owned),
+            }));
+        }
+    }
+    rights
 }
 
 fn each(one_or_many: &Value) -> impl Iterator<Item = &Value> {
@@ -188,6 +204,9 @@ mod tests {
             ("PaymentFunction", "ses:SendEmail", "", false),
             ("NotificationFunction", "ses:SendEmail", "", true),
             ("NotificationFunction", "sns:Publish", "", true),
+            ("NotificationFunction", "secretsmanager:GetSecretValue", "", true),
+            ("OrdersApiFunction", "secretsmanager:GetSecretValue", "", true),
+            ("PaymentFunction", "secretsmanager:GetSecretValue", "", false),
             ("NotificationFunction", "sns:Publish", "s-events.fifo", false),
             ("PaymentRelayFunction", "sns:Publish", "s-events.fifo", true),
             ("PaymentLettersFunction", "dynamodb:PutItem", "s-LettersTable-1", true),

@@ -152,7 +152,9 @@ impl State {
             }
             AwsService::Sqs => self.sqs(&call.operation, &call.json()),
             AwsService::Sns | AwsService::Ses => self.form(&call.operation, &call.form()),
-            AwsService::Ssm | AwsService::Lambda => self.not_understood("a call of an operator's function"),
+            AwsService::SecretsManager | AwsService::Ssm | AwsService::Lambda => {
+                self.not_understood("a call that no order of these makes")
+            }
         };
         self.changes.append(&mut effects.changes);
         let received_bytes = answer.body().size_hint().exact().unwrap_or(0);

@@ -72,7 +72,7 @@ fn erase(context: &Context, customer: &str, dry_run: bool) -> Ended {
         if error.may_pass() { error.with_hint("repeat it: it goes on where it was".to_owned()) } else { error }
     })?;
     let Erased { customer_id, orders } = answer.read()?;
-    let told = || format!("{} is erased, and so from {orders} orders.", shown(&customer_id));
+    let told = || format!("{} is erased. Orders that know them no more: {orders}.", shown(&customer_id));
     context.terminal.answer(&answer.body, told)?;
     Ok(Exit::Done)
 }

@@ -223,6 +223,29 @@ fn refused(stack: &Stack) -> Vec<String> {
 }
 
 #[test]
+fn the_dashboard_shows_every_alarm_of_the_whole() {
+    check(
+        "Whoever looks at the dashboard takes what is not on it for well.",
+        shown,
+        &[
+            ("LateOrdersAlarm AlarmName", json!({"Fn::Sub": "${AWS::StackName}-later"}), "LateOrdersAlarm"),
+            ("JobsErrorsAlarm AlarmName", json!({"Fn::Sub": "${AWS::StackName}-jobs"}), "JobsErrorsAlarm"),
+        ],
+    );
+}
+
+/// Plain alarms of `template.yaml`; the composite ones have the others in them.
+fn shown(stack: &Stack) -> Vec<String> {
+    let dashboards: String = stack.of_type(DASHBOARD).map(|(_, body)| body["DashboardBody"].to_string()).collect();
+    let resources = &stack.files.template["Resources"];
+    let is_whole = |id: &str, alarm: &Json| resources[id].is_object() && alarm["Metrics"].is_null();
+    let names = stack.of_type(ALARM).filter(|(id, alarm)| is_whole(id, alarm));
+    let names = names.map(|(id, alarm)| (id, plain(&alarm["AlarmName"])));
+    let missing = names.filter(|(_, name)| !dashboards.contains(&format!("alarm:{name}\\\"")));
+    missing.map(|(id, name)| format!("{id}: {name} is not on the dashboard")).collect()
+}
+
+#[test]
 fn what_all_of_them_cost_is_told() {
     check(
         "Whoever deploys it pays for each alarm, used or not.",

@@ -402,7 +402,11 @@ fn a_customer_is_exported_whole_and_erased_once_however_often_it_is_asked() {
     let erased = json!({ "customerId": "auth0|42", "orders": 2 });
     let api = ScriptedApi::of([(503, Value::Null), (0, Value::Null), (202, erased)]);
     let ran = api.run("customer erase auth0|42 --yes");
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "auth0|42 is erased. Orders that know them no more: 2.\n"), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (Some(0), "auth0|42 is erased. Orders that know them no more: 2.\n"),
+        "{ran:?}"
+    );
     assert_eq!(api.lines(), ["POST /customers/auth0|42/erase"; 3]);
     for (status, code) in [(401, 5), (403, 5), (404, 3)] {
         let api = ScriptedApi::of([(status, problem(status, "So it is."))]);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::compatibility::breaks_within;
 use crate::customers::{customer_id, erase_customer, export_customer};
 use crate::document::{Document, committed};
+use crate::graphql::query;
 use crate::jobs::{
     clear_order, get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id, replay_id,
     start_reconciliation, start_replay, stop_reconciliation, stop_replay,
@@ -91,6 +92,7 @@ fn document() -> Value {
             },
             "/prices/{sku}": { "parameters": [sku()], "get": get_price(), "put": set_price() },
             "/inventory/{sku}": { "parameters": [sku()], "get": get_stock(), "put": count_stock() },
+            "/graphql": { "post": query() },
             "/operations/letters": { "get": list_letters() },
             "/operations/letters/{letterId}": {
                 "parameters": [letter_id()], "get": get_letter(), "put": edit_letter(), "delete": drop_letter(),

@@ -15,6 +15,7 @@ mod erasure;
 mod guests;
 mod killed;
 mod letters;
+mod live;
 mod messages;
 mod metrics;
 mod operations;
@@ -207,6 +208,9 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_customer_who_is_erased_is_in_nothing_that_is_kept;
         guests:
             guests_reach_their_order_by_its_link_and_nothing_else;
+        live:
+            an_order_is_watched_without_a_gap_whatever_is_cut_or_killed,
+            an_order_is_watched_by_whose_it_is;
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;

@@ -7,10 +7,7 @@ use onewrite::relay::RESERVE;
 use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
-use crate::stack::{
-    BUCKET, GONE, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number, plain, reference,
-    unlike, unpaired,
-};
+use crate::stack::{BUCKET, GONE, PUSH, QUEUE, SUBSCRIPTION, TABLE, TOPIC, Stack, arn, check, id_of, list, members, number, plain, reference, unlike, unpaired};
 
 const QUEUE_POLICY: &str = "AWS::SQS::QueuePolicy";
 
@@ -52,7 +49,7 @@ fn relays(stack: &Stack) -> Vec<String> {
         (relay, table, service.sends()[0].producer().to_string())
     });
     let publishing: Vec<_> = publishing.collect();
-    let readers = stack.sources(TABLE).map(|(function, ..)| function);
+    let readers = stack.sources(TABLE).map(|(function, ..)| function).filter(|reader| *reader != PUSH);
     let relays = publishing.iter().map(|(relay, ..)| relay.as_str());
     let mut faults = unpaired("a stream's reader and a publishing service's relay", readers, relays);
     for (relay, table, speaks_as) in &publishing {
@@ -85,6 +82,45 @@ fn relays(stack: &Stack) -> Vec<String> {
         let stream = if is_outbox { json!({"StreamViewType": "NEW_IMAGE"}) } else { GONE };
         faults.extend(unlike(id, properties, &json!({"StreamSpecification": stream})));
     }
+    faults
+}
+
+#[test]
+fn whoever_watches_an_order_is_told_of_each_of_its_rows() {
+    check(
+        "What the second reader of the orders' stream does not get, nobody who watches is told. It tries again for an hour, by halves, \
+         and holds nothing up for longer.",
+        pushes,
+        &[
+            ("LivePushEventSource", GONE, "LivePushFunction"),
+            ("LivePushEventSource EventSourceArn", json!({"Fn::GetAtt": ["Payment", "Outputs.StreamArn"]}), PUSH),
+            ("LivePushEventSource FilterCriteria/Filters/0/Pattern", json!("{}"), "LivePushFunction"),
+            ("LivePushEventSource MaximumRetryAttempts", json!(3), "LivePushFunction"),
+            ("LivePushEventSource MaximumRecordAgeInSeconds", GONE, "LivePushFunction"),
+            ("LivePushEventSource @Condition", GONE, "LivePushEventSource"),
+        ],
+    );
+}
+
+fn pushes(stack: &Stack) -> Vec<String> {
+    let source = stack.sources(TABLE).find(|(function, ..)| *function == PUSH).map_or(&GONE, |(_, _, source)| source);
+    let mut faults = unlike(
+        PUSH,
+        source,
+        &json!({
+            "EventSourceArn": {"Fn::GetAtt": ["OrdersTable", "StreamArn"]},
+            "StartingPosition": "TRIM_HORIZON",
+            "MaximumRetryAttempts": -1,
+            "MaximumRecordAgeInSeconds": 60 * 60,
+            "BisectBatchOnFunctionError": true,
+            "FilterCriteria": {"Filters": [{"Pattern": r#"{"eventName":["INSERT"]}"#}]},
+            "Enabled": null,
+        }),
+    );
+    // Where there are no sockets, nothing of it is there, but for the queries.
+    let without = stack.with([("Live", json!("no"))]);
+    let left = without.resources().filter(|(id, _)| id.starts_with("Live"));
+    faults.extend(left.map(|(id, _)| format!("{id}: is there without sockets")));
     faults
 }
 
@@ -338,7 +374,7 @@ fn policies(stack: &Stack) -> Vec<String> {
         faults.extend(other_policy(stack, "AWS::S3::BucketPolicy", "Bucket", bucket, vec![expected]));
     }
     for function in stack.functions() {
-        let is_relay = stack.sources(TABLE).any(|(reader, ..)| reader == function);
+        let is_relay = function != PUSH && stack.sources(TABLE).any(|(reader, ..)| reader == function);
         let role = stack.properties(id_of(&stack.properties(function)["Role"]));
         let path = match function {
             "JobsFunction" => json!(OPERATORS),

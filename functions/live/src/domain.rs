@@ -1,0 +1,100 @@
+//! Updates of an order, and who may see them: pure.
+
+use onewrite::access::Caller;
+use onewrite::link::Link;
+use orderflow_events::{OrderId, Text, Time};
+use orderflow_orders::{Known, Order, Seen, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// Something that has happened to an order, with its number among all that has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderUpdate {
+    /// 1, 2, 3 … within the order, without a gap, in the sequence in which the orders service has learned of it.
+    pub sequence: u32,
+    /// The event.
+    pub seen: Seen,
+    /// The order as it then stood.
+    pub order: Box<Known>,
+}
+
+/// Updates of an order, of its state after each of its rows. Rows are added and never changed, and a row adds to the end of the
+/// timeline: so an update has its number for good, whoever asks, and whenever.
+#[must_use]
+pub fn updates_of(states: Vec<Order>) -> Vec<OrderUpdate> {
+    let mut updates: Vec<OrderUpdate> = Vec::new();
+    for state in states {
+        let Order::Known(order) = state else { continue };
+        for seen in order.timeline.iter().skip(updates.len()).cloned().collect::<Vec<_>>() {
+            let sequence = u32::try_from(updates.len()).unwrap_or(u32::MAX).saturating_add(1);
+            updates.push(OrderUpdate { sequence, seen, order: order.clone() });
+        }
+    }
+    updates
+}
+
+/// Right by which somebody watches, as it stands beside a connection and its subscriptions. It has no credential in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Right {
+    /// Access is open: everything.
+    Anybody,
+    /// That of a token.
+    #[serde(rename_all = "camelCase")]
+    Caller {
+        /// Subject of the token.
+        subject: Text,
+        /// Scopes of the token that matter here.
+        scopes: Vec<String>,
+        /// Time at which the token ends.
+        ends_at: Time,
+    },
+    /// That of a link to one order.
+    #[serde(rename_all = "camelCase")]
+    Holder {
+        /// The order.
+        order: OrderId,
+        /// Time at which the link was issued, by which it can be revoked.
+        issued_at: Time,
+        /// Time at which the link ends.
+        ends_at: Time,
+    },
+    /// None, for that reason: each subscription is told.
+    Nobody(String),
+}
+
+/// Refusal to let somebody see something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// They are not signed in, or their right has ended.
+    Unauthorized(String),
+    /// There is no such order, or it is not theirs: one answer for both.
+    NotFound,
+}
+
+impl Right {
+    /// The visitor that the orders know, if the right counts at that time.
+    fn visitor(&self, now: Time) -> Result<Visitor, Refusal> {
+        let ended = || Refusal::Unauthorized("The right has ended.".to_owned());
+        match self {
+            Self::Anybody => Ok(Visitor::Caller(Caller::anybody())),
+            Self::Caller { ends_at, .. } | Self::Holder { ends_at, .. } if *ends_at <= now => Err(ended()),
+            Self::Caller { subject, scopes, .. } => {
+                Ok(Visitor::Caller(Caller::signed_in(subject.clone(), scopes.iter().cloned())))
+            }
+            Self::Holder { issued_at, ends_at, .. } => {
+                Ok(Visitor::Holder(Link { issued_at: *issued_at, expires_at: *ends_at }))
+            }
+            Self::Nobody(reason) => Err(Refusal::Unauthorized(reason.clone())),
+        }
+    }
+
+    /// Updates of an order, as far as they are theirs to see at that time: all, or none.
+    pub(crate) fn of(&self, order: &OrderId, updates: &[OrderUpdate], now: Time) -> Result<(), Refusal> {
+        let visitor = self.visitor(now)?;
+        let is_of_another = matches!(self, Self::Holder { order: own, .. } if own != order);
+        match updates.last() {
+            Some(latest) if !is_of_another && visitor.may_act_for(&latest.order) => Ok(()),
+            Some(_) | None => Err(Refusal::NotFound),
+        }
+    }
+}

@@ -94,7 +94,7 @@ impl Client {
         input.write_all(format!("{order}\n").as_bytes()).await.expect("it listens");
     }
 
-    /// What it was told, once it has seen all that it was to see.
+    /// Report of what it was told, once it has seen all that it was to see.
     async fn report(mut self) -> Value {
         drop(self.child.stdin.take());
         let output = timeout(2 * PATIENCE, self.child.wait_with_output()).await.expect("it ends").expect("an end");

@@ -52,7 +52,7 @@ pub(crate) struct OrdersAsk {
 /// Way to whoever serves the asks of a query.
 struct Asking(mpsc::UnboundedSender<Ask>);
 
-/// What a subscription is executed for.
+/// Purpose that a subscription is executed for.
 enum Purpose {
     /// To find out what it is about.
     Look(Arc<Mutex<Vec<Topic>>>),
@@ -68,7 +68,7 @@ pub(crate) struct Topic {
     pub(crate) after: Option<i32>,
 }
 
-/// What can be asked.
+/// Queries.
 pub(crate) struct Query;
 
 #[Object]
@@ -113,12 +113,12 @@ async fn ask<T>(
     answer.await.map_err(|_| unserved())?.map_err(|problem| told(&problem))
 }
 
-/// What can be watched.
+/// Subscriptions.
 pub(crate) struct Subscription;
 
 #[Subscription]
 impl Subscription {
-    /// What happens to an order, each update once and in sequence: what was missed since `after`, then what happens.
+    /// Updates of an order, each once and in sequence: those that were missed since `after`, then what happens.
     async fn order(
         &self,
         context: &Context<'_>,

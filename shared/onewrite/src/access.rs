@@ -140,7 +140,7 @@ impl<K: KeySets> Access<K> {
 /// Session of a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Who they are, and what they may do.
+    /// Caller that the token names.
     pub caller: Caller,
     /// Time at which their token ends: from then on they are nobody. None where access is open.
     pub ends_at: Option<Time>,

@@ -43,7 +43,7 @@ pub(crate) struct OrderUpdate {
 pub(crate) struct Order {
     /// Its id.
     id: ID,
-    /// How far it is.
+    /// Its progress.
     status: OrderStatus,
     /// Reason for which it was given up, if it was.
     cancellation_reason: Option<CancellationReason>,

@@ -1,4 +1,4 @@
-//! Who may watch what, and until when.
+//! Rights of those who watch, and their end.
 
 use std::time::Duration;
 

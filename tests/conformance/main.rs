@@ -23,6 +23,7 @@ mod standard_queue;
 mod stocks;
 mod suite;
 mod topic;
+mod watches;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ fn main() -> std::process::ExitCode {
         messages::trials(&aws),
         journal::trials(&aws),
         archive::trials(&aws),
+        watches::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -210,7 +210,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             guests_reach_their_order_by_its_link_and_nothing_else;
         live:
             an_order_is_watched_without_a_gap_whatever_is_cut_or_killed,
-            an_order_is_watched_by_whose_it_is;
+            an_order_is_watched_by_whose_it_is,
+            queries_are_answered_as_graphql_over_http_has_it;
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;

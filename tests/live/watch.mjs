@@ -2,14 +2,14 @@
 //
 //   node watch.mjs PACKAGES URL TASK
 //
-// TASK is JSON: what the client says of itself, how often its socket is cut, and in which status an order is watched no longer. The
+// TASK is JSON: what the client says of itself, how often its socket is cut, and after how many updates an order has come to its end. The
 // ids of orders come on standard input, one a line, as they are placed. In the end it prints what it was told of each.
 
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
 const [, , packages, url, task] = process.argv;
-const { credentials, cuts, until } = JSON.parse(task);
+const { credentials, cuts, updates } = JSON.parse(task);
 const require = createRequire(`${packages}/`);
 const { createClient } = require('graphql-ws');
 const { WebSocket } = require('ws');
@@ -48,8 +48,11 @@ function watch(id) {
   told[id] = { sequences: [], types: [], statuses: [], errors: [] };
   // The same object at each attempt: so the client itself comes back with the last sequence.
   const variables = { id, after: 0 };
-  const begin = () =>
-    client.subscribe({ query: QUERY, variables }, {
+  let end = () => {};
+  // What is told twice would come a moment later.
+  const finish = () => setTimeout(() => (end(), open.delete(id)), 2_000);
+  const begin = () => {
+    end = client.subscribe({ query: QUERY, variables }, {
       next: ({ data, errors }) => {
         if (errors) return told[id].errors.push(...errors);
         const { sequence, type, time, order } = data.order;
@@ -59,19 +62,20 @@ function watch(id) {
         told[id].statuses.push(order.status);
         if (order.timeline.length < sequence) told[id].errors.push('an order is older than its update');
         latencies.push(Date.now() - Date.parse(time));
-        if (order.status === until) open.delete(id);
+        if (told[id].sequences.length === updates) finish();
       },
       error: (error) => {
         // Errors of GraphQL are the last word. What a function said that died is not of the protocol.
         if (Array.isArray(error)) {
           told[id].errors.push(...error);
-          open.delete(id);
+          finish();
         } else {
           setTimeout(begin, 50);
         }
       },
       complete: () => {},
     });
+  };
   begin();
 }
 
@@ -85,12 +89,10 @@ function next() {
       cut += 1;
     }
   }
-  setTimeout(next, cut < cuts ? 50 + Math.random() * 900 : 50);
+  setTimeout(next, cut < cuts ? 30 + Math.random() * 370 : 50);
 }
 
 async function finish() {
-  // What is told twice would come now.
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
   await client.dispose();
   latencies.sort((one, other) => one - other);
   const [p50, p99] = [0.5, 0.99].map((share) => latencies[Math.floor(share * (latencies.length - 1))]);

@@ -163,3 +163,6 @@ fn read(document: &Value) -> Result<async_graphql::Request, Problem> {
     }
     serde_json::from_value(document.clone()).map_err(|_| Problem::malformed("The body is no request of GraphQL."))
 }
+
+#[cfg(test)]
+mod tests;

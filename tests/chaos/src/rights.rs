@@ -62,8 +62,15 @@ const BY_AWS: [&str; 12] = [
 
 /// Rights that only a distress asks for, which no run may have had: a store of letters that is down for an hour, letters
 /// that are worth another try, what has got lost, and an order that is not paid for days.
-const IN_DISTRESS: [(&str, &str); 3] =
-    [("LettersRole", "sqs:SendMessage"), ("JobsRole", "sqs:SendMessage"), ("OpenOrdersRole", "dynamodb:PutItem")];
+const IN_DISTRESS: [(&str, &str); 6] = [
+    ("LettersRole", "sqs:SendMessage"),
+    ("JobsRole", "sqs:SendMessage"),
+    ("OpenOrdersRole", "dynamodb:PutItem"),
+    // Nobody watches an order here.
+    ("GraphqlRole", ""),
+    ("LiveRole", ""),
+    ("LivePushRole", ""),
+];
 
 /// Right of every consumer that the toolkit uses where an attempt fails. Of some services none may fail in a short run: what
 /// one consumer has used, all have a use for.

@@ -9,12 +9,12 @@ use orderflow_simulation::template::{RELAY, template};
 use simulator::Run;
 
 /// Functions that no order needs. Their own tests let them die at each of their calls; here the consumers answer what they ask.
-const OF_OPERATORS: [&str; 3] = ["jobs", "letters", "operations-api"];
+const APART: [&str; 6] = ["graphql", "jobs", "letters", "live", "live-push", "operations-api"];
 
 #[test]
 fn every_function_of_the_template_is_simulated() {
     let system = System::start(&Run::calm(), Rc::<Shop>::default());
     let services = system.stack.services().iter().map(|service| service.name);
-    let simulated: BTreeSet<&str> = services.chain(APIS).chain([RELAY, CLOCK]).chain(OF_OPERATORS).collect();
+    let simulated: BTreeSet<&str> = services.chain(APIS).chain([RELAY, CLOCK]).chain(APART).collect();
     assert_eq!(template().binaries().collect::<BTreeSet<_>>(), simulated);
 }

@@ -15,6 +15,7 @@ mod log;
 mod messages;
 mod open;
 mod owned;
+mod patterns;
 mod prices;
 mod queues;
 mod sightings;
@@ -38,6 +39,7 @@ fn main() -> std::process::ExitCode {
         keys::trials(&aws),
         open::trials(&aws),
         owned::trials(&aws),
+        patterns::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),
         standard_queue::trials(&aws),

@@ -1,0 +1,107 @@
+//! Feed: all that is put on record, once each, in an order that its readers can rely on.
+//!
+//! The records are elsewhere, in a table that they are put into once and stay in. The feed is a log of their keys, in a few
+//! shards. A page of a shard has the next position, and is written on the condition that nobody has taken it, by somebody who has
+//! seen the page before: so no page becomes visible before one that a reader has to see first, however long its writer stalls.
+//!
+//! ```text
+//!  mark: shard 3, after page 17 ──► put the record, with its mark ──► append page 18 of shard 3, if there is none
+//!                                                                        │
+//!            read the pages after the mark: which has the key? ◄─────────┘ somebody else did
+//! ```
+//!
+//! A crash between the record and its page leaves a record that is not listed. Whoever is told of it again finds it, and lists it by
+//! its mark: it is in none of the pages up to that, and not in those after it, for these are read before another is written. So it is
+//! listed once, whoever else does the same at that moment.
+
+mod cursor;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fmt;
+use std::str::FromStr;
+
+use auto_impl::auto_impl;
+use envelope::{Invalid, Time};
+use serde::{Deserialize, Serialize};
+
+pub use cursor::Cursor;
+pub use reader::{Listed, read};
+pub use writer::FeedWriter;
+
+use crate::failure::Result;
+
+/// The most shards of a feed.
+pub const MAX_SHARDS: u8 = 64;
+
+/// Log of keys, in shards of pages, which are added and never changed.
+#[auto_impl(&, Rc)]
+pub trait FeedLog {
+    /// Adds the page of that position, unless there is one: tells whether it was added. Positions begin at 1, and the page before
+    /// must be there.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was added.
+    async fn append(&self, shard: u8, position: u64, page: &Page) -> Result<bool>;
+
+    /// The pages of a shard after that position, in their order, at most so many; none that was added before is missing.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read, or a page is not understood.
+    async fn after(&self, shard: u8, position: u64, most: u16) -> Result<Vec<(u64, Page)>>;
+
+    /// Position of the last page of a shard; 0 where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    async fn head(&self, shard: u8) -> Result<u64>;
+}
+
+/// Page of a feed: keys that were added together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Time at which it was written, by the writer's clock. Readers merge the shards by it, and nothing else rests on it.
+    pub at: Time,
+    /// Keys of the records, at least one.
+    pub records: Vec<RecordKey>,
+}
+
+/// Key of a record in its table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordKey(
+    /// Partition key.
+    pub String,
+    /// Sort key.
+    pub String,
+);
+
+/// Place of the feed after which a record is listed, kept with the record: it is in no page up to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The shard.
+    pub shard: u8,
+    /// Position of a page.
+    pub after: u64,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.shard, self.after)
+    }
+}
+
+impl FromStr for Mark {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = || Invalid::rule("must be a shard and a position, such as 3#17".to_owned());
+        let (shard, after) = text.split_once('#').ok_or_else(invalid)?;
+        let shard = shard.parse().ok().filter(|shard| *shard < MAX_SHARDS).ok_or_else(invalid)?;
+        Ok(Self { shard, after: after.parse().map_err(|_| invalid())? })
+    }
+}

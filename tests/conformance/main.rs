@@ -7,6 +7,7 @@
 mod archive;
 mod aws;
 mod declines;
+mod feed;
 mod journal;
 mod keys;
 mod leases;
@@ -51,6 +52,7 @@ fn main() -> std::process::ExitCode {
         declines::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
+        feed::trials(&aws),
         archive::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();

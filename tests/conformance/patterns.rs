@@ -30,7 +30,7 @@ async fn a_pattern_lets_through_what_a_filter_policy_does(aws: &Aws) {
     let mut filtered = Vec::new();
     for _ in 0..PATTERNS {
         let (queue, policy) = (aws.queue().await, pattern(&mut random, 2));
-        let subscribe = sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(aws.queue_arn(&queue).await);
+        let subscribe = sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(aws.allow(&topic, &queue).await);
         let subscribe =
             subscribe.attributes("RawMessageDelivery", "true").attributes("FilterPolicyScope", "MessageBody");
         subscribe.attributes("FilterPolicy", policy.to_string()).send().await.expect("a subscription");

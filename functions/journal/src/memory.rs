@@ -14,7 +14,7 @@ use crate::port::{Events, JournalStore, Kept};
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
     entries: RefCell<Vec<Entry>>,
-    /// Where the entry of a key is.
+    /// Places of the entries, by their keys.
     places: RefCell<HashMap<RecordKey, usize>>,
 }
 

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use envelope::Invalid;
 
-use super::MAX_SHARDS;
+use super::log::MAX_SHARDS;
 
-/// How far a reader has come in each shard; at first, nowhere. It is a text of digits, `.` and `-`, which only the feed understands.
+/// Reading position of a feed: how far a reader has come in each shard; at first, nowhere. It is a text of digits, `.` and `-`, which only the feed understands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor(Vec<Place>);
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use futures::future::try_join_all;
 
-use super::cursor::Place;
-use super::{Cursor, FeedLog, Page, RecordKey};
+use super::cursor::{Cursor, Place};
+use super::log::{FeedLog, Page, RecordKey};
 use crate::failure::Result;
 
 /// Pages of a shard that are read at once.

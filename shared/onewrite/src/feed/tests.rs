@@ -6,8 +6,10 @@ use std::time::Duration;
 use futures::executor::block_on;
 use futures::future::{Either, join, join_all, select};
 
+use envelope::Time;
+
 use super::*;
-use crate::failure::Failure;
+use crate::failure::{Failure, Result};
 use crate::memory::{MemoryFeed, Pace, Paced, VirtualTime};
 use crate::port::{Clock, Random};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::channel::oneshot;
 
-use super::{FeedLog, Mark, Page, RecordKey};
+use super::log::{FeedLog, Mark, Page, RecordKey};
 use crate::backoff::collision_pause;
 use crate::failure::{Failure, Result};
 use crate::port::{Clock, Random};

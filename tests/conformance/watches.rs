@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::ScalarAttributeType;
 use futures::future::join_all;
 use libtest_mimic::Trial;
 use orderflow_events::{OrderId, Time};
-use orderflow_live::{Added, DynamoWatches, MemoryWatches, Right, Watch, Watches};
+use orderflow_live::{Added, DynamoWatches, MemoryWatches, Right, Topic, Watch, Watches};
 
 use crate::aws::Aws;
 
@@ -19,11 +19,11 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
         [
             a_connection_is_opened_once,
             a_subscription_is_added_to_an_open_connection_alone_and_once,
-            subscriptions_are_found_by_their_order,
+            subscriptions_are_found_by_their_topic,
             one_attempt_sends_and_only_from_where_the_last_has_ended,
             whoever_has_not_held_releases_nothing,
             of_many_who_would_send_one_does,
-            a_subscription_that_is_removed_is_gone_for_its_order_too,
+            a_subscription_that_is_removed_is_gone_for_its_topic_too,
             nothing_is_left_of_a_connection_that_is_closed,
         ]
     )
@@ -41,14 +41,18 @@ fn order(number: u32) -> OrderId {
     OrderId::new(format!("ord_{number}")).unwrap()
 }
 
+fn key(number: u32) -> String {
+    Topic::key_of(&order(number))
+}
+
 fn watch(connection: &str, subscription: &str, number: u32) -> Watch {
     Watch {
-        order: order(number),
+        topic: Topic::Order(order(number)),
         connection: connection.to_owned(),
         subscription: subscription.to_owned(),
         right: Right::Holder { order: order(number), issued_at: later(), ends_at: later() },
         request: r#"{"query":"subscription"}"#.to_owned(),
-        sent: 3,
+        position: "3".to_owned(),
         holder: None,
     }
 }
@@ -82,7 +86,7 @@ async fn a_subscription_is_added_to_an_open_connection_alone_and_once(watches: &
     assert_eq!(known, ["#2", "1"]);
 }
 
-async fn subscriptions_are_found_by_their_order(watches: &impl Watches) {
+async fn subscriptions_are_found_by_their_topic(watches: &impl Watches) {
     for connection in ["a", "b"] {
         opened(watches, connection).await;
     }
@@ -90,13 +94,17 @@ async fn subscriptions_are_found_by_their_order(watches: &impl Watches) {
     for watch in [&one, &two, &other] {
         added(watches, watch).await;
     }
-    let mut found = watches.of_order(&order(1)).await.unwrap();
+    let mut found = watches.of_topic(&key(1)).await.unwrap();
     found.sort_by(|one, other| one.connection.cmp(&other.connection));
     assert_eq!(found, [one.clone(), two]);
-    assert_eq!(watches.of_order(&order(2)).await.unwrap(), [other]);
-    assert_eq!(watches.of_order(&order(3)).await.unwrap(), []);
-    assert_eq!(watches.get(&order(1), "a", "1").await.unwrap(), Some(one));
-    assert_eq!(watches.get(&order(2), "a", "1").await.unwrap(), None);
+    assert_eq!(watches.of_topic(&key(2)).await.unwrap(), [other]);
+    assert_eq!(watches.of_topic(&key(3)).await.unwrap(), []);
+    assert_eq!(watches.get(&key(1), "a", "1").await.unwrap(), Some(one));
+    assert_eq!(watches.get(&key(2), "a", "1").await.unwrap(), None);
+    let pattern = serde_json::json!({ "type": ["PaymentFailed"] });
+    let events = Watch { topic: Topic::Events(Some(pattern)), ..watch("a", "e", 1) };
+    added(watches, &events).await;
+    assert_eq!(watches.of_topic(Topic::EVENTS).await.unwrap(), [events]);
 }
 
 async fn one_attempt_sends_and_only_from_where_the_last_has_ended(watches: &impl Watches) {
@@ -105,12 +113,12 @@ async fn one_attempt_sends_and_only_from_where_the_last_has_ended(watches: &impl
     added(watches, &watch).await;
     assert!(watches.hold(&watch, "x").await.unwrap());
     assert!(!watches.hold(&watch, "y").await.unwrap());
-    let held = watches.get(&order(1), "a", "1").await.unwrap().unwrap();
-    assert_eq!((held.holder.as_deref(), held.sent), (Some("x"), 3));
-    assert!(watches.release(&watch, "x", 5).await.unwrap());
+    let held = watches.get(&key(1), "a", "1").await.unwrap().unwrap();
+    assert_eq!((held.holder.as_deref(), held.position.as_str()), (Some("x"), "3"));
+    assert!(watches.release(&watch, "x", "5").await.unwrap());
     assert!(!watches.hold(&watch, "y").await.unwrap(), "it knows of 3 alone");
-    let known = watches.get(&order(1), "a", "1").await.unwrap().unwrap();
-    assert_eq!((&known.holder, known.sent), (&None, 5));
+    let known = watches.get(&key(1), "a", "1").await.unwrap().unwrap();
+    assert_eq!((&known.holder, known.position.as_str()), (&None, "5"));
     assert!(watches.hold(&known, "y").await.unwrap());
 }
 
@@ -118,13 +126,13 @@ async fn whoever_has_not_held_releases_nothing(watches: &impl Watches) {
     opened(watches, "a").await;
     let watch = watch("a", "1", 1);
     assert!(!watches.hold(&watch, "x").await.unwrap(), "it is not there");
-    assert!(!watches.release(&watch, "x", 9).await.unwrap());
-    assert_eq!(watches.of_order(&order(1)).await.unwrap(), [], "it is not made by that");
+    assert!(!watches.release(&watch, "x", "9").await.unwrap());
+    assert_eq!(watches.of_topic(&key(1)).await.unwrap(), [], "it is not made by that");
     added(watches, &watch).await;
-    assert!(!watches.release(&watch, "x", 9).await.unwrap());
+    assert!(!watches.release(&watch, "x", "9").await.unwrap());
     assert!(watches.hold(&watch, "x").await.unwrap());
-    assert!(!watches.release(&watch, "y", 9).await.unwrap());
-    assert_eq!(watches.get(&order(1), "a", "1").await.unwrap().unwrap().sent, 3);
+    assert!(!watches.release(&watch, "y", "9").await.unwrap());
+    assert_eq!(watches.get(&key(1), "a", "1").await.unwrap().unwrap().position, "3");
 }
 
 async fn of_many_who_would_send_one_does(watches: &impl Watches) {
@@ -136,14 +144,14 @@ async fn of_many_who_would_send_one_does(watches: &impl Watches) {
     assert_eq!(held.into_iter().filter(|held| *held == Ok(true)).count(), 1);
 }
 
-async fn a_subscription_that_is_removed_is_gone_for_its_order_too(watches: &impl Watches) {
+async fn a_subscription_that_is_removed_is_gone_for_its_topic_too(watches: &impl Watches) {
     opened(watches, "a").await;
     added(watches, &watch("a", "1", 1)).await;
     added(watches, &watch("a", "2", 1)).await;
     for _ in 0..2 {
         watches.remove("a", "1").await.unwrap();
     }
-    assert_eq!(watches.of_order(&order(1)).await.unwrap(), [watch("a", "2", 1)]);
+    assert_eq!(watches.of_topic(&key(1)).await.unwrap(), [watch("a", "2", 1)]);
     assert_eq!(watches.connection("a").await.unwrap().unwrap().subscriptions, ["2"]);
     added(watches, &watch("a", "1", 2)).await;
 }
@@ -160,7 +168,7 @@ async fn nothing_is_left_of_a_connection_that_is_closed(watches: &impl Watches) 
     }
     assert_eq!(watches.connection("a").await.unwrap(), None);
     for number in 0..3 {
-        let left = watches.of_order(&order(number)).await.unwrap();
+        let left = watches.of_topic(&key(number)).await.unwrap();
         assert!(left.len() == 10 && left.iter().all(|watch| watch.connection == "b"), "{left:?}");
     }
     assert_eq!(watches.add(&watch("a", "1", 1), later()).await.unwrap(), Added::Closed);

@@ -76,6 +76,29 @@ pub(crate) async fn an_order_is_watched_by_whose_it_is(shop: &Shop) {
     }
 }
 
+pub(crate) async fn the_events_of_all_orders_are_watched_with_a_pattern(shop: &Shop) {
+    let Some(packages) = node_packages() else { return };
+    if shop.emulator.lacks(Gap::Sockets) {
+        return;
+    }
+    shop.stock("live-events", 10).await;
+    let token = shop.tokens.token("warehouse", "events:read", PATIENCE).unwrap();
+    let id = shop.order(&order("live-events", 1, "pm_card_visa")).await;
+    let pattern = json!({ "subject": [id], "type": [{ "anything-but": "InventoryReserved" }] });
+    let task = json!({ "token": token, "match": pattern, "until": "ShipmentCreated" });
+    let mut node = Command::new("node");
+    node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/live/events.mjs")).arg(packages).arg(shop.output("LiveUrl"));
+    node.arg(task.to_string()).kill_on_drop(true);
+    let output = timeout(PATIENCE, node.output()).await.expect("it ends").expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let told: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)));
+    let types: Vec<&str> = told.as_array().expect("a list").iter().filter_map(|event| event["type"].as_str()).collect();
+    assert!(!types.contains(&"InventoryReserved"), "{types:?}");
+    for kind in ["OrderCreated", "PaymentProcessed", "ShipmentCreated"] {
+        assert_eq!(types.iter().filter(|known| **known == kind).count(), 1, "{types:?}");
+    }
+}
+
 pub(crate) async fn queries_are_answered_as_graphql_over_http_has_it(shop: &Shop) {
     shop.stock("live", 1_000).await;
     let id = place_as(shop, "ada").await;

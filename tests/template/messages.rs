@@ -20,6 +20,9 @@ const RELAYS: &str = "/${AWS::StackName}/relay/";
 /// Path of the roles that may send to the queues of services, besides their topics.
 const OPERATORS: &str = "/${AWS::StackName}/operator/";
 
+/// Table of the pages of the feed.
+const FEED: &str = "FeedTable";
+
 #[test]
 fn every_relay_gets_each_row_with_events_of_its_service_and_nothing_else() {
     check(
@@ -79,7 +82,11 @@ fn relays(stack: &Stack) -> Vec<String> {
     }
     for (id, properties) in stack.of_type(TABLE) {
         let is_outbox = publishing.iter().any(|(_, table, _)| table == id);
-        let stream = if is_outbox { json!({"StreamViewType": "NEW_IMAGE"}) } else { GONE };
+        let stream = match id {
+            FEED => json!({"StreamViewType": "KEYS_ONLY"}),
+            _ if is_outbox => json!({"StreamViewType": "NEW_IMAGE"}),
+            _ => GONE,
+        };
         faults.extend(unlike(id, properties, &json!({"StreamSpecification": stream})));
     }
     faults
@@ -98,25 +105,30 @@ fn whoever_watches_an_order_is_told_of_each_of_its_rows() {
             ("LivePushEventSource MaximumRetryAttempts", json!(3), "LivePushFunction"),
             ("LivePushEventSource MaximumRecordAgeInSeconds", GONE, "LivePushFunction"),
             ("LivePushEventSource @Condition", GONE, "LivePushEventSource"),
+            ("LiveFeedEventSource EventSourceArn", arn("FeedTable"), "LivePushFunction"),
         ],
     );
 }
 
 fn pushes(stack: &Stack) -> Vec<String> {
-    let source = stack.sources(TABLE).find(|(function, ..)| *function == PUSH).map_or(&GONE, |(_, _, source)| source);
-    let mut faults = unlike(
-        PUSH,
-        source,
-        &json!({
-            "EventSourceArn": {"Fn::GetAtt": ["OrdersTable", "StreamArn"]},
-            "StartingPosition": "TRIM_HORIZON",
-            "MaximumRetryAttempts": -1,
-            "MaximumRecordAgeInSeconds": 60 * 60,
-            "BisectBatchOnFunctionError": true,
-            "FilterCriteria": {"Filters": [{"Pattern": r#"{"eventName":["INSERT"]}"#}]},
-            "Enabled": null,
-        }),
-    );
+    let mut faults = Vec::new();
+    for table in ["OrdersTable", FEED] {
+        let source = stack.sources(TABLE).find(|(function, from, _)| *function == PUSH && *from == table);
+        let source = source.map_or(&GONE, |(_, _, source)| source);
+        faults.extend(unlike(
+            PUSH,
+            source,
+            &json!({
+                "EventSourceArn": {"Fn::GetAtt": [table, "StreamArn"]},
+                "StartingPosition": "TRIM_HORIZON",
+                "MaximumRetryAttempts": -1,
+                "MaximumRecordAgeInSeconds": 60 * 60,
+                "BisectBatchOnFunctionError": true,
+                "FilterCriteria": {"Filters": [{"Pattern": r#"{"eventName":["INSERT"]}"#}]},
+                "Enabled": null,
+            }),
+        ));
+    }
     // Where there are no sockets, nothing of it is there, but for the queries.
     let without = stack.with([("Live", json!("no"))]);
     let left = without.resources().filter(|(id, _)| id.starts_with("Live"));

@@ -18,10 +18,11 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 62] = [
+const BESIDES: [(&str, &str); 63] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
+    ("live", "feed.rs"),
     ("live", "protocol.rs"),
     ("live", "push.rs"),
     ("live", "routes.rs"),

@@ -36,7 +36,7 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
         "tests/identity" => &["onewrite"],
         // A window, and no service: it decides nothing, and shows what several services know.
         "functions/live" => {
-            &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-inventory", "orderflow-orders"]
+            &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-inventory", "orderflow-journal", "orderflow-orders"]
         }
         _ if folder == "shared/simulated" || folder.starts_with("functions/") => {
             &["onewrite-envelope", "onewrite", "orderflow-events"]

@@ -1,6 +1,6 @@
 //! Watches in a table of DynamoDB, and the sockets of API Gateway.
 //!
-//! A connection and its subscriptions are under one key, a subscription is under that of its order besides, and both are written
+//! A connection and its subscriptions are under one key, a subscription is under that of its topic besides, and both are written
 //! in one transaction, which wants the connection to be open. Who closes a connection first removes its item, and so finds
 //! all its subscriptions: none can be added behind.
 
@@ -16,10 +16,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWrite
 use futures::future::try_join_all;
 use onewrite::aws::{SdkConfig, classify, put_if, update_if, without_retries};
 use onewrite::{Failure, Result};
-use orderflow_events::{OrderId, Time};
+use orderflow_events::Time;
 use serde::Deserialize;
 
-use crate::domain::Right;
+use crate::domain::{Right, Topic};
 use crate::port::{Added, Connection, Sent, Sockets, Watch, Watches};
 
 /// Sort key of a connection itself, before those of its subscriptions.
@@ -39,25 +39,25 @@ pub struct DynamoWatches {
     table: String,
 }
 
-/// Attributes of an item under its connection: of the connection itself its right, of a subscription its order.
+/// Attributes of an item under its connection: of the connection itself its right, of a subscription the key of its topic.
 #[derive(Deserialize)]
 struct UnderConnection {
     sk: String,
     #[serde(default)]
     right: Option<String>,
     #[serde(default)]
-    order: Option<OrderId>,
+    topic: Option<String>,
 }
 
-/// Attributes of a subscription under its order.
+/// Attributes of a subscription under its topic.
 #[derive(Deserialize)]
-struct UnderOrder {
-    order: OrderId,
+struct UnderTopic {
+    topic: String,
     connection: String,
     subscription: String,
     right: String,
     request: String,
-    sent: u32,
+    position: String,
     #[serde(default)]
     holder: Option<String>,
 }
@@ -92,9 +92,9 @@ impl DynamoWatches {
         Box::pin(delete.send()).await.map(drop).map_err(|error| classify("DeleteItem", &error))
     }
 
-    /// Removes a subscription under its order, and then under its connection, by which it is found.
-    async fn delete_subscription(&self, connection: &str, subscription: &str, order: &OrderId) -> Result<()> {
-        self.delete(order_key(order), watch_key(connection, subscription)).await?;
+    /// Removes a subscription under its topic, and then under its connection, by which it is found.
+    async fn delete_subscription(&self, connection: &str, subscription: &str, topic: &str) -> Result<()> {
+        self.delete(topic.to_owned(), watch_key(connection, subscription)).await?;
         self.delete(connection_key(connection), format!("{SUBSCRIPTION}{subscription}")).await
     }
 
@@ -129,22 +129,22 @@ impl Watches for DynamoWatches {
     }
 
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added> {
-        let Watch { order, connection, subscription, right, request, sent, holder: _ } = watch;
+        let Watch { topic, connection, subscription, right, request, position, holder: _ } = watch;
         let under_connection = item(&[
             ("pk", text(&connection_key(connection))),
             ("sk", text(&format!("{SUBSCRIPTION}{subscription}"))),
-            ("order", text(order.as_str())),
+            ("topic", text(&topic.key())),
             ("expiresAt", number(seconds(expires))),
         ]);
-        let under_order = item(&[
-            ("pk", text(&order_key(order))),
+        let under_topic = item(&[
+            ("pk", text(&topic.key())),
             ("sk", text(&watch_key(connection, subscription))),
-            ("order", text(order.as_str())),
+            ("topic", text(&topic_text(topic)?)),
             ("connection", text(connection)),
             ("subscription", text(subscription)),
             ("right", text(&right_text(right)?)),
             ("request", text(request)),
-            ("sent", number(sent)),
+            ("position", text(position)),
             ("expiresAt", number(seconds(expires))),
         ]);
         let is_open = ConditionCheck::builder().table_name(&self.table).condition_expression("attribute_exists(pk)");
@@ -155,7 +155,7 @@ impl Watches for DynamoWatches {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().condition_check(is_open).build())
             .transact_items(self.put(under_connection)?)
-            .transact_items(self.put(under_order)?);
+            .transact_items(self.put(under_topic)?);
         let Err(error) = Box::pin(add.send()).await else { return Ok(Added::Done) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             let mut reasons = cancelled.cancellation_reasons().iter();
@@ -169,13 +169,13 @@ impl Watches for DynamoWatches {
         Err(classify("TransactWriteItems", &error))
     }
 
-    async fn of_order(&self, order: &OrderId) -> Result<Vec<Watch>> {
-        self.under(order_key(order)).await?.into_iter().map(watch_of).collect()
+    async fn of_topic(&self, key: &str) -> Result<Vec<Watch>> {
+        self.under(key.to_owned()).await?.into_iter().map(watch_of).collect()
     }
 
-    async fn get(&self, order: &OrderId, connection: &str, subscription: &str) -> Result<Option<Watch>> {
+    async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>> {
         let get = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let get = get.key("pk", text(&order_key(order))).key("sk", text(&watch_key(connection, subscription)));
+        let get = get.key("pk", text(key)).key("sk", text(&watch_key(connection, subscription)));
         let answer = Box::pin(get.send()).await.map_err(|error| classify("GetItem", &error))?;
         answer.item.map(watch_of).transpose()
     }
@@ -183,28 +183,28 @@ impl Watches for DynamoWatches {
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool> {
         let update = self.client.update_item().table_name(&self.table);
         let update = update
-            .key("pk", text(&order_key(&watch.order)))
+            .key("pk", text(&watch.topic.key()))
             .key("sk", text(&watch_key(&watch.connection, &watch.subscription)))
             .update_expression("SET #holder = :holder")
-            .condition_expression("#sent = :sent AND attribute_not_exists(#holder)")
+            .condition_expression("#position = :position AND attribute_not_exists(#holder)")
             .expression_attribute_names("#holder", "holder")
-            .expression_attribute_names("#sent", "sent")
+            .expression_attribute_names("#position", "position")
             .expression_attribute_values(":holder", text(holder))
-            .expression_attribute_values(":sent", number(watch.sent));
+            .expression_attribute_values(":position", text(&watch.position));
         update_if(update).await
     }
 
-    async fn release(&self, watch: &Watch, holder: &str, sent: u32) -> Result<bool> {
+    async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool> {
         let update = self.client.update_item().table_name(&self.table);
         let update = update
-            .key("pk", text(&order_key(&watch.order)))
+            .key("pk", text(&watch.topic.key()))
             .key("sk", text(&watch_key(&watch.connection, &watch.subscription)))
-            .update_expression("SET #sent = :sent REMOVE #holder")
+            .update_expression("SET #position = :position REMOVE #holder")
             .condition_expression("#holder = :holder")
             .expression_attribute_names("#holder", "holder")
-            .expression_attribute_names("#sent", "sent")
+            .expression_attribute_names("#position", "position")
             .expression_attribute_values(":holder", text(holder))
-            .expression_attribute_values(":sent", number(sent));
+            .expression_attribute_values(":position", text(position));
         update_if(update).await
     }
 
@@ -214,8 +214,8 @@ impl Watches for DynamoWatches {
         let get = get.key("pk", text(&connection_key(connection))).key("sk", text(&key));
         let answer = Box::pin(get.send()).await.map_err(|error| classify("GetItem", &error))?;
         let item: Option<UnderConnection> = answer.item.map(read).transpose()?;
-        match item.and_then(|item| item.order) {
-            Some(order) => self.delete_subscription(connection, subscription, &order).await,
+        match item.and_then(|item| item.topic) {
+            Some(topic) => self.delete_subscription(connection, subscription, &topic).await,
             None => Ok(()),
         }
     }
@@ -225,7 +225,7 @@ impl Watches for DynamoWatches {
         let items = self.of_connection(connection).await?;
         let deletions = items.iter().filter_map(|item| {
             let subscription = item.sk.strip_prefix(SUBSCRIPTION)?;
-            Some(self.delete_subscription(connection, subscription, item.order.as_ref()?))
+            Some(self.delete_subscription(connection, subscription, item.topic.as_ref()?))
         });
         try_join_all(deletions).await.map(drop)
     }
@@ -237,10 +237,6 @@ fn is_failed_condition(reason: &aws_sdk_dynamodb::types::CancellationReason) -> 
 
 fn connection_key(connection: &str) -> String {
     format!("c#{connection}")
-}
-
-fn order_key(order: &OrderId) -> String {
-    format!("o#{order}")
 }
 
 /// API Gateway's ids have no `#`.
@@ -277,9 +273,14 @@ fn right_of(text: &str) -> Result<Right> {
     serde_json::from_str(text).map_err(|_| Failure::permanent("a right is not understood"))
 }
 
+fn topic_text(topic: &Topic) -> Result<String> {
+    serde_json::to_string(topic).map_err(|_| Failure::permanent("a topic cannot be written"))
+}
+
 fn watch_of(item: Item) -> Result<Watch> {
-    let UnderOrder { order, connection, subscription, right, request, sent, holder } = read(item)?;
-    Ok(Watch { order, connection, subscription, right: right_of(&right)?, request, sent, holder })
+    let UnderTopic { topic, connection, subscription, right, request, position, holder } = read(item)?;
+    let topic = serde_json::from_str(&topic).map_err(|_| Failure::permanent("a topic is not understood"))?;
+    Ok(Watch { topic, connection, subscription, right: right_of(&right)?, request, position, holder })
 }
 
 /// Sockets of an API of API Gateway.

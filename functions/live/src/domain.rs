@@ -1,10 +1,87 @@
-//! Updates of an order, and who may see them: pure.
+//! Topics, their updates, and who may see them: pure.
 
 use onewrite::access::Caller;
 use onewrite::link::Link;
+use orderflow_events::scope::EVENTS_READ;
 use orderflow_events::{OrderId, Text, Time};
 use orderflow_orders::{Known, Order, Seen, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Topic of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Topic {
+    /// What happens to an order.
+    Order(OrderId),
+    /// The events of all orders, those that match a pattern, if there is one.
+    Events(Option<Value>),
+}
+
+impl Topic {
+    /// Key that its subscriptions are found by.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Order(order) => Self::key_of(order),
+            Self::Events(_) => Self::EVENTS.to_owned(),
+        }
+    }
+
+    /// Key of the subscriptions to the events of all orders.
+    pub const EVENTS: &'static str = "e";
+
+    /// Key of the subscriptions to an order.
+    #[must_use]
+    pub fn key_of(order: &OrderId) -> String {
+        format!("o#{order}")
+    }
+}
+
+/// An event of the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedEvent {
+    /// Position after it, for a client that comes back.
+    pub cursor: String,
+    /// The event as it was published.
+    pub event: Value,
+}
+
+/// What is told next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// Something has happened to an order.
+    Order(OrderUpdate),
+    /// An event of the feed.
+    Event(FeedEvent),
+}
+
+impl Update {
+    /// Position of a subscription that it was sent to.
+    pub(crate) fn position(&self) -> String {
+        match self {
+            Self::Order(update) => update.sequence.to_string(),
+            Self::Event(event) => event.cursor.clone(),
+        }
+    }
+}
+
+/// Updates after a position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// Those that are to be told.
+    pub updates: Vec<Update>,
+    /// Position after all that was looked at, if that is further.
+    pub position: Option<String>,
+}
+
+/// Updates of an order after a position, at most so many.
+pub(crate) fn ahead_of(updates: &[OrderUpdate], position: &str, most: usize) -> Ahead {
+    let sent: u32 = position.parse().unwrap_or_default();
+    let due = updates.iter().filter(|update| update.sequence > sent).take(most).cloned();
+    let updates: Vec<Update> = due.map(Update::Order).collect();
+    Ahead { position: updates.last().map(Update::position), updates }
+}
 
 /// Something that has happened to an order, with its number among all that has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +144,8 @@ pub enum Right {
 pub(crate) enum Refusal {
     /// They are not signed in, or their right has ended.
     Unauthorized(String),
+    /// They lack that scope.
+    Forbidden(&'static str),
     /// There is no such order, or it is not theirs: one answer for both.
     NotFound,
 }
@@ -85,6 +164,14 @@ impl Right {
                 Ok(Visitor::Holder(Link { issued_at: *issued_at, expires_at: *ends_at }))
             }
             Self::Nobody(reason) => Err(Refusal::Unauthorized(reason.clone())),
+        }
+    }
+
+    /// Tells that the events of all orders are theirs to see at that time.
+    pub(crate) fn of_events(&self, now: Time) -> Result<(), Refusal> {
+        match self.visitor(now)? {
+            Visitor::Caller(caller) if caller.has(EVENTS_READ) => Ok(()),
+            Visitor::Caller(_) | Visitor::Holder(_) => Err(Refusal::Forbidden(EVENTS_READ)),
         }
     }
 

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use onewrite::memory::Paced;
 use onewrite::{Failure, Result};
-use orderflow_events::{OrderId, Time};
+use orderflow_events::Time;
+use serde_json::Value;
 
-use crate::domain::Right;
-use crate::port::{Added, Connection, Sent, Sockets, Watch, Watches};
+use crate::domain::{Ahead, FeedEvent, Right, Update};
+use crate::port::{Added, Connection, Feed, Sent, Sockets, Watch, Watches};
 
 /// Watches in memory.
 #[derive(Debug, Default)]
@@ -64,26 +65,26 @@ impl Watches for MemoryWatches {
         Ok(Added::Done)
     }
 
-    async fn of_order(&self, order: &OrderId) -> Result<Vec<Watch>> {
-        Ok(self.watches.borrow().values().filter(|watch| watch.order == *order).cloned().collect())
+    async fn of_topic(&self, key: &str) -> Result<Vec<Watch>> {
+        Ok(self.watches.borrow().values().filter(|watch| watch.topic.key() == key).cloned().collect())
     }
 
-    async fn get(&self, order: &OrderId, connection: &str, subscription: &str) -> Result<Option<Watch>> {
+    async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>> {
         let watches = self.watches.borrow();
         let found = watches.get(&(connection.to_owned(), subscription.to_owned()));
-        Ok(found.filter(|watch| watch.order == *order).cloned())
+        Ok(found.filter(|watch| watch.topic.key() == key).cloned())
     }
 
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool> {
         let mut watches = self.watches.borrow_mut();
-        let free = watches.get_mut(&key(watch)).filter(|known| known.holder.is_none() && known.sent == watch.sent);
+        let free = watches.get_mut(&key(watch)).filter(|known| known.holder.is_none() && known.position == watch.position);
         Ok(free.map(|known| known.holder = Some(holder.to_owned())).is_some())
     }
 
-    async fn release(&self, watch: &Watch, holder: &str, sent: u32) -> Result<bool> {
+    async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool> {
         let mut watches = self.watches.borrow_mut();
         let held = watches.get_mut(&key(watch)).filter(|known| known.holder.as_deref() == Some(holder));
-        Ok(held.map(|known| (known.holder, known.sent) = (None, sent)).is_some())
+        Ok(held.map(|known| (known.holder, known.position) = (None, position.to_owned())).is_some())
     }
 
     async fn remove(&self, connection: &str, subscription: &str) -> Result<()> {
@@ -95,6 +96,47 @@ impl Watches for MemoryWatches {
         self.connections.borrow_mut().remove(connection);
         self.watches.borrow_mut().retain(|(of, _), _| of != connection);
         Ok(())
+    }
+}
+
+/// Feed in memory: its cursors count.
+#[derive(Debug, Default)]
+pub struct MemoryFeed {
+    events: RefCell<Vec<Value>>,
+}
+
+impl MemoryFeed {
+    /// Something has happened.
+    pub fn add(&self, event: Value) {
+        self.events.borrow_mut().push(event);
+    }
+}
+
+impl Feed for MemoryFeed {
+    async fn after(&self, position: &str, pattern: Option<&Value>, most: usize) -> Result<Ahead> {
+        let begun: usize = position.parse().unwrap_or_default();
+        let pattern = crate::feed::pattern(pattern)?;
+        let events = self.events.borrow();
+        let looked_at: Vec<(usize, &Value)> = events.iter().enumerate().skip(begun).take(most).collect();
+        let updates = looked_at.iter().filter(|(_, event)| pattern.as_ref().is_none_or(|it| it.matches(event)));
+        let updates = updates.map(|(index, event)| {
+            Update::Event(FeedEvent { cursor: (index + 1).to_string(), event: (*event).clone() })
+        });
+        Ok(Ahead { updates: updates.collect(), position: looked_at.last().map(|(index, _)| (index + 1).to_string()) })
+    }
+
+    async fn end(&self) -> Result<String> {
+        Ok(self.events.borrow().len().to_string())
+    }
+}
+
+impl<T: Feed> Feed for Paced<'_, T> {
+    async fn after(&self, position: &str, pattern: Option<&Value>, most: usize) -> Result<Ahead> {
+        self.pace.call("after", self.port.after(position, pattern, most), timed_out).await
+    }
+
+    async fn end(&self) -> Result<String> {
+        self.pace.call("end", self.port.end(), timed_out).await
     }
 }
 
@@ -162,20 +204,20 @@ impl<T: Watches> Watches for Paced<'_, T> {
         self.pace.call("add", self.port.add(watch, expires), timed_out).await
     }
 
-    async fn of_order(&self, order: &OrderId) -> Result<Vec<Watch>> {
-        self.pace.call("of_order", self.port.of_order(order), timed_out).await
+    async fn of_topic(&self, key: &str) -> Result<Vec<Watch>> {
+        self.pace.call("of_topic", self.port.of_topic(key), timed_out).await
     }
 
-    async fn get(&self, order: &OrderId, connection: &str, subscription: &str) -> Result<Option<Watch>> {
-        self.pace.call("get", self.port.get(order, connection, subscription), timed_out).await
+    async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>> {
+        self.pace.call("get", self.port.get(key, connection, subscription), timed_out).await
     }
 
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool> {
         self.pace.call("hold", self.port.hold(watch, holder), timed_out).await
     }
 
-    async fn release(&self, watch: &Watch, holder: &str, sent: u32) -> Result<bool> {
-        self.pace.call("release", self.port.release(watch, holder, sent), timed_out).await
+    async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool> {
+        self.pace.call("release", self.port.release(watch, holder, position), timed_out).await
     }
 
     async fn remove(&self, connection: &str, subscription: &str) -> Result<()> {

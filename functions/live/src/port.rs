@@ -2,9 +2,10 @@
 
 use auto_impl::auto_impl;
 use onewrite::Result;
-use orderflow_events::{OrderId, Time};
+use orderflow_events::Time;
+use serde_json::Value;
 
-use crate::domain::Right;
+use crate::domain::{Ahead, Right, Topic};
 
 /// A connection whose caller has said who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +16,11 @@ pub struct Connection {
     pub subscriptions: Vec<String>,
 }
 
-/// Subscription to the updates of an order.
+/// Subscription to a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
-    /// The order.
-    pub order: OrderId,
+    /// The topic.
+    pub topic: Topic,
     /// The connection that it is of.
     pub connection: String,
     /// Its id, of the client's choice.
@@ -28,8 +29,8 @@ pub struct Watch {
     pub right: Right,
     /// GraphQL request, in JSON, as it came.
     pub request: String,
-    /// Number of the last update that was sent.
-    pub sent: u32,
+    /// Position after all that was sent: of an order the number of its last update, of the feed a cursor.
+    pub position: String,
     /// Attempt that is sending, if there is one. What an attempt that has died has sent, nobody knows.
     pub holder: Option<String>,
 }
@@ -69,33 +70,33 @@ pub trait Watches {
     /// It is unknown whether it was added.
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added>;
 
-    /// Subscriptions to an order, none that was added before missing.
+    /// Subscriptions to a topic, by its [key](Topic::key), none that was added before missing.
     ///
     /// # Errors
     ///
     /// The store cannot be read.
-    async fn of_order(&self, order: &OrderId) -> Result<Vec<Watch>>;
+    async fn of_topic(&self, key: &str) -> Result<Vec<Watch>>;
 
     /// A subscription as it is now.
     ///
     /// # Errors
     ///
     /// The store cannot be read.
-    async fn get(&self, order: &OrderId, connection: &str, subscription: &str) -> Result<Option<Watch>>;
+    async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>>;
 
-    /// Lets `holder` send what comes after `watch.sent`, if nobody is sending, and that was sent last; answers whether it may.
+    /// Lets `holder` send what comes after `watch.position`, if nobody is sending, and that was sent last; answers whether it may.
     ///
     /// # Errors
     ///
     /// It is unknown whether it may.
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool>;
 
-    /// Records that `holder` has sent all up to `sent`, and sends no more; answers whether it was the one to send.
+    /// Records that `holder` has sent all up to `position`, and sends no more; answers whether it was the one to send.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was recorded.
-    async fn release(&self, watch: &Watch, holder: &str, sent: u32) -> Result<bool>;
+    async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool>;
 
     /// Removes a subscription. To remove it twice is to remove it once.
     ///
@@ -110,6 +111,25 @@ pub trait Watches {
     ///
     /// Something may be left of it.
     async fn close(&self, connection: &str) -> Result<()>;
+}
+
+/// Feed of the events of all orders.
+#[auto_impl(&)]
+pub trait Feed {
+    /// Events after that position that match, at most so many; none of those that become visible later is before the position that
+    /// is answered.
+    ///
+    /// # Errors
+    ///
+    /// The feed cannot be read.
+    async fn after(&self, position: &str, pattern: Option<&Value>, most: usize) -> Result<Ahead>;
+
+    /// Position after all that there is.
+    ///
+    /// # Errors
+    ///
+    /// The feed cannot be read.
+    async fn end(&self) -> Result<String>;
 }
 
 /// Result of sending a message.

@@ -19,8 +19,8 @@ use orderflow_events::{OrderId, Subject};
 use orderflow_orders::Orders;
 use tracing::{info, warn};
 
-use crate::domain::{OrderUpdate, Refusal, updates_of};
-use crate::port::{Sent, Sockets, Watch, Watches};
+use crate::domain::{Ahead, OrderUpdate, Refusal, Topic, Update, ahead_of, updates_of};
+use crate::port::{Feed, Sent, Sockets, Watch, Watches};
 use crate::protocol::ToClient;
 use crate::schema::{self, Schema};
 
@@ -37,18 +37,23 @@ const AT_ONCE: usize = 20;
 /// Most times that one attempt goes on with a subscription.
 const MAX_TURNS: u32 = 100;
 
-/// Sends the updates of orders to those who watch them.
-pub struct Push<L, W, S, C> {
+/// Sends the updates of orders, and the events of all, to those who watch them.
+pub struct Push<L, W, S, C, F> {
     ledger: Ledger<L, W>,
+    feed: F,
     watches: S,
     sockets: C,
     schema: Schema,
 }
 
-impl<L: Log, W: Clock + Random, S: Watches, C: Sockets> Push<L, W, S, C> {
-    /// Sends what the ledger of the orders says to the watches, by those sockets.
-    pub fn new(ledger: Ledger<L, W>, watches: S, sockets: C) -> Self {
-        Self { ledger, watches, sockets, schema: schema::build() }
+impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C, F> {
+    /// Sends what the ledger of the orders and the feed say to the watches, by those sockets.
+    pub fn new(ledger: Ledger<L, W>, feed: F, watches: S, sockets: C) -> Self {
+        Self { ledger, feed, watches, sockets, schema: schema::build() }
+    }
+
+    pub(crate) const fn feed(&self) -> &F {
+        &self.feed
     }
 
     pub(crate) fn world(&self) -> &W {
@@ -81,7 +86,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets> Push<L, W, S, C> {
     pub async fn tell(&self, orders: impl IntoIterator<Item = OrderId>) -> Result<()> {
         let mut failed = None;
         for order in orders {
-            let watches = self.watches.of_order(&order).await?;
+            let watches = self.watches.of_topic(&Topic::key_of(&order)).await?;
             if watches.is_empty() {
                 continue;
             }
@@ -94,31 +99,54 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets> Push<L, W, S, C> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Sends of `updates` what the subscription has not been sent.
+    /// Tells those who watch the events of all orders what they have not been told.
+    ///
+    /// # Errors
+    ///
+    /// Somebody may not have been told. It does no harm to try again.
+    pub async fn tell_events(&self) -> Result<()> {
+        let watches = self.watches.of_topic(Topic::EVENTS).await?;
+        let told = futures::future::join_all(watches.into_iter().map(|watch| self.advance(watch, &[]))).await;
+        told.into_iter().find(Result::is_err).unwrap_or(Ok(()))
+    }
+
+    /// What a subscription is to be told next; `updates` are those of its order, if it is to one.
+    async fn ahead(&self, watch: &Watch, updates: &[OrderUpdate]) -> Result<Result<Ahead, Refusal>> {
+        let now = self.world().now();
+        Ok(match &watch.topic {
+            Topic::Order(order) => {
+                watch.right.of(order, updates, now).map(|()| ahead_of(updates, &watch.position, AT_ONCE))
+            }
+            Topic::Events(pattern) => match watch.right.of_events(now) {
+                Ok(()) => Ok(self.feed.after(&watch.position, pattern.as_ref(), AT_ONCE).await?),
+                Err(refusal) => Err(refusal),
+            },
+        })
+    }
+
+    /// Sends what the subscription has not been sent; `updates` are those of its order, if it is to one.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was.
     pub(crate) async fn advance(&self, mut watch: Watch, updates: &[OrderUpdate]) -> Result<()> {
         for _ in 0..MAX_TURNS {
-            let due: Vec<&OrderUpdate> = updates.iter().filter(|update| update.sequence > watch.sent).collect();
-            if let Err(refusal) = watch.right.of(&watch.order, updates, self.world().now()) {
-                return self.refuse(&watch, &refusal).await;
-            }
-            if due.is_empty() {
-                return Ok(());
-            }
+            let ahead = match self.ahead(&watch, updates).await? {
+                Ok(ahead) => ahead,
+                Err(refusal) => return self.refuse(&watch, &refusal).await,
+            };
+            let Some(position) = ahead.position else { return Ok(()) };
             let holder = self.name();
             if watch.holder.is_none() && self.watches.hold(&watch, &holder).await? {
-                let Some(sent) = self.send_all(&watch, &due[..due.len().min(AT_ONCE)]).await? else { return Ok(()) };
-                let is_released = self.watches.release(&watch, &holder, sent).await?;
+                let Some(sent) = self.send_all(&watch, &ahead.updates, position).await? else { return Ok(()) };
+                let is_released = self.watches.release(&watch, &holder, &sent).await?;
                 if !is_released {
                     return Ok(());
                 }
-                if sent == watch.sent {
+                if sent == watch.position {
                     return Err(Failure::transient("a connection has too much to do"));
                 }
-                watch.sent = sent;
+                watch.position = sent;
                 continue;
             }
             match self.next(&watch).await? {
@@ -129,16 +157,16 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets> Push<L, W, S, C> {
         Err(Failure::transient("a subscription does not come to an end"))
     }
 
-    /// Sends updates one after the other; the number of the last that was sent, or none where the connection is no more. What is
-    /// not known to have been sent closes it.
-    async fn send_all(&self, watch: &Watch, updates: &[&OrderUpdate]) -> Result<Option<u32>> {
-        let mut last = watch.sent;
+    /// Sends updates one after the other; the position after the last that was sent, `position` after all, or none where the
+    /// connection is no more. What is not known to have been sent closes it.
+    async fn send_all(&self, watch: &Watch, updates: &[Update], position: String) -> Result<Option<String>> {
+        let mut last = watch.position.clone();
         for update in updates {
             let response = self.schema.next(&watch.request, update).await;
             let text = ToClient::Next { id: &watch.subscription, payload: response }.text();
             match self.send(&watch.connection, &text).await {
-                Ok(Sent::Done) => last = update.sequence,
-                Ok(Sent::Busy) => break,
+                Ok(Sent::Done) => last = update.position(),
+                Ok(Sent::Busy) => return Ok(Some(last)),
                 Ok(Sent::Gone) => {
                     self.watches.close(&watch.connection).await?;
                     return Ok(None);
@@ -150,7 +178,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets> Push<L, W, S, C> {
                 }
             }
         }
-        Ok(Some(last))
+        Ok(Some(position))
     }
 
     pub(crate) async fn send(&self, connection: &str, text: &str) -> Result<Sent> {
@@ -166,10 +194,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets> Push<L, W, S, C> {
     /// The subscription once whoever holds it has released it; none if there is none any more. Who does not release it has died:
     /// then the connection is closed.
     async fn next(&self, watch: &Watch) -> Result<Option<Watch>> {
-        let Watch { order, connection, subscription, .. } = watch;
+        let Watch { topic, connection, subscription, .. } = watch;
         let mut held: HashMap<Option<String>, u32> = HashMap::new();
         loop {
-            let Some(next) = self.watches.get(order, connection, subscription).await? else { return Ok(None) };
+            let Some(next) = self.watches.get(&topic.key(), connection, subscription).await? else { return Ok(None) };
             let looks = held.entry(next.holder.clone()).or_default();
             *looks += 1;
             match &next.holder {

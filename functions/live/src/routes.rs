@@ -4,25 +4,28 @@
 //! with a code of its own, it is closed here without one: API Gateway has no other way.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use onewrite::access::{Access, KeySets, NoKeySets, Session};
+use onewrite::envelope::{Pattern, parse};
+use onewrite::feed::Cursor;
 use onewrite::http::Problem;
 use onewrite::link::{LinkKeySource, NoLinkKeys};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Result};
-use orderflow_events::scope::ORDERS_ANY;
+use orderflow_events::scope::{EVENTS_READ, ORDERS_ANY};
 use orderflow_events::{OrderId, Time};
 use orderflow_orders::{Guests, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::domain::Right;
-use crate::port::{Added, Sent, Sockets, Watch, Watches};
+use crate::domain::{Refusal, Right, Topic};
+use crate::port::{Added, Feed, Sent, Sockets, Watch, Watches};
 use crate::protocol::{self, Credentials, FromClient, Plain, SUBPROTOCOL, ToClient};
 use crate::push::Push;
-use crate::schema::{Topic, errors, refused};
+use crate::schema::{Wish, errors, refused};
 
 /// Time for which something is kept of a connection, if nobody says that it is closed. One lives for two hours at the most.
 const KEPT: Duration = Duration::from_hours(3);
@@ -78,15 +81,17 @@ impl Reply {
 }
 
 /// Routes of the WebSocket API.
-pub struct Routes<L, W, S, C, K = NoKeySets, G = NoLinkKeys> {
-    push: Push<L, W, S, C>,
+pub struct Routes<L, W, S, C, F, K = NoKeySets, G = NoLinkKeys> {
+    push: Push<L, W, S, C, F>,
     access: Access<K>,
     guests: Option<Guests<G>>,
 }
 
-impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, K: KeySets, G: LinkKeySource> Routes<L, W, S, C, K, G> {
+impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: LinkKeySource>
+    Routes<L, W, S, C, F, K, G>
+{
     /// Routes for whom `access` lets in, and for guests, if there are to be any.
-    pub fn new(push: Push<L, W, S, C>, access: Access<K>, guests: Option<Guests<G>>) -> Self {
+    pub fn new(push: Push<L, W, S, C, F>, access: Access<K>, guests: Option<Guests<G>>) -> Self {
         Self { push, access, guests }
     }
 
@@ -160,7 +165,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, K: KeySets, G: LinkKeySo
         match self.access.session(token.as_deref(), now).await {
             Ok(Session { caller, ends_at }) => Ok(match (caller.subject(), ends_at) {
                 (Some(subject), Some(ends_at)) => {
-                    let scopes = [ORDERS_ANY].into_iter().filter(|scope| caller.has(scope));
+                    let scopes = [ORDERS_ANY, EVENTS_READ].into_iter().filter(|scope| caller.has(scope));
                     Right::Caller { subject: subject.clone(), scopes: scopes.map(str::to_owned).collect(), ends_at }
                 }
                 _ => Right::Anybody,
@@ -185,7 +190,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, K: KeySets, G: LinkKeySo
                 match self.push.watches().add(&watch, expires).await? {
                     // What happens from here on is told by whoever hears of it; what has happened before it, now.
                     Added::Done => {
-                        let updates = self.push.updates(&watch.order).await?;
+                        let updates = match &watch.topic {
+                            Topic::Order(order) => self.push.updates(order).await?,
+                            Topic::Events(_) => Vec::new(),
+                        };
                         self.push.advance(watch, &updates).await
                     }
                     Added::Taken => self.push.close(connection).await,
@@ -198,18 +206,37 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, K: KeySets, G: LinkKeySo
 
     /// Subscription that a request asks for; else the errors that the client is told.
     async fn watch(&self, connection: &str, id: &str, request: &str, right: Right) -> Result<Result<Watch, Value>> {
-        let topic = match self.push.schema().topic(request).await {
-            Ok(topic) => topic,
-            Err(errors) => return Ok(Err(errors)),
+        let begin = match self.push.schema().wish(request).await {
+            Ok(Wish::Order(order, after)) => self.begin_order(order, after, &right).await?,
+            Ok(Wish::Events(matching, after)) => self.begin_events(matching, after, &right).await?,
+            Err(errors) => Err(errors),
         };
-        let Topic { order, after } = topic;
-        let Ok(order) = OrderId::new(order) else { return Ok(Err(refused(&crate::domain::Refusal::NotFound))) };
+        let watch = |(topic, position)| Watch {
+            topic,
+            connection: connection.to_owned(),
+            subscription: id.to_owned(),
+            right,
+            request: request.to_owned(),
+            position,
+            holder: None,
+        };
+        Ok(begin.map(watch))
+    }
+
+    /// Topic and position of a subscription to an order.
+    async fn begin_order(
+        &self,
+        order: String,
+        after: Option<i32>,
+        right: &Right,
+    ) -> Result<Result<(Topic, String), Value>> {
+        let Ok(order) = OrderId::new(order) else { return Ok(Err(refused(&Refusal::NotFound))) };
         let updates = self.push.updates(&order).await?;
         if let Err(refusal) = right.of(&order, &updates, self.push.world().now()) {
             return Ok(Err(refused(&refusal)));
         }
         let latest = u32::try_from(updates.len()).unwrap_or(u32::MAX);
-        let sent = match after.map(u32::try_from) {
+        let position = match after.map(u32::try_from) {
             // The latest says how it stands.
             None => latest.saturating_sub(1),
             Some(Ok(after)) if after <= latest => after,
@@ -218,15 +245,38 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, K: KeySets, G: LinkKeySo
                 return Ok(Err(errors(&fault, "BAD_USER_INPUT")));
             }
         };
-        Ok(Ok(Watch {
-            order,
-            connection: connection.to_owned(),
-            subscription: id.to_owned(),
-            right,
-            request: request.to_owned(),
-            sent,
-            holder: None,
-        }))
+        Ok(Ok((Topic::Order(order), position.to_string())))
+    }
+
+    /// Topic and position of a subscription to the events of all orders. A pattern that is none is refused with its place.
+    async fn begin_events(
+        &self,
+        matching: Option<Value>,
+        after: Option<String>,
+        right: &Right,
+    ) -> Result<Result<(Topic, String), Value>> {
+        if let Err(refusal) = right.of_events(self.push.world().now()) {
+            return Ok(Err(refused(&refusal)));
+        }
+        let matching = matching.filter(|pattern| !pattern.is_null());
+        if let Some(Err(faults)) = matching.as_ref().map(parse::<Pattern>) {
+            let faults = faults.as_slice();
+            let at = faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.detail)).collect::<Vec<_>>();
+            let message = format!("match is no event pattern: {}.", at.join("; "));
+            return Ok(Err(errors(&message, "BAD_USER_INPUT")));
+        }
+        let position = match after.as_deref() {
+            None | Some("") => Cursor::default().to_string(),
+            Some("now") => self.push.feed().end().await?,
+            Some(after) => match Cursor::from_str(after) {
+                Ok(cursor) => cursor.to_string(),
+                Err(_) => {
+                    let fault = "after must be a cursor that an event has had, or now.";
+                    return Ok(Err(errors(fault, "BAD_USER_INPUT")));
+                }
+            },
+        };
+        Ok(Ok((Topic::Events(matching), position)))
     }
 
     async fn say<T: Serialize>(&self, connection: &str, message: &ToClient<'_, T>) -> Result<()> {

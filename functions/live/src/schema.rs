@@ -5,15 +5,15 @@ mod objects;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::{Context, EmptyMutation, ErrorExtensions, ID, Object, Request, Response, ServerError, Subscription};
+use async_graphql::{Context, EmptyMutation, ErrorExtensions, ID, Json, Object, Request, Response, ServerError, Subscription};
 use futures::channel::{mpsc, oneshot};
 use futures::{Stream, StreamExt, stream};
 use onewrite::http::Problem;
 use serde_json::{Value, json};
 
-pub(crate) use objects::{Order, OrderConnection, OrderStatus, OrderUpdate, PageInfo, Stock};
+pub(crate) use objects::{Event, Order, OrderConnection, OrderStatus, OrderUpdate, PageInfo, Stock};
 
-use crate::domain::{self, Refusal};
+use crate::domain::{Refusal, Update};
 
 /// Deepest nesting of fields: the deepest that means something has six.
 const MAX_DEPTH: usize = 10;
@@ -55,17 +55,18 @@ struct Asking(mpsc::UnboundedSender<Ask>);
 /// Purpose that a subscription is executed for.
 enum Purpose {
     /// To find out what it is about.
-    Look(Arc<Mutex<Vec<Topic>>>),
+    Look(Arc<Mutex<Vec<Wish>>>),
     /// For that update.
-    Tell(domain::OrderUpdate),
+    Tell(Update),
 }
 
-/// Topic of a subscription: the order, and the last update that the client has; none where it has none, and begins with the
-/// order as it stands.
+/// Wish of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Topic {
-    pub(crate) order: String,
-    pub(crate) after: Option<i32>,
+pub(crate) enum Wish {
+    /// The updates of an order after the last that the client has; none where it has none, and begins with the order as it stands.
+    Order(String, Option<i32>),
+    /// The events of all orders that match, after a position.
+    Events(Option<Value>, Option<String>),
 }
 
 /// Queries.
@@ -128,15 +129,38 @@ impl Subscription {
         )]
         after: Option<i32>,
     ) -> impl Stream<Item = OrderUpdate> {
-        let updates = match context.data_opt::<Purpose>() {
-            Some(Purpose::Tell(update)) => vec![OrderUpdate::from(update)],
-            Some(Purpose::Look(topics)) => {
-                topics.lock().unwrap_or_else(PoisonError::into_inner).push(Topic { order: id.0, after });
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
-        stream::iter(updates)
+        stream::iter(match executed_for(context, || Wish::Order(id.0, after)) {
+            Some(Update::Order(update)) => Some(OrderUpdate::from(update)),
+            Some(Update::Event(_)) | None => None,
+        })
+    }
+
+    /// Events of all orders, each once, in the order of the log, with the scope events:read.
+    async fn events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "match", desc = "An event pattern, in the syntax of SNS and EventBridge: those alone that match.")]
+        matching: Option<Json<Value>>,
+        #[graphql(
+            desc = "Cursor of the last event that the client has, or a page's of GET /events; \"now\" for what happens from now on. Absent, it begins at the beginning."
+        )]
+        after: Option<String>,
+    ) -> impl Stream<Item = Event> {
+        stream::iter(match executed_for(context, || Wish::Events(matching.map(|json| json.0), after)) {
+            Some(Update::Event(event)) => Some(Event::from(event)),
+            Some(Update::Order(_)) | None => None,
+        })
+    }
+}
+
+/// Update that a subscription is executed for; none where it is looked what it wants.
+fn executed_for<'a>(context: &Context<'a>, wish: impl FnOnce() -> Wish) -> Option<&'a Update> {
+    match context.data_opt::<Purpose>()? {
+        Purpose::Tell(update) => Some(update),
+        Purpose::Look(wishes) => {
+            wishes.lock().unwrap_or_else(PoisonError::into_inner).push(wish());
+            None
+        }
     }
 }
 
@@ -156,29 +180,29 @@ pub fn sdl() -> String {
 }
 
 impl Schema {
-    /// Topic of a subscription, from its request.
+    /// Wish of a subscription, from its request.
     ///
     /// # Errors
     ///
     /// The errors of GraphQL, to tell the client.
-    pub(crate) async fn topic(&self, request: &str) -> Result<Topic, Value> {
+    pub(crate) async fn wish(&self, request: &str) -> Result<Wish, Value> {
         if request.len() > MAX_REQUEST_BYTES {
             return Err(errors(&format!("A request has at most {MAX_REQUEST_BYTES} bytes."), "BAD_USER_INPUT"));
         }
-        let topics = Arc::new(Mutex::new(Vec::new()));
-        let response = self.execute(request, Purpose::Look(Arc::clone(&topics))).await;
+        let wishes = Arc::new(Mutex::new(Vec::new()));
+        let response = self.execute(request, Purpose::Look(Arc::clone(&wishes))).await;
         if let Some(Response { errors, .. }) = response.filter(|response| response.is_err()) {
             return Err(json!(errors));
         }
-        let topics = std::mem::take(&mut *topics.lock().unwrap_or_else(PoisonError::into_inner));
-        match <[Topic; 1]>::try_from(topics) {
-            Ok([topic]) => Ok(topic),
+        let wishes = std::mem::take(&mut *wishes.lock().unwrap_or_else(PoisonError::into_inner));
+        match <[Wish; 1]>::try_from(wishes) {
+            Ok([wish]) => Ok(wish),
             Err(_) => Err(errors("A subscription has one field; queries are answered over HTTP.", "BAD_USER_INPUT")),
         }
     }
 
     /// The response of a subscription to an update.
-    pub(crate) async fn next(&self, request: &str, update: &domain::OrderUpdate) -> Response {
+    pub(crate) async fn next(&self, request: &str, update: &Update) -> Response {
         let response = self.execute(request, Purpose::Tell(update.clone())).await;
         response.unwrap_or_else(|| Response::from_errors(vec![ServerError::new("The request has no answer.", None)]))
     }
@@ -227,6 +251,7 @@ pub(crate) fn errors(message: &str, code: &str) -> Value {
 pub(crate) fn refused(refusal: &Refusal) -> Value {
     match refusal {
         Refusal::Unauthorized(reason) => errors(reason, code(401)),
+        Refusal::Forbidden(scope) => errors(&format!("The caller needs the scope {scope}."), code(403)),
         Refusal::NotFound => errors("There is no such order.", code(404)),
     }
 }

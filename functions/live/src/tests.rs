@@ -13,7 +13,7 @@ use orderflow_events::{InventoryReserved, OrderId, Payload, Subject, sample};
 use orderflow_orders::{Change, Orders, Seen};
 use serde_json::{Value, json};
 
-use crate::memory::{MemorySockets, MemoryWatches};
+use crate::memory::{MemoryFeed, MemorySockets, MemoryWatches};
 use crate::push::Push;
 use crate::routes::{Event, Routes};
 
@@ -21,12 +21,19 @@ const ORDER: &str = "ord_1";
 
 const QUERY: &str = "subscription ($id: ID!, $after: Int) { order(id: $id, after: $after) { sequence type order { status } } }";
 
-type Ports<'a> = Push<Paced<'a, &'a MemoryLog>, &'a VirtualTime, Paced<'a, &'a MemoryWatches>, Paced<'a, &'a MemorySockets>>;
+type Ports<'a> = Push<
+    Paced<'a, &'a MemoryLog>,
+    &'a VirtualTime,
+    Paced<'a, &'a MemoryWatches>,
+    Paced<'a, &'a MemorySockets>,
+    Paced<'a, &'a MemoryFeed>,
+>;
 
 /// An order, those who watch it, and one client.
 struct Stage {
     world: VirtualTime,
     log: MemoryLog,
+    feed: MemoryFeed,
     watches: MemoryWatches,
     sockets: MemorySockets,
     history: RefCell<History<Orders>>,
@@ -55,6 +62,7 @@ impl Stage {
         Self {
             world: VirtualTime::new(1),
             log: MemoryLog::default(),
+            feed: MemoryFeed::default(),
             watches: MemoryWatches::default(),
             sockets: MemorySockets::default(),
             history: RefCell::new(History::unknown(subject())),
@@ -64,7 +72,8 @@ impl Stage {
 
     fn push<'a>(&'a self, pace: &'a Pace) -> Ports<'a> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
-        Push::new(ledger, Paced { port: &self.watches, pace }, Paced { port: &self.sockets, pace })
+        let feed = Paced { port: &self.feed, pace };
+        Push::new(ledger, feed, Paced { port: &self.watches, pace }, Paced { port: &self.sockets, pace })
     }
 
     /// The order gets a row.
@@ -93,7 +102,7 @@ impl Stage {
 
     /// Hears what the client says, as far as `pace` lets it.
     fn hear(&self, pace: &Pace, kind: &str, body: &Value) -> bool {
-        let routes: Routes<_, _, _, _, NoKeySets, NoLinkKeys> = Routes::new(self.push(pace), Access::open(), None);
+        let routes: Routes<_, _, _, _, _, NoKeySets, NoLinkKeys> = Routes::new(self.push(pace), Access::open(), None);
         let connection = self.client.borrow().connection();
         let event = json!({
             "requestContext": { "connectionId": connection, "eventType": kind },
@@ -221,7 +230,7 @@ fn nothing_is_missed_and_nothing_comes_twice_wherever_an_attempt_dies() {
 
 #[test]
 fn an_answer_that_is_lost_loses_nothing() {
-    for call in ["send", "hold", "release", "of_order", "get", "add", "open", "connection", "disconnect", "close"] {
+    for call in ["send", "hold", "release", "of_topic", "get", "add", "open", "connection", "disconnect", "close"] {
         for loses_push in [true, false] {
             let stage = Stage::new();
             stage.begin();

@@ -1,10 +1,11 @@
 //! Routes of the WebSocket API.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use onewrite::aws::{SecretLinkKeys, block_on};
+use onewrite::aws::{DynamoFeed, SecretLinkKeys, block_on};
 use onewrite::config::Environment;
 use onewrite::telemetry;
-use orderflow_live::{DynamoWatches, Event, GatewaySockets, Push, Routes};
+use orderflow_journal::DynamoJournal;
+use orderflow_live::{DynamoWatches, Event, GatewaySockets, JournalFeed, Push, Routes};
 use orderflow_orders::Guests;
 
 fn main() -> Result<(), Error> {
@@ -13,9 +14,12 @@ fn main() -> Result<(), Error> {
             let (ledger, access) = (aws.ledger(environment), aws.access(environment));
             let (watches, connections) = (environment.text("LIVE_TABLE_NAME"), environment.text("CONNECTIONS_URL"));
             let guests = Guests::read(environment, |secret| SecretLinkKeys::new(aws.config(), secret));
+            let (feed, shards) = (environment.text("FEED_TABLE_NAME"), environment.number("FEED_SHARDS", 1..=64));
+            let journal = DynamoJournal::new(aws.dynamodb(), environment.text("JOURNAL_TABLE_NAME")?);
+            let feed = JournalFeed::new(DynamoFeed::new(aws.dynamodb(), feed?), u8::try_from(shards?).ok()?, journal);
             let watches = DynamoWatches::new(aws.dynamodb(), watches?);
             let sockets = GatewaySockets::new(aws.config(), &connections?);
-            Some(Routes::new(Push::new(ledger?, watches, sockets), access?, guests?))
+            Some(Routes::new(Push::new(ledger?, feed, watches, sockets), access?, guests?))
         });
         let routes = &routes?;
         routes.warm().await;

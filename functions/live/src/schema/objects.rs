@@ -1,6 +1,6 @@
 //! Objects of the schema. None has anything of a person: who they are, the API tells over HTTP.
 
-use async_graphql::{Enum, ID, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{Enum, ID, InputValueError, InputValueResult, Json, Scalar, ScalarType, SimpleObject, Value};
 use orderflow_events::{CancellationReason as Reason, Money as Amount, Time};
 use orderflow_inventory::Stock as Counted;
 use orderflow_orders::{Known, Payment as Charge, Progress, Return as Sent, Seen, Shipment as Parcel, Status};
@@ -36,6 +36,26 @@ pub(crate) struct OrderUpdate {
     time: DateTime,
     /// The order as it then stood.
     order: Order,
+}
+
+/// An event, as it was published. Personal data in it is sealed.
+#[derive(SimpleObject)]
+pub(crate) struct Event {
+    /// Position after it. A client that comes back says the last that it has, as `after`.
+    cursor: String,
+    /// Its id. Together with the source it tells a duplicate.
+    id: ID,
+    /// Its producer.
+    source: String,
+    /// Its type.
+    #[graphql(name = "type")]
+    event_type: String,
+    /// Its subject: the order.
+    subject: Option<String>,
+    /// Time at which it happened.
+    time: Option<String>,
+    /// What it tells.
+    data: Option<Json<serde_json::Value>>,
 }
 
 /// An order.
@@ -208,6 +228,22 @@ impl From<&domain::OrderUpdate> for OrderUpdate {
         let domain::OrderUpdate { sequence, seen, order } = update;
         let (event_type, time) = (seen.event_type.clone(), DateTime(seen.time));
         Self { sequence: *sequence, event_type, time, order: Order::from(order.as_ref()) }
+    }
+}
+
+impl From<&domain::FeedEvent> for Event {
+    fn from(listed: &domain::FeedEvent) -> Self {
+        let domain::FeedEvent { cursor, event } = listed;
+        let text = |name: &str| event[name].as_str().map(ToOwned::to_owned);
+        Self {
+            cursor: cursor.clone(),
+            id: ID(text("id").unwrap_or_default()),
+            source: text("source").unwrap_or_default(),
+            event_type: text("type").unwrap_or_default(),
+            subject: text("subject"),
+            time: text("time"),
+            data: event.get("data").cloned().map(Json),
+        }
     }
 }
 

@@ -174,3 +174,48 @@ fn a_client_that_does_not_keep_to_the_protocol_is_closed() {
         assert!(door.stage.watches.is_empty(), "{messages:?}");
     }
 }
+
+#[test]
+fn the_events_of_all_orders_are_for_those_who_may_read_them_and_come_once_and_in_order() {
+    let door = Door::new("ada");
+    let event = |number: u32, kind: &str| {
+        let data = json!({ "total": number });
+        json!({ "id": number.to_string(), "source": "s", "type": kind, "subject": ORDER, "time": "t", "data": data })
+    };
+    for (number, kind) in [(1, "OrderCreated"), (2, "PaymentFailed"), (3, "OrderCreated")] {
+        door.stage.feed.add(event(number, kind));
+    }
+    let watch = |connection: &str, scopes: &str, variables: Value| {
+        let token = door.issuer.token("staff", scopes);
+        door.say(connection, &json!({ "type": "connection_init", "payload": { "token": token } }));
+        let query = "subscription ($match: JSON, $after: String) { events(match: $match, after: $after) { id cursor data } }";
+        let payload = json!({ "query": query, "variables": variables });
+        door.say(connection, &json!({ "id": "e", "type": "subscribe", "payload": payload }));
+    };
+    let ids = |connection: &str| {
+        let received = door.received(connection);
+        let next = received.iter().filter(|message| message["type"] == "next");
+        next.map(|message| message["payload"]["data"]["events"]["id"].as_str().unwrap().to_owned()).collect::<String>()
+    };
+    watch("all", "events:read", json!({}));
+    watch("some", "events:read", json!({ "match": { "type": ["OrderCreated"], "data": { "total": [{ "numeric": [">", 1] }] } } }));
+    watch("later", "events:read", json!({ "after": "2" }));
+    watch("now", "events:read", json!({ "after": "now" }));
+    assert_eq!([ids("all"), ids("some"), ids("later"), ids("now")], ["123", "3", "3", ""]);
+    door.stage.feed.add(event(4, "OrderCreated"));
+    door.stage.feed.add(event(5, "PaymentFailed"));
+    for _ in 0..2 {
+        let pace = Pace::of(u32::MAX);
+        assert_eq!(run(door.stage.push(&pace).tell_events()), Some(Ok(())));
+    }
+    assert_eq!([ids("all"), ids("some"), ids("later"), ids("now")], ["12345", "34", "345", "45"]);
+
+    watch("nobody", "orders:any", json!({}));
+    assert_eq!(door.last("nobody"), "FORBIDDEN");
+    for (connection, wrong) in [("1", json!({ "match": { "type": "a" } })), ("2", json!({ "after": "x" }))] {
+        watch(connection, "events:read", wrong);
+        assert_eq!(door.last(connection), "BAD_USER_INPUT");
+    }
+    let at = door.received("1").last().unwrap()["payload"][0]["message"].to_string();
+    assert!(at.contains("/type"), "{at}");
+}

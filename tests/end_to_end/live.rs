@@ -40,7 +40,10 @@ pub(crate) async fn an_order_is_watched_without_a_gap_whatever_is_cut_or_killed(
         }
     }
     let report = client.report().await;
-    println!("cut {}, connections {}, p50 {} ms, p99 {} ms", report["cut"], report["connections"], report["p50"], report["p99"]);
+    println!(
+        "cut {}, connections {}, p50 {} ms, p99 {} ms",
+        report["cut"], report["connections"], report["p50"], report["p99"]
+    );
     for id in &ids {
         let told = &report["told"][id];
         assert_eq!(told["sequences"], json!((1..=UPDATES).collect::<Vec<_>>()), "{told}");
@@ -91,7 +94,8 @@ pub(crate) async fn the_events_of_all_orders_are_watched_with_a_pattern(shop: &S
     node.arg(task.to_string()).kill_on_drop(true);
     let output = timeout(PATIENCE, node.output()).await.expect("it ends").expect("it starts");
     let said = String::from_utf8_lossy(&output.stdout);
-    let told: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)));
+    let told: Value =
+        serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)));
     let types: Vec<&str> = told.as_array().expect("a list").iter().filter_map(|event| event["type"].as_str()).collect();
     assert!(!types.contains(&"InventoryReserved"), "{types:?}");
     for kind in ["OrderCreated", "PaymentProcessed", "ShipmentCreated"] {
@@ -103,7 +107,8 @@ pub(crate) async fn queries_are_answered_as_graphql_over_http_has_it(shop: &Shop
     shop.stock("live", 1_000).await;
     let id = place_as(shop, "ada").await;
     let token = shop.tokens.token("ada", "", PATIENCE).unwrap();
-    let query = json!({ "query": format!("{{ order(id: \"{id}\") {{ id customer {{ id }} }} orders {{ nodes {{ id }} }} }}") });
+    let query =
+        json!({ "query": format!("{{ order(id: \"{id}\") {{ id customer {{ id }} }} orders {{ nodes {{ id }} }} }}") });
     let url = format!("{}/graphql", shop.output("ApiUrl"));
     let answer = reqwest::Client::new().post(&url).bearer_auth(&token).json(&query).send().await.expect("an answer");
     let answer: Value = answer.json().await.expect("JSON");

@@ -7,7 +7,10 @@ use onewrite::relay::RESERVE;
 use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
-use crate::stack::{BUCKET, GONE, PUSH, QUEUE, SUBSCRIPTION, TABLE, TOPIC, Stack, arn, check, id_of, list, members, number, plain, reference, unlike, unpaired};
+use crate::stack::{
+    BUCKET, GONE, PUSH, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number, plain,
+    reference, unlike, unpaired,
+};
 
 const QUEUE_POLICY: &str = "AWS::SQS::QueuePolicy";
 

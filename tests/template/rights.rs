@@ -185,7 +185,11 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 "OrdersLettersFunction",
             ),
             ("JobsRole Policies/~jobs/PolicyDocument/Statement/~SendMessage", GONE, "JobsFunction"),
-            ("LiveRole Policies/~live/PolicyDocument/Statement/~ManageConnections/Resource", json!("*"), "LiveFunction"),
+            (
+                "LiveRole Policies/~live/PolicyDocument/Statement/~ManageConnections/Resource",
+                json!("*"),
+                "LiveFunction",
+            ),
             ("LivePushRole Policies/~live-push/PolicyDocument/Statement/~ListStreams", GONE, "LivePushFunction"),
             ("GraphqlRole Policies/~graphql/PolicyDocument/Statement/~GetItem/Action", json!("dynamodb:*"), "Graphql"),
             ("ShippingPolicy PolicyDocument/Statement/~CustomerKeys/Action", json!("dynamodb:*"), "ShippingFunction"),

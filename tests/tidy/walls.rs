@@ -35,9 +35,14 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
         // Another application: the toolkit alone, and for its tests what simulates and deploys it.
         "tests/identity" => &["onewrite"],
         // A window, and no service: it decides nothing, and shows what several services know.
-        "functions/live" => {
-            &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-inventory", "orderflow-journal", "orderflow-orders"]
-        }
+        "functions/live" => &[
+            "onewrite-envelope",
+            "onewrite",
+            "orderflow-events",
+            "orderflow-inventory",
+            "orderflow-journal",
+            "orderflow-orders",
+        ],
         _ if folder == "shared/simulated" || folder.starts_with("functions/") => {
             &["onewrite-envelope", "onewrite", "orderflow-events"]
         }

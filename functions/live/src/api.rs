@@ -79,7 +79,9 @@ impl<L: Log + OwnedSubjects, P: StockStore, W: Clock + Random, K: KeySets> Graph
     async fn serve(&self, caller: &Caller, ask: Ask) {
         // Whoever has asked may be gone.
         match ask {
-            Ask::Order(id, reply) => drop(reply.send(self.order(caller, &id).await.map(|order| order.as_deref().map(Order::from)))),
+            Ask::Order(id, reply) => {
+                drop(reply.send(self.order(caller, &id).await.map(|order| order.as_deref().map(Order::from))));
+            }
             Ask::Orders(asked, reply) => drop(reply.send(self.orders(caller, asked).await)),
             Ask::Stock(sku, reply) => drop(reply.send(self.stock(caller, &sku).await)),
         }

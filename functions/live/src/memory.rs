@@ -77,7 +77,8 @@ impl Watches for MemoryWatches {
 
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool> {
         let mut watches = self.watches.borrow_mut();
-        let free = watches.get_mut(&key(watch)).filter(|known| known.holder.is_none() && known.position == watch.position);
+        let free =
+            watches.get_mut(&key(watch)).filter(|known| known.holder.is_none() && known.position == watch.position);
         Ok(free.map(|known| known.holder = Some(holder.to_owned())).is_some())
     }
 

@@ -125,9 +125,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: 
     async fn hear(&self, connection: &str, text: &str) -> Result<()> {
         match protocol::read(text) {
             Some(FromClient::ConnectionInit(credentials)) => self.open(connection, credentials).await,
-            Some(FromClient::Ping(payload)) => {
-                self.say(connection, &Plain::Pong { payload: payload.as_deref() }).await
-            }
+            Some(FromClient::Ping(payload)) => self.say(connection, &Plain::Pong { payload: payload.as_deref() }).await,
             Some(FromClient::Pong) => Ok(()),
             Some(FromClient::Subscribe(id, request)) => self.subscribe(connection, id, request.get()).await,
             Some(FromClient::Complete(id)) => self.push.watches().remove(connection, &id).await,
@@ -268,13 +266,13 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: 
         let position = match after.as_deref() {
             None | Some("") => Cursor::default().to_string(),
             Some("now") => self.push.feed().end().await?,
-            Some(after) => match Cursor::from_str(after) {
-                Ok(cursor) => cursor.to_string(),
-                Err(_) => {
+            Some(after) => {
+                let Ok(cursor) = Cursor::from_str(after) else {
                     let fault = "after must be a cursor that an event has had, or now.";
                     return Ok(Err(errors(fault, "BAD_USER_INPUT")));
-                }
-            },
+                };
+                cursor.to_string()
+            }
         };
         Ok(Ok((Topic::Events(matching), position)))
     }

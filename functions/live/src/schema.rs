@@ -5,7 +5,9 @@ mod objects;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::{Context, EmptyMutation, ErrorExtensions, ID, Json, Object, Request, Response, ServerError, Subscription};
+use async_graphql::{
+    Context, EmptyMutation, ErrorExtensions, ID, Json, Object, Request, Response, ServerError, Subscription,
+};
 use futures::channel::{mpsc, oneshot};
 use futures::{Stream, StreamExt, stream};
 use onewrite::http::Problem;
@@ -86,7 +88,10 @@ impl Query {
         context: &Context<'_>,
         #[graphql(desc = "The shop's own id of the customer; the caller, where it is absent.")] customer: Option<ID>,
         #[graphql(desc = "Those alone that stand so.")] status: Option<OrderStatus>,
-        #[graphql(desc = "Number of orders, 1 to 50; 10 where it is absent. With a status there may be fewer before the end.")] first: Option<i32>,
+        #[graphql(
+            desc = "Number of orders, 1 to 50; 10 where it is absent. With a status there may be fewer before the end."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
     ) -> async_graphql::Result<OrderConnection> {
         let first = first.unwrap_or(FIRST);
@@ -139,7 +144,10 @@ impl Subscription {
     async fn events(
         &self,
         context: &Context<'_>,
-        #[graphql(name = "match", desc = "An event pattern, in the syntax of SNS and EventBridge: those alone that match.")]
+        #[graphql(
+            name = "match",
+            desc = "An event pattern, in the syntax of SNS and EventBridge: those alone that match."
+        )]
         matching: Option<Json<Value>>,
         #[graphql(
             desc = "Cursor of the last event that the client has, or a page's of GET /events; \"now\" for what happens from now on. Absent, it begins at the beginning."
@@ -191,7 +199,7 @@ impl Schema {
         }
         let wishes = Arc::new(Mutex::new(Vec::new()));
         let response = self.execute(request, Purpose::Look(Arc::clone(&wishes))).await;
-        if let Some(Response { errors, .. }) = response.filter(|response| response.is_err()) {
+        if let Some(Response { errors, .. }) = response.filter(Response::is_err) {
             return Err(json!(errors));
         }
         let wishes = std::mem::take(&mut *wishes.lock().unwrap_or_else(PoisonError::into_inner));
@@ -218,7 +226,10 @@ impl Schema {
     }
 
     /// Execution of a query, and its asks, which come while it goes on and are to be served. They come to no end before it does.
-    pub(crate) fn ask(&self, request: Request) -> (impl Future<Output = Response> + Send, mpsc::UnboundedReceiver<Ask>) {
+    pub(crate) fn ask(
+        &self,
+        request: Request,
+    ) -> (impl Future<Output = Response> + Send, mpsc::UnboundedReceiver<Ask>) {
         let (asking, asked) = mpsc::unbounded();
         (self.0.execute(request.data(Asking(asking))), asked)
     }

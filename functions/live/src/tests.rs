@@ -19,7 +19,8 @@ use crate::routes::{Event, Routes};
 
 const ORDER: &str = "ord_1";
 
-const QUERY: &str = "subscription ($id: ID!, $after: Int) { order(id: $id, after: $after) { sequence type order { status } } }";
+const QUERY: &str =
+    "subscription ($id: ID!, $after: Int) { order(id: $id, after: $after) { sequence type order { status } } }";
 
 type Ports<'a> = Push<
     Paced<'a, &'a MemoryLog>,
@@ -91,7 +92,12 @@ impl Stage {
         let order_id = OrderId::new(ORDER).unwrap();
         let fact: Payload = InventoryReserved { order_id, lines: Vec::new() }.into();
         let seen = Seen::from(&sample::another_event(fact, number));
-        self.commit(Commit { change: Some(Change::Reserved(seen)), events: Vec::new(), updates: Vec::new(), unfinished: false });
+        self.commit(Commit {
+            change: Some(Change::Reserved(seen)),
+            events: Vec::new(),
+            updates: Vec::new(),
+            unfinished: false,
+        });
     }
 
     /// An attempt to tell, as the stream makes one.

@@ -93,7 +93,9 @@ impl Endpoint {
         let has_sockets = own.map_err(silent)?.status().is_success();
         let live = if has_sockets { "yes" } else { "no" };
         let connections = self.join("/_aws/execute-api").to_string();
-        Ok(BTreeMap::from([("Live", live.to_owned()), ("ConnectionsUrl", connections)].map(|(name, value)| (name.to_owned(), value))))
+        Ok(BTreeMap::from(
+            [("Live", live.to_owned()), ("ConnectionsUrl", connections)].map(|(name, value)| (name.to_owned(), value)),
+        ))
     }
 
     /// Configuration of every client of the AWS SDK. Each call makes connections of its own, so that a configuration

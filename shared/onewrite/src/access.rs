@@ -20,8 +20,8 @@ use tracing::info;
 
 pub use caller::{Caller, origin_of};
 pub use settings::{KeySetPlace, SignInSettings};
-pub use token::{KeySet, Refusal, TokenRules, verify};
 use token::verify_until;
+pub use token::{KeySet, Refusal, TokenRules, verify};
 
 use crate::failure::Result;
 use crate::http::Problem;

@@ -72,9 +72,10 @@ fn main() -> Result<(), Error> {
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<StreamEvent>| {
             let _deadline = telemetry::begin(&invocation.context);
             let is_of_feed = invocation.payload.is_of(feed_table);
-            let told = match is_of_feed {
-                true => Box::pin(push.tell_events()).await,
-                false => Box::pin(push.tell(invocation.payload.orders())).await,
+            let told = if is_of_feed {
+                Box::pin(push.tell_events()).await
+            } else {
+                Box::pin(push.tell(invocation.payload.orders())).await
             };
             telemetry::end();
             told.map_err(Error::from)

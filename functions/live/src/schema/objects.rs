@@ -49,7 +49,7 @@ pub(crate) struct Event {
     source: String,
     /// Its type.
     #[graphql(name = "type")]
-    event_type: String,
+    kind: String,
     /// Its subject: the order.
     subject: Option<String>,
     /// Time at which it happened.
@@ -239,7 +239,7 @@ impl From<&domain::FeedEvent> for Event {
             cursor: cursor.clone(),
             id: ID(text("id").unwrap_or_default()),
             source: text("source").unwrap_or_default(),
-            event_type: text("type").unwrap_or_default(),
+            kind: text("type").unwrap_or_default(),
             subject: text("subject"),
             time: text("time"),
             data: event.get("data").cloned().map(Json),

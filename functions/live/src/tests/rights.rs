@@ -142,7 +142,11 @@ fn what_is_no_subscription_of_the_schema_is_told_so() {
         ("subscription { order(id: \"ord_2\") { sequence } }", json!({}), "error"),
         ("subscription { order(id: \"ord_1\") { nothing } }", json!({}), "error"),
         ("subscription { order { sequence } }", json!({}), "error"),
-        ("subscription { a: order(id: \"ord_1\") { sequence } b: order(id: \"ord_1\") { sequence } }", json!({}), "error"),
+        (
+            "subscription { a: order(id: \"ord_1\") { sequence } b: order(id: \"ord_1\") { sequence } }",
+            json!({}),
+            "error",
+        ),
         ("subscription ($id: ID!) { order(id: $id) { sequence } }", json!({}), "error"),
         ("query { order(id: \"ord_1\") { id } }", json!({}), "error"),
         ("{ __schema { types { name } } }", json!({}), "error"),
@@ -188,7 +192,8 @@ fn the_events_of_all_orders_are_for_those_who_may_read_them_and_come_once_and_in
     let watch = |connection: &str, scopes: &str, variables: Value| {
         let token = door.issuer.token("staff", scopes);
         door.say(connection, &json!({ "type": "connection_init", "payload": { "token": token } }));
-        let query = "subscription ($match: JSON, $after: String) { events(match: $match, after: $after) { id cursor data } }";
+        let query =
+            "subscription ($match: JSON, $after: String) { events(match: $match, after: $after) { id cursor data } }";
         let payload = json!({ "query": query, "variables": variables });
         door.say(connection, &json!({ "id": "e", "type": "subscribe", "payload": payload }));
     };
@@ -198,7 +203,11 @@ fn the_events_of_all_orders_are_for_those_who_may_read_them_and_come_once_and_in
         next.map(|message| message["payload"]["data"]["events"]["id"].as_str().unwrap().to_owned()).collect::<String>()
     };
     watch("all", "events:read", json!({}));
-    watch("some", "events:read", json!({ "match": { "type": ["OrderCreated"], "data": { "total": [{ "numeric": [">", 1] }] } } }));
+    watch(
+        "some",
+        "events:read",
+        json!({ "match": { "type": ["OrderCreated"], "data": { "total": [{ "numeric": [">", 1] }] } } }),
+    );
     watch("later", "events:read", json!({ "after": "2" }));
     watch("now", "events:read", json!({ "after": "now" }));
     assert_eq!([ids("all"), ids("some"), ids("later"), ids("now")], ["123", "3", "3", ""]);

@@ -194,7 +194,8 @@ fn caller_of(claims: Claims, rules: &TokenRules, now: Time) -> std::result::Resu
     }
     #[expect(clippy::cast_precision_loss, reason = "times of this age of the world are exact")]
     let now_ms = now.as_millis() as f64;
-    let ends_ms = exp.map(|exp| exp * 1_000.0).filter(|ends_ms| ends_ms + LEEWAY_MS > now_ms).ok_or(Refusal::Expired)?;
+    let ends_ms =
+        exp.map(|exp| exp * 1_000.0).filter(|ends_ms| ends_ms + LEEWAY_MS > now_ms).ok_or(Refusal::Expired)?;
     if nbf.is_some_and(|nbf| nbf * 1_000.0 - LEEWAY_MS > now_ms) {
         return Err(Refusal::NotYetValid);
     }

@@ -1,6 +1,6 @@
 //! Metrics, as CloudWatch makes them of the functions' logs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use onewrite::memory::Series;
 use orderflow_tests::{Shop, eventually};
@@ -70,6 +70,14 @@ async fn metrics(shop: &Shop, function: &str) -> Metrics {
         }
     }
     metrics
+}
+
+/// Names of the log groups of all functions, as [`lines`] takes them.
+pub(crate) async fn functions(shop: &Shop) -> BTreeSet<String> {
+    let functions = shop.ask_lambda("functions/").await;
+    let functions = functions["Functions"].as_array().into_iter().flatten();
+    let groups = functions.filter_map(|function| function["LoggingConfig"]["LogGroup"].as_str()?.rsplit('/').next());
+    groups.map(str::to_owned).collect()
 }
 
 /// Lines that a function has written, by the name of its log group: to that which the template gives it or, on LocalStack, to

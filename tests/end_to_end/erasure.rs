@@ -7,7 +7,6 @@ use orderflow_tests::{Orderctl, Shop, collector, eventually, queues};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::metrics::{functions, lines};
 use crate::{foreign_order, order};
 
 /// Texts of nobody but this customer, one for each field that says who somebody is.
@@ -52,8 +51,8 @@ async fn found(shop: &Shop) -> Vec<String> {
     for table in shop.tables("").await {
         look(&table, &format!("{:?}", shop.scan(&table).await));
     }
-    for function in functions(shop).await {
-        look(&function, &lines(shop, &function).await.join("\n"));
+    for function in shop.logging().await {
+        look(&function, &shop.log_of(&function).await.join("\n"));
     }
     let dead =
         queues().flat_map(|service| ["DlqUrl", "UndeliverableQueueUrl"].map(|queue| format!("{service}{queue}")));

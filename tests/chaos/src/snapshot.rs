@@ -227,7 +227,7 @@ impl Letter {
 }
 
 impl Snapshot {
-    /// Reads all tables and queues; the dead letters are given.
+    /// Reads all tables, queues and logs; the dead letters are given.
     pub(crate) async fn read(shop: &Shop, letters: Vec<Letter>) -> Self {
         let mut snapshot = Self { letters, ..Self::default() };
         for service in ledgers().map(|service| service.id) {
@@ -264,6 +264,9 @@ impl Snapshot {
             queues().flat_map(|service| ["Dlq", "UndeliverableQueue"].map(|queue| format!("{service}{queue}Url")));
         for queue in dead.chain(["LettersDlqUrl".to_owned()]) {
             kept.push((shop.peek(shop.output(&queue)).await.join("\n"), queue));
+        }
+        for function in shop.logging().await {
+            kept.push((shop.log_of(&function).await.join("\n"), format!("the log of {function}")));
         }
         kept.push((shop.objects(shop.output("DiscardedBucketName")).await.join("\n"), "the bucket".to_owned()));
         for (text, place) in kept {

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use futures::executor::block_on;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -202,6 +204,26 @@ fn a_key_for_something_else_is_made_once_and_read_once_a_minute() {
     bench.world.pass(KEY_AT_HAND);
     assert_eq!(block_on(second.key_of("digests")), Ok(key));
     assert_eq!(bench.keys.finds(), finds + 1);
+}
+
+#[test]
+fn a_person_of_an_order_costs_next_to_nothing() {
+    let bench = Bench::new();
+    let [door, reader] = [bench.function(), bench.function()];
+    // An order is sealed once, and opened by three services. The best of many is what it takes when nobody disturbs.
+    let order = || {
+        let begun = Instant::now();
+        let sealed = block_on(door.seal("ada", &ada())).unwrap();
+        for _ in 0..3 {
+            assert_eq!(block_on(reader.open("ada", &sealed)), Ok(Some(ada())));
+        }
+        begun.elapsed()
+    };
+    let best = (0..1_000).map(|_| order()).min().unwrap();
+    // Without optimization it takes some times as long.
+    let most = Duration::from_micros(if cfg!(debug_assertions) { 500 } else { 50 });
+    assert!(best < most, "{best:?}");
+    assert_eq!(bench.keys.finds(), 1, "the key is at hand");
 }
 
 #[test]

@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 59] = [
+const BESIDES: [(&str, &str); 60] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -50,6 +50,7 @@ const BESIDES: [(&str, &str); 59] = [
     ("operations", "jobs/replays.rs"),
     ("operations", "message.rs"),
     ("operations", "pages.rs"),
+    ("operations", "persons.rs"),
     ("operations", "reason.rs"),
     ("operations", "sealing.rs"),
     ("operations", "selection.rs"),

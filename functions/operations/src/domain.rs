@@ -1,12 +1,13 @@
 //! Dead letter and its life: waiting, sent back, handled, parked again, dropped.
 
 use onewrite::envelope::{derive_id, text_type, token};
+use onewrite::{Attribute, REDRIVE};
 use orderflow_events::{Invalid, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::message::Message;
-use crate::sealing::Persons;
+use crate::persons::{Persons, unwrapped};
 
 text_type!(
     /// Id of a dead letter.
@@ -34,6 +35,9 @@ const MAX_HISTORY: usize = 200;
 
 /// The most characters of a reason that a history repeats; the letter itself has the whole.
 const MAX_WHY: usize = 200;
+
+/// SQS takes ten attributes with a message (its quota).
+const MAX_ATTRIBUTES: usize = 10;
 
 /// State of a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,6 +130,30 @@ pub struct Destination {
     pub is_door: bool,
 }
 
+impl Message {
+    /// The same as it is sent back for the `sends`-th time as that letter: the mark is the letter's id, a slash, and how often
+    /// it has been sent back. A message that has all attributes that SQS takes
+    /// goes without the mark; when it comes back it is known by its body.
+    #[must_use]
+    pub fn redriven(&self, letter: &LetterId, sends: u32) -> Self {
+        let mut message = self.clone();
+        if message.attributes.len() < MAX_ATTRIBUTES {
+            let mark = Attribute::Text("String".to_owned(), format!("{letter}/{sends}"));
+            message.attributes.insert(REDRIVE.to_owned(), mark);
+        }
+        message
+    }
+
+    /// Takes the mark of [`Message::redriven`] off.
+    pub(crate) fn take_mark(&mut self) -> Option<(LetterId, u32)> {
+        let Some(Attribute::Text(_, mark)) = self.attributes.get(REDRIVE) else { return None };
+        let (letter, sends) = mark.split_once('/')?;
+        let mark = (LetterId::new(letter).ok()?, sends.parse().ok()?);
+        self.attributes.remove(REDRIVE);
+        Some(mark)
+    }
+}
+
 /// Event in a body, as far as anybody can tell: its body may be a letter because it is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -174,13 +202,6 @@ impl Glimpse {
             id: None,
         }
     }
-}
-
-/// The document in a body, out of what SNS may have wrapped it in.
-pub(crate) fn unwrapped(body: &str) -> Option<Value> {
-    let document = serde_json::from_str::<Value>(body).ok()?;
-    let wrapped = document["Message"].as_str().filter(|_| document["Type"] == "Notification");
-    Some(wrapped.and_then(|inner| serde_json::from_str(inner).ok()).unwrap_or(document))
 }
 
 /// Entry of a letter's history.
@@ -471,7 +492,8 @@ impl Letter {
 
     /// Persons in clear that a body of its message may have.
     pub(crate) fn persons_in(&self, body: &str) -> Persons {
-        Persons::of(body, self.origin, self.destination.is_door)
+        // A row of ours has nobody in clear.
+        if self.origin == Origin::Relay { Persons::Nobody } else { Persons::of(body, self.destination.is_door) }
     }
 
     /// Place among all letters: the oldest failure comes first.

@@ -16,6 +16,7 @@ mod jobs;
 mod memory;
 mod message;
 mod pages;
+mod persons;
 mod port;
 mod reason;
 mod sealing;
@@ -44,11 +45,12 @@ pub use jobs::replay::{Replay, ReplayId, Wanted};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryOperations;
 pub use message::{Kept, Message};
+pub use persons::Persons;
 pub use port::{
     Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PART, PartStore, Queues, Relays, Since,
     Stored,
 };
 pub use reason::general;
-pub use sealing::{Persons, UNOWNED_KEPT};
+pub use sealing::UNOWNED_KEPT;
 pub use selection::Selection;
 pub use service::{Service, TableType};

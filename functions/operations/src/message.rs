@@ -3,16 +3,11 @@
 use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
+use onewrite::Attribute;
 use onewrite::envelope::derive_id;
 use onewrite::personal::SealedText;
-use onewrite::{Attribute, REDRIVE};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::domain::LetterId;
-
-/// SQS takes ten attributes with a message (its quota).
-const MAX_ATTRIBUTES: usize = 10;
 
 /// Message as it lies in a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,28 +25,6 @@ impl Message {
     pub fn digest(&self) -> String {
         let canonical = serde_json::from_str::<Value>(&self.body).map(|json| json.to_string());
         derive_id("", &[canonical.as_deref().unwrap_or(&self.body)])
-    }
-
-    /// The same as it is sent back for the `sends`-th time as that letter: the mark is the letter's id, a slash, and how often
-    /// it has been sent back. A message that has all attributes that SQS takes
-    /// goes without the mark; when it comes back it is known by its body.
-    #[must_use]
-    pub fn redriven(&self, letter: &LetterId, sends: u32) -> Self {
-        let mut message = self.clone();
-        if message.attributes.len() < MAX_ATTRIBUTES {
-            let mark = Attribute::Text("String".to_owned(), format!("{letter}/{sends}"));
-            message.attributes.insert(REDRIVE.to_owned(), mark);
-        }
-        message
-    }
-
-    /// Takes the mark of [`Message::redriven`] off.
-    pub(crate) fn take_mark(&mut self) -> Option<(LetterId, u32)> {
-        let Some(Attribute::Text(_, mark)) = self.attributes.get(REDRIVE) else { return None };
-        let (letter, sends) = mark.split_once('/')?;
-        let mark = (LetterId::new(letter).ok()?, sends.parse().ok()?);
-        self.attributes.remove(REDRIVE);
-        Some(mark)
     }
 }
 

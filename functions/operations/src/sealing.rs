@@ -9,11 +9,11 @@ use std::time::Duration;
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use onewrite::{Failure, Result};
-use orderflow_events::{Event, Payload, Text, Time};
-use serde_json::Value;
+use orderflow_events::Time;
 
-use crate::domain::{Letter, LetterId, Origin, unwrapped};
+use crate::domain::{Letter, LetterId};
 use crate::message::{Kept, Message};
+use crate::persons::Persons;
 use crate::port::LetterStore;
 
 /// Time for which a message can be opened at least of which nobody can tell whose it is.
@@ -22,46 +22,8 @@ pub const UNOWNED_KEPT: Duration = Duration::from_hours(90 * 24);
 /// The longest month: so long one key seals what nobody can tell whose it is.
 const MONTH: Duration = Duration::from_hours(31 * 24);
 
-/// What an opened message that cannot be opened is said to be.
+/// Reason for which a message is not there any more.
 pub(crate) const ERASED: &str = "it is erased: nobody can open it any more";
-
-/// Persons in clear that a message may have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Persons {
-    /// None.
-    Nobody,
-    /// One customer of that id.
-    Customer(Text),
-    /// Nobody can tell.
-    Unknown,
-}
-
-impl Persons {
-    /// Persons in the body of a message that has come from there; `is_door` is true where others send what they have
-    /// written themselves.
-    #[must_use]
-    pub fn of(body: &str, origin: Origin, is_door: bool) -> Self {
-        if origin == Origin::Relay {
-            // A row of ours.
-            return Self::Nobody;
-        }
-        let document = unwrapped(body);
-        if !is_door && document.as_ref().is_some_and(has_nobody) {
-            return Self::Nobody;
-        }
-        // An id that nobody may have is no owner of a key.
-        let customer = document.as_ref().and_then(|document| document["data"]["customer"]["id"].as_str());
-        customer.and_then(|id| Text::new(id).ok()).map_or(Self::Unknown, Self::Customer)
-    }
-}
-
-/// Tells of a document that it is an event, and nobody is in clear in it.
-fn has_nobody(document: &Value) -> bool {
-    Event::from_value(document).is_ok_and(|event| match event.data {
-        Payload::OrderCreated(created) => created.details.personal.sealed().is_some(),
-        _ => true,
-    })
-}
 
 /// Keeps a message of a letter, sealed where that letter [is](Letter::is_sealed).
 ///

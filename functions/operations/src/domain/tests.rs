@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use onewrite::Attribute;
 use orderflow_events::sample;
 
 use super::*;
@@ -214,10 +213,11 @@ fn whatever_may_have_somebody_in_it_is_sealed_and_says_nothing_of_them() {
         ("Ada Lovelace, Road 1".to_owned(), Consumer, false, Persons::Unknown),
         (r#"{"stream": "arn:a", "row": {"pk": "ord_3"}}"#.to_owned(), Relay, false, Persons::Nobody),
     ] {
-        assert_eq!(Persons::of(&body, origin, is_door), persons, "{body} {origin:?} {is_door}");
         let mut arrival = arrival(10, None);
         (arrival.origin, arrival.destination.is_door, arrival.message.body) = (origin, is_door, body);
         let letter = collected(None, &arrival).unwrap();
+        let body = &arrival.message.body;
+        assert_eq!(letter.persons_in(body), persons, "{body} {origin:?} {is_door}");
         assert_eq!(letter.is_sealed, persons != Persons::Nobody);
         assert_eq!(letter.short_body.is_none(), letter.is_sealed);
         let record = serde_json::to_string(&letter).unwrap();

@@ -7,6 +7,7 @@
 mod archive;
 mod aws;
 mod declines;
+mod feed;
 mod journal;
 mod keys;
 mod leases;
@@ -15,6 +16,7 @@ mod log;
 mod messages;
 mod open;
 mod owned;
+mod patterns;
 mod prices;
 mod queues;
 mod sightings;
@@ -38,6 +40,7 @@ fn main() -> std::process::ExitCode {
         keys::trials(&aws),
         open::trials(&aws),
         owned::trials(&aws),
+        patterns::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),
         standard_queue::trials(&aws),
@@ -49,6 +52,7 @@ fn main() -> std::process::ExitCode {
         declines::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
+        feed::trials(&aws),
         archive::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();

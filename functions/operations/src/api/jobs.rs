@@ -75,12 +75,11 @@ where
         let (mut faults, mut is_erased) = (Faults::default(), false);
         for (index, id) in ids.iter().enumerate() {
             let letter = self.store.letter(id).await?;
-            match letter.filter(is_sendable) {
-                Some(letter) => is_erased |= letter.is_sealed && self.message(&letter).await?.is_none(),
-                None => {
-                    let index = index.to_string();
-                    faults.add(&root.field("letters").field(&index), "is no letter that can be sent back now");
-                }
+            if let Some(letter) = letter.filter(is_sendable) {
+                is_erased |= letter.is_sealed && self.message(&letter).await?.is_none();
+            } else {
+                let index = index.to_string();
+                faults.add(&root.field("letters").field(&index), "is no letter that can be sent back now");
             }
         }
         match (faults.is_empty(), is_erased) {

@@ -187,6 +187,7 @@ fn a_row_of_a_relay_is_shown_and_dropped_and_neither_sent_nor_edited() {
 
 #[test]
 fn whatever_may_have_somebody_in_it_is_sealed_and_says_nothing_of_them() {
+    use Origin::{Consumer, Relay, Undeliverable};
     let sealed = sample::event(sample::order("ord_1"));
     let fact = serde_json::to_string(&sealed).unwrap();
     let mut in_clear: Value = serde_json::from_str(&fact).unwrap();
@@ -197,7 +198,6 @@ fn whatever_may_have_somebody_in_it_is_sealed_and_says_nothing_of_them() {
     let wrapped = serde_json::json!({ "Type": "Notification", "Message": in_clear.to_string() }).to_string();
     let owned =
         |id: &str| serde_json::json!({ "type": "Ada Lovelace", "data": { "customer": { "id": id } } }).to_string();
-    use Origin::{Consumer, Relay, Undeliverable};
     for (body, origin, is_door, persons) in [
         (fact.clone(), Consumer, false, Persons::Nobody),
         (fact.clone(), Undeliverable, false, Persons::Nobody),

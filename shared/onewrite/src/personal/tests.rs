@@ -207,6 +207,7 @@ fn a_key_for_something_else_is_made_once_and_read_once_a_minute() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it is the time that it takes")]
 fn a_person_of_an_order_costs_next_to_nothing() {
     let bench = Bench::new();
     let [door, reader] = [bench.function(), bench.function()];

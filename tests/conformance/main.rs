@@ -6,18 +6,17 @@
 
 mod archive;
 mod aws;
-mod declines;
 mod journal;
 mod keys;
 mod leases;
 mod letters;
 mod log;
 mod messages;
+mod occurrences;
 mod open;
 mod owned;
 mod prices;
 mod queues;
-mod sightings;
 mod simulations;
 mod standard_queue;
 mod stocks;
@@ -45,8 +44,7 @@ fn main() -> std::process::ExitCode {
         stocks::trials(&aws),
         prices::trials(&aws),
         simulations::trials(&aws),
-        sightings::trials(&aws),
-        declines::trials(&aws),
+        occurrences::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
         archive::trials(&aws),

@@ -22,6 +22,30 @@ impl MemoryJournal {
     pub fn entries(&self) -> Vec<Entry> {
         self.entries.borrow().clone()
     }
+
+    /// Entries that were added after the first so many.
+    #[must_use]
+    pub fn entries_after(&self, count: usize) -> Vec<Entry> {
+        self.entries.borrow().get(count..).unwrap_or_default().to_vec()
+    }
+
+    /// Number of the entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    /// Tells that there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.borrow().is_empty()
+    }
+
+    /// Loses the entry of an event, as no journal does: who compares records has to find it.
+    pub fn lose(&self, event: &EventId) {
+        self.entries.borrow_mut().retain(|entry| entry.id != *event);
+        self.keys.borrow_mut().retain(|(_, id, _)| id != event);
+    }
 }
 
 impl JournalStore for MemoryJournal {

@@ -44,8 +44,8 @@ pub use jobs::replay::{Replay, ReplayId, Wanted};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryOperations;
 pub use port::{
-    Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PART, PartStore, Queues, Relays, Since,
-    Stored,
+    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PART, PartStore, Queues,
+    Relays, Since, Stored,
 };
 pub use reason::general;
 pub use selection::Selection;

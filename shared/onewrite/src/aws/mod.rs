@@ -8,6 +8,7 @@ mod failure;
 mod key_sets;
 #[cfg(feature = "personal")]
 mod keys;
+mod occurrences;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod queue;
@@ -28,6 +29,7 @@ pub use failure::{classify, without_addresses};
 pub use key_sets::HttpKeySets;
 #[cfg(feature = "personal")]
 pub use keys::DynamoKeys;
+pub use occurrences::DynamoOccurrences;
 #[cfg(feature = "otlp")]
 pub(crate) use otlp::flush_spans;
 pub use queue::{SqsDeadLetters, SqsQueue};

@@ -6,6 +6,7 @@
 
 mod archive;
 mod aws;
+mod feed;
 mod journal;
 mod keys;
 mod leases;
@@ -15,6 +16,7 @@ mod messages;
 mod occurrences;
 mod open;
 mod owned;
+mod patterns;
 mod prices;
 mod queues;
 mod simulations;
@@ -37,6 +39,7 @@ fn main() -> std::process::ExitCode {
         keys::trials(&aws),
         open::trials(&aws),
         owned::trials(&aws),
+        patterns::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),
         standard_queue::trials(&aws),
@@ -47,6 +50,7 @@ fn main() -> std::process::ExitCode {
         occurrences::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
+        feed::trials(&aws),
         archive::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();

@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 57] = [
+const ROUTES: [&str; 59] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -25,6 +25,7 @@ const ROUTES: [&str; 57] = [
     "get /console OperationsApiFunction",
     "get /console/{file} OperationsApiFunction",
     "get /customers/{customerId}/export OrdersApiFunction",
+    "get /events FeedApiFunction",
     "get /inventory/{sku} InventoryApiFunction",
     "get /operations/groups OperationsApiFunction",
     "get /operations/journal OperationsApiFunction",
@@ -40,6 +41,7 @@ const ROUTES: [&str; 57] = [
     "get /prices/{sku} OrdersApiFunction",
     "options /customers/{customerId}/erase OrdersApiFunction",
     "options /customers/{customerId}/export OrdersApiFunction",
+    "options /events FeedApiFunction",
     "options /inventory/{sku} InventoryApiFunction",
     "options /operations/groups OperationsApiFunction",
     "options /operations/journal OperationsApiFunction",

@@ -21,7 +21,7 @@ pub static SERVICES: &[Service] = &[
         .reads::<orderflow_screening::Settings>(),
     Service::decider::<orderflow_notification::Notification>("Notification", "notification")
         .reads::<orderflow_notification::Settings>(),
-    Service::of_every_event("Journal", "journal"),
+    Service::of_every_event("Journal", "journal").reads::<orderflow_journal::Settings>(),
 ];
 
 /// A service.

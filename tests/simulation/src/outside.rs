@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use onewrite::external::simulated::MemoryRegister;
-use onewrite::memory::{MemoryKeys, MemoryLeases, MemoryOccurrences};
+use onewrite::memory::{MemoryFeed, MemoryKeys, MemoryLeases, MemoryOccurrences};
 use orderflow_journal::MemoryJournal;
 
 /// Beginning of the addresses that SES refuses, as it does those of no domain.
@@ -23,6 +23,8 @@ pub struct Outside {
     pub carrier: Rc<MemoryRegister>,
     /// The journal.
     pub journal: Rc<MemoryJournal>,
+    /// The feed of its entries.
+    pub feed: Rc<MemoryFeed>,
     /// Orders that screening has seen.
     pub sightings: Rc<MemoryOccurrences>,
     /// Leases of mails and short messages.

@@ -38,7 +38,7 @@ use crate::audit::{MOST_MAILS, MOST_TEXTS, PRICING_PRODUCER};
 use crate::names::{INTAKE, INVENTORY, JOURNAL, NOTIFICATION, ORDERS, SCREENING};
 use crate::operations::Operations;
 use crate::ports::{
-    CarrierPort, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort, StockTable,
+    CarrierPort, FeedTable, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort, StockTable,
 };
 use crate::safeguards::{CLEARANCE, COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
 use crate::shop::Shop;
@@ -60,6 +60,9 @@ const LATE_AFTER: Duration = Duration::from_mins(15);
 
 /// Binaries that answer HTTP requests.
 pub const APIS: [&str; 3] = ["orders-api", "inventory-api", "screening-api"];
+
+/// Shards of the feed.
+const FEED_SHARDS: u8 = 2;
 
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
@@ -174,7 +177,10 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
             };
             IntakeHandler::new(Ledger::new(orders, caller.clone()), key_ring(shop, caller), table, producers)
         })
-        .consumer(JOURNAL, None, |caller| Projection::new(Journal::new(JournalTable(port(caller)), caller.clone())));
+        .consumer(JOURNAL, None, |caller| {
+            let (store, feed) = (JournalTable(port(caller)), FeedTable(port(caller)));
+            Projection::new(Journal::new(store, feed, FEED_SHARDS, caller.clone()))
+        });
     let stack = if let Some(manner) = shop.manner {
         stack.operator(|stack| {
             let operations = Operations::start(stack, &shop.outside, manner);

@@ -69,7 +69,7 @@ impl JournalIndex {
         let new = self.journal.entries_after(self.indexed.get());
         self.indexed.set(self.indexed.get() + new.len());
         let (mut slots, mut subjects) = (self.slots.borrow_mut(), self.subjects.borrow_mut());
-        for Entry { subject, id, source, text, recorded_at } in new {
+        for Entry { subject, id, source, text, recorded_at, .. } in new {
             let recorded = Recorded { at: recorded_at, text };
             slots.entry(Slot::of(subject.as_str(), recorded_at)).or_default().push(recorded.clone());
             subjects.entry(subject.to_string()).or_default().push((format!("{id}#{source}"), recorded));

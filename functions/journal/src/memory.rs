@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use onewrite::Result;
-use onewrite::feed::RecordKey;
+use onewrite::feed::{Mark, RecordKey};
 use orderflow_events::{Envelope, EventId};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, key_of};
 use crate::port::{Events, JournalStore, Kept};
 
 /// Entries in memory.
@@ -66,10 +66,8 @@ impl JournalStore for MemoryJournal {
         Ok(Kept::Now)
     }
 
-    async fn has(&self, event: &Envelope) -> Result<bool> {
-        let context = &event.context;
-        let key = RecordKey(context.subject.to_string(), format!("{}#{}", context.id, context.source));
-        Ok(self.find(&key).is_some())
+    async fn mark_of(&self, event: &Envelope) -> Result<Option<Mark>> {
+        Ok(self.find(&key_of(event)).map(|entry| entry.mark))
     }
 
     async fn warm(&self) {}

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use onewrite::Result;
 use onewrite::external::simulated::{MemoryRegister, Performed, Register};
 use onewrite::external::{Cancel, External, Settled};
-use onewrite::feed::{FeedLog, Page};
+use onewrite::feed::{FeedLog, Mark, Page};
 use onewrite::link::{LinkKeySource, LinkKeys};
 use onewrite::memory::{MemoryLinkKeys, MemoryLog};
 use onewrite::port::{OpenPage, OpenSubjects};
@@ -398,9 +398,9 @@ impl JournalStore for JournalTable {
         self.0.caller.ask("journal", "append", move || async move { journal.append(entry).await }).await
     }
 
-    async fn has(&self, event: &Envelope) -> Result<bool> {
+    async fn mark_of(&self, event: &Envelope) -> Result<Option<Mark>> {
         let (journal, event) = (Rc::clone(&self.0.shop.outside.journal), event.clone());
-        self.0.caller.ask("journal", "has", move || async move { journal.has(&event).await }).await
+        self.0.caller.ask("journal", "mark of", move || async move { journal.mark_of(&event).await }).await
     }
 
     async fn warm(&self) {}

@@ -24,6 +24,7 @@ mod standard_queue;
 mod stocks;
 mod suite;
 mod topic;
+mod watches;
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ fn main() -> std::process::ExitCode {
         journal::trials(&aws),
         feed::trials(&aws),
         archive::trials(&aws),
+        watches::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

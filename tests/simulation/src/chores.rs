@@ -20,6 +20,9 @@ const TYPE: EventType = EventType::InventoryReserved;
 /// Time after which the operator begins, in milliseconds: all is quiet, and in the journal.
 const BEGINS_AFTER_MS: u64 = 60_000;
 
+/// Time after which records are compared once more, in milliseconds.
+const NEXT_AFTER_MS: u64 = 30 * 60_000;
+
 /// Chore of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chore {
@@ -85,6 +88,9 @@ pub(crate) fn attend(operations: &Rc<Operations>, chore: Chore, begins_at: &Rc<C
             }
             Chore::Reconcile => {
                 let body = json!({ "heal": true, "from": operations.begun_at(), "olderThanSeconds": 0 });
+                operations.begin("/operations/reconciliations", &body).await;
+                // Of a consumer that dies when it is asked nobody knows anything: the next comparison does.
+                operations.run().sleep_ms(NEXT_AFTER_MS).await;
                 operations.begin("/operations/reconciliations", &body).await;
             }
         }

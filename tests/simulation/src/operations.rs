@@ -7,24 +7,29 @@ pub mod ports;
 mod truth;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use lambda_http::Request;
 use lambda_http::http::{HeaderValue, Method, header};
+use onewrite::FoundLetter;
 use onewrite::access::Access;
+use onewrite::memory::MemoryKeys;
+use onewrite::personal::KeyRing;
 use orderflow_events::Time;
 use orderflow_operations::{
-    Class, Collector, Destination, Finding, Jobs, Letter, MemoryOperations, OperationsApi, Post, Service, State,
-    TableType,
+    Class, Collector, Destination, Finding, Jobs, Letter, LetterId, MemoryOperations, OperationsApi, Post, Service,
+    State, TableType,
 };
 use serde_json::{Value, json};
 use simulator::model::queue::{Message, StandardQueue};
 use simulator::model::source::{Consumer, invoke, serve};
+use simulator::ports::KeyTable;
 use simulator::{Caller, Operator, Run, Stack, Violation, Which};
 
-use crate::names::{JOURNAL, ORDERS};
+use crate::names::{INTAKE, JOURNAL, ORDERS};
 use crate::operations::collecting::Collecting;
 use crate::operations::index::JournalIndex;
 use crate::operations::ports::{Known, LettersTable, OwnLetters, StackPort, Surroundings};
@@ -71,7 +76,8 @@ pub struct Operations {
     /// Letters and jobs.
     pub store: Rc<MemoryOperations>,
     around: Rc<Surroundings>,
-    api: Rc<OperationsApi<LettersTable, StackPort, Caller>>,
+    api: Rc<OperationsApi<LettersTable, KeyTable, StackPort, Caller>>,
+    keys: Rc<MemoryKeys>,
     collectors: Vec<(Rc<StandardQueue>, Rc<Collecting>)>,
     manner: Manner,
     begun_at: Time,
@@ -85,15 +91,25 @@ impl Operations {
     pub fn start(stack: &Stack, outside: &Outside, manner: Manner) -> Rc<Self> {
         let run = Rc::clone(&stack.run);
         let store = Rc::new(MemoryOperations::in_pages_of(PAGE));
-        let collectors =
-            stack.services().iter().map(|service| (Rc::clone(&service.dead_letters), collect(&run, &store, service)));
+        let collectors = stack
+            .services()
+            .iter()
+            .map(|service| (Rc::clone(&service.dead_letters), collect(&run, &store, &outside.keys, service)));
         let around = Rc::new(Surroundings { services: directory(stack), journal: JournalIndex::of(&outside.journal) });
         let caller = Caller::new(&run, API);
         let (letters, port) = ports(&caller, &store, &around);
         Rc::new(Self {
             collectors: collectors.collect(),
-            api: Rc::new(OperationsApi::new(letters, port, caller, Access::open(), LATE_AFTER)),
+            api: Rc::new(OperationsApi::new(
+                letters,
+                ring(&caller, &outside.keys),
+                port,
+                caller,
+                Access::open(),
+                LATE_AFTER,
+            )),
             // Whatever clock the API has, that is before all that has happened.
+            keys: Rc::clone(&outside.keys),
             begun_at: Time::from_millis(run.executor.millis() - 600_000),
             manner,
             is_striking: Cell::new(false),
@@ -102,6 +118,12 @@ impl Operations {
             store,
             run,
         })
+    }
+
+    /// What the collectors were handed, by the letter that it becomes.
+    fn seen(&self) -> HashMap<LetterId, FoundLetter> {
+        let seen = self.collectors.iter().map(|(_, collector)| collector.seen.borrow().clone());
+        seen.flatten().collect()
     }
 
     /// Number of letters on record.
@@ -120,8 +142,8 @@ impl Operations {
         if let Some((_, left)) = self.collectors.iter().find(|(_, collector)| collector.own_letters.queue.count() > 0) {
             return Err(Violation::new(format!("letters of {} are not on record", left.service)));
         }
-        truth::check(&self.run, &self.store, &self.around)?;
-        let open = truth::open(&self.store, &self.around);
+        truth::check(&self.run, &self.store, &self.around, &self.seen())?;
+        let open = truth::open(&self.store, &self.around, &self.seen());
         let findings = self.reconciled(false);
         let has_letter = |finding: &&Finding| open.iter().any(|(_, letter)| *letter.subject == *finding.order_id);
         match findings.iter().find(|finding| !has_letter(finding)) {
@@ -202,10 +224,10 @@ impl Operations {
     fn run_jobs(&self) -> impl Future<Output = ()> + 'static {
         let caller = Caller::new(&self.run, JOBS);
         let (letters, port) = ports(&caller, &self.store, &self.around);
-        let (run, timeout) = (Rc::clone(&self.run), template().timeout(JOBS));
+        let (run, timeout, keys) = (Rc::clone(&self.run), template().timeout(JOBS), ring(&caller, &self.keys));
         let deadline = onewrite::port::Clock::now(&caller).after(timeout);
         async move {
-            let jobs = Jobs::new(letters, port, caller);
+            let jobs = Jobs::new(letters, keys, port, caller);
             // What fails is on record, and comes with the next strike.
             let _ = invoke(&run, timeout, async move { jobs.run(deadline).await }).await;
         }
@@ -342,12 +364,17 @@ impl Operator for Operations {
     }
 
     fn letters(&self, _: &Stack) -> Vec<(&'static str, Message)> {
-        truth::open(&self.store, &self.around)
+        truth::open(&self.store, &self.around, &self.seen())
     }
 
     fn merges_copies(&self) -> bool {
         true
     }
+}
+
+/// Keys of persons, as a function has them.
+fn ring(caller: &Caller, keys: &Rc<MemoryKeys>) -> KeyRing<KeyTable, Caller> {
+    KeyRing::new(KeyTable { caller: caller.clone(), keys: Rc::clone(keys) }, caller.clone())
 }
 
 /// Ports of a function of the operations.
@@ -357,14 +384,23 @@ fn ports(caller: &Caller, store: &Rc<MemoryOperations>, around: &Rc<Surroundings
 }
 
 /// Starts the collector of a service's dead letters.
-fn collect(run: &Rc<Run>, store: &Rc<MemoryOperations>, service: &simulator::Service) -> Rc<Collecting> {
+fn collect(
+    run: &Rc<Run>,
+    store: &Rc<MemoryOperations>,
+    keys: &Rc<MemoryKeys>,
+    service: &simulator::Service,
+) -> Rc<Collecting> {
     let (caller, settings) = (Caller::new(run, COLLECTOR), template().collector());
     let name = service.name;
     let queue = StandardQueue::new(run, format!("{name} letters of letters"), settings.visibility_timeout, None);
     let own_letters = OwnLetters { caller: caller.clone(), queue: Rc::new(queue) };
     let letters = LettersTable { caller: caller.clone(), store: Rc::clone(store) };
-    let destination =
-        Destination { queue_url: name.to_owned(), function: name.to_owned(), is_journal: name == JOURNAL };
+    let destination = Destination {
+        queue_url: name.to_owned(),
+        function: name.to_owned(),
+        is_journal: name == JOURNAL,
+        is_door: name == INTAKE,
+    };
     let post = Post {
         service: name.to_owned(),
         destination,
@@ -376,7 +412,8 @@ fn collect(run: &Rc<Run>, store: &Rc<MemoryOperations>, service: &simulator::Ser
         service: name,
         run: Rc::clone(run),
         store: Rc::clone(store),
-        collector: Collector::new(letters, own_letters.clone(), caller.clone(), post),
+        collector: Collector::new(letters, ring(&caller, keys), own_letters.clone(), caller.clone(), post),
+        seen: RefCell::default(),
         own_letters,
     });
     for queue in [&service.dead_letters, &service.undeliverable] {

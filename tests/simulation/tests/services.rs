@@ -9,8 +9,8 @@ use orderflow_simulation::shop::Shop;
 use orderflow_simulation::template::{COLLECTOR, RELAY, template};
 use simulator::Run;
 
-/// Functions for those who read what has happened. Their own tests let them die at each of their calls.
-const OF_READERS: [&str; 1] = ["feed-api"];
+/// Functions for those who read what has happened, or look on. Their own tests let them die at each of their calls.
+const OF_READERS: [&str; 4] = ["feed-api", "graphql", "live", "live-push"];
 
 #[test]
 fn every_function_of_the_template_is_simulated() {

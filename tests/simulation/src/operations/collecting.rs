@@ -1,5 +1,7 @@
 //! Collector of one service's dead letters, as an event source invokes it.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
@@ -8,6 +10,7 @@ use onewrite::{Attribute, FoundLetter, REDRIVE};
 use orderflow_events::Time;
 use orderflow_operations::{Collector, LetterId, MemoryOperations, letter_id_of};
 use simulator::model::source::Consumer;
+use simulator::ports::KeyTable;
 use simulator::{Caller, Run, Violation};
 
 use crate::operations::ports::{LettersTable, OwnLetters};
@@ -22,7 +25,9 @@ pub struct Collecting {
     /// The store.
     pub store: Rc<MemoryOperations>,
     /// The collector itself.
-    pub collector: Collector<LettersTable, OwnLetters, Caller>,
+    pub collector: Collector<LettersTable, KeyTable, OwnLetters, Caller>,
+    /// What it was handed, by the letter that it becomes, as it lay in its queue: what is kept may be sealed.
+    pub seen: RefCell<HashMap<LetterId, FoundLetter>>,
     /// Letters that it could not put on record.
     pub own_letters: OwnLetters,
 }
@@ -31,6 +36,11 @@ impl Consumer for Collecting {
     fn run(&self, event: SqsEvent, _: Time) -> LocalBoxFuture<'_, SqsBatchResponse> {
         Box::pin(async move {
             let records = event.records.clone();
+            for record in &records {
+                let found = FoundLetter::from(record);
+                let id = letter_id_of(self.service, &found.body);
+                self.seen.borrow_mut().entry(id).or_insert(found);
+            }
             let mut response = self.collector.run(event).await;
             if self.run.lacks(RECORD_FIRST) {
                 response.batch_item_failures.clear();

@@ -9,7 +9,7 @@ use onewrite::port::{DeadLetters, OpenSubjects};
 use onewrite::{Answers, DeadLetter, Failure, Inquiry, Result, Slot};
 use orderflow_events::Time;
 use orderflow_operations::{
-    Archive, Consumers, Depth, Directory, Gauges, Glimpse, Job, JobStore, Letter, LetterId, LetterStore, Logs,
+    Archive, Consumers, Depth, Directory, Gauges, Glimpse, Job, JobStore, Kept, Letter, LetterId, LetterStore, Logs,
     MemoryOperations, Message, OutboxRow, Outboxes, PartStore, Queues, Range, Recorded, RedriveId, Relays, RowPage,
     Service, Since, SlotPage, State, Stored,
 };
@@ -72,12 +72,12 @@ impl LetterStore for LettersTable {
         self.ask("put letter", effect).await
     }
 
-    async fn keep(&self, id: &LetterId, message: &Message) -> Result<()> {
-        let (id, message) = (id.clone(), message.clone());
-        self.ask("keep message", |store| async move { store.keep(&id, &message).await }).await
+    async fn keep(&self, id: &LetterId, name: &str, message: &Kept) -> Result<()> {
+        let (id, name, message) = (id.clone(), name.to_owned(), message.clone());
+        self.ask("keep message", |store| async move { store.keep(&id, &name, &message).await }).await
     }
 
-    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Message>> {
+    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Kept>> {
         let (id, name) = (id.clone(), name.to_owned());
         self.ask("get message", |store| async move { store.message(&id, &name).await }).await
     }

@@ -1,40 +1,46 @@
 //! Truth of what is on record of dead letters, once nothing is left to do.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use onewrite::{Attribute, Inquiry, Outlook};
-use orderflow_operations::{Letter, LetterStore, MemoryOperations, State};
+use onewrite::{Attribute, FoundLetter, Inquiry, Outlook};
+use orderflow_operations::{Kept, Letter, LetterId, LetterStore, MemoryOperations, State};
 use simulator::model::queue::Message;
 use simulator::{Run, Violation};
 
 use crate::operations::ports::{Known, Surroundings};
 
+/// What the collectors were handed, by the letter that it becomes.
+type Seen = HashMap<LetterId, FoundLetter>;
+
 const A_DAY: Duration = Duration::from_hours(24);
 
 /// Dead letters that nobody has handled, and that are not under way, each with its class as its consumer would have told it. What somebody has dropped can never
 /// be handled.
-pub(super) fn open(store: &MemoryOperations, around: &Surroundings) -> Vec<(&'static str, Message)> {
+pub(super) fn open(store: &MemoryOperations, around: &Surroundings, seen: &Seen) -> Vec<(&'static str, Message)> {
     let letters = store.letters();
     let open = letters.iter().filter(|letter| !matches!(letter.state, State::Handled | State::Sent));
-    open.filter_map(|letter| Some((name_of(letter, around)?, message_of(letter, store)))).collect()
+    open.filter_map(|letter| Some((name_of(letter, around)?, message_of(letter, store, seen)))).collect()
 }
 
 fn name_of(letter: &Letter, around: &Surroundings) -> Option<&'static str> {
     around.services.iter().map(|known| known.name).find(|name| *name == letter.service)
 }
 
-fn message_of(letter: &Letter, store: &MemoryOperations) -> Message {
-    let message = store.message(&letter.id, &letter.message).now_or_never().and_then(Result::ok).flatten();
-    let message = message.unwrap_or_default();
+fn message_of(letter: &Letter, store: &MemoryOperations, seen: &Seen) -> Message {
+    let kept = store.message(&letter.id, &letter.message).now_or_never().and_then(Result::ok).flatten();
+    let (body, mut attributes) = match (kept, seen.get(&letter.id)) {
+        (Some(Kept::Clear(message)), _) => (message.body, message.attributes),
+        (_, Some(found)) => (found.body.clone(), found.attributes.clone()),
+        (Some(Kept::Sealed { .. }) | None, None) => Default::default(),
+    };
     let class = if letter.state == State::Dropped { "permanent" } else { letter.class.as_str() };
-    let mut attributes = message.attributes;
     attributes.insert("failure-class".to_owned(), Attribute::Text("String".to_owned(), class.to_owned()));
     let subject = letter.glimpse.subject.as_deref().unwrap_or_default();
-    Message { attributes, ..Message::new(Rc::from(subject), Rc::from(message.body)) }
+    Message { attributes, ..Message::new(Rc::from(subject), Rc::from(body)) }
 }
 
 /// Every letter's state is what its service says.
@@ -42,7 +48,12 @@ fn message_of(letter: &Letter, store: &MemoryOperations) -> Message {
 /// # Errors
 ///
 /// The first of which it is not.
-pub(super) fn check(run: &Rc<Run>, store: &MemoryOperations, around: &Surroundings) -> Result<(), Violation> {
+pub(super) fn check(
+    run: &Rc<Run>,
+    store: &MemoryOperations,
+    around: &Surroundings,
+    seen: &Seen,
+) -> Result<(), Violation> {
     let mut by_service = BTreeMap::<&str, Vec<Letter>>::new();
     for letter in store.letters() {
         let sent = letter.history.iter().filter(|entry| entry.what == "sent").count();
@@ -54,7 +65,7 @@ pub(super) fn check(run: &Rc<Run>, store: &MemoryOperations, around: &Surroundin
     }
     for known in &around.services {
         let letters = by_service.remove(known.name).unwrap_or_default();
-        let bodies = letters.iter().map(|letter| message_of(letter, store).body.to_string()).collect();
+        let bodies = letters.iter().map(|letter| message_of(letter, store, seen).body.to_string()).collect();
         for (letter, outlook) in letters.iter().zip(outlooks(run, known, bodies)?) {
             agree(letter, &outlook)?;
         }

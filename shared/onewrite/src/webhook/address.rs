@@ -17,7 +17,7 @@ pub fn is_public(address: IpAddr) -> bool {
 
 /// Blocks of IPv4 that are not public, and the number of bits of each.
 const INNER: [(Ipv4Addr, u32); 15] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network
+    (Ipv4Addr::UNSPECIFIED, 8),           // this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),   // shared by the customers of a carrier
     (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback

@@ -16,6 +16,7 @@ mod feed;
 mod guests;
 mod killed;
 mod letters;
+mod live;
 mod messages;
 mod metrics;
 mod operations;
@@ -83,6 +84,9 @@ fn is_built_by_sam() -> bool {
     std::env::var_os("ORDERFLOW_SAM").is_some()
 }
 
+/// Key of KMS that the customers' keys are wrapped by. The embedded emulator knows it by its name alone.
+const PERSONAL_KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/0b8f1c1e-5d0f-4a53-9d0a-3f5f2f1f7a10";
+
 /// The stack, what it runs on, and the collector that gets its spans first.
 async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack>, Emulator, Option<Rotel>), Error> {
     let mut options = Options { sam: is_built_by_sam(), ..Options::apart(home) };
@@ -96,6 +100,7 @@ async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack
     } else {
         let rotel = rotel.insert(Rotel::before(&collector().endpoint()).await);
         options.parameters.insert("OtlpEndpoint".to_owned(), rotel.endpoint());
+        options.parameters.insert("PersonalKey".to_owned(), PERSONAL_KEY.to_owned());
     }
     let stack = Stack::up(&options).await?;
     let emulator = Emulator::of(&stack).await;
@@ -210,6 +215,11 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             readers_of_any_pace_see_each_event_once;
         guests:
             guests_reach_their_order_by_its_link_and_nothing_else;
+        live:
+            an_order_is_watched_without_a_gap_whatever_is_cut_or_killed,
+            an_order_is_watched_by_whose_it_is,
+            the_events_of_all_orders_are_watched_with_a_pattern,
+            queries_are_answered_as_graphql_over_http_has_it;
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;

@@ -117,7 +117,9 @@ async fn role(shop: &Shop, name: &str) -> String {
     let trust =
         json!({ "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole" });
     let created = iam(shop, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", &policy(&trust))]).await;
-    let rights = policy(&json!({ "Effect": "Allow", "Action": ["sqs:*", "dynamodb:PutItem", "dynamodb:Query"], "Resource": "*" }));
+    let rights = policy(
+        &json!({ "Effect": "Allow", "Action": ["sqs:*", "dynamodb:PutItem", "dynamodb:Query"], "Resource": "*" }),
+    );
     iam(shop, "PutRolePolicy", &[("RoleName", name), ("PolicyName", POLICY), ("PolicyDocument", &rights)]).await;
     created.text("Arn").to_owned()
 }

@@ -31,6 +31,8 @@ fn every_resource_is_set_to_lose_nothing_and_to_show_nothing() {
                 "CustomerKeys",
             ),
             ("PriceTable PointInTimeRecoverySpecification", GONE, "PriceTable"),
+            ("CustomerKeys SSESpecification", GONE, "CustomerKeys"),
+            ("CustomerKeys TimeToLiveSpecification", GONE, "CustomerKeys"),
             ("DeclinesTable TimeToLiveSpecification", GONE, "DeclinesTable"),
             ("StockTable KeySchema/~pk/AttributeName", json!("sku"), "StockTable"),
             ("IntakeTopic FifoTopic", json!(true), "IntakeTopic"),
@@ -97,6 +99,14 @@ fn properties(stack: &Stack) -> Vec<String> {
             let key = if id == "AlarmTopic" { GONE } else { json!("alias/aws/sns") };
             faults.extend(unlike(id, properties, &json!({ "KmsMasterKeyId": key })));
         }
+        let key = "arn:aws:kms:eu-central-1:123456789012:key/1";
+        let wrapped = json!({"SSESpecification": {"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": key}});
+        let alone = json!({"SSESpecification": null});
+        let with_key = stack.with([("PersonalKey", json!(key))]);
+        for (id, properties) in with_key.of_type(TABLE) {
+            let expected = if id == KEYS { &wrapped } else { &alone };
+            faults.extend(unlike(id, properties, expected));
+        }
         for (id, properties) in stack.of_type(TABLE) {
             let recovery = json!({"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": id != KEYS}});
             faults.extend(unlike(id, properties, &recovery));
@@ -111,7 +121,8 @@ fn properties(stack: &Stack) -> Vec<String> {
             let name = function.trim_end_matches("Function");
             let group = format!("{name}LogGroup");
             // The workspace, from where the template is.
-            let code = if name.ends_with("Api") || ["Jobs", "OpenOrders"].contains(&name) { "." } else { ".." };
+            let is_own = ["Graphql", "Jobs", "Live", "LivePush", "OpenOrders"].contains(&name);
+            let code = if name.ends_with("Api") || is_own { "." } else { ".." };
             let pattern = json!({"Code": code, "LoggingConfig": {"LogGroup": reference(&group)}});
             faults.extend(unlike(function, properties, &pattern));
             let name = format!("/aws/lambda/${{AWS::StackName}}/{}", hyphenated(name));
@@ -180,6 +191,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
         KEYS: {"Properties": {
             "KeySchema": alone["Properties"]["KeySchema"],
             "StreamSpecification": null,
+            "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
         }},
         "OrdersTable": {"Properties": {
             "KeySchema": versions["Properties"]["KeySchema"],
@@ -196,7 +208,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
             "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
         }},
         "StockTable": alone, "PriceTable": alone, "PaymentProviderTable": alone, "CarrierTable": alone,
-        "SightingsTable": counted, "DeclinesTable": counted,
+        "SightingsTable": counted, "DeclinesTable": counted, "LiveTable": counted,
         "LettersTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
             "GlobalSecondaryIndexes": [{

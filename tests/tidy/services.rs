@@ -18,10 +18,17 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 56] = [
+const BESIDES: [(&str, &str); 67] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
+    ("live", "feed.rs"),
+    ("live", "protocol.rs"),
+    ("live", "push.rs"),
+    ("live", "routes.rs"),
+    ("live", "schema.rs"),
+    ("live", "schema/objects.rs"),
+    ("live", "tests/rights.rs"),
     ("notification", "amount.rs"),
     ("notification", "fixture.rs"),
     ("notification", "pacing.rs"),
@@ -48,12 +55,16 @@ const BESIDES: [(&str, &str); 56] = [
     ("operations", "jobs/redrives.rs"),
     ("operations", "jobs/replay.rs"),
     ("operations", "jobs/replays.rs"),
+    ("operations", "message.rs"),
     ("operations", "pages.rs"),
+    ("operations", "persons.rs"),
     ("operations", "reason.rs"),
+    ("operations", "sealing.rs"),
     ("operations", "selection.rs"),
     ("operations", "service.rs"),
     ("operations", "tests/gauges.rs"),
     ("operations", "tests/jobs.rs"),
+    ("operations", "tests/persons.rs"),
     ("operations", "view.rs"),
     ("orders", "api/customers.rs"),
     ("orders", "api/prices.rs"),

@@ -59,14 +59,14 @@ pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &
     let token = shop.tokens.token("partner", EVENTS_READ, Duration::from_hours(1)).expect("a token");
     let mut puller = shop.python().await;
     puller.args(["outsiders/puller.py", CONTRACTS, shop.output("ApiUrl"), &token]).args(orders.map(|(_, order)| order));
-    let pulled = timeout(PATIENCE, puller.output()).await.expect("it ends").expect("it starts");
-    assert!(pulled.status.success(), "{}", String::from_utf8_lossy(&pulled.stderr));
-    let lines = String::from_utf8(pulled.stdout).expect("text");
-    let mut pulled: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    for events in [&mut pulled, &mut seen] {
+    let output = timeout(PATIENCE, puller.output()).await.expect("it ends").expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("text");
+    let mut theirs: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    for events in [&mut theirs, &mut seen] {
         events.sort_by_key(|event| event["id"].to_string());
     }
-    assert_eq!(pulled, seen, "whoever pulls is told what a subscriber is");
+    assert_eq!(theirs, seen, "whoever pulls is told what a subscriber is");
 }
 
 /// Answers that schemathesis has to come by, or else it has tried too little.

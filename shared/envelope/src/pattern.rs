@@ -1,4 +1,4 @@
-//! Event patterns: conditions on events, in the syntax of SNS and EventBridge.
+//! Event patterns: conditions on events, in the syntax of SNS and `EventBridge`.
 //!
 //! Written here, and not taken from a crate: `quamina` builds automata for thousands of patterns at once, where one pattern is held
 //! against one event here; it has no `$or`, names no place of a fault, and would bring ten crates and 450 KB into each function.
@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 8;
 const MAX_TEXT_BYTES: usize = 256;
 
 /// Condition on a JSON document, in the syntax of the filter policies of SNS (scope `MessageBody`) and of the event patterns of
-/// EventBridge.
+/// `EventBridge`.
 ///
 /// A pattern is an object of the document's shape, whose leaves are lists. All of its fields must match, and of a list one
 /// value; `$or` has a list of patterns of which one must match. A value is a text, number, boolean or `null`, or an object of one
@@ -313,7 +313,7 @@ impl Reader<'_> {
     fn test(&mut self, node: &Node<'_>) -> Option<Test> {
         self.conditions += 1;
         let Value::Object(operators) = node.json()? else { return self.scalar(node).map(Test::Is) };
-        let Some((name, argument)) = self.only(node, operators, OPERATORS) else { return None };
+        let (name, argument) = self.only(node, operators, OPERATORS)?;
         let node = &node.field(name);
         Some(match (name, argument) {
             ("exists", Value::Bool(wanted)) => Test::Exists(*wanted),
@@ -330,7 +330,7 @@ impl Reader<'_> {
                 None => return self.refuse(node, "must be a block of addresses such as 192.0.2.0/24"),
             },
             ("anything-but", Value::Object(operators)) => {
-                let Some((name, _)) = self.only(node, operators, SHAPES) else { return None };
+                let (name, _) = self.only(node, operators, SHAPES)?;
                 Test::AnythingBut(self.one_or_more(&node.field(name), |reader, node| reader.shape(name, node))?)
             }
             ("anything-but", _) => {
@@ -343,7 +343,7 @@ impl Reader<'_> {
     /// The argument of an operator on texts.
     fn shape(&mut self, name: &str, node: &Node<'_>) -> Option<Test> {
         if let (Some(Value::Object(operators)), "prefix" | "suffix") = (node.json(), name) {
-            let Some((inner, _)) = self.only(node, operators, &["equals-ignore-case"]) else { return None };
+            let (inner, _) = self.only(node, operators, &["equals-ignore-case"])?;
             let text = self.text(&node.field(inner))?.to_lowercase();
             let shape = if name == "prefix" { Shape::Prefix } else { Shape::Suffix };
             return Some(Test::Text(shape(text, Case::Ignored)));

@@ -137,7 +137,7 @@ impl<'a> Node<'a> {
     }
 
     /// The items of the list that stands here; none if there is no list.
-    pub(crate) fn items<'b>(&'b self) -> impl Iterator<Item = Node<'b>> {
+    pub(crate) fn items(&self) -> impl Iterator<Item = Node<'_>> {
         let items = self.value.and_then(Value::as_array).into_iter().flatten();
         items.enumerate().map(|(index, item)| Node { value: Some(item), parent: Some(self), step: Step::Item(index) })
     }

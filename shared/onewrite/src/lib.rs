@@ -48,6 +48,8 @@ mod slot;
 mod sweep;
 pub mod telemetry;
 mod trace;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use backoff::backoff_seconds;
 pub use batch::Batch;

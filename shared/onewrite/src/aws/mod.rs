@@ -21,6 +21,8 @@ mod secret_keys;
 mod sigv4;
 mod system;
 mod topic;
+#[cfg(feature = "webhook")]
+mod webhooks;
 
 pub use aws_config::SdkConfig;
 pub use config::{sdk_config, without_retries};
@@ -40,6 +42,8 @@ pub use run::{Aws, block_on, consume, relay};
 pub use secret_keys::SecretLinkKeys;
 pub use system::System;
 pub use topic::SnsTopic;
+#[cfg(feature = "webhook")]
+pub use webhooks::WebhookClient;
 
 #[cfg(test)]
 mod tests;

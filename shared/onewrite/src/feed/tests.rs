@@ -148,7 +148,7 @@ fn who_loses_a_race_goes_on_behind_the_other() {
     let records = Records::new(&world);
     let (one, other) = (FeedWriter::new(&feed, &world, 1), FeedWriter::new(&feed, &world, 1));
     block_on(async {
-        (one.mark().await.unwrap(), other.mark().await.unwrap());
+        let (_, _) = (one.mark().await.unwrap(), other.mark().await.unwrap());
         for number in 0..40 {
             let writer = if number % 2 == 0 { &one } else { &other };
             handle(writer, &records, &key(number)).await.unwrap();

@@ -517,8 +517,10 @@ fn a_letter_whose_queue_was_down_is_sent_at_the_next_minute() {
 fn a_letter_to_a_consumer_that_is_off_for_days_is_told_as_handled_within_the_hour() {
     let stack = Stack::with_letters(1);
     stack.redrive(&json!({ "service": "payment" }));
+    let pace = Pace::of(u32::MAX);
+    let keys = stack.keys(&pace);
     let run = || {
-        let runner = RedriveRunner::new(&stack.ports, &stack.ports, &stack.world);
+        let runner = RedriveRunner::new(&stack.ports, &keys, &stack.ports, &stack.world);
         block_on(runner.run("run_1", stack.world.now().after(Duration::from_mins(1)))).unwrap();
     };
     run();

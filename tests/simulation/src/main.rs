@@ -40,7 +40,7 @@ struct Arguments {
     #[arg(long, value_name = "SAFEGUARD", value_parser = safeguards::parse)]
     without: Option<Safeguard>,
     /// Presence of the service for operators: by-seed, always, or never
-    #[arg(long, default_value = "by-seed")]
+    #[arg(long, default_value = "never")]
     operations: Presence,
     /// Number of orders of an episode
     #[arg(long, default_value_t = 200)]
@@ -146,7 +146,7 @@ fn explain(operations: Presence, plan: &Plan, violation: Violation) {
         intensity.map(|intensity| format!(" --intensity {intensity}")),
         (budget < u64::MAX).then(|| format!(" --budget {budget}")),
         without.map(|safeguard| format!(" --without {safeguard}")),
-        (operations != Presence::BySeed).then(|| format!(" --operations {operations}")),
+        (operations != Presence::Never).then(|| format!(" --operations {operations}")),
     ];
     command.extend(more.into_iter().flatten());
     println!("{command}");

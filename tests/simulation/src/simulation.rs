@@ -56,11 +56,11 @@ impl Report {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Presence {
     /// It is at work in every fourth run; in the others somebody sends dead letters back by hand.
-    #[default]
     BySeed,
     /// It is at work.
     Always,
-    /// It is not there.
+    /// It is not there: somebody sends dead letters back by hand.
+    #[default]
     Never,
 }
 
@@ -98,7 +98,7 @@ impl Presence {
 /// Runs a plan: so many customers, each of whom does as they please.
 #[must_use]
 pub fn simulate(plan: &Plan, trace: Trace) -> Report {
-    simulate_where(Presence::BySeed, plan, trace)
+    simulate_where(Presence::Never, plan, trace)
 }
 
 /// Runs a plan with or without the service for operators.

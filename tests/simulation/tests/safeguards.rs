@@ -22,7 +22,7 @@ const OF_OPERATIONS: [Safeguard; 2] = [RECORD_FIRST, CONFIRMATION];
 
 fn run(plan: &Plan) -> Report {
     let is_at_work = plan.without.is_some_and(|without| OF_OPERATIONS.contains(&without));
-    let operations = if is_at_work { Presence::Always } else { Presence::BySeed };
+    let operations = if is_at_work { Presence::Always } else { Presence::Never };
     simulate_where(operations, plan, Trace::default()).run
 }
 

@@ -6,7 +6,6 @@
 
 mod archive;
 mod aws;
-mod declines;
 mod feed;
 mod journal;
 mod keys;
@@ -14,12 +13,12 @@ mod leases;
 mod letters;
 mod log;
 mod messages;
+mod occurrences;
 mod open;
 mod owned;
 mod patterns;
 mod prices;
 mod queues;
-mod sightings;
 mod simulations;
 mod standard_queue;
 mod stocks;
@@ -49,8 +48,7 @@ fn main() -> std::process::ExitCode {
         stocks::trials(&aws),
         prices::trials(&aws),
         simulations::trials(&aws),
-        sightings::trials(&aws),
-        declines::trials(&aws),
+        occurrences::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
         feed::trials(&aws),

@@ -10,7 +10,7 @@ use onewrite::feed::{Mark, RecordKey};
 use onewrite::{Failure, Result};
 use orderflow_events::Envelope;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, key_of};
 use crate::port::{Events, JournalStore, Kept};
 
 type Item = HashMap<String, AttributeValue>;
@@ -47,17 +47,16 @@ impl JournalStore for DynamoJournal {
         let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
             return Err(classify("PutItem", &error));
         };
-        let mark = failed.item().and_then(|item| text(item, "mark")?.parse::<Mark>().ok());
-        mark.map(Kept::Before).ok_or_else(|| Failure::permanent("an entry of the journal has no mark"))
+        mark_in(failed.item()).map(Kept::Before)
     }
 
-    async fn has(&self, event: &Envelope) -> Result<bool> {
-        let context = &event.context;
-        let entry = self.client.get_item().table_name(&self.table).projection_expression("pk");
-        let entry = entry.key("pk", AttributeValue::S(context.subject.to_string()));
-        let entry = entry.key("sk", AttributeValue::S(format!("{}#{}", context.id, context.source)));
+    async fn mark_of(&self, event: &Envelope) -> Result<Option<Mark>> {
+        let RecordKey(pk, sk) = key_of(event);
+        let entry = self.client.get_item().table_name(&self.table).projection_expression("#mark");
+        let entry = entry.expression_attribute_names("#mark", "mark");
+        let entry = entry.key("pk", AttributeValue::S(pk)).key("sk", AttributeValue::S(sk));
         let found = Box::pin(entry.consistent_read(true).send()).await.map_err(|error| classify("GetItem", &error))?;
-        Ok(found.item.is_some())
+        found.item.map(|item| mark_in(Some(&item))).transpose()
     }
 
     /// The function may do nothing but put, so it asks for a put that cannot be: that of an entry which is there already,
@@ -67,6 +66,12 @@ impl JournalStore for DynamoJournal {
         let put = self.client.put_item().table_name(&self.table).item("pk", nothing()).item("sk", nothing());
         let _ = put.condition_expression("attribute_exists(pk)").send().await;
     }
+}
+
+/// Mark of an entry.
+fn mark_in(item: Option<&Item>) -> Result<Mark> {
+    let mark = item.and_then(|item| text(item, "mark")?.parse().ok());
+    mark.ok_or_else(|| Failure::permanent("an entry of the journal has no mark"))
 }
 
 impl Events for DynamoJournal {

@@ -68,3 +68,9 @@ impl Entry {
         RecordKey(self.subject.to_string(), format!("{}#{}", self.id, self.source))
     }
 }
+
+/// Key of the entry that an event has, or would have.
+pub(crate) fn key_of(event: &Envelope) -> RecordKey {
+    let context = &event.context;
+    RecordKey(context.subject.to_string(), format!("{}#{}", context.id, context.source))
+}

@@ -5,7 +5,7 @@ use onewrite::port::{Clock, Random};
 use onewrite::{Delivery, Project, Projected, Result};
 use orderflow_events::Envelope;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, key_of};
 use crate::port::{JournalStore, Kept};
 
 /// Journal: the read model that keeps every event.
@@ -36,8 +36,12 @@ impl<S: JournalStore, L: FeedLog, W: Clock + Random> Project for Journal<S, L, W
         Ok(projected)
     }
 
+    /// On record and listed: what is the one and not the other has to come again.
     async fn has(&self, event: &Envelope) -> Result<bool> {
-        self.store.has(event).await
+        match self.store.mark_of(event).await? {
+            Some(mark) => self.feed.is_listed(&key_of(event), mark).await,
+            None => Ok(false),
+        }
     }
 
     async fn warm(&self) {

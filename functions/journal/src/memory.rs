@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use onewrite::Result;
-use onewrite::feed::RecordKey;
-use orderflow_events::Envelope;
+use onewrite::feed::{Mark, RecordKey};
+use orderflow_events::{Envelope, EventId};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, key_of};
 use crate::port::{Events, JournalStore, Kept};
 
 /// Entries in memory.
@@ -23,6 +23,31 @@ impl MemoryJournal {
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
         self.entries.borrow().clone()
+    }
+
+    /// Entries that were added after the first so many.
+    #[must_use]
+    pub fn entries_after(&self, count: usize) -> Vec<Entry> {
+        self.entries.borrow().get(count..).unwrap_or_default().to_vec()
+    }
+
+    /// Number of the entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    /// Tells that there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.borrow().is_empty()
+    }
+
+    /// Loses the entry of an event, as no journal does: who compares records has to find it.
+    pub fn lose(&self, event: &EventId) {
+        let mut entries = self.entries.borrow_mut();
+        entries.retain(|entry| entry.id != *event);
+        self.places.replace(entries.iter().enumerate().map(|(place, entry)| (entry.key(), place)).collect());
     }
 
     fn find(&self, key: &RecordKey) -> Option<Entry> {
@@ -41,10 +66,8 @@ impl JournalStore for MemoryJournal {
         Ok(Kept::Now)
     }
 
-    async fn has(&self, event: &Envelope) -> Result<bool> {
-        let context = &event.context;
-        let key = RecordKey(context.subject.to_string(), format!("{}#{}", context.id, context.source));
-        Ok(self.find(&key).is_some())
+    async fn mark_of(&self, event: &Envelope) -> Result<Option<Mark>> {
+        Ok(self.find(&key_of(event)).map(|entry| entry.mark))
     }
 
     async fn warm(&self) {}

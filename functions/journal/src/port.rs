@@ -20,12 +20,12 @@ pub trait JournalStore {
     /// It is unknown whether the event is on record.
     async fn append(&self, entry: Entry) -> Result<Kept>;
 
-    /// Tells that `event` is on record.
+    /// Mark with which `event` is on record; `None` if it is not.
     ///
     /// # Errors
     ///
     /// The store cannot be read.
-    async fn has(&self, event: &Envelope) -> Result<bool>;
+    async fn mark_of(&self, event: &Envelope) -> Result<Option<Mark>>;
 
     /// Opens the connection, so that the first event need not wait for it. Whether it works out shows soon enough.
     async fn warm(&self);

@@ -12,7 +12,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Topic {
-    /// What happens to an order.
+    /// Updates of an order.
     Order(OrderId),
     /// The events of all orders, those that match a pattern, if there is one.
     Events(Option<Value>),
@@ -47,7 +47,7 @@ pub struct FeedEvent {
     pub event: Value,
 }
 
-/// What is told next.
+/// Update that is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
     /// Something has happened to an order.

@@ -110,7 +110,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
         told.into_iter().find(Result::is_err).unwrap_or(Ok(()))
     }
 
-    /// What a subscription is to be told next; `updates` are those of its order, if it is to one.
+    /// Updates that a subscription is to be told next; `updates` are those of its order, if it is to one.
     async fn ahead(&self, watch: &Watch, updates: &[OrderUpdate]) -> Result<Result<Ahead, Refusal>> {
         let now = self.world().now();
         Ok(match &watch.topic {

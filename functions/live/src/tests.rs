@@ -1,5 +1,7 @@
 //! Those who watch an order, whoever dies at telling them.
 
+mod rights;
+
 use std::cell::RefCell;
 
 use futures::FutureExt;
@@ -7,13 +9,15 @@ use futures::executor::block_on;
 use onewrite::access::{Access, NoKeySets};
 use onewrite::link::NoLinkKeys;
 use onewrite::memory::{MemoryLog, Pace, Paced, VirtualTime};
-use onewrite::port::Random;
+use onewrite::port::{Clock, Random};
 use onewrite::{Commit, History, Ledger, Origin};
 use orderflow_events::{InventoryReserved, OrderId, Payload, Subject, sample};
 use orderflow_orders::{Change, Orders, Seen};
 use serde_json::{Value, json};
 
+use crate::domain::{Right, Topic};
 use crate::memory::{MemoryFeed, MemorySockets, MemoryWatches};
+use crate::port::{Watch, Watches};
 use crate::push::Push;
 use crate::routes::{Event, Routes};
 
@@ -256,7 +260,7 @@ fn an_answer_that_is_lost_loses_nothing() {
 
 #[test]
 fn attempts_that_overlap_send_nothing_twice() {
-    for seed in 0..300 {
+    for seed in 0..100 {
         let stage = Stage::new();
         let chance = VirtualTime::new(seed);
         stage.begin();
@@ -287,4 +291,34 @@ fn attempts_that_overlap_send_nothing_twice() {
     }
 }
 
-mod rights;
+#[test]
+fn an_order_that_nobody_watches_costs_one_look_and_each_who_watches_three_calls() {
+    for watchers in [0, 1, 50] {
+        // A call has two pauses, and the reading of rows one.
+        let calls = if watchers == 0 { 2 } else { 2 + 1 + 6 * watchers };
+        for (pauses, is_enough) in [(calls, true), (calls - 1, false)] {
+            let stage = Stage::new();
+            stage.begin();
+            for number in 0..watchers {
+                let connection = number.to_string();
+                stage.sockets.connect(&connection);
+                let watch = Watch {
+                    topic: Topic::Order(OrderId::new(ORDER).unwrap()),
+                    connection: connection.clone(),
+                    subscription: "1".to_owned(),
+                    right: Right::Anybody,
+                    request: json!({ "query": format!("subscription {{ order(id: \"{ORDER}\") {{ sequence }} }}") })
+                        .to_string(),
+                    position: "0".to_owned(),
+                    holder: None,
+                };
+                let expires = stage.world.now();
+                block_on(stage.watches.open(&connection, &Right::Anybody, expires)).unwrap();
+                block_on(stage.watches.add(&watch, expires)).unwrap();
+            }
+            assert_eq!(stage.tell(&Pace::of(pauses)), is_enough, "{watchers} who watch, {pauses} pauses");
+            let told = (0..watchers).filter(|number| stage.sockets.received(&number.to_string()).len() == 1).count();
+            assert!(!is_enough || told == usize::try_from(watchers).unwrap());
+        }
+    }
+}

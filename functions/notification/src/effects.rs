@@ -118,6 +118,13 @@ impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: L
         tell.at.until(self.world.now()) > TOLD_WITHIN
     }
 
+    /// True where nothing is left to be put on record of a customer whom nobody knows any more: it is on record that nobody reaches them,
+    /// or the event has come again, of which they were told when somebody knew them still.
+    async fn is_told(&self, tell: &Tell) -> Result<bool> {
+        let is_unreachable = tell.customer.unreachable.contains(&Channel::Email);
+        Ok(is_unreachable || self.leases.done(&key_of(tell)).await?.has(Channel::Email.as_str()))
+    }
+
     /// Customer to tell; none where nobody knows them any more.
     async fn open(&self, tell: &Tell) -> Result<Option<Person>> {
         let contact = &tell.customer.contact;
@@ -265,9 +272,7 @@ impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: L
             return Ok(Told::default());
         }
         let Some(person) = self.open(&tell).await? else {
-            // An event that comes again, of which they were told when somebody knew them still, changes nothing.
-            let is_told = tell.customer.unreachable.contains(&Channel::Email)
-                || self.leases.done(&key_of(&tell)).await?.has(Channel::Email.as_str());
+            let is_told = self.is_told(&tell).await?;
             info!(is_told, "nobody to tell: the customer is erased");
             return Ok(Told { is_erased: !is_told, ..Told::default() });
         };
@@ -291,7 +296,7 @@ impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: L
         if self.is_old(tell) {
             return Ok(true);
         }
-        let Some(person) = self.open(tell).await? else { return Ok(true) };
+        let Some(person) = self.open(tell).await? else { return self.is_told(tell).await };
         let by_mail = (!tell.customer.unreachable.contains(&Channel::Email)).then_some(Channel::Email);
         let by_sms = matches!(self.number(tell, &person), Phone::Of(_)).then_some(Channel::Sms);
         if by_mail.or(by_sms).is_none() {

@@ -404,6 +404,10 @@ async fn a_customer_who_is_erased_is_told_nothing_and_that_is_an_outcome() {
             service.handle(event).await.unwrap();
         }
         assert!(service.customers.erase("c1").await.unwrap());
+        for event in &before {
+            assert!(service.is_settled(event).await, "they were told when somebody knew them still");
+        }
+        assert!(!service.is_settled(&first).await, "the outcome is not on record yet");
         assert_eq!(service.handle(&first).await, Ok(Handled::Changed), "the outcome is on record");
         let looked_for = service.customers.finds();
         for event in [first, later] {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::time::Duration;
 
 use onewrite::{Answers, Discrepancy, Failure, Inquiry, Outlook, Result, Slot};
@@ -19,7 +20,7 @@ use crate::port::{
 };
 use crate::service::Service;
 
-/// Letters, entries and rows that are answered at once.
+/// Letters, entries and rows that are answered at once, where nobody says otherwise: so few that every list has several pages.
 const PAGE: usize = 3;
 
 #[derive(Debug)]
@@ -30,9 +31,12 @@ struct JobRecord {
 }
 
 /// Letters and jobs, and a stack of services, in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryOperations {
+    page: usize,
     letters: RefCell<BTreeMap<LetterId, Letter>>,
+    /// Index of the letters, by state and place.
+    places: RefCell<BTreeMap<(State, String), LetterId>>,
     messages: RefCell<HashMap<(LetterId, String), Kept>>,
     jobs: RefCell<BTreeMap<(&'static str, String), JobRecord>>,
     parts: RefCell<HashMap<(RedriveId, u32), Vec<LetterId>>>,
@@ -47,7 +51,54 @@ pub struct MemoryOperations {
     published: RefCell<Vec<(String, String, u32)>>,
 }
 
+impl Default for MemoryOperations {
+    fn default() -> Self {
+        Self::in_pages_of(PAGE)
+    }
+}
+
 impl MemoryOperations {
+    /// Nothing on record, and a stack without services, which answer so many letters, entries and rows at once.
+    #[must_use]
+    pub fn in_pages_of(page: usize) -> Self {
+        Self {
+            page,
+            letters: RefCell::default(),
+            places: RefCell::default(),
+            messages: RefCell::default(),
+            jobs: RefCell::default(),
+            parts: RefCell::default(),
+            sent: RefCell::default(),
+            ages: RefCell::default(),
+            lines: RefCell::default(),
+            services: RefCell::default(),
+            outlooks: RefCell::default(),
+            discrepancies: RefCell::default(),
+            journal: RefCell::default(),
+            rows: RefCell::default(),
+            published: RefCell::default(),
+        }
+    }
+
+    /// Revision of a letter, 0 where there is none: its ETag.
+    #[must_use]
+    pub fn revision_of(&self, id: &str) -> u64 {
+        let letters = self.letters.borrow();
+        letters.values().find(|letter| letter.id.as_str() == id).map_or(0, |letter| letter.revision)
+    }
+
+    /// Tells that a letter is on record.
+    #[must_use]
+    pub fn has_letter(&self, id: &LetterId) -> bool {
+        self.letters.borrow().contains_key(id)
+    }
+
+    /// Tells that something is to be done for a job.
+    #[must_use]
+    pub fn has_active_jobs(&self) -> bool {
+        self.jobs.borrow().values().any(|job| job.is_active)
+    }
+
     /// All letters.
     #[must_use]
     pub fn letters(&self) -> Vec<Letter> {
@@ -128,7 +179,11 @@ impl LetterStore for MemoryOperations {
         if !may_replace(letters.get(&letter.id).map(|known| known.revision), since) {
             return Ok(Stored::Changed);
         }
-        letters.insert(letter.id.clone(), letter.clone());
+        let mut places = self.places.borrow_mut();
+        if let Some(before) = letters.insert(letter.id.clone(), letter.clone()) {
+            places.remove(&(before.state, before.place()));
+        }
+        places.insert((letter.state, letter.place()), letter.id.clone());
         Ok(Stored::Done)
     }
 
@@ -142,11 +197,11 @@ impl LetterStore for MemoryOperations {
     }
 
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {
-        let letters = self.letters.borrow();
-        let mut letters: Vec<_> = letters.values().filter(|letter| letter.state == state).collect();
-        letters.retain(|letter| after.is_none_or(|after| letter.place().as_str() > after));
-        letters.sort_by_key(|letter| letter.place());
-        Ok(letters.into_iter().take(PAGE).cloned().collect())
+        let (letters, places) = (self.letters.borrow(), self.places.borrow());
+        let begin =
+            after.map_or(Bound::Included((state, String::new())), |after| Bound::Excluded((state, after.to_owned())));
+        let of_state = places.range((begin, Bound::Unbounded)).take_while(|((other, _), _)| *other == state);
+        Ok(of_state.take(self.page).filter_map(|(_, id)| letters.get(id).cloned()).collect())
     }
 }
 
@@ -250,7 +305,7 @@ impl Outboxes for MemoryOperations {
         let rows = self.rows.borrow();
         let rows = rows.get(table).map(Vec::as_slice).unwrap_or_default();
         let begin = after.and_then(|after| after.parse().ok()).unwrap_or(0);
-        let end = (begin + PAGE).min(rows.len());
+        let end = (begin + self.page).min(rows.len());
         let next = (end < rows.len()).then(|| end.to_string());
         Ok(RowPage { rows: rows[begin..end].to_vec(), next })
     }
@@ -283,7 +338,7 @@ impl Archive for MemoryOperations {
         let mut entries: Vec<&Recorded> = journal.iter().filter(is_there).collect();
         entries.sort_by_key(|entry| entry.at);
         let begin = after.and_then(|after| after.parse().ok()).unwrap_or(0);
-        let end = (begin + PAGE).min(entries.len());
+        let end = (begin + self.page).min(entries.len());
         let next = (end < entries.len()).then(|| end.to_string());
         Ok(SlotPage { entries: entries[begin..end].iter().map(|entry| (*entry).clone()).collect(), next })
     }

@@ -514,6 +514,27 @@ fn a_letter_whose_queue_was_down_is_sent_at_the_next_minute() {
 }
 
 #[test]
+fn a_letter_to_a_consumer_that_is_off_for_days_is_told_as_handled_within_the_hour() {
+    let stack = Stack::with_letters(1);
+    stack.redrive(&json!({ "service": "payment" }));
+    let run = || {
+        let runner = RedriveRunner::new(&stack.ports, &stack.ports, &stack.world);
+        block_on(runner.run("run_1", stack.world.now().after(Duration::from_mins(1)))).unwrap();
+    };
+    run();
+    stack.world.pass(Duration::from_hours(72));
+    run();
+    assert_eq!((stack.ports.sent().len(), stack.states()), (1, BTreeMap::from([(State::Sent, 1)])));
+    stack.work();
+    let minutes = (0..60).find(|_| {
+        stack.world.pass(Duration::from_mins(1));
+        run();
+        stack.states() == BTreeMap::from([(State::Handled, 1)])
+    });
+    assert!(minutes.is_some(), "nobody looks at it any more");
+}
+
+#[test]
 fn a_ramp_stops_at_a_relapse_and_tells_how_many_are_left() {
     let stack = Stack::with_letters(2);
     for number in 2..9 {

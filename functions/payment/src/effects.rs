@@ -5,14 +5,15 @@
 
 use futures::future::try_join_all;
 use onewrite::external::{External, Settled, cancel, perform_once};
+use onewrite::port::Occurrences;
 use onewrite::telemetry::{Measure, Observation, Unit, observe};
 use onewrite::{Attempt, Delivery, Discrepancy, Effects, Result};
 use orderflow_events::PaymentId;
 use tracing::warn;
 
 use crate::domain::{Answer, Effect, Payment, State};
-use crate::limit::{WINDOW, is_reached};
-use crate::port::{Charge, Declines, PaymentProvider, Refund, Verdict};
+use crate::limit::{Tally, WINDOW, is_reached};
+use crate::port::{Charge, PaymentProvider, Refund, Verdict};
 use crate::settings::DeclinesPerHour;
 
 /// Effects of payment, on a provider and on the declines that are counted.
@@ -23,18 +24,19 @@ pub struct ProviderEffects<P, D> {
     limit: DeclinesPerHour,
 }
 
-impl<P: PaymentProvider, D: Declines> ProviderEffects<P, D> {
+impl<P: PaymentProvider, D: Occurrences> ProviderEffects<P, D> {
     /// Effects on that provider, which is asked until so many of these declines are counted.
     pub fn new(provider: P, declines: D, limit: DeclinesPerHour) -> Self {
         Self { provider, declines, limit }
     }
 }
 
-impl<P: PaymentProvider, D: Declines> Effects<Payment> for ProviderEffects<P, D> {
+impl<P: PaymentProvider, D: Occurrences> Effects<Payment> for ProviderEffects<P, D> {
     async fn perform(&self, effect: Effect, attempt: Attempt, _: &Delivery<'_>) -> Result<Answer> {
         match effect {
             Effect::CountDeclines { counted, at } => {
-                let counts = try_join_all(counted.iter().map(|whose| self.declines.count(whose, at, WINDOW))).await?;
+                let whose = counted.iter().map(Tally::as_str);
+                let counts = try_join_all(whose.map(|whose| self.declines.count(whose, at, WINDOW))).await?;
                 if is_reached(self.limit.0, &counts) {
                     // One of them is no alarm, but many at once are.
                     warn!("too many declines");
@@ -50,7 +52,8 @@ impl<P: PaymentProvider, D: Declines> Effects<Payment> for ProviderEffects<P, D>
             Effect::Charge { payment, amount, method, counted, at } => {
                 let charged = perform_once(&self.provider, &payment, &Charge { amount, method }, attempt).await?;
                 if let Settled::Performed(Verdict::Declined(_)) = &charged {
-                    try_join_all(counted.iter().map(|whose| self.declines.record(whose, &payment, at))).await?;
+                    let whose = counted.iter().map(Tally::as_str);
+                    try_join_all(whose.map(|whose| self.declines.record(whose, payment.as_str(), at))).await?;
                 }
                 Ok(answer(payment, charged))
             }

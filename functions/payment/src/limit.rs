@@ -24,6 +24,11 @@ use sha2::{Digest, Sha256};
 /// tried within minutes; whoever has mistyped one may try again later.
 pub(crate) const WINDOW: Duration = Duration::from_hours(1);
 
+/// Retention of a decline after the time of its event, for tidiness and for privacy. A message is at most 14 days in each of
+/// three queues: the one for what the topic could not deliver, its own, and the one for dead letters. Who comes back later than
+/// that is counted without the others.
+pub const DECLINES_KEPT: Duration = Duration::from_hours(45 * 24);
+
 /// Code of a decline that is ours, and not the provider's.
 const CODE: &str = "tooManyDeclines";
 

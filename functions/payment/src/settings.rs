@@ -1,9 +1,8 @@
 //! Settings of the payment service.
 
 use onewrite::envelope::reads;
+use onewrite::port::MAX_COUNTED;
 use orderflow_events::{Faults, Node, Read, Text};
-
-use crate::port::MAX_COUNTED;
 
 /// Settings: the variable `SETTINGS`.
 #[derive(Clone, Debug, PartialEq, Eq)]

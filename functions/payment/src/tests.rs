@@ -11,8 +11,9 @@ use futures::FutureExt;
 use onewrite::external::External;
 use onewrite::external::conformance::{check_cancel, check_external};
 use onewrite::external::simulated::{KEY_LIFETIME, MemoryRegister};
-use onewrite::memory::{Bench, MemoryLog, Mishap, Pace, Paced, Redelivery, VirtualTime};
-use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
+use onewrite::memory::{Bench, MemoryLog, MemoryOccurrences, Mishap, Pace, Paced, Redelivery, VirtualTime};
+use onewrite::port::Occurrences as _;
+use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::sample;
 use orderflow_events::{
     AddressBlock, CancellationReason, Event, InventoryReserved, Money, OrderCancelled, OrderId, Payload, PaymentId,
@@ -20,7 +21,7 @@ use orderflow_events::{
 };
 use orderflow_simulated::Provider;
 
-use crate::{Charge, Declines, DeclinesPerHour, MemoryDeclines, Payment, ProviderEffects, Refund, Tally};
+use crate::{Charge, DeclinesPerHour, Payment, ProviderEffects, Refund, Tally};
 
 #[test]
 fn an_order_is_charged_once_its_goods_are_reserved() {
@@ -338,7 +339,7 @@ fn a_decline_counts_once() {
         shop.deliver(&[created, reserved.clone()], &[crash, crash + 1], Redelivery::AtOnce);
         let _ = shop.handle(&reserved);
         let tally = Tally::of_method(&PaymentMethod::new(DECLINED).unwrap());
-        let count = shop.declines.count(&tally, reserved.context.time, Duration::from_hours(1));
+        let count = shop.declines.count(tally.as_str(), reserved.context.time, Duration::from_hours(1));
         assert_eq!(count.now_or_never(), Some(Ok(1)), "crash at {crash}");
     }
 }
@@ -357,7 +358,7 @@ fn who_was_admitted_is_not_charged_once_another_attempt_has_refused() {
     let tally = Tally::of_method(&PaymentMethod::new(VISA).unwrap());
     for number in 0..LIMIT.0 {
         let id = PaymentId::of(&OrderId::new(format!("ord_other_{number}")).unwrap());
-        shop.declines.record(&tally, &id, reserved.context.time).now_or_never().unwrap().unwrap();
+        shop.declines.record(tally.as_str(), id.as_str(), reserved.context.time).now_or_never().unwrap().unwrap();
     }
     assert_eq!(shop.handle(&reserved), Ok(Handled::Changed));
     pace.release();
@@ -378,7 +379,7 @@ fn who_was_refused_does_not_decline_what_another_attempt_has_charged() {
     assert!(charging.as_mut().now_or_never().is_none());
     for number in 0..LIMIT.0 {
         let id = PaymentId::of(&OrderId::new(format!("ord_other_{number}")).unwrap());
-        shop.declines.record(&tally, &id, reserved.context.time).now_or_never().unwrap().unwrap();
+        shop.declines.record(tally.as_str(), id.as_str(), reserved.context.time).now_or_never().unwrap().unwrap();
     }
     assert_eq!(shop.handle(&reserved), Ok(Handled::Changed));
     pace.release();
@@ -432,20 +433,6 @@ fn attempts_that_overlap_in_any_order_agree() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all, "every end of the story was seen");
 }
 
-impl<T: Declines> Declines for Paced<'_, T> {
-    async fn record(&self, whose: &Tally, payment: &PaymentId, at: Time) -> Result<()> {
-        self.pace.call("record", self.port.record(whose, payment, at), timed_out).await
-    }
-
-    async fn count(&self, whose: &Tally, around: Time, within: Duration) -> Result<u32> {
-        self.pace.call("count", self.port.count(whose, around, within), timed_out).await
-    }
-}
-
-fn timed_out() -> Failure {
-    Failure::transient("timed out")
-}
-
 /// Crash point that no attempt reaches.
 const END: &str = "at the end";
 const VISA: &str = "pm_card_visa";
@@ -458,7 +445,7 @@ struct Shop {
     world: VirtualTime,
     log: MemoryLog,
     register: MemoryRegister,
-    declines: MemoryDeclines,
+    declines: MemoryOccurrences,
 }
 
 impl Shop {
@@ -479,7 +466,7 @@ impl Shop {
     }
 
     fn new() -> Self {
-        let (log, register, declines) = (MemoryLog::default(), MemoryRegister::default(), MemoryDeclines::default());
+        let (log, register, declines) = (MemoryLog::default(), MemoryRegister::default(), MemoryOccurrences::default());
         Self { world: VirtualTime::new(7), log, register, declines }
     }
 

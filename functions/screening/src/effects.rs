@@ -11,13 +11,12 @@
 
 use futures::future::try_join;
 use onewrite::personal::{KeyRing, Keys};
-use onewrite::port::{Clock, Random};
+use onewrite::port::{Clock, Occurrences, Random};
 use onewrite::{Attempt, Delivery, Effects, Result};
 use orderflow_events::{HoldFlagged, Person, PersonalData};
 
 use crate::domain::{Findings, Screening, Sighting};
 use crate::fingerprint::{Fingerprint, Fingerprints, OWNER};
-use crate::port::Sightings;
 use crate::rules::{Seen, WINDOW, signs_of};
 
 /// Effects of screening, on the orders that were seen.
@@ -28,7 +27,7 @@ pub struct SightingEffects<S, K, W> {
     rule: HoldFlagged,
 }
 
-impl<S: Sightings, K: Keys, W: Clock + Random> SightingEffects<S, K, W> {
+impl<S: Occurrences, K: Keys, W: Clock + Random> SightingEffects<S, K, W> {
     /// Effects on those sightings, of persons that these keys open, in a stack that holds flagged orders or does not.
     pub fn new(sightings: S, keys: KeyRing<K, W>, rule: HoldFlagged) -> Self {
         Self { sightings, keys, rule }
@@ -45,17 +44,17 @@ impl<S: Sightings, K: Keys, W: Clock + Random> SightingEffects<S, K, W> {
     /// Puts the order down for somebody.
     async fn record(&self, whose: Option<&Fingerprint>, sighting: &Sighting) -> Result<()> {
         let Some(whose) = whose else { return Ok(()) };
-        self.sightings.record(whose, &sighting.order, sighting.at).await
+        self.sightings.record(whose.as_str(), sighting.order.as_str(), sighting.at).await
     }
 
     /// Number of somebody's orders around this one; none where nobody knows whose.
     async fn count(&self, whose: Option<&Fingerprint>, sighting: &Sighting) -> Result<u32> {
         let Some(whose) = whose else { return Ok(0) };
-        self.sightings.count(whose, sighting.at, WINDOW).await
+        self.sightings.count(whose.as_str(), sighting.at, WINDOW).await
     }
 }
 
-impl<S: Sightings, K: Keys, W: Clock + Random> Effects<Screening> for SightingEffects<S, K, W> {
+impl<S: Occurrences, K: Keys, W: Clock + Random> Effects<Screening> for SightingEffects<S, K, W> {
     async fn perform(&self, sighting: Sighting, _: Attempt, _: &Delivery<'_>) -> Result<Findings> {
         let person = self.person(&sighting).await?;
         let fingerprints = Fingerprints::under(&self.keys.key_of(OWNER).await?);

@@ -3,29 +3,22 @@
 //! that it does not flag, and those that a person clears, by the `api`.
 //!
 //! Which signs there are, and what each of them counts, is in `rules`. `domain` asks how many orders of the same
-//! customer and the same email address were seen of late, and [`Fingerprint`] is what it remembers them by.
+//! customer and the same email address were seen of late, which the toolkit's `Occurrences` count, and [`Fingerprint`] is what it
+//! remembers them by.
 
 mod api;
-mod aws;
 mod domain;
 mod effects;
 mod fingerprint;
-#[cfg(any(test, feature = "testing"))]
-mod memory;
-mod port;
 mod rules;
 mod settings;
 
 pub use api::ScreeningApi;
 #[cfg(feature = "schema")]
 pub use api::schemas;
-pub use aws::DynamoSightings;
 pub use domain::Screening;
 pub use effects::SightingEffects;
 pub use fingerprint::{Fingerprint, Fingerprints};
-#[cfg(any(test, feature = "testing"))]
-pub use memory::MemorySightings;
-pub use port::{MAX_COUNTED, Sightings};
 pub use settings::Settings;
 
 #[cfg(test)]

@@ -7,23 +7,21 @@ use futures::FutureExt;
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, http};
 use onewrite::access::{Access, KeySets};
-use onewrite::memory::{Bench, MemoryIssuer, MemoryKeys, MemoryLog, Pace, Paced, VirtualTime};
+use onewrite::memory::{Bench, MemoryIssuer, MemoryKeys, MemoryLog, MemoryOccurrences, Pace, Paced, VirtualTime};
 use onewrite::personal::{Key, KeyRing, Keys as _, seal};
-use onewrite::port::{Clock, Log, Random};
-use onewrite::{Delivery, Failure, FailureKind, Handle, Handled, Ledger, Process, Result};
+use onewrite::port::{Clock, Log, MAX_COUNTED, Random};
+use onewrite::{Delivery, FailureKind, Handle, Handled, Ledger, Process, Result};
 use orderflow_events::sample;
-use orderflow_events::{
-    ClearedBy, Email, Event, HoldFlagged, OrderId, Payload, Person, SCREENING, Subject, Text, Time,
-};
+use orderflow_events::{ClearedBy, Email, Event, HoldFlagged, Payload, Person, SCREENING, Subject, Text, Time};
 use serde_json::{Value, json};
 
-use crate::{Fingerprint, MAX_COUNTED, MemorySightings, Screening, ScreeningApi, SightingEffects, Sightings};
+use crate::{Screening, ScreeningApi, SightingEffects};
 
 /// The service's tables, and the world around them.
 struct Shop {
     world: VirtualTime,
     log: MemoryLog,
-    sightings: MemorySightings,
+    sightings: MemoryOccurrences,
     rule: HoldFlagged,
     keys: MemoryKeys,
 }
@@ -37,7 +35,7 @@ impl Shop {
         Self {
             world: VirtualTime::new(7),
             log: MemoryLog::default(),
-            sightings: MemorySightings::default(),
+            sightings: MemoryOccurrences::default(),
             keys,
             rule: HoldFlagged::No,
         }
@@ -108,20 +106,6 @@ impl Bench for Shop {
         let process = Process::<Screening, _, _, _>::new(ledger, effects);
         process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
     }
-}
-
-impl<T: Sightings> Sightings for Paced<'_, T> {
-    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Result<()> {
-        self.pace.call("record", self.port.record(whose, order, at), timed_out).await
-    }
-
-    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Result<u32> {
-        self.pace.call("count", self.port.count(whose, around, within), timed_out).await
-    }
-}
-
-fn timed_out() -> Failure {
-    Failure::transient("timed out")
 }
 
 /// The creation of Ada's order of that number, so many minutes after her first.

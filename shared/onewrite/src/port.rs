@@ -220,6 +220,32 @@ pub trait Allowances {
     async fn admit(&self, key: &str, member: &str, most: u32, expires: Time) -> Result<bool>;
 }
 
+/// Most occurrences that are counted; more are as many. It bounds what one reading costs.
+pub const MAX_COUNTED: u32 = 100;
+
+/// Occurrences: what has happened to somebody, each with an id and a time, such as the orders of a customer or the declines of a
+/// card. They are counted within a window, and forgotten after a while.
+///
+/// Whose they are is a text of the caller's making, best a digest, so that the store names nobody. Who records first and counts
+/// then sees, of all that happen at once, each at least once: the last of them sees all.
+#[auto_impl(&)]
+pub trait Occurrences {
+    /// Puts down that `id` has happened to `whose` at that time, once, however often this is done.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it is put down.
+    async fn record(&self, whose: &str, id: &str, at: Time) -> Result<()>;
+
+    /// Number of different ids that are put down for `whose` up to `within` before or after `around`, all that were recorded before
+    /// this was asked; at most [`MAX_COUNTED`].
+    ///
+    /// # Errors
+    ///
+    /// They cannot be counted.
+    async fn count(&self, whose: &str, around: Time, within: Duration) -> Result<u32>;
+}
+
 /// Result of an attempt to take a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acquired {

@@ -86,12 +86,15 @@ fn inspect(run: &Rc<Run>, consumer: &Rc<dyn Inspected>, inquiry: Inquiry) -> one
 
 /// No message is left anywhere but among the dead letters, and no row that was not published.
 fn check_queues(stack: &Stack) -> Result<(), Violation> {
-    for Service { name, queue, undeliverable, .. } in stack.services() {
+    for Service { name, queue, dead_letters, undeliverable, .. } in stack.services() {
         if queue.count() > 0 {
             return Err(Violation::new(format!("{} messages are left in the queue of {name}", queue.count())));
         }
         if undeliverable.count() > 0 {
             return Err(Violation::new(format!("{name} has undeliverable messages")));
+        }
+        if stack.operator().merges_copies() && dead_letters.count() > 0 {
+            return Err(Violation::new(format!("{name} has dead letters that nobody has collected")));
         }
     }
     if !stack.streams_are_empty() {
@@ -108,30 +111,36 @@ fn check_queues(stack: &Stack) -> Result<(), Violation> {
 fn letters(stack: &Stack) -> Result<Letters, Violation> {
     let mut by_subject = Letters::new();
     let mut poison = BTreeSet::new();
-    for Service { name, dead_letters, .. } in stack.services() {
-        for Message { subject, attributes, .. } in
-            dead_letters.look().iter().map(permanent).collect::<Result<Vec<_>, _>>()?
-        {
-            // A letter may be parked twice: when the answer was lost, or two attempts overlapped.
-            match attributes.get(POISON) {
-                Some(number) => drop(poison.insert(format!("{number:?}"))),
-                None => drop(by_subject.entry(subject.to_string()).or_default().insert(name)),
-            }
+    let operator = stack.operator();
+    for (service, letter) in operator.letters(stack) {
+        let Message { subject, attributes, body, .. } = permanent(service, &letter)?;
+        // A letter may be parked twice: when the answer was lost, or two attempts overlapped.
+        match attributes.get(POISON) {
+            Some(_) if operator.merges_copies() => drop(poison.insert((service, body.to_string()))),
+            Some(number) => drop(poison.insert((service, format!("{number:?}")))),
+            None => drop(by_subject.entry(subject.to_string()).or_default().insert(service)),
         }
     }
-    let sent: u64 = stack.topics().iter().map(|topic| topic.poisoned()).sum();
-    if poison.len() as u64 != sent {
+    let sent = poison_sent(stack, operator.merges_copies());
+    if poison.len() != sent {
         let what = format!("{sent} messages that nobody can read were sent, and {} are dead letters", poison.len());
         return Err(Violation::new(what));
     }
     Ok(by_subject)
 }
 
-fn permanent(letter: &Message) -> Result<&Message, Violation> {
+/// Number of messages that nobody can read; of those that are copies of each other one.
+fn poison_sent(stack: &Stack, merges_copies: bool) -> usize {
+    let sent: Vec<(&str, Rc<str>)> = stack.topics().iter().flat_map(|topic| topic.poison_sent()).collect();
+    if merges_copies { sent.into_iter().collect::<BTreeSet<_>>().len() } else { sent.len() }
+}
+
+fn permanent<'a>(service: &str, letter: &'a Message) -> Result<&'a Message, Violation> {
     if is_permanent(letter) {
         return Ok(letter);
     }
-    Err(Violation::of(&letter.subject, format!("a letter cannot be redriven: {:?}", letter.attributes)))
+    let what = format!("a letter of {service} cannot be redriven: {:?}", letter.attributes);
+    Err(Violation::of(&letter.subject, what))
 }
 
 /// One subject of so many is asked whether anything is left to do: that takes as long as all that was done before.
@@ -141,6 +150,7 @@ const ASKED: usize = 8;
 /// acknowledged without being handled would now be.
 fn check_again(stack: &Stack) -> Result<(), Violation> {
     let (run, before) = (&stack.run, footprint(stack));
+    run.last_appended.take();
     for topic in stack.topics() {
         deliver_again(&topic);
     }
@@ -150,7 +160,11 @@ fn check_again(stack: &Stack) -> Result<(), Violation> {
         return Ok(());
     }
     let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
-    Err(Violation::new(format!("events that come again change something: {changed:?}")))
+    let what = format!("events that come again change something: {changed:?}");
+    Err(run
+        .last_appended
+        .take()
+        .map_or_else(|| Violation::new(&what), |subject| Violation::of(subject.as_str(), &what)))
 }
 
 /// Subjects that are asked about.

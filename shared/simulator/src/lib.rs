@@ -25,6 +25,7 @@ pub use caller::{Caller, Lost, TrueTime};
 pub use faults::{FaultKind, FaultKinds, Faults, PlannedFault};
 pub use guarantees::{Guarantees, Violation};
 pub use observer::{Append, Observer, Rest};
+pub use operator::{Operator, Which};
 pub use plan::Plan;
 pub use report::Report;
 pub use run::{Run, Tally, count};

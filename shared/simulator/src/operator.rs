@@ -1,4 +1,4 @@
-//! Operator: sends dead letters back.
+//! Operator: looks after dead letters.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -11,24 +11,61 @@ use crate::model::topic::POISON;
 use crate::run::count;
 use crate::stack::{Service, Stack};
 
-/// Sends letters of all services back to their queues, where they arrive after so long. Answers how many there were.
-pub(crate) fn redrive(stack: &Stack, delay_ms: u64, which: fn(&Message) -> bool) -> usize {
-    let send_back = |service: &Service| {
-        [&service.dead_letters, &service.undeliverable]
-            .map(|letters| send_back(stack, service, letters, delay_ms, which))
-    };
-    stack.services().iter().flat_map(send_back).sum()
+/// Letters that an operator sends back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All of them, whatever they say, while everything is under way.
+    All,
+    /// Those that do not say that they can never be handled.
+    Curable,
 }
 
-fn send_back(
-    stack: &Stack,
-    service: &Service,
-    letters: &StandardQueue,
-    delay_ms: u64,
-    which: fn(&Message) -> bool,
-) -> usize {
+/// Operator: whoever looks after the dead letters of a stack.
+///
+/// Where there is no other, letters lie in their queues and are sent back from there. A service of the application's own may
+/// take them out and keep them.
+pub trait Operator {
+    /// Sends letters of all services back, after so many milliseconds, or begins to. Answers how many there are to be sent, and
+    /// of how many that were sent it is not known yet what has become.
+    fn redrive(self: Rc<Self>, stack: &Stack, delay_ms: u64, which: Which) -> usize;
+
+    /// Dead letters that there are, by service, each with the attributes that its consumer has given it. All that were sent back
+    /// and handled are none any more.
+    fn letters(&self, stack: &Stack) -> Vec<(&'static str, Message)>;
+
+    /// True if copies of one message are one letter.
+    fn merges_copies(&self) -> bool;
+}
+
+/// Operator who finds letters in their queues, and sends them back from there.
+pub(crate) struct ByHand;
+
+impl Operator for ByHand {
+    fn redrive(self: Rc<Self>, stack: &Stack, delay_ms: u64, which: Which) -> usize {
+        let send_back = |service: &Service| {
+            [&service.dead_letters, &service.undeliverable]
+                .map(|letters| send_back(stack, service, letters, delay_ms, which))
+        };
+        stack.services().iter().flat_map(send_back).sum()
+    }
+
+    fn letters(&self, stack: &Stack) -> Vec<(&'static str, Message)> {
+        let of = |service: &Service| {
+            let name = service.name;
+            service.dead_letters.look().into_iter().map(move |letter| (name, letter))
+        };
+        stack.services().iter().flat_map(of).collect()
+    }
+
+    fn merges_copies(&self) -> bool {
+        false
+    }
+}
+
+fn send_back(stack: &Stack, service: &Service, letters: &StandardQueue, delay_ms: u64, which: Which) -> usize {
     let operator = Caller::outside(&stack.run, "operator");
-    let (sent, kept): (Vec<_>, Vec<_>) = letters.drain().into_iter().partition(which);
+    let is_sent = |letter: &Message| which == Which::All || !is_permanent(letter);
+    let (sent, kept): (Vec<_>, Vec<_>) = letters.drain().into_iter().partition(is_sent);
     for letter in kept {
         letters.send(letter);
     }
@@ -37,7 +74,7 @@ fn send_back(
     for letter in sent {
         count(&stack.run.tally.redrives);
         operator.tell_of(&letter.subject, || format!("redrives a letter of {}", service.name));
-        service.queue.send_late(letter, delay_ms);
+        service.queue.send_late(Message { sent_at: None, ..letter }, delay_ms);
     }
     number
 }

@@ -2,12 +2,14 @@
 
 mod keys;
 mod leases;
+mod occurrences;
 mod queue;
 mod table;
 mod topic;
 
 pub use keys::KeyTable;
 pub use leases::LeaseTable;
+pub use occurrences::OccurrenceTable;
 pub use queue::{QueuePort, Queues, RelayLetters};
 pub use table::Table;
 pub use topic::TopicPort;

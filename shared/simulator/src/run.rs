@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use envelope::Subject;
 use fastrand::Rng;
 use onewrite::telemetry::{Observation, Observe};
 
@@ -31,6 +32,8 @@ pub struct Run {
     /// Invariants of whoever is simulated.
     pub observer: Rc<dyn Observer>,
     pub(crate) outages: Outages,
+    /// Subject of the row that was added last.
+    pub(crate) last_appended: RefCell<Option<Subject>>,
     without: Option<Safeguard>,
     violation: RefCell<Option<Violation>>,
     killers: RefCell<HashSet<(&'static str, Rc<str>)>>,
@@ -83,6 +86,7 @@ impl Run {
             guarantees: Guarantees::default(),
             observer,
             outages: Outages::default(),
+            last_appended: RefCell::default(),
             without,
             violation: RefCell::default(),
             killers: RefCell::default(),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::at_rest;
 use crate::guarantees::Violation;
 use crate::observer::Observer;
-use crate::operator::{is_permanent, redrive};
+use crate::operator::Which;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::run::Run;
@@ -69,7 +69,7 @@ fn settle(stack: &Rc<Stack>, subjects: u64) {
     run.spawn(async move {
         for _ in 0..MAX_HASTY_REDRIVES {
             hasty.run.sleep_ms(hasty.run.faults.below(200_000)).await;
-            redrive(&hasty, 0, |_| true);
+            Rc::clone(hasty.operator()).redrive(&hasty, 0, Which::All);
         }
     });
     for round in 0..=MAX_REDRIVES {
@@ -87,7 +87,7 @@ fn settle(stack: &Rc<Stack>, subjects: u64) {
             run.disarm();
         }
         let days = run.faults.pick(&REDRIVE_DAYS);
-        let sent = redrive(stack, days * 86_400_000, |letter| !is_permanent(letter));
+        let sent = Rc::clone(stack.operator()).redrive(stack, days * 86_400_000, Which::Curable);
         if sent == 0 && run.faults.are_over() {
             return;
         }

@@ -21,6 +21,7 @@ use crate::model::queue::{Redrive, StandardQueue};
 use crate::model::source::{Consumer, StreamConsumer, serve, serve_stream};
 use crate::model::stream::Stream;
 use crate::model::topic::{FifoTopic, StandardTopic, Subscription};
+use crate::operator::{ByHand, Operator};
 use crate::ports::{QueuePort, Queues, RelayLetters, Table, TopicPort};
 use crate::run::Run;
 use crate::settings::{RelaySettings, Settings};
@@ -38,7 +39,10 @@ pub struct Stack {
     intakes: Vec<Rc<StandardTopic>>,
     /// By service, its table and the stream of that.
     tables: BTreeMap<&'static str, (Rc<MemoryLog>, Option<Rc<Stream>>)>,
+    /// By service, its relay.
+    relays: BTreeMap<&'static str, Rc<dyn StreamConsumer>>,
     relay_letters: Rc<MemoryQueue>,
+    operator: Rc<dyn Operator>,
 }
 
 /// Service of a stack.
@@ -72,7 +76,9 @@ impl Stack {
             services: Vec::new(),
             intakes: Vec::new(),
             tables: BTreeMap::new(),
+            relays: BTreeMap::new(),
             relay_letters: Rc::default(),
+            operator: Rc::new(ByHand),
         };
         Builder { stack, settings: Box::new(|_| Settings::default()) }
     }
@@ -116,6 +122,18 @@ impl Stack {
             run.sleep_ms(delay_ms).await;
             topic.publish_one(&subject, &id, &text);
         });
+    }
+
+    /// Relay of a service, as an event source invokes it; none where it publishes nothing.
+    #[must_use]
+    pub fn relay(&self, service: &str) -> Option<Rc<dyn StreamConsumer>> {
+        self.relays.get(service).cloned()
+    }
+
+    /// Operator.
+    #[must_use]
+    pub fn operator(&self) -> &Rc<dyn Operator> {
+        &self.operator
     }
 
     /// Letters of the relays.
@@ -162,7 +180,8 @@ impl Builder {
         let run = Rc::clone(&self.stack.run);
         let (caller, settings) = (Caller::new(&run, name), (self.settings)(name));
         let log = Rc::new(MemoryLog::default());
-        let stream = settings.relay.map(|relay| self.relay(name, D::SOURCE, relay));
+        let (stream, relay) = settings.relay.map(|relay| self.relay(name, D::SOURCE, relay)).unzip();
+        self.stack.relays.extend(relay.map(|relay| (name, relay)));
         let table = Table { caller: caller.clone(), service: name, log: Rc::clone(&log), stream: stream.clone() };
         let process = Process::<D, _, _, _>::new(Ledger::new(table, caller.clone()), effects(&caller));
         let topic = Rc::clone(&self.stack.topic.fanout);
@@ -200,6 +219,13 @@ impl Builder {
         self
     }
 
+    /// Has an operator look after the dead letters of the services that were added; else they are sent back by hand.
+    #[must_use]
+    pub fn operator(mut self, operator: impl FnOnce(&Stack) -> Rc<dyn Operator>) -> Self {
+        self.stack.operator = operator(&self.stack);
+        self
+    }
+
     /// Stack with all services that were added.
     #[must_use]
     pub fn start(self) -> Rc<Stack> {
@@ -207,7 +233,12 @@ impl Builder {
     }
 
     /// Adds a stream, and the relay that publishes what it carries.
-    fn relay(&self, service: &'static str, source: Source, settings: RelaySettings) -> Rc<Stream> {
+    fn relay(
+        &self,
+        service: &'static str,
+        source: Source,
+        settings: RelaySettings,
+    ) -> (Rc<Stream>, Rc<dyn StreamConsumer>) {
         let (run, stream) = (&self.stack.run, Rc::new(Stream::default()));
         let caller = Caller::new(run, RELAY);
         let letters = RelayLetters { caller: caller.clone(), letters: Rc::clone(&self.stack.relay_letters) };
@@ -217,7 +248,7 @@ impl Builder {
         for shard in stream.shards() {
             run.spawn(serve_stream(caller.clone(), settings, Rc::clone(shard), Rc::clone(&relay)));
         }
-        stream
+        (stream, relay)
     }
 
     fn add(

@@ -8,10 +8,13 @@ use futures::FutureExt;
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
 use orderflow_events::{HoldFlagged, OrderId, guest_of};
+use orderflow_orders::Status;
 use serde_json::{Value, json};
 use simulator::{Caller, Violation};
 
 use crate::audit::{Audit, PRICING_PRODUCER, Promise};
+use crate::invariants_at_rest::known;
+use crate::names::ORDERS;
 use crate::outside::{GONE, OPTED_OUT};
 use crate::requests::{MAX_ATTEMPTS, by_link, post, read, request};
 use crate::services::{SHOP_URL, System};
@@ -22,6 +25,9 @@ const GAP_MS: u64 = 25;
 /// Time within which an order is placed that is on its way, however late its write takes effect, and after which the clock looks
 /// at it, whichever time that has.
 const PLACED_WITHIN_MS: u64 = 900_000;
+
+/// Pause before the clock strikes again for orders that it has not come to.
+const A_WHILE_MS: u64 = 4 * 3_600_000;
 
 /// The goods of the shop. Of the first there are few, and everybody wants it.
 const SKUS: [&str; 8] = ["flash", "coffee", "tea", "grinder", "kettle", "cup", "filter", "scale"];
@@ -473,7 +479,7 @@ impl Customer {
         self.wait(PLACED_WITHIN_MS).await;
         for _ in 0..MAX_ATTEMPTS {
             if self.system.run_clock().await {
-                return;
+                return self.wait_for_the_clock().await;
             }
             self.wait_a_little().await;
         }
@@ -481,6 +487,25 @@ impl Customer {
         self.caller.run.faults.end();
         if !self.system.run_clock().await {
             self.violate(Some(order), "the clock cannot look at the open orders, though nothing goes wrong");
+        }
+    }
+
+    /// Lets the clock strike on for as long as an order of somebody who is erased is open: it comes to those first that have been open
+    /// for longest, and while a service is down that may be many.
+    async fn wait_for_the_clock(&self) {
+        let orders = &self.system.stack.tables()[ORDERS];
+        let is_orphan = |order: &OrderId| {
+            known(orders, order).is_some_and(|known| {
+                matches!(known.status, Status::Open(_))
+                    && self.audit().may_be_erased(known.created.details.customer.id.as_str())
+            })
+        };
+        for _ in 0..MAX_ATTEMPTS {
+            if !self.audit().orders().iter().any(is_orphan) {
+                return;
+            }
+            self.wait(A_WHILE_MS).await;
+            self.system.run_clock().await;
         }
     }
 

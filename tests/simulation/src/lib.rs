@@ -6,9 +6,12 @@
 //! those of when nothing is left to do ([`invariants_at_rest`]).
 
 pub mod audit;
+pub mod chores;
 pub mod customers;
+pub mod damage;
 pub mod invariants_at_rest;
 mod names;
+pub mod operations;
 mod operator;
 pub mod outside;
 pub mod ports;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Parser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use orderflow_simulation::safeguards;
-use orderflow_simulation::simulation::{Report, simulate};
+use orderflow_simulation::simulation::{Presence, Report, simulate_where};
 use simulator::{FaultKind, FaultKinds, Plan, Safeguard, Shrunk, Trace, Violation, shrink};
 
 /// A quarter of the time goes into small pieces of memory.
@@ -39,6 +39,9 @@ struct Arguments {
     /// Safeguard to take away, to see what breaks
     #[arg(long, value_name = "SAFEGUARD", value_parser = safeguards::parse)]
     without: Option<Safeguard>,
+    /// Presence of the service for operators: by-seed, always, or never
+    #[arg(long, default_value = "by-seed")]
+    operations: Presence,
     /// Number of orders of an episode
     #[arg(long, default_value_t = 200)]
     episode: u64,
@@ -74,7 +77,7 @@ fn main() -> ExitCode {
                         return;
                     }
                     let plan = plan(number);
-                    let report = simulate(&plan, Trace::default());
+                    let report = simulate_where(arguments.operations, &plan, Trace::default());
                     bar.inc(plan.subjects);
                     if let Some(violation) = report.run.violation.clone() {
                         stop.store(true, Ordering::Relaxed);
@@ -95,7 +98,7 @@ fn main() -> ExitCode {
     match broken.into_inner().ok().flatten() {
         None => ExitCode::SUCCESS,
         Some((plan, violation)) => {
-            explain(&plan, violation);
+            explain(arguments.operations, &plan, violation);
             ExitCode::FAILURE
         }
     }
@@ -111,6 +114,7 @@ fn summarize(total: &Report, seconds: f64) {
     row("dead letters", total.run.letters);
     row("redrives", total.run.redrives);
     row("messages nobody can read", total.run.poisoned);
+    row("findings that a letter tells", total.findings);
     row("mails and short messages", total.messages);
     row("of these again", total.repeated_messages);
     row("observations", total.run.observed.values().sum());
@@ -131,9 +135,10 @@ fn summarize(total: &Report, seconds: f64) {
     );
 }
 
-fn explain(plan: &Plan, violation: Violation) {
+fn explain(operations: Presence, plan: &Plan, violation: Violation) {
     println!("\nAn invariant was broken. Looking for the shortest run that still breaks one …");
-    let Shrunk { plan, violation, trace } = shrink(plan, violation, |plan, trace| simulate(plan, trace).run);
+    let Shrunk { plan, violation, trace } =
+        shrink(plan, violation, |plan, trace| simulate_where(operations, plan, trace).run);
     println!("\n{}\n\n{trace}", violation.what);
     let Plan { seed, subjects: orders, kinds, intensity, budget, without, .. } = plan;
     let mut command = format!("cargo simulate --seed {seed} --orders {orders} --episode {orders} --faults {kinds}");
@@ -141,6 +146,7 @@ fn explain(plan: &Plan, violation: Violation) {
         intensity.map(|intensity| format!(" --intensity {intensity}")),
         (budget < u64::MAX).then(|| format!(" --budget {budget}")),
         without.map(|safeguard| format!(" --without {safeguard}")),
+        (operations != Presence::BySeed).then(|| format!(" --operations {operations}")),
     ];
     command.extend(more.into_iter().flatten());
     println!("{command}");

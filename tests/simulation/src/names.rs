@@ -8,5 +8,7 @@ pub(crate) const INVENTORY: &str = "inventory";
 pub(crate) const INTAKE: &str = "intake";
 /// Notification.
 pub(crate) const NOTIFICATION: &str = "notification";
+/// Journal.
+pub(crate) const JOURNAL: &str = "journal";
 /// Screening.
 pub(crate) const SCREENING: &str = "screening";

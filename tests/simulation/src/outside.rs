@@ -3,10 +3,8 @@
 use std::rc::Rc;
 
 use onewrite::external::simulated::MemoryRegister;
-use onewrite::memory::{MemoryFeed, MemoryKeys, MemoryLeases};
+use onewrite::memory::{MemoryFeed, MemoryKeys, MemoryLeases, MemoryOccurrences};
 use orderflow_journal::MemoryJournal;
-use orderflow_payment::MemoryDeclines;
-use orderflow_screening::MemorySightings;
 
 /// Beginning of the addresses that SES refuses, as it does those of no domain.
 pub const GONE: &str = "gone";
@@ -20,7 +18,7 @@ pub struct Outside {
     /// Register of the payment provider.
     pub provider: Rc<MemoryRegister>,
     /// Declines that payment counts.
-    pub declines: Rc<MemoryDeclines>,
+    pub declines: Rc<MemoryOccurrences>,
     /// Register of the carrier.
     pub carrier: Rc<MemoryRegister>,
     /// The journal.
@@ -28,7 +26,7 @@ pub struct Outside {
     /// The feed of its entries.
     pub feed: Rc<MemoryFeed>,
     /// Orders that screening has seen.
-    pub sightings: Rc<MemorySightings>,
+    pub sightings: Rc<MemoryOccurrences>,
     /// Leases of mails and short messages.
     pub leases: Rc<MemoryLeases>,
     /// Keys of the customers.

@@ -3,22 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
 
 use onewrite::Result;
 use onewrite::external::simulated::{MemoryRegister, Performed, Register};
 use onewrite::external::{Cancel, External, Settled};
-use onewrite::feed::{FeedLog, Page};
+use onewrite::feed::{FeedLog, Mark, Page};
 use onewrite::link::{LinkKeySource, LinkKeys};
 use onewrite::memory::{MemoryLinkKeys, MemoryLog};
 use onewrite::port::{OpenPage, OpenSubjects};
-use orderflow_events::{Email, Envelope, OrderId, PaymentId, RefundId, ShipmentId, Sku, Subject, Text, Time};
+use orderflow_events::{Email, Envelope, PaymentId, RefundId, ShipmentId, Sku, Subject, Text, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::{Entry as JournalEntry, JournalStore, Kept};
 use orderflow_notification::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
 use orderflow_orders::{Listed, MemoryPrices, NewPrice, PriceStore, Quote};
-use orderflow_payment::{Charge, Declines, Refund, Tally, Verdict};
-use orderflow_screening::{Fingerprint, Sightings};
+use orderflow_payment::{Charge, Refund, Verdict};
 use orderflow_shipping::{Booking, Parcel, Void};
 use orderflow_simulated::{Carrier, Provider};
 use simulator::{Caller, Lost, TrueTime};
@@ -262,25 +260,6 @@ impl External<Refund> for ProviderPort {
     }
 }
 
-/// Declines that payment counts.
-#[derive(Clone)]
-pub struct DeclinesTable(pub Port);
-
-impl Declines for DeclinesTable {
-    async fn record(&self, whose: &Tally, payment: &PaymentId, at: Time) -> Result<()> {
-        let declines = Rc::clone(&self.0.shop.outside.declines);
-        let (whose, payment) = (whose.clone(), payment.clone());
-        let effect = move || async move { declines.record(&whose, &payment, at).await };
-        self.0.caller.ask("table", "record decline", effect).await
-    }
-
-    async fn count(&self, whose: &Tally, around: Time, within: Duration) -> Result<u32> {
-        let (declines, whose) = (Rc::clone(&self.0.shop.outside.declines), whose.clone());
-        let effect = move || async move { declines.count(&whose, around, within).await };
-        self.0.caller.ask("table", "count declines", effect).await
-    }
-}
-
 /// Carrier.
 #[derive(Clone)]
 pub struct CarrierPort(pub Port);
@@ -419,9 +398,9 @@ impl JournalStore for JournalTable {
         self.0.caller.ask("journal", "append", move || async move { journal.append(entry).await }).await
     }
 
-    async fn has(&self, event: &Envelope) -> Result<bool> {
+    async fn mark_of(&self, event: &Envelope) -> Result<Option<Mark>> {
         let (journal, event) = (Rc::clone(&self.0.shop.outside.journal), event.clone());
-        self.0.caller.ask("journal", "has", move || async move { journal.has(&event).await }).await
+        self.0.caller.ask("journal", "mark of", move || async move { journal.mark_of(&event).await }).await
     }
 
     async fn warm(&self) {}
@@ -447,24 +426,5 @@ impl FeedLog for FeedTable {
     async fn head(&self, shard: u8) -> Result<u64> {
         let feed = Rc::clone(&self.0.shop.outside.feed);
         self.0.caller.ask("feed", "head", move || async move { feed.head(shard).await }).await
-    }
-}
-
-/// Orders that screening has seen.
-#[derive(Clone)]
-pub struct SightingsTable(pub Port);
-
-impl Sightings for SightingsTable {
-    async fn record(&self, whose: &Fingerprint, order: &OrderId, at: Time) -> Result<()> {
-        let sightings = Rc::clone(&self.0.shop.outside.sightings);
-        let (whose, order) = (whose.clone(), order.clone());
-        let effect = move || async move { sightings.record(&whose, &order, at).await };
-        self.0.caller.ask("table", "record sighting", effect).await
-    }
-
-    async fn count(&self, whose: &Fingerprint, around: Time, within: Duration) -> Result<u32> {
-        let (sightings, whose) = (Rc::clone(&self.0.shop.outside.sightings), whose.clone());
-        let effect = move || async move { sightings.count(&whose, around, within).await };
-        self.0.caller.ask("table", "count sightings", effect).await
     }
 }

@@ -26,9 +26,25 @@ pub const DECLINE_LIMIT: Safeguard = Safeguard { name: "decline-limit", what: "t
 /// Limit of messages: without it one recipient gets as many in a day as orders are placed.
 pub const RECIPIENT_LIMIT: Safeguard = Safeguard { name: "recipient-limit", what: "the limit of messages" };
 
+/// Record before the deletion: without it a dead letter leaves its queue whether or not it is on record.
+pub const RECORD_FIRST: Safeguard = Safeguard { name: "record-first", what: "the record before a letter's deletion" };
+
+/// Confirmation: without it a letter that is about to be sent back counts as sent, whether or not its queue has taken it.
+pub const CONFIRMATION: Safeguard = Safeguard { name: "confirmation", what: "the confirmation of what is sent back" };
+
 /// Every safeguard of the shop.
-pub const OF_THE_SHOP: [Safeguard; 8] =
-    [PROVIDER_KEY, COMPENSATION, FIND, FENCE, PRICING, CLEARANCE, DECLINE_LIMIT, RECIPIENT_LIMIT];
+pub const OF_THE_SHOP: [Safeguard; 10] = [
+    PROVIDER_KEY,
+    COMPENSATION,
+    FIND,
+    FENCE,
+    PRICING,
+    CLEARANCE,
+    DECLINE_LIMIT,
+    RECIPIENT_LIMIT,
+    RECORD_FIRST,
+    CONFIRMATION,
+];
 
 /// Every safeguard: those of the toolkit and those of the shop.
 pub fn all() -> impl Iterator<Item = Safeguard> {

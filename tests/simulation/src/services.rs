@@ -12,7 +12,7 @@ use onewrite::access::Access;
 use onewrite::link::Links;
 use onewrite::memory::{MemoryIssuer, MemoryLinkKeys, MemoryLog};
 use onewrite::personal::KeyRing;
-use onewrite::port::Clock as _;
+use onewrite::port::{Clock as _, MAX_COUNTED};
 use onewrite::{Ledger, Projection, Sweep};
 use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
 use orderflow_events::{EventType, HoldFlagged, Money, Source, Text, Time};
@@ -25,20 +25,20 @@ use orderflow_orders::{
     Guests, IntakeHandler, MemoryPrices, NewPrice, Orders, OrdersApi, PaymentDue, PriceStore, PricingProducers,
     WithdrawalPeriod, end_orphans,
 };
-use orderflow_payment::{DeclinesPerHour, MAX_COUNTED, Payment, ProviderEffects};
+use orderflow_payment::{DeclinesPerHour, Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
 use orderflow_screening::{Screening, ScreeningApi, SightingEffects};
 use orderflow_shipping::{CarrierEffects, Shipping};
 use simulator::model::source::invoke;
 use simulator::model::topic::StandardTopic;
-use simulator::ports::{KeyTable, LeaseTable, Table};
+use simulator::ports::{KeyTable, LeaseTable, OccurrenceTable, Table};
 use simulator::{Caller, Run, Stack};
 
 use crate::audit::{MOST_MAILS, MOST_TEXTS, PRICING_PRODUCER};
-use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS, SCREENING};
+use crate::names::{INTAKE, INVENTORY, JOURNAL, NOTIFICATION, ORDERS, SCREENING};
+use crate::operations::Operations;
 use crate::ports::{
-    CarrierPort, DeclinesTable, FeedTable, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort,
-    SightingsTable, StockTable,
+    CarrierPort, FeedTable, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort, StockTable,
 };
 use crate::safeguards::{CLEARANCE, COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
 use crate::shop::Shop;
@@ -149,13 +149,21 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
         .fold(builder, |builder, service| service.join(builder))
         .service_with::<Payment, _>("payment", |caller| {
             let limit = if run.lacks(DECLINE_LIMIT) { MAX_COUNTED } else { DECLINES_PER_HOUR };
-            ProviderEffects::new(ProviderPort(port(caller)), DeclinesTable(port(caller)), DeclinesPerHour(limit))
+            ProviderEffects::new(
+                ProviderPort(port(caller)),
+                OccurrenceTable { caller: caller.clone(), occurrences: Rc::clone(&shop.outside.declines) },
+                DeclinesPerHour(limit),
+            )
         })
         .service_with::<Shipping, _>("shipping", |caller| {
             CarrierEffects::new(CarrierPort(port(caller)), key_ring(shop, caller), shipped_by)
         })
         .service_with::<Screening, _>("screening", |caller| {
-            SightingEffects::new(SightingsTable(port(caller)), key_ring(shop, caller), rule)
+            SightingEffects::new(
+                OccurrenceTable { caller: caller.clone(), occurrences: Rc::clone(&shop.outside.sightings) },
+                key_ring(shop, caller),
+                rule,
+            )
         })
         .service_with::<Notification, _>(NOTIFICATION, messenger)
         .intake(INTAKE, intake, |caller, stack| {
@@ -169,12 +177,20 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
             };
             IntakeHandler::new(Ledger::new(orders, caller.clone()), key_ring(shop, caller), table, producers)
         })
-        .consumer("journal", None, |caller| {
+        .consumer(JOURNAL, None, |caller| {
             let (store, feed) = (JournalTable(port(caller)), FeedTable(port(caller)));
             Projection::new(Journal::new(store, feed, FEED_SHARDS, caller.clone()))
+        });
+    let stack = if let Some(manner) = shop.manner {
+        stack.operator(|stack| {
+            let operations = Operations::start(stack, &shop.outside, manner);
+            shop.operations.replace(Some(Rc::clone(&operations)));
+            operations
         })
-        .start();
-    (stack, prices)
+    } else {
+        stack
+    };
+    (stack.start(), prices)
 }
 
 /// Countries of the customers here. In the template they are a parameter, which is empty.

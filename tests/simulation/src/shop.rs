@@ -1,6 +1,6 @@
 //! Observer of the shop: its invariants, at every moment and at rest.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -11,6 +11,7 @@ use simulator::{Append, Observer, Rest, Violation};
 
 use crate::audit::Audit;
 use crate::invariants_at_rest;
+use crate::operations::{Manner, Operations};
 use crate::outside::Outside;
 
 /// The shop, apart from its services.
@@ -24,6 +25,12 @@ pub struct Shop {
     pub rule: HoldFlagged,
     /// Whoever hears of orders that are held.
     pub(crate) on_hold: RefCell<Option<Rc<OnHold>>>,
+    /// Manner of the operator who uses the service for operators; none where somebody sends dead letters back by hand.
+    pub manner: Option<Manner>,
+    /// That service, once it is started.
+    pub operations: RefCell<Option<Rc<Operations>>>,
+    /// Findings of the comparison at rest, of each of which a letter tells.
+    findings: Cell<u64>,
     letters: RefCell<BTreeMap<String, BTreeSet<&'static str>>>,
     listener: Option<Box<Listener>>,
 }
@@ -45,6 +52,18 @@ impl Shop {
     #[must_use]
     pub fn with_rule(self, rule: HoldFlagged) -> Self {
         Self { rule, ..self }
+    }
+
+    /// The same shop, in which an operator of that manner uses the service for operators, or nobody does.
+    #[must_use]
+    pub fn with_operator(self, manner: Option<Manner>) -> Self {
+        Self { manner, ..self }
+    }
+
+    /// Number of findings of the comparison at rest, of each of which a letter tells.
+    #[must_use]
+    pub const fn findings(&self) -> u64 {
+        self.findings.get()
     }
 
     /// Services that have a dead letter of an order, once all is at rest.
@@ -82,11 +101,21 @@ impl Observer for Shop {
 
     fn at_rest(&self, rest: &Rest<'_>) -> Result<(), Violation> {
         self.letters.replace(rest.letters.clone());
-        invariants_at_rest::check(&self.audit, &self.outside, rest)
+        invariants_at_rest::check(&self.audit, &self.outside, rest)?;
+        let operations = self.operations.borrow().clone();
+        if let Some(operations) = operations {
+            self.findings.set(operations.check()?);
+        }
+        Ok(())
     }
 
     fn footprint(&self) -> Vec<(&'static str, u64)> {
         let (messages, _) = self.audit.messages();
-        vec![("entries of the journal", self.outside.journal.entries().len() as u64), ("messages", messages)]
+        let letters = self.operations.borrow().as_ref().map_or(0, |operations| operations.count());
+        vec![
+            ("entries of the journal", self.outside.journal.len() as u64),
+            ("messages", messages),
+            ("letters", letters),
+        ]
     }
 }

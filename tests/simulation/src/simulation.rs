@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::rc::Rc;
+use std::str::FromStr;
 
 use orderflow_events::{HoldFlagged, OrderId};
 use orderflow_notification::Channel;
@@ -11,9 +13,12 @@ use serde_json::Value;
 use simulator::{FaultKinds, Plan, PlannedFault, Trace};
 
 use crate::audit::Message;
+use crate::chores::{self, Chore};
 use crate::customers::{self, Answer, Door, Script};
+use crate::damage::{Damage, Damaging, Found};
 use crate::invariants_at_rest::{known, shipped, unreachable};
 use crate::names::{NOTIFICATION, ORDERS};
+use crate::operations::Manner;
 use crate::operator;
 use crate::services::System;
 use crate::shop::{Listener, Shop};
@@ -31,6 +36,8 @@ pub struct Report {
     pub messages: u64,
     /// Messages that had been sent before.
     pub repeated_messages: u64,
+    /// Findings of the comparison of all records at rest, of each of which a dead letter tells.
+    pub findings: u64,
 }
 
 impl Report {
@@ -41,15 +48,64 @@ impl Report {
         self.shipped += other.shipped;
         self.messages += other.messages;
         self.repeated_messages += other.repeated_messages;
+        self.findings += other.findings;
+    }
+}
+
+/// Presence of the service for operators.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// It is at work in every fourth run; in the others somebody sends dead letters back by hand.
+    #[default]
+    BySeed,
+    /// It is at work.
+    Always,
+    /// It is not there.
+    Never,
+}
+
+impl fmt::Display for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::BySeed => "by-seed",
+            Self::Always => "always",
+            Self::Never => "never",
+        })
+    }
+}
+
+impl FromStr for Presence {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let all = [Self::BySeed, Self::Always, Self::Never];
+        all.into_iter()
+            .find(|one| one.to_string() == name)
+            .ok_or_else(|| format!("{name} is none of {}", all.map(|one| one.to_string()).join(", ")))
+    }
+}
+
+impl Presence {
+    const fn of(self, plan: &Plan) -> bool {
+        match self {
+            Self::BySeed => plan.seed % 4 == 1,
+            Self::Always => true,
+            Self::Never => false,
+        }
     }
 }
 
 /// Runs a plan: so many customers, each of whom does as they please.
 #[must_use]
 pub fn simulate(plan: &Plan, trace: Trace) -> Report {
-    simulate_with(plan, trace, Shop::default().with_rule(rule_of(plan)), |system| {
-        customers::arrive(system, plan.seed, plan.subjects);
-    })
+    simulate_where(Presence::BySeed, plan, trace)
+}
+
+/// Runs a plan with or without the service for operators.
+#[must_use]
+pub fn simulate_where(operations: Presence, plan: &Plan, trace: Trace) -> Report {
+    let shop = Shop::default().with_rule(rule_of(plan)).with_operator(operations.of(plan).then_some(Manner::Busy));
+    simulate_with(plan, trace, shop, |system| customers::arrive(system, plan.seed, plan.subjects))
 }
 
 /// Runs a plan with somebody who listens to what the functions observe of themselves.
@@ -71,6 +127,44 @@ const fn rule_of(plan: &Plan) -> HoldFlagged {
 pub fn simulate_script(script: Script, planned: Option<PlannedFault>, trace: Trace) -> Report {
     let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
     simulate_with(&plan, trace, Shop::default().with_rule(script.rule), |system| customers::arrive_by(system, script))
+}
+
+/// Runs one order about which an operator has a chore, with at most one fault. Answers with the number of the call with which the
+/// operator begins.
+#[must_use]
+pub fn simulate_chore(chore: Chore, planned: Option<PlannedFault>, trace: Trace) -> (Report, u64) {
+    let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
+    let shop = Shop::default().with_operator(Some(Manner::Told));
+    let begins_at = Rc::default();
+    let report = simulate_with(&plan, trace, shop, |system| {
+        chores::prepare(system, chore);
+        customers::arrive_by(system, Script::SHIPPED);
+        if let Some(operations) = &*system.shop.operations.borrow() {
+            chores::attend(operations, chore, &begins_at);
+        }
+    });
+    (report, begins_at.get())
+}
+
+/// Runs one order without a fault until nothing is left to do, loses records of it, and has all records compared.
+///
+/// # Panics
+///
+/// An invariant was broken before there was damage.
+#[must_use]
+pub fn simulate_damage(script: Script, damage: Damage) -> Found {
+    let shop = Shop::default().with_operator(Some(Manner::Told));
+    let shop = Rc::new(shop);
+    let damaging = Rc::new(Damaging { shop: Rc::clone(&shop), damage, found: RefCell::default() });
+    let plan = Plan { kinds: FaultKinds::NONE, ..Plan::new(0, 1) };
+    let run = simulator::simulate(&plan, Trace::default(), Rc::clone(&damaging) as _, |run| {
+        let system = System::start(run, Rc::clone(&shop));
+        customers::fill_shelves(&system, plan.subjects);
+        customers::arrive_by(&system, script);
+        Rc::clone(&system.stack)
+    });
+    shop.operations.take();
+    damaging.found.take().unwrap_or_else(|| panic!("{:?}", run.violation))
 }
 
 /// Runs somebody who tries one stolen card within a minute, as often as the plan has orders, and as many honest customers beside
@@ -146,5 +240,7 @@ fn simulate_with(plan: &Plan, trace: Trace, shop: Shop, arrive: impl FnOnce(&Rc<
     let orders = shop.audit.orders();
     let (messages, repeated_messages) = shop.audit.messages();
     let shipped = tables.and_then(|mut tables| tables.remove(ORDERS)).map_or(0, |table| shipped(&orders, &table));
-    Report { run, orders: orders.len() as u64, shipped, messages, repeated_messages }
+    let findings = shop.findings();
+    shop.operations.take();
+    Report { run, orders: orders.len() as u64, shipped, messages, repeated_messages, findings }
 }

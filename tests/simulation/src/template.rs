@@ -12,11 +12,15 @@ use simulator::{RelaySettings, Settings};
 /// Binary of the relays.
 pub const RELAY: &str = "relay";
 
+/// Binary of the collectors of dead letters.
+pub const COLLECTOR: &str = "letters";
+
 /// Template, as far as the simulation depends on it.
 #[derive(Debug)]
 pub struct Template {
     consumers: BTreeMap<String, Settings>,
     timeouts: BTreeMap<String, Duration>,
+    collector: Settings,
 }
 
 /// Template of this repository.
@@ -45,6 +49,12 @@ impl Template {
         *self.consumers.get(service).unwrap_or_else(|| panic!("the template has no consumer {service}"))
     }
 
+    /// Settings of a collector of dead letters.
+    #[must_use]
+    pub const fn collector(&self) -> Settings {
+        self.collector
+    }
+
     /// Time that an invocation of a binary may take.
     ///
     /// # Panics
@@ -61,15 +71,19 @@ impl Template {
     }
 
     fn read(document: &Json) -> Result<Self, String> {
-        let (mut consumers, mut timeouts) = (BTreeMap::new(), BTreeMap::new());
+        let (mut consumers, mut timeouts, mut collector) = (BTreeMap::new(), BTreeMap::new(), None);
         for (id, function) in resources(document, "Function") {
             let function = Function { document, id, resource: function };
             timeouts.insert(function.binary()?.to_owned(), function.timeout()?);
+            if collector.is_none() && function.binary()? == COLLECTOR {
+                collector = Some(function.collector()?);
+            }
             if let Some((source, queue)) = function.queue() {
                 consumers.insert(function.binary()?.to_owned(), function.settings(source, queue)?);
             }
         }
-        Ok(Self { consumers, timeouts })
+        let collector = collector.ok_or("the collector of dead letters")?;
+        Ok(Self { consumers, timeouts, collector })
     }
 }
 
@@ -108,6 +122,18 @@ impl<'a> Function<'a> {
         let queue = source["EventSourceArn"]["Fn::GetAtt"][0].as_str()?;
         let queue = &self.document["Resources"][queue]["Properties"];
         (!queue["RedrivePolicy"].is_null()).then_some((source, queue))
+    }
+
+    /// Settings of a collector, the same for each of its sources.
+    fn collector(self) -> Result<Settings, String> {
+        let source = self.sources().next().ok_or_else(|| format!("the source of {}", self.id))?;
+        let most = self.number(&source["ScalingConfig"]["MaximumConcurrency"], "the MaximumConcurrency")?;
+        Ok(Settings {
+            timeout: self.timeout()?,
+            batch_size: small(self.number(&source["BatchSize"], "the BatchSize")?) as usize,
+            maximum_concurrency: small(most),
+            ..Settings::default()
+        })
     }
 
     /// Properties of its event sources.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use orderflow_simulation::safeguards::{
-    self, CLEARANCE, COMPENSATION, DECLINE_LIMIT, FENCE, FIND, PRICING, PROVIDER_KEY, RECIPIENT_LIMIT,
+    self, CLEARANCE, COMPENSATION, CONFIRMATION, DECLINE_LIMIT, FENCE, FIND, PRICING, PROVIDER_KEY, RECIPIENT_LIMIT,
+    RECORD_FIRST,
 };
-use orderflow_simulation::simulation::simulate;
+use orderflow_simulation::simulation::{Presence, simulate, simulate_where};
 use simulator::{FaultKind, FaultKinds, Plan, Report, Safeguard, Trace, shrink};
 
 /// Safeguards that are taken away elsewhere. One the toolkit's own services miss soon (`shared/simulator/tests/library.rs`): the
@@ -16,8 +17,13 @@ const ELSEWHERE: [Safeguard; 3] = [Safeguard::LEASE_FENCE, DECLINE_LIMIT, RECIPI
 /// Number of orders of an episode.
 const EPISODE: u64 = 25;
 
+/// Safeguards of the service for operators, which is at work while they are taken away.
+const OF_OPERATIONS: [Safeguard; 2] = [RECORD_FIRST, CONFIRMATION];
+
 fn run(plan: &Plan) -> Report {
-    simulate(plan, Trace::default()).run
+    let is_at_work = plan.without.is_some_and(|without| OF_OPERATIONS.contains(&without));
+    let operations = if is_at_work { Presence::Always } else { Presence::BySeed };
+    simulate_where(operations, plan, Trace::default()).run
 }
 
 /// Declares a test for each safeguard: episodes are run without it until an invariant breaks, and within so many orders
@@ -53,6 +59,9 @@ safeguards! {
         storm([FaultKind::Late, FaultKind::Duplicate, FaultKind::Unacknowledged]);
     the_question_before_a_retry: FIND, within 800,
         storm([FaultKind::Lost, FaultKind::CrashBefore, FaultKind::Impatient]);
+    the_record_before_a_letters_deletion: RECORD_FIRST, within 100, PLAIN;
+    the_confirmation_of_what_is_sent_back: CONFIRMATION, within 800,
+        storm([FaultKind::CrashBefore, FaultKind::Refused, FaultKind::Impatient]);
     the_fence_at_the_provider: FENCE, within 3_000,
         storm([FaultKind::Refused, FaultKind::Late, FaultKind::Impatient]);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use onewrite::config::QueueSettings;
-use onewrite::feed::Page;
+use onewrite::feed::{Mark, Page};
 use onewrite::memory::{MemoryFeed, MemoryQueue, Pace, Paced, VirtualTime};
 use onewrite::{Attribute, Batch, Failure, Projection};
 use serde_json::{Value, json};
@@ -127,8 +127,8 @@ impl<T: JournalStore> JournalStore for Paced<'_, T> {
         self.pace.call("append", self.port.append(entry), || Failure::transient("timed out")).await
     }
 
-    async fn has(&self, event: &Envelope) -> Result<bool> {
-        self.port.has(event).await
+    async fn mark_of(&self, event: &Envelope) -> Result<Option<Mark>> {
+        self.port.mark_of(event).await
     }
 
     async fn warm(&self) {}
@@ -163,6 +163,9 @@ async fn wherever_the_function_dies_an_event_is_kept_and_listed_once() {
         let journal = Journal::new(Paced { port: &service.store, pace: &pace }, feed, 2, &world);
         let died = futures::FutureExt::now_or_never(journal.project(&event, &delivery)).is_none();
         assert_eq!(died, steps < 5, "{steps}");
+        let (asked, is_listed) =
+            (Journal::new(&service.store, &service.feed, 2, &world), !service.feed.records().is_empty());
+        assert_eq!(asked.has(&event).await, Ok(is_listed), "{steps}: what is not listed has to come again");
         assert_eq!(service.deliver(&[UNKNOWN]).await, 0);
         assert_eq!((service.store.entries().len(), service.feed.records().len()), (1, 1), "{steps}");
     }

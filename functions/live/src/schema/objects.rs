@@ -54,7 +54,7 @@ pub(crate) struct Event {
     subject: Option<String>,
     /// Time at which it happened.
     time: Option<String>,
-    /// What it tells.
+    /// Its data.
     data: Option<Json<serde_json::Value>>,
 }
 

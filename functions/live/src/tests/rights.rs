@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use onewrite::link::Links;
 use onewrite::memory::{MemoryIssuer, MemoryLinkKeys};
-use onewrite::port::Clock;
 use orderflow_events::guest_of;
 use orderflow_orders::Guests;
 

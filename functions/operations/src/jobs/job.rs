@@ -63,7 +63,7 @@ impl<I> Head<I> {
 }
 
 /// Job on record.
-pub trait Job: Clone + PartialEq + Serialize + DeserializeOwned {
+pub trait Job: Clone + PartialEq + Serialize + DeserializeOwned + 'static {
     /// Kind of the job.
     const KIND: &'static str;
 

@@ -9,6 +9,7 @@ mod feed;
 mod key_sets;
 #[cfg(feature = "personal")]
 mod keys;
+mod occurrences;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod queue;
@@ -32,6 +33,7 @@ pub use feed::DynamoFeed;
 pub use key_sets::HttpKeySets;
 #[cfg(feature = "personal")]
 pub use keys::DynamoKeys;
+pub use occurrences::DynamoOccurrences;
 #[cfg(feature = "otlp")]
 pub(crate) use otlp::flush_spans;
 pub use queue::{SqsDeadLetters, SqsQueue};

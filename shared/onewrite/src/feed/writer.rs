@@ -99,6 +99,25 @@ impl<L: FeedLog, W: Clock + Random> FeedWriter<L, W> {
         answered.await.unwrap_or_else(|_| Err(Failure::transient("the page that it was a part of was given up")))
     }
 
+    /// Tells that the record of that key, which was put with that mark, is listed.
+    ///
+    /// # Errors
+    ///
+    /// The feed cannot be read.
+    pub async fn is_listed(&self, key: &RecordKey, mark: Mark) -> Result<bool> {
+        let mut seen = mark.after;
+        loop {
+            let pages = self.log.after(mark.shard, seen, PAGES).await?;
+            if pages.iter().any(|(_, page)| page.records.contains(key)) {
+                return Ok(true);
+            }
+            match pages.last() {
+                Some((position, _)) if pages.len() == usize::from(PAGES) => seen = *position,
+                Some(_) | None => return Ok(false),
+            }
+        }
+    }
+
     /// Those who wait for a page of one shard.
     fn next_group(&self) -> Option<Vec<Waiting>> {
         let mut waiting = lock(&self.waiting);

@@ -55,6 +55,27 @@ impl MemoryLog {
         self.len() == 0
     }
 
+    /// All rows, those of one subject together and in their order.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(Subject, Row)> {
+        let rows = self.rows.borrow();
+        let mut subjects: Vec<(&Subject, &Vec<Row>)> = rows.iter().collect();
+        subjects.sort_unstable_by_key(|(subject, _)| subject.as_str());
+        let of = |(subject, rows): (&Subject, &Vec<Row>)| -> Vec<(Subject, Row)> {
+            rows.iter().map(|row| (subject.clone(), row.clone())).collect()
+        };
+        subjects.into_iter().flat_map(of).collect()
+    }
+
+    /// Loses a row, as no table does: who compares records has to find it. Answers whether there was one.
+    pub fn lose(&self, subject: &Subject, version: u32) -> bool {
+        let mut rows = self.rows.borrow_mut();
+        let Some(rows) = rows.get_mut(subject) else { return false };
+        let before = rows.len();
+        rows.retain(|row| row.version != version);
+        rows.len() < before
+    }
+
     /// Every event that was committed, in the order of the commits: what the table's stream carries.
     ///
     /// # Panics

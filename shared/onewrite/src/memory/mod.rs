@@ -10,6 +10,7 @@ mod leases;
 #[cfg(feature = "link")]
 mod link_keys;
 mod log;
+mod occurrences;
 mod pace;
 mod queue;
 pub mod sample;
@@ -28,6 +29,7 @@ pub use leases::MemoryLeases;
 #[cfg(feature = "link")]
 pub use link_keys::MemoryLinkKeys;
 pub use log::MemoryLog;
+pub use occurrences::MemoryOccurrences;
 pub use pace::{Pace, Paced};
 pub use queue::MemoryQueue;
 pub use series::Series;

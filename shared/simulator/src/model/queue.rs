@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use envelope::Time;
 use futures::future::{Either, select};
 use onewrite::Attribute;
 
@@ -73,6 +74,8 @@ pub struct Message {
     pub subject: Rc<str>,
     /// Number of times that it was handed out.
     pub receives: u32,
+    /// Time at which it was sent; none before. One that SQS moves to another queue keeps it.
+    pub sent_at: Option<Time>,
 }
 
 /// Receipt handle: a message, and which of its receives it was.
@@ -101,7 +104,7 @@ impl Message {
     /// Message that is to be sent: SQS will give it an id.
     #[must_use]
     pub fn new(subject: Rc<str>, body: Rc<str>) -> Self {
-        Self { id: 0, body, attributes: BTreeMap::new(), subject, receives: 0 }
+        Self { id: 0, body, attributes: BTreeMap::new(), subject, receives: 0, sent_at: None }
     }
 
     /// Receipt handle of the last time that it was handed out.
@@ -135,8 +138,8 @@ impl StandardQueue {
     pub fn send_late(&self, message: Message, delay_ms: u64) {
         let mut state = self.state.borrow_mut();
         state.ids += 1;
-        let id = state.ids;
-        state.messages.insert(id, Stored { message: Message { id, receives: 0, ..message }, hidden: None });
+        let (id, sent_at) = (state.ids, message.sent_at.or_else(|| Some(self.run.executor.now())));
+        state.messages.insert(id, Stored { message: Message { id, receives: 0, sent_at, ..message }, hidden: None });
         if delay_ms == 0 {
             state.visible.push(id);
         } else {

@@ -125,7 +125,7 @@ async fn handle(
     }
     let deadline = caller.now().after(timeout);
     let mut event = SqsEvent::default();
-    event.records = messages.iter().map(to_record).collect();
+    event.records = messages.iter().map(|message| to_record(&queue.name, message)).collect();
     let response = match select(consumer.run(event, deadline), pin!(run.executor.sleep(timeout))).await {
         Either::Left((response, _)) => response,
         // Its time is up, and Lambda ends the process.
@@ -142,12 +142,15 @@ async fn handle(
     }
 }
 
-fn to_record(message: &Message) -> SqsMessage {
+fn to_record(queue: &str, message: &Message) -> SqsMessage {
     let mut record = SqsMessage::default();
+    record.event_source_arn = Some(queue.to_owned());
     record.message_id = Some(message.id.to_string());
     record.receipt_handle = Some(message.receipt().to_text());
     record.body = Some(message.body.to_string());
     record.attributes.insert("ApproximateReceiveCount".to_owned(), message.receives.to_string());
+    let sent_at = message.sent_at.map_or(0, Time::as_millis);
+    record.attributes.insert("SentTimestamp".to_owned(), sent_at.to_string());
     for (name, attribute) in &message.attributes {
         if let Attribute::Text(data_type, value) = attribute {
             let mut attribute = SqsMessageAttribute::default();

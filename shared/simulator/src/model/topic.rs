@@ -1,6 +1,6 @@
 //! Topics of SNS, and the standard queues that are subscribed to them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::faults::FaultKind;
 use crate::head::Head;
 use crate::model::queue::{Message, StandardQueue};
-use crate::run::{Run, count};
+use crate::run::Run;
 
 /// SNS knows a deduplication id again for so long (its documented interval).
 const DEDUPLICATION_INTERVAL: Duration = Duration::from_mins(5);
@@ -39,7 +39,7 @@ pub struct StandardTopic {
     run: Weak<Run>,
     subscriptions: RefCell<Vec<Subscription>>,
     published: RefCell<Vec<(Rc<str>, Rc<str>)>>,
-    poisoned: Cell<u64>,
+    poisoned: RefCell<Vec<(&'static str, Rc<str>)>>,
 }
 
 /// FIFO topic, of all facts: it knows a deduplication id again in its message group.
@@ -80,7 +80,7 @@ impl StandardTopic {
             run: Rc::downgrade(run),
             subscriptions: RefCell::default(),
             published: RefCell::default(),
-            poisoned: Cell::new(0),
+            poisoned: RefCell::default(),
         }
     }
 
@@ -135,9 +135,10 @@ impl StandardTopic {
 
     /// Message that no function can read, with a number of its own.
     fn poison(&self, run: &Run, subscription: &Subscription, text: &str) -> Message {
-        count(&self.poisoned);
-        let body = Rc::from(spoiled(text, run.faults.below(if subscription.filter.is_some() { 6 } else { 4 })));
-        let number = format!("{} {}", subscription.service, self.poisoned.get());
+        let body: Rc<str> =
+            Rc::from(spoiled(text, run.faults.below(if subscription.filter.is_some() { 6 } else { 4 })));
+        self.poisoned.borrow_mut().push((subscription.service, Rc::clone(&body)));
+        let number = format!("{} {}", subscription.service, self.poisoned());
         let attributes = BTreeMap::from([(POISON.to_owned(), Attribute::Text("String".to_owned(), number))]);
         Message { attributes, ..Message::new(Rc::from(POISON), body) }
     }
@@ -157,7 +158,13 @@ impl StandardTopic {
     /// Number of messages that no function can read.
     #[must_use]
     pub fn poisoned(&self) -> u64 {
-        self.poisoned.get()
+        self.poisoned.borrow().len() as u64
+    }
+
+    /// Services and the bodies of the messages that they cannot read, in their order.
+    #[must_use]
+    pub fn poison_sent(&self) -> Vec<(&'static str, Rc<str>)> {
+        self.poisoned.borrow().clone()
     }
 }
 

@@ -104,6 +104,7 @@ impl Table {
 
     /// Notes the rows that one write has added.
     fn note(&self, run: &Run, rows: &[NewRow]) {
+        run.last_appended.replace(rows.last().map(|row| row.subject.clone()));
         for NewRow { subject, row, .. } in rows {
             for event in &row.events {
                 run.check(run.guarantees.committed(subject.as_str(), Head::of(event).id.into_owned()));

@@ -50,7 +50,7 @@ impl Answer {
 /// Reason why there is no answer. None of them says anything of an address or of what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
-    /// What the name resolves to is not public: nothing was sent.
+    /// None of the addresses of its name is public: nothing was sent.
     #[error("its address is not public")]
     NotPublic,
     /// There is no connection: the name is not known, nobody listens, or the certificate is not valid.

@@ -224,11 +224,13 @@ fn place_order() -> Value {
 
 fn get_order() -> Value {
     let description = "The order. Of a customer who is erased it has `id` and `erased` alone. By a link that has expired it is \
-                       shown without anybody's data.";
+                       shown without anybody's data. For a browser that asks for `text/html` it is a page, which keeps itself up to \
+                       date: by the link, or with the token of the customer after `#token=` in its address.";
     let mut shown = answer(description, "Order", &json!({}));
     with_example(&mut shown, order());
     shown["content"][REDACTED] =
         json!({ "schema": reference("schemas", "RedactedOrder"), "example": redacted_order() });
+    shown["content"]["text/html"] = json!({ "schema": { "type": "string" } });
     operation(
         json!({
             "operationId": "getOrder",

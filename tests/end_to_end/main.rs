@@ -18,6 +18,7 @@ mod letters;
 mod messages;
 mod metrics;
 mod operations;
+mod order_page;
 mod orderctl;
 mod orders;
 mod outsiders;
@@ -165,6 +166,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_that_was_shipped_is_withdrawn_from_sent_back_and_refunded,
             a_withdrawal_before_the_shipment_cancels,
             a_customer_withdraws_by_the_page_alone;
+        order_page:
+            a_customer_sees_the_order_move_and_cancels_by_the_page_alone;
         alarms:
             each_is_crossed_by_its_fault_and_heard,
             the_dashboard_fits_into_its_widgets;

@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 57] = [
+const ROUTES: [&str; 58] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -67,6 +67,7 @@ const ROUTES: [&str; 57] = [
     "post /operations/redrives OperationsApiFunction",
     "post /operations/replays OperationsApiFunction",
     "post /orders OrdersApiFunction",
+    "post /orders/{orderId} OrdersApiFunction",
     "post /orders/{orderId}/cancel OrdersApiFunction",
     "post /orders/{orderId}/returns InventoryApiFunction",
     "post /orders/{orderId}/withdrawal OrdersApiFunction",

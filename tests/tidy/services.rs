@@ -18,11 +18,10 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 56] = [
+const BESIDES: [(&str, &str); 62] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
-    ("notification", "amount.rs"),
     ("notification", "fixture.rs"),
     ("notification", "pacing.rs"),
     ("notification", "phone.rs"),
@@ -56,9 +55,11 @@ const BESIDES: [(&str, &str); 56] = [
     ("operations", "tests/jobs.rs"),
     ("operations", "view.rs"),
     ("orders", "api/customers.rs"),
+    ("orders", "api/pages.rs"),
     ("orders", "api/prices.rs"),
     ("orders", "api/tests/customers.rs"),
     ("orders", "api/tests/guests.rs"),
+    ("orders", "api/tests/pages.rs"),
     ("orders", "api/tests/persons.rs"),
     ("orders", "api/tests/prices.rs"),
     ("orders", "api/withdrawals.rs"),
@@ -67,7 +68,12 @@ const BESIDES: [(&str, &str); 56] = [
     ("orders", "guests.rs"),
     ("orders", "intake.rs"),
     ("orders", "open.rs"),
+    ("orders", "order_page.rs"),
+    ("orders", "order_page/texts.rs"),
     ("orders", "orphans.rs"),
+    ("orders", "page.rs"),
+    ("orders", "page/accept.rs"),
+    ("orders", "page/texts.rs"),
     ("orders", "pricing.rs"),
     ("orders", "view.rs"),
     ("orders", "withdrawal_page.rs"),

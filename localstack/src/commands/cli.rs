@@ -382,7 +382,8 @@ fn invite(stack: &Stack, order_id: &str) -> Result<(), Error> {
     let api = stack.outputs().get("ApiUrl").unwrap_or_default();
     let json = "-H \"$AUTH\" -H 'Content-Type: application/json'";
     let ideas = [
-        ("all that happened to the first order", format!("curl -s $API/orders/{order_id} -H \"$AUTH\"")),
+        ("the page of the first order, in a browser, as its customer sees it", demo::order_page(stack, order_id)?),
+        ("all that happened to it", format!("curl -s $API/orders/{order_id} -H \"$AUTH\"")),
         (
             "an order of yours; the same key again makes no second one",
             format!("curl -s $API/orders {json} -H 'Idempotency-Key: mine-1' -d @localstack/examples/order.json"),

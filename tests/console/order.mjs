@@ -100,6 +100,12 @@ async function follows() {
   assert.ok(!page.url().includes("token"), "the token is taken out of the address");
   await heading(page, ON_ITS_WAY);
   await look(page, "reserved");
+  // The picture of the README, docs/order-page.png.
+  if (screenshots) {
+    await page.setViewportSize(SIZES[0]);
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.locator("main").screenshot({ path: join(screenshots, "order-page.png") });
+  }
   await heading(page, "Your order is on its way");
   const steps = await happened(page);
   const expected = ["We have your order", "Your goods are set aside", "Your payment has gone through", "Your parcel is with the carrier"];

@@ -12,9 +12,9 @@ use crate::order;
 
 pub(crate) async fn a_customer_sees_the_order_move_and_cancels_by_the_page_alone(shop: &Shop) {
     let (Some(packages), Some(chromium)) = (node_packages(), chromium()) else { return };
-    shop.stock("order-page", 50).await;
-    shop.price("order-page", 1990).await;
-    let mut order = order("order-page", 2, "pm_sim_unavailable_3");
+    shop.stock("beans-1kg", 50).await;
+    shop.price("beans-1kg", 1990).await;
+    let mut order = order("beans-1kg", 2, "pm_sim_unavailable_3");
     for line in order["lines"].as_array_mut().into_iter().flatten() {
         line.as_object_mut().map(|line| line.remove("unitPrice"));
     }

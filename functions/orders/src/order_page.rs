@@ -33,7 +33,7 @@ pub(crate) fn asks_to_cancel(body: &Body) -> bool {
     parse(body.as_ref()).any(|(name, value)| name == DO && value == CANCEL)
 }
 
-/// What a visitor sees of an order.
+/// View of an order that a visitor may have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sight<'a> {
     /// All of it, with who has placed it, if anybody knows that still.

@@ -1,4 +1,4 @@
-//! What the pages of an order have in common: their layout, headers and rights, the files beside them, and refusals.
+//! Common parts of the pages of an order: their layout, headers and rights, the files beside them, and refusals.
 //!
 //! All markup and all words are made here, on the server, so that a page without scripts is the same page. The one script
 //! (`templates/page.mjs`) asks for the page again, with the token of a customer who is signed in, and swaps what has changed.

@@ -90,7 +90,6 @@ function show(page) {
   main.replaceWith(next);
   main = next;
   document.title = main.querySelector("h1").textContent;
-  main.focus({ preventScroll: true });
   return true;
 }
 
@@ -157,6 +156,8 @@ async function go(method, url, body) {
     if (answer.url !== location.href) history.pushState(null, "", answer.url);
     tag = answer.tag;
     show(answer.page);
+    // What was pressed may be gone: the keyboard and a reader of screens begin with what is new.
+    main.focus();
     tabs.postMessage("changed");
     failures = 0;
     plan();

@@ -45,7 +45,7 @@ pub(super) struct Texts {
     pub(super) return_id: &'static str,
 }
 
-/// How far an order is.
+/// Stage of an order, in words.
 pub(super) struct Stage {
     pub(super) title: &'static str,
     pub(super) text: &'static str,
@@ -60,7 +60,7 @@ impl Texts {
         }
     }
 
-    /// What an event means to the customer; none of one that is none of theirs.
+    /// Meaning of an event to the customer; none of one that is none of theirs.
     pub(super) const fn event(&self, event_type: EventType) -> Option<&'static str> {
         Some(match event_type {
             EventType::OrderCreated => "We have your order",

@@ -6,6 +6,7 @@
 
 mod archive;
 mod aws;
+mod counts;
 mod declines;
 mod journal;
 mod keys;
@@ -49,6 +50,7 @@ fn main() -> std::process::ExitCode {
         declines::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
+        counts::trials(&aws),
         archive::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();

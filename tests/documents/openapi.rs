@@ -9,8 +9,8 @@ use crate::compatibility::breaks_within;
 use crate::customers::{customer_id, erase_customer, export_customer};
 use crate::document::{Document, committed};
 use crate::jobs::{
-    clear_order, get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id, replay_id,
-    start_reconciliation, start_replay, stop_reconciliation, stop_replay,
+    clear_order, get_board, get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id,
+    replay_id, start_reconciliation, start_replay, stop_reconciliation, stop_replay,
 };
 use crate::letters::{
     drop_letter, edit_letter, get_letter, get_redrive, letter_id, list_groups, list_letters, redrive_id, start_redrive,
@@ -48,7 +48,7 @@ fn document() -> Value {
     let mut schemas = Map::new();
     let own = [("NewOrder", schema::of_request::<NewOrder>()), ("Problem", schema::of_answer::<Problem>())];
     let of_services = orderflow_orders::schemas().into_iter().chain(orderflow_inventory::schemas());
-    let of_services = of_services.chain(orderflow_screening::schemas());
+    let of_services = of_services.chain(orderflow_screening::schemas()).chain(orderflow_analytics::schemas());
     for (name, schema) in own.into_iter().chain(of_services).chain(orderflow_operations::schemas()) {
         hoist(&schema, name, |schema| schema, &mut schemas);
     }
@@ -112,6 +112,7 @@ fn document() -> Value {
             "/operations/orders/{orderId}/clear": { "parameters": [order_id()], "post": clear_order() },
             "/operations/journal": { "get": read_journal() },
             "/operations/status": { "get": get_status() },
+            "/operations/board": { "get": get_board() },
         },
         "components": {
             "schemas": schemas,

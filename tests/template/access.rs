@@ -92,7 +92,13 @@ fn variables(stack: &Stack) -> Vec<String> {
         "TOKEN_ISSUER": "https://cognito-idp.${AWS::Region}.amazonaws.com/${Users}",
         "TOKEN_AUDIENCE": "${CustomerClient},${StaffClient}", "TOKEN_SCOPE_PREFIX": "orderflow/",
     });
-    for function in ["OrdersApiFunction", "InventoryApiFunction", "ScreeningApiFunction", "OperationsApiFunction"] {
+    for function in [
+        "OrdersApiFunction",
+        "InventoryApiFunction",
+        "ScreeningApiFunction",
+        "AnalyticsApiFunction",
+        "OperationsApiFunction",
+    ] {
         faults.extend(unlike(function, others.variables(function), &of_others));
         faults.extend(unlike(function, own.variables(function), &of_own));
     }

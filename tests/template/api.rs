@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 58] = [
+const ROUTES: [&str; 60] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -26,6 +26,7 @@ const ROUTES: [&str; 58] = [
     "get /console/{file} OperationsApiFunction",
     "get /customers/{customerId}/export OrdersApiFunction",
     "get /inventory/{sku} InventoryApiFunction",
+    "get /operations/board AnalyticsApiFunction",
     "get /operations/groups OperationsApiFunction",
     "get /operations/journal OperationsApiFunction",
     "get /operations/letters OperationsApiFunction",
@@ -41,6 +42,7 @@ const ROUTES: [&str; 58] = [
     "options /customers/{customerId}/erase OrdersApiFunction",
     "options /customers/{customerId}/export OrdersApiFunction",
     "options /inventory/{sku} InventoryApiFunction",
+    "options /operations/board AnalyticsApiFunction",
     "options /operations/groups OperationsApiFunction",
     "options /operations/journal OperationsApiFunction",
     "options /operations/letters OperationsApiFunction",
@@ -241,8 +243,16 @@ fn the_outputs_are_those_of_the_contract() {
 fn outputs(stack: &Stack) -> Vec<String> {
     let consumer = ["QueueUrl", "DlqUrl", "UndeliverableQueueUrl", "FunctionName"];
     let mut expected = BTreeSet::from(
-        ["ApiUrl", "EventsTopicArn", "IntakeTopicArn", "OperatorRoleArn", "DiscardedBucketName", "StockTableName"]
-            .map(ToOwned::to_owned),
+        [
+            "ApiUrl",
+            "EventsTopicArn",
+            "IntakeTopicArn",
+            "OperatorRoleArn",
+            "DiscardedBucketName",
+            "StockTableName",
+            "CountTableName",
+        ]
+        .map(ToOwned::to_owned),
     );
     expected.extend(
         [

@@ -16,12 +16,13 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 60] = [
+const ROUTES: [&str; 61] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
     "delete /operations/replays/{replayId} OperationsApiFunction",
     "delete /orders/{orderId}/access OrdersApiFunction",
+    "get /board OperationsApiFunction",
     "get /console OperationsApiFunction",
     "get /console/{file} OperationsApiFunction",
     "get /customers/{customerId}/export OrdersApiFunction",

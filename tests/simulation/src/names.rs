@@ -10,3 +10,5 @@ pub(crate) const INTAKE: &str = "intake";
 pub(crate) const NOTIFICATION: &str = "notification";
 /// Screening.
 pub(crate) const SCREENING: &str = "screening";
+/// Analytics.
+pub(crate) const ANALYTICS: &str = "analytics";

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use onewrite::aws::DynamoLog;
+use onewrite::feed::Mark;
 use onewrite::port::{Addition, Appended, Log};
 use onewrite::{Cause, Row, Slot};
 use orderflow_events::{EventId, ORDERS, Subject, Time};
@@ -118,6 +119,7 @@ fn entry(subject: &str, number: i64, millis: i64) -> Entry {
         source: ORDERS,
         text: text.to_string(),
         recorded_at: at(millis),
+        mark: Mark { shard: 0, after: 0 },
     }
 }
 

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use orderflow_local::{Options, Stack};
+use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -122,6 +123,21 @@ impl Aws {
             .attributes(QueueAttributeName::DeduplicationScope, "messageGroup")
             .attributes(QueueAttributeName::FifoThroughputLimit, "perMessageGroupId");
         request.send().await.expect("a queue").queue_url.expect("its URL")
+    }
+
+    /// Lets that topic send to a queue: its ARN.
+    pub(crate) async fn allow(&self, topic_arn: &str, queue_url: &str) -> String {
+        let queue_arn = self.queue_arn(queue_url).await;
+        let policy = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": "sns.amazonaws.com" },
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn,
+            "Condition": { "ArnEquals": { "aws:SourceArn": topic_arn } },
+        }] });
+        let allow = self.clients().1.set_queue_attributes().queue_url(queue_url);
+        allow.attributes(QueueAttributeName::Policy, policy.to_string()).send().await.expect("a policy");
+        queue_arn
     }
 
     /// ARN of a queue.

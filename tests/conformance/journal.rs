@@ -6,9 +6,9 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use futures::future::join_all;
 use libtest_mimic::Trial;
-use onewrite::Projected;
+use onewrite::feed::{Mark, RecordKey};
 use orderflow_events::{EventId, ORDERS, Source, Subject, Time};
-use orderflow_journal::{DynamoJournal, Entry, JournalStore, MemoryJournal};
+use orderflow_journal::{DynamoJournal, Entry, Events, JournalStore, Kept, MAX_READ, MemoryJournal};
 
 use crate::aws::Aws;
 
@@ -25,22 +25,26 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             events_of_one_order_are_kept_in_the_order_of_their_ids,
             orders_do_not_see_each_others_events,
             warming_up_leaves_nothing,
+            events_are_read_by_their_keys_to_the_letter,
         ]
     )
 }
+
+/// Mark of an entry.
+const MARK: Mark = Mark { shard: 3, after: 17 };
 
 /// Stored form of an entry.
 type Item = BTreeMap<String, String>;
 
 /// A journal, and how a test looks into it.
 trait Bench {
-    fn journal(&self) -> &impl JournalStore;
+    fn journal(&self) -> &(impl JournalStore + Events);
     /// Entries of an order, in the order of their keys.
     async fn items(&self, order: &str) -> Vec<Item>;
 }
 
 impl Bench for MemoryJournal {
-    fn journal(&self) -> &impl JournalStore {
+    fn journal(&self) -> &(impl JournalStore + Events) {
         self
     }
 
@@ -66,7 +70,7 @@ impl DynamoBench {
 }
 
 impl Bench for DynamoBench {
-    fn journal(&self) -> &impl JournalStore {
+    fn journal(&self) -> &(impl JournalStore + Events) {
         &self.journal
     }
 
@@ -93,10 +97,11 @@ fn entry(order: &str, id: u8, text: &str) -> Entry {
         source: ORDERS,
         text: text.to_owned(),
         recorded_at: Time::from_millis(1_767_225_600_123),
+        mark: MARK,
     }
 }
 
-async fn append(bench: &impl Bench, entry: &Entry) -> Projected {
+async fn append(bench: &impl Bench, entry: &Entry) -> Kept {
     bench.journal().append(entry.clone()).await.unwrap()
 }
 
@@ -109,23 +114,24 @@ async fn an_event_is_kept_to_the_letter(bench: &impl Bench) {
     ]) {
         let (order, other) = (format!("ord_{id}"), Source::new("https://shop.example/%C3%BC?a=b#c").unwrap());
         let entry = Entry { source: other, ..entry(&order, id, text) };
-        assert_eq!(append(bench, &entry).await, Projected::Now, "{text}");
+        assert_eq!(append(bench, &entry).await, Kept::Now, "{text}");
         assert_eq!(bench.items(&order).await, [item(&entry)]);
     }
 }
 
 async fn an_event_of_the_largest_size_is_kept(bench: &impl Bench) {
     let large = entry("ord_1", 1, &"名".repeat(116_000));
-    assert_eq!(append(bench, &large).await, Projected::Now);
+    assert_eq!(append(bench, &large).await, Kept::Now);
     assert!(bench.items("ord_1").await == [item(&large)], "it is not there, or differs");
 }
 
 async fn an_event_that_comes_again_is_on_record(bench: &impl Bench) {
     let first = entry("ord_1", 1, "first");
-    assert_eq!(append(bench, &first).await, Projected::Now);
+    assert_eq!(append(bench, &first).await, Kept::Now);
     let later = Entry { text: "second".to_owned(), recorded_at: Time::from_millis(1_800_000_000_000), ..first.clone() };
+    let later = Entry { mark: Mark { shard: 1, after: 0 }, ..later };
     for again in [&first, &later] {
-        assert_eq!(append(bench, again).await, Projected::Before);
+        assert_eq!(append(bench, again).await, Kept::Before(MARK));
     }
     assert_eq!(bench.items("ord_1").await, [item(&first)]);
 }
@@ -133,7 +139,7 @@ async fn an_event_that_comes_again_is_on_record(bench: &impl Bench) {
 async fn of_one_event_many_times_at_once_one_is_put_on_record(bench: &impl Bench) {
     let texts: Vec<Entry> = (0..8).map(|number| entry("ord_1", 1, &format!("{number}"))).collect();
     let results = join_all(texts.iter().map(|entry| append(bench, entry))).await;
-    let winners = texts.iter().zip(results).filter(|(_, appended)| *appended == Projected::Now);
+    let winners = texts.iter().zip(results).filter(|(_, appended)| *appended == Kept::Now);
     let winners: Vec<Item> = winners.map(|(entry, _)| item(entry)).collect();
     assert_eq!(winners.len(), 1);
     assert_eq!(bench.items("ord_1").await, winners);
@@ -143,7 +149,7 @@ async fn events_of_one_order_are_kept_in_the_order_of_their_ids(bench: &impl Ben
     let elsewhere = Entry { source: Source::new("https://shop.example").unwrap(), ..entry("ord_1", 2, "elsewhere") };
     let entries = [entry("ord_1", 1, "a"), elsewhere, entry("ord_1", 2, "b"), entry("ord_1", 200, "c")];
     for index in [3, 0, 2, 1] {
-        assert_eq!(append(bench, &entries[index]).await, Projected::Now, "{}", entries[index].text);
+        assert_eq!(append(bench, &entries[index]).await, Kept::Now, "{}", entries[index].text);
     }
     assert_eq!(bench.items("ord_1").await, entries.each_ref().map(item));
 }
@@ -152,7 +158,7 @@ async fn orders_do_not_see_each_others_events(bench: &impl Bench) {
     // The same id, too: whoever gives ids twice must not make a fact disappear.
     let entries = [entry("ord_1", 1, "a"), entry("ord_11", 1, "b")];
     for entry in &entries {
-        assert_eq!(append(bench, entry).await, Projected::Now);
+        assert_eq!(append(bench, entry).await, Kept::Now);
     }
     assert_eq!(bench.items("ord_1").await, [item(&entries[0])]);
     assert_eq!(bench.items("ord_11").await, [item(&entries[1])]);
@@ -161,4 +167,28 @@ async fn orders_do_not_see_each_others_events(bench: &impl Bench) {
 async fn warming_up_leaves_nothing(bench: &impl Bench) {
     bench.journal().warm().await;
     assert_eq!(bench.items("-").await, [] as [Item; 0]);
+}
+
+async fn events_are_read_by_their_keys_to_the_letter(bench: &impl Bench) {
+    assert_eq!(bench.journal().texts(&[]).await, Ok(Vec::new()));
+    let entries: Vec<Entry> =
+        (0..150).map(|id| entry(&format!("ord_{}", id % 7), id, &format!("{{ \"n\":{id} }}"))).collect();
+    for entry in &entries {
+        append(bench, entry).await;
+    }
+    let keys: Vec<RecordKey> = entries.iter().rev().map(Entry::key).collect();
+    for keys in keys.chunks(MAX_READ) {
+        let expected =
+            keys.iter().map(|key| entries.iter().find(|entry| entry.key() == *key).map(|entry| entry.text.clone()));
+        assert_eq!(bench.journal().texts(keys).await, Ok(expected.collect()));
+    }
+    let large: Vec<Entry> = (0..20).map(|id| entry("ord_8", id, &"x".repeat(200_000))).collect();
+    for entry in &large {
+        append(bench, entry).await;
+    }
+    let gone = RecordKey("ord_8".to_owned(), "nobody#has it".to_owned());
+    let keys: Vec<RecordKey> = large.iter().map(Entry::key).chain([gone]).collect();
+    let texts = bench.journal().texts(&keys).await.unwrap();
+    assert_eq!(texts.iter().flatten().map(String::len).sum::<usize>(), 20 * 200_000);
+    assert_eq!(texts.last(), Some(&None));
 }

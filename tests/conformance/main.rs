@@ -8,6 +8,7 @@ mod archive;
 mod aws;
 mod counts;
 mod declines;
+mod feed;
 mod journal;
 mod keys;
 mod leases;
@@ -16,6 +17,7 @@ mod log;
 mod messages;
 mod open;
 mod owned;
+mod patterns;
 mod prices;
 mod queues;
 mod sightings;
@@ -39,6 +41,7 @@ fn main() -> std::process::ExitCode {
         keys::trials(&aws),
         open::trials(&aws),
         owned::trials(&aws),
+        patterns::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),
         standard_queue::trials(&aws),
@@ -51,6 +54,7 @@ fn main() -> std::process::ExitCode {
         messages::trials(&aws),
         journal::trials(&aws),
         counts::trials(&aws),
+        feed::trials(&aws),
         archive::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();

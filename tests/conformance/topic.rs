@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::MessageSystemAttributeName;
 use libtest_mimic::Trial;
 use onewrite::aws::SnsTopic;
 use onewrite::envelope::EventId;
 use onewrite::memory::{MemoryTopic, VirtualTime};
 use onewrite::relay::{Entry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxRow, Topic};
-use serde_json::{Value, json};
+use serde_json::Value;
 use simulator::Run;
 use simulator::model::queue::StandardQueue;
 use simulator::model::topic::{FifoTopic, Subscription};
@@ -122,16 +122,7 @@ impl SnsBench {
         let arn = create.send().await.expect("a topic").topic_arn.expect("its ARN");
         let (queue_url, fifo_queue_url) = (aws.queue().await, aws.fifo_queue().await);
         for queue_url in [&queue_url, &fifo_queue_url] {
-            let queue_arn = aws.queue_arn(queue_url).await;
-            let policy = json!({ "Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow",
-                "Principal": { "Service": "sns.amazonaws.com" },
-                "Action": "sqs:SendMessage",
-                "Resource": queue_arn,
-                "Condition": { "ArnEquals": { "aws:SourceArn": arn } },
-            }] });
-            let allow = client.set_queue_attributes().queue_url(queue_url);
-            allow.attributes(QueueAttributeName::Policy, policy.to_string()).send().await.expect("a policy");
+            let queue_arn = aws.allow(&arn, queue_url).await;
             let subscribe = sns.subscribe().topic_arn(&arn).protocol("sqs").endpoint(queue_arn);
             subscribe.attributes("RawMessageDelivery", "true").send().await.expect("a subscription");
         }

@@ -1,5 +1,6 @@
 //! The operations of the OpenAPI document that replay, reconcile, and tell of orders.
 
+use orderflow_events::scope::{EVENTS_READ, OPERATIONS};
 use serde_json::{Value, json};
 
 use crate::letters::{FAILED_AT, brief_letter, of_operators};
@@ -224,13 +225,15 @@ pub(crate) fn get_board() -> Value {
             "skus": [{ "sku": "coffee-beans-1kg", "currency": "EUR", "pieces": 80, "amount": 119_200 }],
         }),
     );
-    of_operators(
+    let mut board = of_operators(
         "getBoard",
         "Counts orders and money by minute and hour, and what sells best",
         json!({ "description": "Each event counts once, in the minute in which it happened, whenever it was heard of." }),
         &[("200", told)],
         &[],
-    )
+    );
+    board["security"] = json!([{ "token": [OPERATIONS] }, { "token": [EVENTS_READ] }]);
+    board
 }
 
 pub(crate) fn replay_id() -> Value {

@@ -11,6 +11,7 @@ mod cloudevents;
 mod compatibility;
 mod customers;
 mod document;
+mod feed;
 mod golden;
 mod identity;
 mod jobs;

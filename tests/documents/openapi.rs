@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::compatibility::breaks_within;
 use crate::customers::{customer_id, erase_customer, export_customer};
 use crate::document::{Document, committed};
+use crate::feed::read_events;
 use crate::jobs::{
     clear_order, get_board, get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id,
     replay_id, start_reconciliation, start_replay, stop_reconciliation, stop_replay,
@@ -49,6 +50,7 @@ fn document() -> Value {
     let own = [("NewOrder", schema::of_request::<NewOrder>()), ("Problem", schema::of_answer::<Problem>())];
     let of_services = orderflow_orders::schemas().into_iter().chain(orderflow_inventory::schemas());
     let of_services = of_services.chain(orderflow_screening::schemas()).chain(orderflow_analytics::schemas());
+    let of_services = of_services.chain(orderflow_journal::schemas());
     for (name, schema) in own.into_iter().chain(of_services).chain(orderflow_operations::schemas()) {
         hoist(&schema, name, |schema| schema, &mut schemas);
     }
@@ -76,6 +78,7 @@ fn document() -> Value {
             { "name": "customers", "description": "What is held of a customer, and how it is erased." },
             { "name": "prices", "description": "What the goods cost." },
             { "name": "inventory", "description": "What the warehouse does." },
+            { "name": "events", "description": "All that has happened, for those who pull it." },
             { "name": "operations", "description": "What those do who mend: dead letters, jobs that send back, replay and reconcile, and one order over all services." },
         ],
         "paths": {
@@ -91,6 +94,7 @@ fn document() -> Value {
             },
             "/prices/{sku}": { "parameters": [sku()], "get": get_price(), "put": set_price() },
             "/inventory/{sku}": { "parameters": [sku()], "get": get_stock(), "put": count_stock() },
+            "/events": { "get": read_events() },
             "/operations/letters": { "get": list_letters() },
             "/operations/letters/{letterId}": {
                 "parameters": [letter_id()], "get": get_letter(), "put": edit_letter(), "delete": drop_letter(),

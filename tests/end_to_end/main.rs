@@ -13,6 +13,7 @@ mod cancellation;
 mod console;
 mod doors;
 mod erasure;
+mod feed;
 mod guests;
 mod killed;
 mod letters;
@@ -211,6 +212,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_forged_payment_ships_nothing_whichever_way_it_comes;
         erasure:
             a_customer_who_is_erased_is_in_nothing_that_is_kept;
+        feed:
+            readers_of_any_pace_see_each_event_once;
         guests:
             guests_reach_their_order_by_its_link_and_nothing_else;
         killed:

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use orderflow_events::scope::EVENTS_READ;
 use orderflow_local::all_scopes;
 use orderflow_tests::{PATIENCE, Shop};
 use serde_json::Value;
@@ -53,10 +54,23 @@ pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &
         assert_eq!(theirs[0]["dataschema"], "urn:orderflow:OrderCreated:3");
         assert_eq!(theirs[0]["originsource"], "https://partner.example/checkout");
     }
+
+    // Another partner has no account of AWS, and pulls the same.
+    let token = shop.tokens.token("partner", EVENTS_READ, Duration::from_hours(1)).expect("a token");
+    let mut puller = shop.python().await;
+    puller.args(["outsiders/puller.py", CONTRACTS, shop.output("ApiUrl"), &token]).args(orders.map(|(_, order)| order));
+    let pulled = timeout(PATIENCE, puller.output()).await.expect("it ends").expect("it starts");
+    assert!(pulled.status.success(), "{}", String::from_utf8_lossy(&pulled.stderr));
+    let lines = String::from_utf8(pulled.stdout).expect("text");
+    let mut pulled: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    for events in [&mut pulled, &mut seen] {
+        events.sort_by_key(|event| event["id"].to_string());
+    }
+    assert_eq!(pulled, seen, "whoever pulls is told what a subscriber is");
 }
 
 /// Answers that schemathesis has to come by, or else it has tried too little.
-const ANSWERS: [&str; 33] = [
+const ANSWERS: [&str; 34] = [
     "placeOrder 201",
     "placeOrder 400",
     "placeOrder 415",
@@ -85,6 +99,7 @@ const ANSWERS: [&str; 33] = [
     "editLetter 428",
     "dropLetter 404",
     "listGroups 200",
+    "readEvents 200",
     "startRedrive 202",
     "startRedrive 422",
     "getRedrive 200",

@@ -110,14 +110,16 @@ async fn queue(shop: &Shop, name: &str, attributes: &[(QueueAttributeName, Strin
     (url, attributes[&QueueAttributeName::QueueArn].clone())
 }
 
-/// A role for the queues of the double and for the journal's table: its ARN. The journal's own knows the journal's queues
+/// A role for the queues of the double and for the journal's tables: its ARN. The journal's own knows the journal's queues
 /// alone.
 async fn role(shop: &Shop, name: &str) -> String {
     let policy = |statement: &Value| json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
     let trust =
         json!({ "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole" });
     let created = iam(shop, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", &policy(&trust))]).await;
-    let rights = policy(&json!({ "Effect": "Allow", "Action": ["sqs:*", "dynamodb:PutItem"], "Resource": "*" }));
+    let rights = policy(
+        &json!({ "Effect": "Allow", "Action": ["sqs:*", "dynamodb:PutItem", "dynamodb:Query"], "Resource": "*" }),
+    );
     iam(shop, "PutRolePolicy", &[("RoleName", name), ("PolicyName", POLICY), ("PolicyDocument", &rights)]).await;
     created.text("Arn").to_owned()
 }

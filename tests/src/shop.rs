@@ -369,6 +369,36 @@ impl Shop {
         reply.body
     }
 
+    /// A page of the feed of events, as a partner reads it.
+    pub async fn feed(&self, query: &str) -> Value {
+        let api = self.api_as("partner", "events:read");
+        eventually("the feed is read", async || {
+            let reply = Reply::to(api.request(Method::GET, &format!("/events?{query}"))).await.expect("an answer");
+            if reply.status == 200 { Ok(reply.body) } else { Err(reply.body) }
+        })
+        .await
+    }
+
+    /// All events of the feed from that cursor on, to its end for now, in pages of so many; and the cursor there.
+    pub async fn feed_after(&self, mut after: String, limit: usize, pattern: &Value) -> (Vec<Value>, String) {
+        let mut seen = Vec::new();
+        loop {
+            let pairs = [("after", after.clone()), ("limit", limit.to_string()), ("match", pattern.to_string())];
+            let pairs = pairs.into_iter().filter(|(_, value)| value != "null");
+            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            let mut page = self.feed(&query).await;
+            let Value::Array(events) = page["events"].take() else { panic!("{page}") };
+            assert!(events.len() <= limit, "{}", events.len());
+            let next = page["next"].as_str().expect("a cursor").to_owned();
+            if next == after {
+                assert!(events.is_empty(), "the cursor stays, and there are events");
+                return (seen, after);
+            }
+            seen.extend(events);
+            after = next;
+        }
+    }
+
     /// True if a message is what was sent. On the way through a function its text may have changed, though not on AWS.
     fn is_same(&self, received: &str, sent: &str) -> bool {
         let value = |text| serde_json::from_str::<Value>(text).ok();

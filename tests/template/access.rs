@@ -97,6 +97,7 @@ fn variables(stack: &Stack) -> Vec<String> {
         "InventoryApiFunction",
         "ScreeningApiFunction",
         "AnalyticsApiFunction",
+        "FeedApiFunction",
         "OperationsApiFunction",
     ] {
         faults.extend(unlike(function, others.variables(function), &of_others));

@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 61] = [
+const ROUTES: [&str; 63] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -26,6 +26,7 @@ const ROUTES: [&str; 61] = [
     "get /console OperationsApiFunction",
     "get /console/{file} OperationsApiFunction",
     "get /customers/{customerId}/export OrdersApiFunction",
+    "get /events FeedApiFunction",
     "get /inventory/{sku} InventoryApiFunction",
     "get /operations/board AnalyticsApiFunction",
     "get /operations/groups OperationsApiFunction",
@@ -42,6 +43,7 @@ const ROUTES: [&str; 61] = [
     "get /prices/{sku} OrdersApiFunction",
     "options /customers/{customerId}/erase OrdersApiFunction",
     "options /customers/{customerId}/export OrdersApiFunction",
+    "options /events FeedApiFunction",
     "options /inventory/{sku} InventoryApiFunction",
     "options /operations/board AnalyticsApiFunction",
     "options /operations/groups OperationsApiFunction",

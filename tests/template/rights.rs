@@ -11,7 +11,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 25] = [
+const TABLES: [(&str, &str, &str, &str); 28] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -35,6 +35,9 @@ const TABLES: [(&str, &str, &str, &str); 25] = [
     ("AnalyticsFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:UpdateItem"),
     ("AnalyticsApiFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:Query"),
     ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem dynamodb:GetItem"),
+    ("JournalFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query dynamodb:PutItem"),
+    ("FeedApiFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query"),
+    ("FeedApiFunction", "TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
     ("OperationsApiFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
     ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
 ];

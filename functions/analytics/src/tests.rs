@@ -60,7 +60,7 @@ fn the_board_sums_over_all_orders_and_counts_a_duplicate_once() {
 }
 
 #[test]
-fn the_board_is_for_operators() {
+fn the_board_is_for_operators_and_readers_of_events() {
     let (log, time, issuer) = (MemoryLog::default(), VirtualTime::new(1), MemoryIssuer::new("1"));
     let api = AnalyticsApi::new(&log, &time, issuer.access());
     let ask = |path: &str, token: Option<String>| {
@@ -74,5 +74,6 @@ fn the_board_is_for_operators() {
     assert_eq!(ask("/operations/board", None), 401);
     assert_eq!(ask("/operations/board", Some(issuer.token("ada", "orders:any"))), 403);
     assert_eq!(ask("/operations/board", staff()), 200);
+    assert_eq!(ask("/operations/board", Some(issuer.token("reader", "events:read"))), 200);
     assert_eq!(ask("/operations/other", staff()), 404);
 }

@@ -1,19 +1,21 @@
 //! The journal in memory.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use onewrite::{Projected, Result};
-use orderflow_events::{Envelope, EventId, Source, Subject};
+use onewrite::Result;
+use onewrite::feed::RecordKey;
+use orderflow_events::Envelope;
 
 use crate::entry::Entry;
-use crate::port::JournalStore;
+use crate::port::{Events, JournalStore, Kept};
 
 /// Entries in memory.
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
     entries: RefCell<Vec<Entry>>,
-    keys: RefCell<HashSet<(Subject, EventId, Source)>>,
+    /// Places of the entries, by their keys.
+    places: RefCell<HashMap<RecordKey, usize>>,
 }
 
 impl MemoryJournal {
@@ -22,22 +24,34 @@ impl MemoryJournal {
     pub fn entries(&self) -> Vec<Entry> {
         self.entries.borrow().clone()
     }
+
+    fn find(&self, key: &RecordKey) -> Option<Entry> {
+        self.places.borrow().get(key).and_then(|place| self.entries.borrow().get(*place).cloned())
+    }
 }
 
 impl JournalStore for MemoryJournal {
-    async fn append(&self, entry: Entry) -> Result<Projected> {
-        if !self.keys.borrow_mut().insert((entry.subject.clone(), entry.id.clone(), entry.source.clone())) {
-            return Ok(Projected::Before);
+    async fn append(&self, entry: Entry) -> Result<Kept> {
+        if let Some(known) = self.find(&entry.key()) {
+            return Ok(Kept::Before(known.mark));
         }
-        self.entries.borrow_mut().push(entry);
-        Ok(Projected::Now)
+        let mut entries = self.entries.borrow_mut();
+        self.places.borrow_mut().insert(entry.key(), entries.len());
+        entries.push(entry);
+        Ok(Kept::Now)
     }
 
     async fn has(&self, event: &Envelope) -> Result<bool> {
         let context = &event.context;
-        let key = (context.subject.clone(), context.id.clone(), context.source.clone());
-        Ok(self.keys.borrow().contains(&key))
+        let key = RecordKey(context.subject.to_string(), format!("{}#{}", context.id, context.source));
+        Ok(self.find(&key).is_some())
     }
 
     async fn warm(&self) {}
+}
+
+impl Events for MemoryJournal {
+    async fn texts(&self, keys: &[RecordKey]) -> Result<Vec<Option<String>>> {
+        Ok(keys.iter().map(|key| self.find(key).map(|entry| entry.text)).collect())
+    }
 }

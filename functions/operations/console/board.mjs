@@ -30,7 +30,7 @@ export async function board(view) {
   const look = async () => {
     const ask = (path) => request("GET", path, { signal: view.signal }).then(({ body }) => body);
     try {
-      const [counts, status] = await Promise.all([ask("operations/board"), ask("operations/status")]);
+      const [counts, status] = await Promise.all([ask("operations/board"), ask("operations/status").catch(onlyCounts)]);
       const show = () => redraw(box, ...parts(counts, status, show));
       show();
     } catch (problem) {
@@ -43,13 +43,19 @@ export async function board(view) {
   await poll(look, LOOK_MS, view.signal);
 }
 
+/// Who may read events and is no operator sees the counts alone.
+function onlyCounts(problem) {
+  if (problem.status !== 403) throw problem;
+  return null;
+}
+
 function parts({ at, minutes, hours, skus }, status, show) {
   const currencies = byOrders([...minutes, ...hours]);
   if (currencies.length === 0) {
     return [
       h("div", { class: "wide" }, empty("Nothing was ordered within a day", "Orders show here some seconds after they are placed.")),
-      lags(status),
-      letters(status),
+      status && lags(status),
+      status && letters(status),
     ];
   }
   const currency = currencies.includes(chosen) ? chosen : currencies[0];
@@ -63,8 +69,8 @@ function parts({ at, minutes, hours, skus }, status, show) {
     steps(slots(at, MINUTE_MS, MINUTES), lastHour, money),
     revenue(slots(at, HOUR_MS, HOURS), lastDay, money),
     best(of(skus), money),
-    lags(status),
-    letters(status),
+    status && lags(status),
+    status && letters(status),
   ];
 }
 

@@ -7,6 +7,7 @@ mod contract;
 pub mod describe;
 mod event;
 mod id;
+mod pattern;
 mod personal;
 #[cfg(test)]
 mod properties;
@@ -25,6 +26,7 @@ pub use contract::{About, Contract, EventType, Heard};
 pub use describe::PLAIN;
 pub use event::{DecodeError, Event};
 pub use id::{EventId, Subject, derive_id};
+pub use pattern::Pattern;
 pub use personal::{KeyName, NONCE_BYTES, Personal, SealedParts, TAG_BYTES, sealed_header};
 pub use read::{Fault, Faults, Node, Read, parse};
 pub use text::{Invalid, Source, Text, is_plain, plain, token};

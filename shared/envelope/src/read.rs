@@ -131,6 +131,17 @@ impl<'a> Node<'a> {
         self.value.filter(|value| !value.is_null())
     }
 
+    /// The value, `null` as well, unless there is none.
+    pub(crate) fn json(&self) -> Option<&'a Value> {
+        self.value
+    }
+
+    /// The items of the list that stands here; none if there is no list.
+    pub(crate) fn items<'b>(&'b self) -> impl Iterator<Item = Node<'b>> {
+        let items = self.value.and_then(Value::as_array).into_iter().flatten();
+        items.enumerate().map(|(index, item)| Node { value: Some(item), parent: Some(self), step: Step::Item(index) })
+    }
+
     /// The member `name` of this object; a place without a value if there is no such member.
     #[must_use]
     pub fn field<'b>(&'b self, name: &'b str) -> Node<'b> {
@@ -173,13 +184,7 @@ impl<'a> Node<'a> {
             return None;
         }
         // Every item is read before the first failure ends the list: all faults are to be found.
-        let read: Vec<Option<T>> = items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| {
-                T::read(&Node { value: Some(item), parent: Some(&field), step: Step::Item(index) }, faults)
-            })
-            .collect();
+        let read: Vec<Option<T>> = field.items().map(|item| T::read(&item, faults)).collect();
         read.into_iter().collect()
     }
 

@@ -3,21 +3,17 @@
 //! Ten subjects that change one counter side by side are ten transactions on one item, of which nine collide. Together they
 //! are one transaction, which changes the counter once by the sum.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use envelope::Subject;
 use futures::channel::oneshot;
-use futures::future::select;
 
 use crate::backoff::collision_pause;
 use crate::decider::CounterUpdate;
 use crate::failure::{Failure, Result};
 use crate::port::{Addition, Appended, Clock, Log, Random, merged};
+use crate::readers::{Readers, lock};
 use crate::row::Row;
 use crate::telemetry::{Observation, observe};
 
@@ -26,10 +22,6 @@ pub(crate) const MAX_COLLISIONS: u32 = 8;
 
 /// Most items of one write (DynamoDB's quota for a transaction).
 const MAX_ITEMS: usize = 100;
-
-/// Longest wait for those who read at this moment, and may have something to append. A read takes less unless something is
-/// wrong; then nobody waits for it.
-const MAX_WAIT: Duration = Duration::from_millis(50);
 
 /// Group commit of one ledger.
 #[derive(Default)]
@@ -165,55 +157,6 @@ impl Drop for Lead<'_> {
         self.0.is_led.store(false, Ordering::Release);
         lock(&self.0.waiting).clear();
     }
-}
-
-/// Those who read at this moment.
-#[derive(Default)]
-struct Readers {
-    count: AtomicUsize,
-    lead: Mutex<Option<Waker>>,
-}
-
-/// One who reads.
-struct Reader<'a>(&'a Readers);
-
-impl Readers {
-    fn enter(&self) -> Reader<'_> {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        Reader(self)
-    }
-
-    fn are_gone(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
-    }
-
-    /// Waits until nobody reads any more, for a while.
-    async fn gone(&self, clock: &impl Clock) {
-        if self.are_gone() {
-            return;
-        }
-        let gone = poll_fn(|context| {
-            lock(&self.lead).replace(context.waker().clone());
-            if self.are_gone() { Poll::Ready(()) } else { Poll::Pending }
-        });
-        select(pin!(gone), pin!(clock.sleep(MAX_WAIT))).await;
-    }
-}
-
-impl Drop for Reader<'_> {
-    fn drop(&mut self) {
-        let Readers { count, lead } = self.0;
-        if count.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(lead) = lock(lead).take()
-        {
-            lead.wake();
-        }
-    }
-}
-
-/// Locks what is never left half-done: nothing in here can panic while it holds a lock.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

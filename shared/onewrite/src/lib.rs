@@ -11,6 +11,7 @@ pub mod config;
 mod decider;
 pub mod external;
 mod failure;
+pub mod feed;
 mod group_commit;
 mod handle;
 #[cfg(feature = "http")]
@@ -35,6 +36,7 @@ mod projection;
 #[cfg(all(test, feature = "http"))]
 mod properties;
 mod reaction;
+mod readers;
 pub mod relay;
 mod row;
 #[cfg(any(feature = "aws", feature = "http"))]

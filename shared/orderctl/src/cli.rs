@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::client::{Api, local_stack};
 use crate::commands::customer::CustomerCommand;
 use crate::commands::dlq::Dlq;
+use crate::commands::events::Events;
 use crate::commands::job::JobCommand;
 use crate::commands::journal::{Journal, Reconcile, Replay};
 use crate::commands::order::{self, OrderCommand, Publish};
@@ -62,6 +63,8 @@ enum Command {
     /// See dead letters, mend them, and send them back
     #[command(subcommand)]
     Dlq(Dlq),
+    /// Write the events of all orders, in the order of the log, one JSON object a line
+    Events(Events),
     /// Send events of the journal to one service once more
     Replay(Replay),
     /// Export the record of every event, or verify it
@@ -136,6 +139,7 @@ impl Cli {
             Command::Order(order) => order.run(&context),
             Command::Customer(customer) => customer.run(&context),
             Command::Dlq(dlq) => dlq.run(&context),
+            Command::Events(events) => events.run(&context),
             Command::Replay(replay) => replay.run(&context),
             Command::Journal(journal) => journal.run(&context),
             Command::Reconcile(reconcile) => reconcile.run(&context),

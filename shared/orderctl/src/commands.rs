@@ -10,6 +10,7 @@ use crate::terminal::Terminal;
 
 pub(crate) mod customer;
 pub(crate) mod dlq;
+pub(crate) mod events;
 pub(crate) mod job;
 pub(crate) mod journal;
 pub(crate) mod order;
@@ -44,4 +45,9 @@ fn text_of(path: &Path) -> Result<String, Error> {
         Ok(text)
     };
     read().map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+/// JSON without line ends. Within its strings there are none.
+fn one_line(json: &str) -> String {
+    json.replace(['\n', '\r'], " ")
 }

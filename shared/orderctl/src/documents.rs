@@ -260,6 +260,13 @@ pub(crate) struct JournalPage {
     pub(crate) next: Option<String>,
 }
 
+/// Page of the feed, each event as it was published.
+#[derive(Debug, Deserialize)]
+pub(crate) struct EventPage {
+    pub(crate) events: Vec<Box<RawValue>>,
+    pub(crate) next: String,
+}
+
 /// Stock of a SKU.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -10,7 +10,7 @@ use orderflow_events::Time;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
 use orderflow_tests::{Emulator, Proxy, Shop, free_port, queues};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -360,6 +360,23 @@ impl Run {
         if let Some(order) = snapshot.journal.first().map(|fact| &fact.subject) {
             self.shop.operations(Method::GET, &format!("/operations/orders/{order}"), None, 200).await;
             self.shop.operations(Method::GET, &format!("/operations/journal?from={from}"), None, 200).await;
+        }
+        // What is on record is in the feed, once.
+        let id = |source: &str, id: &str| format!("{source} {id}");
+        let (feed, _) = self.shop.feed_after(String::new(), 500, &Value::Null).await;
+        let mut listed: Vec<String> = feed
+            .iter()
+            .map(|event| id(event["source"].as_str().unwrap_or_default(), event["id"].as_str().unwrap_or_default()))
+            .collect();
+        listed.sort_unstable();
+        let kept: BTreeSet<String> = snapshot
+            .journal
+            .iter()
+            .map(|fact| id(fact.json["source"].as_str().unwrap_or_default(), &fact.id))
+            .collect();
+        if !listed.iter().eq(&kept) {
+            violations
+                .push(found(format!("the feed has {} events, and the journal {}", listed.len(), kept.len()), None));
         }
         violations
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use futures::FutureExt;
+use onewrite::feed::RecordKey;
 use onewrite::memory::{MemoryLog, VirtualTime};
 use onewrite::personal::{Keys, open};
 use onewrite::port::{Clock, Log};
@@ -94,12 +95,20 @@ pub fn shipped(orders: &[OrderId], table: &MemoryLog) -> u64 {
     orders.iter().filter(is_shipped).count() as u64
 }
 
-/// Every committed event is in the journal, once.
+/// Every committed event is in the journal, once, and every entry of the journal in the feed, once.
 fn check_journal(outside: &Outside, rest: &Rest<'_>) -> Result<(), Violation> {
     let entries = outside.journal.entries();
     let journal: HashSet<String> = entries.iter().map(|entry| entry.id.to_string()).collect();
     if journal.len() != entries.len() {
         return Err(Violation::new("the journal has an event twice"));
+    }
+    let listed = outside.feed.records();
+    let feed: HashSet<&RecordKey> = listed.iter().collect();
+    if feed.len() != listed.len() {
+        return Err(Violation::new("the feed has an event twice"));
+    }
+    if let Some(entry) = entries.iter().find(|entry| !feed.contains(&entry.key())) {
+        return Err(Violation::new(format!("the event {} is not in the feed", entry.id)));
     }
     match rest.events.iter().find(|id| !journal.contains(*id)) {
         Some(id) => Err(Violation::new(format!("the event {id} is not in the journal"))),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use onewrite::external::simulated::MemoryRegister;
-use onewrite::memory::{MemoryKeys, MemoryLeases};
+use onewrite::memory::{MemoryFeed, MemoryKeys, MemoryLeases};
 use orderflow_journal::MemoryJournal;
 use orderflow_payment::MemoryDeclines;
 use orderflow_screening::MemorySightings;
@@ -25,6 +25,8 @@ pub struct Outside {
     pub carrier: Rc<MemoryRegister>,
     /// The journal.
     pub journal: Rc<MemoryJournal>,
+    /// The feed of its entries.
+    pub feed: Rc<MemoryFeed>,
     /// Orders that screening has seen.
     pub sightings: Rc<MemorySightings>,
     /// Leases of mails and short messages.

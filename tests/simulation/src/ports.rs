@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use onewrite::Result;
 use onewrite::external::simulated::{MemoryRegister, Performed, Register};
 use onewrite::external::{Cancel, External, Settled};
+use onewrite::feed::{FeedLog, Page};
 use onewrite::link::{LinkKeySource, LinkKeys};
 use onewrite::memory::{MemoryLinkKeys, MemoryLog};
 use onewrite::port::{OpenPage, OpenSubjects};
-use onewrite::{Projected, Result};
 use orderflow_events::{Email, Envelope, OrderId, PaymentId, RefundId, ShipmentId, Sku, Subject, Text, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
-use orderflow_journal::{Entry as JournalEntry, JournalStore};
+use orderflow_journal::{Entry as JournalEntry, JournalStore, Kept};
 use orderflow_notification::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
 use orderflow_orders::{Listed, MemoryPrices, NewPrice, PriceStore, Quote};
 use orderflow_payment::{Charge, Declines, Refund, Tally, Verdict};
@@ -413,7 +414,7 @@ impl Sms for Post {
 pub struct JournalTable(pub Port);
 
 impl JournalStore for JournalTable {
-    async fn append(&self, entry: JournalEntry) -> Result<Projected> {
+    async fn append(&self, entry: JournalEntry) -> Result<Kept> {
         let journal = Rc::clone(&self.0.shop.outside.journal);
         self.0.caller.ask("journal", "append", move || async move { journal.append(entry).await }).await
     }
@@ -424,6 +425,29 @@ impl JournalStore for JournalTable {
     }
 
     async fn warm(&self) {}
+}
+
+/// Feed of the journal's entries.
+#[derive(Clone)]
+pub struct FeedTable(pub Port);
+
+impl FeedLog for FeedTable {
+    async fn append(&self, shard: u8, position: u64, page: &Page) -> Result<bool> {
+        let (feed, page) = (Rc::clone(&self.0.shop.outside.feed), page.clone());
+        let effect = move || async move { feed.append(shard, position, &page).await };
+        self.0.caller.ask("feed", "append", effect).await
+    }
+
+    async fn after(&self, shard: u8, position: u64, most: u16) -> Result<Vec<(u64, Page)>> {
+        let feed = Rc::clone(&self.0.shop.outside.feed);
+        let effect = move || async move { feed.after(shard, position, most).await };
+        self.0.caller.ask("feed", "read", effect).await
+    }
+
+    async fn head(&self, shard: u8) -> Result<u64> {
+        let feed = Rc::clone(&self.0.shop.outside.feed);
+        self.0.caller.ask("feed", "head", move || async move { feed.head(shard).await }).await
+    }
 }
 
 /// Orders that screening has seen.

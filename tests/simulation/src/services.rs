@@ -37,7 +37,7 @@ use simulator::{Caller, Run, Stack};
 use crate::audit::{MOST_MAILS, MOST_TEXTS, PRICING_PRODUCER};
 use crate::names::{INTAKE, INVENTORY, NOTIFICATION, ORDERS, SCREENING};
 use crate::ports::{
-    CarrierPort, DeclinesTable, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort,
+    CarrierPort, DeclinesTable, FeedTable, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort,
     SightingsTable, StockTable,
 };
 use crate::safeguards::{CLEARANCE, COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
@@ -60,6 +60,9 @@ const LATE_AFTER: Duration = Duration::from_mins(15);
 
 /// Binaries that answer HTTP requests.
 pub const APIS: [&str; 3] = ["orders-api", "inventory-api", "screening-api"];
+
+/// Shards of the feed.
+const FEED_SHARDS: u8 = 2;
 
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
@@ -166,7 +169,10 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
             };
             IntakeHandler::new(Ledger::new(orders, caller.clone()), key_ring(shop, caller), table, producers)
         })
-        .consumer("journal", None, |caller| Projection::new(Journal::new(JournalTable(port(caller)), caller.clone())))
+        .consumer("journal", None, |caller| {
+            let (store, feed) = (JournalTable(port(caller)), FeedTable(port(caller)));
+            Projection::new(Journal::new(store, feed, FEED_SHARDS, caller.clone()))
+        })
         .start();
     (stack, prices)
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use onewrite::config::QueueSettings;
-use onewrite::memory::{MemoryQueue, VirtualTime};
-use onewrite::{Attribute, Batch, Projection};
+use onewrite::feed::Page;
+use onewrite::memory::{MemoryFeed, MemoryQueue, Pace, Paced, VirtualTime};
+use onewrite::{Attribute, Batch, Failure, Projection};
 use serde_json::{Value, json};
 
 use super::*;
@@ -22,6 +23,7 @@ const UNKNOWN: &str = r#"{ "type":"OrderEaten",   "specversion":"1.0", "partneri
 struct Service {
     queue: MemoryQueue,
     store: MemoryJournal,
+    feed: MemoryFeed,
 }
 
 impl Service {
@@ -35,7 +37,12 @@ impl Service {
             max_backoff_seconds: 900,
             function: "journal".to_owned(),
         };
-        let batch = Batch::new(Projection::new(Journal::new(&self.store, &world)), &self.queue, &world, settings);
+        let batch = Batch::new(
+            Projection::new(Journal::new(&self.store, &self.feed, 2, &world)),
+            &self.queue,
+            &world,
+            settings,
+        );
         let mut event = SqsEvent::default();
         event.records = bodies.iter().enumerate().map(|(number, body)| record(number, body)).collect();
         let response = batch.run(event, world.now().after(Duration::from_secs(10))).await;
@@ -82,9 +89,11 @@ async fn an_event_of_any_type_is_kept_to_the_letter() {
             &format!("event = {UNKNOWN}"),
             "at = 2026-01-01T00:00:00.000Z",
             "slot = 2026-01-01T00#0",
+            "mark = 1#0",
         ]
     );
     assert_eq!(entries.len(), 1);
+    assert_eq!(service.feed.records(), [entries[0].key()]);
 }
 
 #[tokio::test]
@@ -109,12 +118,60 @@ async fn an_event_that_comes_again_is_kept_once() {
     assert_eq!(service.deliver(&[&elsewhere, &another]).await, 0);
     assert_eq!(service.store.entries().len(), 3);
     assert_eq!(service.parked(), []);
+    assert_eq!(service.feed.records().len(), 3);
+}
+
+/// A store that does so much, and then stands still, and a feed that does the same.
+impl<T: JournalStore> JournalStore for Paced<'_, T> {
+    async fn append(&self, entry: Entry) -> Result<Kept> {
+        self.pace.call("append", self.port.append(entry), || Failure::transient("timed out")).await
+    }
+
+    async fn has(&self, event: &Envelope) -> Result<bool> {
+        self.port.has(event).await
+    }
+
+    async fn warm(&self) {}
+}
+
+struct PacedFeed<'a>(Paced<'a, &'a MemoryFeed>);
+
+impl FeedLog for PacedFeed<'_> {
+    async fn append(&self, shard: u8, position: u64, page: &Page) -> Result<bool> {
+        let Paced { port, pace } = self.0;
+        pace.call("append", port.append(shard, position, page), || Failure::transient("timed out")).await
+    }
+
+    async fn after(&self, shard: u8, position: u64, most: u16) -> Result<Vec<(u64, Page)>> {
+        self.0.port.after(shard, position, most).await
+    }
+
+    async fn head(&self, shard: u8) -> Result<u64> {
+        self.0.pace.pause("before head").await;
+        self.0.port.head(shard).await
+    }
+}
+
+#[tokio::test]
+async fn wherever_the_function_dies_an_event_is_kept_and_listed_once() {
+    let event = Envelope::from_value(&serde_json::from_str(UNKNOWN).unwrap(), orderflow_events::Time::from_millis(0));
+    let event = event.unwrap();
+    for steps in 0..8 {
+        let (world, service, pace) = (VirtualTime::new(1), Service::default(), Pace::of(steps));
+        let delivery = Delivery { text: UNKNOWN, deadline: world.now() };
+        let feed = PacedFeed(Paced { port: &service.feed, pace: &pace });
+        let journal = Journal::new(Paced { port: &service.store, pace: &pace }, feed, 2, &world);
+        let died = futures::FutureExt::now_or_never(journal.project(&event, &delivery)).is_none();
+        assert_eq!(died, steps < 5, "{steps}");
+        assert_eq!(service.deliver(&[UNKNOWN]).await, 0);
+        assert_eq!((service.store.entries().len(), service.feed.records().len()), (1, 1), "{steps}");
+    }
 }
 
 #[tokio::test]
 async fn a_duplicate_is_said_to_be_one() {
     let (world, store) = (VirtualTime::new(1), MemoryJournal::default());
-    let journal = Journal::new(&store, &world);
+    let journal = Journal::new(&store, MemoryFeed::default(), 2, &world);
     let received = orderflow_events::Time::from_millis(0);
     let event = Envelope::from_value(&serde_json::from_str(UNKNOWN).unwrap(), received).unwrap();
     let delivery = Delivery { text: UNKNOWN, deadline: world.now() };

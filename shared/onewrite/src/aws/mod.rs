@@ -4,6 +4,7 @@ mod calls;
 mod config;
 mod dynamo;
 mod failure;
+mod feed;
 #[cfg(feature = "http")]
 mod key_sets;
 #[cfg(feature = "personal")]
@@ -24,6 +25,7 @@ pub use aws_config::SdkConfig;
 pub use config::{sdk_config, without_retries};
 pub use dynamo::{DynamoLeases, DynamoLog, DynamoOpenSubjects, put_if, update_if};
 pub use failure::{classify, without_addresses};
+pub use feed::DynamoFeed;
 #[cfg(feature = "http")]
 pub use key_sets::HttpKeySets;
 #[cfg(feature = "personal")]

@@ -1,14 +1,17 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::pin::pin;
+use std::time::Duration;
 
 use envelope::Time;
 use futures::executor::block_on;
-use futures::future::{Either, join_all, pending};
+use futures::future::{Either, join_all, pending, select};
 use serde_json::json;
 
 use super::*;
 use crate::decider::InsufficientCounter;
 use crate::memory::{MemoryLog, VirtualTime};
+use crate::readers::MAX_WAIT;
 use crate::row::Cause;
 
 /// Time that a read and a write take.

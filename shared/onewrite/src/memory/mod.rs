@@ -1,6 +1,7 @@
 //! The ports in memory: for tests, and to run every function without a network.
 
 mod bench;
+mod feed;
 #[cfg(feature = "http")]
 mod issuer;
 #[cfg(feature = "personal")]
@@ -18,6 +19,7 @@ mod topic;
 mod world;
 
 pub use bench::{Bench, Mishap, Redelivery};
+pub use feed::MemoryFeed;
 #[cfg(feature = "http")]
 pub use issuer::MemoryIssuer;
 #[cfg(feature = "personal")]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::Ask;
 use crate::commands::job::{Following, begin, dry_run, exit_of};
-use crate::commands::{Context, Ended};
+use crate::commands::{Context, Ended, one_line};
 use crate::documents::{Finding, Job, JournalPage};
 use crate::error::{Error, Exit};
 use crate::moment::{Moment, Seconds};
@@ -192,11 +192,6 @@ impl Export {
         sink.write(&lines)?;
         Ok((page.entries.len(), page.next))
     }
-}
-
-/// JSON without line ends. Within its strings there are none.
-fn one_line(json: &str) -> String {
-    json.replace(['\n', '\r'], " ")
 }
 
 /// The error, with what is there and how to go on.

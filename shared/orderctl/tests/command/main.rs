@@ -263,6 +263,29 @@ fn an_export_that_is_cut_short_is_gone_on_with() {
 }
 
 #[test]
+fn events_are_written_to_the_end_of_the_log_and_the_cursor_is_told() {
+    let page = |ids: &[u64], next: &str| {
+        let events: Vec<Value> = ids.iter().map(|id| json!({ "id": id, "type": "OrderCreated" })).collect();
+        (200, json!({ "events": events, "next": next }))
+    };
+    let api = ScriptedApi::of([page(&[1, 2], "1-0"), page(&[], "2-0"), page(&[3], "2-1"), page(&[], "2-1")]);
+    let ran = api.run(r#"events --match {"type":["OrderCreated"]}"#);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ids: Vec<Value> =
+        ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
+    assert_eq!(ids, [1, 2, 3]);
+    assert!(ran.stderr.contains("3 events; go on with --after '2-1'"), "{}", ran.stderr);
+    let path = "GET /events?limit=500&match=%7B%22type%22%3A%5B%22OrderCreated%22%5D%7D";
+    let expected = ["", "&after=1-0", "&after=2-0", "&after=2-1"].map(|after| format!("{path}{after}"));
+    assert_eq!(api.lines(), expected);
+
+    let api = ScriptedApi::of([page(&[1], "1-0"), (403, problem(403, "It lacks the scope events:read."))]);
+    let ran = api.run("events --after 0-0");
+    assert_ne!(ran.code, Some(0));
+    assert!(ran.stderr.contains("1 events; go on with --after '1-0'"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_journal_is_verified_by_what_concerns_it() {
     let finding = |kind: &str| json!({ "kind": kind, "orderId": "ord_1", "detail": "so", "healed": false });
     for (kinds, code) in [(vec!["late", "charge"], 0), (vec!["late", "gap"], 6), (vec!["unpublished"], 6)] {

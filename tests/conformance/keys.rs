@@ -19,6 +19,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
         [
             nobody_has_a_key_before_it_is_asked_for,
             a_key_is_made_once_and_found_as_it_is,
+            a_key_may_have_an_end,
             owners_have_keys_of_their_own,
             of_many_at_once_all_get_the_same,
             an_erased_key_is_gone_and_the_next_is_another,
@@ -48,6 +49,15 @@ async fn a_key_is_made_once_and_found_as_it_is(keys: &impl Keys) {
     assert_eq!(create(keys, "ada", 1).await, fresh(1));
     assert_eq!(create(keys, "ada", 2).await, fresh(1));
     assert_eq!(keys.find("ada").await, Ok(Some(fresh(1))));
+}
+
+async fn a_key_may_have_an_end(keys: &impl Keys) {
+    let ends = fresh(1).until(Time::from_millis(4_102_444_800_999));
+    assert_eq!(keys.find_or_create("letters", &ends, Time::from_millis(0)).await, Ok(ends.clone()));
+    assert_eq!(keys.find_or_create("letters", &fresh(2), Time::from_millis(0)).await, Ok(ends.clone()));
+    let found = keys.find("letters").await.unwrap();
+    assert_eq!(found.as_ref().and_then(Key::expires_at), Some(Time::from_millis(4_102_444_800_000)));
+    assert_eq!(found, Some(ends));
 }
 
 async fn owners_have_keys_of_their_own(keys: &impl Keys) {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use futures::future::join_all;
 use libtest_mimic::Trial;
 use onewrite::Attribute;
+use onewrite::memory::VirtualTime;
+use onewrite::personal::{Key, seal_text};
 use orderflow_events::Time;
 use orderflow_operations::{
-    Act, Arrival, Class, Destination, DynamoOperations, Job, JobStore, Letter, LetterId, LetterStore, MemoryOperations,
-    Message, Origin, Outcome, PartStore, Redrive, RedriveId, Since, State, Stored,
+    Act, Arrival, Class, Destination, DynamoOperations, Job, JobStore, Kept, Letter, LetterId, LetterStore,
+    MemoryOperations, Message, Origin, Outcome, PartStore, Redrive, RedriveId, Since, State, Stored,
 };
 
 use crate::aws::Aws;
@@ -42,7 +44,12 @@ fn arrival(body: &str, failed_at: i64) -> Arrival {
         service: "payment".to_owned(),
         origin: Origin::Consumer,
         source_queue: "arn:dlq".to_owned(),
-        destination: Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false },
+        destination: Destination {
+            queue_url: "q".to_owned(),
+            function: "f".to_owned(),
+            is_journal: false,
+            is_door: false,
+        },
         message: Message { body: body.to_owned(), attributes: BTreeMap::new() },
         class: Class::Permanent,
         reason: "why, \"ü\"?".to_owned(),
@@ -146,28 +153,32 @@ async fn messages_are_kept_by_the_names_of_their_bodies(store: &impl LetterStore
         ("b".to_owned(), Attribute::Binary("Binary.png".to_owned(), vec![0, 255])),
     ];
     let first = Message { body: "a \u{fffd} b".to_owned(), attributes: attributes.into() };
-    let second = Message { body: "other".to_owned(), ..first.clone() };
-    for message in [&first, &second, &first] {
-        assert_eq!(store.keep(&id, message).await, Ok(()), "twice is once");
+    let second = sealed("other");
+    for (name, message) in [("first", &Kept::Clear(first.clone())), ("second", &second), ("second", &sealed("another"))]
+    {
+        assert_eq!(store.keep(&id, name, message).await, Ok(()), "twice is once");
     }
-    for message in [first, second] {
-        assert_eq!(store.message(&id, &message.digest()).await, Ok(Some(message)));
-    }
+    assert_eq!(store.message(&id, "first").await, Ok(Some(Kept::Clear(first))));
+    assert_eq!(store.message(&id, "second").await, Ok(Some(second)), "as it was the first time");
     assert_eq!(store.message(&id, "unknown").await, Ok(None));
-    let other = LetterId::new("let_0").unwrap();
-    assert_eq!(
-        store.message(&other, &Message { body: "other".to_owned(), ..Message::default() }.digest()).await,
-        Ok(None)
-    );
+    assert_eq!(store.message(&LetterId::new("let_0").unwrap(), "second").await, Ok(None));
+}
+
+fn sealed(text: &str) -> Kept {
+    let key = Key::draw(&VirtualTime::new(1)).unwrap();
+    Kept::Sealed { owner: "ada".to_owned(), message: seal_text(text, &key, [7; 12]).unwrap() }
 }
 
 async fn a_large_message_comes_back_whole(store: &impl LetterStore) {
     let id = letter("a", 7).id;
     // The largest that SQS takes.
-    let message = Message { body: "ü".repeat(512 * 1024), attributes: BTreeMap::new() };
-    for _ in 0..2 {
-        assert_eq!(store.keep(&id, &message).await, Ok(()));
-        assert!(store.message(&id, &message.digest()).await.unwrap().as_ref() == Some(&message));
+    let body = "ü".repeat(512 * 1024);
+    let clear = Kept::Clear(Message { body: body.clone(), attributes: BTreeMap::new() });
+    for (name, message) in [("clear", &clear), ("sealed", &sealed(&body))] {
+        for _ in 0..2 {
+            assert_eq!(store.keep(&id, name, message).await, Ok(()));
+            assert!(store.message(&id, name).await.unwrap().as_ref() == Some(message));
+        }
     }
 }
 

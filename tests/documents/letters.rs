@@ -90,6 +90,16 @@ pub(crate) fn if_match(is_required: bool) -> Value {
     }])
 }
 
+/// The problem of a letter that nobody can open any more.
+fn erased() -> Value {
+    problem(
+        409,
+        "urn:orderflow:problem:letter-erased",
+        "Letter erased",
+        "That is not possible: it is erased: nobody can open it any more. It can be dropped.",
+    )
+}
+
 /// The answers of a letter that cannot be changed.
 pub(crate) fn unchangeable() -> [(&'static str, Value); 3] {
     let state = problem(
@@ -108,7 +118,13 @@ pub(crate) fn unchangeable() -> [(&'static str, Value); 3] {
         problem(422, "urn:onewrite:problem:invalid", "Invalid request", "The body has 1 fault: see errors.");
     invalid["errors"] = json!([{ "pointer": "/why", "detail": "is required" }]);
     [
-        ("409", problems("Its state does not allow it.", &json!({ "state": { "value": state } }))),
+        (
+            "409",
+            problems(
+                "Its state does not allow it, or it is to be edited and nobody can open it any more.",
+                &json!({ "state": { "value": state }, "erased": { "value": erased() } }),
+            ),
+        ),
         ("412", problems("It has changed since that ETag.", &json!({ "changed": { "value": changed } }))),
         (
             "422",
@@ -185,6 +201,13 @@ pub(crate) fn start_redrive() -> Value {
         &[
             ("200", taken("What a dry run would send.", json!({ "total": 250 }))),
             ("202", accepted),
+            (
+                "409",
+                problems(
+                    "Nobody can open one of the letters that are named any more.",
+                    &json!({ "erased": { "value": erased() } }),
+                ),
+            ),
             ("422", problems("The body is well-formed but invalid.", &json!({ "invalid": { "value": invalid } }))),
         ],
         &BODY_FAULTS,

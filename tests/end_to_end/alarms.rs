@@ -12,8 +12,6 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::metrics::lines;
-
 /// Services with a stream.
 fn publishing() -> impl Iterator<Item = &'static orderflow_registry::Service> {
     orderflow_registry::SERVICES.iter().filter(|service| !service.sends().is_empty())
@@ -66,7 +64,7 @@ async fn a_letter_of_payment(shop: &Shop) -> (Letter, Datum) {
     let expected = Datum::new(shop.name(), "LettersWaiting", &[("Service", "payment"), ("Class", "permanent")], 0.0);
     let counted = eventually("the jobs have counted it", async || {
         shop.run_jobs().await;
-        let lines = lines(shop, "jobs").await;
+        let lines = shop.log_of("jobs").await;
         let series =
             lines.iter().flat_map(|line| Series::of_line(line).unwrap_or_else(|fault| panic!("{fault}: {line}")));
         let mut data = series.map(|(Series { namespace, name, dimensions, .. }, values)| Datum {

@@ -10,7 +10,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::metrics::lines;
 use crate::order;
 
 const DAY_MS: i64 = 86_400_000;
@@ -183,7 +182,7 @@ async fn a_link_of_a_mail_outlives_one_rotation(shop: &Shop, nobody: &Api) {
 
 async fn no_log_has_a_link(shop: &Shop) {
     for function in ["orders-api", "notification"] {
-        let lines = lines(shop, function).await;
+        let lines = shop.log_of(function).await;
         assert!(!lines.is_empty(), "{function} has a log");
         for line in lines {
             assert!(!line.contains(ACCESS) && !line.contains(UNKNOWN_KEY), "{line}");

@@ -85,6 +85,9 @@ fn is_built_by_sam() -> bool {
     std::env::var_os("ORDERFLOW_SAM").is_some()
 }
 
+/// Key of KMS that the customers' keys are wrapped by. The embedded emulator knows it by its name alone.
+const PERSONAL_KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/0b8f1c1e-5d0f-4a53-9d0a-3f5f2f1f7a10";
+
 /// The stack, what it runs on, and the collector that gets its spans first.
 async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack>, Emulator, Option<Rotel>), Error> {
     let mut options = Options { sam: is_built_by_sam(), ..Options::apart(home) };
@@ -98,6 +101,7 @@ async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack
     } else {
         let rotel = rotel.insert(Rotel::before(&collector().endpoint()).await);
         options.parameters.insert("OtlpEndpoint".to_owned(), rotel.endpoint());
+        options.parameters.insert("PersonalKey".to_owned(), PERSONAL_KEY.to_owned());
     }
     let stack = Stack::up(&options).await?;
     let emulator = Emulator::of(&stack).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use onewrite::memory::Series;
 use orderflow_tests::{Shop, eventually};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{FULFILLED, order};
 
@@ -61,7 +61,7 @@ pub(crate) async fn what_becomes_of_orders_is_in_the_metrics_of_the_stack(shop: 
 /// All metrics in the log of a function. Each line that is one of metrics is one that CloudWatch understands.
 async fn metrics(shop: &Shop, function: &str) -> Metrics {
     let mut metrics = Metrics::new();
-    for line in lines(shop, function).await {
+    for line in shop.log_of(function).await {
         for (series, values) in Series::of_line(&line).unwrap_or_else(|error| panic!("{error}: {line}")) {
             let names: Vec<&str> = series.dimensions.keys().map(String::as_str).collect();
             assert!(names.iter().all(|name| ["Class", "Service", "Type"].contains(name)), "{line}");
@@ -70,37 +70,4 @@ async fn metrics(shop: &Shop, function: &str) -> Metrics {
         }
     }
     metrics
-}
-
-/// Lines that a function has written, by the name of its log group: to that which the template gives it or, on LocalStack, to
-/// one that is named after the function.
-pub(crate) async fn lines(shop: &Shop, function: &str) -> Vec<String> {
-    let functions = shop.ask_lambda("functions/").await;
-    let of = |deployed: &&Value| {
-        let group = deployed["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
-        group.ends_with(&format!("/{function}"))
-    };
-    let functions = functions["Functions"].as_array().cloned().unwrap_or_default();
-    let deployed = functions.iter().find(of).unwrap_or_else(|| panic!("there is no function {function}"));
-    let own = format!("/aws/lambda/{}", deployed["FunctionName"].as_str().unwrap_or_default());
-    let given = deployed["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default().to_owned();
-    let groups = shop.ask_logs("DescribeLogGroups", &json!({})).await;
-    let mut lines = Vec::new();
-    for group in [given, own] {
-        if !groups["logGroups"].as_array().into_iter().flatten().any(|there| there["logGroupName"] == *group) {
-            continue;
-        }
-        let mut request = json!({ "logGroupName": group });
-        loop {
-            let page = shop.ask_logs("FilterLogEvents", &request).await;
-            let events = page["events"].as_array().into_iter().flatten();
-            lines.extend(events.filter_map(|event| event["message"].as_str()).map(str::to_owned));
-            // An emulator may repeat the last token for ever.
-            if page["nextToken"].is_null() || page["nextToken"] == request["nextToken"] {
-                break;
-            }
-            request["nextToken"] = page["nextToken"].clone();
-        }
-    }
-    lines
 }

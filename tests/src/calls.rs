@@ -60,6 +60,15 @@ pub(crate) async fn secrets(shop: &impl Reach, operation: &str, body: &Value) ->
     answer(request.header("Content-Type", "application/x-amz-json-1.1").body(body.to_string())).await
 }
 
+/// Asks S3 for a bucket, or for an object in it.
+pub(crate) async fn s3(shop: &impl Reach, path: &str) -> Xml {
+    let request = shop.http().get(format!("{}/{path}", shop.endpoint())).header("Authorization", authorization("s3"));
+    let reply = request.send().await.expect("an answer");
+    let (status, text) = (reply.status(), reply.text().await.expect("a text"));
+    assert!(status.is_success(), "{path}: {text}");
+    Xml(text)
+}
+
 /// Calls `CloudWatch`.
 pub(crate) async fn cloudwatch(shop: &impl Reach, operation: &str, body: &Value) -> Value {
     let request = shop.http().post(shop.endpoint()).header("Authorization", authorization("monitoring"));
@@ -95,9 +104,15 @@ fn authorization(service: &str) -> String {
 }
 
 /// Answer in XML.
-pub(crate) struct Xml(String);
+pub(crate) struct Xml(pub(crate) String);
 
 impl Xml {
+    /// Texts of all elements of that name.
+    pub(crate) fn all(&self, element: &str) -> Vec<&str> {
+        let start = format!("<{element}>");
+        self.0.split(&start).skip(1).map(|rest| rest.split('<').next().unwrap_or_default()).collect()
+    }
+
     /// Text of the first element of that name.
     pub(crate) fn text(&self, element: &str) -> &str {
         let start =

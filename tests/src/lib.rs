@@ -15,6 +15,7 @@ mod emulator;
 mod function;
 mod issuer;
 mod letter;
+mod logs;
 mod orderctl;
 mod orders;
 mod pattern;

@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::calls::{Reach, answer, iam, lambda, logs, secrets, sts};
+use crate::calls::{Reach, answer, iam, lambda, logs, s3, secrets, sts};
 use crate::emulator::{Channel, Emulator};
 use crate::letter::Letter;
 
@@ -643,6 +643,28 @@ impl Shop {
         let get = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names));
         let attributes = get.send().await.expect("an answer").attributes.unwrap_or_default();
         attributes.values().map(|count| count.parse::<u64>().expect("a number")).sum()
+    }
+
+    /// Bodies of the messages that a queue hands out now, which stay in it.
+    pub async fn peek(&self, url: &str) -> Vec<String> {
+        let mut bodies = Vec::new();
+        // Of many messages a queue hands out some.
+        for _ in 0..3 {
+            let receive = self.sqs.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(0);
+            let answer = receive.send().await.expect("an answer");
+            bodies.extend(answer.messages.into_iter().flatten().filter_map(|message| message.body));
+        }
+        bodies
+    }
+
+    /// Objects in a bucket, as text.
+    pub async fn objects(&self, bucket: &str) -> Vec<String> {
+        let list = s3(self, &format!("{bucket}?list-type=2")).await;
+        let mut objects = Vec::new();
+        for key in list.all("Key") {
+            objects.push(s3(self, &format!("{bucket}/{key}")).await.0);
+        }
+        objects
     }
 
     async fn journal_size(&self) -> i32 {

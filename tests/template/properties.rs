@@ -31,6 +31,8 @@ fn every_resource_is_set_to_lose_nothing_and_to_show_nothing() {
                 "CustomerKeys",
             ),
             ("PriceTable PointInTimeRecoverySpecification", GONE, "PriceTable"),
+            ("CustomerKeys SSESpecification", GONE, "CustomerKeys"),
+            ("CustomerKeys TimeToLiveSpecification", GONE, "CustomerKeys"),
             ("DeclinesTable TimeToLiveSpecification", GONE, "DeclinesTable"),
             ("StockTable KeySchema/~pk/AttributeName", json!("sku"), "StockTable"),
             ("IntakeTopic FifoTopic", json!(true), "IntakeTopic"),
@@ -96,6 +98,14 @@ fn properties(stack: &Stack) -> Vec<String> {
             // Every event has somebody's address in it. Of alarms, which have none, that key would let none through.
             let key = if id == "AlarmTopic" { GONE } else { json!("alias/aws/sns") };
             faults.extend(unlike(id, properties, &json!({ "KmsMasterKeyId": key })));
+        }
+        let key = "arn:aws:kms:eu-central-1:123456789012:key/1";
+        let wrapped = json!({"SSESpecification": {"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": key}});
+        let alone = json!({"SSESpecification": null});
+        let with_key = stack.with([("PersonalKey", json!(key))]);
+        for (id, properties) in with_key.of_type(TABLE) {
+            let expected = if id == KEYS { &wrapped } else { &alone };
+            faults.extend(unlike(id, properties, expected));
         }
         for (id, properties) in stack.of_type(TABLE) {
             let recovery = json!({"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": id != KEYS}});
@@ -180,6 +190,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
         KEYS: {"Properties": {
             "KeySchema": alone["Properties"]["KeySchema"],
             "StreamSpecification": null,
+            "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
         }},
         "OrdersTable": {"Properties": {
             "KeySchema": versions["Properties"]["KeySchema"],

@@ -10,7 +10,8 @@ use crate::stack::{GONE, Stack, TABLE, check, list, plain};
 fn every_table_says_how_long_it_keeps_what_it_has() {
     check(
         "What nobody has decided is kept for ever, and so is whoever is in it. It is the tag `retention` of each table: \
-         `kept - <why>`, `until <when>`, or `<number> days` with a time to live.",
+         `kept - <why>`, `until <when>`, or `<number> days` with a time to live. What is kept until something happens may have \
+         items besides that expire.",
         retention,
         &[
             ("PriceTable Tags", GONE, "PriceTable"),
@@ -36,7 +37,7 @@ fn retention(stack: &Stack) -> Vec<String> {
         let days = stated.strip_suffix(" days").map(str::parse::<u64>);
         let is_stated = match &days {
             Some(days) => days.is_ok() && expires,
-            None => !expires && (stated.starts_with("kept - ") || stated.starts_with("until ")),
+            None => stated.starts_with("until ") || !expires && stated.starts_with("kept - "),
         };
         faults.extend(
             (!is_stated).then(|| format!("{id}: its retention is {stated:?}, and its items expire: {expires}")),

@@ -11,7 +11,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 28] = [
+const TABLES: [(&str, &str, &str, &str); 30] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -40,6 +40,8 @@ const TABLES: [(&str, &str, &str, &str); 28] = [
     ("FeedApiFunction", "TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
     ("OperationsApiFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
     ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
+    ("OperationsApiFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem dynamodb:PutItem"),
+    ("JobsFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem"),
 ];
 
 /// Rights of the orders' clock to one more row, to the index of what is open, and to nothing of a row that is there but its mark.
@@ -162,7 +164,17 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 json!("*"),
                 "OrdersLettersFunction",
             ),
+            (
+                "LettersRole Policies/~letters/PolicyDocument/Statement/~KeyTable/Action",
+                json!(["dynamodb:GetItem", "dynamodb:PutItem"]),
+                "IntakeLettersFunction",
+            ),
             ("JobsRole Policies/~jobs/PolicyDocument/Statement/~SendMessage", GONE, "JobsFunction"),
+            (
+                "JobsRole Policies/~jobs/PolicyDocument/Statement/~CustomerKeys/Action",
+                json!("dynamodb:*"),
+                "JobsFunction",
+            ),
             ("ShippingPolicy PolicyDocument/Statement/~CustomerKeys/Action", json!("dynamodb:*"), "ShippingFunction"),
             (
                 "IntakePolicy PolicyDocument/Statement/~CustomerKeys/Action",
@@ -250,7 +262,7 @@ fn operator(stack: &Stack) -> Vec<String> {
     faults
 }
 
-/// [`TABLES`], each service's ledger, and the letters' table of each collector.
+/// [`TABLES`], each service's ledger, and the tables of letters and of keys of each collector.
 fn tables() -> Vec<(String, &'static str, String, &'static str)> {
     let ledgers = SERVICES.iter().filter(|service| service.has_ledger());
     let ledgers = ledgers.map(|service| {
@@ -258,9 +270,13 @@ fn tables() -> Vec<(String, &'static str, String, &'static str)> {
         (function, "TABLE_NAME", table, "dynamodb:Query dynamodb:PutItem")
     });
     let others = TABLES.map(|(function, place, table, does)| (function.to_owned(), place, table.to_owned(), does));
-    let collectors = SERVICES.iter().map(|service| service.id).chain(["Intake"]).map(|id| {
-        let table = "LettersTable".to_owned();
-        (format!("{id}LettersFunction"), "LETTERS_TABLE_NAME", table, "dynamodb:GetItem dynamodb:PutItem")
+    let collectors = SERVICES.iter().map(|service| service.id).chain(["Intake"]).flat_map(|id| {
+        let of = |place, table: &str, does| (format!("{id}LettersFunction"), place, table.to_owned(), does);
+        // It seals, and opens nothing.
+        [
+            of("LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem"),
+            of("KEY_TABLE_NAME", "CustomerKeys", "dynamodb:PutItem"),
+        ]
     });
     ledgers.chain(others).chain(collectors).collect()
 }

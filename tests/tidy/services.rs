@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 62] = [
+const BESIDES: [(&str, &str); 66] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -47,12 +47,16 @@ const BESIDES: [(&str, &str); 62] = [
     ("operations", "jobs/redrives.rs"),
     ("operations", "jobs/replay.rs"),
     ("operations", "jobs/replays.rs"),
+    ("operations", "message.rs"),
     ("operations", "pages.rs"),
+    ("operations", "persons.rs"),
     ("operations", "reason.rs"),
+    ("operations", "sealing.rs"),
     ("operations", "selection.rs"),
     ("operations", "service.rs"),
     ("operations", "tests/gauges.rs"),
     ("operations", "tests/jobs.rs"),
+    ("operations", "tests/persons.rs"),
     ("operations", "view.rs"),
     ("orders", "api/customers.rs"),
     ("orders", "api/pages.rs"),

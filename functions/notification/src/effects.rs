@@ -159,7 +159,7 @@ impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: L
         let links = self.links(tell).await.map_err(MailError::Other)?;
         let total = tell.customer.contact.total;
         let mail = wording::mail(&tell.order, &person.name, total, &tell.message, &links)
-            .map_err(|error| MailError::Other(Failure::permanent(format!("the mail cannot be written: {error}"))))?;
+            .map_err(|error| MailError::Other(unwritten(&error)))?;
         loop {
             match self.mailer.send(&person.email, &mail).await {
                 Err(MailError::TooFast) => {
@@ -208,7 +208,8 @@ impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: L
             if !self.admits(|limits| limits.texts, Recipient::of_phone(&number), tell).await? {
                 return Err(untold.limited(Channel::Sms));
             }
-            let text = wording::sms(&tell.order, tell.customer.contact.total, &tell.message);
+            let text = wording::sms(&tell.order, tell.customer.contact.total, &tell.message)
+                .map_err(|error| unwritten(&error))?;
             self.sms.send(&number, &text).await.map_err(|error| match error {
                 SmsError::Unreachable(_) => untold.unreachable(Channel::Sms),
                 SmsError::Other(failure) => failure,
@@ -216,6 +217,10 @@ impl<M: Mailer, S: Sms, L: Leases + Allowances, P: Keys, W: Clock + Random, K: L
         };
         Some((Channel::Sms.as_str(), Box::pin(send)))
     }
+}
+
+fn unwritten(error: &askama::Error) -> Failure {
+    Failure::permanent(format!("the message cannot be written: {error}"))
 }
 
 /// Channels by which nothing is told. What customers write is no alarm, and neither is one who gets nothing more, but many of them

@@ -1,7 +1,8 @@
-//! The words: a mail and a short message for everything that a customer is told.
+//! A mail and a short message for everything that a customer is told.
 //!
-//! The bodies of the mails are in `templates/`: `mail.txt` and `mail.html` are what all mails have in common, and the
-//! other files are one for each message. What is put into HTML is escaped, by the ending of the file's name.
+//! All words are in `templates/`, and none here: who translates them writes other files in that folder. `mail.txt` and `mail.html`
+//! are what all mails have in common, `subject.txt`, `greeting.txt` and `reason.txt` parts of them, `short.txt` is the short
+//! message, and the other files are one for each message. What is put into HTML is escaped, by the ending of the file's name.
 
 use askama::Template;
 use orderflow_events::{CancellationReason, Money, OrderId, Text, Time, amount, format_utc};
@@ -26,6 +27,40 @@ struct Plain<'a> {
 struct Html<'a> {
     subject: &'a str,
     words: &'a Words<'a>,
+}
+
+/// Subject of a mail. An order id has no control characters, and nothing else in it is anybody's own: it cannot break out of the
+/// head of the mail.
+#[derive(Template)]
+#[template(path = "subject.txt")]
+struct Subject<'a> {
+    order: &'a OrderId,
+    message: &'a Message,
+}
+
+/// Greeting of a customer, by their name if it is one.
+#[derive(Template)]
+#[template(path = "greeting.txt")]
+struct Greeting<'a> {
+    name: Option<&'a str>,
+}
+
+/// Reason why an order was cancelled, in words that go on from a comma.
+#[derive(Template)]
+#[template(path = "reason.txt")]
+struct Reason {
+    reason: CancellationReason,
+}
+
+/// Short message, with as much of a shipment as may stand in it.
+#[derive(Template)]
+#[template(path = "short.txt")]
+struct Short<'a> {
+    order: &'a OrderId,
+    total: Option<String>,
+    message: &'a Message,
+    has_carrier: bool,
+    has_tracking_number: bool,
 }
 
 /// Parts of a mail that differ.
@@ -62,7 +97,7 @@ pub(crate) fn mail(
     message: &Message,
     links: &MailedLinks,
 ) -> askama::Result<Mail> {
-    let (subject, greeting) = (subject(order, message), greeting(name));
+    let (subject, greeting) = (Subject { order, message }.render()?, greeting(name)?);
     let withdrawal = match message {
         Message::Shipped { .. } => links.withdrawal.as_deref(),
         Message::Received { .. } | Message::Cancelled { .. } | Message::Withdrawn { .. } => None,
@@ -73,26 +108,15 @@ pub(crate) fn mail(
     Ok(Mail { subject, text, html })
 }
 
-/// An order id has no control characters, and nothing else in a subject is anybody's own: it cannot break out of the
-/// head of the mail.
-fn subject(order: &OrderId, message: &Message) -> String {
-    match message {
-        Message::Received { .. } => format!("Thank you for your order {order}"),
-        Message::Shipped { .. } => format!("Your order {order} is on its way"),
-        Message::Cancelled { .. } => format!("Your order {order} is cancelled"),
-        Message::Withdrawn { .. } => format!("We have received your withdrawal from order {order}"),
-    }
-}
-
 /// A name may be anything, and whoever gets the mail need not be whoever wrote it: what is too long for a name, or what a
 /// mail program would make a link of, is not repeated.
-fn greeting(name: &Text) -> String {
+fn greeting(name: &Text) -> askama::Result<String> {
     let name = name.as_str().trim();
     let dots = || name.char_indices().filter(|(_, c)| *c == '.').map(|(at, _)| &name[at + 1..]);
     let has_link =
         name.contains(['/', ':', '@', '\\', '<', '>']) || dots().any(|rest| rest.starts_with(char::is_alphanumeric));
     let is_name = !name.is_empty() && name.chars().count() <= MAX_NAME && !has_link;
-    if is_name { format!("Hello {name},") } else { "Hello,".to_owned() }
+    Greeting { name: is_name.then_some(name) }.render()
 }
 
 fn to_pay(total: Money) -> Option<String> {
@@ -100,33 +124,22 @@ fn to_pay(total: Money) -> Option<String> {
 }
 
 /// The short message that tells `message`: at most 160 characters of the GSM alphabet.
-#[must_use]
-pub(crate) fn sms(order: &OrderId, total: Money, message: &Message) -> String {
-    match message {
-        Message::Received { .. } => {
-            let of = to_pay(total).map(|total| format!(" of {total}")).unwrap_or_default();
-            format!("Thank you for your order {order}{of}.")
-        }
-        Message::Shipped { carrier, tracking_number } => first_that_fits([
-            format!("Your order {order} is on its way with {carrier}, tracking number {tracking_number}."),
-            format!("Your order {order} is on its way, tracking number {tracking_number}."),
-            format!("Your order {order} is on its way."),
-        ]),
-        Message::Cancelled { reason, .. } => format!("Your order {order} is cancelled, {}.", because(reason)),
-        Message::Withdrawn { at, .. } => {
-            format!("We have received your withdrawal from order {order} of {}.", time(at))
-        }
-    }
+///
+/// # Errors
+///
+/// A template cannot be rendered.
+pub(crate) fn sms(order: &OrderId, total: Money, message: &Message) -> askama::Result<String> {
+    let with = |[has_carrier, has_tracking_number]: [bool; 2]| {
+        Short { order, total: to_pay(total), message, has_carrier, has_tracking_number }.render()
+    };
+    let [all, without_carrier, least] = [[true, true], [false, true], [false, false]].map(with);
+    Ok(first_that_fits([all?, without_carrier?, least?]))
 }
 
-/// Reason why an order was cancelled, in words that go on from a comma.
+/// Reason why an order was cancelled, as a template takes it.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
-fn because(reason: &CancellationReason) -> &'static str {
-    match reason {
-        CancellationReason::CustomerRequest => "as you asked us to",
-        CancellationReason::OutOfStock => "because we have run out of stock",
-        CancellationReason::PaymentFailed => "because the payment did not go through",
-    }
+const fn because(reason: &CancellationReason) -> Reason {
+    Reason { reason: *reason }
 }
 
 /// The time of an event, in words.
@@ -172,7 +185,7 @@ mod tests {
     }
 
     fn short(message: &Message) -> String {
-        sms(&order(), total(), message)
+        sms(&order(), total(), message).unwrap()
     }
 
     fn free() -> Money {
@@ -232,7 +245,7 @@ mod tests {
     #[test]
     fn the_short_messages_read_like_this() {
         let mut texts: Vec<String> = messages().iter().map(|(_, message)| short(message)).collect();
-        texts.extend(messages().first().map(|(_, message)| sms(&order(), free(), message)));
+        texts.extend(messages().first().map(|(_, message)| sms(&order(), free(), message).unwrap()));
         assert_snapshot!(texts.join("\n"), @r"
         Thank you for your order ord_1 of 1.019,90 EUR.
         Your order ord_1 is on its way with Hare & Hound, tracking number HH-2026-000017.
@@ -270,7 +283,7 @@ mod tests {
             ("ada@example.com", "Hello,"),
             (&"Ada ".repeat(16), "Hello,"),
         ] {
-            assert_eq!(greeting(&Text::new(name).unwrap()), greeted, "{name}");
+            assert_eq!(greeting(&Text::new(name).unwrap()).unwrap(), greeted, "{name}");
         }
     }
 
@@ -290,7 +303,7 @@ mod tests {
     fn a_subject_is_one_line() {
         let order = OrderId::new("x".repeat(64)).unwrap();
         for (_, message) in messages() {
-            let subject = subject(&order, &message);
+            let subject = Subject { order: &order, message: &message }.render().unwrap();
             assert!(!subject.contains(char::is_control) && subject.len() <= 120, "{subject}");
         }
     }
@@ -310,7 +323,7 @@ mod tests {
             shipped(&"€".repeat(20), &"€".repeat(20)),
         ]);
         for message in longest {
-            let text = sms(&order, total, &message);
+            let text = sms(&order, total, &message).unwrap();
             assert!(septets(&text).is_some_and(|septets| septets <= MAX_SEPTETS), "{text}");
         }
     }

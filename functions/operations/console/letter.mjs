@@ -38,8 +38,8 @@ export async function letter(view) {
     }
   };
   const draw = (letter, etag, isEdited = drafts.has(letter.id)) => {
-    // A row of a relay is no message of any queue: it can be dropped, and nothing else.
-    const canEdit = OPEN.includes(letter.state) && !letter.sourceQueue.includes("RelayDlq");
+    // A row of a relay is no message of any queue, and what is erased is nobody's: they can be dropped, and nothing else.
+    const canEdit = OPEN.includes(letter.state) && !letter.erased && !letter.sourceQueue.includes("RelayDlq");
     const body = h("div", { class: "body" });
     const title = letter.reason || "No reason was given";
     view.show(
@@ -176,6 +176,11 @@ function reveal(event, name) {
 // ── Body ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function showBody(place, letter) {
+  if (letter.erased) {
+    const why = "Nobody can open it any more: the customer who is in it is erased, or nobody could tell whose it was, and it is old.";
+    place.replaceChildren(h("div", { class: "part" }, h("h2", {}, "Body")), h("p", { class: "soft" }, why));
+    return;
+  }
   const pretty = indent(letter.body);
   const text = h("pre", { tabindex: "0", "aria-label": "Body" }, pretty);
   const raw =
@@ -202,7 +207,7 @@ function showBody(place, letter) {
 }
 
 function earlier(letter) {
-  const edits = letter.history.filter(({ replaced }) => letter.earlier[replaced] !== undefined);
+  const edits = letter.erased ? [] : letter.history.filter(({ replaced }) => letter.earlier[replaced] !== undefined);
   if (edits.length === 0) return null;
   const bodies = [...edits.map(({ replaced }) => letter.earlier[replaced]), letter.body];
   return h(

@@ -13,6 +13,7 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::Failure;
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
 use onewrite::http::{IfMatch, Problem, answer, if_match, path, read_body};
+use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use orderflow_events::scope::OPERATIONS;
 use orderflow_events::{Envelope, Event, EventId, Faults, Time};
@@ -21,10 +22,12 @@ use tracing::info;
 
 use self::requests::{Drop, Edit};
 use crate::console::console;
-use crate::domain::{Letter, LetterId, Message, Refused, State};
+use crate::domain::{Glimpse, Letter, LetterId, Refused, State};
+use crate::message::Message;
 use crate::port::{
     Archive, Consumers, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Since, Stored,
 };
+use crate::sealing;
 use crate::selection::Selection;
 use crate::view::{Brief, Groups, Page, Whole};
 
@@ -47,24 +50,27 @@ const MAX_RACES: u32 = 10;
 const EDITED_FROM: &str = "editedfrom";
 
 /// Shows, edits and drops letters, tells of orders, and takes jobs on.
-pub struct OperationsApi<S, N, W, K = NoKeySets> {
+pub struct OperationsApi<S, R, N, W, K = NoKeySets> {
     store: S,
+    keys: KeyRing<R, W>,
     stack: N,
     world: W,
     access: Access<K>,
     late_after: Duration,
 }
 
-impl<S, N, W, K> OperationsApi<S, N, W, K>
+impl<S, R, N, W, K> OperationsApi<S, R, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
+    R: Keys,
     N: Archive + Consumers + Directory + Gauges + Logs + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,
 {
-    /// The API on that store, of that stack, for whom `access` lets in. An order is late when it has been open for so long.
-    pub fn new(store: S, stack: N, world: W, access: Access<K>, late_after: Duration) -> Self {
-        Self { store, stack, world, access, late_after }
+    /// The API on that store, whose letters those keys open, of that stack, for whom `access` lets in. An order is late when it has
+    /// been open for so long.
+    pub fn new(store: S, keys: KeyRing<R, W>, stack: N, world: W, access: Access<K>, late_after: Duration) -> Self {
+        Self { store, keys, stack, world, access, late_after }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens. Whether it works out shows soon enough.
@@ -127,7 +133,7 @@ where
             }
             for (letter, body) in some.iter().zip(join_all(some.iter().map(|letter| self.body(letter))).await) {
                 let body = body?;
-                bytes += body.len();
+                bytes += body.as_ref().map_or(0, String::len);
                 page.push(Brief::of(letter, body));
             }
         }
@@ -153,7 +159,7 @@ where
     async fn shown(&self, letter: &Letter) -> Result<Response<Body>, Problem> {
         let mut earlier = BTreeMap::new();
         for name in letter.history.iter().filter_map(|entry| entry.replaced.as_ref()) {
-            if let Some(message) = self.store.message(&letter.id, name).await? {
+            if let Some(message) = self.message_of(letter, name).await? {
                 earlier.insert(name.clone(), message.body);
             }
         }
@@ -170,16 +176,18 @@ where
         self.store.letter(&id).await?.ok_or_else(|| Problem::not_found("letter"))
     }
 
-    async fn body(&self, letter: &Letter) -> Result<String, Failure> {
-        match &letter.short_body {
-            Some(body) => Ok(body.clone()),
-            None => self.message(letter).await.map(|message| message.body),
-        }
+    /// Body of a letter, if anybody can open it.
+    async fn body(&self, letter: &Letter) -> Result<Option<String>, Failure> {
+        sealing::body(&self.store, &self.keys, letter).await
     }
 
-    async fn message(&self, letter: &Letter) -> Result<Message, Failure> {
-        let message = self.store.message(&letter.id, &letter.message).await?;
-        message.ok_or_else(|| Failure::permanent("a letter has no message"))
+    /// Message of a letter, if anybody can open it.
+    async fn message(&self, letter: &Letter) -> Result<Option<Message>, Failure> {
+        self.message_of(letter, &letter.message).await
+    }
+
+    async fn message_of(&self, letter: &Letter, name: &str) -> Result<Option<Message>, Failure> {
+        sealing::message(&self.store, &self.keys, &letter.id, name).await
     }
 
     /// Replaces the body of a letter. The new one is another event, and so gets an id of its own: by the old one, which
@@ -195,10 +203,10 @@ where
         if !expected.accepts(Some(&tag(&letter))) {
             return Err(changed());
         }
-        let mut message = self.message(&letter).await?;
-        message.body = self.mended(&letter, &body)?;
+        let mut message = self.message(&letter).await?.ok_or_else(erased)?;
+        message.body = self.mended(&message.body, letter.destination.is_journal, &body)?;
         let edited = letter.edited(&message, &by(caller), why.as_str(), self.world.now()).map_err(refused)?;
-        self.store.keep(&letter.id, &message).await?;
+        sealing::keep(&self.store, &self.keys, &letter, &message, self.world.now()).await?;
         if self.store.put(&edited, Since::Revision(letter.revision)).await? == Stored::Changed
             && self.store.letter(&letter.id).await?.as_ref() != Some(&edited)
         {
@@ -208,20 +216,21 @@ where
         self.shown(&edited).await
     }
 
-    fn mended(&self, letter: &Letter, body: &str) -> Result<String, Problem> {
+    /// The new body in the place of the old one, of an event that goes to a journal or not.
+    fn mended(&self, old: &str, is_journal: bool, body: &str) -> Result<String, Problem> {
         let mut document: Value = serde_json::from_str(body).map_err(|error| {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body is not JSON: {error}."))
         })?;
         // The journal takes types that nobody knows.
         let faults = match Envelope::from_value(&document, Time::from_millis(0)) {
-            Ok(_) if letter.destination.is_journal => Faults::default(),
-            Err(faults) if letter.destination.is_journal => faults,
+            Ok(_) if is_journal => Faults::default(),
+            Err(faults) if is_journal => faults,
             Ok(_) | Err(_) => Event::faults(&document),
         };
         if !faults.is_empty() {
             return Err(Problem::invalid(&faults));
         }
-        if let Some(old) = letter.glimpse.id.as_deref().filter(|old| document["id"] == **old) {
+        if let Some(old) = Glimpse::of(old).id.filter(|old| document["id"] == **old) {
             let mut random = [0; 10];
             self.world.fill(&mut random);
             let millis = u64::try_from(self.world.now().as_millis()).unwrap_or(0);
@@ -321,6 +330,11 @@ fn changed() -> Problem {
 fn refused(refused: Refused) -> Problem {
     Problem::new(StatusCode::CONFLICT, format!("That is not possible: {refused}."))
         .of_kind("urn:orderflow:problem:letter-state", "Not in this state")
+}
+
+fn erased() -> Problem {
+    Problem::new(StatusCode::CONFLICT, format!("That is not possible: {}. It can be dropped.", sealing::ERASED))
+        .of_kind("urn:orderflow:problem:letter-erased", "Letter erased")
 }
 
 fn selection_of(request: &Request) -> Result<Selection, Problem> {

@@ -6,22 +6,22 @@
 mod stack;
 mod tables;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use data_encoding::BASE64;
 use onewrite::aws::{classify, put_if};
-use onewrite::{Attribute, Failure, FailureKind, Result};
+use onewrite::{Failure, FailureKind, Result};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 pub use stack::AwsStack;
 
-use crate::domain::{Letter, LetterId, Message, State};
+use crate::domain::{Letter, LetterId, State};
 use crate::jobs::job::Job;
 use crate::jobs::redrive::RedriveId;
+use crate::message::Kept;
 use crate::port::{JobStore, LetterStore, PartStore, Since, Stored};
 
 /// Index of what is in a state, by place.
@@ -114,10 +114,8 @@ impl LetterStore for DynamoOperations {
         self.put_record([letter.id.as_str(), LETTER], letter, letter.revision, Some(index), since).await
     }
 
-    async fn keep(&self, id: &LetterId, message: &Message) -> Result<()> {
-        let name = message.digest();
-        let whole =
-            serde_json::to_string(&Kept::from(message)).map_err(|error| Failure::permanent(error.to_string()))?;
+    async fn keep(&self, id: &LetterId, name: &str, message: &Kept) -> Result<()> {
+        let whole = serde_json::to_string(message).map_err(|error| Failure::permanent(error.to_string()))?;
         let parts = parts_of(&whole);
         let mut transaction = self.client.transact_write_items();
         let count = parts.len();
@@ -142,7 +140,7 @@ impl LetterStore for DynamoOperations {
         }
     }
 
-    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Message>> {
+    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Kept>> {
         let query = self
             .client
             .query()
@@ -157,8 +155,7 @@ impl LetterStore for DynamoOperations {
             return Ok(None);
         }
         let whole: String = items.iter().filter_map(|item| item.get("part")?.as_s().ok()).map(String::as_str).collect();
-        let kept: Kept = serde_json::from_str(&whole).map_err(|_| not_understood("a message"))?;
-        kept.try_into().map(Some)
+        serde_json::from_str(&whole).map(Some).map_err(|_| not_understood("a message"))
     }
 
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {
@@ -204,55 +201,6 @@ fn is_kept(error: &TransactWriteItemsError) -> bool {
     canceled.cancellation_reasons().iter().any(|reason| reason.code() == Some("ConditionalCheckFailed"))
 }
 
-/// Message as it is stored.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    body: String,
-    attributes: BTreeMap<String, KeptAttribute>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct KeptAttribute {
-    data_type: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    base64: Option<String>,
-}
-
-impl From<&Message> for Kept {
-    fn from(message: &Message) -> Self {
-        let kept = |attribute: &Attribute| match attribute {
-            Attribute::Text(data_type, text) => {
-                KeptAttribute { data_type: data_type.clone(), text: Some(text.clone()), base64: None }
-            }
-            Attribute::Binary(data_type, bytes) => {
-                KeptAttribute { data_type: data_type.clone(), text: None, base64: Some(BASE64.encode(bytes)) }
-            }
-        };
-        let attributes = message.attributes.iter().map(|(name, attribute)| (name.clone(), kept(attribute)));
-        Self { body: message.body.clone(), attributes: attributes.collect() }
-    }
-}
-
-impl TryFrom<Kept> for Message {
-    type Error = Failure;
-
-    fn try_from(kept: Kept) -> Result<Self> {
-        let attribute = |KeptAttribute { data_type, text, base64 }| match (text, base64) {
-            (Some(text), _) => Ok(Attribute::Text(data_type, text)),
-            (None, Some(base64)) => {
-                let bytes = BASE64.decode(base64.as_bytes()).map_err(|_| not_understood("an attribute"))?;
-                Ok(Attribute::Binary(data_type, bytes))
-            }
-            (None, None) => Err(not_understood("an attribute")),
-        };
-        let attributes = kept.attributes.into_iter().map(|(name, kept)| Ok((name, attribute(kept)?)));
-        Ok(Self { body: kept.body, attributes: attributes.collect::<Result<_>>()? })
-    }
-}
-
 /// Pieces of a text that are small enough for an item each.
 fn parts_of(whole: &str) -> Vec<&str> {
     let (mut parts, mut rest) = (Vec::new(), whole);
@@ -296,15 +244,5 @@ mod tests {
             assert!(parts.iter().all(|part| part.len() <= MAX_PART_BYTES));
             assert_eq!(parts.concat(), whole);
         }
-    }
-
-    #[test]
-    fn a_stored_message_is_the_same() {
-        let attributes = [
-            ("a".to_owned(), Attribute::Text("Number".to_owned(), "1".to_owned())),
-            ("b".to_owned(), Attribute::Binary("Binary.png".to_owned(), vec![0, 255])),
-        ];
-        let message = Message { body: "{\"a\": 1 }".to_owned(), attributes: attributes.into() };
-        assert_eq!(Message::try_from(Kept::from(&message)), Ok(message));
     }
 }

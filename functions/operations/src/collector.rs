@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
-use onewrite::port::{Clock, DeadLetters};
+use onewrite::personal::{KeyRing, Keys};
+use onewrite::port::{Clock, DeadLetters, Random};
 use onewrite::telemetry::{Observation, observe};
 use onewrite::{Attribute, DeadLetter, Failure, FoundFailure, FoundLetter, Result};
 use orderflow_events::Time;
 use tracing::{error, info, warn};
 
-use crate::domain::{Arrival, Class, Destination, Letter, LetterId, Message, Origin};
+use crate::domain::{Arrival, Class, Destination, Letter, LetterId, Origin};
 use crate::gauges::{count, dimensions};
+use crate::message::Message;
 use crate::port::{LetterStore, Since, Stored};
+use crate::sealing::keep;
 
 /// Number of attempts at a letter that others are changing.
 const MAX_RACES: u32 = 10;
@@ -37,17 +40,19 @@ pub struct Post {
 }
 
 /// Collector of the letters of one service.
-pub struct Collector<S, Q, C> {
+pub struct Collector<S, R, Q, W> {
     store: S,
+    keys: KeyRing<R, W>,
     own_letters: Q,
-    clock: C,
+    world: W,
     post: Post,
 }
 
-impl<S: LetterStore, Q: DeadLetters, C: Clock> Collector<S, Q, C> {
-    /// The collector that puts letters in that store; what it cannot goes to `own_letters`.
-    pub fn new(store: S, own_letters: Q, clock: C, post: Post) -> Self {
-        Self { store, own_letters, clock, post }
+impl<S: LetterStore, R: Keys, Q: DeadLetters, W: Clock + Random> Collector<S, R, Q, W> {
+    /// The collector that puts letters in that store, sealed with those keys where somebody may be in them; what it cannot goes
+    /// to `own_letters`.
+    pub fn new(store: S, keys: KeyRing<R, W>, own_letters: Q, world: W, post: Post) -> Self {
+        Self { store, keys, own_letters, world, post }
     }
 
     /// Puts the messages of one invocation on record. Those that are not come again.
@@ -73,7 +78,7 @@ impl<S: LetterStore, Q: DeadLetters, C: Clock> Collector<S, Q, C> {
             reason = failure.reason(),
             "a letter cannot be put on record: it goes to the collector's own dead letters"
         );
-        let letter = DeadLetter::about(record, &failure, &self.post.function, self.clock.now());
+        let letter = DeadLetter::about(record, &failure, &self.post.function, self.world.now());
         self.own_letters.park(&letter).await
     }
 
@@ -88,7 +93,7 @@ impl<S: LetterStore, Q: DeadLetters, C: Clock> Collector<S, Q, C> {
             let Some(letter) = Letter::collected(known.as_ref(), id, arrival) else { return Ok(()) };
             let since = known.as_ref().map_or(Since::New, |known| Since::Revision(known.revision));
             if since == Since::New {
-                self.store.keep(&letter.id, &arrival.message).await?;
+                keep(&self.store, &self.keys, &letter, &arrival.message, self.world.now()).await?;
             }
             if self.store.put(&letter, since).await? == Stored::Done {
                 info!(letter = letter.id.as_str(), state = letter.state.as_str(), "letter on record");
@@ -122,7 +127,7 @@ impl<S: LetterStore, Q: DeadLetters, C: Clock> Collector<S, Q, C> {
         let origin = self.origin_of(&source_queue);
         let mut message = Message { body, attributes };
         let mark = message.take_mark();
-        let (sent_at, now) = (sent_at(record), self.clock.now());
+        let (sent_at, now) = (sent_at(record), self.world.now());
         let failure = failure.unwrap_or_else(|| FoundFailure {
             class: String::new(),
             reason: unsaid(origin, &message.attributes),

@@ -1,12 +1,13 @@
 //! Dead letter and its life: waiting, sent back, handled, parked again, dropped.
 
-use std::collections::BTreeMap;
-
 use onewrite::envelope::{derive_id, text_type, token};
 use onewrite::{Attribute, REDRIVE};
 use orderflow_events::{Invalid, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::message::Message;
+use crate::persons::{Persons, unwrapped};
 
 text_type!(
     /// Id of a dead letter.
@@ -125,25 +126,11 @@ pub struct Destination {
     pub function: String,
     /// True of a journal, which takes events of types that nobody knows.
     pub is_journal: bool,
-}
-
-/// Message as it lies in a queue.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Message {
-    /// The body.
-    pub body: String,
-    /// The attributes, without what was said about a failure.
-    pub attributes: BTreeMap<String, Attribute>,
+    /// True of a door, to which others send what they have written themselves.
+    pub is_door: bool,
 }
 
 impl Message {
-    /// Digest of its body: of JSON that of what it says, for on its way a text may have been written anew.
-    #[must_use]
-    pub fn digest(&self) -> String {
-        let canonical = serde_json::from_str::<Value>(&self.body).map(|json| json.to_string());
-        derive_id("", &[canonical.as_deref().unwrap_or(&self.body)])
-    }
-
     /// The same as it is sent back for the `sends`-th time as that letter: the mark is the letter's id, a slash, and how often
     /// it has been sent back. A message that has all attributes that SQS takes
     /// goes without the mark; when it comes back it is known by its body.
@@ -155,10 +142,6 @@ impl Message {
             message.attributes.insert(REDRIVE.to_owned(), mark);
         }
         message
-    }
-
-    fn short_body(&self) -> Option<String> {
-        (self.body.len() <= MAX_SHORT).then(|| self.body.clone())
     }
 
     /// Takes the mark of [`Message::redriven`] off.
@@ -193,12 +176,7 @@ impl Glimpse {
     /// Looks into a body.
     #[must_use]
     pub fn of(body: &str) -> Self {
-        let Ok(mut document) = serde_json::from_str::<Value>(body) else { return Self::default() };
-        // What SNS has wrapped.
-        let wrapped = document["Message"].as_str().and_then(|inner| serde_json::from_str(inner).ok());
-        if let Some(inner) = wrapped.filter(|_| document["Type"] == "Notification") {
-            document = inner;
-        }
+        let Some(document) = unwrapped(body) else { return Self::default() };
         let text = |value: &Value| value.as_str().filter(|text| text.len() <= 1_024).map(str::to_owned);
         let subject = text(&document["subject"]);
         // A relay's letter is a row.
@@ -208,6 +186,20 @@ impl Glimpse {
             subject: subject.or_else(key),
             source: text(&document["source"]),
             id: text(&document["id"]),
+        }
+    }
+
+    /// As much of it as has nobody in it, whatever somebody has written there: type and subject, where they have the form of
+    /// such.
+    fn without_persons(self) -> Self {
+        let is_token = |text: &String| {
+            token(text, "[A-Za-z0-9_-]", |byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)).is_ok()
+        };
+        Self {
+            event_type: self.event_type.filter(is_token),
+            subject: self.subject.filter(is_token),
+            source: None,
+            id: None,
         }
     }
 }
@@ -269,11 +261,13 @@ pub struct Letter {
     pub function: String,
     /// Times that the message was handed out before it was collected, as far as SQS says.
     pub receives: u32,
-    /// The event in the body.
+    /// The event in the body, as far as it has nobody in it.
     pub glimpse: Glimpse,
     /// Name of its message: the digest of the body.
     pub message: String,
-    /// The body, if it is short.
+    /// True if its message is sealed.
+    pub is_sealed: bool,
+    /// The body, if it is short, and the message is not sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short_body: Option<String>,
     /// Number of times that it was sent back.
@@ -336,14 +330,16 @@ impl Arrival {
             failed_at: self.failed_at,
             function: self.function.clone(),
             receives: self.receives,
-            glimpse: Glimpse::of(&self.message.body),
-            message: self.message.digest(),
-            short_body: self.message.short_body(),
+            glimpse: Glimpse::default(),
+            message: String::new(),
+            is_sealed: false,
+            short_body: None,
             sends: 0,
             sending: None,
             history: Vec::new(),
             revision: 1,
         };
+        letter.take(&self.message);
         letter.note(self.failed_at, by, "parked", Some(&self.reason));
         letter
     }
@@ -469,9 +465,7 @@ impl Letter {
             return Err(Refused { state: self.state, what: "edited" });
         }
         let mut letter = self.next(State::Waiting);
-        letter.message = message.digest();
-        letter.short_body = message.short_body();
-        letter.glimpse = Glimpse::of(&message.body);
+        letter.take(message);
         letter.note(now, by, "edited", Some(why));
         if let Some(entry) = letter.history.last_mut() {
             entry.replaced = Some(self.message.clone());
@@ -496,10 +490,25 @@ impl Letter {
         }
     }
 
+    /// Persons in clear that a body of its message may have.
+    pub(crate) fn persons_in(&self, body: &str) -> Persons {
+        // A row of ours has nobody in clear.
+        if self.origin == Origin::Relay { Persons::Nobody } else { Persons::of(body, self.destination.is_door) }
+    }
+
     /// Place among all letters: the oldest failure comes first.
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}#{}", self.failed_at, self.id)
+    }
+
+    /// Has that message from now on.
+    fn take(&mut self, message: &Message) {
+        let glimpse = Glimpse::of(&message.body);
+        self.is_sealed = self.persons_in(&message.body) != Persons::Nobody;
+        self.message = message.digest();
+        self.short_body = (!self.is_sealed && message.body.len() <= MAX_SHORT).then(|| message.body.clone());
+        self.glimpse = if self.is_sealed { glimpse.without_persons() } else { glimpse };
     }
 
     fn next(&self, state: State) -> Self {

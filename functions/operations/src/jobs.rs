@@ -13,6 +13,7 @@ pub(crate) mod replays;
 use std::time::Duration;
 
 use onewrite::envelope::derive_id;
+use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use onewrite::{Failure, Result};
 use orderflow_events::Time;
@@ -37,21 +38,23 @@ const IDLE: Duration = Duration::from_secs(10);
 const RESERVE: Duration = Duration::from_secs(25);
 
 /// Runs the jobs that are on record.
-pub struct Jobs<S, N, W> {
+pub struct Jobs<S, R, N, W> {
     store: S,
+    keys: KeyRing<R, W>,
     stack: N,
     world: W,
 }
 
-impl<S, N, W> Jobs<S, N, W>
+impl<S, R, N, W> Jobs<S, R, N, W>
 where
     S: LetterStore + JobStore + PartStore,
+    R: Keys,
     N: Archive + Consumers + Directory + Outboxes + Queues + Relays,
     W: Clock + Random,
 {
-    /// A runner on that store, for that stack.
-    pub fn new(store: S, stack: N, world: W) -> Self {
-        Self { store, stack, world }
+    /// A runner on that store, whose letters those keys open, for that stack.
+    pub fn new(store: S, keys: KeyRing<R, W>, stack: N, world: W) -> Self {
+        Self { store, keys, stack, world }
     }
 
     /// Takes all jobs on until nothing is left to do, or its time is up.
@@ -63,7 +66,7 @@ where
         let mut drawn = [0; 16];
         self.world.fill(&mut drawn);
         let run = derive_id("run_", &[&format!("{:032x}", u128::from_be_bytes(drawn))]);
-        let redrives = RedriveRunner::new(&self.store, &self.stack, &self.world);
+        let redrives = RedriveRunner::new(&self.store, &self.keys, &self.stack, &self.world);
         let replays = ReplayRunner::new(&self.store, &self.stack, &self.world);
         let reconciler = Reconciler::new(&self.store, &self.stack, &self.world);
         let (of_redrives, of_replays, of_reconciliations) = futures::join!(

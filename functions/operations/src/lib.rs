@@ -14,10 +14,12 @@ mod gauges;
 mod jobs;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
+mod message;
 mod pages;
+mod persons;
 mod port;
 mod reason;
-
+mod sealing;
 mod selection;
 mod service;
 mod settings;
@@ -32,8 +34,7 @@ pub use archive::{Range, Recorded, SlotPage};
 pub use aws::{AwsStack, DynamoOperations};
 pub use collector::{Collector, Post};
 pub use domain::{
-    Arrival, Class, Destination, Entry, Glimpse, Letter, LetterId, Message, Origin, Refused, Sending, State,
-    letter_id_of,
+    Arrival, Class, Destination, Entry, Glimpse, Letter, LetterId, Origin, Refused, Sending, State, letter_id_of,
 };
 pub use gauges::observe_letters;
 pub use jobs::Jobs;
@@ -43,10 +44,13 @@ pub use jobs::redrive::{Act, MAX_LETTERS, Outcome, Redrive, RedriveId};
 pub use jobs::replay::{Replay, ReplayId, Wanted};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryOperations;
+pub use message::{Kept, Message};
+pub use persons::Persons;
 pub use port::{
     Archive, Consumers, Depth, Directory, JobStore, LetterStore, Outboxes, PART, PartStore, Queues, Relays, Since,
     Stored,
 };
 pub use reason::general;
+pub use sealing::UNOWNED_KEPT;
 pub use selection::Selection;
 pub use service::{Service, TableType};

@@ -8,10 +8,11 @@ use onewrite::{Answers, Discrepancy, Failure, Inquiry, Outlook, Result, Slot};
 use orderflow_events::Time;
 
 use crate::archive::{Range, Recorded, SlotPage};
-use crate::domain::{Glimpse, Letter, LetterId, Message, State};
+use crate::domain::{Glimpse, Letter, LetterId, State};
 use crate::jobs::job::Job;
 use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::RedriveId;
+use crate::message::{Kept, Message};
 use crate::port::{
     Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Relays,
     Since, Stored,
@@ -32,7 +33,7 @@ struct JobRecord {
 #[derive(Debug, Default)]
 pub struct MemoryOperations {
     letters: RefCell<BTreeMap<LetterId, Letter>>,
-    messages: RefCell<HashMap<(LetterId, String), Message>>,
+    messages: RefCell<HashMap<(LetterId, String), Kept>>,
     jobs: RefCell<BTreeMap<(&'static str, String), JobRecord>>,
     parts: RefCell<HashMap<(RedriveId, u32), Vec<LetterId>>>,
     sent: RefCell<Vec<(String, Message)>>,
@@ -131,12 +132,12 @@ impl LetterStore for MemoryOperations {
         Ok(Stored::Done)
     }
 
-    async fn keep(&self, id: &LetterId, message: &Message) -> Result<()> {
-        self.messages.borrow_mut().entry((id.clone(), message.digest())).or_insert_with(|| message.clone());
+    async fn keep(&self, id: &LetterId, name: &str, message: &Kept) -> Result<()> {
+        self.messages.borrow_mut().entry((id.clone(), name.to_owned())).or_insert_with(|| message.clone());
         Ok(())
     }
 
-    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Message>> {
+    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Kept>> {
         Ok(self.messages.borrow().get(&(id.clone(), name.to_owned())).cloned())
     }
 

@@ -7,10 +7,11 @@ use onewrite::{Answers, Inquiry, Result, Slot};
 use orderflow_events::Time;
 
 use crate::archive::{Range, Recorded, SlotPage};
-use crate::domain::{Glimpse, Letter, LetterId, Message, State};
+use crate::domain::{Glimpse, Letter, LetterId, State};
 use crate::jobs::job::Job;
 use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::RedriveId;
+use crate::message::{Kept, Message};
 use crate::service::Service;
 
 /// Revision of a record that a write replaces.
@@ -48,19 +49,20 @@ pub trait LetterStore {
     /// It is unknown whether it was done.
     async fn put(&self, letter: &Letter, since: Since) -> Result<Stored>;
 
-    /// Keeps a message of a letter for ever, under the name of its digest. To keep it twice is to keep it once.
+    /// Keeps a message of a letter for ever, under that name: the digest of its body. To keep it twice is to keep it once, as it
+    /// was the first time.
     ///
     /// # Errors
     ///
     /// It is unknown whether it is kept.
-    async fn keep(&self, id: &LetterId, message: &Message) -> Result<()>;
+    async fn keep(&self, id: &LetterId, name: &str, message: &Kept) -> Result<()>;
 
     /// A message of a letter by its name.
     ///
     /// # Errors
     ///
     /// The store cannot be read.
-    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Message>>;
+    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Kept>>;
 
     /// Letters of that state whose [place](Letter::place) is after that one, the oldest failure first: as many as fit, and
     /// one at least, if there is any. They may be a little behind.

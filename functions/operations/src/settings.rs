@@ -13,8 +13,13 @@ impl Post {
         let undeliverable_queue_arn = environment.text("UNDELIVERABLE_QUEUE_ARN");
         let relay_dlq_arn = environment.optional("RELAY_DLQ_ARN");
         let own_function = environment.text("AWS_LAMBDA_FUNCTION_NAME");
-        let destination =
-            Destination { queue_url: queue_url?, function: function?, is_journal: table_type? == "journal" };
+        let table_type = table_type?;
+        let destination = Destination {
+            queue_url: queue_url?,
+            function: function?,
+            is_journal: table_type == "journal",
+            is_door: table_type == "none",
+        };
         Some(Self {
             service: service?,
             destination,

@@ -9,27 +9,31 @@ use futures::executor::block_on;
 use lambda_http::http::{Request, StatusCode};
 use lambda_http::{Body, RequestExt};
 use onewrite::access::Access;
-use onewrite::memory::{MemoryQueue, Pace, Paced, VirtualTime};
+use onewrite::memory::{MemoryKeys, MemoryQueue, Pace, Paced, VirtualTime};
+use onewrite::personal::KeyRing;
 use onewrite::port::Clock;
 use onewrite::{Answers, Failure, Inquiry, Outlook, Result, Slot};
 use orderflow_events::Time;
 use serde_json::{Value, json};
 
 use crate::archive::{Range, Recorded, SlotPage};
-use crate::domain::{Arrival, Class, Destination, Glimpse, Letter, LetterId, Message, Origin, State};
+use crate::domain::{Arrival, Class, Destination, Glimpse, Letter, LetterId, Origin, State};
 use crate::jobs::job::{Job, Progress};
 use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::{Redrive, RedriveId};
 use crate::jobs::redrives::RedriveRunner;
+use crate::message::{Kept, Message};
 use crate::port::{
     Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Relays,
     Since, Stored,
 };
+use crate::sealing;
 use crate::service::Service;
 use crate::{Collector, Jobs, MemoryOperations, OperationsApi, Post};
 
 mod gauges;
 mod jobs;
+mod persons;
 
 fn timed_out() -> Failure {
     Failure::transient("timed out")
@@ -44,11 +48,11 @@ impl<T: LetterStore> LetterStore for Paced<'_, T> {
         self.pace.call("put", self.port.put(letter, since), timed_out).await
     }
 
-    async fn keep(&self, id: &LetterId, message: &Message) -> Result<()> {
-        self.pace.call("keep", self.port.keep(id, message), timed_out).await
+    async fn keep(&self, id: &LetterId, name: &str, message: &Kept) -> Result<()> {
+        self.pace.call("keep", self.port.keep(id, name, message), timed_out).await
     }
 
-    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Message>> {
+    async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Kept>> {
         self.pace.call("message", self.port.message(id, name), timed_out).await
     }
 
@@ -152,12 +156,13 @@ impl<T: Archive> Archive for Paced<'_, T> {
 /// The stack around the operations: what was sent back is handled by its service, or parked again.
 struct Stack {
     ports: MemoryOperations,
+    keys: MemoryKeys,
     world: VirtualTime,
     delivered: std::cell::Cell<usize>,
 }
 
 /// Calls of the ports, one of which may lose its answer.
-const CALLS: [&str; 19] = [
+const CALLS: [&str; 20] = [
     "letter",
     "put",
     "keep",
@@ -177,11 +182,17 @@ const CALLS: [&str; 19] = [
     "slot",
     "of_subject",
     "has",
+    "create key",
 ];
 
 impl Stack {
     fn new() -> Self {
-        Self { ports: MemoryOperations::default(), world: VirtualTime::new(5), delivered: std::cell::Cell::default() }
+        Self {
+            ports: MemoryOperations::default(),
+            keys: MemoryKeys::default(),
+            world: VirtualTime::new(5),
+            delivered: std::cell::Cell::default(),
+        }
     }
 
     /// A stack with letters of the events 0, 1, 2 …
@@ -220,9 +231,20 @@ impl Stack {
         }
     }
 
+    /// The keys, as a function uses them that has just started.
+    fn keys<'a>(&'a self, pace: &'a Pace) -> KeyRing<Paced<'a, &'a MemoryKeys>, &'a VirtualTime> {
+        KeyRing::new(Paced { port: &self.keys, pace }, &self.world)
+    }
+
     async fn collect(&self, arrival: &Arrival, pace: &Pace) -> Result<()> {
-        let store = Paced { port: &self.ports, pace };
-        Collector::new(store, MemoryQueue::default(), &self.world, Self::post()).collect(arrival).await
+        let (store, keys) = (Paced { port: &self.ports, pace }, self.keys(pace));
+        Collector::new(store, keys, MemoryQueue::default(), &self.world, Self::post()).collect(arrival).await
+    }
+
+    /// A message of a letter, if anybody can open it.
+    fn opened(&self, id: &LetterId, name: &str) -> Option<Message> {
+        let pace = Pace::of(u32::MAX);
+        block_on(sealing::message(&self.ports, &self.keys(&pace), id, name)).unwrap()
     }
 
     fn park(&self, message: Message, mark: Option<(LetterId, u32)>) {
@@ -253,7 +275,7 @@ impl Stack {
     /// Lets the job run for a minute, as far as the pace allows; none where it stands still.
     fn run(&self, pace: &Pace) -> Option<Result<()>> {
         let paced = Paced { port: &self.ports, pace };
-        let runner = Jobs::new(paced, paced, &self.world);
+        let runner = Jobs::new(paced, self.keys(pace), paced, &self.world);
         let deadline = self.world.now().after(Duration::from_mins(1));
         let mut run = pin!(runner.run(deadline));
         for _ in 0..1_000 {
@@ -268,7 +290,8 @@ impl Stack {
 
     async fn request(&self, pace: &Pace, method: &str, path: &str, tag: &str, body: &Value) -> (StatusCode, Value) {
         let store = Paced { port: &self.ports, pace };
-        let api = OperationsApi::new(store, store, &self.world, Access::open(), Duration::from_hours(1));
+        let (keys, access) = (self.keys(pace), Access::open());
+        let api = OperationsApi::new(store, keys, store, &self.world, access, Duration::from_hours(1));
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         let query: HashMap<String, Vec<String>> =
@@ -304,7 +327,7 @@ impl Stack {
 }
 
 fn destination() -> Destination {
-    Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false }
+    Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false, is_door: false }
 }
 
 /// A message about the event of that number.
@@ -355,7 +378,7 @@ fn a_message_is_one_letter_wherever_its_collector_dies() {
         |stack, place| {
             let letters = stack.ports.letters();
             assert_eq!((letters.len(), letters[0].state), (1, State::Waiting), "{place}");
-            let kept = block_on(stack.ports.message(&letters[0].id, &letters[0].message)).unwrap();
+            let kept = stack.opened(&letters[0].id, &letters[0].message);
             assert_eq!(kept, Some(message(1, "good")), "{place}");
         },
     );
@@ -480,7 +503,9 @@ impl Consumers for Down {
 fn a_letter_whose_queue_was_down_is_sent_at_the_next_minute() {
     let stack = Stack::with_letters(1);
     stack.redrive(&json!({ "service": "payment" }));
-    let runner = RedriveRunner::new(&stack.ports, Down, &stack.world);
+    let pace = Pace::of(u32::MAX);
+    let keys = stack.keys(&pace);
+    let runner = RedriveRunner::new(&stack.ports, &keys, Down, &stack.world);
     assert!(block_on(runner.run("run_1", stack.world.now().after(Duration::from_mins(1)))).is_err());
     assert_eq!((stack.ports.sent().len(), stack.states()), (0, BTreeMap::from([(State::Sent, 1)])));
     stack.world.pass(Duration::from_secs(50));
@@ -567,7 +592,7 @@ fn an_edit_is_whole_or_not_there_wherever_it_dies() {
             let edits: Vec<_> = letters[0].history.iter().filter(|entry| entry.what == "edited").collect();
             assert_eq!(edits.len(), 1, "{place}");
             for name in [&letters[0].message, edits[0].replaced.as_ref().unwrap()] {
-                assert!(block_on(stack.ports.message(&letters[0].id, name)).unwrap().is_some(), "{place}");
+                assert!(stack.opened(&letters[0].id, name).is_some(), "{place}");
             }
         },
     );

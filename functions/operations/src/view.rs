@@ -10,11 +10,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::archive::Recorded;
-use crate::domain::{Class, Entry, Letter, LetterId, Message, State};
+use crate::domain::{Class, Entry, Letter, LetterId, State};
 use crate::jobs::job::Progress;
 use crate::jobs::reconciliation::{Finding, Reconciliation, ReconciliationId};
 use crate::jobs::redrive::{Redrive, RedriveId};
 use crate::jobs::replay::{Replay, ReplayId};
+use crate::message::Message;
 use crate::reason::general;
 use crate::service::Service;
 
@@ -43,12 +44,17 @@ pub(crate) struct Brief {
     failed_at: Time,
     /// Times that the message was handed out before it was collected.
     receives: u32,
-    /// Body of the message.
+    /// Body of the message; empty where nobody can open it any more.
     body: String,
+    /// True where nobody can open the message any more: the customer who is in it is erased, or it was of nobody knows whom, and is
+    /// old. Such a letter can be dropped, and neither edited nor sent back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
 }
 
 impl Brief {
-    pub(crate) fn of(letter: &Letter, body: String) -> Self {
+    /// A letter with its body, if anybody can open it.
+    pub(crate) fn of(letter: &Letter, body: Option<String>) -> Self {
         Self {
             id: letter.id.clone(),
             service: letter.service.clone(),
@@ -59,7 +65,8 @@ impl Brief {
             order_id: letter.glimpse.subject.clone(),
             failed_at: letter.failed_at,
             receives: letter.receives,
-            body,
+            erased: body.is_none(),
+            body: body.unwrap_or_default(),
         }
     }
 }
@@ -90,23 +97,26 @@ pub(crate) struct Whole {
     attributes: BTreeMap<String, String>,
     /// All that has happened to it.
     history: Vec<Entry>,
-    /// Bodies that were replaced, by the names that the history has for them.
+    /// Bodies that were replaced, by the names that the history has for them; without those that nobody can open any more.
     earlier: BTreeMap<String, String>,
 }
 
 impl Whole {
-    pub(crate) fn of(letter: &Letter, message: Message, earlier: BTreeMap<String, String>) -> Self {
+    /// A letter with its message, if anybody can open it.
+    pub(crate) fn of(letter: &Letter, message: Option<Message>, earlier: BTreeMap<String, String>) -> Self {
         let shown = |attribute: &Attribute| match attribute {
             Attribute::Text(_, text) => text.clone(),
             Attribute::Binary(_, bytes) => BASE64.encode(bytes),
         };
+        let (body, attributes) = message.map(|message| (message.body, message.attributes)).unzip();
+        let attributes: BTreeMap<String, Attribute> = attributes.unwrap_or_default();
         Self {
             function: letter.function.clone(),
             source_queue: letter.source_queue.clone(),
-            attributes: message.attributes.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
+            attributes: attributes.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
             history: letter.history.clone(),
             earlier,
-            brief: Brief::of(letter, message.body),
+            brief: Brief::of(letter, body),
         }
     }
 }

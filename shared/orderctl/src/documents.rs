@@ -58,6 +58,8 @@ pub(crate) struct WholeLetter {
     pub(crate) letter: Letter,
     pub(crate) body: String,
     #[serde(default)]
+    pub(crate) erased: bool,
+    #[serde(default)]
     pub(crate) function: String,
     #[serde(default)]
     pub(crate) source_queue: String,

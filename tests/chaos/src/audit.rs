@@ -496,8 +496,8 @@ impl Auditor {
         }
     }
 
-    /// Nobody is in clear in what is kept. What other producers have sent lies in the intake's letters as they have sent it, and
-    /// poison was put into queues past the doors.
+    /// Nobody is in clear in what is kept. An operator sees letters opened: of those of the services none had anybody in clear. What
+    /// other producers have sent to the intake has.
     fn check_persons(&mut self, snapshot: &Snapshot, asked: &Asked) {
         for place in &snapshot.persons {
             self.find(Rule::PersonInClear, None, place.clone());

@@ -60,10 +60,16 @@ const BY_AWS: [&str; 12] = [
     "sms-voice:SendTextMessage",
 ];
 
-/// Rights that only a distress asks for, which no run may have had: a store of letters that is down for an hour, letters
-/// that are worth another try, what has got lost, and an order that is not paid for days.
-const IN_DISTRESS: [(&str, &str); 3] =
-    [("LettersRole", "sqs:SendMessage"), ("JobsRole", "sqs:SendMessage"), ("OpenOrdersRole", "dynamodb:PutItem")];
+/// Rights that only a distress asks for, which no run may have had, by role, action and resource, where it is not any: a store of
+/// letters that is down for an hour, letters that are worth another try, also of somebody who is in them, what has got lost, an
+/// order that is not paid for days, and a letter with somebody in it that is edited.
+const IN_DISTRESS: [(&str, &str, Option<&str>); 5] = [
+    ("LettersRole", "sqs:SendMessage", None),
+    ("JobsRole", "sqs:SendMessage", None),
+    ("JobsRole", "dynamodb:GetItem", Some("CustomerKeys")),
+    ("OpenOrdersRole", "dynamodb:PutItem", None),
+    ("OperationsApiRole", "dynamodb:PutItem", Some("CustomerKeys")),
+];
 
 /// Right of every consumer that the toolkit uses where an attempt fails. Of some services none may fail in a short run: what
 /// one consumer has used, all have a use for.
@@ -114,7 +120,10 @@ impl Rights {
         let is_used = |right: &Right| used.contains(right) || is_once_used && right.action == ONCE_FOR_ALL;
         let rights = roles.flat_map(|role| self.of_role(role));
         let is_distress = |right: &Right| {
-            IN_DISTRESS.iter().any(|(role, action)| right.role.ends_with(role) && right.action.starts_with(action))
+            IN_DISTRESS.iter().any(|(role, action, resource)| {
+                let is_of_it = resource.is_none() || right.resource.as_deref() == *resource;
+                is_of_it && right.role.ends_with(role) && right.action.starts_with(action)
+            })
         };
         let is_wanted = |right: &Right| !BY_AWS.contains(&right.action.as_str()) && !is_distress(right);
         rights.filter(|right| is_wanted(right) && !is_used(right)).collect()
@@ -211,6 +220,8 @@ mod tests {
             ("PaymentRelayFunction", "sns:Publish", "s-events.fifo", true),
             ("PaymentLettersFunction", "dynamodb:PutItem", "s-LettersTable-1", true),
             ("PaymentLettersFunction", "dynamodb:Query", "s-LettersTable-1", false),
+            ("PaymentLettersFunction", "dynamodb:PutItem", "s-CustomerKeys-1", true),
+            ("PaymentLettersFunction", "dynamodb:GetItem", "s-CustomerKeys-1", false),
             ("OperationsApiFunction", "dynamodb:Query", "s-LettersTable-1", true),
             ("JobsFunction", "dynamodb:Query", "s-JournalTable-1", true),
             ("JobsFunction", "dynamodb:Query", "s-PaymentTable-1", false),

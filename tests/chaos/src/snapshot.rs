@@ -227,7 +227,7 @@ impl Letter {
 }
 
 impl Snapshot {
-    /// Reads all tables and queues; the dead letters are given.
+    /// Reads all tables, queues and logs; the dead letters are given.
     pub(crate) async fn read(shop: &Shop, letters: Vec<Letter>) -> Self {
         let mut snapshot = Self { letters, ..Self::default() };
         for service in ledgers().map(|service| service.id) {
@@ -256,10 +256,21 @@ impl Snapshot {
         let journal = shop.scan(shop.output("JournalTableName")).await;
         snapshot.journal =
             journal.iter().flat_map(|item| facts(item["event"].as_s().map_or("", String::as_str), true)).collect();
-        // Letters are looked at by themselves: who sends poison past the doors may write anything.
-        for table in shop.tables("").await.iter().filter(|table| !table.contains("LettersTable")) {
-            let items = format!("{:?}", shop.scan(table).await);
-            snapshot.persons.extend(persons_in(&items).map(|text| format!("{table} has {text:?}")));
+        let mut kept = Vec::new();
+        for table in shop.tables("").await {
+            kept.push((format!("{:?}", shop.scan(&table).await), table));
+        }
+        let dead =
+            queues().flat_map(|service| ["Dlq", "UndeliverableQueue"].map(|queue| format!("{service}{queue}Url")));
+        for queue in dead.chain(["LettersDlqUrl".to_owned()]) {
+            kept.push((shop.peek(shop.output(&queue)).await.join("\n"), queue));
+        }
+        for function in shop.logging().await {
+            kept.push((shop.log_of(&function).await.join("\n"), format!("the log of {function}")));
+        }
+        kept.push((shop.objects(shop.output("DiscardedBucketName")).await.join("\n"), "the bucket".to_owned()));
+        for (text, place) in kept {
+            snapshot.persons.extend(persons_in(&text).map(|personal| format!("{place} has {personal:?}")));
         }
         for service in queues() {
             let waiting = shop.waiting(shop.queue(service)).await;

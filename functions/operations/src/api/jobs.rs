@@ -8,13 +8,14 @@ use onewrite::Failure;
 use onewrite::access::{Caller, KeySets};
 use onewrite::envelope::{Invalid, derive_id};
 use onewrite::http::{Problem, answer, read_body};
+use onewrite::personal::Keys;
 use onewrite::port::{Clock, Random};
 use orderflow_events::{Faults, Node, Time};
 use serde_json::Value;
 use tracing::info;
 
 use super::requests::{NewReconciliation, NewRedrive, NewReplay, Which};
-use super::{Letters, OperationsApi, by};
+use super::{Letters, OperationsApi, by, erased};
 use crate::archive::{Range, Recorded};
 use crate::domain::{LetterId, State};
 use crate::jobs::change::change;
@@ -39,9 +40,10 @@ pub(super) const MAX_RANGE: Duration = Duration::from_hours(2 * 366 * 24);
 /// Time that a dry run counts for: what it has counted by then is told.
 const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 
-impl<S, N, W, K> OperationsApi<S, N, W, K>
+impl<S, R, N, W, K> OperationsApi<S, R, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
+    R: Keys,
     N: Archive + Consumers + Directory + Gauges + Logs + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,
@@ -70,15 +72,21 @@ where
     async fn these(&self, ids: Vec<LetterId>) -> Result<Vec<LetterId>, Problem> {
         let document = Value::Null;
         let root = Node::root(&document);
-        let mut faults = Faults::default();
+        let (mut faults, mut is_erased) = (Faults::default(), false);
         for (index, id) in ids.iter().enumerate() {
             let letter = self.store.letter(id).await?;
-            if !letter.as_ref().is_some_and(is_sendable) {
+            if let Some(letter) = letter.filter(is_sendable) {
+                is_erased |= letter.is_sealed && self.message(&letter).await?.is_none();
+            } else {
                 let index = index.to_string();
                 faults.add(&root.field("letters").field(&index), "is no letter that can be sent back now");
             }
         }
-        if faults.is_empty() { Ok(ids) } else { Err(Problem::invalid(&faults)) }
+        match (faults.is_empty(), is_erased) {
+            (true, false) => Ok(ids),
+            (true, true) => Err(erased()),
+            (false, _) => Err(Problem::invalid(&faults)),
+        }
     }
 
     async fn all(&self, selection: &Selection) -> Result<Vec<LetterId>, Failure> {

@@ -7,6 +7,7 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::access::KeySets;
 use onewrite::http::{Problem, answer};
+use onewrite::personal::Keys;
 use onewrite::port::{Clock, Random};
 use onewrite::{Failure, FailureKind, Outlook};
 use orderflow_events::Time;
@@ -32,9 +33,10 @@ use crate::view::{
 /// Time that the logs are looked into, in milliseconds: the longest back-off that an attempt has by default, four times.
 const LOOKED_BACK_MS: i64 = 3_600_000;
 
-impl<S, N, W, K> OperationsApi<S, N, W, K>
+impl<S, R, N, W, K> OperationsApi<S, R, N, W, K>
 where
     S: LetterStore + JobStore + PartStore,
+    R: Keys,
     N: Archive + Consumers + Directory + Gauges + Logs + Outboxes + Queues,
     W: Clock + Random,
     K: KeySets,

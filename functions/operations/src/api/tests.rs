@@ -1,9 +1,10 @@
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures::executor::block_on;
 use lambda_http::{RequestExt, http};
-use onewrite::memory::{MemoryIssuer, VirtualTime};
+use onewrite::memory::{MemoryIssuer, MemoryKeys, VirtualTime};
 use orderflow_events::sample;
 use serde_json::json;
 
@@ -18,7 +19,12 @@ fn arrival(number: i64, service: &str, body: &str, reason: &str) -> Arrival {
         service: service.to_owned(),
         origin: Origin::Consumer,
         source_queue: "arn:dlq".to_owned(),
-        destination: Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false },
+        destination: Destination {
+            queue_url: "q".to_owned(),
+            function: "f".to_owned(),
+            is_journal: false,
+            is_door: false,
+        },
         message: Message { body: body.to_owned(), attributes: BTreeMap::new() },
         class: Class::Permanent,
         reason: reason.to_owned(),
@@ -29,12 +35,21 @@ fn arrival(number: i64, service: &str, body: &str, reason: &str) -> Arrival {
     }
 }
 
+thread_local! {
+    static KEYS: Rc<MemoryKeys> = Rc::default();
+}
+
+/// The keys of the test.
+fn keys() -> KeyRing<Rc<MemoryKeys>, VirtualTime> {
+    KeyRing::new(KEYS.with(Rc::clone), VirtualTime::new(7))
+}
+
 /// A store with letters; answers their ids.
 fn store(letters: &[Arrival]) -> (MemoryOperations, Vec<LetterId>) {
     let store = MemoryOperations::default();
     let ids = letters.iter().map(|arrival| {
         let letter = Letter::collected(None, arrival.letter_id(), arrival).unwrap();
-        block_on(store.keep(&letter.id, &arrival.message)).unwrap();
+        block_on(sealing::keep(&store, &keys(), &letter, &arrival.message, Time::from_millis(0))).unwrap();
         assert_eq!(block_on(store.put(&letter, Since::New)), Ok(Stored::Done));
         letter.id
     });
@@ -47,7 +62,7 @@ type Answer = (u16, String, Value);
 
 fn ask(store: &MemoryOperations, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
     ask_of(
-        &OperationsApi::new(store, store, VirtualTime::new(1), Access::open(), LATE_AFTER),
+        &OperationsApi::new(store, keys(), store, VirtualTime::new(1), Access::open(), LATE_AFTER),
         method,
         path,
         headers,
@@ -56,7 +71,7 @@ fn ask(store: &MemoryOperations, method: &str, path: &str, headers: &[(&str, &st
 }
 
 fn ask_of(
-    api: &OperationsApi<&MemoryOperations, &MemoryOperations, VirtualTime, impl KeySets>,
+    api: &OperationsApi<&MemoryOperations, Rc<MemoryKeys>, &MemoryOperations, VirtualTime, impl KeySets>,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
@@ -275,7 +290,7 @@ fn a_redrive_tells_its_progress_and_can_be_stopped() {
 fn only_operators_are_let_in_and_named() {
     let (store, ids) = store(&[arrival(1, "payment", "poison", "not JSON")]);
     let issuer = MemoryIssuer::new("key");
-    let api = OperationsApi::new(&store, &store, VirtualTime::new(1), issuer.access(), LATE_AFTER);
+    let api = OperationsApi::new(&store, keys(), &store, VirtualTime::new(1), issuer.access(), LATE_AFTER);
     let path = format!("letters/{}", ids[0]);
     let drop = |headers: &[(&str, &str)]| ask_of(&api, "DELETE", &path, headers, &json!({ "why": "poison" }));
     assert_eq!(drop(&[]).0, 401);

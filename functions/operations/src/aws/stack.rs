@@ -17,8 +17,8 @@ use orderflow_events::Time;
 use serde_json::{Value, json};
 use tracing::warn;
 
-use crate::domain::Message;
 use crate::jobs::reconciliation::OutboxRow;
+use crate::message::Message;
 use crate::port::{Consumers, Depth, Directory, Gauges, Logs, Queues, Relays};
 use crate::service::Service;
 

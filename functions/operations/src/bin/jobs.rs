@@ -1,8 +1,9 @@
 //! Jobs of the operations: takes redrives, replays and reconciliations on, each minute.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use onewrite::aws::{System, block_on};
+use onewrite::aws::{DynamoKeys, System, block_on};
 use onewrite::config::Environment;
+use onewrite::personal::KeyRing;
 use onewrite::port::Clock;
 use onewrite::telemetry;
 use orderflow_operations::{AwsStack, DynamoOperations, Jobs, observe_letters};
@@ -10,12 +11,14 @@ use serde_json::Value;
 
 fn main() -> Result<(), Error> {
     block_on(env!("CARGO_PKG_NAME"), async |aws| {
-        let (table, directory) = Environment::of_process().read(|environment| {
-            let (table, directory) = (environment.text("LETTERS_TABLE_NAME"), environment.text("DIRECTORY"));
-            table.zip(directory)
+        let ((table, keys), directory) = Environment::of_process().read(|environment| {
+            let (table, keys) = (environment.text("LETTERS_TABLE_NAME"), environment.text("KEY_TABLE_NAME"));
+            let directory = environment.text("DIRECTORY");
+            table.zip(keys).zip(directory)
         })?;
         let store = &DynamoOperations::new(aws.dynamodb(), table);
-        let jobs = &Jobs::new(store, AwsStack::new(aws.config(), aws.dynamodb(), directory), System);
+        let keys = KeyRing::new(DynamoKeys::new(aws.dynamodb(), keys), System);
+        let jobs = &Jobs::new(store, keys, AwsStack::new(aws.config(), aws.dynamodb(), directory), System);
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Value>| {
             let deadline = telemetry::begin(&invocation.context);
             let run = Box::pin(async {

@@ -1,5 +1,9 @@
 //! The life of a letter: every change in every state.
 
+use std::collections::BTreeMap;
+
+use orderflow_events::sample;
+
 use super::*;
 
 fn at(millis: i64) -> Time {
@@ -10,13 +14,17 @@ fn message(body: &str) -> Message {
     Message { body: body.to_owned(), attributes: BTreeMap::new() }
 }
 
+fn destination() -> Destination {
+    Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false, is_door: false }
+}
+
 fn arrival(failed_at: i64, mark: Option<u32>) -> Arrival {
     let message = message(r#"{"id": "1", "source": "orderflow/orders", "type": "OrderCreated", "subject": "ord_1"}"#);
     let mut arrival = Arrival {
         service: "payment".to_owned(),
         origin: Origin::Consumer,
         source_queue: "arn:dlq".to_owned(),
-        destination: Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false },
+        destination: destination(),
         message,
         class: Class::Permanent,
         reason: "why".to_owned(),
@@ -175,4 +183,58 @@ fn a_row_of_a_relay_is_shown_and_dropped_and_neither_sent_nor_edited() {
     assert!(letter.claimed("red_1", "ada", at(20)).is_err());
     assert!(letter.edited(&message("{}"), "ada", "typo", at(20)).is_err());
     assert!(letter.dropped("ada", "known", at(20)).unwrap().is_some());
+}
+
+#[test]
+fn whatever_may_have_somebody_in_it_is_sealed_and_says_nothing_of_them() {
+    use Origin::{Consumer, Relay, Undeliverable};
+    let sealed = sample::event(sample::order("ord_1"));
+    let fact = serde_json::to_string(&sealed).unwrap();
+    let mut in_clear: Value = serde_json::from_str(&fact).unwrap();
+    in_clear["dataschema"] = "urn:orderflow:OrderCreated:2".into();
+    in_clear["data"]["customer"] = serde_json::json!({ "id": "cus_1", "name": "Ada", "email": "ada@example.com" });
+    in_clear["data"]["shippingAddress"] = serde_json::json!({ "name": "Ada", "line1": "Road 1", "city": "Berlin", "postalCode": "10115", "country": "DE" });
+    let customer = |id: &str| Persons::Customer(orderflow_events::Text::new(id).unwrap());
+    let wrapped = serde_json::json!({ "Type": "Notification", "Message": in_clear.to_string() }).to_string();
+    let owned =
+        |id: &str| serde_json::json!({ "type": "Ada Lovelace", "data": { "customer": { "id": id } } }).to_string();
+    for (body, origin, is_door, persons) in [
+        (fact.clone(), Consumer, false, Persons::Nobody),
+        (fact.clone(), Undeliverable, false, Persons::Nobody),
+        // Of another producer, which may have written whatever it likes besides.
+        (fact, Consumer, true, customer("cus_1")),
+        (in_clear.to_string(), Consumer, false, customer("cus_1")),
+        (in_clear.to_string(), Consumer, true, customer("cus_1")),
+        (wrapped, Undeliverable, true, customer("cus_1")),
+        (owned("auth0|7"), Consumer, true, customer("auth0|7")),
+        (owned(""), Consumer, true, Persons::Unknown),
+        (owned("\tfingerprints"), Consumer, true, Persons::Unknown),
+        ("Ada Lovelace, Road 1".to_owned(), Consumer, true, Persons::Unknown),
+        ("Ada Lovelace, Road 1".to_owned(), Consumer, false, Persons::Unknown),
+        (r#"{"stream": "arn:a", "row": {"pk": "ord_3"}}"#.to_owned(), Relay, false, Persons::Nobody),
+    ] {
+        let mut arrival = arrival(10, None);
+        (arrival.origin, arrival.destination.is_door, arrival.message.body) = (origin, is_door, body);
+        let letter = collected(None, &arrival).unwrap();
+        let body = &arrival.message.body;
+        assert_eq!(letter.persons_in(body), persons, "{body} {origin:?} {is_door}");
+        assert_eq!(letter.is_sealed, persons != Persons::Nobody);
+        assert_eq!(letter.short_body.is_none(), letter.is_sealed);
+        let record = serde_json::to_string(&letter).unwrap();
+        assert!(!record.contains("Ada") && !record.contains("Road"), "{record}");
+    }
+}
+
+#[test]
+fn an_edit_may_bring_somebody_in_and_take_them_out() {
+    let mut arrival = arrival(10, None);
+    arrival.message.body = "Ada Lovelace".to_owned();
+    let letter = collected(None, &arrival).unwrap();
+    assert!(letter.is_sealed);
+    let fact = message(&serde_json::to_string(&sample::event(sample::order("ord_1"))).unwrap());
+    let mended = letter.edited(&fact, "ada", "typo", at(50)).unwrap();
+    assert_eq!((mended.is_sealed, mended.short_body.as_ref()), (false, Some(&fact.body)));
+    assert_eq!(mended.glimpse.source.as_deref(), Some("https://shop.example"));
+    let again = mended.edited(&arrival.message, "ada", "typo", at(60)).unwrap();
+    assert_eq!((again.is_sealed, again.short_body), (true, None));
 }

@@ -10,10 +10,11 @@ use orderflow_events::{EventType, Subject, Time};
 use tracing::info;
 
 use crate::archive::Recorded;
-use crate::domain::{Glimpse, Message, letter_id_of};
+use crate::domain::{Glimpse, letter_id_of};
 use crate::jobs::change::change;
 use crate::jobs::inquiry::{answered, outlooks};
 use crate::jobs::reconciliation::{Checked, Finding, OutboxRow, Phase, Reconciliation, RowPage, predecessors};
+use crate::message::Message;
 use crate::pages;
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, Queues, Relays};
 use crate::service::{Service, journal_of};

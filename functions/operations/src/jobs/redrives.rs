@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use onewrite::port::Clock;
+use onewrite::personal::{KeyRing, Keys};
+use onewrite::port::{Clock, Random};
 use onewrite::{Failure, FailureKind, Outlook, Result};
 use orderflow_events::Time;
 use tracing::{info, warn};
@@ -12,6 +13,7 @@ use crate::jobs::inquiry::outlooks;
 use crate::jobs::job::{Job, LEASE};
 use crate::jobs::redrive::{Act, Outcome, Redrive, RedriveId};
 use crate::port::{Consumers, JobStore, LetterStore, PART, PartStore, Queues, Since, Stored};
+use crate::sealing::{ERASED, body, message};
 
 /// Number of attempts at a letter that others are changing.
 const MAX_RACES: u32 = 20;
@@ -41,21 +43,24 @@ enum Advance {
 }
 
 /// Runs the redrives that are on record.
-pub(crate) struct RedriveRunner<S, N, W> {
+pub(crate) struct RedriveRunner<'a, S, R, V, N, W> {
     store: S,
+    keys: &'a KeyRing<R, V>,
     stack: N,
     world: W,
 }
 
-impl<S, N, W> RedriveRunner<S, N, W>
+impl<'a, S, R, V, N, W> RedriveRunner<'a, S, R, V, N, W>
 where
     S: LetterStore + JobStore + PartStore,
+    R: Keys,
+    V: Clock + Random,
     N: Queues + Consumers,
     W: Clock,
 {
-    /// A runner on that store, for that stack.
-    pub(crate) fn new(store: S, stack: N, world: W) -> Self {
-        Self { store, stack, world }
+    /// A runner on that store, whose letters those keys open, for that stack.
+    pub(crate) fn new(store: S, keys: &'a KeyRing<R, V>, stack: N, world: W) -> Self {
+        Self { store, keys, stack, world }
     }
 
     /// Takes all redrives on until nothing is left to do, or its time is up.
@@ -172,7 +177,10 @@ where
                 State::ParkedAgain if is_own => return Ok(Outcome::Sent),
                 State::Sent => letter,
                 State::Waiting | State::ParkedAgain => {
-                    if self.is_handled(&letter).await? {
+                    let Some(body) = body(&self.store, self.keys, &letter).await? else {
+                        return Ok(Outcome::Skipped);
+                    };
+                    if self.is_handled(&letter, &body).await? {
                         return Ok(Outcome::HandledBefore);
                     }
                     let claimed = letter.claimed(redrive.head.id.as_str(), &redrive.head.by, self.world.now());
@@ -190,9 +198,14 @@ where
     }
 
     async fn deliver(&self, letter: &Letter) -> Result<()> {
-        let message = self.store.message(&letter.id, &letter.message).await?;
-        let message = message.ok_or_else(|| Failure::permanent("a letter has no message"))?;
-        let sent = self.stack.send(&letter.destination.queue_url, &message.redriven(&letter.id, letter.sends)).await;
+        let sent = match message(&self.store, self.keys, &letter.id, &letter.message).await? {
+            Some(message) => {
+                let redriven = message.redriven(&letter.id, letter.sends);
+                self.stack.send(&letter.destination.queue_url, &redriven).await
+            }
+            // Since it was claimed.
+            None => Err(Failure::permanent(ERASED)),
+        };
         let after = match sent {
             Ok(()) => letter.confirmed(),
             Err(failure) if failure.kind() == FailureKind::Permanent => {
@@ -210,7 +223,7 @@ where
         let sending = letter.sending.as_ref().filter(|sending| sending.redrive == redrive.head.id.as_str());
         match (letter.state, sending) {
             (State::Handled, _) => Ok(Outcome::Handled),
-            (State::Sent, Some(_)) if self.is_handled(&letter).await? => Ok(Outcome::Handled),
+            (State::Sent, Some(_)) if self.is_sent_handled(&letter).await? => Ok(Outcome::Handled),
             (State::Sent, Some(sending)) if sending.at.until(self.world.now()) > SILENCE => Ok(Outcome::Silent),
             (State::Sent, Some(_)) => Ok(Outcome::Open),
             // Whatever has happened to it since: it came back first.
@@ -219,8 +232,9 @@ where
     }
 
     /// Asks its service whether a letter is handled, and puts that on record.
-    async fn is_handled(&self, letter: &Letter) -> Result<bool> {
-        let row = match self.outlook(letter).await? {
+    async fn is_handled(&self, letter: &Letter, body: &str) -> Result<bool> {
+        let outlooks = outlooks(&self.stack, &letter.destination.function, &[body]).await?;
+        let row = match outlooks.into_iter().next().unwrap_or(Outlook::Unknown) {
             Outlook::Handled { row } => row,
             Outlook::Nothing => None,
             Outlook::Due | Outlook::Early { .. } | Outlook::Refused { .. } | Outlook::Unknown => return Ok(false),
@@ -232,16 +246,12 @@ where
         Ok(true)
     }
 
-    async fn outlook(&self, letter: &Letter) -> Result<Outlook> {
-        let body = match &letter.short_body {
-            Some(body) => body.clone(),
-            None => match self.store.message(&letter.id, &letter.message).await? {
-                Some(message) => message.body,
-                None => return Ok(Outlook::Unknown),
-            },
-        };
-        let outlooks = outlooks(&self.stack, &letter.destination.function, &[&body]).await?;
-        Ok(outlooks.into_iter().next().unwrap_or(Outlook::Unknown))
+    /// The same of a letter that was sent. Of what nobody can open any more, nobody can ask.
+    async fn is_sent_handled(&self, letter: &Letter) -> Result<bool> {
+        match body(&self.store, self.keys, letter).await? {
+            Some(body) => self.is_handled(letter, &body).await,
+            None => Ok(false),
+        }
     }
 
     /// Looks after the letters that were sent of late, whoever waits for them; those that were claimed by a run that died
@@ -258,7 +268,7 @@ where
                 if !sending.is_confirmed && since > LEASE {
                     self.deliver(letter).await?;
                 } else if since < FOLLOWED_FOR {
-                    self.is_handled(letter).await?;
+                    self.is_sent_handled(letter).await?;
                 }
             }
         }

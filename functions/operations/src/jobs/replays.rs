@@ -8,11 +8,12 @@ use orderflow_events::Time;
 use tracing::info;
 
 use crate::archive::Recorded;
-use crate::domain::{LetterId, Message, State, letter_id_of};
+use crate::domain::{LetterId, State, letter_id_of};
 use crate::jobs::change::change;
 use crate::jobs::inquiry::outlooks;
 use crate::jobs::job::Job;
 use crate::jobs::replay::{Phase, Replay, Tally};
+use crate::message::Message;
 use crate::pages::{self, Page};
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Queues};
 use crate::service::{Service, journal_of};

@@ -14,7 +14,8 @@ use crate::personal::{Key, Keys};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Keys in a table: `pk` is the owner, `kid` the name, `key` the secret, and `createdAt` says since when.
+/// Keys in a table: `pk` is the owner, `kid` the name, `key` the secret, and `createdAt` says since when. The attribute
+/// `expiresAt`, in seconds, is for the table's time to live, and only of keys that have one.
 #[derive(Clone, Debug)]
 pub struct DynamoKeys {
     client: Client,
@@ -37,10 +38,12 @@ impl Keys for DynamoKeys {
     }
 
     async fn find_or_create(&self, owner: &str, fresh: &Key, now: Time) -> Result<Key> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
+        let put = self.client.put_item().table_name(&self.table);
+        let put = match fresh.expires_at().map(|time| time.as_millis() / 1_000) {
+            Some(seconds) => put.item("expiresAt", AttributeValue::N(seconds.to_string())),
+            None => put,
+        };
+        let put = put
             .item("pk", text(owner))
             .item("kid", text(fresh.name().as_str()))
             .item("key", AttributeValue::B(Blob::new(fresh.secret())))
@@ -70,7 +73,9 @@ fn key(item: &Item) -> Result<Key> {
     let unknown = || Failure::permanent("a key of a person is not understood");
     let name = item.get("kid").and_then(|name| name.as_s().ok()).ok_or_else(unknown)?;
     let secret = item.get("key").and_then(|secret| secret.as_b().ok()).ok_or_else(unknown)?;
-    Key::new(KeyName::new(name).map_err(|_| unknown())?, secret.as_ref())
+    let key = Key::new(KeyName::new(name).map_err(|_| unknown())?, secret.as_ref())?;
+    let seconds = item.get("expiresAt").and_then(|seconds| seconds.as_n().ok()?.parse::<i64>().ok());
+    Ok(seconds.map(|seconds| Time::from_millis(seconds * 1_000)).into_iter().fold(key, Key::until))
 }
 
 fn text(text: &str) -> AttributeValue {

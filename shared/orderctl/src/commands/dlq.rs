@@ -14,7 +14,7 @@ use crate::documents::{Entry, Groups, Letter, LetterPage, WholeLetter};
 use crate::error::{Error, Exit};
 use crate::moment::Moment;
 use crate::show::diff::{diff, pretty};
-use crate::show::letter::{groups, letters, overtaken, state, whole};
+use crate::show::letter::{ERASED, groups, letters, overtaken, state, whole};
 use crate::terminal::{edited, note, print, print_json};
 use crate::text::shown;
 
@@ -187,6 +187,10 @@ impl List {
 impl Edit {
     fn run(self, context: &Context) -> Ended {
         let (answer, letter) = load(context, &self.letter)?;
+        if letter.erased {
+            note(&format!("{} cannot be edited: it is {ERASED}. It can be dropped.", self.letter));
+            return Ok(Exit::Conflict);
+        }
         let body = match &self.file {
             Some(file) => text_of(file)?,
             None => edited(&pretty(&letter.body))?,

@@ -11,6 +11,10 @@ use crate::text::{bad, faint, good, shown, strong};
 /// Characters of a reason in a list.
 const MAX_REASON: usize = 120;
 
+/// Body of a letter that nobody can open any more.
+pub(crate) const ERASED: &str =
+    "erased: nobody can open it any more. The customer in it is erased, or it was nobody's and is old";
+
 /// Letters in a table, as the API has ordered them: the oldest failure first.
 pub(crate) fn letters(letters: &[Letter], now: Moment) -> String {
     let row = |letter: &Letter| {
@@ -48,7 +52,7 @@ pub(crate) fn groups(groups: &Groups, now: Moment) -> String {
 
 /// A letter whole: what it is, all that has happened to it, and its body.
 pub(crate) fn whole(letter: &WholeLetter, now: Moment) -> String {
-    let WholeLetter { letter: brief, body, function, source_queue, attributes, history } = letter;
+    let WholeLetter { letter: brief, body, erased, function, source_queue, attributes, history } = letter;
     let mut text = format!("{}  {}\n", strong(&shown(&brief.id)), state(&brief.state));
     let function = if function.is_empty() { NONE } else { function };
     for (name, value) in [
@@ -70,6 +74,10 @@ pub(crate) fn whole(letter: &WholeLetter, now: Moment) -> String {
     text += "\nHistory\n";
     text += &timeline(history);
     text += "\nBody\n";
+    if *erased {
+        let _infallible = writeln!(text, "  {ERASED}");
+        return text;
+    }
     for part in pretty(body).lines() {
         let _infallible = writeln!(text, "  {}", shown(part));
     }
@@ -191,6 +199,15 @@ mod tests {
             "COUNT  SERVICE  TYPE  CLASS      OLDEST      REASON\n   12  payment  -     exhausted  12 min ago  … answers …"
         );
         assert_eq!(groups(&Groups { groups: vec![] }, at("2026-11-22T09:12:00Z")), "No letter is waiting.");
+    }
+
+    #[test]
+    fn a_letter_that_nobody_can_open_says_so() {
+        let mut erased = document();
+        (erased["body"], erased["erased"]) = (json!(""), json!(true));
+        let letter: WholeLetter = serde_json::from_value(erased).unwrap();
+        let text = whole(&letter, at("2026-11-22T12:05:00Z"));
+        assert!(text.ends_with(&format!("\nBody\n  {ERASED}\n")), "{text}");
     }
 
     #[test]

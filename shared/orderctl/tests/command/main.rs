@@ -209,6 +209,17 @@ fn an_edit_is_of_the_version_that_was_read_and_who_was_faster_is_told() {
 }
 
 #[test]
+fn a_letter_that_nobody_can_open_any_more_is_not_given_to_an_editor() {
+    let mut erased = letter("waiting", &parked());
+    (erased["body"], erased["erased"]) = (json!(""), json!(true));
+    let api = ScriptedApi::of([(200, erased)]);
+    let ran = api.run_with(&["dlq", "edit", "let_1", "--why", "x", "--yes"], &[("VISUAL", "false")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""), "{ran:?}");
+    assert!(ran.stderr.contains("nobody can open it any more"), "{}", ran.stderr);
+    assert_eq!(api.lines(), ["GET /operations/letters/let_1"]);
+}
+
+#[test]
 fn an_edit_that_changes_nothing_and_a_dry_run_send_nothing() {
     let api = ScriptedApi::of([(200, letter("waiting", &parked())), (200, letter("waiting", &parked()))]);
     let edit = |more: &[&str], editor| {

@@ -1,0 +1,44 @@
+//! Persons in clear that a message may have.
+
+use orderflow_events::{Event, Payload, Text};
+use serde_json::Value;
+
+/// Persons in clear that a message may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Persons {
+    /// None.
+    Nobody,
+    /// One customer of that id.
+    Customer(Text),
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Persons {
+    /// Persons in the body of a message; `is_door` is true where others send what they have written themselves.
+    #[must_use]
+    pub fn of(body: &str, is_door: bool) -> Self {
+        let document = unwrapped(body);
+        if !is_door && document.as_ref().is_some_and(has_nobody) {
+            return Self::Nobody;
+        }
+        // An id that nobody may have is no owner of a key.
+        let customer = document.as_ref().and_then(|document| document["data"]["customer"]["id"].as_str());
+        customer.and_then(|id| Text::new(id).ok()).map_or(Self::Unknown, Self::Customer)
+    }
+}
+
+/// Tells of a document that it is an event, and nobody is in clear in it.
+fn has_nobody(document: &Value) -> bool {
+    Event::from_value(document).is_ok_and(|event| match event.data {
+        Payload::OrderCreated(created) => created.details.personal.sealed().is_some(),
+        _ => true,
+    })
+}
+
+/// The document in a body, out of what SNS may have wrapped it in.
+pub(crate) fn unwrapped(body: &str) -> Option<Value> {
+    let document = serde_json::from_str::<Value>(body).ok()?;
+    let wrapped = document["Message"].as_str().filter(|_| document["Type"] == "Notification");
+    Some(wrapped.and_then(|inner| serde_json::from_str(inner).ok()).unwrap_or(document))
+}

@@ -1,0 +1,89 @@
+//! Sealing of dead letters: a message that may have a person in clear is stored so that an erasure reaches it.
+//!
+//! Facts of ours have nobody in clear, and are kept as they are. Whatever else has come into a queue may name anybody, above all at the
+//! doors, where orders come in as others have written them. It is sealed with the key of the customer who is in it, and where
+//! nobody can tell who that is with one of the stack's, which has an end.
+
+use std::time::Duration;
+
+use onewrite::personal::{KeyRing, Keys};
+use onewrite::port::{Clock, Random};
+use onewrite::{Failure, Result};
+use orderflow_events::Time;
+
+use crate::domain::{Letter, LetterId};
+use crate::message::{Kept, Message};
+use crate::persons::Persons;
+use crate::port::LetterStore;
+
+/// Time for which a message can be opened at least of which nobody can tell whose it is.
+pub const UNOWNED_KEPT: Duration = Duration::from_hours(90 * 24);
+
+/// The longest month: so long one key seals what nobody can tell whose it is.
+const MONTH: Duration = Duration::from_hours(31 * 24);
+
+/// Reason for which a message is not there any more.
+pub(crate) const ERASED: &str = "it is erased: nobody can open it any more";
+
+/// Keeps a message of a letter, sealed where that letter [is](Letter::is_sealed).
+///
+/// # Errors
+///
+/// It is unknown whether it is kept.
+pub(crate) async fn keep<R: Keys, W: Clock + Random>(
+    store: &impl LetterStore,
+    keys: &KeyRing<R, W>,
+    letter: &Letter,
+    message: &Message,
+    now: Time,
+) -> Result<()> {
+    let (owner, expires_at) = match letter.persons_in(&message.body) {
+        Persons::Nobody => {
+            return store.keep(&letter.id, &message.digest(), &Kept::Clear(message.clone())).await;
+        }
+        Persons::Customer(id) => (id.to_string(), None),
+        // No customer has an id with a tab in it.
+        Persons::Unknown => (format!("\tletters {:.7}", now.to_string()), Some(now.after(MONTH + UNOWNED_KEPT))),
+    };
+    let text = serde_json::to_string(message).map_err(|_| Failure::permanent("a message cannot be written"))?;
+    let sealed = keys.seal_text(&owner, &text, expires_at).await?;
+    store.keep(&letter.id, &message.digest(), &Kept::Sealed { owner, message: sealed }).await
+}
+
+/// A message of a letter by its name; none where nobody can open it any more.
+///
+/// # Errors
+///
+/// The store or the keys cannot be read, or there is no message of that name.
+pub(crate) async fn message<R: Keys, W: Clock + Random>(
+    store: &impl LetterStore,
+    keys: &KeyRing<R, W>,
+    id: &LetterId,
+    name: &str,
+) -> Result<Option<Message>> {
+    match store.message(id, name).await?.ok_or_else(|| Failure::permanent("a letter has no message"))? {
+        Kept::Clear(message) => Ok(Some(message)),
+        Kept::Sealed { owner, message } => {
+            let opened = keys.open_text(&owner, &message).await?;
+            // An error of serde may have a value in it.
+            let message = opened.map(|text| serde_json::from_str(&text)).transpose();
+            message.map_err(|_| Failure::permanent("a message is not understood"))
+        }
+    }
+}
+
+/// Body of a letter; none where nobody can open it any more.
+///
+/// # Errors
+///
+/// Those of [`message`].
+pub(crate) async fn body<R: Keys, W: Clock + Random>(
+    store: &impl LetterStore,
+    keys: &KeyRing<R, W>,
+    letter: &Letter,
+) -> Result<Option<String>> {
+    match &letter.short_body {
+        Some(body) => Ok(Some(body.clone())),
+        None => Ok(message(store, keys, &letter.id, &letter.message).await?.map(|message| message.body)),
+    }
+}

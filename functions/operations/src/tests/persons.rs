@@ -1,0 +1,164 @@
+//! Letters with somebody in them: in nothing that is stored in clear, and opened by nobody once they are erased.
+
+use onewrite::personal::Keys;
+
+use super::*;
+
+/// Texts of nobody but this customer.
+const CANARY: [&str; 3] = ["Quintilla Vesper", "quintilla.vesper@example.com", "Canary Mews 77"];
+
+/// An order as another producer has written it, which the door could not take.
+fn order_in_clear() -> Message {
+    let [name, email, line1] = CANARY;
+    let body = json!({
+        "specversion": "1.0", "id": "1", "source": "https://shop.example", "type": "OrderCreated", "subject": "web-17",
+        "data": {
+            "orderId": "web-17", "customer": { "id": "cus_q", "name": name, "email": email }, "lines": [],
+            "shippingAddress": { "name": name, "line1": line1, "city": "Berlin", "postalCode": "10115", "country": "DE" },
+        },
+    });
+    Message { body: body.to_string(), attributes: BTreeMap::new() }
+}
+
+/// The same in order, under that id.
+fn mended(id: &str) -> String {
+    let mut body: Value = serde_json::from_str(&order_in_clear().body).unwrap();
+    let price = json!({ "amount": 995, "currency": "EUR" });
+    (body["id"], body["data"]["total"]) = (json!(id), price.clone());
+    body["data"]["lines"] = json!([{ "sku": "A-1", "quantity": 1, "unitPrice": price }]);
+    (body["time"], body["data"]["paymentMethod"]) = (json!("2026-11-22T09:00:00Z"), json!("pm_card_visa"));
+    body["dataschema"] = json!("urn:orderflow:OrderCreated:2");
+    body.to_string()
+}
+
+/// A stack with that letter at the door.
+fn with_letter(message: &Message) -> (Stack, LetterId) {
+    let stack = Stack::new();
+    let mut arrival = stack.arrival(message.clone(), None);
+    arrival.destination.is_door = true;
+    block_on(stack.collect(&arrival, &Pace::of(u32::MAX))).unwrap();
+    let id = stack.ports.letters().remove(0).id;
+    (stack, id)
+}
+
+/// Everything that is stored of letters, as text.
+fn stored(stack: &Stack) -> String {
+    let letters = stack.ports.letters();
+    let names = letters.iter().flat_map(|letter| {
+        let replaced = letter.history.iter().filter_map(|entry| entry.replaced.as_ref());
+        replaced.chain([&letter.message]).map(|name| (&letter.id, name))
+    });
+    let messages = names.map(|(id, name)| block_on(stack.ports.message(id, name)).unwrap().unwrap());
+    let messages = serde_json::to_string(&messages.collect::<Vec<_>>()).unwrap();
+    serde_json::to_string(&letters).unwrap() + &messages
+}
+
+fn erase(stack: &Stack) {
+    block_on(stack.keys.erase("cus_q")).unwrap();
+}
+
+fn has_canary(text: &str) -> bool {
+    CANARY.iter().any(|personal| text.contains(personal))
+}
+
+#[test]
+fn who_operates_sees_and_mends_what_is_sealed() {
+    let (stack, id) = with_letter(&order_in_clear());
+    assert!(!has_canary(&stored(&stack)));
+    let path = format!("/operations/letters/{id}");
+    let (status, shown) = stack.ask("GET", &path, "*", &json!(null));
+    assert_eq!(
+        (status.as_u16(), shown["body"].as_str(), shown.get("erased")),
+        (200, Some(&*order_in_clear().body), None)
+    );
+    assert_eq!((&shown["orderId"], &shown["type"]), (&json!("web-17"), &json!("OrderCreated")));
+    let listed = stack.ask("GET", "/operations/letters?state=waiting", "*", &json!(null)).1;
+    assert_eq!(listed["letters"][0]["body"], shown["body"]);
+
+    let (status, edited) = stack.ask("PUT", &path, "\"1\"", &json!({ "body": mended("1"), "why": "it was half" }));
+    assert_eq!(status, 200, "{edited}");
+    let earlier = edited["history"][1]["replaced"].as_str().unwrap();
+    assert_eq!(edited["earlier"][earlier], shown["body"]);
+    let body: Value = serde_json::from_str(edited["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&body["editedfrom"], &body["data"]["customer"]["name"]), (&json!("1"), &json!(CANARY[0])));
+    assert!(!has_canary(&stored(&stack)), "nor after the edit");
+
+    stack.redrive(&json!({ "letters": [id] }));
+    stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
+    let [(_, sent)] = stack.ports.sent().try_into().unwrap();
+    assert_eq!(sent.body, body.to_string());
+    assert_eq!(stack.states(), BTreeMap::from([(State::Handled, 1)]));
+    assert!(!has_canary(&stored(&stack)));
+}
+
+#[test]
+fn an_erased_letter_can_be_dropped_and_nothing_else() {
+    let (stack, id) = with_letter(&order_in_clear());
+    let path = format!("/operations/letters/{id}");
+    let body = json!({ "body": mended("1"), "why": "it was half" });
+    assert_eq!(stack.ask("PUT", &path, "\"1\"", &body).0, 200);
+    erase(&stack);
+    let (status, shown) = stack.ask("GET", &path, "*", &json!(null));
+    assert_eq!(
+        (status.as_u16(), &shown["erased"], &shown["body"], &shown["earlier"]),
+        (200, &json!(true), &json!(""), &json!({}))
+    );
+    let listed = stack.ask("GET", "/operations/letters?state=waiting", "*", &json!(null)).1;
+    assert_eq!((&listed["letters"][0]["erased"], &listed["letters"][0]["orderId"]), (&json!(true), &json!("web-17")));
+
+    let erased = json!("urn:orderflow:problem:letter-erased");
+    let (status, problem) = stack.ask("PUT", &path, "\"2\"", &body);
+    assert_eq!((status.as_u16(), &problem["type"]), (409, &erased), "{problem}");
+    let (status, problem) = stack.ask("POST", "/operations/redrives", "*", &json!({ "letters": [id] }));
+    assert_eq!((status.as_u16(), &problem["type"]), (409, &erased), "{problem}");
+    // One of all of a service passes it over.
+    let redrive = stack.redrive(&json!({ "service": "payment" }));
+    stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
+    assert_eq!((stack.ports.sent().len(), stack.told(&redrive).head.progress), (0, Progress::Done));
+    assert_eq!(stack.states(), BTreeMap::from([(State::Waiting, 1)]));
+
+    let (status, dropped) = stack.ask("DELETE", &path, "*", &json!({ "why": "they are erased" }));
+    assert_eq!((status.as_u16(), &dropped["state"], &dropped["erased"]), (200, &json!("dropped"), &json!(true)));
+}
+
+#[test]
+fn who_is_erased_while_their_letter_is_on_its_way_is_not_sent() {
+    let (stack, id) = with_letter(&order_in_clear());
+    let letter = stack.ports.letters().remove(0);
+    let claimed = letter.claimed("red_1", "ada", stack.world.now()).unwrap();
+    block_on(stack.ports.put(&claimed, Since::Revision(letter.revision))).unwrap();
+    erase(&stack);
+    stack.world.pass(Duration::from_mins(10));
+    stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
+    let letter = stack.ports.letters().remove(0);
+    assert_eq!((stack.ports.sent().len(), letter.state, &letter.id), (0, State::ParkedAgain, &id));
+    assert_eq!(letter.reason, sealing::ERASED);
+    assert!(letter.dropped("ada", "erased", stack.world.now()).is_ok());
+}
+
+#[test]
+fn who_comes_back_opens_nothing_of_before() {
+    let (stack, id) = with_letter(&order_in_clear());
+    let name = stack.ports.letters().remove(0).message;
+    assert_eq!(stack.opened(&id, &name), Some(order_in_clear()));
+    erase(&stack);
+    block_on(stack.keys(&Pace::of(u32::MAX)).seal_text("cus_q", "anew", None)).unwrap();
+    assert_eq!(stack.opened(&id, &name), None);
+}
+
+#[test]
+fn of_whom_nobody_can_tell_the_letters_have_an_end() {
+    let message = Message { body: CANARY.join(", "), attributes: BTreeMap::new() };
+    let (stack, id) = with_letter(&message);
+    assert!(!has_canary(&stored(&stack)));
+    let [owner] = stack.keys.owners().try_into().unwrap();
+    let now = stack.world.now();
+    assert_eq!(owner, format!("\tletters {}", &now.to_string()[..7]), "one key a month");
+    let key = block_on(stack.keys.find(&owner)).unwrap().unwrap();
+    let kept = now.until(key.expires_at().unwrap());
+    assert!(kept >= crate::UNOWNED_KEPT, "{kept:?}");
+    let name = stack.ports.letters().remove(0).message;
+    assert_eq!(stack.opened(&id, &name), Some(message));
+    block_on(stack.keys.erase(&owner)).unwrap();
+    assert_eq!(stack.opened(&id, &name), None);
+}

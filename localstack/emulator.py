@@ -4,6 +4,7 @@ Standard input is a pipe from that process. When it closes, however the other si
 the emulator and every function that it runs. A byte on it means "detached": from then on the emulator lives by itself.
 """
 
+from contextvars import ContextVar
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ threading.Thread(target=end_with_parent, daemon=True).start()
 
 import ministack.app  # noqa: E402 - slow to import: the thread comes first.
 from ministack.core import iam_actions, iam_evaluator  # noqa: E402
-from ministack.services import iam  # noqa: E402
+from ministack.services import apigateway, iam  # noqa: E402
 from ministack.services.cloudformation import _stacks, provisioners  # noqa: E402
 
 # Where MiniStack 1.5.33 does not judge a call as AWS does, or fails at an update.
@@ -29,6 +30,8 @@ extract_resource_arn = iam_actions.extract_resource_arn
 resolve_condition_key = iam_evaluator._resolve_condition_key
 update_resource = provisioners._update_resource
 app = ministack.app.app
+handle_websocket = apigateway.handle_websocket
+invoke_ws_lambda = apigateway._invoke_ws_lambda
 
 
 def extract_iam_action_of_aws(*request):
@@ -69,6 +72,30 @@ def update_resource_of_nested_stack(kind, physical_id, old, new, stack, logical_
     return update_resource(kind, physical_id, old, new, stack, logical_id, attributes)
 
 
+# Protocol that the function behind $connect has chosen, of the client that is being let in.
+subprotocol = ContextVar("subprotocol", default=None)
+
+
+async def invoke_ws_lambda_of_aws(*request, **options):
+    """The header of the answer to $connect says which protocol is spoken. MiniStack reads its status alone."""
+    answer = await invoke_ws_lambda(*request, **options)
+    if "CONNECT" in request:
+        headers = (answer or {}).get("headers") or {}
+        chosen = [value for name, value in headers.items() if name.lower() == "sec-websocket-protocol"]
+        subprotocol.set(chosen[0] if chosen else None)
+    return answer
+
+
+async def handle_websocket_of_aws(scope, receive, send, *request, **options):
+    """A browser breaks off where its protocol is not accepted by name."""
+    async def send_with_subprotocol(message):
+        if message["type"] == "websocket.accept" and subprotocol.get():
+            message = {**message, "subprotocol": subprotocol.get()}
+        await send(message)
+
+    await handle_websocket(scope, receive, send_with_subprotocol, *request, **options)
+
+
 def is_here(host):
     """Loopback by its address, or by a name that no DNS can give to anybody else."""
     return host in ("127.0.0.1", "::1", "localhost") or host.endswith(".localhost")
@@ -107,6 +134,8 @@ iam_actions.extract_iam_action = extract_iam_action_of_aws
 iam_actions.extract_resource_arn = extract_resource_arn_of_aws
 iam_evaluator._resolve_condition_key = resolve_condition_key_of_aws
 provisioners._update_resource = update_resource_of_nested_stack
+apigateway.handle_websocket = handle_websocket_of_aws
+apigateway._invoke_ws_lambda = invoke_ws_lambda_of_aws
 ministack.app.app = app_of_this_machine
 
 ministack.app.main()

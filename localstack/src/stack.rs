@@ -343,6 +343,7 @@ impl Built {
     ) -> Result<BTreeMap<String, String>, StackError> {
         let Self { template, code } = self;
         let mut parameters = tokens.parameters();
+        parameters.extend(endpoint.live_parameters().await?);
         parameters.extend(options.parameters.clone());
         let parameters = declared(template, &parameters);
         let sdk = endpoint.sdk_config();

@@ -26,6 +26,7 @@ mod standard_queue;
 mod stocks;
 mod suite;
 mod topic;
+mod watches;
 
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ fn main() -> std::process::ExitCode {
         counts::trials(&aws),
         feed::trials(&aws),
         archive::trials(&aws),
+        watches::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -13,6 +13,7 @@ mod customers;
 mod document;
 mod feed;
 mod golden;
+mod graphql;
 mod identity;
 mod jobs;
 mod letters;
@@ -84,7 +85,13 @@ fn trials() -> Vec<Trial> {
 const FOLDERS: [&str; 2] = ["schemas", identity::FOLDER];
 
 fn documents() -> Vec<Document> {
-    let all = [schemas::documents(), asyncapi::documents(), openapi::documents(), catalogue::documents()];
+    let all = [
+        schemas::documents(),
+        asyncapi::documents(),
+        openapi::documents(),
+        catalogue::documents(),
+        graphql::documents(),
+    ];
     all.into_iter().flatten().collect()
 }
 

@@ -9,6 +9,7 @@ use crate::compatibility::breaks_within;
 use crate::customers::{customer_id, erase_customer, export_customer};
 use crate::document::{Document, committed};
 use crate::feed::read_events;
+use crate::graphql::query;
 use crate::jobs::{
     clear_order, get_board, get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id,
     replay_id, start_reconciliation, start_replay, stop_reconciliation, stop_replay,
@@ -95,6 +96,7 @@ fn document() -> Value {
             "/prices/{sku}": { "parameters": [sku()], "get": get_price(), "put": set_price() },
             "/inventory/{sku}": { "parameters": [sku()], "get": get_stock(), "put": count_stock() },
             "/events": { "get": read_events() },
+            "/graphql": { "post": query() },
             "/operations/letters": { "get": list_letters() },
             "/operations/letters/{letterId}": {
                 "parameters": [letter_id()], "get": get_letter(), "put": edit_letter(), "delete": drop_letter(),

@@ -17,6 +17,7 @@ mod feed;
 mod guests;
 mod killed;
 mod letters;
+mod live;
 mod messages;
 mod metrics;
 mod operations;
@@ -220,6 +221,11 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             readers_of_any_pace_see_each_event_once;
         guests:
             guests_reach_their_order_by_its_link_and_nothing_else;
+        live:
+            an_order_is_watched_without_a_gap_whatever_is_cut_or_killed,
+            an_order_is_watched_by_whose_it_is,
+            the_events_of_all_orders_are_watched_with_a_pattern,
+            queries_are_answered_as_graphql_over_http_has_it;
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;

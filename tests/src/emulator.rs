@@ -46,6 +46,8 @@ pub enum Gap {
     Collectors,
     /// Alarms that come as soon as there is a reason.
     Alarms,
+    /// APIs of WebSocket.
+    Sockets,
 }
 
 /// Kind of a message to a person.
@@ -69,6 +71,7 @@ impl fmt::Display for Gap {
             Self::Denials => "calls that a policy denies: LocalStack judges none",
             Self::Collectors => "traces: the functions of an emulator that others use are not told of a collector",
             Self::Alarms => "alarms: LocalStack looks at a metric once in its period, and that of some is a day",
+            Self::Sockets => "what happens to an order as it happens: LocalStack's core has no APIs of WebSocket",
             Self::UserPools => "user pools of Cognito: LocalStack has none",
             Self::Kills => "a function that is killed: the functions are no processes of this machine",
             Self::Issuers => "issuers of tokens: the functions do not run on this machine, where they listen",
@@ -97,6 +100,7 @@ impl Emulator {
                 Gap::UserPools,
                 Gap::Collectors,
                 Gap::Alarms,
+                Gap::Sockets,
             ]),
         };
         // One of its functions has answered before the stack was up: an API's, which no output names.

@@ -99,6 +99,8 @@ fn variables(stack: &Stack) -> Vec<String> {
         "AnalyticsApiFunction",
         "FeedApiFunction",
         "OperationsApiFunction",
+        "GraphqlFunction",
+        "LiveFunction",
     ] {
         faults.extend(unlike(function, others.variables(function), &of_others));
         faults.extend(unlike(function, own.variables(function), &of_own));
@@ -158,6 +160,7 @@ fn guests_come_in_where_they_are_wanted_alone() {
             ("GuestLinkSecret SecretString", json!("0123456789abcdef0123456789abcdef"), "GuestLinkSecret"),
             ("OrdersApiFunction Environment/Variables/GUEST_LINK_SECRET", reference("Users"), "OrdersApiFunction"),
             ("OrdersApiFunction Environment/Variables/GUEST_LINK_DAYS", json!(1), "OrdersApiFunction"),
+            ("LiveFunction Environment/Variables/GUEST_LINK_DAYS", json!(1), "LiveFunction"),
             ("Notification Parameters/Settings", json!("{}"), "NotificationFunction"),
             ("template Outputs/GuestLinkSecretArn/Condition", GONE, "GuestLinkSecretArn"),
         ],
@@ -170,7 +173,9 @@ fn guests(stack: &Stack) -> Vec<String> {
         serde_json::from_str(&plain(&stack.variables("NotificationFunction")["SETTINGS"])).unwrap_or_default()
     };
     let none = json!({"GUEST_LINK_SECRET": null, "GUEST_LINK_DAYS": null, "SHOP_URL": null});
-    faults.extend(unlike("OrdersApiFunction", stack.variables("OrdersApiFunction"), &none));
+    for function in ["OrdersApiFunction", "LiveFunction"] {
+        faults.extend(unlike(function, stack.variables(function), &none));
+    }
     faults.extend(unlike("NotificationFunction", &settings(stack), &json!({"guestLinks": null})));
     let is_there = stack.resource("GuestLinkSecret").is_object();
     faults.extend(is_there.then(|| "GuestLinkSecret: is there without a guest".to_owned()));
@@ -181,7 +186,9 @@ fn guests(stack: &Stack) -> Vec<String> {
     let stack = stack.with([("GuestOrders", json!("yes")), ("ShopUrl", json!("https://shop.example")), days]);
     let secret = json!({"Fn::GetAtt": ["GuestLinkSecret", "Id"]});
     let expected = json!({"GUEST_LINK_SECRET": secret, "GUEST_LINK_DAYS": 7, "SHOP_URL": "https://shop.example"});
-    faults.extend(unlike("OrdersApiFunction", stack.variables("OrdersApiFunction"), &expected));
+    for function in ["OrdersApiFunction", "LiveFunction"] {
+        faults.extend(unlike(function, stack.variables(function), &expected));
+    }
     let shop = "https://shop.example";
     let expected = json!({"secret": "${GuestLinkSecret.Id}", "days": 7, "shopUrl": shop});
     let expected = json!({"guestLinks": expected, "shopUrl": shop});

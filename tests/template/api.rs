@@ -16,7 +16,7 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 63] = [
+const ROUTES: [&str; 65] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
@@ -44,6 +44,7 @@ const ROUTES: [&str; 63] = [
     "options /customers/{customerId}/erase OrdersApiFunction",
     "options /customers/{customerId}/export OrdersApiFunction",
     "options /events FeedApiFunction",
+    "options /graphql GraphqlFunction",
     "options /inventory/{sku} InventoryApiFunction",
     "options /operations/board AnalyticsApiFunction",
     "options /operations/groups OperationsApiFunction",
@@ -67,6 +68,7 @@ const ROUTES: [&str; 63] = [
     "options /orders/{orderId}/withdrawals OrdersApiFunction",
     "options /prices/{sku} OrdersApiFunction",
     "post /customers/{customerId}/erase OrdersApiFunction",
+    "post /graphql GraphqlFunction",
     "post /operations/orders/{orderId}/clear ScreeningApiFunction",
     "post /operations/reconciliations OperationsApiFunction",
     "post /operations/redrives OperationsApiFunction",
@@ -266,6 +268,8 @@ fn outputs(stack: &Stack) -> Vec<String> {
             "JobsFunctionName",
             "OpenOrdersFunctionName",
             "AlarmTopicArn",
+            "LiveTableName",
+            "LiveUrl",
         ]
         .map(ToOwned::to_owned),
     );
@@ -281,9 +285,10 @@ fn outputs(stack: &Stack) -> Vec<String> {
     let url = json!("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev");
     for (name, value) in members(&stack.outputs) {
         let id = ["Url", "Name", "Arn"].iter().find_map(|what| name.strip_suffix(what)).unwrap_or(name);
-        let is_there = id == "Api" || stack.resource(id).is_object();
+        let is_there = ["Api", "Live"].contains(&id) || stack.resource(id).is_object();
         let expected = match id {
             "Api" => url.clone(),
+            "Live" => json!("wss://${LiveApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev"),
             "OperatorRole" => arn(id),
             _ => reference(id),
         };

@@ -229,10 +229,10 @@ fn relay_of(function: &str) -> String {
     format!("{}-relay", function.trim_end_matches("RelayFunction").to_lowercase())
 }
 
-/// Functions that a clock calls, each minute.
-const CLOCKS: [&str; 2] = ["JobsFunction", "OpenOrdersFunction"];
+/// Functions that handle no events: those that a clock calls, each minute, and those of whoever watches.
+const WITHOUT_SPANS: [&str; 4] = ["JobsFunction", "LiveFunction", "LivePushFunction", "OpenOrdersFunction"];
 
-/// All functions make spans but the collectors of dead letters and the clocks, which handle no events.
+/// All functions make spans but those, and the collectors of dead letters.
 fn spans(stack: &Stack) -> Vec<String> {
     const X_RAY: &str = "https://xray.${AWS::Region}.amazonaws.com";
     let mut faults = Vec::new();
@@ -245,7 +245,7 @@ fn spans(stack: &Stack) -> Vec<String> {
         };
         for function in stack.functions() {
             let has_spans =
-                !endpoint.is_empty() && !function.ends_with("LettersFunction") && !CLOCKS.contains(&function);
+                !endpoint.is_empty() && !function.ends_with("LettersFunction") && !WITHOUT_SPANS.contains(&function);
             let told = |value: Json| if has_spans { value } else { GONE };
             let service = binary_of(&stack, function).replace("relay", &relay_of(function));
             let expected = json!({

@@ -8,8 +8,8 @@ use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
 use crate::stack::{
-    BUCKET, GONE, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number, plain, reference,
-    unlike, unpaired,
+    BUCKET, GONE, PUSH, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number, plain,
+    reference, unlike, unpaired,
 };
 
 const QUEUE_POLICY: &str = "AWS::SQS::QueuePolicy";
@@ -22,6 +22,9 @@ const RELAYS: &str = "/${AWS::StackName}/relay/";
 
 /// Path of the roles that may send to the queues of services, besides their topics.
 const OPERATORS: &str = "/${AWS::StackName}/operator/";
+
+/// Table of the pages of the feed.
+const FEED: &str = "FeedTable";
 
 #[test]
 fn every_relay_gets_each_row_with_events_of_its_service_and_nothing_else() {
@@ -52,7 +55,7 @@ fn relays(stack: &Stack) -> Vec<String> {
         (relay, table, service.sends()[0].producer().to_string())
     });
     let publishing: Vec<_> = publishing.collect();
-    let readers = stack.sources(TABLE).map(|(function, ..)| function);
+    let readers = stack.sources(TABLE).map(|(function, ..)| function).filter(|reader| *reader != PUSH);
     let relays = publishing.iter().map(|(relay, ..)| relay.as_str());
     let mut faults = unpaired("a stream's reader and a publishing service's relay", readers, relays);
     for (relay, table, speaks_as) in &publishing {
@@ -82,9 +85,57 @@ fn relays(stack: &Stack) -> Vec<String> {
     }
     for (id, properties) in stack.of_type(TABLE) {
         let is_outbox = publishing.iter().any(|(_, table, _)| table == id);
-        let stream = if is_outbox { json!({"StreamViewType": "NEW_IMAGE"}) } else { GONE };
+        let stream = match id {
+            FEED => json!({"StreamViewType": "KEYS_ONLY"}),
+            _ if is_outbox => json!({"StreamViewType": "NEW_IMAGE"}),
+            _ => GONE,
+        };
         faults.extend(unlike(id, properties, &json!({"StreamSpecification": stream})));
     }
+    faults
+}
+
+#[test]
+fn whoever_watches_an_order_is_told_of_each_of_its_rows() {
+    check(
+        "What the second reader of the orders' stream does not get, nobody who watches is told. It tries again for an hour, by halves, \
+         and holds nothing up for longer.",
+        pushes,
+        &[
+            ("LivePushEventSource", GONE, "LivePushFunction"),
+            ("LivePushEventSource EventSourceArn", json!({"Fn::GetAtt": ["Payment", "Outputs.StreamArn"]}), PUSH),
+            ("LivePushEventSource FilterCriteria/Filters/0/Pattern", json!("{}"), "LivePushFunction"),
+            ("LivePushEventSource MaximumRetryAttempts", json!(3), "LivePushFunction"),
+            ("LivePushEventSource MaximumRecordAgeInSeconds", GONE, "LivePushFunction"),
+            ("LivePushEventSource @Condition", GONE, "LivePushEventSource"),
+            ("LiveFeedEventSource EventSourceArn", arn("FeedTable"), "LivePushFunction"),
+        ],
+    );
+}
+
+fn pushes(stack: &Stack) -> Vec<String> {
+    let mut faults = Vec::new();
+    for table in ["OrdersTable", FEED] {
+        let source = stack.sources(TABLE).find(|(function, from, _)| *function == PUSH && *from == table);
+        let source = source.map_or(&GONE, |(_, _, source)| source);
+        faults.extend(unlike(
+            PUSH,
+            source,
+            &json!({
+                "EventSourceArn": {"Fn::GetAtt": [table, "StreamArn"]},
+                "StartingPosition": "TRIM_HORIZON",
+                "MaximumRetryAttempts": -1,
+                "MaximumRecordAgeInSeconds": 60 * 60,
+                "BisectBatchOnFunctionError": true,
+                "FilterCriteria": {"Filters": [{"Pattern": r#"{"eventName":["INSERT"]}"#}]},
+                "Enabled": null,
+            }),
+        ));
+    }
+    // Where there are no sockets, nothing of it is there, but for the queries.
+    let without = stack.with([("Live", json!("no"))]);
+    let left = without.resources().filter(|(id, _)| id.starts_with("Live"));
+    faults.extend(left.map(|(id, _)| format!("{id}: is there without sockets")));
     faults
 }
 
@@ -338,7 +389,7 @@ fn policies(stack: &Stack) -> Vec<String> {
         faults.extend(other_policy(stack, "AWS::S3::BucketPolicy", "Bucket", bucket, vec![expected]));
     }
     for function in stack.functions() {
-        let is_relay = stack.sources(TABLE).any(|(reader, ..)| reader == function);
+        let is_relay = function != PUSH && stack.sources(TABLE).any(|(reader, ..)| reader == function);
         let role = stack.properties(id_of(&stack.properties(function)["Role"]));
         let path = match function {
             "JobsFunction" => json!(OPERATORS),

@@ -121,7 +121,8 @@ fn properties(stack: &Stack) -> Vec<String> {
             let name = function.trim_end_matches("Function");
             let group = format!("{name}LogGroup");
             // The workspace, from where the template is.
-            let code = if name.ends_with("Api") || ["Jobs", "OpenOrders"].contains(&name) { "." } else { ".." };
+            let is_own = ["Graphql", "Jobs", "Live", "LivePush", "OpenOrders"].contains(&name);
+            let code = if name.ends_with("Api") || is_own { "." } else { ".." };
             let pattern = json!({"Code": code, "LoggingConfig": {"LogGroup": reference(&group)}});
             faults.extend(unlike(function, properties, &pattern));
             let name = format!("/aws/lambda/${{AWS::StackName}}/{}", hyphenated(name));
@@ -207,7 +208,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
             "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
         }},
         "StockTable": alone, "PriceTable": alone, "PaymentProviderTable": alone, "CarrierTable": alone,
-        "SightingsTable": counted, "DeclinesTable": counted,
+        "SightingsTable": counted, "DeclinesTable": counted, "LiveTable": counted,
         "CountTable": {"Properties": {"KeySchema": texts["Properties"]["KeySchema"]}},
         "LettersTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],

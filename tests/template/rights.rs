@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
-use crate::stack::{GONE, QUEUE, Stack, TABLE, arn, check, id_of, list, plain, reference, unlike};
+use crate::stack::{GONE, PUSH, QUEUE, Stack, TABLE, arn, check, id_of, list, plain, reference, unlike};
 
 const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 30] = [
+const TABLES: [(&str, &str, &str, &str); 40] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -42,7 +42,31 @@ const TABLES: [(&str, &str, &str, &str); 30] = [
     ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
     ("OperationsApiFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem dynamodb:PutItem"),
     ("JobsFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem"),
+    ("GraphqlFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
+    ("GraphqlFunction", "STOCK_TABLE_NAME", "StockTable", "dynamodb:GetItem"),
+    ("LiveFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
+    (
+        "LiveFunction",
+        "LIVE_TABLE_NAME",
+        "LiveTable",
+        "dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem",
+    ),
+    ("LiveFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
+    ("LiveFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
+    ("LivePushFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
+    ("LivePushFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
+    ("LivePushFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
+    (
+        "LivePushFunction",
+        "LIVE_TABLE_NAME",
+        "LiveTable",
+        "dynamodb:DeleteItem dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem",
+    ),
 ];
+
+/// Right of those who tell what happens to an order: to send to a connection, and to close it.
+const CONNECTIONS: &str = "execute-api:ManageConnections on arn:${AWS::Partition}:execute-api:${AWS::Region}:\
+     ${AWS::AccountId}:${LiveApi}/${Stage}/*/@connections/*";
 
 /// Rights of the orders' clock to one more row, to the index of what is open, and to nothing of a row that is there but its mark.
 const OPEN_ORDERS: [&str; 3] = [
@@ -175,6 +199,13 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 json!("dynamodb:*"),
                 "JobsFunction",
             ),
+            (
+                "LiveRole Policies/~live/PolicyDocument/Statement/~ManageConnections/Resource",
+                json!("*"),
+                "LiveFunction",
+            ),
+            ("LivePushRole Policies/~live-push/PolicyDocument/Statement/~ListStreams", GONE, "LivePushFunction"),
+            ("GraphqlRole Policies/~graphql/PolicyDocument/Statement/~GetItem/Action", json!("dynamodb:*"), "Graphql"),
             ("ShippingPolicy PolicyDocument/Statement/~CustomerKeys/Action", json!("dynamodb:*"), "ShippingFunction"),
             (
                 "IntakePolicy PolicyDocument/Statement/~CustomerKeys/Action",
@@ -298,6 +329,9 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     for (_, table, _) in reads(TABLE) {
         may(STREAM_RIGHTS, &format!("{table}.StreamArn"));
         may("dynamodb:ListStreams", &format!("${{{table}.Arn}}/stream/*"));
+        if function == PUSH {
+            continue;
+        }
         may("sns:Publish", "EventsTopic");
         may("sqs:SendMessage", id_of(&variables["DEAD_LETTER_QUEUE_URL"]));
         may("s3:ListBucket", "DiscardedBucket");
@@ -312,8 +346,11 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
-        "OrdersApiFunction" => {
+        "OrdersApiFunction" | "GraphqlFunction" => {
             rights.insert(OF_A_CUSTOMER.to_owned());
+        }
+        "LiveFunction" | PUSH => {
+            rights.insert(CONNECTIONS.replace("${Stage}", "dev"));
         }
         "ScreeningFunction" => {
             rights.insert(OF_THE_FINGERPRINTS.to_owned());

@@ -18,10 +18,17 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 66] = [
+const BESIDES: [(&str, &str); 73] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
+    ("live", "feed.rs"),
+    ("live", "protocol.rs"),
+    ("live", "push.rs"),
+    ("live", "routes.rs"),
+    ("live", "schema.rs"),
+    ("live", "schema/objects.rs"),
+    ("live", "tests/rights.rs"),
     ("notification", "fixture.rs"),
     ("notification", "pacing.rs"),
     ("notification", "phone.rs"),

@@ -34,6 +34,15 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
         // The operator's command: the API alone.
         // Another application: the toolkit alone, and for its tests what simulates and deploys it.
         "tests/identity" => &["onewrite"],
+        // A window, and no service: it decides nothing, and shows what several services know.
+        "functions/live" => &[
+            "onewrite-envelope",
+            "onewrite",
+            "orderflow-events",
+            "orderflow-inventory",
+            "orderflow-journal",
+            "orderflow-orders",
+        ],
         _ if folder == "shared/simulated" || folder.starts_with("functions/") => {
             &["onewrite-envelope", "onewrite", "orderflow-events"]
         }
@@ -124,6 +133,7 @@ fn a_dependency_through_a_wall_is_found() {
         ("orderctl", "shared/orderctl"),
         ("orderflow-events", "shared/events"),
         ("orderflow-identity", "tests/identity"),
+        ("orderflow-live", "functions/live"),
         ("orderflow-local", "localstack"),
         ("orderflow-orders", "functions/orders"),
         ("orderflow-payment", "functions/payment"),
@@ -151,6 +161,9 @@ fn a_dependency_through_a_wall_is_found() {
         ("orderflow-identity", "onewrite-simulator", &dev, true),
         ("orderflow-identity", "orderflow-local", &dev, true),
         ("orderflow-identity", "orderflow-events", &dev, false),
+        ("orderflow-live", "orderflow-orders", &runtime, true),
+        ("orderflow-live", "orderflow-payment", &runtime, false),
+        ("orderflow-orders", "orderflow-live", &dev, false),
         ("orderflow-payment", "onewrite", &runtime, true),
         ("orderflow-payment", "orderflow-orders", &dev, false),
         ("orderflow-payment", "orderflow-simulated", &runtime, false),

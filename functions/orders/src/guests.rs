@@ -45,7 +45,11 @@ impl<S: LinkKeySource> Guests<S> {
     }
 
     /// The holder of a link to the order `id`, for which nothing of the order is read.
-    pub(crate) async fn holder(&self, id: &str, access: &str, now: Time) -> Result<Visitor, Problem> {
+    ///
+    /// # Errors
+    ///
+    /// 404 of a link that is none to that order; 503 where nobody can tell, for the keys cannot be fetched.
+    pub async fn holder(&self, id: &str, access: &str, now: Time) -> Result<Visitor, Problem> {
         match self.links.verify(access, id, now).await? {
             Ok(link) => Ok(Visitor::Holder(link)),
             Err(refusal) => {
@@ -73,7 +77,8 @@ impl GuestLinks<'_> {
 }
 
 /// Right by which a request about orders is made.
-pub(crate) enum Visitor {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Visitor {
     /// By a token, or as anybody may.
     Caller(Caller),
     /// By a link to the order.
@@ -81,7 +86,9 @@ pub(crate) enum Visitor {
 }
 
 impl Visitor {
-    pub(crate) fn may_act_for(&self, known: &Known) -> bool {
+    /// Tells that the order is theirs to see, and to act for.
+    #[must_use]
+    pub fn may_act_for(&self, known: &Known) -> bool {
         let customer = &known.created.details.customer.id;
         match self {
             // A guest's id is nobody's subject, whatever an issuer may say.
@@ -91,7 +98,8 @@ impl Visitor {
     }
 
     /// True of the holder of a link whose time is over.
-    pub(crate) fn is_late(&self, now: Time) -> bool {
+    #[must_use]
+    pub fn is_late(&self, now: Time) -> bool {
         match self {
             Self::Caller(_) => false,
             Self::Holder(link) => link.has_expired(now),

@@ -29,7 +29,7 @@ pub use domain::withdrawal::{Outcome, WithdrawalPeriod, WithdrawalRefusal, Withd
 pub use domain::{
     CancelRefusal, Change, Known, Order, Orders, Payment, Progress, Return, Seen, Shipment, Status, cancel,
 };
-pub use guests::Guests;
+pub use guests::{Guests, Visitor};
 pub use intake::{Intake, IntakeHandler, Seal, SealEffects};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryPrices;

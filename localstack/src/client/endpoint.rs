@@ -1,5 +1,6 @@
 //! The one address that every client of this crate talks to.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -82,6 +83,19 @@ impl Endpoint {
         let silent = |source| EndpointError::Silent { url: self.to_string(), source };
         http_client().map_err(silent)?.get(self.url.clone()).send().await.map_err(silent)?;
         Ok(())
+    }
+
+    /// The template's parameters that depend on what is there: MiniStack has APIs of WebSocket, and their connections under a path
+    /// of its own. LocalStack's core says that it has made one, and has none.
+    pub(crate) async fn live_parameters(&self) -> Result<BTreeMap<String, String>, EndpointError> {
+        let silent = |source| EndpointError::Silent { url: self.to_string(), source };
+        let own = http_client().map_err(silent)?.get(self.join("/_ministack/ses/messages")).send().await;
+        let has_sockets = own.map_err(silent)?.status().is_success();
+        let live = if has_sockets { "yes" } else { "no" };
+        let connections = self.join("/_aws/execute-api").to_string();
+        Ok(BTreeMap::from(
+            [("Live", live.to_owned()), ("ConnectionsUrl", connections)].map(|(name, value)| (name.to_owned(), value)),
+        ))
     }
 
     /// Configuration of every client of the AWS SDK. Each call makes connections of its own, so that a configuration

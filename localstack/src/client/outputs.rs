@@ -51,12 +51,16 @@ impl Outputs {
 
 /// A URL is rewritten to reach the emulator from here; anything else is left as it is.
 fn usable(value: String, endpoint: &Endpoint) -> String {
-    let Some(url) = Url::parse(&value).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
+    let Some(url) = Url::parse(&value).ok().filter(|url| matches!(url.scheme(), "http" | "https" | "wss")) else {
         return value;
     };
-    match api_path(&url) {
+    let usable = match api_path(&url) {
         Some(path) => endpoint.join(&path).to_string(),
         None => endpoint.rewrite(&url).to_string(),
+    };
+    match usable.strip_prefix("http:") {
+        Some(rest) if url.scheme() == "wss" => format!("ws:{rest}"),
+        _ => usable,
     }
 }
 
@@ -82,6 +86,8 @@ mod tests {
         check("https://a1b2.execute-api.us-east-1.amazonaws.com/dev", api);
         check("https://a1b2.execute-api.localhost.localstack.cloud:4566/dev/", api);
         check(api, api);
+        let live = "wss://a1b2.execute-api.us-east-1.amazonaws.com/dev";
+        check(live, "ws://127.0.0.1:4700/_aws/execute-api/a1b2/dev");
         check("http://localhost:4566/000000000000/q.fifo", "http://127.0.0.1:4700/000000000000/q.fifo");
         check(
             "http://sqs.us-east-1.localhost.localstack.cloud:4566/000000000000/q.fifo",

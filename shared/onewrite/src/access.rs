@@ -20,6 +20,7 @@ use tracing::info;
 
 pub use caller::{Caller, origin_of};
 pub use settings::{KeySetPlace, SignInSettings};
+use token::verify_until;
 pub use token::{KeySet, Refusal, TokenRules, verify};
 
 use crate::failure::Result;
@@ -113,15 +114,36 @@ impl<K: KeySets> Access<K> {
     ///
     /// 401 without a token that counts; 503 where nobody can tell, for the issuer's keys cannot be fetched.
     pub async fn caller(&self, request: &Request, now: Time) -> std::result::Result<Caller, Problem> {
-        let Some(sign_in) = &self.sign_in else { return Ok(Caller::anybody()) };
-        let token = bearer(request).ok_or_else(Problem::unauthorized)?;
-        sign_in.caller(token, now).await?.map_err(|refusal| {
+        Ok(self.session(bearer(request), now).await?.caller)
+    }
+
+    /// The session of a caller who stays, as on a connection: who they are by that token, and until when. Where access is open
+    /// it has no end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`caller`](Self::caller).
+    pub async fn session(&self, token: Option<&str>, now: Time) -> std::result::Result<Session, Problem> {
+        let Some(sign_in) = &self.sign_in else { return Ok(Session { caller: Caller::anybody(), ends_at: None }) };
+        let token = token.ok_or_else(Problem::unauthorized)?;
+        let session = sign_in.caller(token, now).await?.map_err(|refusal| {
             info!(reason = %refusal, "token refused");
             let challenge = format!("error=\"invalid_token\", error_description=\"{refusal}\"");
             let detail = format!("The token does not count: {refusal}.");
             Problem::new(StatusCode::UNAUTHORIZED, detail).with_challenge(&challenge)
-        })
+        })?;
+        let (caller, ends_at) = session;
+        Ok(Session { caller, ends_at: Some(ends_at) })
     }
+}
+
+/// Session of a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Caller that the token names.
+    pub caller: Caller,
+    /// Time at which their token ends: from then on they are nobody. None where access is open.
+    pub ends_at: Option<Time>,
 }
 
 /// The token of the header `Authorization: Bearer …`.
@@ -131,13 +153,13 @@ fn bearer(request: &Request) -> Option<&str> {
 }
 
 impl<K: KeySets> SignIn<K> {
-    async fn caller(&self, token: &str, now: Time) -> Result<std::result::Result<Caller, Refusal>> {
+    async fn caller(&self, token: &str, now: Time) -> Result<std::result::Result<(Caller, Time), Refusal>> {
         let keys = self.keys.get(now, self.source.fetch()).await?;
-        match verify(token, &keys, &self.rules, now) {
+        match verify_until(token, &keys, &self.rules, now) {
             // The issuer may have a new key. Until that is certain nobody is sent away.
             Err(Refusal::UnknownKey) => {
                 let keys = self.keys.get_anew(now, self.source.fetch()).await?;
-                Ok(verify(token, &keys, &self.rules, now))
+                Ok(verify_until(token, &keys, &self.rules, now))
             }
             verified => Ok(verified),
         }

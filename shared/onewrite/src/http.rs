@@ -72,6 +72,18 @@ impl Problem {
         }
     }
 
+    /// Status of the answer.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The fault of this request, in words.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The same problem with a challenge to sign in (RFC 6750): its parameters beside the realm.
     #[must_use]
     pub(crate) fn with_challenge(self, parameters: &str) -> Self {

@@ -164,6 +164,24 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
         Ok(history)
     }
 
+    /// Reads the state of `subject` after each of its rows. What is told of one row is so for good: rows never change, and more are
+    /// added behind them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load).
+    pub async fn states<D: Decider<State: Clone>>(&self, subject: &Subject) -> Result<Vec<D::State>> {
+        let mut history = History::<D>::unknown(subject.clone());
+        let mut states = Vec::new();
+        for row in self.group.reading(self.log.read(subject)).await? {
+            let events = events_of::<D>(&row)?;
+            let change = change_of::<D>(&row, &events)?;
+            history.add(&row, change, &events);
+            states.push(history.state.clone());
+        }
+        Ok(states)
+    }
+
     /// Subjects of `owner`, what was begun first comes first, by an index that may be a moment behind.
     ///
     /// # Errors

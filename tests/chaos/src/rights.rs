@@ -63,12 +63,16 @@ const BY_AWS: [&str; 12] = [
 /// Rights that only a distress asks for, which no run may have had, by role, action and resource, where it is not any: a store of
 /// letters that is down for an hour, letters that are worth another try, also of somebody who is in them, what has got lost, an
 /// order that is not paid for days, and a letter with somebody in it that is edited.
-const IN_DISTRESS: [(&str, &str, Option<&str>); 5] = [
+const IN_DISTRESS: [(&str, &str, Option<&str>); 8] = [
     ("LettersRole", "sqs:SendMessage", None),
     ("JobsRole", "sqs:SendMessage", None),
     ("JobsRole", "dynamodb:GetItem", Some("CustomerKeys")),
     ("OpenOrdersRole", "dynamodb:PutItem", None),
     ("OperationsApiRole", "dynamodb:PutItem", Some("CustomerKeys")),
+    // Nobody watches an order here.
+    ("GraphqlRole", "", None),
+    ("LiveRole", "", None),
+    ("LivePushRole", "", None),
 ];
 
 /// Right of every consumer that the toolkit uses where an attempt fails. Of some services none may fail in a short run: what

@@ -10,7 +10,7 @@ use simulator::Run;
 
 /// Functions that no order needs, for operators and for those who read what has happened. Their own tests let them die at each of their
 /// calls; here the consumers answer what they ask.
-const OF_OTHERS: [&str; 4] = ["feed-api", "jobs", "letters", "operations-api"];
+const OF_OTHERS: [&str; 7] = ["feed-api", "graphql", "jobs", "letters", "live", "live-push", "operations-api"];
 
 #[test]
 fn every_function_of_the_template_is_simulated() {

@@ -154,6 +154,16 @@ impl Several {
 ///
 /// The first reason why it does not count.
 pub fn verify(token: &str, keys: &KeySet, rules: &TokenRules, now: Time) -> std::result::Result<Caller, Refusal> {
+    verify_until(token, keys, rules, now).map(|(caller, _)| caller)
+}
+
+/// The same, and the time at which the token ends.
+pub(super) fn verify_until(
+    token: &str,
+    keys: &KeySet,
+    rules: &TokenRules,
+    now: Time,
+) -> std::result::Result<(Caller, Time), Refusal> {
     signature::install();
     let header = decode_header(token).map_err(|_| Refusal::Malformed)?;
     if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
@@ -174,7 +184,7 @@ pub fn verify(token: &str, keys: &KeySet, rules: &TokenRules, now: Time) -> std:
     caller_of(claims.claims, rules, now)
 }
 
-fn caller_of(claims: Claims, rules: &TokenRules, now: Time) -> std::result::Result<Caller, Refusal> {
+fn caller_of(claims: Claims, rules: &TokenRules, now: Time) -> std::result::Result<(Caller, Time), Refusal> {
     let Claims { iss, sub, aud, client_id, exp, nbf, token_use, scope, scp } = claims;
     if iss.as_deref() != Some(rules.issuer.as_str()) {
         return Err(Refusal::Issuer);
@@ -184,9 +194,8 @@ fn caller_of(claims: Claims, rules: &TokenRules, now: Time) -> std::result::Resu
     }
     #[expect(clippy::cast_precision_loss, reason = "times of this age of the world are exact")]
     let now_ms = now.as_millis() as f64;
-    if exp.is_none_or(|exp| exp * 1_000.0 + LEEWAY_MS <= now_ms) {
-        return Err(Refusal::Expired);
-    }
+    let ends_ms =
+        exp.map(|exp| exp * 1_000.0).filter(|ends_ms| ends_ms + LEEWAY_MS > now_ms).ok_or(Refusal::Expired)?;
     if nbf.is_some_and(|nbf| nbf * 1_000.0 - LEEWAY_MS > now_ms) {
         return Err(Refusal::NotYetValid);
     }
@@ -197,7 +206,10 @@ fn caller_of(claims: Claims, rules: &TokenRules, now: Time) -> std::result::Resu
     let subject = sub.and_then(|sub| Text::new(sub).ok()).ok_or(Refusal::Subject)?;
     let granted = [scope, scp];
     let scopes = granted.iter().flatten().flat_map(Several::iter).flat_map(str::split_ascii_whitespace);
-    Ok(Caller::signed_in(subject, scopes.filter_map(|scope| scope.strip_prefix(rules.scope_prefix.as_str()))))
+    let scopes = scopes.filter_map(|scope| scope.strip_prefix(rules.scope_prefix.as_str()));
+    #[expect(clippy::cast_possible_truncation, reason = "a time that is too far off is the last that there is")]
+    let ends_at = Time::from_millis(ends_ms as i64);
+    Ok((Caller::signed_in(subject, scopes), ends_at))
 }
 
 /// The access tokens of Cognito have no `aud`, and their client in `client_id`:

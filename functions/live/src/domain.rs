@@ -1,0 +1,187 @@
+//! Topics, their updates, and who may see them: pure.
+
+use onewrite::access::Caller;
+use onewrite::link::Link;
+use orderflow_events::scope::EVENTS_READ;
+use orderflow_events::{OrderId, Text, Time};
+use orderflow_orders::{Known, Order, Seen, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Topic of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Topic {
+    /// What happens to an order.
+    Order(OrderId),
+    /// The events of all orders, those that match a pattern, if there is one.
+    Events(Option<Value>),
+}
+
+impl Topic {
+    /// Key that its subscriptions are found by.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Order(order) => Self::key_of(order),
+            Self::Events(_) => Self::EVENTS.to_owned(),
+        }
+    }
+
+    /// Key of the subscriptions to the events of all orders.
+    pub const EVENTS: &'static str = "e";
+
+    /// Key of the subscriptions to an order.
+    #[must_use]
+    pub fn key_of(order: &OrderId) -> String {
+        format!("o#{order}")
+    }
+}
+
+/// An event of the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedEvent {
+    /// Position after it, for a client that comes back.
+    pub cursor: String,
+    /// The event as it was published.
+    pub event: Value,
+}
+
+/// What is told next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// Something has happened to an order.
+    Order(OrderUpdate),
+    /// An event of the feed.
+    Event(FeedEvent),
+}
+
+impl Update {
+    /// Position of a subscription that it was sent to.
+    pub(crate) fn position(&self) -> String {
+        match self {
+            Self::Order(update) => update.sequence.to_string(),
+            Self::Event(event) => event.cursor.clone(),
+        }
+    }
+}
+
+/// Updates after a position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// Those that are to be told.
+    pub updates: Vec<Update>,
+    /// Position after all that was looked at, if that is further.
+    pub position: Option<String>,
+}
+
+/// Updates of an order after a position, at most so many.
+pub(crate) fn ahead_of(updates: &[OrderUpdate], position: &str, most: usize) -> Ahead {
+    let sent: u32 = position.parse().unwrap_or_default();
+    let due = updates.iter().filter(|update| update.sequence > sent).take(most).cloned();
+    let updates: Vec<Update> = due.map(Update::Order).collect();
+    Ahead { position: updates.last().map(Update::position), updates }
+}
+
+/// Something that has happened to an order, with its number among all that has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderUpdate {
+    /// 1, 2, 3 … within the order, without a gap, in the sequence in which the orders service has learned of it.
+    pub sequence: u32,
+    /// The event.
+    pub seen: Seen,
+    /// The order as it then stood.
+    pub order: Box<Known>,
+}
+
+/// Updates of an order, of its state after each of its rows. Rows are added and never changed, and a row adds to the end of the
+/// timeline: so an update has its number for good, whoever asks, and whenever.
+#[must_use]
+pub fn updates_of(states: Vec<Order>) -> Vec<OrderUpdate> {
+    let mut updates: Vec<OrderUpdate> = Vec::new();
+    for state in states {
+        let Order::Known(order) = state else { continue };
+        for seen in order.timeline.iter().skip(updates.len()).cloned().collect::<Vec<_>>() {
+            let sequence = u32::try_from(updates.len()).unwrap_or(u32::MAX).saturating_add(1);
+            updates.push(OrderUpdate { sequence, seen, order: order.clone() });
+        }
+    }
+    updates
+}
+
+/// Right by which somebody watches, as it stands beside a connection and its subscriptions. It has no credential in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Right {
+    /// Access is open: everything.
+    Anybody,
+    /// That of a token.
+    #[serde(rename_all = "camelCase")]
+    Caller {
+        /// Subject of the token.
+        subject: Text,
+        /// Scopes of the token that matter here.
+        scopes: Vec<String>,
+        /// Time at which the token ends.
+        ends_at: Time,
+    },
+    /// That of a link to one order.
+    #[serde(rename_all = "camelCase")]
+    Holder {
+        /// The order.
+        order: OrderId,
+        /// Time at which the link was issued, by which it can be revoked.
+        issued_at: Time,
+        /// Time at which the link ends.
+        ends_at: Time,
+    },
+    /// None, for that reason: each subscription is told.
+    Nobody(String),
+}
+
+/// Refusal to let somebody see something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// They are not signed in, or their right has ended.
+    Unauthorized(String),
+    /// They lack that scope.
+    Forbidden(&'static str),
+    /// There is no such order, or it is not theirs: one answer for both.
+    NotFound,
+}
+
+impl Right {
+    /// The visitor that the orders know, if the right counts at that time.
+    fn visitor(&self, now: Time) -> Result<Visitor, Refusal> {
+        let ended = || Refusal::Unauthorized("The right has ended.".to_owned());
+        match self {
+            Self::Anybody => Ok(Visitor::Caller(Caller::anybody())),
+            Self::Caller { ends_at, .. } | Self::Holder { ends_at, .. } if *ends_at <= now => Err(ended()),
+            Self::Caller { subject, scopes, .. } => {
+                Ok(Visitor::Caller(Caller::signed_in(subject.clone(), scopes.iter().cloned())))
+            }
+            Self::Holder { issued_at, ends_at, .. } => {
+                Ok(Visitor::Holder(Link { issued_at: *issued_at, expires_at: *ends_at }))
+            }
+            Self::Nobody(reason) => Err(Refusal::Unauthorized(reason.clone())),
+        }
+    }
+
+    /// Tells that the events of all orders are theirs to see at that time.
+    pub(crate) fn of_events(&self, now: Time) -> Result<(), Refusal> {
+        match self.visitor(now)? {
+            Visitor::Caller(caller) if caller.has(EVENTS_READ) => Ok(()),
+            Visitor::Caller(_) | Visitor::Holder(_) => Err(Refusal::Forbidden(EVENTS_READ)),
+        }
+    }
+
+    /// Updates of an order, as far as they are theirs to see at that time: all, or none.
+    pub(crate) fn of(&self, order: &OrderId, updates: &[OrderUpdate], now: Time) -> Result<(), Refusal> {
+        let visitor = self.visitor(now)?;
+        let is_of_another = matches!(self, Self::Holder { order: own, .. } if own != order);
+        match updates.last() {
+            Some(latest) if !is_of_another && visitor.may_act_for(&latest.order) => Ok(()),
+            Some(_) | None => Err(Refusal::NotFound),
+        }
+    }
+}

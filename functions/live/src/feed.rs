@@ -1,0 +1,64 @@
+//! The feed of the journal, as it is watched.
+
+use std::str::FromStr;
+
+use futures::future::try_join_all;
+use onewrite::envelope::{Pattern, parse};
+use onewrite::feed::{Cursor, FeedLog, read};
+use onewrite::{Failure, Result};
+use orderflow_journal::Events;
+use serde_json::Value;
+
+use crate::domain::{Ahead, FeedEvent, Update};
+use crate::port::Feed;
+
+/// The feed of a journal.
+#[derive(Clone, Debug)]
+pub struct JournalFeed<L, E> {
+    log: L,
+    shards: u8,
+    events: E,
+}
+
+impl<L: FeedLog, E: Events> JournalFeed<L, E> {
+    /// The feed of so many shards, and the events in it.
+    pub fn new(log: L, shards: u8, events: E) -> Self {
+        Self { log, shards, events }
+    }
+}
+
+impl<L: FeedLog, E: Events> Feed for JournalFeed<L, E> {
+    async fn after(&self, position: &str, matching: Option<&Value>, most: usize) -> Result<Ahead> {
+        let cursor = Cursor::from_str(position).map_err(|_| Failure::permanent("a cursor is not understood"))?;
+        let pattern = pattern(matching)?;
+        let listed = read(&self.log, self.shards, &cursor, most).await?;
+        if listed.is_empty() {
+            return Ok(Ahead::default());
+        }
+        let keys: Vec<_> = listed.iter().map(|listed| listed.key.clone()).collect();
+        let mut ahead = Ahead::default();
+        for (text, listed) in self.events.texts(&keys).await?.into_iter().zip(listed) {
+            // What is listed is on record; were it not, it must not be passed.
+            let Some(text) = text else { break };
+            let cursor = listed.cursor.to_string();
+            ahead.position = Some(cursor.clone());
+            if let Ok(event) = serde_json::from_str::<Value>(&text)
+                && pattern.as_ref().is_none_or(|pattern| pattern.matches(&event))
+            {
+                ahead.updates.push(Update::Event(FeedEvent { cursor, event }));
+            }
+        }
+        Ok(ahead)
+    }
+
+    async fn end(&self) -> Result<String> {
+        let heads = try_join_all((0..self.shards).map(|shard| self.log.head(shard))).await?;
+        Ok(heads.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"))
+    }
+}
+
+/// Pattern from its JSON, which was looked at when it was given.
+pub(crate) fn pattern(matching: Option<&Value>) -> Result<Option<Pattern>> {
+    let pattern = matching.map(parse::<Pattern>).transpose();
+    pattern.map_err(|_| Failure::permanent("a pattern is not understood"))
+}

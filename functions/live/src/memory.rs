@@ -1,0 +1,241 @@
+//! Watches and sockets in memory.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use onewrite::memory::Paced;
+use onewrite::{Failure, Result};
+use orderflow_events::Time;
+use serde_json::Value;
+
+use crate::domain::{Ahead, FeedEvent, Right, Update};
+use crate::port::{Added, Connection, Feed, Sent, Sockets, Watch, Watches};
+
+/// Watches in memory.
+#[derive(Debug, Default)]
+pub struct MemoryWatches {
+    connections: RefCell<BTreeMap<String, Right>>,
+    watches: RefCell<BTreeMap<(String, String), Watch>>,
+}
+
+impl MemoryWatches {
+    /// Number of what is kept: connections, and subscriptions.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.connections.borrow().len() + self.watches.borrow().len()
+    }
+
+    /// Tells that nothing is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn key(watch: &Watch) -> (String, String) {
+    (watch.connection.clone(), watch.subscription.clone())
+}
+
+impl Watches for MemoryWatches {
+    async fn open(&self, connection: &str, right: &Right, _: Time) -> Result<bool> {
+        let mut connections = self.connections.borrow_mut();
+        if connections.contains_key(connection) {
+            return Ok(false);
+        }
+        connections.insert(connection.to_owned(), right.clone());
+        Ok(true)
+    }
+
+    async fn connection(&self, connection: &str) -> Result<Option<Connection>> {
+        let Some(right) = self.connections.borrow().get(connection).cloned() else { return Ok(None) };
+        let watches = self.watches.borrow();
+        let own = watches.keys().filter(|(of, _)| of == connection);
+        Ok(Some(Connection { right, subscriptions: own.map(|(_, subscription)| subscription.clone()).collect() }))
+    }
+
+    async fn add(&self, watch: &Watch, _: Time) -> Result<Added> {
+        if !self.connections.borrow().contains_key(&watch.connection) {
+            return Ok(Added::Closed);
+        }
+        let mut watches = self.watches.borrow_mut();
+        if watches.contains_key(&key(watch)) {
+            return Ok(Added::Taken);
+        }
+        watches.insert(key(watch), watch.clone());
+        Ok(Added::Done)
+    }
+
+    async fn of_topic(&self, key: &str) -> Result<Vec<Watch>> {
+        Ok(self.watches.borrow().values().filter(|watch| watch.topic.key() == key).cloned().collect())
+    }
+
+    async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>> {
+        let watches = self.watches.borrow();
+        let found = watches.get(&(connection.to_owned(), subscription.to_owned()));
+        Ok(found.filter(|watch| watch.topic.key() == key).cloned())
+    }
+
+    async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool> {
+        let mut watches = self.watches.borrow_mut();
+        let free =
+            watches.get_mut(&key(watch)).filter(|known| known.holder.is_none() && known.position == watch.position);
+        Ok(free.map(|known| known.holder = Some(holder.to_owned())).is_some())
+    }
+
+    async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool> {
+        let mut watches = self.watches.borrow_mut();
+        let held = watches.get_mut(&key(watch)).filter(|known| known.holder.as_deref() == Some(holder));
+        Ok(held.map(|known| (known.holder, known.position) = (None, position.to_owned())).is_some())
+    }
+
+    async fn remove(&self, connection: &str, subscription: &str) -> Result<()> {
+        self.watches.borrow_mut().remove(&(connection.to_owned(), subscription.to_owned()));
+        Ok(())
+    }
+
+    async fn close(&self, connection: &str) -> Result<()> {
+        self.connections.borrow_mut().remove(connection);
+        self.watches.borrow_mut().retain(|(of, _), _| of != connection);
+        Ok(())
+    }
+}
+
+/// Feed in memory: its cursors count.
+#[derive(Debug, Default)]
+pub struct MemoryFeed {
+    events: RefCell<Vec<Value>>,
+}
+
+impl MemoryFeed {
+    /// Something has happened.
+    pub fn add(&self, event: Value) {
+        self.events.borrow_mut().push(event);
+    }
+}
+
+impl Feed for MemoryFeed {
+    async fn after(&self, position: &str, pattern: Option<&Value>, most: usize) -> Result<Ahead> {
+        let begun: usize = position.parse().unwrap_or_default();
+        let pattern = crate::feed::pattern(pattern)?;
+        let events = self.events.borrow();
+        let looked_at: Vec<(usize, &Value)> = events.iter().enumerate().skip(begun).take(most).collect();
+        let updates = looked_at.iter().filter(|(_, event)| pattern.as_ref().is_none_or(|it| it.matches(event)));
+        let updates = updates.map(|(index, event)| {
+            Update::Event(FeedEvent { cursor: (index + 1).to_string(), event: (*event).clone() })
+        });
+        Ok(Ahead { updates: updates.collect(), position: looked_at.last().map(|(index, _)| (index + 1).to_string()) })
+    }
+
+    async fn end(&self) -> Result<String> {
+        Ok(self.events.borrow().len().to_string())
+    }
+}
+
+impl<T: Feed> Feed for Paced<'_, T> {
+    async fn after(&self, position: &str, pattern: Option<&Value>, most: usize) -> Result<Ahead> {
+        self.pace.call("after", self.port.after(position, pattern, most), timed_out).await
+    }
+
+    async fn end(&self) -> Result<String> {
+        self.pace.call("end", self.port.end(), timed_out).await
+    }
+}
+
+/// Sockets in memory.
+#[derive(Debug, Default)]
+pub struct MemorySockets {
+    open: RefCell<BTreeSet<String>>,
+    sent: RefCell<Vec<(String, String)>>,
+}
+
+impl MemorySockets {
+    /// A client connects.
+    pub fn connect(&self, connection: &str) {
+        self.open.borrow_mut().insert(connection.to_owned());
+    }
+
+    /// A client is gone, and nobody notices yet.
+    pub fn lose(&self, connection: &str) {
+        self.open.borrow_mut().remove(connection);
+    }
+
+    /// True of a connection that is there.
+    #[must_use]
+    pub fn is_open(&self, connection: &str) -> bool {
+        self.open.borrow().contains(connection)
+    }
+
+    /// Texts that have come to a connection, in their sequence.
+    #[must_use]
+    pub fn received(&self, connection: &str) -> Vec<String> {
+        let sent = self.sent.borrow();
+        sent.iter().filter(|(to, _)| to == connection).map(|(_, text)| text.clone()).collect()
+    }
+}
+
+impl Sockets for MemorySockets {
+    async fn send(&self, connection: &str, text: &str) -> Result<Sent> {
+        if !self.is_open(connection) {
+            return Ok(Sent::Gone);
+        }
+        self.sent.borrow_mut().push((connection.to_owned(), text.to_owned()));
+        Ok(Sent::Done)
+    }
+
+    async fn close(&self, connection: &str) -> Result<()> {
+        self.lose(connection);
+        Ok(())
+    }
+}
+
+fn timed_out() -> Failure {
+    Failure::transient("timed out")
+}
+
+impl<T: Watches> Watches for Paced<'_, T> {
+    async fn open(&self, connection: &str, right: &Right, expires: Time) -> Result<bool> {
+        self.pace.call("open", self.port.open(connection, right, expires), timed_out).await
+    }
+
+    async fn connection(&self, connection: &str) -> Result<Option<Connection>> {
+        self.pace.call("connection", self.port.connection(connection), timed_out).await
+    }
+
+    async fn add(&self, watch: &Watch, expires: Time) -> Result<Added> {
+        self.pace.call("add", self.port.add(watch, expires), timed_out).await
+    }
+
+    async fn of_topic(&self, key: &str) -> Result<Vec<Watch>> {
+        self.pace.call("of_topic", self.port.of_topic(key), timed_out).await
+    }
+
+    async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>> {
+        self.pace.call("get", self.port.get(key, connection, subscription), timed_out).await
+    }
+
+    async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool> {
+        self.pace.call("hold", self.port.hold(watch, holder), timed_out).await
+    }
+
+    async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool> {
+        self.pace.call("release", self.port.release(watch, holder, position), timed_out).await
+    }
+
+    async fn remove(&self, connection: &str, subscription: &str) -> Result<()> {
+        self.pace.call("remove", self.port.remove(connection, subscription), timed_out).await
+    }
+
+    async fn close(&self, connection: &str) -> Result<()> {
+        self.pace.call("close", self.port.close(connection), timed_out).await
+    }
+}
+
+impl<T: Sockets> Sockets for Paced<'_, T> {
+    async fn send(&self, connection: &str, text: &str) -> Result<Sent> {
+        self.pace.call("send", self.port.send(connection, text), timed_out).await
+    }
+
+    async fn close(&self, connection: &str) -> Result<()> {
+        self.pace.call("disconnect", self.port.close(connection), timed_out).await
+    }
+}

@@ -1,0 +1,236 @@
+//! Sending of updates: each once and in order, whoever dies at it.
+//!
+//! ```text
+//!   read what is due ──► hold the subscription ──► send, one after the other ──► release it, with the number of the last
+//!                                │
+//!      somebody holds it ────────┘  wait a moment; what is held then is of one who has died: close the connection
+//! ```
+//!
+//! To send is no part of any transaction: of what an attempt has sent that has died, or whose answer was lost, nobody here knows
+//! whether it has arrived. The client knows. So its connection is closed, and it comes back with the number of the last update
+//! that it has. There is no clock in this: who is taken for dead and is not, finds its connection closed.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use onewrite::port::{Clock, Log, Random};
+use onewrite::{Failure, Ledger, Result};
+use orderflow_events::{OrderId, Subject};
+use orderflow_orders::Orders;
+use tracing::{info, warn};
+
+use crate::domain::{Ahead, OrderUpdate, Refusal, Topic, Update, ahead_of, updates_of};
+use crate::port::{Feed, Sent, Sockets, Watch, Watches};
+use crate::protocol::ToClient;
+use crate::schema::{self, Schema};
+
+/// Looks at a subscription that somebody holds, and the pauses between them: together 3 s, and more than it takes to send.
+const LOOKS: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Attempts to send to a connection that has too much to do, and the pauses between them.
+const ATTEMPTS: u32 = 4;
+
+/// Most updates that are sent while a subscription is held once, so that nobody waits in vain for whom sends for long.
+const AT_ONCE: usize = 20;
+
+/// Most times that one attempt goes on with a subscription.
+const MAX_TURNS: u32 = 100;
+
+/// Sends the updates of orders, and the events of all, to those who watch them.
+pub struct Push<L, W, S, C, F> {
+    ledger: Ledger<L, W>,
+    feed: F,
+    watches: S,
+    sockets: C,
+    schema: Schema,
+}
+
+impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C, F> {
+    /// Sends what the ledger of the orders and the feed say to the watches, by those sockets.
+    pub fn new(ledger: Ledger<L, W>, feed: F, watches: S, sockets: C) -> Self {
+        Self { ledger, feed, watches, sockets, schema: schema::build() }
+    }
+
+    pub(crate) const fn feed(&self) -> &F {
+        &self.feed
+    }
+
+    pub(crate) fn world(&self) -> &W {
+        self.ledger.world()
+    }
+
+    pub(crate) const fn watches(&self) -> &S {
+        &self.watches
+    }
+
+    pub(crate) const fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Opens the connection to the tables, so that the first invocation need not wait for it.
+    pub async fn warm(&self) {
+        self.ledger.warm().await;
+    }
+
+    /// Updates of an order, none that was on record before missing.
+    pub(crate) async fn updates(&self, order: &OrderId) -> Result<Vec<OrderUpdate>> {
+        Ok(updates_of(self.ledger.states::<Orders>(&Subject::from(order)).await?))
+    }
+
+    /// Tells those who watch these orders what they have not been told. Where nobody does, it is one look for each order.
+    ///
+    /// # Errors
+    ///
+    /// Somebody may not have been told. It does no harm to try again.
+    pub async fn tell(&self, orders: impl IntoIterator<Item = OrderId>) -> Result<()> {
+        let mut failed = None;
+        for order in orders {
+            let watches = self.watches.of_topic(&Topic::key_of(&order)).await?;
+            if watches.is_empty() {
+                continue;
+            }
+            let updates = self.updates(&order).await?;
+            let told = watches.into_iter().map(|watch| self.advance(watch, &updates));
+            for told in futures::future::join_all(told).await {
+                failed = failed.or(told.err());
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Tells those who watch the events of all orders what they have not been told.
+    ///
+    /// # Errors
+    ///
+    /// Somebody may not have been told. It does no harm to try again.
+    pub async fn tell_events(&self) -> Result<()> {
+        let watches = self.watches.of_topic(Topic::EVENTS).await?;
+        let told = futures::future::join_all(watches.into_iter().map(|watch| self.advance(watch, &[]))).await;
+        told.into_iter().find(Result::is_err).unwrap_or(Ok(()))
+    }
+
+    /// What a subscription is to be told next; `updates` are those of its order, if it is to one.
+    async fn ahead(&self, watch: &Watch, updates: &[OrderUpdate]) -> Result<Result<Ahead, Refusal>> {
+        let now = self.world().now();
+        Ok(match &watch.topic {
+            Topic::Order(order) => {
+                watch.right.of(order, updates, now).map(|()| ahead_of(updates, &watch.position, AT_ONCE))
+            }
+            Topic::Events(pattern) => match watch.right.of_events(now) {
+                Ok(()) => Ok(self.feed.after(&watch.position, pattern.as_ref(), AT_ONCE).await?),
+                Err(refusal) => Err(refusal),
+            },
+        })
+    }
+
+    /// Sends what the subscription has not been sent; `updates` are those of its order, if it is to one.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it was.
+    pub(crate) async fn advance(&self, mut watch: Watch, updates: &[OrderUpdate]) -> Result<()> {
+        for _ in 0..MAX_TURNS {
+            let ahead = match self.ahead(&watch, updates).await? {
+                Ok(ahead) => ahead,
+                Err(refusal) => return self.refuse(&watch, &refusal).await,
+            };
+            let Some(position) = ahead.position else { return Ok(()) };
+            let holder = self.name();
+            if watch.holder.is_none() && self.watches.hold(&watch, &holder).await? {
+                let Some(sent) = self.send_all(&watch, &ahead.updates, position).await? else { return Ok(()) };
+                let is_released = self.watches.release(&watch, &holder, &sent).await?;
+                if !is_released {
+                    return Ok(());
+                }
+                if sent == watch.position {
+                    return Err(Failure::transient("a connection has too much to do"));
+                }
+                watch.position = sent;
+                continue;
+            }
+            match self.next(&watch).await? {
+                Some(next) => watch = next,
+                None => return Ok(()),
+            }
+        }
+        Err(Failure::transient("a subscription does not come to an end"))
+    }
+
+    /// Sends updates one after the other; the position after the last that was sent, `position` after all, or none where the
+    /// connection is no more. What is not known to have been sent closes it.
+    async fn send_all(&self, watch: &Watch, updates: &[Update], position: String) -> Result<Option<String>> {
+        let mut last = watch.position.clone();
+        for update in updates {
+            let response = self.schema.next(&watch.request, update).await;
+            let text = ToClient::Next { id: &watch.subscription, payload: response }.text();
+            match self.send(&watch.connection, &text).await {
+                Ok(Sent::Done) => last = update.position(),
+                Ok(Sent::Busy) => return Ok(Some(last)),
+                Ok(Sent::Gone) => {
+                    self.watches.close(&watch.connection).await?;
+                    return Ok(None);
+                }
+                Err(failure) => {
+                    warn!(reason = failure.reason(), "it is unknown whether an update was sent");
+                    self.close(&watch.connection).await?;
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(position))
+    }
+
+    pub(crate) async fn send(&self, connection: &str, text: &str) -> Result<Sent> {
+        for attempt in 1.. {
+            match self.sockets.send(connection, text).await? {
+                Sent::Busy if attempt < ATTEMPTS => self.world().sleep(PAUSE * attempt).await,
+                sent => return Ok(sent),
+            }
+        }
+        Ok(Sent::Busy)
+    }
+
+    /// The subscription once whoever holds it has released it; none if there is none any more. Who does not release it has died:
+    /// then the connection is closed.
+    async fn next(&self, watch: &Watch) -> Result<Option<Watch>> {
+        let Watch { topic, connection, subscription, .. } = watch;
+        let mut held: HashMap<Option<String>, u32> = HashMap::new();
+        loop {
+            let Some(next) = self.watches.get(&topic.key(), connection, subscription).await? else { return Ok(None) };
+            let looks = held.entry(next.holder.clone()).or_default();
+            *looks += 1;
+            match &next.holder {
+                None => return Ok(Some(next)),
+                Some(_) if *looks < LOOKS => self.world().sleep(PAUSE).await,
+                Some(_) => {
+                    info!("a subscription is held by one who has died");
+                    self.close(connection).await?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Closes a connection: first the socket, for what was sent before nobody knows, then what is kept of it.
+    pub(crate) async fn close(&self, connection: &str) -> Result<()> {
+        self.sockets.close(connection).await?;
+        self.watches.close(connection).await
+    }
+
+    async fn refuse(&self, watch: &Watch, refusal: &Refusal) -> Result<()> {
+        self.watches.remove(&watch.connection, &watch.subscription).await?;
+        let payload = schema::refused(refusal);
+        let text = ToClient::Error { id: &watch.subscription, payload }.text();
+        match self.send(&watch.connection, &text).await {
+            Ok(Sent::Done) => Ok(()),
+            Ok(Sent::Gone | Sent::Busy) | Err(_) => self.close(&watch.connection).await,
+        }
+    }
+
+    fn name(&self) -> String {
+        let mut drawn = [0; 10];
+        self.world().fill(&mut drawn);
+        data_encoding::BASE64URL_NOPAD.encode(&drawn)
+    }
+}

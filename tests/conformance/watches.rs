@@ -1,0 +1,175 @@
+//! The suite of live's [`Watches`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::ScalarAttributeType;
+use futures::future::join_all;
+use libtest_mimic::Trial;
+use orderflow_events::{OrderId, Time};
+use orderflow_live::{Added, DynamoWatches, MemoryWatches, Right, Topic, Watch, Watches};
+
+use crate::aws::Aws;
+
+pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
+    crate::suite::suite!(
+        aws,
+        MemoryWatches::default,
+        on_aws,
+        [
+            a_connection_is_opened_once,
+            a_subscription_is_added_to_an_open_connection_alone_and_once,
+            subscriptions_are_found_by_their_topic,
+            one_attempt_sends_and_only_from_where_the_last_has_ended,
+            whoever_has_not_held_releases_nothing,
+            of_many_who_would_send_one_does,
+            a_subscription_that_is_removed_is_gone_for_its_topic_too,
+            nothing_is_left_of_a_connection_that_is_closed,
+        ]
+    )
+}
+
+async fn on_aws(aws: &Aws) -> DynamoWatches {
+    DynamoWatches::new(aws.clients().0, aws.sorted_table(2, ScalarAttributeType::S).await)
+}
+
+fn later() -> Time {
+    Time::from_millis(1_767_225_600_000).after(Duration::from_hours(3))
+}
+
+fn order(number: u32) -> OrderId {
+    OrderId::new(format!("ord_{number}")).unwrap()
+}
+
+fn key(number: u32) -> String {
+    Topic::key_of(&order(number))
+}
+
+fn watch(connection: &str, subscription: &str, number: u32) -> Watch {
+    Watch {
+        topic: Topic::Order(order(number)),
+        connection: connection.to_owned(),
+        subscription: subscription.to_owned(),
+        right: Right::Holder { order: order(number), issued_at: later(), ends_at: later() },
+        request: r#"{"query":"subscription"}"#.to_owned(),
+        position: "3".to_owned(),
+        holder: None,
+    }
+}
+
+async fn opened(watches: &impl Watches, connection: &str) {
+    assert!(watches.open(connection, &Right::Anybody, later()).await.unwrap());
+}
+
+async fn added(watches: &impl Watches, watch: &Watch) {
+    assert_eq!(watches.add(watch, later()).await.unwrap(), Added::Done);
+}
+
+async fn a_connection_is_opened_once(watches: &impl Watches) {
+    assert_eq!(watches.connection("a").await.unwrap(), None);
+    let right = Right::Nobody("The token does not count.".to_owned());
+    assert!(watches.open("a", &right, later()).await.unwrap());
+    assert!(!watches.open("a", &Right::Anybody, later()).await.unwrap());
+    let known = watches.connection("a").await.unwrap().unwrap();
+    assert_eq!((known.right, known.subscriptions), (right, Vec::<String>::new()));
+}
+
+async fn a_subscription_is_added_to_an_open_connection_alone_and_once(watches: &impl Watches) {
+    assert_eq!(watches.add(&watch("a", "1", 1), later()).await.unwrap(), Added::Closed);
+    opened(watches, "a").await;
+    added(watches, &watch("a", "1", 1)).await;
+    assert_eq!(watches.add(&watch("a", "1", 1), later()).await.unwrap(), Added::Taken);
+    assert_eq!(watches.add(&watch("a", "1", 2), later()).await.unwrap(), Added::Taken);
+    added(watches, &watch("a", "#2", 1)).await;
+    let mut known = watches.connection("a").await.unwrap().unwrap().subscriptions;
+    known.sort();
+    assert_eq!(known, ["#2", "1"]);
+}
+
+async fn subscriptions_are_found_by_their_topic(watches: &impl Watches) {
+    for connection in ["a", "b"] {
+        opened(watches, connection).await;
+    }
+    let [one, two, other] = [watch("a", "1", 1), watch("b", "1", 1), watch("b", "2", 2)];
+    for watch in [&one, &two, &other] {
+        added(watches, watch).await;
+    }
+    let mut found = watches.of_topic(&key(1)).await.unwrap();
+    found.sort_by(|one, other| one.connection.cmp(&other.connection));
+    assert_eq!(found, [one.clone(), two]);
+    assert_eq!(watches.of_topic(&key(2)).await.unwrap(), [other]);
+    assert_eq!(watches.of_topic(&key(3)).await.unwrap(), []);
+    assert_eq!(watches.get(&key(1), "a", "1").await.unwrap(), Some(one));
+    assert_eq!(watches.get(&key(2), "a", "1").await.unwrap(), None);
+    let pattern = serde_json::json!({ "type": ["PaymentFailed"] });
+    let events = Watch { topic: Topic::Events(Some(pattern)), ..watch("a", "e", 1) };
+    added(watches, &events).await;
+    assert_eq!(watches.of_topic(Topic::EVENTS).await.unwrap(), [events]);
+}
+
+async fn one_attempt_sends_and_only_from_where_the_last_has_ended(watches: &impl Watches) {
+    opened(watches, "a").await;
+    let watch = watch("a", "1", 1);
+    added(watches, &watch).await;
+    assert!(watches.hold(&watch, "x").await.unwrap());
+    assert!(!watches.hold(&watch, "y").await.unwrap());
+    let held = watches.get(&key(1), "a", "1").await.unwrap().unwrap();
+    assert_eq!((held.holder.as_deref(), held.position.as_str()), (Some("x"), "3"));
+    assert!(watches.release(&watch, "x", "5").await.unwrap());
+    assert!(!watches.hold(&watch, "y").await.unwrap(), "it knows of 3 alone");
+    let known = watches.get(&key(1), "a", "1").await.unwrap().unwrap();
+    assert_eq!((&known.holder, known.position.as_str()), (&None, "5"));
+    assert!(watches.hold(&known, "y").await.unwrap());
+}
+
+async fn whoever_has_not_held_releases_nothing(watches: &impl Watches) {
+    opened(watches, "a").await;
+    let watch = watch("a", "1", 1);
+    assert!(!watches.hold(&watch, "x").await.unwrap(), "it is not there");
+    assert!(!watches.release(&watch, "x", "9").await.unwrap());
+    assert_eq!(watches.of_topic(&key(1)).await.unwrap(), [], "it is not made by that");
+    added(watches, &watch).await;
+    assert!(!watches.release(&watch, "x", "9").await.unwrap());
+    assert!(watches.hold(&watch, "x").await.unwrap());
+    assert!(!watches.release(&watch, "y", "9").await.unwrap());
+    assert_eq!(watches.get(&key(1), "a", "1").await.unwrap().unwrap().position, "3");
+}
+
+async fn of_many_who_would_send_one_does(watches: &impl Watches) {
+    opened(watches, "a").await;
+    let watch = watch("a", "1", 1);
+    added(watches, &watch).await;
+    let holders: Vec<String> = (0..10).map(|number| format!("holder {number}")).collect();
+    let held = join_all(holders.iter().map(|holder| watches.hold(&watch, holder))).await;
+    assert_eq!(held.into_iter().filter(|held| *held == Ok(true)).count(), 1);
+}
+
+async fn a_subscription_that_is_removed_is_gone_for_its_topic_too(watches: &impl Watches) {
+    opened(watches, "a").await;
+    added(watches, &watch("a", "1", 1)).await;
+    added(watches, &watch("a", "2", 1)).await;
+    for _ in 0..2 {
+        watches.remove("a", "1").await.unwrap();
+    }
+    assert_eq!(watches.of_topic(&key(1)).await.unwrap(), [watch("a", "2", 1)]);
+    assert_eq!(watches.connection("a").await.unwrap().unwrap().subscriptions, ["2"]);
+    added(watches, &watch("a", "1", 2)).await;
+}
+
+async fn nothing_is_left_of_a_connection_that_is_closed(watches: &impl Watches) {
+    for connection in ["a", "b"] {
+        opened(watches, connection).await;
+        for number in 0..30 {
+            added(watches, &watch(connection, &number.to_string(), number % 3)).await;
+        }
+    }
+    for _ in 0..2 {
+        watches.close("a").await.unwrap();
+    }
+    assert_eq!(watches.connection("a").await.unwrap(), None);
+    for number in 0..3 {
+        let left = watches.of_topic(&key(number)).await.unwrap();
+        assert!(left.len() == 10 && left.iter().all(|watch| watch.connection == "b"), "{left:?}");
+    }
+    assert_eq!(watches.add(&watch("a", "1", 1), later()).await.unwrap(), Added::Closed);
+}

@@ -1,0 +1,185 @@
+//! Orders as they are watched: by the client of GraphQL over WebSocket that others have written, whose sockets are cut while
+//! functions are killed.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use orderflow_tests::{FULFILLED, FunctionProcess, Gap, PATIENCE, Shop, eventually, node_packages, order};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+/// Times that a socket is cut, where nobody asks for more, and of how many one order is watched.
+const CUTS: u32 = 40;
+const CUTS_PER_ORDER: u32 = 10;
+
+/// Updates of an order that went well.
+const UPDATES: usize = FULFILLED.len();
+
+/// Variable that asks for another number of cuts.
+const MORE: &str = "ORDERFLOW_CUTS";
+
+pub(crate) async fn an_order_is_watched_without_a_gap_whatever_is_cut_or_killed(shop: &Shop) {
+    let Some(packages) = node_packages() else { return };
+    if shop.emulator.lacks(Gap::Sockets) {
+        return;
+    }
+    shop.stock("live", 1_000).await;
+    let token = shop.tokens.token("ada", "", PATIENCE).unwrap();
+    let mut client = Client::start(shop, &packages, &json!({ "token": token }), cuts());
+    let mut ids = Vec::new();
+    for _ in 0..cuts() / CUTS_PER_ORDER {
+        let id = place_as(shop, "ada").await;
+        client.watch(&id).await;
+        ids.push(id);
+        sleep(Duration::from_secs(2)).await;
+        if !shop.emulator.lacks(Gap::Kills) {
+            kill_push(shop);
+        }
+    }
+    let report = client.report().await;
+    println!(
+        "cut {}, connections {}, p50 {} ms, p99 {} ms",
+        report["cut"], report["connections"], report["p50"], report["p99"]
+    );
+    for id in &ids {
+        let told = &report["told"][id];
+        assert_eq!(told["sequences"], json!((1..=UPDATES).collect::<Vec<_>>()), "{told}");
+        assert_eq!(told["errors"], json!([]), "{told}");
+        assert_eq!(told["types"][0], "OrderCreated");
+    }
+    nothing_is_kept(shop).await;
+}
+
+pub(crate) async fn an_order_is_watched_by_whose_it_is(shop: &Shop) {
+    let Some(packages) = node_packages() else { return };
+    if shop.emulator.lacks(Gap::Sockets) {
+        return;
+    }
+    shop.stock("live", 1_000).await;
+    let id = place_as(shop, "grace").await;
+    shop.wait_for(&id, "shipped").await;
+    let token = |subject: &str, scopes: &str| json!({ "token": shop.tokens.token(subject, scopes, PATIENCE).unwrap() });
+    for (credentials, error) in [
+        (token("grace", ""), None),
+        (token("staff", "orders:any"), None),
+        (token("mallory", "stock:read"), Some("NOT_FOUND")),
+        (json!({}), Some("UNAUTHENTICATED")),
+        (json!({ "token": "x.y.z" }), Some("UNAUTHENTICATED")),
+        (json!({ "order": id, "access": "1.x.1.2.y" }), Some("UNAUTHENTICATED")),
+    ] {
+        let mut client = Client::start(shop, &packages, &credentials, 0);
+        client.watch(&id).await;
+        let report = client.report().await;
+        let told = &report["told"][&id];
+        assert_eq!(told["errors"][0]["extensions"]["code"], json!(error), "{told}");
+        assert_eq!(told["statuses"].as_array().is_some_and(Vec::is_empty), error.is_some(), "{told}");
+    }
+}
+
+pub(crate) async fn the_events_of_all_orders_are_watched_with_a_pattern(shop: &Shop) {
+    let Some(packages) = node_packages() else { return };
+    if shop.emulator.lacks(Gap::Sockets) {
+        return;
+    }
+    shop.stock("live-events", 10).await;
+    let token = shop.tokens.token("warehouse", "events:read", PATIENCE).unwrap();
+    let id = shop.order(&order("live-events", 1, "pm_card_visa")).await;
+    let pattern = json!({ "subject": [id], "type": [{ "anything-but": "InventoryReserved" }] });
+    let task = json!({ "token": token, "match": pattern, "until": "ShipmentCreated" });
+    let mut node = Command::new("node");
+    node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/live/events.mjs")).arg(packages).arg(shop.output("LiveUrl"));
+    node.arg(task.to_string()).kill_on_drop(true);
+    let output = timeout(PATIENCE, node.output()).await.expect("it ends").expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let told: Value =
+        serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)));
+    let types: Vec<&str> = told.as_array().expect("a list").iter().filter_map(|event| event["type"].as_str()).collect();
+    assert!(!types.contains(&"InventoryReserved"), "{types:?}");
+    for kind in ["OrderCreated", "PaymentProcessed", "ShipmentCreated"] {
+        assert_eq!(types.iter().filter(|known| **known == kind).count(), 1, "{types:?}");
+    }
+}
+
+pub(crate) async fn queries_are_answered_as_graphql_over_http_has_it(shop: &Shop) {
+    shop.stock("live", 1_000).await;
+    let id = place_as(shop, "ada").await;
+    let token = shop.tokens.token("ada", "", PATIENCE).unwrap();
+    let query =
+        json!({ "query": format!("{{ order(id: \"{id}\") {{ id customer {{ id }} }} orders {{ nodes {{ id }} }} }}") });
+    let url = format!("{}/graphql", shop.output("ApiUrl"));
+    let answer = reqwest::Client::new().post(&url).bearer_auth(&token).json(&query).send().await.expect("an answer");
+    let answer: Value = answer.json().await.expect("JSON");
+    assert_eq!(answer["data"]["order"], json!({ "id": id, "customer": { "id": "ada" } }), "{answer}");
+    assert!(answer["data"]["orders"]["nodes"].as_array().is_some_and(|nodes| !nodes.is_empty()), "{answer}");
+
+    let Some(packages) = node_packages() else { return };
+    let mut node = Command::new("node");
+    node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/live/audits.mjs")).arg(packages).arg(url).arg(token);
+    let output = timeout(PATIENCE, node.kill_on_drop(true).output()).await.expect("it ends").expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{said}");
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A client, and what it is told to do.
+struct Client {
+    child: Child,
+}
+
+impl Client {
+    fn start(shop: &Shop, packages: &Path, credentials: &Value, cuts: u32) -> Self {
+        let task = json!({ "credentials": credentials, "cuts": cuts, "updates": UPDATES });
+        let mut node = Command::new("node");
+        node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/live/watch.mjs")).arg(packages).arg(shop.output("LiveUrl"));
+        node.arg(task.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { child: node.kill_on_drop(true).spawn().expect("it starts") }
+    }
+
+    async fn watch(&mut self, order: &str) {
+        let input = self.child.stdin.as_mut().expect("an input");
+        input.write_all(format!("{order}\n").as_bytes()).await.expect("it listens");
+    }
+
+    /// Report of what it was told, once it has seen all that it was to see.
+    async fn report(mut self) -> Value {
+        drop(self.child.stdin.take());
+        let output = timeout(2 * PATIENCE, self.child.wait_with_output()).await.expect("it ends").expect("an end");
+        let said = String::from_utf8_lossy(&output.stdout);
+        serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+async fn place_as(shop: &Shop, customer: &str) -> String {
+    let mut placed = order("live", 1, "pm_card_visa");
+    placed["customer"]["id"] = json!(customer);
+    shop.order(&placed).await
+}
+
+/// Kills the functions that push, as the kernel does when the memory is used up.
+fn kill_push(shop: &Shop) {
+    let name = shop.output("JournalFunctionName").replace("JournalFunction", "LivePushFunction");
+    let prefix = name.split_once("LivePushFunction").map_or(name.as_str(), |(prefix, _)| prefix);
+    let is_push = |process: &FunctionProcess| {
+        process.function.starts_with(prefix) && process.function.contains("LivePushFunction")
+    };
+    for process in FunctionProcess::all().into_iter().filter(is_push) {
+        let _ = process.kill();
+    }
+}
+
+/// Closed connections leave nothing behind.
+async fn nothing_is_kept(shop: &Shop) {
+    eventually("nothing is kept of closed connections", async || {
+        let scan = shop.dynamodb.scan().table_name(shop.output("LiveTableName")).send().await.expect("a table");
+        if scan.count() == 0 { Ok(()) } else { Err(json!(format!("{:?}", scan.items()))) }
+    })
+    .await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment how much to do")]
+fn cuts() -> u32 {
+    std::env::var(MORE).ok().and_then(|text| text.parse().ok()).unwrap_or(CUTS)
+}

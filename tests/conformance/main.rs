@@ -6,6 +6,7 @@
 
 mod archive;
 mod aws;
+mod counts;
 mod feed;
 mod journal;
 mod keys;
@@ -51,6 +52,7 @@ fn main() -> std::process::ExitCode {
         occurrences::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
+        counts::trials(&aws),
         feed::trials(&aws),
         archive::trials(&aws),
         watches::trials(&aws),

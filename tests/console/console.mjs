@@ -318,6 +318,21 @@ const scenes = {
     await page.close();
   },
 
+  async "the board tells what becomes of orders, and how far behind each service is"() {
+    const page = await open(`${url.replace(/console$/, "board")}#token=${task.operator}`);
+    assert.ok(!page.url().includes("token"));
+    await page.getByRole("heading", { name: "Orders by minute, the last hour" }).waitFor();
+    await page.getByRole("img", { name: /^Placed, by minute of the last hour: [1-9]/ }).waitFor();
+    await page.getByRole("img", { name: /^Revenue by hour of the last day/ }).waitFor();
+    await page.locator(".lags").getByText("payment", { exact: true }).waitFor();
+    await look(page, "board");
+    await page.getByRole("link", { name: "Open letters" }).click();
+    await page.getByRole("heading", { level: 1, name: "Letters" }).waitFor();
+    await page.keyboard.press("5");
+    await page.getByRole("heading", { name: "What needs a person" }).waitFor();
+    await page.close();
+  },
+
   async "a letter is dropped with a reason, and what it says is never markup"() {
     const page = await open(`${url}#token=${task.operator}`);
     await go(page, `#/letters/${task.dropped}`);

@@ -1,5 +1,6 @@
 //! The operations of the OpenAPI document that replay, reconcile, and tell of orders.
 
+use orderflow_events::scope::{EVENTS_READ, OPERATIONS};
 use serde_json::{Value, json};
 
 use crate::letters::{FAILED_AT, brief_letter, of_operators};
@@ -204,6 +205,35 @@ pub(crate) fn get_status() -> Value {
         &[("200", told)],
         &[],
     )
+}
+
+pub(crate) fn get_board() -> Value {
+    let tally = |at: &str| {
+        json!({
+            "at": at, "currency": "EUR", "created": 40, "createdAmount": 147_400, "reserved": 38, "reservedAmount": 140_030,
+            "paid": 37, "paidAmount": 136_345, "shipped": 37, "shippedAmount": 136_345, "cancelled": 3,
+            "cancelledAmount": 11_055, "refunded": 0, "refundedAmount": 0, "setAside": 114, "released": 3,
+        })
+    };
+    let told = example(
+        "The counts.",
+        "Board",
+        json!({
+            "at": "2026-11-22T09:00:12.000Z",
+            "minutes": [tally("2026-11-22T09:00:00.000Z")],
+            "hours": [tally("2026-11-22T09:00:00.000Z")],
+            "skus": [{ "sku": "coffee-beans-1kg", "currency": "EUR", "pieces": 80, "amount": 119_200 }],
+        }),
+    );
+    let mut board = of_operators(
+        "getBoard",
+        "Counts orders and money by minute and hour, and what sells best",
+        json!({ "description": "Each event counts once, in the minute in which it happened, whenever it was heard of." }),
+        &[("200", told)],
+        &[],
+    );
+    board["security"] = json!([{ "token": [OPERATIONS] }, { "token": [EVENTS_READ] }]);
+    board
 }
 
 pub(crate) fn replay_id() -> Value {

@@ -11,8 +11,8 @@ use crate::document::{Document, committed};
 use crate::feed::read_events;
 use crate::graphql::query;
 use crate::jobs::{
-    clear_order, get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id, replay_id,
-    start_reconciliation, start_replay, stop_reconciliation, stop_replay,
+    clear_order, get_board, get_reconciliation, get_replay, get_status, get_timeline, read_journal, reconciliation_id,
+    replay_id, start_reconciliation, start_replay, stop_reconciliation, stop_replay,
 };
 use crate::letters::{
     drop_letter, edit_letter, get_letter, get_redrive, letter_id, list_groups, list_letters, redrive_id, start_redrive,
@@ -50,7 +50,8 @@ fn document() -> Value {
     let mut schemas = Map::new();
     let own = [("NewOrder", schema::of_request::<NewOrder>()), ("Problem", schema::of_answer::<Problem>())];
     let of_services = orderflow_orders::schemas().into_iter().chain(orderflow_inventory::schemas());
-    let of_services = of_services.chain(orderflow_screening::schemas()).chain(orderflow_journal::schemas());
+    let of_services = of_services.chain(orderflow_screening::schemas()).chain(orderflow_analytics::schemas());
+    let of_services = of_services.chain(orderflow_journal::schemas());
     for (name, schema) in own.into_iter().chain(of_services).chain(orderflow_operations::schemas()) {
         hoist(&schema, name, |schema| schema, &mut schemas);
     }
@@ -117,6 +118,7 @@ fn document() -> Value {
             "/operations/orders/{orderId}/clear": { "parameters": [order_id()], "post": clear_order() },
             "/operations/journal": { "get": read_journal() },
             "/operations/status": { "get": get_status() },
+            "/operations/board": { "get": get_board() },
         },
         "components": {
             "schemas": schemas,
@@ -229,11 +231,13 @@ fn place_order() -> Value {
 
 fn get_order() -> Value {
     let description = "The order. Of a customer who is erased it has `id` and `erased` alone. By a link that has expired it is \
-                       shown without anybody's data.";
+                       shown without anybody's data. For a browser that asks for `text/html` it is a page, which keeps itself up to \
+                       date: by the link, or with the token of the customer after `#token=` in its address.";
     let mut shown = answer(description, "Order", &json!({}));
     with_example(&mut shown, order());
     shown["content"][REDACTED] =
         json!({ "schema": reference("schemas", "RedactedOrder"), "example": redacted_order() });
+    shown["content"]["text/html"] = json!({ "schema": { "type": "string" } });
     operation(
         json!({
             "operationId": "getOrder",

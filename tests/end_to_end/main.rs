@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests, though Clippy does not see any")]
 
 mod alarms;
+mod analytics;
 mod cancellation;
 mod console;
 mod doors;
@@ -20,6 +21,7 @@ mod live;
 mod messages;
 mod metrics;
 mod operations;
+mod order_page;
 mod orderctl;
 mod orders;
 mod outsiders;
@@ -171,6 +173,10 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_that_was_shipped_is_withdrawn_from_sent_back_and_refunded,
             a_withdrawal_before_the_shipment_cancels,
             a_customer_withdraws_by_the_page_alone;
+        analytics:
+            what_is_counted_is_exact_and_the_same_when_it_is_made_anew;
+        order_page:
+            a_customer_sees_the_order_move_and_cancels_by_the_page_alone;
         alarms:
             each_is_crossed_by_its_fault_and_heard,
             the_dashboard_fits_into_its_widgets;

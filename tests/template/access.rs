@@ -96,6 +96,7 @@ fn variables(stack: &Stack) -> Vec<String> {
         "OrdersApiFunction",
         "InventoryApiFunction",
         "ScreeningApiFunction",
+        "AnalyticsApiFunction",
         "FeedApiFunction",
         "OperationsApiFunction",
         "GraphqlFunction",

@@ -151,7 +151,7 @@ fn every_service_has_alarms_of_its_queue_its_functions_its_stream_and_its_letter
 }
 
 /// Services that no step of an order waits for.
-const FOLLOWERS: [&str; 3] = ["Notification", "Screening", "Journal"];
+const FOLLOWERS: [&str; 4] = ["Notification", "Screening", "Analytics", "Journal"];
 
 fn of_services(stack: &Stack) -> Vec<String> {
     let stack = stack.with([("LagObjectiveSeconds", json!(77)), ("FollowerLagObjectiveSeconds", json!(777))]);
@@ -272,7 +272,7 @@ fn price(stack: &Stack) -> Vec<String> {
     let told = fs::read_to_string(Path::new(ROOT).join("docs/aws.md")).expect("what it costs");
     let numbers = [
         format!("{of_the_whole} of the whole"),
-        format!("{} of each of 8 services", of("Journal")),
+        format!("{} of each of 9 services", of("Journal")),
         format!("{} of each of 5 relays", of("Payment") - of("Journal")),
         format!("{} alarms of {} metrics, 0.10 a metric", of_several().count(), of_several().sum::<usize>()),
         format!("{} composite alarms, 0.50 each", stack.of_type(COMPOSITE).count()),

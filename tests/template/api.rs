@@ -16,17 +16,19 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 61] = [
+const ROUTES: [&str; 65] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
     "delete /operations/replays/{replayId} OperationsApiFunction",
     "delete /orders/{orderId}/access OrdersApiFunction",
+    "get /board OperationsApiFunction",
     "get /console OperationsApiFunction",
     "get /console/{file} OperationsApiFunction",
     "get /customers/{customerId}/export OrdersApiFunction",
     "get /events FeedApiFunction",
     "get /inventory/{sku} InventoryApiFunction",
+    "get /operations/board AnalyticsApiFunction",
     "get /operations/groups OperationsApiFunction",
     "get /operations/journal OperationsApiFunction",
     "get /operations/letters OperationsApiFunction",
@@ -44,6 +46,7 @@ const ROUTES: [&str; 61] = [
     "options /events FeedApiFunction",
     "options /graphql GraphqlFunction",
     "options /inventory/{sku} InventoryApiFunction",
+    "options /operations/board AnalyticsApiFunction",
     "options /operations/groups OperationsApiFunction",
     "options /operations/journal OperationsApiFunction",
     "options /operations/letters OperationsApiFunction",
@@ -71,6 +74,7 @@ const ROUTES: [&str; 61] = [
     "post /operations/redrives OperationsApiFunction",
     "post /operations/replays OperationsApiFunction",
     "post /orders OrdersApiFunction",
+    "post /orders/{orderId} OrdersApiFunction",
     "post /orders/{orderId}/cancel OrdersApiFunction",
     "post /orders/{orderId}/returns InventoryApiFunction",
     "post /orders/{orderId}/withdrawal OrdersApiFunction",
@@ -244,8 +248,16 @@ fn the_outputs_are_those_of_the_contract() {
 fn outputs(stack: &Stack) -> Vec<String> {
     let consumer = ["QueueUrl", "DlqUrl", "UndeliverableQueueUrl", "FunctionName"];
     let mut expected = BTreeSet::from(
-        ["ApiUrl", "EventsTopicArn", "IntakeTopicArn", "OperatorRoleArn", "DiscardedBucketName", "StockTableName"]
-            .map(ToOwned::to_owned),
+        [
+            "ApiUrl",
+            "EventsTopicArn",
+            "IntakeTopicArn",
+            "OperatorRoleArn",
+            "DiscardedBucketName",
+            "StockTableName",
+            "CountTableName",
+        ]
+        .map(ToOwned::to_owned),
     );
     expected.extend(
         [

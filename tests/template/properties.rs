@@ -209,6 +209,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
         }},
         "StockTable": alone, "PriceTable": alone, "PaymentProviderTable": alone, "CarrierTable": alone,
         "SightingsTable": counted, "DeclinesTable": counted, "LiveTable": counted,
+        "CountTable": {"Properties": {"KeySchema": texts["Properties"]["KeySchema"]}},
         "LettersTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
             "GlobalSecondaryIndexes": [{

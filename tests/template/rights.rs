@@ -11,7 +11,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 38] = [
+const TABLES: [(&str, &str, &str, &str); 40] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -32,6 +32,8 @@ const TABLES: [(&str, &str, &str, &str); 38] = [
     ("ScreeningFunction", "SETTINGS/sightingsTableName", "SightingsTable", "dynamodb:Query dynamodb:PutItem"),
     ("ScreeningApiFunction", "TABLE_NAME", "ScreeningTable", "dynamodb:Query dynamodb:PutItem"),
     ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:UpdateItem dynamodb:GetItem"),
+    ("AnalyticsFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:UpdateItem"),
+    ("AnalyticsApiFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:Query"),
     ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem dynamodb:GetItem"),
     ("JournalFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query dynamodb:PutItem"),
     ("FeedApiFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query"),

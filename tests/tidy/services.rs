@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 67] = [
+const BESIDES: [(&str, &str); 73] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -29,7 +29,6 @@ const BESIDES: [(&str, &str); 67] = [
     ("live", "schema.rs"),
     ("live", "schema/objects.rs"),
     ("live", "tests/rights.rs"),
-    ("notification", "amount.rs"),
     ("notification", "fixture.rs"),
     ("notification", "pacing.rs"),
     ("notification", "phone.rs"),
@@ -67,9 +66,11 @@ const BESIDES: [(&str, &str); 67] = [
     ("operations", "tests/persons.rs"),
     ("operations", "view.rs"),
     ("orders", "api/customers.rs"),
+    ("orders", "api/pages.rs"),
     ("orders", "api/prices.rs"),
     ("orders", "api/tests/customers.rs"),
     ("orders", "api/tests/guests.rs"),
+    ("orders", "api/tests/pages.rs"),
     ("orders", "api/tests/persons.rs"),
     ("orders", "api/tests/prices.rs"),
     ("orders", "api/withdrawals.rs"),
@@ -78,7 +79,12 @@ const BESIDES: [(&str, &str); 67] = [
     ("orders", "guests.rs"),
     ("orders", "intake.rs"),
     ("orders", "open.rs"),
+    ("orders", "order_page.rs"),
+    ("orders", "order_page/texts.rs"),
     ("orders", "orphans.rs"),
+    ("orders", "page.rs"),
+    ("orders", "page/accept.rs"),
+    ("orders", "page/texts.rs"),
     ("orders", "pricing.rs"),
     ("orders", "view.rs"),
     ("orders", "withdrawal_page.rs"),

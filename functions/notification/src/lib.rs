@@ -12,7 +12,6 @@
 //! - `wording` finds the words, from the templates in `templates/`; `amount` writes amounts, `phone` reads numbers.
 //! - `effects` tells it, by the channels of `port`, mails at the pace of `pacing`, and to each `recipient` so many in a day.
 
-mod amount;
 mod aws;
 mod domain;
 mod effects;

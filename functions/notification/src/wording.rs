@@ -5,9 +5,8 @@
 //! message, and the other files are one for each message. What is put into HTML is escaped, by the ending of the file's name.
 
 use askama::Template;
-use orderflow_events::{CancellationReason, Money, OrderId, Text, Time, format_utc};
+use orderflow_events::{CancellationReason, Money, OrderId, Text, Time, amount, format_utc};
 
-use crate::amount::amount;
 use crate::domain::Message;
 use crate::port::Mail;
 

@@ -3,7 +3,7 @@
 // ── Requests ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// The API, whatever stage or base path stands before it.
-const API = new URL(location.pathname.replace(/console\/?$/, ""), location.origin);
+const API = new URL(location.pathname.replace(/(console|board)\/?$/, ""), location.origin);
 
 const TOKEN = "token";
 

@@ -1,5 +1,6 @@
 // The shell: views by the part of the address after #, sign-in, search, keys.
 
+import { board } from "./board.mjs";
 import { access, at, button, choices, dialog, empty, field, h, lasting, onAccess } from "./common.mjs";
 import { job, jobs, kindOf } from "./jobs.mjs";
 import { letter } from "./letter.mjs";
@@ -23,7 +24,11 @@ const VIEWS = [
   [/^\/jobs$/, jobs, "jobs"],
   [/^\/jobs\/(.+)$/, job, "jobs"],
   [/^\/status$/, status, "status"],
+  [/^\/board$/, board, "board"],
 ];
+
+/// View of an address that names none: whoever hangs the board on a wall has it under an address of its own.
+const HOME = /\/board\/?$/.test(location.pathname) ? "/board" : "/";
 
 let current = new AbortController();
 let isFirst = true;
@@ -33,7 +38,7 @@ function show() {
   current.abort();
   current = new AbortController();
   const { signal } = current;
-  const [path, query = ""] = location.hash.slice(1).split("?");
+  const [path, query = ""] = (location.hash.slice(1) || HOME).split("?");
   const [pattern, draw, name] = VIEWS.find(([pattern]) => pattern.test(path)) ?? [/^/, nowhere, ""];
   for (const one of document.querySelectorAll("[data-view]")) {
     if (one.dataset.view === name) one.setAttribute("aria-current", "page");
@@ -100,7 +105,7 @@ function keep(list, rows) {
 function takeToken() {
   const brought = /^#token=([^&]+)&?(.*)$/.exec(location.hash);
   if (!brought) return false;
-  history.replaceState(null, "", `${location.pathname}${location.search}#${brought[2] || "/"}`);
+  history.replaceState(null, "", `${location.pathname}${location.search}#${brought[2] || HOME}`);
   access.token = decodeURIComponent(brought[1]);
   show();
   return true;
@@ -211,7 +216,7 @@ const KEYS = [
   ["d", "Drop the letter, or those that are chosen"],
   ["r", "Send back what is chosen, the row, or all that is shown"],
   ["u", "Up: from a letter to all letters"],
-  ["1 2 3 4", "Letters, orders, jobs, status"],
+  ["1 2 3 4 5", "Letters, orders, jobs, status, board"],
   ["?", "These keys"],
 ];
 
@@ -282,6 +287,7 @@ const DOES = {
   2: () => (location.hash = "#/orders"),
   3: () => (location.hash = "#/jobs"),
   4: () => (location.hash = "#/status"),
+  5: () => (location.hash = "#/board"),
 };
 
 addEventListener("keydown", (event) => {

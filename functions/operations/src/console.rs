@@ -6,7 +6,7 @@ use onewrite::envelope::derive_id;
 use onewrite::http::{Problem, path};
 
 /// Name, media type and text of each file; the page itself has no name.
-const FILES: [(&str, &str, &str); 10] = [
+const FILES: [(&str, &str, &str); 11] = [
     ("", "text/html; charset=utf-8", include_str!("../console/index.html")),
     ("console.css", "text/css; charset=utf-8", include_str!("../console/console.css")),
     ("icon.svg", "image/svg+xml", include_str!("../console/icon.svg")),
@@ -17,6 +17,7 @@ const FILES: [(&str, &str, &str); 10] = [
     ("letter.mjs", SCRIPT, include_str!("../console/letter.mjs")),
     ("jobs.mjs", SCRIPT, include_str!("../console/jobs.mjs")),
     ("orders.mjs", SCRIPT, include_str!("../console/orders.mjs")),
+    ("board.mjs", SCRIPT, include_str!("../console/board.mjs")),
 ];
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -41,8 +42,12 @@ const HEADERS: [(HeaderName, &str); 6] = [
 /// Answer to a request for the console or one of its files, which need no token; `None` of any other request.
 pub(crate) fn console(request: &Request) -> Option<Response<Body>> {
     let path = path(request);
-    let ["console", rest @ ..] = path.as_slice() else { return None };
-    let name = rest.join("/");
+    let name = match path.as_slice() {
+        ["console", rest @ ..] => rest.join("/"),
+        // The same page, which begins with another view.
+        ["board"] => String::new(),
+        _ => return None,
+    };
     let file = FILES.iter().find(|(known, ..)| *known == name).filter(|_| request.method() == Method::GET);
     let Some(&(_, media_type, text)) = file else { return Some(Problem::not_found("resource").into()) };
     let tag = HeaderValue::try_from(format!("\"{}\"", derive_id("", &[text]))).ok()?;
@@ -91,7 +96,10 @@ mod tests {
                 assert_eq!(ask("GET", &format!("/console/{name}"), known).unwrap().status(), status, "{name}: {known}");
             }
         }
-        for (method, path) in [("GET", "/console/other.mjs"), ("GET", "/console/a/b"), ("POST", "/console")] {
+        assert_eq!(ask("GET", "/board", "").unwrap().body(), ask("GET", "/console", "").unwrap().body());
+        for (method, path) in
+            [("GET", "/console/other.mjs"), ("POST", "/board"), ("GET", "/console/a/b"), ("POST", "/console")]
+        {
             assert_eq!(ask(method, path, "").unwrap().status(), StatusCode::NOT_FOUND, "{method} {path}");
         }
         assert!(ask("GET", "/operations/groups", "").is_none());

@@ -1,6 +1,7 @@
 //! The HTTP API of orders.
 
 mod customers;
+mod pages;
 mod prices;
 mod withdrawals;
 
@@ -23,6 +24,7 @@ use tracing::info;
 use crate::domain::withdrawal::WithdrawalPeriod;
 use crate::domain::{CancelRefusal, Known, Next, Order, Orders, cancel, revoke_links};
 use crate::guests::{Guests, Visitor, access_of};
+use crate::page::{file, wants_page};
 use crate::port::PriceStore;
 use crate::pricing::is_same;
 
@@ -77,10 +79,13 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
 
     /// Answers a request.
     pub async fn answer(&self, request: &Request) -> Response<Body> {
-        if let ["orders", id, "withdrawal"] = path(request).as_slice() {
-            return self.withdrawal_page(request, id).await;
+        match (request.method(), path(request).as_slice()) {
+            (_, ["orders", id, "withdrawal"]) => self.withdrawal_page(request, id).await,
+            (&Method::GET, ["orders", id]) if wants_page(request) => self.order_page(request, id).await,
+            (&Method::POST, ["orders", id]) => self.order_form(request, id).await,
+            (&Method::GET, ["orders", name]) if let Some(file) = file(request, name) => file,
+            _ => self.route(request).await.unwrap_or_else(Response::from),
         }
-        self.route(request).await.unwrap_or_else(Response::from)
     }
 
     async fn route(&self, request: &Request) -> Result<Response<Body>, Problem> {

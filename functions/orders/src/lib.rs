@@ -14,7 +14,9 @@ mod intake;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod open;
+mod order_page;
 mod orphans;
+mod page;
 mod port;
 mod pricing;
 mod settings;

@@ -301,12 +301,7 @@ impl Known {
 
     /// All of it, with who placed it, if anybody knows that still.
     pub(crate) fn whole<'a>(&'a self, person: Option<&'a Person>) -> Whole<'a> {
-        let mut timeline: Vec<&Seen> = self.timeline.iter().collect();
-        // By the time at which it happened: the service may have learned of it in another order. All but the creation,
-        // which comes first even if the clock of its producer is wrong.
-        if let [_creation, rest @ ..] = timeline.as_mut_slice() {
-            rest.sort_by_key(|seen| seen.time);
-        }
+        let timeline = self.by_time();
         let cancellation_reason = match self.status {
             Status::Cancelled(reason) => Some(reason),
             Status::Open(_) | Status::Shipped => None,
@@ -325,6 +320,16 @@ impl Known {
             updated_at: timeline.iter().map(|seen| seen.time).max(),
             timeline,
         }
+    }
+
+    /// Events about it by the time at which they happened: the service may have learned of them in another order. All but the
+    /// creation, which comes first even if the clock of its producer is wrong.
+    pub(crate) fn by_time(&self) -> Vec<&Seen> {
+        let mut timeline: Vec<&Seen> = self.timeline.iter().collect();
+        if let [_creation, rest @ ..] = timeline.as_mut_slice() {
+            rest.sort_by_key(|seen| seen.time);
+        }
+        timeline
     }
 }
 

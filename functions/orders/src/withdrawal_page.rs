@@ -1,35 +1,21 @@
-//! Page by which a customer withdraws from an order: two steps, no reason asked, and no script.
+//! Page by which a customer withdraws from an order: two steps, no reason asked, and no script needed.
 
 mod texts;
 
 use askama::Template;
-use data_encoding::BASE64;
 use form_urlencoded::parse;
-use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
-use lambda_http::{Body, Response};
-use onewrite::Failure;
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
 use onewrite::http::Problem;
 use orderflow_events::{CancellationReason, Person, format_utc};
-use sha2::{Digest, Sha256};
 
-use self::texts::{ENGLISH, Refusal, Texts};
+use self::texts::{ENGLISH, Texts};
 use crate::domain::withdrawal::{Outcome, Withdrawn};
 use crate::domain::{Known, Seen, Status};
-
-const STYLE: &str = include_str!("../templates/withdrawal.css");
+use crate::page::{Depth, Layout, answer};
 
 /// Field of the forms that names the step.
 const STEP: &str = "step";
-
-/// Headers of the page. Its address may have a secret in it, which no other origin is told; without any referrer, browsers
-/// would say `Origin: null` of its forms, as of a stranger's.
-const HEADERS: [(HeaderName, &str); 5] = [
-    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-    (header::CACHE_CONTROL, "no-store"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-];
 
 /// Step that a request takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,14 +119,8 @@ fn time_of(seen: &Seen) -> String {
 #[template(path = "withdrawal.html")]
 struct Page<'a> {
     texts: &'static Texts,
-    style: &'static str,
-    title: &'static str,
-    content: Content<'a>,
-}
-
-enum Content<'a> {
-    Order(&'a View<'a>),
-    Refusal(&'static Refusal),
+    layout: Layout,
+    view: &'a View<'a>,
 }
 
 /// The page of an order.
@@ -148,36 +128,7 @@ enum Content<'a> {
 /// # Errors
 ///
 /// It cannot be rendered.
-pub(crate) fn page(view: &View<'_>) -> Result<Response<Body>, Problem> {
-    rendered(StatusCode::OK, view.title(&ENGLISH), Content::Order(view)).map_err(Problem::from)
-}
-
-/// The page that says why there is nothing to withdraw from, with the status and the headers of the problem.
-pub(crate) fn refused(problem: Problem) -> Response<Body> {
-    let mut response = Response::<Body>::from(problem);
-    let texts = ENGLISH.refusal(response.status());
-    let Ok(page) = rendered(response.status(), texts.title, Content::Refusal(texts)) else { return response };
-    let (parts, body) = page.into_parts();
-    response.headers_mut().extend(parts.headers);
-    response.map(|_| body)
-}
-
-fn rendered(status: StatusCode, title: &'static str, content: Content<'_>) -> Result<Response<Body>, Failure> {
-    let page = Page { texts: &ENGLISH, style: STYLE, title, content };
-    let text = page.render().map_err(|error| Failure::permanent(format!("the page cannot be written: {error}")))?;
-    let mut response = Response::new(Body::Text(text));
-    *response.status_mut() = status;
-    response.headers_mut().extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
-    let policy = HeaderValue::try_from(policy());
-    let policy = policy.map_err(|error| Failure::permanent(format!("the policy is no header: {error}")))?;
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    Ok(response)
-}
-
-/// Rights of the page: its own style, by its digest, and forms to its own API; no script, and nobody's frame.
-fn policy() -> String {
-    let digest = BASE64.encode(&Sha256::digest(STYLE));
-    format!(
-        "default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
+pub(crate) fn page(request: &Request, view: &View<'_>) -> Result<Response<Body>, Problem> {
+    let layout = Layout::new(view.title(&ENGLISH), "withdrawal", Depth::BelowOrder);
+    Ok(answer(request, StatusCode::OK, &Page { texts: &ENGLISH, layout, view })?)
 }

@@ -367,14 +367,15 @@ fn show_outputs(outputs: &Outputs, json: bool) -> Result<(), Error> {
 fn address(stack: &Stack) -> Result<String, Error> {
     let line = |name: &str, url: &str| format!("  {name:<8}  {}\n", strong(url));
     let of_stack = ["ApiUrl", "Endpoint"].map(|name| line(name, stack.outputs().get(name).unwrap_or_default()));
-    Ok(format!("{}{}", of_stack.concat(), line("Console", &console(stack)?)))
+    let page = |name, page| Ok::<_, Error>(line(name, &operators_page(stack, page)?));
+    Ok(format!("{}{}{}", of_stack.concat(), page("Console", "console")?, page("Board", "board")?))
 }
 
-/// Link to the operator's page. Its token is in the fragment, which no browser sends anywhere, and lasts an hour.
-fn console(stack: &Stack) -> Result<String, Error> {
+/// Link to a page of operators: `console` or `board`. Its token is in the fragment, which no browser sends anywhere, and lasts an hour.
+fn operators_page(stack: &Stack, page: &str) -> Result<String, Error> {
     let api = stack.outputs().get("ApiUrl").unwrap_or_default();
     let token = stack.tokens().token("developer", OPERATIONS, HOUR)?;
-    Ok(format!("{api}/console#token={token}"))
+    Ok(format!("{api}/{page}#token={token}"))
 }
 
 /// Commands to try next.
@@ -382,7 +383,8 @@ fn invite(stack: &Stack, order_id: &str) -> Result<(), Error> {
     let api = stack.outputs().get("ApiUrl").unwrap_or_default();
     let json = "-H \"$AUTH\" -H 'Content-Type: application/json'";
     let ideas = [
-        ("all that happened to the first order", format!("curl -s $API/orders/{order_id} -H \"$AUTH\"")),
+        ("the page of the first order, in a browser, as its customer sees it", demo::order_page(stack, order_id)?),
+        ("all that happened to it", format!("curl -s $API/orders/{order_id} -H \"$AUTH\"")),
         (
             "an order of yours; the same key again makes no second one",
             format!("curl -s $API/orders {json} -H 'Idempotency-Key: mine-1' -d @localstack/examples/order.json"),
@@ -402,7 +404,8 @@ fn invite(stack: &Stack, order_id: &str) -> Result<(), Error> {
             "cargo local watch\n  cargo local logs --follow".to_owned(),
         ),
         ("queues, tables, functions", "cargo local outputs".to_owned()),
-        ("the operator's page, in a browser: what is stuck, and how to mend it", console(stack)?),
+        ("the operator's page, in a browser: what is stuck, and how to mend it", operators_page(stack, "console")?),
+        ("the board: orders and money as they come, for a wall", operators_page(stack, "board")?),
     ];
     let mut stdout = anstream::stdout().lock();
     writeln!(stdout, "\n{}\n\n  API={api}", strong("Try next, in another terminal, here"))?;

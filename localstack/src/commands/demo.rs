@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anstream::println;
 use iso_currency::Currency;
+use orderflow_events::scope::ORDERS_ANY;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -30,6 +31,9 @@ const LIMIT: Duration = Duration::from_mins(1);
 const QUIET: Duration = Duration::from_millis(1500);
 
 const POLL: Duration = Duration::from_millis(100);
+
+/// Lifetime of a token in a link.
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Failure of the demonstration.
 #[derive(Debug, thiserror::Error)]
@@ -124,11 +128,18 @@ pub(crate) async fn run(stack: &Stack) -> Result<String, DemoError> {
     };
     let mut first = None;
     for scene in &SCENES {
-        let order_id = stage.play(scene).await?;
+        let order_id = stage.play(stack, scene).await?;
         first.get_or_insert(order_id);
     }
     stage.events.close().await?;
     Ok(first.unwrap_or_default())
+}
+
+/// Link to the page of an order, with a token after the `#`, as the shop's own pages hand it over.
+pub(crate) fn order_page(stack: &Stack, order_id: &str) -> Result<String, StackError> {
+    let api = stack.outputs().get("ApiUrl").unwrap_or_default();
+    let token = stack.tokens().token("developer", ORDERS_ANY, HOUR)?;
+    Ok(format!("{api}/orders/{order_id}#token={token}"))
 }
 
 async fn fill_shelves(api: &Api) -> Result<(), DemoError> {
@@ -175,13 +186,14 @@ struct Stage {
 
 impl Stage {
     /// Places one order and shows what happens until it is over; its id.
-    async fn play(&mut self, scene: &Scene) -> Result<String, DemoError> {
+    async fn play(&mut self, stack: &Stack, scene: &Scene) -> Result<String, DemoError> {
         println!("\n{}", strong(scene.title));
         let placed = Instant::now();
         let reply = self.api.place_order(&scene.order(), None).await?;
         expect_success("POST /orders", &reply)?;
         let order_id = reply.body["orderId"].as_str().unwrap_or_default().to_owned();
         show(placed, "POST /orders", "client", &format!("{} {order_id}", reply.status));
+        println!("  {}", faint(format!("watch it: {}", order_page(stack, &order_id)?)));
 
         let mut missing: BTreeSet<&str> = scene.ends_with.iter().copied().collect();
         let mut last_sign = Instant::now();

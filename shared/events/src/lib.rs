@@ -24,6 +24,7 @@
 //! It is pure: no IO, no clock, no randomness, no AWS. Another team can depend on it alone.
 
 mod address_block;
+mod amount;
 mod card;
 mod clearance;
 mod country;
@@ -50,6 +51,7 @@ mod time;
 mod types;
 
 pub use address_block::{ADDRESS_BLOCK, AddressBlock};
+pub use amount::amount;
 pub use clearance::{ClearedBy, HoldFlagged, OrderCleared};
 pub use country::Country;
 pub use envelope::{

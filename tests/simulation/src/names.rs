@@ -12,3 +12,5 @@ pub(crate) const NOTIFICATION: &str = "notification";
 pub(crate) const JOURNAL: &str = "journal";
 /// Screening.
 pub(crate) const SCREENING: &str = "screening";
+/// Analytics.
+pub(crate) const ANALYTICS: &str = "analytics";

@@ -1,5 +1,6 @@
 mod customers;
 mod guests;
+mod pages;
 mod persons;
 mod prices;
 
@@ -659,87 +660,6 @@ fn an_order_is_withdrawn_from_by_its_customer_or_by_whom_may_act_for_any() {
     let rows = block_on(shop.log.read(&Subject::new(id).unwrap())).unwrap();
     let by: Vec<_> = rows.iter().map(|row| (row.cause.event_type.as_str(), row.cause.by.as_deref())).collect();
     assert_eq!(by, [("PlaceOrder", Some("ada")), ("WithdrawOrder", Some("ada"))]);
-}
-
-#[test]
-fn the_page_leads_by_two_steps_to_the_receipt_and_changes_nothing_before() {
-    for is_shipped in [false, true] {
-        let shop = Shop::new();
-        let id = shop.place_some();
-        if is_shipped {
-            shop.hear(shipment(OrderId::new(id.as_str()).unwrap()));
-        }
-        let before = shop.published().len();
-        let (status, headers, offer) = shop.page("GET", &id, "");
-        assert_eq!((status, &headers["content-type"]), (200, &HeaderValue::from_static("text/html; charset=utf-8")));
-        assert!(offer.contains("<button>Withdraw from contract here</button>"), "{offer}");
-        for text in [id.as_str(), "Ada Lovelace", "ada@example.com"] {
-            assert!(offer.contains(text), "{text}: {offer}");
-        }
-        // Whatever is sent, nothing is done before the second step.
-        for form in ["", "step=offer", "step=confirm", "%", "step=review&step=confirmed", "confirmed"] {
-            assert_eq!(shop.page("POST", &id, form).0, 200, "{form}");
-        }
-        let (status, _, review) = shop.page("POST", &id, "step=review");
-        assert!(status == 200 && review.contains("<button>Confirm withdrawal</button>"), "{review}");
-        assert_eq!(shop.published().len(), before);
-        let (status, _, received) = shop.page("POST", &id, "step=confirmed");
-        let event = shop.log.published::<Payload>().pop().unwrap();
-        let proof = orderflow_events::format_utc(event.context.time);
-        for text in ["We have received your withdrawal", &proof, event.context.id.as_str()] {
-            assert!(status == 200 && received.contains(text), "{text}: {received}");
-        }
-        assert!(!received.contains("<form"), "{received}");
-        assert_eq!(shop.published().len(), before + 1);
-        for (method, form) in [("GET", ""), ("POST", "step=review"), ("POST", "step=confirmed")] {
-            assert_eq!(shop.page(method, &id, form).2, received, "{method} {form}");
-        }
-        assert_eq!(shop.published().len(), before + 1);
-    }
-}
-
-#[test]
-fn the_page_has_no_rights_and_its_refusals_are_pages_too() {
-    let shop = Shop::new();
-    let id = shop.place_some();
-    shop.hear(InventoryRejected { order_id: OrderId::new(id.as_str()).unwrap(), shortages: Vec::new() });
-    let (status, headers, cancelled) = shop.page("GET", &id, "");
-    assert!(status == 200 && cancelled.contains("This order is cancelled already"), "{cancelled}");
-    let policy = headers["content-security-policy"].to_str().unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
-    assert_eq!(
-        (&headers["cache-control"], &headers["referrer-policy"]),
-        (&"no-store".parse().unwrap(), &"same-origin".parse().unwrap())
-    );
-    assert!(!cancelled.contains("<script") && !cancelled.contains(" style="), "{cancelled}");
-    for (method, id, status) in
-        [("GET", "ord_0", 404), ("POST", "ord_0", 404), ("GET", "a%20b", 404), ("PUT", &id, 404)]
-    {
-        let (found, headers, page) = shop.page(method, id, "step=confirmed");
-        assert_eq!(
-            (found, &headers["content-type"]),
-            (status, &"text/html; charset=utf-8".parse().unwrap()),
-            "{method} {id}"
-        );
-        assert!(page.contains("There is no such order"), "{page}");
-    }
-    let issuer = MemoryIssuer::new("1");
-    let (ledger, keys) = (Ledger::new(&*shop.log, &shop.world), shop.key_ring());
-    let api = OrdersApi::new(ledger, &shop.prices, keys, issuer.access(), PERIOD);
-    let anonymous = block_on(api.answer(&request("GET", &format!("/orders/{id}/withdrawal"), &[], Body::Empty)));
-    assert_eq!(anonymous.status(), 401);
-    assert!(anonymous.headers().contains_key("www-authenticate"));
-    assert!(String::from_utf8_lossy(anonymous.body()).contains("We cannot tell who you are"));
-}
-
-#[test]
-fn what_comes_from_outside_cannot_break_out_of_the_page() {
-    let shop = Shop::new();
-    let mut evil = order();
-    evil["customer"]["name"] = json!("<script>\"'&");
-    let placed = shop.place(&evil, None).body;
-    let (_, _, page) = shop.page("GET", placed["orderId"].as_str().unwrap(), "");
-    assert!(page.contains("&#60;script&#62;&#34;&#39;&#38;") && !page.contains("<script"), "{page}");
 }
 
 #[test]

@@ -14,8 +14,9 @@ use super::OrdersApi;
 use crate::domain::withdrawal::{WithdrawalRefusal, withdraw};
 use crate::domain::{Known, Order};
 use crate::guests::Visitor;
+use crate::page::{Depth, refused};
 use crate::port::PriceStore;
-use crate::withdrawal_page::{self as page, Step as PageStep, View};
+use crate::withdrawal_page::{Step as PageStep, View, page};
 
 impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets, S: LinkKeySource>
     OrdersApi<L, P, W, R, K, S>
@@ -45,7 +46,7 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
     /// whatever that says of who may act for the order.
     pub(super) async fn withdrawal_page(&self, request: &Request, id: &str) -> Response<Body> {
         let shown = self.withdrawal_view(request, id).await;
-        shown.unwrap_or_else(page::refused)
+        shown.unwrap_or_else(|problem| refused(request, problem, Depth::BelowOrder))
     }
 
     async fn withdrawal_view(&self, request: &Request, id: &str) -> Result<Response<Body>, Problem> {
@@ -59,7 +60,7 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
             PageStep::Confirmed => self.withdrawn(request, id, &visitor).await?,
             PageStep::Offer | PageStep::Review => self.withdrawable(id, &visitor).await?,
         };
-        page::page(&View::of(&known, self.person(&known).await?.as_ref(), step))
+        page(request, &View::of(&known, self.person(&known).await?.as_ref(), step))
     }
 
     /// The order, if it can be withdrawn from or was.

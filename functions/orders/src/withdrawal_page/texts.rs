@@ -3,12 +3,8 @@
 //! A table, and no crate for messages: there is no plural, no gender and no number in it, and what differs from order to
 //! order stands in a list of its own, and not within a sentence.
 
-use lambda_http::http::StatusCode;
-
 /// Texts in one language.
 pub(super) struct Texts {
-    /// Tag of the language (BCP 47).
-    pub(super) language: &'static str,
     pub(super) first_step: &'static str,
     pub(super) second_step: &'static str,
     pub(super) offer_title: &'static str,
@@ -35,32 +31,9 @@ pub(super) struct Texts {
     pub(super) is_cancelled: &'static str,
     pub(super) will_be_returned: &'static str,
     pub(super) is_to_be_returned: &'static str,
-    unknown: Refusal,
-    nobody: Refusal,
-    late: Refusal,
-    failed: Refusal,
-}
-
-/// Reason why there is nothing to withdraw from.
-pub(super) struct Refusal {
-    pub(super) title: &'static str,
-    pub(super) text: &'static str,
-}
-
-impl Texts {
-    /// Texts of a refusal, by the status of its answer.
-    pub(super) const fn refusal(&self, status: StatusCode) -> &Refusal {
-        match status {
-            StatusCode::NOT_FOUND => &self.unknown,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => &self.nobody,
-            StatusCode::CONFLICT => &self.late,
-            _ => &self.failed,
-        }
-    }
 }
 
 pub(super) static ENGLISH: Texts = Texts {
-    language: "en",
     first_step: "Step 1 of 2",
     second_step: "Step 2 of 2",
     offer_title: "Withdraw from your contract",
@@ -85,20 +58,4 @@ pub(super) static ENGLISH: Texts = Texts {
     will_be_returned: "The goods have left. You will have to send them back to us within 14 days; if you have paid, you get your \
                        money back once they are here.",
     is_to_be_returned: "Send the goods back to us within 14 days. If you have paid, you get your money back once they are here.",
-    unknown: Refusal {
-        title: "There is no such order",
-        text: "The address is not complete, or the order is not yours. Open the link in our mail about the order once more.",
-    },
-    nobody: Refusal {
-        title: "We cannot tell who you are",
-        text: "Open the link in our mail about the order, or sign in at the shop and withdraw there.",
-    },
-    late: Refusal {
-        title: "The period for a withdrawal is over",
-        text: "This order was shipped too long ago. If something is wrong with the goods, write to us.",
-    },
-    failed: Refusal {
-        title: "This did not work out",
-        text: "Nothing has changed, as far as we know. Try again in a moment.",
-    },
 };

@@ -43,6 +43,12 @@ impl MemoryLog {
         of_the_item.map(|((_, counter), value)| (*counter, *value)).collect()
     }
 
+    /// Every counter, by its item's key and its name.
+    #[must_use]
+    pub fn all_counters(&self) -> BTreeMap<(String, &'static str), i64> {
+        self.counters.borrow().clone()
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {

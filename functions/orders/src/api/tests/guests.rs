@@ -388,3 +388,25 @@ fn the_settings_of_guests_are_three_or_none() {
         assert!(read(variables).unwrap_err().contains(fault), "{fault}");
     }
 }
+
+#[test]
+fn a_guest_sees_the_page_by_the_link() {
+    let door = Door::new();
+    let Placed { id, access } = door.place();
+    let at = format!("/orders/{id}?access={access}");
+    let headers = [("Accept", "text/html"), ("Content-Type", "application/x-www-form-urlencoded")];
+    let see = |at: &str| door.attempt(u32::MAX, &headers, ("GET", at), &Value::Null);
+    let page = see(&at);
+    let text = page.body.as_str().unwrap();
+    assert!(page.status == 200 && text.contains(&format!("\"{id}/withdrawal?access={access}\"")), "{text}");
+    assert_eq!(page.headers["referrer-policy"], "same-origin");
+    assert_eq!(see(&at.replace("access=", "access=1")).status, 404);
+    door.shop.world.pass(LIFETIME);
+    let late = see(&at);
+    let text = late.body.as_str().unwrap();
+    assert!(late.status == 200 && text.contains("This link has expired"), "{text}");
+    for hidden in ["Ada", "ada@", "A-1", "value=\"cancel\"", "/withdrawal"] {
+        assert!(!text.contains(hidden), "{hidden}: {text}");
+    }
+    assert!(text.contains("We have your order") && text.contains("36,85 EUR"), "{text}");
+}

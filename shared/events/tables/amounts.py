@@ -3,7 +3,7 @@
 The facts are those of CLDR 49, as `babel` packs them. To renew them:
 
     pip install babel==2.19.0
-    python functions/notification/tables/amounts.py
+    python shared/events/tables/amounts.py
 """
 
 import textwrap

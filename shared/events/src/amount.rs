@@ -4,7 +4,7 @@
 //! symbol, because `$` is the money of twenty countries, and half of all symbols would make two messages of a short one.
 //! ICU4X's formatter would know each language, at the price of some megabytes of its data: a quarter of the function.
 
-use orderflow_events::Money;
+use crate::Money;
 
 /// Way to write numbers.
 struct Style {
@@ -36,7 +36,8 @@ const STYLES: [(Style, &str); 5] = [
 ];
 
 /// An amount for people, in characters that every short message has.
-pub(crate) fn amount(money: Money) -> String {
+#[must_use]
+pub fn amount(money: Money) -> String {
     let style = style(money.currency());
     let decimals = money.decimals();
     let digits = format!("{:0width$}", money.amount(), width = decimals + 1);
@@ -66,7 +67,7 @@ fn grouped(digits: &str, style: &Style) -> String {
 
 #[cfg(test)]
 mod tests {
-    use orderflow_events::MAX_AMOUNT;
+    use crate::MAX_AMOUNT;
 
     use super::*;
 

@@ -1,0 +1,236 @@
+// The page of an order as a customer uses it, in Chromium, on a stack that runs: with scripts and without, offline and back,
+// in two tabs, and asleep. Every view is held against axe in light and dark, wide and at 360 pixels.
+// node tests/console/order.mjs NODE-MODULES CHROMIUM API-URL TASK [FOLDER-FOR-SCREENSHOTS]
+// TASK is JSON: a token that may place orders, one that does not count, and the order to place.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const [packages, executablePath, url, json, screenshots] = process.argv.slice(2);
+const task = JSON.parse(json);
+const require = createRequire(`${packages}/`);
+const { chromium } = require("playwright-core");
+const { AxeBuilder } = require("@axe-core/playwright");
+
+const PATIENCE_MS = 60_000;
+const MAX_BYTES = 30_000;
+const SIZES = [
+  { width: 1280, height: 900 },
+  { width: 360, height: 900 },
+];
+
+const args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"];
+const browser = await chromium.launch({ executablePath, args });
+const context = await browser.newContext();
+const plain = await browser.newContext({ javaScriptEnabled: false });
+const faults = [];
+
+async function open(address, where = context) {
+  const page = await where.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => {
+    // What is refused on purpose, and what is asked for offline.
+    const isAnswer = message.text().startsWith("Failed to load resource");
+    if (["error", "warning"].includes(message.type()) && !isAnswer) faults.push(message.text());
+  });
+  await page.goto(address);
+  return page;
+}
+
+/// Places an order that takes a while to be paid and a while to be booked; of a guest without a token. Its id and its link.
+async function place(key, { isGuest = false, isQuick = false } = {}) {
+  const order = structuredClone(task.order);
+  if (isGuest) delete order.customer.id;
+  if (!isQuick) order.shippingAddress.postalCode = "SIM-UNAVAILABLE-9";
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
+  if (!isGuest) headers.Authorization = `Bearer ${task.token}`;
+  for (;;) {
+    const answer = await fetch(`${url}/orders`, { method: "POST", headers, body: JSON.stringify(order) });
+    const placed = await answer.json();
+    if (answer.status === 503) continue;
+    assert.equal(answer.status, 201, JSON.stringify(placed));
+    const link = placed.links && `${url}${new URL(placed.links.order).pathname}${new URL(placed.links.order).search}`;
+    return { id: placed.orderId, link };
+  }
+}
+
+/// Heading of an order that has not left.
+const ON_ITS_WAY = /^(We have your order|Your goods are set aside|Your order is paid)$/;
+
+const signedIn = (order) => `${url}/orders/${order}#token=${task.token}`;
+
+async function heading(page, text) {
+  const found = page.getByRole("heading", { level: 1, name: text });
+  await found.waitFor().catch(async () => assert.fail(`no heading ${text} in ${await page.content()}`));
+}
+
+/// Holds what is seen against axe, in each size and colour.
+async function look(page, name) {
+  for (const viewport of SIZES) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      const where = `order-${name}-${viewport.width}-${colorScheme}`;
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const told = violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary]));
+      assert.deepEqual(told, [], where);
+      const isTooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+      assert.ok(!isTooWide, `${where} is wider than the screen`);
+      if (screenshots) await page.screenshot({ path: join(screenshots, `${where}.png`), fullPage: true });
+    }
+  }
+}
+
+/// Texts of the steps that have happened.
+const happened = (page) => page.locator(".way li:not(.now):not(.next) .what").allTextContents();
+
+/// An order that gets on while it is looked at: nothing is missed, nothing is shown twice, and the page is never loaded again.
+async function follows() {
+  let bytes = 0;
+  const { id } = await place("follow", { isQuick: true });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("response", async (response) => {
+    const isPart = response.request().resourceType() !== "xhr";
+    if (isPart) bytes += (await response.body().catch(() => "")).length;
+  });
+  await page.goto(signedIn(id));
+  await page.evaluate(() => (window.isTheSame = true));
+  assert.ok(!page.url().includes("token"), "the token is taken out of the address");
+  await heading(page, ON_ITS_WAY);
+  await look(page, "reserved");
+  // The picture of the README, docs/order-page.png.
+  if (screenshots) {
+    await page.setViewportSize(SIZES[0]);
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.locator("main").screenshot({ path: join(screenshots, "order-page.png") });
+  }
+  await heading(page, "Your order is on its way");
+  const steps = await happened(page);
+  const expected = ["We have your order", "Your goods are set aside", "Your payment has gone through", "Your parcel is with the carrier"];
+  assert.deepEqual(steps, expected);
+  assert.ok(await page.evaluate(() => window.isTheSame), "it was not loaded again");
+  assert.match(await page.locator("#line").textContent(), /keeps itself up to date/);
+  assert.ok(bytes > 0 && bytes < MAX_BYTES, `${bytes} bytes of at most ${MAX_BYTES}`);
+  await look(page, "shipped");
+  return page;
+}
+
+/// From the page of an order that is shipped to its withdrawal and back, with the token in no address.
+async function withdraws(page) {
+  await page.getByRole("link", { name: "Withdraw from contract here" }).click();
+  await heading(page, "Withdraw from your contract");
+  assert.ok(page.url().endsWith("/withdrawal"));
+  await page.goBack();
+  await heading(page, "Your order is on its way");
+  await page.goForward();
+  await heading(page, "Withdraw from your contract");
+  await page.getByRole("button", { name: "Withdraw from contract here" }).click();
+  await page.getByRole("button", { name: "Confirm withdrawal" }).click();
+  await heading(page, "We have received your withdrawal");
+  await page.goBack();
+  await heading(page, "We wait for your goods");
+  await look(page, "returning");
+  await page.close();
+}
+
+/// Two tabs of one order: what is done in one is seen in the other at once. By keyboard.
+async function inTwoTabs() {
+  const { id } = await place("tabs");
+  const [one, other] = [await open(signedIn(id)), await open(signedIn(id))];
+  await heading(other, ON_ITS_WAY);
+  await one.bringToFront();
+  await heading(one, ON_ITS_WAY);
+  await one.locator("main").focus();
+  await one.keyboard.press("Tab");
+  assert.equal(await one.evaluate(() => document.activeElement.textContent), "Cancel the order…");
+  await one.keyboard.press("Enter");
+  await one.getByRole("button", { name: "Cancel the order" }).waitFor();
+  // What is open stays open while the page asks again.
+  await one.waitForTimeout(3_000);
+  await one.locator("summary").focus();
+  await one.keyboard.press("Tab");
+  assert.equal(await one.evaluate(() => document.activeElement.textContent), "Cancel the order");
+  await one.keyboard.press("Enter");
+  await heading(one, "Your order is cancelled");
+  await heading(other, "Your order is cancelled");
+  await look(one, "cancelled");
+  await one.close();
+  await other.close();
+}
+
+/// Without a connection the page says so, and goes on where it was once there is one.
+async function offlineAndBack() {
+  const { link } = await place("offline", { isGuest: true });
+  const page = await open(link);
+  await heading(page, ON_ITS_WAY);
+  await context.setOffline(true);
+  await page.getByText(/^No connection/).waitFor();
+  const before = await happened(page);
+  assert.equal((await fetch(link.replace("?", "/cancel?"), { method: "POST" })).status, 202);
+  await look(page, "offline");
+  assert.deepEqual(await happened(page), before);
+  await context.setOffline(false);
+  await heading(page, "Your order is cancelled");
+  await page.getByText(/keeps itself up to date/).waitFor();
+  await page.close();
+}
+
+/// A tab that nobody sees hardly asks, and looks as soon as somebody does.
+async function asleep() {
+  const page = await open(signedIn((await place("asleep")).id));
+  await heading(page, ON_ITS_WAY);
+  let asked = 0;
+  page.on("request", () => (asked += 1));
+  const hide = (isHidden) =>
+    page.evaluate((isHidden) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, isHidden);
+  await hide(true);
+  await page.waitForTimeout(1_000);
+  asked = 0;
+  await page.waitForTimeout(6_000);
+  assert.equal(asked, 0, "nobody sees it");
+  await hide(false);
+  await page.waitForTimeout(1_000);
+  assert.ok(asked >= 1, "it looks at once");
+  await page.close();
+}
+
+/// Without scripts: the same page, its form, and a reload that does nothing twice.
+async function withoutScripts() {
+  const { link } = await place("plain", { isGuest: true });
+  const page = await open(link, plain);
+  await heading(page, ON_ITS_WAY);
+  await page.locator("summary").click();
+  await page.getByRole("button", { name: "Cancel the order" }).click();
+  await heading(page, "Your order is cancelled");
+  assert.equal(page.url(), link);
+  if (screenshots) await page.screenshot({ path: join(screenshots, "order-plain.png"), fullPage: true });
+  await page.reload();
+  await heading(page, "Your order is cancelled");
+  await page.close();
+}
+
+try {
+  await withoutScripts();
+  await inTwoTabs();
+  await offlineAndBack();
+  await asleep();
+  await withdraws(await follows());
+  for (const [name, address, text] of [
+    ["unknown", signedIn("ord_0"), "There is no such order"],
+    ["refused", `${url}/orders/ord_0#token=${task.refused}`, "We cannot tell who you are"],
+  ]) {
+    const page = await open(address);
+    await heading(page, text);
+    await look(page, name);
+    assert.equal(await page.evaluate(() => sessionStorage.length), name === "refused" ? 0 : 1);
+    await page.close();
+  }
+  assert.deepEqual(faults, []);
+} finally {
+  await browser.close();
+}

@@ -85,9 +85,9 @@ pub(crate) fn start_reconciliation() -> Value {
         "Compares what the services have on record with each other and with the world outside",
         json!({
             "description": "Finds rows that are missing, or whose events never reached the journal (`gap`, `unpublished`), \
-                            events that a service has not handled (`unhandled`), orders that should have ended (`late`), and \
-                            what a provider has done without a row that says so (`charge`, `refund`, `label`, `void`). Healing \
-                            publishes and sends once more.",
+                            events that a service has not handled (`unhandled`), services that fail when they are asked \
+                            (`unanswered`), orders that should have ended (`late`), and what a provider has done without a row \
+                            that says so (`charge`, `refund`, `label`, `void`). Healing publishes and sends once more.",
             "requestBody": body("NewReconciliation", &json!({ "heal": true })),
         }),
         &[

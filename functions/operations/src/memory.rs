@@ -45,6 +45,7 @@ pub struct MemoryOperations {
     lines: RefCell<HashMap<String, Vec<String>>>,
     services: RefCell<Vec<Service>>,
     outlooks: RefCell<HashMap<(String, String, String), Outlook>>,
+    failing: RefCell<HashMap<String, u32>>,
     discrepancies: RefCell<HashMap<(String, String), Discrepancy>>,
     journal: RefCell<Vec<Recorded>>,
     rows: RefCell<HashMap<String, Vec<OutboxRow>>>,
@@ -73,6 +74,7 @@ impl MemoryOperations {
             lines: RefCell::default(),
             services: RefCell::default(),
             outlooks: RefCell::default(),
+            failing: RefCell::default(),
             discrepancies: RefCell::default(),
             journal: RefCell::default(),
             rows: RefCell::default(),
@@ -91,6 +93,11 @@ impl MemoryOperations {
     #[must_use]
     pub fn has_letter(&self, id: &LetterId) -> bool {
         self.letters.borrow().contains_key(id)
+    }
+
+    /// Lets a function fail the next times that it is asked.
+    pub fn fail(&self, function: &str, times: u32) {
+        self.failing.borrow_mut().insert(function.to_owned(), times);
     }
 
     /// Tells that something is to be done for a job.
@@ -276,6 +283,10 @@ impl Directory for MemoryOperations {
 
 impl Consumers for MemoryOperations {
     async fn inspect(&self, function: &str, inquiry: &Inquiry) -> Result<Option<Answers>> {
+        if let Some(left) = self.failing.borrow_mut().get_mut(function).filter(|left| **left > 0) {
+            *left -= 1;
+            return Ok(None);
+        }
         let outlook = |body: &String| {
             let Glimpse { source: Some(source), id: Some(id), .. } = Glimpse::of(body) else {
                 return Outlook::Refused { reason: "it is no event".to_owned() };

@@ -12,6 +12,17 @@ const MAX_BYTES: usize = 2_000_000;
 
 /// Outlook of each event at that consumer; unknown where its function fails.
 pub(crate) async fn outlooks(consumers: &impl Consumers, function: &str, events: &[&str]) -> Result<Vec<Outlook>> {
+    let told = told(consumers, function, events, 1).await?;
+    Ok(told.into_iter().map(|outlook| outlook.unwrap_or(Outlook::Unknown)).collect())
+}
+
+/// Outlook of each event at that consumer; none where its function has failed at each of so many attempts.
+pub(crate) async fn told(
+    consumers: &impl Consumers,
+    function: &str,
+    events: &[&str],
+    attempts: u32,
+) -> Result<Vec<Option<Outlook>>> {
     let mut outlooks = Vec::new();
     let mut rest = events;
     while !rest.is_empty() {
@@ -23,16 +34,28 @@ pub(crate) async fn outlooks(consumers: &impl Consumers, function: &str, events:
         let count = fits.count().clamp(1, AT_ONCE);
         let (some, others) = rest.split_at(count);
         let inquiry = Inquiry { events: some.iter().map(|event| (*event).to_owned()).collect(), ..Inquiry::default() };
-        outlooks.extend(answered(consumers, function, &inquiry).await?.events);
+        match answered(consumers, function, &inquiry, attempts).await? {
+            Some(answers) => outlooks.extend(answers.events.into_iter().map(Some)),
+            None => outlooks.resize(outlooks.len() + count, None),
+        }
         rest = others;
     }
     Ok(outlooks)
 }
 
-/// Answers to an inquiry, one for each of its questions; unknown, or nothing, where the function fails.
-pub(crate) async fn answered(consumers: &impl Consumers, function: &str, inquiry: &Inquiry) -> Result<Answers> {
-    let mut answers = consumers.inspect(function, inquiry).await?.unwrap_or_default();
-    answers.events.resize(inquiry.events.len(), Outlook::Unknown);
-    answers.subjects.resize(inquiry.subjects.len(), Vec::new());
-    Ok(answers)
+/// Answers to an inquiry, one for each of its questions; none where the function has failed at each of so many attempts.
+pub(crate) async fn answered(
+    consumers: &impl Consumers,
+    function: &str,
+    inquiry: &Inquiry,
+    attempts: u32,
+) -> Result<Option<Answers>> {
+    for _ in 0..attempts {
+        if let Some(mut answers) = consumers.inspect(function, inquiry).await? {
+            answers.events.resize(inquiry.events.len(), Outlook::Unknown);
+            answers.subjects.resize(inquiry.subjects.len(), Vec::new());
+            return Ok(Some(answers));
+        }
+    }
+    Ok(None)
 }

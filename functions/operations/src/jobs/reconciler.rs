@@ -12,7 +12,7 @@ use tracing::info;
 use crate::archive::Recorded;
 use crate::domain::{Glimpse, letter_id_of};
 use crate::jobs::change::change;
-use crate::jobs::inquiry::{answered, outlooks};
+use crate::jobs::inquiry::{answered, told};
 use crate::jobs::reconciliation::{Checked, Finding, OutboxRow, Phase, Reconciliation, RowPage, predecessors};
 use crate::message::Message;
 use crate::pages;
@@ -28,6 +28,9 @@ const PUBLISHED_AT_ONCE: usize = 100;
 
 /// Subjects of one inquiry: each costs its service a read, and a question to the world outside.
 const AUDITED_AT_ONCE: usize = 25;
+
+/// Attempts to ask a service, after which it is found not to answer: a function that was killed answers at the next one.
+const ATTEMPTS: u32 = 2;
 
 /// Runs reconciliations.
 pub(crate) struct Reconciler<S, N, W> {
@@ -171,14 +174,20 @@ where
             event_type.is_some_and(|event_type| service.consumes(&event_type))
         };
         let texts: Vec<&str> = entries.iter().filter(heard).map(|entry| entry.text.as_str()).collect();
-        let outlooks = outlooks(&self.stack, &service.function, &texts).await?;
+        let outlooks = told(&self.stack, &service.function, &texts, ATTEMPTS).await?;
         let mut findings = Vec::new();
         for (text, outlook) in texts.into_iter().zip(outlooks) {
             let why = match outlook {
-                Outlook::Handled { .. } | Outlook::Nothing | Outlook::Unknown => continue,
-                Outlook::Due => "it has not handled it".to_owned(),
-                Outlook::Early { reason } => format!("it waits: {reason}"),
-                Outlook::Refused { reason } => format!("it would refuse it: {reason}"),
+                Some(Outlook::Handled { .. } | Outlook::Nothing | Outlook::Unknown) => continue,
+                Some(Outlook::Due) => "it has not handled it".to_owned(),
+                Some(Outlook::Early { reason }) => format!("it waits: {reason}"),
+                Some(Outlook::Refused { reason }) => format!("it would refuse it: {reason}"),
+                None => {
+                    let Glimpse { event_type, subject, id, .. } = Glimpse::of(text);
+                    let what = format!("{} {}", event_type.unwrap_or_default(), id.unwrap_or_default());
+                    findings.push(unanswered(service, subject.unwrap_or_default(), &what));
+                    continue;
+                }
             };
             // A letter tells of itself.
             if self.is_letter(&service.name, text).await? {
@@ -215,7 +224,11 @@ where
         for begun in begun.chunks(AUDITED_AT_ONCE) {
             let subjects: Vec<Subject> = begun.iter().map(|(subject, _)| subject.clone()).collect();
             let inquiry = Inquiry { events: Vec::new(), subjects, quiet_since: Some(job.to) };
-            let answers = answered(&self.stack, &service.function, &inquiry).await?;
+            let Some(answers) = answered(&self.stack, &service.function, &inquiry, ATTEMPTS).await? else {
+                let of = inquiry.subjects.iter().map(|subject| unanswered(service, subject.to_string(), "the order"));
+                findings.extend(of);
+                continue;
+            };
             for (subject, discrepancies) in inquiry.subjects.iter().zip(answers.subjects) {
                 findings.extend(discrepancies.into_iter().map(|Discrepancy { kind, detail }| Finding {
                     kind,
@@ -244,6 +257,17 @@ where
             detail: format!("open for {minutes} minutes; the last of it is {last}"),
             healed: false,
         }))
+    }
+}
+
+/// Finding that a service does not answer: what it knows of the order is not compared.
+fn unanswered(service: &Service, order_id: String, what: &str) -> Finding {
+    Finding {
+        kind: "unanswered".to_owned(),
+        service: Some(service.name.clone()),
+        order_id,
+        detail: format!("{what}: its function fails when it is asked, twice"),
+        healed: false,
     }
 }
 

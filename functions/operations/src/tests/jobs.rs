@@ -326,6 +326,17 @@ fn what_is_wrong_is_found_and_what_can_be_healed_is() {
 }
 
 #[test]
+fn a_service_that_does_not_answer_is_found_and_one_that_was_killed_is_asked_again() {
+    for (times, expected) in [(1, vec![]), (u32::MAX, vec![("unanswered", "ord_0", false); 2])] {
+        let stack = Stack::with_orders(1);
+        stack.world.pass(Duration::from_hours(2));
+        stack.ports.fail("payment-function", times);
+        let job = stack.reconciled(&json!({ "from": stack.since() }));
+        assert_eq!(kinds(&job), expected, "{times}: {:?}", job.findings);
+    }
+}
+
+#[test]
 fn what_is_under_way_is_left_alone() {
     let stack = Stack::with_orders(1);
     stack.row("orders", "ord_new", 1, &[&event("orders", "new", "OrderCreated", "ord_new")]);

@@ -15,7 +15,8 @@ use crate::model::topic::{POISON, StandardTopic};
 use crate::observer::Rest;
 use crate::operator::is_permanent;
 use crate::run::Run;
-use crate::stack::{Inspected, Service, Stack};
+use crate::service::{Inspected, Service};
+use crate::stack::Stack;
 
 /// By subject, the services that have a letter of it.
 type Letters = BTreeMap<String, BTreeSet<&'static str>>;
@@ -112,7 +113,7 @@ fn letters(stack: &Stack) -> Result<Letters, Violation> {
     let mut by_subject = Letters::new();
     let mut poison = BTreeSet::new();
     let operator = stack.operator();
-    for (service, letter) in operator.letters(stack) {
+    for (service, letter) in operator.letters(stack.services()) {
         let Message { subject, attributes, body, .. } = permanent(service, &letter)?;
         // A letter may be parked twice: when the answer was lost, or two attempts overlapped.
         match attributes.get(POISON) {

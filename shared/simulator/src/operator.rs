@@ -8,8 +8,8 @@ use onewrite::Attribute;
 use crate::caller::Caller;
 use crate::model::queue::{Message, StandardQueue};
 use crate::model::topic::POISON;
-use crate::run::count;
-use crate::stack::{Service, Stack};
+use crate::run::{Run, count};
+use crate::service::Service;
 
 /// Letters that an operator sends back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,34 +27,43 @@ pub enum Which {
 pub trait Operator {
     /// Sends letters of all services back, after so many milliseconds, or begins to. Answers how many there are to be sent, and
     /// of how many that were sent it is not known yet what has become.
-    fn redrive(self: Rc<Self>, stack: &Stack, delay_ms: u64, which: Which) -> usize;
+    fn redrive(self: Rc<Self>, services: &[Service], delay_ms: u64, which: Which) -> usize;
 
     /// Dead letters that there are, by service, each with the attributes that its consumer has given it. All that were sent back
     /// and handled are none any more.
-    fn letters(&self, stack: &Stack) -> Vec<(&'static str, Message)>;
+    fn letters(&self, services: &[Service]) -> Vec<(&'static str, Message)>;
 
     /// True if copies of one message are one letter.
     fn merges_copies(&self) -> bool;
 }
 
 /// Operator who finds letters in their queues, and sends them back from there.
-pub(crate) struct ByHand;
+pub(crate) struct ByHand {
+    run: Rc<Run>,
+}
+
+impl ByHand {
+    /// An operator in that run.
+    pub(crate) fn new(run: &Rc<Run>) -> Self {
+        Self { run: Rc::clone(run) }
+    }
+}
 
 impl Operator for ByHand {
-    fn redrive(self: Rc<Self>, stack: &Stack, delay_ms: u64, which: Which) -> usize {
+    fn redrive(self: Rc<Self>, services: &[Service], delay_ms: u64, which: Which) -> usize {
         let send_back = |service: &Service| {
             [&service.dead_letters, &service.undeliverable]
-                .map(|letters| send_back(stack, service, letters, delay_ms, which))
+                .map(|letters| send_back(&self.run, service, letters, delay_ms, which))
         };
-        stack.services().iter().flat_map(send_back).sum()
+        services.iter().flat_map(send_back).sum()
     }
 
-    fn letters(&self, stack: &Stack) -> Vec<(&'static str, Message)> {
+    fn letters(&self, services: &[Service]) -> Vec<(&'static str, Message)> {
         let of = |service: &Service| {
             let name = service.name;
             service.dead_letters.look().into_iter().map(move |letter| (name, letter))
         };
-        stack.services().iter().flat_map(of).collect()
+        services.iter().flat_map(of).collect()
     }
 
     fn merges_copies(&self) -> bool {
@@ -62,8 +71,8 @@ impl Operator for ByHand {
     }
 }
 
-fn send_back(stack: &Stack, service: &Service, letters: &StandardQueue, delay_ms: u64, which: Which) -> usize {
-    let operator = Caller::outside(&stack.run, "operator");
+fn send_back(run: &Rc<Run>, service: &Service, letters: &StandardQueue, delay_ms: u64, which: Which) -> usize {
+    let operator = Caller::outside(run, "operator");
     let is_sent = |letter: &Message| which == Which::All || !is_permanent(letter);
     let (sent, kept): (Vec<_>, Vec<_>) = letters.drain().into_iter().partition(is_sent);
     for letter in kept {
@@ -72,7 +81,7 @@ fn send_back(stack: &Stack, service: &Service, letters: &StandardQueue, delay_ms
     let sent = distinct(sent);
     let number = sent.len();
     for letter in sent {
-        count(&stack.run.tally.redrives);
+        count(&run.tally.redrives);
         operator.tell_of(&letter.subject, || format!("redrives a letter of {}", service.name));
         service.queue.send_late(Message { sent_at: None, ..letter }, delay_ms);
     }

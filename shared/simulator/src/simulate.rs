@@ -69,7 +69,7 @@ fn settle(stack: &Rc<Stack>, subjects: u64) {
     run.spawn(async move {
         for _ in 0..MAX_HASTY_REDRIVES {
             hasty.run.sleep_ms(hasty.run.faults.below(200_000)).await;
-            Rc::clone(hasty.operator()).redrive(&hasty, 0, Which::All);
+            Rc::clone(hasty.operator()).redrive(hasty.services(), 0, Which::All);
         }
     });
     for round in 0..=MAX_REDRIVES {
@@ -87,7 +87,7 @@ fn settle(stack: &Rc<Stack>, subjects: u64) {
             run.disarm();
         }
         let days = run.faults.pick(&REDRIVE_DAYS);
-        let sent = Rc::clone(stack.operator()).redrive(stack, days * 86_400_000, Which::Curable);
+        let sent = Rc::clone(stack.operator()).redrive(stack.services(), days * 86_400_000, Which::Curable);
         if sent == 0 && run.faults.are_over() {
             return;
         }

@@ -24,6 +24,7 @@ use crate::model::topic::{FifoTopic, StandardTopic, Subscription};
 use crate::operator::{ByHand, Operator};
 use crate::ports::{QueuePort, Queues, RelayLetters, Table, TopicPort};
 use crate::run::Run;
+use crate::service::{Inspected, Service};
 use crate::settings::{RelaySettings, Settings};
 
 /// Name of every relay, as a caller.
@@ -45,26 +46,6 @@ pub struct Stack {
     operator: Rc<dyn Operator>,
 }
 
-/// Service of a stack.
-pub struct Service {
-    /// Its name.
-    pub name: &'static str,
-    /// Queue that its messages come from.
-    pub queue: Rc<StandardQueue>,
-    /// Queue of messages that cannot be handled.
-    pub dead_letters: Rc<StandardQueue>,
-    /// Queue of messages that cannot be delivered.
-    pub undeliverable: Rc<StandardQueue>,
-    /// Its function, which can be asked.
-    pub consumer: Rc<dyn Inspected>,
-}
-
-/// Consumer that can be asked what it would do.
-pub trait Inspected {
-    /// Answers an inquiry.
-    fn inspect(&self, inquiry: Inquiry, deadline: Time) -> LocalBoxFuture<'_, Result<Answers>>;
-}
-
 impl Stack {
     /// Stack without services.
     #[must_use]
@@ -78,7 +59,7 @@ impl Stack {
             tables: BTreeMap::new(),
             relays: BTreeMap::new(),
             relay_letters: Rc::default(),
-            operator: Rc::new(ByHand),
+            operator: Rc::new(ByHand::new(run)),
         };
         Builder { stack, settings: Box::new(|_| Settings::default()) }
     }

@@ -120,7 +120,7 @@ impl Operations {
         })
     }
 
-    /// What the collectors were handed, by the letter that it becomes.
+    /// Messages that the collectors were handed, by the letter that it becomes.
     fn seen(&self) -> HashMap<LetterId, FoundLetter> {
         let seen = self.collectors.iter().map(|(_, collector)| collector.seen.borrow().clone());
         seen.flatten().collect()
@@ -295,7 +295,7 @@ impl Operations {
         }
     }
 
-    /// What an operator does in a hurry, beside the redrive: a letter is dropped, events are replayed, and what seems lost is healed
+    /// Deeds of an operator in a hurry, beside the redrive: a letter is dropped, events are replayed, and what seems lost is healed
     /// while it is under way.
     async fn meddle(self: &Rc<Self>) {
         if self.below(2) == 0 {
@@ -335,7 +335,7 @@ impl Operations {
 }
 
 impl Operator for Operations {
-    fn redrive(self: Rc<Self>, _: &Stack, delay_ms: u64, which: Which) -> usize {
+    fn redrive(self: Rc<Self>, _: &[simulator::Service], delay_ms: u64, which: Which) -> usize {
         let is_sent = |letter: &&Letter| match which {
             Which::All => letter.state.is_open(),
             Which::Curable => letter.state.is_open() && letter.class != Class::Permanent,
@@ -363,7 +363,7 @@ impl Operator for Operations {
         number
     }
 
-    fn letters(&self, _: &Stack) -> Vec<(&'static str, Message)> {
+    fn letters(&self, _: &[simulator::Service]) -> Vec<(&'static str, Message)> {
         truth::open(&self.store, &self.around, &self.seen())
     }
 

@@ -26,7 +26,7 @@ pub struct Collecting {
     pub store: Rc<MemoryOperations>,
     /// The collector itself.
     pub collector: Collector<LettersTable, KeyTable, OwnLetters, Caller>,
-    /// What it was handed, by the letter that it becomes, as it lay in its queue: what is kept may be sealed.
+    /// Messages that it was handed, by the letter that it becomes, as they lay in their queue: what is kept may be sealed.
     pub seen: RefCell<HashMap<LetterId, FoundLetter>>,
     /// Letters that it could not put on record.
     pub own_letters: OwnLetters,

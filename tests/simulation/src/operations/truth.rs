@@ -13,7 +13,7 @@ use simulator::{Run, Violation};
 
 use crate::operations::ports::{Known, Surroundings};
 
-/// What the collectors were handed, by the letter that it becomes.
+/// Messages that the collectors were handed, by the letter that it becomes.
 type Seen = HashMap<LetterId, FoundLetter>;
 
 const A_DAY: Duration = Duration::from_hours(24);

@@ -7,7 +7,7 @@ use orderflow_tests::{Orderctl, Shop, collector, eventually, queues};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{PERSONAL_KEY, endpoint, foreign_order, order};
+use crate::{foreign_order, order};
 
 /// Texts of nobody but this customer, one for each field that says who somebody is.
 const PERSONAL: [&str; 5] =
@@ -116,12 +116,6 @@ pub(crate) async fn a_customer_who_is_erased_is_in_nothing_that_is_kept(shop: &S
     // Rows of a backup open nothing: they say no more than those that are there.
     let rows = format!("{backup:?}");
     assert!(PERSONAL.iter().all(|personal| !rows.contains(personal)), "a backup of before has somebody in it");
-    // The emulator that this run has started has that key.
-    if endpoint().is_none() {
-        let table = shop.dynamodb.describe_table().table_name(shop.output("CustomerKeysName"));
-        let wrapped = table.send().await.expect("an answer").table.and_then(|table| table.sse_description);
-        assert_eq!(wrapped.and_then(|by| by.kms_master_key_arn).as_deref(), Some(PERSONAL_KEY));
-    }
     let keys = shop.scan(shop.output("CustomerKeysName")).await;
     assert!(!format!("{keys:?}").contains(CUSTOMER), "the key is there still");
 

@@ -139,6 +139,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an async runtime")
 }
 
+#[expect(clippy::too_many_lines, reason = "it is the list of all trials")]
 fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
     macro_rules! trials {
         ($($module:ident: $($name:ident),* $(,)?;)*) => {

@@ -82,7 +82,7 @@ impl MemoryOperations {
         }
     }
 
-    /// Revision of a letter, 0 where there is none: its ETag.
+    /// Revision of a letter, 0 where there is none: its `ETag`.
     #[must_use]
     pub fn revision_of(&self, id: &str) -> u64 {
         let letters = self.letters.borrow();

@@ -140,7 +140,7 @@ impl<'a> View<'a> {
             let event_type = EventType::named(&seen.event_type)?;
             let shipment = self.known.shipment.as_ref().filter(|_| event_type == EventType::ShipmentCreated);
             let shipment = shipment.filter(|_| !self.is_redacted());
-            Some(Past { what: texts.event(event_type)?, at: Moment(seen.time), shipment })
+            Some(Past { what: (texts.event)(event_type)?, at: Moment(seen.time), shipment })
         };
         self.known.by_time().into_iter().filter_map(step).collect()
     }

@@ -57,17 +57,14 @@ pub(crate) struct Layout {
     pub(crate) view: &'static str,
     /// Seconds after which the page is worth asking for again; none of one that does not change by itself.
     pub(crate) pace_seconds: Option<u32>,
+    /// Texts that all pages have.
+    pub(crate) texts: &'static Texts,
     depth: Depth,
 }
 
 impl Layout {
     pub(crate) const fn new(title: &'static str, view: &'static str, depth: Depth) -> Self {
-        Self { title, view, pace_seconds: None, depth }
-    }
-
-    /// Texts that all pages have.
-    pub(crate) fn texts(&self) -> &'static Texts {
-        &ENGLISH
+        Self { title, view, pace_seconds: None, texts: &ENGLISH, depth }
     }
 
     /// Address of a file from this page, with its version: a page and its files are of one deployment.

@@ -52,8 +52,9 @@ const PAGE: usize = 100;
 const STRIKES_EACH_MINUTE: u32 = 65;
 const STRIKES: u32 = STRIKES_EACH_MINUTE + 60;
 
-/// Longest pause of the operator before they ask again, in milliseconds.
-const MAX_PAUSE_MS: u64 = 4 * 3_600_000;
+/// Longest pause between two attempts to ask the API. An operator who waits for hours, while thousands of calls fail, would come after
+/// the time in which customers are told at all.
+const MAX_PAUSE_MS: u64 = 600_000;
 
 /// Pause before all records are compared, longer than what a comparison leaves alone.
 const QUIET_FOR_MS: u64 = 20 * 60_000;
@@ -229,7 +230,7 @@ impl Operations {
         async move {
             let jobs = Jobs::new(letters, keys, port, caller);
             // What fails is on record, and comes with the next strike.
-            let _ = invoke(&run, timeout, async move { jobs.run(deadline).await }).await;
+            let _ = Box::pin(invoke(&run, timeout, async move { Box::pin(jobs.run(deadline)).await })).await;
         }
     }
 
@@ -454,7 +455,7 @@ fn directory(stack: &Stack) -> Vec<Known> {
     stack.services().iter().map(known).collect()
 }
 
-/// The same request, of what has that ETag.
+/// The same request, of what has that `ETag`.
 fn tagged(mut request: Request, tag: &str) -> Request {
     if let Ok(tag) = HeaderValue::from_str(tag) {
         request.headers_mut().insert(header::IF_MATCH, tag);

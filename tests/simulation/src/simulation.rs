@@ -171,7 +171,11 @@ pub fn simulate_damage(script: Script, damage: Damage) -> Found {
 /// them.
 #[must_use]
 pub fn simulate_trier(plan: &Plan, trace: Trace) -> Report {
-    simulate_with(plan, trace, Shop::default(), |system| customers::arrive_beside_a_trier(system, plan.subjects))
+    let shop = Shop::default();
+    if plan.kinds != FaultKinds::NONE {
+        shop.audit.expect_faults();
+    }
+    simulate_with(plan, trace, shop, |system| customers::arrive_beside_a_trier(system, plan.subjects))
 }
 
 /// End of one order that somebody has written by hand.

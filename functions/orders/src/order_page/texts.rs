@@ -4,6 +4,8 @@ use orderflow_events::{CancellationReason, EventType};
 
 /// Texts in one language.
 pub(super) struct Texts {
+    /// Meaning of an event to the customer; none of one that is none of theirs.
+    pub(super) event: fn(EventType) -> Option<&'static str>,
     pub(super) order: &'static str,
     /// Headline, and what comes next, by how far the order is.
     pub(super) created: Stage,
@@ -59,28 +61,10 @@ impl Texts {
             CancellationReason::PaymentFailed => &self.unpaid,
         }
     }
-
-    /// Meaning of an event to the customer; none of one that is none of theirs.
-    pub(super) const fn event(&self, event_type: EventType) -> Option<&'static str> {
-        Some(match event_type {
-            EventType::OrderCreated => "We have your order",
-            EventType::InventoryReserved => "Your goods are set aside",
-            EventType::InventoryRejected => "Something in it is out of stock",
-            EventType::PaymentProcessed => "Your payment has gone through",
-            EventType::PaymentFailed => "Your payment was declined",
-            EventType::PaymentRefunded => "Your money is on its way back to you",
-            EventType::ShipmentCreated => "Your parcel is with the carrier",
-            EventType::ShipmentCancelled => "The shipment was stopped",
-            EventType::OrderCancelled => "The order was cancelled",
-            EventType::ReturnRequested => "You have withdrawn from the order",
-            EventType::GoodsReturned => "Your goods are back with us",
-            EventType::PersonalDataErased => "Your personal data was erased",
-            EventType::InventoryReleased | EventType::OrderFlagged | EventType::OrderCleared => return None,
-        })
-    }
 }
 
 pub(super) static ENGLISH: Texts = Texts {
+    event: english_event,
     order: "Order",
     created: Stage { title: "We have your order", text: "We are setting your goods aside." },
     reserved: Stage { title: "Your goods are set aside", text: "Now we wait for your payment to go through." },
@@ -135,3 +119,21 @@ pub(super) static ENGLISH: Texts = Texts {
     withdraw: "Withdraw from contract here",
     return_id: "Number of the return",
 };
+
+const fn english_event(event_type: EventType) -> Option<&'static str> {
+    Some(match event_type {
+        EventType::OrderCreated => "We have your order",
+        EventType::InventoryReserved => "Your goods are set aside",
+        EventType::InventoryRejected => "Something in it is out of stock",
+        EventType::PaymentProcessed => "Your payment has gone through",
+        EventType::PaymentFailed => "Your payment was declined",
+        EventType::PaymentRefunded => "Your money is on its way back to you",
+        EventType::ShipmentCreated => "Your parcel is with the carrier",
+        EventType::ShipmentCancelled => "The shipment was stopped",
+        EventType::OrderCancelled => "The order was cancelled",
+        EventType::ReturnRequested => "You have withdrawn from the order",
+        EventType::GoodsReturned => "Your goods are back with us",
+        EventType::PersonalDataErased => "Your personal data was erased",
+        EventType::InventoryReleased | EventType::OrderFlagged | EventType::OrderCleared => return None,
+    })
+}

@@ -64,7 +64,9 @@ impl JournalIndex {
     fn refresh(&self) {
         if self.journal.len() < self.indexed.get() {
             self.indexed.set(0);
-            (self.slots.take(), self.subjects.take(), self.events.take());
+            self.slots.take();
+            self.subjects.take();
+            self.events.take();
         }
         let new = self.journal.entries_after(self.indexed.get());
         self.indexed.set(self.indexed.get() + new.len());

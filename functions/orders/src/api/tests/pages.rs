@@ -105,9 +105,13 @@ fn the_page_tells_how_far_an_order_is_and_what_comes_next() {
     ] {
         let shop = Shop::new();
         let id = shop.place_some();
-        before.iter().for_each(|event_type| shop.get_on(&id, *event_type));
+        for event_type in before {
+            shop.get_on(&id, *event_type);
+        }
         act(&shop, &id);
-        after.iter().for_each(|event_type| shop.get_on(&id, *event_type));
+        for event_type in after {
+            shop.get_on(&id, *event_type);
+        }
         let reply = shop.see(&id);
         let (page, told) = (text(&reply), format!("{before:?} {after:?}"));
         assert_eq!((reply.status, between(page, "<h1>", "<")), (200, title), "{told}: {page}");

@@ -94,8 +94,8 @@ impl Budgets {
             let kilo = |count: f64| (count / 1_000.0).round();
             Budget {
                 calls: rounded(one.per_event.calls),
-                sent_bytes: one.per_event.sent_bytes.round(),
-                received_bytes: one.per_event.received_bytes.round(),
+                sent_bytes: one.per_event.sent_bytes.ceil(),
+                received_bytes: one.per_event.received_bytes.ceil(),
                 read_units: rounded(one.per_event.read_units),
                 write_units: rounded(one.per_event.write_units),
                 kilo_instructions: one

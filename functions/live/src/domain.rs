@@ -167,6 +167,11 @@ impl Right {
         }
     }
 
+    /// Tells that the right is one at that time: whoever has none is not listened to.
+    pub(crate) fn counts(&self, now: Time) -> Result<(), Refusal> {
+        self.visitor(now).map(drop)
+    }
+
     /// Tells that the events of all orders are theirs to see at that time.
     pub(crate) fn of_events(&self, now: Time) -> Result<(), Refusal> {
         match self.visitor(now)? {

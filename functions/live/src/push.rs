@@ -37,6 +37,10 @@ const AT_ONCE: usize = 20;
 /// Most times that one attempt goes on with a subscription.
 const MAX_TURNS: u32 = 100;
 
+/// Most times that one attempt sends to a subscription, or looks at what does not match. What is left then, a long past of all
+/// events, the next page of the feed goes on with: the position is kept.
+const MAX_STRETCHES: u32 = 10;
+
 /// Sends the updates of orders, and the events of all, to those who watch them.
 pub struct Push<L, W, S, C, F> {
     ledger: Ledger<L, W>,
@@ -91,7 +95,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
                 continue;
             }
             let updates = self.updates(&order).await?;
-            let told = watches.into_iter().map(|watch| self.advance(watch, &updates));
+            let told = watches.into_iter().map(|watch| self.advance_or_close(watch, &updates));
             for told in futures::future::join_all(told).await {
                 failed = failed.or(told.err());
             }
@@ -106,7 +110,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
     /// Somebody may not have been told. It does no harm to try again.
     pub async fn tell_events(&self) -> Result<()> {
         let watches = self.watches.of_topic(Topic::EVENTS).await?;
-        let told = futures::future::join_all(watches.into_iter().map(|watch| self.advance(watch, &[]))).await;
+        let told = futures::future::join_all(watches.into_iter().map(|watch| self.advance_or_close(watch, &[]))).await;
         told.into_iter().find(Result::is_err).unwrap_or(Ok(()))
     }
 
@@ -124,13 +128,30 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
         })
     }
 
+    /// Advances a subscription, and closes its connection where that fails: one client that does not read, or one subscription that
+    /// is not understood any more, must not hold up all others. The client comes back with what it has.
+    async fn advance_or_close(&self, watch: Watch, updates: &[OrderUpdate]) -> Result<()> {
+        let connection = watch.connection.clone();
+        match self.advance(watch, updates).await {
+            Ok(()) => Ok(()),
+            Err(failure) => {
+                warn!(reason = failure.reason(), "a subscription does not go on: its connection is closed");
+                self.close(&connection).await
+            }
+        }
+    }
+
     /// Sends what the subscription has not been sent; `updates` are those of its order, if it is to one.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was.
     pub(crate) async fn advance(&self, mut watch: Watch, updates: &[OrderUpdate]) -> Result<()> {
+        let mut stretches = 0;
         for _ in 0..MAX_TURNS {
+            if stretches == MAX_STRETCHES {
+                return Ok(());
+            }
             let ahead = match self.ahead(&watch, updates).await? {
                 Ok(ahead) => ahead,
                 Err(refusal) => return self.refuse(&watch, &refusal).await,
@@ -141,12 +162,16 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
                 let Some(sent) = self.send_all(&watch, &ahead.updates, position).await? else { return Ok(()) };
                 let is_released = self.watches.release(&watch, &holder, &sent).await?;
                 if !is_released {
-                    return Ok(());
+                    // It is no more; or it is released, and the answer was lost.
+                    let Some(next) = self.next(&watch).await? else { return Ok(()) };
+                    watch = next;
+                    continue;
                 }
                 if sent == watch.position {
                     return Err(Failure::transient("a connection has too much to do"));
                 }
                 watch.position = sent;
+                stretches += 1;
                 continue;
             }
             match self.next(&watch).await? {

@@ -204,6 +204,9 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: 
 
     /// Subscription that a request asks for; else the errors that the client is told.
     async fn watch(&self, connection: &str, id: &str, request: &str, right: Right) -> Result<Result<Watch, Value>> {
+        if let Err(refusal) = right.counts(self.push.world().now()) {
+            return Ok(Err(refused(&refusal)));
+        }
         let begin = match self.push.schema().wish(request).await {
             Ok(Wish::Order(order, after)) => self.begin_order(order, after, &right).await?,
             Ok(Wish::Events(matching, after)) => self.begin_events(matching, after, &right).await?,

@@ -5,6 +5,7 @@ mod objects;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_graphql::parser::types::{Selection, SelectionSet};
 use async_graphql::{
     Context, EmptyMutation, ErrorExtensions, ID, Json, Object, Request, Response, ServerError, Subscription,
 };
@@ -22,6 +23,10 @@ const MAX_DEPTH: usize = 10;
 
 /// Most fields of a request, those of lists as often as there may be members.
 const MAX_COMPLEXITY: usize = 2_000;
+
+/// Most spreads of fragments in a request. A fragment is walked at each place that it is spread into, and so are those within it: as
+/// they multiply, 16 are walked some 350 times, and 30 would be a billion.
+const MAX_SPREADS: usize = 16;
 
 /// Most orders of a page, and how many there are where nobody says.
 pub(crate) const MAX_FIRST: i32 = 50;
@@ -77,12 +82,13 @@ pub(crate) struct Query;
 #[Object]
 impl Query {
     /// An order: one's own, or any with the scope orders:any.
+    #[graphql(complexity = "child_complexity + 20")]
     async fn order(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<Order>> {
         ask(context, |reply| Ask::Order(id.0, reply)).await
     }
 
     /// Orders of a customer, what was placed first comes first: one's own, or anybody's with the scope orders:any.
-    #[graphql(complexity = "usize::try_from(first.unwrap_or(FIRST)).unwrap_or(0) * child_complexity + 1")]
+    #[graphql(complexity = "usize::try_from(first.unwrap_or(FIRST)).unwrap_or(0) * child_complexity + 100")]
     async fn orders(
         &self,
         context: &Context<'_>,
@@ -103,6 +109,7 @@ impl Query {
     }
 
     /// Stock of a SKU, with the scope stock:read.
+    #[graphql(complexity = "child_complexity + 20")]
     async fn stock(&self, context: &Context<'_>, sku: ID) -> async_graphql::Result<Option<Stock>> {
         ask(context, |reply| Ask::Stock(sku.0, reply)).await
     }
@@ -216,12 +223,13 @@ impl Schema {
     }
 
     async fn execute(&self, request: &str, purpose: Purpose) -> Option<Response> {
-        match serde_json::from_str::<Request>(request) {
+        let request = serde_json::from_str::<Request>(request);
+        match request.map_err(|error| ServerError::new(error.to_string(), None)).and_then(bounded) {
             Ok(request) => {
                 let mut responses = std::pin::pin!(self.0.execute_stream(request.data(purpose)));
                 responses.next().await
             }
-            Err(error) => Some(Response::from_errors(vec![ServerError::new(error.to_string(), None)])),
+            Err(error) => Some(Response::from_errors(vec![error])),
         }
     }
 
@@ -229,10 +237,37 @@ impl Schema {
     pub(crate) fn ask(
         &self,
         request: Request,
-    ) -> (impl Future<Output = Response> + Send, mpsc::UnboundedReceiver<Ask>) {
+    ) -> (impl Future<Output = Response> + Send + '_, mpsc::UnboundedReceiver<Ask>) {
         let (asking, asked) = mpsc::unbounded();
-        (self.0.execute(request.data(Asking(asking))), asked)
+        let executed = async move {
+            match bounded(request) {
+                Ok(request) => self.0.execute(request.data(Asking(asking))).await,
+                Err(error) => Response::from_errors(vec![error]),
+            }
+        };
+        (executed, asked)
     }
+}
+
+/// A request whose document can be walked: the limits of depth and complexity are looked at only once it has been.
+fn bounded(mut request: Request) -> Result<Request, ServerError> {
+    let document = request.parsed_query()?;
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    if operations.chain(fragments).map(spreads).sum::<usize>() > MAX_SPREADS {
+        return Err(ServerError::new(format!("A request has at most {MAX_SPREADS} spreads of fragments."), None));
+    }
+    Ok(request)
+}
+
+/// Spreads of named fragments within a selection.
+fn spreads(selection: &SelectionSet) -> usize {
+    let of = |selection: &Selection| match selection {
+        Selection::Field(field) => spreads(&field.node.selection_set.node),
+        Selection::InlineFragment(fragment) => spreads(&fragment.node.selection_set.node),
+        Selection::FragmentSpread(_) => 1,
+    };
+    selection.items.iter().map(|item| of(&item.node)).sum()
 }
 
 /// Code of an error, for programs, by the status that it has over HTTP.

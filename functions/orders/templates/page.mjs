@@ -20,6 +20,9 @@ function token() {
   return sessionStorage.getItem(TOKEN);
 }
 
+/// True of a guest's link, which counts by itself: a token that this tab has for something else would take its place.
+const byLink = () => new URLSearchParams(location.search).has("access");
+
 /// Answer to a request for a page: `{status, page, tag, url}`, without a page where there is nothing new.
 function ask(method, url, { tag, body } = {}) {
   return new Promise((resolve, reject) => {
@@ -29,11 +32,12 @@ function ask(method, url, { tag, body } = {}) {
     request.responseType = "document";
     request.timeout = PATIENCE_MS;
     request.setRequestHeader("Accept", "text/html");
-    if (token()) request.setRequestHeader("Authorization", `Bearer ${token()}`);
+    if (token() && !byLink()) request.setRequestHeader("Authorization", `Bearer ${token()}`);
     if (tag) request.setRequestHeader("If-None-Match", tag);
     request.onload = () => {
       const page = request.response?.querySelector("main");
-      if (!page && request.status !== 304) return reject(new Error(`The answer is ${request.status}.`));
+      // What is over in a moment is no page to show.
+      if (request.status >= 500 || request.status === 429 || (!page && request.status !== 304)) return reject(new Error(`The answer is ${request.status}.`));
       resolve({ status: request.status, page, tag: request.getResponseHeader("ETag"), url: request.responseURL });
     };
     request.onerror = request.ontimeout = () => reject(new Error("No answer."));

@@ -21,7 +21,7 @@ use crate::names::{INVENTORY, ORDERS};
 const MOST_DECLINES: usize = 20;
 
 /// Most more of them where calls fail: of a decline whose record has not got through nobody knows, until its message comes again.
-const MOST_UNRECORDED: usize = 10;
+const MOST_UNRECORDED: usize = 40;
 
 /// Most mails that one recipient may get in a day.
 pub const MOST_MAILS: u32 = 20;

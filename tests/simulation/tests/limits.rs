@@ -19,9 +19,14 @@ fn the_provider_is_asked_for_few_of_them_and_no_honest_order_is_refused() {
 
 #[test]
 fn whatever_goes_wrong_the_provider_is_asked_for_few_of_them_and_nobody_is_told_too_much() {
-    let report = simulate_trier(&Plan::new(1, ORDERS), Trace::default());
-    assert_eq!(report.run.violation, None);
-    assert_eq!(report.orders, 2 * ORDERS);
+    let mut placed = 0;
+    for seed in 0..6 {
+        let report = simulate_trier(&Plan::new(seed, ORDERS), Trace::default());
+        assert_eq!(report.run.violation, None, "seed {seed}");
+        placed += report.orders;
+    }
+    // While the API is down some give up.
+    assert!(placed > 3 * ORDERS, "{placed} orders");
 }
 
 #[test]

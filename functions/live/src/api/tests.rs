@@ -152,6 +152,20 @@ fn what_is_too_much_is_not_executed() {
 }
 
 #[test]
+fn fragments_that_multiply_are_not_walked() {
+    let door = Door::new();
+    let of = |levels: usize| {
+        let twice = |level: usize| format!("fragment f{level} on Order {{ ...f{0} ...f{0} }}", level + 1);
+        let fragments = (0..levels).map(twice).collect::<Vec<_>>().join(" ");
+        format!("{{ order(id: \"o\") {{ ...f0 }} }} {fragments} fragment f{levels} on Order {{ id }}")
+    };
+    assert_eq!(door.ask("ada", "", &of(7))["data"], json!({ "order": null }), "what means something is answered");
+    // Walked, it would be a thousand million fields.
+    let answer = door.ask("ada", "", &of(28));
+    assert_eq!(answer["errors"][0]["message"], "A request has at most 16 spreads of fragments.");
+}
+
+#[test]
 fn requests_are_answered_as_graphql_over_http_has_it() {
     let door = Door::new();
     let of = |query: &str| json!({ "query": query }).to_string();

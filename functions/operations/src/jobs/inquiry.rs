@@ -36,7 +36,11 @@ pub(crate) async fn told(
         let inquiry = Inquiry { events: some.iter().map(|event| (*event).to_owned()).collect(), ..Inquiry::default() };
         match answered(consumers, function, &inquiry, attempts).await? {
             Some(answers) => outlooks.extend(answers.events.into_iter().map(Some)),
-            None => outlooks.resize(outlooks.len() + count, None),
+            // Who does not answer may take ten seconds for that, each time: one is enough.
+            None => {
+                outlooks.resize(events.len(), None);
+                break;
+            }
         }
         rest = others;
     }

@@ -220,11 +220,13 @@ where
         service: &Service,
         begun: &[(Subject, Time)],
     ) -> Result<Vec<Finding>> {
-        let mut findings = Vec::new();
+        let (mut findings, mut is_silent) = (Vec::new(), false);
         for begun in begun.chunks(AUDITED_AT_ONCE) {
             let subjects: Vec<Subject> = begun.iter().map(|(subject, _)| subject.clone()).collect();
             let inquiry = Inquiry { events: Vec::new(), subjects, quiet_since: Some(job.to) };
-            let Some(answers) = answered(&self.stack, &service.function, &inquiry, ATTEMPTS).await? else {
+            let attempts = if is_silent { 0 } else { ATTEMPTS };
+            let Some(answers) = answered(&self.stack, &service.function, &inquiry, attempts).await? else {
+                is_silent = true;
                 let of = inquiry.subjects.iter().map(|subject| unanswered(service, subject.to_string(), "the order"));
                 findings.extend(of);
                 continue;

@@ -179,7 +179,7 @@ impl<L: FeedLog, W: Clock + Random> FeedWriter<L, W> {
                 keys.retain(|key| !page.records.contains(key));
                 seen = *position;
             }
-            if pages.len() < usize::from(PAGES) {
+            if keys.is_empty() || pages.len() < usize::from(PAGES) {
                 return Ok(seen);
             }
         }

@@ -34,14 +34,12 @@ pub(crate) async fn told(
         let count = fits.count().clamp(1, AT_ONCE);
         let (some, others) = rest.split_at(count);
         let inquiry = Inquiry { events: some.iter().map(|event| (*event).to_owned()).collect(), ..Inquiry::default() };
-        match answered(consumers, function, &inquiry, attempts).await? {
-            Some(answers) => outlooks.extend(answers.events.into_iter().map(Some)),
+        let Some(answers) = answered(consumers, function, &inquiry, attempts).await? else {
             // Who does not answer may take ten seconds for that, each time: one is enough.
-            None => {
-                outlooks.resize(events.len(), None);
-                break;
-            }
-        }
+            outlooks.resize(events.len(), None);
+            break;
+        };
+        outlooks.extend(answers.events.into_iter().map(Some));
         rest = others;
     }
     Ok(outlooks)

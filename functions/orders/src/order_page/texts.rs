@@ -134,6 +134,7 @@ const fn english_event(event_type: EventType) -> Option<&'static str> {
         EventType::ReturnRequested => "You have withdrawn from the order",
         EventType::GoodsReturned => "Your goods are back with us",
         EventType::PersonalDataErased => "Your personal data was erased",
-        EventType::InventoryReleased | EventType::OrderFlagged | EventType::OrderCleared => return None,
+        // Those of services that the customer need not know of, and of those that are yet to come.
+        _ => return None,
     })
 }

@@ -230,7 +230,14 @@ fn relay_of(function: &str) -> String {
 }
 
 /// Functions that handle no events: those that a clock calls, each minute, and those of whoever watches.
-const WITHOUT_SPANS: [&str; 4] = ["JobsFunction", "LiveFunction", "LivePushFunction", "OpenOrdersFunction"];
+const WITHOUT_SPANS: [&str; 6] = [
+    "JobsFunction",
+    "LiveFunction",
+    "LivePushFunction",
+    "OpenOrdersFunction",
+    "WebhooksFunction",
+    "WebhooksSendFunction",
+];
 
 /// All functions make spans but those, and the collectors of dead letters.
 fn spans(stack: &Stack) -> Vec<String> {

@@ -121,7 +121,7 @@ fn properties(stack: &Stack) -> Vec<String> {
             let name = function.trim_end_matches("Function");
             let group = format!("{name}LogGroup");
             // The workspace, from where the template is.
-            let is_own = ["Graphql", "Jobs", "Live", "LivePush", "OpenOrders"].contains(&name);
+            let is_own = ["Graphql", "Jobs", "Live", "LivePush", "OpenOrders", "Webhooks", "WebhooksSend"].contains(&name);
             let code = if name.ends_with("Api") || is_own { "." } else { ".." };
             let pattern = json!({"Code": code, "LoggingConfig": {"LogGroup": reference(&group)}});
             faults.extend(unlike(function, properties, &pattern));
@@ -208,7 +208,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
             "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
         }},
         "StockTable": alone, "PriceTable": alone, "PaymentProviderTable": alone, "CarrierTable": alone,
-        "SightingsTable": counted, "DeclinesTable": counted, "LiveTable": counted,
+        "SightingsTable": counted, "DeclinesTable": counted, "LiveTable": counted, "WebhooksTable": counted,
         "CountTable": {"Properties": {"KeySchema": texts["Properties"]["KeySchema"]}},
         "LettersTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],

@@ -285,6 +285,8 @@ fn outputs(stack: &Stack) -> Vec<String> {
             "AlarmTopicArn",
             "LiveTableName",
             "LiveUrl",
+            "WebhooksTableName",
+            "WebhooksFunctionName",
         ]
         .map(ToOwned::to_owned),
     );

@@ -16,10 +16,11 @@ const CORS: &str = "shared/onewrite/src/http/cors.rs";
 const RUN: &str = "shared/onewrite/src/aws/run.rs";
 const METRICS: &str = "shared/onewrite/src/telemetry/metrics.rs";
 const GUESTS: &str = "functions/orders/src/guests.rs";
+const WEBHOOKS: &str = "functions/webhooks/src/aws.rs";
 const POST: &str = "functions/operations/src/settings.rs";
 
 /// Calls that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 13] = [
+const TOOLKIT: [(&str, &str, &str); 14] = [
     ("onewrite::", METRICS, "pub fn read(environment"),
     ("onewrite::main!(", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
@@ -33,6 +34,7 @@ const TOOLKIT: [(&str, &str, &str); 13] = [
     (".settings::<", CONFIG, "const SETTINGS"),
     ("Guests::read(", GUESTS, "pub fn read(environment"),
     ("Post::read(", POST, "pub fn read(environment"),
+    ("loopback_of(environment)", WEBHOOKS, "pub fn loopback_of("),
 ];
 
 #[test]

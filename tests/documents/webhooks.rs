@@ -149,6 +149,7 @@ pub(crate) fn list_deliveries() -> Value {
                 "in": "query",
                 "description": "The `next` of the page before.",
                 "schema": { "type": "string" },
+                "example": "01938f2a-6c00-7000-8000-000000000001",
             }],
         }),
         &[("200", page)],

@@ -70,12 +70,7 @@ const TABLES: [(&str, &str, &str, &str); 50] = [
         "dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem",
     ),
     ("WebhooksApiFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
-    (
-        "WebhooksFunction",
-        "WEBHOOKS_TABLE_NAME",
-        "WebhooksTable",
-        "dynamodb:GetItem dynamodb:PutItem dynamodb:Query",
-    ),
+    ("WebhooksFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
     ("WebhooksFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("WebhooksFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
     ("WebhooksSendFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", OF_DELIVERIES),

@@ -59,7 +59,7 @@ fn round(attempts: &[Attempt]) -> Round {
         is_end: true,
         attempts: attempts.to_vec(),
         next_at: None,
-        pause: Duration::from_secs(60),
+        pause: Duration::from_mins(1),
     }
 }
 
@@ -99,6 +99,9 @@ fn one_works_for_an_endpoint_that_is_due() {
     }
 }
 
+/// Endpoint, round, and what comes of it: cursor, due, rounds that failed, why it is disabled.
+type Row = (&'static str, Endpoint, Round, (&'static str, Option<Time>, Option<u32>, Option<Disabled>));
+
 #[test]
 fn each_round_says_when_the_next_is() {
     use Attempt::{Gone, Refused, Taken};
@@ -107,8 +110,6 @@ fn each_round_says_when_the_next_is() {
     let more = Round { is_end: false, ..round(&[Taken]) };
     let waits = Round { next_at: Some(at(70)), ..round(&[Taken, Refused]) };
     let waits_for_a_failing = Round { next_at: Some(at(70)), ..round(&[Refused]) };
-    // Endpoint, round, and of it: cursor, due, rounds that failed, why it is disabled.
-    type Row = (&'static str, Endpoint, Round, (&'static str, Option<Time>, Option<u32>, Option<Disabled>));
     let rows: [Row; 14] = [
         ("nothing to do", awake(), round(&[]), ("9", None, None, None)),
         ("all taken", awake(), round(&[Taken, Taken]), ("9", None, None, None)),
@@ -130,7 +131,11 @@ fn each_round_says_when_the_next_is() {
         endpoint.advance(&round, at(9));
         let rounds = endpoint.failing.as_ref().map(|failing| failing.rounds);
         let reason = endpoint.disabled.map(|(reason, _)| reason);
-        assert_eq!((endpoint.cursor, endpoint.due, rounds, reason), (cursor(expected.0), expected.1, expected.2, expected.3), "{case}");
+        assert_eq!(
+            (endpoint.cursor, endpoint.due, rounds, reason),
+            (cursor(expected.0), expected.1, expected.2, expected.3),
+            "{case}"
+        );
         assert_eq!(endpoint.has_waiting, round.next_at.is_some(), "{case}");
     }
 }
@@ -169,8 +174,24 @@ fn an_event_is_tried_for_three_days_from_its_first_attempt() {
         ("moved", answer(302), 5, Attempt::Refused, DeliveryState::Waiting, Some(at(35)), "no"),
         ("refused", answer(500), 5, Attempt::Refused, DeliveryState::Waiting, Some(at(35)), "no"),
         ("gone", answer(410), 5, Attempt::Gone, DeliveryState::Waiting, Some(at(35)), "no"),
-        ("slow", Err(Unanswered::TooSlow), 5, Attempt::Refused, DeliveryState::Waiting, Some(at(35)), "it does not answer in time"),
-        ("inner", Err(Unanswered::NotPublic), 5, Attempt::Refused, DeliveryState::Waiting, Some(at(35)), "its address is not public"),
+        (
+            "slow",
+            Err(Unanswered::TooSlow),
+            5,
+            Attempt::Refused,
+            DeliveryState::Waiting,
+            Some(at(35)),
+            "it does not answer in time",
+        ),
+        (
+            "inner",
+            Err(Unanswered::NotPublic),
+            5,
+            Attempt::Refused,
+            DeliveryState::Waiting,
+            Some(at(35)),
+            "its address is not public",
+        ),
         ("almost too late", answer(500), late, Attempt::Refused, DeliveryState::Waiting, Some(at(late + 30)), "no"),
         ("too late", answer(500), late + 1, Attempt::Refused, DeliveryState::Failed, None, "no"),
         ("taken at last", answer(200), late + 1, Attempt::Taken, DeliveryState::Delivered, None, "no"),

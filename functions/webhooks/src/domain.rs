@@ -257,7 +257,7 @@ impl Endpoint {
         }
     }
 
-    /// What was the matter with it is over, as far as anybody knows.
+    /// Begins anew: whatever was the matter with it is over, as far as anybody knows.
     pub fn begin_anew(&mut self, now: Time) {
         self.failing = None;
         self.hurries = true;

@@ -93,7 +93,7 @@ pub struct MemoryReceivers {
     answers: RefCell<BTreeMap<String, VecDeque<Result<u16, Unanswered>>>>,
 }
 
-/// What was posted.
+/// Message that was posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posted {
     /// URL that it was posted to.

@@ -212,7 +212,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         Ok((posts, left))
     }
 
-    /// What it wants of the feed after its cursor, as much as there is room for.
+    /// Events of the feed after its cursor that it wants, as many as there is room for.
     async fn fresh(&self, endpoint: &Endpoint, waiting: &[Delivery], room: usize, now: Time) -> Result<Fresh> {
         let mut fresh = Fresh { posts: Vec::new(), cursor: endpoint.cursor.clone(), is_end: false };
         if room == 0 {

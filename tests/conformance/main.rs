@@ -26,6 +26,7 @@ mod stocks;
 mod suite;
 mod topic;
 mod watches;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ fn main() -> std::process::ExitCode {
         feed::trials(&aws),
         archive::trials(&aws),
         watches::trials(&aws),
+        webhooks::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -30,6 +30,7 @@ mod relay;
 mod sign_in;
 mod this_machine;
 mod traces;
+mod webhooks;
 mod withdrawal;
 
 use std::path::Path;
@@ -220,6 +221,10 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_customer_who_is_erased_is_in_nothing_that_is_kept;
         feed:
             readers_of_any_pace_see_each_event_once;
+        webhooks:
+            a_partner_gets_what_it_wants_signed_and_again_if_it_was_down,
+            webhooks_are_their_owners_and_go_nowhere_inside,
+            receivers_that_mean_no_good_hold_up_nobody;
         guests:
             guests_reach_their_order_by_its_link_and_nothing_else;
         live:

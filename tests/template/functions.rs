@@ -16,10 +16,11 @@ const CORS: &str = "shared/onewrite/src/http/cors.rs";
 const RUN: &str = "shared/onewrite/src/aws/run.rs";
 const METRICS: &str = "shared/onewrite/src/telemetry/metrics.rs";
 const GUESTS: &str = "functions/orders/src/guests.rs";
+const WEBHOOKS: &str = "functions/webhooks/src/aws.rs";
 const POST: &str = "functions/operations/src/settings.rs";
 
 /// Calls that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 13] = [
+const TOOLKIT: [(&str, &str, &str); 14] = [
     ("onewrite::", METRICS, "pub fn read(environment"),
     ("onewrite::main!(", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
@@ -33,6 +34,7 @@ const TOOLKIT: [(&str, &str, &str); 13] = [
     (".settings::<", CONFIG, "const SETTINGS"),
     ("Guests::read(", GUESTS, "pub fn read(environment"),
     ("Post::read(", POST, "pub fn read(environment"),
+    ("loopback_of(environment)", WEBHOOKS, "pub fn loopback_of("),
 ];
 
 #[test]
@@ -230,7 +232,14 @@ fn relay_of(function: &str) -> String {
 }
 
 /// Functions that handle no events: those that a clock calls, each minute, and those of whoever watches.
-const WITHOUT_SPANS: [&str; 4] = ["JobsFunction", "LiveFunction", "LivePushFunction", "OpenOrdersFunction"];
+const WITHOUT_SPANS: [&str; 6] = [
+    "JobsFunction",
+    "LiveFunction",
+    "LivePushFunction",
+    "OpenOrdersFunction",
+    "WebhooksFunction",
+    "WebhooksSendFunction",
+];
 
 /// All functions make spans but those, and the collectors of dead letters.
 fn spans(stack: &Stack) -> Vec<String> {

@@ -8,7 +8,7 @@ use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
 use crate::stack::{
-    BUCKET, GONE, PUSH, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number, plain,
+    BUCKET, DISPATCH, GONE, PUSH, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number, plain,
     reference, unlike, unpaired,
 };
 
@@ -55,7 +55,7 @@ fn relays(stack: &Stack) -> Vec<String> {
         (relay, table, service.sends()[0].producer().to_string())
     });
     let publishing: Vec<_> = publishing.collect();
-    let readers = stack.sources(TABLE).map(|(function, ..)| function).filter(|reader| *reader != PUSH);
+    let readers = stack.sources(TABLE).map(|(function, ..)| function).filter(|reader| ![PUSH, DISPATCH].contains(reader));
     let relays = publishing.iter().map(|(relay, ..)| relay.as_str());
     let mut faults = unpaired("a stream's reader and a publishing service's relay", readers, relays);
     for (relay, table, speaks_as) in &publishing {
@@ -96,7 +96,7 @@ fn relays(stack: &Stack) -> Vec<String> {
 }
 
 #[test]
-fn whoever_watches_an_order_is_told_of_each_of_its_rows() {
+fn whoever_watches_is_told_of_each_row_and_page() {
     check(
         "What the second reader of the orders' stream does not get, nobody who watches is told. It tries again for an hour, by halves, \
          and holds nothing up for longer.",
@@ -108,6 +108,7 @@ fn whoever_watches_an_order_is_told_of_each_of_its_rows() {
             ("LivePushEventSource MaximumRetryAttempts", json!(3), "LivePushFunction"),
             ("LivePushEventSource MaximumRecordAgeInSeconds", GONE, "LivePushFunction"),
             ("LivePushEventSource @Condition", GONE, "LivePushEventSource"),
+            ("WebhooksEventSource", GONE, "WebhooksFunction"),
             ("LiveFeedEventSource EventSourceArn", arn("FeedTable"), "LivePushFunction"),
         ],
     );
@@ -115,11 +116,11 @@ fn whoever_watches_an_order_is_told_of_each_of_its_rows() {
 
 fn pushes(stack: &Stack) -> Vec<String> {
     let mut faults = Vec::new();
-    for table in ["OrdersTable", FEED] {
-        let source = stack.sources(TABLE).find(|(function, from, _)| *function == PUSH && *from == table);
+    for (reader, table) in [(PUSH, "OrdersTable"), (PUSH, FEED), (DISPATCH, FEED)] {
+        let source = stack.sources(TABLE).find(|(function, from, _)| *function == reader && *from == table);
         let source = source.map_or(&GONE, |(_, _, source)| source);
         faults.extend(unlike(
-            PUSH,
+            reader,
             source,
             &json!({
                 "EventSourceArn": {"Fn::GetAtt": [table, "StreamArn"]},
@@ -389,7 +390,7 @@ fn policies(stack: &Stack) -> Vec<String> {
         faults.extend(other_policy(stack, "AWS::S3::BucketPolicy", "Bucket", bucket, vec![expected]));
     }
     for function in stack.functions() {
-        let is_relay = function != PUSH && stack.sources(TABLE).any(|(reader, ..)| reader == function);
+        let is_relay = ![PUSH, DISPATCH].contains(&function) && stack.sources(TABLE).any(|(reader, ..)| reader == function);
         let role = stack.properties(id_of(&stack.properties(function)["Role"]));
         let path = match function {
             "JobsFunction" => json!(OPERATORS),

@@ -8,8 +8,9 @@ use serde_json::{Map, Value as Json, json};
 
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The one reader of a stream that is no relay.
+/// The readers of streams that are no relays: who tells those who watch, and who tells the webhooks.
 pub(crate) const PUSH: &str = "LivePushFunction";
+pub(crate) const DISPATCH: &str = "WebhooksFunction";
 
 pub(crate) const FUNCTION: &str = "AWS::Lambda::Function";
 pub(crate) const QUEUE: &str = "AWS::SQS::Queue";

@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 73] = [
+const BESIDES: [(&str, &str); 78] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -92,6 +92,11 @@ const BESIDES: [(&str, &str); 73] = [
     ("payment", "limit.rs"),
     ("screening", "fingerprint.rs"),
     ("screening", "rules.rs"),
+    ("webhooks", "dispatch.rs"),
+    ("webhooks", "feed.rs"),
+    ("webhooks", "record.rs"),
+    ("webhooks", "send.rs"),
+    ("webhooks", "view.rs"),
 ];
 
 /// Files of services with other names than those of the other services.

@@ -314,3 +314,37 @@ fn readers_miss_nothing_of_writers_that_stall_for_minutes() {
         assert_eq!(records.marks.borrow().len(), RECORDS);
     }
 }
+
+#[test]
+fn of_two_cursors_the_further_and_the_nearer_are_those_of_each_shard() {
+    let cursor = |text: &str| text.parse::<Cursor>().unwrap();
+    for (one, other, furthest, nearest) in [
+        ("0", "0", "0", "0"),
+        ("3-0.7-2", "2.1-1-2", "3-1-2", "2.1-0.7-2"),
+        ("3", "2-5", "3-5", "2-0"),
+        ("2.9", "3-0-1", "3-0-1", "2.9-0-0"),
+    ] {
+        for (one, other) in [(one, other), (other, one)] {
+            let both = (cursor(one), cursor(other));
+            assert_eq!(both.0.furthest(&both.1), cursor(furthest), "{one} {other}");
+            assert_eq!(both.0.nearest(&both.1), cursor(nearest), "{one} {other}");
+        }
+        let written = serde_json::to_string(&cursor(one)).unwrap();
+        assert_eq!(serde_json::from_str::<Cursor>(&written).unwrap(), cursor(one));
+    }
+}
+
+#[test]
+fn after_the_end_is_what_is_listed_later() {
+    let (world, log) = (VirtualTime::new(1), MemoryFeed::default());
+    let list = |number| {
+        let writer = FeedWriter::new(&log, &world, 3);
+        block_on(async { writer.list(key(number), writer.mark().await.unwrap()).await.unwrap() });
+    };
+    (0..20).for_each(list);
+    let end = block_on(end(&log, 3)).unwrap();
+    assert!(block_on(read(&log, 3, &end, 9)).unwrap().is_empty());
+    list(20);
+    let later = block_on(read(&log, 3, &end, 9)).unwrap();
+    assert_eq!(later.iter().map(|listed| listed.key.clone()).collect::<Vec<_>>(), [key(20)]);
+}

@@ -20,6 +20,7 @@ mod letters;
 mod live;
 mod messages;
 mod metrics;
+mod notices;
 mod operations;
 mod order_page;
 mod orderctl;
@@ -94,6 +95,12 @@ async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack
     let mut options = Options { sam: is_built_by_sam(), ..Options::apart(home) };
     // Another producer's prices have to be the table's.
     options.parameters.insert("PricingProducers".to_owned(), PRICING_PRODUCERS.to_owned());
+    let others = [
+        ("Notices", notices::NOTICES),
+        ("PartnerQueueArn", notices::PARTNER_ARN),
+        ("PartnerPattern", notices::PARTNER_PATTERN),
+    ];
+    options.parameters.extend(others.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let mut rotel = None;
     if let Some(endpoint) = endpoint {
         // A run that was interrupted has left its orders there.
@@ -208,6 +215,9 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_event_that_stays_too_early_is_parked_as_exhausted;
         metrics:
             what_becomes_of_orders_is_in_the_metrics_of_the_stack;
+        notices:
+            the_staff_is_told_once_of_what_matches_in_digests,
+            a_partners_queue_gets_what_matches_and_nothing_else;
         operations:
             an_order_is_told_over_all_services,
             an_order_is_open_until_it_has_ended,

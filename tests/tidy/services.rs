@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 73] = [
+const BESIDES: [(&str, &str); 74] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -29,6 +29,7 @@ const BESIDES: [(&str, &str); 73] = [
     ("live", "schema.rs"),
     ("live", "schema/objects.rs"),
     ("live", "tests/rights.rs"),
+    ("notices", "wording.rs"),
     ("notification", "fixture.rs"),
     ("notification", "pacing.rs"),
     ("notification", "phone.rs"),

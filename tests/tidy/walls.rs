@@ -43,6 +43,10 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
             "orderflow-journal",
             "orderflow-orders",
         ],
+        // A follower of the journal's feed, and no service: it decides nothing about an order, and sends mails as notification does.
+        "functions/notices" => {
+            &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal", "orderflow-notification"]
+        }
         _ if folder == "shared/simulated" || folder.starts_with("functions/") => {
             &["onewrite-envelope", "onewrite", "orderflow-events"]
         }

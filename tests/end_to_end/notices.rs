@@ -4,24 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use orderflow_tests::{Channel, Shop, eventually};
+use orderflow_tests::{Channel, FULFILLED, PARTNER_ARN, Shop, eventually, order};
 use serde_json::{Value, json};
-
-use crate::order;
-
-/// Notices of the stack: orders of goods that no other test has, at most one digest in a minute.
-pub(crate) const NOTICES: &str = r#"[
-    {"match": {"type": ["OrderCreated"], "data": {"lines": {"sku": ["noticed"]}}}, "to": "staff@shop.example", "every": 1},
-    {"match": {"type": ["OrderCancelled"], "subject": ["nobodys"]}, "to": "night@shop.example", "every": 60}
-]"#;
-
-/// Name of the partner's queue, and its ARN on an emulator.
-const PARTNER: &str = "partners-events.fifo";
-pub(crate) const PARTNER_ARN: &str = "arn:aws:sqs:us-east-1:000000000000:partners-events.fifo";
-
-/// Pattern of what the partner gets: orders of goods that no other test has.
-pub(crate) const PARTNER_PATTERN: &str =
-    r#"{"type":["OrderCreated","InventoryReserved"],"data":{"lines":{"sku":["partnered"]}}}"#;
 
 /// Digests to the staff, which mention that order.
 async fn digests(shop: &Shop, order: &str) -> Vec<String> {
@@ -47,7 +31,7 @@ pub(crate) async fn the_staff_is_told_once_of_what_matches_in_digests(shop: &Sho
     let other = shop.order(&order("unnoticed", 1, "pm_card_visa")).await;
     for id in [&first, &other] {
         shop.wait_for(id, "shipped").await;
-        shop.wait_for_types(id, &crate::FULFILLED).await;
+        shop.wait_for_types(id, &FULFILLED).await;
     }
     let told = |id: String| async move {
         eventually(&format!("the staff is told of {id}"), async || {
@@ -66,7 +50,7 @@ pub(crate) async fn the_staff_is_told_once_of_what_matches_in_digests(shop: &Sho
         shop.order(&order("noticed", 1, "pm_card_visa")).await,
     );
     for id in [&second, &third] {
-        shop.wait_for_types(id, &crate::FULFILLED).await;
+        shop.wait_for_types(id, &FULFILLED).await;
     }
     let later = told(second.clone()).await;
     assert_eq!(later, digests(shop, &third).await, "both are in one digest");
@@ -79,7 +63,8 @@ pub(crate) async fn the_staff_is_told_once_of_what_matches_in_digests(shop: &Sho
 }
 
 pub(crate) async fn a_partners_queue_gets_what_matches_and_nothing_else(shop: &Shop) {
-    let queue = shop.sqs.create_queue().queue_name(PARTNER);
+    let name = PARTNER_ARN.rsplit(':').next().expect("its name");
+    let queue = shop.sqs.create_queue().queue_name(name);
     let queue = queue.attributes(QueueAttributeName::FifoQueue, "true").send().await.expect("a queue");
     let queue = queue.queue_url().expect("its URL");
     shop.stock("partnered", 10).await;
@@ -87,7 +72,7 @@ pub(crate) async fn a_partners_queue_gets_what_matches_and_nothing_else(shop: &S
     let wanted = shop.order(&order("partnered", 1, "pm_card_visa")).await;
     let other = shop.order(&order("unpartnered", 1, "pm_card_visa")).await;
     for id in [&wanted, &other] {
-        shop.wait_for_types(id, &crate::FULFILLED).await;
+        shop.wait_for_types(id, &FULFILLED).await;
     }
     let (mut seen, mut gone) = (Vec::<Value>::new(), 0);
     // Until both are there, and then for some seconds more.

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use onewrite::envelope::{Pattern, reads};
-use orderflow_events::{Email, Money, Text, Time, parse};
+use orderflow_events::{Email, Faults, Money, Node, Read, Text, Time, parse};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::settings::Every;
-
 /// The most matches that a digest shows one by one; more are counted.
 const SHOWN: usize = 50;
+
+/// The longest time between two digests, in minutes: a week.
+const MAX_MINUTES: i64 = 10_080;
 
 /// Bytes of a rule's digest that make its key.
 const KEY_BYTES: usize = 16;
@@ -29,6 +30,17 @@ pub struct Rule {
 }
 
 reads!(Rule { matching: required("match"), to: required("to"), every: required("every") });
+
+/// Time in which there is one digest at the most, in whole minutes: from one to a week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Every(pub Duration);
+
+impl Read for Every {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let minutes = node.integer(1, MAX_MINUTES, faults)?;
+        u64::try_from(minutes).ok().map(|minutes| Self(Duration::from_mins(minutes)))
+    }
+}
 
 impl Rule {
     /// Key of its state. Another pattern or address is another rule, which begins anew; another time is not.

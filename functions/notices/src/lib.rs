@@ -19,12 +19,12 @@ mod settings;
 mod wording;
 
 pub use aws::DynamoNotices;
-pub use domain::{Found, Match, Rule, State};
+pub use domain::{Every, Found, Match, Rule, State};
 pub use effects::Notices;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryNotices;
 pub use port::{NoticeStore, Stored};
-pub use settings::{Every, Settings};
+pub use settings::Settings;
 
 #[cfg(test)]
 mod tests;

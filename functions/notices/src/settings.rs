@@ -1,9 +1,7 @@
 //! Settings of the notices.
 
-use std::time::Duration;
-
 use onewrite::envelope::reads;
-use orderflow_events::{Email, Faults, Node, Read, Text};
+use orderflow_events::{Email, Text};
 use orderflow_journal::Shards;
 use orderflow_notification::ConfigurationSet;
 
@@ -11,9 +9,6 @@ use crate::domain::Rule;
 
 /// The most rules: each reads the feed by itself.
 const MAX_RULES: usize = 20;
-
-/// The longest time between two digests, in minutes: a week.
-const MAX_MINUTES: i64 = 10_080;
 
 /// Settings: the variable `SETTINGS`.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,19 +42,10 @@ reads!(Settings {
     notices: list("notices", MAX_RULES),
 });
 
-/// Time in which there is one digest at the most, in whole minutes: from one to a week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Every(pub Duration);
-
-impl Read for Every {
-    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let minutes = node.integer(1, MAX_MINUTES, faults)?;
-        u64::try_from(minutes).ok().map(|minutes| Self(Duration::from_mins(minutes)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use orderflow_events::parse;
     use serde_json::{Value, json};
 

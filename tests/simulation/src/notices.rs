@@ -92,9 +92,8 @@ fn check_rule(outside: &Outside, rule: &Rule) -> Result<(), Violation> {
     for event in events {
         let [kind, order] = ["type", "subject"].map(|name| event[name].as_str().unwrap_or_default());
         let line = format!("  {kind}  {order}");
-        let is_in = |mail: &&Mail| {
-            mail.text.lines().any(|one| one.ends_with(&line) || one.contains(&format!("{line}  ")))
-        };
+        let is_in =
+            |mail: &&Mail| mail.text.lines().any(|one| one.ends_with(&line) || one.contains(&format!("{line}  ")));
         let times = digests.values().filter(is_in).count();
         if times != 1 {
             return Err(Violation::of(order, format!("{kind} is in {times} digests")));

@@ -34,7 +34,7 @@ pub struct Outside {
     pub sightings: Rc<MemoryOccurrences>,
     /// Leases of mails and short messages.
     pub leases: Rc<MemoryLeases>,
-    /// How far the rules of notices to the staff have come; nothing, where nobody wants any.
+    /// States of the rules of notices to the staff; none, where nobody wants any.
     pub notices: Rc<MemoryNotices>,
     /// Leases of their digests.
     pub digest_leases: Rc<MemoryLeases>,

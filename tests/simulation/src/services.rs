@@ -41,7 +41,8 @@ use crate::notices;
 use crate::operations::Operations;
 use crate::outside::FEED_SHARDS;
 use crate::ports::{
-    CarrierPort, FeedTable, JournalTable, LinkKeysPort, NoticesTable, OpenIndex, Port, Post, PriceTable, ProviderPort, StockTable,
+    CarrierPort, FeedTable, JournalTable, LinkKeysPort, NoticesTable, OpenIndex, Port, Post, PriceTable, ProviderPort,
+    StockTable,
 };
 use crate::safeguards::{CLEARANCE, COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
 use crate::shop::Shop;

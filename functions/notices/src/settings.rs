@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    fn settings(notices: Value) -> Value {
+    fn settings(notices: &Value) -> Value {
         json!({
             "feedTableName": "feed", "feedShards": 4, "journalTableName": "journal", "noticesTableName": "notices",
             "senderEmail": "orders@example.com", "configurationSet": "", "consoleUrl": "https://api.example/dev/console",
@@ -62,9 +62,9 @@ mod tests {
     #[test]
     fn each_rule_has_a_pattern_an_address_and_minutes() {
         let rule = json!({ "match": { "type": ["OrderFlagged"] }, "to": "staff@shop.example", "every": 15 });
-        let read = parse::<Settings>(&settings(json!([rule]))).unwrap();
+        let read = parse::<Settings>(&settings(&json!([rule]))).unwrap();
         assert_eq!(read.notices[0].every.0, Duration::from_mins(15));
-        let faults = parse::<Settings>(&settings(json!([
+        let faults = parse::<Settings>(&settings(&json!([
             { "match": { "type": "OrderFlagged" }, "to": "nobody", "every": 0 },
             { "every": 10_081 },
         ])));
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn there_are_some_rules_and_not_too_many() {
         for notices in [json!([]), json!({}), json!(vec![0; MAX_RULES + 1])] {
-            assert!(parse::<Settings>(&settings(notices)).unwrap_err().to_string().contains("/notices"));
+            assert!(parse::<Settings>(&settings(&notices)).unwrap_err().to_string().contains("/notices"));
         }
     }
 }

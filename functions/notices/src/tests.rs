@@ -142,7 +142,7 @@ impl World {
         let mailer = Slow(Paced { port: &self.mailer, pace });
         let notices = Notices::new(feed, store, leases, mailer, &self.time, rules.to_vec());
         let notices = notices.with_console("https://api.example/dev/console".parse().unwrap());
-        let mut run = pin!(notices.run(self.time.now().after(Duration::from_secs(60))));
+        let mut run = pin!(notices.run(self.time.now().after(Duration::from_mins(1))));
         block_on(poll_fn(|context| match run.as_mut().poll(context) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending => Poll::Ready(None),

@@ -18,7 +18,7 @@ use crate::outside::{FEED_SHARDS, Outside};
 const A_YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// Time that one run of the notices may take.
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Rules of the staff: of each order at most one event matches each of them.
 ///

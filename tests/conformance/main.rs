@@ -14,6 +14,7 @@ mod leases;
 mod letters;
 mod log;
 mod messages;
+mod notices;
 mod occurrences;
 mod open;
 mod owned;
@@ -53,6 +54,7 @@ fn main() -> std::process::ExitCode {
         occurrences::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
+        notices::trials(&aws),
         counts::trials(&aws),
         feed::trials(&aws),
         archive::trials(&aws),

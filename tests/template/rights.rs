@@ -11,7 +11,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 50] = [
+const TABLES: [(&str, &str, &str, &str); 53] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -38,6 +38,14 @@ const TABLES: [(&str, &str, &str, &str); 50] = [
     ("JournalFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query dynamodb:PutItem"),
     ("FeedApiFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query"),
     ("FeedApiFunction", "TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
+    ("NoticesFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query"),
+    ("NoticesFunction", "SETTINGS/journalTableName", "JournalTable", "dynamodb:BatchGetItem"),
+    (
+        "NoticesFunction",
+        "SETTINGS/noticesTableName",
+        "NoticesTable",
+        "dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem",
+    ),
     ("OperationsApiFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
     ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
     ("OperationsApiFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem dynamodb:PutItem"),
@@ -197,6 +205,12 @@ fn functions_have_exactly_the_rights_that_they_use() {
             ("NotificationPolicy PolicyDocument/Statement/~ses:SendEmail/Condition", GONE, "NotificationFunction"),
             ("NotificationPolicy PolicyDocument/Statement/~sns:Publish/NotResource", GONE, "NotificationFunction"),
             ("Intake Parameters/TableName", reference("StockTable"), "IntakeFunction"),
+            (
+                "NoticesRole Policies/~notices/PolicyDocument/Statement/~ses:SendEmail/Condition",
+                GONE,
+                "NoticesFunction",
+            ),
+            ("NoticesRole Policies/~notices/PolicyDocument/Statement/~BatchGetItem", GONE, "NoticesFunction"),
             (
                 "Payment Parameters/Settings",
                 json!({"Fn::Sub": "{\"providerTableName\": \"${CarrierTable}\"}"}),
@@ -378,6 +392,9 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
+        "NoticesFunction" => {
+            rights.extend(CHANNELS.iter().filter(|of| of.starts_with("ses:")).map(|of| (*of).to_owned()))
+        }
         "OrdersApiFunction" | "GraphqlFunction" => {
             rights.insert(OF_A_CUSTOMER.to_owned());
         }

@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 78] = [
+const BESIDES: [(&str, &str); 79] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -29,6 +29,7 @@ const BESIDES: [(&str, &str); 78] = [
     ("live", "schema.rs"),
     ("live", "schema/objects.rs"),
     ("live", "tests/rights.rs"),
+    ("notices", "wording.rs"),
     ("notification", "fixture.rs"),
     ("notification", "pacing.rs"),
     ("notification", "phone.rs"),

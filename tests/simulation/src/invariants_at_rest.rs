@@ -18,6 +18,7 @@ use simulator::{Rest, Violation};
 
 use crate::audit::{Audit, Message, Promise};
 use crate::names::{ANALYTICS, INTAKE, INVENTORY, NOTIFICATION, ORDERS};
+use crate::notices;
 use crate::outside::{GONE, Outside};
 
 const A_DAY: Duration = Duration::from_hours(24);
@@ -39,6 +40,7 @@ pub fn check(audit: &Audit, outside: &Outside, rest: &Rest<'_>) -> Result<(), Vi
     }
     check_open(audit, rest)?;
     check_counts(outside, rest)?;
+    notices::check(outside)?;
     check_promises(audit, rest)
 }
 

@@ -212,7 +212,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
         "CountTable": {"Properties": {"KeySchema": texts["Properties"]["KeySchema"]}},
         "LettersTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
-            "GlobalSecondaryIndexes": [{
+            "GlobalSecondaryIndexes": [of_keys_alone("OpenLetters", ["open", "group"]), {
                 "IndexName": "ByState",
                 "KeySchema": [
                     {"AttributeName": "state", "KeyType": "HASH"}, {"AttributeName": "place", "KeyType": "RANGE"},

@@ -212,13 +212,13 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
         "CountTable": {"Properties": {"KeySchema": texts["Properties"]["KeySchema"]}},
         "LettersTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],
-            "GlobalSecondaryIndexes": [of_keys_alone("OpenLetters", ["open", "group"]), {
+            "GlobalSecondaryIndexes": [{
                 "IndexName": "ByState",
                 "KeySchema": [
                     {"AttributeName": "state", "KeyType": "HASH"}, {"AttributeName": "place", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["record"]},
-            }],
+            }, of_keys_alone("OpenLetters", ["open", "group"])],
         }},
         // Whoever subscribes a FIFO queue gets an order's events in order, and orders do not wait for each other.
         "EventsTopic": {"Properties": {

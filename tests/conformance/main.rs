@@ -21,6 +21,7 @@ mod owned;
 mod patterns;
 mod prices;
 mod queues;
+mod sending;
 mod simulations;
 mod standard_queue;
 mod stocks;
@@ -46,6 +47,7 @@ fn main() -> std::process::ExitCode {
         patterns::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),
+        sending::trials(&aws),
         standard_queue::trials(&aws),
         topic::trials(&aws),
         stocks::trials(&aws),

@@ -222,7 +222,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
                     {"AttributeName": "state", "KeyType": "HASH"}, {"AttributeName": "place", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["record"]},
-            }],
+            }, of_keys_alone("OpenLetters", ["open", "group"])],
         }},
         // Whoever subscribes a FIFO queue gets an order's events in order, and orders do not wait for each other.
         "EventsTopic": {"Properties": {

@@ -46,8 +46,18 @@ const TABLES: [(&str, &str, &str, &str); 53] = [
         "NoticesTable",
         "dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem",
     ),
-    ("OperationsApiFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
-    ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
+    (
+        "OperationsApiFunction",
+        "LETTERS_TABLE_NAME",
+        "LettersTable",
+        "dynamodb:GetItem dynamodb:BatchGetItem dynamodb:PutItem dynamodb:Query",
+    ),
+    (
+        "JobsFunction",
+        "LETTERS_TABLE_NAME",
+        "LettersTable",
+        "dynamodb:GetItem dynamodb:BatchGetItem dynamodb:PutItem dynamodb:Query",
+    ),
     ("OperationsApiFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem dynamodb:PutItem"),
     ("JobsFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem"),
     ("GraphqlFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
@@ -173,6 +183,9 @@ const BOTH: &str = "OperationsApiFunction JobsFunction";
 
 /// Right of the operations to the index of the letters.
 const INDEX: &str = "dynamodb:Query on ${LettersTable.Arn}/index/ByState";
+
+/// Right of the jobs to the index by which the letters are counted that wait.
+const OPEN_LETTERS: &str = "dynamodb:Query on ${LettersTable.Arn}/index/OpenLetters";
 
 /// Right of the operations API to the ages of the oldest messages. IAM knows no resource of a metric.
 const AGES: &str = "cloudwatch:GetMetricData on *";
@@ -412,6 +425,7 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
             let own = OF_THE_STACK.iter().filter(|(functions, ..)| functions.split(' ').any(|name| name == function));
             rights.extend(own.map(|(_, action, resource)| format!("{action} on arn:${{AWS::Partition}}:{resource}")));
             rights.insert(INDEX.to_owned());
+            rights.extend((function == "JobsFunction").then(|| OPEN_LETTERS.to_owned()));
             rights.extend((function == "OperationsApiFunction").then(|| AGES.to_owned()));
         }
         _ => {}

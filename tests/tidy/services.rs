@@ -65,6 +65,7 @@ const BESIDES: [(&str, &str); 79] = [
     ("operations", "tests/gauges.rs"),
     ("operations", "tests/jobs.rs"),
     ("operations", "tests/persons.rs"),
+    ("operations", "tests/redrives.rs"),
     ("operations", "view.rs"),
     ("orders", "api/customers.rs"),
     ("orders", "api/pages.rs"),

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use onewrite::external::simulated::MemoryRegister;
 use onewrite::memory::{MemoryFeed, MemoryKeys, MemoryLeases, MemoryOccurrences};
+use orderflow_analytics::MemoryCounts;
 use orderflow_journal::MemoryJournal;
 
 /// Beginning of the addresses that SES refuses, as it does those of no domain.
@@ -27,6 +28,8 @@ pub struct Outside {
     pub feed: Rc<MemoryFeed>,
     /// Orders that screening has seen.
     pub sightings: Rc<MemoryOccurrences>,
+    /// Counts of analytics.
+    pub counts: Rc<MemoryCounts>,
     /// Leases of mails and short messages.
     pub leases: Rc<MemoryLeases>,
     /// Keys of the customers.

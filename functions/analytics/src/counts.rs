@@ -99,7 +99,8 @@ impl<S: CountStore> Counts<S> {
         try_join_all(items.iter().map(|(key, text)| self.store.put(key, text))).await?;
         let mark = self.mark().await?.map(|(_, mark)| mark);
         let is_summed = |minute: &&Time| mark.is_none_or(|mark| **minute < mark.sums);
-        try_join_all(minutes.keys().filter(is_summed).map(|minute| self.sum(*minute))).await.map(drop)
+        let summed: Vec<&Time> = minutes.keys().filter(is_summed).collect();
+        try_join_all(summed.into_iter().map(|minute| self.sum(*minute))).await.map(drop)
     }
 
     /// Tells that the entries are all there.
@@ -205,13 +206,14 @@ impl<S: CountStore> Counts<S> {
                 .map(|(minute, text)| Ok((minute, of_text(text)?)))
                 .collect::<Result<Vec<_>>>()
         };
-        Ok(try_join_all(parts(from, until, sums.length()).map(read)).await?.into_iter().flatten().collect())
+        let parts: Vec<_> = parts(from, until, sums.length()).collect();
+        Ok(try_join_all(parts.into_iter().map(read)).await?.into_iter().flatten().collect())
     }
 
     /// Entries of the minutes from one time to another, each with its minute, and as often as it is there.
     async fn entries(&self, from: Time, until: Time) -> Result<Vec<(Time, Entry)>> {
         let parts: Vec<_> = parts(from, until, HOUR).collect();
-        let of_shards = parts.iter().flat_map(|part| (0..SHARDS).map(move |shard| (*part, shard)));
+        let of_shards: Vec<_> = parts.iter().flat_map(|part| (0..SHARDS).map(move |shard| (*part, shard))).collect();
         let read = async |((hour, first, last), shard): ((Time, Time, Time), u8)| {
             // `~` comes after every character of a digest.
             let (from, to) = (minute_text(first), format!("{}~", minute_text(last)));
@@ -224,7 +226,7 @@ impl<S: CountStore> Counts<S> {
             }
             Ok::<_, Failure>(entries)
         };
-        Ok(try_join_all(of_shards.map(read)).await?.into_iter().flatten().collect())
+        Ok(try_join_all(of_shards.into_iter().map(read)).await?.into_iter().flatten().collect())
     }
 
     async fn mark(&self) -> Result<Option<(String, Mark)>> {

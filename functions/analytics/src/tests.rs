@@ -245,44 +245,54 @@ fn a_crash_at_any_call_counts_once() {
     }
 }
 
-/// One stands still before or after each of its calls, another sums up all the while, and then the first goes on.
+fn entry(number: u8) -> Entry {
+    let id = sample::another_event(sample::order("x"), number).context.id;
+    Entry { id, currency: "EUR".to_owned(), counters: [("created".to_owned(), 1)].into(), sold: Vec::new() }
+}
+
+/// One stands still before or after each of its calls, another sums up to each of its own, the first goes on to its end, and then the
+/// other; nobody mends anything after that.
 #[test]
 fn whoever_puts_an_entry_down_while_its_minute_is_summed_is_summed_with_it() {
-    let at = VirtualTime::new(1).now();
-    let [[created, paid], [other, _]] = orders(2, at).try_into().unwrap();
-    let events = [&created, &other, &paid];
-    let whole = Shop::default();
-    for event in events {
-        whole.hear(event);
-    }
-    let expected = whole.tallies();
-    let later = at.after(Duration::from_mins(20));
-    let begun = || {
-        let shop = Shop::default();
-        shop.sum_up(at);
-        shop.hear(&created);
-        shop.hear(&other);
-        shop
-    };
-    let all = pauses(begun, &paid);
-    for steps in 0..all {
-        for sum_steps in 0..40 {
-            let (shop, pace, sum_pace) = (begun(), Pace::of(steps), Pace::of(sum_steps));
-            let summing = Counts::new(Paced { port: &shop.counts, pace: &sum_pace });
-            let mut putting = Box::pin(shop.attempt(&paid, &pace));
-            assert!(run(&mut putting).is_none());
-            let mut summing = Box::pin(summing.sum_up(later));
-            let summed = run(&mut summing);
+    let (at, later) = (VirtualTime::new(1).now(), VirtualTime::new(1).now().after(Duration::from_mins(20)));
+    let (mut put_steps, mut is_whole) = (0, false);
+    while !is_whole {
+        let mut sum_steps = 0;
+        let mut is_summed = false;
+        while !is_summed {
+            let counts = MemoryCounts::default();
+            block_on(Counts::new(&counts).sum_up(at)).unwrap();
+            block_on(Counts::new(&counts).put(&[(at, entry(1))])).unwrap();
+            let (pace, sum_pace) = (Pace::of(put_steps), Pace::of(sum_steps));
+            let putting = Counts::new(Paced { port: &counts, pace: &pace });
+            let summing = Counts::new(Paced { port: &counts, pace: &sum_pace });
+            let entries = [(at, entry(2))];
+            let (mut putting, mut summing) = (Box::pin(putting.put(&entries)), Box::pin(summing.sum_up(later)));
+            is_whole = run(&mut putting).is_some();
+            is_summed = run(&mut summing).is_some();
             pace.grant(1_000);
-            assert!(run(&mut putting).is_some_and(|handled| handled.is_ok()));
-            if summed.is_none() {
-                sum_pace.grant(1_000);
-                let _ = run(&mut summing);
-            }
-            shop.sum_up(later);
-            assert_eq!(shop.tallies(), expected, "{steps} steps, and {sum_steps} of the sum");
+            sum_pace.grant(1_000);
+            assert!(is_whole || run(&mut putting) == Some(Ok(())));
+            let summed = is_summed || run(&mut summing) == Some(Ok(()));
+            assert!(summed, "{put_steps} steps, and {sum_steps} of the sum");
+            let tallies = block_on(Counts::new(&counts).read(at, later, at)).unwrap();
+            let found: Vec<i64> = tallies.values().map(|tally| tally.steps["EUR"]["created"]).collect();
+            assert_eq!(found, [2], "{put_steps} steps, and {sum_steps} of the sum");
+            sum_steps += 1;
         }
+        assert!(sum_steps > 20, "{sum_steps}");
+        put_steps += 1;
     }
+}
+
+#[test]
+fn what_is_old_before_anything_was_ever_summed_is_summed_at_once() {
+    let (counts, time) = (MemoryCounts::default(), VirtualTime::new(1));
+    let (counts, old) = (Counts::new(&counts), before(time.now(), Duration::from_hours(3)));
+    block_on(counts.put(&[(old, entry(1))])).unwrap();
+    block_on(counts.sum_up(time.now())).unwrap();
+    let found = block_on(counts.read(old, time.now(), old)).unwrap();
+    assert_eq!(found.values().map(|tally| tally.steps["EUR"]["created"]).collect::<Vec<_>>(), [1]);
 }
 
 #[test]

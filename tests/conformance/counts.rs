@@ -81,11 +81,11 @@ async fn a_text_is_replaced_by_whoever_knows_it(counts: &impl CountStore) {
 
 async fn of_many_at_once_one_replaces(counts: &impl CountStore) {
     for before in [None, Some("0")] {
-        let texts: Vec<String> = (0..8).map(|number| number.to_string()).collect();
+        let (key, texts): (_, Vec<String>) = (key("a"), (0..8).map(|number| number.to_string()).collect());
         if before.is_some() {
-            assert_eq!(counts.put(&key("a"), "0").await, Ok(()));
+            assert_eq!(counts.put(&key, "0").await, Ok(()));
         }
-        let replaced = join_all(texts[1..].iter().map(|text| counts.replace(&key("a"), before, text))).await;
+        let replaced = join_all(texts[1..].iter().map(|text| counts.replace(&key, before, text))).await;
         assert_eq!(replaced.iter().filter(|replaced| **replaced == Ok(true)).count(), 1, "{replaced:?}");
     }
 }

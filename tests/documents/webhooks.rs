@@ -69,7 +69,8 @@ fn of_owners(id: &str, summary: &str, flows: bool, more: Value, own: &[(&str, Va
 }
 
 pub(crate) fn create_webhook() -> Value {
-    let mut made = shown("The webhook, with the secret that its receiver verifies with. It is not shown again.", secret());
+    let mut made =
+        shown("The webhook, with the secret that its receiver verifies with. It is not shown again.", secret());
     made["headers"] = json!({ "Location": {
         "description": "The path of the webhook.",
         "required": true,
@@ -90,11 +91,7 @@ pub(crate) fn create_webhook() -> Value {
                             410, is disabled. No redirect is followed.",
             "requestBody": body("NewWebhook", &json!({ "url": "https://partner.example/hooks", "match": pattern() })),
         }),
-        &[
-            ("201", made),
-            ("409", many),
-            ("422", invalid("/url", "must have a public address")),
-        ],
+        &[("201", made), ("409", many), ("422", invalid("/url", "must have a public address"))],
         &BODY_FAULTS,
     )
 }
@@ -159,10 +156,13 @@ pub(crate) fn list_deliveries() -> Value {
 
 pub(crate) fn test_webhook() -> Value {
     let mut tested = answer("What came of it.", "WebhookDelivery", &json!({}));
-    with_example(&mut tested, json!({
-        "eventId": "01938f2a-6c00-7000-8000-000000000002", "type": "WebhookTested", "state": "delivered", "attempts": 1,
-        "at": "2026-11-29T09:05:00.000Z", "status": 204, "answer": "",
-    }));
+    with_example(
+        &mut tested,
+        json!({
+            "eventId": "01938f2a-6c00-7000-8000-000000000002", "type": "WebhookTested", "state": "delivered", "attempts": 1,
+            "at": "2026-11-29T09:05:00.000Z", "status": 204, "answer": "",
+        }),
+    );
     of_owners(
         "testWebhook",
         "Posts an event of the type `WebhookTested`, at once and once",

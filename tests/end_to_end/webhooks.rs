@@ -127,7 +127,9 @@ pub(crate) async fn a_partner_gets_what_it_wants_signed_and_again_if_it_was_down
     let of_order = |message: &&Message| message.event()["subject"] == *id;
     let messages: Vec<Message> = all.messages().iter().filter(of_order).cloned().collect();
     let journal = shop.journal(&id).await;
-    assert!(messages.iter().all(|message| journal.contains(&message.event()) && message.event()["sequence"].is_string()));
+    assert!(
+        messages.iter().all(|message| journal.contains(&message.event()) && message.event()["sequence"].is_string())
+    );
     // Verified by others, and forgeries found.
     let mut to_verify: Vec<Value> = messages.iter().map(|message| message.to_verify(&secret, true)).collect();
     let mut forged = messages[0].clone();
@@ -247,7 +249,9 @@ pub(crate) async fn receivers_that_mean_no_good_hold_up_nobody(shop: &Shop) {
     let good = ready().await;
     let mut webhooks = Vec::new();
     for receiver in [&moved, &silent, &slow, &endless, &good] {
-        webhooks.push(partner.webhook(receiver, json!({ "match": { "type": ["OrderCreated", "InventoryReserved"] } })).await.0);
+        webhooks.push(
+            partner.webhook(receiver, json!({ "match": { "type": ["OrderCreated", "InventoryReserved"] } })).await.0,
+        );
     }
     let id = shop.order(&order("hostile", 1, "pm_card_visa")).await;
     got(shop, &good, &id, &["OrderCreated", "InventoryReserved"]).await;

@@ -8,8 +8,8 @@ use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
 use crate::stack::{
-    BUCKET, DISPATCH, GONE, PUSH, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number, plain,
-    reference, unlike, unpaired,
+    BUCKET, DISPATCH, GONE, PUSH, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number,
+    plain, reference, unlike, unpaired,
 };
 
 const QUEUE_POLICY: &str = "AWS::SQS::QueuePolicy";
@@ -55,7 +55,8 @@ fn relays(stack: &Stack) -> Vec<String> {
         (relay, table, service.sends()[0].producer().to_string())
     });
     let publishing: Vec<_> = publishing.collect();
-    let readers = stack.sources(TABLE).map(|(function, ..)| function).filter(|reader| ![PUSH, DISPATCH].contains(reader));
+    let readers =
+        stack.sources(TABLE).map(|(function, ..)| function).filter(|reader| ![PUSH, DISPATCH].contains(reader));
     let relays = publishing.iter().map(|(relay, ..)| relay.as_str());
     let mut faults = unpaired("a stream's reader and a publishing service's relay", readers, relays);
     for (relay, table, speaks_as) in &publishing {
@@ -438,7 +439,8 @@ fn policies(stack: &Stack) -> Vec<String> {
         faults.extend(other_policy(stack, "AWS::S3::BucketPolicy", "Bucket", bucket, vec![expected]));
     }
     for function in stack.functions() {
-        let is_relay = ![PUSH, DISPATCH].contains(&function) && stack.sources(TABLE).any(|(reader, ..)| reader == function);
+        let is_relay =
+            ![PUSH, DISPATCH].contains(&function) && stack.sources(TABLE).any(|(reader, ..)| reader == function);
         let role = stack.properties(id_of(&stack.properties(function)["Role"]));
         let path = match function {
             "JobsFunction" => json!(OPERATORS),

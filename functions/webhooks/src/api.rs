@@ -44,7 +44,15 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
 {
     /// The API of the webhooks in that store, for whom `access` lets in. They begin at the end of a feed of so many shards, and their
     /// secrets are sealed with a key for each in `keys`.
-    pub fn new(feed: (L, u8), store: S, receivers: R, keys: P, world: W, access: Access<K>, loopback: Loopback) -> Self {
+    pub fn new(
+        feed: (L, u8),
+        store: S,
+        receivers: R,
+        keys: P,
+        world: W,
+        access: Access<K>,
+        loopback: Loopback,
+    ) -> Self {
         Self { feed, store, receivers, keys: KeyRing::new(keys, world.clone()), world, access, loopback }
     }
 
@@ -198,8 +206,9 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         let parameters = request.query_string_parameters();
         let before = parameters.first("before").filter(|text| !text.is_empty());
         let before = before.map(|before| {
-            EventId::new(before)
-                .map_err(|_| Problem::malformed("The parameter before must be the id of an event, as a page has had it."))
+            EventId::new(before).map_err(|_| {
+                Problem::malformed("The parameter before must be the id of an event, as a page has had it.")
+            })
         });
         let before = before.transpose()?;
         let ended = self.store.ended(&endpoint.id, before.as_ref().map(EventId::as_str), OF_A_PAGE).await?;

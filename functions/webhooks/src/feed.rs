@@ -35,7 +35,9 @@ impl<L: FeedLog, E: Events> Feed for JournalFeed<L, E> {
         let texts = self.events.texts(&keys).await?.into_iter().zip(listed);
         // What is listed is on record; were it not, it must not be passed.
         let there = texts.map_while(|(text, listed)| Some((text?, listed)));
-        Ok(there.map(|(text, listed)| Happened { key: (listed.key.0, listed.key.1), text, cursor: listed.cursor }).collect())
+        Ok(there
+            .map(|(text, listed)| Happened { key: (listed.key.0, listed.key.1), text, cursor: listed.cursor })
+            .collect())
     }
 
     async fn end(&self) -> Result<Cursor> {

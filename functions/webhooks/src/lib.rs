@@ -23,9 +23,7 @@ mod view;
 pub use api::WebhooksApi;
 pub use aws::{DynamoWebhooks, HttpReceivers, LambdaWorkers, loopback_of};
 pub use dispatch::Dispatch;
-pub use domain::{
-    Attempt, BOTH_SIGN_FOR, Delivery, DeliveryState, Disabled, Endpoint, Failing, Round, TRIED_FOR,
-};
+pub use domain::{Attempt, BOTH_SIGN_FOR, Delivery, DeliveryState, Disabled, Endpoint, Failing, Round, TRIED_FOR};
 pub use feed::JournalFeed;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryReceivers, MemoryWebhooks, MemoryWorkers};

@@ -122,9 +122,9 @@ impl Receivers for MemoryReceivers {
         let posted = Posted { url: url.to_owned(), headers: headers.to_vec(), body: body.to_owned() };
         self.posts.borrow_mut().push(posted);
         let mut answers = self.answers.borrow_mut();
-        let answer = answers.get_mut(url).and_then(|answers| {
-            if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
-        });
+        let answer = answers
+            .get_mut(url)
+            .and_then(|answers| if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() });
         answer.unwrap_or(Ok(200)).map(|status| Answer { status, beginning: String::new() })
     }
 }

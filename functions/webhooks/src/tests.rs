@@ -223,7 +223,10 @@ fn each_gets_what_it_wants_once_and_nothing_else() {
     stage.all_is_done("paid", (30..400).filter(|number| number % 3 == 0));
     stage.all_is_done("none", 0..0);
     assert_eq!((stage.posted("all").len(), stage.posted("paid").len()), (370, 124), "each once");
-    assert_eq!(stage.found("none").cursor, stage.endpoint("new", None, false).cursor.nearest(&stage.found("none").cursor));
+    assert_eq!(
+        stage.found("none").cursor,
+        stage.endpoint("new", None, false).cursor.nearest(&stage.found("none").cursor)
+    );
     let ended = block_on(stage.store.ended("all", None, 1_000)).unwrap();
     assert!(ended.len() == 370 && ended.iter().all(|it| it.state == DeliveryState::Delivered && it.attempts == 1));
 }
@@ -261,7 +264,11 @@ fn a_crash_at_any_call_loses_nothing_and_order_is_kept_where_it_counts() {
                         0 => stage.dispatch(pace),
                         _ => match stage.workers.take().as_slice() {
                             [] => break,
-                            names => names.iter().map(|name| stage.send(name, pace)).find(Option::is_none).unwrap_or(Some(Ok(()))),
+                            names => names
+                                .iter()
+                                .map(|name| stage.send(name, pace))
+                                .find(Option::is_none)
+                                .unwrap_or(Some(Ok(()))),
                         },
                     };
                     has_crashed |= result.is_none();
@@ -306,8 +313,7 @@ fn who_dispatches_twice_at_once_or_while_a_sender_falls_asleep_loses_nothing_and
             })
             .collect();
         let senders: Vec<_> = paces[3..].iter().map(|pace| stage.sender(pace)).collect();
-        let mut at_work: Vec<Option<Pin<Box<dyn Future<Output = Result<()>>>>>> =
-            (0..5).map(|_| None).collect();
+        let mut at_work: Vec<Option<Pin<Box<dyn Future<Output = Result<()>>>>>> = (0..5).map(|_| None).collect();
         let mut number = 0;
         for _ in 0..3_000 {
             let turn = usize::try_from(chance.below(6)).unwrap();

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use onewrite::external::simulated::MemoryRegister;
 use onewrite::memory::{MemoryFeed, MemoryKeys, MemoryLeases, MemoryOccurrences};
+use orderflow_analytics::MemoryCounts;
 use orderflow_journal::MemoryJournal;
 use orderflow_notices::MemoryNotices;
 use orderflow_notification::MemoryMailer;
@@ -32,6 +33,8 @@ pub struct Outside {
     pub feed: Rc<MemoryFeed>,
     /// Orders that screening has seen.
     pub sightings: Rc<MemoryOccurrences>,
+    /// Counts of analytics.
+    pub counts: Rc<MemoryCounts>,
     /// Leases of mails and short messages.
     pub leases: Rc<MemoryLeases>,
     /// States of the rules of notices to the staff; none, where nobody wants any.

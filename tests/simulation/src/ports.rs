@@ -11,6 +11,7 @@ use onewrite::feed::{FeedLog, Mark, Page, RecordKey};
 use onewrite::link::{LinkKeySource, LinkKeys};
 use onewrite::memory::{MemoryLinkKeys, MemoryLog};
 use onewrite::port::{Acquired, DoneParts, Leases, NextOfLease, OpenPage, OpenSubjects};
+use orderflow_analytics::{CountStore, Key};
 use orderflow_events::{Email, Envelope, PaymentId, RefundId, ShipmentId, Sku, Subject, Text, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
 use orderflow_journal::{Entry as JournalEntry, Events, JournalStore, Kept};
@@ -387,6 +388,38 @@ impl Sms for Post {
         let sent = self.post("sms", "send SMS", recipient.as_str().to_owned(), text.to_owned(), String::new()).await;
         sent.map_err(|lost| SmsError::Other(lost.into()))
     }
+}
+
+/// Table of the counts.
+#[derive(Clone)]
+pub struct CountTable(pub Port);
+
+impl CountStore for CountTable {
+    async fn get(&self, key: &Key) -> Result<Option<String>> {
+        let (counts, key) = (Rc::clone(&self.0.shop.outside.counts), key.clone());
+        self.0.caller.ask("table", "get count", move || async move { counts.get(&key).await }).await
+    }
+
+    async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<(String, String)>> {
+        let counts = Rc::clone(&self.0.shop.outside.counts);
+        let [partition, from, to] = [partition, from, to].map(str::to_owned);
+        let effect = move || async move { counts.range(&partition, &from, &to).await };
+        self.0.caller.ask("table", "query counts", effect).await
+    }
+
+    async fn put(&self, key: &Key, text: &str) -> Result<()> {
+        let (counts, key, text) = (Rc::clone(&self.0.shop.outside.counts), key.clone(), text.to_owned());
+        self.0.caller.ask("table", "put count", move || async move { counts.put(&key, &text).await }).await
+    }
+
+    async fn replace(&self, key: &Key, before: Option<&str>, text: &str) -> Result<bool> {
+        let (counts, key, text) = (Rc::clone(&self.0.shop.outside.counts), key.clone(), text.to_owned());
+        let before = before.map(str::to_owned);
+        let effect = move || async move { counts.replace(&key, before.as_deref(), &text).await };
+        self.0.caller.ask("table", "replace count", effect).await
+    }
+
+    async fn warm(&self) {}
 }
 
 /// Journal's table.

@@ -14,6 +14,7 @@ use onewrite::memory::{MemoryIssuer, MemoryLinkKeys, MemoryLog};
 use onewrite::personal::KeyRing;
 use onewrite::port::{Clock as _, MAX_COUNTED};
 use onewrite::{Ledger, Projection, Sweep};
+use orderflow_analytics::{Analytics, CountEffects};
 use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
 use orderflow_events::{EventType, HoldFlagged, Money, Source, Text, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
@@ -36,13 +37,13 @@ use simulator::ports::{KeyTable, LeaseTable, OccurrenceTable, Table};
 use simulator::{Caller, Run, Stack};
 
 use crate::audit::{MOST_MAILS, MOST_TEXTS, PRICING_PRODUCER};
-use crate::names::{INTAKE, INVENTORY, JOURNAL, NOTIFICATION, ORDERS, SCREENING};
+use crate::names::{ANALYTICS, INTAKE, INVENTORY, JOURNAL, NOTIFICATION, ORDERS, SCREENING};
 use crate::notices;
 use crate::operations::Operations;
 use crate::outside::FEED_SHARDS;
 use crate::ports::{
-    CarrierPort, FeedTable, JournalTable, LinkKeysPort, NoticesTable, OpenIndex, Port, Post, PriceTable, ProviderPort,
-    StockTable,
+    CarrierPort, CountTable, FeedTable, JournalTable, LinkKeysPort, NoticesTable, OpenIndex, Port, Post, PriceTable,
+    ProviderPort, StockTable,
 };
 use crate::safeguards::{CLEARANCE, COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
 use crate::shop::Shop;
@@ -169,6 +170,7 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
                 rule,
             )
         })
+        .service_with::<Analytics, _>(ANALYTICS, |caller| CountEffects::new(CountTable(port(caller)), caller.clone()))
         .service_with::<Notification, _>(NOTIFICATION, messenger)
         .intake(INTAKE, intake, |caller, stack| {
             let orders = stack.table(ORDERS, caller);

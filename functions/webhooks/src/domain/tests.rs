@@ -130,7 +130,11 @@ fn each_round_says_when_the_next_is() {
         endpoint.advance(&round, at(9));
         let rounds = endpoint.failing.as_ref().map(|failing| failing.rounds);
         let reason = endpoint.disabled.map(|(reason, _)| reason);
-        assert_eq!((endpoint.cursor, endpoint.due, rounds, reason), (cursor(expected.0), expected.1, expected.2, expected.3), "{case}");
+        assert_eq!(
+            (endpoint.cursor, endpoint.due, rounds, reason),
+            (cursor(expected.0), expected.1, expected.2, expected.3),
+            "{case}"
+        );
         assert_eq!(endpoint.has_waiting, round.next_at.is_some(), "{case}");
     }
 }
@@ -169,8 +173,24 @@ fn an_event_is_tried_for_three_days_from_its_first_attempt() {
         ("moved", answer(302), 5, Attempt::Refused, DeliveryState::Waiting, Some(at(35)), "no"),
         ("refused", answer(500), 5, Attempt::Refused, DeliveryState::Waiting, Some(at(35)), "no"),
         ("gone", answer(410), 5, Attempt::Gone, DeliveryState::Waiting, Some(at(35)), "no"),
-        ("slow", Err(Unanswered::TooSlow), 5, Attempt::Refused, DeliveryState::Waiting, Some(at(35)), "it does not answer in time"),
-        ("inner", Err(Unanswered::NotPublic), 5, Attempt::Refused, DeliveryState::Waiting, Some(at(35)), "its address is not public"),
+        (
+            "slow",
+            Err(Unanswered::TooSlow),
+            5,
+            Attempt::Refused,
+            DeliveryState::Waiting,
+            Some(at(35)),
+            "it does not answer in time",
+        ),
+        (
+            "inner",
+            Err(Unanswered::NotPublic),
+            5,
+            Attempt::Refused,
+            DeliveryState::Waiting,
+            Some(at(35)),
+            "its address is not public",
+        ),
         ("almost too late", answer(500), late, Attempt::Refused, DeliveryState::Waiting, Some(at(late + 30)), "no"),
         ("too late", answer(500), late + 1, Attempt::Refused, DeliveryState::Failed, None, "no"),
         ("taken at last", answer(200), late + 1, Attempt::Taken, DeliveryState::Delivered, None, "no"),

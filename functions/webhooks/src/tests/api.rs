@@ -23,9 +23,11 @@ impl Stage {
         let body = body.map_or(Body::Empty, |body| Body::Text(body.to_string()));
         let request: Request = request.body(body).unwrap().with_raw_http_path(path);
         let pairs = query.split_once('=').map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
-        let request = request.with_query_string_parameters(pairs.into_iter().collect::<std::collections::HashMap<_, _>>());
+        let request =
+            request.with_query_string_parameters(pairs.into_iter().collect::<std::collections::HashMap<_, _>>());
         let log = (&self.log, SHARDS);
-        let api = WebhooksApi::new(log, &self.store, &self.receivers, &self.keys, &self.world, access, Loopback::Refused);
+        let api =
+            WebhooksApi::new(log, &self.store, &self.receivers, &self.keys, &self.world, access, Loopback::Refused);
         let response = block_on(api.answer(&request));
         (response.status().as_u16(), serde_json::from_slice(response.body().as_ref()).unwrap())
     }
@@ -95,7 +97,12 @@ fn each_fault_of_a_request_is_told_with_its_place() {
             json!({ "url": "http://partner.example/", "match": { "type": [] }, "description": "", "inOrder": 1 }),
             vec!["/url", "/match/type", "/description", "/inOrder"],
         ),
-        (Method::PATCH, path(""), json!({ "url": "https://10.0.0.1/", "match": 7, "enabled": "no" }), vec!["/url", "/match", "/enabled"]),
+        (
+            Method::PATCH,
+            path(""),
+            json!({ "url": "https://10.0.0.1/", "match": 7, "enabled": "no" }),
+            vec!["/url", "/match", "/enabled"],
+        ),
         (Method::PATCH, path(""), json!({ "url": "https://localhost:1/", "match": {} }), vec!["/match"]),
         (Method::POST, path("/resend"), json!({ "after": "yesterday" }), vec!["/after"]),
         (Method::POST, path("/resend"), json!({}), vec!["/after"]),
@@ -120,7 +127,10 @@ fn it_is_tested_rotated_and_sent_again() {
     let made = stage.told(Method::POST, "/webhooks", Some(&new()), 201);
     let path = |rest: &str| format!("/webhooks/{}{rest}", made["id"].as_str().unwrap());
     let tested = stage.told(Method::POST, &path("/test"), None, 200);
-    assert_eq!((&tested["type"], &tested["state"], &tested["status"]), (&json!("WebhookTested"), &json!("delivered"), &json!(200)));
+    assert_eq!(
+        (&tested["type"], &tested["state"], &tested["status"]),
+        (&json!("WebhookTested"), &json!("delivered"), &json!(200))
+    );
     stage.receivers.answer("https://partner.example/hook", [Err(Unanswered::NotPublic), Ok(200)]);
     let tested = stage.told(Method::POST, &path("/test"), None, 200);
     assert_eq!((&tested["state"], &tested["answer"]), (&json!("failed"), &json!("its address is not public")));

@@ -38,7 +38,7 @@ pub use emulator::{Channel, Emulator, Gap};
 pub use issuer::Issuer;
 pub use letter::Letter;
 pub use orderctl::{Orderctl, Ran};
-pub use orders::{FULFILLED, event, foreign_order, order};
+pub use orders::{FULFILLED, NOTICES, PARTNER_ARN, PARTNER_PATTERN, event, foreign_order, order};
 pub use pattern::matches;
 pub use process::FunctionProcess;
 pub use proxy::{Answer, Arrived, Dropped, Interceptor, Proxy, free_port, whole};

@@ -281,6 +281,7 @@ fn outputs(stack: &Stack) -> Vec<String> {
             "LettersTableName",
             "LettersDlqUrl",
             "JobsFunctionName",
+            "NoticesFunctionName",
             "OpenOrdersFunctionName",
             "AlarmTopicArn",
             "LiveTableName",

@@ -142,6 +142,54 @@ fn pushes(stack: &Stack) -> Vec<String> {
 }
 
 #[test]
+fn a_partners_queue_gets_what_matches_and_what_it_cannot_get_is_kept() {
+    check(
+        "A partner is told whole events, and of nothing that its pattern lets not through. What cannot be delivered is kept by us.",
+        partner,
+        &[
+            ("PartnerSubscription RawMessageDelivery", GONE, "PartnerSubscription"),
+            ("PartnerSubscription RedrivePolicy", GONE, "PartnerSubscription"),
+            ("PartnerSubscription FilterPolicy", GONE, "PartnerSubscription"),
+            ("PartnerSubscription FilterPolicyScope", GONE, "PartnerSubscription"),
+            ("PartnerSubscription @DependsOn", GONE, "PartnerSubscription"),
+            ("PartnerUndeliverableQueue FifoQueue", GONE, "PartnerUndeliverableQueue"),
+            ("PartnerUndeliverablePolicy PolicyDocument/Statement/~Delivery", GONE, "PartnerUndeliverablePolicy"),
+        ],
+    );
+}
+
+fn partner(stack: &Stack) -> Vec<String> {
+    let queue = "arn:aws:sqs:eu-central-1:210987654321:events.fifo";
+    let mut faults = Vec::new();
+    for pattern in ["{}", r#"{"type":["ShipmentCreated"]}"#] {
+        let stack = stack.with([("PartnerQueueArn", json!(queue)), ("PartnerPattern", json!(pattern))]);
+        // SNS takes no empty policy.
+        let is_filtered = |value: Json| if pattern == "{}" { GONE } else { value };
+        let expected = json!({
+            "TopicArn": reference("EventsTopic"), "Protocol": "sqs", "Endpoint": queue, "RawMessageDelivery": true,
+            "FilterPolicyScope": is_filtered(json!("MessageBody")), "FilterPolicy": is_filtered(json!(pattern)),
+            "RedrivePolicy": {"deadLetterTargetArn": arn("PartnerUndeliverableQueue")},
+        });
+        faults.extend(unlike("PartnerSubscription", stack.properties("PartnerSubscription"), &expected));
+        let waits_for = json!(["PartnerUndeliverablePolicy"]);
+        if stack.resource("PartnerSubscription")["DependsOn"] != waits_for {
+            faults.push(format!("PartnerSubscription: does not wait for {waits_for}"));
+        }
+        let kept = json!({"FifoQueue": true, "MessageRetentionPeriod": 1_209_600});
+        faults.extend(unlike("PartnerUndeliverableQueue", stack.properties("PartnerUndeliverableQueue"), &kept));
+        let policy = stack.properties("PartnerUndeliverablePolicy");
+        let allowed = list(&policy["PolicyDocument"]["Statement"]).iter().any(|statement| {
+            statement["Effect"] == "Allow"
+                && statement["Condition"] == json!({"ArnEquals": {"aws:SourceArn": reference("EventsTopic")}})
+        });
+        if policy["Queues"] != json!([reference("PartnerUndeliverableQueue")]) || !allowed {
+            faults.push("PartnerUndeliverablePolicy: does not let the topic deliver".to_owned());
+        }
+    }
+    faults
+}
+
+#[test]
 fn every_subscription_loses_nothing() {
     check(
         "SNS drops what it cannot deliver unless there is a redrive policy, to a queue of the topic's own type, and what \

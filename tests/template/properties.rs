@@ -123,8 +123,9 @@ fn properties(stack: &Stack) -> Vec<String> {
             let name = function.trim_end_matches("Function");
             let group = format!("{name}LogGroup");
             // The workspace, from where the template is.
-            let is_own =
-                ["Graphql", "Jobs", "Live", "LivePush", "OpenOrders", "Webhooks", "WebhooksSend"].contains(&name);
+            const OWN: [&str; 8] =
+                ["Graphql", "Jobs", "Live", "LivePush", "Notices", "OpenOrders", "Webhooks", "WebhooksSend"];
+            let is_own = OWN.contains(&name);
             let code = if name.ends_with("Api") || is_own { "." } else { ".." };
             let pattern = json!({"Code": code, "LoggingConfig": {"LogGroup": reference(&group)}});
             faults.extend(unlike(function, properties, &pattern));
@@ -221,7 +222,7 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
                     {"AttributeName": "state", "KeyType": "HASH"}, {"AttributeName": "place", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["record"]},
-            }],
+            }, of_keys_alone("OpenLetters", ["open", "group"])],
         }},
         // Whoever subscribes a FIFO queue gets an order's events in order, and orders do not wait for each other.
         "EventsTopic": {"Properties": {

@@ -11,7 +11,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 50] = [
+const TABLES: [(&str, &str, &str, &str); 53] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -32,14 +32,32 @@ const TABLES: [(&str, &str, &str, &str); 50] = [
     ("ScreeningFunction", "SETTINGS/sightingsTableName", "SightingsTable", "dynamodb:Query dynamodb:PutItem"),
     ("ScreeningApiFunction", "TABLE_NAME", "ScreeningTable", "dynamodb:Query dynamodb:PutItem"),
     ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:UpdateItem dynamodb:GetItem"),
-    ("AnalyticsFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:UpdateItem"),
-    ("AnalyticsApiFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:Query"),
+    ("AnalyticsFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
+    ("AnalyticsApiFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:GetItem dynamodb:Query"),
     ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem dynamodb:GetItem"),
     ("JournalFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query dynamodb:PutItem"),
     ("FeedApiFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query"),
     ("FeedApiFunction", "TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
-    ("OperationsApiFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
-    ("JobsFunction", "LETTERS_TABLE_NAME", "LettersTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
+    ("NoticesFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query"),
+    ("NoticesFunction", "SETTINGS/journalTableName", "JournalTable", "dynamodb:BatchGetItem"),
+    (
+        "NoticesFunction",
+        "SETTINGS/noticesTableName",
+        "NoticesTable",
+        "dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem",
+    ),
+    (
+        "OperationsApiFunction",
+        "LETTERS_TABLE_NAME",
+        "LettersTable",
+        "dynamodb:GetItem dynamodb:BatchGetItem dynamodb:PutItem dynamodb:Query",
+    ),
+    (
+        "JobsFunction",
+        "LETTERS_TABLE_NAME",
+        "LettersTable",
+        "dynamodb:GetItem dynamodb:BatchGetItem dynamodb:PutItem dynamodb:Query",
+    ),
     ("OperationsApiFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem dynamodb:PutItem"),
     ("JobsFunction", "KEY_TABLE_NAME", "CustomerKeys", "dynamodb:GetItem"),
     ("GraphqlFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
@@ -161,6 +179,9 @@ const BOTH: &str = "OperationsApiFunction JobsFunction";
 /// Right of the operations to the index of the letters.
 const INDEX: &str = "dynamodb:Query on ${LettersTable.Arn}/index/ByState";
 
+/// Right of the jobs to the index by which the letters are counted that wait.
+const OPEN_LETTERS: &str = "dynamodb:Query on ${LettersTable.Arn}/index/OpenLetters";
+
 /// Right of the operations API to the ages of the oldest messages. IAM knows no resource of a metric.
 const AGES: &str = "cloudwatch:GetMetricData on *";
 
@@ -192,6 +213,12 @@ fn functions_have_exactly_the_rights_that_they_use() {
             ("NotificationPolicy PolicyDocument/Statement/~ses:SendEmail/Condition", GONE, "NotificationFunction"),
             ("NotificationPolicy PolicyDocument/Statement/~sns:Publish/NotResource", GONE, "NotificationFunction"),
             ("Intake Parameters/TableName", reference("StockTable"), "IntakeFunction"),
+            (
+                "NoticesRole Policies/~notices/PolicyDocument/Statement/~ses:SendEmail/Condition",
+                GONE,
+                "NoticesFunction",
+            ),
+            ("NoticesRole Policies/~notices/PolicyDocument/Statement/~BatchGetItem", GONE, "NoticesFunction"),
             (
                 "Payment Parameters/Settings",
                 json!({"Fn::Sub": "{\"providerTableName\": \"${CarrierTable}\"}"}),
@@ -373,6 +400,9 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
+        "NoticesFunction" => {
+            rights.extend(CHANNELS.iter().filter(|of| of.starts_with("ses:")).map(|of| (*of).to_owned()))
+        }
         "OrdersApiFunction" | "GraphqlFunction" => {
             rights.insert(OF_A_CUSTOMER.to_owned());
         }
@@ -390,6 +420,7 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
             let own = OF_THE_STACK.iter().filter(|(functions, ..)| functions.split(' ').any(|name| name == function));
             rights.extend(own.map(|(_, action, resource)| format!("{action} on arn:${{AWS::Partition}}:{resource}")));
             rights.insert(INDEX.to_owned());
+            rights.extend((function == "JobsFunction").then(|| OPEN_LETTERS.to_owned()));
             rights.extend((function == "OperationsApiFunction").then(|| AGES.to_owned()));
         }
         _ => {}

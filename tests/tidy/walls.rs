@@ -44,6 +44,10 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
             "orderflow-orders",
         ],
         "functions/webhooks" => &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal"],
+        // A follower of the journal's feed, and no service: it decides nothing about an order, and sends mails as notification does.
+        "functions/notices" => {
+            &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal", "orderflow-notification"]
+        }
         _ if folder == "shared/simulated" || folder.starts_with("functions/") => {
             &["onewrite-envelope", "onewrite", "orderflow-events"]
         }

@@ -118,9 +118,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
     async fn ahead(&self, watch: &Watch, updates: &[OrderUpdate]) -> Result<Result<Ahead, Refusal>> {
         let now = self.world().now();
         Ok(match &watch.topic {
-            Topic::Order(order) => {
-                watch.right.of(order, updates, now).map(|()| ahead_of(updates, &watch.position, AT_ONCE))
-            }
+            Topic::Order(_) => watch.right.of(updates, now).map(|()| ahead_of(updates, &watch.position, AT_ONCE)),
             Topic::Events(pattern) => match watch.right.of_events(now) {
                 Ok(()) => Ok(self.feed.after(&watch.position, pattern.as_ref(), AT_ONCE).await?),
                 Err(refusal) => Err(refusal),

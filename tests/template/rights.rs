@@ -49,7 +49,7 @@ const TABLES: [(&str, &str, &str, &str); 40] = [
         "LiveFunction",
         "LIVE_TABLE_NAME",
         "LiveTable",
-        "dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem",
+        "dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem",
     ),
     ("LiveFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("LiveFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),

@@ -28,6 +28,16 @@ impl Topic {
         }
     }
 
+    /// Most subscriptions that it may have. Each costs three calls for each update, and whoever may see an order can open any number of
+    /// connections; the events of all are for a few who are trusted with more.
+    #[must_use]
+    pub const fn most(&self) -> usize {
+        match self {
+            Self::Order(_) => 100,
+            Self::Events(_) => 10_000,
+        }
+    }
+
     /// Key of the subscriptions to the events of all orders.
     pub const EVENTS: &'static str = "e";
 

@@ -26,7 +26,7 @@ pub use domain::{Ahead, FeedEvent, OrderUpdate, Right, Topic, Update, updates_of
 pub use feed::JournalFeed;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryFeed, MemorySockets, MemoryWatches};
-pub use port::{Added, Connection, Feed, Sent, Sockets, Watch, Watches};
+pub use port::{Added, Connection, Feed, Found, MAX_SUBSCRIPTIONS, PAGE, Page, Sent, Sockets, Watch, Watches};
 pub use push::Push;
 pub use routes::{Event, EventType, Reply, Routes};
 pub use schema::sdl;

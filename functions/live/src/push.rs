@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Ledger, Result};
 use orderflow_events::{OrderId, Subject};
@@ -20,9 +21,12 @@ use orderflow_orders::Orders;
 use tracing::{info, warn};
 
 use crate::domain::{Ahead, OrderUpdate, Refusal, Topic, Update, ahead_of, updates_of};
-use crate::port::{Feed, Sent, Sockets, Watch, Watches};
+use crate::port::{Feed, Found, Page, Sent, Sockets, Watch, Watches};
 use crate::protocol::ToClient;
 use crate::schema::{self, Schema};
+
+/// Subscriptions that one attempt is at work on at once.
+const AT_WORK: usize = 100;
 
 /// Looks at a subscription that somebody holds, and the pauses between them: together 3 s, and more than it takes to send.
 const LOOKS: u32 = 30;
@@ -40,6 +44,16 @@ const MAX_TURNS: u32 = 100;
 /// Most times that one attempt sends to a subscription, or looks at what does not match. What is left then, a long past of all
 /// events, the next page of the feed goes on with: the position is kept.
 const MAX_STRETCHES: u32 = 10;
+
+/// Place in the pages of a topic.
+enum Place {
+    /// At a page that is there.
+    At(Page),
+    /// After that place, where the next begins.
+    After(String),
+    /// After the last.
+    End,
+}
 
 /// Sends the updates of orders, and the events of all, to those who watch them.
 pub struct Push<L, W, S, C, F> {
@@ -90,17 +104,41 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
     pub async fn tell(&self, orders: impl IntoIterator<Item = OrderId>) -> Result<()> {
         let mut failed = None;
         for order in orders {
-            let watches = self.watches.of_topic(&Topic::key_of(&order)).await?;
-            if watches.is_empty() {
-                continue;
-            }
-            let updates = self.updates(&order).await?;
-            let told = watches.into_iter().map(|watch| self.advance_or_close(watch, &updates));
-            for told in futures::future::join_all(told).await {
-                failed = failed.or(told.err());
-            }
+            failed = failed.or(self.tell_order(&order).await.err());
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    async fn tell_order(&self, order: &OrderId) -> Result<()> {
+        let key = Topic::key_of(order);
+        let first = self.watches.page(&key, None).await?;
+        if first.found.is_empty() {
+            return Ok(());
+        }
+        let updates = self.updates(order).await?;
+        self.tell_all(&key, first, &updates).await
+    }
+
+    /// Tells all subscriptions of a topic, page by page, of which this is the first.
+    async fn tell_all(&self, key: &str, first: Page, updates: &[OrderUpdate]) -> Result<()> {
+        let pages = stream::try_unfold(Place::At(first), |place| async move {
+            let page = match place {
+                Place::At(page) => page,
+                Place::After(place) => self.watches.page(key, Some(&place)).await?,
+                Place::End => return Ok(None),
+            };
+            Ok::<_, Failure>(Some((page.found, page.next.map_or(Place::End, Place::After))))
+        });
+        let found = pages.map_ok(|found| stream::iter(found.into_iter().map(Ok::<_, Failure>))).try_flatten();
+        let told = found.map(async |found| match found? {
+            Found::Watch(watch) => self.advance_or_close(watch, updates).await,
+            Found::Broken(connection) => {
+                warn!("a subscription is not understood: its connection is closed");
+                self.close(&connection).await
+            }
+        });
+        let failed = told.buffer_unordered(AT_WORK).filter_map(async |told| told.err());
+        failed.fold(Ok(()), async |first, failure| first.and(Err(failure))).await
     }
 
     /// Tells those who watch the events of all orders what they have not been told.
@@ -109,9 +147,8 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
     ///
     /// Somebody may not have been told. It does no harm to try again.
     pub async fn tell_events(&self) -> Result<()> {
-        let watches = self.watches.of_topic(Topic::EVENTS).await?;
-        let told = futures::future::join_all(watches.into_iter().map(|watch| self.advance_or_close(watch, &[]))).await;
-        told.into_iter().find(Result::is_err).unwrap_or(Ok(()))
+        let first = self.watches.page(Topic::EVENTS, None).await?;
+        self.tell_all(Topic::EVENTS, first, &[]).await
     }
 
     /// Updates that a subscription is to be told next; `updates` are those of its order, if it is to one.
@@ -152,14 +189,19 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
             if stretches == MAX_STRETCHES {
                 return Ok(());
             }
-            let ahead = match self.ahead(&watch, updates).await? {
-                Ok(ahead) => ahead,
-                Err(refusal) => return self.refuse(&watch, &refusal).await,
-            };
-            let Some(position) = ahead.position else { return Ok(()) };
+            let ahead = self.ahead(&watch, updates).await?;
+            if ahead.as_ref().is_ok_and(|ahead| ahead.position.is_none()) {
+                return Ok(());
+            }
             let holder = self.name();
             if watch.holder.is_none() && self.watches.hold(&watch, &holder).await? {
-                let Some(sent) = self.send_all(&watch, &ahead.updates, position).await? else { return Ok(()) };
+                let Ahead { updates, position: Some(position) } = (match ahead {
+                    Ok(ahead) => ahead,
+                    Err(refusal) => return self.refuse(&watch, &refusal).await,
+                }) else {
+                    return Ok(());
+                };
+                let Some(sent) = self.send_all(&watch, &updates, position).await? else { return Ok(()) };
                 let is_released = self.watches.release(&watch, &holder, &sent).await?;
                 if !is_released {
                     // It is no more; or it is released, and the answer was lost.
@@ -243,12 +285,13 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
         self.watches.close(connection).await
     }
 
+    /// Ends a subscription that is held: it is told why, and then removed, so that nobody waits for what never comes. Whoever dies in
+    /// between holds it.
     async fn refuse(&self, watch: &Watch, refusal: &Refusal) -> Result<()> {
-        self.watches.remove(&watch.connection, &watch.subscription).await?;
         let payload = schema::refused(refusal);
         let text = ToClient::Error { id: &watch.subscription, payload }.text();
         match self.send(&watch.connection, &text).await {
-            Ok(Sent::Done) => Ok(()),
+            Ok(Sent::Done) => self.watches.remove(&watch.connection, &watch.subscription).await,
             Ok(Sent::Gone | Sent::Busy) | Err(_) => self.close(&watch.connection).await,
         }
     }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::domain::{Right, Topic};
 use crate::memory::{MemoryFeed, MemorySockets, MemoryWatches};
-use crate::port::{Watch, Watches};
+use crate::port::{Added, PAGE, Watch, Watches};
 use crate::push::Push;
 use crate::routes::{Event, Routes};
 
@@ -108,6 +108,24 @@ impl Stage {
     fn tell(&self, pace: &Pace) -> bool {
         let push = self.push(pace);
         matches!(run(push.tell([OrderId::new(ORDER).unwrap()])), Some(Ok(())))
+    }
+
+    /// Somebody watches the order from its beginning, by a subscription of their connection.
+    fn add(&self, connection: &str, subscription: &str) -> Added {
+        self.sockets.connect(connection);
+        let watch = Watch {
+            topic: Topic::Order(OrderId::new(ORDER).unwrap()),
+            connection: connection.to_owned(),
+            subscription: subscription.to_owned(),
+            right: Right::Anybody,
+            request: json!({ "query": format!("subscription {{ order(id: \"{ORDER}\") {{ sequence }} }}") })
+                .to_string(),
+            position: "0".to_owned(),
+            holder: None,
+        };
+        let expires = self.world.now();
+        block_on(self.watches.open(connection, &Right::Anybody, expires)).unwrap();
+        block_on(self.watches.add(&watch, expires)).unwrap()
     }
 
     /// Hears what the client says, as far as `pace` lets it.
@@ -240,7 +258,7 @@ fn nothing_is_missed_and_nothing_comes_twice_wherever_an_attempt_dies() {
 
 #[test]
 fn an_answer_that_is_lost_loses_nothing() {
-    for call in ["send", "hold", "release", "of_topic", "get", "add", "open", "connection", "disconnect", "close"] {
+    for call in ["send", "hold", "release", "page", "get", "add", "open", "connection", "disconnect", "close"] {
         for loses_push in [true, false] {
             let stage = Stage::new();
             stage.begin();
@@ -301,24 +319,99 @@ fn an_order_that_nobody_watches_costs_one_look_and_each_who_watches_three_calls(
             stage.begin();
             for number in 0..watchers {
                 let connection = number.to_string();
-                stage.sockets.connect(&connection);
-                let watch = Watch {
-                    topic: Topic::Order(OrderId::new(ORDER).unwrap()),
-                    connection: connection.clone(),
-                    subscription: "1".to_owned(),
-                    right: Right::Anybody,
-                    request: json!({ "query": format!("subscription {{ order(id: \"{ORDER}\") {{ sequence }} }}") })
-                        .to_string(),
-                    position: "0".to_owned(),
-                    holder: None,
-                };
-                let expires = stage.world.now();
-                block_on(stage.watches.open(&connection, &Right::Anybody, expires)).unwrap();
-                block_on(stage.watches.add(&watch, expires)).unwrap();
+                assert_eq!(stage.add(&connection, "1"), Added::Done);
             }
             assert_eq!(stage.tell(&Pace::of(pauses)), is_enough, "{watchers} who watch, {pauses} pauses");
             let told = (0..watchers).filter(|number| stage.sockets.received(&number.to_string()).len() == 1).count();
             assert!(!is_enough || told == usize::try_from(watchers).unwrap());
         }
+    }
+}
+
+#[test]
+fn an_order_has_a_hundred_who_watch_it_and_a_connection_twenty_subscriptions() {
+    let stage = Stage::new();
+    stage.begin();
+    for number in 0..100 {
+        assert_eq!(stage.add(&number.to_string(), "1"), Added::Done);
+    }
+    assert_eq!(stage.add("one more", "1"), Added::TopicFull);
+    // Whoever is told so is told by the protocol, and stays connected.
+    stage.turn(&Pace::of(u32::MAX));
+    assert_eq!(stage.client.borrow().errors[0][0]["extensions"]["code"], "FORBIDDEN");
+    let connection = stage.client.borrow().connection();
+    assert!(stage.sockets.is_open(&connection));
+
+    for number in 0..90 {
+        block_on(stage.watches.close(&number.to_string())).unwrap();
+    }
+    for number in 0..20 {
+        assert_eq!(stage.add("busy", &number.to_string()), Added::Done);
+    }
+    assert_eq!(stage.add("busy", "20"), Added::ConnectionFull);
+}
+
+#[test]
+fn a_topic_is_told_page_by_page_and_what_is_not_understood_holds_up_nobody() {
+    let stage = Stage::new();
+    stage.begin();
+    let watchers = 100;
+    assert!(watchers <= PAGE, "an order has one page");
+    for number in 0..watchers {
+        stage.add(&number.to_string(), "1");
+    }
+    stage.watches.damage("7", "1");
+    assert!(stage.tell(&Pace::of(u32::MAX)));
+    for number in 0..watchers {
+        let connection = number.to_string();
+        let is_understood = number != 7;
+        assert_eq!(stage.sockets.is_open(&connection), is_understood, "{number}");
+        assert_eq!(stage.sockets.received(&connection).len(), usize::from(is_understood), "{number}");
+    }
+    assert_eq!(block_on(stage.watches.connection("7")).unwrap(), None);
+}
+
+#[test]
+fn a_client_that_ends_a_subscription_is_told_nothing_by_it_whichever_word_comes_first() {
+    let whole = Pace::of(u32::MAX);
+    for (words, told) in [(["subscribe", "complete"], 1), (["complete", "subscribe"], 0)] {
+        let stage = Stage::new();
+        stage.begin();
+        stage.sockets.connect("connection-0");
+        assert!(stage.hear(&whole, "MESSAGE", &json!({ "type": "connection_init" })));
+        for word in words {
+            let payload = json!({ "query": QUERY, "variables": { "id": ORDER, "after": 0 } });
+            assert!(stage.hear(&whole, "MESSAGE", &json!({ "id": "1", "type": word, "payload": payload })));
+        }
+        stage.go_on(1);
+        assert!(stage.tell(&whole));
+        let received = stage.sockets.received("connection-0");
+        assert_eq!(received.iter().filter(|text| text.contains("\"next\"")).count(), told, "{words:?}");
+        assert!(stage.sockets.is_open("connection-0"));
+        // The connection itself is left, and no subscription.
+        assert_eq!(stage.watches.len(), 1, "{words:?}");
+    }
+}
+
+#[test]
+fn a_client_that_ends_what_never_was_over_and_over_is_closed() {
+    let (whole, stage) = (Pace::of(u32::MAX), Stage::new());
+    stage.sockets.connect("connection-0");
+    assert!(stage.hear(&whole, "MESSAGE", &json!({ "type": "connection_init" })));
+    for number in 0..=20 {
+        assert!(stage.sockets.is_open("connection-0"), "{number}");
+        assert!(stage.hear(&whole, "MESSAGE", &json!({ "id": number.to_string(), "type": "complete" })));
+    }
+    assert!(!stage.sockets.is_open("connection-0"));
+    assert!(stage.watches.is_empty());
+}
+
+#[test]
+fn an_attempt_that_is_asked_twice_holds_once() {
+    let stage = Stage::new();
+    stage.add("a", "1");
+    let watch = block_on(stage.watches.get(&Topic::key_of(&OrderId::new(ORDER).unwrap()), "a", "1")).unwrap().unwrap();
+    for (holder, holds) in [("x", true), ("x", true), ("y", false)] {
+        assert_eq!(block_on(stage.watches.hold(&watch, holder)), Ok(holds), "{holder}");
     }
 }

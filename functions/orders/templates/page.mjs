@@ -1,7 +1,7 @@
 // Makes a page of an order live: asks for it again and swaps what has changed. For a customer who is signed in it brings the
 // token, which the shop has put behind the # of the address. All words and all markup are the server's: nothing here makes any.
 
-const TOKEN = "token";
+const TOKEN = "orderToken";
 const LONGEST_MS = 60_000;
 const PATIENCE_MS = 15_000;
 

@@ -227,3 +227,23 @@ fn the_events_of_all_orders_are_for_those_who_may_read_them_and_come_once_and_in
     let at = door.received("1").last().unwrap()["payload"][0]["message"].to_string();
     assert!(at.contains("/type"), "{at}");
 }
+
+#[test]
+fn whoever_loses_a_right_is_told_so_wherever_an_attempt_dies() {
+    for place in 0..20 {
+        let door = Door::new("ada");
+        let mut claims = MemoryIssuer::claims("ada", "");
+        claims["exp"] = json!(door.stage.world.now().after(HOUR).as_millis() / 1_000);
+        let token = door.issuer.signed(&json!({ "alg": "ES256", "kid": "1" }), &claims);
+        assert_eq!(told(&door.watch("1", &json!({ "token": token }))), "1");
+        door.stage.world.pass(2 * HOUR);
+        door.stage.go_on(1);
+        let is_done = door.stage.tell(&Pace::of(place));
+        assert!(door.stage.tell(&Pace::of(u32::MAX)));
+        // Whoever is not told comes back, and is told then.
+        let errors = door.received("1").iter().filter(|message| message["type"] == "error").count();
+        assert!(errors == 1 || (errors == 0 && !door.stage.sockets.is_open("1")), "after {place}: {errors}");
+        assert!(!is_done || errors == 1, "after {place}");
+        assert!(door.stage.watches.len() <= 1, "after {place}: no subscription is left");
+    }
+}

@@ -53,9 +53,11 @@ const TABLES: [(&str, &str, &str, &str); 40] = [
     ),
     ("LiveFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("LiveFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
+    ("LiveFunction", "COUNT_TABLE_NAME", "CountTable", "dynamodb:Query"),
     ("LivePushFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
     ("LivePushFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("LivePushFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
+    ("LivePushFunction", "COUNT_TABLE_NAME", "CountTable", "dynamodb:Query"),
     (
         "LivePushFunction",
         "LIVE_TABLE_NAME",

@@ -14,22 +14,31 @@ use crate::port::{CountStore, Counted};
 pub struct DynamoCounts {
     client: Client,
     table: String,
+    is_consistent: bool,
 }
 
 impl DynamoCounts {
     /// Counts in that table.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self { client, table: table.into(), is_consistent: false }
+    }
+
+    /// The same as of now, for whoever is told that there is something new, and looks no second time.
+    #[must_use]
+    pub fn as_of_now(self) -> Self {
+        Self { is_consistent: true, ..self }
     }
 }
 
 impl CountStore for DynamoCounts {
-    /// Consistent in the end: what was counted within the last second may be missing. Nobody decides anything by it, and it costs half.
+    /// Consistent in the end, where it is not to be [as of now](Self::as_of_now): what was counted within the last second may be
+    /// missing. Nobody decides anything by it, and it costs half.
     async fn partition(&self, partition: &str) -> Result<Vec<Counted>> {
         let pages = self
             .client
             .query()
             .table_name(&self.table)
+            .consistent_read(self.is_consistent)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
             .into_paginator()

@@ -6,6 +6,7 @@
 
 mod api;
 mod aws;
+mod board;
 mod domain;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
@@ -16,6 +17,7 @@ pub use api::AnalyticsApi;
 #[cfg(feature = "schema")]
 pub use api::schemas;
 pub use aws::DynamoCounts;
+pub use board::{Board, Sold, Tally, board};
 pub use domain::Analytics;
 pub use port::{CountStore, Counted};
 pub use settings::Settings;

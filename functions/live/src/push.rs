@@ -16,11 +16,12 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Ledger, Result};
+use orderflow_analytics::{CountStore, board};
 use orderflow_events::{OrderId, Subject};
 use orderflow_orders::Orders;
 use tracing::{info, warn};
 
-use crate::domain::{Ahead, OrderUpdate, Refusal, Topic, Update, ahead_of, updates_of};
+use crate::domain::{Ahead, Facts, OrderUpdate, Refusal, Topic, Update, ahead_of, board_ahead, updates_of};
 use crate::port::{Feed, Found, Page, Sent, Sockets, Watch, Watches};
 use crate::protocol::ToClient;
 use crate::schema::{self, Schema};
@@ -37,6 +38,9 @@ const ATTEMPTS: u32 = 4;
 
 /// Most updates that are sent while a subscription is held once, so that nobody waits in vain for whom sends for long.
 const AT_ONCE: usize = 20;
+
+/// The largest message to a client, in bytes: that of API Gateway.
+const MAX_TEXT_BYTES: usize = 128 * 1024;
 
 /// Most times that one attempt goes on with a subscription.
 const MAX_TURNS: u32 = 100;
@@ -56,18 +60,19 @@ enum Place {
 }
 
 /// Sends the updates of orders, and the events of all, to those who watch them.
-pub struct Push<L, W, S, C, F> {
+pub struct Push<L, W, S, C, F, B> {
     ledger: Ledger<L, W>,
     feed: F,
+    counts: B,
     watches: S,
     sockets: C,
     schema: Schema,
 }
 
-impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C, F> {
-    /// Sends what the ledger of the orders and the feed say to the watches, by those sockets.
-    pub fn new(ledger: Ledger<L, W>, feed: F, watches: S, sockets: C) -> Self {
-        Self { ledger, feed, watches, sockets, schema: schema::build() }
+impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> Push<L, W, S, C, F, B> {
+    /// Sends what the ledger of the orders, the feed and the counts say to the watches, by those sockets.
+    pub fn new(ledger: Ledger<L, W>, feed: F, counts: B, watches: S, sockets: C) -> Self {
+        Self { ledger, feed, counts, watches, sockets, schema: schema::build() }
     }
 
     pub(crate) const fn feed(&self) -> &F {
@@ -104,23 +109,41 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
     pub async fn tell(&self, orders: impl IntoIterator<Item = OrderId>) -> Result<()> {
         let mut failed = None;
         for order in orders {
-            failed = failed.or(self.tell_order(&order).await.err());
+            failed = failed.or(self.tell_topic(&Topic::Order(order)).await.err());
         }
         failed.map_or(Ok(()), Err)
     }
 
-    async fn tell_order(&self, order: &OrderId) -> Result<()> {
-        let key = Topic::key_of(order);
+    /// Tells those who watch the board that there is another, if there is.
+    ///
+    /// # Errors
+    ///
+    /// Somebody may not have been told. It does no harm to try again.
+    pub async fn tell_board(&self) -> Result<()> {
+        self.tell_topic(&Topic::Board).await
+    }
+
+    /// Facts of a topic, as they are now.
+    pub(crate) async fn facts(&self, topic: &Topic) -> Result<Facts> {
+        Ok(match topic {
+            Topic::Order(order) => Facts::Order(self.updates(order).await?),
+            Topic::Events(_) => Facts::Events,
+            Topic::Board => Facts::Board(Box::new(board(&self.counts, self.world().now()).await?.into())),
+        })
+    }
+
+    async fn tell_topic(&self, topic: &Topic) -> Result<()> {
+        let key = topic.key();
         let first = self.watches.page(&key, None).await?;
         if first.found.is_empty() {
             return Ok(());
         }
-        let updates = self.updates(order).await?;
-        self.tell_all(&key, first, &updates).await
+        let facts = self.facts(topic).await?;
+        self.tell_all(&key, first, &facts).await
     }
 
     /// Tells all subscriptions of a topic, page by page, of which this is the first.
-    async fn tell_all(&self, key: &str, first: Page, updates: &[OrderUpdate]) -> Result<()> {
+    async fn tell_all(&self, key: &str, first: Page, facts: &Facts) -> Result<()> {
         let pages = stream::try_unfold(Place::At(first), |place| async move {
             let page = match place {
                 Place::At(page) => page,
@@ -131,7 +154,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
         });
         let found = pages.map_ok(|found| stream::iter(found.into_iter().map(Ok::<_, Failure>))).try_flatten();
         let told = found.map(async |found| match found? {
-            Found::Watch(watch) => self.advance_or_close(watch, updates).await,
+            Found::Watch(watch) => self.advance_or_close(watch, facts).await,
             Found::Broken(connection) => {
                 warn!("a subscription is not understood: its connection is closed");
                 self.close(&connection).await
@@ -147,29 +170,34 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
     ///
     /// Somebody may not have been told. It does no harm to try again.
     pub async fn tell_events(&self) -> Result<()> {
-        let first = self.watches.page(Topic::EVENTS, None).await?;
-        self.tell_all(Topic::EVENTS, first, &[]).await
+        self.tell_topic(&Topic::Events(None)).await
     }
 
-    /// Updates that a subscription is to be told next; `updates` are those of its order, if it is to one.
-    async fn ahead(&self, watch: &Watch, updates: &[OrderUpdate]) -> Result<Result<Ahead, Refusal>> {
+    /// Updates that a subscription is to be told next, of the facts of its topic.
+    async fn ahead(&self, watch: &Watch, facts: &Facts) -> Result<Result<Ahead, Refusal>> {
         let now = self.world().now();
-        Ok(match &watch.topic {
-            Topic::Order(order) => {
+        Ok(match (&watch.topic, facts) {
+            (Topic::Order(order), Facts::Order(updates)) => {
                 watch.right.of(order, updates, now).map(|()| ahead_of(updates, &watch.position, AT_ONCE))
             }
-            Topic::Events(pattern) => match watch.right.of_events(now) {
+            (Topic::Events(pattern), Facts::Events) => match watch.right.of_events(now) {
                 Ok(()) => Ok(self.feed.after(&watch.position, pattern.as_ref(), AT_ONCE).await?),
                 Err(refusal) => Err(refusal),
             },
+            (Topic::Board, Facts::Board(board)) => {
+                watch.right.of_board(now).map(|()| board_ahead(board, &watch.position))
+            }
+            (Topic::Order(_) | Topic::Events(_) | Topic::Board, _) => {
+                return Err(Failure::permanent("a subscription is under the key of another topic"));
+            }
         })
     }
 
     /// Advances a subscription, and closes its connection where that fails: one client that does not read, or one subscription that
     /// is not understood any more, must not hold up all others. The client comes back with what it has.
-    async fn advance_or_close(&self, watch: Watch, updates: &[OrderUpdate]) -> Result<()> {
+    async fn advance_or_close(&self, watch: Watch, facts: &Facts) -> Result<()> {
         let connection = watch.connection.clone();
-        match self.advance(watch, updates).await {
+        match self.advance(watch, facts).await {
             Ok(()) => Ok(()),
             Err(failure) => {
                 warn!(reason = failure.reason(), "a subscription does not go on: its connection is closed");
@@ -178,18 +206,18 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
         }
     }
 
-    /// Sends what the subscription has not been sent; `updates` are those of its order, if it is to one.
+    /// Sends what the subscription has not been sent of the facts of its topic.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was.
-    pub(crate) async fn advance(&self, mut watch: Watch, updates: &[OrderUpdate]) -> Result<()> {
+    pub(crate) async fn advance(&self, mut watch: Watch, facts: &Facts) -> Result<()> {
         let mut stretches = 0;
         for _ in 0..MAX_TURNS {
             if stretches == MAX_STRETCHES {
                 return Ok(());
             }
-            let ahead = self.ahead(&watch, updates).await?;
+            let ahead = self.ahead(&watch, facts).await?;
             if ahead.as_ref().is_ok_and(|ahead| ahead.position.is_none()) {
                 return Ok(());
             }
@@ -231,6 +259,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
         for update in updates {
             let response = self.schema.next(&watch.request, update).await;
             let text = ToClient::Next { id: &watch.subscription, payload: response }.text();
+            if text.len() > MAX_TEXT_BYTES {
+                self.refuse(watch, &Refusal::TooLarge(MAX_TEXT_BYTES)).await?;
+                return Ok(None);
+            }
             match self.send(&watch.connection, &text).await {
                 Ok(Sent::Done) => last = update.position(),
                 Ok(Sent::Busy) => return Ok(Some(last)),

@@ -14,7 +14,8 @@ use onewrite::http::Problem;
 use onewrite::link::{LinkKeySource, NoLinkKeys};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Result};
-use orderflow_events::scope::{EVENTS_READ, ORDERS_ANY};
+use orderflow_analytics::CountStore;
+use orderflow_events::scope::{EVENTS_READ, OPERATIONS, ORDERS_ANY};
 use orderflow_events::{OrderId, Time};
 use orderflow_orders::{Guests, Visitor};
 use serde::{Deserialize, Serialize};
@@ -83,17 +84,17 @@ impl Reply {
 }
 
 /// Routes of the WebSocket API.
-pub struct Routes<L, W, S, C, F, K = NoKeySets, G = NoLinkKeys> {
-    push: Push<L, W, S, C, F>,
+pub struct Routes<L, W, S, C, F, B, K = NoKeySets, G = NoLinkKeys> {
+    push: Push<L, W, S, C, F, B>,
     access: Access<K>,
     guests: Option<Guests<G>>,
 }
 
-impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: LinkKeySource>
-    Routes<L, W, S, C, F, K, G>
+impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore, K: KeySets, G: LinkKeySource>
+    Routes<L, W, S, C, F, B, K, G>
 {
     /// Routes for whom `access` lets in, and for guests, if there are to be any.
-    pub fn new(push: Push<L, W, S, C, F>, access: Access<K>, guests: Option<Guests<G>>) -> Self {
+    pub fn new(push: Push<L, W, S, C, F, B>, access: Access<K>, guests: Option<Guests<G>>) -> Self {
         Self { push, access, guests }
     }
 
@@ -165,7 +166,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: 
         match self.access.session(token.as_deref(), now).await {
             Ok(Session { caller, ends_at }) => Ok(match (caller.subject(), ends_at) {
                 (Some(subject), Some(ends_at)) => {
-                    let scopes = [ORDERS_ANY, EVENTS_READ].into_iter().filter(|scope| caller.has(scope));
+                    let scopes = [ORDERS_ANY, EVENTS_READ, OPERATIONS].into_iter().filter(|scope| caller.has(scope));
                     Right::Caller { subject: subject.clone(), scopes: scopes.map(str::to_owned).collect(), ends_at }
                 }
                 _ => Right::Anybody,
@@ -185,11 +186,8 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: 
                 match self.add(&watch).await? {
                     // What happens from here on is told by whoever hears of it; what has happened before it, now.
                     Added::Done => {
-                        let updates = match &watch.topic {
-                            Topic::Order(order) => self.push.updates(order).await?,
-                            Topic::Events(_) => Vec::new(),
-                        };
-                        self.push.advance(watch, &updates).await
+                        let facts = self.push.facts(&watch.topic).await?;
+                        self.push.advance(watch, &facts).await
                     }
                     Added::Taken => self.push.close(connection).await,
                     Added::Closed | Added::Ended => Ok(()),
@@ -238,6 +236,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: 
         let begin = match self.push.schema().wish(request).await {
             Ok(Wish::Order(order, after)) => self.begin_order(order, after, &right).await?,
             Ok(Wish::Events(matching, after)) => self.begin_events(matching, after, &right).await?,
+            Ok(Wish::Board) => match right.of_board(self.push.world().now()) {
+                Ok(()) => Ok((Topic::Board, String::new())),
+                Err(refusal) => Err(refused(&refusal)),
+            },
             Err(errors) => Err(errors),
         };
         let watch = |(topic, position)| Watch {

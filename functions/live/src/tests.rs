@@ -10,7 +10,8 @@ use onewrite::access::{Access, NoKeySets};
 use onewrite::link::NoLinkKeys;
 use onewrite::memory::{MemoryLog, Pace, Paced, VirtualTime};
 use onewrite::port::{Clock, Random};
-use onewrite::{Commit, History, Ledger, Origin};
+use onewrite::{Commit, Delivery, Handle, History, Ledger, NoEffects, Origin, Process};
+use orderflow_analytics::Analytics;
 use orderflow_events::{InventoryReserved, OrderId, Payload, Subject, sample};
 use orderflow_orders::{Change, Orders, Seen};
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ type Ports<'a> = Push<
     Paced<'a, &'a MemoryWatches>,
     Paced<'a, &'a MemorySockets>,
     Paced<'a, &'a MemoryFeed>,
+    &'a MemoryLog,
 >;
 
 /// An order, those who watch it, and one client.
@@ -39,6 +41,7 @@ struct Stage {
     world: VirtualTime,
     log: MemoryLog,
     feed: MemoryFeed,
+    counts: MemoryLog,
     watches: MemoryWatches,
     sockets: MemorySockets,
     history: RefCell<History<Orders>>,
@@ -68,6 +71,7 @@ impl Stage {
             world: VirtualTime::new(1),
             log: MemoryLog::default(),
             feed: MemoryFeed::default(),
+            counts: MemoryLog::default(),
             watches: MemoryWatches::default(),
             sockets: MemorySockets::default(),
             history: RefCell::new(History::unknown(subject())),
@@ -78,7 +82,7 @@ impl Stage {
     fn push<'a>(&'a self, pace: &'a Pace) -> Ports<'a> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
         let feed = Paced { port: &self.feed, pace };
-        Push::new(ledger, feed, Paced { port: &self.watches, pace }, Paced { port: &self.sockets, pace })
+        Push::new(ledger, feed, &self.counts, Paced { port: &self.watches, pace }, Paced { port: &self.sockets, pace })
     }
 
     /// The order gets a row.
@@ -102,6 +106,15 @@ impl Stage {
             updates: Vec::new(),
             unfinished: false,
         });
+    }
+
+    /// Analytics counts an order of this moment.
+    fn count_order(&self, number: u8) {
+        let service = Process::<Analytics, _, _, _>::new(Ledger::new(&self.counts, &self.world), NoEffects);
+        let mut created = sample::another_event(sample::order(&format!("ord_{number}")), number);
+        created.context.time = self.world.now();
+        let delivery = Delivery { text: "", deadline: created.context.time };
+        block_on(service.handle(&created, &delivery)).unwrap();
     }
 
     /// An attempt to tell, as the stream makes one.
@@ -130,7 +143,8 @@ impl Stage {
 
     /// Hears what the client says, as far as `pace` lets it.
     fn hear(&self, pace: &Pace, kind: &str, body: &Value) -> bool {
-        let routes: Routes<_, _, _, _, _, NoKeySets, NoLinkKeys> = Routes::new(self.push(pace), Access::open(), None);
+        let routes: Routes<_, _, _, _, _, _, NoKeySets, NoLinkKeys> =
+            Routes::new(self.push(pace), Access::open(), None);
         let connection = self.client.borrow().connection();
         let event = json!({
             "requestContext": { "connectionId": connection, "eventType": kind },

@@ -247,3 +247,57 @@ fn whoever_loses_a_right_is_told_so_wherever_an_attempt_dies() {
         assert!(door.stage.watches.len() <= 1, "after {place}: no subscription is left");
     }
 }
+
+#[test]
+fn the_board_is_for_operators_and_readers_of_events_and_comes_when_it_changes() {
+    let door = Door::new("ada");
+    let watch = |connection: &str, scopes: &str| {
+        let token = door.issuer.token("staff", scopes);
+        door.say(connection, &json!({ "type": "connection_init", "payload": { "token": token } }));
+        let payload = json!({ "query": "subscription { board { at minutes { created createdAmount } } }" });
+        door.say(connection, &json!({ "id": "b", "type": "subscribe", "payload": payload }));
+    };
+    let told = |connection: &str| -> Vec<i64> {
+        let received = door.received(connection);
+        let boards = received.iter().filter(|message| message["type"] == "next");
+        let created = |minute: &Value| minute["created"].as_i64().unwrap();
+        boards
+            .map(|board| board["payload"]["data"]["board"]["minutes"].as_array().unwrap().iter().map(created).sum())
+            .collect()
+    };
+    let tell = || assert_eq!(run(door.stage.push(&Pace::of(u32::MAX)).tell_board()), Some(Ok(())));
+    for (connection, scopes) in [("1", "operations"), ("2", "events:read"), ("3", "orders:any stock:read")] {
+        watch(connection, scopes);
+    }
+    assert_eq!([told("1"), told("2"), told("3")], [vec![0], vec![0], vec![]]);
+    assert_eq!(door.last("3"), "FORBIDDEN");
+    tell();
+    door.stage.count_order(1);
+    door.stage.count_order(2);
+    for _ in 0..2 {
+        tell();
+    }
+    assert_eq!([told("1"), told("2")], [vec![0, 2], vec![0, 2]]);
+    // As time goes by it is no other board.
+    door.stage.world.pass(Duration::from_secs(1));
+    tell();
+    assert_eq!(told("1"), [0, 2]);
+}
+
+#[test]
+fn an_update_that_is_too_large_ends_its_subscription_and_not_the_connection() {
+    let door = Door::new("ada");
+    let token = door.issuer.token("staff", "events:read");
+    door.say("1", &json!({ "type": "connection_init", "payload": { "token": token } }));
+    let data = json!({ "text": "x".repeat(200 * 1024) });
+    door.stage.feed.add(json!({ "id": "1", "source": "s", "type": "t", "subject": ORDER, "time": "t", "data": data }));
+    for (id, field, expected) in [("large", "data", "error"), ("small", "type", "next")] {
+        let payload = json!({ "query": format!("subscription {{ events {{ cursor {field} }} }}") });
+        door.say("1", &json!({ "id": id, "type": "subscribe", "payload": payload }));
+        let last = door.received("1").last().unwrap().clone();
+        assert_eq!((&last["id"], &last["type"]), (&json!(id), &json!(expected)), "{field}");
+    }
+    assert!(door.stage.sockets.is_open("1"));
+    let open = block_on(door.stage.watches.connection("1")).unwrap().unwrap();
+    assert_eq!(open.subscriptions, ["small"]);
+}

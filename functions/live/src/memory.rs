@@ -20,7 +20,7 @@ pub struct MemoryWatches {
     broken: RefCell<BTreeSet<String>>,
 }
 
-/// What is kept of a connection itself.
+/// A connection itself.
 #[derive(Debug)]
 struct Open {
     right: Right,

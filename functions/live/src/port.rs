@@ -65,7 +65,7 @@ pub const PAGE: usize = 100;
 pub enum Found {
     /// It is understood.
     Watch(Watch),
-    /// What is kept of one of that connection is not understood, as of another version.
+    /// One of that connection, which is not understood, as of another version.
     Broken(String),
 }
 

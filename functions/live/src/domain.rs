@@ -79,17 +79,6 @@ impl From<Board> for BoardUpdate {
     }
 }
 
-/// Facts that the subscriptions to a topic are told of, as far as they are read once for all of them.
-#[derive(Clone, Debug)]
-pub(crate) enum Facts {
-    /// Updates of an order.
-    Order(Vec<OrderUpdate>),
-    /// The feed: each subscription is somewhere else in it.
-    Events,
-    /// The board.
-    Board(Box<BoardUpdate>),
-}
-
 /// Update that is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {

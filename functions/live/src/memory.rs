@@ -9,7 +9,7 @@ use onewrite::{Failure, Result};
 use orderflow_events::Time;
 use serde_json::Value;
 
-use crate::domain::{Ahead, FeedEvent, Right, Update};
+use crate::domain::{Ahead, FeedEvent, Right, Topic, Update};
 use crate::port::{Added, Connection, Feed, Found, MAX_SUBSCRIPTIONS, PAGE, Page, Sent, Sockets, Watch, Watches};
 
 /// Watches in memory.
@@ -48,8 +48,19 @@ impl MemoryWatches {
         self.broken.borrow_mut().insert(place(connection, subscription));
     }
 
-    fn count(&self, is_meant: impl Fn(&Watch) -> bool) -> usize {
-        self.watches.borrow().values().filter(|watch| is_meant(watch)).count()
+    fn of_connection(&self, connection: &str) -> Vec<String> {
+        let (watches, begin) = (self.watches.borrow(), place(connection, ""));
+        let own = watches.range(begin.clone()..).take_while(|(place, _)| place.starts_with(&begin));
+        own.map(|(_, watch)| watch.subscription.clone()).collect()
+    }
+}
+
+/// True of topics whose subscriptions are found by one key.
+fn is_of_one(one: &Topic, other: &Topic) -> bool {
+    match (one, other) {
+        (Topic::Order(one), Topic::Order(other)) => one == other,
+        (Topic::Events(_), Topic::Events(_)) | (Topic::Board, Topic::Board) => true,
+        (Topic::Order(_) | Topic::Events(_) | Topic::Board, _) => false,
     }
 }
 
@@ -74,14 +85,13 @@ impl Watches for MemoryWatches {
     async fn connection(&self, connection: &str) -> Result<Option<Connection>> {
         let connections = self.connections.borrow();
         let Some(Open { right, .. }) = connections.get(connection) else { return Ok(None) };
-        let watches = self.watches.borrow();
-        let own = watches.values().filter(|watch| watch.connection == connection);
-        let subscriptions = own.map(|watch| watch.subscription.clone()).collect();
-        Ok(Some(Connection { right: right.clone(), subscriptions }))
+        Ok(Some(Connection { right: right.clone(), subscriptions: self.of_connection(connection) }))
     }
 
     async fn add(&self, watch: &Watch, _: Time) -> Result<Added> {
-        if self.count(|other| other.topic.key() == watch.topic.key()) >= watch.topic.most() {
+        if self.watches.borrow().values().filter(|other| is_of_one(&other.topic, &watch.topic)).count()
+            >= watch.topic.most()
+        {
             return Ok(Added::TopicFull);
         }
         let mut connections = self.connections.borrow_mut();
@@ -92,7 +102,7 @@ impl Watches for MemoryWatches {
         if open.ended.remove(&watch.subscription) {
             return Ok(Added::Ended);
         }
-        if self.count(|other| other.connection == watch.connection) >= MAX_SUBSCRIPTIONS {
+        if self.of_connection(&watch.connection).len() >= MAX_SUBSCRIPTIONS {
             return Ok(Added::ConnectionFull);
         }
         self.watches.borrow_mut().insert(key(watch), watch.clone());

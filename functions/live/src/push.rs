@@ -13,15 +13,17 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures::lock::Mutex;
 use futures::{StreamExt, TryStreamExt, stream};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Ledger, Result};
 use orderflow_analytics::{CountStore, board};
 use orderflow_events::{OrderId, Subject};
 use orderflow_orders::Orders;
+use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::domain::{Ahead, Facts, OrderUpdate, Refusal, Topic, Update, ahead_of, board_ahead, updates_of};
+use crate::domain::{Ahead, BoardUpdate, OrderUpdate, Refusal, Topic, Update, ahead_of, board_ahead, updates_of};
 use crate::port::{Feed, Found, Page, Sent, Sockets, Watch, Watches};
 use crate::protocol::ToClient;
 use crate::schema::{self, Schema};
@@ -48,6 +50,24 @@ const MAX_TURNS: u32 = 100;
 /// Most times that one attempt sends to a subscription, or looks at what does not match. What is left then, a long past of all
 /// events, the next page of the feed goes on with: the position is kept.
 const MAX_STRETCHES: u32 = 10;
+
+/// Facts that the subscriptions to a topic are told of, as far as they are read once for all of them.
+#[derive(Debug)]
+pub(crate) enum Facts {
+    /// Updates of an order.
+    Order(Vec<OrderUpdate>),
+    /// The feed.
+    Events(Reads),
+    /// The board.
+    Board(Box<BoardUpdate>),
+}
+
+/// Reads of the feed, by where they begin and what is to match: most subscriptions are at the same place. A read that is kept is not
+/// repeated: of what comes later another attempt hears, which waits for whom it finds sending.
+pub(crate) type Reads = Mutex<HashMap<(String, Option<String>), Ahead>>;
+
+/// Most reads that are kept.
+const MAX_READS: usize = 64;
 
 /// Place in the pages of a topic.
 enum Place {
@@ -127,7 +147,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
     pub(crate) async fn facts(&self, topic: &Topic) -> Result<Facts> {
         Ok(match topic {
             Topic::Order(order) => Facts::Order(self.updates(order).await?),
-            Topic::Events(_) => Facts::Events,
+            Topic::Events(_) => Facts::Events(Reads::default()),
             Topic::Board => Facts::Board(Box::new(board(&self.counts, self.world().now()).await?.into())),
         })
     }
@@ -180,8 +200,8 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
             (Topic::Order(order), Facts::Order(updates)) => {
                 watch.right.of(order, updates, now).map(|()| ahead_of(updates, &watch.position, AT_ONCE))
             }
-            (Topic::Events(pattern), Facts::Events) => match watch.right.of_events(now) {
-                Ok(()) => Ok(self.feed.after(&watch.position, pattern.as_ref(), AT_ONCE).await?),
+            (Topic::Events(pattern), Facts::Events(reads)) => match watch.right.of_events(now) {
+                Ok(()) => Ok(self.feed_after(&watch.position, pattern.as_ref(), reads).await?),
                 Err(refusal) => Err(refusal),
             },
             (Topic::Board, Facts::Board(board)) => {
@@ -191,6 +211,20 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
                 return Err(Failure::permanent("a subscription is under the key of another topic"));
             }
         })
+    }
+
+    async fn feed_after(&self, position: &str, pattern: Option<&Value>, reads: &Reads) -> Result<Ahead> {
+        let key = (position.to_owned(), pattern.map(Value::to_string));
+        let mut reads = reads.lock().await;
+        if let Some(ahead) = reads.get(&key) {
+            return Ok(ahead.clone());
+        }
+        let ahead = self.feed.after(position, pattern, AT_ONCE).await?;
+        if reads.len() == MAX_READS {
+            reads.clear();
+        }
+        reads.insert(key, ahead.clone());
+        Ok(ahead)
     }
 
     /// Advances a subscription, and closes its connection where that fails: one client that does not read, or one subscription that

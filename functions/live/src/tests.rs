@@ -429,3 +429,36 @@ fn an_attempt_that_is_asked_twice_holds_once() {
         assert_eq!(block_on(stage.watches.hold(&watch, holder)), Ok(holds), "{holder}");
     }
 }
+
+#[test]
+fn an_event_costs_each_who_watches_three_calls_and_all_of_them_two_reads_and_a_look_for_each_page() {
+    let watchers: u32 = 1_000;
+    let pages = watchers.div_ceil(u32::try_from(PAGE).unwrap());
+    let calls = pages + 2 + 3 * watchers;
+    // A call has two pauses.
+    for (pauses, is_enough) in [(2 * calls, true), (2 * calls - 1, false)] {
+        let stage = Stage::new();
+        let expires = stage.world.now();
+        for number in 0..watchers {
+            let connection = number.to_string();
+            stage.sockets.connect(&connection);
+            let watch = Watch {
+                topic: Topic::Events(None),
+                connection: connection.clone(),
+                subscription: "1".to_owned(),
+                right: Right::Anybody,
+                request: json!({ "query": "subscription { events { cursor } }" }).to_string(),
+                position: "0".to_owned(),
+                holder: None,
+            };
+            block_on(stage.watches.open(&connection, &Right::Anybody, expires)).unwrap();
+            assert_eq!(block_on(stage.watches.add(&watch, expires)), Ok(Added::Done));
+        }
+        stage.feed.add(json!({ "id": "1", "source": "s", "type": "t" }));
+        let pace = Pace::of(pauses);
+        assert_eq!(run(stage.push(&pace).tell_events()), is_enough.then_some(Ok(())));
+        if is_enough {
+            assert!((0..watchers).all(|number| stage.sockets.received(&number.to_string()).len() == 1));
+        }
+    }
+}

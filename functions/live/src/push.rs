@@ -11,6 +11,7 @@
 //! that it has. There is no clock in this: who is taken for dead and is not, finds its connection closed.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures::lock::Mutex;
@@ -152,30 +153,39 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
         })
     }
 
+    /// Facts of a topic for a subscription that was looked at after the last were read, if they may not be older than what it was told:
+    /// of two boards nobody can tell which is the later one.
+    async fn newer(&self, topic: &Topic) -> Result<Option<Facts>> {
+        match topic {
+            Topic::Order(_) | Topic::Events(_) => Ok(None),
+            Topic::Board => self.facts(topic).await.map(Some),
+        }
+    }
+
     async fn tell_topic(&self, topic: &Topic) -> Result<()> {
-        let key = topic.key();
-        let first = self.watches.page(&key, None).await?;
+        let key = &topic.key();
+        let first = self.watches.page(key, None).await?;
         if first.found.is_empty() {
             return Ok(());
         }
-        let facts = self.facts(topic).await?;
-        self.tell_all(&key, first, &facts).await
-    }
-
-    /// Tells all subscriptions of a topic, page by page, of which this is the first.
-    async fn tell_all(&self, key: &str, first: Page, facts: &Facts) -> Result<()> {
-        let pages = stream::try_unfold(Place::At(first), |place| async move {
-            let page = match place {
-                Place::At(page) => page,
-                Place::After(place) => self.watches.page(key, Some(&place)).await?,
+        let facts = Rc::new(self.facts(topic).await?);
+        // Page by page, of which each is read before its facts.
+        let pages = stream::try_unfold((Place::At(first), facts), |(place, facts)| async move {
+            let (page, facts) = match place {
+                Place::At(page) => (page, facts),
+                Place::After(place) => {
+                    let page = self.watches.page(key, Some(&place)).await?;
+                    (page, self.newer(topic).await?.map_or(facts, Rc::new))
+                }
                 Place::End => return Ok(None),
             };
-            Ok::<_, Failure>(Some((page.found, page.next.map_or(Place::End, Place::After))))
+            let found: Vec<_> =
+                page.found.into_iter().map(|found| Ok::<_, Failure>((found, Rc::clone(&facts)))).collect();
+            Ok::<_, Failure>(Some((stream::iter(found), (page.next.map_or(Place::End, Place::After), facts))))
         });
-        let found = pages.map_ok(|found| stream::iter(found.into_iter().map(Ok::<_, Failure>))).try_flatten();
-        let told = found.map(async |found| match found? {
-            Found::Watch(watch) => self.advance_or_close(watch, facts).await,
-            Found::Broken(connection) => {
+        let told = pages.try_flatten().map(async |found| match found? {
+            (Found::Watch(watch), facts) => self.advance_or_close(watch, &facts).await,
+            (Found::Broken(connection), _) => {
                 warn!("a subscription is not understood: its connection is closed");
                 self.close(&connection).await
             }
@@ -246,12 +256,12 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
     ///
     /// It is unknown whether it was.
     pub(crate) async fn advance(&self, mut watch: Watch, facts: &Facts) -> Result<()> {
-        let mut stretches = 0;
+        let (mut stretches, mut newer) = (0, None);
         for _ in 0..MAX_TURNS {
             if stretches == MAX_STRETCHES {
                 return Ok(());
             }
-            let ahead = self.ahead(&watch, facts).await?;
+            let ahead = self.ahead(&watch, newer.as_ref().unwrap_or(facts)).await?;
             if ahead.as_ref().is_ok_and(|ahead| ahead.position.is_none()) {
                 return Ok(());
             }
@@ -268,6 +278,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
                 if !is_released {
                     // It is no more; or it is released, and the answer was lost.
                     let Some(next) = self.next(&watch).await? else { return Ok(()) };
+                    newer = self.newer(&next.topic).await?.or(newer);
                     watch = next;
                     continue;
                 }
@@ -279,7 +290,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
                 continue;
             }
             match self.next(&watch).await? {
-                Some(next) => watch = next,
+                Some(next) => {
+                    newer = self.newer(&next.topic).await?.or(newer);
+                    watch = next;
+                }
                 None => return Ok(()),
             }
         }

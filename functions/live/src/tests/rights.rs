@@ -278,10 +278,21 @@ fn the_board_is_for_operators_and_readers_of_events_and_comes_when_it_changes() 
         tell();
     }
     assert_eq!([told("1"), told("2")], [vec![0, 2], vec![0, 2]]);
+    // An attempt that has looked long ago tells nobody what was.
+    let pace = Pace::until("before hold");
+    door.stage.count_order(3);
+    let push = door.stage.push(&pace);
+    let mut slow = std::pin::pin!(push.tell_board());
+    assert!(slow.as_mut().now_or_never().is_none());
+    door.stage.count_order(4);
+    tell();
+    pace.release();
+    assert_eq!(run(slow), Some(Ok(())));
+    assert_eq!([told("1"), told("2")], [vec![0, 2, 4], vec![0, 2, 4]]);
     // As time goes by it is no other board.
     door.stage.world.pass(Duration::from_secs(1));
     tell();
-    assert_eq!(told("1"), [0, 2]);
+    assert_eq!(told("1"), [0, 2, 4]);
 }
 
 #[test]

@@ -52,7 +52,10 @@ impl Aws {
     /// A new table of the operations, with its index.
     pub(crate) async fn letters_table(&self) -> String {
         let projection = Projection::builder().projection_type(ProjectionType::Include).non_key_attributes("record");
-        self.indexed_table(ScalarAttributeType::S, "ByState", ["state", "place"], projection.build()).await
+        let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+        let indexes =
+            [("ByState", ["state", "place"], projection.build()), ("OpenLetters", ["open", "group"], keys_only)];
+        self.table_with(ScalarAttributeType::S, indexes.into()).await
     }
 
     /// A new table of the journal, with its index.
@@ -77,9 +80,13 @@ impl Aws {
         &self,
         sort: ScalarAttributeType,
         index: &str,
-        [hash, range]: [&str; 2],
+        keys: [&str; 2],
         projection: Projection,
     ) -> String {
+        self.table_with(sort, vec![(index, keys, projection)]).await
+    }
+
+    async fn table_with(&self, sort: ScalarAttributeType, indexes: Vec<(&str, [&str; 2], Projection)>) -> String {
         let name = unique();
         let schema = |[hash, range]: [&str; 2]| {
             [(hash, KeyType::Hash), (range, KeyType::Range)]
@@ -89,10 +96,12 @@ impl Aws {
             let data_type = if name == "sk" { sort.clone() } else { ScalarAttributeType::S };
             AttributeDefinition::builder().attribute_name(name).attribute_type(data_type).build().unwrap()
         };
-        let index = GlobalSecondaryIndex::builder()
-            .index_name(index)
-            .set_key_schema(Some(schema([hash, range]).into()))
-            .projection(projection);
+        let names = ["pk", "sk"].into_iter().chain(indexes.iter().flat_map(|(_, keys, _)| *keys));
+        let definitions: Vec<AttributeDefinition> = names.map(definition).collect();
+        let index = |(name, keys, projection): (&str, [&str; 2], Projection)| {
+            let index = GlobalSecondaryIndex::builder().index_name(name).set_key_schema(Some(schema(keys).into()));
+            index.projection(projection).build().unwrap()
+        };
         let request = self
             .clients()
             .0
@@ -100,8 +109,8 @@ impl Aws {
             .table_name(&name)
             .billing_mode(BillingMode::PayPerRequest)
             .set_key_schema(Some(schema(["pk", "sk"]).into()))
-            .set_attribute_definitions(Some(["pk", "sk", hash, range].map(definition).into()))
-            .global_secondary_indexes(index.build().unwrap());
+            .set_attribute_definitions(Some(definitions))
+            .set_global_secondary_indexes(Some(indexes.into_iter().map(index).collect()));
         request.send().await.expect("a table");
         name
     }

@@ -11,7 +11,7 @@ use onewrite::personal::{Key, seal_text};
 use orderflow_events::Time;
 use orderflow_operations::{
     Act, Arrival, Class, Destination, DynamoOperations, Job, JobStore, Kept, Letter, LetterId, LetterStore,
-    MemoryOperations, Message, Origin, Outcome, PartStore, Redrive, RedriveId, Since, State, Stored,
+    MemoryOperations, Message, OpenLetters, Origin, Outcome, PartStore, Redrive, RedriveId, Since, State, Stored,
 };
 
 use crate::aws::Aws;
@@ -29,6 +29,8 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             a_letter_that_changes_its_state_is_in_one_page_alone,
             messages_are_kept_by_the_names_of_their_bodies,
             a_large_message_comes_back_whole,
+            many_letters_and_their_messages_are_found_at_once,
+            open_letters_are_counted_by_service_and_class,
             redrives_that_are_active_are_found,
             the_list_of_a_redrive_is_kept_in_parts,
         ]
@@ -182,6 +184,70 @@ async fn a_large_message_comes_back_whole(store: &impl LetterStore) {
     }
 }
 
+async fn many_letters_and_their_messages_are_found_at_once(store: &impl LetterStore) {
+    let letters: Vec<Letter> = (0..130).map(|number| letter(&format!("body {number}"), number)).collect();
+    let message = |letter: &Letter| {
+        // Of some the message has several parts.
+        let body = if letter.failed_at.as_millis() % 60 == 7 { "ü".repeat(512 * 1024) } else { letter.place() };
+        Kept::Clear(Message { body, attributes: BTreeMap::new() })
+    };
+    for letter in letters.iter().step_by(2) {
+        put(store, letter, Since::New).await;
+    }
+    for letter in &letters[1..] {
+        assert_eq!(store.keep(&letter.id, &letter.message, &message(letter)).await, Ok(()));
+    }
+    // In no order, and one of them twice.
+    let asked: Vec<&Letter> = (0..131).map(|number| &letters[number * 37 % 130]).collect();
+    let ids: Vec<LetterId> = asked.iter().map(|letter| letter.id.clone()).collect();
+    let found = store.letters_of(&ids).await.unwrap();
+    let expected = |letter: &&Letter| (letter.failed_at.as_millis() % 2 == 0).then(|| (*letter).clone());
+    assert_eq!(found, asked.iter().map(expected).collect::<Vec<_>>());
+    let found = store.messages_of(&asked).await.unwrap();
+    let expected = |letter: &&Letter| (letter.failed_at.as_millis() > 0).then(|| message(letter));
+    assert!(found == asked.iter().map(expected).collect::<Vec<_>>());
+    assert_eq!((store.letters_of(&[]).await, store.messages_of(&[]).await), (Ok(Vec::new()), Ok(Vec::new())));
+}
+
+async fn open_letters_are_counted_by_service_and_class(store: &impl LetterStore) {
+    assert_eq!(store.open_letters().await, Ok(Vec::new()));
+    let groups = [
+        ("pay", Class::Permanent, 1),
+        ("payment", Class::Exhausted, 2),
+        ("payment", Class::None, 1),
+        ("payment", Class::Permanent, 40),
+        ("shipping", Class::Permanent, 3),
+    ];
+    let mut letters = Vec::new();
+    for (service, class, count) in groups {
+        for number in 0..count {
+            let mut arrival = arrival(&format!("{service} {class:?} {number}"), 50 - number);
+            (arrival.service, arrival.class) = (service.to_owned(), class);
+            let letter = Letter::collected(None, arrival.letter_id(), &arrival).unwrap();
+            put(store, &letter, Since::New).await;
+            letters.push(letter);
+        }
+    }
+    let expected = |(service, class, count): (&str, Class, i64)| OpenLetters {
+        service: service.to_owned(),
+        class,
+        count: count.try_into().unwrap(),
+        oldest: Time::from_millis(51 - count),
+    };
+    assert_eq!(store.open_letters().await, Ok(groups.map(expected).into()));
+    // What is sent is not open; what comes back is, in the class that it has then.
+    for letter in letters.iter().filter(|letter| letter.service != "payment") {
+        assert_eq!(put(store, &claimed(letter), Since::Revision(1)).await, Stored::Done);
+    }
+    let back = claimed(&letters[0]).unsendable("it is too large", Time::from_millis(99));
+    assert_eq!(put(store, &back, Since::Revision(2)).await, Stored::Done);
+    let dropped = letters[1].dropped("ada", "a test", Time::from_millis(99)).unwrap().unwrap();
+    assert_eq!(put(store, &dropped, Since::Revision(1)).await, Stored::Done);
+    let mut left: Vec<OpenLetters> = groups[..4].iter().copied().map(expected).collect();
+    (left[1].count, left[1].oldest) = (1, letters[2].failed_at);
+    assert_eq!(store.open_letters().await, Ok(left));
+}
+
 fn redrive(number: u32) -> Redrive {
     let id = RedriveId::new(format!("red_{number}")).unwrap();
     Redrive::new(id, "ada", Time::from_millis(number.into()), 2, true, Some(3))
@@ -199,7 +265,7 @@ async fn redrives_that_are_active_are_found(store: &impl JobStore) {
     let stopped = first.stopped().unwrap();
     assert_eq!(store.put_job(&stopped, Since::Revision(7)).await, Ok(Stored::Changed));
     assert_eq!(store.put_job(&stopped, Since::Revision(1)).await, Ok(Stored::Done));
-    let sent = second.after(Act::Send(0), Outcome::Sent);
+    let sent = second.after(&[(Act::Send(0), Outcome::Sent)]);
     assert_eq!(store.put_job(&sent, Since::Revision(1)).await, Ok(Stored::Done));
     assert_eq!(store.active().await, Ok(vec![sent]));
 }

@@ -14,18 +14,21 @@ mod leases;
 mod letters;
 mod log;
 mod messages;
+mod notices;
 mod occurrences;
 mod open;
 mod owned;
 mod patterns;
 mod prices;
 mod queues;
+mod sending;
 mod simulations;
 mod standard_queue;
 mod stocks;
 mod suite;
 mod topic;
 mod watches;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -44,6 +47,7 @@ fn main() -> std::process::ExitCode {
         patterns::trials(&aws),
         letters::trials(&aws),
         queues::trials(&aws),
+        sending::trials(&aws),
         standard_queue::trials(&aws),
         topic::trials(&aws),
         stocks::trials(&aws),
@@ -52,10 +56,12 @@ fn main() -> std::process::ExitCode {
         occurrences::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
+        notices::trials(&aws),
         counts::trials(&aws),
         feed::trials(&aws),
         archive::trials(&aws),
         watches::trials(&aws),
+        webhooks::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 74] = [
+const BESIDES: [(&str, &str); 81] = [
     ("analytics", "board.rs"),
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
@@ -30,6 +30,7 @@ const BESIDES: [(&str, &str); 74] = [
     ("live", "schema.rs"),
     ("live", "schema/objects.rs"),
     ("live", "tests/rights.rs"),
+    ("notices", "wording.rs"),
     ("notification", "fixture.rs"),
     ("notification", "pacing.rs"),
     ("notification", "phone.rs"),
@@ -65,6 +66,7 @@ const BESIDES: [(&str, &str); 74] = [
     ("operations", "tests/gauges.rs"),
     ("operations", "tests/jobs.rs"),
     ("operations", "tests/persons.rs"),
+    ("operations", "tests/redrives.rs"),
     ("operations", "view.rs"),
     ("orders", "api/customers.rs"),
     ("orders", "api/pages.rs"),
@@ -93,6 +95,11 @@ const BESIDES: [(&str, &str); 74] = [
     ("payment", "limit.rs"),
     ("screening", "fingerprint.rs"),
     ("screening", "rules.rs"),
+    ("webhooks", "dispatch.rs"),
+    ("webhooks", "feed.rs"),
+    ("webhooks", "record.rs"),
+    ("webhooks", "send.rs"),
+    ("webhooks", "view.rs"),
 ];
 
 /// Files of services with other names than those of the other services.

@@ -8,11 +8,12 @@ use onewrite::port::Clock;
 use orderflow_events::scope::{EVENTS_READ, OPERATIONS};
 
 use crate::board::board;
+use crate::counts::Counts;
 use crate::port::CountStore;
 
 /// Answers what was counted.
 pub struct AnalyticsApi<S, C, K = NoKeySets> {
-    counts: S,
+    counts: Counts<S>,
     clock: C,
     access: Access<K>,
 }
@@ -20,7 +21,7 @@ pub struct AnalyticsApi<S, C, K = NoKeySets> {
 impl<S: CountStore, C: Clock, K: KeySets> AnalyticsApi<S, C, K> {
     /// The API on those counts, for whom `access` lets in.
     pub fn new(counts: S, clock: C, access: Access<K>) -> Self {
-        Self { counts, clock, access }
+        Self { counts: Counts::new(counts), clock, access }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens. Whether it works out shows soon enough.

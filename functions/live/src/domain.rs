@@ -205,8 +205,9 @@ impl Right {
             Self::Caller { subject, scopes, .. } => {
                 Ok(Visitor::Caller(Caller::signed_in(subject.clone(), scopes.iter().cloned())))
             }
-            Self::Holder { issued_at, ends_at, .. } => {
-                Ok(Visitor::Holder(Link { issued_at: *issued_at, expires_at: *ends_at }))
+            Self::Holder { order, issued_at, ends_at } => {
+                let link = Link { issued_at: *issued_at, expires_at: *ends_at };
+                Ok(Visitor::Holder { order: order.to_string(), link })
             }
             Self::Nobody(reason) => Err(Refusal::Unauthorized(reason.clone())),
         }
@@ -221,7 +222,16 @@ impl Right {
     pub(crate) fn of_events(&self, now: Time) -> Result<(), Refusal> {
         match self.visitor(now)? {
             Visitor::Caller(caller) if caller.has(EVENTS_READ) => Ok(()),
-            Visitor::Caller(_) | Visitor::Holder(_) => Err(Refusal::Forbidden(EVENTS_READ)),
+            Visitor::Caller(_) | Visitor::Holder { .. } => Err(Refusal::Forbidden(EVENTS_READ)),
+        }
+    }
+
+    /// Tells that the order may be theirs at that time: of another nothing is read, so that nobody learns by the time of the answer
+    /// whether there is one.
+    pub(crate) fn may_reach(&self, order: &OrderId, now: Time) -> Result<(), Refusal> {
+        match self.visitor(now)? {
+            Visitor::Holder { order: own, .. } if own != order.as_str() => Err(Refusal::NotFound),
+            Visitor::Holder { .. } | Visitor::Caller(_) => Ok(()),
         }
     }
 
@@ -229,16 +239,15 @@ impl Right {
     pub(crate) fn of_board(&self, now: Time) -> Result<(), Refusal> {
         match self.visitor(now)? {
             Visitor::Caller(caller) if caller.has(EVENTS_READ) || caller.has(OPERATIONS) => Ok(()),
-            Visitor::Caller(_) | Visitor::Holder(_) => Err(Refusal::Forbidden(OPERATIONS)),
+            Visitor::Caller(_) | Visitor::Holder { .. } => Err(Refusal::Forbidden(OPERATIONS)),
         }
     }
 
     /// Updates of an order, as far as they are theirs to see at that time: all, or none.
-    pub(crate) fn of(&self, order: &OrderId, updates: &[OrderUpdate], now: Time) -> Result<(), Refusal> {
+    pub(crate) fn of(&self, updates: &[OrderUpdate], now: Time) -> Result<(), Refusal> {
         let visitor = self.visitor(now)?;
-        let is_of_another = matches!(self, Self::Holder { order: own, .. } if own != order);
         match updates.last() {
-            Some(latest) if !is_of_another && visitor.may_act_for(&latest.order) => Ok(()),
+            Some(latest) if visitor.may_act_for(&latest.order) => Ok(()),
             Some(_) | None => Err(Refusal::NotFound),
         }
     }

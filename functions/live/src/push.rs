@@ -18,7 +18,7 @@ use futures::lock::Mutex;
 use futures::{StreamExt, TryStreamExt, stream};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Ledger, Result};
-use orderflow_analytics::{CountStore, board};
+use orderflow_analytics::{CountStore, Counts, board};
 use orderflow_events::{OrderId, Subject};
 use orderflow_orders::Orders;
 use serde_json::Value;
@@ -84,7 +84,7 @@ enum Place {
 pub struct Push<L, W, S, C, F, B> {
     ledger: Ledger<L, W>,
     feed: F,
-    counts: B,
+    counts: Counts<B>,
     watches: S,
     sockets: C,
     schema: Schema,
@@ -93,7 +93,7 @@ pub struct Push<L, W, S, C, F, B> {
 impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> Push<L, W, S, C, F, B> {
     /// Sends what the ledger of the orders, the feed and the counts say to the watches, by those sockets.
     pub fn new(ledger: Ledger<L, W>, feed: F, counts: B, watches: S, sockets: C) -> Self {
-        Self { ledger, feed, counts, watches, sockets, schema: schema::build() }
+        Self { ledger, feed, counts: Counts::new(counts), watches, sockets, schema: schema::build() }
     }
 
     pub(crate) const fn feed(&self) -> &F {
@@ -207,8 +207,8 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
     async fn ahead(&self, watch: &Watch, facts: &Facts) -> Result<Result<Ahead, Refusal>> {
         let now = self.world().now();
         Ok(match (&watch.topic, facts) {
-            (Topic::Order(order), Facts::Order(updates)) => {
-                watch.right.of(order, updates, now).map(|()| ahead_of(updates, &watch.position, AT_ONCE))
+            (Topic::Order(_), Facts::Order(updates)) => {
+                watch.right.of(updates, now).map(|()| ahead_of(updates, &watch.position, AT_ONCE))
             }
             (Topic::Events(pattern), Facts::Events(reads)) => match watch.right.of_events(now) {
                 Ok(()) => Ok(self.feed_after(&watch.position, pattern.as_ref(), reads).await?),

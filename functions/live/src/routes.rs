@@ -156,7 +156,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore, 
         if let (None, Some(access), Some(order), Some(guests)) = (&token, access, order, &self.guests) {
             let Ok(order) = OrderId::new(order) else { return Ok(Right::Nobody("There is no such order.".to_owned())) };
             return match guests.holder(order.as_str(), &access, now).await {
-                Ok(Visitor::Holder(link)) => {
+                Ok(Visitor::Holder { link, .. }) => {
                     Ok(Right::Holder { order, issued_at: link.issued_at, ends_at: link.expires_at })
                 }
                 Ok(Visitor::Caller(_)) => Ok(Right::Nobody("The link does not count.".to_owned())),
@@ -262,8 +262,11 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore, 
         right: &Right,
     ) -> Result<Result<(Topic, String), Value>> {
         let Ok(order) = OrderId::new(order) else { return Ok(Err(refused(&Refusal::NotFound))) };
+        if let Err(refusal) = right.may_reach(&order, self.push.world().now()) {
+            return Ok(Err(refused(&refusal)));
+        }
         let updates = self.push.updates(&order).await?;
-        if let Err(refusal) = right.of(&order, &updates, self.push.world().now()) {
+        if let Err(refusal) = right.of(&updates, self.push.world().now()) {
             return Ok(Err(refused(&refusal)));
         }
         let latest = u32::try_from(updates.len()).unwrap_or(u32::MAX);

@@ -10,8 +10,8 @@ use onewrite::access::{Access, NoKeySets};
 use onewrite::link::NoLinkKeys;
 use onewrite::memory::{MemoryLog, Pace, Paced, VirtualTime};
 use onewrite::port::{Clock, Random};
-use onewrite::{Commit, Delivery, Handle, History, Ledger, NoEffects, Origin, Process};
-use orderflow_analytics::Analytics;
+use onewrite::{Commit, Delivery, Handle, History, Ledger, Origin, Process};
+use orderflow_analytics::{Analytics, CountEffects, MemoryCounts};
 use orderflow_events::{InventoryReserved, OrderId, Payload, Subject, sample};
 use orderflow_orders::{Change, Orders, Seen};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ type Ports<'a> = Push<
     Paced<'a, &'a MemoryWatches>,
     Paced<'a, &'a MemorySockets>,
     Paced<'a, &'a MemoryFeed>,
-    &'a MemoryLog,
+    &'a MemoryCounts,
 >;
 
 /// An order, those who watch it, and one client.
@@ -41,7 +41,8 @@ struct Stage {
     world: VirtualTime,
     log: MemoryLog,
     feed: MemoryFeed,
-    counts: MemoryLog,
+    rows_of_counts: MemoryLog,
+    counts: MemoryCounts,
     watches: MemoryWatches,
     sockets: MemorySockets,
     history: RefCell<History<Orders>>,
@@ -71,7 +72,8 @@ impl Stage {
             world: VirtualTime::new(1),
             log: MemoryLog::default(),
             feed: MemoryFeed::default(),
-            counts: MemoryLog::default(),
+            rows_of_counts: MemoryLog::default(),
+            counts: MemoryCounts::default(),
             watches: MemoryWatches::default(),
             sockets: MemorySockets::default(),
             history: RefCell::new(History::unknown(subject())),
@@ -110,7 +112,9 @@ impl Stage {
 
     /// Analytics counts an order of this moment.
     fn count_order(&self, number: u8) {
-        let service = Process::<Analytics, _, _, _>::new(Ledger::new(&self.counts, &self.world), NoEffects);
+        let (ledger, effects) =
+            (Ledger::new(&self.rows_of_counts, &self.world), CountEffects::new(&self.counts, &self.world));
+        let service = Process::<Analytics, _, _, _>::new(ledger, effects);
         let mut created = sample::another_event(sample::order(&format!("ord_{number}")), number);
         created.context.time = self.world.now();
         let delivery = Delivery { text: "", deadline: created.context.time };

@@ -24,6 +24,7 @@ use self::requests::{Drop, Edit};
 use crate::console::console;
 use crate::domain::{Glimpse, Letter, LetterId, Refused, State};
 use crate::message::Message;
+use crate::persons::EDITED_FROM;
 use crate::port::{
     Archive, Consumers, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Since, Stored,
 };
@@ -45,9 +46,6 @@ const MAX_SEEN: usize = 20_000;
 
 /// Number of attempts at a letter that others are changing.
 const MAX_RACES: u32 = 10;
-
-/// Extension of an event that was edited: the id that it had.
-const EDITED_FROM: &str = "editedfrom";
 
 /// Shows, edits and drops letters, tells of orders, and takes jobs on.
 pub struct OperationsApi<S, R, N, W, K = NoKeySets> {
@@ -206,7 +204,7 @@ where
         let mut message = self.message(&letter).await?.ok_or_else(erased)?;
         message.body = self.mended(&message.body, letter.destination.is_journal, &body)?;
         let edited = letter.edited(&message, &by(caller), why.as_str(), self.world.now()).map_err(refused)?;
-        sealing::keep(&self.store, &self.keys, &letter, &message, self.world.now()).await?;
+        sealing::keep(&self.store, &self.keys, &edited, &message, self.world.now()).await?;
         if self.store.put(&edited, Since::Revision(letter.revision)).await? == Stored::Changed
             && self.store.letter(&letter.id).await?.as_ref() != Some(&edited)
         {
@@ -230,12 +228,14 @@ where
         if !faults.is_empty() {
             return Err(Problem::invalid(&faults));
         }
-        if let Some(old) = Glimpse::of(old).id.filter(|old| document["id"] == **old) {
-            let mut random = [0; 10];
-            self.world.fill(&mut random);
-            let millis = u64::try_from(self.world.now().as_millis()).unwrap_or(0);
+        if let Some(old) = Glimpse::of(old).id {
+            if document["id"] == *old {
+                let mut random = [0; 10];
+                self.world.fill(&mut random);
+                let millis = u64::try_from(self.world.now().as_millis()).unwrap_or(0);
+                document["id"] = EventId::v7(millis, random).as_str().into();
+            }
             document[EDITED_FROM] = old.into();
-            document["id"] = EventId::v7(millis, random).as_str().into();
         }
         Ok(document.to_string())
     }

@@ -1,7 +1,8 @@
 //! Letters and jobs in a DynamoDB table; the services and their tables are in the modules below.
 //!
 //! A letter is an item, and so is each message that it has had, or several where one would be too large. Letters and the
-//! jobs that are active are in the index `ByState`: letters by state and the time of the first failure, jobs by kind.
+//! jobs that are active are in the index `ByState`: letters by state and the time of the first failure, jobs by kind. Letters for
+//! which somebody has to do something are in the index `OpenLetters` besides, by service and class, to be counted.
 
 mod stack;
 mod tables;
@@ -9,23 +10,36 @@ mod tables;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, Select, TransactWriteItem};
 use onewrite::aws::{classify, put_if};
 use onewrite::{Failure, FailureKind, Result};
+use orderflow_events::Time;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use futures::future::try_join_all;
 pub use stack::AwsStack;
+use tables::{AT_ONCE, is_at, items, string};
 
-use crate::domain::{Letter, LetterId, State};
+use crate::domain::{Class, Letter, LetterId, State};
 use crate::jobs::job::Job;
 use crate::jobs::redrive::RedriveId;
 use crate::message::Kept;
-use crate::port::{JobStore, LetterStore, PartStore, Since, Stored};
+use crate::port::{JobStore, LetterStore, OpenLetters, PartStore, Since, Stored};
 
 /// Index of what is in a state, by place.
 const BY_STATE: &str = "ByState";
+
+/// Index of the letters that are open, by service, class and place.
+const OPEN: &str = "OpenLetters";
+
+/// Hash key of that index, of all that is in it.
+const LETTERS: &str = "letters";
+
+/// Pages of a count: DynamoDB counts some 5,000 letters of the index in one.
+const MAX_COUNTED_PAGES: usize = 100;
 
 /// Sort key of a letter.
 const LETTER: &str = "letter";
@@ -62,7 +76,7 @@ impl DynamoOperations {
         [pk, sk]: [&str; 2],
         record: &impl Serialize,
         revision: u64,
-        index: Option<(&str, String)>,
+        indexed: &[(&str, String)],
         since: Since,
     ) -> Result<Stored> {
         let record = serde_json::to_string(record).map_err(|error| Failure::permanent(error.to_string()))?;
@@ -74,10 +88,7 @@ impl DynamoOperations {
             .item("sk", text(sk))
             .item("record", text(record))
             .item("revision", AttributeValue::N(revision.to_string()));
-        let put = match index {
-            Some((state, place)) => put.item("state", text(state)).item("place", text(place)),
-            None => put,
-        };
+        let put = indexed.iter().fold(put, |put, (name, value)| put.item(*name, text(value)));
         let put = match since {
             Since::New => put.condition_expression("attribute_not_exists(pk)"),
             Since::Revision(read) => put
@@ -85,6 +96,22 @@ impl DynamoOperations {
                 .expression_attribute_values(":read", AttributeValue::N(read.to_string())),
         };
         Ok(if put_if(put).await? { Stored::Done } else { Stored::Changed })
+    }
+
+    /// The items of these keys, in their order, each with that attribute.
+    async fn found(&self, keys: Vec<[AttributeValue; 2]>, attribute: &str) -> Result<Vec<Option<Item>>> {
+        let mut asked: Vec<[AttributeValue; 2]> = Vec::new();
+        for key in &keys {
+            // A key may be asked for once in a request.
+            if !asked.contains(key) {
+                asked.push(key.clone());
+            }
+        }
+        let mut found = Vec::new();
+        for keys in asked.chunks(AT_ONCE) {
+            found.extend(items(&self.client, &self.table, keys, &[attribute]).await?);
+        }
+        Ok(keys.iter().map(|key| found.iter().find(|item| is_at(item, key)).cloned()).collect())
     }
 
     async fn in_state<T: DeserializeOwned>(&self, state: &str, after: Option<&str>) -> Result<Vec<T>> {
@@ -109,9 +136,19 @@ impl LetterStore for DynamoOperations {
         self.get(id.as_str(), LETTER).await
     }
 
+    async fn letters_of(&self, ids: &[LetterId]) -> Result<Vec<Option<Letter>>> {
+        let keys = ids.iter().map(|id| [text(id.as_str()), text(LETTER)]);
+        let found = self.found(keys.collect(), "record").await?;
+        found.iter().map(|item| item.as_ref().map(record_of).transpose()).collect()
+    }
+
     async fn put(&self, letter: &Letter, since: Since) -> Result<Stored> {
-        let index = (letter.state.as_str(), letter.place());
-        self.put_record([letter.id.as_str(), LETTER], letter, letter.revision, Some(index), since).await
+        let mut indexed = vec![("state", letter.state.as_str().to_owned()), ("place", letter.place())];
+        if letter.state.is_open() {
+            let group = format!("{}{}", group_of(&letter.service, letter.class), letter.place());
+            indexed.extend([("open", LETTERS.to_owned()), ("group", group)]);
+        }
+        self.put_record([letter.id.as_str(), LETTER], letter, letter.revision, &indexed, since).await
     }
 
     async fn keep(&self, id: &LetterId, name: &str, message: &Kept) -> Result<()> {
@@ -121,7 +158,7 @@ impl LetterStore for DynamoOperations {
         let count = parts.len();
         for (index, part) in parts.into_iter().enumerate() {
             let item = Item::from(
-                [("pk", id.as_str()), ("sk", &format!("message#{name}#{index:04}")), ("part", part)]
+                [("pk", id.as_str()), ("sk", &message_key(name, index)), ("part", part)]
                     .map(|(name, value)| (name.to_owned(), text(value))),
             );
             if count == 1 {
@@ -158,16 +195,94 @@ impl LetterStore for DynamoOperations {
         serde_json::from_str(&whole).map(Some).map_err(|_| not_understood("a message"))
     }
 
+    async fn messages_of(&self, letters: &[&Letter]) -> Result<Vec<Option<Kept>>> {
+        let first = |letter: &&Letter| [text(letter.id.as_str()), text(message_key(&letter.message, 0))];
+        let found = self.found(letters.iter().map(first).collect(), "part").await?;
+        let messages = letters.iter().zip(found).map(async |(letter, item)| {
+            let Some(part) = item.as_ref().and_then(|item| string(item, "part")) else { return Ok(None) };
+            // Of one that has several parts, the first does not end.
+            match serde_json::from_str(part) {
+                Ok(message) => Ok(Some(message)),
+                Err(_) => self.message(&letter.id, &letter.message).await,
+            }
+        });
+        try_join_all(messages).await
+    }
+
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {
         self.in_state(state.as_str(), after).await
     }
+
+    /// From group to group: of each the first letter is asked for, which is the oldest, and then their number.
+    async fn open_letters(&self) -> Result<Vec<OpenLetters>> {
+        let mut open = Vec::new();
+        // A blank comes before every group.
+        let mut after = " ".to_owned();
+        loop {
+            let first = self.of_open("#group > :group", &after).limit(1);
+            let answer = Box::pin(first.send()).await.map_err(|error| classify("Query", &error))?;
+            let Some(first) = answer.items().first() else { return Ok(open) };
+            let first = string(first, "group").and_then(place_in_group);
+            let (service, class, oldest) = first.ok_or_else(|| not_understood("a letter's group"))?;
+            let group = group_of(&service, class);
+            let count = self.count(&group).await?;
+            // The sign after that which ends it: behind all of the group.
+            after = format!("{}$", group.trim_end_matches(SEPARATOR));
+            open.push(OpenLetters { service, class, count, oldest });
+        }
+    }
+}
+
+impl DynamoOperations {
+    fn of_open(&self, which: &str, group: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name(OPEN)
+            .key_condition_expression(format!("#open = :open AND {which}"))
+            .expression_attribute_names("#open", "open")
+            .expression_attribute_names("#group", "group")
+            .expression_attribute_values(":open", text(LETTERS))
+            .expression_attribute_values(":group", text(group))
+    }
+
+    async fn count(&self, group: &str) -> Result<u32> {
+        let (mut count, mut after) = (0, None);
+        for _ in 0..MAX_COUNTED_PAGES {
+            let page = self.of_open("begins_with(#group, :group)", group).select(Select::Count);
+            let answer = Box::pin(page.set_exclusive_start_key(after).send()).await;
+            let answer = answer.map_err(|error| classify("Query", &error))?;
+            count += u32::try_from(answer.count()).unwrap_or(0);
+            after = answer.last_evaluated_key;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// Sign after a service and after a class, which neither has in it.
+const SEPARATOR: char = '#';
+
+/// Beginning of what the letters of a service and class have in the index.
+fn group_of(service: &str, class: Class) -> String {
+    format!("{service}{SEPARATOR}{}{SEPARATOR}", class.as_str())
+}
+
+/// Service, class and first failure of a letter, as the index has them.
+fn place_in_group(group: &str) -> Option<(String, Class, Time)> {
+    let mut pieces = group.split(SEPARATOR);
+    let (service, class, failed_at) = (pieces.next()?, pieces.next()?, pieces.next()?);
+    let class = [Class::Permanent, Class::Exhausted, Class::None].into_iter().find(|known| known.as_str() == class)?;
+    Some((service.to_owned(), class, Time::new(failed_at).ok()?))
 }
 
 impl PartStore for DynamoOperations {
     async fn keep_part(&self, id: &RedriveId, part: u32, letters: &[LetterId]) -> Result<()> {
         // Only its own request knows the id, and may send it again.
         let since = Since::New;
-        self.put_record([id.as_str(), &part_key(part)], &letters, 1, None, since).await.map(drop)
+        self.put_record([id.as_str(), &part_key(part)], &letters, 1, &[], since).await.map(drop)
     }
 
     async fn part(&self, id: &RedriveId, part: u32) -> Result<Vec<LetterId>> {
@@ -182,13 +297,19 @@ impl JobStore for DynamoOperations {
     }
 
     async fn put_job<J: Job>(&self, job: &J, since: Since) -> Result<Stored> {
-        let index = job.is_active().then(|| (J::KIND, format!("{}#{}", job.head().at, job.id())));
-        self.put_record([job.id(), J::KIND], job, job.head().revision, index, since).await
+        let place = || format!("{}#{}", job.head().at, job.id());
+        let indexed =
+            if job.is_active() { vec![("state", J::KIND.to_owned()), ("place", place())] } else { Vec::new() };
+        self.put_record([job.id(), J::KIND], job, job.head().revision, &indexed, since).await
     }
 
     async fn active<J: Job>(&self) -> Result<Vec<J>> {
         self.in_state(J::KIND, None).await
     }
+}
+
+fn message_key(name: &str, part: usize) -> String {
+    format!("message#{name}#{part:04}")
 }
 
 fn part_key(part: u32) -> String {

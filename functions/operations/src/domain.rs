@@ -465,11 +465,11 @@ impl Letter {
             return Err(Refused { state: self.state, what: "edited" });
         }
         let mut letter = self.next(State::Waiting);
-        letter.take(message);
         letter.note(now, by, "edited", Some(why));
         if let Some(entry) = letter.history.last_mut() {
             entry.replaced = Some(self.message.clone());
         }
+        letter.take(message);
         Ok(letter)
     }
 
@@ -490,10 +490,15 @@ impl Letter {
         }
     }
 
-    /// Persons in clear that a body of its message may have.
+    /// Persons in clear that a body of its message may have. An edit may have anybody, wherever a schema has room for a text or
+    /// looks away.
     pub(crate) fn persons_in(&self, body: &str) -> Persons {
         // A row of ours has nobody in clear.
-        if self.origin == Origin::Relay { Persons::Nobody } else { Persons::of(body, self.destination.is_door) }
+        if self.origin == Origin::Relay {
+            return Persons::Nobody;
+        }
+        let is_edited = self.history.iter().any(|entry| entry.replaced.is_some());
+        Persons::of(body, self.destination.is_door || is_edited)
     }
 
     /// Place among all letters: the oldest failure comes first.

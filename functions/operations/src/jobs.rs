@@ -10,6 +10,7 @@ pub(crate) mod redrives;
 pub(crate) mod replay;
 pub(crate) mod replays;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onewrite::envelope::derive_id;
@@ -78,7 +79,7 @@ where
     }
 
     /// Takes the jobs of one kind on by a page each, in turn, as long as one has another page. Jobs that wait are looked at
-    /// again for a while.
+    /// again for a while; one that fails is left to the next run, and holds up no other.
     async fn run_pages<J: Job>(
         &self,
         run: &str,
@@ -86,10 +87,14 @@ where
         advance: impl AsyncFn(&J) -> Result<bool>,
     ) -> Result<()> {
         let mut failed: Option<Failure> = None;
+        let mut left_alone = BTreeSet::<String>::new();
         let mut changed_at = self.world.now();
         loop {
             let (mut is_waiting, mut has_more) = (false, false);
             for known in self.store.active::<J>().await? {
+                if left_alone.contains(known.id()) {
+                    continue;
+                }
                 let now = self.world.now();
                 if now.until(deadline) < RESERVE {
                     return failed.map_or(Ok(()), Err);
@@ -102,6 +107,7 @@ where
                     Ok(false) => is_waiting |= job.is_active(),
                     Err(failure) => {
                         warn!(job = job.id(), reason = failure.reason(), "a job does not go on");
+                        left_alone.insert(job.id().to_owned());
                         failed = Some(failure);
                     }
                 }
@@ -110,7 +116,7 @@ where
                 changed_at = self.world.now();
                 continue;
             }
-            if failed.is_some() || !is_waiting || changed_at.until(self.world.now()) > IDLE {
+            if !is_waiting || changed_at.until(self.world.now()) > IDLE {
                 return failed.map_or(Ok(()), Err);
             }
             self.world.sleep(PAUSE).await;

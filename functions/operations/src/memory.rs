@@ -1,7 +1,7 @@
 //! The ports in memory.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::RedriveId;
 use crate::message::{Kept, Message};
 use crate::port::{
-    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Relays,
-    Since, Stored,
+    Archive, Consumers, Depth, Directory, GONE, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes, PartStore,
+    Queues, Relays, Since, Stored,
 };
 use crate::service::Service;
 
@@ -41,6 +41,8 @@ pub struct MemoryOperations {
     jobs: RefCell<BTreeMap<(&'static str, String), JobRecord>>,
     parts: RefCell<HashMap<(RedriveId, u32), Vec<LetterId>>>,
     sent: RefCell<Vec<(String, Message)>>,
+    /// Queues that are gone.
+    gone: RefCell<BTreeSet<String>>,
     ages: RefCell<HashMap<String, Duration>>,
     lines: RefCell<HashMap<String, Vec<String>>>,
     services: RefCell<Vec<Service>>,
@@ -70,6 +72,7 @@ impl MemoryOperations {
             jobs: RefCell::default(),
             parts: RefCell::default(),
             sent: RefCell::default(),
+            gone: RefCell::default(),
             ages: RefCell::default(),
             lines: RefCell::default(),
             services: RefCell::default(),
@@ -93,6 +96,11 @@ impl MemoryOperations {
     #[must_use]
     pub fn has_letter(&self, id: &LetterId) -> bool {
         self.letters.borrow().contains_key(id)
+    }
+
+    /// Takes the queue of that URL away.
+    pub fn remove_queue(&self, queue_url: &str) {
+        self.gone.borrow_mut().insert(queue_url.to_owned());
     }
 
     /// Lets a function fail the next times that it is asked.
@@ -181,6 +189,11 @@ impl LetterStore for MemoryOperations {
         Ok(self.letters.borrow().get(id).cloned())
     }
 
+    async fn letters_of(&self, ids: &[LetterId]) -> Result<Vec<Option<Letter>>> {
+        let letters = self.letters.borrow();
+        Ok(ids.iter().map(|id| letters.get(id).cloned()).collect())
+    }
+
     async fn put(&self, letter: &Letter, since: Since) -> Result<Stored> {
         let mut letters = self.letters.borrow_mut();
         if !may_replace(letters.get(&letter.id).map(|known| known.revision), since) {
@@ -203,12 +216,34 @@ impl LetterStore for MemoryOperations {
         Ok(self.messages.borrow().get(&(id.clone(), name.to_owned())).cloned())
     }
 
+    async fn messages_of(&self, letters: &[&Letter]) -> Result<Vec<Option<Kept>>> {
+        let messages = self.messages.borrow();
+        let of = |letter: &&Letter| messages.get(&(letter.id.clone(), letter.message.clone())).cloned();
+        Ok(letters.iter().map(of).collect())
+    }
+
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {
         let (letters, places) = (self.letters.borrow(), self.places.borrow());
         let begin =
             after.map_or(Bound::Included((state, String::new())), |after| Bound::Excluded((state, after.to_owned())));
         let of_state = places.range((begin, Bound::Unbounded)).take_while(|((other, _), _)| *other == state);
         Ok(of_state.take(self.page).filter_map(|(_, id)| letters.get(id).cloned()).collect())
+    }
+
+    async fn open_letters(&self) -> Result<Vec<OpenLetters>> {
+        let mut open = BTreeMap::<(String, &str), OpenLetters>::new();
+        for letter in self.letters.borrow().values().filter(|letter| letter.state.is_open()) {
+            let Letter { service, class, failed_at, .. } = letter;
+            let known = open.entry((service.clone(), class.as_str())).or_insert_with(|| OpenLetters {
+                service: service.clone(),
+                class: *class,
+                count: 0,
+                oldest: *failed_at,
+            });
+            known.count += 1;
+            known.oldest = known.oldest.min(*failed_at);
+        }
+        Ok(open.into_values().collect())
     }
 }
 
@@ -251,9 +286,12 @@ impl JobStore for MemoryOperations {
 }
 
 impl Queues for MemoryOperations {
-    async fn send(&self, queue_url: &str, message: &Message) -> Result<()> {
-        self.sent.borrow_mut().push((queue_url.to_owned(), message.clone()));
-        Ok(())
+    async fn send(&self, queue_url: &str, messages: &[Message]) -> Result<Vec<Result<()>>> {
+        if self.gone.borrow().contains(queue_url) {
+            return Ok(messages.iter().map(|_| Err(Failure::permanent(GONE))).collect());
+        }
+        self.sent.borrow_mut().extend(messages.iter().map(|message| (queue_url.to_owned(), message.clone())));
+        Ok(vec![Ok(()); messages.len()])
     }
 
     async fn depth(&self, queue_url: &str) -> Result<Depth> {

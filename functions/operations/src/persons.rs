@@ -15,11 +15,12 @@ pub enum Persons {
 }
 
 impl Persons {
-    /// Persons in the body of a message; `is_door` is true where others send what they have written themselves.
+    /// Persons in the body of a message; `is_foreign` is true of what others have written themselves, who send it to a door, or have
+    /// edited a letter.
     #[must_use]
-    pub fn of(body: &str, is_door: bool) -> Self {
+    pub fn of(body: &str, is_foreign: bool) -> Self {
         let document = unwrapped(body);
-        if !is_door && document.as_ref().is_some_and(has_nobody) {
+        if !is_foreign && document.as_ref().is_some_and(has_nobody) {
             return Self::Nobody;
         }
         // An id that nobody may have is no owner of a key.
@@ -28,12 +29,17 @@ impl Persons {
     }
 }
 
-/// Tells of a document that it is an event, and nobody is in clear in it.
+/// Extension of an event that was edited: the id that it had.
+pub(crate) const EDITED_FROM: &str = "editedfrom";
+
+/// Tells of a document that it is an event of ours as it was published, and nobody is in clear in it.
 fn has_nobody(document: &Value) -> bool {
-    Event::from_value(document).is_ok_and(|event| match event.data {
-        Payload::OrderCreated(created) => created.details.personal.sealed().is_some(),
-        _ => true,
-    })
+    let is_edited = document.get(EDITED_FROM).is_some();
+    !is_edited
+        && Event::from_value(document).is_ok_and(|event| match event.data {
+            Payload::OrderCreated(created) => created.details.personal.sealed().is_some(),
+            _ => true,
+        })
 }
 
 /// The document in a body, out of what SNS may have wrapped it in.

@@ -7,7 +7,7 @@ use onewrite::{Answers, Inquiry, Result, Slot};
 use orderflow_events::Time;
 
 use crate::archive::{Range, Recorded, SlotPage};
-use crate::domain::{Glimpse, Letter, LetterId, State};
+use crate::domain::{Class, Glimpse, Letter, LetterId, State};
 use crate::jobs::job::Job;
 use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::RedriveId;
@@ -42,6 +42,13 @@ pub trait LetterStore {
     /// The store cannot be read.
     async fn letter(&self, id: &LetterId) -> Result<Option<Letter>>;
 
+    /// The letters of these ids, in their order, each as of now or later: of a hundred, one question.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn letters_of(&self, ids: &[LetterId]) -> Result<Vec<Option<Letter>>>;
+
     /// Puts a letter on record, if it is the next revision of the one that was read.
     ///
     /// # Errors
@@ -64,6 +71,13 @@ pub trait LetterStore {
     /// The store cannot be read.
     async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Kept>>;
 
+    /// The messages that these letters have now, in their order: of a hundred that are short, one question.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn messages_of(&self, letters: &[&Letter]) -> Result<Vec<Option<Kept>>>;
+
     /// Letters of that state whose [place](Letter::place) is after that one, the oldest failure first: as many as fit, and
     /// one at least, if there is any. They may be a little behind.
     ///
@@ -71,6 +85,27 @@ pub trait LetterStore {
     ///
     /// The store cannot be read.
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>>;
+
+    /// Letters that are [open](State::is_open), by service and class, of which each is counted by itself: however many there are of
+    /// one, no other is hidden. They may be a little behind.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn open_letters(&self) -> Result<Vec<OpenLetters>>;
+}
+
+/// Letters of one service and class for which somebody has to do something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenLetters {
+    /// The service.
+    pub service: String,
+    /// Class of their latest failure.
+    pub class: Class,
+    /// Number of them; where there are more than 500,000, at least so many.
+    pub count: u32,
+    /// First failure of the oldest.
+    pub oldest: Time,
 }
 
 /// Lists of the letters of redrives.
@@ -119,15 +154,19 @@ pub trait JobStore {
     async fn active<J: Job>(&self) -> Result<Vec<J>>;
 }
 
+/// Reason of what is sent to a queue that there is no more.
+pub(crate) const GONE: &str = "its queue is gone: the service was taken out of the stack, or has another queue now";
+
 /// Queues of the services.
 #[auto_impl(&)]
 pub trait Queues {
-    /// Sends a message to the queue with that URL.
+    /// Sends messages to the queue with that URL, ten at once as far as they are short, and tells of each, in their order, whether
+    /// the queue has it. A permanent failure is a message that the queue never takes, or a queue that is gone.
     ///
     /// # Errors
     ///
-    /// It is unknown whether it was sent; a permanent failure is a message that the queue never takes.
-    async fn send(&self, queue_url: &str, message: &Message) -> Result<()>;
+    /// It is unknown of each whether it was sent.
+    async fn send(&self, queue_url: &str, messages: &[Message]) -> Result<Vec<Result<()>>>;
 
     /// Depth of the queue with that URL.
     ///
@@ -192,7 +231,7 @@ pub trait Directory {
 /// Consumers of the services, which can tell what they have handled.
 #[auto_impl(&)]
 pub trait Consumers {
-    /// The answers to an inquiry; `None` where the function fails at it, as one does that cannot start.
+    /// The answers to an inquiry; `None` where the function fails at it, as one does that cannot start, or is gone.
     ///
     /// # Errors
     ///

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use onewrite::{Failure, Result};
@@ -61,7 +62,25 @@ pub(crate) async fn message<R: Keys, W: Clock + Random>(
     id: &LetterId,
     name: &str,
 ) -> Result<Option<Message>> {
-    match store.message(id, name).await?.ok_or_else(|| Failure::permanent("a letter has no message"))? {
+    opened(keys, store.message(id, name).await?).await
+}
+
+/// The messages that letters have now, in their order; none where nobody can open it any more.
+///
+/// # Errors
+///
+/// The store cannot be read, and of each: those of [`message`].
+pub(crate) async fn messages<R: Keys, W: Clock + Random>(
+    store: &impl LetterStore,
+    keys: &KeyRing<R, W>,
+    letters: &[&Letter],
+) -> Result<Vec<Result<Option<Message>>>> {
+    let kept = store.messages_of(letters).await?;
+    Ok(join_all(kept.into_iter().map(|kept| opened(keys, kept))).await)
+}
+
+async fn opened<R: Keys, W: Clock + Random>(keys: &KeyRing<R, W>, kept: Option<Kept>) -> Result<Option<Message>> {
+    match kept.ok_or_else(|| Failure::permanent("a letter has no message"))? {
         Kept::Clear(message) => Ok(Some(message)),
         Kept::Sealed { owner, message } => {
             let opened = keys.open_text(&owner, &message).await?;

@@ -1,5 +1,6 @@
 //! Collecting, editing, dropping and sending back on ports in memory: copies, races, and crashes at every call of a port.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -24,8 +25,8 @@ use crate::jobs::redrive::{Redrive, RedriveId};
 use crate::jobs::redrives::RedriveRunner;
 use crate::message::{Kept, Message};
 use crate::port::{
-    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Relays,
-    Since, Stored,
+    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes, PartStore,
+    Queues, Relays, Since, Stored,
 };
 use crate::sealing;
 use crate::service::Service;
@@ -34,122 +35,151 @@ use crate::{Collector, Jobs, MemoryOperations, OperationsApi, Post};
 mod gauges;
 mod jobs;
 mod persons;
+mod redrives;
 
 fn timed_out() -> Failure {
     Failure::transient("timed out")
 }
 
+thread_local! {
+    /// Calls of the ports that a test has made, by their names.
+    static CALLS_MADE: RefCell<BTreeMap<&'static str, u32>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// One call of a port, at that pace.
+async fn call<T>(
+    pace: &Pace,
+    name: &'static str,
+    call: impl Future<Output = Result<T>>,
+    timed_out: impl FnOnce() -> Failure,
+) -> Result<T> {
+    CALLS_MADE.with_borrow_mut(|made| *made.entry(name).or_default() += 1);
+    pace.call(name, call, timed_out).await
+}
+
 impl<T: LetterStore> LetterStore for Paced<'_, T> {
     async fn letter(&self, id: &LetterId) -> Result<Option<Letter>> {
-        self.pace.call("letter", self.port.letter(id), timed_out).await
+        call(self.pace, "letter", self.port.letter(id), timed_out).await
+    }
+
+    async fn letters_of(&self, ids: &[LetterId]) -> Result<Vec<Option<Letter>>> {
+        call(self.pace, "letters_of", self.port.letters_of(ids), timed_out).await
     }
 
     async fn put(&self, letter: &Letter, since: Since) -> Result<Stored> {
-        self.pace.call("put", self.port.put(letter, since), timed_out).await
+        call(self.pace, "put", self.port.put(letter, since), timed_out).await
     }
 
     async fn keep(&self, id: &LetterId, name: &str, message: &Kept) -> Result<()> {
-        self.pace.call("keep", self.port.keep(id, name, message), timed_out).await
+        call(self.pace, "keep", self.port.keep(id, name, message), timed_out).await
     }
 
     async fn message(&self, id: &LetterId, name: &str) -> Result<Option<Kept>> {
-        self.pace.call("message", self.port.message(id, name), timed_out).await
+        call(self.pace, "message", self.port.message(id, name), timed_out).await
+    }
+
+    async fn messages_of(&self, letters: &[&Letter]) -> Result<Vec<Option<Kept>>> {
+        call(self.pace, "messages_of", self.port.messages_of(letters), timed_out).await
     }
 
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {
-        self.pace.call("page", self.port.page(state, after), timed_out).await
+        call(self.pace, "page", self.port.page(state, after), timed_out).await
+    }
+
+    async fn open_letters(&self) -> Result<Vec<OpenLetters>> {
+        call(self.pace, "open_letters", self.port.open_letters(), timed_out).await
     }
 }
 
 impl<T: PartStore> PartStore for Paced<'_, T> {
     async fn keep_part(&self, id: &RedriveId, part: u32, letters: &[LetterId]) -> Result<()> {
-        self.pace.call("keep_part", self.port.keep_part(id, part, letters), timed_out).await
+        call(self.pace, "keep_part", self.port.keep_part(id, part, letters), timed_out).await
     }
 
     async fn part(&self, id: &RedriveId, part: u32) -> Result<Vec<LetterId>> {
-        self.pace.call("part", self.port.part(id, part), timed_out).await
+        call(self.pace, "part", self.port.part(id, part), timed_out).await
     }
 }
 
 impl<T: JobStore> JobStore for Paced<'_, T> {
     async fn job<J: Job>(&self, id: &str) -> Result<Option<J>> {
-        self.pace.call("job", self.port.job(id), timed_out).await
+        call(self.pace, "job", self.port.job(id), timed_out).await
     }
 
     async fn put_job<J: Job>(&self, job: &J, since: Since) -> Result<Stored> {
-        self.pace.call("put_job", self.port.put_job(job, since), timed_out).await
+        call(self.pace, "put_job", self.port.put_job(job, since), timed_out).await
     }
 
     async fn active<J: Job>(&self) -> Result<Vec<J>> {
-        self.pace.call("active", self.port.active(), timed_out).await
+        call(self.pace, "active", self.port.active(), timed_out).await
     }
 }
 
 impl<T: Gauges> Gauges for Paced<'_, T> {
     async fn oldest(&self, queue_urls: &[&str], now: Time) -> Result<Vec<Option<Duration>>> {
-        self.pace.call("oldest", self.port.oldest(queue_urls, now), timed_out).await
+        call(self.pace, "oldest", self.port.oldest(queue_urls, now), timed_out).await
     }
 }
 
 impl<T: Logs> Logs for Paced<'_, T> {
     async fn lines(&self, log_group: &str, subject: &str, since: Time) -> Result<Vec<String>> {
-        self.pace.call("lines", self.port.lines(log_group, subject, since), timed_out).await
+        call(self.pace, "lines", self.port.lines(log_group, subject, since), timed_out).await
     }
 }
 
 impl<T: Queues> Queues for Paced<'_, T> {
-    async fn send(&self, queue_url: &str, message: &Message) -> Result<()> {
-        self.pace.call("send", self.port.send(queue_url, message), timed_out).await
+    async fn send(&self, queue_url: &str, messages: &[Message]) -> Result<Vec<Result<()>>> {
+        call(self.pace, "send", self.port.send(queue_url, messages), timed_out).await
     }
 
     async fn depth(&self, queue_url: &str) -> Result<Depth> {
-        self.pace.call("depth", self.port.depth(queue_url), timed_out).await
+        call(self.pace, "depth", self.port.depth(queue_url), timed_out).await
     }
 }
 
 impl<T: Directory> Directory for Paced<'_, T> {
     async fn services(&self) -> Result<Vec<Service>> {
-        self.pace.call("services", self.port.services(), timed_out).await
+        call(self.pace, "services", self.port.services(), timed_out).await
     }
 }
 
 impl<T: Consumers> Consumers for Paced<'_, T> {
     async fn inspect(&self, function: &str, inquiry: &Inquiry) -> Result<Option<Answers>> {
-        self.pace.call("inspect", self.port.inspect(function, inquiry), timed_out).await
+        call(self.pace, "inspect", self.port.inspect(function, inquiry), timed_out).await
     }
 }
 
 impl<T: Relays> Relays for Paced<'_, T> {
     async fn publish(&self, relay: &str, rows: &[&OutboxRow]) -> Result<()> {
-        self.pace.call("publish", self.port.publish(relay, rows), timed_out).await
+        call(self.pace, "publish", self.port.publish(relay, rows), timed_out).await
     }
 }
 
 impl<T: Outboxes> Outboxes for Paced<'_, T> {
     async fn rows(&self, table: &str, after: Option<&str>) -> Result<RowPage> {
-        self.pace.call("rows", self.port.rows(table, after), timed_out).await
+        call(self.pace, "rows", self.port.rows(table, after), timed_out).await
     }
 
     async fn has_rows(&self, table: &str, rows: &[(String, u32)]) -> Result<Vec<bool>> {
-        self.pace.call("has_rows", self.port.has_rows(table, rows), timed_out).await
+        call(self.pace, "has_rows", self.port.has_rows(table, rows), timed_out).await
     }
 
     async fn open(&self, table: &str, before: Time) -> Result<u64> {
-        self.pace.call("open", self.port.open(table, before), timed_out).await
+        call(self.pace, "open", self.port.open(table, before), timed_out).await
     }
 }
 
 impl<T: Archive> Archive for Paced<'_, T> {
     async fn slot(&self, journal: &str, slot: Slot, range: Range, after: Option<&str>) -> Result<SlotPage> {
-        self.pace.call("slot", self.port.slot(journal, slot, range, after), timed_out).await
+        call(self.pace, "slot", self.port.slot(journal, slot, range, after), timed_out).await
     }
 
     async fn of_subject(&self, journal: &str, subject: &str) -> Result<Vec<Recorded>> {
-        self.pace.call("of_subject", self.port.of_subject(journal, subject), timed_out).await
+        call(self.pace, "of_subject", self.port.of_subject(journal, subject), timed_out).await
     }
 
     async fn has(&self, journal: &str, events: &[Glimpse]) -> Result<Vec<bool>> {
-        self.pace.call("has", self.port.has(journal, events), timed_out).await
+        call(self.pace, "has", self.port.has(journal, events), timed_out).await
     }
 }
 
@@ -162,11 +192,13 @@ struct Stack {
 }
 
 /// Calls of the ports, one of which may lose its answer.
-const CALLS: [&str; 20] = [
+const CALLS: [&str; 22] = [
     "letter",
+    "letters_of",
     "put",
     "keep",
     "message",
+    "messages_of",
     "page",
     "job",
     "put_job",
@@ -484,7 +516,7 @@ fn a_letter_that_comes_back_is_sent_once_wherever_the_job_dies() {
 struct Down;
 
 impl Queues for Down {
-    async fn send(&self, _: &str, _: &Message) -> Result<()> {
+    async fn send(&self, _: &str, _: &[Message]) -> Result<Vec<Result<()>>> {
         Err(timed_out())
     }
 

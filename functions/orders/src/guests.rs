@@ -51,7 +51,7 @@ impl<S: LinkKeySource> Guests<S> {
     /// 404 of a link that is none to that order; 503 where nobody can tell, for the keys cannot be fetched.
     pub async fn holder(&self, id: &str, access: &str, now: Time) -> Result<Visitor, Problem> {
         match self.links.verify(access, id, now).await? {
-            Ok(link) => Ok(Visitor::Holder(link)),
+            Ok(link) => Ok(Visitor::Holder { order: id.to_owned(), link }),
             Err(refusal) => {
                 info!(reason = %refusal, "link refused");
                 Err(Problem::not_found("order"))
@@ -81,8 +81,13 @@ impl GuestLinks<'_> {
 pub enum Visitor {
     /// By a token, or as anybody may.
     Caller(Caller),
-    /// By a link to the order.
-    Holder(Link),
+    /// By a link to one order, and to no other.
+    Holder {
+        /// Id of the order.
+        order: String,
+        /// The link.
+        link: Link,
+    },
 }
 
 impl Visitor {
@@ -93,7 +98,9 @@ impl Visitor {
         match self {
             // A guest's id is nobody's subject, whatever an issuer may say.
             Self::Caller(caller) => caller.has(ORDERS_ANY) || (caller.is(customer) && !is_guest(customer)),
-            Self::Holder(link) => known.counts_link_of(link.issued_at),
+            Self::Holder { order, link } => {
+                known.created.order_id.as_str() == order && known.counts_link_of(link.issued_at)
+            }
         }
     }
 
@@ -102,7 +109,7 @@ impl Visitor {
     pub fn is_late(&self, now: Time) -> bool {
         match self {
             Self::Caller(_) => false,
-            Self::Holder(link) => link.has_expired(now),
+            Self::Holder { link, .. } => link.has_expired(now),
         }
     }
 
@@ -110,7 +117,7 @@ impl Visitor {
     pub(crate) fn by(&self, known: &Known) -> Option<String> {
         match self {
             Self::Caller(caller) => caller.subject().map(ToString::to_string),
-            Self::Holder(_) => Some(known.created.details.customer.id.to_string()),
+            Self::Holder { .. } => Some(known.created.details.customer.id.to_string()),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod damage;
 pub mod invariants_at_rest;
 pub mod live;
 mod names;
+pub mod notices;
 pub mod operations;
 mod operator;
 pub mod outside;

@@ -10,6 +10,7 @@ use onewrite::access::{Access, NoKeySets};
 use onewrite::link::NoLinkKeys;
 use onewrite::memory::MemoryLog;
 use onewrite::{Ledger, Result};
+use orderflow_analytics::MemoryCounts;
 use orderflow_events::{OrderId, Time};
 use orderflow_live::{
     Added, Connection, Event, MemoryFeed, MemoryWatches, Page, Push, Right, Routes, Sent, Sockets, Watch, Watches,
@@ -41,13 +42,17 @@ const RETRY_MS: u64 = 5_000;
 const QUERY: &str = "subscription ($id: ID!, $after: Int) { order(id: $id, after: $after) { sequence } }";
 
 /// Sends by live's functions.
-type Pushes = Push<Table, Caller, WatchTable, SocketPort, MemoryFeed, MemoryLog>;
+type Pushes = Push<Table, Caller, WatchTable, SocketPort, MemoryFeed, MemoryCounts>;
+
+/// Answers to the routes.
+type LiveRoutes = Routes<Table, Caller, WatchTable, SocketPort, MemoryFeed, MemoryCounts, NoKeySets, NoLinkKeys>;
 
 /// Live, and all who watch.
 pub struct Live {
     stack: Rc<Stack>,
-    watches: Rc<MemoryWatches>,
     gateway: Rc<Gateway>,
+    push: Rc<Pushes>,
+    routes: Rc<LiveRoutes>,
     /// Updates that each client of an order has.
     clients: RefCell<BTreeMap<OrderId, Vec<Rc<Cell<u32>>>>>,
     /// Times that a client has come back.
@@ -81,10 +86,19 @@ impl Live {
     /// Live on that stack.
     #[must_use]
     pub fn start(stack: &Rc<Stack>) -> Rc<Self> {
+        let (watches, gateway) = (Rc::<MemoryWatches>::default(), Rc::<Gateway>::default());
+        let push = |function| {
+            let caller = Caller::new(&stack.run, function);
+            let ledger = Ledger::new(stack.table(ORDERS, &caller), caller.clone());
+            let sockets = SocketPort { caller: caller.clone(), gateway: Rc::clone(&gateway) };
+            let watches = WatchTable { caller, watches: Rc::clone(&watches) };
+            Push::new(ledger, MemoryFeed::default(), MemoryCounts::default(), watches, sockets)
+        };
         Rc::new(Self {
             stack: Rc::clone(stack),
-            watches: Rc::default(),
-            gateway: Rc::default(),
+            push: Rc::new(push(PUSH)),
+            routes: Rc::new(Routes::new(push(ROUTES), Access::open(), None)),
+            gateway,
             clients: RefCell::default(),
             returns: Cell::new(0),
             connections: Cell::new(0),
@@ -117,21 +131,13 @@ impl Live {
     async fn deliver(&self, order: OrderId) {
         loop {
             self.run().sleep_ms(1 + self.run().faults.below(300)).await;
-            let (push, order) = (self.push(PUSH), order.clone());
+            let (push, order) = (Rc::clone(&self.push), order.clone());
             let told = invoke(self.run(), template().timeout(PUSH), async move { push.tell([order]).await }).await;
             if told.is_some_and(|told| told.is_ok()) {
                 return;
             }
             self.run().sleep_ms(1 + self.run().faults.below(RETRY_MS)).await;
         }
-    }
-
-    fn push(&self, function: &'static str) -> Pushes {
-        let caller = Caller::new(self.run(), function);
-        let ledger = Ledger::new(self.stack.table(ORDERS, &caller), caller.clone());
-        let watches = WatchTable { caller: caller.clone(), watches: Rc::clone(&self.watches) };
-        let sockets = SocketPort { caller, gateway: Rc::clone(&self.gateway) };
-        Push::new(ledger, MemoryFeed::default(), MemoryLog::default(), watches, sockets)
     }
 
     /// One more client watches an order.
@@ -188,7 +194,7 @@ impl Live {
             "requestContext": { "connectionId": connection, "eventType": kind }, "body": body.to_string(),
         });
         let Ok(event) = serde_json::from_value::<Event>(event) else { return };
-        let routes = Routes::<_, _, _, _, _, _, NoKeySets, NoLinkKeys>::new(self.push(ROUTES), Access::open(), None);
+        let routes = Rc::clone(&self.routes);
         let (live, connection) = (Rc::clone(self), connection.to_owned());
         self.run().spawn(async move {
             let answering = async move { routes.answer(&event).await.is_ok() };

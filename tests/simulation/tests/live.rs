@@ -36,7 +36,7 @@ fn nobody_misses_or_hears_twice_what_happens_wherever_a_function_dies() {
 #[test]
 fn nobody_misses_or_hears_twice_what_happens_to_any_order_of_many_under_all_faults() {
     let (mut orders, mut returns) = (0, 0);
-    for seed in 0..20 {
+    for seed in 0..8 {
         let (report, returned) = simulate_watched(&Plan::new(seed, 20), Trace::default());
         if let Some(violation) = report.run.violation {
             let trace = violation.subject.as_deref().map_or_else(Trace::of_none, Trace::of);
@@ -47,5 +47,5 @@ fn nobody_misses_or_hears_twice_what_happens_to_any_order_of_many_under_all_faul
         returns += returned;
     }
     println!("{orders} orders, {returns} clients that came back");
-    assert!(orders > 200 && returns > orders, "{orders} orders, {returns} came back");
+    assert!(orders > 80 && returns > orders, "{orders} orders, {returns} came back");
 }

@@ -65,7 +65,7 @@ fn main() -> Result<(), Error> {
             let feed = DynamoFeed::new(aws.dynamodb(), feed_table.clone()?);
             let feed = JournalFeed::new(feed, u8::try_from(shards?).ok()?, journal);
             let count_table = environment.text("COUNT_TABLE_NAME");
-            let counts = DynamoCounts::new(aws.dynamodb(), count_table.clone()?).as_of_now();
+            let counts = DynamoCounts::new(aws.dynamodb(), count_table.clone()?);
             let watches = DynamoWatches::new(aws.dynamodb(), watches?);
             let sockets = GatewaySockets::new(aws.config(), &connections?);
             Some((Push::new(ledger?, feed, counts, watches, sockets), feed_table?, count_table?))

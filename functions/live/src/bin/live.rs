@@ -18,7 +18,7 @@ fn main() -> Result<(), Error> {
             let (feed, shards) = (environment.text("FEED_TABLE_NAME"), environment.number("FEED_SHARDS", 1..=64));
             let journal = DynamoJournal::new(aws.dynamodb(), environment.text("JOURNAL_TABLE_NAME")?);
             let feed = JournalFeed::new(DynamoFeed::new(aws.dynamodb(), feed?), u8::try_from(shards?).ok()?, journal);
-            let counts = DynamoCounts::new(aws.dynamodb(), environment.text("COUNT_TABLE_NAME")?).as_of_now();
+            let counts = DynamoCounts::new(aws.dynamodb(), environment.text("COUNT_TABLE_NAME")?);
             let watches = DynamoWatches::new(aws.dynamodb(), watches?);
             let sockets = GatewaySockets::new(aws.config(), &connections?);
             Some(Routes::new(Push::new(ledger?, feed, counts, watches, sockets), access?, guests?))

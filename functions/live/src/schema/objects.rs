@@ -322,8 +322,8 @@ impl From<&orderflow_analytics::Board> for Board {
     }
 }
 
-impl From<&orderflow_analytics::Tally> for Tally {
-    fn from(tally: &orderflow_analytics::Tally) -> Self {
+impl From<&orderflow_analytics::BoardTally> for Tally {
+    fn from(tally: &orderflow_analytics::BoardTally) -> Self {
         Self {
             at: DateTime(tally.at),
             currency: tally.currency.clone(),
@@ -345,8 +345,8 @@ impl From<&orderflow_analytics::Tally> for Tally {
     }
 }
 
-impl From<&orderflow_analytics::Sold> for Sold {
-    fn from(sold: &orderflow_analytics::Sold) -> Self {
+impl From<&orderflow_analytics::BoardSold> for Sold {
+    fn from(sold: &orderflow_analytics::BoardSold) -> Self {
         let (sku, currency) = (ID(sold.sku.clone()), sold.currency.clone());
         Self { sku, currency, pieces: sold.pieces, amount: sold.amount }
     }

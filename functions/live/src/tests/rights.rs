@@ -33,9 +33,12 @@ impl Door {
 
     /// Says something on a connection.
     fn say(&self, connection: &str, message: &Value) {
-        let pace = Pace::of(u32::MAX);
+        self.say_at(&Pace::of(u32::MAX), connection, message);
+    }
+
+    fn say_at(&self, pace: &Pace, connection: &str, message: &Value) {
         let guests = Some(Guests::new(self.links(), "https://shop.example"));
-        let routes = Routes::new(self.stage.push(&pace), self.issuer.access(), guests);
+        let routes = Routes::new(self.stage.push(pace), self.issuer.access(), guests);
         self.stage.sockets.connect(connection);
         let event = json!({
             "requestContext": { "connectionId": connection, "eventType": "MESSAGE" }, "body": message.to_string(),
@@ -101,6 +104,12 @@ fn a_guest_watches_one_order_by_its_link_until_it_is_revoked() {
     assert_eq!(told(&door.watch("2", &other)), "NOT_FOUND");
     let mixed = json!({ "order": ORDER, "access": access("ord_2") });
     assert_eq!(told(&door.watch("3", &mixed)), "UNAUTHENTICATED");
+    // Nor is anything read of this one: else the time of the answer would tell that there is one.
+    door.say("4", &json!({ "type": "connection_init", "payload": other }));
+    let payload = json!({ "query": QUERY, "variables": { "id": ORDER } });
+    let subscribe = json!({ "id": "1", "type": "subscribe", "payload": payload });
+    door.say_at(&Pace::until("before read"), "4", &subscribe);
+    assert_eq!(door.last("4"), "NOT_FOUND");
 
     let revoked = Change::LinksRevoked(door.stage.world.now());
     door.stage.commit(Commit { change: Some(revoked), events: Vec::new(), updates: Vec::new(), unfinished: false });

@@ -17,7 +17,7 @@ use tracing::info;
 use super::requests::{NewReconciliation, NewRedrive, NewReplay, Which};
 use super::{Letters, OperationsApi, by, erased};
 use crate::archive::{Range, Recorded};
-use crate::domain::{LetterId, State};
+use crate::domain::{Letter, LetterId, State};
 use crate::jobs::change::change;
 use crate::jobs::job::{Head, Job};
 use crate::jobs::reconciliation::{Reconciliation, ReconciliationId};
@@ -27,6 +27,7 @@ use crate::pages;
 use crate::port::{
     Archive, Consumers, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PART, PartStore, Queues, Since,
 };
+use crate::sealing;
 use crate::selection::{Selection, is_sendable};
 use crate::service::{Service, journal_of};
 use crate::view::{ReconciliationTaken, ReconciliationTold, RedriveTaken, RedriveTold, ReplayTaken, ReplayTold};
@@ -36,6 +37,9 @@ const DEFAULT_RANGE: Duration = Duration::from_hours(24);
 
 /// Longest range of a replay, or of a reconciliation: each hour of it is eight requests, be it empty or not.
 pub(super) const MAX_RANGE: Duration = Duration::from_hours(2 * 366 * 24);
+
+/// Messages that are opened at once: they may be large.
+const OPENED_AT_ONCE: usize = 25;
 
 /// Time that a dry run counts for: what it has counted by then is told.
 const COUNTED_WITHIN: Duration = Duration::from_secs(2);
@@ -72,14 +76,23 @@ where
     async fn these(&self, ids: Vec<LetterId>) -> Result<Vec<LetterId>, Problem> {
         let document = Value::Null;
         let root = Node::root(&document);
-        let (mut faults, mut is_erased) = (Faults::default(), false);
-        for (index, id) in ids.iter().enumerate() {
-            let letter = self.store.letter(id).await?;
-            if let Some(letter) = letter.filter(is_sendable) {
-                is_erased |= letter.is_sealed && self.message(&letter).await?.is_none();
-            } else {
-                let index = index.to_string();
-                faults.add(&root.field("letters").field(&index), "is no letter that can be sent back now");
+        let mut faults = Faults::default();
+        let mut sealed = Vec::new();
+        for (index, letter) in self.store.letters_of(&ids).await?.into_iter().enumerate() {
+            match letter.filter(is_sendable) {
+                Some(letter) if letter.is_sealed => sealed.push(letter),
+                Some(_) => {}
+                None => {
+                    let index = index.to_string();
+                    faults.add(&root.field("letters").field(&index), "is no letter that can be sent back now");
+                }
+            }
+        }
+        let mut is_erased = false;
+        for sealed in sealed.chunks(OPENED_AT_ONCE) {
+            let sealed: Vec<&Letter> = sealed.iter().collect();
+            for message in sealing::messages(&self.store, &self.keys, &sealed).await? {
+                is_erased |= message?.is_none();
             }
         }
         match (faults.is_empty(), is_erased) {

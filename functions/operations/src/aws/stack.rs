@@ -1,7 +1,6 @@
 //! The services of a stack on AWS: their directory, queues and functions.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -9,17 +8,17 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, ScanBy};
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_sqs::types::QueueAttributeName;
-use onewrite::aws::{SqsDeadLetters, classify};
-use onewrite::port::DeadLetters;
-use onewrite::{Answers, DeadLetter, Failure, Inquiry, Result};
+use aws_sdk_sqs::error::ProvideErrorMetadata;
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
+use onewrite::aws::{classify, without_addresses};
+use onewrite::{Answers, Attribute, Failure, FailureKind, Inquiry, Result};
 use orderflow_events::Time;
 use serde_json::{Value, json};
 use tracing::warn;
 
 use crate::jobs::reconciliation::OutboxRow;
 use crate::message::Message;
-use crate::port::{Consumers, Depth, Directory, Gauges, Logs, Queues, Relays};
+use crate::port::{Consumers, Depth, Directory, GONE, Gauges, Logs, Queues, Relays};
 use crate::service::Service;
 
 /// Longest time that a function is waited for: a relay takes up to a minute.
@@ -33,6 +32,10 @@ const MEASURED_WITHIN: Duration = Duration::from_mins(10);
 /// Most pages of a log that are read: each is a call, and somebody waits for the answer.
 const MAX_LOG_PAGES: usize = 10;
 
+/// Messages of one call of SQS, and their bytes: it takes more of these by now, but not everywhere.
+const SENT_AT_ONCE: usize = 10;
+const MAX_BATCH_BYTES: usize = 256 * 1024;
+
 /// The stack on AWS. Each client is made when it is first needed.
 #[derive(Debug)]
 pub struct AwsStack {
@@ -45,7 +48,6 @@ pub struct AwsStack {
     lambda: OnceLock<aws_sdk_lambda::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
-    queues: Mutex<HashMap<String, SqsDeadLetters>>,
 }
 
 impl AwsStack {
@@ -60,7 +62,6 @@ impl AwsStack {
             lambda: OnceLock::new(),
             sqs: OnceLock::new(),
             ssm: OnceLock::new(),
-            queues: Mutex::default(),
         }
     }
 
@@ -76,10 +77,59 @@ impl AwsStack {
         })
     }
 
-    /// Invokes a function, and answers what it answers; `None` where it fails.
+    fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
+    }
+
+    async fn send_batch(&self, queue_url: &str, messages: &[Message]) -> Result<Vec<Result<()>>> {
+        let mut batch = self.sqs().send_message_batch().queue_url(queue_url);
+        for (index, message) in messages.iter().enumerate() {
+            let mut entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(&message.body);
+            for (name, attribute) in &message.attributes {
+                entry = entry.message_attributes(name, value_of(attribute)?);
+            }
+            batch = batch.entries(entry.build().map_err(|error| Failure::permanent(error.to_string()))?);
+        }
+        let answer = match Box::pin(batch.send()).await {
+            Ok(answer) => answer,
+            Err(error) if is_gone(error.code()) => {
+                return Ok(messages.iter().map(|_| Err(Failure::permanent(GONE))).collect());
+            }
+            Err(error) => return Err(classify("SendMessageBatch", &error)),
+        };
+        let mut sent: Vec<Result<()>> = messages
+            .iter()
+            .map(|_| Err(Failure::transient("SendMessageBatch: the answer says nothing of it")))
+            .collect();
+        let place = |id: &str| id.parse::<usize>().ok();
+        for taken in answer.successful() {
+            if let Some(result) = place(taken.id()).and_then(|place| sent.get_mut(place)) {
+                *result = Ok(());
+            }
+        }
+        // Failures of single entries come with status 200.
+        for refused in answer.failed() {
+            if let Some(result) = place(refused.id()).and_then(|place| sent.get_mut(place)) {
+                let status = if refused.sender_fault() { 400 } else { 500 };
+                let kind = FailureKind::of_answer(status, refused.code());
+                let message = without_addresses(refused.message().unwrap_or("no message"));
+                *result = Err(Failure::new(kind, format!("SendMessageBatch: {}: {message}", refused.code())));
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Invokes a function, and answers what it answers; `None` where it fails, or is gone.
     async fn invoke(&self, function: &str, payload: &Value) -> Result<Option<Value>> {
         let invoke = self.lambda().invoke().function_name(function).payload(Blob::new(payload.to_string()));
-        let answer = Box::pin(invoke.send()).await.map_err(|error| classify("Invoke", &error))?;
+        let answer = match Box::pin(invoke.send()).await {
+            Ok(answer) => answer,
+            Err(error) if error.code() == Some("ResourceNotFoundException") => {
+                warn!(function, "a function is gone");
+                return Ok(None);
+            }
+            Err(error) => return Err(classify("Invoke", &error)),
+        };
         let payload = answer.payload().map(Blob::as_ref).unwrap_or_default();
         if let Some(error) = answer.function_error() {
             warn!(function, error, "a function has failed at an inquiry");
@@ -105,21 +155,20 @@ impl Directory for AwsStack {
 }
 
 impl Queues for AwsStack {
-    async fn send(&self, queue_url: &str, message: &Message) -> Result<()> {
-        let queue = {
-            let mut known = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = || SqsDeadLetters::new(&self.config, queue_url);
-            known.entry(queue_url.to_owned()).or_insert_with(new).clone()
-        };
-        queue.park(&DeadLetter { body: message.body.clone(), attributes: message.attributes.clone() }).await
+    async fn send(&self, queue_url: &str, messages: &[Message]) -> Result<Vec<Result<()>>> {
+        let mut sent = Vec::with_capacity(messages.len());
+        for batch in batches(messages) {
+            sent.extend(self.send_batch(queue_url, batch).await?);
+        }
+        Ok(sent)
     }
 
     async fn depth(&self, queue_url: &str) -> Result<Depth> {
         use QueueAttributeName::{
             ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesNotVisible as Hidden,
         };
-        let client = self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config));
-        let ask = client.get_queue_attributes().queue_url(queue_url).attribute_names(Visible).attribute_names(Hidden);
+        let ask =
+            self.sqs().get_queue_attributes().queue_url(queue_url).attribute_names(Visible).attribute_names(Hidden);
         let answer = Box::pin(ask.send()).await.map_err(|error| classify("GetQueueAttributes", &error))?;
         let attributes = answer.attributes();
         let number = |name| attributes.and_then(|known| known.get(&name)?.parse().ok()).unwrap_or(0);
@@ -208,6 +257,76 @@ impl Relays for AwsStack {
         match self.invoke(relay, &json!({ "Records": records })).await? {
             Some(_) => Ok(()),
             None => Err(Failure::transient("the relay has not published all rows")),
+        }
+    }
+}
+
+/// Messages in the portions of one call each. One that is larger than that goes alone, and SQS says whether it takes it.
+fn batches(messages: &[Message]) -> Vec<&[Message]> {
+    let (mut batches, mut rest) = (Vec::new(), messages);
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take(SENT_AT_ONCE).take_while(|message| {
+            bytes += size(message);
+            bytes <= MAX_BATCH_BYTES
+        });
+        let (batch, others) = rest.split_at(fits.count().max(1));
+        batches.push(batch);
+        rest = others;
+    }
+    batches
+}
+
+/// Bytes that SQS counts: the body, and name, type and value of each attribute.
+fn size(message: &Message) -> usize {
+    let attributes = message.attributes.iter().map(|(name, attribute)| {
+        let (data_type, value) = match attribute {
+            Attribute::Text(data_type, text) => (data_type, text.len()),
+            Attribute::Binary(data_type, bytes) => (data_type, bytes.len()),
+        };
+        name.len() + data_type.len() + value
+    });
+    message.body.len() + attributes.sum::<usize>()
+}
+
+fn value_of(attribute: &Attribute) -> Result<MessageAttributeValue> {
+    let value = match attribute {
+        Attribute::Text(data_type, text) => MessageAttributeValue::builder().data_type(data_type).string_value(text),
+        Attribute::Binary(data_type, bytes) => {
+            let bytes = aws_sdk_sqs::primitives::Blob::new(bytes.clone());
+            MessageAttributeValue::builder().data_type(data_type).binary_value(bytes)
+        }
+    };
+    value.build().map_err(|error| Failure::permanent(error.to_string()))
+}
+
+/// True of the codes by which SQS says that there is no such queue.
+fn is_gone(code: Option<&str>) -> bool {
+    matches!(code, Some("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn message(body: usize, attribute: usize) -> Message {
+        let attribute = Attribute::Binary("Binary".to_owned(), vec![0; attribute]);
+        Message { body: "b".repeat(body), attributes: BTreeMap::from([("name".to_owned(), attribute)]) }
+    }
+
+    #[test]
+    fn a_batch_has_as_many_messages_as_one_call_takes() {
+        for (messages, expected) in [
+            (vec![], vec![]),
+            (vec![message(1, 1); 23], vec![10, 10, 3]),
+            (vec![message(100_000, 31_062); 4], vec![2, 2]),
+            (vec![message(100_000, 31_063); 3], vec![1, 1, 1]),
+            (vec![message(1, 1), message(1_000_000, 1), message(1, 1), message(1, 1)], vec![1, 1, 2]),
+        ] {
+            let sizes: Vec<usize> = batches(&messages).into_iter().map(<[Message]>::len).collect();
+            assert_eq!(sizes, expected);
         }
     }
 }

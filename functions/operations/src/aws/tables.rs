@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use onewrite::aws::{DynamoOpenSubjects, classify};
 use onewrite::port::OpenSubjects;
@@ -17,7 +18,7 @@ use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::port::{Archive, Outboxes};
 
 /// Items that one request reads (of DynamoDB's `BatchGetItem` the quota).
-const AT_ONCE: usize = 100;
+pub(super) const AT_ONCE: usize = 100;
 
 /// Number of attempts at items that DynamoDB has left out.
 const MAX_ATTEMPTS: u32 = 10;
@@ -45,7 +46,7 @@ impl Outboxes for AwsStack {
         for rows in rows.chunks(AT_ONCE) {
             let keys: Vec<[AttributeValue; 2]> =
                 rows.iter().map(|(subject, version)| [text(subject), AttributeValue::N(version.to_string())]).collect();
-            let found = self.items(table, &keys, "pk, sk").await?;
+            let found = items(&self.dynamodb, table, &keys, &[]).await?;
             has.extend(keys.iter().map(|key| found.iter().any(|item| is_at(item, key))));
         }
         Ok(has)
@@ -72,7 +73,7 @@ impl Archive for AwsStack {
             .set_exclusive_start_key(after.map(key_of).transpose()?);
         let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
         let keys: Vec<[AttributeValue; 2]> = answer.items().iter().filter_map(key_values).collect();
-        let found = self.items(journal, &keys, "pk, sk, event, #at").await?;
+        let found = items(&self.dynamodb, journal, &keys, &["event", "at"]).await?;
         let entries = keys.iter().filter_map(|key| recorded_of(found.iter().find(|item| is_at(item, key))?));
         Ok(SlotPage { entries: entries.collect(), next: answer.last_evaluated_key().map(cursor_of) })
     }
@@ -103,38 +104,45 @@ impl Archive for AwsStack {
         let asked: Vec<[AttributeValue; 2]> = asked.into_iter().map(|key| key.clone().map(text)).collect();
         let mut found = HashSet::new();
         for keys in asked.chunks(AT_ONCE) {
-            found.extend(self.items(journal, keys, "pk, sk").await?.iter().filter_map(key_texts));
+            found.extend(items(&self.dynamodb, journal, keys, &[]).await?.iter().filter_map(key_texts));
         }
         Ok(keys.iter().map(|key| key.as_ref().is_some_and(|key| found.contains(key))).collect())
     }
 }
 
-impl AwsStack {
-    /// Items of a table by their keys, of which there are at most as many as one request reads.
-    async fn items(&self, table: &str, keys: &[[AttributeValue; 2]], what: &str) -> Result<Vec<Item>> {
-        let mut found = Vec::new();
-        let key = |[pk, sk]: &[AttributeValue; 2]| Item::from([("pk".into(), pk.clone()), ("sk".into(), sk.clone())]);
-        let mut open: Vec<Item> = keys.iter().map(key).collect();
-        for _ in 0..MAX_ATTEMPTS {
-            if open.is_empty() {
-                return Ok(found);
-            }
-            let mut ask = KeysAndAttributes::builder().consistent_read(true).projection_expression(what);
-            if what.contains("#at") {
-                ask = ask.expression_attribute_names("#at", "at");
-            }
-            let ask = ask.set_keys(Some(open)).build().map_err(|error| Failure::permanent(error.to_string()))?;
-            let get = self.dynamodb.batch_get_item().request_items(table, ask);
-            let answer = Box::pin(get.send()).await.map_err(|error| classify("BatchGetItem", &error))?;
-            found.extend(answer.responses().and_then(|tables| tables.get(table)).into_iter().flatten().cloned());
-            let left_out = answer.unprocessed_keys().and_then(|tables| tables.get(table));
-            open = left_out.map(|asked| asked.keys().to_vec()).unwrap_or_default();
+/// Items of a table by their keys, of which there are at most [`AT_ONCE`], and none twice: their keys, and these attributes.
+pub(super) async fn items(
+    client: &Client,
+    table: &str,
+    keys: &[[AttributeValue; 2]],
+    attributes: &[&str],
+) -> Result<Vec<Item>> {
+    let mut found = Vec::new();
+    let key = |[pk, sk]: &[AttributeValue; 2]| Item::from([("pk".into(), pk.clone()), ("sk".into(), sk.clone())]);
+    let mut open: Vec<Item> = keys.iter().map(key).collect();
+    for _ in 0..MAX_ATTEMPTS {
+        if open.is_empty() {
+            return Ok(found);
         }
-        Err(Failure::transient("DynamoDB leaves out items"))
+        // Some of them are words that DynamoDB keeps for itself.
+        let names = ["pk", "sk"].iter().chain(attributes).map(|name| (format!("#{name}"), (*name).to_owned()));
+        let names: HashMap<String, String> = names.collect();
+        let ask = KeysAndAttributes::builder()
+            .consistent_read(true)
+            .projection_expression(names.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+            .set_expression_attribute_names(Some(names))
+            .set_keys(Some(open));
+        let ask = ask.build().map_err(|error| Failure::permanent(error.to_string()))?;
+        let get = client.batch_get_item().request_items(table, ask);
+        let answer = Box::pin(get.send()).await.map_err(|error| classify("BatchGetItem", &error))?;
+        found.extend(answer.responses().and_then(|tables| tables.get(table)).into_iter().flatten().cloned());
+        let left_out = answer.unprocessed_keys().and_then(|tables| tables.get(table));
+        open = left_out.map(|asked| asked.keys().to_vec()).unwrap_or_default();
     }
+    Err(Failure::transient("DynamoDB leaves out items"))
 }
 
-fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+pub(super) fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
@@ -142,7 +150,7 @@ fn key_values(item: &Item) -> Option<[AttributeValue; 2]> {
     Some([item.get("pk")?.clone(), item.get("sk")?.clone()])
 }
 
-fn is_at(item: &Item, [pk, sk]: &[AttributeValue; 2]) -> bool {
+pub(super) fn is_at(item: &Item, [pk, sk]: &[AttributeValue; 2]) -> bool {
     item.get("pk") == Some(pk) && item.get("sk") == Some(sk)
 }
 

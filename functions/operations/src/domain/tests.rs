@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orderflow_events::sample;
+use orderflow_events::{Text, sample};
 
 use super::*;
 
@@ -226,15 +226,21 @@ fn whatever_may_have_somebody_in_it_is_sealed_and_says_nothing_of_them() {
 }
 
 #[test]
-fn an_edit_may_bring_somebody_in_and_take_them_out() {
+fn whatever_an_edit_brings_in_is_sealed() {
     let mut arrival = arrival(10, None);
-    arrival.message.body = "Ada Lovelace".to_owned();
-    let letter = collected(None, &arrival).unwrap();
-    assert!(letter.is_sealed);
     let fact = message(&serde_json::to_string(&sample::event(sample::order("ord_1"))).unwrap());
-    let mended = letter.edited(&fact, "ada", "typo", at(50)).unwrap();
-    assert_eq!((mended.is_sealed, mended.short_body.as_ref()), (false, Some(&fact.body)));
-    assert_eq!(mended.glimpse.source.as_deref(), Some("https://shop.example"));
-    let again = mended.edited(&arrival.message, "ada", "typo", at(60)).unwrap();
-    assert_eq!((again.is_sealed, again.short_body), (true, None));
+    arrival.message = fact.clone();
+    let letter = collected(None, &arrival).unwrap();
+    assert_eq!((letter.is_sealed, letter.short_body.as_ref()), (false, Some(&fact.body)));
+    assert_eq!(letter.glimpse.source.as_deref(), Some("https://shop.example"));
+    for (body, persons) in [
+        ("Ada Lovelace".to_owned(), Persons::Unknown),
+        // An event has room for somebody in many a place.
+        (fact.body.clone(), Persons::Customer(Text::new("cus_1").unwrap())),
+        (fact.body.replace("cus_1", ""), Persons::Unknown),
+    ] {
+        let edited = letter.edited(&message(&body), "ada", "typo", at(50)).unwrap();
+        assert_eq!((edited.is_sealed, edited.short_body.as_ref()), (true, None), "{body}");
+        assert_eq!((edited.persons_in(&body), edited.glimpse.source.as_ref()), (persons, None), "{body}");
+    }
 }

@@ -175,7 +175,7 @@ where
         };
         let texts: Vec<&str> = entries.iter().filter(heard).map(|entry| entry.text.as_str()).collect();
         let outlooks = told(&self.stack, &service.function, &texts, ATTEMPTS).await?;
-        let mut findings = Vec::new();
+        let (mut findings, mut missed) = (Vec::new(), Vec::new());
         for (text, outlook) in texts.into_iter().zip(outlooks) {
             let why = match outlook {
                 Some(Outlook::Handled { .. } | Outlook::Nothing | Outlook::Unknown) => continue,
@@ -194,8 +194,7 @@ where
                 continue;
             }
             if job.heal {
-                let message = Message { body: text.to_owned(), ..Message::default() };
-                self.stack.send(&service.queue_url, &message).await?;
+                missed.push(Message { body: text.to_owned(), ..Message::default() });
             }
             let Glimpse { event_type, subject, id, .. } = Glimpse::of(text);
             findings.push(Finding {
@@ -205,6 +204,10 @@ where
                 detail: format!("{} {}: {why}", event_type.unwrap_or_default(), id.unwrap_or_default()),
                 healed: job.heal,
             });
+        }
+        if !missed.is_empty() {
+            let sent = self.stack.send(&service.queue_url, &missed).await?;
+            sent.into_iter().collect::<Result<()>>()?;
         }
         Ok(findings)
     }

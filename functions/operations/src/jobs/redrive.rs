@@ -129,28 +129,46 @@ impl Redrive {
         }
     }
 
-    /// Redrive after the act with that outcome.
+    /// The letters that are sent next, by their indexes: so many at the most, and none of the next step of the ramp.
     #[must_use]
-    pub fn after(&self, act: Act, outcome: Outcome) -> Self {
+    pub fn to_send(&self, most: usize) -> Vec<u32> {
+        (self.next..self.step_end).take(most).collect()
+    }
+
+    /// The letters that are looked at next, by their indexes: so many at the most.
+    #[must_use]
+    pub fn to_look_at(&self, most: usize) -> Vec<u32> {
+        self.open.iter().copied().take(most).collect()
+    }
+
+    /// Redrive after acts with these outcomes: one change of it, however many there are.
+    #[must_use]
+    pub fn after(&self, outcomes: &[(Act, Outcome)]) -> Self {
         let mut redrive = self.revised();
+        for (act, outcome) in outcomes {
+            redrive.count(*act, *outcome);
+        }
+        redrive
+    }
+
+    fn count(&mut self, act: Act, outcome: Outcome) {
         match act {
             // Somebody who has lost the job for a while may bring an old outcome.
-            Act::Send(index) if index == redrive.next => redrive.next += 1,
-            Act::Look(index) if redrive.open.contains(&index) => redrive.open.retain(|open| *open != index),
-            Act::Send(_) | Act::Look(_) | Act::Rest => return redrive,
+            Act::Send(index) if index == self.next => self.next += 1,
+            Act::Look(index) if self.open.contains(&index) => self.open.retain(|open| *open != index),
+            Act::Send(_) | Act::Look(_) | Act::Rest => return,
         }
         match (outcome, act) {
             (Outcome::Sent, Act::Send(index)) => {
-                redrive.sent += 1;
-                redrive.open.push_back(index);
+                self.sent += 1;
+                self.open.push_back(index);
             }
-            (Outcome::Open, Act::Look(index)) => redrive.open.push_back(index),
-            (Outcome::HandledBefore | Outcome::Handled, _) => redrive.handled += 1,
-            (Outcome::ParkedAgain, _) => redrive.parked_again += 1,
+            (Outcome::Open, Act::Look(index)) => self.open.push_back(index),
+            (Outcome::HandledBefore | Outcome::Handled, _) => self.handled += 1,
+            (Outcome::ParkedAgain, _) => self.parked_again += 1,
             (Outcome::Sent | Outcome::Open | Outcome::Skipped | Outcome::Silent, _) => {}
         }
-        redrive.go_on();
-        redrive
+        self.go_on();
     }
 
     /// Ends the job, or begins the next step of its ramp, where it is time.
@@ -211,7 +229,7 @@ mod tests {
             if matches!(act, Act::Look(_)) && waits.last() != Some(&redrive.sent) {
                 waits.push(redrive.sent);
             }
-            redrive = redrive.after(act, outcome);
+            redrive = redrive.after(&[(act, outcome)]);
         }
         panic!("it never ends");
     }
@@ -241,30 +259,30 @@ mod tests {
 
     #[test]
     fn what_is_stopped_sends_no_more_and_looks_after_what_was_sent() {
-        let sent = redrive(5, false).after(Act::Send(0), Outcome::Sent);
+        let sent = redrive(5, false).after(&[(Act::Send(0), Outcome::Sent)]);
         let stopped = sent.stopped().unwrap();
         assert_eq!(stopped.act(), Act::Look(0));
-        let settled = stopped.after(Act::Look(0), Outcome::Handled);
+        let settled = stopped.after(&[(Act::Look(0), Outcome::Handled)]);
         assert_eq!((settled.head.progress, settled.act(), settled.left()), (Progress::Stopped, Act::Rest, 4));
         assert_eq!(settled.stopped(), None);
     }
 
     #[test]
     fn skipped_and_silent_letters_hold_nobody_up() {
-        let redrive = redrive(2, true).after(Act::Send(0), Outcome::Skipped);
+        let redrive = redrive(2, true).after(&[(Act::Send(0), Outcome::Skipped)]);
         assert_eq!(redrive.act(), Act::Send(1));
-        let redrive = redrive.after(Act::Send(1), Outcome::Sent).after(Act::Look(1), Outcome::Open);
+        let redrive = redrive.after(&[(Act::Send(1), Outcome::Sent)]).after(&[(Act::Look(1), Outcome::Open)]);
         assert_eq!(redrive.act(), Act::Look(1));
-        let redrive = redrive.after(Act::Look(1), Outcome::Silent);
+        let redrive = redrive.after(&[(Act::Look(1), Outcome::Silent)]);
         assert_eq!((redrive.head.progress, redrive.handled), (Progress::Done, 0));
     }
 
     #[test]
     fn an_outcome_counts_once() {
-        let once = redrive(3, false).after(Act::Send(0), Outcome::Sent);
-        let twice = once.after(Act::Send(0), Outcome::Sent);
+        let once = redrive(3, false).after(&[(Act::Send(0), Outcome::Sent)]);
+        let twice = once.after(&[(Act::Send(0), Outcome::Sent)]);
         assert_eq!((twice.sent, twice.next, twice.open.len()), (1, 1, 1));
-        let looked = twice.after(Act::Look(0), Outcome::Handled).after(Act::Look(0), Outcome::Handled);
+        let looked = twice.after(&[(Act::Look(0), Outcome::Handled)]).after(&[(Act::Look(0), Outcome::Handled)]);
         assert_eq!(looked.handled, 1);
     }
 
@@ -277,5 +295,18 @@ mod tests {
         assert!(taken.taken("a", now).is_some());
         assert!(taken.taken("b", later).is_some());
         assert!(taken.run_by(None).taken("b", now).is_some());
+    }
+
+    #[test]
+    fn acts_at_once_come_to_what_they_come_to_one_by_one() {
+        let begun = redrive(9, true).after(&[(Act::Send(0), Outcome::Sent), (Act::Look(0), Outcome::Handled)]);
+        assert_eq!(begun.to_send(10), [1, 2], "what is sent is of one step");
+        let sent = begun.after(&[(Act::Send(1), Outcome::Sent), (Act::Send(2), Outcome::Sent)]);
+        assert_eq!((sent.head.revision, sent.to_look_at(10), sent.to_look_at(1)), (3, vec![1, 2], vec![1]));
+        let looks = [(Act::Look(1), Outcome::ParkedAgain), (Act::Look(2), Outcome::Handled)];
+        let one_by_one = looks.iter().fold(sent.clone(), |redrive, look| redrive.after(&[*look]));
+        let at_once = sent.after(&looks);
+        assert_eq!(Redrive { head: at_once.head.clone(), ..one_by_one }, at_once);
+        assert_eq!((at_once.head.progress, at_once.handled, at_once.parked_again), (Progress::Relapsed, 2, 1));
     }
 }

@@ -1,7 +1,10 @@
 //! Runner of redrives: takes each on, act by act, so that whoever goes on after a crash knows where.
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::future::join_all;
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use onewrite::{Failure, FailureKind, Outlook, Result};
@@ -12,8 +15,9 @@ use crate::domain::{Letter, LetterId, State};
 use crate::jobs::inquiry::outlooks;
 use crate::jobs::job::{Job, LEASE};
 use crate::jobs::redrive::{Act, Outcome, Redrive, RedriveId};
+use crate::message::Message;
 use crate::port::{Consumers, JobStore, LetterStore, PART, PartStore, Queues, Since, Stored};
-use crate::sealing::{ERASED, body, message};
+use crate::sealing::{ERASED, messages};
 
 /// Number of attempts at a letter that others are changing.
 const MAX_RACES: u32 = 20;
@@ -35,6 +39,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Time for which a run goes on looking though nothing changes. Then the next minute's looks.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// Letters that are sent at once: SQS takes so many in a batch. After a crash so many may be sent twice.
+const SENT_AT_ONCE: usize = 10;
+
+/// Letters that are looked at at once: so many are one inquiry to a service.
+const LOOKED_AT_ONCE: usize = 25;
+
+/// Parts of the list of a redrive's letters that were read, by their numbers.
+type List = BTreeMap<u32, Vec<LetterId>>;
 
 /// Result of taking a redrive on.
 enum Advance {
@@ -68,18 +81,23 @@ where
         Self { store, keys, stack, world }
     }
 
-    /// Takes all redrives on until nothing is left to do, or its time is up.
+    /// Takes all redrives on until nothing is left to do, or its time is up. One that fails is left to the next run, and holds up no
+    /// other.
     ///
     /// # Errors
     ///
     /// The reason why one of them does not go on; the others did.
     pub(crate) async fn run(&self, run: &str, deadline: Time) -> Result<()> {
-        let mut failed = None;
-        self.follow(deadline).await?;
+        // What is wrong with letters of before is no reason to leave those of now alone.
+        let mut failed = self.follow(deadline).await.err();
+        let mut left_alone = BTreeSet::<String>::new();
         let mut changed_at = self.world.now();
         loop {
             let mut is_waiting = false;
             for redrive in self.store.active::<Redrive>().await? {
+                if left_alone.contains(redrive.id()) {
+                    continue;
+                }
                 match self.advance(&redrive.head.id, run, deadline).await {
                     Ok(Advance::Ended) => {}
                     Ok(Advance::Waits { has_changed }) => {
@@ -94,12 +112,13 @@ where
                             reason = failure.reason(),
                             "a redrive does not go on"
                         );
+                        left_alone.insert(redrive.id().to_owned());
                         failed = Some(failure);
                     }
                 }
             }
             let is_idle = changed_at.until(self.world.now()) > IDLE;
-            if !is_waiting || is_idle || failed.is_some() || self.is_late(deadline) {
+            if !is_waiting || is_idle || self.is_late(deadline) {
                 return failed.map_or(Ok(()), Err);
             }
             self.world.sleep(PAUSE).await;
@@ -123,27 +142,33 @@ where
     async fn advance_own(&self, mut redrive: Redrive, deadline: Time) -> Result<Advance> {
         let id = &redrive.head.id.clone();
         let mut has_changed = false;
+        let mut list = List::default();
         // Every open letter is looked at once.
         let mut looks = redrive.open.len();
-        loop {
-            let act = redrive.act();
-            let outcome = match act {
+        while !self.is_late(deadline) {
+            let outcomes: Vec<(Act, Outcome)> = match redrive.act() {
                 Act::Rest => break,
-                _ if self.is_late(deadline) => break,
                 Act::Look(_) if looks == 0 => break,
-                Act::Send(index) => self.send(&redrive, index).await?,
-                Act::Look(index) => {
-                    looks -= 1;
-                    self.look(&redrive, index).await?
+                Act::Send(_) => {
+                    let indexes = redrive.to_send(sent_at_once(redrive.rate_per_second));
+                    let ids = self.listed(&redrive, &indexes, &mut list).await?;
+                    let outcomes = self.send(&redrive, &ids).await?;
+                    indexes.into_iter().map(Act::Send).zip(outcomes).collect()
+                }
+                Act::Look(_) => {
+                    let indexes = redrive.to_look_at(looks.min(LOOKED_AT_ONCE));
+                    looks -= indexes.len();
+                    let ids = self.listed(&redrive, &indexes, &mut list).await?;
+                    let outcomes = self.look(&redrive, &ids).await?;
+                    indexes.into_iter().map(Act::Look).zip(outcomes).collect()
                 }
             };
-            let Some(changed) = self.change(id, |redrive| Some(redrive.after(act, outcome))).await? else { break };
-            has_changed |= outcome != Outcome::Open;
-            if outcome == Outcome::Sent {
-                looks += 1;
-                if let Some(rate) = redrive.rate_per_second {
-                    self.world.sleep(Duration::from_secs(1) / rate.max(1)).await;
-                }
+            let Some(changed) = self.change(id, |redrive| Some(redrive.after(&outcomes))).await? else { break };
+            has_changed |= outcomes.iter().any(|(_, outcome)| *outcome != Outcome::Open);
+            let sent = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Sent).count();
+            looks += sent;
+            if let Some(rate) = redrive.rate_per_second.filter(|_| sent > 0) {
+                self.world.sleep(Duration::from_secs(sent as u64) / rate.max(1)).await;
             }
             redrive = changed;
         }
@@ -155,62 +180,112 @@ where
         crate::jobs::change::change(&self.store, id.as_str(), change).await
     }
 
-    async fn letter_at(&self, redrive: &Redrive, index: u32) -> Result<Option<Letter>> {
+    /// Ids of the letters of these indexes. A part of the list never changes, and is read once.
+    async fn listed(&self, redrive: &Redrive, indexes: &[u32], list: &mut List) -> Result<Vec<LetterId>> {
         let size = u32::try_from(PART).unwrap_or(u32::MAX);
-        let part = self.store.part(&redrive.head.id, index / size).await?;
-        let id: Option<&LetterId> = part.get((index % size) as usize);
-        match id {
-            Some(id) => self.store.letter(id).await,
-            None => Err(Failure::permanent("a redrive has no letter of that index")),
+        let mut ids = Vec::new();
+        for index in indexes {
+            let part = match list.entry(index / size) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.store.part(&redrive.head.id, index / size).await?),
+            };
+            let id = part.get((index % size) as usize);
+            ids.push(id.cloned().ok_or_else(|| Failure::permanent("a redrive has no letter of that index"))?);
         }
+        Ok(ids)
     }
 
-    /// Sends a letter back. Between the claim and its confirmation it may be sent once more, by whoever goes on after a
+    /// Sends letters back. Between the claim of one and its confirmation it may be sent once more, by whoever goes on after a
     /// crash; never is it claimed and forgotten.
-    async fn send(&self, redrive: &Redrive, index: u32) -> Result<Outcome> {
+    async fn send(&self, redrive: &Redrive, ids: &[LetterId]) -> Result<Vec<Outcome>> {
+        let mut outcomes = BTreeMap::<&LetterId, Outcome>::new();
+        let mut claimed = Vec::new();
         for _ in 0..MAX_RACES {
-            let Some(letter) = self.letter_at(redrive, index).await? else { return Ok(Outcome::Skipped) };
-            let is_own = letter.sending.as_ref().is_some_and(|sending| sending.redrive == redrive.head.id.as_str());
-            let claimed = match letter.state {
-                State::Handled => return Ok(Outcome::HandledBefore),
-                State::Dropped => return Ok(Outcome::Skipped),
-                State::Sent if !is_own => return Ok(Outcome::Skipped),
-                State::Sent if letter.sending.as_ref().is_some_and(|sending| sending.is_confirmed) => {
-                    return Ok(Outcome::Sent);
-                }
-                // It was parked again before anybody had counted it.
-                State::ParkedAgain if is_own => return Ok(Outcome::Sent),
-                State::Sent => letter,
-                State::Waiting | State::ParkedAgain => {
-                    let Some(body) = body(&self.store, self.keys, &letter).await? else {
-                        return Ok(Outcome::Skipped);
-                    };
-                    if self.is_handled(&letter, &body).await? {
-                        return Ok(Outcome::HandledBefore);
+            let open: Vec<LetterId> = ids.iter().filter(|id| !outcomes.contains_key(id)).cloned().collect();
+            if open.is_empty() {
+                self.deliver(&claimed).await.into_iter().collect::<Result<()>>()?;
+                return Ok(ids.iter().map(|id| outcomes.get(id).copied().unwrap_or(Outcome::Skipped)).collect());
+            }
+            let mut free = Vec::new();
+            let found = self.store.letters_of(&open).await?;
+            for (id, letter) in ids.iter().filter(|id| open.contains(id)).zip(found) {
+                match letter.map(|letter| (standing(&letter, redrive), letter)) {
+                    None => drop(outcomes.insert(id, Outcome::Skipped)),
+                    Some((Standing::Told(outcome), _)) => drop(outcomes.insert(id, outcome)),
+                    Some((Standing::Claimed, letter)) => {
+                        if outcomes.insert(id, Outcome::Sent).is_none() {
+                            claimed.push(letter);
+                        }
                     }
-                    let claimed = letter.claimed(redrive.head.id.as_str(), &redrive.head.by, self.world.now());
-                    let Ok(claimed) = claimed else { return Ok(Outcome::Skipped) };
-                    if self.store.put(&claimed, Since::Revision(letter.revision)).await? == Stored::Changed {
-                        continue;
-                    }
-                    claimed
+                    Some((Standing::Free, letter)) => free.push((id, letter)),
                 }
-            };
-            self.deliver(&claimed).await?;
-            return Ok(Outcome::Sent);
+            }
+            let asked: Vec<&Letter> = free.iter().map(|(_, letter)| letter).collect();
+            let asked = self.are_handled(&asked).await;
+            let claims = free.iter().zip(asked).map(async |((id, letter), is_handled)| match is_handled {
+                Ok(is_handled) => Ok((*id, self.claim(redrive, letter, is_handled).await?)),
+                Err(failure) => Err(failure),
+            });
+            for claim in join_all(claims).await {
+                match claim? {
+                    (_, Claim::Lost) => {}
+                    (id, Claim::None(outcome)) => drop(outcomes.insert(id, outcome)),
+                    (id, Claim::Done(letter)) => {
+                        outcomes.insert(id, Outcome::Sent);
+                        claimed.push(letter);
+                    }
+                }
+            }
         }
         Err(Failure::transient(format!("a letter lost {MAX_RACES} races")))
     }
 
-    async fn deliver(&self, letter: &Letter) -> Result<()> {
-        let sent = match message(&self.store, self.keys, &letter.id, &letter.message).await? {
-            Some(message) => {
-                let redriven = message.redriven(&letter.id, letter.sends);
-                self.stack.send(&letter.destination.queue_url, &redriven).await
-            }
-            // Since it was claimed.
-            None => Err(Failure::permanent(ERASED)),
+    async fn claim(&self, redrive: &Redrive, letter: &Letter, is_handled: IsHandled) -> Result<Claim> {
+        match is_handled {
+            IsHandled::Yes => return Ok(Claim::None(Outcome::HandledBefore)),
+            IsHandled::Erased => return Ok(Claim::None(Outcome::Skipped)),
+            IsHandled::No => {}
+        }
+        let claimed = letter.claimed(redrive.id(), &redrive.head.by, self.world.now());
+        let Ok(claimed) = claimed else { return Ok(Claim::None(Outcome::Skipped)) };
+        let stored = self.store.put(&claimed, Since::Revision(letter.revision)).await?;
+        Ok(if stored == Stored::Done { Claim::Done(claimed) } else { Claim::Lost })
+    }
+
+    /// Delivers letters that are claimed, those of one queue together, and tells of each, in their order, that it is settled: in its
+    /// queue, or parked again because that will never take it.
+    async fn deliver(&self, letters: &[Letter]) -> Vec<Result<()>> {
+        let all: Vec<&Letter> = letters.iter().collect();
+        let messages = match messages(&self.store, self.keys, &all).await {
+            Ok(messages) => messages,
+            Err(failure) => return vec![Err(failure); letters.len()],
         };
+        let mut queues = BTreeMap::<&str, Vec<(usize, Message)>>::new();
+        let mut sent: Vec<Result<()>> = vec![Ok(()); letters.len()];
+        for (place, (letter, message)) in letters.iter().zip(messages).enumerate() {
+            match message {
+                Ok(Some(message)) => {
+                    let redriven = message.redriven(&letter.id, letter.sends);
+                    queues.entry(&letter.destination.queue_url).or_default().push((place, redriven));
+                }
+                // Since it was claimed.
+                Ok(None) => sent[place] = Err(Failure::permanent(ERASED)),
+                Err(failure) => sent[place] = Err(failure),
+            }
+        }
+        let sendings = queues.into_iter().map(async |(queue_url, messages)| {
+            let (places, messages): (Vec<usize>, Vec<Message>) = messages.into_iter().unzip();
+            let sent = self.stack.send(queue_url, &messages).await;
+            let sent = sent.unwrap_or_else(|failure| vec![Err(failure); places.len()]);
+            places.into_iter().zip(sent).collect::<Vec<_>>()
+        });
+        for (place, result) in join_all(sendings).await.into_iter().flatten() {
+            sent[place] = result;
+        }
+        join_all(letters.iter().zip(sent).map(async |(letter, sent)| self.settle(letter, sent).await)).await
+    }
+
+    async fn settle(&self, letter: &Letter, sent: Result<()>) -> Result<()> {
         let after = match sent {
             Ok(()) => letter.confirmed(),
             Err(failure) if failure.kind() == FailureKind::Permanent => {
@@ -218,67 +293,182 @@ where
             }
             Err(failure) => return Err(failure),
         };
-        info!(letter = letter.id.as_str(), sends = letter.sends, "letter sent back");
+        info!(letter = letter.id.as_str(), sends = letter.sends, state = after.state.as_str(), "letter sent back");
         // Who has changed it meanwhile has seen it come back, and knows more.
         self.store.put(&after, Since::Revision(letter.revision)).await.map(drop)
     }
 
-    async fn look(&self, redrive: &Redrive, index: u32) -> Result<Outcome> {
-        let Some(letter) = self.letter_at(redrive, index).await? else { return Ok(Outcome::Silent) };
-        let sending = letter.sending.as_ref().filter(|sending| sending.redrive == redrive.head.id.as_str());
-        match (letter.state, sending) {
-            (State::Handled, _) => Ok(Outcome::Handled),
-            (State::Sent, Some(_)) if self.is_sent_handled(&letter).await? => Ok(Outcome::Handled),
-            (State::Sent, Some(sending)) if sending.at.until(self.world.now()) > SILENCE => Ok(Outcome::Silent),
-            (State::Sent, Some(_)) => Ok(Outcome::Open),
-            // Whatever has happened to it since: it came back first.
-            (State::Sent, None) | (State::Waiting | State::ParkedAgain | State::Dropped, _) => Ok(Outcome::ParkedAgain),
+    async fn look(&self, redrive: &Redrive, ids: &[LetterId]) -> Result<Vec<Outcome>> {
+        let letters = self.store.letters_of(ids).await?;
+        let sending_of = |letter: &Letter| letter.sending.clone().filter(|sending| sending.redrive == redrive.id());
+        let watched: Vec<&Letter> = letters
+            .iter()
+            .flatten()
+            .filter(|letter| letter.state == State::Sent && sending_of(letter).is_some())
+            .collect();
+        let mut handled = BTreeSet::new();
+        for (letter, is_handled) in watched.iter().zip(self.are_handled(&watched).await) {
+            if is_handled? == IsHandled::Yes {
+                handled.insert(letter.id.clone());
+            }
         }
+        let outcome = |letter: &Letter| match (letter.state, sending_of(letter)) {
+            (State::Handled, _) => Outcome::Handled,
+            (State::Sent, Some(_)) if handled.contains(&letter.id) => Outcome::Handled,
+            (State::Sent, Some(sending)) if sending.at.until(self.world.now()) > SILENCE => Outcome::Silent,
+            (State::Sent, Some(_)) => Outcome::Open,
+            // Whatever has happened to it since: it came back first.
+            (State::Sent, None) | (State::Waiting | State::ParkedAgain | State::Dropped, _) => Outcome::ParkedAgain,
+        };
+        Ok(letters.iter().map(|letter| letter.as_ref().map_or(Outcome::Silent, outcome)).collect())
     }
 
-    /// Asks its service whether a letter is handled, and puts that on record.
-    async fn is_handled(&self, letter: &Letter, body: &str) -> Result<bool> {
-        let outlooks = outlooks(&self.stack, &letter.destination.function, &[body]).await?;
-        let row = match outlooks.into_iter().next().unwrap_or(Outlook::Unknown) {
+    /// Asks the services of letters whether these are handled, each service about all of its own at once, and puts that on record.
+    async fn are_handled(&self, letters: &[&Letter]) -> Vec<Result<IsHandled>> {
+        let bodies = match self.bodies(letters).await {
+            Ok(bodies) => bodies,
+            Err(failure) => return vec![Err(failure); letters.len()],
+        };
+        let mut answers: Vec<Result<IsHandled>> = vec![Ok(IsHandled::No); letters.len()];
+        let mut functions = BTreeMap::<&str, Vec<(usize, &str)>>::new();
+        for (place, (letter, body)) in letters.iter().zip(&bodies).enumerate() {
+            match body {
+                Ok(Some(body)) => functions.entry(&letter.destination.function).or_default().push((place, body)),
+                // Of what nobody can open any more, nobody can ask.
+                Ok(None) => answers[place] = Ok(IsHandled::Erased),
+                Err(failure) => answers[place] = Err(failure.clone()),
+            }
+        }
+        let inquiries = functions.into_iter().map(async |(function, asked)| {
+            let bodies: Vec<&str> = asked.iter().map(|(_, body)| *body).collect();
+            let told = match outlooks(&self.stack, function, &bodies).await {
+                Ok(outlooks) => outlooks.into_iter().map(Ok).collect(),
+                Err(failure) => vec![Err(failure); asked.len()],
+            };
+            let told = asked.into_iter().zip(told);
+            join_all(told.map(async |((place, _), outlook)| (place, self.told(letters[place], outlook).await))).await
+        });
+        for (place, answer) in join_all(inquiries).await.into_iter().flatten() {
+            answers[place] = answer;
+        }
+        answers
+    }
+
+    async fn told(&self, letter: &Letter, outlook: Result<Outlook>) -> Result<IsHandled> {
+        let row = match outlook? {
             Outlook::Handled { row } => row,
             Outlook::Nothing => None,
-            Outlook::Due | Outlook::Early { .. } | Outlook::Refused { .. } | Outlook::Unknown => return Ok(false),
+            Outlook::Due | Outlook::Early { .. } | Outlook::Refused { .. } | Outlook::Unknown => {
+                return Ok(IsHandled::No);
+            }
         };
         if let Some(handled) = letter.handled(row, self.world.now()) {
             // Whoever looks next finds the same.
             self.store.put(&handled, Since::Revision(letter.revision)).await?;
         }
-        Ok(true)
+        Ok(IsHandled::Yes)
     }
 
-    /// The same of a letter that was sent. Of what nobody can open any more, nobody can ask.
-    async fn is_sent_handled(&self, letter: &Letter) -> Result<bool> {
-        match body(&self.store, self.keys, letter).await? {
-            Some(body) => self.is_handled(letter, &body).await,
-            None => Ok(false),
-        }
+    /// Bodies of letters, in their order; none where nobody can open it any more.
+    async fn bodies(&self, letters: &[&Letter]) -> Result<Vec<Result<Option<String>>>> {
+        let long: Vec<&Letter> = letters.iter().copied().filter(|letter| letter.short_body.is_none()).collect();
+        let found = if long.is_empty() { Vec::new() } else { messages(&self.store, self.keys, &long).await? };
+        let mut found = found.into_iter();
+        let bodies = letters.iter().map(|letter| match &letter.short_body {
+            Some(body) => Ok(Some(body.clone())),
+            None => found.next().unwrap_or(Ok(None)).map(|message| message.map(|message| message.body)),
+        });
+        Ok(bodies.collect())
     }
 
     /// Looks after the letters that were sent of late, whoever waits for them; those that were claimed by a run that died
-    /// before it had sent them, it sends.
+    /// before it had sent them, it sends. A service that does not answer, or whose queue does not, holds up no other.
     async fn follow(&self, deadline: Time) -> Result<()> {
-        let mut after = None;
+        let (mut after, mut failed, mut silent) = (None, None, BTreeSet::<String>::new());
         while !self.is_late(deadline) {
             let letters = self.store.page(State::Sent, after.as_deref()).await?;
-            let Some(last) = letters.last() else { return Ok(()) };
+            let Some(last) = letters.last() else { break };
             after = Some(last.place());
-            for letter in &letters {
+            let now = self.world.now();
+            let (mut forgotten, mut watched) = (Vec::new(), Vec::new());
+            for letter in letters {
                 let Some(sending) = &letter.sending else { continue };
-                let since = sending.at.until(self.world.now());
+                let since = sending.at.until(now);
                 if !sending.is_confirmed && since > LEASE {
-                    self.deliver(letter).await?;
-                } else if since < FOLLOWED_FOR || has_turn(&letter.id, self.world.now()) {
-                    self.is_sent_handled(letter).await?;
+                    forgotten.push(letter);
+                } else if since < FOLLOWED_FOR || has_turn(&letter.id, now) {
+                    watched.push(letter);
+                }
+            }
+            for some in forgotten.chunks(SENT_AT_ONCE) {
+                let settled = self.deliver(some).await;
+                failed = settled.into_iter().filter_map(Result::err).next_back().or(failed);
+            }
+            // So that each is asked about many at once.
+            watched.sort_by(|one, other| one.destination.function.cmp(&other.destination.function));
+            for some in watched.chunks(LOOKED_AT_ONCE) {
+                let asked: Vec<&Letter> =
+                    some.iter().filter(|letter| !silent.contains(&letter.destination.function)).collect();
+                if self.is_late(deadline) {
+                    break;
+                }
+                for (letter, answer) in asked.iter().zip(self.are_handled(&asked).await) {
+                    if let Err(failure) = answer {
+                        silent.insert(letter.destination.function.clone());
+                        failed = Some(failure);
+                    }
                 }
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
+}
+
+/// Standing of a letter that a redrive is to send.
+enum Standing {
+    /// It is told already what comes of it.
+    Told(Outcome),
+    /// It is claimed by the redrive itself, and nobody knows whether it was sent.
+    Claimed,
+    /// It may be claimed.
+    Free,
+}
+
+fn standing(letter: &Letter, redrive: &Redrive) -> Standing {
+    let own = letter.sending.as_ref().filter(|sending| sending.redrive == redrive.id());
+    match (letter.state, own) {
+        (State::Handled, _) => Standing::Told(Outcome::HandledBefore),
+        (State::Dropped, _) | (State::Sent, None) => Standing::Told(Outcome::Skipped),
+        (State::Sent, Some(own)) if own.is_confirmed => Standing::Told(Outcome::Sent),
+        // It was parked again before anybody had counted it.
+        (State::ParkedAgain, Some(_)) => Standing::Told(Outcome::Sent),
+        (State::Sent, Some(_)) => Standing::Claimed,
+        (State::Waiting | State::ParkedAgain, _) => Standing::Free,
+    }
+}
+
+/// Result of a claim.
+enum Claim {
+    /// The letter is the redrive's own.
+    Done(Letter),
+    /// Somebody else has changed it: it is read once more.
+    Lost,
+    /// There is nothing to claim.
+    None(Outcome),
+}
+
+/// Answer of a service about a letter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IsHandled {
+    Yes,
+    No,
+    /// Nobody can open it any more, and so nobody can ask.
+    Erased,
+}
+
+/// Letters that are sent at once, at the most as many as in a second: SQS takes them in one call.
+pub(crate) fn sent_at_once(rate_per_second: Option<u32>) -> usize {
+    rate_per_second.map_or(SENT_AT_ONCE, |rate| SENT_AT_ONCE.min(rate.max(1) as usize))
 }
 
 /// True in one turn of each hour, which depends on the letter: of many not all are looked at by one run.

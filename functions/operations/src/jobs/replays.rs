@@ -12,6 +12,7 @@ use crate::domain::{LetterId, State, letter_id_of};
 use crate::jobs::change::change;
 use crate::jobs::inquiry::outlooks;
 use crate::jobs::job::Job;
+use crate::jobs::redrives::sent_at_once;
 use crate::jobs::replay::{Phase, Replay, Tally};
 use crate::message::Message;
 use crate::pages::{self, Page};
@@ -96,20 +97,23 @@ where
     }
 
     async fn send(&self, replay: &Replay, service: &Service, texts: &[&str], outlooks: &[Outlook]) -> Result<Tally> {
-        let mut tally = Tally::default();
+        let (mut tally, mut due) = (Tally::default(), Vec::new());
         for (text, outlook) in texts.iter().zip(outlooks) {
             tally.total += 1;
             match outlook {
                 Outlook::Handled { .. } | Outlook::Nothing => {}
                 Outlook::Refused { .. } => tally.refused += 1,
                 Outlook::Due | Outlook::Early { .. } | Outlook::Unknown => {
-                    let message = Message { body: (*text).to_owned(), ..Message::default() };
-                    self.stack.send(&service.queue_url, &message).await?;
-                    tally.sent += 1;
-                    if let Some(rate) = replay.rate_per_second {
-                        self.world.sleep(Duration::from_secs(1) / rate.max(1)).await;
-                    }
+                    due.push(Message { body: (*text).to_owned(), ..Message::default() });
                 }
+            }
+        }
+        for some in due.chunks(sent_at_once(replay.rate_per_second)) {
+            let sent = self.stack.send(&service.queue_url, some).await?;
+            sent.into_iter().collect::<Result<()>>()?;
+            tally.sent += u32::try_from(some.len()).unwrap_or(u32::MAX);
+            if let Some(rate) = replay.rate_per_second {
+                self.world.sleep(Duration::from_secs(some.len() as u64) / rate.max(1)).await;
             }
         }
         if tally.sent > 0 {

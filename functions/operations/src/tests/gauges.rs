@@ -6,7 +6,6 @@ use std::rc::Rc;
 use onewrite::telemetry::{Observation, Observe, observed_by};
 
 use super::*;
-use crate::gauges::observe_at_most;
 use crate::observe_letters;
 
 /// Measurements, each with the values of its dimensions.
@@ -65,9 +64,9 @@ fn letters_for_which_somebody_has_to_do_something_are_told_and_that_there_are_no
         of("LettersWaiting", &[], 5.0),
         of("OldestLetterSeconds", &[], 7.0 * 86_400.0),
         of("OldestLetterShare", &[], 0.5),
-        of("LettersWaiting", &["payment", "permanent"], 3.0),
         of("LettersWaiting", &["payment", "exhausted"], 1.0),
         of("LettersWaiting", &["payment", "none"], 1.0),
+        of("LettersWaiting", &["payment", "permanent"], 3.0),
     ];
     assert_eq!(gauges(&stack), expected);
 
@@ -76,15 +75,20 @@ fn letters_for_which_somebody_has_to_do_something_are_told_and_that_there_are_no
 }
 
 #[test]
-fn a_flood_of_one_service_hides_no_letter_of_another_until_it_is_as_many_as_are_counted() {
-    let stack = Stack::with_letters(30);
+fn a_flood_of_one_service_hides_no_letter_of_another() {
+    let stack = Stack::with_letters(300);
     stack.world.pass(Duration::from_mins(1));
-    let arrival = Arrival { class: Class::Exhausted, ..stack.arrival(message(31, "good"), None) };
+    let mut arrival = Arrival { class: Class::Exhausted, ..stack.arrival(message(301, "good"), None) };
+    "shipping".clone_into(&mut arrival.service);
     block_on(stack.collect(&arrival, &Pace::of(u32::MAX))).unwrap();
-    let last = of("LettersWaiting", &["payment", "exhausted"], 1.0);
-    for (most, counted, is_seen) in [(31, 31.0, true), (30, 30.0, false), (7, 7.0, false)] {
-        let told = measured(async { observe_at_most(most, &stack.ports, stack.world.now()).await.unwrap() });
-        assert_eq!(told[0], of("LettersWaiting", &[], counted));
-        assert_eq!(told.contains(&last), is_seen, "{told:?}");
+    CALLS_MADE.take();
+    let pace = Pace::of(u32::MAX);
+    let told = measured(async {
+        observe_letters(&Paced { port: &stack.ports, pace: &pace }, stack.world.now()).await.unwrap();
+    });
+    assert_eq!(told[0], of("LettersWaiting", &[], 301.0));
+    for (service, class, number) in [("payment", "permanent", 300.0), ("shipping", "exhausted", 1.0)] {
+        assert!(told.contains(&of("LettersWaiting", &[service, class], number)), "{told:?}");
     }
+    assert_eq!(CALLS_MADE.take(), BTreeMap::from([("open_letters", 1)]), "no letter is read for it");
 }

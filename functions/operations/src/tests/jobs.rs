@@ -486,7 +486,7 @@ fn the_oldest_message_is_as_old_as_it_was_measured() {
     assert_eq!(ages(), [of("journal", Some(0)), of("orders", Some(0)), of("payment", Some(0))], "all are empty");
     let message = Message { body: String::new(), attributes: BTreeMap::new() };
     for queue in ["payment-queue", "journal-queue"] {
-        block_on(stack.ports.send(queue, &message)).unwrap();
+        block_on(stack.ports.send(queue, std::slice::from_ref(&message))).unwrap();
     }
     stack.ports.set_oldest("payment-queue", Duration::from_secs(40));
     stack.ports.set_oldest("orders-queue", Duration::from_mins(15));

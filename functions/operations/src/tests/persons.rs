@@ -92,6 +92,39 @@ fn who_operates_sees_and_mends_what_is_sealed() {
 }
 
 #[test]
+fn an_edit_that_names_somebody_is_sealed_wherever_it_does() {
+    let order =
+        serde_json::to_value(orderflow_events::sample::event(orderflow_events::sample::order("ord_1"))).unwrap();
+    let failed = include_str!("../../../../shared/events/golden/PaymentFailed.1.json");
+    let failed: Value = serde_json::from_str(failed).unwrap();
+    // What no schema forbids: a member that nobody reads, beside a sealed person too, and a text.
+    for (event, pointer, name) in
+        [(&order, "/data/customer", "name"), (&failed, "/data", "note"), (&failed, "/data/reason", "message")]
+    {
+        let (stack, id) = {
+            let stack = Stack::new();
+            stack.park(Message { body: event.to_string(), attributes: BTreeMap::new() }, None);
+            let id = stack.ports.letters().remove(0).id;
+            (stack, id)
+        };
+        assert!(!stack.ports.letters()[0].is_sealed, "a fact of ours has nobody in clear");
+        let mut edited = event.clone();
+        edited.pointer_mut(pointer).unwrap()[name] = json!(CANARY[0]);
+        let path = format!("/operations/letters/{id}");
+        let body = json!({ "body": edited.to_string(), "why": "it was half" });
+        let (status, shown) = stack.ask("PUT", &path, "\"1\"", &body);
+        assert_eq!(status, 200, "{shown}");
+        assert!(shown["body"].as_str().unwrap().contains(CANARY[0]), "who operates sees it");
+        assert!(!has_canary(&stored(&stack)), "{pointer}/{name}");
+
+        // It comes back without its mark, as one does that has as many attributes as SQS takes.
+        let body = shown["body"].as_str().unwrap().to_owned();
+        stack.park(Message { body, attributes: BTreeMap::new() }, None);
+        assert!(!has_canary(&stored(&stack)), "{pointer}/{name}, back again");
+    }
+}
+
+#[test]
 fn an_erased_letter_can_be_dropped_and_nothing_else() {
     let (stack, id) = with_letter(&order_in_clear());
     let path = format!("/operations/letters/{id}");

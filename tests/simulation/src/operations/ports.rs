@@ -10,8 +10,8 @@ use onewrite::{Answers, DeadLetter, Failure, Inquiry, Result, Slot};
 use orderflow_events::Time;
 use orderflow_operations::{
     Archive, Consumers, Depth, Directory, Gauges, Glimpse, Job, JobStore, Kept, Letter, LetterId, LetterStore, Logs,
-    MemoryOperations, Message, OutboxRow, Outboxes, PartStore, Queues, Range, Recorded, RedriveId, Relays, RowPage,
-    Service, Since, SlotPage, State, Stored,
+    MemoryOperations, Message, OpenLetters, OutboxRow, Outboxes, PartStore, Queues, Range, Recorded, RedriveId, Relays,
+    RowPage, Service, Since, SlotPage, State, Stored,
 };
 use serde_json::json;
 use simulator::model::queue::{Message as QueueMessage, StandardQueue};
@@ -57,6 +57,11 @@ impl LetterStore for LettersTable {
         self.ask("get letter", |store| async move { store.letter(&id).await }).await
     }
 
+    async fn letters_of(&self, ids: &[LetterId]) -> Result<Vec<Option<Letter>>> {
+        let ids = ids.to_vec();
+        self.ask("get letters", |store| async move { store.letters_of(&ids).await }).await
+    }
+
     async fn put(&self, letter: &Letter, since: Since) -> Result<Stored> {
         let mut letter = letter.clone();
         if let Some(sending) = letter.sending.as_mut().filter(|_| self.caller.run.lacks(CONFIRMATION)) {
@@ -82,9 +87,20 @@ impl LetterStore for LettersTable {
         self.ask("get message", |store| async move { store.message(&id, &name).await }).await
     }
 
+    async fn messages_of(&self, letters: &[&Letter]) -> Result<Vec<Option<Kept>>> {
+        let letters: Vec<Letter> = letters.iter().map(|letter| (*letter).clone()).collect();
+        let question =
+            |store: Rc<MemoryOperations>| async move { store.messages_of(&letters.iter().collect::<Vec<_>>()).await };
+        self.ask("get messages", question).await
+    }
+
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {
         let after = after.map(str::to_owned);
         self.ask("page of letters", move |store| async move { store.page(state, after.as_deref()).await }).await
+    }
+
+    async fn open_letters(&self) -> Result<Vec<OpenLetters>> {
+        self.ask("open letters", |store| async move { store.open_letters().await }).await
     }
 }
 
@@ -210,14 +226,18 @@ impl Directory for StackPort {
 }
 
 impl Queues for StackPort {
-    async fn send(&self, queue_url: &str, message: &Message) -> Result<()> {
-        let (caller, url, message) = (self.caller.clone(), queue_url.to_owned(), message.clone());
+    async fn send(&self, queue_url: &str, messages: &[Message]) -> Result<Vec<Result<()>>> {
+        let (caller, url, messages) = (self.caller.clone(), queue_url.to_owned(), messages.to_vec());
         let effect = |around: Rc<Surroundings>| async move {
-            let message = to_message(&message.body, message.attributes);
-            count(&caller.run.tally.redrives);
-            caller.tell_of(&message.subject, || format!("sends to {url}"));
-            around.of(|service| service.queue_url == url)?.queue.send(message);
-            Ok(())
+            let queue = &around.of(|service| service.queue_url == url)?.queue;
+            let sent = messages.into_iter().map(|message| {
+                let message = to_message(&message.body, message.attributes);
+                count(&caller.run.tally.redrives);
+                caller.tell_of(&message.subject, || format!("sends to {url}"));
+                queue.send(message);
+                Ok(())
+            });
+            Ok(sent.collect())
         };
         self.ask("queue", "send", effect).await
     }

@@ -238,6 +238,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_is_watched_without_a_gap_whatever_is_cut_or_killed,
             an_order_is_watched_by_whose_it_is,
             the_events_of_all_orders_are_watched_with_a_pattern,
+            the_board_is_watched_as_it_changes,
             queries_are_answered_as_graphql_over_http_has_it;
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,

@@ -18,7 +18,8 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 81] = [
+const BESIDES: [(&str, &str); 82] = [
+    ("analytics", "board.rs"),
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),

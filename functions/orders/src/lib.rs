@@ -37,5 +37,6 @@ pub use open::{PaymentDue, tell};
 pub use orphans::end_orphans;
 pub use port::{Listed, NewPrice, PriceStore, Quote};
 pub use settings::{PricingProducers, Settings};
+pub use view::OrderStatus;
 #[cfg(feature = "schema")]
 pub use view::schemas;

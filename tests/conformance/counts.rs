@@ -1,125 +1,96 @@
-//! The suite of the analytics' [`CountStore`], with the ledger that counts.
+//! The suite of the analytics' [`CountStore`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::ScalarAttributeType;
 use futures::future::join_all;
 use libtest_mimic::Trial;
-use onewrite::aws::DynamoLog;
-use onewrite::memory::MemoryLog;
-use onewrite::port::{Addition, Appended, Log};
-use onewrite::{Cause, CounterUpdate, Row};
-use orderflow_analytics::{CountStore, Counted, DynamoCounts};
-use orderflow_events::{Subject, Time};
+use orderflow_analytics::{CountStore, DynamoCounts, Key, MemoryCounts};
 
 use crate::aws::Aws;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
     crate::suite::suite!(
         aws,
-        MemoryLog::default,
-        DynamoBench::new,
+        MemoryCounts::default,
+        dynamo,
         [
-            a_partition_has_the_sums_of_its_items,
-            what_nothing_was_counted_in_is_empty,
-            a_row_that_is_there_counts_nothing_more,
+            what_is_put_is_there_and_put_again_is_there_once,
+            a_range_has_both_ends_and_one_partition,
+            a_range_of_many_is_whole,
+            a_text_is_replaced_by_whoever_knows_it,
+            of_many_at_once_one_replaces,
             warming_up_leaves_nothing,
         ]
     )
 }
 
-/// Counts, and the ledger that changes them.
-trait Bench {
-    fn counts(&self) -> &impl CountStore;
-    fn log(&self) -> &impl Log;
+async fn dynamo(aws: &Aws) -> DynamoCounts {
+    DynamoCounts::new(aws.clients().0, aws.sorted_table(2, ScalarAttributeType::S).await)
 }
 
-impl Bench for MemoryLog {
-    fn counts(&self) -> &impl CountStore {
-        self
-    }
-
-    fn log(&self) -> &impl Log {
-        self
-    }
+fn key(sort: &str) -> Key {
+    Key::new("p", sort)
 }
 
-struct DynamoBench {
-    log: DynamoLog,
-    counts: DynamoCounts,
+fn items(items: &[(&str, &str)]) -> Vec<(String, String)> {
+    items.iter().map(|(sort, text)| ((*sort).to_owned(), (*text).to_owned())).collect()
 }
 
-impl DynamoBench {
-    async fn new(aws: &Aws) -> Self {
-        let ((client, _), table) = (aws.clients(), aws.sorted_table(2, ScalarAttributeType::S).await);
-        let log = DynamoLog::new(client.clone(), aws.table(2).await).with_sorted_counters(&table);
-        Self { log, counts: DynamoCounts::new(client, table) }
+async fn what_is_put_is_there_and_put_again_is_there_once(counts: &impl CountStore) {
+    assert_eq!(counts.get(&key("a")).await, Ok(None));
+    for text in ["[1]", "[1]", "[2]"] {
+        assert_eq!(counts.put(&key("a"), text).await, Ok(()));
+        assert_eq!(counts.get(&key("a")).await, Ok(Some(text.to_owned())));
     }
+    assert_eq!(counts.range("p", "a", "a").await, Ok(items(&[("a", "[2]")])));
 }
 
-impl Bench for DynamoBench {
-    fn counts(&self) -> &impl CountStore {
-        &self.counts
+async fn a_range_has_both_ends_and_one_partition(counts: &impl CountStore) {
+    for place in ["56 x", "57 a", "57 z", "58 a"] {
+        assert_eq!(counts.put(&key(place), place).await, Ok(()));
+        assert_eq!(counts.put(&Key::new("q", place), "another").await, Ok(()));
     }
-
-    fn log(&self) -> &impl Log {
-        &self.log
-    }
+    let minute = items(&[("57 a", "57 a"), ("57 z", "57 z")]);
+    assert_eq!(counts.range("p", "57", "57~").await, Ok(minute.clone()));
+    assert_eq!(counts.range("p", "57 a", "57 z").await, Ok(minute));
+    assert_eq!(counts.range("p", "59", "59~").await, Ok(Vec::new()));
+    assert_eq!(counts.range("r", "57", "57~").await, Ok(Vec::new()));
 }
 
-/// Counts once for an order, by its first row.
-async fn count(bench: &impl Bench, order: usize, add: &[(&str, i64)]) -> Appended {
-    let row = Row {
-        version: 1,
-        at: Time::new("2026-11-22T09:00:00.123Z").unwrap(),
-        cause: Cause { source: "test".to_owned(), id: order.to_string(), event_type: "Test".to_owned(), by: None },
-        owner: None,
-        unfinished: false,
-        change: None,
-        events: Vec::new(),
-    };
-    let update = |(key, amount): &(&str, i64)| CounterUpdate {
-        key: (*key).to_owned(),
-        add: vec![("paid", 1), ("paidAmount", *amount)],
-        at_least: ("created", 0),
-    };
-    let updates: Vec<CounterUpdate> = add.iter().map(update).collect();
-    let subject = Subject::shortened(&format!("ord_{order}"));
-    // As a ledger does where others count in the same moment.
-    loop {
-        let additions = [Addition { subject: &subject, row: &row, updates: &updates }];
-        match bench.log().append_all(&additions).await.unwrap() {
-            Appended::Conflict => {}
-            other => return other,
+/// More than one page has.
+async fn a_range_of_many_is_whole(counts: &impl CountStore) {
+    let text = "x".repeat(300_000);
+    let places: Vec<String> = (0..5).map(|number| format!("57 {number}")).collect();
+    for place in &places {
+        assert_eq!(counts.put(&key(place), &text).await, Ok(()));
+    }
+    let found = counts.range("p", "57", "57~").await.expect("a range");
+    assert_eq!(found.into_iter().map(|(place, _)| place).collect::<Vec<_>>(), places);
+}
+
+async fn a_text_is_replaced_by_whoever_knows_it(counts: &impl CountStore) {
+    assert_eq!(counts.replace(&key("a"), Some("1"), "2").await, Ok(false), "there is none");
+    assert_eq!(counts.replace(&key("a"), None, "1").await, Ok(true));
+    assert_eq!(counts.replace(&key("a"), None, "2").await, Ok(false), "there is one");
+    assert_eq!(counts.replace(&key("a"), Some("0"), "2").await, Ok(false), "there is another");
+    assert_eq!(counts.get(&key("a")).await, Ok(Some("1".to_owned())));
+    assert_eq!(counts.replace(&key("a"), Some("1"), "2").await, Ok(true));
+    assert_eq!(counts.get(&key("a")).await, Ok(Some("2".to_owned())));
+}
+
+async fn of_many_at_once_one_replaces(counts: &impl CountStore) {
+    for before in [None, Some("0")] {
+        let (key, texts): (_, Vec<String>) = (key("a"), (0..8).map(|number| number.to_string()).collect());
+        if before.is_some() {
+            assert_eq!(counts.put(&key, "0").await, Ok(()));
         }
+        let replaced = join_all(texts[1..].iter().map(|text| counts.replace(&key, before, text))).await;
+        assert_eq!(replaced.iter().filter(|replaced| **replaced == Ok(true)).count(), 1, "{replaced:?}");
     }
 }
 
-fn item(sort: &str, orders: i64, amount: i64) -> Counted {
-    let counters = BTreeMap::from([("paid".to_owned(), orders), ("paidAmount".to_owned(), amount)]);
-    Counted { sort: sort.to_owned(), counters }
-}
-
-async fn a_partition_has_the_sums_of_its_items(bench: &impl Bench) {
-    let counted = (0..6)
-        .map(|order| async move { count(bench, order, &[("p#a EUR", 2), ("p#b#c EUR", 3), ("q#a EUR", 5)]).await });
-    assert_eq!(join_all(counted).await, vec![Appended::Done; 6]);
-    assert_eq!(bench.counts().partition("p").await, Ok(vec![item("a EUR", 6, 12), item("b#c EUR", 6, 18)]));
-    assert_eq!(bench.counts().partition("q").await, Ok(vec![item("a EUR", 6, 30)]));
-}
-
-async fn what_nothing_was_counted_in_is_empty(bench: &impl Bench) {
-    assert_eq!(bench.counts().partition("p").await, Ok(Vec::new()));
-}
-
-async fn a_row_that_is_there_counts_nothing_more(bench: &impl Bench) {
-    assert_eq!(count(bench, 1, &[("p#a EUR", 2)]).await, Appended::Done);
-    assert_eq!(count(bench, 1, &[("p#a EUR", 2)]).await, Appended::LostRace);
-    assert_eq!(bench.counts().partition("p").await, Ok(vec![item("a EUR", 1, 2)]));
-}
-
-async fn warming_up_leaves_nothing(bench: &impl Bench) {
-    bench.counts().warm().await;
-    assert_eq!(bench.counts().partition("-").await, Ok(Vec::new()));
+async fn warming_up_leaves_nothing(counts: &impl CountStore) {
+    counts.warm().await;
+    assert_eq!(counts.get(&Key::new("-", "-")).await, Ok(None));
 }

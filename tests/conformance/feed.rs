@@ -23,6 +23,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             of_many_at_once_one_takes_a_position,
             shards_do_not_see_each_others_pages,
             a_page_of_the_largest_keys_is_kept,
+            more_pages_than_an_answer_holds_are_all_read,
         ]
     )
 }
@@ -78,10 +79,26 @@ async fn shards_do_not_see_each_others_pages(feed: &impl FeedLog) {
     assert_eq!(feed.after(10, 0, 5).await, Ok(vec![(1, page(1))]));
 }
 
-async fn a_page_of_the_largest_keys_is_kept(feed: &impl FeedLog) {
-    // As many as a writer puts together, each as long as DynamoDB takes keys.
+/// As many keys as a writer puts together, each as long as DynamoDB takes keys.
+fn largest() -> Page {
     let records = (0..25).map(|number| RecordKey(format!("{number:0>2048}"), "x".repeat(1_024))).collect();
-    let page = Page { records, ..page(1) };
+    Page { records, ..page(1) }
+}
+
+/// DynamoDB cuts an answer at 1 MB, which is no end.
+async fn more_pages_than_an_answer_holds_are_all_read(feed: &impl FeedLog) {
+    let page = largest();
+    for position in 1..=20 {
+        assert_eq!(feed.append(0, position, &page).await, Ok(true));
+    }
+    for (most, expected) in [(25, 20), (17, 17), (20, 20)] {
+        let pages = feed.after(0, 0, most).await.unwrap();
+        assert_eq!(pages.iter().map(|(position, _)| *position).collect::<Vec<_>>(), (1..=expected).collect::<Vec<_>>());
+    }
+}
+
+async fn a_page_of_the_largest_keys_is_kept(feed: &impl FeedLog) {
+    let page = largest();
     assert_eq!(feed.append(0, 1, &page).await, Ok(true));
     assert_eq!(feed.after(0, 0, 1).await, Ok(vec![(1, page)]));
 }

@@ -14,6 +14,7 @@ mod leases;
 mod letters;
 mod log;
 mod messages;
+mod notices;
 mod occurrences;
 mod open;
 mod owned;
@@ -27,6 +28,7 @@ mod stocks;
 mod suite;
 mod topic;
 mod watches;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -54,10 +56,12 @@ fn main() -> std::process::ExitCode {
         occurrences::trials(&aws),
         messages::trials(&aws),
         journal::trials(&aws),
+        notices::trials(&aws),
         counts::trials(&aws),
         feed::trials(&aws),
         archive::trials(&aws),
         watches::trials(&aws),
+        webhooks::trials(&aws),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

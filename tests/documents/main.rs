@@ -21,6 +21,7 @@ mod openapi;
 mod parts;
 mod places;
 mod schemas;
+mod webhooks;
 mod withdrawals;
 
 use std::collections::BTreeSet;

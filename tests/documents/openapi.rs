@@ -24,6 +24,10 @@ use crate::parts::{
 };
 use crate::places::{with, without};
 use crate::schemas::hoist;
+use crate::webhooks::{
+    change_webhook, create_webhook, delete_webhook, get_webhook, list_deliveries, list_webhooks, resend_events,
+    rotate_webhook, test_webhook, webhook_id,
+};
 use crate::withdrawals::{take_goods_back, withdraw_order};
 
 const PATH: &str = "openapi.json";
@@ -51,7 +55,7 @@ fn document() -> Value {
     let own = [("NewOrder", schema::of_request::<NewOrder>()), ("Problem", schema::of_answer::<Problem>())];
     let of_services = orderflow_orders::schemas().into_iter().chain(orderflow_inventory::schemas());
     let of_services = of_services.chain(orderflow_screening::schemas()).chain(orderflow_analytics::schemas());
-    let of_services = of_services.chain(orderflow_journal::schemas());
+    let of_services = of_services.chain(orderflow_journal::schemas()).chain(orderflow_webhooks::schemas());
     for (name, schema) in own.into_iter().chain(of_services).chain(orderflow_operations::schemas()) {
         hoist(&schema, name, |schema| schema, &mut schemas);
     }
@@ -80,6 +84,7 @@ fn document() -> Value {
             { "name": "prices", "description": "What the goods cost." },
             { "name": "inventory", "description": "What the warehouse does." },
             { "name": "events", "description": "All that has happened, for those who pull it." },
+            { "name": "webhooks", "description": "The same, for those who have it pushed." },
             { "name": "operations", "description": "What those do who mend: dead letters, jobs that send back, replay and reconcile, and one order over all services." },
         ],
         "paths": {
@@ -96,6 +101,14 @@ fn document() -> Value {
             "/prices/{sku}": { "parameters": [sku()], "get": get_price(), "put": set_price() },
             "/inventory/{sku}": { "parameters": [sku()], "get": get_stock(), "put": count_stock() },
             "/events": { "get": read_events() },
+            "/webhooks": { "get": list_webhooks(), "post": create_webhook() },
+            "/webhooks/{webhookId}": {
+                "parameters": [webhook_id()], "get": get_webhook(), "patch": change_webhook(), "delete": delete_webhook(),
+            },
+            "/webhooks/{webhookId}/deliveries": { "parameters": [webhook_id()], "get": list_deliveries() },
+            "/webhooks/{webhookId}/test": { "parameters": [webhook_id()], "post": test_webhook() },
+            "/webhooks/{webhookId}/rotate": { "parameters": [webhook_id()], "post": rotate_webhook() },
+            "/webhooks/{webhookId}/resend": { "parameters": [webhook_id()], "post": resend_events() },
             "/graphql": { "post": query() },
             "/operations/letters": { "get": list_letters() },
             "/operations/letters/{letterId}": {

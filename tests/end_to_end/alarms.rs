@@ -88,12 +88,18 @@ async fn faults(shop: &Shop) -> Vec<(String, Datum)> {
     let own = |name: &str, value: f64| Datum::new(stack, name, &[], value);
     let of_api = [("ApiName", stack), ("Stage", "dev")];
     let bucket = [("BucketName", shop.output("DiscardedBucketName")), ("StorageType", "AllStorageTypes")];
+    let undelivered = [("QueueName", name_of(shop.output("PartnerUndeliverableQueueUrl")))];
     let letters_dlq = [("QueueName", name_of(shop.output("LettersDlqUrl")))];
     let mut faults = vec![
         ("late-orders", own("LateOrders", 1.0)),
         ("forgotten-order", own("OldestOpenOrderSeconds", 90_000.0)),
         ("old-letter", own("OldestLetterShare", 0.6)),
         ("jobs-errors", Datum::new("AWS/Lambda", "Errors", &[("FunctionName", shop.output("JobsFunctionName"))], 1.0)),
+        (
+            "notices-errors",
+            Datum::new("AWS/Lambda", "Errors", &[("FunctionName", shop.output("NoticesFunctionName"))], 1.0),
+        ),
+        ("partner-undeliverable", Datum::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", &undelivered, 1.0)),
         ("uncollected-letters", Datum::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", &letters_dlq, 1.0)),
         ("discarded-rows", Datum::new("AWS/S3", "NumberOfObjects", &bucket, 1.0)),
         ("api-errors", Datum::new("AWS/ApiGateway", "5XXError", &of_api, 1.0)),

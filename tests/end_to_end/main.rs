@@ -20,6 +20,7 @@ mod letters;
 mod live;
 mod messages;
 mod metrics;
+mod notices;
 mod operations;
 mod order_page;
 mod orderctl;
@@ -30,6 +31,7 @@ mod relay;
 mod sign_in;
 mod this_machine;
 mod traces;
+mod webhooks;
 mod withdrawal;
 
 use std::path::Path;
@@ -38,7 +40,8 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
 use orderflow_tests::{
-    Emulator, FULFILLED, Rotel, Shop, chromium, collector, event, foreign_order, node_packages, order,
+    Emulator, FULFILLED, NOTICES, PARTNER_ARN, PARTNER_PATTERN, Rotel, Shop, chromium, collector, event, foreign_order,
+    node_packages, order,
 };
 
 /// Producers that may state prices here: those of the tests.
@@ -94,6 +97,8 @@ async fn bring_up(home: &Path, endpoint: Option<&Endpoint>) -> Result<(Arc<Stack
     let mut options = Options { sam: is_built_by_sam(), ..Options::apart(home) };
     // Another producer's prices have to be the table's.
     options.parameters.insert("PricingProducers".to_owned(), PRICING_PRODUCERS.to_owned());
+    let others = [("Notices", NOTICES), ("PartnerQueueArn", PARTNER_ARN), ("PartnerPattern", PARTNER_PATTERN)];
+    options.parameters.extend(others.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let mut rotel = None;
     if let Some(endpoint) = endpoint {
         // A run that was interrupted has left its orders there.
@@ -208,6 +213,9 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_event_that_stays_too_early_is_parked_as_exhausted;
         metrics:
             what_becomes_of_orders_is_in_the_metrics_of_the_stack;
+        notices:
+            the_staff_is_told_once_of_what_matches_in_digests,
+            a_partners_queue_gets_what_matches_and_nothing_else;
         operations:
             an_order_is_told_over_all_services,
             an_order_is_open_until_it_has_ended,
@@ -220,6 +228,10 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_customer_who_is_erased_is_in_nothing_that_is_kept;
         feed:
             readers_of_any_pace_see_each_event_once;
+        webhooks:
+            a_partner_gets_what_it_wants_signed_and_again_if_it_was_down,
+            webhooks_are_their_owners_and_go_nowhere_inside,
+            receivers_that_mean_no_good_hold_up_nobody;
         guests:
             guests_reach_their_order_by_its_link_and_nothing_else;
         live:
@@ -232,6 +244,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;
         outsiders:
             scripts_of_another_team_place_orders_and_follow_them,
+            a_partner_in_typescript_pulls_and_goes_on_where_it_was,
             the_api_answers_as_its_openapi_document_says;
         prices:
             an_order_costs_what_the_table_says_when_it_is_placed,

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use orderflow_events::scope::EVENTS_READ;
 use orderflow_local::all_scopes;
-use orderflow_tests::{PATIENCE, Shop};
-use serde_json::Value;
+use orderflow_tests::{PATIENCE, Shop, node_packages};
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::FULFILLED;
+use crate::{FULFILLED, order};
 
 const CONTRACTS: &str = "../shared/events";
 
@@ -67,6 +68,59 @@ pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &
         events.sort_by_key(|event| event["id"].to_string());
     }
     assert_eq!(theirs, seen, "whoever pulls is told what a subscriber is");
+}
+
+pub(crate) async fn a_partner_in_typescript_pulls_and_goes_on_where_it_was(shop: &Shop) {
+    let Some(packages) = node_packages() else { return };
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let place = |name: &str| folder.path().join(name);
+    let of_tests = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::os::unix::fs::symlink(packages, place("node_modules")).expect("a link");
+    fs::copy(of_tests("outsiders/partner.ts"), place("partner.ts")).expect("a copy");
+    fs::write(place("package.json"), r#"{"type": "module"}"#).expect("a file");
+    let node = async |arguments: &[&str]| {
+        let mut node = Command::new("node");
+        node.current_dir(folder.path()).args(arguments).kill_on_drop(true);
+        let output = timeout(PATIENCE, node.output()).await.expect("it ends").expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said} {}", String::from_utf8_lossy(&output.stderr));
+        said
+    };
+    let document = of_tests(CONTRACTS).join("openapi.json");
+    let document = document.to_str().expect("a path");
+    node(&["node_modules/openapi-typescript/bin/cli.js", document, "-o", "api.d.ts"]).await;
+    let strict = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes"];
+    let target = ["--module", "nodenext", "--target", "es2022", "--types", "node", "partner.ts"];
+    node(&[&["node_modules/typescript/bin/tsc"], &strict[..], &target[..]].concat()).await;
+
+    shop.stock("typed", 10).await;
+    let orders =
+        [shop.order(&order("typed", 1, "pm_card_visa")).await, shop.order(&order("typed", 1, "pm_card_visa")).await];
+    for order in &orders {
+        shop.wait_for_types(order, &FULFILLED).await;
+    }
+    let token = shop.tokens.token("partner", EVENTS_READ, Duration::from_hours(1)).expect("a token");
+    let pattern = json!({ "subject": orders, "type": FULFILLED }).to_string();
+    let mut seen: Vec<Value> = Vec::new();
+    // Each is a process that ends: all that the next one knows is the cursor. Three pages are full, and some tell of no event.
+    while seen.len() < orders.len() * FULFILLED.len() {
+        let said = node(&["partner.js", shop.output("ApiUrl"), &token, "cursor", &pattern]).await;
+        let events: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert!(events.len() <= 3, "a page has three: {events:?}");
+        seen.extend(events);
+    }
+    let said = node(&["partner.js", shop.output("ApiUrl"), &token, "cursor", &pattern]).await;
+    assert_eq!(said, "", "nothing is left, and nothing told again");
+    let mut expected = Vec::new();
+    for order in &orders {
+        expected.extend(
+            shop.journal(order).await.into_iter().filter(|event| FULFILLED.iter().any(|kind| event["type"] == *kind)),
+        );
+    }
+    for events in [&mut seen, &mut expected] {
+        events.sort_by_key(|event| event["id"].to_string());
+    }
+    assert_eq!(seen, expected);
 }
 
 /// Answers that schemathesis has to come by, or else it has tried too little.

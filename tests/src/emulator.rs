@@ -34,6 +34,8 @@ pub enum Gap {
     Kills,
     /// Issuers of tokens on this machine.
     Issuers,
+    /// Receivers of webhooks on this machine.
+    Receivers,
     /// Other orders in the batch of a function that is killed.
     Neighbours,
     /// Requests that a page from elsewhere makes.
@@ -75,6 +77,7 @@ impl fmt::Display for Gap {
             Self::UserPools => "user pools of Cognito: LocalStack has none",
             Self::Kills => "a function that is killed: the functions are no processes of this machine",
             Self::Issuers => "issuers of tokens: the functions do not run on this machine, where they listen",
+            Self::Receivers => "receivers of webhooks: the functions do not run on this machine, where they listen",
             Self::Neighbours => {
                 "orders that share a batch with a message that kills its function: LocalStack gives a function one order \
                  after the other, and where it dies at one, those behind it are not tried, and yet received once more"
@@ -108,7 +111,7 @@ impl Emulator {
         let prefix = journal.split_once("Journal").map_or(journal, |(prefix, _)| prefix);
         let is_of_stack = |process: &FunctionProcess| process.function.starts_with(prefix);
         if !FunctionProcess::all().iter().any(is_of_stack) {
-            gaps.extend([Gap::Kills, Gap::Issuers]);
+            gaps.extend([Gap::Kills, Gap::Issuers, Gap::Receivers]);
         }
         Self { kind, gaps }
     }

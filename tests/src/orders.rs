@@ -54,3 +54,16 @@ pub fn event(kind: &str, source: &str, order_id: &str, mut data: Value) -> Value
         "data": data,
     })
 }
+
+/// Notices of the stack: orders of goods that no other test has, at most one digest in a minute.
+pub const NOTICES: &str = r#"[
+    {"match": {"type": ["OrderCreated"], "data": {"lines": {"sku": ["noticed"]}}}, "to": "staff@shop.example", "every": 1},
+    {"match": {"type": ["OrderCancelled"], "subject": ["nobodys"]}, "to": "night@shop.example", "every": 60}
+]"#;
+
+/// Queue of a partner, on an emulator.
+pub const PARTNER_ARN: &str = "arn:aws:sqs:us-east-1:000000000000:partners-events.fifo";
+
+/// Pattern of what that queue gets: orders of a customer that no other test has. It names no field of a line, for the embedded
+/// emulator looks into no list of objects, as SNS does.
+pub const PARTNER_PATTERN: &str = r#"{"type":["OrderCreated"],"data":{"customer":{"id":["cus_partnered"]}}}"#;

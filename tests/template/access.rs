@@ -19,9 +19,10 @@ const GUESTS: (&str, &str) = ("GuestOrders", "yes");
 const SHOP: (&str, &str) = ("ShopUrl", "https://shop.example");
 const PLAY_MONEY: (&str, &str) = ("SimulatedProviders", "payment-and-carrier");
 const PRODUCERS: (&str, &str) = ("PricingProducers", "https://shop.example");
+const LOOPBACK: (&str, &str) = ("WebhookLoopback", "allowed");
 const NOBODY: (&str, &str) = ("PricingProducers", "");
 
-const ROWS: [Row<'_>; 13] = [
+const ROWS: [Row<'_>; 15] = [
     (&[], &["WhoIsSignedInHasAnIssuer"]),
     (&[ISSUER], &["WhoIsSignedInHasAnIssuer"]),
     (&[ISSUER, AUDIENCE], &[]),
@@ -32,6 +33,8 @@ const ROWS: [Row<'_>; 13] = [
     (&[PROD, USER_POOL, PLAY_MONEY], &["ProdHasNamedProducersStatePrices"]),
     (&[PROD, USER_POOL, PLAY_MONEY, PRODUCERS], &[]),
     (&[PROD, USER_POOL, PLAY_MONEY, NOBODY], &[]),
+    (&[PROD, USER_POOL, PLAY_MONEY, NOBODY, LOOPBACK], &["ProdPostsToPublicAddresses"]),
+    (&[USER_POOL, LOOPBACK], &[]),
     (&[USER_POOL, GUESTS], &["GuestsHaveAShopToGoTo"]),
     (&[USER_POOL, GUESTS, SHOP], &[]),
     (&[USER_POOL, SHOP], &[]),
@@ -46,6 +49,7 @@ fn what_is_not_meant_is_not_deployed() {
             ("template Rules/ProdIsForThoseWhoAreSignedIn", GONE, "ProdIsForThoseWhoAreSignedIn"),
             ("template Rules/ProdHasNoProvidersThatPretend/Assertions/0/Assert", json!(true), "ProdHasNo"),
             ("template Rules/ProdHasNamedProducersStatePrices", GONE, "ProdHasNamedProducersStatePrices"),
+            ("template Rules/ProdPostsToPublicAddresses", GONE, "ProdPostsToPublicAddresses"),
             ("template Rules/WhoIsSignedInHasAnIssuer/Assertions/1", GONE, "WhoIsSignedInHasAnIssuer"),
             ("template Parameters/Access/Default", json!("open"), "WhoIsSignedInHasAnIssuer"),
             ("template Rules/GuestsHaveAShopToGoTo", GONE, "GuestsHaveAShopToGoTo"),
@@ -101,6 +105,7 @@ fn variables(stack: &Stack) -> Vec<String> {
         "OperationsApiFunction",
         "GraphqlFunction",
         "LiveFunction",
+        "WebhooksApiFunction",
     ] {
         faults.extend(unlike(function, others.variables(function), &of_others));
         faults.extend(unlike(function, own.variables(function), &of_own));

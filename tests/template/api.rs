@@ -16,12 +16,13 @@ const GATEWAY_RESPONSES: &str = "
 ";
 
 /// Method, path and function of each request.
-const ROUTES: [&str; 65] = [
+const ROUTES: [&str; 80] = [
     "delete /operations/letters/{letterId} OperationsApiFunction",
     "delete /operations/reconciliations/{reconciliationId} OperationsApiFunction",
     "delete /operations/redrives/{redriveId} OperationsApiFunction",
     "delete /operations/replays/{replayId} OperationsApiFunction",
     "delete /orders/{orderId}/access OrdersApiFunction",
+    "delete /webhooks/{webhookId} WebhooksApiFunction",
     "get /board OperationsApiFunction",
     "get /console OperationsApiFunction",
     "get /console/{file} OperationsApiFunction",
@@ -41,6 +42,9 @@ const ROUTES: [&str; 65] = [
     "get /orders/{orderId} OrdersApiFunction",
     "get /orders/{orderId}/withdrawal OrdersApiFunction",
     "get /prices/{sku} OrdersApiFunction",
+    "get /webhooks WebhooksApiFunction",
+    "get /webhooks/{webhookId} WebhooksApiFunction",
+    "get /webhooks/{webhookId}/deliveries WebhooksApiFunction",
     "options /customers/{customerId}/erase OrdersApiFunction",
     "options /customers/{customerId}/export OrdersApiFunction",
     "options /events FeedApiFunction",
@@ -67,6 +71,13 @@ const ROUTES: [&str; 65] = [
     "options /orders/{orderId}/returns InventoryApiFunction",
     "options /orders/{orderId}/withdrawals OrdersApiFunction",
     "options /prices/{sku} OrdersApiFunction",
+    "options /webhooks WebhooksApiFunction",
+    "options /webhooks/{webhookId} WebhooksApiFunction",
+    "options /webhooks/{webhookId}/deliveries WebhooksApiFunction",
+    "options /webhooks/{webhookId}/resend WebhooksApiFunction",
+    "options /webhooks/{webhookId}/rotate WebhooksApiFunction",
+    "options /webhooks/{webhookId}/test WebhooksApiFunction",
+    "patch /webhooks/{webhookId} WebhooksApiFunction",
     "post /customers/{customerId}/erase OrdersApiFunction",
     "post /graphql GraphqlFunction",
     "post /operations/orders/{orderId}/clear ScreeningApiFunction",
@@ -79,6 +90,10 @@ const ROUTES: [&str; 65] = [
     "post /orders/{orderId}/returns InventoryApiFunction",
     "post /orders/{orderId}/withdrawal OrdersApiFunction",
     "post /orders/{orderId}/withdrawals OrdersApiFunction",
+    "post /webhooks WebhooksApiFunction",
+    "post /webhooks/{webhookId}/resend WebhooksApiFunction",
+    "post /webhooks/{webhookId}/rotate WebhooksApiFunction",
+    "post /webhooks/{webhookId}/test WebhooksApiFunction",
     "put /inventory/{sku} InventoryApiFunction",
     "put /operations/letters/{letterId} OperationsApiFunction",
     "put /prices/{sku} OrdersApiFunction",
@@ -266,10 +281,13 @@ fn outputs(stack: &Stack) -> Vec<String> {
             "LettersTableName",
             "LettersDlqUrl",
             "JobsFunctionName",
+            "NoticesFunctionName",
             "OpenOrdersFunctionName",
             "AlarmTopicArn",
             "LiveTableName",
             "LiveUrl",
+            "WebhooksTableName",
+            "WebhooksFunctionName",
         ]
         .map(ToOwned::to_owned),
     );

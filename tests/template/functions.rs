@@ -16,10 +16,11 @@ const CORS: &str = "shared/onewrite/src/http/cors.rs";
 const RUN: &str = "shared/onewrite/src/aws/run.rs";
 const METRICS: &str = "shared/onewrite/src/telemetry/metrics.rs";
 const GUESTS: &str = "functions/orders/src/guests.rs";
+const WEBHOOKS: &str = "functions/webhooks/src/aws.rs";
 const POST: &str = "functions/operations/src/settings.rs";
 
 /// Calls that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 13] = [
+const TOOLKIT: [(&str, &str, &str); 14] = [
     ("onewrite::", METRICS, "pub fn read(environment"),
     ("onewrite::main!(", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
@@ -33,6 +34,7 @@ const TOOLKIT: [(&str, &str, &str); 13] = [
     (".settings::<", CONFIG, "const SETTINGS"),
     ("Guests::read(", GUESTS, "pub fn read(environment"),
     ("Post::read(", POST, "pub fn read(environment"),
+    ("loopback_of(environment)", WEBHOOKS, "pub fn loopback_of("),
 ];
 
 #[test]
@@ -68,6 +70,7 @@ fn functions_have_exactly_the_variables_that_they_read() {
             ("Payment Parameters/Settings", json!("providerTableName"), "PaymentFunction"),
             ("Shipping Parameters/Settings", json!("{\"carrierTable\": \"c\"}"), "ShippingFunction"),
             ("Journal Parameters/Settings", json!("{\"tableName\": \"t\"}"), "JournalFunction"),
+            ("NoticesFunction Environment/Variables/SETTINGS", json!("{\"notices\": []}"), "NoticesFunction"),
             ("template Parameters/SenderEmail/AllowedPattern", json!(".+@.+"), "NotificationFunction"),
             ("template Parameters/ConfigurationSet/AllowedPattern", json!(".*"), "NotificationFunction"),
             ("template Parameters/SmsCountries/AllowedPattern", GONE, "NotificationFunction"),
@@ -109,7 +112,31 @@ fn variables(stack: &Stack) -> Vec<String> {
             .read(|environment| service.read_settings(environment));
         faults.extend(read.err().map(|error| format!("{function}: {error}")));
     }
+    let settings = plain(&stack.variables("NoticesFunction")["SETTINGS"]);
+    let read = Environment::new(move |name| (name == "SETTINGS").then(|| settings.clone()))
+        .read(|environment| environment.settings::<orderflow_notices::Settings>());
+    faults.extend(read.err().map(|error| format!("NoticesFunction: {error}")));
     faults
+}
+
+#[test]
+fn nothing_is_made_for_notices_or_a_partner_that_nobody_wants() {
+    check(
+        "Whoever has no notices, and no partner with a queue, pays nothing for them.",
+        unwanted,
+        &[
+            ("NoticesFunction @Condition", GONE, "NoticesFunction"),
+            ("NoticesTable @Condition", GONE, "NoticesTable"),
+            ("PartnerSubscription @Condition", GONE, "PartnerSubscription"),
+            ("template Parameters/PartnerQueueArn/Default", json!("arn:aws:sqs:a:1:b"), "PartnerUndeliverableQueue"),
+        ],
+    );
+}
+
+fn unwanted(stack: &Stack) -> Vec<String> {
+    let stack = stack.without_notices();
+    let unwanted = stack.resources().filter(|(id, _)| id.starts_with("Notices") || id.starts_with("Partner"));
+    unwanted.map(|(id, _)| format!("{id}: is there, though nobody wants it")).collect()
 }
 
 #[test]
@@ -230,7 +257,15 @@ fn relay_of(function: &str) -> String {
 }
 
 /// Functions that handle no events: those that a clock calls, each minute, and those of whoever watches.
-const WITHOUT_SPANS: [&str; 4] = ["JobsFunction", "LiveFunction", "LivePushFunction", "OpenOrdersFunction"];
+const WITHOUT_SPANS: [&str; 7] = [
+    "JobsFunction",
+    "LiveFunction",
+    "LivePushFunction",
+    "NoticesFunction",
+    "OpenOrdersFunction",
+    "WebhooksFunction",
+    "WebhooksSendFunction",
+];
 
 /// All functions make spans but those, and the collectors of dead letters.
 fn spans(stack: &Stack) -> Vec<String> {

@@ -8,8 +8,8 @@ use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
 use crate::stack::{
-    BUCKET, GONE, PUSH, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number, plain,
-    reference, unlike, unpaired,
+    BUCKET, DISPATCH, GONE, PUSH, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number,
+    plain, reference, unlike, unpaired,
 };
 
 const QUEUE_POLICY: &str = "AWS::SQS::QueuePolicy";
@@ -55,7 +55,8 @@ fn relays(stack: &Stack) -> Vec<String> {
         (relay, table, service.sends()[0].producer().to_string())
     });
     let publishing: Vec<_> = publishing.collect();
-    let readers = stack.sources(TABLE).map(|(function, ..)| function).filter(|reader| *reader != PUSH);
+    let readers =
+        stack.sources(TABLE).map(|(function, ..)| function).filter(|reader| ![PUSH, DISPATCH].contains(reader));
     let relays = publishing.iter().map(|(relay, ..)| relay.as_str());
     let mut faults = unpaired("a stream's reader and a publishing service's relay", readers, relays);
     for (relay, table, speaks_as) in &publishing {
@@ -96,7 +97,7 @@ fn relays(stack: &Stack) -> Vec<String> {
 }
 
 #[test]
-fn whoever_watches_an_order_is_told_of_each_of_its_rows() {
+fn whoever_watches_is_told_of_each_row_and_page() {
     check(
         "What the second reader of the orders' stream does not get, nobody who watches is told. It tries again for an hour, by halves, \
          and holds nothing up for longer.",
@@ -108,6 +109,7 @@ fn whoever_watches_an_order_is_told_of_each_of_its_rows() {
             ("LivePushEventSource MaximumRetryAttempts", json!(3), "LivePushFunction"),
             ("LivePushEventSource MaximumRecordAgeInSeconds", GONE, "LivePushFunction"),
             ("LivePushEventSource @Condition", GONE, "LivePushEventSource"),
+            ("WebhooksEventSource", GONE, "WebhooksFunction"),
             ("LiveFeedEventSource EventSourceArn", arn("FeedTable"), "LivePushFunction"),
         ],
     );
@@ -115,11 +117,11 @@ fn whoever_watches_an_order_is_told_of_each_of_its_rows() {
 
 fn pushes(stack: &Stack) -> Vec<String> {
     let mut faults = Vec::new();
-    for table in ["OrdersTable", FEED] {
-        let source = stack.sources(TABLE).find(|(function, from, _)| *function == PUSH && *from == table);
+    for (reader, table) in [(PUSH, "OrdersTable"), (PUSH, FEED), (DISPATCH, FEED)] {
+        let source = stack.sources(TABLE).find(|(function, from, _)| *function == reader && *from == table);
         let source = source.map_or(&GONE, |(_, _, source)| source);
         faults.extend(unlike(
-            PUSH,
+            reader,
             source,
             &json!({
                 "EventSourceArn": {"Fn::GetAtt": [table, "StreamArn"]},
@@ -136,6 +138,54 @@ fn pushes(stack: &Stack) -> Vec<String> {
     let without = stack.with([("Live", json!("no"))]);
     let left = without.resources().filter(|(id, _)| id.starts_with("Live"));
     faults.extend(left.map(|(id, _)| format!("{id}: is there without sockets")));
+    faults
+}
+
+#[test]
+fn a_partners_queue_gets_what_matches_and_what_it_cannot_get_is_kept() {
+    check(
+        "A partner is told whole events, and of nothing that its pattern lets not through. What cannot be delivered is kept by us.",
+        partner,
+        &[
+            ("PartnerSubscription RawMessageDelivery", GONE, "PartnerSubscription"),
+            ("PartnerSubscription RedrivePolicy", GONE, "PartnerSubscription"),
+            ("PartnerSubscription FilterPolicy", GONE, "PartnerSubscription"),
+            ("PartnerSubscription FilterPolicyScope", GONE, "PartnerSubscription"),
+            ("PartnerSubscription @DependsOn", GONE, "PartnerSubscription"),
+            ("PartnerUndeliverableQueue FifoQueue", GONE, "PartnerUndeliverableQueue"),
+            ("PartnerUndeliverablePolicy PolicyDocument/Statement/~Delivery", GONE, "PartnerUndeliverablePolicy"),
+        ],
+    );
+}
+
+fn partner(stack: &Stack) -> Vec<String> {
+    let queue = "arn:aws:sqs:eu-central-1:210987654321:events.fifo";
+    let mut faults = Vec::new();
+    for pattern in ["{}", r#"{"type":["ShipmentCreated"]}"#] {
+        let stack = stack.with([("PartnerQueueArn", json!(queue)), ("PartnerPattern", json!(pattern))]);
+        // SNS takes no empty policy.
+        let is_filtered = |value: Json| if pattern == "{}" { GONE } else { value };
+        let expected = json!({
+            "TopicArn": reference("EventsTopic"), "Protocol": "sqs", "Endpoint": queue, "RawMessageDelivery": true,
+            "FilterPolicyScope": is_filtered(json!("MessageBody")), "FilterPolicy": is_filtered(json!(pattern)),
+            "RedrivePolicy": {"deadLetterTargetArn": arn("PartnerUndeliverableQueue")},
+        });
+        faults.extend(unlike("PartnerSubscription", stack.properties("PartnerSubscription"), &expected));
+        let waits_for = json!(["PartnerUndeliverablePolicy"]);
+        if stack.resource("PartnerSubscription")["DependsOn"] != waits_for {
+            faults.push(format!("PartnerSubscription: does not wait for {waits_for}"));
+        }
+        let kept = json!({"FifoQueue": true, "MessageRetentionPeriod": 1_209_600});
+        faults.extend(unlike("PartnerUndeliverableQueue", stack.properties("PartnerUndeliverableQueue"), &kept));
+        let policy = stack.properties("PartnerUndeliverablePolicy");
+        let allowed = list(&policy["PolicyDocument"]["Statement"]).iter().any(|statement| {
+            statement["Effect"] == "Allow"
+                && statement["Condition"] == json!({"ArnEquals": {"aws:SourceArn": reference("EventsTopic")}})
+        });
+        if policy["Queues"] != json!([reference("PartnerUndeliverableQueue")]) || !allowed {
+            faults.push("PartnerUndeliverablePolicy: does not let the topic deliver".to_owned());
+        }
+    }
     faults
 }
 
@@ -389,7 +439,8 @@ fn policies(stack: &Stack) -> Vec<String> {
         faults.extend(other_policy(stack, "AWS::S3::BucketPolicy", "Bucket", bucket, vec![expected]));
     }
     for function in stack.functions() {
-        let is_relay = function != PUSH && stack.sources(TABLE).any(|(reader, ..)| reader == function);
+        let is_relay =
+            ![PUSH, DISPATCH].contains(&function) && stack.sources(TABLE).any(|(reader, ..)| reader == function);
         let role = stack.properties(id_of(&stack.properties(function)["Role"]));
         let path = match function {
             "JobsFunction" => json!(OPERATORS),

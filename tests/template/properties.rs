@@ -9,6 +9,7 @@ use crate::stack::{
 
 const LOG_GROUP: &str = "AWS::Logs::LogGroup";
 const KEYS: &str = "CustomerKeys";
+const WEBHOOK_KEYS: &str = "WebhookKeys";
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 #[test]
@@ -108,7 +109,8 @@ fn properties(stack: &Stack) -> Vec<String> {
             faults.extend(unlike(id, properties, expected));
         }
         for (id, properties) in stack.of_type(TABLE) {
-            let recovery = json!({"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": id != KEYS}});
+            let is_of_keys = [KEYS, WEBHOOK_KEYS].contains(&id);
+            let recovery = json!({"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": !is_of_keys}});
             faults.extend(unlike(id, properties, &recovery));
         }
         for (id, properties) in stack.of_type(QUEUE) {
@@ -121,7 +123,9 @@ fn properties(stack: &Stack) -> Vec<String> {
             let name = function.trim_end_matches("Function");
             let group = format!("{name}LogGroup");
             // The workspace, from where the template is.
-            let is_own = ["Graphql", "Jobs", "Live", "LivePush", "OpenOrders"].contains(&name);
+            const OWN: [&str; 8] =
+                ["Graphql", "Jobs", "Live", "LivePush", "Notices", "OpenOrders", "Webhooks", "WebhooksSend"];
+            let is_own = OWN.contains(&name);
             let code = if name.ends_with("Api") || is_own { "." } else { ".." };
             let pattern = json!({"Code": code, "LoggingConfig": {"LogGroup": reference(&group)}});
             faults.extend(unlike(function, properties, &pattern));
@@ -207,8 +211,8 @@ fn patterns(is_prod: bool) -> Map<String, Json> {
             "KeySchema": versions["Properties"]["KeySchema"],
             "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
         }},
-        "StockTable": alone, "PriceTable": alone, "PaymentProviderTable": alone, "CarrierTable": alone,
-        "SightingsTable": counted, "DeclinesTable": counted, "LiveTable": counted,
+        WEBHOOK_KEYS: alone, "StockTable": alone, "PriceTable": alone, "PaymentProviderTable": alone, "CarrierTable": alone,
+        "SightingsTable": counted, "DeclinesTable": counted, "LiveTable": counted, "WebhooksTable": counted,
         "CountTable": {"Properties": {"KeySchema": texts["Properties"]["KeySchema"]}},
         "LettersTable": {"Properties": {
             "KeySchema": texts["Properties"]["KeySchema"],

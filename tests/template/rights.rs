@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
-use crate::stack::{GONE, PUSH, QUEUE, Stack, TABLE, arn, check, id_of, list, plain, reference, unlike};
+use crate::stack::{DISPATCH, GONE, PUSH, QUEUE, Stack, TABLE, arn, check, id_of, list, plain, reference, unlike};
 
 const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 40] = [
+const TABLES: [(&str, &str, &str, &str); 53] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -32,12 +32,20 @@ const TABLES: [(&str, &str, &str, &str); 40] = [
     ("ScreeningFunction", "SETTINGS/sightingsTableName", "SightingsTable", "dynamodb:Query dynamodb:PutItem"),
     ("ScreeningApiFunction", "TABLE_NAME", "ScreeningTable", "dynamodb:Query dynamodb:PutItem"),
     ("NotificationFunction", "SETTINGS/leasesTableName", "LeasesTable", "dynamodb:UpdateItem dynamodb:GetItem"),
-    ("AnalyticsFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:UpdateItem"),
-    ("AnalyticsApiFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:Query"),
+    ("AnalyticsFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
+    ("AnalyticsApiFunction", "SETTINGS/countTableName", "CountTable", "dynamodb:GetItem dynamodb:Query"),
     ("JournalFunction", "TABLE_NAME", "JournalTable", "dynamodb:PutItem dynamodb:GetItem"),
     ("JournalFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query dynamodb:PutItem"),
     ("FeedApiFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query"),
     ("FeedApiFunction", "TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
+    ("NoticesFunction", "SETTINGS/feedTableName", "FeedTable", "dynamodb:Query"),
+    ("NoticesFunction", "SETTINGS/journalTableName", "JournalTable", "dynamodb:BatchGetItem"),
+    (
+        "NoticesFunction",
+        "SETTINGS/noticesTableName",
+        "NoticesTable",
+        "dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem",
+    ),
     (
         "OperationsApiFunction",
         "LETTERS_TABLE_NAME",
@@ -72,7 +80,28 @@ const TABLES: [(&str, &str, &str, &str); 40] = [
         "LiveTable",
         "dynamodb:DeleteItem dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem",
     ),
+    ("WebhooksApiFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", OF_DELIVERIES),
+    (
+        "WebhooksApiFunction",
+        "WEBHOOK_KEYS_NAME",
+        "WebhookKeys",
+        "dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem",
+    ),
+    ("WebhooksApiFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
+    ("WebhooksFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
+    ("WebhooksFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
+    ("WebhooksFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
+    ("WebhooksSendFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", OF_DELIVERIES),
+    ("WebhooksSendFunction", "WEBHOOK_KEYS_NAME", "WebhookKeys", "dynamodb:GetItem"),
+    ("WebhooksSendFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
+    ("WebhooksSendFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
 ];
+
+/// Rights of those who put endpoints and deliveries on record, and remove them.
+const OF_DELIVERIES: &str = "dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query";
+
+/// Right of the dispatch of webhooks: to have somebody work for one.
+const OF_THE_DISPATCH: &str = "lambda:InvokeFunction on WebhooksSendFunction";
 
 /// Right of those who tell what happens to an order: to send to a connection, and to close it.
 const CONNECTIONS: &str = "execute-api:ManageConnections on arn:${AWS::Partition}:execute-api:${AWS::Region}:\
@@ -185,6 +214,12 @@ fn functions_have_exactly_the_rights_that_they_use() {
             ("NotificationPolicy PolicyDocument/Statement/~sns:Publish/NotResource", GONE, "NotificationFunction"),
             ("Intake Parameters/TableName", reference("StockTable"), "IntakeFunction"),
             (
+                "NoticesRole Policies/~notices/PolicyDocument/Statement/~ses:SendEmail/Condition",
+                GONE,
+                "NoticesFunction",
+            ),
+            ("NoticesRole Policies/~notices/PolicyDocument/Statement/~BatchGetItem", GONE, "NoticesFunction"),
+            (
                 "Payment Parameters/Settings",
                 json!({"Fn::Sub": "{\"providerTableName\": \"${CarrierTable}\"}"}),
                 "PaymentFunction",
@@ -218,6 +253,12 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 "LiveFunction",
             ),
             ("LivePushRole Policies/~live-push/PolicyDocument/Statement/~ListStreams", GONE, "LivePushFunction"),
+            ("WebhooksRole Policies/~webhooks/PolicyDocument/Statement/~InvokeFunction/Resource", json!("*"), DISPATCH),
+            (
+                "WebhooksSendRole Policies/~webhooks-send/PolicyDocument/Statement/~WebhookKeys/Resource",
+                json!({"Fn::GetAtt": ["CustomerKeys", "Arn"]}),
+                "WebhooksSendFunction",
+            ),
             ("GraphqlRole Policies/~graphql/PolicyDocument/Statement/~GetItem/Action", json!("dynamodb:*"), "Graphql"),
             ("ShippingPolicy PolicyDocument/Statement/~CustomerKeys/Action", json!("dynamodb:*"), "ShippingFunction"),
             (
@@ -342,7 +383,7 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     for (_, table, _) in reads(TABLE) {
         may(STREAM_RIGHTS, &format!("{table}.StreamArn"));
         may("dynamodb:ListStreams", &format!("${{{table}.Arn}}/stream/*"));
-        if function == PUSH {
+        if [PUSH, DISPATCH].contains(&function) {
             continue;
         }
         may("sns:Publish", "EventsTopic");
@@ -359,11 +400,17 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
+        "NoticesFunction" => {
+            rights.extend(CHANNELS.iter().filter(|of| of.starts_with("ses:")).map(|of| (*of).to_owned()))
+        }
         "OrdersApiFunction" | "GraphqlFunction" => {
             rights.insert(OF_A_CUSTOMER.to_owned());
         }
         "LiveFunction" | PUSH => {
             rights.insert(CONNECTIONS.replace("${Stage}", "dev"));
+        }
+        DISPATCH => {
+            rights.insert(OF_THE_DISPATCH.to_owned());
         }
         "ScreeningFunction" => {
             rights.insert(OF_THE_FINGERPRINTS.to_owned());

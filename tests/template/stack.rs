@@ -8,8 +8,9 @@ use serde_json::{Map, Value as Json, json};
 
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The one reader of a stream that is no relay.
+/// The readers of streams that are no relays: who tells those who watch, and who tells the webhooks.
 pub(crate) const PUSH: &str = "LivePushFunction";
+pub(crate) const DISPATCH: &str = "WebhooksFunction";
 
 pub(crate) const FUNCTION: &str = "AWS::Lambda::Function";
 pub(crate) const QUEUE: &str = "AWS::SQS::Queue";
@@ -80,6 +81,9 @@ fn step_in(at: &Json, step: &str) -> String {
     having[0].to_string()
 }
 
+/// Notices as somebody may want them.
+const NOTICES: &str = r#"[{"match": {"type": ["OrderFlagged"]}, "to": "staff@shop.example", "every": 15}]"#;
+
 // ── Stack ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Stack that is deployed with some parameters: what they decide is put in, and `Globals` are in each function. A resource
@@ -92,9 +96,14 @@ pub(crate) struct Stack<'a> {
 }
 
 impl<'a> Stack<'a> {
-    /// With the defaults of all parameters.
+    /// With the defaults of all parameters, and a notice, whose function is held to the same rules.
     pub(crate) fn new(files: &'a Files) -> Self {
-        Self::deployed(files, defaults(&files.template))
+        Self::deployed(files, defaults(&files.template)).with([("Notices", json!(NOTICES))])
+    }
+
+    /// Without it, as it is by default.
+    pub(crate) fn without_notices(&self) -> Self {
+        self.with([("Notices", json!(""))])
     }
 
     /// The same with other parameters.

@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 73] = [
+const BESIDES: [(&str, &str); 80] = [
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -29,6 +29,7 @@ const BESIDES: [(&str, &str); 73] = [
     ("live", "schema.rs"),
     ("live", "schema/objects.rs"),
     ("live", "tests/rights.rs"),
+    ("notices", "wording.rs"),
     ("notification", "fixture.rs"),
     ("notification", "pacing.rs"),
     ("notification", "phone.rs"),
@@ -93,6 +94,11 @@ const BESIDES: [(&str, &str); 73] = [
     ("payment", "limit.rs"),
     ("screening", "fingerprint.rs"),
     ("screening", "rules.rs"),
+    ("webhooks", "dispatch.rs"),
+    ("webhooks", "feed.rs"),
+    ("webhooks", "record.rs"),
+    ("webhooks", "send.rs"),
+    ("webhooks", "view.rs"),
 ];
 
 /// Files of services with other names than those of the other services.

@@ -34,7 +34,7 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
         // The operator's command: the API alone.
         // Another application: the toolkit alone, and for its tests what simulates and deploys it.
         "tests/identity" => &["onewrite"],
-        // A window, and no service: it decides nothing, and shows what several services know.
+        // Windows, and no services: they decide nothing, and show what services know.
         "functions/live" => &[
             "onewrite-envelope",
             "onewrite",
@@ -43,6 +43,11 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
             "orderflow-journal",
             "orderflow-orders",
         ],
+        "functions/webhooks" => &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal"],
+        // A follower of the journal's feed, and no service: it decides nothing about an order, and sends mails as notification does.
+        "functions/notices" => {
+            &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal", "orderflow-notification"]
+        }
         _ if folder == "shared/simulated" || folder.starts_with("functions/") => {
             &["onewrite-envelope", "onewrite", "orderflow-events"]
         }
@@ -139,6 +144,7 @@ fn a_dependency_through_a_wall_is_found() {
         ("orderflow-payment", "functions/payment"),
         ("orderflow-simulated", "shared/simulated"),
         ("orderflow-tests", "tests"),
+        ("orderflow-webhooks", "functions/webhooks"),
         ("workspace-hack", "tests/workspace-hack"),
     ] {
         crates.push(Crate { name: name.to_owned(), folder: folder.to_owned(), dependencies: vec![] });
@@ -172,6 +178,7 @@ fn a_dependency_through_a_wall_is_found() {
         ("orderflow-payment", "workspace-hack", &dev, true),
         ("orderflow-payment", "workspace-hack", &runtime, false),
         ("orderflow-tests", "orderflow-payment", &runtime, true),
+        ("orderflow-webhooks", "orderflow-orders", &dev, false),
     ] {
         let of = crates.iter_mut().find(|each| each.name == from).expect("a crate");
         of.dependencies = vec![Dependency { name: to.to_owned(), ..kind.clone() }];

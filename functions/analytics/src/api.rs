@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::try_join_all;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use onewrite::Result;
@@ -14,9 +13,11 @@ use orderflow_events::Time;
 use orderflow_events::scope::{EVENTS_READ, OPERATIONS};
 use serde::Serialize;
 
-use crate::port::{
-    CANCELLED, CANCELLED_AMOUNT, CREATED, CREATED_AMOUNT, CountStore, Counted, PAID, PAID_AMOUNT, REFUNDED,
-    REFUNDED_AMOUNT, RELEASED, RESERVED, RESERVED_AMOUNT, SET_ASIDE, SHARDS, SHIPPED, SHIPPED_AMOUNT, SOLD, Span,
+use crate::counts::{Counts, floor};
+use crate::port::CountStore;
+use crate::tally::{
+    CANCELLED, CANCELLED_AMOUNT, CREATED, CREATED_AMOUNT, Counters, PAID, PAID_AMOUNT, REFUNDED, REFUNDED_AMOUNT,
+    RELEASED, RESERVED, RESERVED_AMOUNT, SET_ASIDE, SHIPPED, SHIPPED_AMOUNT, Steps, Tally as Sums,
 };
 
 /// Minutes that the board looks back, the present one among them.
@@ -33,7 +34,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// Answers what was counted.
 pub struct AnalyticsApi<S, C, K = NoKeySets> {
-    counts: S,
+    counts: Counts<S>,
     clock: C,
     access: Access<K>,
 }
@@ -41,7 +42,7 @@ pub struct AnalyticsApi<S, C, K = NoKeySets> {
 impl<S: CountStore, C: Clock, K: KeySets> AnalyticsApi<S, C, K> {
     /// The API on those counts, for whom `access` lets in.
     pub fn new(counts: S, clock: C, access: Access<K>) -> Self {
-        Self { counts, clock, access }
+        Self { counts: Counts::new(counts), clock, access }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens. Whether it works out shows soon enough.
@@ -71,78 +72,61 @@ impl<S: CountStore, C: Clock, K: KeySets> AnalyticsApi<S, C, K> {
 
     async fn board(&self, now: Time) -> Result<Board> {
         let (minutes, hours) = (times(now, MINUTE, MINUTES), times(now, HOUR, HOURS));
-        let (steps, money, sold) = futures::try_join!(
-            self.read(Span::Minute, &minutes),
-            self.read(Span::Hour, &hours),
-            self.read(Span::Sku, &minutes),
-        )?;
-        let mut top: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
-        for (_, Counted { sort, counters }) in &sold {
-            let mut parts = sort.split_whitespace();
-            if let (Some(sku), Some(currency)) = (parts.next(), parts.next()) {
-                let sum = top.entry((currency.to_owned(), sku.to_owned())).or_default();
-                sum.0 += of(counters, SOLD);
-                sum.1 += of(counters, PAID_AMOUNT);
+        let (first_hour, hour) = (hours.first().copied().unwrap_or(now), floor(now, HOUR));
+        // All of the last hour, which the minutes begin in; and all of the present one.
+        let last_hour = minutes.first().map_or(hour, |first| floor(*first, HOUR)).min(hour);
+        let counted = self.counts.read(first_hour, hour.after(HOUR), last_hour).await?;
+        let (mut by_hour, mut sold): (BTreeMap<Time, Sums>, Sums) = (BTreeMap::new(), Sums::default());
+        for (minute, sums) in &counted {
+            by_hour.entry(floor(*minute, HOUR)).or_default().add(sums);
+            if *minute >= last_hour {
+                sold.add(sums);
             }
         }
-        let mut skus: Vec<Sold> =
-            top.into_iter().map(|((currency, sku), (pieces, amount))| Sold { sku, currency, pieces, amount }).collect();
-        skus.sort_by(|one, other| (&one.currency, other.amount).cmp(&(&other.currency, one.amount)));
-        let mut shown: BTreeMap<String, usize> = BTreeMap::new();
-        skus.retain(|sold| {
-            let count = shown.entry(sold.currency.clone()).or_default();
-            *count += 1;
-            *count <= TOP
-        });
-        Ok(Board {
-            at: now,
-            minutes: minutes.iter().flat_map(|at| tallies(Span::Minute, *at, &steps)).collect(),
-            hours: hours.iter().flat_map(|at| tallies(Span::Hour, *at, &money)).collect(),
-            skus,
-        })
-    }
-
-    /// Items of each shard in the partitions of those times, each with its partition's name.
-    async fn read(&self, span: Span, times: &[Time]) -> Result<Vec<(String, Counted)>> {
-        let mut partitions: Vec<String> =
-            times.iter().flat_map(|at| (0..SHARDS).map(|shard| span.partition(*at, shard))).collect();
-        partitions.sort_unstable();
-        partitions.dedup();
-        let read = partitions.iter().map(async |partition| {
-            let items = self.counts.partition(partition).await?;
-            Ok::<_, onewrite::Failure>(items.into_iter().map(|item| (partition.clone(), item)).collect::<Vec<_>>())
-        });
-        Ok(try_join_all(read).await?.into_iter().flatten().collect())
+        let money = by_hour.into_iter().map(|(hour, sums)| (hour, of_money(sums.steps)));
+        let steps = minutes.iter().filter_map(|minute| Some((*minute, counted.get(minute)?.steps.clone())));
+        Ok(Board { at: now, minutes: tallies(steps), hours: tallies(money), skus: top(&sold) })
     }
 }
 
 /// Times a step apart, the present one last.
 fn times(now: Time, step: Duration, count: u32) -> Vec<Time> {
-    let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
-    let present = now.as_millis().div_euclid(step_ms) * step_ms;
+    let (present, step_ms) = (floor(now, step).as_millis(), i64::try_from(step.as_millis()).unwrap_or(i64::MAX));
     (0..i64::from(count)).rev().map(|back| Time::from_millis(present - back * step_ms)).collect()
 }
 
-/// Tallies of one span of time, one for each currency: sums over all shards.
-fn tallies(span: Span, at: Time, items: &[(String, Counted)]) -> Vec<Tally> {
-    let partitions: Vec<String> = (0..SHARDS).map(|shard| span.partition(at, shard)).collect();
-    let within = span.within(at);
-    let mut sums: BTreeMap<String, BTreeMap<&str, i64>> = BTreeMap::new();
-    for (partition, Counted { sort, counters }) in items {
-        let Some((time, currency)) = sort.split_once(' ') else { continue };
-        if time != within || !partitions.contains(partition) {
-            continue;
-        }
-        let sum = sums.entry(currency.to_owned()).or_default();
-        for (name, value) in counters {
-            *sum.entry(name).or_default() += value;
-        }
-    }
-    sums.into_iter().map(|(currency, counters)| Tally::of(at, currency, &counters)).collect()
+/// Tallies of spans of time, one for each currency.
+fn tallies(spans: impl Iterator<Item = (Time, Steps)>) -> Vec<Tally> {
+    let of = |(at, steps): (Time, Steps)| {
+        steps.into_iter().map(move |(currency, counters)| Tally::of(at, currency, &counters))
+    };
+    spans.flat_map(of).collect()
 }
 
-fn of(counters: &BTreeMap<impl Ord + std::borrow::Borrow<str>, i64>, name: &str) -> i64 {
-    counters.get(name).copied().unwrap_or_default()
+/// Payments and refunds alone.
+fn of_money(mut steps: Steps) -> Steps {
+    for counters in steps.values_mut() {
+        counters.retain(|name, _| [PAID, PAID_AMOUNT, REFUNDED, REFUNDED_AMOUNT].contains(&name.as_str()));
+    }
+    steps.retain(|_, counters| !counters.is_empty());
+    steps
+}
+
+/// SKUs that have brought most, in each currency.
+fn top(sums: &Sums) -> Vec<Sold> {
+    let of = |(currency, skus): (&String, &BTreeMap<String, crate::tally::Sold>)| {
+        let sold = |(sku, sum): (&String, &crate::tally::Sold)| Sold {
+            sku: sku.clone(),
+            currency: currency.clone(),
+            pieces: sum.pieces,
+            amount: sum.amount,
+        };
+        let mut skus: Vec<Sold> = skus.iter().map(sold).collect();
+        skus.sort_by_key(|sold| std::cmp::Reverse(sold.amount));
+        skus.truncate(TOP);
+        skus
+    };
+    sums.skus.iter().flat_map(of).collect()
 }
 
 /// Counts of the last hour by minute, of the last day by hour, and of this hour and the last by SKU.
@@ -200,8 +184,8 @@ struct Tally {
 }
 
 impl Tally {
-    fn of(at: Time, currency: String, counters: &BTreeMap<&str, i64>) -> Self {
-        let of = |name| of(counters, name);
+    fn of(at: Time, currency: String, counters: &Counters) -> Self {
+        let of = |name| counters.get(name).copied().unwrap_or_default();
         Self {
             at,
             currency,

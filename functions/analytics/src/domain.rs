@@ -1,21 +1,22 @@
-//! Facts of an order, and the counts that they make.
+//! Facts of an order, and the entries that they make in the counts.
 //!
 //! What an order counts for follows from the set of its facts, and every count is a sum. So the order in which they come makes no
 //! difference: a fact that comes before the order itself, of which nobody knows the currency yet, is remembered, and counted
 //! with it, in the minute in which it happened.
+//!
+//! An entry is put down under the event's own id, so that put down twice it is there once: to count takes no row. Rows have what has to
+//! be remembered, and nothing else: the order, once it is counted, and what comes before it.
 
-use std::convert::Infallible;
-
-use onewrite::{CounterUpdate, Decider, Decision, Step, consumes};
+use onewrite::{Decider, Decision, Step, consumes};
 use orderflow_events::{
-    EventType, InventoryReleased, InventoryReserved, Money, OrderCancelled, OrderCreated, Payload, PaymentProcessed,
-    PaymentRefunded, ShipmentCreated, Sku, Source, StockLine, Subject, Time,
+    EventId, EventType, InventoryReleased, InventoryReserved, Money, OrderCancelled, OrderCreated, Payload,
+    PaymentProcessed, PaymentRefunded, ShipmentCreated, Source, StockLine, Time,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::port::{
-    CANCELLED, CANCELLED_AMOUNT, CREATED, CREATED_AMOUNT, PAID, PAID_AMOUNT, REFUNDED, REFUNDED_AMOUNT, RELEASED,
-    RESERVED, RESERVED_AMOUNT, SET_ASIDE, SHIPPED, SHIPPED_AMOUNT, SOLD, Span, key, shard_of,
+use crate::tally::{
+    CANCELLED, CANCELLED_AMOUNT, CREATED, CREATED_AMOUNT, Entry, Goods, PAID, PAID_AMOUNT, REFUNDED, REFUNDED_AMOUNT,
+    RELEASED, RESERVED, RESERVED_AMOUNT, SET_ASIDE, SHIPPED, SHIPPED_AMOUNT,
 };
 
 /// The analytics service.
@@ -35,9 +36,36 @@ consumes!(
     }
 );
 
+/// Order, as far as what its facts count for depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sale {
+    /// It has not been heard of, but these facts of it have.
+    Unknown(Vec<Fact>),
+    /// It was placed.
+    Placed(Placed),
+}
+
+impl Default for Sale {
+    fn default() -> Self {
+        Self::Unknown(Vec::new())
+    }
+}
+
+/// Change of what is remembered of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// A fact came before the order, and waits for it.
+    Early(Fact),
+    /// The order was placed. It is counted, and all that had waited for it.
+    Placed(Placed),
+}
+
 /// Fact of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
+    /// Id of the event that tells it.
+    pub id: EventId,
     /// Time at which it happened.
     pub at: Time,
     /// The fact itself.
@@ -49,12 +77,7 @@ pub struct Fact {
 #[serde(rename_all = "camelCase")]
 pub enum What {
     /// It was placed.
-    Created {
-        /// Amount that is to be paid.
-        total: Money,
-        /// The goods.
-        goods: Vec<Goods>,
-    },
+    Created,
     /// So many pieces are set aside.
     Reserved(i64),
     /// So many pieces are available again.
@@ -69,63 +92,82 @@ pub enum What {
     Cancelled,
 }
 
-/// Goods of one SKU in an order.
+/// Order that was placed, as far as it is counted. It has nobody in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Goods {
-    /// The SKU.
-    pub sku: Sku,
-    /// Number of pieces.
-    pub pieces: i64,
-    /// Their price, in minor units of the order's currency.
-    pub amount: i64,
+pub struct Placed {
+    /// Amount that is to be paid.
+    pub total: Money,
+    /// The goods.
+    pub goods: Vec<Goods>,
 }
+
+/// Entries that are to be put down, each with the time at which its fact happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count(pub Vec<(Time, Entry)>);
+
+/// So many entries are put down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted(pub usize);
 
 impl Decider for Analytics {
     const SOURCE: Source = Source::from_static("orderflow/analytics");
     const BEGINS: Option<&'static str> = Some(EventType::OrderCreated.as_str());
     type Heard = Heard;
-    type State = Vec<Fact>;
-    type Change = Fact;
-    type Effect = Infallible;
-    type Reply = Infallible;
+    type State = Sale;
+    type Change = Change;
+    type Effect = Count;
+    type Reply = Counted;
 
-    fn evolve(mut facts: Vec<Fact>, fact: Fact) -> Vec<Fact> {
-        facts.push(fact);
-        facts
+    fn evolve(sale: Sale, change: Change) -> Sale {
+        match (sale, change) {
+            (Sale::Unknown(mut early), Change::Early(fact)) => {
+                early.push(fact);
+                Sale::Unknown(early)
+            }
+            (Sale::Unknown(_), Change::Placed(placed)) => Sale::Placed(placed),
+            (placed @ Sale::Placed(_), Change::Early(_) | Change::Placed(_)) => placed,
+        }
     }
 
-    fn decide(facts: &Vec<Fact>, event: &onewrite::Event<Heard>, _: Option<&Infallible>) -> Decision<Self> {
-        let fact = Fact { at: event.context.time, what: What::of(&event.data) };
-        let updates = newly_counted(&event.context.subject, facts, &fact);
-        Ok(Step::record(fact).updating(updates))
+    fn decide(sale: &Sale, event: &onewrite::Event<Heard>, counted: Option<&Counted>) -> Decision<Self> {
+        let fact = |what| Fact { id: event.context.id.clone(), at: event.context.time, what };
+        Ok(match (sale, Telling::of(&event.data)) {
+            (Sale::Unknown(early), Telling::Order(placed)) => {
+                let facts: Vec<Fact> = early.iter().cloned().chain([fact(What::Created)]).collect();
+                // What has come early in the meantime waits for the order as well.
+                if counted == Some(&Counted(facts.len())) {
+                    Step::record(Change::Placed(placed))
+                } else {
+                    Step::Perform(placed.count(&facts))
+                }
+            }
+            (Sale::Unknown(_), Telling::Of(what)) => Step::record(Change::Early(fact(what))),
+            (Sale::Placed(_), Telling::Order(_)) => Step::Nothing,
+            (Sale::Placed(placed), Telling::Of(what)) => match counted {
+                None => Step::Perform(placed.count(&[fact(what)])),
+                Some(_) => Step::Nothing,
+            },
+        })
     }
 }
 
-impl What {
+/// What an event tells of an order: the order, or something else about it.
+enum Telling {
+    Order(Placed),
+    Of(What),
+}
+
+impl Telling {
     fn of(heard: &Heard) -> Self {
-        match heard {
-            Heard::OrderCreated(OrderCreated { details, total, .. }) => {
-                let mut goods: Vec<Goods> = Vec::new();
-                for line in &details.lines {
-                    let pieces = i64::from(line.quantity.get());
-                    let amount = pieces * line.unit_price.amount();
-                    match goods.iter_mut().find(|known| known.sku == line.sku) {
-                        Some(known) => {
-                            known.pieces += pieces;
-                            known.amount += amount;
-                        }
-                        None => goods.push(Goods { sku: line.sku.clone(), pieces, amount }),
-                    }
-                }
-                Self::Created { total: *total, goods }
-            }
-            Heard::InventoryReserved(InventoryReserved { lines, .. }) => Self::Reserved(pieces(lines)),
-            Heard::InventoryReleased(InventoryReleased { lines, .. }) => Self::Released(pieces(lines)),
-            Heard::PaymentProcessed(PaymentProcessed { .. }) => Self::Paid,
-            Heard::PaymentRefunded(PaymentRefunded { .. }) => Self::Refunded,
-            Heard::ShipmentCreated(ShipmentCreated { .. }) => Self::Shipped,
-            Heard::OrderCancelled(OrderCancelled { .. }) => Self::Cancelled,
-        }
+        Self::Of(match heard {
+            Heard::OrderCreated(created) => return Self::Order(Placed::of(created)),
+            Heard::InventoryReserved(InventoryReserved { lines, .. }) => What::Reserved(pieces(lines)),
+            Heard::InventoryReleased(InventoryReleased { lines, .. }) => What::Released(pieces(lines)),
+            Heard::PaymentProcessed(PaymentProcessed { .. }) => What::Paid,
+            Heard::PaymentRefunded(PaymentRefunded { .. }) => What::Refunded,
+            Heard::ShipmentCreated(ShipmentCreated { .. }) => What::Shipped,
+            Heard::OrderCancelled(OrderCancelled { .. }) => What::Cancelled,
+        })
     }
 }
 
@@ -133,82 +175,46 @@ fn pieces(lines: &[StockLine]) -> i64 {
     lines.iter().map(|line| i64::from(line.quantity)).sum()
 }
 
-/// Counts that a new fact adds to those that its order counts for already.
-fn newly_counted(order: &Subject, before: &[Fact], new: &Fact) -> Vec<CounterUpdate> {
-    let placed = before.iter().chain([new]).find_map(|fact| match &fact.what {
-        What::Created { total, goods } => Some((*total, goods.as_slice())),
-        _ => None,
-    });
-    let Some((total, goods)) = placed else { return Vec::new() };
-    let sale = Sale { shard: shard_of(order), total, goods };
-    let mut updates = match &new.what {
-        // With it all that was remembered counts.
-        What::Created { .. } => before.iter().flat_map(|fact| sale.counts(fact)).collect(),
-        _ => Vec::new(),
-    };
-    updates.extend(sale.counts(new));
-    joined(updates)
-}
-
-/// Order, as far as what it counts for depends on it.
-struct Sale<'a> {
-    shard: u32,
-    total: Money,
-    goods: &'a [Goods],
-}
-
-impl Sale<'_> {
-    /// Counts of one fact.
-    fn counts(&self, fact: &Fact) -> Vec<CounterUpdate> {
-        let amount = self.total.amount();
-        let minute = |counters: Vec<(&'static str, i64)>| self.update(Span::Minute, fact.at, "", counters);
-        let hour = |counters: Vec<(&'static str, i64)>| self.update(Span::Hour, fact.at, "", counters);
-        match fact.what {
-            What::Created { .. } => vec![minute(vec![(CREATED, 1), (CREATED_AMOUNT, amount)])],
-            What::Reserved(pieces) => vec![minute(vec![(RESERVED, 1), (RESERVED_AMOUNT, amount), (SET_ASIDE, pieces)])],
-            What::Released(pieces) => vec![minute(vec![(RELEASED, pieces)])],
-            What::Paid => {
-                let sold = |goods: &Goods| {
-                    let counters = vec![(SOLD, goods.pieces), (PAID_AMOUNT, goods.amount)];
-                    self.update(Span::Sku, fact.at, goods.sku.as_str(), counters)
-                };
-                let paid = vec![(PAID, 1), (PAID_AMOUNT, amount)];
-                [minute(paid.clone()), hour(paid)].into_iter().chain(self.goods.iter().map(sold)).collect()
-            }
-            What::Refunded => {
-                let refunded = vec![(REFUNDED, 1), (REFUNDED_AMOUNT, amount)];
-                vec![minute(refunded.clone()), hour(refunded)]
-            }
-            What::Shipped => vec![minute(vec![(SHIPPED, 1), (SHIPPED_AMOUNT, amount)])],
-            What::Cancelled => vec![minute(vec![(CANCELLED, 1), (CANCELLED_AMOUNT, amount)])],
-        }
-    }
-
-    fn update(&self, span: Span, at: Time, of: &str, add: Vec<(&'static str, i64)>) -> CounterUpdate {
-        let rest = format!("{of} {}", self.total.currency());
-        // Nothing is ever taken from a count, and so none stands in the way. It is the same for all: updates of one item that go into
-        // one write have one condition.
-        CounterUpdate { key: key(span, at, self.shard, rest.trim_start()), add, at_least: (CREATED, 0) }
-    }
-}
-
-/// The same updates, each item once, as one write wants it.
-fn joined(updates: Vec<CounterUpdate>) -> Vec<CounterUpdate> {
-    let mut all: Vec<CounterUpdate> = Vec::new();
-    for update in updates {
-        match all.iter_mut().find(|known| known.key == update.key) {
-            Some(known) => {
-                for (name, amount) in update.add {
-                    match known.add.iter_mut().find(|(other, _)| *other == name) {
-                        Some((_, sum)) => *sum += amount,
-                        None => known.add.push((name, amount)),
-                    }
+impl Placed {
+    fn of(OrderCreated { details, total, .. }: &OrderCreated) -> Self {
+        let mut goods: Vec<Goods> = Vec::new();
+        for line in &details.lines {
+            let pieces = i64::from(line.quantity.get());
+            let amount = pieces * line.unit_price.amount();
+            match goods.iter_mut().find(|known| known.sku == line.sku) {
+                Some(known) => {
+                    known.pieces += pieces;
+                    known.amount += amount;
                 }
+                None => goods.push(Goods { sku: line.sku.clone(), pieces, amount }),
             }
-            None => all.push(update),
+        }
+        Self { total: *total, goods }
+    }
+
+    /// Entries of these facts of the order.
+    fn count(&self, facts: &[Fact]) -> Count {
+        Count(facts.iter().map(|fact| (fact.at, self.entry(fact))).collect())
+    }
+
+    fn entry(&self, fact: &Fact) -> Entry {
+        let amount = self.total.amount();
+        let counters = match fact.what {
+            What::Created => vec![(CREATED, 1), (CREATED_AMOUNT, amount)],
+            What::Reserved(pieces) => vec![(RESERVED, 1), (RESERVED_AMOUNT, amount), (SET_ASIDE, pieces)],
+            What::Released(pieces) => vec![(RELEASED, pieces)],
+            What::Paid => vec![(PAID, 1), (PAID_AMOUNT, amount)],
+            What::Refunded => vec![(REFUNDED, 1), (REFUNDED_AMOUNT, amount)],
+            What::Shipped => vec![(SHIPPED, 1), (SHIPPED_AMOUNT, amount)],
+            What::Cancelled => vec![(CANCELLED, 1), (CANCELLED_AMOUNT, amount)],
+        };
+        Entry {
+            id: fact.id.clone(),
+            currency: self.total.currency().to_string(),
+            counters: counters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            sold: if fact.what == What::Paid { self.goods.clone() } else { Vec::new() },
         }
     }
-    all
 }
 
 #[cfg(test)]

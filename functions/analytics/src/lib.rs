@@ -1,24 +1,32 @@
 //! Analytics: counts what becomes of orders and of money, by minute, by hour and by SKU, for those who run the shop.
 //!
-//! Exactly once, whatever comes twice, late or in another order: the row of an event and the counters that it changes are one
-//! write (`domain`). Nobody reads the rows to tell the counts; `api` reads the counters alone, which are sums, and so the
-//! same in whatever order their events came. A second stack's, or a table's that was built anew by a replay, are equal to the byte.
+//! Exactly once, whatever comes twice, late or in another order: an event is an entry under its own id (`domain`, `effects`), and the
+//! sums follow from the entries alone (`counts`, `tally`). A second stack's, or those of a table that was built anew by a replay, are equal
+//! to the byte.
 
 mod api;
 mod aws;
+mod counts;
 mod domain;
+mod effects;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod port;
 mod settings;
+mod tally;
 
 pub use api::AnalyticsApi;
 #[cfg(feature = "schema")]
 pub use api::schemas;
 pub use aws::DynamoCounts;
+pub use counts::Counts;
 pub use domain::Analytics;
-pub use port::{CountStore, Counted};
+pub use effects::CountEffects;
+#[cfg(any(test, feature = "testing"))]
+pub use memory::MemoryCounts;
+pub use port::{CountStore, Key};
 pub use settings::Settings;
+pub use tally::{Entry, Sold, Tally};
 
 #[cfg(test)]
 mod tests;

@@ -1,23 +1,51 @@
-//! Counts in memory: those of a ledger in memory.
+//! Counts in memory.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use onewrite::Result;
-use onewrite::memory::MemoryLog;
 
-use crate::port::{CountStore, Counted};
+use crate::port::{CountStore, Key};
 
-impl CountStore for MemoryLog {
-    async fn partition(&self, partition: &str) -> Result<Vec<Counted>> {
-        let mut items: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
-        for ((key, counter), value) in self.all_counters() {
-            if let Some((of, sort)) = key.split_once('#')
-                && of == partition
-            {
-                items.entry(sort.to_owned()).or_default().insert(counter.to_owned(), value);
-            }
+/// Items in memory.
+#[derive(Debug, Default)]
+pub struct MemoryCounts {
+    items: RefCell<BTreeMap<Key, String>>,
+}
+
+impl MemoryCounts {
+    /// All items, by their keys.
+    #[must_use]
+    pub fn items(&self) -> BTreeMap<Key, String> {
+        self.items.borrow().clone()
+    }
+}
+
+impl CountStore for MemoryCounts {
+    async fn get(&self, key: &Key) -> Result<Option<String>> {
+        Ok(self.items.borrow().get(key).cloned())
+    }
+
+    async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<(String, String)>> {
+        if from > to {
+            return Ok(Vec::new());
         }
-        Ok(items.into_iter().map(|(sort, counters)| Counted { sort, counters }).collect())
+        let items = self.items.borrow();
+        let found = items.range(Key::new(partition, from)..=Key::new(partition, to));
+        Ok(found.map(|(key, text)| (key.sort.clone(), text.clone())).collect())
+    }
+
+    async fn put(&self, key: &Key, text: &str) -> Result<()> {
+        self.items.borrow_mut().insert(key.clone(), text.to_owned());
+        Ok(())
+    }
+
+    async fn replace(&self, key: &Key, before: Option<&str>, text: &str) -> Result<bool> {
+        let is_there = self.items.borrow().get(key).map(String::as_str) == before;
+        if is_there {
+            self.put(key, text).await?;
+        }
+        Ok(is_there)
     }
 
     async fn warm(&self) {}

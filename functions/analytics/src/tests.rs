@@ -1,68 +1,320 @@
-//! Tests of the analytics service in memory: what it counts, and its board.
+//! The whole service on ports in memory: duplicates, disorder, crashes at every call of a port, and its board.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::FutureExt;
 use futures::executor::block_on;
+use futures::future::join_all;
 use lambda_http::{Body, Request, RequestExt, Response, http};
 use onewrite::access::Access;
-use onewrite::memory::{MemoryIssuer, MemoryLog, VirtualTime};
+use onewrite::memory::{Bench, MemoryIssuer, MemoryLog, Pace, Paced, VirtualTime};
 use onewrite::port::Clock;
-use onewrite::{Delivery, Handle, Handled, Ledger, NoEffects, Process};
-use orderflow_events::{Event, OrderId, PaymentId, PaymentProcessed, sample};
+use onewrite::{Delivery, Failure, Handle, Handled, Ledger, Outlook, Process, Result};
+use orderflow_events::{Event, OrderId, Payload, PaymentId, PaymentProcessed, Time, sample};
 use serde_json::{Value, json};
 
 use super::*;
 
-fn hear(log: &MemoryLog, time: &VirtualTime, event: &Event) -> Handled {
-    let service = Process::<Analytics, _, _, _>::new(Ledger::new(log, time), NoEffects);
-    block_on(service.handle(event, &Delivery { text: "", deadline: event.context.time })).unwrap()
+impl<T: CountStore> CountStore for Paced<'_, T> {
+    async fn get(&self, key: &Key) -> Result<Option<String>> {
+        self.pace.call("get", self.port.get(key), timed_out).await
+    }
+
+    async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<(String, String)>> {
+        self.pace.call("range", self.port.range(partition, from, to), timed_out).await
+    }
+
+    async fn put(&self, key: &Key, text: &str) -> Result<()> {
+        self.pace.call("put", self.port.put(key, text), timed_out).await
+    }
+
+    async fn replace(&self, key: &Key, before: Option<&str>, text: &str) -> Result<bool> {
+        self.pace.call("replace", self.port.replace(key, before, text), timed_out).await
+    }
+
+    async fn warm(&self) {}
 }
 
-fn ask(log: &MemoryLog, time: &VirtualTime, path: &str) -> (u16, Value) {
-    let request: Request = http::Request::get(path).body(Body::Empty).unwrap().with_raw_http_path(path);
-    let api = AnalyticsApi::new(log, time, Access::open());
-    read(&block_on(api.answer(&request)))
+fn timed_out() -> Failure {
+    Failure::transient("timed out")
+}
+
+/// The service's tables, and the time.
+struct Shop {
+    log: MemoryLog,
+    counts: MemoryCounts,
+    time: VirtualTime,
+}
+
+impl Default for Shop {
+    fn default() -> Self {
+        Self { log: MemoryLog::default(), counts: MemoryCounts::default(), time: VirtualTime::new(1) }
+    }
+}
+
+impl Bench for Shop {
+    type Contract = Payload;
+
+    fn log(&self) -> &MemoryLog {
+        &self.log
+    }
+
+    async fn attempt(&self, event: &Event, pace: &Pace) -> Result<Handled> {
+        let effects = CountEffects::new(Paced { port: &self.counts, pace }, &self.time);
+        let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.time);
+        let process = Process::<Analytics, _, _, _>::new(ledger, effects);
+        process.handle(event, &Delivery { text: "", deadline: Time::from_millis(i64::MAX) }).await
+    }
+}
+
+impl Shop {
+    fn hear(&self, event: &Event) -> Handled {
+        block_on(self.attempt(event, &Pace::of(u32::MAX))).unwrap()
+    }
+
+    fn ask(&self, path: &str) -> (u16, Value) {
+        let request: Request = http::Request::get(path).body(Body::Empty).unwrap().with_raw_http_path(path);
+        let api = AnalyticsApi::new(&self.counts, &self.time, Access::open());
+        read(&block_on(api.answer(&request)))
+    }
+
+    fn board(&self) -> Value {
+        let (status, board) = self.ask("/operations/board");
+        assert_eq!(status, 200, "{board}");
+        board
+    }
+
+    /// Sums of all minutes of a day around the present.
+    fn tallies(&self) -> BTreeMap<Time, Tally> {
+        let day = Duration::from_hours(24);
+        let (from, until) = (before(self.time.now(), day), self.time.now().after(day));
+        block_on(Counts::new(&self.counts).read(from, until, from)).unwrap()
+    }
+
+    /// Sums all that is over up to then.
+    fn sum_up(&self, at: Time) {
+        for _ in 0..4 {
+            block_on(Counts::new(&self.counts).sum_up(at)).unwrap();
+        }
+    }
+}
+
+fn before(at: Time, duration: Duration) -> Time {
+    Time::from_millis(at.as_millis() - i64::try_from(duration.as_millis()).unwrap())
 }
 
 fn read(response: &Response<Body>) -> (u16, Value) {
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap())
 }
 
+/// Creation and payment of so many orders, at that time.
+fn orders(number: u8, at: Time) -> Vec<[Event; 2]> {
+    let total = sample::order("x").total;
+    (0..number)
+        .map(|number| {
+            let order_id = OrderId::new(format!("ord_{number}")).unwrap();
+            let payment_id = PaymentId::of(&order_id);
+            let mut created = sample::another_event(sample::order(order_id.as_str()), number);
+            let paid = PaymentProcessed { order_id, payment_id, amount: total };
+            let mut paid = sample::another_event(paid, number + 100);
+            created.context.time = at;
+            paid.context.time = at;
+            [created, paid]
+        })
+        .collect()
+}
+
+fn sum(board: &Value, list: &str, name: &str) -> i64 {
+    board[list].as_array().unwrap().iter().map(|tally| tally[name].as_i64().unwrap()).sum()
+}
+
 #[test]
 fn the_board_sums_over_all_orders_and_counts_a_duplicate_once() {
-    let (log, time) = (MemoryLog::default(), VirtualTime::new(1));
-    let total = sample::order("x").total;
-    for number in 0..20 {
-        let order_id = OrderId::new(format!("ord_{number}")).unwrap();
-        let payment_id = PaymentId::of(&order_id);
-        let mut created = sample::another_event(sample::order(order_id.as_str()), number);
-        let paid = PaymentProcessed { order_id, payment_id, amount: total };
-        let mut paid = sample::another_event(paid, number + 100);
-        created.context.time = time.now();
-        paid.context.time = time.now();
-        assert_eq!(hear(&log, &time, &paid), Handled::Changed);
-        assert_eq!(hear(&log, &time, &created), Handled::Changed);
-        assert_eq!([&paid, &created].map(|event| hear(&log, &time, event)), [Handled::Duplicate; 2]);
+    let shop = Shop::default();
+    for [created, paid] in orders(20, shop.time.now()) {
+        assert_eq!([&paid, &created].map(|event| shop.hear(event)), [Handled::Changed; 2]);
+        assert_eq!([&paid, &created].map(|event| shop.hear(event)), [Handled::Duplicate; 2]);
     }
-    let (status, board) = ask(&log, &time, "/operations/board");
-    assert_eq!(status, 200, "{board}");
-    let sum = |list: &str, name: &str| -> i64 {
-        board[list].as_array().unwrap().iter().map(|tally| tally[name].as_i64().unwrap()).sum()
+    let revenue = 20 * sample::order("x").total.amount();
+    let check = |board: &Value| {
+        let numbers = [sum(board, "minutes", "created"), sum(board, "minutes", "paid"), sum(board, "hours", "paid")];
+        assert_eq!(numbers, [20; 3], "{board}");
+        let amounts = [sum(board, "minutes", "paidAmount"), sum(board, "hours", "paidAmount")];
+        assert_eq!([amounts[0], amounts[1], sum(board, "skus", "amount")], [revenue; 3], "{board}");
+        assert_eq!((sum(board, "hours", "created"), &board["skus"][0]["currency"]), (0, &json!("EUR")));
     };
-    let revenue = 20 * total.amount();
-    assert_eq!([sum("minutes", "created"), sum("minutes", "paid"), sum("hours", "paid")], [20; 3], "{board}");
-    assert_eq!([sum("minutes", "paidAmount"), sum("hours", "paidAmount"), sum("skus", "amount")], [revenue; 3]);
-    assert_eq!(board["skus"][0]["currency"], "EUR");
-    time.pass(std::time::Duration::from_hours(2));
-    let (_, later) = ask(&log, &time, "/operations/board");
+    check(&shop.board());
+    shop.time.pass(Duration::from_mins(10));
+    shop.sum_up(shop.time.now());
+    check(&shop.board());
+    shop.time.pass(Duration::from_hours(2));
+    let later = shop.board();
     assert_eq!((&later["minutes"], &later["skus"]), (&json!([]), &json!([])));
     assert_eq!(later["hours"][0]["paid"], 20, "{later}");
-    time.pass(std::time::Duration::from_hours(24));
-    assert_eq!(ask(&log, &time, "/operations/board").1["hours"], json!([]));
+    shop.time.pass(Duration::from_hours(24));
+    assert_eq!(shop.board()["hours"], json!([]));
+}
+
+#[test]
+fn an_order_that_is_known_takes_no_more_rows() {
+    let shop = Shop::default();
+    let [[created, paid]] = orders(1, shop.time.now()).try_into().unwrap();
+    assert_eq!(
+        [&created, &paid, &paid].map(|event| shop.hear(event)),
+        [Handled::Changed, Handled::Performed, Handled::Performed]
+    );
+    assert_eq!(shop.log.len(), 1);
+    assert_eq!(sum(&shop.board(), "minutes", "paid"), 1);
+}
+
+/// What comes while the others are read goes with them: one item has all.
+#[test]
+fn a_batch_is_one_item() {
+    let shop = Shop::default();
+    let effects = CountEffects::new(&shop.counts, &shop.time);
+    let process = Process::<Analytics, _, _, _>::new(Ledger::new(&shop.log, &shop.time), effects);
+    let events: Vec<Event> = orders(5, shop.time.now()).into_iter().map(|[created, _]| created).collect();
+    let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
+    let handled = block_on(join_all(events.iter().map(|event| process.handle(event, &delivery))));
+    assert!(handled.iter().all(|handled| *handled == Ok(Handled::Changed)), "{handled:?}");
+    let facts = shop.counts.items().into_keys().filter(|key| key.partition.starts_with("facts"));
+    assert_eq!(facts.count(), 1);
+    assert_eq!(sum(&shop.board(), "minutes", "created"), 5);
+}
+
+/// An entry that comes to a minute whose sum is there changes the sum.
+#[test]
+fn what_is_late_is_summed_with_the_rest() {
+    let shop = Shop::default();
+    let at = shop.time.now();
+    let [[created, paid], [other, _]] = orders(2, at).try_into().unwrap();
+    shop.hear(&created);
+    shop.time.pass(Duration::from_mins(10));
+    shop.sum_up(shop.time.now());
+    shop.hear(&other);
+    shop.hear(&paid);
+    assert_eq!([sum(&shop.board(), "minutes", "created"), sum(&shop.board(), "minutes", "paid")], [2, 1]);
+}
+
+/// Number of pauses that an attempt passes.
+fn pauses(shop: impl Fn() -> Shop, event: &Event) -> u32 {
+    let passes = |steps: &u32| run(shop().attempt(event, &Pace::of(*steps))).is_some();
+    (0..200).find(passes).unwrap()
+}
+
+/// Runs an attempt until it is done or stands still; it sleeps at times.
+fn run<T>(attempt: impl Future<Output = T>) -> Option<T> {
+    let mut attempt = std::pin::pin!(attempt);
+    (0..100).find_map(|_| attempt.as_mut().now_or_never())
+}
+
+/// An attempt crashes after each of its calls in turn, in a minute that is summed already and in one that is not, while
+/// another sums it up; and comes again.
+#[test]
+fn a_crash_at_any_call_counts_once() {
+    let at = VirtualTime::new(1).now();
+    let [[created, paid], [other, _]] = orders(2, at).try_into().unwrap();
+    for minutes in [0, 10] {
+        let shop = || {
+            let shop = Shop::default();
+            shop.hear(&other);
+            shop.time.pass(Duration::from_mins(minutes));
+            shop.sum_up(shop.time.now());
+            shop.hear(&paid);
+            shop
+        };
+        let undisturbed = shop();
+        undisturbed.hear(&created);
+        let expected = undisturbed.tallies();
+        let all = pauses(shop, &created);
+        assert!(all > 8, "{all}");
+        for steps in 0..all {
+            for sums_between in [false, true] {
+                let shop = shop();
+                assert!(run(shop.attempt(&created, &Pace::of(steps))).is_none());
+                if sums_between {
+                    shop.sum_up(at.after(Duration::from_mins(20)));
+                }
+                shop.hear(&created);
+                assert_eq!(shop.tallies(), expected, "{minutes} minutes, {steps} steps");
+                shop.sum_up(at.after(Duration::from_mins(30)));
+                assert_eq!(shop.tallies(), expected, "{minutes} minutes, {steps} steps, summed");
+            }
+        }
+    }
+}
+
+fn entry(number: u8) -> Entry {
+    let id = sample::another_event(sample::order("x"), number).context.id;
+    Entry { id, currency: "EUR".to_owned(), counters: [("created".to_owned(), 1)].into(), sold: Vec::new() }
+}
+
+/// One stands still before or after each of its calls, another sums up to each of its own, the first goes on to its end, and then the
+/// other; nobody mends anything after that.
+#[test]
+fn whoever_puts_an_entry_down_while_its_minute_is_summed_is_summed_with_it() {
+    let (at, later) = (VirtualTime::new(1).now(), VirtualTime::new(1).now().after(Duration::from_mins(20)));
+    let (mut put_steps, mut is_whole) = (0, false);
+    while !is_whole {
+        let mut sum_steps = 0;
+        let mut is_summed = false;
+        while !is_summed {
+            let counts = MemoryCounts::default();
+            block_on(Counts::new(&counts).sum_up(at)).unwrap();
+            block_on(Counts::new(&counts).put(&[(at, entry(1))])).unwrap();
+            let (pace, sum_pace) = (Pace::of(put_steps), Pace::of(sum_steps));
+            let putting = Counts::new(Paced { port: &counts, pace: &pace });
+            let summing = Counts::new(Paced { port: &counts, pace: &sum_pace });
+            let entries = [(at, entry(2))];
+            let (mut putting, mut summing) = (Box::pin(putting.put(&entries)), Box::pin(summing.sum_up(later)));
+            is_whole = run(&mut putting).is_some();
+            is_summed = run(&mut summing).is_some();
+            pace.grant(1_000);
+            sum_pace.grant(1_000);
+            assert!(is_whole || run(&mut putting) == Some(Ok(())));
+            let summed = is_summed || run(&mut summing) == Some(Ok(()));
+            assert!(summed, "{put_steps} steps, and {sum_steps} of the sum");
+            let tallies = block_on(Counts::new(&counts).read(at, later, at)).unwrap();
+            let found: Vec<i64> = tallies.values().map(|tally| tally.steps["EUR"]["created"]).collect();
+            assert_eq!(found, [2], "{put_steps} steps, and {sum_steps} of the sum");
+            sum_steps += 1;
+        }
+        assert!(sum_steps > 20, "{sum_steps}");
+        put_steps += 1;
+    }
+}
+
+#[test]
+fn what_is_old_before_anything_was_ever_summed_is_summed_at_once() {
+    let (counts, time) = (MemoryCounts::default(), VirtualTime::new(1));
+    let (counts, old) = (Counts::new(&counts), before(time.now(), Duration::from_hours(3)));
+    block_on(counts.put(&[(old, entry(1))])).unwrap();
+    block_on(counts.sum_up(time.now())).unwrap();
+    let found = block_on(counts.read(old, time.now(), old)).unwrap();
+    assert_eq!(found.values().map(|tally| tally.steps["EUR"]["created"]).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn what_is_put_down_is_done_for_whoever_asks() {
+    let shop = Shop::default();
+    let [[created, paid]] = orders(1, shop.time.now()).try_into().unwrap();
+    let outlook = |event: &Event| {
+        let effects = CountEffects::new(&shop.counts, &shop.time);
+        let process = Process::<Analytics, _, _, _>::new(Ledger::new(&shop.log, &shop.time), effects);
+        block_on(process.outlook(event)).unwrap()
+    };
+    assert_eq!([outlook(&created), outlook(&paid)], [Outlook::Due, Outlook::Due]);
+    shop.hear(&created);
+    assert_eq!([outlook(&created), outlook(&paid)], [Outlook::Handled { row: Some(1) }, Outlook::Due]);
+    shop.hear(&paid);
+    assert_eq!(outlook(&paid), Outlook::Nothing);
 }
 
 #[test]
 fn the_board_is_for_operators_and_readers_of_events() {
-    let (log, time, issuer) = (MemoryLog::default(), VirtualTime::new(1), MemoryIssuer::new("1"));
-    let api = AnalyticsApi::new(&log, &time, issuer.access());
+    let (counts, time, issuer) = (MemoryCounts::default(), VirtualTime::new(1), MemoryIssuer::new("1"));
+    let api = AnalyticsApi::new(&counts, &time, issuer.access());
     let ask = |path: &str, token: Option<String>| {
         let mut request = http::Request::get(path);
         if let Some(token) = token {

@@ -2,9 +2,8 @@
 
 use std::str::FromStr;
 
-use futures::future::try_join_all;
 use onewrite::envelope::{Pattern, parse};
-use onewrite::feed::{Cursor, FeedLog, read};
+use onewrite::feed::{Cursor, FeedLog, end, read};
 use onewrite::{Failure, Result};
 use orderflow_journal::Events;
 use serde_json::Value;
@@ -63,8 +62,7 @@ impl<L: FeedLog, E: Events> Feed for JournalFeed<L, E> {
     }
 
     async fn end(&self) -> Result<String> {
-        let heads = try_join_all((0..self.shards).map(|shard| self.log.head(shard))).await?;
-        Ok(heads.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"))
+        Ok(end(&self.log, self.shards).await?.to_string())
     }
 }
 

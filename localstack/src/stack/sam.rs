@@ -72,7 +72,7 @@ impl SamBuild {
     ) -> Result<(), SamError> {
         let step = progress.step("sam");
         step.at("sam deploy");
-        let overrides = parameters.iter().map(|(name, value)| format!("{name}={value}"));
+        let overrides = parameters.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
         // Without a template's name SAM takes what it has built, and the samconfig.toml beside the template of that.
         let mut sam = Command::new("sam");
         sam.current_dir(self.workspace.root())
@@ -87,6 +87,11 @@ impl SamBuild {
         step.done(&format!("stack {name}, deployed by sam deploy"));
         Ok(())
     }
+}
+
+/// A value as SAM reads it: one with quotes in it, such as JSON, is a text in quotes.
+fn quoted(value: &str) -> String {
+    if value.contains('"') { format!("\"{}\"", value.replace('"', "\\\"")) } else { value.to_owned() }
 }
 
 /// Checks every `bootstrap` of a directory. A function has one of its own, and a nested stack a directory of functions.
@@ -160,6 +165,12 @@ mod tests {
         let lines = ["Uploading", "Error: Unable to upload artifact F.", "", "S3 Bucket not specified."];
         assert_eq!(told(&lines), "Error: Unable to upload artifact F. S3 Bucket not specified.");
         assert_eq!(told(&["cannot run sam: No such file or directory"]), "cannot run sam: No such file or directory");
+    }
+
+    #[test]
+    fn a_value_with_quotes_is_a_text_in_quotes() {
+        assert_eq!(quoted("http://shop.localhost"), "http://shop.localhost");
+        assert_eq!(quoted(r#"{"type":["A b"]}"#), r#""{\"type\":[\"A b\"]}""#);
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub const STOCK_WRITE: &str = "stock:write";
 /// Reading the events of all orders.
 pub const EVENTS_READ: &str = "events:read";
 
+/// Having events posted to webhooks of one's own; those of all orders, and so [`EVENTS_READ`] besides.
+pub const WEBHOOKS: &str = "webhooks";
+
 /// Erasing a customer, and seeing what is held of one.
 pub const PRIVACY: &str = "privacy";
 
@@ -25,13 +28,14 @@ pub const PRIVACY: &str = "privacy";
 pub const OPERATIONS: &str = "operations";
 
 /// Every scope, with what it lets do.
-pub const SCOPES: [(&str, &str); 8] = [
+pub const SCOPES: [(&str, &str); 9] = [
     (ORDERS_ANY, "Place orders for any customer, and read, cancel and withdraw from any"),
     (PRICES_STATE, "Name prices in orders"),
     (PRICES_WRITE, "Set the prices of the price table"),
     (STOCK_READ, "See the stock"),
     (STOCK_WRITE, "Count the stock, and take goods back"),
     (EVENTS_READ, "Read the events of all orders"),
+    (WEBHOOKS, "Keep webhooks of one's own; to have events posted to them needs events:read besides"),
     (PRIVACY, "Erase a customer, and see what is held of one"),
     (OPERATIONS, "See dead letters, mend them and send them back, and clear flagged orders"),
 ];

@@ -23,5 +23,5 @@ mod writer;
 
 pub use cursor::Cursor;
 pub use log::{FeedLog, MAX_SHARDS, Mark, Page, RecordKey};
-pub use reader::{Listed, read};
+pub use reader::{Listed, end, read};
 pub use writer::FeedWriter;

@@ -63,16 +63,19 @@ const BY_AWS: [&str; 12] = [
 /// Rights that only a distress asks for, which no run may have had, by role, action and resource, where it is not any: a store of
 /// letters that is down for an hour, letters that are worth another try, also of somebody who is in them, what has got lost, an
 /// order that is not paid for days, and a letter with somebody in it that is edited.
-const IN_DISTRESS: [(&str, &str, Option<&str>); 8] = [
+const IN_DISTRESS: [(&str, &str, Option<&str>); 11] = [
     ("LettersRole", "sqs:SendMessage", None),
     ("JobsRole", "sqs:SendMessage", None),
     ("JobsRole", "dynamodb:GetItem", Some("CustomerKeys")),
     ("OpenOrdersRole", "dynamodb:PutItem", None),
     ("OperationsApiRole", "dynamodb:PutItem", Some("CustomerKeys")),
-    // Nobody watches an order here.
+    // Nobody watches an order here, and nobody has a webhook.
     ("GraphqlRole", "", None),
     ("LiveRole", "", None),
     ("LivePushRole", "", None),
+    ("WebhooksApiRole", "", None),
+    ("WebhooksRole", "", None),
+    ("WebhooksSendRole", "", None),
 ];
 
 /// Right of every consumer that the toolkit uses where an attempt fails. Of some services none may fail in a short run: what

@@ -21,7 +21,8 @@ pub static SERVICES: &[Service] = &[
         .reads::<orderflow_screening::Settings>(),
     Service::decider::<orderflow_notification::Notification>("Notification", "notification")
         .reads::<orderflow_notification::Settings>(),
-    Service::pure::<orderflow_analytics::Analytics>("Analytics", "analytics").reads::<orderflow_analytics::Settings>(),
+    Service::decider::<orderflow_analytics::Analytics>("Analytics", "analytics")
+        .reads::<orderflow_analytics::Settings>(),
     Service::of_every_event("Journal", "journal").reads::<orderflow_journal::Settings>(),
 ];
 

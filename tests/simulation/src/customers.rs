@@ -155,6 +155,9 @@ pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
     if seed.is_multiple_of(2) {
         system.start_clock();
     }
+    if seed % 4 == 3 {
+        system.start_notices();
+    }
     for number in 0..orders {
         let customer = Customer::new(system, seed, number);
         system.run().spawn(customer.shop());

@@ -11,6 +11,7 @@ pub mod customers;
 pub mod damage;
 pub mod invariants_at_rest;
 mod names;
+pub mod notices;
 pub mod operations;
 mod operator;
 pub mod outside;

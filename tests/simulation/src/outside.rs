@@ -4,13 +4,19 @@ use std::rc::Rc;
 
 use onewrite::external::simulated::MemoryRegister;
 use onewrite::memory::{MemoryFeed, MemoryKeys, MemoryLeases, MemoryOccurrences};
+use orderflow_analytics::MemoryCounts;
 use orderflow_journal::MemoryJournal;
+use orderflow_notices::MemoryNotices;
+use orderflow_notification::MemoryMailer;
 
 /// Beginning of the addresses that SES refuses, as it does those of no domain.
 pub const GONE: &str = "gone";
 
 /// Number whose owner wants no messages.
 pub const OPTED_OUT: &str = "+4930999999";
+
+/// Shards of the feed.
+pub const FEED_SHARDS: u8 = 2;
 
 /// Stores beside the services' tables.
 #[derive(Default)]
@@ -27,8 +33,16 @@ pub struct Outside {
     pub feed: Rc<MemoryFeed>,
     /// Orders that screening has seen.
     pub sightings: Rc<MemoryOccurrences>,
+    /// Counts of analytics.
+    pub counts: Rc<MemoryCounts>,
     /// Leases of mails and short messages.
     pub leases: Rc<MemoryLeases>,
+    /// States of the rules of notices to the staff; none, where nobody wants any.
+    pub notices: Rc<MemoryNotices>,
+    /// Leases of their digests.
+    pub digest_leases: Rc<MemoryLeases>,
+    /// Their digests, as they were sent.
+    pub digests: Rc<MemoryMailer>,
     /// Keys of the customers.
     pub keys: Rc<MemoryKeys>,
 }

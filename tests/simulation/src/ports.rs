@@ -7,13 +7,15 @@ use std::rc::Rc;
 use onewrite::Result;
 use onewrite::external::simulated::{MemoryRegister, Performed, Register};
 use onewrite::external::{Cancel, External, Settled};
-use onewrite::feed::{FeedLog, Mark, Page};
+use onewrite::feed::{FeedLog, Mark, Page, RecordKey};
 use onewrite::link::{LinkKeySource, LinkKeys};
 use onewrite::memory::{MemoryLinkKeys, MemoryLog};
-use onewrite::port::{OpenPage, OpenSubjects};
+use onewrite::port::{Acquired, DoneParts, Leases, NextOfLease, OpenPage, OpenSubjects};
+use orderflow_analytics::{CountStore, Key};
 use orderflow_events::{Email, Envelope, PaymentId, RefundId, ShipmentId, Sku, Subject, Text, Time};
 use orderflow_inventory::{Counted, Revision, Stock, StockStore};
-use orderflow_journal::{Entry as JournalEntry, JournalStore, Kept};
+use orderflow_journal::{Entry as JournalEntry, Events, JournalStore, Kept};
+use orderflow_notices::{NoticeStore, State as NoticeState, Stored};
 use orderflow_notification::{Mail, MailError, Mailer, PhoneNumber, Sms, SmsError};
 use orderflow_orders::{Listed, MemoryPrices, NewPrice, PriceStore, Quote};
 use orderflow_payment::{Charge, Refund, Verdict};
@@ -388,6 +390,38 @@ impl Sms for Post {
     }
 }
 
+/// Table of the counts.
+#[derive(Clone)]
+pub struct CountTable(pub Port);
+
+impl CountStore for CountTable {
+    async fn get(&self, key: &Key) -> Result<Option<String>> {
+        let (counts, key) = (Rc::clone(&self.0.shop.outside.counts), key.clone());
+        self.0.caller.ask("table", "get count", move || async move { counts.get(&key).await }).await
+    }
+
+    async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<(String, String)>> {
+        let counts = Rc::clone(&self.0.shop.outside.counts);
+        let [partition, from, to] = [partition, from, to].map(str::to_owned);
+        let effect = move || async move { counts.range(&partition, &from, &to).await };
+        self.0.caller.ask("table", "query counts", effect).await
+    }
+
+    async fn put(&self, key: &Key, text: &str) -> Result<()> {
+        let (counts, key, text) = (Rc::clone(&self.0.shop.outside.counts), key.clone(), text.to_owned());
+        self.0.caller.ask("table", "put count", move || async move { counts.put(&key, &text).await }).await
+    }
+
+    async fn replace(&self, key: &Key, before: Option<&str>, text: &str) -> Result<bool> {
+        let (counts, key, text) = (Rc::clone(&self.0.shop.outside.counts), key.clone(), text.to_owned());
+        let before = before.map(str::to_owned);
+        let effect = move || async move { counts.replace(&key, before.as_deref(), &text).await };
+        self.0.caller.ask("table", "replace count", effect).await
+    }
+
+    async fn warm(&self) {}
+}
+
 /// Journal's table.
 #[derive(Clone)]
 pub struct JournalTable(pub Port);
@@ -404,6 +438,61 @@ impl JournalStore for JournalTable {
     }
 
     async fn warm(&self) {}
+}
+
+impl Events for JournalTable {
+    async fn texts(&self, keys: &[RecordKey]) -> Result<Vec<Option<String>>> {
+        let (journal, keys) = (Rc::clone(&self.0.shop.outside.journal), keys.to_vec());
+        self.0.caller.ask("journal", "texts", move || async move { journal.texts(&keys).await }).await
+    }
+}
+
+/// States of the notices' rules, the leases of their digests, and the way out for those.
+#[derive(Clone)]
+pub struct NoticesTable(pub Port);
+
+impl NoticeStore for NoticesTable {
+    async fn read(&self, rule: &str) -> Result<Option<Stored>> {
+        let (notices, rule) = (Rc::clone(&self.0.shop.outside.notices), rule.to_owned());
+        self.0.caller.ask("notices", "read rule", move || async move { notices.read(&rule).await }).await
+    }
+
+    async fn write(&self, rule: &str, since: u64, state: &NoticeState) -> Result<bool> {
+        let notices = Rc::clone(&self.0.shop.outside.notices);
+        let (rule, state) = (rule.to_owned(), state.clone());
+        let effect = move || async move { notices.write(&rule, since, &state).await };
+        self.0.caller.ask("notices", "write rule", effect).await
+    }
+}
+
+impl Leases for NoticesTable {
+    async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired> {
+        let leases = Rc::clone(&self.0.shop.outside.digest_leases);
+        let (key, owner) = (key.to_owned(), owner.to_owned());
+        let effect = move || async move { leases.acquire(&key, &owner, now, until).await };
+        self.0.caller.ask("notices", "acquire", effect).await
+    }
+
+    async fn record(&self, key: &str, owner: &str, done: &BTreeSet<&'static str>, next: NextOfLease) -> Result<bool> {
+        let leases = Rc::clone(&self.0.shop.outside.digest_leases);
+        let (key, owner, done) = (key.to_owned(), owner.to_owned(), done.clone());
+        let effect = move || async move { leases.record(&key, &owner, &done, next).await };
+        self.0.caller.ask("notices", "record", effect).await
+    }
+
+    async fn done(&self, key: &str) -> Result<DoneParts> {
+        let (leases, key) = (Rc::clone(&self.0.shop.outside.digest_leases), key.to_owned());
+        self.0.caller.ask("notices", "done", move || async move { leases.done(&key).await }).await
+    }
+}
+
+impl Mailer for NoticesTable {
+    async fn send(&self, recipient: &Email, mail: &Mail) -> Result<(), MailError> {
+        let digests = Rc::clone(&self.0.shop.outside.digests);
+        let (recipient, mail) = (recipient.clone(), mail.clone());
+        let effect = move || async move { digests.send(&recipient, &mail).await };
+        self.0.caller.call("mail", "send digest", effect).await.map_err(|lost| MailError::Other(lost.into()))?
+    }
 }
 
 /// Feed of the journal's entries.

@@ -14,10 +14,12 @@ use onewrite::memory::{MemoryIssuer, MemoryLinkKeys, MemoryLog};
 use onewrite::personal::KeyRing;
 use onewrite::port::{Clock as _, MAX_COUNTED};
 use onewrite::{Ledger, Projection, Sweep};
+use orderflow_analytics::{Analytics, CountEffects};
 use orderflow_events::scope::{ORDERS_ANY, PRICES_STATE};
 use orderflow_events::{EventType, HoldFlagged, Money, Source, Text, Time};
 use orderflow_inventory::{AVAILABLE, InventoryApi, RESERVED, REVISION, Stock};
 use orderflow_journal::Journal;
+use orderflow_notices::Notices;
 use orderflow_notification::{
     Countries, Limits, LinkSettings, MailLinks, Messenger, Notification, Number, Pacing, ShopUrl,
 };
@@ -35,10 +37,13 @@ use simulator::ports::{KeyTable, LeaseTable, OccurrenceTable, Table};
 use simulator::{Caller, Run, Stack};
 
 use crate::audit::{MOST_MAILS, MOST_TEXTS, PRICING_PRODUCER};
-use crate::names::{INTAKE, INVENTORY, JOURNAL, NOTIFICATION, ORDERS, SCREENING};
+use crate::names::{ANALYTICS, INTAKE, INVENTORY, JOURNAL, NOTIFICATION, ORDERS, SCREENING};
+use crate::notices;
 use crate::operations::Operations;
+use crate::outside::FEED_SHARDS;
 use crate::ports::{
-    CarrierPort, FeedTable, JournalTable, LinkKeysPort, OpenIndex, Port, Post, PriceTable, ProviderPort, StockTable,
+    CarrierPort, CountTable, FeedTable, JournalTable, LinkKeysPort, NoticesTable, OpenIndex, Port, Post, PriceTable,
+    ProviderPort, StockTable,
 };
 use crate::safeguards::{CLEARANCE, COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
 use crate::shop::Shop;
@@ -61,9 +66,6 @@ const LATE_AFTER: Duration = Duration::from_mins(15);
 /// Binaries that answer HTTP requests.
 pub const APIS: [&str; 3] = ["orders-api", "inventory-api", "screening-api"];
 
-/// Shards of the feed.
-const FEED_SHARDS: u8 = 2;
-
 /// Pace of mails: some have to wait for a turn, and few so long that they come again.
 const MAILS_PER_SECOND: u32 = 5;
 
@@ -72,6 +74,9 @@ const DECLINES_PER_HOUR: u32 = 10;
 
 /// Messages that one recipient gets in a day.
 const LIMITS: Limits = Limits { mails: Number(MOST_MAILS), texts: Number(MOST_TEXTS) };
+
+/// Strikes of the clock of the notices.
+const NOTICES: u32 = 30;
 
 /// Longer than any run lasts.
 const WITHDRAWAL_PERIOD: WithdrawalPeriod = WithdrawalPeriod::of_days(14);
@@ -165,6 +170,7 @@ fn start(run: &Rc<Run>, shop: &Rc<Shop>, intake: &Rc<StandardTopic>) -> (Rc<Stac
                 rule,
             )
         })
+        .service_with::<Analytics, _>(ANALYTICS, |caller| CountEffects::new(CountTable(port(caller)), caller.clone()))
         .service_with::<Notification, _>(NOTIFICATION, messenger)
         .intake(INTAKE, intake, |caller, stack| {
             let orders = stack.table(ORDERS, caller);
@@ -329,6 +335,25 @@ impl System {
             end_orphans(&Ledger::new(ended, caller), &keys, &swept.oldest).await
         };
         invoke(self.run(), timeout, clock).await.is_some_and(|ended| ended.is_ok())
+    }
+
+    /// Lets the clock of the notices to the staff strike from now on: each minute for as long as orders come, and later on each half an
+    /// hour, which is no other than a clock whose function dies in between.
+    pub fn start_notices(self: &Rc<Self>) {
+        notices::begin(&self.shop.outside);
+        let (shop, run) = (Rc::clone(&self.shop), Rc::clone(self.run()));
+        self.run().spawn(async move {
+            for strike in 0..NOTICES {
+                run.sleep_ms(if strike < NOTICES / 2 { 60_000 } else { 1_800_000 }).await;
+                let caller = Caller::new(&run, "notices");
+                let port = || Port { caller: caller.clone(), shop: Rc::clone(&shop) };
+                let (table, feed) = (NoticesTable(port()), (FeedTable(port()), FEED_SHARDS, JournalTable(port())));
+                let told = Notices::new(feed, table.clone(), table.clone(), table, caller.clone(), notices::rules());
+                let deadline = caller.now().after(notices::TIMEOUT);
+                // Each finds what the others have left.
+                let _ = invoke(&run, notices::TIMEOUT, async move { told.run(deadline).await }).await;
+            }
+        });
     }
 
     /// Lets no order reach its payment: payment is not told of goods that are reserved.

@@ -10,7 +10,8 @@ use orderflow_simulation::template::{COLLECTOR, RELAY, template};
 use simulator::Run;
 
 /// Functions for those who read what has happened, or look on. Their own tests let them die at each of their calls.
-const OF_READERS: [&str; 5] = ["analytics-api", "feed-api", "graphql", "live", "live-push"];
+const OF_READERS: [&str; 8] =
+    ["analytics-api", "feed-api", "graphql", "live", "live-push", "webhooks", "webhooks-api", "webhooks-send"];
 
 #[test]
 fn every_function_of_the_template_is_simulated() {

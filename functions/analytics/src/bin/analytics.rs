@@ -1,11 +1,11 @@
 //! Consumer of the analytics service.
 
+use onewrite::Process;
 use onewrite::aws::System;
-use onewrite::{Ledger, NoEffects, Process};
-use orderflow_analytics::{Analytics, Settings};
+use orderflow_analytics::{Analytics, CountEffects, DynamoCounts, Settings};
 
 onewrite::main!(|environment, aws| {
-    let (table, settings) = (aws.table(environment), environment.settings::<Settings>());
-    let table = table?.with_sorted_counters(settings?.count_table_name.as_str());
-    Some(Process::<Analytics, _, _, _>::new(Ledger::new(table, System), NoEffects))
+    let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>());
+    let counts = DynamoCounts::new(aws.dynamodb(), settings?.count_table_name.as_str());
+    Some(Process::<Analytics, _, _, _>::new(ledger?, CountEffects::new(counts, System)))
 });

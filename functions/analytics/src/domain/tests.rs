@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
+use onewrite::Commit;
 use orderflow_events::sample;
 use orderflow_events::{CancellationReason, Event, OrderId, PaymentId, RefundId, ShipmentId, Text};
 
 use super::*;
-
-type Counts = BTreeMap<(String, &'static str), i64>;
+use crate::tally::{Counters, Tally};
 
 fn id() -> OrderId {
     OrderId::new("ord_1").unwrap()
@@ -38,21 +38,47 @@ fn way() -> Vec<Event> {
     events
 }
 
-/// Counts of events in that order.
-fn counts<'a>(events: impl IntoIterator<Item = &'a Event>) -> Counts {
-    let (mut facts, mut counts) = (Vec::new(), Counts::new());
-    for event in events {
-        let Ok(Step::Commit(commit)) = Analytics::decide(&facts, &event.heard().unwrap(), None) else {
-            panic!("{event:?}")
-        };
-        for update in commit.updates {
-            for (name, amount) in update.add {
-                *counts.entry((update.key.clone(), name)).or_default() += amount;
+/// What is put down and remembered of an order.
+#[derive(Default)]
+struct Seen {
+    sale: Sale,
+    entries: Vec<(Time, Entry)>,
+}
+
+impl Seen {
+    /// Handles an event; whether a row was written.
+    fn handle(&mut self, event: &Event) -> bool {
+        let (event, mut counted) = (event.heard().unwrap(), None);
+        loop {
+            match Analytics::decide(&self.sale, &event, counted.as_ref()).unwrap() {
+                Step::Nothing => return false,
+                Step::Perform(Count(entries)) => {
+                    counted = Some(Counted(entries.len()));
+                    self.entries.extend(entries);
+                }
+                Step::Commit(Commit { change, .. }) => {
+                    self.sale = Analytics::evolve(std::mem::take(&mut self.sale), change.unwrap());
+                    return true;
+                }
             }
         }
-        facts = Analytics::evolve(facts, commit.change.unwrap());
     }
-    counts
+
+    /// Sums of each time.
+    fn tallies(&self) -> BTreeMap<Time, Tally> {
+        let mut at: BTreeMap<Time, Vec<&Entry>> = BTreeMap::new();
+        self.entries.iter().for_each(|(time, entry)| at.entry(*time).or_default().push(entry));
+        at.into_iter().map(|(time, entries)| (time, Tally::of(entries))).collect()
+    }
+}
+
+/// Counts of events in that order.
+fn counts<'a>(events: impl IntoIterator<Item = &'a Event>) -> BTreeMap<Time, Tally> {
+    let mut seen = Seen::default();
+    for event in events {
+        seen.handle(event);
+    }
+    seen.tallies()
 }
 
 /// Every order of the numbers below `count` (Heap 1963).
@@ -71,35 +97,33 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
     all
 }
 
+fn counters(counters: &[(&str, i64)]) -> Counters {
+    counters.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+}
+
 #[test]
-fn each_fact_counts_in_its_minute_and_money_in_its_hour() {
-    let shard = shard_of(&Subject::from(&id()));
+fn each_fact_counts_at_its_time() {
     let events = way();
     let total = sample::order("ord_1").total.amount();
     let pieces: i64 = sample::order("ord_1").details.lines.iter().map(|line| i64::from(line.quantity.get())).sum();
-    let late = |minute: &str| format!("minute 2026-11-22T23 {shard}#{minute} EUR");
-    let early = |minute: &str| format!("minute 2026-11-23T00 {shard}#{minute} EUR");
-    for (at, key, expected) in [
-        (0, late("57"), vec![(CREATED, 1), (CREATED_AMOUNT, total)]),
-        (1, late("58"), vec![(RESERVED, 1), (RESERVED_AMOUNT, total), (SET_ASIDE, pieces)]),
-        (2, late("59"), vec![(PAID, 1), (PAID_AMOUNT, total)]),
-        (2, format!("hour 2026-11-22 {shard}#23 EUR"), vec![(PAID, 1), (PAID_AMOUNT, total)]),
-        (3, early("00"), vec![(SHIPPED, 1), (SHIPPED_AMOUNT, total)]),
-        (4, early("01"), vec![(CANCELLED, 1), (CANCELLED_AMOUNT, total)]),
-        (5, early("02"), vec![(RELEASED, pieces)]),
-        (6, early("03"), vec![(REFUNDED, 1), (REFUNDED_AMOUNT, total)]),
-        (6, format!("hour 2026-11-23 {shard}#00 EUR"), vec![(REFUNDED, 1), (REFUNDED_AMOUNT, total)]),
-    ] {
-        let found = if at == 0 { counts([&events[0]]) } else { counts([&events[0], &events[at]]) };
-        for (name, value) in expected {
-            assert_eq!(found.get(&(key.clone(), name)), Some(&value), "{key} {name}: {found:?}");
-        }
-    }
     let found = counts(&events);
-    let of_skus: Vec<_> = found.iter().filter(|((key, _), _)| key.starts_with("sku ")).collect();
-    let sum =
-        |name: &str| of_skus.iter().filter(|((_, other), _)| *other == name).map(|(_, value)| **value).sum::<i64>();
-    assert_eq!((sum(SOLD), sum(PAID_AMOUNT)), (pieces, total), "{of_skus:?}");
+    assert_eq!(found.len(), events.len());
+    for (event, expected) in events.iter().zip([
+        vec![(CREATED, 1), (CREATED_AMOUNT, total)],
+        vec![(RESERVED, 1), (RESERVED_AMOUNT, total), (SET_ASIDE, pieces)],
+        vec![(PAID, 1), (PAID_AMOUNT, total)],
+        vec![(SHIPPED, 1), (SHIPPED_AMOUNT, total)],
+        vec![(CANCELLED, 1), (CANCELLED_AMOUNT, total)],
+        vec![(RELEASED, pieces)],
+        vec![(REFUNDED, 1), (REFUNDED_AMOUNT, total)],
+    ]) {
+        let tally = &found[&event.context.time];
+        assert_eq!(tally.steps, BTreeMap::from([("EUR".to_owned(), counters(&expected))]), "{event:?}");
+        let sold: Vec<_> = tally.skus.values().flat_map(BTreeMap::values).collect();
+        let sums = (sold.iter().map(|sold| sold.pieces).sum(), sold.iter().map(|sold| sold.amount).sum());
+        let is_paid = matches!(event.data, Payload::PaymentProcessed(_));
+        assert_eq!(sums, if is_paid { (pieces, total) } else { (0, 0) }, "{event:?}");
+    }
 }
 
 /// All 5,040 of them: the counts are the same to the last.
@@ -113,24 +137,38 @@ fn the_counts_are_the_same_in_whatever_order_the_events_come() {
 }
 
 #[test]
-fn what_comes_before_the_order_waits_for_it() {
-    let events = way();
-    assert_eq!(counts(&events[1..]), Counts::new(), "nobody knows its currency");
+fn what_comes_before_the_order_waits_for_it_in_a_row_and_what_comes_after_it_takes_none() {
+    let (events, mut seen) = (way(), Seen::default());
+    assert!(seen.handle(&events[2]) && seen.handle(&events[1]));
+    assert_eq!(seen.tallies(), BTreeMap::new(), "nobody knows its currency");
+    assert!(seen.handle(&events[0]));
+    assert_eq!(seen.tallies(), counts(&events[..3]));
+    for event in &events[3..] {
+        assert!(!seen.handle(event), "{event:?}");
+    }
+    assert_eq!(seen.tallies(), counts(&events));
+}
+
+/// Somebody else has put an early fact on record while the order was counted.
+#[test]
+fn what_came_while_the_order_was_counted_is_counted_with_it() {
+    let (events, mut sale) = (way(), Sale::default());
+    let created = events[0].heard().unwrap();
+    let Ok(Step::Perform(Count(first))) = Analytics::decide(&sale, &created, None) else { panic!() };
+    assert_eq!(first.len(), 1);
+    let Ok(Step::Commit(early)) = Analytics::decide(&sale, &events[2].heard().unwrap(), None) else { panic!() };
+    sale = Analytics::evolve(sale, early.change.unwrap());
+    let Ok(Step::Perform(Count(second))) = Analytics::decide(&sale, &created, Some(&Counted(1))) else { panic!() };
+    assert_eq!(second.len(), 2);
+    assert!(matches!(Analytics::decide(&sale, &created, Some(&Counted(2))), Ok(Step::Commit(_))));
 }
 
 #[test]
-fn an_update_has_each_item_once_and_one_condition() {
+fn goods_of_one_sku_are_one() {
     let mut order = sample::order("ord_1");
     let line = order.details.lines[0].clone();
-    order.details.lines = vec![line.clone(), line];
-    let (mut created, paid) = (sample::event(order), way().remove(2));
-    created.context.time = paid.context.time;
-    let facts = vec![Fact { at: paid.context.time, what: What::Paid }];
-    let Ok(Step::Commit(commit)) = Analytics::decide(&facts, &created.heard().unwrap(), None) else { panic!() };
-    let mut keys: Vec<&str> = commit.updates.iter().map(|update| update.key.as_str()).collect();
-    let all = keys.len();
-    keys.sort_unstable();
-    keys.dedup();
-    assert_eq!(keys.len(), all);
-    assert!(commit.updates.iter().all(|update| update.at_least == (CREATED, 0)));
+    order.details.lines = vec![line.clone(), line.clone()];
+    let placed = Placed::of(&order);
+    let [goods] = placed.goods.as_slice() else { panic!("{placed:?}") };
+    assert_eq!((&goods.sku, goods.pieces), (&line.sku, 2 * i64::from(line.quantity.get())));
 }

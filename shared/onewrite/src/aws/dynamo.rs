@@ -70,19 +70,9 @@ pub async fn update_if(update: UpdateItemFluentBuilder) -> Result<bool> {
 pub struct DynamoLog {
     client: Client,
     table: String,
-    counters: Option<Counters>,
+    counters: Option<String>,
     has_open_index: bool,
 }
-
-/// Table of counters, and how its keys are made.
-#[derive(Clone, Debug)]
-struct Counters {
-    table: String,
-    is_sorted: bool,
-}
-
-/// Mark within the key of a counter whose table has a sort key: what is before it is the partition key.
-const SORT: char = '#';
 
 impl DynamoLog {
     /// A table without counters.
@@ -99,14 +89,7 @@ impl DynamoLog {
     /// The same, with the table of the counters.
     #[must_use]
     pub fn with_counters(self, table: impl Into<String>) -> Self {
-        Self { counters: Some(Counters { table: table.into(), is_sorted: false }), ..self }
-    }
-
-    /// The same, with a table of counters that has a sort key, so that one query reads many of them. What stands in a counter's key
-    /// before the first `#` is the partition key, and what follows the sort key.
-    #[must_use]
-    pub fn with_sorted_counters(self, table: impl Into<String>) -> Self {
-        Self { counters: Some(Counters { table: table.into(), is_sorted: true }), ..self }
+        Self { counters: Some(table.into()), ..self }
     }
 
     fn item(&self, subject: &Subject, row: &Row) -> Result<Attributes> {
@@ -153,23 +136,17 @@ impl DynamoLog {
 
     fn update(&self, counters: &CounterUpdate) -> Result<Update> {
         let no_counters = || Failure::permanent("this service has no counters");
-        let Counters { table, is_sorted } = self.counters.as_ref().ok_or_else(no_counters)?;
-        let no_sort_key = || Failure::permanent(format!("the key of a counter has no {SORT}"));
-        let key = if *is_sorted { Some(counters.key.split_once(SORT).ok_or_else(no_sort_key)?) } else { None };
-        let (partition, sort) = key.map_or((counters.key.as_str(), None), |(partition, sort)| (partition, Some(sort)));
+        let table = self.counters.as_ref().ok_or_else(no_counters)?;
         let (counter, least) = counters.at_least;
         // A counter that is missing is 0, but a condition on it does not hold.
         let condition = if least > 0 { "#least >= :least" } else { "attribute_not_exists(#least) OR #least >= :least" };
         let mut update = Update::builder()
             .table_name(table)
-            .key("pk", AttributeValue::S(partition.to_owned()))
+            .key("pk", AttributeValue::S(counters.key.clone()))
             .condition_expression(condition)
             .expression_attribute_names("#least", counter)
             .expression_attribute_values(":least", number(least))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        if let Some(sort) = sort {
-            update = update.key("sk", AttributeValue::S(sort.to_owned()));
-        }
         let mut terms = Vec::new();
         for (index, (counter, delta)) in counters.add.iter().enumerate() {
             terms.push(format!("#c{index} :d{index}"));
@@ -628,23 +605,6 @@ mod tests {
             add: vec![("available", -3)],
             at_least: ("available", 3),
         })
-    }
-
-    #[test]
-    fn a_counter_of_a_sorted_table_has_both_parts_of_its_key() {
-        let config = aws_sdk_dynamodb::Config::builder().behavior_version_latest().build();
-        let log = DynamoLog::new(Client::from_conf(config), "rows");
-        let update = |key: &str| CounterUpdate { key: key.to_owned(), add: vec![("n", 1)], at_least: ("n", 0) };
-        let keys = |log: &DynamoLog, key: &str| {
-            let update = log.update(&update(key)).map_err(|failure| failure.kind())?;
-            let part = |name| update.key().get(name).and_then(|part| part.as_s().ok()).cloned();
-            Ok((update.table_name().to_owned(), part("pk"), part("sk")))
-        };
-        let text = |text: &str| Some(text.to_owned());
-        let (plain, sorted) = (log.clone().with_counters("c"), log.with_sorted_counters("c"));
-        assert_eq!(keys(&plain, "a#b"), Ok(("c".to_owned(), text("a#b"), None)));
-        assert_eq!(keys(&sorted, "a#b#c"), Ok(("c".to_owned(), text("a"), text("b#c"))));
-        assert_eq!(keys(&sorted, "a"), Err(FailureKind::Permanent));
     }
 
     /// Reads the reasons of a transaction of the row, `A-1` and `B-2`. A failed condition tells that there are 2.

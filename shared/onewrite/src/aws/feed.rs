@@ -49,13 +49,24 @@ impl FeedLog for DynamoFeed {
     }
 
     async fn after(&self, shard: u8, position: u64, most: u16) -> Result<Vec<(u64, Page)>> {
-        let query = self
-            .query(shard)
-            .key_condition_expression("pk = :shard AND sk > :position")
-            .expression_attribute_values(":position", AttributeValue::N(position.to_string()))
-            .limit(most.into());
-        let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
-        answer.items().iter().map(page_of).collect()
+        let (mut pages, mut position) = (Vec::new(), position);
+        loop {
+            let query = self
+                .query(shard)
+                .key_condition_expression("pk = :shard AND sk > :position")
+                .expression_attribute_values(":position", AttributeValue::N(position.to_string()))
+                .limit(i32::from(most) - i32::try_from(pages.len()).unwrap_or(i32::MAX));
+            let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
+            for item in answer.items() {
+                pages.push(page_of(item)?);
+            }
+            let is_cut = answer.last_evaluated_key().is_some() && pages.len() < usize::from(most);
+            match pages.last() {
+                // DynamoDB cuts an answer at 1 MB.
+                Some((last, _)) if is_cut => position = *last,
+                Some(_) | None => return Ok(pages),
+            }
+        }
     }
 
     async fn head(&self, shard: u8) -> Result<u64> {

@@ -9,12 +9,12 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use aws_smithy_runtime_api::client::http::HttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::net::lookup_host;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::webhook::{Answer, Loopback, Target, Unanswered};
 
@@ -68,7 +68,18 @@ impl WebhookClient {
         headers: &[(&'static str, String)],
         body: &str,
     ) -> Result<Answer, Unanswered> {
-        timeout(TIMEOUT, self.exchange(target, headers, body)).await.unwrap_or(Err(Unanswered::TooSlow))
+        let deadline = Instant::now() + TIMEOUT;
+        let exchange = timeout_at(deadline, self.exchange(target, headers, body));
+        let response = exchange.await.unwrap_or(Err(Unanswered::TooSlow))?;
+        let (status, mut rest, mut beginning) = (response.status().as_u16(), response.into_body(), Vec::new());
+        // Where the rest does not come, or not in time, the status stands all the same.
+        while beginning.len() < MAX_BYTES
+            && let Ok(Some(Ok(frame))) = timeout_at(deadline, rest.frame()).await
+        {
+            let data: Bytes = frame.into_data().unwrap_or_default();
+            beginning.extend_from_slice(data.get(..MAX_BYTES - beginning.len()).unwrap_or(&data));
+        }
+        Ok(Answer { status, beginning: String::from_utf8_lossy(&beginning).into_owned() })
     }
 
     async fn exchange(
@@ -76,7 +87,7 @@ impl WebhookClient {
         target: &Target,
         headers: &[(&'static str, String)],
         body: &str,
-    ) -> Result<Answer, Unanswered> {
+    ) -> Result<HttpResponse, Unanswered> {
         let mut request = HttpRequest::get(target.as_str()).map_err(|_| Unanswered::Unreachable)?;
         request.set_method("POST").map_err(|_| Unanswered::Unreachable)?;
         *request.body_mut() = body.into();
@@ -86,16 +97,7 @@ impl WebhookClient {
         for (name, value) in own.into_iter().chain(headers) {
             request.headers_mut().try_insert(name, value.to_owned()).map_err(|_| Unanswered::Unreachable)?;
         }
-        let response = self.connector.call(request).await.map_err(|error| unanswered(&error))?;
-        let (status, mut body, mut beginning) = (response.status().as_u16(), response.into_body(), Vec::new());
-        // Where the rest does not come, the status stands all the same.
-        while beginning.len() < MAX_BYTES
-            && let Some(Ok(frame)) = body.frame().await
-        {
-            let data: Bytes = frame.into_data().unwrap_or_default();
-            beginning.extend_from_slice(data.get(..MAX_BYTES - beginning.len()).unwrap_or(&data));
-        }
-        Ok(Answer { status, beginning: String::from_utf8_lossy(&beginning).into_owned() })
+        self.connector.call(request).await.map_err(|error| unanswered(&error))
     }
 }
 

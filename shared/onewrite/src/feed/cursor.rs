@@ -4,15 +4,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use envelope::Invalid;
+use serde::{Deserialize, Serialize};
 
 use super::log::MAX_SHARDS;
 
 /// Reading position of a feed: how far a reader has come in each shard; at first, nowhere. It is a text of digits, `.` and `-`, which only the feed understands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Cursor(Vec<Place>);
 
 /// A place in a shard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     /// Position of the last page that was read to its end.
     pub(super) pages: u64,
@@ -23,6 +25,23 @@ pub(super) struct Place {
 impl Cursor {
     pub(super) fn place(&self, shard: u8) -> Place {
         self.0.get(usize::from(shard)).copied().unwrap_or_default()
+    }
+
+    /// The further of both in each shard: nothing is after it that is not after both.
+    #[must_use]
+    pub fn furthest(&self, other: &Self) -> Self {
+        self.with(other, Place::max)
+    }
+
+    /// The nearer of both in each shard: whatever is after one of them is after it.
+    #[must_use]
+    pub fn nearest(&self, other: &Self) -> Self {
+        self.with(other, Place::min)
+    }
+
+    fn with(&self, other: &Self, choose: fn(Place, Place) -> Place) -> Self {
+        let shards = (0..MAX_SHARDS).take(self.0.len().max(other.0.len()));
+        Self(shards.map(|shard| choose(self.place(shard), other.place(shard))).collect())
     }
 
     /// The same, further in one shard.
@@ -50,6 +69,20 @@ impl fmt::Display for Cursor {
             }
         }
         Ok(())
+    }
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Cursor> for String {
+    fn from(cursor: Cursor) -> Self {
+        cursor.to_string()
     }
 }
 

@@ -23,7 +23,8 @@ pub trait FeedLog {
     /// It is unknown whether it was added.
     async fn append(&self, shard: u8, position: u64, page: &Page) -> Result<bool>;
 
-    /// The pages of a shard after that position, in their order, at most so many; none that was added before is missing.
+    /// The pages of a shard after that position, in their order: so many, or all that there are, however large. None that was added
+    /// before is missing, so fewer are its end.
     ///
     /// # Errors
     ///

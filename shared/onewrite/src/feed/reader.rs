@@ -28,6 +28,17 @@ struct Ahead {
     is_cut: bool,
 }
 
+/// Cursor after all that is listed now. What is listed later is after it.
+///
+/// # Errors
+///
+/// The feed cannot be read.
+pub async fn end(log: &impl FeedLog, shards: u8) -> Result<Cursor> {
+    let heads = try_join_all((0..shards).map(|shard| log.head(shard))).await?;
+    let place = |cursor: Cursor, (shard, pages)| cursor.moved(shard, Place { pages, records: 0 });
+    Ok((0..shards).zip(heads).fold(Cursor::default(), place))
+}
+
 /// The records after `cursor`, at most `most`; none at the end. Those of a shard come in their order, and the shards are merged
 /// by the time of their pages. It may be fewer than there are: whoever wants more asks again, with the cursor of the last.
 ///

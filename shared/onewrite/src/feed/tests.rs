@@ -157,6 +157,57 @@ fn who_loses_a_race_goes_on_behind_the_other() {
     assert_eq!(rest(&feed, 1, Cursor::default(), 500), (0..40).map(key).collect::<Vec<_>>());
 }
 
+/// A feed that counts how often its pages are read.
+struct Counted<'a> {
+    feed: &'a MemoryFeed,
+    reads: Cell<usize>,
+}
+
+impl FeedLog for Counted<'_> {
+    async fn append(&self, shard: u8, position: u64, page: &Page) -> Result<bool> {
+        self.feed.append(shard, position, page).await
+    }
+
+    async fn after(&self, shard: u8, position: u64, most: u16) -> Result<Vec<(u64, Page)>> {
+        self.reads.set(self.reads.get() + 1);
+        self.feed.after(shard, position, most).await
+    }
+
+    async fn head(&self, shard: u8) -> Result<u64> {
+        self.feed.head(shard).await
+    }
+}
+
+#[test]
+fn a_mark_far_back_is_few_reads() {
+    const PAGES: usize = 30_000;
+    let (feed, world) = (MemoryFeed::default(), VirtualTime::new(1));
+    for number in 0..PAGES {
+        let page = Page { at: world.now(), records: vec![key(number)] };
+        assert_eq!(block_on(feed.append(0, number as u64 + 1, &page)), Ok(true));
+    }
+    let counted = Counted { feed: &feed, reads: Cell::default() };
+    let writer = FeedWriter::new(&counted, &world, 1);
+    let head = block_on(writer.mark()).unwrap();
+    assert_eq!(head.after, PAGES as u64);
+    let reads_of = |marked: &[(usize, u64)]| {
+        counted.reads.set(0);
+        let listing = marked.iter().map(|(number, after)| writer.list(key(*number), Mark { shard: 0, after: *after }));
+        assert!(block_on(join_all(listing)).iter().all(Result::is_ok));
+        counted.reads.get()
+    };
+    // What was listed long ago is found where it is, and what has come with it needs no look.
+    assert_eq!(reads_of(&[(2, 1), (15_000, 14_990), (PAGES, head.after)]), 2);
+    // What was put long ago, and never listed, is looked for to the end.
+    assert_eq!(reads_of(&[(PAGES + 1, 0)]), 31);
+    counted.reads.set(0);
+    for (number, after, is_listed) in [(2, 1, true), (PAGES + 1, 0, true), (PAGES + 2, 0, false)] {
+        assert_eq!(block_on(writer.is_listed(&key(number), Mark { shard: 0, after })), Ok(is_listed));
+    }
+    assert_eq!(counted.reads.get(), 1 + 31 + 31);
+    check_once(&rest(&feed, 1, Cursor::default(), 500), PAGES + 2);
+}
+
 #[test]
 fn the_shards_are_merged_by_time_and_a_new_one_is_read_from_its_beginning() {
     let (feed, world) = (MemoryFeed::default(), VirtualTime::new(1));
@@ -313,4 +364,38 @@ fn readers_miss_nothing_of_writers_that_stall_for_minutes() {
         }
         assert_eq!(records.marks.borrow().len(), RECORDS);
     }
+}
+
+#[test]
+fn of_two_cursors_the_further_and_the_nearer_are_those_of_each_shard() {
+    let cursor = |text: &str| text.parse::<Cursor>().unwrap();
+    for (one, other, furthest, nearest) in [
+        ("0", "0", "0", "0"),
+        ("3-0.7-2", "2.1-1-2", "3-1-2", "2.1-0.7-2"),
+        ("3", "2-5", "3-5", "2-0"),
+        ("2.9", "3-0-1", "3-0-1", "2.9-0-0"),
+    ] {
+        for (one, other) in [(one, other), (other, one)] {
+            let both = (cursor(one), cursor(other));
+            assert_eq!(both.0.furthest(&both.1), cursor(furthest), "{one} {other}");
+            assert_eq!(both.0.nearest(&both.1), cursor(nearest), "{one} {other}");
+        }
+        let written = serde_json::to_string(&cursor(one)).unwrap();
+        assert_eq!(serde_json::from_str::<Cursor>(&written).unwrap(), cursor(one));
+    }
+}
+
+#[test]
+fn after_the_end_is_what_is_listed_later() {
+    let (world, log) = (VirtualTime::new(1), MemoryFeed::default());
+    let list = |number| {
+        let writer = FeedWriter::new(&log, &world, 3);
+        block_on(async { writer.list(key(number), writer.mark().await.unwrap()).await.unwrap() });
+    };
+    (0..20).for_each(list);
+    let end = block_on(end(&log, 3)).unwrap();
+    assert!(block_on(read(&log, 3, &end, 9)).unwrap().is_empty());
+    list(20);
+    let later = block_on(read(&log, 3, &end, 9)).unwrap();
+    assert_eq!(later.iter().map(|listed| listed.key.clone()).collect::<Vec<_>>(), [key(20)]);
 }

@@ -14,8 +14,12 @@ use crate::readers::{Readers, lock};
 /// The most keys of a page, so that it stays far below the 400 KB of an item.
 const MAX_KEYS: usize = 25;
 
-/// Pages that are read at once, by who looks whether a key is among them.
-const PAGES: u16 = 25;
+/// Pages that are read first, by who looks whether a key is among them: as a rule it is in one of the next few after its mark.
+const FIRST_PAGES: u16 = 25;
+
+/// Pages that are read at once from there on. Of a mark that is far back a month's pages of a busy shard may follow: pages of one
+/// key are 150 bytes, so that a million of them are some 150 requests, and not 40,000.
+const NEXT_PAGES: u16 = 1_000;
 
 /// Number of attempts at a page for which others are always faster.
 const MAX_RACES: u32 = 20;
@@ -105,17 +109,9 @@ impl<L: FeedLog, W: Clock + Random> FeedWriter<L, W> {
     ///
     /// The feed cannot be read.
     pub async fn is_listed(&self, key: &RecordKey, mark: Mark) -> Result<bool> {
-        let mut seen = mark.after;
-        loop {
-            let pages = self.log.after(mark.shard, seen, PAGES).await?;
-            if pages.iter().any(|(_, page)| page.records.contains(key)) {
-                return Ok(true);
-            }
-            match pages.last() {
-                Some((position, _)) if pages.len() == usize::from(PAGES) => seen = *position,
-                Some(_) | None => return Ok(false),
-            }
-        }
+        let mut wanted = vec![Wanted { key: key.clone(), after: mark.after }];
+        self.look(mark.shard, &mut wanted, u64::MAX).await?;
+        Ok(wanted.is_empty())
     }
 
     /// Those who wait for a page of one shard.
@@ -132,15 +128,14 @@ impl<L: FeedLog, W: Clock + Random> FeedWriter<L, W> {
     }
 
     async fn write(&self, group: Vec<Waiting>) {
-        let mut keys: Vec<RecordKey> = Vec::new();
-        for Waiting { key, .. } in &group {
-            if !keys.contains(key) {
-                keys.push(key.clone());
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for Waiting { key, mark, .. } in &group {
+            if !wanted.iter().any(|known| known.key == *key) {
+                wanted.push(Wanted { key: key.clone(), after: mark.after });
             }
         }
-        let first = group.iter().min_by_key(|waiting| waiting.mark.after).map(|waiting| waiting.mark);
-        let result = match first {
-            Some(mark) => self.append(mark, keys).await,
+        let result = match group.first() {
+            Some(first) => self.append(first.mark.shard, wanted).await,
             None => Ok(()),
         };
         for member in group {
@@ -149,21 +144,21 @@ impl<L: FeedLog, W: Clock + Random> FeedWriter<L, W> {
         }
     }
 
-    /// Appends those of the keys that are in no page after that mark yet.
-    async fn append(&self, Mark { shard, after }: Mark, mut keys: Vec<RecordKey>) -> Result<()> {
-        let (mut seen, mut lost) = (after, false);
-        // Where a later page is known, the keys may be in it.
-        let mut is_behind = lock(&self.place).is_none_or(|place| place.shard != shard || place.after > seen);
+    /// Appends those of the keys that are in no page after their marks yet.
+    async fn append(&self, shard: u8, mut wanted: Vec<Wanted>) -> Result<()> {
+        let place = lock(&self.place).filter(|place| place.shard == shard);
+        // Where a later page is known, a key may be in it.
+        let (mut known, mut lost) = (place.map_or(u64::MAX, |place| place.after), false);
+        let mut seen = 0;
         for attempt in 1..=MAX_RACES {
-            if is_behind {
-                seen = self.look(shard, seen, &mut keys).await?;
-            }
-            let page = Page { at: self.world.now(), records: keys.clone() };
-            if keys.is_empty() || self.log.append(shard, seen + 1, &page).await? {
-                self.remember(Mark { shard, after: if keys.is_empty() { seen } else { seen + 1 } }, lost).await;
+            seen = self.look(shard, &mut wanted, known).await?.max(seen);
+            let keys: Vec<RecordKey> = wanted.iter().map(|wanted| wanted.key.clone()).collect();
+            let page = Page { at: self.world.now(), records: keys };
+            if wanted.is_empty() || self.log.append(shard, seen + 1, &page).await? {
+                self.remember(Mark { shard, after: if wanted.is_empty() { seen } else { seen + 1 } }, lost).await;
                 return Ok(());
             }
-            (is_behind, lost) = (true, true);
+            (known, lost) = (u64::MAX, true);
             if attempt > 1 {
                 self.world.sleep(collision_pause(attempt, &self.world)).await;
             }
@@ -171,17 +166,29 @@ impl<L: FeedLog, W: Clock + Random> FeedWriter<L, W> {
         Err(Failure::transient(format!("a page lost {MAX_RACES} races")))
     }
 
-    /// Reads the pages after that position, and leaves of the keys those that are in none of them: the position of the last.
-    async fn look(&self, shard: u8, mut seen: u64, keys: &mut Vec<RecordKey>) -> Result<u64> {
+    /// Reads the pages after the marks of the keys up to that position, or to the end of the shard, and leaves those of them that
+    /// are in none: the last position that it knows of.
+    ///
+    /// Each key is looked for from its own mark on. One that comes again after weeks, and was listed then, is found where it is,
+    /// and makes nobody read all that came since to list what has come with it.
+    async fn look(&self, shard: u8, wanted: &mut Vec<Wanted>, known: u64) -> Result<u64> {
+        let (mut seen, mut most) = (0, FIRST_PAGES);
         loop {
-            let pages = self.log.after(shard, seen, PAGES).await?;
-            for (position, page) in &pages {
-                keys.retain(|key| !page.records.contains(key));
-                seen = *position;
-            }
-            if keys.is_empty() || pages.len() < usize::from(PAGES) {
+            seen = wanted.iter().map(|wanted| wanted.after).fold(seen, u64::max);
+            let behind = wanted.iter().map(|wanted| wanted.after).filter(|after| *after < known.max(seen));
+            let Some(first) = behind.min() else { return Ok(seen) };
+            let pages = self.log.after(shard, first, most).await?;
+            let last = pages.last().map_or(first, |(position, _)| *position);
+            wanted.retain_mut(|wanted| {
+                let is_listed = pages.iter().any(|(_, page)| page.records.contains(&wanted.key));
+                wanted.after = wanted.after.max(last);
+                !is_listed
+            });
+            seen = seen.max(last);
+            if pages.len() < usize::from(most) {
                 return Ok(seen);
             }
+            most = NEXT_PAGES;
         }
     }
 
@@ -200,6 +207,12 @@ impl<L: FeedLog, W: Clock + Random> FeedWriter<L, W> {
             }
         }
     }
+}
+
+/// Key that is looked for: it is in no page up to that position.
+struct Wanted {
+    key: RecordKey,
+    after: u64,
 }
 
 /// Lead of those who wait. Where it is dropped half-way, as at the end of an invocation, all who wait hear that nobody knows.

@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
 
 use super::*;
 
@@ -134,6 +133,32 @@ async fn who_answers_by_drops_or_not_at_all_is_given_up() {
         let (slow, silent, good) = futures::join!(timed(&slow), timed(&silent), timed(&good));
         assert_eq!((slow.0, silent.0, good.0), (Err(Unanswered::TooSlow), Err(Unanswered::TooSlow), Ok(200)));
         assert!(slow.1 < TIMEOUT + Duration::from_secs(2) && good.1 < Duration::from_secs(2), "{slow:?} {good:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_status_stands_where_the_body_never_comes_to_its_end() {
+    locally(async || {
+        let stalling = Receiver::that(async |mut stream: TcpStream| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhal").await;
+            std::future::pending().await
+        })
+        .await;
+        let dripping = Receiver::that(async |mut stream: TcpStream| {
+            let _ = stream.write_all(b"HTTP/1.1 503 No\r\ncontent-length: 99\r\n\r\n").await;
+            while stream.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(400)).await;
+            }
+        })
+        .await;
+        let begun = Instant::now();
+        let targets = [&stalling, &dripping].map(|receiver| receiver.target("127.0.0.1"));
+        let (stalling, dripping) = futures::join!(post(&targets[0]), post(&targets[1]));
+        let (stalling, dripping) = (stalling.unwrap(), dripping.unwrap());
+        assert_eq!((stalling.status, stalling.beginning.as_str()), (200, "hal"));
+        assert!(dripping.status == 503 && dripping.beginning.len() < 20, "{dripping:?}");
+        assert!(begun.elapsed() < TIMEOUT + Duration::from_secs(2), "{:?}", begun.elapsed());
     })
     .await;
 }

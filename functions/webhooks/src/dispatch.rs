@@ -1,0 +1,142 @@
+//! Dispatch: looks through what is new in the feed, once for all endpoints, wakes those that want something of it, and has somebody
+//! work for each that is due.
+//!
+//! An endpoint that sleeps is told the place before the first event that it wants, so that nobody reads for it what it does not
+//! want. One that is awake reads the feed itself, and falls asleep only if it was not woken since it began to read: so whatever comes
+//! between its last look and its sleep is seen by one of the two.
+
+use std::time::Duration;
+
+use onewrite::feed::Cursor;
+use onewrite::port::Clock;
+use onewrite::{Failure, Result};
+use orderflow_events::Time;
+use serde_json::Value;
+use tracing::warn;
+
+use crate::domain::Endpoint;
+use crate::port::{Endpoints, Feed, Happened, Place, Roster, Workers};
+
+/// Events that are looked at together.
+const AT_ONCE: usize = 100;
+
+/// Number of attempts to wake an endpoint that others change.
+const MAX_RACES: u32 = 20;
+
+/// Time that a page takes at the most: less is not begun with.
+const PAGE_TAKES: Duration = Duration::from_secs(5);
+
+/// Dispatcher of the feed.
+pub struct Dispatch<F, E, W, C> {
+    feed: F,
+    endpoints: E,
+    workers: W,
+    clock: C,
+}
+
+/// Page of the feed that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Page {
+    /// There was none.
+    None,
+    /// This dispatch was the first to have looked at it.
+    Mine,
+    /// Somebody else was: the rest is theirs.
+    Others,
+}
+
+impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
+    /// A dispatcher of that feed to those endpoints.
+    pub fn new(feed: F, endpoints: E, workers: W, clock: C) -> Self {
+        Self { feed, endpoints, workers, clock }
+    }
+
+    /// Opens the connection to the table. Whether it works out shows soon enough.
+    pub async fn warm(&self) {
+        let _ = self.endpoints.roster().await;
+    }
+
+    /// Looks at all that is new, as far as there is time. To do it twice at once, or again after a crash, is to do it once.
+    ///
+    /// # Errors
+    ///
+    /// The feed or the endpoints cannot be reached. What is new stays new, and what is due stays due.
+    pub async fn run(&self, deadline: Time) -> Result<()> {
+        let mut roster = self.endpoints.roster().await?;
+        let mut is_first = true;
+        while roster.endpoints.iter().any(|endpoint| endpoint.disabled.is_none()) {
+            let page = self.page(&mut roster).await?;
+            if is_first || page != Page::None {
+                self.start(&roster.endpoints).await?;
+            }
+            if page != Page::Mine || self.clock.now().after(PAGE_TAKES) >= deadline {
+                break;
+            }
+            is_first = false;
+        }
+        Ok(())
+    }
+
+    /// Looks at one page, if there is one, and makes of the roster the one that there is then.
+    async fn page(&self, roster: &mut Roster) -> Result<Page> {
+        let Some(place) = &mut roster.place else {
+            // All endpoints there are now are awake, and read for themselves what has happened before.
+            self.endpoints.put_place(&Place { cursor: self.feed.end().await?, revision: 0 }).await?;
+            *roster = self.endpoints.roster().await?;
+            return Ok(Page::Mine);
+        };
+        // What all have behind them needs no look.
+        let cursors = roster.endpoints.iter().filter(|it| it.disabled.is_none()).map(|it| it.cursor.clone());
+        let behind = cursors.reduce(|one, other| one.nearest(&other)).unwrap_or_default();
+        let start = place.cursor.furthest(&behind);
+        let page = self.feed.after(&start, AT_ONCE).await?;
+        let Some(last) = page.last() else { return Ok(Page::None) };
+        place.cursor = last.cursor.clone();
+        // Once more, after the feed: whoever has come meanwhile may want something of this page.
+        let mut endpoints = self.endpoints.roster().await?.endpoints;
+        let events: Vec<Value> = page.iter().map(|it| serde_json::from_str(&it.text).unwrap_or_default()).collect();
+        for endpoint in endpoints.iter_mut().filter(|endpoint| endpoint.disabled.is_none()) {
+            if let Some(first) = events.iter().position(|event| endpoint.wants(event)) {
+                self.wake(endpoint, place_before(&page, first, &start)).await?;
+            }
+        }
+        // Whoever else has looked at this page has done the same, and may be further.
+        let is_mine = self.endpoints.put_place(place).await?;
+        place.revision += 1;
+        roster.endpoints = endpoints;
+        Ok(if is_mine { Page::Mine } else { Page::Others })
+    }
+
+    async fn wake(&self, endpoint: &mut Endpoint, place: &Cursor) -> Result<()> {
+        for _ in 0..MAX_RACES {
+            endpoint.wake(place, self.clock.now());
+            if self.endpoints.put(endpoint).await? {
+                endpoint.revision += 1;
+                return Ok(());
+            }
+            match self.endpoints.get(&endpoint.id).await? {
+                Some(changed) if changed.disabled.is_none() => *endpoint = changed,
+                // What it has missed is after its cursor, once it is enabled.
+                Some(_) | None => return Ok(()),
+            }
+        }
+        Err(Failure::transient(format!("a wake-up of a webhook lost {MAX_RACES} races")))
+    }
+
+    /// Has somebody work for each that is due. One for which that fails stays due, and holds up no other.
+    async fn start(&self, endpoints: &[Endpoint]) -> Result<()> {
+        let now = self.clock.now();
+        let mut started = Ok(());
+        for endpoint in endpoints.iter().filter(|endpoint| endpoint.is_due(now)) {
+            if let Err(failure) = self.workers.start(&endpoint.id).await {
+                warn!(endpoint = endpoint.id, reason = failure.reason(), "nobody works for an endpoint that is due");
+                started = Err(failure);
+            }
+        }
+        started
+    }
+}
+
+fn place_before<'a>(page: &'a [Happened], index: usize, start: &'a Cursor) -> &'a Cursor {
+    index.checked_sub(1).and_then(|before| page.get(before)).map_or(start, |happened| &happened.cursor)
+}

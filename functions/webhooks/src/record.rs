@@ -1,0 +1,61 @@
+//! Endpoints on record: how they are changed, and their secrets.
+
+use onewrite::personal::{KeyRing, Keys, SealedText};
+use onewrite::port::{Clock, Random};
+use onewrite::webhook::{Secret, Secrets};
+use onewrite::{Failure, Result};
+use orderflow_events::Time;
+
+use crate::domain::Endpoint;
+use crate::port::Endpoints;
+
+/// Number of attempts at a change that collides with others.
+const MAX_RACES: u32 = 20;
+
+/// Changes an endpoint as it is now, if `change` says so: what it has become. Where others are faster it is asked again.
+///
+/// # Errors
+///
+/// It is unknown whether it was changed, or others were always faster.
+pub(crate) async fn change(
+    endpoints: &impl Endpoints,
+    id: &str,
+    change: impl Fn(&mut Endpoint) -> bool,
+) -> Result<Option<Endpoint>> {
+    for _ in 0..MAX_RACES {
+        let Some(mut endpoint) = endpoints.get(id).await?.filter(|it| it.id == id) else { return Ok(None) };
+        if !change(&mut endpoint) {
+            return Ok(None);
+        }
+        if endpoints.put(&endpoint).await? {
+            endpoint.revision += 1;
+            return Ok(Some(endpoint));
+        }
+    }
+    Err(Failure::transient(format!("a change of a webhook lost {MAX_RACES} races")))
+}
+
+/// The secrets that sign for an endpoint at that time.
+///
+/// # Errors
+///
+/// The key cannot be had, or is not that which they were sealed with.
+pub(crate) async fn secrets_of<K: Keys, W: Clock + Random>(
+    keys: &KeyRing<K, W>,
+    endpoint: &Endpoint,
+    now: Time,
+) -> Result<Secrets> {
+    let (current, previous) = endpoint.secrets(now);
+    let current = open(keys, &endpoint.id, current).await?;
+    let previous = match previous {
+        Some(previous) => Some(open(keys, &endpoint.id, previous).await?),
+        None => None,
+    };
+    Ok(Secrets::new(current, previous))
+}
+
+async fn open<K: Keys, W: Clock + Random>(keys: &KeyRing<K, W>, id: &str, sealed: &SealedText) -> Result<Secret> {
+    let text = keys.open_text(id, sealed).await?;
+    let secret = text.and_then(|text| Secret::new(&text).ok());
+    secret.ok_or_else(|| Failure::permanent("the secret of a webhook cannot be opened"))
+}

@@ -1,0 +1,495 @@
+//! Webhooks, whoever dies at sending them.
+
+mod api;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::executor::block_on;
+use onewrite::feed::{Cursor, end};
+use onewrite::memory::{MemoryFeed, MemoryKeys, Pace, Paced, VirtualTime};
+use onewrite::personal::KeyRing;
+use onewrite::port::{Clock, Random};
+use onewrite::webhook::{Secret, Unanswered};
+use onewrite::{Delivery as Delivered, Project, Result};
+use orderflow_events::{Envelope, Time};
+use orderflow_journal::{Journal, MemoryJournal};
+use serde_json::{Value, json};
+
+use crate::dispatch::Dispatch;
+use crate::domain::{DeliveryState, Disabled, Endpoint, TRIED_FOR};
+use crate::feed::JournalFeed;
+use crate::memory::{MemoryReceivers, MemoryWebhooks, MemoryWorkers, Posted};
+use crate::port::{Deliveries, Endpoints};
+use crate::send::Sender;
+
+const SHARDS: u8 = 3;
+
+/// Time of a function.
+const TIME: Duration = Duration::from_mins(2);
+
+/// A shop whose events are posted.
+struct Stage {
+    world: VirtualTime,
+    journal: MemoryJournal,
+    log: MemoryFeed,
+    store: MemoryWebhooks,
+    receivers: MemoryReceivers,
+    workers: MemoryWorkers,
+    keys: MemoryKeys,
+    told: RefCell<Vec<Value>>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            world: VirtualTime::new(1),
+            journal: MemoryJournal::default(),
+            log: MemoryFeed::default(),
+            store: MemoryWebhooks::default(),
+            receivers: MemoryReceivers::default(),
+            workers: MemoryWorkers::default(),
+            keys: MemoryKeys::default(),
+            told: RefCell::default(),
+        }
+    }
+
+    /// Something happens to an order.
+    fn tell(&self, number: usize) {
+        let event = event(number);
+        let (text, envelope) = (event.to_string(), Envelope::from_value(&event, Time::from_millis(0)).unwrap());
+        // A writer for each: they write to different shards.
+        let journal = Journal::new(&self.journal, &self.log, SHARDS, &self.world);
+        self.world.pass(Duration::from_millis(1));
+        let delivery = Delivered { text: &text, deadline: self.world.now() };
+        block_on(journal.project(&envelope, &delivery)).unwrap();
+        self.told.borrow_mut().push(event);
+    }
+
+    /// An endpoint that begins now.
+    fn endpoint(&self, name: &str, pattern: Option<Value>, in_order: bool) -> Endpoint {
+        let (keys, now) = (KeyRing::new(&self.keys, &self.world), self.world.now());
+        let endpoint = Endpoint {
+            id: name.to_owned(),
+            revision: 0,
+            owner: None,
+            url: url(name),
+            pattern,
+            description: None,
+            in_order,
+            created_at: now,
+            secret: block_on(keys.seal_text(name, &Secret::random(&self.world).text(), None)).unwrap(),
+            previous: None,
+            disabled: None,
+            cursor: block_on(end(&self.log, SHARDS)).unwrap(),
+            wakes: 0,
+            due: Some(now),
+            hold: None,
+            failing: None,
+            has_waiting: false,
+            hurries: false,
+        };
+        assert!(block_on(self.store.put(&endpoint)).unwrap());
+        self.found(name)
+    }
+
+    fn found(&self, name: &str) -> Endpoint {
+        block_on(self.store.get(name)).unwrap().unwrap()
+    }
+
+    fn change(&self, name: &str, change: impl FnOnce(&mut Endpoint, Time)) {
+        let mut endpoint = self.found(name);
+        change(&mut endpoint, self.world.now());
+        assert!(block_on(self.store.put(&endpoint)).unwrap());
+    }
+
+    fn deadline(&self) -> Time {
+        self.world.now().after(TIME)
+    }
+
+    /// A dispatch, as far as `pace` lets it.
+    fn dispatch(&self, pace: &Pace) -> Option<Result<()>> {
+        let feed = JournalFeed::new(&self.log, SHARDS, &self.journal);
+        let store = Paced { port: &self.store, pace };
+        let workers = Paced { port: &self.workers, pace };
+        let dispatch = Dispatch::new(Paced { port: feed, pace }, store, workers, &self.world);
+        go_on(pin!(dispatch.run(self.deadline())))
+    }
+
+    fn sender<'a>(
+        &'a self,
+        pace: &'a Pace,
+    ) -> Sender<
+        Paced<'a, JournalFeed<&'a MemoryFeed, &'a MemoryJournal>>,
+        Paced<'a, &'a MemoryWebhooks>,
+        Paced<'a, &'a MemoryReceivers>,
+        Paced<'a, &'a MemoryKeys>,
+        &'a VirtualTime,
+    > {
+        let feed = JournalFeed::new(&self.log, SHARDS, &self.journal);
+        Sender::new(
+            Paced { port: feed, pace },
+            Paced { port: &self.store, pace },
+            Paced { port: &self.receivers, pace },
+            Paced { port: &self.keys, pace },
+            &self.world,
+        )
+    }
+
+    /// A sender, as far as `pace` lets it.
+    fn send(&self, name: &str, pace: &Pace) -> Option<Result<()>> {
+        let sender = self.sender(pace);
+        go_on(pin!(sender.run(name, self.deadline())))
+    }
+
+    /// A minute of the clock: dispatch, and all who are to work.
+    fn minute(&self) {
+        assert_eq!(self.dispatch(&free()), Some(Ok(())));
+        for name in self.workers.take() {
+            assert_eq!(self.send(&name, &free()), Some(Ok(())), "{name}");
+        }
+        self.world.pass(Duration::from_mins(1));
+    }
+
+    fn minutes(&self, minutes: usize) {
+        (0..minutes).for_each(|_| self.minute());
+    }
+
+    /// Numbers of the events that were posted to an endpoint, in the order in which they were.
+    fn posted(&self, name: &str) -> Vec<usize> {
+        let to = url(name);
+        self.receivers.posts().iter().filter(|post| post.url == to).map(number_of).collect()
+    }
+
+    /// Each wanted event was posted, no other was, and nothing is left to do.
+    fn all_is_done(&self, name: &str, wanted: impl Iterator<Item = usize>) {
+        let posted: BTreeSet<usize> = self.posted(name).into_iter().collect();
+        assert_eq!(posted, wanted.collect(), "{name}");
+        let endpoint = self.found(name);
+        assert_eq!((endpoint.due, endpoint.hold, endpoint.failing), (None, None, None), "{name}");
+        assert_eq!(block_on(self.store.waiting(name)).unwrap(), []);
+    }
+}
+
+/// Lets work go on until it is done, or stands still. Who waits for several may hand over to itself.
+fn go_on<T>(mut work: impl Future<Output = T> + Unpin) -> Option<T> {
+    (0..200).find_map(|_| (&mut work).now_or_never())
+}
+
+fn free() -> Pace {
+    Pace::of(u32::MAX)
+}
+
+fn url(name: &str) -> String {
+    format!("https://{name}.example/hook")
+}
+
+fn number_of(post: &Posted) -> usize {
+    serde_json::from_str::<Value>(&post.body).unwrap()["data"]["number"].as_u64().unwrap().try_into().unwrap()
+}
+
+fn event(number: usize) -> Value {
+    let event_type = if number.is_multiple_of(3) { "PaymentProcessed" } else { "ShipmentCreated" };
+    json!({
+        "specversion": "1.0", "id": format!("e-{number:06}"), "source": "orderflow/payment", "type": event_type,
+        "subject": format!("ord_{}", number % 7), "time": "2026-11-29T09:00:00.000Z", "data": { "number": number },
+    })
+}
+
+fn payments() -> Option<Value> {
+    Some(json!({ "type": ["PaymentProcessed"] }))
+}
+
+#[test]
+fn each_gets_what_it_wants_once_and_nothing_else() {
+    let stage = Stage::new();
+    (0..30).for_each(|number| stage.tell(number));
+    stage.endpoint("all", None, false);
+    stage.endpoint("paid", payments(), false);
+    stage.endpoint("none", Some(json!({ "type": ["OrderFlagged"] })), false);
+    stage.minutes(2);
+    assert_eq!(stage.receivers.posts(), [], "what was before them is none of theirs");
+    for number in 30..400 {
+        stage.tell(number);
+        if number % 17 == 0 {
+            stage.minute();
+        }
+    }
+    stage.minutes(4);
+    stage.all_is_done("all", 30..400);
+    stage.all_is_done("paid", (30..400).filter(|number| number % 3 == 0));
+    stage.all_is_done("none", 0..0);
+    assert_eq!((stage.posted("all").len(), stage.posted("paid").len()), (370, 124), "each once");
+    assert_eq!(
+        stage.found("none").cursor,
+        stage.endpoint("new", None, false).cursor.nearest(&stage.found("none").cursor)
+    );
+    let ended = block_on(stage.store.ended("all", None, 1_000)).unwrap();
+    assert!(ended.len() == 370 && ended.iter().all(|it| it.state == DeliveryState::Delivered && it.attempts == 1));
+}
+
+#[test]
+fn nobody_reads_for_an_endpoint_what_it_does_not_want() {
+    let stage = Stage::new();
+    stage.endpoint("rare", Some(json!({ "data": { "number": [299] } })), false);
+    stage.minute();
+    (0..300).for_each(|number| stage.tell(number));
+    let _ = stage.dispatch(&free());
+    assert_eq!(stage.workers.take(), ["rare"]);
+    let pace = Pace::of(40);
+    assert_eq!(stage.send("rare", &pace), Some(Ok(())), "it begins where the event is");
+    stage.all_is_done("rare", 299..300);
+}
+
+#[test]
+fn a_crash_at_any_call_loses_nothing_and_order_is_kept_where_it_counts() {
+    let mut longest = 0;
+    for crash_at in 0.. {
+        let stage = Stage::new();
+        stage.endpoint("all", None, false);
+        stage.endpoint("ordered", payments(), true);
+        stage.receivers.answer(&url("ordered"), [Ok(200), Ok(500), Err(Unanswered::TooSlow), Ok(200)]);
+        stage.receivers.answer(&url("all"), [Ok(503), Ok(200), Ok(200), Ok(500), Ok(200)]);
+        // One pace for all: the crash comes wherever the run is by then.
+        let (pace, mut has_crashed) = (Pace::of(crash_at), false);
+        for number in 0..24 {
+            stage.tell(number);
+            if number % 5 == 0 {
+                for attempt in 0.. {
+                    let pace = if has_crashed { &free() } else { &pace };
+                    let result = match attempt {
+                        0 => stage.dispatch(pace),
+                        _ => match stage.workers.take().as_slice() {
+                            [] => break,
+                            names => names
+                                .iter()
+                                .map(|name| stage.send(name, pace))
+                                .find(Option::is_none)
+                                .unwrap_or(Some(Ok(()))),
+                        },
+                    };
+                    has_crashed |= result.is_none();
+                }
+            }
+        }
+        // A hold of who has died passes, and so does the longest pause of a short outage.
+        stage.minutes(20);
+        stage.all_is_done("all", 0..24);
+        stage.all_is_done("ordered", (0..24).filter(|number| number % 3 == 0));
+        let mut of_orders: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for number in stage.posted("ordered") {
+            let seen = of_orders.entry(number % 7).or_default();
+            if !seen.contains(&number) {
+                seen.push(number);
+            }
+        }
+        assert!(of_orders.values().all(|seen| seen.is_sorted()), "{of_orders:?}");
+        if !has_crashed {
+            break;
+        }
+        longest = crash_at;
+    }
+    assert!(longest > 80, "the run had {longest} calls");
+}
+
+#[test]
+fn who_dispatches_twice_at_once_or_while_a_sender_falls_asleep_loses_nothing_and_repeats_nothing() {
+    for seed in 0..200 {
+        let stage = Stage::new();
+        stage.endpoint("all", None, false);
+        stage.endpoint("paid", payments(), false);
+        let chance = VirtualTime::new(seed);
+        let paces: Vec<Pace> = (0..5).map(|_| Pace::of(0)).collect();
+        let feed = || JournalFeed::new(&stage.log, SHARDS, &stage.journal);
+        let dispatches: Vec<_> = paces[..3]
+            .iter()
+            .map(|pace| {
+                let store = Paced { port: &stage.store, pace };
+                let workers = Paced { port: &stage.workers, pace };
+                Dispatch::new(Paced { port: feed(), pace }, store, workers, &stage.world)
+            })
+            .collect();
+        let senders: Vec<_> = paces[3..].iter().map(|pace| stage.sender(pace)).collect();
+        let mut at_work: Vec<Option<Pin<Box<dyn Future<Output = Result<()>>>>>> = (0..5).map(|_| None).collect();
+        let mut number = 0;
+        for _ in 0..3_000 {
+            let turn = usize::try_from(chance.below(6)).unwrap();
+            if turn == 5 {
+                if number < 60 && chance.below(8) == 0 {
+                    stage.tell(number);
+                    number += 1;
+                }
+                continue;
+            }
+            let deadline = stage.deadline();
+            let work = at_work[turn].get_or_insert_with(|| match turn {
+                0..3 => dispatches[turn].run(deadline).boxed_local(),
+                _ => senders[turn - 3].run(["all", "paid"][turn - 3], deadline).boxed_local(),
+            });
+            paces[turn].grant(1);
+            if let Some(result) = go_on(&mut *work) {
+                assert_eq!(result, Ok(()));
+                at_work[turn] = None;
+            }
+        }
+        // Those who have not come to their end do.
+        paces.iter().for_each(|pace| pace.grant(100_000));
+        for work in at_work.iter_mut().flatten() {
+            assert_eq!(go_on(work), Some(Ok(())));
+        }
+        stage.minutes(4);
+        stage.all_is_done("all", 0..number);
+        stage.all_is_done("paid", (0..number).filter(|number| number % 3 == 0));
+        assert_eq!(stage.posted("all").len(), number, "seed {seed}: each once");
+    }
+}
+
+#[test]
+fn one_that_hangs_delays_no_other() {
+    let stage = Stage::new();
+    let names: Vec<String> = (0..100).map(|number| format!("p{number}")).collect();
+    names.iter().for_each(|name| drop(stage.endpoint(name, None, false)));
+    stage.minute();
+    stage.receivers.answer(&url("p0"), [Err(Unanswered::TooSlow)]);
+    (0..40).for_each(|number| stage.tell(number));
+    assert_eq!(stage.dispatch(&free()), Some(Ok(())));
+    let started = stage.workers.take();
+    assert_eq!(started.iter().collect::<BTreeSet<_>>().len(), 100, "a worker for each");
+    // The one for whom nobody answers hangs at its first post, for as long as the test lasts.
+    let hangs = Pace::until("before post");
+    assert_eq!(stage.send("p0", &hangs), None);
+    for name in &names[1..] {
+        assert_eq!(stage.send(name, &free()), Some(Ok(())));
+        assert_eq!(stage.posted(name).len(), 40);
+    }
+    // And it costs no more than one of what waits and one that is new for each pause, however much happens.
+    (40..400).for_each(|number| stage.tell(number));
+    stage.minutes(200);
+    let attempts = stage.posted("p0").len();
+    assert!((20..150).contains(&attempts), "{attempts} attempts in 200 minutes");
+    assert!(names[1..].iter().all(|name| stage.posted(name).len() == 400));
+    // Once it answers it gets all, and soon.
+    stage.receivers.answer(&url("p0"), [Ok(200)]);
+    stage.minutes(241);
+    stage.all_is_done("p0", 0..400);
+}
+
+#[test]
+fn one_that_is_dead_for_three_days_is_disabled_and_gets_all_that_it_has_missed_once_it_is_enabled() {
+    let stage = Stage::new();
+    stage.endpoint("dead", None, false);
+    stage.minute();
+    stage.tell(0);
+    stage.minute();
+    stage.receivers.answer(&url("dead"), [Ok(502)]);
+    (1..200).for_each(|number| stage.tell(number));
+    let minutes = usize::try_from(TRIED_FOR.as_secs() / 60).unwrap();
+    stage.minutes(minutes - 5);
+    assert_eq!(stage.found("dead").disabled, None);
+    stage.minutes(4 * 60 + 10);
+    let dead = stage.found("dead");
+    assert_eq!(dead.disabled.map(|(reason, _)| reason), Some(Disabled::Dead));
+    let attempts = stage.receivers.posts().len();
+    stage.tell(200);
+    stage.minutes(60);
+    assert_eq!(stage.receivers.posts().len(), attempts, "it is left alone");
+    stage.receivers.answer(&url("dead"), [Ok(200)]);
+    stage.change("dead", Endpoint::enable);
+    stage.minutes(10);
+    stage.all_is_done("dead", 0..201);
+}
+
+#[test]
+fn one_that_is_gone_is_disabled_at_once() {
+    let stage = Stage::new();
+    stage.endpoint("gone", None, false);
+    stage.receivers.answer(&url("gone"), [Ok(410)]);
+    stage.tell(0);
+    stage.minute();
+    assert_eq!(stage.found("gone").disabled.map(|(reason, _)| reason), Some(Disabled::Gone));
+    stage.receivers.answer(&url("gone"), [Ok(200)]);
+    stage.change("gone", Endpoint::enable);
+    stage.minutes(3);
+    stage.all_is_done("gone", 0..1);
+}
+
+#[test]
+fn an_event_that_is_never_taken_holds_up_its_own_order_alone_and_is_given_up() {
+    for in_order in [false, true] {
+        let stage = Stage::new();
+        stage.endpoint("picky", None, in_order);
+        stage.minute();
+        stage.receivers.answer(&url("picky"), [Ok(422), Ok(200)]);
+        (0..22).for_each(|number| stage.tell(number));
+        assert_eq!(stage.dispatch(&free()), Some(Ok(())));
+        assert_eq!(stage.send("picky", &free()), Some(Ok(())));
+        let refused = stage.posted("picky")[0];
+        let of_its_order = |number: &usize| number % 7 == refused % 7 && *number != refused;
+        let held: Vec<usize> = if in_order { (0..22).filter(of_its_order).collect() } else { Vec::new() };
+        let posted: BTreeSet<usize> = stage.posted("picky").into_iter().collect();
+        assert_eq!(posted, (0..22).filter(|number| !held.contains(number)).collect());
+        assert_eq!(block_on(stage.store.waiting("picky")).unwrap().len(), 1 + held.len());
+        // While others are taken it is tried for three days.
+        let refuse = || stage.receivers.answer(&url("picky"), [Ok(422)]);
+        refuse();
+        let minutes = usize::try_from(TRIED_FOR.as_secs() / 60).unwrap() + 4 * 60;
+        for minute in 0..minutes {
+            stage.minute();
+            if minute % 120 == 0 {
+                stage.receivers.answer(&url("picky"), [Ok(200)]);
+                stage.change("picky", |endpoint, _| endpoint.failing = None);
+                refuse();
+            }
+        }
+        assert_eq!(stage.found("picky").disabled, None, "in order: {in_order}");
+        stage.receivers.answer(&url("picky"), [Ok(200)]);
+        stage.minutes(5 * 60);
+        stage.all_is_done("picky", 0..22);
+        let ended = block_on(stage.store.ended("picky", None, 100)).unwrap();
+        let failed: Vec<_> = ended.iter().filter(|it| it.state == DeliveryState::Failed).collect();
+        assert_eq!(failed.len(), 1, "{failed:?}");
+        assert!(failed[0].attempts > 10 && failed[0].status == Some(422));
+    }
+}
+
+#[test]
+fn what_is_after_any_cursor_is_sent_again() {
+    let stage = Stage::new();
+    stage.endpoint("again", payments(), false);
+    (0..30).for_each(|number| stage.tell(number));
+    stage.minutes(2);
+    let middle = stage.found("again").cursor;
+    (30..60).for_each(|number| stage.tell(number));
+    stage.minutes(2);
+    stage.change("again", |endpoint, now| endpoint.resend(middle, now));
+    stage.minutes(2);
+    assert_eq!(stage.posted("again").len(), 20 + 10);
+    stage.change("again", |endpoint, now| endpoint.resend(Cursor::default(), now));
+    stage.minutes(3);
+    assert_eq!(stage.posted("again").len(), 20 + 10 + 20);
+    stage.all_is_done("again", (0..60).filter(|number| number % 3 == 0));
+}
+
+#[test]
+fn both_secrets_sign_for_a_day() {
+    let stage = Stage::new();
+    stage.endpoint("rotated", None, false);
+    let keys = KeyRing::new(&stage.keys, &stage.world);
+    let sealed = block_on(keys.seal_text("rotated", &Secret::random(&stage.world).text(), None)).unwrap();
+    let signatures = |number: usize| {
+        stage.tell(number);
+        stage.minute();
+        let post = stage.receivers.posts().pop().unwrap();
+        assert_eq!(number_of(&post), number);
+        post.headers[2].1.split(' ').map(str::to_owned).collect::<Vec<_>>()
+    };
+    stage.minute();
+    assert_eq!(signatures(0).len(), 1);
+    stage.change("rotated", |endpoint, now| endpoint.rotate(sealed, now));
+    assert_eq!(signatures(1).len(), 2);
+    stage.world.pass(Duration::from_hours(24));
+    assert_eq!(signatures(2).len(), 1);
+}

@@ -1,0 +1,183 @@
+use lambda_http::http::{self, Method};
+use lambda_http::{Body, Request, RequestExt};
+use onewrite::access::{Access, KeySets, NoKeySets};
+use onewrite::memory::MemoryIssuer;
+use onewrite::webhook::Loopback;
+
+use super::*;
+use crate::api::WebhooksApi;
+
+impl Stage {
+    fn ask_with<K: KeySets>(
+        &self,
+        access: Access<K>,
+        token: Option<&str>,
+        (method, path): (Method, &str),
+        body: Option<&Value>,
+    ) -> (u16, Value) {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut request = http::Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = body.map_or(Body::Empty, |body| Body::Text(body.to_string()));
+        let request: Request = request.body(body).unwrap().with_raw_http_path(path);
+        let pairs = query.split_once('=').map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
+        let request =
+            request.with_query_string_parameters(pairs.into_iter().collect::<std::collections::HashMap<_, _>>());
+        let log = (&self.log, SHARDS);
+        let api =
+            WebhooksApi::new(log, &self.store, &self.receivers, &self.keys, &self.world, access, Loopback::Refused);
+        let response = block_on(api.answer(&request));
+        (response.status().as_u16(), serde_json::from_slice(response.body().as_ref()).unwrap())
+    }
+
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+        self.ask_with(Access::<NoKeySets>::open(), None, (method, path), body)
+    }
+
+    fn told(&self, method: Method, path: &str, body: Option<&Value>, status: u16) -> Value {
+        let (answered, told) = self.ask(method, path, body);
+        assert_eq!(answered, status, "{path}: {told}");
+        told
+    }
+}
+
+fn new() -> Value {
+    json!({ "url": "https://partner.example/hook", "match": payments(), "description": "mine" })
+}
+
+#[test]
+fn a_webhook_is_made_shown_changed_and_deleted() {
+    let stage = Stage::new();
+    stage.tell(0);
+    let made = stage.told(Method::POST, "/webhooks", Some(&new()), 201);
+    let path = format!("/webhooks/{}", made["id"].as_str().unwrap());
+    assert!(made["secret"].as_str().unwrap().starts_with("whsec_"), "{made}");
+    let mut shown = made.clone();
+    shown.as_object_mut().unwrap().remove("secret");
+    assert_eq!(stage.told(Method::GET, &path, None, 200), shown, "the secret is shown once");
+    assert_eq!(stage.told(Method::GET, "/webhooks", None, 200), json!({ "webhooks": [shown] }));
+    (1..30).for_each(|number| stage.tell(number));
+    stage.minutes(2);
+    let numbers = || stage.receivers.posts().iter().map(number_of).collect::<Vec<_>>();
+    assert_eq!(numbers().len(), 9, "what was before it is none of its");
+    let off = stage.told(Method::PATCH, &path, Some(&json!({ "enabled": false })), 200);
+    assert_eq!((&off["enabled"], &off["disabled"]["reason"]), (&json!(false), &json!("byOwner")));
+    (30..40).for_each(|number| stage.tell(number));
+    stage.minutes(2);
+    assert_eq!(numbers().len(), 9);
+    let on = json!({ "enabled": true, "url": "https://other.example/", "match": null });
+    let on = stage.told(Method::PATCH, &path, Some(&on), 200);
+    assert_eq!((&on["enabled"], on.get("match"), on.get("disabled")), (&json!(true), None, None));
+    stage.minutes(3);
+    assert_eq!(numbers()[9..].iter().collect::<BTreeSet<_>>(), (30..40).collect::<Vec<_>>().iter().collect());
+    assert!(stage.receivers.posts()[9..].iter().all(|post| post.url == "https://other.example/"));
+    let page = stage.told(Method::GET, &format!("{path}/deliveries"), None, 200);
+    let deliveries = page["deliveries"].as_array().unwrap();
+    assert_eq!((deliveries.len(), page.get("next")), (19, None));
+    assert_eq!((&deliveries[0]["eventId"], &deliveries[0]["status"]), (&json!("e-000039"), &json!(200)));
+    assert_eq!(stage.keys.owners().len(), 1);
+    stage.told(Method::DELETE, &path, None, 200);
+    stage.told(Method::GET, &path, None, 404);
+    assert!(stage.keys.owners().is_empty(), "nobody can open its secret");
+}
+
+#[test]
+fn each_fault_of_a_request_is_told_with_its_place() {
+    let stage = Stage::new();
+    let id = stage.told(Method::POST, "/webhooks", Some(&new()), 201)["id"].as_str().unwrap().to_owned();
+    let path = |rest: &str| format!("/webhooks/{id}{rest}");
+    for (method, path, body, places) in [
+        (Method::POST, "/webhooks".to_owned(), json!({}), vec!["/url"]),
+        (Method::POST, "/webhooks".to_owned(), json!([]), vec![""]),
+        (
+            Method::POST,
+            "/webhooks".to_owned(),
+            json!({ "url": "http://partner.example/", "match": { "type": [] }, "description": "", "inOrder": 1 }),
+            vec!["/url", "/match/type", "/description", "/inOrder"],
+        ),
+        (
+            Method::PATCH,
+            path(""),
+            json!({ "url": "https://10.0.0.1/", "match": 7, "enabled": "no" }),
+            vec!["/url", "/match", "/enabled"],
+        ),
+        (Method::PATCH, path(""), json!({ "url": "https://localhost:1/", "match": {} }), vec!["/match"]),
+        (Method::POST, path("/resend"), json!({ "after": "yesterday" }), vec!["/after"]),
+        (Method::POST, path("/resend"), json!({}), vec!["/after"]),
+    ] {
+        let told = stage.told(method, &path, Some(&body), 422);
+        let found: Vec<&str> =
+            told["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+        assert_eq!(found, places, "{body}: {told}");
+    }
+    stage.told(Method::GET, &path("/deliveries?before=%0A\n"), None, 400);
+    stage.told(Method::GET, &path("/secret"), None, 404);
+    stage.told(Method::PUT, &path(""), None, 404);
+    for _ in 1..20 {
+        stage.told(Method::POST, "/webhooks", Some(&new()), 201);
+    }
+    stage.told(Method::POST, "/webhooks", Some(&new()), 409);
+}
+
+#[test]
+fn it_is_tested_rotated_and_sent_again() {
+    let stage = Stage::new();
+    let made = stage.told(Method::POST, "/webhooks", Some(&new()), 201);
+    let path = |rest: &str| format!("/webhooks/{}{rest}", made["id"].as_str().unwrap());
+    let tested = stage.told(Method::POST, &path("/test"), None, 200);
+    assert_eq!(
+        (&tested["type"], &tested["state"], &tested["status"]),
+        (&json!("WebhookTested"), &json!("delivered"), &json!(200))
+    );
+    stage.receivers.answer("https://partner.example/hook", [Err(Unanswered::NotPublic), Ok(200)]);
+    let tested = stage.told(Method::POST, &path("/test"), None, 200);
+    assert_eq!((&tested["state"], &tested["answer"]), (&json!("failed"), &json!("its address is not public")));
+    let rotated = stage.told(Method::POST, &path("/rotate"), None, 200);
+    assert_ne!(rotated["secret"], made["secret"]);
+    stage.told(Method::POST, &path("/test"), None, 200);
+    let post = stage.receivers.posts().pop().unwrap();
+    assert_eq!(post.headers[2].1.split(' ').count(), 2);
+    assert!(rotated["previousSecretUntil"].is_string(), "{rotated}");
+    let page = stage.told(Method::GET, &path("/deliveries"), None, 200);
+    assert_eq!(page["deliveries"].as_array().unwrap().len(), 3);
+    (0..9).for_each(|number| stage.tell(number));
+    stage.minutes(2);
+    stage.told(Method::POST, &path("/resend"), Some(&json!({ "after": made["cursor"] })), 202);
+    stage.minutes(2);
+    assert_eq!(stage.receivers.posts().len(), 3 + 3 + 3);
+}
+
+#[test]
+fn it_belongs_to_who_has_made_it_and_needs_both_scopes() {
+    let stage = Stage::new();
+    let issuer = MemoryIssuer::new("1");
+    let ask = |subject: &str, scopes: &str, method: Method, path: &str, body: Option<&Value>| {
+        let token = issuer.token(subject, scopes);
+        stage.ask_with(issuer.access(), Some(&token), (method, path), body)
+    };
+    let both = "webhooks events:read";
+    let (status, made) = ask("ada", both, Method::POST, "/webhooks", Some(&new()));
+    assert_eq!(status, 201, "{made}");
+    let path = |rest: &str| format!("/webhooks/{}{rest}", made["id"].as_str().unwrap());
+    let (on, off, after) = (json!({ "enabled": true }), json!({ "enabled": false }), json!({ "after": "0" }));
+    // Method, path, body; then the answers to the owner with both scopes, with each of them, with none, and to somebody else.
+    for (method, rest, body, expected) in [
+        (Method::GET, "", None, [200, 200, 403, 403, 404]),
+        (Method::PATCH, "", Some(&off), [200, 200, 403, 403, 404]),
+        (Method::PATCH, "", Some(&on), [200, 403, 403, 403, 404]),
+        (Method::GET, "/deliveries", None, [200, 200, 403, 403, 404]),
+        (Method::POST, "/test", None, [200, 200, 403, 403, 404]),
+        (Method::POST, "/rotate", None, [200, 200, 403, 403, 404]),
+        (Method::POST, "/resend", Some(&after), [202, 403, 403, 403, 404]),
+    ] {
+        let callers = [("ada", both), ("ada", "webhooks"), ("ada", "events:read"), ("ada", ""), ("eve", both)];
+        let answered = callers.map(|(subject, scopes)| ask(subject, scopes, method.clone(), &path(rest), body).0);
+        assert_eq!(answered, expected, "{method} {rest}");
+    }
+    assert_eq!(ask("ada", "webhooks", Method::POST, "/webhooks", Some(&new())).0, 403);
+    assert_eq!(ask("eve", both, Method::GET, "/webhooks", None).1, json!({ "webhooks": [] }));
+    assert_eq!(ask("eve", both, Method::DELETE, &path(""), None).0, 404);
+    assert_eq!(ask("ada", "webhooks", Method::DELETE, &path(""), None).0, 200);
+}

@@ -1,0 +1,204 @@
+//! The operations of the OpenAPI document by which events are pushed.
+
+use orderflow_events::scope::{EVENTS_READ, WEBHOOKS};
+use serde_json::{Value, json};
+
+use crate::parts::{BODY_FAULTS, answer, body, operation, problem, problems, with_example};
+
+const ID: &str = "whk_4r9t0z3m7q2x8c1v5b6n0a9s8d";
+
+pub(crate) fn webhook_id() -> Value {
+    json!({
+        "name": "webhookId",
+        "in": "path",
+        "required": true,
+        "description": "The id of a webhook of yours.",
+        "schema": { "type": "string" },
+        "example": ID,
+    })
+}
+
+fn pattern() -> Value {
+    json!({ "type": ["ShipmentCreated", { "prefix": "Payment" }] })
+}
+
+fn webhook() -> Value {
+    json!({
+        "id": ID, "url": "https://partner.example/hooks", "match": pattern(), "description": "The warehouse", "inOrder": false,
+        "enabled": true, "cursor": "17-12.3-0-8", "createdAt": "2026-11-29T09:00:00.000Z",
+    })
+}
+
+fn shown(description: &str, more: Value) -> Value {
+    let (mut shown, mut example) = (answer(description, "Webhook", &json!({})), webhook());
+    if let (Some(example), Value::Object(more)) = (example.as_object_mut(), more) {
+        example.extend(more);
+    }
+    with_example(&mut shown, example);
+    shown
+}
+
+fn secret() -> Value {
+    json!({ "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD" })
+}
+
+fn delivery() -> Value {
+    json!({
+        "eventId": "01938f2a-6c00-7000-8000-000000000001", "type": "ShipmentCreated", "state": "waiting", "attempts": 3,
+        "at": "2026-11-29T09:05:00.000Z", "status": 503, "answer": "come back later", "nextAttempt": "2026-11-29T09:09:00.000Z",
+    })
+}
+
+fn invalid(pointer: &str, detail: &str) -> Value {
+    let mut invalid =
+        problem(422, "urn:onewrite:problem:invalid", "Invalid request", "The body has 1 fault: see errors.");
+    invalid["errors"] = json!([{ "pointer": pointer, "detail": detail }]);
+    problems("The body is well-formed, but invalid.", &json!({ "invalid": { "value": invalid } }))
+}
+
+/// An operation of owners: on their own webhooks, and, where events come to flow, for those who may read them.
+fn of_owners(id: &str, summary: &str, flows: bool, more: Value, own: &[(&str, Value)], shared: &[&str]) -> Value {
+    let scopes = if flows { json!([WEBHOOKS, EVENTS_READ]) } else { json!([WEBHOOKS]) };
+    let mut described = json!({
+        "operationId": id, "summary": summary, "tags": ["webhooks"], "security": [{ "token": scopes }],
+    });
+    if let (Some(described), Value::Object(more)) = (described.as_object_mut(), more) {
+        described.extend(more);
+    }
+    operation(described, own, &[shared, &["403"]].concat())
+}
+
+pub(crate) fn create_webhook() -> Value {
+    let mut made =
+        shown("The webhook, with the secret that its receiver verifies with. It is not shown again.", secret());
+    made["headers"] = json!({ "Location": {
+        "description": "The path of the webhook.",
+        "required": true,
+        "schema": { "type": "string", "format": "uri-reference", "pattern": "^/webhooks/[A-Za-z0-9_-]{1,64}$" },
+    } });
+    let many = problem(409, "about:blank", "Conflict", "There are 20 webhooks of yours, and there may be no more.");
+    let many = problems("There are 20 webhooks of yours.", &json!({ "many": { "value": many } }));
+    of_owners(
+        "createWebhook",
+        "Has events posted to a URL",
+        true,
+        json!({
+            "description": "Events that happen from now on, and match, are posted as they were published, in the structured mode of \
+                            CloudEvents, and signed by Standard Webhooks: `webhook-id` is the id of the event, and stays the same when \
+                            it is sent again; verify `webhook-signature` with any library for it. Answer 2xx within five seconds. What \
+                            is not taken is tried for three days; at least once, and in no order, unless `inOrder`: `sequence` of an \
+                            event counts those of its `source` about its order. A webhook that takes nothing for three days, or answers \
+                            410, is disabled. No redirect is followed.",
+            "requestBody": body("NewWebhook", &json!({ "url": "https://partner.example/hooks", "match": pattern() })),
+        }),
+        &[("201", made), ("409", many), ("422", invalid("/url", "must have a public address"))],
+        &BODY_FAULTS,
+    )
+}
+
+pub(crate) fn list_webhooks() -> Value {
+    let mut list = answer("The webhooks.", "WebhookList", &json!({}));
+    with_example(&mut list, json!({ "webhooks": [webhook()] }));
+    of_owners("listWebhooks", "Lists your webhooks", false, json!({}), &[("200", list)], &[])
+}
+
+pub(crate) fn get_webhook() -> Value {
+    let more = json!({
+        "enabled": false, "disabled": { "reason": "dead", "since": "2026-12-02T09:00:00.000Z" },
+    });
+    of_owners("getWebhook", "Shows a webhook", false, json!({}), &[("200", shown("The webhook.", more))], &["404"])
+}
+
+pub(crate) fn change_webhook() -> Value {
+    of_owners(
+        "changeWebhook",
+        "Changes a webhook, or switches it on or off",
+        true,
+        json!({
+            "description": "One that is switched on gets what it has missed since it was off, or had begun to fail. To switch off alone needs \
+                            no `events:read`.",
+            "requestBody": body("WebhookChange", &json!({ "enabled": true })),
+        }),
+        &[
+            ("200", shown("The webhook as it is now.", json!({}))),
+            ("422", invalid("/enabled", "must be true or false")),
+        ],
+        &[&BODY_FAULTS[..], &["404"]].concat(),
+    )
+}
+
+pub(crate) fn delete_webhook() -> Value {
+    let last = shown("The webhook as it was. Its secret is gone.", json!({}));
+    of_owners("deleteWebhook", "Deletes a webhook", false, json!({}), &[("200", last)], &["404"])
+}
+
+pub(crate) fn list_deliveries() -> Value {
+    let mut page = answer("A page of deliveries.", "DeliveryPage", &json!({}));
+    with_example(&mut page, json!({ "deliveries": [delivery()] }));
+    of_owners(
+        "listDeliveries",
+        "Lists what was posted to a webhook, and the answers",
+        false,
+        json!({
+            "description": "Those of the last 30 days.",
+            "parameters": [{
+                "name": "before",
+                "in": "query",
+                "description": "The `next` of the page before.",
+                "schema": { "type": "string" },
+                "example": "01938f2a-6c00-7000-8000-000000000001",
+            }],
+        }),
+        &[("200", page)],
+        &["400", "404"],
+    )
+}
+
+pub(crate) fn test_webhook() -> Value {
+    let mut tested = answer("What came of it.", "WebhookDelivery", &json!({}));
+    with_example(
+        &mut tested,
+        json!({
+            "eventId": "01938f2a-6c00-7000-8000-000000000002", "type": "WebhookTested", "state": "delivered", "attempts": 1,
+            "at": "2026-11-29T09:05:00.000Z", "status": 204, "answer": "",
+        }),
+    );
+    of_owners(
+        "testWebhook",
+        "Posts an event of the type `WebhookTested`, at once and once",
+        false,
+        json!({}),
+        &[("200", tested)],
+        &["404"],
+    )
+}
+
+pub(crate) fn rotate_webhook() -> Value {
+    let mut more = secret();
+    more["previousSecretUntil"] = json!("2026-11-30T09:00:00.000Z");
+    of_owners(
+        "rotateSecret",
+        "Makes another secret",
+        false,
+        json!({ "description": "For a day both sign: a receiver that knows either takes each message." }),
+        &[("200", shown("The webhook with its new secret, which is not shown again.", more))],
+        &["404"],
+    )
+}
+
+pub(crate) fn resend_events() -> Value {
+    of_owners(
+        "resendEvents",
+        "Posts again what is after a cursor",
+        true,
+        json!({
+            "description": "Any `next` of the feed, any `cursor` of a webhook, or `0`. It goes on from there.",
+            "requestBody": body("Resend", &json!({ "after": "17-12.3-0-8" })),
+        }),
+        &[
+            ("202", shown("The webhook as it is now.", json!({}))),
+            ("422", invalid("/after", "must be a cursor that the feed has given out")),
+        ],
+        &[&BODY_FAULTS[..], &["404"]].concat(),
+    )
+}

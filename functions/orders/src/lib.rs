@@ -38,5 +38,6 @@ pub use orphans::end_orphans;
 pub use page::Socket;
 pub use port::{Listed, NewPrice, PriceStore, Quote};
 pub use settings::{PricingProducers, Settings};
+pub use view::OrderStatus;
 #[cfg(feature = "schema")]
 pub use view::schemas;

@@ -3,7 +3,7 @@
 use async_graphql::{Enum, ID, InputValueError, InputValueResult, Json, Scalar, ScalarType, SimpleObject, Value};
 use orderflow_events::{CancellationReason as Reason, Money as Amount, Time};
 use orderflow_inventory::Stock as Counted;
-use orderflow_orders::{Known, Payment as Charge, Progress, Return as Sent, Seen, Shipment as Parcel, Status};
+use orderflow_orders::{Known, Payment as Charge, Return as Sent, Seen, Shipment as Parcel, Status};
 
 use crate::domain;
 
@@ -153,6 +153,7 @@ pub(crate) struct Order {
 
 /// Progress of an order. It never moves back.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
+#[graphql(remote = "orderflow_orders::OrderStatus")]
 pub(crate) enum OrderStatus {
     /// It was accepted.
     Created,
@@ -384,13 +385,7 @@ impl From<&Known> for Order {
 
 impl From<Status> for OrderStatus {
     fn from(status: Status) -> Self {
-        match status {
-            Status::Open(Progress::Created) => Self::Created,
-            Status::Open(Progress::Reserved) => Self::Reserved,
-            Status::Open(Progress::Paid) => Self::Paid,
-            Status::Cancelled(_) => Self::Cancelled,
-            Status::Shipped => Self::Shipped,
-        }
+        orderflow_orders::OrderStatus::from(status).into()
     }
 }
 

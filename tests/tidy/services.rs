@@ -18,7 +18,9 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 80] = [
+const BESIDES: [(&str, &str); 82] = [
+    ("analytics", "counts.rs"),
+    ("analytics", "tally.rs"),
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),

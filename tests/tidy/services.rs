@@ -19,7 +19,12 @@ const FILES: [&str; 10] = [
 
 /// Files that one service has besides.
 const BESIDES: [(&str, &str); 82] = [
+<<<<<<< HEAD
     ("analytics", "board.rs"),
+=======
+    ("analytics", "counts.rs"),
+    ("analytics", "tally.rs"),
+>>>>>>> h/cost
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),

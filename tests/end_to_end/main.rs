@@ -246,6 +246,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         outsiders:
             scripts_of_another_team_place_orders_and_follow_them,
             a_partner_in_typescript_pulls_and_goes_on_where_it_was,
+            a_partner_in_typescript_is_pushed_to_and_verifies,
             the_api_answers_as_its_openapi_document_says;
         prices:
             an_order_costs_what_the_table_says_when_it_is_placed,

@@ -18,13 +18,10 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 82] = [
-<<<<<<< HEAD
+const BESIDES: [(&str, &str); 84] = [
     ("analytics", "board.rs"),
-=======
     ("analytics", "counts.rs"),
     ("analytics", "tally.rs"),
->>>>>>> h/cost
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),

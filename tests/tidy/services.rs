@@ -18,7 +18,10 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 81] = [
+const BESIDES: [(&str, &str); 84] = [
+    ("analytics", "board.rs"),
+    ("analytics", "counts.rs"),
+    ("analytics", "tally.rs"),
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),

@@ -10,10 +10,10 @@ use crate::domain::withdrawal::{Outcome, Withdrawn};
 use crate::domain::{Known, Payment, Progress, Return, Seen, Shipment, Status};
 
 /// Progress of an order. It never moves back.
-#[derive(Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-enum OrderStatus {
+pub enum OrderStatus {
     /// It was accepted.
     Created,
     /// Its goods are set aside.

@@ -276,6 +276,8 @@ mod tests {
         let documents = [
             include_str!("../../../docs/operations.md"),
             include_str!("../../../docs/RUNBOOK.md"),
+            include_str!("../../../docs/aws.md"),
+            include_str!("../../../docs/counts.md"),
             include_str!("../../../README.md"),
         ];
         let lines = documents

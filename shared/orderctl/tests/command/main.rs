@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is tests, though Clippy does not see any")]
 
+mod routes;
 mod scripted;
 
 use std::fs;

@@ -7,7 +7,9 @@ use aws_sdk_dynamodb::types::ScalarAttributeType;
 use futures::future::join_all;
 use libtest_mimic::Trial;
 use orderflow_events::{OrderId, Time};
-use orderflow_live::{Added, DynamoWatches, MemoryWatches, Right, Topic, Watch, Watches};
+use orderflow_live::{
+    Added, DynamoWatches, Found, MAX_SUBSCRIPTIONS, MemoryWatches, PAGE, Right, Topic, Watch, Watches,
+};
 
 use crate::aws::Aws;
 
@@ -24,6 +26,9 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             whoever_has_not_held_releases_nothing,
             of_many_who_would_send_one_does,
             a_subscription_that_is_removed_is_gone_for_its_topic_too,
+            a_subscription_that_is_ended_before_it_is_added_is_not_added_once,
+            a_connection_has_so_many_subscriptions_and_no_more,
+            an_order_has_so_many_who_watch_it_and_they_come_in_pages,
             nothing_is_left_of_a_connection_that_is_closed,
         ]
     )
@@ -65,6 +70,23 @@ async fn added(watches: &impl Watches, watch: &Watch) {
     assert_eq!(watches.add(watch, later()).await.unwrap(), Added::Done);
 }
 
+/// All subscriptions of a topic.
+async fn of_topic(watches: &impl Watches, key: &str) -> Vec<Watch> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = watches.page(key, after.as_deref()).await.unwrap();
+        assert!(page.found.len() <= PAGE);
+        for found in page.found {
+            let Found::Watch(watch) = found else { panic!("{found:?}") };
+            all.push(watch);
+        }
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
 async fn a_connection_is_opened_once(watches: &impl Watches) {
     assert_eq!(watches.connection("a").await.unwrap(), None);
     let right = Right::Nobody("The token does not count.".to_owned());
@@ -94,17 +116,17 @@ async fn subscriptions_are_found_by_their_topic(watches: &impl Watches) {
     for watch in [&one, &two, &other] {
         added(watches, watch).await;
     }
-    let mut found = watches.of_topic(&key(1)).await.unwrap();
+    let mut found = of_topic(watches, &key(1)).await;
     found.sort_by(|one, other| one.connection.cmp(&other.connection));
     assert_eq!(found, [one.clone(), two]);
-    assert_eq!(watches.of_topic(&key(2)).await.unwrap(), [other]);
-    assert_eq!(watches.of_topic(&key(3)).await.unwrap(), []);
+    assert_eq!(of_topic(watches, &key(2)).await, [other]);
+    assert_eq!(of_topic(watches, &key(3)).await, []);
     assert_eq!(watches.get(&key(1), "a", "1").await.unwrap(), Some(one));
     assert_eq!(watches.get(&key(2), "a", "1").await.unwrap(), None);
     let pattern = serde_json::json!({ "type": ["PaymentFailed"] });
     let events = Watch { topic: Topic::Events(Some(pattern)), ..watch("a", "e", 1) };
     added(watches, &events).await;
-    assert_eq!(watches.of_topic(Topic::EVENTS).await.unwrap(), [events]);
+    assert_eq!(of_topic(watches, Topic::EVENTS).await, [events]);
 }
 
 async fn one_attempt_sends_and_only_from_where_the_last_has_ended(watches: &impl Watches) {
@@ -112,6 +134,7 @@ async fn one_attempt_sends_and_only_from_where_the_last_has_ended(watches: &impl
     let watch = watch("a", "1", 1);
     added(watches, &watch).await;
     assert!(watches.hold(&watch, "x").await.unwrap());
+    assert!(watches.hold(&watch, "x").await.unwrap(), "it is the same attempt");
     assert!(!watches.hold(&watch, "y").await.unwrap());
     let held = watches.get(&key(1), "a", "1").await.unwrap().unwrap();
     assert_eq!((held.holder.as_deref(), held.position.as_str()), (Some("x"), "3"));
@@ -127,7 +150,7 @@ async fn whoever_has_not_held_releases_nothing(watches: &impl Watches) {
     let watch = watch("a", "1", 1);
     assert!(!watches.hold(&watch, "x").await.unwrap(), "it is not there");
     assert!(!watches.release(&watch, "x", "9").await.unwrap());
-    assert_eq!(watches.of_topic(&key(1)).await.unwrap(), [], "it is not made by that");
+    assert_eq!(of_topic(watches, &key(1)).await, [], "it is not made by that");
     added(watches, &watch).await;
     assert!(!watches.release(&watch, "x", "9").await.unwrap());
     assert!(watches.hold(&watch, "x").await.unwrap());
@@ -151,7 +174,7 @@ async fn a_subscription_that_is_removed_is_gone_for_its_topic_too(watches: &impl
     for _ in 0..2 {
         watches.remove("a", "1").await.unwrap();
     }
-    assert_eq!(watches.of_topic(&key(1)).await.unwrap(), [watch("a", "2", 1)]);
+    assert_eq!(of_topic(watches, &key(1)).await, [watch("a", "2", 1)]);
     assert_eq!(watches.connection("a").await.unwrap().unwrap().subscriptions, ["2"]);
     added(watches, &watch("a", "1", 2)).await;
 }
@@ -159,7 +182,7 @@ async fn a_subscription_that_is_removed_is_gone_for_its_topic_too(watches: &impl
 async fn nothing_is_left_of_a_connection_that_is_closed(watches: &impl Watches) {
     for connection in ["a", "b"] {
         opened(watches, connection).await;
-        for number in 0..30 {
+        for number in 0..15 {
             added(watches, &watch(connection, &number.to_string(), number % 3)).await;
         }
     }
@@ -168,8 +191,67 @@ async fn nothing_is_left_of_a_connection_that_is_closed(watches: &impl Watches) 
     }
     assert_eq!(watches.connection("a").await.unwrap(), None);
     for number in 0..3 {
-        let left = watches.of_topic(&key(number)).await.unwrap();
-        assert!(left.len() == 10 && left.iter().all(|watch| watch.connection == "b"), "{left:?}");
+        let left = of_topic(watches, &key(number)).await;
+        assert!(left.len() == 5 && left.iter().all(|watch| watch.connection == "b"), "{left:?}");
     }
     assert_eq!(watches.add(&watch("a", "1", 1), later()).await.unwrap(), Added::Closed);
+}
+
+async fn a_subscription_that_is_ended_before_it_is_added_is_not_added_once(watches: &impl Watches) {
+    watches.end("a", "1").await.unwrap();
+    assert_eq!(watches.add(&watch("a", "1", 1), later()).await.unwrap(), Added::Closed);
+    opened(watches, "a").await;
+    for _ in 0..2 {
+        watches.end("a", "1").await.unwrap();
+    }
+    added(watches, &watch("a", "2", 1)).await;
+    assert_eq!(watches.add(&watch("a", "1", 1), later()).await.unwrap(), Added::Ended);
+    assert_eq!(of_topic(watches, &key(1)).await, [watch("a", "2", 1)]);
+    added(watches, &watch("a", "1", 1)).await;
+    watches.end("a", "1").await.unwrap();
+    assert_eq!(of_topic(watches, &key(1)).await, [watch("a", "2", 1)]);
+    added(watches, &watch("a", "1", 1)).await;
+
+    opened(watches, "b").await;
+    for number in 0..MAX_SUBSCRIPTIONS {
+        watches.end("b", &number.to_string()).await.unwrap();
+    }
+    assert!(watches.end("b", "one more").await.is_err());
+    watches.close("b").await.unwrap();
+}
+
+async fn a_connection_has_so_many_subscriptions_and_no_more(watches: &impl Watches) {
+    opened(watches, "a").await;
+    for number in 0..MAX_SUBSCRIPTIONS {
+        added(watches, &watch("a", &number.to_string(), 1)).await;
+    }
+    assert_eq!(watches.add(&watch("a", "one more", 2), later()).await.unwrap(), Added::ConnectionFull);
+    watches.remove("a", "7").await.unwrap();
+    added(watches, &watch("a", "one more", 2)).await;
+}
+
+async fn an_order_has_so_many_who_watch_it_and_they_come_in_pages(watches: &impl Watches) {
+    let most = watch("a", "1", 1).topic.most();
+    let numbers: Vec<usize> = (0..most).collect();
+    for some in numbers.chunks(10) {
+        join_all(some.iter().map(async |number| {
+            let connection = format!("c{number}");
+            opened(watches, &connection).await;
+            added(watches, &watch(&connection, "1", 1)).await;
+            added(watches, &Watch { topic: Topic::Events(None), ..watch(&connection, "e", 1) }).await;
+        }))
+        .await;
+    }
+    opened(watches, "more").await;
+    assert_eq!(watches.add(&watch("more", "1", 1), later()).await.unwrap(), Added::TopicFull);
+    added(watches, &Watch { topic: Topic::Events(None), ..watch("more", "e", 1) }).await;
+    assert_eq!(of_topic(watches, &key(1)).await.len(), most);
+    let mut places: Vec<String> =
+        of_topic(watches, Topic::EVENTS).await.into_iter().map(|watch| watch.connection).collect();
+    assert!(places.len() > PAGE, "more than a page");
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places.len(), most + 1);
+    watches.close("c7").await.unwrap();
+    added(watches, &watch("more", "1", 1)).await;
 }

@@ -127,7 +127,7 @@ const scenes = {
     await brought.locator(".groups .main").first().waitFor();
     assert.equal(new URL(brought.url()).hash, "#/");
     const kept = await brought.evaluate(() => [Object.keys(sessionStorage), Object.keys(localStorage)]);
-    assert.deepEqual(kept, [["token"], []]);
+    assert.deepEqual(kept, [["consoleToken"], []]);
     assert.ok((await brought.evaluate(() => globalThis.shift)) < MOST_SHIFT, "the layout shifts");
     await brought.close();
 

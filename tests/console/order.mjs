@@ -199,6 +199,72 @@ async function asleep() {
   await page.close();
 }
 
+/// Requests for the page while nothing happens for some seconds.
+async function requestsAtRest(page) {
+  let asked = 0;
+  page.on("request", (request) => (asked += request.resourceType() === "xhr" ? 1 : 0));
+  await page.waitForTimeout(7_000);
+  return asked;
+}
+
+/// A page that hears by the socket does not ask while nothing happens, and shows at once what does; it begins again where the socket is
+/// cut. One that cannot hear asks.
+async function bySocket() {
+  const { id, link } = await place("socket", { isGuest: true });
+  const probe = await open(link);
+  const hasSocket = await probe.locator("#line[data-socket]").count();
+  await probe.close();
+  if (!hasSocket) return process.stdout.write("there is no socket here\n");
+
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  page.on("pageerror", (error) => faults.push(error.message));
+  let heard = 0;
+  const routes = [];
+  await page.routeWebSocket(/./, (route) => {
+    routes.push(route);
+    const server = route.connectToServer();
+    server.onMessage((message) => {
+      if (String(message).includes('"next"')) heard += 1;
+      route.send(message);
+    });
+  });
+  await page.goto(link);
+  await heading(page, "Your order is paid");
+  await until(() => heard > 0, "it hears");
+  const asked = await requestsAtRest(page);
+  assert.ok(asked <= 1, `it asks ${asked} times though it hears`);
+  routes.at(-1).close();
+  const before = heard;
+  await until(() => routes.length > 1 && heard > before, "it hears again");
+
+  const deaf = await context.newPage();
+  deaf.setDefaultTimeout(PATIENCE_MS);
+  await deaf.routeWebSocket(/./, (route) => route.close());
+  await deaf.goto(link);
+  await heading(deaf, "Your order is paid");
+  const asking = await requestsAtRest(deaf);
+  assert.ok(asking >= 2, `it asks ${asking} times though it hears nothing`);
+
+  const [begun, known] = [Date.now(), heard];
+  assert.equal((await fetch(link.replace("?", "/cancel?"), { method: "POST" })).status, 202);
+  await until(() => heard > known, "it is told");
+  await heading(page, "Your order is cancelled");
+  process.stdout.write(`${id}: shown by socket after ${Date.now() - begun} ms\n`);
+  await heading(deaf, "Your order is cancelled");
+  await look(page, "heard");
+  await page.close();
+  await deaf.close();
+}
+
+async function until(is, what) {
+  const patience = Date.now() + PATIENCE_MS;
+  while (!is()) {
+    assert.ok(Date.now() < patience, what);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 /// Without scripts: the same page, its form, and a reload that does nothing twice.
 async function withoutScripts() {
   const { link } = await place("plain", { isGuest: true });
@@ -219,6 +285,7 @@ try {
   await inTwoTabs();
   await offlineAndBack();
   await asleep();
+  await bySocket();
   await withdraws(await follows());
   for (const [name, address, text] of [
     ["unknown", signedIn("ord_0"), "There is no such order"],

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use orderflow_tests::{FULFILLED, FunctionProcess, Gap, PATIENCE, Shop, eventually, node_packages, order};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
@@ -104,6 +104,33 @@ pub(crate) async fn the_events_of_all_orders_are_watched_with_a_pattern(shop: &S
     for kind in ["OrderCreated", "PaymentProcessed", "ShipmentCreated"] {
         assert_eq!(types.iter().filter(|known| **known == kind).count(), 1, "{types:?}");
     }
+}
+
+pub(crate) async fn the_board_is_watched_as_it_changes(shop: &Shop) {
+    let Some(packages) = node_packages() else { return };
+    if shop.emulator.lacks(Gap::Sockets) {
+        return;
+    }
+    shop.stock("live-board", 10).await;
+    let token = shop.tokens.token("wall", "operations", PATIENCE).unwrap();
+    let task = json!({ "token": token, "sku": "live-board" });
+    let mut node = Command::new("node");
+    node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/live/board.mjs")).arg(packages).arg(shop.output("LiveUrl"));
+    node.arg(task.to_string()).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut watching = node.spawn().expect("it starts");
+    // The board as it is comes first, and is not what is waited for.
+    let mut said = BufReader::new(watching.stderr.take().expect("an output")).lines();
+    timeout(PATIENCE, said.next_line()).await.expect("the first board").expect("a line");
+    shop.order(&order("live-board", 1, "pm_card_visa")).await;
+    let output = timeout(PATIENCE, watching.wait_with_output()).await.expect("it ends").expect("an end");
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let told = told.as_array().expect("a list");
+    let has_it =
+        |board: &Value| board["skus"].as_array().is_some_and(|skus| skus.iter().any(|of| of["sku"] == "live-board"));
+    assert!(told.len() > 1 && !has_it(&told[0]), "{told:?}");
+    let sold = told.last().and_then(|board| board["skus"].as_array()).into_iter().flatten();
+    let sold: Vec<&Value> = sold.filter(|sold| sold["sku"] == "live-board").collect();
+    assert!(matches!(sold[..], [only] if only["pieces"] == 1), "{sold:?}");
 }
 
 pub(crate) async fn queries_are_answered_as_graphql_over_http_has_it(shop: &Shop) {

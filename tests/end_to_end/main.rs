@@ -238,6 +238,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             an_order_is_watched_without_a_gap_whatever_is_cut_or_killed,
             an_order_is_watched_by_whose_it_is,
             the_events_of_all_orders_are_watched_with_a_pattern,
+            the_board_is_watched_as_it_changes,
             queries_are_answered_as_graphql_over_http_has_it;
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
@@ -245,6 +246,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         outsiders:
             scripts_of_another_team_place_orders_and_follow_them,
             a_partner_in_typescript_pulls_and_goes_on_where_it_was,
+            a_partner_in_typescript_is_pushed_to_and_verifies,
             the_api_answers_as_its_openapi_document_says;
         prices:
             an_order_costs_what_the_table_says_when_it_is_placed,

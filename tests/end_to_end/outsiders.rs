@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use orderflow_events::scope::EVENTS_READ;
 use orderflow_local::all_scopes;
-use orderflow_tests::{PATIENCE, Shop, node_packages};
+use orderflow_tests::{Gap, PATIENCE, Shop, node_packages};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -70,29 +70,88 @@ pub(crate) async fn scripts_of_another_team_place_orders_and_follow_them(shop: &
     assert_eq!(theirs, seen, "whoever pulls is told what a subscriber is");
 }
 
-pub(crate) async fn a_partner_in_typescript_pulls_and_goes_on_where_it_was(shop: &Shop) {
-    let Some(packages) = node_packages() else { return };
-    let folder = tempfile::tempdir().expect("a temporary directory");
-    let place = |name: &str| folder.path().join(name);
-    let of_tests = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    std::os::unix::fs::symlink(packages, place("node_modules")).expect("a link");
-    fs::copy(of_tests("outsiders/partner.ts"), place("partner.ts")).expect("a copy");
-    fs::write(place("package.json"), r#"{"type": "module"}"#).expect("a file");
-    let node = async |arguments: &[&str]| {
+/// Programs in TypeScript, compiled with types that are made of the OpenAPI document.
+struct TypeScript {
+    folder: tempfile::TempDir,
+}
+
+impl TypeScript {
+    /// Those programs; none where there are no packages of Node.
+    async fn of(programs: &[&str]) -> Option<Self> {
+        let packages = node_packages()?;
+        let compiled = Self { folder: tempfile::tempdir().expect("a temporary directory") };
+        let place = |name: &str| compiled.folder.path().join(name);
+        let of_tests = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        std::os::unix::fs::symlink(packages, place("node_modules")).expect("a link");
+        for program in programs {
+            fs::copy(of_tests("outsiders").join(program), place(program)).expect("a copy");
+        }
+        fs::write(place("package.json"), r#"{"type": "module"}"#).expect("a file");
+        let document = of_tests(CONTRACTS).join("openapi.json");
+        let document = document.to_str().expect("a path");
+        compiled.run(&["node_modules/openapi-typescript/bin/cli.js", document, "-o", "api.d.ts"]).await;
+        let strict = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes"];
+        let target = ["--module", "nodenext", "--target", "es2022", "--types", "node"];
+        compiled.run(&[&["node_modules/typescript/bin/tsc"], &strict[..], &target[..], programs].concat()).await;
+        Some(compiled)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut node = Command::new("node");
-        node.current_dir(folder.path()).args(arguments).kill_on_drop(true);
-        let output = timeout(PATIENCE, node.output()).await.expect("it ends").expect("it starts");
+        node.current_dir(self.folder.path()).args(arguments).kill_on_drop(true);
+        node
+    }
+
+    /// Runs one to its end, which has to be a good one: its output.
+    async fn run(&self, arguments: &[&str]) -> String {
+        let output = timeout(PATIENCE, self.command(arguments).output()).await.expect("it ends").expect("it starts");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{arguments:?}: {said} {}", String::from_utf8_lossy(&output.stderr));
         said
-    };
-    let document = of_tests(CONTRACTS).join("openapi.json");
-    let document = document.to_str().expect("a path");
-    node(&["node_modules/openapi-typescript/bin/cli.js", document, "-o", "api.d.ts"]).await;
-    let strict = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes"];
-    let target = ["--module", "nodenext", "--target", "es2022", "--types", "node", "partner.ts"];
-    node(&[&["node_modules/typescript/bin/tsc"], &strict[..], &target[..]].concat()).await;
+    }
+}
 
+pub(crate) async fn a_partner_in_typescript_is_pushed_to_and_verifies(shop: &Shop) {
+    if shop.emulator.lacks(Gap::Receivers) {
+        return;
+    }
+    let Some(programs) = TypeScript::of(&["receiver.ts"]).await else { return };
+    let token = shop.tokens.token("typed", "webhooks", Duration::from_hours(1)).expect("a token");
+    let types = ["OrderCreated", "InventoryReserved"];
+    let pattern = json!({ "type": types, "data": { "lines": { "sku": ["pushed"] } } }).to_string();
+    let mut receiver = programs.command(&["receiver.js", shop.output("ApiUrl"), &token, &pattern]);
+    let mut receiver = receiver.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(receiver.stdout.take().expect("an output")).lines();
+    assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("registered"));
+    shop.stock("pushed", 10).await;
+    let id = shop.order(&order("pushed", 1, "pm_card_visa")).await;
+    shop.wait_for_types(&id, &FULFILLED).await;
+    let mut seen: Vec<Value> = Vec::new();
+    let read = async {
+        while seen.len() < types.len() {
+            shop.run_clock("WebhooksFunctionName").await;
+            if let Ok(line) = timeout(Duration::from_secs(2), lines.next_line()).await {
+                let line = line.expect("a line").expect("it goes on");
+                seen.push(serde_json::from_str(&line).expect("JSON"));
+            }
+        }
+    };
+    assert!(timeout(PATIENCE, read).await.is_ok(), "the receiver waits in vain: {seen:?}");
+    // Its end: it takes its webhook with it.
+    drop(receiver.stdin.take());
+    let ended = timeout(PATIENCE, receiver.wait()).await.expect("it ends").expect("a status");
+    assert!(ended.success(), "{ended}");
+    assert_eq!(lines.next_line().await.expect("the end"), None, "nothing else came");
+    let mut expected = shop.journal(&id).await;
+    expected.retain(|event| types.iter().any(|kind| event["type"] == *kind));
+    for events in [&mut seen, &mut expected] {
+        events.sort_by_key(|event| event["id"].to_string());
+    }
+    assert_eq!(seen, expected);
+}
+
+pub(crate) async fn a_partner_in_typescript_pulls_and_goes_on_where_it_was(shop: &Shop) {
+    let Some(programs) = TypeScript::of(&["partner.ts"]).await else { return };
     shop.stock("typed", 10).await;
     let orders =
         [shop.order(&order("typed", 1, "pm_card_visa")).await, shop.order(&order("typed", 1, "pm_card_visa")).await];
@@ -104,12 +163,12 @@ pub(crate) async fn a_partner_in_typescript_pulls_and_goes_on_where_it_was(shop:
     let mut seen: Vec<Value> = Vec::new();
     // Each is a process that ends: all that the next one knows is the cursor. Three pages are full, and some tell of no event.
     while seen.len() < orders.len() * FULFILLED.len() {
-        let said = node(&["partner.js", shop.output("ApiUrl"), &token, "cursor", &pattern]).await;
+        let said = programs.run(&["partner.js", shop.output("ApiUrl"), &token, "cursor", &pattern]).await;
         let events: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert!(events.len() <= 3, "a page has three: {events:?}");
         seen.extend(events);
     }
-    let said = node(&["partner.js", shop.output("ApiUrl"), &token, "cursor", &pattern]).await;
+    let said = programs.run(&["partner.js", shop.output("ApiUrl"), &token, "cursor", &pattern]).await;
     assert_eq!(said, "", "nothing is left, and nothing told again");
     let mut expected = Vec::new();
     for order in &orders {

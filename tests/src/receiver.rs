@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What a receiver does with a request, by its number, from 0.
+/// Answer to a request by its number, from 0.
 type Answers = Box<dyn Fn(usize) -> Answering + Send + Sync>;
 
 /// Answer of a receiver.
@@ -76,7 +76,7 @@ impl Receiver {
         format!("http://127.0.0.1:{}/hook", self.port)
     }
 
-    /// What it has got until now.
+    /// Messages that it has got until now.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner).clone()

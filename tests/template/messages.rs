@@ -26,6 +26,9 @@ const OPERATORS: &str = "/${AWS::StackName}/operator/";
 /// Table of the pages of the feed.
 const FEED: &str = "FeedTable";
 
+/// Table of the counts.
+const COUNTS: &str = "CountTable";
+
 #[test]
 fn every_relay_gets_each_row_with_events_of_its_service_and_nothing_else() {
     check(
@@ -87,7 +90,7 @@ fn relays(stack: &Stack) -> Vec<String> {
     for (id, properties) in stack.of_type(TABLE) {
         let is_outbox = publishing.iter().any(|(_, table, _)| table == id);
         let stream = match id {
-            FEED => json!({"StreamViewType": "KEYS_ONLY"}),
+            FEED | COUNTS => json!({"StreamViewType": "KEYS_ONLY"}),
             _ if is_outbox => json!({"StreamViewType": "NEW_IMAGE"}),
             _ => GONE,
         };
@@ -111,13 +114,23 @@ fn whoever_watches_is_told_of_each_row_and_page() {
             ("LivePushEventSource @Condition", GONE, "LivePushEventSource"),
             ("WebhooksEventSource", GONE, "WebhooksFunction"),
             ("LiveFeedEventSource EventSourceArn", arn("FeedTable"), "LivePushFunction"),
+            ("LiveBoardEventSource", GONE, "LivePushFunction"),
+            ("LiveBoardEventSource MaximumBatchingWindowInSeconds", GONE, "LivePushFunction"),
+            ("LiveBoardEventSource FilterCriteria", json!({"Filters": [{"Pattern": "{}"}]}), "LivePushFunction"),
         ],
     );
 }
 
 fn pushes(stack: &Stack) -> Vec<String> {
     let mut faults = Vec::new();
-    for (reader, table) in [(PUSH, "OrdersTable"), (PUSH, FEED), (DISPATCH, FEED)] {
+    let new_items = json!({"Filters": [{"Pattern": r#"{"eventName":["INSERT"]}"#}]});
+    // The board is paced by the window: a count changes all the time.
+    for (reader, table, filter, window) in [
+        (PUSH, "OrdersTable", &new_items, GONE),
+        (PUSH, FEED, &new_items, GONE),
+        (DISPATCH, FEED, &new_items, GONE),
+        (PUSH, COUNTS, &GONE, json!(5)),
+    ] {
         let source = stack.sources(TABLE).find(|(function, from, _)| *function == reader && *from == table);
         let source = source.map_or(&GONE, |(_, _, source)| source);
         faults.extend(unlike(
@@ -129,7 +142,8 @@ fn pushes(stack: &Stack) -> Vec<String> {
                 "MaximumRetryAttempts": -1,
                 "MaximumRecordAgeInSeconds": 60 * 60,
                 "BisectBatchOnFunctionError": true,
-                "FilterCriteria": {"Filters": [{"Pattern": r#"{"eventName":["INSERT"]}"#}]},
+                "MaximumBatchingWindowInSeconds": window,
+                "FilterCriteria": filter,
                 "Enabled": null,
             }),
         ));

@@ -11,7 +11,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 53] = [
+const TABLES: [(&str, &str, &str, &str); 55] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -67,13 +67,15 @@ const TABLES: [(&str, &str, &str, &str); 53] = [
         "LiveFunction",
         "LIVE_TABLE_NAME",
         "LiveTable",
-        "dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem",
+        "dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem",
     ),
     ("LiveFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("LiveFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
+    ("LiveFunction", "COUNT_TABLE_NAME", "CountTable", "dynamodb:GetItem dynamodb:Query"),
     ("LivePushFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
     ("LivePushFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("LivePushFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
+    ("LivePushFunction", "COUNT_TABLE_NAME", "CountTable", "dynamodb:GetItem dynamodb:Query"),
     (
         "LivePushFunction",
         "LIVE_TABLE_NAME",

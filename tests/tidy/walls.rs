@@ -38,6 +38,7 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
         "functions/live" => &[
             "onewrite-envelope",
             "onewrite",
+            "orderflow-analytics",
             "orderflow-events",
             "orderflow-inventory",
             "orderflow-journal",

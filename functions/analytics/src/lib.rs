@@ -6,6 +6,7 @@
 
 mod api;
 mod aws;
+mod board;
 mod counts;
 mod domain;
 mod effects;
@@ -19,6 +20,7 @@ pub use api::AnalyticsApi;
 #[cfg(feature = "schema")]
 pub use api::schemas;
 pub use aws::DynamoCounts;
+pub use board::{Board, Sold as BoardSold, Tally as BoardTally, board};
 pub use counts::Counts;
 pub use domain::Analytics;
 pub use effects::CountEffects;

@@ -1,18 +1,20 @@
 //! Watches in a table of DynamoDB, and the sockets of API Gateway.
 //!
-//! A connection and its subscriptions are under one key, a subscription is under that of its topic besides, and both are written
-//! in one transaction, which wants the connection to be open. Who closes a connection first removes its item, and so finds
+//! A connection is an item, which names its subscriptions with their topics; each subscription is an item under its topic. Both are
+//! written in one transaction, which wants the connection to be open. Who closes a connection first says so in its item, and so finds
 //! all its subscriptions: none can be added behind.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_apigatewaymanagement::error::SdkError;
 use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnectionError;
 use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, Select, TransactWriteItem, Update};
 use futures::future::try_join_all;
 use onewrite::aws::{SdkConfig, classify, put_if, update_if, without_retries};
 use onewrite::{Failure, Result};
@@ -20,15 +22,18 @@ use orderflow_events::Time;
 use serde::Deserialize;
 
 use crate::domain::{Right, Topic};
-use crate::port::{Added, Connection, Sent, Sockets, Watch, Watches};
+use crate::port::{Added, Connection, Found, MAX_SUBSCRIPTIONS, PAGE, Page, Sent, Sockets, Watch, Watches};
 
-/// Sort key of a connection itself, before those of its subscriptions.
+/// Sort key of a connection.
 const ITSELF: &str = "#";
 
-/// Beginning of the sort key of a subscription under its connection.
-const SUBSCRIPTION: &str = "s#";
-
 const IS_NEW: &str = "attribute_not_exists(pk)";
+
+/// Conditions of a connection: it is there, and what its subscription is.
+const IS_THERE: &str = "attribute_exists(#watches.#id)";
+const IS_NOT_THERE: &str = "attribute_exists(pk) AND attribute_not_exists(#watches.#id)";
+const MAY_BE_ADDED: &str = "attribute_exists(pk) AND attribute_not_exists(closed) AND attribute_not_exists(#watches.#id) \
+                            AND size(#watches) < :most AND NOT contains(ended, :id)";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -39,14 +44,17 @@ pub struct DynamoWatches {
     table: String,
 }
 
-/// Attributes of an item under its connection: of the connection itself its right, of a subscription the key of its topic.
+/// Attributes of a connection.
 #[derive(Deserialize)]
-struct UnderConnection {
-    sk: String,
+struct Open {
+    right: String,
+    /// Keys of the topics of its subscriptions, by the subscriptions' ids.
+    watches: BTreeMap<String, String>,
+    /// Subscriptions that the client has ended before they were added.
     #[serde(default)]
-    right: Option<String>,
+    ended: BTreeSet<String>,
     #[serde(default)]
-    topic: Option<String>,
+    closed: bool,
 }
 
 /// Attributes of a subscription under its topic.
@@ -68,34 +76,76 @@ impl DynamoWatches {
         Self { client, table: table.into() }
     }
 
-    /// All items under a key, as of now or later.
-    async fn under(&self, pk: String) -> Result<Vec<Item>> {
-        let (mut items, mut next) = (Vec::new(), None);
-        loop {
-            let query = self.client.query().table_name(&self.table).consistent_read(true).set_exclusive_start_key(next);
-            let query = query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", text(&pk));
+    /// Item of a connection.
+    async fn item(&self, connection: &str) -> Result<Option<Item>> {
+        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let get = get.key("pk", text(&connection_key(connection))).key("sk", text(ITSELF));
+        let answer = Box::pin(get.send()).await.map_err(|error| classify("GetItem", &error))?;
+        Ok(answer.item)
+    }
+
+    /// A connection that is open.
+    async fn opened(&self, connection: &str) -> Result<Option<Open>> {
+        let known: Option<Open> = self.item(connection).await?.map(read).transpose()?;
+        Ok(known.filter(|known| !known.closed))
+    }
+
+    /// Query of what is under a topic, as of now or later.
+    fn under(&self, key: &str) -> QueryFluentBuilder {
+        let query = self.client.query().table_name(&self.table).consistent_read(true);
+        query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", text(key))
+    }
+
+    /// True of a topic that has so many subscriptions.
+    async fn has(&self, key: &str, most: usize) -> Result<bool> {
+        let (mut count, mut next) = (0, None);
+        while count < most {
+            let limit = i32::try_from(most - count).unwrap_or(i32::MAX);
+            let query = self.under(key).select(Select::Count).limit(limit).set_exclusive_start_key(next);
             let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
-            items.extend(answer.items.unwrap_or_default());
+            count += usize::try_from(answer.count).unwrap_or_default();
             next = answer.last_evaluated_key;
             if next.is_none() {
-                return Ok(items);
+                break;
             }
         }
+        Ok(count >= most)
     }
 
-    async fn of_connection(&self, connection: &str) -> Result<Vec<UnderConnection>> {
-        self.under(connection_key(connection)).await?.into_iter().map(read).collect()
+    /// Update of a connection.
+    fn update(&self, connection: &str) -> UpdateItemFluentBuilder {
+        let update = self.client.update_item().table_name(&self.table);
+        update.key("pk", text(&connection_key(connection))).key("sk", text(ITSELF))
     }
 
-    async fn delete(&self, pk: String, sk: String) -> Result<()> {
-        let delete = self.client.delete_item().table_name(&self.table).key("pk", text(&pk)).key("sk", text(&sk));
+    /// Reason for which a subscription was not added.
+    async fn refusal(&self, connection: &str, subscription: &str) -> Result<Added> {
+        let Some(open) = self.opened(connection).await? else { return Ok(Added::Closed) };
+        if open.watches.contains_key(subscription) {
+            return Ok(Added::Taken);
+        }
+        if open.ended.contains(subscription) {
+            let forget = self.update(connection).update_expression("DELETE ended :ended");
+            let forget = forget.condition_expression("contains(ended, :id)");
+            let forget =
+                forget.expression_attribute_values(":ended", AttributeValue::Ss(vec![subscription.to_owned()]));
+            update_if(forget.expression_attribute_values(":id", text(subscription))).await?;
+            return Ok(Added::Ended);
+        }
+        Ok(if open.watches.len() >= MAX_SUBSCRIPTIONS { Added::ConnectionFull } else { Added::Collided })
+    }
+
+    async fn delete(&self, pk: &str, sk: &str) -> Result<()> {
+        let delete = self.client.delete_item().table_name(&self.table).key("pk", text(pk)).key("sk", text(sk));
         Box::pin(delete.send()).await.map(drop).map_err(|error| classify("DeleteItem", &error))
     }
 
-    /// Removes a subscription under its topic, and then under its connection, by which it is found.
-    async fn delete_subscription(&self, connection: &str, subscription: &str, topic: &str) -> Result<()> {
-        self.delete(topic.to_owned(), watch_key(connection, subscription)).await?;
-        self.delete(connection_key(connection), format!("{SUBSCRIPTION}{subscription}")).await
+    /// Removes a subscription under its topic, and then from its connection, by which it is found.
+    async fn remove_of(&self, topic: &str, connection: &str, subscription: &str) -> Result<()> {
+        self.delete(topic, &watch_key(connection, subscription)).await?;
+        let update = self.update(connection).update_expression("REMOVE #watches.#id").condition_expression(IS_THERE);
+        let update = update.expression_attribute_names("#watches", "watches");
+        update_if(update.expression_attribute_names("#id", subscription)).await.map(drop)
     }
 
     fn put(&self, item: Item) -> Result<TransactWriteItem> {
@@ -111,6 +161,7 @@ impl Watches for DynamoWatches {
             ("pk", text(&connection_key(connection))),
             ("sk", text(ITSELF)),
             ("right", text(&right_text(right)?)),
+            ("watches", AttributeValue::M(HashMap::new())),
             ("expiresAt", number(seconds(expires))),
         ]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
@@ -118,25 +169,16 @@ impl Watches for DynamoWatches {
     }
 
     async fn connection(&self, connection: &str) -> Result<Option<Connection>> {
-        let (mut right, mut subscriptions) = (None, Vec::new());
-        for item in self.of_connection(connection).await? {
-            match item.sk.strip_prefix(SUBSCRIPTION) {
-                Some(subscription) => subscriptions.push(subscription.to_owned()),
-                None => right = item.right.as_deref().map(right_of).transpose()?,
-            }
-        }
-        Ok(right.map(|right| Connection { right, subscriptions }))
+        let Some(open) = self.opened(connection).await? else { return Ok(None) };
+        Ok(Some(Connection { right: right_of(&open.right)?, subscriptions: open.watches.into_keys().collect() }))
     }
 
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added> {
         let Watch { topic, connection, subscription, right, request, position, holder: _ } = watch;
-        let under_connection = item(&[
-            ("pk", text(&connection_key(connection))),
-            ("sk", text(&format!("{SUBSCRIPTION}{subscription}"))),
-            ("topic", text(&topic.key())),
-            ("expiresAt", number(seconds(expires))),
-        ]);
-        let under_topic = item(&[
+        if self.has(&topic.key(), topic.most()).await? {
+            return Ok(Added::TopicFull);
+        }
+        let item = item(&[
             ("pk", text(&topic.key())),
             ("sk", text(&watch_key(connection, subscription))),
             ("topic", text(&topic_text(topic)?)),
@@ -147,30 +189,48 @@ impl Watches for DynamoWatches {
             ("position", text(position)),
             ("expiresAt", number(seconds(expires))),
         ]);
-        let is_open = ConditionCheck::builder().table_name(&self.table).condition_expression("attribute_exists(pk)");
-        let is_open = is_open.key("pk", text(&connection_key(connection))).key("sk", text(ITSELF)).build();
-        let is_open = is_open.map_err(|error| Failure::permanent(error.to_string()))?;
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", text(&connection_key(connection)))
+            .key("sk", text(ITSELF))
+            .update_expression("SET #watches.#id = :topic")
+            .condition_expression(MAY_BE_ADDED)
+            .expression_attribute_names("#watches", "watches")
+            .expression_attribute_names("#id", subscription)
+            .expression_attribute_values(":topic", text(&topic.key()))
+            .expression_attribute_values(":id", text(subscription))
+            .expression_attribute_values(":most", number(MAX_SUBSCRIPTIONS))
+            .build();
+        let update = update.map_err(|error| Failure::permanent(error.to_string()))?;
         let add = self
             .client
             .transact_write_items()
-            .transact_items(TransactWriteItem::builder().condition_check(is_open).build())
-            .transact_items(self.put(under_connection)?)
-            .transact_items(self.put(under_topic)?);
+            .transact_items(TransactWriteItem::builder().update(update).build())
+            .transact_items(self.put(item)?);
         let Err(error) = Box::pin(add.send()).await else { return Ok(Added::Done) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             let mut reasons = cancelled.cancellation_reasons().iter();
-            let has_failed = |reason: &_| is_failed_condition(reason);
-            return match reasons.position(has_failed) {
-                Some(0) => Ok(Added::Closed),
+            return match reasons.position(is_failed_condition) {
+                Some(0) => self.refusal(connection, subscription).await,
                 Some(_) => Ok(Added::Taken),
-                None => Err(Failure::transient("the transaction of a subscription collided with another")),
+                None => Ok(Added::Collided),
             };
         }
         Err(classify("TransactWriteItems", &error))
     }
 
-    async fn of_topic(&self, key: &str) -> Result<Vec<Watch>> {
-        self.under(key.to_owned()).await?.into_iter().map(watch_of).collect()
+    async fn page(&self, key: &str, after: Option<&str>) -> Result<Page> {
+        let begin = after.map(|after| item(&[("pk", text(key)), ("sk", text(after))]));
+        let query = self.under(key).limit(i32::try_from(PAGE).unwrap_or(i32::MAX)).set_exclusive_start_key(begin);
+        let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
+        let place = |item: &Item| item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
+        let next = answer.last_evaluated_key.as_ref().map(place);
+        let found = answer.items.unwrap_or_default().into_iter().map(|item| {
+            let place = place(&item);
+            let connection = || place.split('#').next().unwrap_or_default().to_owned();
+            watch_of(item).map_or_else(|_| Found::Broken(connection()), Found::Watch)
+        });
+        Ok(Page { found: found.collect(), next })
     }
 
     async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>> {
@@ -186,7 +246,7 @@ impl Watches for DynamoWatches {
             .key("pk", text(&watch.topic.key()))
             .key("sk", text(&watch_key(&watch.connection, &watch.subscription)))
             .update_expression("SET #holder = :holder")
-            .condition_expression("#position = :position AND attribute_not_exists(#holder)")
+            .condition_expression("#position = :position AND (attribute_not_exists(#holder) OR #holder = :holder)")
             .expression_attribute_names("#holder", "holder")
             .expression_attribute_names("#position", "position")
             .expression_attribute_values(":holder", text(holder))
@@ -209,29 +269,56 @@ impl Watches for DynamoWatches {
     }
 
     async fn remove(&self, connection: &str, subscription: &str) -> Result<()> {
-        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let key = format!("{SUBSCRIPTION}{subscription}");
-        let get = get.key("pk", text(&connection_key(connection))).key("sk", text(&key));
-        let answer = Box::pin(get.send()).await.map_err(|error| classify("GetItem", &error))?;
-        let item: Option<UnderConnection> = answer.item.map(read).transpose()?;
-        match item.and_then(|item| item.topic) {
-            Some(topic) => self.delete_subscription(connection, subscription, &topic).await,
+        let open = self.opened(connection).await?;
+        match open.as_ref().and_then(|open| open.watches.get(subscription)) {
+            Some(topic) => self.remove_of(topic, connection, subscription).await,
             None => Ok(()),
         }
     }
 
+    async fn end(&self, connection: &str, subscription: &str) -> Result<()> {
+        // It may be added in between: then it is found at the second look.
+        for _ in 0..2 {
+            let Some(open) = self.opened(connection).await? else { return Ok(()) };
+            if let Some(topic) = open.watches.get(subscription) {
+                return self.remove_of(topic, connection, subscription).await;
+            }
+            if open.ended.len() >= MAX_SUBSCRIPTIONS {
+                return Err(Failure::permanent("a client has ended too many subscriptions that never were"));
+            }
+            let keep = self.update(connection).update_expression("ADD ended :ended").condition_expression(IS_NOT_THERE);
+            let keep = keep.expression_attribute_names("#watches", "watches");
+            let keep = keep.expression_attribute_names("#id", subscription);
+            let keep = keep.expression_attribute_values(":ended", AttributeValue::Ss(vec![subscription.to_owned()]));
+            if update_if(keep).await? {
+                return Ok(());
+            }
+        }
+        Err(Failure::transient("a subscription was added and removed as it was ended"))
+    }
+
     async fn close(&self, connection: &str) -> Result<()> {
-        self.delete(connection_key(connection), ITSELF.to_owned()).await?;
-        let items = self.of_connection(connection).await?;
-        let deletions = items.iter().filter_map(|item| {
-            let subscription = item.sk.strip_prefix(SUBSCRIPTION)?;
-            Some(self.delete_subscription(connection, subscription, item.topic.as_ref()?))
-        });
-        try_join_all(deletions).await.map(drop)
+        let close = self
+            .update(connection)
+            .update_expression("SET closed = :true")
+            .condition_expression("attribute_exists(pk)");
+        let close = close.expression_attribute_values(":true", AttributeValue::Bool(true));
+        if !update_if(close).await? {
+            return Ok(());
+        }
+        // Who closes it at the same time has removed it already.
+        let Some(item) = self.item(connection).await? else { return Ok(()) };
+        // Of one that is not understood nobody knows what it has: that goes with its time to live.
+        let watches = read::<Open>(item).map(|open| open.watches).unwrap_or_default();
+        let deletions = watches
+            .iter()
+            .map(|(subscription, topic)| async move { self.delete(topic, &watch_key(connection, subscription)).await });
+        try_join_all(deletions).await?;
+        self.delete(&connection_key(connection), ITSELF).await
     }
 }
 
-fn is_failed_condition(reason: &aws_sdk_dynamodb::types::CancellationReason) -> bool {
+fn is_failed_condition(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
@@ -252,7 +339,7 @@ fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-fn number(number: i64) -> AttributeValue {
+fn number(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 

@@ -1,8 +1,10 @@
 //! Topics, their updates, and who may see them: pure.
 
 use onewrite::access::Caller;
+use onewrite::envelope::derive_id;
 use onewrite::link::Link;
-use orderflow_events::scope::EVENTS_READ;
+use orderflow_analytics::Board;
+use orderflow_events::scope::{EVENTS_READ, OPERATIONS};
 use orderflow_events::{OrderId, Text, Time};
 use orderflow_orders::{Known, Order, Seen, Visitor};
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,8 @@ pub enum Topic {
     Order(OrderId),
     /// The events of all orders, those that match a pattern, if there is one.
     Events(Option<Value>),
+    /// The board: orders and money.
+    Board,
 }
 
 impl Topic {
@@ -25,6 +29,17 @@ impl Topic {
         match self {
             Self::Order(order) => Self::key_of(order),
             Self::Events(_) => Self::EVENTS.to_owned(),
+            Self::Board => "b".to_owned(),
+        }
+    }
+
+    /// Most subscriptions that it may have. Each costs three calls for each update, and whoever may see an order can open any number of
+    /// connections; the events of all are for a few who are trusted with more.
+    #[must_use]
+    pub const fn most(&self) -> usize {
+        match self {
+            Self::Order(_) => 100,
+            Self::Events(_) | Self::Board => 10_000,
         }
     }
 
@@ -47,6 +62,23 @@ pub struct FeedEvent {
     pub event: Value,
 }
 
+/// The board as it is at some time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoardUpdate {
+    /// Digest of its numbers, which stays while they do.
+    pub digest: String,
+    /// The board.
+    pub board: Board,
+}
+
+impl From<Board> for BoardUpdate {
+    fn from(board: Board) -> Self {
+        let Board { at: _, minutes, hours, skus } = &board;
+        let numbers = serde_json::json!([minutes, hours, skus]);
+        Self { digest: derive_id("", &[&numbers.to_string()]), board }
+    }
+}
+
 /// Update that is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
@@ -54,6 +86,8 @@ pub enum Update {
     Order(OrderUpdate),
     /// An event of the feed.
     Event(FeedEvent),
+    /// The board has changed.
+    Board(Box<BoardUpdate>),
 }
 
 impl Update {
@@ -62,6 +96,7 @@ impl Update {
         match self {
             Self::Order(update) => update.sequence.to_string(),
             Self::Event(event) => event.cursor.clone(),
+            Self::Board(update) => update.digest.clone(),
         }
     }
 }
@@ -81,6 +116,14 @@ pub(crate) fn ahead_of(updates: &[OrderUpdate], position: &str, most: usize) -> 
     let due = updates.iter().filter(|update| update.sequence > sent).take(most).cloned();
     let updates: Vec<Update> = due.map(Update::Order).collect();
     Ahead { position: updates.last().map(Update::position), updates }
+}
+
+/// The board, for whoever has another.
+pub(crate) fn board_ahead(board: &BoardUpdate, position: &str) -> Ahead {
+    if board.digest == position {
+        return Ahead::default();
+    }
+    Ahead { updates: vec![Update::Board(Box::new(board.clone()))], position: Some(board.digest.clone()) }
 }
 
 /// Something that has happened to an order, with its number among all that has.
@@ -148,6 +191,8 @@ pub(crate) enum Refusal {
     Forbidden(&'static str),
     /// There is no such order, or it is not theirs: one answer for both.
     NotFound,
+    /// An update with all that they ask for has more bytes than a message may have, which are so many.
+    TooLarge(usize),
 }
 
 impl Right {
@@ -187,6 +232,14 @@ impl Right {
         match self.visitor(now)? {
             Visitor::Holder { order: own, .. } if own != order.as_str() => Err(Refusal::NotFound),
             Visitor::Holder { .. } | Visitor::Caller(_) => Ok(()),
+        }
+    }
+
+    /// Tells that the board is theirs to see at that time.
+    pub(crate) fn of_board(&self, now: Time) -> Result<(), Refusal> {
+        match self.visitor(now)? {
+            Visitor::Caller(caller) if caller.has(EVENTS_READ) || caller.has(OPERATIONS) => Ok(()),
+            Visitor::Caller(_) | Visitor::Holder { .. } => Err(Refusal::Forbidden(OPERATIONS)),
         }
     }
 

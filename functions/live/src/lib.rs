@@ -1,7 +1,7 @@
 //! Live: what becomes of an order, as it happens, and GraphQL over what there is.
 //!
 //! Three functions. `live` answers the routes of the WebSocket API, by the protocol `graphql-transport-ws`; `live-push` hears of
-//! the rows that the orders' table gets, and of the pages of the feed, and tells those who watch; `graphql` answers queries over HTTP.
+//! the rows that the orders' table gets, of the pages of the feed and of the counts, and tells those who watch; `graphql` answers queries over HTTP.
 //!
 //! It is a window, and no service: it decides nothing, keeps no fact, and nobody depends on it. So it may look into several
 //! services, which know nothing of it, nor of each other. All that it keeps is who watches what, and what they were sent.
@@ -22,11 +22,11 @@ mod tests;
 
 pub use api::GraphqlApi;
 pub use aws::{DynamoWatches, GatewaySockets};
-pub use domain::{Ahead, FeedEvent, OrderUpdate, Right, Topic, Update, updates_of};
+pub use domain::{Ahead, BoardUpdate, FeedEvent, OrderUpdate, Right, Topic, Update, updates_of};
 pub use feed::JournalFeed;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryFeed, MemorySockets, MemoryWatches};
-pub use port::{Added, Connection, Feed, Sent, Sockets, Watch, Watches};
+pub use port::{Added, Connection, Feed, Found, MAX_SUBSCRIPTIONS, PAGE, Page, Sent, Sockets, Watch, Watches};
 pub use push::Push;
 pub use routes::{Event, EventType, Reply, Routes};
 pub use schema::sdl;

@@ -2,20 +2,30 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use onewrite::memory::Paced;
 use onewrite::{Failure, Result};
 use orderflow_events::Time;
 use serde_json::Value;
 
-use crate::domain::{Ahead, FeedEvent, Right, Update};
-use crate::port::{Added, Connection, Feed, Sent, Sockets, Watch, Watches};
+use crate::domain::{Ahead, FeedEvent, Right, Topic, Update};
+use crate::port::{Added, Connection, Feed, Found, MAX_SUBSCRIPTIONS, PAGE, Page, Sent, Sockets, Watch, Watches};
 
 /// Watches in memory.
 #[derive(Debug, Default)]
 pub struct MemoryWatches {
-    connections: RefCell<BTreeMap<String, Right>>,
-    watches: RefCell<BTreeMap<(String, String), Watch>>,
+    connections: RefCell<BTreeMap<String, Open>>,
+    watches: RefCell<BTreeMap<String, Watch>>,
+    broken: RefCell<BTreeSet<String>>,
+}
+
+/// A connection itself.
+#[derive(Debug)]
+struct Open {
+    right: Right,
+    /// Subscriptions that the client has ended before they were added.
+    ended: BTreeSet<String>,
 }
 
 impl MemoryWatches {
@@ -32,8 +42,34 @@ impl MemoryWatches {
     }
 }
 
-fn key(watch: &Watch) -> (String, String) {
-    (watch.connection.clone(), watch.subscription.clone())
+impl MemoryWatches {
+    /// From now on a subscription is not understood.
+    pub fn damage(&self, connection: &str, subscription: &str) {
+        self.broken.borrow_mut().insert(place(connection, subscription));
+    }
+
+    fn of_connection(&self, connection: &str) -> Vec<String> {
+        let (watches, begin) = (self.watches.borrow(), place(connection, ""));
+        let own = watches.range(begin.clone()..).take_while(|(place, _)| place.starts_with(&begin));
+        own.map(|(_, watch)| watch.subscription.clone()).collect()
+    }
+}
+
+/// True of topics whose subscriptions are found by one key.
+fn is_of_one(one: &Topic, other: &Topic) -> bool {
+    match (one, other) {
+        (Topic::Order(one), Topic::Order(other)) => one == other,
+        (Topic::Events(_), Topic::Events(_)) | (Topic::Board, Topic::Board) => true,
+        (Topic::Order(_) | Topic::Events(_) | Topic::Board, _) => false,
+    }
+}
+
+fn place(connection: &str, subscription: &str) -> String {
+    format!("{connection}#{subscription}")
+}
+
+fn key(watch: &Watch) -> String {
+    place(&watch.connection, &watch.subscription)
 }
 
 impl Watches for MemoryWatches {
@@ -42,43 +78,67 @@ impl Watches for MemoryWatches {
         if connections.contains_key(connection) {
             return Ok(false);
         }
-        connections.insert(connection.to_owned(), right.clone());
+        connections.insert(connection.to_owned(), Open { right: right.clone(), ended: BTreeSet::new() });
         Ok(true)
     }
 
     async fn connection(&self, connection: &str) -> Result<Option<Connection>> {
-        let Some(right) = self.connections.borrow().get(connection).cloned() else { return Ok(None) };
-        let watches = self.watches.borrow();
-        let own = watches.keys().filter(|(of, _)| of == connection);
-        Ok(Some(Connection { right, subscriptions: own.map(|(_, subscription)| subscription.clone()).collect() }))
+        let connections = self.connections.borrow();
+        let Some(Open { right, .. }) = connections.get(connection) else { return Ok(None) };
+        Ok(Some(Connection { right: right.clone(), subscriptions: self.of_connection(connection) }))
     }
 
     async fn add(&self, watch: &Watch, _: Time) -> Result<Added> {
-        if !self.connections.borrow().contains_key(&watch.connection) {
-            return Ok(Added::Closed);
+        if self.watches.borrow().values().filter(|other| is_of_one(&other.topic, &watch.topic)).count()
+            >= watch.topic.most()
+        {
+            return Ok(Added::TopicFull);
         }
-        let mut watches = self.watches.borrow_mut();
-        if watches.contains_key(&key(watch)) {
+        let mut connections = self.connections.borrow_mut();
+        let Some(open) = connections.get_mut(&watch.connection) else { return Ok(Added::Closed) };
+        if self.watches.borrow().contains_key(&key(watch)) {
             return Ok(Added::Taken);
         }
-        watches.insert(key(watch), watch.clone());
+        if open.ended.remove(&watch.subscription) {
+            return Ok(Added::Ended);
+        }
+        if self.of_connection(&watch.connection).len() >= MAX_SUBSCRIPTIONS {
+            return Ok(Added::ConnectionFull);
+        }
+        self.watches.borrow_mut().insert(key(watch), watch.clone());
         Ok(Added::Done)
     }
 
-    async fn of_topic(&self, key: &str) -> Result<Vec<Watch>> {
-        Ok(self.watches.borrow().values().filter(|watch| watch.topic.key() == key).cloned().collect())
+    async fn page(&self, key: &str, after: Option<&str>) -> Result<Page> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let watches = self.watches.borrow();
+        let mut of_topic =
+            watches.range::<str, _>((after, Bound::Unbounded)).filter(|(_, watch)| watch.topic.key() == key);
+        let mut page = Page::default();
+        for (place, watch) in of_topic.by_ref().take(PAGE) {
+            page.next = Some(place.clone());
+            page.found.push(if self.broken.borrow().contains(place) {
+                Found::Broken(watch.connection.clone())
+            } else {
+                Found::Watch(watch.clone())
+            });
+        }
+        page.next = page.next.filter(|_| of_topic.next().is_some());
+        Ok(page)
     }
 
     async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>> {
         let watches = self.watches.borrow();
-        let found = watches.get(&(connection.to_owned(), subscription.to_owned()));
+        let found = watches.get(&place(connection, subscription));
         Ok(found.filter(|watch| watch.topic.key() == key).cloned())
     }
 
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool> {
         let mut watches = self.watches.borrow_mut();
-        let free =
-            watches.get_mut(&key(watch)).filter(|known| known.holder.is_none() && known.position == watch.position);
+        let is_free = |known: &&mut Watch| {
+            known.position == watch.position && known.holder.as_deref().is_none_or(|other| other == holder)
+        };
+        let free = watches.get_mut(&key(watch)).filter(is_free);
         Ok(free.map(|known| known.holder = Some(holder.to_owned())).is_some())
     }
 
@@ -89,13 +149,26 @@ impl Watches for MemoryWatches {
     }
 
     async fn remove(&self, connection: &str, subscription: &str) -> Result<()> {
-        self.watches.borrow_mut().remove(&(connection.to_owned(), subscription.to_owned()));
+        self.watches.borrow_mut().remove(&place(connection, subscription));
+        Ok(())
+    }
+
+    async fn end(&self, connection: &str, subscription: &str) -> Result<()> {
+        if self.watches.borrow_mut().remove(&place(connection, subscription)).is_some() {
+            return Ok(());
+        }
+        let mut connections = self.connections.borrow_mut();
+        let Some(open) = connections.get_mut(connection) else { return Ok(()) };
+        if open.ended.len() >= MAX_SUBSCRIPTIONS {
+            return Err(Failure::permanent("a client has ended too many subscriptions that never were"));
+        }
+        open.ended.insert(subscription.to_owned());
         Ok(())
     }
 
     async fn close(&self, connection: &str) -> Result<()> {
         self.connections.borrow_mut().remove(connection);
-        self.watches.borrow_mut().retain(|(of, _), _| of != connection);
+        self.watches.borrow_mut().retain(|_, watch| watch.connection != connection);
         Ok(())
     }
 }
@@ -205,8 +278,8 @@ impl<T: Watches> Watches for Paced<'_, T> {
         self.pace.call("add", self.port.add(watch, expires), timed_out).await
     }
 
-    async fn of_topic(&self, key: &str) -> Result<Vec<Watch>> {
-        self.pace.call("of_topic", self.port.of_topic(key), timed_out).await
+    async fn page(&self, key: &str, after: Option<&str>) -> Result<Page> {
+        self.pace.call("page", self.port.page(key, after), timed_out).await
     }
 
     async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>> {
@@ -223,6 +296,10 @@ impl<T: Watches> Watches for Paced<'_, T> {
 
     async fn remove(&self, connection: &str, subscription: &str) -> Result<()> {
         self.pace.call("remove", self.port.remove(connection, subscription), timed_out).await
+    }
+
+    async fn end(&self, connection: &str, subscription: &str) -> Result<()> {
+        self.pace.call("complete", self.port.end(connection, subscription), timed_out).await
     }
 
     async fn close(&self, connection: &str) -> Result<()> {

@@ -35,15 +35,47 @@ pub struct Watch {
     pub holder: Option<String>,
 }
 
-/// Result of adding a subscription.
+/// Result of adding a subscription. Unless it is there, nothing was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
     /// It is there.
     Done,
-    /// There is one of that id: nothing was added.
+    /// There is one of that id.
     Taken,
-    /// The connection is closed, or was never opened: nothing was added.
+    /// The client has [ended](Watches::end) it already: its word has overtaken this. That is forgotten now.
+    Ended,
+    /// Its connection has [as many](MAX_SUBSCRIPTIONS) as it may.
+    ConnectionFull,
+    /// Its topic has [as many](Topic::most) as it may.
+    TopicFull,
+    /// The connection is closed, or was never opened.
     Closed,
+    /// Something else was done to the connection at the same moment: it may be tried again.
+    Collided,
+}
+
+/// Most subscriptions of a connection, and most that its client may have ended before they were added.
+pub const MAX_SUBSCRIPTIONS: usize = 20;
+
+/// Most subscriptions of a [`Page`].
+pub const PAGE: usize = 100;
+
+/// Subscription of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is understood.
+    Watch(Watch),
+    /// One of that connection, which is not understood, as of another version.
+    Broken(String),
+}
+
+/// Page of the subscriptions to a topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// They, [so many](PAGE) at the most.
+    pub found: Vec<Found>,
+    /// Place that the next page begins after, if there is one.
+    pub next: Option<String>,
 }
 
 /// Connections and their subscriptions. What is kept of a connection may be forgotten once `expires` is over, and not before.
@@ -63,19 +95,21 @@ pub trait Watches {
     /// The store cannot be read.
     async fn connection(&self, connection: &str) -> Result<Option<Connection>>;
 
-    /// Adds a subscription to its connection, if that is open and has none of its id.
+    /// Adds a subscription to its connection, if that is open and has none of its id. Of those who add at once to one topic, some
+    /// more than it may have are taken.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was added.
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added>;
 
-    /// Subscriptions to a topic, by its [key](Topic::key), none that was added before missing.
+    /// A page of the subscriptions to a topic, by its [key](Topic::key), after a place. In all pages none is missing that was added
+    /// before the first.
     ///
     /// # Errors
     ///
     /// The store cannot be read.
-    async fn of_topic(&self, key: &str) -> Result<Vec<Watch>>;
+    async fn page(&self, key: &str, after: Option<&str>) -> Result<Page>;
 
     /// A subscription as it is now.
     ///
@@ -84,7 +118,8 @@ pub trait Watches {
     /// The store cannot be read.
     async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>>;
 
-    /// Lets `holder` send what comes after `watch.position`, if nobody is sending, and that was sent last; answers whether it may.
+    /// Lets `holder` send what comes after `watch.position`, if nobody else is sending, and that was sent last; answers whether it
+    /// may. Asked twice it says the same, so that an answer which was lost can be asked for again: a holder is one attempt.
     ///
     /// # Errors
     ///
@@ -104,6 +139,14 @@ pub trait Watches {
     ///
     /// It is unknown whether it is removed.
     async fn remove(&self, connection: &str, subscription: &str) -> Result<()>;
+
+    /// Removes a subscription on the client's word. Of one that is not there the word is kept, for it may have overtaken that by
+    /// which the subscription begins: the next that has its id is not added.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it is removed, or the client has ended [too many](MAX_SUBSCRIPTIONS) that never were.
+    async fn end(&self, connection: &str, subscription: &str) -> Result<()>;
 
     /// Removes a connection with all its subscriptions, so that none can be added any more.
     ///

@@ -11,18 +11,26 @@
 //! that it has. There is no clock in this: who is taken for dead and is not, finds its connection closed.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
+use futures::lock::Mutex;
+use futures::{StreamExt, TryStreamExt, stream};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Ledger, Result};
+use orderflow_analytics::{CountStore, Counts, board};
 use orderflow_events::{OrderId, Subject};
 use orderflow_orders::Orders;
+use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::domain::{Ahead, OrderUpdate, Refusal, Topic, Update, ahead_of, updates_of};
-use crate::port::{Feed, Sent, Sockets, Watch, Watches};
+use crate::domain::{Ahead, BoardUpdate, OrderUpdate, Refusal, Topic, Update, ahead_of, board_ahead, updates_of};
+use crate::port::{Feed, Found, Page, Sent, Sockets, Watch, Watches};
 use crate::protocol::ToClient;
 use crate::schema::{self, Schema};
+
+/// Subscriptions that one attempt is at work on at once.
+const AT_WORK: usize = 100;
 
 /// Looks at a subscription that somebody holds, and the pauses between them: together 3 s, and more than it takes to send.
 const LOOKS: u32 = 30;
@@ -34,6 +42,9 @@ const ATTEMPTS: u32 = 4;
 /// Most updates that are sent while a subscription is held once, so that nobody waits in vain for whom sends for long.
 const AT_ONCE: usize = 20;
 
+/// The largest message to a client, in bytes: that of API Gateway.
+const MAX_TEXT_BYTES: usize = 128 * 1024;
+
 /// Most times that one attempt goes on with a subscription.
 const MAX_TURNS: u32 = 100;
 
@@ -41,19 +52,48 @@ const MAX_TURNS: u32 = 100;
 /// events, the next page of the feed goes on with: the position is kept.
 const MAX_STRETCHES: u32 = 10;
 
+/// Facts that the subscriptions to a topic are told of, as far as they are read once for all of them.
+#[derive(Debug)]
+pub(crate) enum Facts {
+    /// Updates of an order.
+    Order(Vec<OrderUpdate>),
+    /// The feed.
+    Events(Reads),
+    /// The board.
+    Board(Box<BoardUpdate>),
+}
+
+/// Reads of the feed, by where they begin and what is to match: most subscriptions are at the same place. A read that is kept is not
+/// repeated: of what comes later another attempt hears, which waits for whom it finds sending.
+pub(crate) type Reads = Mutex<HashMap<(String, Option<String>), Ahead>>;
+
+/// Most reads that are kept.
+const MAX_READS: usize = 64;
+
+/// Place in the pages of a topic.
+enum Place {
+    /// At a page that is there.
+    At(Page),
+    /// After that place, where the next begins.
+    After(String),
+    /// After the last.
+    End,
+}
+
 /// Sends the updates of orders, and the events of all, to those who watch them.
-pub struct Push<L, W, S, C, F> {
+pub struct Push<L, W, S, C, F, B> {
     ledger: Ledger<L, W>,
     feed: F,
+    counts: Counts<B>,
     watches: S,
     sockets: C,
     schema: Schema,
 }
 
-impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C, F> {
-    /// Sends what the ledger of the orders and the feed say to the watches, by those sockets.
-    pub fn new(ledger: Ledger<L, W>, feed: F, watches: S, sockets: C) -> Self {
-        Self { ledger, feed, watches, sockets, schema: schema::build() }
+impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> Push<L, W, S, C, F, B> {
+    /// Sends what the ledger of the orders, the feed and the counts say to the watches, by those sockets.
+    pub fn new(ledger: Ledger<L, W>, feed: F, counts: B, watches: S, sockets: C) -> Self {
+        Self { ledger, feed, counts: Counts::new(counts), watches, sockets, schema: schema::build() }
     }
 
     pub(crate) const fn feed(&self) -> &F {
@@ -90,17 +130,68 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
     pub async fn tell(&self, orders: impl IntoIterator<Item = OrderId>) -> Result<()> {
         let mut failed = None;
         for order in orders {
-            let watches = self.watches.of_topic(&Topic::key_of(&order)).await?;
-            if watches.is_empty() {
-                continue;
-            }
-            let updates = self.updates(&order).await?;
-            let told = watches.into_iter().map(|watch| self.advance_or_close(watch, &updates));
-            for told in futures::future::join_all(told).await {
-                failed = failed.or(told.err());
-            }
+            failed = failed.or(self.tell_topic(&Topic::Order(order)).await.err());
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Tells those who watch the board that there is another, if there is.
+    ///
+    /// # Errors
+    ///
+    /// Somebody may not have been told. It does no harm to try again.
+    pub async fn tell_board(&self) -> Result<()> {
+        self.tell_topic(&Topic::Board).await
+    }
+
+    /// Facts of a topic, as they are now.
+    pub(crate) async fn facts(&self, topic: &Topic) -> Result<Facts> {
+        Ok(match topic {
+            Topic::Order(order) => Facts::Order(self.updates(order).await?),
+            Topic::Events(_) => Facts::Events(Reads::default()),
+            Topic::Board => Facts::Board(Box::new(board(&self.counts, self.world().now()).await?.into())),
+        })
+    }
+
+    /// Facts of a topic for a subscription that was looked at after the last were read, if they may not be older than what it was told:
+    /// of two boards nobody can tell which is the later one.
+    async fn newer(&self, topic: &Topic) -> Result<Option<Facts>> {
+        match topic {
+            Topic::Order(_) | Topic::Events(_) => Ok(None),
+            Topic::Board => self.facts(topic).await.map(Some),
+        }
+    }
+
+    async fn tell_topic(&self, topic: &Topic) -> Result<()> {
+        let key = &topic.key();
+        let first = self.watches.page(key, None).await?;
+        if first.found.is_empty() {
+            return Ok(());
+        }
+        let facts = Rc::new(self.facts(topic).await?);
+        // Page by page, of which each is read before its facts.
+        let pages = stream::try_unfold((Place::At(first), facts), |(place, facts)| async move {
+            let (page, facts) = match place {
+                Place::At(page) => (page, facts),
+                Place::After(place) => {
+                    let page = self.watches.page(key, Some(&place)).await?;
+                    (page, self.newer(topic).await?.map_or(facts, Rc::new))
+                }
+                Place::End => return Ok(None),
+            };
+            let found: Vec<_> =
+                page.found.into_iter().map(|found| Ok::<_, Failure>((found, Rc::clone(&facts)))).collect();
+            Ok::<_, Failure>(Some((stream::iter(found), (page.next.map_or(Place::End, Place::After), facts))))
+        });
+        let told = pages.try_flatten().map(async |found| match found? {
+            (Found::Watch(watch), facts) => self.advance_or_close(watch, &facts).await,
+            (Found::Broken(connection), _) => {
+                warn!("a subscription is not understood: its connection is closed");
+                self.close(&connection).await
+            }
+        });
+        let failed = told.buffer_unordered(AT_WORK).filter_map(async |told| told.err());
+        failed.fold(Ok(()), async |first, failure| first.and(Err(failure))).await
     }
 
     /// Tells those who watch the events of all orders what they have not been told.
@@ -109,28 +200,48 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
     ///
     /// Somebody may not have been told. It does no harm to try again.
     pub async fn tell_events(&self) -> Result<()> {
-        let watches = self.watches.of_topic(Topic::EVENTS).await?;
-        let told = futures::future::join_all(watches.into_iter().map(|watch| self.advance_or_close(watch, &[]))).await;
-        told.into_iter().find(Result::is_err).unwrap_or(Ok(()))
+        self.tell_topic(&Topic::Events(None)).await
     }
 
-    /// Updates that a subscription is to be told next; `updates` are those of its order, if it is to one.
-    async fn ahead(&self, watch: &Watch, updates: &[OrderUpdate]) -> Result<Result<Ahead, Refusal>> {
+    /// Updates that a subscription is to be told next, of the facts of its topic.
+    async fn ahead(&self, watch: &Watch, facts: &Facts) -> Result<Result<Ahead, Refusal>> {
         let now = self.world().now();
-        Ok(match &watch.topic {
-            Topic::Order(_) => watch.right.of(updates, now).map(|()| ahead_of(updates, &watch.position, AT_ONCE)),
-            Topic::Events(pattern) => match watch.right.of_events(now) {
-                Ok(()) => Ok(self.feed.after(&watch.position, pattern.as_ref(), AT_ONCE).await?),
+        Ok(match (&watch.topic, facts) {
+            (Topic::Order(_), Facts::Order(updates)) => {
+                watch.right.of(updates, now).map(|()| ahead_of(updates, &watch.position, AT_ONCE))
+            }
+            (Topic::Events(pattern), Facts::Events(reads)) => match watch.right.of_events(now) {
+                Ok(()) => Ok(self.feed_after(&watch.position, pattern.as_ref(), reads).await?),
                 Err(refusal) => Err(refusal),
             },
+            (Topic::Board, Facts::Board(board)) => {
+                watch.right.of_board(now).map(|()| board_ahead(board, &watch.position))
+            }
+            (Topic::Order(_) | Topic::Events(_) | Topic::Board, _) => {
+                return Err(Failure::permanent("a subscription is under the key of another topic"));
+            }
         })
+    }
+
+    async fn feed_after(&self, position: &str, pattern: Option<&Value>, reads: &Reads) -> Result<Ahead> {
+        let key = (position.to_owned(), pattern.map(Value::to_string));
+        let mut reads = reads.lock().await;
+        if let Some(ahead) = reads.get(&key) {
+            return Ok(ahead.clone());
+        }
+        let ahead = self.feed.after(position, pattern, AT_ONCE).await?;
+        if reads.len() == MAX_READS {
+            reads.clear();
+        }
+        reads.insert(key, ahead.clone());
+        Ok(ahead)
     }
 
     /// Advances a subscription, and closes its connection where that fails: one client that does not read, or one subscription that
     /// is not understood any more, must not hold up all others. The client comes back with what it has.
-    async fn advance_or_close(&self, watch: Watch, updates: &[OrderUpdate]) -> Result<()> {
+    async fn advance_or_close(&self, watch: Watch, facts: &Facts) -> Result<()> {
         let connection = watch.connection.clone();
-        match self.advance(watch, updates).await {
+        match self.advance(watch, facts).await {
             Ok(()) => Ok(()),
             Err(failure) => {
                 warn!(reason = failure.reason(), "a subscription does not go on: its connection is closed");
@@ -139,29 +250,35 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
         }
     }
 
-    /// Sends what the subscription has not been sent; `updates` are those of its order, if it is to one.
+    /// Sends what the subscription has not been sent of the facts of its topic.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was.
-    pub(crate) async fn advance(&self, mut watch: Watch, updates: &[OrderUpdate]) -> Result<()> {
-        let mut stretches = 0;
+    pub(crate) async fn advance(&self, mut watch: Watch, facts: &Facts) -> Result<()> {
+        let (mut stretches, mut newer) = (0, None);
         for _ in 0..MAX_TURNS {
             if stretches == MAX_STRETCHES {
                 return Ok(());
             }
-            let ahead = match self.ahead(&watch, updates).await? {
-                Ok(ahead) => ahead,
-                Err(refusal) => return self.refuse(&watch, &refusal).await,
-            };
-            let Some(position) = ahead.position else { return Ok(()) };
+            let ahead = self.ahead(&watch, newer.as_ref().unwrap_or(facts)).await?;
+            if ahead.as_ref().is_ok_and(|ahead| ahead.position.is_none()) {
+                return Ok(());
+            }
             let holder = self.name();
             if watch.holder.is_none() && self.watches.hold(&watch, &holder).await? {
-                let Some(sent) = self.send_all(&watch, &ahead.updates, position).await? else { return Ok(()) };
+                let Ahead { updates, position: Some(position) } = (match ahead {
+                    Ok(ahead) => ahead,
+                    Err(refusal) => return self.refuse(&watch, &refusal).await,
+                }) else {
+                    return Ok(());
+                };
+                let Some(sent) = self.send_all(&watch, &updates, position).await? else { return Ok(()) };
                 let is_released = self.watches.release(&watch, &holder, &sent).await?;
                 if !is_released {
                     // It is no more; or it is released, and the answer was lost.
                     let Some(next) = self.next(&watch).await? else { return Ok(()) };
+                    newer = self.newer(&next.topic).await?.or(newer);
                     watch = next;
                     continue;
                 }
@@ -173,7 +290,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
                 continue;
             }
             match self.next(&watch).await? {
-                Some(next) => watch = next,
+                Some(next) => {
+                    newer = self.newer(&next.topic).await?.or(newer);
+                    watch = next;
+                }
                 None => return Ok(()),
             }
         }
@@ -187,6 +307,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
         for update in updates {
             let response = self.schema.next(&watch.request, update).await;
             let text = ToClient::Next { id: &watch.subscription, payload: response }.text();
+            if text.len() > MAX_TEXT_BYTES {
+                self.refuse(watch, &Refusal::TooLarge(MAX_TEXT_BYTES)).await?;
+                return Ok(None);
+            }
             match self.send(&watch.connection, &text).await {
                 Ok(Sent::Done) => last = update.position(),
                 Ok(Sent::Busy) => return Ok(Some(last)),
@@ -241,12 +365,13 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed> Push<L, W, S, C
         self.watches.close(connection).await
     }
 
+    /// Ends a subscription that is held: it is told why, and then removed, so that nobody waits for what never comes. Whoever dies in
+    /// between holds it.
     async fn refuse(&self, watch: &Watch, refusal: &Refusal) -> Result<()> {
-        self.watches.remove(&watch.connection, &watch.subscription).await?;
         let payload = schema::refused(refusal);
         let text = ToClient::Error { id: &watch.subscription, payload }.text();
         match self.send(&watch.connection, &text).await {
-            Ok(Sent::Done) => Ok(()),
+            Ok(Sent::Done) => self.watches.remove(&watch.connection, &watch.subscription).await,
             Ok(Sent::Gone | Sent::Busy) | Err(_) => self.close(&watch.connection).await,
         }
     }

@@ -14,7 +14,8 @@ use onewrite::http::Problem;
 use onewrite::link::{LinkKeySource, NoLinkKeys};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Result};
-use orderflow_events::scope::{EVENTS_READ, ORDERS_ANY};
+use orderflow_analytics::CountStore;
+use orderflow_events::scope::{EVENTS_READ, OPERATIONS, ORDERS_ANY};
 use orderflow_events::{OrderId, Time};
 use orderflow_orders::{Guests, Visitor};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::domain::{Refusal, Right, Topic};
-use crate::port::{Added, Feed, Sent, Sockets, Watch, Watches};
+use crate::port::{Added, Feed, MAX_SUBSCRIPTIONS, Sent, Sockets, Watch, Watches};
 use crate::protocol::{self, Credentials, FromClient, Plain, SUBPROTOCOL, ToClient};
 use crate::push::Push;
 use crate::schema::{Wish, errors, refused};
@@ -30,8 +31,10 @@ use crate::schema::{Wish, errors, refused};
 /// Time for which something is kept of a connection, if nobody says that it is closed. One lives for two hours at the most.
 const KEPT: Duration = Duration::from_hours(3);
 
-/// Most subscriptions of a connection.
-const MAX_SUBSCRIPTIONS: usize = 20;
+/// Attempts to add a subscription, and the longest pause before the second: a client that begins with many adds them at once, and each is a
+/// transaction on its connection.
+const ATTEMPTS: u32 = 8;
+const PAUSE_MS: u32 = 50;
 
 /// Header by which a client says which protocols it speaks, and is told which one it is.
 const PROTOCOL_HEADER: &str = "Sec-WebSocket-Protocol";
@@ -81,17 +84,17 @@ impl Reply {
 }
 
 /// Routes of the WebSocket API.
-pub struct Routes<L, W, S, C, F, K = NoKeySets, G = NoLinkKeys> {
-    push: Push<L, W, S, C, F>,
+pub struct Routes<L, W, S, C, F, B, K = NoKeySets, G = NoLinkKeys> {
+    push: Push<L, W, S, C, F, B>,
     access: Access<K>,
     guests: Option<Guests<G>>,
 }
 
-impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: LinkKeySource>
-    Routes<L, W, S, C, F, K, G>
+impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore, K: KeySets, G: LinkKeySource>
+    Routes<L, W, S, C, F, B, K, G>
 {
     /// Routes for whom `access` lets in, and for guests, if there are to be any.
-    pub fn new(push: Push<L, W, S, C, F>, access: Access<K>, guests: Option<Guests<G>>) -> Self {
+    pub fn new(push: Push<L, W, S, C, F, B>, access: Access<K>, guests: Option<Guests<G>>) -> Self {
         Self { push, access, guests }
     }
 
@@ -128,7 +131,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: 
             Some(FromClient::Ping(payload)) => self.say(connection, &Plain::Pong { payload: payload.as_deref() }).await,
             Some(FromClient::Pong) => Ok(()),
             Some(FromClient::Subscribe(id, request)) => self.subscribe(connection, id, request.get()).await,
-            Some(FromClient::Complete(id)) => self.push.watches().remove(connection, &id).await,
+            Some(FromClient::Complete(id)) => self.push.watches().end(connection, &id).await,
             None => {
                 info!("a message of no client of the protocol");
                 self.push.close(connection).await
@@ -163,7 +166,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: 
         match self.access.session(token.as_deref(), now).await {
             Ok(Session { caller, ends_at }) => Ok(match (caller.subject(), ends_at) {
                 (Some(subject), Some(ends_at)) => {
-                    let scopes = [ORDERS_ANY, EVENTS_READ].into_iter().filter(|scope| caller.has(scope));
+                    let scopes = [ORDERS_ANY, EVENTS_READ, OPERATIONS].into_iter().filter(|scope| caller.has(scope));
                     Right::Caller { subject: subject.clone(), scopes: scopes.map(str::to_owned).collect(), ends_at }
                 }
                 _ => Right::Anybody,
@@ -178,28 +181,51 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: 
             info!("a subscription before its connection is opened, or twice");
             return self.push.close(connection).await;
         };
-        if known.subscriptions.len() >= MAX_SUBSCRIPTIONS {
-            let payload = errors(&format!("A connection has at most {MAX_SUBSCRIPTIONS} subscriptions."), "FORBIDDEN");
-            return self.say(connection, &ToClient::Error { id: &id, payload }).await;
-        }
         match self.watch(connection, &id, request, known.right).await? {
             Ok(watch) => {
-                let expires = self.push.world().now().after(KEPT);
-                match self.push.watches().add(&watch, expires).await? {
+                match self.add(&watch).await? {
                     // What happens from here on is told by whoever hears of it; what has happened before it, now.
                     Added::Done => {
-                        let updates = match &watch.topic {
-                            Topic::Order(order) => self.push.updates(order).await?,
-                            Topic::Events(_) => Vec::new(),
-                        };
-                        self.push.advance(watch, &updates).await
+                        let facts = self.push.facts(&watch.topic).await?;
+                        self.push.advance(watch, &facts).await
                     }
                     Added::Taken => self.push.close(connection).await,
-                    Added::Closed => Ok(()),
+                    Added::Closed | Added::Ended => Ok(()),
+                    Added::ConnectionFull => {
+                        let limit = format!("A connection has at most {MAX_SUBSCRIPTIONS} subscriptions.");
+                        self.refuse(connection, &id, &limit).await
+                    }
+                    Added::TopicFull => {
+                        let most = watch.topic.most();
+                        let limit =
+                            format!("There are {most} subscriptions to the same already, and no more than that.");
+                        self.refuse(connection, &id, &limit).await
+                    }
+                    Added::Collided => Err(Failure::transient("a connection changes all the time")),
                 }
             }
             Err(payload) => self.say(connection, &ToClient::Error { id: &id, payload }).await,
         }
+    }
+
+    async fn add(&self, watch: &Watch) -> Result<Added> {
+        let world = self.push.world();
+        for attempt in 1..ATTEMPTS {
+            match self.push.watches().add(watch, world.now().after(KEPT)).await? {
+                Added::Collided => {
+                    let pause_ms = world.below(u64::from(PAUSE_MS * attempt));
+                    world.sleep(Duration::from_millis(pause_ms)).await;
+                }
+                added => return Ok(added),
+            }
+        }
+        self.push.watches().add(watch, world.now().after(KEPT)).await
+    }
+
+    /// A subscription is one too many.
+    async fn refuse(&self, connection: &str, id: &str, limit: &str) -> Result<()> {
+        let payload = errors(limit, "FORBIDDEN");
+        self.say(connection, &ToClient::Error { id, payload }).await
     }
 
     /// Subscription that a request asks for; else the errors that the client is told.
@@ -210,6 +236,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, K: KeySets, G: 
         let begin = match self.push.schema().wish(request).await {
             Ok(Wish::Order(order, after)) => self.begin_order(order, after, &right).await?,
             Ok(Wish::Events(matching, after)) => self.begin_events(matching, after, &right).await?,
+            Ok(Wish::Board) => match right.of_board(self.push.world().now()) {
+                Ok(()) => Ok((Topic::Board, String::new())),
+                Err(refusal) => Err(refused(&refusal)),
+            },
             Err(errors) => Err(errors),
         };
         let watch = |(topic, position)| Watch {

@@ -14,7 +14,7 @@ use futures::{Stream, StreamExt, stream};
 use onewrite::http::Problem;
 use serde_json::{Value, json};
 
-pub(crate) use objects::{Event, Order, OrderConnection, OrderStatus, OrderUpdate, PageInfo, Stock};
+pub(crate) use objects::{Board, Event, Order, OrderConnection, OrderStatus, OrderUpdate, PageInfo, Stock};
 
 use crate::domain::{Refusal, Update};
 
@@ -74,6 +74,8 @@ pub(crate) enum Wish {
     Order(String, Option<i32>),
     /// The events of all orders that match, after a position.
     Events(Option<Value>, Option<String>),
+    /// The board.
+    Board,
 }
 
 /// Queries.
@@ -143,7 +145,7 @@ impl Subscription {
     ) -> impl Stream<Item = OrderUpdate> {
         stream::iter(match executed_for(context, || Wish::Order(id.0, after)) {
             Some(Update::Order(update)) => Some(OrderUpdate::from(update)),
-            Some(Update::Event(_)) | None => None,
+            Some(Update::Event(_) | Update::Board(_)) | None => None,
         })
     }
 
@@ -163,7 +165,16 @@ impl Subscription {
     ) -> impl Stream<Item = Event> {
         stream::iter(match executed_for(context, || Wish::Events(matching.map(|json| json.0), after)) {
             Some(Update::Event(event)) => Some(Event::from(event)),
-            Some(Update::Order(_)) | None => None,
+            Some(Update::Order(_) | Update::Board(_)) | None => None,
+        })
+    }
+
+    /// Orders and money of late, with the scope operations or events:read: as it is, and then whenever it changes, some seconds apart
+    /// at the least.
+    async fn board(&self, context: &Context<'_>) -> impl Stream<Item = Board> {
+        stream::iter(match executed_for(context, || Wish::Board) {
+            Some(Update::Board(update)) => Some(Board::from(&update.board)),
+            Some(Update::Order(_) | Update::Event(_)) | None => None,
         })
     }
 }
@@ -299,5 +310,9 @@ pub(crate) fn refused(refusal: &Refusal) -> Value {
         Refusal::Unauthorized(reason) => errors(reason, code(401)),
         Refusal::Forbidden(scope) => errors(&format!("The caller needs the scope {scope}."), code(403)),
         Refusal::NotFound => errors("There is no such order.", code(404)),
+        Refusal::TooLarge(most) => {
+            let message = format!("The next update has more than {most} bytes: ask for fewer of its fields.");
+            errors(&message, code(400))
+        }
     }
 }

@@ -10,14 +10,15 @@ use onewrite::access::{Access, NoKeySets};
 use onewrite::link::NoLinkKeys;
 use onewrite::memory::{MemoryLog, Pace, Paced, VirtualTime};
 use onewrite::port::{Clock, Random};
-use onewrite::{Commit, History, Ledger, Origin};
+use onewrite::{Commit, Delivery, Handle, History, Ledger, Origin, Process};
+use orderflow_analytics::{Analytics, CountEffects, MemoryCounts};
 use orderflow_events::{InventoryReserved, OrderId, Payload, Subject, sample};
 use orderflow_orders::{Change, Orders, Seen};
 use serde_json::{Value, json};
 
 use crate::domain::{Right, Topic};
 use crate::memory::{MemoryFeed, MemorySockets, MemoryWatches};
-use crate::port::{Watch, Watches};
+use crate::port::{Added, PAGE, Watch, Watches};
 use crate::push::Push;
 use crate::routes::{Event, Routes};
 
@@ -32,6 +33,7 @@ type Ports<'a> = Push<
     Paced<'a, &'a MemoryWatches>,
     Paced<'a, &'a MemorySockets>,
     Paced<'a, &'a MemoryFeed>,
+    &'a MemoryCounts,
 >;
 
 /// An order, those who watch it, and one client.
@@ -39,6 +41,8 @@ struct Stage {
     world: VirtualTime,
     log: MemoryLog,
     feed: MemoryFeed,
+    rows_of_counts: MemoryLog,
+    counts: MemoryCounts,
     watches: MemoryWatches,
     sockets: MemorySockets,
     history: RefCell<History<Orders>>,
@@ -68,6 +72,8 @@ impl Stage {
             world: VirtualTime::new(1),
             log: MemoryLog::default(),
             feed: MemoryFeed::default(),
+            rows_of_counts: MemoryLog::default(),
+            counts: MemoryCounts::default(),
             watches: MemoryWatches::default(),
             sockets: MemorySockets::default(),
             history: RefCell::new(History::unknown(subject())),
@@ -78,7 +84,7 @@ impl Stage {
     fn push<'a>(&'a self, pace: &'a Pace) -> Ports<'a> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
         let feed = Paced { port: &self.feed, pace };
-        Push::new(ledger, feed, Paced { port: &self.watches, pace }, Paced { port: &self.sockets, pace })
+        Push::new(ledger, feed, &self.counts, Paced { port: &self.watches, pace }, Paced { port: &self.sockets, pace })
     }
 
     /// The order gets a row.
@@ -104,15 +110,45 @@ impl Stage {
         });
     }
 
+    /// Analytics counts an order of this moment.
+    fn count_order(&self, number: u8) {
+        let (ledger, effects) =
+            (Ledger::new(&self.rows_of_counts, &self.world), CountEffects::new(&self.counts, &self.world));
+        let service = Process::<Analytics, _, _, _>::new(ledger, effects);
+        let mut created = sample::another_event(sample::order(&format!("ord_{number}")), number);
+        created.context.time = self.world.now();
+        let delivery = Delivery { text: "", deadline: created.context.time };
+        block_on(service.handle(&created, &delivery)).unwrap();
+    }
+
     /// An attempt to tell, as the stream makes one.
     fn tell(&self, pace: &Pace) -> bool {
         let push = self.push(pace);
         matches!(run(push.tell([OrderId::new(ORDER).unwrap()])), Some(Ok(())))
     }
 
+    /// Somebody watches the order from its beginning, by a subscription of their connection.
+    fn add(&self, connection: &str, subscription: &str) -> Added {
+        self.sockets.connect(connection);
+        let watch = Watch {
+            topic: Topic::Order(OrderId::new(ORDER).unwrap()),
+            connection: connection.to_owned(),
+            subscription: subscription.to_owned(),
+            right: Right::Anybody,
+            request: json!({ "query": format!("subscription {{ order(id: \"{ORDER}\") {{ sequence }} }}") })
+                .to_string(),
+            position: "0".to_owned(),
+            holder: None,
+        };
+        let expires = self.world.now();
+        block_on(self.watches.open(connection, &Right::Anybody, expires)).unwrap();
+        block_on(self.watches.add(&watch, expires)).unwrap()
+    }
+
     /// Hears what the client says, as far as `pace` lets it.
     fn hear(&self, pace: &Pace, kind: &str, body: &Value) -> bool {
-        let routes: Routes<_, _, _, _, _, NoKeySets, NoLinkKeys> = Routes::new(self.push(pace), Access::open(), None);
+        let routes: Routes<_, _, _, _, _, _, NoKeySets, NoLinkKeys> =
+            Routes::new(self.push(pace), Access::open(), None);
         let connection = self.client.borrow().connection();
         let event = json!({
             "requestContext": { "connectionId": connection, "eventType": kind },
@@ -240,7 +276,7 @@ fn nothing_is_missed_and_nothing_comes_twice_wherever_an_attempt_dies() {
 
 #[test]
 fn an_answer_that_is_lost_loses_nothing() {
-    for call in ["send", "hold", "release", "of_topic", "get", "add", "open", "connection", "disconnect", "close"] {
+    for call in ["send", "hold", "release", "page", "get", "add", "open", "connection", "disconnect", "close"] {
         for loses_push in [true, false] {
             let stage = Stage::new();
             stage.begin();
@@ -301,24 +337,132 @@ fn an_order_that_nobody_watches_costs_one_look_and_each_who_watches_three_calls(
             stage.begin();
             for number in 0..watchers {
                 let connection = number.to_string();
-                stage.sockets.connect(&connection);
-                let watch = Watch {
-                    topic: Topic::Order(OrderId::new(ORDER).unwrap()),
-                    connection: connection.clone(),
-                    subscription: "1".to_owned(),
-                    right: Right::Anybody,
-                    request: json!({ "query": format!("subscription {{ order(id: \"{ORDER}\") {{ sequence }} }}") })
-                        .to_string(),
-                    position: "0".to_owned(),
-                    holder: None,
-                };
-                let expires = stage.world.now();
-                block_on(stage.watches.open(&connection, &Right::Anybody, expires)).unwrap();
-                block_on(stage.watches.add(&watch, expires)).unwrap();
+                assert_eq!(stage.add(&connection, "1"), Added::Done);
             }
             assert_eq!(stage.tell(&Pace::of(pauses)), is_enough, "{watchers} who watch, {pauses} pauses");
             let told = (0..watchers).filter(|number| stage.sockets.received(&number.to_string()).len() == 1).count();
             assert!(!is_enough || told == usize::try_from(watchers).unwrap());
+        }
+    }
+}
+
+#[test]
+fn an_order_has_a_hundred_who_watch_it_and_a_connection_twenty_subscriptions() {
+    let stage = Stage::new();
+    stage.begin();
+    for number in 0..100 {
+        assert_eq!(stage.add(&number.to_string(), "1"), Added::Done);
+    }
+    assert_eq!(stage.add("one more", "1"), Added::TopicFull);
+    // Whoever is told so is told by the protocol, and stays connected.
+    stage.turn(&Pace::of(u32::MAX));
+    assert_eq!(stage.client.borrow().errors[0][0]["extensions"]["code"], "FORBIDDEN");
+    let connection = stage.client.borrow().connection();
+    assert!(stage.sockets.is_open(&connection));
+
+    for number in 0..90 {
+        block_on(stage.watches.close(&number.to_string())).unwrap();
+    }
+    for number in 0..20 {
+        assert_eq!(stage.add("busy", &number.to_string()), Added::Done);
+    }
+    assert_eq!(stage.add("busy", "20"), Added::ConnectionFull);
+}
+
+#[test]
+fn a_topic_is_told_page_by_page_and_what_is_not_understood_holds_up_nobody() {
+    let stage = Stage::new();
+    stage.begin();
+    let watchers = 100;
+    assert!(watchers <= PAGE, "an order has one page");
+    for number in 0..watchers {
+        stage.add(&number.to_string(), "1");
+    }
+    stage.watches.damage("7", "1");
+    assert!(stage.tell(&Pace::of(u32::MAX)));
+    for number in 0..watchers {
+        let connection = number.to_string();
+        let is_understood = number != 7;
+        assert_eq!(stage.sockets.is_open(&connection), is_understood, "{number}");
+        assert_eq!(stage.sockets.received(&connection).len(), usize::from(is_understood), "{number}");
+    }
+    assert_eq!(block_on(stage.watches.connection("7")).unwrap(), None);
+}
+
+#[test]
+fn a_client_that_ends_a_subscription_is_told_nothing_by_it_whichever_word_comes_first() {
+    let whole = Pace::of(u32::MAX);
+    for (words, told) in [(["subscribe", "complete"], 1), (["complete", "subscribe"], 0)] {
+        let stage = Stage::new();
+        stage.begin();
+        stage.sockets.connect("connection-0");
+        assert!(stage.hear(&whole, "MESSAGE", &json!({ "type": "connection_init" })));
+        for word in words {
+            let payload = json!({ "query": QUERY, "variables": { "id": ORDER, "after": 0 } });
+            assert!(stage.hear(&whole, "MESSAGE", &json!({ "id": "1", "type": word, "payload": payload })));
+        }
+        stage.go_on(1);
+        assert!(stage.tell(&whole));
+        let received = stage.sockets.received("connection-0");
+        assert_eq!(received.iter().filter(|text| text.contains("\"next\"")).count(), told, "{words:?}");
+        assert!(stage.sockets.is_open("connection-0"));
+        // The connection itself is left, and no subscription.
+        assert_eq!(stage.watches.len(), 1, "{words:?}");
+    }
+}
+
+#[test]
+fn a_client_that_ends_what_never_was_over_and_over_is_closed() {
+    let (whole, stage) = (Pace::of(u32::MAX), Stage::new());
+    stage.sockets.connect("connection-0");
+    assert!(stage.hear(&whole, "MESSAGE", &json!({ "type": "connection_init" })));
+    for number in 0..=20 {
+        assert!(stage.sockets.is_open("connection-0"), "{number}");
+        assert!(stage.hear(&whole, "MESSAGE", &json!({ "id": number.to_string(), "type": "complete" })));
+    }
+    assert!(!stage.sockets.is_open("connection-0"));
+    assert!(stage.watches.is_empty());
+}
+
+#[test]
+fn an_attempt_that_is_asked_twice_holds_once() {
+    let stage = Stage::new();
+    stage.add("a", "1");
+    let watch = block_on(stage.watches.get(&Topic::key_of(&OrderId::new(ORDER).unwrap()), "a", "1")).unwrap().unwrap();
+    for (holder, holds) in [("x", true), ("x", true), ("y", false)] {
+        assert_eq!(block_on(stage.watches.hold(&watch, holder)), Ok(holds), "{holder}");
+    }
+}
+
+#[test]
+fn an_event_costs_each_who_watches_three_calls_and_all_of_them_two_reads_and_a_look_for_each_page() {
+    let watchers: u32 = 1_000;
+    let pages = watchers.div_ceil(u32::try_from(PAGE).unwrap());
+    let calls = pages + 2 + 3 * watchers;
+    // A call has two pauses.
+    for (pauses, is_enough) in [(2 * calls, true), (2 * calls - 1, false)] {
+        let stage = Stage::new();
+        let expires = stage.world.now();
+        for number in 0..watchers {
+            let connection = number.to_string();
+            stage.sockets.connect(&connection);
+            let watch = Watch {
+                topic: Topic::Events(None),
+                connection: connection.clone(),
+                subscription: "1".to_owned(),
+                right: Right::Anybody,
+                request: json!({ "query": "subscription { events { cursor } }" }).to_string(),
+                position: "0".to_owned(),
+                holder: None,
+            };
+            block_on(stage.watches.open(&connection, &Right::Anybody, expires)).unwrap();
+            assert_eq!(block_on(stage.watches.add(&watch, expires)), Ok(Added::Done));
+        }
+        stage.feed.add(json!({ "id": "1", "source": "s", "type": "t" }));
+        let pace = Pace::of(pauses);
+        assert_eq!(run(stage.push(&pace).tell_events()), is_enough.then_some(Ok(())));
+        if is_enough {
+            assert!((0..watchers).all(|number| stage.sockets.received(&number.to_string()).len() == 1));
         }
     }
 }

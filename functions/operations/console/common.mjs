@@ -5,7 +5,7 @@
 /// The API, whatever stage or base path stands before it.
 const API = new URL(location.pathname.replace(/(console|board)\/?$/, ""), location.origin);
 
-const TOKEN = "token";
+const TOKEN = "consoleToken";
 
 /// Failure of a request, as RFC 9457 has it.
 export class Problem extends Error {

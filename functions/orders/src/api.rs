@@ -24,7 +24,7 @@ use tracing::info;
 use crate::domain::withdrawal::WithdrawalPeriod;
 use crate::domain::{CancelRefusal, Known, Next, Order, Orders, cancel, revoke_links};
 use crate::guests::{Guests, Visitor, access_of};
-use crate::page::{file, wants_page};
+use crate::page::{Socket, file, wants_page};
 use crate::port::PriceStore;
 use crate::pricing::is_same;
 
@@ -46,6 +46,7 @@ pub struct OrdersApi<L, P, W, R, K = NoKeySets, S = NoLinkKeys> {
     access: Access<K>,
     withdrawal_period: WithdrawalPeriod,
     guests: Option<Guests<S>>,
+    socket: Option<Socket>,
 }
 
 impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySets> OrdersApi<L, P, W, R, K> {
@@ -57,7 +58,7 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
         access: Access<K>,
         withdrawal_period: WithdrawalPeriod,
     ) -> Self {
-        Self { ledger, prices, keys, access, withdrawal_period, guests: None }
+        Self { ledger, prices, keys, access, withdrawal_period, guests: None, socket: None }
     }
 }
 
@@ -67,8 +68,14 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
     /// The same API, for guests too, if there are to be any.
     #[must_use]
     pub fn with_guests<T: LinkKeySource>(self, guests: Option<Guests<T>>) -> OrdersApi<L, P, W, R, K, T> {
-        let Self { ledger, prices, keys, access, withdrawal_period, .. } = self;
-        OrdersApi { ledger, prices, keys, access, withdrawal_period, guests }
+        let Self { ledger, prices, keys, access, withdrawal_period, socket, .. } = self;
+        OrdersApi { ledger, prices, keys, access, withdrawal_period, guests, socket }
+    }
+
+    /// The same API, whose pages hear by that socket of what happens, if there is one.
+    #[must_use]
+    pub fn with_socket(self, socket: Option<Socket>) -> Self {
+        Self { socket, ..self }
     }
 
     /// Opens the connection to the table, and fetches the keys of the tokens.

@@ -35,6 +35,7 @@ pub use intake::{Intake, IntakeHandler, Seal, SealEffects};
 pub use memory::MemoryPrices;
 pub use open::{PaymentDue, tell};
 pub use orphans::end_orphans;
+pub use page::Socket;
 pub use port::{Listed, NewPrice, PriceStore, Quote};
 pub use settings::{PricingProducers, Settings};
 pub use view::OrderStatus;

@@ -11,7 +11,7 @@ use orderflow_events::{EventType, Line, Person, Time, amount};
 
 use self::texts::{ENGLISH, Stage, Texts};
 use crate::domain::{Known, Progress, Return, Seen, Shipment, Status};
-use crate::page::{Depth, Layout, Moment, answer};
+use crate::page::{Depth, Layout, Moment, Socket, answer};
 
 /// Seconds between two looks at an order that moves by itself.
 const PACE_SECONDS: u32 = 2;
@@ -188,7 +188,7 @@ impl<'a> View<'a> {
 #[template(path = "order.html")]
 struct Page<'a> {
     texts: &'static Texts,
-    layout: Layout,
+    layout: Layout<'a>,
     view: &'a View<'a>,
     stage: &'static Stage,
 }
@@ -198,10 +198,10 @@ struct Page<'a> {
 /// # Errors
 ///
 /// It cannot be rendered.
-pub(crate) fn page(request: &Request, view: &View<'_>) -> Result<Response<Body>, Problem> {
+pub(crate) fn page(request: &Request, view: &View<'_>, socket: Option<&Socket>) -> Result<Response<Body>, Problem> {
     let stage = view.stage(&ENGLISH);
-    let mut layout = Layout::new(stage.title, "order", Depth::Order);
+    let mut layout = Layout::new(stage.title, "order", Depth::Order, socket);
     layout.pace_seconds = Some(view.pace_seconds());
     let status = if view.was_late { StatusCode::CONFLICT } else { StatusCode::OK };
-    Ok(answer(request, status, &Page { texts: &ENGLISH, layout, view, stage })?)
+    Ok(answer(request, status, &Page { texts: &ENGLISH, layout, view, stage }, socket)?)
 }

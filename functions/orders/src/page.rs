@@ -25,15 +25,14 @@ const FILES: [(&str, &str, &str); 2] = [
 ];
 
 /// Rights of the pages: the files and the API beside them, forms to their own address, nothing inline, nobody's frame, and no
-/// way for the script to make markup of a text.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; \
-                      base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+/// way for the script to make markup of a text. What may be asked besides the API is the socket.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'; connect-src 'self'";
 
 /// Headers of a page. Its address may have a secret in it, which no other origin is told; without any referrer, browsers
 /// would say `Origin: null` of its forms, as of a stranger's.
-const HEADERS: [(HeaderName, &str); 6] = [
+const HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-    (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
@@ -50,7 +49,7 @@ pub(crate) enum Depth {
 }
 
 /// Layout of a page.
-pub(crate) struct Layout {
+pub(crate) struct Layout<'a> {
     /// Title of the page.
     pub(crate) title: &'static str,
     /// Name of the view, by which the script tells one from the other.
@@ -59,12 +58,31 @@ pub(crate) struct Layout {
     pub(crate) pace_seconds: Option<u32>,
     /// Texts that all pages have.
     pub(crate) texts: &'static Texts,
+    /// The socket by which the script hears of what happens, if there is one.
+    pub(crate) socket: Option<&'a Socket>,
     depth: Depth,
 }
 
-impl Layout {
-    pub(crate) const fn new(title: &'static str, view: &'static str, depth: Depth) -> Self {
-        Self { title, view, pace_seconds: None, texts: &ENGLISH, depth }
+/// Address of the API of WebSocket that tells what happens to an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Socket(String);
+
+impl Socket {
+    /// The socket at that address. One of HTTP is that of the same place.
+    #[must_use]
+    pub fn at(address: &str) -> Self {
+        Self(address.strip_prefix("http").map_or_else(|| address.to_owned(), |rest| format!("ws{rest}")))
+    }
+
+    /// The address.
+    pub(crate) fn address(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> Layout<'a> {
+    pub(crate) const fn new(title: &'static str, view: &'static str, depth: Depth, socket: Option<&'a Socket>) -> Self {
+        Self { title, view, pace_seconds: None, texts: &ENGLISH, socket, depth }
     }
 
     /// Address of a file from this page, with its version: a page and its files are of one deployment.
@@ -94,8 +112,8 @@ impl Moment {
 
 #[derive(Template)]
 #[template(path = "refusal.html")]
-struct RefusalPage {
-    layout: Layout,
+struct RefusalPage<'a> {
+    layout: Layout<'a>,
     refusal: &'static Refusal,
 }
 
@@ -104,10 +122,19 @@ struct RefusalPage {
 /// # Errors
 ///
 /// It cannot be rendered.
-pub(crate) fn answer(request: &Request, status: StatusCode, page: &impl Template) -> Result<Response<Body>, Failure> {
+pub(crate) fn answer(
+    request: &Request,
+    status: StatusCode,
+    page: &impl Template,
+    socket: Option<&Socket>,
+) -> Result<Response<Body>, Failure> {
+    let policy = socket.map_or_else(|| POLICY.to_owned(), |Socket(address)| format!("{POLICY} {address}"));
+    let policy = HeaderValue::try_from(policy);
+    let policy = policy.map_err(|error| Failure::permanent(format!("the address of the socket is none: {error}")))?;
     let text = page.render().map_err(|error| Failure::permanent(format!("the page cannot be written: {error}")))?;
     let mut response = tagged(request, text)?;
     response.headers_mut().extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     if response.status() == StatusCode::OK {
         *response.status_mut() = status;
     }
@@ -115,12 +142,12 @@ pub(crate) fn answer(request: &Request, status: StatusCode, page: &impl Template
 }
 
 /// The page that says why there is nothing to see, with the status and the headers of the problem.
-pub(crate) fn refused(request: &Request, problem: Problem, depth: Depth) -> Response<Body> {
+pub(crate) fn refused(request: &Request, problem: Problem, depth: Depth, socket: Option<&Socket>) -> Response<Body> {
     let mut response = Response::<Body>::from(problem);
     let status = response.status();
     let refusal = ENGLISH.refusal(status);
-    let layout = Layout::new(refusal.title, refusal.view, depth);
-    let Ok(page) = answer(request, status, &RefusalPage { layout, refusal }) else { return response };
+    let layout = Layout::new(refusal.title, refusal.view, depth, socket);
+    let Ok(page) = answer(request, status, &RefusalPage { layout, refusal }, socket) else { return response };
     let (parts, body) = page.into_parts();
     *response.status_mut() = parts.status;
     response.headers_mut().extend(parts.headers);

@@ -12,7 +12,7 @@ use orderflow_events::{CancellationReason, Person, format_utc};
 use self::texts::{ENGLISH, Texts};
 use crate::domain::withdrawal::{Outcome, Withdrawn};
 use crate::domain::{Known, Seen, Status};
-use crate::page::{Depth, Layout, answer};
+use crate::page::{Depth, Layout, Socket, answer};
 
 /// Field of the forms that names the step.
 const STEP: &str = "step";
@@ -119,7 +119,7 @@ fn time_of(seen: &Seen) -> String {
 #[template(path = "withdrawal.html")]
 struct Page<'a> {
     texts: &'static Texts,
-    layout: Layout,
+    layout: Layout<'a>,
     view: &'a View<'a>,
 }
 
@@ -128,7 +128,7 @@ struct Page<'a> {
 /// # Errors
 ///
 /// It cannot be rendered.
-pub(crate) fn page(request: &Request, view: &View<'_>) -> Result<Response<Body>, Problem> {
-    let layout = Layout::new(view.title(&ENGLISH), "withdrawal", Depth::BelowOrder);
-    Ok(answer(request, StatusCode::OK, &Page { texts: &ENGLISH, layout, view })?)
+pub(crate) fn page(request: &Request, view: &View<'_>, socket: Option<&Socket>) -> Result<Response<Body>, Problem> {
+    let layout = Layout::new(view.title(&ENGLISH), "withdrawal", Depth::BelowOrder, socket);
+    Ok(answer(request, StatusCode::OK, &Page { texts: &ENGLISH, layout, view }, socket)?)
 }

@@ -1,9 +1,11 @@
-// Makes a page of an order live: asks for it again and swaps what has changed. For a customer who is signed in it brings the
-// token, which the shop has put behind the # of the address. All words and all markup are the server's: nothing here makes any.
+// Makes a page of an order live: asks for it again and swaps what has changed, at each word of the socket, and without one every two
+// seconds. For a customer who is signed in it brings the token, which the shop has put behind the # of the address. All words and all
+// markup are the server's: nothing here makes any.
 
-const TOKEN = "token";
+const TOKEN = "orderToken";
 const LONGEST_MS = 60_000;
 const PATIENCE_MS = 15_000;
+const PING_MS = 300_000;
 
 let main = document.querySelector("main");
 const line = document.getElementById("line");
@@ -149,7 +151,59 @@ function plan() {
   tell(failures > 0 ? `${line.dataset.cut} ${clock.format(seenAt)}.` : pace ? line.dataset.live : "");
   if (!pace) return;
   const times = 2 ** Math.min(failures, 5) * (document.hidden ? 10 : 1);
-  timer = setTimeout(look, Math.min(pace * times, Math.max(pace, LONGEST_MS)));
+  const most = Math.max(pace, LONGEST_MS);
+  timer = setTimeout(look, hears ? most : Math.min(pace * times, most));
+  listen();
+}
+
+// ── What is heard ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+const address = line.dataset.socket;
+let socket = null;
+let hears = false;
+let losses = 0;
+let listenAt = 0;
+
+/// Hears of what happens to the order, by graphql-transport-ws. What is heard says no more than that it is worth a look, so that there
+/// is nothing to miss: whoever begins to hear looks, and whoever hears no more.
+function listen() {
+  if (!address || socket || document.hidden || !navigator.onLine || main.dataset.view !== "order" || Date.now() < listenAt) return;
+  const own = (socket = new WebSocket(address, "graphql-transport-ws"));
+  const say = (message) => own.readyState === WebSocket.OPEN && own.send(JSON.stringify(message));
+  const id = location.pathname.split("/").at(-1);
+  const payload = byLink() ? { order: id, access: new URLSearchParams(location.search).get("access") } : { token: token() ?? undefined };
+  const query = "subscription ($id: ID!) { order(id: $id) { sequence } }";
+  const ping = setInterval(() => say({ type: "ping" }), PING_MS);
+  own.onopen = () => say({ type: "connection_init", payload });
+  own.onmessage = ({ data }) => {
+    const { type } = JSON.parse(data);
+    if (type === "connection_ack") say({ id: "1", type: "subscribe", payload: { query, variables: { id } } });
+    else if (type === "ping") say({ type: "pong" });
+    else if (type === "next") {
+      hears = true;
+      losses = 0;
+      look();
+    } else if (type !== "pong") own.close();
+  };
+  own.onclose = () => {
+    clearInterval(ping);
+    if (socket !== own) return;
+    socket = null;
+    losses += 1;
+    listenAt = Date.now() + Math.min(500 * 2 ** losses * (0.5 + Math.random()), LONGEST_MS);
+    if (hears) {
+      hears = false;
+      look();
+    }
+  };
+}
+
+/// Hears no more: of what nobody sees, offline, or of another view.
+function hush() {
+  const own = socket;
+  socket = null;
+  hears = false;
+  own?.close();
 }
 
 /// Goes to another view of the order in the same page, for only this page has the token.
@@ -157,7 +211,10 @@ async function go(method, url, body) {
   clearTimeout(timer);
   try {
     const answer = await ask(method, url, { body });
-    if (answer.url !== location.href) history.pushState(null, "", answer.url);
+    if (answer.url !== location.href) {
+      hush();
+      history.pushState(null, "", answer.url);
+    }
     tag = answer.tag;
     show(answer.page);
     // What was pressed may be gone: the keyboard and a reader of screens begin with what is new.
@@ -190,16 +247,20 @@ document.addEventListener("click", (event) => {
 
 // A page that was asleep, away or offline begins with a look.
 const wake = () => {
+  if (document.hidden) hush();
+  else listenAt = 0;
   if (!document.hidden) look();
   else plan();
 };
 addEventListener("popstate", () => {
+  hush();
   tag = null;
   look();
 });
 addEventListener("hashchange", () => token() && look());
 addEventListener("online", wake);
 addEventListener("offline", () => {
+  hush();
   failures = Math.max(failures, 1);
   plan();
 });

@@ -96,7 +96,7 @@ impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
         let mut endpoints = self.endpoints.roster().await?.endpoints;
         let events: Vec<Value> = page.iter().map(|it| serde_json::from_str(&it.text).unwrap_or_default()).collect();
         for endpoint in endpoints.iter_mut().filter(|endpoint| endpoint.disabled.is_none()) {
-            if let Some(first) = events.iter().position(|event| endpoint.wants(event)) {
+            if let Some(first) = events.iter().position(endpoint.condition()) {
                 self.wake(endpoint, place_before(&page, first, &start)).await?;
             }
         }

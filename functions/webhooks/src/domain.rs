@@ -160,10 +160,11 @@ pub struct Round {
 }
 
 impl Endpoint {
-    /// Tells that the endpoint gets that event.
-    #[must_use]
-    pub fn wants(&self, event: &Value) -> bool {
-        self.pattern.as_ref().is_none_or(|pattern| parse::<Pattern>(pattern).is_ok_and(|it| it.matches(event)))
+    /// Test of an event: true of one that the endpoint gets.
+    pub fn condition(&self) -> impl Fn(&Value) -> bool + use<> {
+        let pattern = self.pattern.as_ref().map(parse::<Pattern>);
+        // It was looked at when it was named: one that is not understood lets nothing through.
+        move |event| pattern.as_ref().is_none_or(|pattern| pattern.as_ref().is_ok_and(|it| it.matches(event)))
     }
 
     /// Tells that somebody has to be at work for it.
@@ -256,7 +257,7 @@ impl Endpoint {
         }
     }
 
-    /// What was the matter with it is over, as far as anybody knows.
+    /// Begins anew: whatever was the matter with it is over, as far as anybody knows.
     pub fn begin_anew(&mut self, now: Time) {
         self.failing = None;
         self.hurries = true;

@@ -93,7 +93,7 @@ pub struct MemoryReceivers {
     answers: RefCell<BTreeMap<String, VecDeque<Result<u16, Unanswered>>>>,
 }
 
-/// What was posted.
+/// Message that was posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posted {
     /// URL that it was posted to.
@@ -124,7 +124,7 @@ impl Receivers for MemoryReceivers {
         let mut answers = self.answers.borrow_mut();
         let answer = answers
             .get_mut(url)
-            .and_then(|answers| if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() });
+            .and_then(|answers| if answers.len() > 1 { answers.pop_front() } else { answers.front().copied() });
         answer.unwrap_or(Ok(200)).map(|status| Answer { status, beginning: String::new() })
     }
 }

@@ -80,14 +80,28 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         self.world.fill(&mut name);
         let holder = BASE64URL_NOPAD.encode(&name);
         let held = change(&self.store, id, |endpoint| endpoint.hold(&holder, self.world.now(), deadline)).await?;
-        let Some(mut endpoint) = held else { return Ok(()) };
+        let Some(endpoint) = held else { return Ok(()) };
+        let worked = self.work(endpoint, &holder, deadline).await;
+        if worked.is_err() {
+            // So that another need not wait for the end of the hold. If this fails as well, they do.
+            let release = |endpoint: &mut Endpoint| {
+                let is_held = endpoint.is_held_by(&holder);
+                endpoint.hold.take_if(|_| is_held).is_some()
+            };
+            let _ = change(&self.store, id, release).await;
+        }
+        worked
+    }
+
+    async fn work(&self, mut endpoint: Endpoint, holder: &str, deadline: Time) -> Result<()> {
+        let id = endpoint.id.clone();
         loop {
             let round = self.round(&endpoint).await?;
             let is_idle = round.attempts.is_empty() && round.cursor == round.before.0;
             let is_last = is_idle || self.world.now().after(ROUND_TAKES) >= deadline;
-            let advanced = change(&self.store, id, |endpoint| {
+            let advanced = change(&self.store, &id, |endpoint| {
                 let now = self.world.now();
-                let is_held = endpoint.is_held_by(&holder);
+                let is_held = endpoint.is_held_by(holder);
                 if is_held {
                     endpoint.advance(&round, now);
                     if is_last || endpoint.due.is_none_or(|due| now < due) {
@@ -97,7 +111,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
                 is_held
             });
             match advanced.await? {
-                Some(advanced) if advanced.is_held_by(&holder) => endpoint = advanced,
+                Some(advanced) if advanced.is_held_by(holder) => endpoint = advanced,
                 Some(advanced) => {
                     if let Some((reason, _)) = advanced.disabled {
                         warn!(endpoint = id, ?reason, "an endpoint is disabled");
@@ -198,7 +212,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         Ok((posts, left))
     }
 
-    /// What it wants of the feed after its cursor, as much as there is room for.
+    /// Events of the feed after its cursor that it wants, as many as there is room for.
     async fn fresh(&self, endpoint: &Endpoint, waiting: &[Delivery], room: usize, now: Time) -> Result<Fresh> {
         let mut fresh = Fresh { posts: Vec::new(), cursor: endpoint.cursor.clone(), is_end: false };
         if room == 0 {
@@ -206,11 +220,12 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         }
         let page = self.feed.after(&endpoint.cursor, OF_A_ROUND).await?;
         fresh.is_end = page.is_empty();
+        let is_wanted = endpoint.condition();
         let mut places = waiting.iter().map(|it| it.place).max().map_or(0, |place| place + 1)..;
         for Happened { key, text, cursor } in page {
             let event: Value = serde_json::from_str(&text).unwrap_or_default();
             // After a crash before the cursor was moved it waits already.
-            if endpoint.wants(&event) && !waiting.iter().any(|it| it.key == key) {
+            if is_wanted(&event) && !waiting.iter().any(|it| it.key == key) {
                 if fresh.posts.len() == room {
                     break;
                 }

@@ -88,7 +88,9 @@ fn check_counts(outside: &Outside, rest: &Rest<'_>) -> Result<(), Violation> {
     let counted = counts.read(first, last.after(A_DAY), first);
     let Some(Ok(counted)) = counted.now_or_never() else { return Err(Violation::new("the counts cannot be read")) };
     let mut all = Tally::default();
-    counted.values().for_each(|tally| all.add(tally));
+    for tally in counted.values() {
+        all.add(tally);
+    }
     let mut found: BTreeMap<&str, i64> = BTreeMap::new();
     for (name, value) in all.steps.values().flatten() {
         *found.entry(name).or_default() += value;

@@ -10,6 +10,7 @@ pub mod chores;
 pub mod customers;
 pub mod damage;
 pub mod invariants_at_rest;
+pub mod live;
 mod names;
 pub mod notices;
 pub mod operations;

@@ -11,6 +11,8 @@ use simulator::{Append, Observer, Rest, Violation};
 
 use crate::audit::Audit;
 use crate::invariants_at_rest;
+use crate::live::Live;
+use crate::names::ORDERS;
 use crate::operations::{Manner, Operations};
 use crate::outside::Outside;
 
@@ -29,6 +31,8 @@ pub struct Shop {
     pub manner: Option<Manner>,
     /// That service, once it is started.
     pub operations: RefCell<Option<Rc<Operations>>>,
+    /// Those who watch orders, in a run in which somebody does.
+    pub(crate) live: RefCell<Option<Rc<Live>>>,
     /// Findings of the comparison at rest, of each of which a letter tells.
     findings: Cell<u64>,
     letters: RefCell<BTreeMap<String, BTreeSet<&'static str>>>,
@@ -84,6 +88,12 @@ fn held(row: &Row) -> impl Iterator<Item = OrderId> {
 impl Observer for Shop {
     fn appended(&self, appends: &[Append<'_>]) -> Result<(), Violation> {
         self.audit.appended(appends)?;
+        let live = self.live.borrow().clone();
+        for append in appends.iter().filter(|append| append.service == ORDERS) {
+            if let (Some(live), Ok(order)) = (&live, OrderId::new(append.addition.subject.as_str())) {
+                live.row(&order);
+            }
+        }
         let on_hold = self.on_hold.borrow().clone();
         for order in appends.iter().flat_map(|append| held(append.addition.row)) {
             if let Some(on_hold) = &on_hold {
@@ -102,6 +112,9 @@ impl Observer for Shop {
     fn at_rest(&self, rest: &Rest<'_>) -> Result<(), Violation> {
         self.letters.replace(rest.letters.clone());
         invariants_at_rest::check(&self.audit, &self.outside, rest)?;
+        if let (Some(live), Some(orders)) = (&*self.live.borrow(), rest.tables.get(ORDERS)) {
+            live.check(orders)?;
+        }
         let operations = self.operations.borrow().clone();
         if let Some(operations) = operations {
             self.findings.set(operations.check()?);

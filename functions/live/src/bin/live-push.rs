@@ -1,4 +1,4 @@
-//! Consumer of the rows of the orders' table, and of the pages of the feed: tells those who watch what has happened.
+//! Consumer of the rows of the orders' table, of the pages of the feed, and of the counts: tells those who watch what has happened.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use onewrite::aws::{DynamoFeed, block_on};
 use onewrite::config::Environment;
 use onewrite::telemetry;
+use orderflow_analytics::DynamoCounts;
 use orderflow_events::OrderId;
 use orderflow_journal::DynamoJournal;
 use orderflow_live::{DynamoWatches, GatewaySockets, JournalFeed, Push};
@@ -63,17 +64,20 @@ fn main() -> Result<(), Error> {
             let journal = DynamoJournal::new(aws.dynamodb(), environment.text("JOURNAL_TABLE_NAME")?);
             let feed = DynamoFeed::new(aws.dynamodb(), feed_table.clone()?);
             let feed = JournalFeed::new(feed, u8::try_from(shards?).ok()?, journal);
+            let count_table = environment.text("COUNT_TABLE_NAME");
+            let counts = DynamoCounts::new(aws.dynamodb(), count_table.clone()?);
             let watches = DynamoWatches::new(aws.dynamodb(), watches?);
             let sockets = GatewaySockets::new(aws.config(), &connections?);
-            Some((Push::new(ledger?, feed, watches, sockets), feed_table?))
+            Some((Push::new(ledger?, feed, counts, watches, sockets), feed_table?, count_table?))
         });
-        let (push, feed_table) = &push?;
+        let (push, feed_table, count_table) = &push?;
         push.warm().await;
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<StreamEvent>| {
             let _deadline = telemetry::begin(&invocation.context);
-            let is_of_feed = invocation.payload.is_of(feed_table);
-            let told = if is_of_feed {
+            let told = if invocation.payload.is_of(feed_table) {
                 Box::pin(push.tell_events()).await
+            } else if invocation.payload.is_of(count_table) {
+                Box::pin(push.tell_board()).await
             } else {
                 Box::pin(push.tell(invocation.payload.orders())).await
             };

@@ -4,6 +4,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use onewrite::aws::{DynamoFeed, SecretLinkKeys, block_on};
 use onewrite::config::Environment;
 use onewrite::telemetry;
+use orderflow_analytics::DynamoCounts;
 use orderflow_journal::DynamoJournal;
 use orderflow_live::{DynamoWatches, Event, GatewaySockets, JournalFeed, Push, Routes};
 use orderflow_orders::Guests;
@@ -17,9 +18,10 @@ fn main() -> Result<(), Error> {
             let (feed, shards) = (environment.text("FEED_TABLE_NAME"), environment.number("FEED_SHARDS", 1..=64));
             let journal = DynamoJournal::new(aws.dynamodb(), environment.text("JOURNAL_TABLE_NAME")?);
             let feed = JournalFeed::new(DynamoFeed::new(aws.dynamodb(), feed?), u8::try_from(shards?).ok()?, journal);
+            let counts = DynamoCounts::new(aws.dynamodb(), environment.text("COUNT_TABLE_NAME")?);
             let watches = DynamoWatches::new(aws.dynamodb(), watches?);
             let sockets = GatewaySockets::new(aws.config(), &connections?);
-            Some(Routes::new(Push::new(ledger?, feed, watches, sockets), access?, guests?))
+            Some(Routes::new(Push::new(ledger?, feed, counts, watches, sockets), access?, guests?))
         });
         let routes = &routes?;
         routes.warm().await;

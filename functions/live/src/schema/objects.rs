@@ -58,6 +58,69 @@ pub(crate) struct Event {
     data: Option<Json<serde_json::Value>>,
 }
 
+/// Orders and money of late.
+#[derive(SimpleObject)]
+pub(crate) struct Board {
+    /// Time at which it was so.
+    at: DateTime,
+    /// Steps that orders have reached in each of the last 60 minutes, one entry for each currency; none of a minute without any.
+    minutes: Vec<Tally>,
+    /// The same of each of the last 24 hours: payments and refunds alone.
+    hours: Vec<Tally>,
+    /// SKUs that were paid for in this hour and the one before, what has brought most first: ten of each currency.
+    skus: Vec<Sold>,
+}
+
+/// Orders that have reached a step within a span of time, and their totals in the smallest unit of a currency.
+#[derive(SimpleObject)]
+struct Tally {
+    /// Begin of the span.
+    at: DateTime,
+    /// Currency of the orders (ISO 4217).
+    currency: String,
+    /// Orders that were placed.
+    created: i64,
+    /// Their totals.
+    created_amount: i64,
+    /// Orders whose goods were set aside.
+    reserved: i64,
+    /// Their totals.
+    reserved_amount: i64,
+    /// Orders that were paid.
+    paid: i64,
+    /// Their totals.
+    paid_amount: i64,
+    /// Orders that were shipped.
+    shipped: i64,
+    /// Their totals.
+    shipped_amount: i64,
+    /// Orders that were given up.
+    cancelled: i64,
+    /// Their totals.
+    cancelled_amount: i64,
+    /// Orders whose payment was given back.
+    refunded: i64,
+    /// Their totals.
+    refunded_amount: i64,
+    /// Pieces that were set aside.
+    set_aside: i64,
+    /// Pieces that were made available again.
+    released: i64,
+}
+
+/// Pieces of a SKU that were paid for.
+#[derive(SimpleObject)]
+struct Sold {
+    /// The SKU.
+    sku: ID,
+    /// Currency of its price (ISO 4217).
+    currency: String,
+    /// Number of pieces.
+    pieces: i64,
+    /// Revenue, in the currency's smallest unit.
+    amount: i64,
+}
+
 /// An order.
 #[derive(SimpleObject)]
 pub(crate) struct Order {
@@ -245,6 +308,48 @@ impl From<&domain::FeedEvent> for Event {
             time: text("time"),
             data: event.get("data").cloned().map(Json),
         }
+    }
+}
+
+impl From<&orderflow_analytics::Board> for Board {
+    fn from(board: &orderflow_analytics::Board) -> Self {
+        let orderflow_analytics::Board { at, minutes, hours, skus } = board;
+        Self {
+            at: DateTime(*at),
+            minutes: minutes.iter().map(Tally::from).collect(),
+            hours: hours.iter().map(Tally::from).collect(),
+            skus: skus.iter().map(Sold::from).collect(),
+        }
+    }
+}
+
+impl From<&orderflow_analytics::BoardTally> for Tally {
+    fn from(tally: &orderflow_analytics::BoardTally) -> Self {
+        Self {
+            at: DateTime(tally.at),
+            currency: tally.currency.clone(),
+            created: tally.created,
+            created_amount: tally.created_amount,
+            reserved: tally.reserved,
+            reserved_amount: tally.reserved_amount,
+            paid: tally.paid,
+            paid_amount: tally.paid_amount,
+            shipped: tally.shipped,
+            shipped_amount: tally.shipped_amount,
+            cancelled: tally.cancelled,
+            cancelled_amount: tally.cancelled_amount,
+            refunded: tally.refunded,
+            refunded_amount: tally.refunded_amount,
+            set_aside: tally.set_aside,
+            released: tally.released,
+        }
+    }
+}
+
+impl From<&orderflow_analytics::BoardSold> for Sold {
+    fn from(sold: &orderflow_analytics::BoardSold) -> Self {
+        let (sku, currency) = (ID(sold.sku.clone()), sold.currency.clone());
+        Self { sku, currency, pieces: sold.pieces, amount: sold.amount }
     }
 }
 

@@ -236,3 +236,88 @@ fn the_events_of_all_orders_are_for_those_who_may_read_them_and_come_once_and_in
     let at = door.received("1").last().unwrap()["payload"][0]["message"].to_string();
     assert!(at.contains("/type"), "{at}");
 }
+
+#[test]
+fn whoever_loses_a_right_is_told_so_wherever_an_attempt_dies() {
+    for place in 0..20 {
+        let door = Door::new("ada");
+        let mut claims = MemoryIssuer::claims("ada", "");
+        claims["exp"] = json!(door.stage.world.now().after(HOUR).as_millis() / 1_000);
+        let token = door.issuer.signed(&json!({ "alg": "ES256", "kid": "1" }), &claims);
+        assert_eq!(told(&door.watch("1", &json!({ "token": token }))), "1");
+        door.stage.world.pass(2 * HOUR);
+        door.stage.go_on(1);
+        let is_done = door.stage.tell(&Pace::of(place));
+        assert!(door.stage.tell(&Pace::of(u32::MAX)));
+        // Whoever is not told comes back, and is told then.
+        let errors = door.received("1").iter().filter(|message| message["type"] == "error").count();
+        assert!(errors == 1 || (errors == 0 && !door.stage.sockets.is_open("1")), "after {place}: {errors}");
+        assert!(!is_done || errors == 1, "after {place}");
+        assert!(door.stage.watches.len() <= 1, "after {place}: no subscription is left");
+    }
+}
+
+#[test]
+fn the_board_is_for_operators_and_readers_of_events_and_comes_when_it_changes() {
+    let door = Door::new("ada");
+    let watch = |connection: &str, scopes: &str| {
+        let token = door.issuer.token("staff", scopes);
+        door.say(connection, &json!({ "type": "connection_init", "payload": { "token": token } }));
+        let payload = json!({ "query": "subscription { board { at minutes { created createdAmount } } }" });
+        door.say(connection, &json!({ "id": "b", "type": "subscribe", "payload": payload }));
+    };
+    let told = |connection: &str| -> Vec<i64> {
+        let received = door.received(connection);
+        let boards = received.iter().filter(|message| message["type"] == "next");
+        let created = |minute: &Value| minute["created"].as_i64().unwrap();
+        boards
+            .map(|board| board["payload"]["data"]["board"]["minutes"].as_array().unwrap().iter().map(created).sum())
+            .collect()
+    };
+    let tell = || assert_eq!(run(door.stage.push(&Pace::of(u32::MAX)).tell_board()), Some(Ok(())));
+    for (connection, scopes) in [("1", "operations"), ("2", "events:read"), ("3", "orders:any stock:read")] {
+        watch(connection, scopes);
+    }
+    assert_eq!([told("1"), told("2"), told("3")], [vec![0], vec![0], vec![]]);
+    assert_eq!(door.last("3"), "FORBIDDEN");
+    tell();
+    door.stage.count_order(1);
+    door.stage.count_order(2);
+    for _ in 0..2 {
+        tell();
+    }
+    assert_eq!([told("1"), told("2")], [vec![0, 2], vec![0, 2]]);
+    // An attempt that has looked long ago tells nobody what was.
+    let pace = Pace::until("before hold");
+    door.stage.count_order(3);
+    let push = door.stage.push(&pace);
+    let mut slow = std::pin::pin!(push.tell_board());
+    assert!(slow.as_mut().now_or_never().is_none());
+    door.stage.count_order(4);
+    tell();
+    pace.release();
+    assert_eq!(run(slow), Some(Ok(())));
+    assert_eq!([told("1"), told("2")], [vec![0, 2, 4], vec![0, 2, 4]]);
+    // As time goes by it is no other board.
+    door.stage.world.pass(Duration::from_secs(1));
+    tell();
+    assert_eq!(told("1"), [0, 2, 4]);
+}
+
+#[test]
+fn an_update_that_is_too_large_ends_its_subscription_and_not_the_connection() {
+    let door = Door::new("ada");
+    let token = door.issuer.token("staff", "events:read");
+    door.say("1", &json!({ "type": "connection_init", "payload": { "token": token } }));
+    let data = json!({ "text": "x".repeat(200 * 1024) });
+    door.stage.feed.add(json!({ "id": "1", "source": "s", "type": "t", "subject": ORDER, "time": "t", "data": data }));
+    for (id, field, expected) in [("large", "data", "error"), ("small", "type", "next")] {
+        let payload = json!({ "query": format!("subscription {{ events {{ cursor {field} }} }}") });
+        door.say("1", &json!({ "id": id, "type": "subscribe", "payload": payload }));
+        let last = door.received("1").last().unwrap().clone();
+        assert_eq!((&last["id"], &last["type"]), (&json!(id), &json!(expected)), "{field}");
+    }
+    assert!(door.stage.sockets.is_open("1"));
+    let open = block_on(door.stage.watches.connection("1")).unwrap().unwrap();
+    assert_eq!(open.subscriptions, ["small"]);
+}

@@ -22,13 +22,13 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
 {
     pub(super) async fn order_page(&self, request: &Request, id: &str) -> Response<Body> {
         let shown = self.order_view(request, id, false).await;
-        shown.unwrap_or_else(|problem| refused(request, problem, Depth::Order))
+        shown.unwrap_or_else(|problem| refused(request, problem, Depth::Order, self.socket.as_ref()))
     }
 
     /// The form of the page. What is done is answered by the way back to the page, so that no reload of it sends the form again.
     pub(super) async fn order_form(&self, request: &Request, id: &str) -> Response<Body> {
         let done = self.cancelled_by_form(request, id).await;
-        done.unwrap_or_else(|problem| refused(request, problem, Depth::Order))
+        done.unwrap_or_else(|problem| refused(request, problem, Depth::Order, self.socket.as_ref()))
     }
 
     async fn cancelled_by_form(&self, request: &Request, id: &str) -> Result<Response<Body>, Problem> {
@@ -60,7 +60,11 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
         let sight = if is_redacted { Sight::Redacted } else { Sight::Whole(person.as_ref()) };
         let is_withdrawable = is_withdrawable && known.withdrawn().is_none();
         let access = access.as_deref();
-        order_page::page(request, &View { known: &known, sight, access, is_withdrawable, was_late, now })
+        order_page::page(
+            request,
+            &View { known: &known, sight, access, is_withdrawable, was_late, now },
+            self.socket.as_ref(),
+        )
     }
 }
 

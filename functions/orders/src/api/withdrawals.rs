@@ -46,7 +46,7 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
     /// whatever that says of who may act for the order.
     pub(super) async fn withdrawal_page(&self, request: &Request, id: &str) -> Response<Body> {
         let shown = self.withdrawal_view(request, id).await;
-        shown.unwrap_or_else(|problem| refused(request, problem, Depth::BelowOrder))
+        shown.unwrap_or_else(|problem| refused(request, problem, Depth::BelowOrder, self.socket.as_ref()))
     }
 
     async fn withdrawal_view(&self, request: &Request, id: &str) -> Result<Response<Body>, Problem> {
@@ -60,7 +60,7 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
             PageStep::Confirmed => self.withdrawn(request, id, &visitor).await?,
             PageStep::Offer | PageStep::Review => self.withdrawable(id, &visitor).await?,
         };
-        page(request, &View::of(&known, self.person(&known).await?.as_ref(), step))
+        page(request, &View::of(&known, self.person(&known).await?.as_ref(), step), self.socket.as_ref())
     }
 
     /// The order, if it can be withdrawn from or was.

@@ -59,7 +59,7 @@ fn round(attempts: &[Attempt]) -> Round {
         is_end: true,
         attempts: attempts.to_vec(),
         next_at: None,
-        pause: Duration::from_secs(60),
+        pause: Duration::from_mins(1),
     }
 }
 
@@ -99,6 +99,9 @@ fn one_works_for_an_endpoint_that_is_due() {
     }
 }
 
+/// Endpoint, round, and what comes of it: cursor, due, rounds that failed, why it is disabled.
+type Row = (&'static str, Endpoint, Round, (&'static str, Option<Time>, Option<u32>, Option<Disabled>));
+
 #[test]
 fn each_round_says_when_the_next_is() {
     use Attempt::{Gone, Refused, Taken};
@@ -107,8 +110,6 @@ fn each_round_says_when_the_next_is() {
     let more = Round { is_end: false, ..round(&[Taken]) };
     let waits = Round { next_at: Some(at(70)), ..round(&[Taken, Refused]) };
     let waits_for_a_failing = Round { next_at: Some(at(70)), ..round(&[Refused]) };
-    // Endpoint, round, and of it: cursor, due, rounds that failed, why it is disabled.
-    type Row = (&'static str, Endpoint, Round, (&'static str, Option<Time>, Option<u32>, Option<Disabled>));
     let rows: [Row; 14] = [
         ("nothing to do", awake(), round(&[]), ("9", None, None, None)),
         ("all taken", awake(), round(&[Taken, Taken]), ("9", None, None, None)),

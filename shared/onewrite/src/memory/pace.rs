@@ -100,8 +100,10 @@ impl Pace {
     }
 
     async fn pause_where(&self, is_held: impl Fn(&str) -> bool) {
-        poll_fn(|_| {
+        poll_fn(|context| {
             if self.hold.get().is_some_and(&is_held) || self.steps.get() == 0 {
+                // Some who run many attempts look again only at those that ask for it.
+                context.waker().wake_by_ref();
                 return Poll::Pending;
             }
             self.steps.set(self.steps.get() - 1);

@@ -328,6 +328,34 @@ fn the_page_has_few_rights_and_its_refusals_are_pages_too() {
 }
 
 #[test]
+fn each_page_may_ask_the_socket_that_it_names_and_nobody_else() {
+    let shop = Shop::new();
+    let id = shop.place_some();
+    for (address, expected) in [
+        (None, None),
+        (
+            Some("wss://a1.execute-api.eu-west-1.amazonaws.com/dev"),
+            Some("wss://a1.execute-api.eu-west-1.amazonaws.com/dev"),
+        ),
+        (Some("http://127.0.0.1:4566/_aws/execute-api/a1/dev"), Some("ws://127.0.0.1:4566/_aws/execute-api/a1/dev")),
+    ] {
+        for path in ["", "/withdrawal", "0"] {
+            let (ledger, keys) = (Ledger::new(&*shop.log, &shop.world), shop.key_ring());
+            let api = OrdersApi::new(ledger, &shop.prices, keys, Access::open(), PERIOD);
+            let api = api.with_socket(address.map(Socket::at));
+            let asked = request("GET", &format!("/orders/{id}{path}"), &[("Accept", "text/html")], Body::Empty);
+            let answered = block_on(api.answer(&asked));
+            let policy = answered.headers()["content-security-policy"].to_str().unwrap();
+            let ours = policy.rsplit("connect-src 'self'").next().unwrap().trim();
+            assert_eq!(ours, expected.unwrap_or_default(), "{path}");
+            let page = String::from_utf8(answered.body().to_vec()).unwrap();
+            let named = page.split("data-socket=\"").nth(1).and_then(|rest| rest.split('"').next());
+            assert_eq!(named, expected, "{path}: {page}");
+        }
+    }
+}
+
+#[test]
 fn what_comes_from_outside_cannot_break_out_of_the_page() {
     let shop = Shop::new();
     let mut evil = order();

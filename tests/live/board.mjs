@@ -1,0 +1,35 @@
+// Watches the board until a SKU is on it. Called by tests/end_to_end/live.rs:
+//
+//   node board.mjs PACKAGES URL TASK
+//
+// TASK is JSON: a token, and the SKU. In the end it prints the boards that it was told: the time of each, and its SKUs.
+
+import { createRequire } from 'node:module';
+
+const [, , packages, url, task] = process.argv;
+const { token, sku } = JSON.parse(task);
+const require = createRequire(`${packages}/`);
+const { createClient } = require('graphql-ws');
+const { WebSocket } = require('ws');
+
+const client = createClient({ url, connectionParams: { token }, webSocketImpl: WebSocket, retryAttempts: Infinity });
+
+const query = 'subscription { board { at minutes { created } skus { sku pieces amount } } }';
+const told = [];
+const watch = () =>
+  client.subscribe({ query }, {
+    next: ({ data, errors }) => {
+      if (errors) throw new Error(JSON.stringify(errors));
+      told.push(data.board);
+      process.stderr.write(`${told.length} boards\n`);
+      if (!data.board.skus.some((sold) => sold.sku === sku)) return;
+      process.stdout.write(JSON.stringify(told));
+      process.exit(0);
+    },
+    error: (error) => {
+      if (Array.isArray(error)) throw new Error(JSON.stringify(error));
+      setTimeout(watch, 50);
+    },
+    complete: () => {},
+  });
+watch();

@@ -18,13 +18,10 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 82] = [
-<<<<<<< HEAD
+const BESIDES: [(&str, &str); 85] = [
     ("analytics", "board.rs"),
-=======
     ("analytics", "counts.rs"),
     ("analytics", "tally.rs"),
->>>>>>> h/cost
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
@@ -46,6 +43,7 @@ const BESIDES: [(&str, &str); 82] = [
     ("operations", "api/requests.rs"),
     ("operations", "archive.rs"),
     ("operations", "attempt.rs"),
+    ("operations", "aws/items.rs"),
     ("operations", "aws/stack.rs"),
     ("operations", "aws/tables.rs"),
     ("operations", "collector.rs"),

@@ -130,7 +130,7 @@ fn unknown_commands(repository: &Repository, is_known: impl Fn(&[&str]) -> Resul
         for line in Document::read(text).commands {
             let line = line.split(" # ").next().unwrap_or_default();
             for command in line.split(['|', ';', '(', ')', '&']).map(str::trim) {
-                let words: Vec<&str> = command.split_whitespace().collect();
+                let words = words_of(command);
                 if let ["cargo", words @ ..] = words.as_slice()
                     && let Err(reason) = is_known(words)
                 {
@@ -140,6 +140,16 @@ fn unknown_commands(repository: &Repository, is_known: impl Fn(&[&str]) -> Resul
         }
     }
     faults
+}
+
+/// Words of a command, of which some have blanks in them, between quotation marks.
+fn words_of(command: &str) -> Vec<&str> {
+    let pieces = command.split('"').enumerate();
+    let words = pieces.flat_map(|(index, piece)| {
+        let is_quoted = index % 2 == 1;
+        if is_quoted { vec![piece] } else { piece.split_whitespace().collect() }
+    });
+    words.collect()
 }
 
 /// Commands of Cargo that the documents tell how to install.

@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 84] = [
+const BESIDES: [(&str, &str); 85] = [
     ("analytics", "board.rs"),
     ("analytics", "counts.rs"),
     ("analytics", "tally.rs"),
@@ -43,6 +43,7 @@ const BESIDES: [(&str, &str); 84] = [
     ("operations", "api/requests.rs"),
     ("operations", "archive.rs"),
     ("operations", "attempt.rs"),
+    ("operations", "aws/items.rs"),
     ("operations", "aws/stack.rs"),
     ("operations", "aws/tables.rs"),
     ("operations", "collector.rs"),

@@ -4,10 +4,9 @@
 //! jobs that are active are in the index `ByState`: letters by state and the time of the first failure, jobs by kind. Letters for
 //! which somebody has to do something are in the index `OpenLetters` besides, by service and class, to be counted.
 
+mod items;
 mod stack;
 mod tables;
-
-use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -20,8 +19,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use futures::future::try_join_all;
+use items::{AT_ONCE, Item, is_at, items, string, text};
 pub use stack::AwsStack;
-use tables::{AT_ONCE, is_at, items, string};
 
 use crate::domain::{Class, Letter, LetterId, State};
 use crate::jobs::job::Job;
@@ -49,8 +48,6 @@ const MAX_PART_BYTES: usize = 350_000;
 
 /// Letters that are asked for at once.
 const PAGE: i32 = 100;
-
-type Item = HashMap<String, AttributeValue>;
 
 /// Letters and jobs in a table with the keys `pk` and `sk`.
 #[derive(Clone, Debug)]
@@ -345,10 +342,6 @@ fn not_understood(what: &str) -> Failure {
         FailureKind::Misconfigured,
         format!("{what} of the operations is not understood, was it written by a newer build?"),
     )
-}
-
-fn text(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(value.into())
 }
 
 #[cfg(test)]

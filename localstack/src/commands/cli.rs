@@ -447,33 +447,4 @@ mod tests {
     fn without_a_command_everything_is_done() {
         assert!(parse("").unwrap().command.is_none());
     }
-    /// Words of a line of a shell, of which some are in quotation marks.
-    fn words(line: &str) -> Vec<&str> {
-        let pieces = line.split('"').enumerate();
-        let words = pieces.flat_map(|(index, piece)| {
-            let is_quoted = index % 2 == 1;
-            if is_quoted { vec![piece] } else { piece.split_whitespace().collect() }
-        });
-        words.collect()
-    }
-
-    #[test]
-    fn every_command_of_the_guides_is_understood() {
-        let guides = [
-            include_str!("../../../README.md"),
-            include_str!("../../../CONTRIBUTING.md"),
-            include_str!("../../../docs/operations.md"),
-            include_str!("../../../docs/localstack.md"),
-            include_str!("../../../docs/live.md"),
-        ];
-        let lines = guides.iter().flat_map(|text| text.lines()).filter(|line| !line.contains('`'));
-        let commands: Vec<&str> =
-            lines.filter_map(|line| line.find("cargo local").map(|at| &line[at + "cargo local".len()..])).collect();
-        assert!(commands.len() > 10, "{commands:?}");
-        for line in commands {
-            let command = line.split(['#', '|', ')']).next().unwrap_or_default();
-            let parsed = Cli::try_parse_from(std::iter::once("cargo local").chain(words(command)));
-            assert!(parsed.is_ok(), "{line}: {}", parsed.err().map(|error| error.to_string()).unwrap_or_default());
-        }
-    }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use onewrite::aws::{DynamoOpenSubjects, classify};
 use onewrite::port::OpenSubjects;
 use onewrite::{Failure, Result, Slot};
@@ -11,17 +10,12 @@ use orderflow_events::Time;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{AwsStack, Item, text};
+use super::AwsStack;
+use super::items::{AT_ONCE, Item, is_at, items, string, text};
 use crate::archive::{Range, Recorded, SlotPage};
 use crate::domain::Glimpse;
 use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::port::{Archive, Outboxes};
-
-/// Items that one request reads (of DynamoDB's `BatchGetItem` the quota).
-pub(super) const AT_ONCE: usize = 100;
-
-/// Number of attempts at items that DynamoDB has left out.
-const MAX_ATTEMPTS: u32 = 10;
 
 /// Index of the journal by time.
 const BY_TIME: &str = "ByTime";
@@ -110,48 +104,8 @@ impl Archive for AwsStack {
     }
 }
 
-/// Items of a table by their keys, of which there are at most [`AT_ONCE`], and none twice: their keys, and these attributes.
-pub(super) async fn items(
-    client: &Client,
-    table: &str,
-    keys: &[[AttributeValue; 2]],
-    attributes: &[&str],
-) -> Result<Vec<Item>> {
-    let mut found = Vec::new();
-    let key = |[pk, sk]: &[AttributeValue; 2]| Item::from([("pk".into(), pk.clone()), ("sk".into(), sk.clone())]);
-    let mut open: Vec<Item> = keys.iter().map(key).collect();
-    for _ in 0..MAX_ATTEMPTS {
-        if open.is_empty() {
-            return Ok(found);
-        }
-        // Some of them are words that DynamoDB keeps for itself.
-        let names = ["pk", "sk"].iter().chain(attributes).map(|name| (format!("#{name}"), (*name).to_owned()));
-        let names: HashMap<String, String> = names.collect();
-        let ask = KeysAndAttributes::builder()
-            .consistent_read(true)
-            .projection_expression(names.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
-            .set_expression_attribute_names(Some(names))
-            .set_keys(Some(open));
-        let ask = ask.build().map_err(|error| Failure::permanent(error.to_string()))?;
-        let get = client.batch_get_item().request_items(table, ask);
-        let answer = Box::pin(get.send()).await.map_err(|error| classify("BatchGetItem", &error))?;
-        found.extend(answer.responses().and_then(|tables| tables.get(table)).into_iter().flatten().cloned());
-        let left_out = answer.unprocessed_keys().and_then(|tables| tables.get(table));
-        open = left_out.map(|asked| asked.keys().to_vec()).unwrap_or_default();
-    }
-    Err(Failure::transient("DynamoDB leaves out items"))
-}
-
-pub(super) fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)?.as_s().ok().map(String::as_str)
-}
-
 fn key_values(item: &Item) -> Option<[AttributeValue; 2]> {
     Some([item.get("pk")?.clone(), item.get("sk")?.clone()])
-}
-
-pub(super) fn is_at(item: &Item, [pk, sk]: &[AttributeValue; 2]) -> bool {
-    item.get("pk") == Some(pk) && item.get("sk") == Some(sk)
 }
 
 fn key_texts(item: &Item) -> Option<[String; 2]> {

@@ -1,6 +1,6 @@
 //! The operations of the OpenAPI document by which events are pushed.
 
-use orderflow_events::scope::{EVENTS_READ, WEBHOOKS};
+use orderflow_events::scope::WEBHOOKS;
 use serde_json::{Value, json};
 
 use crate::parts::{BODY_FAULTS, answer, body, operation, problem, problems, with_example};
@@ -56,11 +56,10 @@ fn invalid(pointer: &str, detail: &str) -> Value {
     problems("The body is well-formed, but invalid.", &json!({ "invalid": { "value": invalid } }))
 }
 
-/// An operation of owners: on their own webhooks, and, where events come to flow, for those who may read them.
-fn of_owners(id: &str, summary: &str, flows: bool, more: Value, own: &[(&str, Value)], shared: &[&str]) -> Value {
-    let scopes = if flows { json!([WEBHOOKS, EVENTS_READ]) } else { json!([WEBHOOKS]) };
+/// An operation of owners, on their own webhooks.
+fn of_owners(id: &str, summary: &str, more: Value, own: &[(&str, Value)], shared: &[&str]) -> Value {
     let mut described = json!({
-        "operationId": id, "summary": summary, "tags": ["webhooks"], "security": [{ "token": scopes }],
+        "operationId": id, "summary": summary, "tags": ["webhooks"], "security": [{ "token": [WEBHOOKS] }],
     });
     if let (Some(described), Value::Object(more)) = (described.as_object_mut(), more) {
         described.extend(more);
@@ -81,7 +80,6 @@ pub(crate) fn create_webhook() -> Value {
     of_owners(
         "createWebhook",
         "Has events posted to a URL",
-        true,
         json!({
             "description": "Events that happen from now on, and match, are posted as they were published, in the structured mode of \
                             CloudEvents, and signed by Standard Webhooks: `webhook-id` is the id of the event, and stays the same when \
@@ -99,24 +97,22 @@ pub(crate) fn create_webhook() -> Value {
 pub(crate) fn list_webhooks() -> Value {
     let mut list = answer("The webhooks.", "WebhookList", &json!({}));
     with_example(&mut list, json!({ "webhooks": [webhook()] }));
-    of_owners("listWebhooks", "Lists your webhooks", false, json!({}), &[("200", list)], &[])
+    of_owners("listWebhooks", "Lists your webhooks", json!({}), &[("200", list)], &[])
 }
 
 pub(crate) fn get_webhook() -> Value {
     let more = json!({
         "enabled": false, "disabled": { "reason": "dead", "since": "2026-12-02T09:00:00.000Z" },
     });
-    of_owners("getWebhook", "Shows a webhook", false, json!({}), &[("200", shown("The webhook.", more))], &["404"])
+    of_owners("getWebhook", "Shows a webhook", json!({}), &[("200", shown("The webhook.", more))], &["404"])
 }
 
 pub(crate) fn change_webhook() -> Value {
     of_owners(
         "changeWebhook",
         "Changes a webhook, or switches it on or off",
-        true,
         json!({
-            "description": "One that is switched on gets what it has missed since it was off, or had begun to fail. To switch off alone needs \
-                            no `events:read`.",
+            "description": "One that is switched on gets what it has missed since it was off, or had begun to fail.",
             "requestBody": body("WebhookChange", &json!({ "enabled": true })),
         }),
         &[
@@ -129,7 +125,7 @@ pub(crate) fn change_webhook() -> Value {
 
 pub(crate) fn delete_webhook() -> Value {
     let last = shown("The webhook as it was. Its secret is gone.", json!({}));
-    of_owners("deleteWebhook", "Deletes a webhook", false, json!({}), &[("200", last)], &["404"])
+    of_owners("deleteWebhook", "Deletes a webhook", json!({}), &[("200", last)], &["404"])
 }
 
 pub(crate) fn list_deliveries() -> Value {
@@ -138,7 +134,6 @@ pub(crate) fn list_deliveries() -> Value {
     of_owners(
         "listDeliveries",
         "Lists what was posted to a webhook, and the answers",
-        false,
         json!({
             "description": "Those of the last 30 days.",
             "parameters": [{
@@ -166,7 +161,6 @@ pub(crate) fn test_webhook() -> Value {
     of_owners(
         "testWebhook",
         "Posts an event of the type `WebhookTested`, at once and once",
-        false,
         json!({}),
         &[("200", tested)],
         &["404"],
@@ -179,7 +173,6 @@ pub(crate) fn rotate_webhook() -> Value {
     of_owners(
         "rotateSecret",
         "Makes another secret",
-        false,
         json!({ "description": "For a day both sign: a receiver that knows either takes each message." }),
         &[("200", shown("The webhook with its new secret, which is not shown again.", more))],
         &["404"],
@@ -190,7 +183,6 @@ pub(crate) fn resend_events() -> Value {
     of_owners(
         "resendEvents",
         "Posts again what is after a cursor",
-        true,
         json!({
             "description": "Any `next` of the feed, any `cursor` of a webhook, or `0`. It goes on from there.",
             "requestBody": body("Resend", &json!({ "after": "17-12.3-0-8" })),

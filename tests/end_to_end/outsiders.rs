@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use orderflow_events::scope::EVENTS_READ;
+use orderflow_events::scope::{EVENTS_READ, WEBHOOKS};
 use orderflow_local::all_scopes;
 use orderflow_tests::{Gap, PATIENCE, Shop, node_packages};
 use serde_json::{Value, json};
@@ -116,7 +116,8 @@ pub(crate) async fn a_partner_in_typescript_is_pushed_to_and_verifies(shop: &Sho
         return;
     }
     let Some(programs) = TypeScript::of(&["receiver.ts"]).await else { return };
-    let token = shop.tokens.token("typed", "webhooks", Duration::from_hours(1)).expect("a token");
+    let scopes = format!("{WEBHOOKS} {EVENTS_READ}");
+    let token = shop.tokens.token("typed", &scopes, Duration::from_hours(1)).expect("a token");
     let types = ["OrderCreated", "InventoryReserved"];
     let pattern = json!({ "type": types, "data": { "lines": { "sku": ["pushed"] } } }).to_string();
     let mut receiver = programs.command(&["receiver.js", shop.output("ApiUrl"), &token, &pattern]);

@@ -55,7 +55,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// How far the minutes are summed.
+/// Mark of how far the minutes are summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     /// Whoever puts down an entry of a minute before this one sums that minute again.

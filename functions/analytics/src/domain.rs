@@ -151,7 +151,7 @@ impl Decider for Analytics {
     }
 }
 
-/// What an event tells of an order: the order, or something else about it.
+/// News that an event has of an order: the order, or something else about it.
 enum Telling {
     Order(Placed),
     Of(What),

@@ -65,7 +65,7 @@ pub struct Sold {
 /// Counters of each currency.
 pub(crate) type Steps = BTreeMap<String, Counters>;
 
-/// What was sold of each SKU, in each currency.
+/// Pieces and money of each SKU, in each currency.
 pub(crate) type Skus = BTreeMap<String, BTreeMap<String, Sold>>;
 
 /// Sums of entries.

@@ -168,7 +168,7 @@ fn an_order_that_is_known_takes_no_more_rows() {
     assert_eq!(sum(&shop.board(), "minutes", "paid"), 1);
 }
 
-/// What comes while the others are read goes with them: one item has all.
+/// Entries that come while the others are read go with them: one item has all.
 #[test]
 fn a_batch_is_one_item() {
     let shop = Shop::default();

@@ -18,7 +18,7 @@ pub const STOCK_WRITE: &str = "stock:write";
 /// Reading the events of all orders.
 pub const EVENTS_READ: &str = "events:read";
 
-/// Having events posted to webhooks of one's own; those of all orders, and so [`EVENTS_READ`] besides.
+/// Having the events of all orders posted to webhooks of one's own.
 pub const WEBHOOKS: &str = "webhooks";
 
 /// Erasing a customer, and seeing what is held of one.
@@ -35,7 +35,7 @@ pub const SCOPES: [(&str, &str); 9] = [
     (STOCK_READ, "See the stock"),
     (STOCK_WRITE, "Count the stock, and take goods back"),
     (EVENTS_READ, "Read the events of all orders"),
-    (WEBHOOKS, "Keep webhooks of one's own; to have events posted to them needs events:read besides"),
+    (WEBHOOKS, "Have the events of all orders posted to webhooks of one's own"),
     (PRIVACY, "Erase a customer, and see what is held of one"),
     (OPERATIONS, "See dead letters, mend them and send them back, and clear flagged orders"),
 ];

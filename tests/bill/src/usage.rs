@@ -219,7 +219,9 @@ impl FunctionUse {
     /// Duration by memory. The calls for one record come one after the other, and records side by side.
     fn gb_seconds(&self, assumptions: &Assumptions) -> f64 {
         let Assumptions { call_ms, mail_ms, record_ms, memory_mb, .. } = *assumptions;
-        let of_a_record = |calls: u64| float(calls) / float(self.records.max(1));
+        // What follows a stream and publishes nothing has one at each invocation, as far as anybody can tell.
+        let records = self.records.max(self.invocations).max(1);
+        let of_a_record = |calls: u64| float(calls) / float(records);
         let waiting = call_ms * of_a_record(self.tally.total() - self.person_calls).max(1.0);
         let invocation_ms = waiting + mail_ms * of_a_record(self.person_calls) + record_ms * self.batch();
         float(self.invocations) * invocation_ms.ceil() / 1_000.0 * memory_mb / 1_024.0
@@ -326,6 +328,18 @@ mod tests {
         };
         assert_eq!(topic, expected);
         assert_eq!(arrivals.keys().collect::<Vec<_>>(), ["a", "all"]);
+    }
+
+    #[test]
+    fn a_call_takes_its_time_in_one_invocation() {
+        let one = |records| {
+            let tally = Tally { calls: BTreeMap::from([("Query".to_owned(), 30)]), ..Tally::default() };
+            FunctionUse { invocations: 30, records, tally, ..FunctionUse::default() }
+        };
+        let assumptions = Prices::read().assumptions;
+        let seconds = |records| one(records).gb_seconds(&assumptions) / (assumptions.memory_mb / 1_024.0);
+        assert!((seconds(30) - 30.0 * 0.008).abs() < 1e-9, "{}", seconds(30));
+        assert!((seconds(0) - 30.0 * 0.005).abs() < 1e-9, "nothing is published: {}", seconds(0));
     }
 
     #[test]

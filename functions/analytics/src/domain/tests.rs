@@ -38,7 +38,7 @@ fn way() -> Vec<Event> {
     events
 }
 
-/// What is put down and remembered of an order.
+/// Entries that are put down of an order, and what is remembered of it.
 #[derive(Default)]
 struct Seen {
     sale: Sale,

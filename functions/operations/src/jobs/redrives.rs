@@ -232,7 +232,7 @@ where
                     (id, Claim::None(outcome)) => drop(outcomes.insert(id, outcome)),
                     (id, Claim::Done(letter)) => {
                         outcomes.insert(id, Outcome::Sent);
-                        claimed.push(letter);
+                        claimed.push(*letter);
                     }
                 }
             }
@@ -249,7 +249,7 @@ where
         let claimed = letter.claimed(redrive.id(), &redrive.head.by, self.world.now());
         let Ok(claimed) = claimed else { return Ok(Claim::None(Outcome::Skipped)) };
         let stored = self.store.put(&claimed, Since::Revision(letter.revision)).await?;
-        Ok(if stored == Stored::Done { Claim::Done(claimed) } else { Claim::Lost })
+        Ok(if stored == Stored::Done { Claim::Done(Box::new(claimed)) } else { Claim::Lost })
     }
 
     /// Delivers letters that are claimed, those of one queue together, and tells of each, in their order, that it is settled: in its
@@ -450,7 +450,7 @@ fn standing(letter: &Letter, redrive: &Redrive) -> Standing {
 /// Result of a claim.
 enum Claim {
     /// The letter is the redrive's own.
-    Done(Letter),
+    Done(Box<Letter>),
     /// Somebody else has changed it: it is read once more.
     Lost,
     /// There is nothing to claim.

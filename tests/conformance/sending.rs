@@ -94,7 +94,7 @@ fn message(number: usize) -> Message {
     ];
     // Some of them are too large for many at once.
     let body = format!("{number} Zoë 🎈\n{}", "x".repeat(if number % 9 == 4 { 120_000 } else { 1 }));
-    Message { body, attributes: if number % 2 == 0 { attributes.into() } else { BTreeMap::new() } }
+    Message { body, attributes: if number.is_multiple_of(2) { attributes.into() } else { BTreeMap::new() } }
 }
 
 async fn messages_of_several_batches_arrive_as_they_are(bench: &impl Bench) {

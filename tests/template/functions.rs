@@ -114,7 +114,7 @@ fn variables(stack: &Stack) -> Vec<String> {
     }
     let settings = plain(&stack.variables("NoticesFunction")["SETTINGS"]);
     let read = Environment::new(move |name| (name == "SETTINGS").then(|| settings.clone()))
-        .read(|environment| environment.settings::<orderflow_notices::Settings>());
+        .read(Environment::settings::<orderflow_notices::Settings>);
     faults.extend(read.err().map(|error| format!("NoticesFunction: {error}")));
     faults
 }

@@ -123,9 +123,8 @@ fn properties(stack: &Stack) -> Vec<String> {
             let name = function.trim_end_matches("Function");
             let group = format!("{name}LogGroup");
             // The workspace, from where the template is.
-            const OWN: [&str; 8] =
-                ["Graphql", "Jobs", "Live", "LivePush", "Notices", "OpenOrders", "Webhooks", "WebhooksSend"];
-            let is_own = OWN.contains(&name);
+            let own = ["Graphql", "Jobs", "Live", "LivePush", "Notices", "OpenOrders", "Webhooks", "WebhooksSend"];
+            let is_own = own.contains(&name);
             let code = if name.ends_with("Api") || is_own { "." } else { ".." };
             let pattern = json!({"Code": code, "LoggingConfig": {"LogGroup": reference(&group)}});
             faults.extend(unlike(function, properties, &pattern));

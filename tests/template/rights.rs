@@ -403,7 +403,7 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
         "NoticesFunction" => {
-            rights.extend(CHANNELS.iter().filter(|of| of.starts_with("ses:")).map(|of| (*of).to_owned()))
+            rights.extend(CHANNELS.iter().filter(|of| of.starts_with("ses:")).map(|of| (*of).to_owned()));
         }
         "OrdersApiFunction" | "GraphqlFunction" => {
             rights.insert(OF_A_CUSTOMER.to_owned());

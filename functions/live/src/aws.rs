@@ -162,7 +162,7 @@ impl Watches for DynamoWatches {
             ("sk", text(ITSELF)),
             ("right", text(&right_text(right)?)),
             ("watches", AttributeValue::M(HashMap::new())),
-            ("expiresAt", number(seconds(expires))),
+            ("expiresAt", number(&seconds(expires))),
         ]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put_if(put.condition_expression(IS_NEW)).await
@@ -187,7 +187,7 @@ impl Watches for DynamoWatches {
             ("right", text(&right_text(right)?)),
             ("request", text(request)),
             ("position", text(position)),
-            ("expiresAt", number(seconds(expires))),
+            ("expiresAt", number(&seconds(expires))),
         ]);
         let update = Update::builder()
             .table_name(&self.table)
@@ -199,7 +199,7 @@ impl Watches for DynamoWatches {
             .expression_attribute_names("#id", subscription)
             .expression_attribute_values(":topic", text(&topic.key()))
             .expression_attribute_values(":id", text(subscription))
-            .expression_attribute_values(":most", number(MAX_SUBSCRIPTIONS))
+            .expression_attribute_values(":most", number(&MAX_SUBSCRIPTIONS))
             .build();
         let update = update.map_err(|error| Failure::permanent(error.to_string()))?;
         let add = self
@@ -339,7 +339,7 @@ fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-fn number(number: impl ToString) -> AttributeValue {
+fn number(number: &impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 

@@ -158,13 +158,17 @@ impl Live {
             self.connections.set(number + 1);
             let connection = format!("connection-{number}");
             let mut texts = self.gateway.connect(&connection);
-            self.say(&connection, "MESSAGE", json!({ "type": "connection_init" }));
+            self.say(&connection, "MESSAGE", &json!({ "type": "connection_init" }));
             while let Some(text) = texts.next().await {
                 let message: Value = serde_json::from_str(&text).unwrap_or_default();
                 match message["type"].as_str() {
                     Some("connection_ack") => {
                         let payload = json!({ "query": QUERY, "variables": { "id": order, "after": latest.get() } });
-                        self.say(&connection, "MESSAGE", json!({ "type": "subscribe", "id": "1", "payload": payload }));
+                        self.say(
+                            &connection,
+                            "MESSAGE",
+                            &json!({ "type": "subscribe", "id": "1", "payload": payload }),
+                        );
                     }
                     Some("next") => {
                         let sequence = &message["payload"]["data"]["order"]["sequence"];
@@ -183,13 +187,13 @@ impl Live {
                 }
             }
             self.returns.set(self.returns.get() + 1);
-            self.say(&connection, "DISCONNECT", Value::Null);
+            self.say(&connection, "DISCONNECT", &Value::Null);
         }
     }
 
     /// A client says something, or is gone. Where the function dies at it, the gateway says something in return that is not of the
     /// protocol.
-    fn say(self: &Rc<Self>, connection: &str, kind: &str, body: Value) {
+    fn say(self: &Rc<Self>, connection: &str, kind: &str, body: &Value) {
         let event = json!({
             "requestContext": { "connectionId": connection, "eventType": kind }, "body": body.to_string(),
         });

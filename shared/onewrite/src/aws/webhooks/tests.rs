@@ -142,7 +142,7 @@ async fn the_status_stands_where_the_body_never_comes_to_its_end() {
     locally(async || {
         let stalling = Receiver::that(async |mut stream: TcpStream| {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhal").await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         })
         .await;
         let dripping = Receiver::that(async |mut stream: TcpStream| {

@@ -106,7 +106,7 @@ impl Read for Resend {
 
 /// Reads a body that may have a URL, by the rule for it: all faults at once.
 pub(crate) fn read_with_url<T: Read>(document: &Value, loopback: Loopback) -> Result<T, Vec<Fault>> {
-    let url = document.get("url").and_then(Value::as_str).filter(|url| !url.is_empty());
+    let url = document.get("url").and_then(Value::as_str);
     let rule = url.and_then(|url| Target::new(url, loopback).err());
     let fault = rule.map(|rule| Fault { pointer: "/url".to_owned(), detail: rule.to_string() });
     match (parse(document), fault) {

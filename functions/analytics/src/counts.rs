@@ -344,10 +344,11 @@ fn each(first: Time, last: Time, step: Duration) -> impl Iterator<Item = Time> {
     std::iter::successors(Some(first), move |at| Some(at.after(step))).take_while(move |at| *at <= last)
 }
 
-/// Parts of that length of the time before `until`: begin of each, and its first and its last minute that are asked for.
+/// Parts of that length of the time before `until`: begin of each, and its first and its last minute that are asked for. Of no time
+/// there are none: the minute that it begins with comes after the one that it ends with.
 fn parts(from: Time, until: Time, length: Duration) -> impl Iterator<Item = (Time, Time, Time)> {
     let last = Time::from_millis(until.as_millis() - 1);
-    each(floor(from, length), last, length).map(move |start| {
+    each(floor(from, length), last, length).filter(move |_| from < until).map(move |start| {
         let end = Time::from_millis(start.after(length).as_millis() - 1);
         (start, floor(start.max(from), MINUTE), floor(end.min(last), MINUTE))
     })

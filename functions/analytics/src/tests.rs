@@ -1,5 +1,6 @@
 //! The whole service on ports in memory: duplicates, disorder, crashes at every call of a port, and its board.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,6 +32,37 @@ impl<T: CountStore> CountStore for Paced<'_, T> {
 
     async fn replace(&self, key: &Key, before: Option<&str>, text: &str) -> Result<bool> {
         self.pace.call("replace", self.port.replace(key, before, text), timed_out).await
+    }
+
+    async fn warm(&self) {}
+}
+
+/// A store that notes each sum of a minute, and fails where a range ends before it begins, as DynamoDB does.
+#[derive(Default)]
+struct Noting {
+    counts: MemoryCounts,
+    sums: RefCell<BTreeMap<Key, u32>>,
+}
+
+impl CountStore for Noting {
+    async fn get(&self, key: &Key) -> Result<Option<String>> {
+        self.counts.get(key).await
+    }
+
+    async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<(String, String)>> {
+        if from > to {
+            return Err(Failure::permanent(format!("{partition}: {from} comes after {to}")));
+        }
+        self.counts.range(partition, from, to).await
+    }
+
+    async fn put(&self, key: &Key, text: &str) -> Result<()> {
+        self.counts.put(key, text).await
+    }
+
+    async fn replace(&self, key: &Key, before: Option<&str>, text: &str) -> Result<bool> {
+        *self.sums.borrow_mut().entry(key.clone()).or_default() += 1;
+        self.counts.replace(key, before, text).await
     }
 
     async fn warm(&self) {}
@@ -283,6 +315,22 @@ fn whoever_puts_an_entry_down_while_its_minute_is_summed_is_summed_with_it() {
         assert!(sum_steps > 20, "{sum_steps}");
         put_steps += 1;
     }
+}
+
+/// Nothing has happened since the mark was set, which is at the end, in the midst and at the begin of what is read.
+#[test]
+fn a_quiet_day_is_read() {
+    let (store, now) = (Noting::default(), VirtualTime::new(1).now());
+    let (counts, day) = (Counts::new(&store), Duration::from_hours(24));
+    assert_eq!(block_on(counts.read(before(now, day), now, now)), Ok(BTreeMap::new()), "no mark");
+    block_on(counts.sum_up(now)).unwrap();
+    for later in [Duration::ZERO, Duration::from_mins(30), Duration::from_hours(3), day, day * 3] {
+        let until = now.after(later);
+        for skus_from in [before(until, day), before(until, Duration::from_hours(1)), until] {
+            assert_eq!(block_on(counts.read(before(until, day), until, skus_from)), Ok(BTreeMap::new()), "{later:?}");
+        }
+    }
+    assert_eq!(block_on(counts.read(now, now, now)), Ok(BTreeMap::new()), "no time");
 }
 
 #[test]

@@ -481,6 +481,22 @@ fn what_is_after_any_cursor_is_sent_again() {
 }
 
 #[test]
+fn whoever_is_sent_beyond_the_end_of_the_feed_hides_nothing_from_others() {
+    let stage = Stage::new();
+    (0..30).for_each(|number| stage.tell(number));
+    stage.endpoint("first", None, false);
+    stage.minute();
+    stage.change("first", |endpoint, now| endpoint.resend("999".parse().unwrap(), now));
+    (30..60).for_each(|number| stage.tell(number));
+    stage.minutes(2);
+    stage.endpoint("second", None, false);
+    stage.minutes(2);
+    (60..90).for_each(|number| stage.tell(number));
+    stage.minutes(3);
+    stage.all_is_done("second", 60..90);
+}
+
+#[test]
 fn both_secrets_sign_for_a_day() {
     let stage = Stage::new();
     stage.endpoint("rotated", None, false);

@@ -251,6 +251,8 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
     async fn resend(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
         self.own(id, caller).await?;
         let Resend { after } = read_body(request)?;
+        // Nobody has got what has not happened yet.
+        let after = after.nearest(&end(&self.feed.0, self.feed.1).await?);
         let sent = self.changed(id, caller, |endpoint, now| endpoint.resend(after.clone(), now)).await?;
         Ok(answer(StatusCode::ACCEPTED, &Webhook::of(&sent, None, self.world.now())))
     }

@@ -88,8 +88,16 @@ impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
         // What all have behind them needs no look.
         let cursors = roster.endpoints.iter().filter(|it| it.disabled.is_none()).map(|it| it.cursor.clone());
         let behind = cursors.reduce(|one, other| one.nearest(&other)).unwrap_or_default();
-        let start = place.cursor.furthest(&behind);
-        let page = self.feed.after(&start, AT_ONCE).await?;
+        let mut start = place.cursor.furthest(&behind);
+        let mut page = self.feed.after(&start, AT_ONCE).await?;
+        if start != place.cursor && !page.is_empty() {
+            // Were an endpoint beyond the end of a shard, the place would stay there, and those who come later would miss what happens.
+            let within = start.nearest(&self.feed.end().await?);
+            if within != start {
+                page = self.feed.after(&within, AT_ONCE).await?;
+                start = within;
+            }
+        }
         let Some(last) = page.last() else { return Ok(Page::None) };
         place.cursor = last.cursor.clone();
         // Once more, after the feed: whoever has come meanwhile may want something of this page.

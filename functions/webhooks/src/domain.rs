@@ -85,6 +85,12 @@ pub struct Failing {
     pub since: Time,
     /// Number of rounds in which it has taken nothing.
     pub rounds: u32,
+    /// Number of events that it was asked to take for the first time, and has not. One may be to blame itself.
+    #[serde(default)]
+    pub refused_new: u32,
+    /// Tells that some of the last round were such events. Else the next of them need not wait.
+    #[serde(default)]
+    pub had_new: bool,
     /// Its cursor before the first: after it is all that it has missed.
     pub missed_after: Cursor,
 }
@@ -153,6 +159,8 @@ pub struct Round {
     pub is_end: bool,
     /// Results of the attempts.
     pub attempts: Vec<Attempt>,
+    /// Number of those that were the first at their event.
+    pub new: u32,
     /// Earliest time of another attempt at what waits, if there is any.
     pub next_at: Option<Time>,
     /// Time that an endpoint is left alone for, if it has taken nothing.
@@ -178,15 +186,16 @@ impl Endpoint {
     }
 
     /// There is something for it after `place`, and nothing between its cursor and that which it has not got, unless it is awake:
-    /// then it looks for itself. An endpoint that fails is left alone as long as before.
+    /// then it looks for itself. An endpoint that fails is left alone as long as before, if it has refused something new lately.
     pub fn wake(&mut self, place: &Cursor, now: Time) {
         self.wakes += 1;
         if self.due.is_none() {
             self.cursor = self.cursor.furthest(place);
         }
-        self.due = match (self.due, &self.failing) {
-            (Some(due), Some(_)) => Some(due),
-            (due, _) => Some(due.map_or(now, |due| due.min(now))),
+        let is_left_alone = self.failing.as_ref().is_some_and(|failing| failing.had_new);
+        self.due = match self.due {
+            Some(due) if is_left_alone => Some(due),
+            due => Some(due.map_or(now, |due| due.min(now))),
         };
     }
 
@@ -218,24 +227,39 @@ impl Endpoint {
         let is_nothing_left = round.is_end && round.next_at.is_none();
         if round.attempts.contains(&Attempt::Taken) {
             self.failing = None;
-        } else if !round.attempts.is_empty() {
-            let first = || Failing { since: now, rounds: 0, missed_after: cursor.clone() };
-            self.failing.get_or_insert_with(first).rounds += 1;
-        } else if is_nothing_left {
+        } else if round.attempts.is_empty() && is_nothing_left {
             self.failing = None;
+        } else {
+            self.fails_on(round, now);
         }
         self.hurries = was_failing && self.failing.is_none();
-        let is_dead = self.failing.as_ref().is_some_and(|failing| failing.since.after(TRIED_FOR) <= now);
+        let is_dead = |failing: &Failing| failing.refused_new > 1 && failing.since.after(TRIED_FOR) <= now;
+        let is_dead = self.failing.as_ref().is_some_and(is_dead);
         if round.attempts.contains(&Attempt::Gone) {
             self.disable(Disabled::Gone, now);
         } else if is_dead {
             self.disable(Disabled::Dead, now);
         } else if self.failing.is_some() {
-            self.due = Some(now.after(round.pause));
+            let is_nothing_to_try = round.attempts.is_empty() && round.is_end && self.wakes == *wakes;
+            let next_at = round.next_at.filter(|_| is_nothing_to_try);
+            self.due = Some(next_at.unwrap_or_else(|| now.after(round.pause)));
         } else if is_where_it_was && round.is_end && self.wakes == *wakes && !self.hurries {
             self.due = round.next_at;
         } else {
             self.due = Some(now);
+        }
+    }
+
+    /// It has taken nothing in a round. What only waits begins no failing: it has pauses of its own.
+    fn fails_on(&mut self, round: &Round, now: Time) {
+        if round.new > 0 {
+            let missed_after = round.before.0.clone();
+            self.failing.get_or_insert(Failing { since: now, rounds: 0, refused_new: 0, had_new: true, missed_after });
+        }
+        if let Some(failing) = &mut self.failing {
+            failing.rounds += u32::from(!round.attempts.is_empty());
+            failing.refused_new = failing.refused_new.saturating_add(round.new);
+            failing.had_new = round.new > 0;
         }
     }
 

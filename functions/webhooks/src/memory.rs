@@ -1,7 +1,7 @@
 //! Endpoints, deliveries, receivers and workers in memory.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use onewrite::feed::Cursor;
 use onewrite::memory::Paced;
@@ -91,6 +91,7 @@ impl Deliveries for MemoryWebhooks {
 pub struct MemoryReceivers {
     posts: RefCell<Vec<Posted>>,
     answers: RefCell<BTreeMap<String, VecDeque<Result<u16, Unanswered>>>>,
+    refused: RefCell<BTreeSet<String>>,
 }
 
 /// Message that was posted.
@@ -110,6 +111,11 @@ impl MemoryReceivers {
         self.answers.borrow_mut().insert(url.to_owned(), answers.into_iter().collect());
     }
 
+    /// From now on no receiver takes what has that text in it: each answers 422.
+    pub fn refuse(&self, text: &str) {
+        self.refused.borrow_mut().insert(text.to_owned());
+    }
+
     /// All that was posted, in its order.
     #[must_use]
     pub fn posts(&self) -> Vec<Posted> {
@@ -121,6 +127,9 @@ impl Receivers for MemoryReceivers {
     async fn post(&self, url: &str, headers: &[(&'static str, String)], body: &str) -> Result<Answer, Unanswered> {
         let posted = Posted { url: url.to_owned(), headers: headers.to_vec(), body: body.to_owned() };
         self.posts.borrow_mut().push(posted);
+        if self.refused.borrow().iter().any(|text| body.contains(text)) {
+            return Ok(Answer { status: 422, beginning: String::new() });
+        }
         let mut answers = self.answers.borrow_mut();
         let answer = answers
             .get_mut(url)

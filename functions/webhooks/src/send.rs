@@ -128,8 +128,9 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         let secrets = secrets_of(&self.keys, endpoint, now).await?;
         let waiting = if endpoint.has_waiting { self.store.waiting(&endpoint.id).await? } else { Vec::new() };
         let (room, of_waiting) = match &endpoint.failing {
-            // One of each: so it is no single event by which it is known whether the endpoint takes any.
-            Some(_) => (1, 1),
+            // One of each: so it is no single event by which it is known whether the endpoint takes any. Where order counts
+            // what is new may only be noted, and of that there is an end.
+            Some(_) => (usize::from(!endpoint.in_order || waiting.len() < MAX_WAITING), 1),
             None => (MAX_WAITING.saturating_sub(waiting.len()).min(OF_A_ROUND), MAX_WAITING),
         };
         let fresh = self.fresh(endpoint, &waiting, room, now).await?;
@@ -150,12 +151,14 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
             posted.extend(try_join_all(at_once).await?.into_iter().flatten());
         }
         let attempts: Vec<Attempt> = posted.iter().filter_map(|(attempt, _)| *attempt).collect();
+        let is_new = |(attempt, delivery): &&(Option<Attempt>, Delivery)| attempt.is_some() && delivery.attempts == 1;
+        let new = u32::try_from(posted.iter().filter(is_new).count()).unwrap_or(u32::MAX);
         let next_at = next_of(endpoint.in_order, left.iter().chain(posted.iter().map(|(_, delivery)| delivery)));
         // Without room nothing new can be taken on before something of the waiting is taken.
         let is_end = fresh.is_end || room == 0 && !attempts.contains(&Attempt::Taken);
         let pause = self.pause(endpoint.failing.as_ref().map_or(0, |failing| failing.rounds));
         let before = (endpoint.cursor.clone(), endpoint.wakes);
-        Ok(Round { before, cursor: fresh.cursor, is_end, attempts, next_at, pause })
+        Ok(Round { before, cursor: fresh.cursor, is_end, attempts, new, next_at, pause })
     }
 
     /// Posts the events of a group, one after the other. Where order counts, what is behind one that was not taken is only noted.
@@ -195,8 +198,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         let (mut orders, mut come, mut left) = (BTreeSet::new(), Vec::new(), Vec::new());
         for delivery in waiting {
             let is_first = orders.insert(delivery.subject().to_owned()) || !endpoint.in_order;
-            // While it fails any will do: the pause was the endpoint's.
-            let is_time = endpoint.failing.is_some() || endpoint.hurries || delivery.next_at.is_none_or(|at| at <= now);
+            let is_time = endpoint.hurries || delivery.next_at.is_none_or(|at| at <= now);
             let comes = is_first && is_time && come.len() < most;
             if comes { come.push(delivery) } else { left.push(delivery) }
         }

@@ -429,36 +429,54 @@ fn an_event_that_is_never_taken_holds_up_its_own_order_alone_and_is_given_up() {
         let stage = Stage::new();
         stage.endpoint("picky", None, in_order);
         stage.minute();
-        stage.receivers.answer(&url("picky"), [Ok(422), Ok(200)]);
+        let refused = 8;
+        stage.receivers.refuse("e-000008");
         (0..22).for_each(|number| stage.tell(number));
         assert_eq!(stage.dispatch(&free()), Some(Ok(())));
         assert_eq!(stage.send("picky", &free()), Some(Ok(())));
-        let refused = stage.posted("picky")[0];
-        let of_its_order = |number: &usize| number % 7 == refused % 7 && *number != refused;
-        let held: Vec<usize> = if in_order { (0..22).filter(of_its_order).collect() } else { Vec::new() };
+        let is_behind = |number: &usize| number % 7 == refused % 7 && *number > refused;
+        let held: Vec<usize> = if in_order { (0..22).filter(is_behind).collect() } else { Vec::new() };
         let posted: BTreeSet<usize> = stage.posted("picky").into_iter().collect();
         assert_eq!(posted, (0..22).filter(|number| !held.contains(number)).collect());
         assert_eq!(block_on(stage.store.waiting("picky")).unwrap().len(), 1 + held.len());
-        // While others are taken it is tried for three days.
-        let refuse = || stage.receivers.answer(&url("picky"), [Ok(422)]);
-        refuse();
-        let minutes = usize::try_from(TRIED_FOR.as_secs() / 60).unwrap() + 4 * 60;
-        for minute in 0..minutes {
-            stage.minute();
-            if minute % 120 == 0 {
-                stage.receivers.answer(&url("picky"), [Ok(200)]);
-                stage.change("picky", |endpoint, _| endpoint.failing = None);
-                refuse();
-            }
-        }
+        stage.minutes(usize::try_from(TRIED_FOR.as_secs() / 60).unwrap() + 5 * 60);
         assert_eq!(stage.found("picky").disabled, None, "in order: {in_order}");
-        stage.receivers.answer(&url("picky"), [Ok(200)]);
-        stage.minutes(5 * 60);
         stage.all_is_done("picky", 0..22);
         let ended = block_on(stage.store.ended("picky", None, 100)).unwrap();
         let failed: Vec<_> = ended.iter().filter(|it| it.state == DeliveryState::Failed).collect();
         assert_eq!(failed.len(), 1, "{failed:?}");
         assert!(failed[0].attempts > 10 && failed[0].status == Some(422));
+    }
+}
+
+#[test]
+fn an_event_that_is_never_taken_delays_nothing_that_comes_later() {
+    // All that comes is taken; or there is nothing else, and then, after days, another that is not.
+    for (every, in_order) in [(10, false), (60, false), (0, false), (0, true)] {
+        let stage = Stage::new();
+        stage.endpoint("picky", None, in_order);
+        stage.minute();
+        stage.receivers.refuse("e-000000");
+        stage.tell(0);
+        let minutes = usize::try_from(TRIED_FOR.as_secs() / 60).unwrap() + 5 * 60;
+        let mut number = 0;
+        for minute in 1..minutes {
+            stage.minute();
+            if every > 0 && minute % every == 0 {
+                number += 1;
+                stage.tell(number);
+                if minute > 5 {
+                    stage.minute();
+                    assert!(stage.posted("picky").contains(&number), "at once, with one in {every} minutes");
+                }
+            }
+        }
+        stage.minutes(5);
+        assert_eq!(stage.found("picky").disabled, None, "one in {every} minutes");
+        stage.all_is_done("picky", 0..=number);
+        let attempts = stage.posted("picky").iter().filter(|number| **number == 0).count();
+        assert!((20..60).contains(&attempts), "{attempts} attempts, with one in {every} minutes");
+        assert_eq!(stage.posted("picky").len() - attempts, number, "each of the others once");
     }
 }
 
@@ -478,6 +496,22 @@ fn what_is_after_any_cursor_is_sent_again() {
     stage.minutes(3);
     assert_eq!(stage.posted("again").len(), 20 + 10 + 20);
     stage.all_is_done("again", (0..60).filter(|number| number % 3 == 0));
+}
+
+#[test]
+fn whoever_is_sent_beyond_the_end_of_the_feed_hides_nothing_from_others() {
+    let stage = Stage::new();
+    (0..30).for_each(|number| stage.tell(number));
+    stage.endpoint("first", None, false);
+    stage.minute();
+    stage.change("first", |endpoint, now| endpoint.resend("999".parse().unwrap(), now));
+    (30..60).for_each(|number| stage.tell(number));
+    stage.minutes(2);
+    stage.endpoint("second", None, false);
+    stage.minutes(2);
+    (60..90).for_each(|number| stage.tell(number));
+    stage.minutes(3);
+    stage.all_is_done("second", 60..90);
 }
 
 #[test]

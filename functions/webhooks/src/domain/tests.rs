@@ -47,7 +47,7 @@ fn awake() -> Endpoint {
 }
 
 fn failing(since: i64) -> Endpoint {
-    let failing = Failing { since: at(since), rounds: 3, missed_after: cursor("2") };
+    let failing = Failing { since: at(since), rounds: 3, refused_new: 2, had_new: true, missed_after: cursor("2") };
     Endpoint { due: Some(at(100)), failing: Some(failing), ..asleep() }
 }
 
@@ -58,6 +58,7 @@ fn round(attempts: &[Attempt]) -> Round {
         cursor: cursor("9"),
         is_end: true,
         attempts: attempts.to_vec(),
+        new: u32::try_from(attempts.len()).unwrap(),
         next_at: None,
         pause: Duration::from_mins(1),
     }
@@ -65,12 +66,15 @@ fn round(attempts: &[Attempt]) -> Round {
 
 #[test]
 fn who_sleeps_is_woken_at_a_place_and_who_is_awake_looks_for_themself() {
+    let mut failing_at_what_waits = failing(0);
+    failing_at_what_waits.failing.as_mut().unwrap().had_new = false;
     for (case, endpoint, place, expected) in [
         ("asleep", asleep(), "7", ("7", Some(at(9)))),
         ("asleep, and further than that", asleep(), "3", ("5", Some(at(9)))),
         ("awake", awake(), "7", ("5", Some(at(0)))),
         ("waiting for another attempt", Endpoint { due: Some(at(50)), ..asleep() }, "7", ("5", Some(at(9)))),
         ("failing", failing(0), "7", ("5", Some(at(100)))),
+        ("failing at what waits", failing_at_what_waits, "7", ("5", Some(at(9)))),
     ] {
         let mut woken = endpoint.clone();
         woken.wake(&cursor(place), at(9));
@@ -110,7 +114,19 @@ fn each_round_says_when_the_next_is() {
     let more = Round { is_end: false, ..round(&[Taken]) };
     let waits = Round { next_at: Some(at(70)), ..round(&[Taken, Refused]) };
     let waits_for_a_failing = Round { next_at: Some(at(70)), ..round(&[Refused]) };
-    let rows: [Row; 14] = [
+    let only_waits = Round { new: 0, ..waits_for_a_failing.clone() };
+    let none_in_its_time = Round { attempts: Vec::new(), ..only_waits.clone() };
+    let one_event = |since| {
+        let mut endpoint = failing(since);
+        endpoint.failing.as_mut().unwrap().refused_new = 1;
+        endpoint
+    };
+    let rows: [Row; 19] = [
+        ("only what waits fails", awake(), only_waits.clone(), ("9", Some(at(70)), None, None)),
+        ("fails on at what waits", failing(0), only_waits.clone(), ("9", Some(at(69)), Some(4), None)),
+        ("fails, and none is to be tried yet", failing(0), none_in_its_time, ("9", Some(at(70)), Some(3), None)),
+        ("one event for three days", one_event(-259_200), only_waits, ("9", Some(at(69)), Some(4), None)),
+        ("two events", one_event(-259_200), waits_for_a_failing.clone(), ("2", None, None, Some(Disabled::Dead))),
         ("nothing to do", awake(), round(&[]), ("9", None, None, None)),
         ("all taken", awake(), round(&[Taken, Taken]), ("9", None, None, None)),
         ("more to read", awake(), more.clone(), ("9", Some(at(9)), None, None)),

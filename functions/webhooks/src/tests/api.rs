@@ -150,6 +150,28 @@ fn it_is_tested_rotated_and_sent_again() {
 }
 
 #[test]
+fn to_be_sent_again_what_has_not_happened_yet_is_to_get_it_once_it_does() {
+    for after in ["999", "999-999-999-999", "0.99999", "1.99999-1.99999-1.99999"] {
+        let stage = Stage::new();
+        let all = json!({ "url": "https://partner.example/hook" });
+        let made = stage.told(Method::POST, "/webhooks", Some(&all), 201);
+        stage.minutes(2);
+        let path = format!("/webhooks/{}/resend", made["id"].as_str().unwrap());
+        stage.told(Method::POST, &path, Some(&json!({ "after": after })), 202);
+        (0..30).for_each(|number| stage.tell(number));
+        stage.endpoint("second", None, false);
+        stage.minutes(2);
+        (30..60).for_each(|number| stage.tell(number));
+        stage.minutes(3);
+        let posts = stage.receivers.posts();
+        let of_first: BTreeSet<usize> =
+            posts.iter().filter(|post| post.url == "https://partner.example/hook").map(number_of).collect();
+        assert_eq!(of_first, (0..60).collect(), "{after}");
+        stage.all_is_done("second", 30..60);
+    }
+}
+
+#[test]
 fn it_belongs_to_who_has_made_it_and_needs_the_scope() {
     let stage = Stage::new();
     let issuer = MemoryIssuer::new("1");

@@ -59,6 +59,11 @@ pub async fn read(log: &impl FeedLog, shards: u8, cursor: &Cursor, most: usize) 
         let Some((_, Ahead { shard, pages, .. })) = first.min_by_key(|(at, _)| *at) else { break };
         let Some((position, page)) = pages.pop_front() else { break };
         let begun = cursor.place(*shard).records;
+        if begun >= page.records.len() {
+            // A cursor that nobody was given may say more than the page has: what is after that page is after it.
+            cursor = cursor.moved(*shard, Place { pages: position, records: 0 });
+            continue;
+        }
         for (index, key) in page.records.iter().enumerate().skip(begun).take(most - listed.len()) {
             let is_last = index + 1 == page.records.len();
             let place = if is_last {

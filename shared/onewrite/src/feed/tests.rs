@@ -399,3 +399,16 @@ fn after_the_end_is_what_is_listed_later() {
     let later = block_on(read(&log, 3, &end, 9)).unwrap();
     assert_eq!(later.iter().map(|listed| listed.key.clone()).collect::<Vec<_>>(), [key(20)]);
 }
+
+#[test]
+fn a_cursor_that_says_more_records_than_a_page_has_is_after_that_page() {
+    let (feed, world) = (MemoryFeed::default(), VirtualTime::new(1));
+    let records = Records::new(&world);
+    let writer = FeedWriter::new(&feed, &world, 1);
+    for number in 0..3 {
+        assert_eq!(block_on(handle(&writer, &records, &key(number))), Ok(()));
+    }
+    for (cursor, expected) in [("0.99999", 1..3), ("1.1", 2..3), ("2.7", 3..3), ("9.9", 3..3)] {
+        assert_eq!(rest(&feed, 1, cursor.parse().unwrap(), 7), expected.map(key).collect::<Vec<_>>(), "{cursor}");
+    }
+}

@@ -372,7 +372,8 @@ fn a_long_sum_goes_on_from_where_the_last_has_come() {
 /// Nothing has happened since the mark was set, which is at the end, in the midst and at the begin of what is read.
 #[test]
 fn a_quiet_day_is_read() {
-    let (store, now) = (Noting::default(), VirtualTime::new(1).now());
+    // In the midst of an hour, where one part would have its end before its begin.
+    let (store, now) = (Noting::default(), VirtualTime::new(1).now().after(Duration::from_secs(1_830)));
     let (counts, day) = (Counts::new(&store), Duration::from_hours(24));
     assert_eq!(block_on(counts.read(before(now, day), now, now)), Ok(BTreeMap::new()), "no mark");
     block_on(counts.sum_up(now)).unwrap();

@@ -60,7 +60,13 @@ fn endpoint(id: &str) -> Endpoint {
         wakes: 12,
         due: Some(at(7)),
         hold: Some(("holder".to_owned(), at(6))),
-        failing: Some(Failing { since: at(5), rounds: 4, missed_after: "2-0-7".parse().unwrap() }),
+        failing: Some(Failing {
+            since: at(5),
+            rounds: 4,
+            refused_new: 2,
+            had_new: true,
+            missed_after: "2-0-7".parse().unwrap(),
+        }),
         has_waiting: true,
         hurries: true,
     }

@@ -14,6 +14,7 @@ use onewrite::{Failure, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use tracing::error;
 
 use crate::domain::{Delivery, Endpoint};
 use crate::port::{Deliveries, Endpoints, Place, Receivers, Roster, Workers};
@@ -78,7 +79,14 @@ impl Endpoints for DynamoWebhooks {
             if item.get("sk") == Some(&text(PLACE)) {
                 roster.place = Some(Place { revision: revision_of(&item)?, ..read(&item)? });
             } else {
-                roster.endpoints.push(Endpoint { revision: revision_of(&item)?, ..read(&item)? });
+                let endpoint = || Ok::<_, Failure>(Endpoint { revision: revision_of(&item)?, ..read(&item)? });
+                match endpoint() {
+                    Ok(endpoint) => roster.endpoints.push(endpoint),
+                    // The others get theirs nevertheless.
+                    Err(failure) => {
+                        error!(endpoint = ?item.get("sk"), reason = failure.reason(), "a webhook is passed over")
+                    }
+                }
             }
         }
         Ok(roster)

@@ -104,6 +104,12 @@ fn each_fault_of_a_request_is_told_with_its_place() {
             vec!["/url", "/match", "/enabled"],
         ),
         (Method::PATCH, path(""), json!({ "url": "https://localhost:1/", "match": {} }), vec!["/match"]),
+        (
+            Method::PATCH,
+            path(""),
+            json!({ "match": { "type": vec!["x".repeat(100); 50] }, "url": "http://partner.example/" }),
+            vec!["/url", "/match"],
+        ),
         (Method::POST, path("/resend"), json!({ "after": "yesterday" }), vec!["/after"]),
         (Method::POST, path("/resend"), json!({}), vec!["/after"]),
     ] {

@@ -94,6 +94,10 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
     }
 
     async fn own(&self, id: &str, caller: &Caller) -> Result<Endpoint, Problem> {
+        // The store has more than endpoints under names that somebody may guess.
+        if !id.starts_with("whk_") {
+            return Err(Problem::not_found("webhook"));
+        }
         let found = self.store.get(id).await?.filter(|endpoint| is_own(endpoint, caller));
         found.ok_or_else(|| Problem::not_found("webhook"))
     }

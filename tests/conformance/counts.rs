@@ -17,6 +17,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
         [
             what_is_put_is_there_and_put_again_is_there_once,
             a_range_has_both_ends_and_one_partition,
+            a_range_that_ends_before_it_begins_has_nothing,
             a_range_of_many_is_whole,
             a_text_is_replaced_by_whoever_knows_it,
             of_many_at_once_one_replaces,
@@ -56,6 +57,13 @@ async fn a_range_has_both_ends_and_one_partition(counts: &impl CountStore) {
     assert_eq!(counts.range("p", "57 a", "57 z").await, Ok(minute));
     assert_eq!(counts.range("p", "59", "59~").await, Ok(Vec::new()));
     assert_eq!(counts.range("r", "57", "57~").await, Ok(Vec::new()));
+}
+
+async fn a_range_that_ends_before_it_begins_has_nothing(counts: &impl CountStore) {
+    for place in ["56", "57"] {
+        assert_eq!(counts.put(&key(place), place).await, Ok(()));
+    }
+    assert_eq!(counts.range("p", "57", "56").await, Ok(Vec::new()));
 }
 
 /// More than one page has.

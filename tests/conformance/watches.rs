@@ -26,6 +26,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             whoever_has_not_held_releases_nothing,
             of_many_who_would_send_one_does,
             a_subscription_that_is_removed_is_gone_for_its_topic_too,
+            a_subscription_that_is_forgotten_is_gone_for_its_topic,
             a_subscription_that_is_ended_before_it_is_added_is_not_added_once,
             a_connection_has_so_many_subscriptions_and_no_more,
             an_order_has_so_many_who_watch_it_and_they_come_in_pages,
@@ -195,6 +196,20 @@ async fn nothing_is_left_of_a_connection_that_is_closed(watches: &impl Watches) 
         assert!(left.len() == 5 && left.iter().all(|watch| watch.connection == "b"), "{left:?}");
     }
     assert_eq!(watches.add(&watch("a", "1", 1), later()).await.unwrap(), Added::Closed);
+}
+
+async fn a_subscription_that_is_forgotten_is_gone_for_its_topic(watches: &impl Watches) {
+    opened(watches, "a").await;
+    for subscription in ["1", "2"] {
+        added(watches, &watch("a", subscription, 1)).await;
+    }
+    for _ in 0..2 {
+        watches.forget(&watch("a", "1", 1)).await.unwrap();
+        assert_eq!(of_topic(watches, &key(1)).await, [watch("a", "2", 1)]);
+    }
+    watches.close("a").await.unwrap();
+    watches.forget(&watch("a", "2", 1)).await.unwrap();
+    assert_eq!(of_topic(watches, &key(1)).await, []);
 }
 
 async fn a_subscription_that_is_ended_before_it_is_added_is_not_added_once(watches: &impl Watches) {

@@ -30,8 +30,8 @@ async function open(address, where = context) {
   page.setDefaultTimeout(PATIENCE_MS);
   page.on("pageerror", (error) => faults.push(error.message));
   page.on("console", (message) => {
-    // What is refused on purpose, and what is asked for offline.
-    const isAnswer = message.text().startsWith("Failed to load resource");
+    // What is refused on purpose, and what is asked for offline; and a page that is hidden before its socket is open.
+    const isAnswer = /^Failed to load resource|closed before the connection is established/.test(message.text());
     if (["error", "warning"].includes(message.type()) && !isAnswer) faults.push(message.text());
   });
   await page.goto(address);

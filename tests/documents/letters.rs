@@ -151,7 +151,7 @@ pub(crate) fn edit_letter() -> Value {
         "Replaces the body of a letter",
         json!({
             "description": "The new body must be an event of the contract. An event whose id is that of the old gets one of \
-                            its own, and names the old in `editedfrom`. The old body is kept.",
+                            its own. It names the old in `editedfrom`, or the letter where the old has no id. The old body is kept.",
             "parameters": if_match(true),
             "requestBody": body("LetterEdit", &json!({ "body": "{}", "why": "The quantity was a text." })),
         }),

@@ -48,6 +48,9 @@ const MAX_SUMS: u32 = 16;
 /// Age from which on a minute is summed: most of what belongs to it is there, and needs no second sum.
 const SETTLED_AFTER: Duration = Duration::from_mins(2);
 
+/// Number of minutes after which the mark says how far a sum of many has come.
+const SUMS_OF_A_STEP: usize = 10;
+
 /// Most that is summed at once, where nothing was for long.
 const MOST_AT_ONCE: Duration = Duration::from_hours(12);
 
@@ -115,18 +118,19 @@ impl<S: CountStore> Counts<S> {
         Ok(entries.iter().all(|(_, entry)| known.contains(&entry.id)))
     }
 
-    /// Sums the minutes that are over, if that is not done. What another has begun and not ended is ended here.
+    /// Sums the minutes that are over at that time, if that is not done. What another has begun and not ended is ended here; where
+    /// another is at it, this ends.
     ///
     /// # Errors
     ///
-    /// Some of them are not summed. The next call begins with these.
+    /// Some of them are not summed. The next call goes on with these, from where the mark says.
     pub async fn sum_up(&self, now: Time) -> Result<()> {
         let due = floor(Time::from_millis(now.as_millis() - millis(SETTLED_AFTER)), MINUTE);
         let Some((text, mark)) = self.mark().await? else {
             // Until there is a mark, whoever puts an entry down sums its minute.
             return self.set_mark(None, Mark { sums: due, summed: due }).await.map(drop);
         };
-        let (text, mark) = if mark.summed < mark.sums {
+        let (mut text, mark) = if mark.summed < mark.sums {
             (text, mark)
         } else if mark.summed < due {
             let mark = Mark { sums: due.min(mark.summed.after(MOST_AT_ONCE)), ..mark };
@@ -139,8 +143,13 @@ impl<S: CountStore> Counts<S> {
         };
         let entries = self.entries(mark.summed, mark.sums).await?;
         let minutes: BTreeSet<Time> = entries.into_iter().map(|(minute, _)| minute).collect();
-        for minute in minutes {
+        for (minute, number) in minutes.into_iter().zip(1..) {
             self.sum(minute).await?;
+            if number % SUMS_OF_A_STEP == 0 {
+                let so_far = Mark { summed: minute.after(MINUTE), ..mark };
+                let Some(set) = self.set_mark(Some(&text), so_far).await? else { return Ok(()) };
+                text = set;
+            }
         }
         self.set_mark(Some(&text), Mark { summed: mark.sums, ..mark }).await.map(drop)
     }
@@ -344,10 +353,11 @@ fn each(first: Time, last: Time, step: Duration) -> impl Iterator<Item = Time> {
     std::iter::successors(Some(first), move |at| Some(at.after(step))).take_while(move |at| *at <= last)
 }
 
-/// Parts of that length of the time before `until`: begin of each, and its first and its last minute that are asked for.
+/// Parts of that length of the time before `until`: begin of each, and its first and its last minute that are asked for. Of no time
+/// there are none: the minute that it begins with comes after the one that it ends with.
 fn parts(from: Time, until: Time, length: Duration) -> impl Iterator<Item = (Time, Time, Time)> {
     let last = Time::from_millis(until.as_millis() - 1);
-    each(floor(from, length), last, length).map(move |start| {
+    each(floor(from, length), last, length).filter(move |_| from < until).map(move |start| {
         let end = Time::from_millis(start.after(length).as_millis() - 1);
         (start, floor(start.max(from), MINUTE), floor(end.min(last), MINUTE))
     })

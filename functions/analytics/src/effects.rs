@@ -10,6 +10,7 @@ use futures::channel::oneshot;
 use onewrite::port::Clock;
 use onewrite::{Attempt, Delivery, Effects, Failure, Result};
 use orderflow_events::Time;
+use tracing::warn;
 
 use crate::counts::Counts;
 use crate::domain::{Analytics, Count, Counted};
@@ -19,7 +20,7 @@ use crate::tally::Entry;
 /// Time for which the others of a batch are waited for: they are read from the table at the same moment.
 const GATHERING: Duration = Duration::from_millis(20);
 
-/// Least time between two looks of one function at what is to be summed, in milliseconds.
+/// Least time of events between two looks of one function at what is to be summed, in milliseconds.
 const SUMS_EVERY_MS: i64 = 60_000;
 
 /// Effects of analytics, on the counts.
@@ -70,16 +71,20 @@ impl<S: CountStore, W: Clock> CountEffects<S, W> {
         answered.await.unwrap_or_else(|_| Err(Failure::transient("the write that it was a part of was given up")))
     }
 
-    /// Sums up what is over, once a minute. Where it does not work out the next event tries again.
-    async fn sum_up(&self) {
-        let now = self.world.now();
+    /// Sums up what is over as of the newest of these entries, once a minute of their time: where the events of an hour come late and in
+    /// order, or all over again, a minute is summed once it is over for them, and not anew at each of its entries. None is of the
+    /// future. Where it does not work out an entry of a minute later tries again.
+    async fn sum_up(&self, newest: Time) {
+        let now = newest.min(self.world.now());
         let last = self.looked_at_ms.load(Ordering::Acquire);
         if now.as_millis() < last.saturating_add(SUMS_EVERY_MS) {
             return;
         }
         let looked = self.looked_at_ms.compare_exchange(last, now.as_millis(), Ordering::AcqRel, Ordering::Acquire);
-        if looked.is_ok() && self.counts.sum_up(now).await.is_err() {
-            self.looked_at_ms.store(i64::MIN, Ordering::Release);
+        if looked.is_ok()
+            && let Err(failure) = self.counts.sum_up(now).await
+        {
+            warn!(reason = failure.reason(), "the minutes that are over are not summed");
         }
     }
 
@@ -90,9 +95,11 @@ impl<S: CountStore, W: Clock> CountEffects<S, W> {
 
 impl<S: CountStore, W: Clock> Effects<Analytics> for CountEffects<S, W> {
     async fn perform(&self, Count(entries): Count, _: Attempt, _: &Delivery<'_>) -> Result<Counted> {
-        let counted = Counted(entries.len());
+        let (counted, newest) = (Counted(entries.len()), entries.iter().map(|(at, _)| *at).max());
         self.put(entries).await?;
-        self.sum_up().await;
+        if let Some(newest) = newest {
+            self.sum_up(newest).await;
+        }
         Ok(counted)
     }
 

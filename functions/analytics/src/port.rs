@@ -29,7 +29,8 @@ pub trait CountStore {
     /// The store cannot be read.
     async fn get(&self, key: &Key) -> Result<Option<String>>;
 
-    /// Items of a partition from one place to another, both included, by their places: place and text of each.
+    /// Items of a partition from one place to another, both included, by their places: place and text of each. None where the one
+    /// comes after the other.
     ///
     /// # Errors
     ///

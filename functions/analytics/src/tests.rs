@@ -1,5 +1,6 @@
 //! The whole service on ports in memory: duplicates, disorder, crashes at every call of a port, and its board.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,6 +32,39 @@ impl<T: CountStore> CountStore for Paced<'_, T> {
 
     async fn replace(&self, key: &Key, before: Option<&str>, text: &str) -> Result<bool> {
         self.pace.call("replace", self.port.replace(key, before, text), timed_out).await
+    }
+
+    async fn warm(&self) {}
+}
+
+/// A store that notes what is summed and what is read, and fails where a range ends before it begins, as DynamoDB does.
+#[derive(Default)]
+struct Noting {
+    counts: MemoryCounts,
+    sums: RefCell<BTreeMap<Key, u32>>,
+    reads: RefCell<Vec<Key>>,
+}
+
+impl CountStore for Noting {
+    async fn get(&self, key: &Key) -> Result<Option<String>> {
+        self.reads.borrow_mut().push(key.clone());
+        self.counts.get(key).await
+    }
+
+    async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<(String, String)>> {
+        if from > to {
+            return Err(Failure::permanent(format!("{partition}: {from} comes after {to}")));
+        }
+        self.counts.range(partition, from, to).await
+    }
+
+    async fn put(&self, key: &Key, text: &str) -> Result<()> {
+        self.counts.put(key, text).await
+    }
+
+    async fn replace(&self, key: &Key, before: Option<&str>, text: &str) -> Result<bool> {
+        *self.sums.borrow_mut().entry(key.clone()).or_default() += 1;
+        self.counts.replace(key, before, text).await
     }
 
     async fn warm(&self) {}
@@ -283,6 +317,72 @@ fn whoever_puts_an_entry_down_while_its_minute_is_summed_is_summed_with_it() {
         assert!(sum_steps > 20, "{sum_steps}");
         put_steps += 1;
     }
+}
+
+/// Events of an hour, four a minute, come in order and an hour late: each minute is summed when it is over for them.
+#[test]
+fn each_minute_of_a_backlog_is_summed_about_once() {
+    let (store, log, time) = (Noting::default(), MemoryLog::default(), VirtualTime::new(1));
+    let service = Process::<Analytics, _, _, _>::new(Ledger::new(&log, &time), CountEffects::new(&store, &time));
+    let begun = before(time.now(), Duration::from_hours(2));
+    for number in 0..240 {
+        let at = begun.after(Duration::from_secs(15) * number);
+        let mut created = sample::another_event(sample::order(&format!("ord_{number}")), u8::try_from(number).unwrap());
+        created.context.time = at;
+        let delivery = Delivery { text: "", deadline: Time::from_millis(i64::MAX) };
+        assert_eq!(block_on(service.handle(&created, &delivery)), Ok(Handled::Changed));
+    }
+    let sums = store.sums.borrow();
+    let of_minutes: Vec<u32> =
+        sums.iter().filter(|(key, _)| key.partition.starts_with("steps")).map(|(_, times)| *times).collect();
+    assert!(of_minutes.len() > 50 && of_minutes.iter().all(|times| *times <= 2), "{of_minutes:?}");
+    let found = block_on(Counts::new(&store).read(begun, time.now(), begun)).unwrap();
+    assert_eq!(found.values().map(|tally| tally.steps["EUR"]["created"]).sum::<i64>(), 240);
+}
+
+/// A sum of many minutes dies after each of its calls in turn: the next sums the last few of those again that were summed, and the rest.
+#[test]
+fn a_long_sum_goes_on_from_where_the_last_has_come() {
+    let begun = VirtualTime::new(1).now();
+    let later = begun.after(Duration::from_hours(1));
+    let (mut steps, mut is_whole) = (0, false);
+    while !is_whole {
+        let store = Noting::default();
+        let counts = Counts::new(&store);
+        block_on(counts.sum_up(begun)).unwrap();
+        for minute in 0..35u8 {
+            block_on(counts.put(&[(begun.after(Duration::from_mins(minute.into())), entry(minute))])).unwrap();
+        }
+        let pace = Pace::of(steps);
+        is_whole = run(Counts::new(Paced { port: &store, pace: &pace }).sum_up(later)).is_some();
+        let summed =
+            |store: &Noting| store.sums.borrow().keys().filter(|key| key.partition.starts_with("steps")).count();
+        let before = summed(&store);
+        store.reads.borrow_mut().clear();
+        block_on(counts.sum_up(later)).unwrap();
+        let again = store.reads.borrow().iter().filter(|key| key.partition.starts_with("steps")).count();
+        assert_eq!(summed(&store), 35, "{steps} steps");
+        assert!(again <= 35 - before + 10, "{steps} steps: {before} were summed, and {again} again");
+        let found = block_on(counts.read(begun, later, begun)).unwrap();
+        assert_eq!(found.values().map(|tally| tally.steps["EUR"]["created"]).sum::<i64>(), 35, "{steps} steps");
+        steps += 7;
+    }
+}
+
+/// Nothing has happened since the mark was set, which is at the end, in the midst and at the begin of what is read.
+#[test]
+fn a_quiet_day_is_read() {
+    let (store, now) = (Noting::default(), VirtualTime::new(1).now());
+    let (counts, day) = (Counts::new(&store), Duration::from_hours(24));
+    assert_eq!(block_on(counts.read(before(now, day), now, now)), Ok(BTreeMap::new()), "no mark");
+    block_on(counts.sum_up(now)).unwrap();
+    for later in [Duration::ZERO, Duration::from_mins(30), Duration::from_hours(3), day, day * 3] {
+        let until = now.after(later);
+        for skus_from in [before(until, day), before(until, Duration::from_hours(1)), until] {
+            assert_eq!(block_on(counts.read(before(until, day), until, skus_from)), Ok(BTreeMap::new()), "{later:?}");
+        }
+    }
+    assert_eq!(block_on(counts.read(now, now, now)), Ok(BTreeMap::new()), "no time");
 }
 
 #[test]

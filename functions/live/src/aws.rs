@@ -297,6 +297,10 @@ impl Watches for DynamoWatches {
         Err(Failure::transient("a subscription was added and removed as it was ended"))
     }
 
+    async fn forget(&self, watch: &Watch) -> Result<()> {
+        self.delete(&watch.topic.key(), &watch_key(&watch.connection, &watch.subscription)).await
+    }
+
     async fn close(&self, connection: &str) -> Result<()> {
         let close = self
             .update(connection)

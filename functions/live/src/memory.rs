@@ -48,6 +48,11 @@ impl MemoryWatches {
         self.broken.borrow_mut().insert(place(connection, subscription));
     }
 
+    /// The item of a connection is lost, and its subscriptions are not.
+    pub fn lose_connection(&self, connection: &str) {
+        self.connections.borrow_mut().remove(connection);
+    }
+
     fn of_connection(&self, connection: &str) -> Vec<String> {
         let (watches, begin) = (self.watches.borrow(), place(connection, ""));
         let own = watches.range(begin.clone()..).take_while(|(place, _)| place.starts_with(&begin));
@@ -166,9 +171,15 @@ impl Watches for MemoryWatches {
         Ok(())
     }
 
+    async fn forget(&self, watch: &Watch) -> Result<()> {
+        self.watches.borrow_mut().remove(&key(watch));
+        Ok(())
+    }
+
     async fn close(&self, connection: &str) -> Result<()> {
-        self.connections.borrow_mut().remove(connection);
-        self.watches.borrow_mut().retain(|_, watch| watch.connection != connection);
+        if self.connections.borrow_mut().remove(connection).is_some() {
+            self.watches.borrow_mut().retain(|_, watch| watch.connection != connection);
+        }
         Ok(())
     }
 }
@@ -300,6 +311,10 @@ impl<T: Watches> Watches for Paced<'_, T> {
 
     async fn end(&self, connection: &str, subscription: &str) -> Result<()> {
         self.pace.call("complete", self.port.end(connection, subscription), timed_out).await
+    }
+
+    async fn forget(&self, watch: &Watch) -> Result<()> {
+        self.pace.call("forget", self.port.forget(watch), timed_out).await
     }
 
     async fn close(&self, connection: &str) -> Result<()> {

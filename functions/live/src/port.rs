@@ -148,6 +148,13 @@ pub trait Watches {
     /// It is unknown whether it is removed, or the client has ended [too many](MAX_SUBSCRIPTIONS) that never were.
     async fn end(&self, connection: &str, subscription: &str) -> Result<()>;
 
+    /// Removes what is there of a subscription whose connection is closed or gone.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown whether it is removed.
+    async fn forget(&self, watch: &Watch) -> Result<()>;
+
     /// Removes a connection with all its subscriptions, so that none can be added any more.
     ///
     /// # Errors

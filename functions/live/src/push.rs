@@ -10,7 +10,7 @@
 //! whether it has arrived. The client knows. So its connection is closed, and it comes back with the number of the last update
 //! that it has. There is no clock in this: who is taken for dead and is not, finds its connection closed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -64,11 +64,35 @@ pub(crate) enum Facts {
 }
 
 /// Reads of the feed, by where they begin and what is to match: most subscriptions are at the same place. A read that is kept is not
-/// repeated: of what comes later another attempt hears, which waits for whom it finds sending.
-pub(crate) type Reads = Mutex<HashMap<(String, Option<String>), Ahead>>;
+/// repeated: of what comes later another attempt hears, which waits for whom it finds sending. Who wants one that another is at waits
+/// for it, and who wants a different one does not.
+pub(crate) type Reads = Mutex<BTreeMap<(String, Option<String>), Rc<Mutex<Option<Ahead>>>>>;
 
 /// Most reads that are kept.
 const MAX_READS: usize = 64;
+
+/// Failure to advance a subscription.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// It could not be held, so that nothing was sent.
+    Before(Failure),
+    /// Something may have been sent.
+    At(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::At(failure)
+    }
+}
+
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Before(failure) | Stopped::At(failure) => failure,
+        }
+    }
+}
 
 /// Place in the pages of a topic.
 enum Place {
@@ -223,27 +247,34 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
         })
     }
 
-    async fn feed_after(&self, position: &str, pattern: Option<&Value>, reads: &Reads) -> Result<Ahead> {
+    pub(crate) async fn feed_after(&self, position: &str, pattern: Option<&Value>, reads: &Reads) -> Result<Ahead> {
         let key = (position.to_owned(), pattern.map(Value::to_string));
-        let mut reads = reads.lock().await;
-        if let Some(ahead) = reads.get(&key) {
+        let read = {
+            let mut reads = reads.lock().await;
+            if reads.len() >= MAX_READS && !reads.contains_key(&key) {
+                // Whoever is furthest behind.
+                reads.pop_first();
+            }
+            Rc::clone(reads.entry(key).or_default())
+        };
+        let mut read = read.lock().await;
+        if let Some(ahead) = &*read {
             return Ok(ahead.clone());
         }
         let ahead = self.feed.after(position, pattern, AT_ONCE).await?;
-        if reads.len() == MAX_READS {
-            reads.clear();
-        }
-        reads.insert(key, ahead.clone());
+        *read = Some(ahead.clone());
         Ok(ahead)
     }
 
     /// Advances a subscription, and closes its connection where that fails: one client that does not read, or one subscription that
-    /// is not understood any more, must not hold up all others. The client comes back with what it has.
+    /// is not understood any more, must not hold up all others. The client comes back with what it has. Where the table has too much to
+    /// do, nothing was sent: then it is tried again.
     async fn advance_or_close(&self, watch: Watch, facts: &Facts) -> Result<()> {
         let connection = watch.connection.clone();
         match self.advance(watch, facts).await {
             Ok(()) => Ok(()),
-            Err(failure) => {
+            Err(Stopped::Before(failure)) if failure.kind().is_retryable() => Err(failure),
+            Err(Stopped::Before(failure) | Stopped::At(failure)) => {
                 warn!(reason = failure.reason(), "a subscription does not go on: its connection is closed");
                 self.close(&connection).await
             }
@@ -254,8 +285,8 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
     ///
     /// # Errors
     ///
-    /// It is unknown whether it was.
-    pub(crate) async fn advance(&self, mut watch: Watch, facts: &Facts) -> Result<()> {
+    /// It is unknown whether it was, unless the failure says so.
+    pub(crate) async fn advance(&self, mut watch: Watch, facts: &Facts) -> Result<(), Stopped> {
         let (mut stretches, mut newer) = (0, None);
         for _ in 0..MAX_TURNS {
             if stretches == MAX_STRETCHES {
@@ -266,10 +297,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
                 return Ok(());
             }
             let holder = self.name();
-            if watch.holder.is_none() && self.watches.hold(&watch, &holder).await? {
+            if watch.holder.is_none() && self.watches.hold(&watch, &holder).await.map_err(Stopped::Before)? {
                 let Ahead { updates, position: Some(position) } = (match ahead {
                     Ok(ahead) => ahead,
-                    Err(refusal) => return self.refuse(&watch, &refusal).await,
+                    Err(refusal) => return Ok(self.refuse(&watch, &refusal).await?),
                 }) else {
                     return Ok(());
                 };
@@ -283,7 +314,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
                     continue;
                 }
                 if sent == watch.position {
-                    return Err(Failure::transient("a connection has too much to do"));
+                    return Err(Failure::transient("a connection has too much to do").into());
                 }
                 watch.position = sent;
                 stretches += 1;
@@ -297,7 +328,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
                 None => return Ok(()),
             }
         }
-        Err(Failure::transient("a subscription does not come to an end"))
+        Err(Failure::transient("a subscription does not come to an end").into())
     }
 
     /// Sends updates one after the other; the position after the last that was sent, `position` after all, or none where the
@@ -316,6 +347,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
                 Ok(Sent::Busy) => return Ok(Some(last)),
                 Ok(Sent::Gone) => {
                     self.watches.close(&watch.connection).await?;
+                    self.watches.forget(watch).await?;
                     return Ok(None);
                 }
                 Err(failure) => {
@@ -353,6 +385,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
                 Some(_) => {
                     info!("a subscription is held by one who has died");
                     self.close(connection).await?;
+                    self.watches.forget(&next).await?;
                     return Ok(None);
                 }
             }

@@ -187,7 +187,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore, 
                     // What happens from here on is told by whoever hears of it; what has happened before it, now.
                     Added::Done => {
                         let facts = self.push.facts(&watch.topic).await?;
-                        self.push.advance(watch, &facts).await
+                        self.push.advance(watch, &facts).await.map_err(Failure::from)
                     }
                     Added::Taken => self.push.close(connection).await,
                     Added::Closed | Added::Ended => Ok(()),

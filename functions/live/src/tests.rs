@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::domain::{Right, Topic};
 use crate::memory::{MemoryFeed, MemorySockets, MemoryWatches};
 use crate::port::{Added, PAGE, Watch, Watches};
-use crate::push::Push;
+use crate::push::{Facts, Push};
 use crate::routes::{Event, Routes};
 
 const ORDER: &str = "ord_1";
@@ -294,6 +294,57 @@ fn an_answer_that_is_lost_loses_nothing() {
     }
 }
 
+/// The table takes no more writes for the moment: nobody's connection is closed for that.
+#[test]
+fn what_could_not_be_held_is_tried_again_and_closes_nobody() {
+    let stage = Stage::new();
+    stage.begin();
+    for connection in ["a", "b"] {
+        stage.add(connection, "1");
+    }
+    assert!(!stage.tell(&Pace::losing("hold")), "it is tried again");
+    assert!(["a", "b"].iter().all(|connection| stage.sockets.is_open(connection)));
+    let told = ["a", "b"].iter().filter(|connection| stage.sockets.received(connection).len() == 1);
+    assert_eq!(told.count(), 1, "the other is told all the same");
+}
+
+/// It would be in the way of each update.
+#[test]
+fn a_subscription_whose_connection_is_lost_is_forgotten_once_its_client_is_gone() {
+    for is_held in [false, true] {
+        let stage = Stage::new();
+        stage.begin();
+        stage.add("a", "1");
+        if is_held {
+            let key = Topic::key_of(&OrderId::new(ORDER).unwrap());
+            let watch = block_on(stage.watches.get(&key, "a", "1")).unwrap().unwrap();
+            block_on(stage.watches.hold(&watch, "one who has died")).unwrap();
+        }
+        stage.watches.lose_connection("a");
+        stage.sockets.lose("a");
+        assert!(stage.tell(&Pace::of(u32::MAX)));
+        assert!(stage.watches.is_empty(), "{:?}", stage.watches);
+    }
+}
+
+/// A read of the feed that takes its time holds up those alone who wait for the same.
+#[test]
+fn who_is_elsewhere_in_the_feed_waits_for_nobody() {
+    let stage = Stage::new();
+    stage.feed.add(json!({ "id": "1", "source": "s", "type": "t" }));
+    let (slow, quick) = (Pace::of(0), Pace::of(u32::MAX));
+    let (slow_push, push) = (stage.push(&slow), stage.push(&quick));
+    let Facts::Events(reads) = block_on(push.facts(&Topic::Events(None))).unwrap() else { panic!("no feed") };
+    let mut first = std::pin::pin!(slow_push.feed_after("0", None, &reads));
+    assert!(first.as_mut().now_or_never().is_none());
+    assert!(push.feed_after("1", None, &reads).now_or_never().is_some(), "another place");
+    let mut same = std::pin::pin!(push.feed_after("0", None, &reads));
+    assert!(same.as_mut().now_or_never().is_none(), "the same place: one read for both");
+    slow.grant(2);
+    assert_eq!(first.now_or_never().unwrap().unwrap().updates.len(), 1);
+    assert_eq!(same.now_or_never().unwrap().unwrap().updates.len(), 1);
+}
+
 #[test]
 fn attempts_that_overlap_send_nothing_twice() {
     for seed in 0..100 {
@@ -436,9 +487,10 @@ fn an_attempt_that_is_asked_twice_holds_once() {
 
 #[test]
 fn an_event_costs_each_who_watches_three_calls_and_all_of_them_two_reads_and_a_look_for_each_page() {
-    let watchers: u32 = 1_000;
+    let watchers = u32::try_from(Topic::Events(None).most()).unwrap();
     let pages = watchers.div_ceil(u32::try_from(PAGE).unwrap());
     let calls = pages + 2 + 3 * watchers;
+    assert_eq!(calls, 1_507, "as docs/live.md says");
     // A call has two pauses.
     for (pauses, is_enough) in [(2 * calls, true), (2 * calls - 1, false)] {
         let stage = Stage::new();

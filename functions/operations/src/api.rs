@@ -202,7 +202,7 @@ where
             return Err(changed());
         }
         let mut message = self.message(&letter).await?.ok_or_else(erased)?;
-        message.body = self.mended(&message.body, letter.destination.is_journal, &body)?;
+        message.body = self.mended(&letter, &message.body, &body)?;
         let edited = letter.edited(&message, &by(caller), why.as_str(), self.world.now()).map_err(refused)?;
         sealing::keep(&self.store, &self.keys, &edited, &message, self.world.now()).await?;
         if self.store.put(&edited, Since::Revision(letter.revision)).await? == Stored::Changed
@@ -214,11 +214,12 @@ where
         self.shown(&edited).await
     }
 
-    /// The new body in the place of the old one, of an event that goes to a journal or not.
-    fn mended(&self, old: &str, is_journal: bool, body: &str) -> Result<String, Problem> {
+    /// The new body in the place of a letter's old one. What it was made of it names: the old event, and the letter where that has no id.
+    fn mended(&self, letter: &Letter, old: &str, body: &str) -> Result<String, Problem> {
         let mut document: Value = serde_json::from_str(body).map_err(|error| {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body is not JSON: {error}."))
         })?;
+        let is_journal = letter.destination.is_journal;
         // The journal takes types that nobody knows.
         let faults = match Envelope::from_value(&document, Time::from_millis(0)) {
             Ok(_) if is_journal => Faults::default(),
@@ -228,15 +229,14 @@ where
         if !faults.is_empty() {
             return Err(Problem::invalid(&faults));
         }
-        if let Some(old) = Glimpse::of(old).id {
-            if document["id"] == *old {
-                let mut random = [0; 10];
-                self.world.fill(&mut random);
-                let millis = u64::try_from(self.world.now().as_millis()).unwrap_or(0);
-                document["id"] = EventId::v7(millis, random).as_str().into();
-            }
-            document[EDITED_FROM] = old.into();
+        let old = Glimpse::of(old).id;
+        if old.as_deref().is_some_and(|old| document["id"] == *old) {
+            let mut random = [0; 10];
+            self.world.fill(&mut random);
+            let millis = u64::try_from(self.world.now().as_millis()).unwrap_or(0);
+            document["id"] = EventId::v7(millis, random).as_str().into();
         }
+        document[EDITED_FROM] = old.unwrap_or_else(|| letter.id.to_string()).into();
         Ok(document.to_string())
     }
 

@@ -152,7 +152,7 @@ function plan() {
   if (!pace) return;
   const times = 2 ** Math.min(failures, 5) * (document.hidden ? 10 : 1);
   const most = Math.max(pace, LONGEST_MS);
-  timer = setTimeout(look, hears ? most : Math.min(pace * times, most));
+  timer = setTimeout(look, hears && failures === 0 ? most : Math.min(pace * times, most));
   listen();
 }
 
@@ -165,32 +165,46 @@ let losses = 0;
 let listenAt = 0;
 
 /// Hears of what happens to the order, by graphql-transport-ws. What is heard says no more than that it is worth a look, so that there
-/// is nothing to miss: whoever begins to hear looks, and whoever hears no more.
+/// is nothing to miss: whoever begins to hear looks, and whoever hears no more. Whoever is refused waits to be woken, or for another token.
 function listen() {
   if (!address || socket || document.hidden || !navigator.onLine || main.dataset.view !== "order" || Date.now() < listenAt) return;
-  const own = (socket = new WebSocket(address, "graphql-transport-ws"));
+  let own;
+  try {
+    own = socket = new WebSocket(address, "graphql-transport-ws");
+  } catch {
+    listenAt = Infinity;
+    return;
+  }
+  let openedAt = Infinity;
+  let isRefused = false;
   const say = (message) => own.readyState === WebSocket.OPEN && own.send(JSON.stringify(message));
   const id = location.pathname.split("/").at(-1);
   const payload = byLink() ? { order: id, access: new URLSearchParams(location.search).get("access") } : { token: token() ?? undefined };
   const query = "subscription ($id: ID!) { order(id: $id) { sequence } }";
   const ping = setInterval(() => say({ type: "ping" }), PING_MS);
-  own.onopen = () => say({ type: "connection_init", payload });
+  own.onopen = () => {
+    openedAt = Date.now();
+    say({ type: "connection_init", payload });
+  };
   own.onmessage = ({ data }) => {
     const { type } = JSON.parse(data);
     if (type === "connection_ack") say({ id: "1", type: "subscribe", payload: { query, variables: { id } } });
     else if (type === "ping") say({ type: "pong" });
     else if (type === "next") {
       hears = true;
-      losses = 0;
       look();
-    } else if (type !== "pong") own.close();
+    } else if (type !== "pong") {
+      isRefused = type === "error";
+      own.close();
+    }
   };
   own.onclose = () => {
     clearInterval(ping);
     if (socket !== own) return;
     socket = null;
-    losses += 1;
-    listenAt = Date.now() + Math.min(500 * 2 ** losses * (0.5 + Math.random()), LONGEST_MS);
+    // One that is lost as soon as it is there is no success.
+    losses = Date.now() - openedAt < LONGEST_MS ? losses + 1 : 1;
+    listenAt = isRefused ? Infinity : Date.now() + Math.min(500 * 2 ** losses * (0.5 + Math.random()), LONGEST_MS);
     if (hears) {
       hears = false;
       look();
@@ -257,7 +271,11 @@ addEventListener("popstate", () => {
   tag = null;
   look();
 });
-addEventListener("hashchange", () => token() && look());
+addEventListener("hashchange", () => {
+  if (!token()) return;
+  listenAt = 0;
+  look();
+});
 addEventListener("online", wake);
 addEventListener("offline", () => {
   hush();

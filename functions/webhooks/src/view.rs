@@ -109,7 +109,7 @@ const MAX_PATTERN_BYTES: usize = 4_096;
 
 /// Reads a body that may have a URL and a pattern, by the rules for them: all faults at once.
 pub(crate) fn read_with_url<T: Read>(document: &Value, loopback: Loopback) -> Result<T, Vec<Fault>> {
-    let url = document.get("url").and_then(Value::as_str).filter(|url| !url.is_empty());
+    let url = document.get("url").and_then(Value::as_str);
     let rule = url.and_then(|url| Target::new(url, loopback).err());
     let fault = rule.map(|rule| Fault { pointer: "/url".to_owned(), detail: rule.to_string() });
     let is_long = document.get("match").is_some_and(|pattern| pattern.to_string().len() > MAX_PATTERN_BYTES);

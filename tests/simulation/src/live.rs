@@ -293,6 +293,11 @@ impl Watches for WatchTable {
         self.ask("end watch", move |watches| async move { watches.end(&connection, &subscription).await }).await
     }
 
+    async fn forget(&self, watch: &Watch) -> Result<()> {
+        let watch = watch.clone();
+        self.ask("forget watch", move |watches| async move { watches.forget(&watch).await }).await
+    }
+
     async fn close(&self, connection: &str) -> Result<()> {
         let connection = connection.to_owned();
         self.ask("close watches", move |watches| async move { Watches::close(&*watches, &connection).await }).await

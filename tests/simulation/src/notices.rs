@@ -17,6 +17,9 @@ use crate::outside::{FEED_SHARDS, Outside};
 /// Longer than any run takes, by its own clock.
 const A_YEAR: Duration = Duration::from_hours(365 * 24);
 
+/// Binary that tells them.
+pub const FUNCTION: &str = "notices";
+
 /// Time that one run of the notices may take.
 pub const TIMEOUT: Duration = Duration::from_mins(1);
 

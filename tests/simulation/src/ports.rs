@@ -356,8 +356,8 @@ impl Post {
         let Port { caller, shop } = self.0.clone();
         let effect = move || async move {
             let leases = caller.run.guarantees.leases_given();
-            let day = caller.run.executor.now().as_millis().div_euclid(86_400_000);
-            caller.run.check(shop.audit.told(neighbour, &recipient, (&text, &body), (leases, day)));
+            let at = caller.run.executor.now();
+            caller.run.check(shop.audit.told(neighbour, &recipient, (&text, &body), (leases, at)));
         };
         self.0.caller.call(neighbour, name, effect).await
     }

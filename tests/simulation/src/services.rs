@@ -345,7 +345,7 @@ impl System {
         self.run().spawn(async move {
             for strike in 0..NOTICES {
                 run.sleep_ms(if strike < NOTICES / 2 { 60_000 } else { 1_800_000 }).await;
-                let caller = Caller::new(&run, "notices");
+                let caller = Caller::new(&run, notices::FUNCTION);
                 let port = || Port { caller: caller.clone(), shop: Rc::clone(&shop) };
                 let (table, feed) = (NoticesTable(port()), (FeedTable(port()), FEED_SHARDS, JournalTable(port())));
                 let told = Notices::new(feed, table.clone(), table.clone(), table, caller.clone(), notices::rules());

@@ -53,7 +53,8 @@ fn metered(plan: &Plan) -> (Report, Vec<String>) {
 
 #[test]
 fn a_thousand_orders_have_few_series_and_no_id_is_a_dimension() {
-    let plan = Plan::new(7, 1_000);
+    // While the API is down some give up.
+    let plan = Plan::new(7, 1_100);
     let (report, lines) = metered(&plan);
     assert_eq!(report.run.violation, None);
     assert!(report.orders >= 1_000);

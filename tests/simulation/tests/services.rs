@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use orderflow_simulation::notices::FUNCTION as NOTICES;
 use orderflow_simulation::operations::{API, JOBS};
 use orderflow_simulation::services::{APIS, CLOCK, System};
 use orderflow_simulation::shop::Shop;
@@ -17,7 +18,7 @@ const OF_READERS: [&str; 8] =
 fn every_function_of_the_template_is_simulated() {
     let system = System::start(&Run::calm(), Rc::<Shop>::default());
     let services = system.stack.services().iter().map(|service| service.name);
-    let others = [RELAY, CLOCK, COLLECTOR, API, JOBS].into_iter().chain(OF_READERS);
+    let others = [RELAY, CLOCK, COLLECTOR, API, JOBS, NOTICES].into_iter().chain(OF_READERS);
     let simulated: BTreeSet<&str> = services.chain(APIS).chain(others).collect();
     assert_eq!(template().binaries().collect::<BTreeSet<_>>(), simulated);
 }

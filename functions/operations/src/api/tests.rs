@@ -226,6 +226,21 @@ fn an_edit_needs_the_latest_tag_and_an_event() {
     assert_eq!(edit("{}", &[("If-Match", "\"1\"")]).0, 412, "somebody was faster");
 }
 
+/// Whoever has it later has to know that somebody wrote it by hand, and may have put a person into it.
+#[test]
+fn what_is_mended_says_so_even_where_the_old_was_no_event() {
+    for old in ["{", "7", r#"{"type":"OrderCreated"}"#] {
+        let (store, ids) = store(&[arrival(1, "payment", old, "not JSON")]);
+        let edit = json!({ "body": event("1").to_string(), "why": "it was half" });
+        let path = format!("letters/{}", ids[0]);
+        let (status, _, edited) = ask(&store, "PUT", &path, &[("If-Match", "\"1\"")], &edit);
+        assert_eq!(status, 200, "{edited}");
+        let body: Value = serde_json::from_str(edited["body"].as_str().unwrap()).unwrap();
+        assert_eq!((&body["id"], &body["editedfrom"]), (&json!("1"), &json!(ids[0].as_str())), "{old}");
+        assert!(Event::faults(&body).is_empty());
+    }
+}
+
 #[test]
 fn the_journal_takes_events_of_types_that_nobody_knows() {
     let mut arrival = arrival(1, "journal", "{}", "not a CloudEvent");

@@ -1,10 +1,12 @@
 //! Items of DynamoDB, many at once.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use onewrite::aws::classify;
+use onewrite::aws::{System, classify};
+use onewrite::port::Clock;
 use onewrite::{Failure, Result};
 
 /// Items that one request reads (of DynamoDB's `BatchGetItem` the quota).
@@ -12,6 +14,9 @@ pub(super) const AT_ONCE: usize = 100;
 
 /// Number of attempts at items that DynamoDB has left out.
 const MAX_ATTEMPTS: u32 = 10;
+
+/// Pause before the second attempt: before each that follows it is twice as long.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// Item of a table.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -31,9 +36,12 @@ pub(super) async fn items(
     let mut found = Vec::new();
     let key = |[pk, sk]: &[AttributeValue; 2]| Item::from([("pk".into(), pk.clone()), ("sk".into(), sk.clone())]);
     let mut open: Vec<Item> = keys.iter().map(key).collect();
-    for _ in 0..MAX_ATTEMPTS {
+    for attempt in 0..MAX_ATTEMPTS {
         if open.is_empty() {
             return Ok(found);
+        }
+        if attempt > 0 {
+            System.sleep(PAUSE * 2_u32.pow(attempt - 1)).await;
         }
         // Some of them are words that DynamoDB keeps for itself.
         let names = ["pk", "sk"].iter().chain(attributes).map(|name| (format!("#{name}"), (*name).to_owned()));

@@ -14,6 +14,7 @@ use onewrite::{Failure, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use tracing::error;
 
 use crate::domain::{Delivery, Endpoint};
 use crate::port::{Deliveries, Endpoints, Place, Receivers, Roster, Workers};
@@ -29,8 +30,8 @@ const KEPT_SECONDS: i64 = 30 * 86_400;
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Endpoints and deliveries in a table. `record` has each as JSON; an endpoint has its `revision` besides, and a delivery the
-/// time after which the table forgets it.
+/// Endpoints and deliveries in a table. `record` has each as JSON; an endpoint has its `revision` besides, and a delivery
+/// that has ended the time after which the table forgets it.
 #[derive(Clone, Debug)]
 pub struct DynamoWebhooks {
     client: Client,
@@ -78,7 +79,14 @@ impl Endpoints for DynamoWebhooks {
             if item.get("sk") == Some(&text(PLACE)) {
                 roster.place = Some(Place { revision: revision_of(&item)?, ..read(&item)? });
             } else {
-                roster.endpoints.push(Endpoint { revision: revision_of(&item)?, ..read(&item)? });
+                let endpoint = || Ok::<_, Failure>(Endpoint { revision: revision_of(&item)?, ..read(&item)? });
+                match endpoint() {
+                    Ok(endpoint) => roster.endpoints.push(endpoint),
+                    // The others get theirs nevertheless.
+                    Err(failure) => {
+                        error!(endpoint = ?item.get("sk"), reason = failure.reason(), "a webhook is passed over")
+                    }
+                }
             }
         }
         Ok(roster)
@@ -96,7 +104,14 @@ impl Endpoints for DynamoWebhooks {
         self.put_next(&endpoint.id, endpoint.revision, endpoint).await
     }
 
+    /// The endpoint goes last: until then its owner can remove it again.
     async fn remove(&self, id: &str) -> Result<()> {
+        let partition = waiting(id);
+        for item in self.all(&partition).await? {
+            if let Some(Ok(event)) = item.get("sk").map(AttributeValue::as_s) {
+                self.delete(&partition, event).await?;
+            }
+        }
         self.delete(ENDPOINTS, id).await
     }
 
@@ -109,10 +124,13 @@ impl Deliveries for DynamoWebhooks {
     async fn record(&self, endpoint: &str, delivery: &Delivery, was_waiting: bool) -> Result<()> {
         let is_waiting = delivery.next_at.is_some();
         let partition = if is_waiting { waiting(endpoint) } else { ended(endpoint) };
-        let expires = delivery.first_at.as_millis() / 1_000 + KEPT_SECONDS;
         let put = self.client.put_item().table_name(&self.table);
         let put = put.item("pk", text(&partition)).item("sk", text(&delivery.event_id));
-        let put = put.item("record", text(&written(delivery)?)).item("expiresAt", number(expires));
+        let mut put = put.item("record", text(&written(delivery)?));
+        // What waits is not forgotten, however long its endpoint is disabled.
+        if !is_waiting {
+            put = put.item("expiresAt", number(delivery.first_at.as_millis() / 1_000 + KEPT_SECONDS));
+        }
         Box::pin(put.send()).await.map_err(|error| classify("PutItem", &error))?;
         if was_waiting && !is_waiting {
             self.delete(&waiting(endpoint), &delivery.event_id).await?;

@@ -199,10 +199,14 @@ impl Endpoint {
         };
     }
 
-    /// Lets `holder` work for it until then, if it is due.
+    /// Lets `holder` work for it until then, if it is due, or they do already. Whoever has died at work may have noted something.
     pub fn hold(&mut self, holder: &str, now: Time, until: Time) -> bool {
+        if self.is_held_by(holder) {
+            return true;
+        }
         let is_due = self.is_due(now);
         if is_due {
+            self.has_waiting |= self.hold.is_some();
             self.hold = Some((holder.to_owned(), until));
         }
         is_due
@@ -235,6 +239,10 @@ impl Endpoint {
         self.hurries = was_failing && self.failing.is_none();
         let is_dead = |failing: &Failing| failing.refused_new > 1 && failing.since.after(TRIED_FOR) <= now;
         let is_dead = self.failing.as_ref().is_some_and(is_dead);
+        if is_dead || round.attempts.contains(&Attempt::Gone) {
+            // It is over, and all that it has noted is known.
+            self.hold = None;
+        }
         if round.attempts.contains(&Attempt::Gone) {
             self.disable(Disabled::Gone, now);
         } else if is_dead {
@@ -271,6 +279,7 @@ impl Endpoint {
         if let Some(failing) = self.failing.take() {
             self.cursor = self.cursor.nearest(&failing.missed_after);
         }
+        self.has_waiting |= self.hold.is_some();
         (self.due, self.hold) = (None, None);
     }
 
@@ -281,8 +290,9 @@ impl Endpoint {
         }
     }
 
-    /// Begins anew: whatever was the matter with it is over, as far as anybody knows.
+    /// Begins anew: whatever was the matter with it is over, as far as anybody knows. What is under way counts no more.
     pub fn begin_anew(&mut self, now: Time) {
+        (self.hold, self.has_waiting) = (None, true);
         self.failing = None;
         self.hurries = true;
         self.wakes += 1;
@@ -299,6 +309,9 @@ impl Endpoint {
 
     /// Another secret signs from now on, and for a day the one before it as well.
     pub fn rotate(&mut self, secret: SealedText, now: Time) {
+        if self.secret == secret {
+            return;
+        }
         self.previous = Some((std::mem::replace(&mut self.secret, secret), now.after(BOTH_SIGN_FOR)));
     }
 

@@ -42,6 +42,7 @@ impl Endpoints for MemoryWebhooks {
     }
 
     async fn remove(&self, id: &str) -> Result<()> {
+        self.waiting.borrow_mut().retain(|(endpoint, _), _| endpoint != id);
         self.endpoints.borrow_mut().remove(id);
         Ok(())
     }

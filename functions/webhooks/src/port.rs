@@ -51,7 +51,7 @@ pub trait Endpoints {
     /// It is unknown whether it was done.
     async fn put(&self, endpoint: &Endpoint) -> Result<bool>;
 
-    /// Removes an endpoint. To remove it twice is to remove it once.
+    /// Removes an endpoint, and what waits for it. To remove it twice is to remove it once.
     ///
     /// # Errors
     ///

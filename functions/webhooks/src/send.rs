@@ -39,6 +39,9 @@ const FIRST_PAUSE: u32 = 5;
 /// Time that a round takes at the most: less is not begun with.
 pub(crate) const ROUND_TAKES: Duration = Duration::from_secs(40);
 
+/// Time that an attempt, and to note what is left, take at the most: less is not begun with.
+const POST_TAKES: Duration = Duration::from_secs(20);
+
 /// Sender for an endpoint.
 pub struct Sender<F, S, R, K, W> {
     feed: F,
@@ -86,6 +89,8 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
             // So that another need not wait for the end of the hold. If this fails as well, they do.
             let release = |endpoint: &mut Endpoint| {
                 let is_held = endpoint.is_held_by(&holder);
+                // Something may be noted of which the endpoint does not know.
+                endpoint.has_waiting |= is_held;
                 endpoint.hold.take_if(|_| is_held).is_some()
             };
             let _ = change(&self.store, id, release).await;
@@ -96,7 +101,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
     async fn work(&self, mut endpoint: Endpoint, holder: &str, deadline: Time) -> Result<()> {
         let id = endpoint.id.clone();
         loop {
-            let round = self.round(&endpoint).await?;
+            let round = self.round(&endpoint, deadline).await?;
             let is_idle = round.attempts.is_empty() && round.cursor == round.before.0;
             let is_last = is_idle || self.world.now().after(ROUND_TAKES) >= deadline;
             let advanced = change(&self.store, &id, |endpoint| {
@@ -123,7 +128,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         }
     }
 
-    async fn round(&self, endpoint: &Endpoint) -> Result<Round> {
+    async fn round(&self, endpoint: &Endpoint, deadline: Time) -> Result<Round> {
         let now = self.world.now();
         let secrets = secrets_of(&self.keys, endpoint, now).await?;
         let waiting = if endpoint.has_waiting { self.store.waiting(&endpoint.id).await? } else { Vec::new() };
@@ -146,7 +151,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         while groups.peek().is_some() {
             let at_once = groups.by_ref().take(AT_ONCE).map(|(group, posts)| {
                 let is_blocked = endpoint.in_order && blocked.contains(group.as_str());
-                self.post_group(endpoint, &secrets, is_blocked, posts)
+                self.post_group(endpoint, &secrets, is_blocked, posts, deadline)
             });
             posted.extend(try_join_all(at_once).await?.into_iter().flatten());
         }
@@ -161,18 +166,23 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         Ok(Round { before, cursor: fresh.cursor, is_end, attempts, new, next_at, pause })
     }
 
-    /// Posts the events of a group, one after the other. Where order counts, what is behind one that was not taken is only noted.
+    /// Posts the events of a group, one after the other. Where order counts, what is behind one that was not taken is only noted,
+    /// and so is what there is no time for.
     async fn post_group(
         &self,
         endpoint: &Endpoint,
         secrets: &Secrets,
         mut is_blocked: bool,
         group: Vec<Post>,
+        deadline: Time,
     ) -> Result<Vec<(Option<Attempt>, Delivery)>> {
         let mut results = Vec::new();
         for Post { mut delivery, text, is_new } in group {
-            if is_blocked && is_new {
-                self.store.record(&endpoint.id, &delivery, false).await?;
+            let is_time = self.world.now().after(POST_TAKES) < deadline;
+            if !is_time || is_blocked && is_new {
+                if is_new {
+                    self.store.record(&endpoint.id, &delivery, false).await?;
+                }
                 results.push((None, delivery));
                 continue;
             }

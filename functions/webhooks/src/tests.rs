@@ -13,7 +13,7 @@ use onewrite::feed::{Cursor, end};
 use onewrite::memory::{MemoryFeed, MemoryKeys, Pace, Paced, VirtualTime};
 use onewrite::personal::KeyRing;
 use onewrite::port::{Clock, Random};
-use onewrite::webhook::{Secret, Unanswered};
+use onewrite::webhook::{Answer, Secret, Unanswered};
 use onewrite::{Delivery as Delivered, Project, Result};
 use orderflow_events::{Envelope, Time};
 use orderflow_journal::{Journal, MemoryJournal};
@@ -23,7 +23,7 @@ use crate::dispatch::Dispatch;
 use crate::domain::{DeliveryState, Disabled, Endpoint, TRIED_FOR};
 use crate::feed::JournalFeed;
 use crate::memory::{MemoryReceivers, MemoryWebhooks, MemoryWorkers, Posted};
-use crate::port::{Deliveries, Endpoints};
+use crate::port::{Deliveries, Endpoints, Receivers};
 use crate::send::Sender;
 
 const SHARDS: u8 = 3;
@@ -477,6 +477,47 @@ fn an_event_that_is_never_taken_delays_nothing_that_comes_later() {
         let attempts = stage.posted("picky").iter().filter(|number| **number == 0).count();
         assert!((20..60).contains(&attempts), "{attempts} attempts, with one in {every} minutes");
         assert_eq!(stage.posted("picky").len() - attempts, number, "each of the others once");
+    }
+}
+
+/// Receivers that take all, each time after five seconds.
+struct Slow<'a>(&'a MemoryReceivers, &'a VirtualTime);
+
+impl Receivers for Slow<'_> {
+    async fn post(&self, url: &str, headers: &[(&'static str, String)], body: &str) -> Result<Answer, Unanswered> {
+        self.1.pass(Duration::from_secs(5));
+        self.0.post(url, headers, body).await
+    }
+}
+
+#[test]
+fn a_round_for_which_there_is_no_time_ends_in_time_and_repeats_nothing() {
+    let stage = Stage::new();
+    stage.endpoint("slow", None, true);
+    (0..50).for_each(|number| stage.tell(number * 7));
+    let feed = || JournalFeed::new(&stage.log, SHARDS, &stage.journal);
+    for run in 0..40 {
+        let sender = Sender::new(feed(), &stage.store, Slow(&stage.receivers, &stage.world), &stage.keys, &stage.world);
+        let deadline = stage.deadline();
+        assert_eq!(go_on(pin!(sender.run("slow", deadline))), Some(Ok(())));
+        assert!(stage.world.now() <= deadline, "run {run}");
+    }
+    stage.all_is_done("slow", (0..50).map(|number| number * 7));
+    assert_eq!(stage.posted("slow").len(), 50, "each once");
+}
+
+#[test]
+fn what_was_noted_before_a_crash_is_sent_though_the_webhook_was_disabled_since() {
+    for crash_at in 0..25 {
+        let stage = Stage::new();
+        stage.endpoint("off", None, false);
+        stage.receivers.refuse("e-000001");
+        (0..3).for_each(|number| stage.tell(number));
+        let _ = stage.send("off", &Pace::of(crash_at));
+        stage.change("off", |endpoint, now| endpoint.disable(Disabled::ByOwner, now));
+        stage.change("off", Endpoint::enable);
+        stage.minutes(usize::try_from(TRIED_FOR.as_secs() / 60).unwrap() + 5 * 60);
+        stage.all_is_done("off", 0..3);
     }
 }
 

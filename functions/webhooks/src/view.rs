@@ -104,16 +104,25 @@ impl Read for Resend {
     }
 }
 
-/// Reads a body that may have a URL, by the rule for it: all faults at once.
+/// The most bytes of a pattern, as JSON.
+const MAX_PATTERN_BYTES: usize = 4_096;
+
+/// Reads a body that may have a URL and a pattern, by the rules for them: all faults at once.
 pub(crate) fn read_with_url<T: Read>(document: &Value, loopback: Loopback) -> Result<T, Vec<Fault>> {
     let url = document.get("url").and_then(Value::as_str);
     let rule = url.and_then(|url| Target::new(url, loopback).err());
     let fault = rule.map(|rule| Fault { pointer: "/url".to_owned(), detail: rule.to_string() });
-    match (parse(document), fault) {
-        (Ok(read), None) => Ok(read),
-        (read, fault) => {
+    let is_long = document.get("match").is_some_and(|pattern| pattern.to_string().len() > MAX_PATTERN_BYTES);
+    let long = is_long.then(|| Fault {
+        pointer: "/match".to_owned(),
+        detail: format!("must have at most {MAX_PATTERN_BYTES} bytes"),
+    });
+    let faults: Vec<Fault> = fault.into_iter().chain(long).collect();
+    match (parse(document), faults) {
+        (Ok(read), faults) if faults.is_empty() => Ok(read),
+        (read, found) => {
             let faults = read.err().map(|faults| faults.as_slice().to_vec()).unwrap_or_default();
-            Err(fault.into_iter().chain(faults).collect())
+            Err(found.into_iter().chain(faults).collect())
         }
     }
 }

@@ -182,6 +182,22 @@ fn what_a_disabled_endpoint_has_missed_is_after_its_cursor() {
 }
 
 #[test]
+fn whoever_takes_over_or_begins_anew_looks_for_what_was_noted() {
+    let held = || Endpoint { hold: Some(("a".to_owned(), at(10))), ..awake() };
+    let mut again = held();
+    assert!(again.hold("a", at(5), at(130)) && again == held(), "its own holder has it");
+    let (mut taken, mut disabled, mut anew) = (held(), held(), held());
+    assert!(taken.hold("b", at(10), at(130)) && taken.has_waiting);
+    disabled.disable(Disabled::ByOwner, at(5));
+    anew.begin_anew(at(5));
+    assert!(disabled.has_waiting && disabled.hold.is_none());
+    assert!(anew.has_waiting && anew.hold.is_none(), "what was posted to the URL before says nothing of the new one");
+    let mut rotated = awake();
+    rotated.rotate(sealed(), at(5));
+    assert_eq!(rotated, awake(), "that secret it has already");
+}
+
+#[test]
 fn an_event_is_tried_for_three_days_from_its_first_attempt() {
     let answer = |status| Ok(Answer { status, beginning: "no".to_owned() });
     let late = 3 * 86_400;

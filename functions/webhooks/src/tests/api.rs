@@ -78,8 +78,15 @@ fn a_webhook_is_made_shown_changed_and_deleted() {
     assert_eq!((deliveries.len(), page.get("next")), (19, None));
     assert_eq!((&deliveries[0]["eventId"], &deliveries[0]["status"]), (&json!("e-000039"), &json!(200)));
     assert_eq!(stage.keys.owners().len(), 1);
+    stage.receivers.refuse("e-000040");
+    stage.tell(40);
+    stage.minute();
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(block_on(stage.store.waiting(id)).unwrap().len(), 1);
     stage.told(Method::DELETE, &path, None, 200);
+    assert_eq!(block_on(stage.store.waiting(id)).unwrap(), [], "what waits goes with it");
     stage.told(Method::GET, &path, None, 404);
+    stage.told(Method::GET, "/webhooks/-", None, 404);
     assert!(stage.keys.owners().is_empty(), "nobody can open its secret");
 }
 
@@ -104,6 +111,12 @@ fn each_fault_of_a_request_is_told_with_its_place() {
             vec!["/url", "/match", "/enabled"],
         ),
         (Method::PATCH, path(""), json!({ "url": "https://localhost:1/", "match": {} }), vec!["/match"]),
+        (
+            Method::PATCH,
+            path(""),
+            json!({ "match": { "type": vec!["x".repeat(100); 50] }, "url": "http://partner.example/" }),
+            vec!["/url", "/match"],
+        ),
         (Method::POST, path("/resend"), json!({ "after": "yesterday" }), vec!["/after"]),
         (Method::POST, path("/resend"), json!({}), vec!["/after"]),
     ] {

@@ -84,7 +84,7 @@ impl Endpoints for DynamoWebhooks {
                     Ok(endpoint) => roster.endpoints.push(endpoint),
                     // The others get theirs nevertheless.
                     Err(failure) => {
-                        error!(endpoint = ?item.get("sk"), reason = failure.reason(), "a webhook is passed over")
+                        error!(endpoint = ?item.get("sk"), reason = failure.reason(), "a webhook is passed over");
                     }
                 }
             }

@@ -229,9 +229,7 @@ impl Endpoint {
         self.has_waiting = round.next_at.is_some();
         let was_failing = self.failing.is_some();
         let is_nothing_left = round.is_end && round.next_at.is_none();
-        if round.attempts.contains(&Attempt::Taken) {
-            self.failing = None;
-        } else if round.attempts.is_empty() && is_nothing_left {
+        if round.attempts.contains(&Attempt::Taken) || round.attempts.is_empty() && is_nothing_left {
             self.failing = None;
         } else {
             self.fails_on(round, now);

@@ -34,10 +34,13 @@ const MIDNIGHT_MS: i64 = 600_000;
 
 const DAY_MS: i64 = 86_400_000;
 
+/// Messages to somebody in a day, and whether one of them was sent near midnight.
+type OfADay = (BTreeSet<Message>, bool);
+
 /// Auditor of the shop.
 #[derive(Default)]
 pub struct Audit {
-    recipients: RefCell<HashMap<(String, i64), (BTreeSet<Message>, bool)>>,
+    recipients: RefCell<HashMap<(String, i64), OfADay>>,
     declines: RefCell<HashMap<PaymentMethod, HashSet<PaymentId>>>,
     /// Calls may fail.
     is_unsafe: Cell<bool>,

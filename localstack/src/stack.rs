@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod expand;
 mod intrinsic;
 mod package;
+mod prune;
 mod ready;
 mod sam;
 pub(crate) mod template;
@@ -352,7 +353,9 @@ impl Built {
         let deployment = Deployment::new(&sdk, &options.name);
         match code {
             Code::Binaries(executables) => {
-                let package = package::upload(endpoint, &options.name, template, executables, options.progress).await?;
+                let template = template.with(&parameters)?;
+                let package =
+                    package::upload(endpoint, &options.name, &template, executables, options.progress).await?;
                 let resource_count = template.resource_count();
                 deployment.deploy(&package.template_url, &parameters, resource_count, options.progress).await?;
             }

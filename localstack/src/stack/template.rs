@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use crate::stack::expand::{ExpandError, TemplateFiles};
+use crate::stack::prune::prune;
 use crate::stack::yaml::ReadError;
 
 const SAM_FUNCTION: &str = "AWS::Serverless::Function";
@@ -71,6 +72,13 @@ impl Template {
     /// Names of the binaries, each once however many functions run it.
     pub(crate) fn binaries(&self) -> BTreeSet<&str> {
         self.binaries.values().map(String::as_str).collect()
+    }
+
+    /// The template without what its conditions leave out where the parameters have these values.
+    pub(crate) fn with(&self, parameters: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
+        let mut document = self.document.clone();
+        prune(&mut document, parameters);
+        Self::of(document)
     }
 
     pub(crate) fn declares_parameter(&self, name: &str) -> bool {

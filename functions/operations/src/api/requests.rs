@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onewrite::envelope;
-use orderflow_events::{Faults, Node, Read, Text, Time};
+use orderflow_events::{Faults, Node, Read, Subject, Text, Time};
 use serde_json::Value;
 
 use crate::domain::{Class, LetterId};
@@ -184,8 +184,8 @@ impl Read for NewReplay {
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         node.object(faults)?;
         let service = node.required("service", faults).map(|Whatever(service)| service);
-        let mut text = |name| node.optional(name, faults).map(|text| text.map(|Whatever(text)| text));
-        let (order, event_type) = (text("order"), text("type"));
+        let order = node.optional("order", faults).map(|order| order.map(|order: Subject| order.to_string()));
+        let event_type = node.optional("type", faults).map(|text| text.map(|Whatever(text)| text));
         let (from, to) = (node.optional("from", faults), node.optional("to", faults));
         let rate = node.optional("ratePerSecond", faults).map(|rate| rate.map(|Rate(rate)| rate));
         let dry_run = truth(node, "dryRun", faults);

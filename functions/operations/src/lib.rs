@@ -47,8 +47,8 @@ pub use memory::MemoryOperations;
 pub use message::{Kept, Message};
 pub use persons::Persons;
 pub use port::{
-    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes, PART, PartStore,
-    Queues, Relays, Since, Stored,
+    Archive, Backlog, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes, PART,
+    PartStore, Queues, Relays, Since, Stored,
 };
 pub use reason::general;
 pub use sealing::UNOWNED_KEPT;

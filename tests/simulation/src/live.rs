@@ -13,8 +13,10 @@ use onewrite::{Ledger, Result};
 use orderflow_analytics::MemoryCounts;
 use orderflow_events::{OrderId, Time};
 use orderflow_live::{
-    Added, Connection, Event, MemoryFeed, MemoryWatches, Page, Push, Right, Routes, Sent, Sockets, Watch, Watches,
+    Added, Connection, Event, MemoryFeed, MemoryWatches, Page, Push, Right, Routes, Sent, ShopBoard, Sockets, Watch,
+    Watches,
 };
+use orderflow_operations::MemoryOperations;
 use serde_json::{Value, json};
 use simulator::model::source::invoke;
 use simulator::ports::Table;
@@ -42,10 +44,13 @@ const RETRY_MS: u64 = 5_000;
 const QUERY: &str = "subscription ($id: ID!, $after: Int) { order(id: $id, after: $after) { sequence } }";
 
 /// Sends by live's functions.
-type Pushes = Push<Table, Caller, WatchTable, SocketPort, MemoryFeed, MemoryCounts>;
+type Pushes = Push<Table, Caller, WatchTable, SocketPort, MemoryFeed, Board>;
+
+/// The board, which nobody watches.
+type Board = ShopBoard<MemoryCounts, MemoryOperations>;
 
 /// Answers to the routes.
-type LiveRoutes = Routes<Table, Caller, WatchTable, SocketPort, MemoryFeed, MemoryCounts, NoKeySets, NoLinkKeys>;
+type LiveRoutes = Routes<Table, Caller, WatchTable, SocketPort, MemoryFeed, Board, NoKeySets, NoLinkKeys>;
 
 /// Live, and all who watch.
 pub struct Live {
@@ -92,7 +97,8 @@ impl Live {
             let ledger = Ledger::new(stack.table(ORDERS, &caller), caller.clone());
             let sockets = SocketPort { caller: caller.clone(), gateway: Rc::clone(&gateway) };
             let watches = WatchTable { caller, watches: Rc::clone(&watches) };
-            Push::new(ledger, MemoryFeed::default(), MemoryCounts::default(), watches, sockets)
+            let board = Board::new(MemoryCounts::default(), MemoryOperations::default());
+            Push::new(ledger, MemoryFeed::default(), board, watches, sockets)
         };
         Rc::new(Self {
             stack: Rc::clone(stack),

@@ -74,7 +74,8 @@ impl Counts {
             | AwsService::Ses
             | AwsService::SecretsManager
             | AwsService::Ssm
-            | AwsService::Lambda => Units::default(),
+            | AwsService::Lambda
+            | AwsService::Connections => Units::default(),
         };
         self.tallies.entry((function.clone(), call.service)).or_default().count(Counted {
             operation: &call.operation,
@@ -89,7 +90,11 @@ impl Counts {
         }
         match call.service {
             AwsService::DynamoDb => self.keep(&call.operation, &body),
-            AwsService::Sqs | AwsService::SecretsManager | AwsService::Ssm | AwsService::Lambda => {}
+            AwsService::Sqs
+            | AwsService::SecretsManager
+            | AwsService::Ssm
+            | AwsService::Lambda
+            | AwsService::Connections => {}
             AwsService::Sns if call.operation == "PublishBatch" => {
                 let texts = entries(&call.form(), "Message").into_iter().map(str::to_owned).collect();
                 self.publications.push(Publication { function, at, texts });

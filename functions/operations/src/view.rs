@@ -51,6 +51,10 @@ pub(crate) struct Brief {
     /// old. Such a letter can be dropped, and neither edited nor sent back.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
+    /// Time until which the message can be opened at least, of one of which nobody can tell whose it is; absent of all others, which
+    /// can be opened until their customer is erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    readable_until: Option<Time>,
 }
 
 impl Brief {
@@ -67,6 +71,7 @@ impl Brief {
             failed_at: letter.failed_at,
             receives: letter.receives,
             erased: body.is_none(),
+            readable_until: letter.readable_until.filter(|_| body.is_some()),
             body: body.unwrap_or_default(),
         }
     }

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
+
 use clap::Parser;
 
 /// Orders through a stack of its own, every call of whose functions is counted, and what a million of them cost on AWS.
@@ -22,6 +24,9 @@ pub(crate) struct Arguments {
     /// Place a few orders alone, and make what a shipped order takes its budget
     #[arg(long, conflicts_with = "check")]
     pub(crate) write_budgets: bool,
+    /// Have so many clients place the orders, and print how long each took until it was shipped, and no bill
+    #[arg(long, conflicts_with_all = ["check", "write_budgets"])]
+    pub(crate) clients: Option<NonZeroUsize>,
 }
 
 #[cfg(test)]

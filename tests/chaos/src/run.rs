@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use fastrand::Rng;
 use orderflow_events::Time;
 use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Reply, Stack};
-use orderflow_tests::{Emulator, Proxy, Shop, free_port, queues};
+use orderflow_tests::{Emulator, Proxy, Shop, collector, free_port, queues};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -93,7 +93,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
         progress: Progress::Shown,
         ..Options::apart(home.path())
     };
-    let parameters = [("PricingProducers", plan::PRICING_PRODUCER), ("HoldFlagged", "yes")];
+    let spans = collector().endpoint();
+    let parameters = [("PricingProducers", plan::PRICING_PRODUCER), ("HoldFlagged", "yes"), ("OtlpEndpoint", &spans)];
     options.parameters.extend(parameters.map(|(name, value)| (name.to_owned(), value.to_owned())));
     // What is sent to connections goes by the proxy, too.
     let connections = format!("http://127.0.0.1:{}/_aws/execute-api", proxy.port());
@@ -455,6 +456,9 @@ impl Run {
                     untested.push(format!("there was no {kind:?}"));
                 }
             }
+        }
+        if collector().spans().is_empty() {
+            untested.push("there was no span".to_owned());
         }
         untested
     }

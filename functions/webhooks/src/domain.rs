@@ -125,7 +125,6 @@ pub enum What {
 
 /// Reason why an endpoint gets nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Disabled {
     /// Its owner has said so.

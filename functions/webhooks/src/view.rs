@@ -170,7 +170,8 @@ pub(crate) struct Webhook<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     resending: Option<bool>,
     /// Tells that there is a mail address that is told of its outages.
-    has_contact: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    has_contact: Option<bool>,
     /// Time at which it was made.
     created_at: Time,
     /// Secret that the receiver verifies with. It is shown once.
@@ -204,9 +205,26 @@ struct Gone<'a> {
 /// Reason why a webhook gets nothing.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+enum Reason {
+    /// Somebody has said so.
+    ByOwner,
+    /// It has taken nothing for three days.
+    Dead,
+    /// It has answered `410 Gone`.
+    Gone,
+}
+
+/// State of a webhook that gets nothing.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 struct Off {
-    /// `byOwner`; `byOperator`: an operator alone may enable it; `dead`: it has taken nothing for three days; `gone`: it has answered 410.
-    reason: Disabled,
+    /// `byOwner`: somebody has said so; `dead`: it has taken nothing for three days; `gone`: it has answered 410.
+    reason: Reason,
+    /// Tells that it was not its owner who has said so, but an operator, who alone may enable it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_operator: Option<bool>,
     /// Time since when.
     since: Time,
 }
@@ -234,11 +252,19 @@ impl<'a> Webhook<'a> {
             description: endpoint.description.as_ref(),
             in_order: endpoint.in_order,
             enabled: endpoint.disabled.is_none(),
-            disabled: endpoint.disabled.map(|(reason, since)| Off { reason, since }),
+            disabled: endpoint.disabled.map(|(reason, since)| Off {
+                reason: match reason {
+                    Disabled::ByOwner | Disabled::ByOperator => Reason::ByOwner,
+                    Disabled::Dead => Reason::Dead,
+                    Disabled::Gone => Reason::Gone,
+                },
+                by_operator: endpoint.is_disabled_by_operator().then_some(true),
+                since,
+            }),
             failing: endpoint.failing.as_ref().map(|it| Trouble { since: it.since, next_attempt: endpoint.due }),
             cursor: &endpoint.cursor,
             resending: endpoint.resending.is_some().then_some(true),
-            has_contact: endpoint.contact.is_some(),
+            has_contact: endpoint.contact.is_some().then_some(true),
             created_at: endpoint.created_at,
             secret,
             previous_secret_until: previous.filter(|until| now < *until),

@@ -77,7 +77,7 @@ fn of(scopes: &[&str], (id, summary): (&str, &str), more: Value, own: &[(&str, V
 
 pub(crate) fn create_webhook() -> Value {
     let mut made =
-        shown("The webhook, with the secret that its receiver verifies with. It is not shown again.", secret());
+        shown("The webhook, with the secret that its receiver verifies with, which is not shown again, or the public key.", secret());
     made["headers"] = json!({ "Location": {
         "description": "The path of the webhook.",
         "required": true,
@@ -204,7 +204,7 @@ pub(crate) fn rotate_webhook() -> Value {
     of_owners(
         "rotateSecret",
         "Makes another secret",
-        json!({ "description": "For a day both sign: a receiver that knows either takes each message." }),
+        json!({ "description": "For a day both sign: a receiver that knows either takes each message. Of Ed25519 it is another public key." }),
         &[("200", shown("The webhook with its new secret, which is not shown again.", more))],
         &["404"],
     )

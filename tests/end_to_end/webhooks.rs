@@ -151,6 +151,7 @@ pub(crate) async fn a_partner_gets_what_it_wants_signed_and_again_if_it_was_down
         test.to_verify(&text(&rotated["secret"]), true),
         test.to_verify(stranger, false),
     ]);
+    to_verify.extend(of_public_keys(&partner).await);
     verify(shop, &to_verify).await;
     // Anything again, under the same id.
     let ids = |messages: &[Message]| {
@@ -172,6 +173,33 @@ pub(crate) async fn a_partner_gets_what_it_wants_signed_and_again_if_it_was_down
         partner.told(Method::DELETE, path, None, 200).await;
         partner.told(Method::GET, path, None, 404).await;
     }
+}
+
+/// Messages that are signed by Ed25519, before, during and after a rotation, and forgeries.
+async fn of_public_keys(partner: &Partner) -> Vec<Value> {
+    let receiver = ready().await;
+    let new = json!({ "url": receiver.url(), "signing": "ed25519" });
+    let made = partner.told(Method::POST, "/webhooks", Some(new), 201).await;
+    assert!(made.get("secret").is_none(), "{made}");
+    let (webhook, first) = (format!("/webhooks/{}", text(&made["id"])), text(&made["publicKey"]));
+    let test = async || {
+        partner.told(Method::POST, &format!("{webhook}/test"), None, 200).await;
+        let messages = receiver.messages();
+        messages.into_iter().rfind(|it| it.event()["type"] == "WebhookTested").expect("it is posted")
+    };
+    let before = test().await;
+    let rotated = partner.told(Method::POST, &format!("{webhook}/rotate"), None, 200).await;
+    let (second, during) = (text(&rotated["publicKey"]), test().await);
+    let mut forged = during.clone();
+    forged.body = forged.body.replacen("orderflow", "evilflow", 1);
+    partner.told(Method::DELETE, &webhook, None, 200).await;
+    vec![
+        before.to_verify(&first, true),
+        before.to_verify(&second, false),
+        during.to_verify(&first, true),
+        during.to_verify(&second, true),
+        forged.to_verify(&second, false),
+    ]
 }
 
 pub(crate) async fn webhooks_are_their_owners_and_go_nowhere_inside(shop: &Shop) {

@@ -20,7 +20,7 @@ use crate::domain::{Act, Delivery, Disabled, Endpoint, MAX_EARLIER, What};
 use crate::port::{Deliveries, Endpoints, Receivers};
 use crate::record::{secrets_of, try_change};
 use crate::view::{
-    DeliveryPage, NewWebhook, Resend, Webhook, WebhookChange, WebhookDelivery, WebhookList, read_with_url,
+    DeliveryPage, NewWebhook, Resend, Signing, Webhook, WebhookChange, WebhookDelivery, WebhookList, read_with_url,
 };
 
 /// The most webhooks of an owner. Of many that are made at one moment some more may be.
@@ -190,8 +190,8 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         }
         let now = self.world.now();
         let id = derive_id("whk_", &[&self.event_id(now)]);
-        let secret = Secret::random(&self.world).text();
-        let sealed = self.keys.seal_text(&id, &secret, None).await?;
+        let (secret, shown) = self.secret(new.signing == Some(Signing::Ed25519));
+        let sealed = self.keys.seal_text(&id, &secret.text(), None).await?;
         let contact = self.sealed_address(&id, new.contact.as_ref()).await?;
         let endpoint = Endpoint {
             owner: caller.subject().cloned(),
@@ -199,6 +199,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
             description: new.description,
             in_order: new.in_order.unwrap_or(false),
             contact,
+            public_key: secret.public(),
             ..Endpoint::new(id, new.url, sealed, end(&self.feed.0, self.feed.1).await?, now)
         };
         // Whether this attempt has made it, or one before it whose answer was lost, is the same.
@@ -208,12 +209,22 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "This did not work out. Try again in a moment."));
         }
         info!(endpoint = endpoint.id, "a webhook is made");
-        let mut made = self.shown(&endpoint, Some(secret));
+        let mut made = self.shown(&endpoint, shown);
         *made.status_mut() = StatusCode::CREATED;
         if let Ok(location) = HeaderValue::try_from(format!("/webhooks/{}", endpoint.id)) {
             made.headers_mut().insert(header::LOCATION, location);
         }
         Ok(made)
+    }
+
+    /// A new secret, and its text for its owner, if they need it.
+    fn secret(&self, is_ed25519: bool) -> (Secret, Option<String>) {
+        if is_ed25519 {
+            return (Secret::random_ed25519(&self.world), None);
+        }
+        let secret = Secret::random(&self.world);
+        let text = secret.text();
+        (secret, Some(text))
     }
 
     async fn sealed_address(&self, id: &str, address: Option<&Email>) -> Result<Option<SealedText>> {
@@ -354,18 +365,18 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
     }
 
     async fn rotate(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        self.own(id, caller).await?;
-        let secret = Secret::random(&self.world).text();
-        let sealed = self.keys.seal_text(id, &secret, None).await?;
+        let endpoint = self.own(id, caller).await?;
+        let (secret, shown) = self.secret(endpoint.public_key.is_some());
+        let sealed = self.keys.seal_text(id, &secret.text(), None).await?;
         let rotated = self.changed(id, caller, |endpoint, _, now| {
-            endpoint.rotate(sealed.clone(), now);
+            endpoint.rotate(sealed.clone(), secret.public(), now);
             Ok(())
         });
         let rotated = rotated.await;
         if rotated.is_err() {
             self.drop_key_of_none(id).await;
         }
-        Ok(self.shown(&rotated?.0, Some(secret)))
+        Ok(self.shown(&rotated?.0, shown))
     }
 
     /// One at a time: it would be a way to have the same events posted without an end.

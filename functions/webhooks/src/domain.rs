@@ -53,6 +53,8 @@ pub struct Endpoint {
     pub created_at: Time,
     /// Secret that signs.
     pub secret: SealedText,
+    /// Public key of the secret, where that is a private key of Ed25519; none where it is one of HMAC.
+    pub public_key: Option<String>,
     /// Secret before it, and the time from which on it signs no more.
     pub previous: Option<(SealedText, Time)>,
     /// Reason why it gets nothing, and since when.
@@ -248,6 +250,7 @@ impl Endpoint {
             in_order: false,
             created_at: now,
             secret,
+            public_key: None,
             previous: None,
             disabled: None,
             cursor,
@@ -531,10 +534,11 @@ impl Endpoint {
     }
 
     /// Another secret signs from now on, and for a day the one before it as well.
-    pub fn rotate(&mut self, secret: SealedText, now: Time) {
+    pub fn rotate(&mut self, secret: SealedText, public_key: Option<String>, now: Time) {
         if self.secret == secret {
             return;
         }
+        self.public_key = public_key;
         self.previous = Some((std::mem::replace(&mut self.secret, secret), now.after(BOTH_SIGN_FOR)));
     }
 

@@ -712,7 +712,7 @@ fn both_secrets_sign_for_a_day() {
     };
     stage.minute();
     assert_eq!(signatures(0).len(), 1);
-    stage.change("rotated", |endpoint, now| endpoint.rotate(sealed, now));
+    stage.change("rotated", |endpoint, now| endpoint.rotate(sealed, None, now));
     assert_eq!(signatures(1).len(), 2);
     stage.world.pass(Duration::from_hours(24));
     assert_eq!(signatures(2).len(), 1);

@@ -23,8 +23,23 @@ pub(crate) struct NewWebhook {
     pub(crate) description: Option<Text>,
     /// True: an event of an order is posted once those before it are taken or given up. Else none waits for another.
     pub(crate) in_order: Option<bool>,
+    /// Signatures of the messages: `hmac`, by a secret that the receiver knows, too; `ed25519`, by a private key that never leaves here,
+    /// and the receiver verifies by the public one.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = "hmac")))]
+    pub(crate) signing: Option<Signing>,
     /// Mail address that is told when it is disabled by what it answers, once for the outage. It is kept sealed, and not shown.
     pub(crate) contact: Option<Email>,
+}
+
+/// Way in which messages are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename_all = "camelCase"))]
+pub(crate) enum Signing {
+    /// HMAC-SHA-256: `v1`.
+    Hmac,
+    /// Ed25519: `v1a`.
+    Ed25519,
 }
 
 /// Change of a webhook. What it does not name stays as it is.
@@ -67,6 +82,19 @@ impl Read for Truth {
     }
 }
 
+impl Read for Signing {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.text(faults)? {
+            "hmac" => Some(Self::Hmac),
+            "ed25519" => Some(Self::Ed25519),
+            _ => {
+                faults.add(node, "must be hmac or ed25519");
+                None
+            }
+        }
+    }
+}
+
 impl Read for Whatever {
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         node.text(faults).map(|text| Self(text.to_owned()))
@@ -78,11 +106,12 @@ impl Read for NewWebhook {
         node.object(faults)?;
         let (url, pattern) = (node.required("url", faults), node.optional("match", faults));
         let (description, in_order) = (node.optional("description", faults), node.optional("inOrder", faults));
-        let contact = node.optional("contact", faults);
+        let (contact, signing) = (node.optional("contact", faults), node.optional("signing", faults));
         let Whatever(url) = url?;
         let in_order: Option<Truth> = in_order?;
         let in_order = in_order.map(|Truth(truth)| truth);
-        Some(Self { url, pattern: pattern?, description: description?, in_order, contact: contact? })
+        let (pattern, description) = (pattern?, description?);
+        Some(Self { url, pattern, description, in_order, signing: signing?, contact: contact? })
     }
 }
 
@@ -174,10 +203,13 @@ pub(crate) struct Webhook<'a> {
     has_contact: Option<bool>,
     /// Time at which it was made.
     created_at: Time,
-    /// Secret that the receiver verifies with. It is shown once.
+    /// Public key that the receiver verifies with, `whpk_` and base64, where messages are signed by Ed25519.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<&'a str>,
+    /// Secret that the receiver verifies with, where they are signed by HMAC. It is shown once.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
-    /// Time up to which the secret before the current one signs as well.
+    /// Time up to which the secret, or private key, before the current one signs as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_secret_until: Option<Time>,
     /// Subject of whom it belongs to, for operators.
@@ -266,6 +298,7 @@ impl<'a> Webhook<'a> {
             resending: endpoint.resending.is_some().then_some(true),
             has_contact: endpoint.contact.is_some().then_some(true),
             created_at: endpoint.created_at,
+            public_key: endpoint.public_key.as_deref(),
             secret,
             previous_secret_until: previous.filter(|until| now < *until),
             owner: None,

@@ -175,7 +175,7 @@ fn whoever_takes_over_or_begins_anew_looks_for_what_was_noted() {
     assert!(disabled.has_waiting && disabled.hold.is_none());
     assert!(anew.has_waiting && anew.hold.is_none(), "what was posted to the URL before says nothing of the new one");
     let mut rotated = awake();
-    rotated.rotate(sealed(), at(5));
+    rotated.rotate(sealed(), None, at(5));
     assert_eq!(rotated, awake(), "that secret it has already");
 }
 

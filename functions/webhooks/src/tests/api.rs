@@ -362,3 +362,25 @@ fn each_event_is_held_against_the_condition_of_its_time() {
         assert_eq!((status, changes), (409, 6));
     }
 }
+
+#[test]
+fn a_public_key_is_shown_and_its_private_key_to_nobody() {
+    let stage = Stage::new();
+    let with = |signing: &str| json!({ "url": "https://partner.example/hook", "signing": signing });
+    assert_eq!(stage.told(Method::POST, "/webhooks", Some(&with("rsa")), 422)["errors"][0]["pointer"], "/signing");
+    let made = stage.told(Method::POST, "/webhooks", Some(&with("hmac")), 201);
+    assert!(made["secret"].is_string() && made.get("publicKey").is_none(), "{made}");
+    let made = stage.told(Method::POST, "/webhooks", Some(&with("ed25519")), 201);
+    assert!(made.get("secret").is_none() && made["publicKey"].as_str().unwrap().starts_with("whpk_"), "{made}");
+    let path = |rest: &str| format!("/webhooks/{}{rest}", made["id"].as_str().unwrap());
+    assert_eq!(stage.told(Method::GET, &path(""), None, 200), made, "it is no secret");
+    let signatures = || {
+        stage.told(Method::POST, &path("/test"), None, 200);
+        let post = stage.receivers.posts().pop().unwrap();
+        post.headers[2].1.split(' ').map(|signature| signature.split(',').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(signatures(), ["v1a"]);
+    let rotated = stage.told(Method::POST, &path("/rotate"), None, 200);
+    assert!(rotated.get("secret").is_none() && rotated["publicKey"] != made["publicKey"], "{rotated}");
+    assert_eq!(signatures(), ["v1a", "v1a"]);
+}

@@ -231,6 +231,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         webhooks:
             a_partner_gets_what_it_wants_signed_and_again_if_it_was_down,
             webhooks_are_their_owners_and_go_nowhere_inside,
+            the_owner_of_a_webhook_that_is_gone_is_told_once_and_an_operator_sees_to_it,
             receivers_that_mean_no_good_hold_up_nobody;
         guests:
             guests_reach_their_order_by_its_link_and_nothing_else;

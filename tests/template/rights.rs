@@ -97,7 +97,7 @@ const TABLES: [(&str, &str, &str, &str); 57] = [
     ("WebhooksFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("WebhooksFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
     ("WebhooksSendFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", OF_DELIVERIES),
-    ("WebhooksSendFunction", "WEBHOOK_KEYS_NAME", "WebhookKeys", "dynamodb:GetItem"),
+    ("WebhooksSendFunction", "WEBHOOK_KEYS_NAME", "WebhookKeys", "dynamodb:DeleteItem dynamodb:GetItem"),
     ("WebhooksSendFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("WebhooksSendFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
 ];
@@ -224,6 +224,11 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 "NoticesFunction",
             ),
             ("NoticesRole Policies/~notices/PolicyDocument/Statement/~BatchGetItem", GONE, "NoticesFunction"),
+            (
+                "WebhooksSendRole Policies/~webhooks-send/PolicyDocument/Statement/~ses:SendEmail/Condition",
+                GONE,
+                "WebhooksSendFunction",
+            ),
             (
                 "Payment Parameters/Settings",
                 json!({"Fn::Sub": "{\"providerTableName\": \"${CarrierTable}\"}"}),
@@ -410,7 +415,7 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
-        "NoticesFunction" => {
+        "NoticesFunction" | "WebhooksSendFunction" => {
             rights.extend(CHANNELS.iter().filter(|of| of.starts_with("ses:")).map(|of| (*of).to_owned()));
         }
         "OrdersApiFunction" | "GraphqlFunction" => {

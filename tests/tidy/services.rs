@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 86] = [
+const BESIDES: [(&str, &str); 88] = [
     ("analytics", "board.rs"),
     ("analytics", "counts.rs"),
     ("analytics", "tally.rs"),
@@ -101,10 +101,12 @@ const BESIDES: [(&str, &str); 86] = [
     ("screening", "rules.rs"),
     ("webhooks", "dispatch.rs"),
     ("webhooks", "feed.rs"),
+    ("webhooks", "outage.rs"),
     ("webhooks", "record.rs"),
     ("webhooks", "send.rs"),
     ("webhooks", "tests/api.rs"),
     ("webhooks", "view.rs"),
+    ("webhooks", "wording.rs"),
 ];
 
 /// Files of services with other names than those of the other services.

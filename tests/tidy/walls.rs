@@ -44,7 +44,10 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
             "orderflow-operations",
             "orderflow-orders",
         ],
-        "functions/webhooks" => &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal"],
+        // And it sends mails as notification does.
+        "functions/webhooks" => {
+            &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal", "orderflow-notification"]
+        }
         // A follower of the journal's feed, and no service: it decides nothing about an order, and sends mails as notification does.
         "functions/notices" => {
             &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal", "orderflow-notification"]

@@ -18,6 +18,7 @@ mod prices;
 mod report;
 mod run;
 mod usage;
+mod webhooks;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
+
 use clap::Parser;
 
 /// Orders through a stack of its own, every call of whose functions is counted, and what a million of them cost on AWS.
@@ -31,6 +33,9 @@ pub(crate) struct Arguments {
     /// Shards of the feed [default: the template's]
     #[arg(long)]
     pub(crate) shards: Option<u8>,
+    /// Have so many clients place the orders, and print how long each took until it was shipped, and no bill
+    #[arg(long, conflicts_with_all = ["check", "write_budgets"])]
+    pub(crate) clients: Option<NonZeroUsize>,
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod cli;
 mod deployed;
 mod meter;
 mod mix;
+mod pace;
 mod prices;
 mod report;
 mod run;

@@ -14,6 +14,7 @@ use crate::cli::Arguments;
 use crate::deployed::Deployed;
 use crate::meter::Meter;
 use crate::mix::{Kind, Order, SKUS, Sample};
+use crate::pace::pace;
 use crate::prices::Prices;
 use crate::report::{self, Column, SHIPPED_BUSY, SHIPPED_QUIET};
 use crate::usage::Usage;
@@ -39,6 +40,10 @@ struct Run {
 ///
 /// The stack does not come up, or the budgets cannot be read or written.
 pub(crate) async fn run(arguments: &Arguments) -> Result<Vec<String>, orderflow_local::Error> {
+    if let Some(clients) = arguments.clients {
+        anstream::println!("{}", pace(arguments, clients.get()).await?);
+        return Ok(Vec::new());
+    }
     let home = tempfile::tempdir()?;
     let run = Run::up(home.path(), arguments).await?;
     let (count, mut rng) = (arguments.orders as usize, Rng::with_seed(arguments.seed));

@@ -104,7 +104,11 @@ impl Usage {
             match service {
                 AwsService::Sqs => one.queue_calls += tally.total(),
                 AwsService::Ses | AwsService::Sns => one.person_calls += of(&["SendEmail", "Publish"]),
-                AwsService::DynamoDb | AwsService::SecretsManager | AwsService::Ssm | AwsService::Lambda => {}
+                AwsService::DynamoDb
+                | AwsService::SecretsManager
+                | AwsService::Ssm
+                | AwsService::Lambda
+                | AwsService::Connections => {}
             }
         }
         let Counts { kept_items, kept_bytes, mails, texts, .. } = *counts;

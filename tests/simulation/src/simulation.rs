@@ -17,7 +17,7 @@ use crate::chores::{self, Chore};
 use crate::customers::{self, Answer, Door, Script};
 use crate::damage::{Damage, Damaging, Found};
 use crate::invariants_at_rest::{known, shipped, unreachable};
-use crate::live::Live;
+use crate::live::{Limits, Live, Watched};
 use crate::names::{NOTIFICATION, ORDERS};
 use crate::operations::Manner;
 use crate::operator;
@@ -131,33 +131,43 @@ pub fn simulate_script(script: Script, planned: Option<PlannedFault>, trace: Tra
     simulate_with(&plan, trace, Shop::default().with_rule(script.rule), |system| customers::arrive_by(system, script))
 }
 
-/// Runs one order by a script, which somebody watches, with at most one fault. Answers with the number of times that a client has come
-/// back.
+/// Runs one order by a script, which somebody watches, with at most one fault. Answers with what has become of who watches, too.
 #[must_use]
-pub fn simulate_watched_script(script: Script, planned: Option<PlannedFault>, trace: Trace) -> (Report, u64) {
+pub fn simulate_watched_script(
+    script: Script,
+    planned: Option<PlannedFault>,
+    limits: Limits,
+    trace: Trace,
+) -> (Report, Watched) {
     let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
     let shop = Shop::default().with_rule(script.rule);
-    simulate_watched_with(&plan, trace, shop, |system| customers::arrive_by(system, script))
+    simulate_watched_with(&plan, limits, trace, shop, |system| customers::arrive_by(system, script))
 }
 
 /// Runs a plan in which each order is watched, likewise.
 #[must_use]
-pub fn simulate_watched(plan: &Plan, trace: Trace) -> (Report, u64) {
+pub fn simulate_watched(plan: &Plan, limits: Limits, trace: Trace) -> (Report, Watched) {
     let shop = Shop::default().with_rule(rule_of(plan));
-    simulate_watched_with(plan, trace, shop, |system| customers::arrive(system, plan.seed, plan.subjects))
+    simulate_watched_with(plan, limits, trace, shop, |system| customers::arrive(system, plan.seed, plan.subjects))
 }
 
-fn simulate_watched_with(plan: &Plan, trace: Trace, shop: Shop, arrive: impl FnOnce(&Rc<System>)) -> (Report, u64) {
+fn simulate_watched_with(
+    plan: &Plan,
+    limits: Limits,
+    trace: Trace,
+    shop: Shop,
+    arrive: impl FnOnce(&Rc<System>),
+) -> (Report, Watched) {
     let watching = Rc::<RefCell<Option<Rc<Live>>>>::default();
     let started = Rc::clone(&watching);
     let report = simulate_with(plan, trace, shop, move |system| {
-        let live = Live::start(&system.stack);
+        let live = Live::start(&system.stack, limits);
         system.shop.live.replace(Some(Rc::clone(&live)));
         started.replace(Some(live));
         arrive(system);
     });
-    let returns = watching.take().map_or(0, |live| live.returns());
-    (report, returns)
+    let watched = watching.take().map_or_else(Watched::default, |live| live.watched());
+    (report, watched)
 }
 
 /// Runs one order by a script, whose events are posted to those partners, with at most one fault.

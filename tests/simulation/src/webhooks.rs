@@ -31,8 +31,8 @@ use crate::requests::{MAX_ATTEMPTS, read, request};
 use crate::shop::{Follower, Shop};
 use crate::template::template;
 use crate::webhooks::audit::Audit;
-use crate::webhooks::partners::Partners;
-use crate::webhooks::ports::{ReceiverPort, WebhookTable, WorkerPort};
+use crate::webhooks::partners::{Partners, owner_of};
+use crate::webhooks::ports::{MailPort, ReceiverPort, WebhookTable, WorkerPort};
 
 /// Binary of the API.
 pub const API: &str = "webhooks-api";
@@ -228,7 +228,8 @@ impl Webhooks {
             ReceiverPort { caller: caller.clone(), partners: Rc::clone(&self.partners), audit: Rc::clone(&self.audit) };
         let keys = KeyTable { caller: caller.clone(), keys: Rc::clone(&self.keys) };
         let (timeout, deadline) = (template().timeout(SENDER), caller.now().after(template().timeout(SENDER)));
-        let sender = Sender::new(self.feed(&caller), self.table(&caller), receivers, keys, caller);
+        let mails = MailPort { caller: caller.clone(), audit: Rc::clone(&self.audit) };
+        let sender = Sender::new(self.feed(&caller), self.table(&caller), receivers, keys, mails, caller);
         let run = Rc::clone(&self.run);
         async move {
             // What fails is due still.
@@ -278,12 +279,15 @@ impl Webhooks {
     fn due_in(&self) -> Option<u64> {
         let (Roster { endpoints, place }, now) = (self.roster(), self.run.executor.now());
         let enabled = || endpoints.iter().filter(|endpoint| endpoint.disabled.is_none());
-        let behind = enabled().map(|endpoint| endpoint.cursor.clone()).reduce(|one, other| one.nearest(&other))?;
-        let is_new = place.is_none_or(|place| self.audit.goes_on_after(&place.cursor.furthest(&behind)));
+        let behind = enabled().map(|endpoint| endpoint.cursor.clone()).reduce(|one, other| one.nearest(&other));
+        let is_new = behind
+            .is_some_and(|behind| place.is_none_or(|place| self.audit.goes_on_after(&place.cursor.furthest(&behind))));
         let due = enabled().filter_map(|endpoint| {
             let due = endpoint.due?;
             Some(endpoint.hold.as_ref().map_or(due, |(_, until)| due.max(*until)))
         });
+        // An owner who is to be told of an outage is the last to be done.
+        let due = due.chain(endpoints.iter().filter_map(|endpoint| Some(endpoint.untold.as_ref()?.due)));
         let due = if is_new { Some(now) } else { due.min() };
         due.map(|due| u64::try_from(now.until(due).as_millis()).unwrap_or_default())
     }
@@ -333,8 +337,9 @@ impl Follower for Webhooks {
     fn check(self: Rc<Self>) -> Result<(), Violation> {
         self.come_to_rest()?;
         let is_dead = |disabled: Option<(Disabled, _)>| disabled.is_some_and(|(reason, _)| reason == Disabled::Dead);
-        let dead = self.roster().endpoints.into_iter().filter(|endpoint| is_dead(endpoint.disabled)).count();
-        self.audit.died(dead as u64);
+        for dead in self.roster().endpoints.iter().filter(|endpoint| is_dead(endpoint.disabled)) {
+            self.audit.died(&dead.url, &owner_of(&dead.url))?;
+        }
         self.partners.revive();
         self.run.spawn(Rc::clone(&self).enable());
         self.run.executor.run(|| self.run.is_violated());

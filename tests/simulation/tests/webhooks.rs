@@ -39,7 +39,7 @@ fn nobody_misses_what_is_posted_wherever_a_function_dies() {
 
 #[test]
 fn nobody_misses_what_is_posted_of_many_orders_under_all_faults() {
-    let (mut orders, mut events, mut again, mut given_up, mut dead) = (0, 0, 0, 0, 0);
+    let (mut orders, mut events, mut again, mut given_up, mut dead, mut mails) = (0, 0, 0, 0, 0, 0);
     for seed in 0..16 {
         let plan = Plan::new(seed, 20);
         let (report, pushed) = simulate_pushed(&plan, &Partner::OF_A_SHOP, Trace::default());
@@ -53,9 +53,19 @@ fn nobody_misses_what_is_posted_of_many_orders_under_all_faults() {
         again += pushed.again;
         given_up += pushed.given_up;
         dead += pushed.dead;
+        mails += pushed.mails;
     }
-    println!("{orders} orders, {events} events posted, {again} again; {given_up} given up, {dead} webhooks dead");
+    println!("{orders} orders, {events} events posted, {again} again; {given_up} given up");
+    println!("{dead} webhooks dead, of which {mails} mails tell");
     assert!(orders > 200 && events > 2_000 && again > 500 && dead > 8, "{orders}, {events}, {again}, {dead}");
+}
+
+#[test]
+fn an_owner_is_told_of_an_outage_once_however_many_events_there_are() {
+    let plan = Plan { kinds: FaultKinds::NONE, ..Plan::new(1, 20) };
+    let (report, pushed) = simulate_pushed(&plan, &[Partner::DEAD, Partner::DEAD], Trace::default());
+    assert_eq!(report.run.violation, None);
+    assert_eq!((pushed.dead, pushed.mails), (2, 2));
 }
 
 /// Of virtual time in which an event is listed until it arrives, what 99 in a hundred do not exceed, in milliseconds.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use onewrite::envelope::{Pattern, parse};
 use onewrite::feed::Cursor;
 use orderflow_events::Time;
 use orderflow_webhooks::{Delivery, DeliveryState, Endpoint, TRIED_FOR};
@@ -88,6 +89,14 @@ pub struct Pushed {
     pub given_up: u64,
     /// Endpoints that were disabled because nobody took anything.
     pub dead: u64,
+    /// Mails about that.
+    pub mails: u64,
+}
+
+/// Test of an event by a pattern.
+fn wanted_by(pattern: Option<&Value>) -> Box<dyn Fn(&Value) -> bool> {
+    let pattern = pattern.and_then(|pattern| parse::<Pattern>(pattern).ok());
+    Box::new(move |event| pattern.as_ref().is_none_or(|pattern| pattern.matches(event)))
 }
 
 /// Auditor of the webhooks.
@@ -102,6 +111,7 @@ pub(super) struct Audit {
     latencies: RefCell<Vec<(String, Duration)>>,
     again: Cell<u64>,
     dead: Cell<u64>,
+    mails: RefCell<BTreeMap<String, u64>>,
 }
 
 impl Audit {
@@ -151,7 +161,7 @@ impl Audit {
             let known = Known {
                 url: endpoint.url.clone(),
                 in_order: endpoint.in_order,
-                is_wanted: Box::new(endpoint.condition()),
+                is_wanted: wanted_by(endpoint.pattern.as_ref()),
                 begun: cursor.clone(),
                 cursor,
                 noted: HashSet::new(),
@@ -203,9 +213,16 @@ impl Audit {
         }
     }
 
-    /// Notes that endpoints were disabled because nobody took anything.
-    pub(super) fn died(&self, count: u64) {
-        self.dead.set(self.dead.get() + count);
+    /// Notes that an endpoint was disabled because nobody took anything. Its owner was told of that.
+    pub(super) fn died(&self, url: &str, owner: &str) -> Result<(), Violation> {
+        self.dead.set(self.dead.get() + 1);
+        let is_told = self.mails.borrow().contains_key(owner);
+        if is_told { Ok(()) } else { Err(Violation::new(format!("nobody is told that {url} is disabled"))) }
+    }
+
+    /// Notes a mail to an owner.
+    pub(super) fn told(&self, owner: &str) {
+        *self.mails.borrow_mut().entry(owner.to_owned()).or_default() += 1;
     }
 
     /// Notes what has arrived at a receiver: an event as it was published, which its owner wants; where order counts, after those of
@@ -258,6 +275,7 @@ impl Audit {
             again: self.again.get(),
             given_up: self.endpoints.borrow().values().map(|known| known.given_up.len() as u64).sum(),
             dead: self.dead.get(),
+            mails: self.mails.borrow().values().sum(),
         }
     }
 }

@@ -63,12 +63,19 @@ impl Partner {
 
     /// Request for a webhook of theirs.
     pub(super) fn request(&self, url: &str) -> Value {
-        let mut request = json!({ "url": url, "inOrder": self.in_order });
+        let mut request = json!({ "url": url, "inOrder": self.in_order, "contact": owner_of(url) });
         if !self.types.is_empty() {
             request["match"] = json!({ "type": self.types });
         }
         request
     }
+}
+
+/// Mail address of the owner of the webhook with that URL: each has one of its own.
+pub(super) fn owner_of(url: &str) -> String {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let (host, attempt) = url.rsplit_once('/').unwrap_or((url, ""));
+    format!("owner-{}-{}@partner.example", digits(host), digits(attempt))
 }
 
 /// Receivers of the partners.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use onewrite::Result;
 use onewrite::port::Clock;
 use onewrite::webhook::{Answer, Unanswered};
+use orderflow_events::Email;
+use orderflow_notification::{Mail, MailError, Mailer};
 use orderflow_webhooks::{
     Deliveries, Delivery, Endpoint, Endpoints, MemoryWebhooks, Place, Receivers, Roster, Workers,
 };
@@ -65,9 +67,14 @@ impl Endpoints for WebhookTable {
         .await
     }
 
-    async fn remove(&self, id: &str) -> Result<()> {
+    async fn remove(&self, endpoint: &Endpoint) -> Result<()> {
+        let endpoint = endpoint.clone();
+        self.ask("remove webhook", move |table| async move { table.store.remove(&endpoint).await }).await
+    }
+
+    async fn removed(&self, id: &str) -> Result<Option<Endpoint>> {
         let id = id.to_owned();
-        self.ask("remove webhook", move |table| async move { table.store.remove(&id).await }).await
+        self.ask("get removed webhook", move |table| async move { table.store.removed(&id).await }).await
     }
 
     async fn put_place(&self, place: &Place) -> Result<bool> {
@@ -133,6 +140,21 @@ impl Receivers for ReceiverPort {
             Err(Lost::Refused) => Err(Unanswered::Unreachable),
             Err(Lost::Unknown) => Err(Unanswered::TooSlow),
         }
+    }
+}
+
+/// Mails to the owners.
+#[derive(Clone)]
+pub(super) struct MailPort {
+    pub(super) caller: Caller,
+    pub(super) audit: Rc<Audit>,
+}
+
+impl Mailer for MailPort {
+    async fn send(&self, recipient: &Email, _: &Mail) -> Result<(), MailError> {
+        let (audit, owner) = (Rc::clone(&self.audit), recipient.to_string());
+        let sent = self.caller.call("mail", "tell owner", move || async move { audit.told(&owner) }).await;
+        sent.map_err(|lost| MailError::Other(lost.into()))
     }
 }
 

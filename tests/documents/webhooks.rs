@@ -85,8 +85,8 @@ pub(crate) fn create_webhook() -> Value {
         "required": true,
         "schema": { "type": "string", "format": "uri-reference", "pattern": "^/webhooks/[A-Za-z0-9_-]{1,64}$" },
     } });
-    let many = problem(409, "about:blank", "Conflict", "There are 20 webhooks of yours, and there may be no more.");
-    let many = problems("There are 20 webhooks of yours.", &json!({ "many": { "value": many } }));
+    let many = problem(409, "about:blank", "Conflict", "There are 20 webhooks of yours, with those deleted within the last hour, and there may be no more.");
+    let many = problems("There are 20 webhooks of yours, with those deleted within the last hour.", &json!({ "many": { "value": many } }));
     of_owners(
         "createWebhook",
         "Has events posted to a URL",
@@ -113,6 +113,12 @@ pub(crate) fn list_webhooks() -> Value {
         "description": "For operators: those of all owners.",
         "schema": { "type": "boolean", "default": false },
         "example": true,
+    }, {
+        "name": "after",
+        "in": "query",
+        "description": "The `next` of the page before.",
+        "schema": { "type": "string" },
+        "example": ID,
     }] });
     of_operators("listWebhooks", "Lists your webhooks", more, &[("200", list)], &["400"])
 }

@@ -237,6 +237,7 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             guests_reach_their_order_by_its_link_and_nothing_else;
         live:
             an_order_is_watched_without_a_gap_whatever_is_cut_or_killed,
+            an_update_is_on_the_screen_of_who_watches_and_of_who_asks,
             an_order_is_watched_by_whose_it_is,
             the_events_of_all_orders_are_watched_with_a_pattern,
             the_board_is_watched_as_it_changes,

@@ -18,13 +18,14 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 87] = [
+const BESIDES: [(&str, &str); 88] = [
     ("analytics", "board.rs"),
     ("analytics", "counts.rs"),
     ("analytics", "tally.rs"),
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
+    ("live", "board.rs"),
     ("live", "feed.rs"),
     ("live", "protocol.rs"),
     ("live", "push.rs"),

@@ -91,6 +91,7 @@ pub(crate) struct WholeLetter {
     pub(crate) body: String,
     #[serde(default)]
     pub(crate) erased: bool,
+    pub(crate) readable_until: Option<Moment>,
     #[serde(default)]
     pub(crate) function: String,
     #[serde(default)]

@@ -104,7 +104,7 @@ fn each_round_says_when_the_next_is() {
         endpoint.failing.as_mut().unwrap().refused_new = 1;
         endpoint
     };
-    let rows: [Row; 19] = [
+    let rows: Vec<Row> = vec![
         ("only what waits fails", awake(), only_waits.clone(), ("9", Some(at(70)), None, None)),
         ("fails on at what waits", failing(0), only_waits.clone(), ("9", Some(at(69)), Some(4), None)),
         ("fails, and none is to be tried yet", failing(0), none_in_its_time, ("9", Some(at(70)), Some(3), None)),

@@ -339,22 +339,28 @@ fn each_event_is_held_against_the_condition_of_its_time() {
         let stage = Stage::new();
         let made = stage.told(Method::POST, "/webhooks", Some(&new()), 201);
         let path = format!("/webhooks/{}", made["id"].as_str().unwrap());
-        let patch = |body: Value| stage.told(Method::PATCH, &path, Some(&body), 200);
+        let change = |body: Value| stage.told(Method::PATCH, &path, Some(&body), 200);
         stage.minutes(2);
         if !is_asleep {
-            patch(json!({ "enabled": false }));
+            change(json!({ "enabled": false }));
         }
         // None of them is a payment.
-        [1, 2, 4, 5, 7].into_iter().for_each(|number| stage.tell(number));
+        for number in [1, 2, 4, 5, 7] {
+            stage.tell(number);
+        }
         stage.minutes(2);
         stage.tell(9);
         let shipments = json!({ "match": { "type": ["ShipmentCreated"] } });
-        patch(shipments.clone());
-        patch(shipments);
-        [10, 12, 13].into_iter().for_each(|number| stage.tell(number));
-        patch(json!({ "match": null, "url": "https://other.example/" }));
-        [14, 15].into_iter().for_each(|number| stage.tell(number));
-        patch(json!({ "enabled": true }));
+        change(shipments.clone());
+        change(shipments);
+        for number in [10, 12, 13] {
+            stage.tell(number);
+        }
+        change(json!({ "match": null, "url": "https://other.example/" }));
+        for number in [14, 15] {
+            stage.tell(number);
+        }
+        change(json!({ "enabled": true }));
         stage.minutes(3);
         let posted: BTreeSet<usize> = stage.receivers.posts().iter().map(number_of).collect();
         assert_eq!(posted, BTreeSet::from([9, 10, 13, 14, 15]), "asleep: {is_asleep}");
@@ -362,13 +368,13 @@ fn each_event_is_held_against_the_condition_of_its_time() {
         for number in 16..60 {
             stage.tell(number);
         }
-        patch(json!({ "enabled": false }));
+        change(json!({ "enabled": false }));
         let (mut changes, mut status) = (0, 200);
         while status == 200 {
             stage.tell(100 + changes);
             changes += 1;
-            let change = json!({ "match": { "data": { "number": [changes] } } });
-            status = stage.ask(Method::PATCH, &path, Some(&change)).0;
+            let named = json!({ "match": { "data": { "number": [changes] } } });
+            status = stage.ask(Method::PATCH, &path, Some(&named)).0;
         }
         assert_eq!((status, changes), (409, 6));
     }

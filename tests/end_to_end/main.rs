@@ -73,6 +73,10 @@ fn main() -> std::process::ExitCode {
         eprintln!("the stack {STACK} is not deleted: {error}");
         return std::process::ExitCode::FAILURE;
     }
+    if let Some(fault) = traces::too_many_lost() {
+        eprintln!("{fault}");
+        return std::process::ExitCode::FAILURE;
+    }
     conclusion.exit_code()
 }
 
@@ -262,6 +266,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         traces:
             every_kind_of_order_is_one_connected_trace,
             an_order_of_another_producer_goes_on_in_its_trace,
+            what_is_done_to_an_order_later_is_linked_to_its_trace,
+            the_end_of_an_order_by_the_clock_is_linked_to_its_trace,
             what_is_sent_back_is_a_trace_of_its_own_and_linked_to_the_first;
     ]
 }

@@ -257,14 +257,8 @@ fn relay_of(function: &str) -> String {
 }
 
 /// Functions that neither handle nor commit events: those that a clock calls, each minute, and those of whoever watches.
-const WITHOUT_SPANS: [&str; 6] = [
-    "JobsFunction",
-    "LiveFunction",
-    "LivePushFunction",
-    "NoticesFunction",
-    "WebhooksFunction",
-    "WebhooksSendFunction",
-];
+const WITHOUT_SPANS: [&str; 6] =
+    ["JobsFunction", "LiveFunction", "LivePushFunction", "NoticesFunction", "WebhooksFunction", "WebhooksSendFunction"];
 
 /// All functions make spans but those, and the collectors of dead letters.
 fn spans(stack: &Stack) -> Vec<String> {

@@ -10,7 +10,7 @@ use onewrite::memory::VirtualTime;
 use onewrite::personal::{Key, seal_text};
 use orderflow_events::Time;
 use orderflow_operations::{
-    Act, Arrival, Class, Destination, DynamoOperations, Job, JobStore, Kept, Letter, LetterId, LetterStore,
+    Act, Arrival, Backlog, Class, Destination, DynamoOperations, Job, JobStore, Kept, Letter, LetterId, LetterStore,
     MemoryOperations, Message, OpenLetters, Origin, Outcome, PartStore, Redrive, RedriveId, Since, State, Stored,
 };
 
@@ -209,7 +209,7 @@ async fn many_letters_and_their_messages_are_found_at_once(store: &impl LetterSt
     assert_eq!((store.letters_of(&[]).await, store.messages_of(&[]).await), (Ok(Vec::new()), Ok(Vec::new())));
 }
 
-async fn open_letters_are_counted_by_service_and_class(store: &impl LetterStore) {
+async fn open_letters_are_counted_by_service_and_class(store: &(impl LetterStore + Backlog)) {
     assert_eq!(store.open_letters().await, Ok(Vec::new()));
     let groups = [
         ("pay", Class::Permanent, 1),

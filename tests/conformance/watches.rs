@@ -1,5 +1,6 @@
 //! The suite of live's [`Watches`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ async fn a_connection_is_opened_once(watches: &impl Watches) {
     assert!(watches.open("a", &right, later()).await.unwrap());
     assert!(!watches.open("a", &Right::Anybody, later()).await.unwrap());
     let known = watches.connection("a").await.unwrap().unwrap();
-    assert_eq!((known.right, known.subscriptions), (right, Vec::<String>::new()));
+    assert_eq!((known.right, known.subscriptions), (right, BTreeMap::new()));
 }
 
 async fn a_subscription_is_added_to_an_open_connection_alone_and_once(watches: &impl Watches) {
@@ -104,9 +105,8 @@ async fn a_subscription_is_added_to_an_open_connection_alone_and_once(watches: &
     assert_eq!(watches.add(&watch("a", "1", 1), later()).await.unwrap(), Added::Taken);
     assert_eq!(watches.add(&watch("a", "1", 2), later()).await.unwrap(), Added::Taken);
     added(watches, &watch("a", "#2", 1)).await;
-    let mut known = watches.connection("a").await.unwrap().unwrap().subscriptions;
-    known.sort();
-    assert_eq!(known, ["#2", "1"]);
+    let known = watches.connection("a").await.unwrap().unwrap().subscriptions;
+    assert_eq!(known, ["#2", "1"].map(|id| (id.to_owned(), key(1))).into());
 }
 
 async fn subscriptions_are_found_by_their_topic(watches: &impl Watches) {
@@ -176,7 +176,7 @@ async fn a_subscription_that_is_removed_is_gone_for_its_topic_too(watches: &impl
         watches.remove("a", "1").await.unwrap();
     }
     assert_eq!(of_topic(watches, &key(1)).await, [watch("a", "2", 1)]);
-    assert_eq!(watches.connection("a").await.unwrap().unwrap().subscriptions, ["2"]);
+    assert_eq!(watches.connection("a").await.unwrap().unwrap().subscriptions, [("2".to_owned(), key(1))].into());
     added(watches, &watch("a", "1", 2)).await;
 }
 

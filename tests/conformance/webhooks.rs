@@ -9,8 +9,8 @@ use onewrite::memory::VirtualTime;
 use onewrite::personal::{Key, SealedText, seal_text};
 use orderflow_events::{Text, Time};
 use orderflow_webhooks::{
-    Deliveries, Delivery, DeliveryState, Disabled, DynamoWebhooks, Endpoint, Endpoints, Failing, MemoryWebhooks, Place,
-    Roster,
+    Act, Deliveries, Delivery, DeliveryState, Disabled, DynamoWebhooks, Endpoint, Endpoints, Failing, MemoryWebhooks,
+    Place, Roster, Untold, What,
 };
 use serde_json::json;
 
@@ -54,6 +54,7 @@ fn endpoint(id: &str) -> Endpoint {
         in_order: true,
         created_at: at(0),
         secret: sealed(),
+        public_key: Some("whpk_AAAA".to_owned()),
         previous: Some((sealed(), at(9))),
         disabled: Some((Disabled::Gone, at(8))),
         cursor: "3.1-0-7".parse().unwrap(),
@@ -69,6 +70,16 @@ fn endpoint(id: &str) -> Endpoint {
         }),
         has_waiting: true,
         hurries: true,
+        contact: Some(sealed()),
+        untold: Some(Untold { due: at(4), attempts: 2 }),
+        told_at: Some(at(3)),
+        earlier: vec![
+            (Some(json!({ "type": ["OrderCreated"] })), "3-0-8".parse().unwrap()),
+            (None, "4".parse().unwrap()),
+        ],
+        resending: Some("9-9-9".parse().unwrap()),
+        operator: Some(Act { at: at(2), by: Some(Text::new("ops").unwrap()), what: What::Disabled }),
+        deleted: None,
     }
 }
 
@@ -101,10 +112,15 @@ async fn an_endpoint_is_put_as_the_next_revision_of_the_one_that_was_read(store:
     assert!(store.put(&changed).await.unwrap());
     assert!(!store.put(&first).await.unwrap());
     assert_eq!(store.get("whk_1").await.unwrap(), Some(Endpoint { revision: 2, ..changed }));
+    assert_eq!(store.removed("whk_1").await.unwrap(), None);
+    let last = store.get("whk_1").await.unwrap().unwrap();
+    let last = Endpoint { deleted: Some((at(9), None)), ..last };
     for _ in 0..2 {
-        store.remove("whk_1").await.unwrap();
+        store.remove(&last).await.unwrap();
     }
     assert_eq!(store.get("whk_1").await.unwrap(), None);
+    assert_eq!(store.removed("whk_1").await.unwrap(), Some(last));
+    assert_eq!(store.roster().await.unwrap(), Roster::default());
     assert!(!store.put(&first).await.unwrap(), "what is removed stays so");
 }
 

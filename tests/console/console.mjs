@@ -325,6 +325,7 @@ const scenes = {
     await page.getByRole("img", { name: /^Placed, by minute of the last hour: [1-9]/ }).waitFor();
     await page.getByRole("img", { name: /^Revenue by hour of the last day/ }).waitFor();
     await page.locator(".lags").getByText("payment", { exact: true }).waitFor();
+    await page.locator(".needs li", { hasText: "payment" }).filter({ hasText: /[1-9]/ }).waitFor();
     await look(page, "board");
     await page.getByRole("link", { name: "Open letters" }).click();
     await page.getByRole("heading", { level: 1, name: "Letters" }).waitFor();

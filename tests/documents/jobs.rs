@@ -195,12 +195,15 @@ pub(crate) fn get_status() -> Value {
         json!({
             "queues": [{ "service": "payment", "visible": 12, "hidden": 10 }],
             "letters": { "waiting": 250, "sent": 0, "handled": 3, "parkedAgain": 0, "dropped": 1 },
+            "openLetters": [
+                { "service": "payment", "class": "exhausted", "count": 250, "oldest": "2026-11-22T08:12:40.000Z" },
+            ],
             "streams": [{ "service": "payment", "relayLetters": 0 }],
         }),
     );
     of_operators(
         "getStatus",
-        "Tells how deep the queues are, and the letters by their state",
+        "Tells how deep the queues are, and the letters by their state, those that are open by service and class",
         json!({}),
         &[("200", told)],
         &[],

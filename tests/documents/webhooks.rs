@@ -1,6 +1,6 @@
 //! The operations of the OpenAPI document by which events are pushed.
 
-use orderflow_events::scope::WEBHOOKS;
+use orderflow_events::scope::{OPERATIONS, WEBHOOKS};
 use serde_json::{Value, json};
 
 use crate::parts::{BODY_FAULTS, answer, body, operation, problem, problems, with_example};
@@ -12,7 +12,7 @@ pub(crate) fn webhook_id() -> Value {
         "name": "webhookId",
         "in": "path",
         "required": true,
-        "description": "The id of a webhook of yours.",
+        "description": "The id of a webhook: of one of yours, or of any, for an operator.",
         "schema": { "type": "string" },
         "example": ID,
     })
@@ -25,7 +25,7 @@ fn pattern() -> Value {
 fn webhook() -> Value {
     json!({
         "id": ID, "url": "https://partner.example/hooks", "match": pattern(), "description": "The warehouse", "inOrder": false,
-        "enabled": true, "cursor": "17-12.3-0-8", "createdAt": "2026-11-29T09:00:00.000Z",
+        "enabled": true, "hasContact": true, "cursor": "17-12.3-0-8", "createdAt": "2026-11-29T09:00:00.000Z",
     })
 }
 
@@ -58,9 +58,17 @@ fn invalid(pointer: &str, detail: &str) -> Value {
 
 /// An operation of owners, on their own webhooks.
 fn of_owners(id: &str, summary: &str, more: Value, own: &[(&str, Value)], shared: &[&str]) -> Value {
-    let mut described = json!({
-        "operationId": id, "summary": summary, "tags": ["webhooks"], "security": [{ "token": [WEBHOOKS] }],
-    });
+    of(&[WEBHOOKS], (id, summary), more, own, shared)
+}
+
+/// An operation of owners on their own webhooks, and of operators on any.
+fn of_operators(id: &str, summary: &str, more: Value, own: &[(&str, Value)], shared: &[&str]) -> Value {
+    of(&[WEBHOOKS, OPERATIONS], (id, summary), more, own, shared)
+}
+
+fn of(scopes: &[&str], (id, summary): (&str, &str), more: Value, own: &[(&str, Value)], shared: &[&str]) -> Value {
+    let security: Vec<Value> = scopes.iter().map(|scope| json!({ "token": [scope] })).collect();
+    let mut described = json!({ "operationId": id, "summary": summary, "tags": ["webhooks"], "security": security });
     if let (Some(described), Value::Object(more)) = (described.as_object_mut(), more) {
         described.extend(more);
     }
@@ -68,8 +76,10 @@ fn of_owners(id: &str, summary: &str, more: Value, own: &[(&str, Value)], shared
 }
 
 pub(crate) fn create_webhook() -> Value {
-    let mut made =
-        shown("The webhook, with the secret that its receiver verifies with. It is not shown again.", secret());
+    let mut made = shown(
+        "The webhook, with the secret that its receiver verifies with, which is not shown again, or the public key.",
+        secret(),
+    );
     made["headers"] = json!({ "Location": {
         "description": "The path of the webhook.",
         "required": true,
@@ -86,7 +96,7 @@ pub(crate) fn create_webhook() -> Value {
                             it is sent again; verify `webhook-signature` with any library for it. Answer 2xx within five seconds. What \
                             is not taken is tried for three days; at least once, and in no order, unless `inOrder`: `sequence` of an \
                             event counts those of its `source` about its order. A webhook that takes nothing for three days, or answers \
-                            410, is disabled. No redirect is followed.",
+                            410, is disabled, and its `contact` is told by mail, once for the outage. No redirect is followed.",
             "requestBody": body("NewWebhook", &json!({ "url": "https://partner.example/hooks", "match": pattern() })),
         }),
         &[("201", made), ("409", many), ("422", invalid("/url", "must have a public address"))],
@@ -97,26 +107,49 @@ pub(crate) fn create_webhook() -> Value {
 pub(crate) fn list_webhooks() -> Value {
     let mut list = answer("The webhooks.", "WebhookList", &json!({}));
     with_example(&mut list, json!({ "webhooks": [webhook()] }));
-    of_owners("listWebhooks", "Lists your webhooks", json!({}), &[("200", list)], &[])
+    let more = json!({ "parameters": [{
+        "name": "all",
+        "in": "query",
+        "description": "For operators: those of all owners.",
+        "schema": { "type": "boolean", "default": false },
+        "example": true,
+    }] });
+    of_operators("listWebhooks", "Lists your webhooks", more, &[("200", list)], &["400"])
 }
 
 pub(crate) fn get_webhook() -> Value {
     let more = json!({
         "enabled": false, "disabled": { "reason": "dead", "since": "2026-12-02T09:00:00.000Z" },
     });
-    of_owners("getWebhook", "Shows a webhook", json!({}), &[("200", shown("The webhook.", more))], &["404"])
+    let parameters = json!({ "parameters": [{
+        "name": "deleted",
+        "in": "query",
+        "description": "For operators: one that was deleted within the last 30 days.",
+        "schema": { "type": "boolean", "default": false },
+        "example": false,
+    }] });
+    let answers = [("200", shown("The webhook.", more))];
+    of_operators("getWebhook", "Shows a webhook", parameters, &answers, &["400", "404"])
 }
 
 pub(crate) fn change_webhook() -> Value {
-    of_owners(
+    let last_word = problem(409, "about:blank", "Conflict", "An operator has disabled it, and alone may enable it.");
+    let last_word = problems(
+        "An operator has disabled it; or its condition was changed too often while it had not got what there was.",
+        &json!({ "disabled": { "value": last_word } }),
+    );
+    of_operators(
         "changeWebhook",
         "Changes a webhook, or switches it on or off",
         json!({
-            "description": "One that is switched on gets what it has missed since it was off, or had begun to fail.",
+            "description": "One that is switched on gets what it has missed since it was off, or had begun to fail. Another condition counts \
+                            for what happens from now on. Operators switch any on and off, and change nothing else (403); what they have \
+                            switched off they alone switch on.",
             "requestBody": body("WebhookChange", &json!({ "enabled": true })),
         }),
         &[
             ("200", shown("The webhook as it is now.", json!({}))),
+            ("409", last_word),
             ("422", invalid("/enabled", "must be true or false")),
         ],
         &[&BODY_FAULTS[..], &["404"]].concat(),
@@ -125,13 +158,13 @@ pub(crate) fn change_webhook() -> Value {
 
 pub(crate) fn delete_webhook() -> Value {
     let last = shown("The webhook as it was. Its secret is gone.", json!({}));
-    of_owners("deleteWebhook", "Deletes a webhook", json!({}), &[("200", last)], &["404"])
+    of_operators("deleteWebhook", "Deletes a webhook", json!({}), &[("200", last)], &["404"])
 }
 
 pub(crate) fn list_deliveries() -> Value {
     let mut page = answer("A page of deliveries.", "DeliveryPage", &json!({}));
     with_example(&mut page, json!({ "deliveries": [delivery()] }));
-    of_owners(
+    of_operators(
         "listDeliveries",
         "Lists what was posted to a webhook, and the answers",
         json!({
@@ -173,7 +206,7 @@ pub(crate) fn rotate_webhook() -> Value {
     of_owners(
         "rotateSecret",
         "Makes another secret",
-        json!({ "description": "For a day both sign: a receiver that knows either takes each message." }),
+        json!({ "description": "For a day both sign: a receiver that knows either takes each message. Of Ed25519 it is another public key." }),
         &[("200", shown("The webhook with its new secret, which is not shown again.", more))],
         &["404"],
     )
@@ -184,11 +217,24 @@ pub(crate) fn resend_events() -> Value {
         "resendEvents",
         "Posts again what is after a cursor",
         json!({
-            "description": "Any `next` of the feed, any `cursor` of a webhook, or `0`. It goes on from there.",
+            "description": "Any `next` of the feed, any `cursor` of a webhook, or `0`. It goes on from there, by its condition of now. One \
+                            request is followed at a time: while the webhook is `resending` another is refused.",
             "requestBody": body("Resend", &json!({ "after": "17-12.3-0-8" })),
         }),
         &[
             ("202", shown("The webhook as it is now.", json!({}))),
+            (
+                "409",
+                problems(
+                    "It still gets what was asked for before.",
+                    &json!({ "resending": { "value": problem(
+                409,
+                "about:blank",
+                "Conflict",
+                "It still gets what was asked for before. Try again once resending is not there any more.",
+            ) } }),
+                ),
+            ),
             ("422", invalid("/after", "must be a cursor that the feed has given out")),
         ],
         &[&BODY_FAULTS[..], &["404"]].concat(),

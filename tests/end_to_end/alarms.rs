@@ -148,6 +148,14 @@ async fn faults(shop: &Shop) -> Vec<(String, Datum)> {
         ("old-letter", own("OldestLetterShare", 0.6)),
         ("jobs-errors", Datum::new("AWS/Lambda", "Errors", &[("FunctionName", shop.output("JobsFunctionName"))], 1.0)),
         (
+            "webhooks-errors",
+            Datum::new("AWS/Lambda", "Errors", &[("FunctionName", shop.output("WebhooksFunctionName"))], 1.0),
+        ),
+        (
+            "webhooks-send-errors",
+            Datum::new("AWS/Lambda", "Errors", &[("FunctionName", shop.output("WebhooksSendFunctionName"))], 1.0),
+        ),
+        (
             "notices-errors",
             Datum::new("AWS/Lambda", "Errors", &[("FunctionName", shop.output("NoticesFunctionName"))], 1.0),
         ),

@@ -103,6 +103,7 @@ pub(crate) async fn a_customer_who_is_erased_is_in_nothing_that_is_kept(shop: &S
     for order in [&shipped, &open] {
         assert!(is_erased(&shop.show(order).await), "{order}");
     }
+    is_shown_without_her(shop, &shipped).await;
     let status = shop.show(&open).await["status"].clone();
     assert!(status == "cancelled" || status == "shipped", "{status}");
     assert_eq!(shop.show(&shipped).await["status"], "shipped");
@@ -113,7 +114,7 @@ pub(crate) async fn a_customer_who_is_erased_is_in_nothing_that_is_kept(shop: &S
     })
     .await;
 
-    // Rows of a backup open nothing: they say no more than those that are there.
+    // Rows of a backup are sealed, as those that are there: without the key they open nothing.
     let rows = format!("{backup:?}");
     assert!(PERSONAL.iter().all(|personal| !rows.contains(personal)), "a backup of before has somebody in it");
     let keys = shop.scan(shop.output("CustomerKeysName")).await;
@@ -130,6 +131,18 @@ pub(crate) async fn a_customer_who_is_erased_is_in_nothing_that_is_kept(shop: &S
     assert_eq!(found(shop).await, [""; 0]);
     let export = ctl.json(&["customer", "export", CUSTOMER]).await.remove(0).to_string();
     assert!(PERSONAL.iter().all(|personal| !export.contains(personal)), "{export}");
+}
+
+/// The page of an order, and the answer to a query, say that its customer is erased, and nothing of her.
+async fn is_shown_without_her(shop: &Shop, order: &str) {
+    let api = shop.api_as(CUSTOMER, "");
+    let page = api.request(Method::GET, &format!("/orders/{order}")).header("Accept", "text/html");
+    let page = page.send().await.expect("an answer").text().await.expect("a page");
+    assert!(page.contains("nobody can tell any more who has placed this order"), "{page}");
+    assert!(PERSONAL.iter().all(|personal| !page.contains(personal)), "{page}");
+    let query = json!({ "query": format!(r#"{{ order(id: "{order}") {{ customer {{ id erased }} }} }}"#) });
+    let answer = Reply::to(api.request(Method::POST, "/graphql").json(&query)).await.expect("an answer");
+    assert_eq!(answer.body, json!({ "data": { "order": { "customer": { "id": CUSTOMER, "erased": true } } } }));
 }
 
 /// A letter that nobody can open any more is neither shown nor mended nor sent back, and can be dropped.

@@ -1,10 +1,14 @@
 //! Orders as they are watched: by the client of GraphQL over WebSocket that others have written, whose sockets are cut while
 //! functions are killed.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::AttributeValue::S as Text;
+use orderflow_events::Time;
 use orderflow_tests::{FULFILLED, FunctionProcess, Gap, PATIENCE, Shop, eventually, node_packages, order};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -24,6 +28,13 @@ const UPDATES: usize = FULFILLED.len();
 /// Variable that asks for another number of cuts.
 const MORE: &str = "ORDERFLOW_CUTS";
 
+/// Orders that are watched and asked for besides, where nobody wants more, and the variable that asks for another number.
+const WATCHED: u32 = 3;
+const MORE_WATCHED: &str = "ORDERFLOW_WATCHED";
+
+/// Pause of whoever asks, where there is no socket.
+const ASKS_EVERY: Duration = Duration::from_secs(2);
+
 pub(crate) async fn an_order_is_watched_without_a_gap_whatever_is_cut_or_killed(shop: &Shop) {
     let Some(packages) = node_packages() else { return };
     if shop.emulator.lacks(Gap::Sockets) {
@@ -31,9 +42,9 @@ pub(crate) async fn an_order_is_watched_without_a_gap_whatever_is_cut_or_killed(
     }
     shop.stock("live", 1_000).await;
     let token = shop.tokens.token("ada", "", PATIENCE).unwrap();
-    let mut client = Client::start(shop, &packages, &json!({ "token": token }), cuts());
+    let mut client = Client::start(shop, &packages, &json!({ "token": token }), number(MORE, CUTS));
     let mut ids = Vec::new();
-    for _ in 0..(cuts() / CUTS_PER_ORDER).min(MAX_ORDERS) {
+    for _ in 0..(number(MORE, CUTS) / CUTS_PER_ORDER).min(MAX_ORDERS) {
         let id = place_as(shop, "ada").await;
         client.watch(&id).await;
         ids.push(id);
@@ -54,6 +65,76 @@ pub(crate) async fn an_order_is_watched_without_a_gap_whatever_is_cut_or_killed(
         assert_eq!(told["types"][0], "OrderCreated");
     }
     nothing_is_kept(shop).await;
+}
+
+/// How soon that is, hop by hop, is printed, beside what who asks every two seconds sees.
+pub(crate) async fn an_update_is_on_the_screen_of_who_watches_and_of_who_asks(shop: &Shop) {
+    let Some(packages) = node_packages() else { return };
+    if shop.emulator.lacks(Gap::Sockets) {
+        return;
+    }
+    shop.stock("live", 1_000).await;
+    let token = shop.tokens.token("ada", "", 2 * PATIENCE).unwrap();
+    let mut hops = BTreeMap::<&str, Vec<i64>>::new();
+    let mut left = number(MORE_WATCHED, WATCHED);
+    while left > 0 {
+        // A connection has 20 subscriptions at the most.
+        let together = left.min(MAX_ORDERS);
+        left -= together;
+        let mut client = Client::start(shop, &packages, &json!({ "token": token }), 0);
+        let mut asked = Vec::new();
+        for _ in 0..together {
+            let id = place_as(shop, "ada").await;
+            client.watch(&id).await;
+            let seen = ask(shop, &id).await;
+            asked.push((id, seen));
+        }
+        let report = client.report().await;
+        for (id, seen) in asked {
+            let told = &report["told"][&id];
+            let numbers = |name: &str| -> Vec<i64> { serde_json::from_value(told[name].clone()).expect("numbers") };
+            let (committed, heard, on_record) = (numbers("times"), numbers("heardAt"), rows_at(shop, &id).await);
+            assert_eq!([committed.len(), heard.len(), on_record.len(), seen.len()], [UPDATES; 4], "{told}");
+            for update in 0..UPDATES {
+                let mut hop = |name, from: i64, to: i64| hops.entry(name).or_default().push(to - from);
+                hop("1 committed, then on record in orders", committed[update], on_record[update]);
+                hop("2 on record, then on the screen: told", on_record[update], heard[update]);
+                hop("3 on record, then on the screen: asked every 2 s", on_record[update], seen[update]);
+            }
+        }
+    }
+    for (hop, mut times) in hops {
+        times.sort_unstable();
+        let [p50, p99] = [50, 99].map(|percent| times[(times.len() - 1) * percent / 100]);
+        println!("{hop:<52} p50 {p50:>5} ms, p99 {p99:>5} ms, {} updates", times.len());
+    }
+}
+
+/// Asks for an order every two seconds until it has all its updates; the time at which each was there.
+async fn ask(shop: &Shop, id: &str) -> Vec<i64> {
+    // Nobody begins to ask just when something happens.
+    sleep(ASKS_EVERY.mul_f64(fastrand::f64())).await;
+    let mut seen = Vec::new();
+    let asking = async {
+        while seen.len() < UPDATES {
+            let reply = shop.api.order(id).await.expect("an answer");
+            let known = reply.body["timeline"].as_array().map_or(0, Vec::len);
+            let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap_or_default().as_millis()).unwrap_or_default();
+            seen.resize(known.max(seen.len()), now);
+            sleep(ASKS_EVERY).await;
+        }
+    };
+    timeout(PATIENCE, asking).await.expect("it ends");
+    seen
+}
+
+/// Times at which the rows of an order were put on record, of which each has one update.
+async fn rows_at(shop: &Shop, id: &str) -> Vec<i64> {
+    let query = shop.dynamodb.query().table_name(shop.output("OrdersTableName"));
+    let query = query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", Text(id.to_owned()));
+    let rows = query.consistent_read(true).send().await.expect("rows");
+    let at = |row: &HashMap<String, AttributeValue>| Time::new(row.get("at")?.as_s().ok()?).ok();
+    rows.items().iter().filter_map(at).map(|at| at.as_millis()).collect()
 }
 
 pub(crate) async fn an_order_is_watched_by_whose_it_is(shop: &Shop) {
@@ -113,7 +194,7 @@ pub(crate) async fn the_board_is_watched_as_it_changes(shop: &Shop) {
     }
     shop.stock("live-board", 1_000).await;
     let token = shop.tokens.token("wall", "operations", PATIENCE).unwrap();
-    let task = json!({ "token": token, "sku": "live-board" });
+    let task = json!({ "token": token, "sku": "live-board", "service": "screening" });
     let mut node = Command::new("node");
     node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/live/board.mjs")).arg(packages).arg(shop.output("LiveUrl"));
     node.arg(task.to_string()).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -123,7 +204,10 @@ pub(crate) async fn the_board_is_watched_as_it_changes(shop: &Shop) {
     timeout(PATIENCE, said.next_line()).await.expect("the first board").expect("a line");
     // So many that they are among what sells best.
     shop.order(&order("live-board", 500, "pm_card_visa")).await;
+    let junk = "no event, for the board";
+    shop.send("Screening", junk).await;
     let output = timeout(PATIENCE, watching.wait_with_output()).await.expect("it ends").expect("an end");
+    let letter = shop.wait_for_letter("Screening", junk).await;
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let told = told.as_array().expect("a list");
     let has_it =
@@ -132,6 +216,10 @@ pub(crate) async fn the_board_is_watched_as_it_changes(shop: &Shop) {
     let sold = told.last().and_then(|board| board["skus"].as_array()).into_iter().flatten();
     let sold: Vec<&Value> = sold.filter(|sold| sold["sku"] == "live-board").collect();
     assert!(matches!(sold[..], [only] if only["pieces"] == 500), "{sold:?}");
+    let letters = told.last().and_then(|board| board["letters"].as_array()).into_iter().flatten();
+    let oldest = letters.filter(|open| open["service"] == "screening").find_map(|open| open["oldest"].as_str());
+    assert!(oldest.is_some_and(|oldest| oldest <= letter.field("failedAt")), "{told:?}");
+    shop.drop_letter(&letter).await;
 }
 
 pub(crate) async fn queries_are_answered_as_graphql_over_http_has_it(shop: &Shop) {
@@ -211,6 +299,6 @@ async fn nothing_is_kept(shop: &Shop) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment how much to do")]
-fn cuts() -> u32 {
-    std::env::var(MORE).ok().and_then(|text| text.parse().ok()).unwrap_or(CUTS)
+fn number(variable: &str, otherwise: u32) -> u32 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }

@@ -235,11 +235,13 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         webhooks:
             a_partner_gets_what_it_wants_signed_and_again_if_it_was_down,
             webhooks_are_their_owners_and_go_nowhere_inside,
+            the_owner_of_a_webhook_that_is_gone_is_told_once_and_an_operator_sees_to_it,
             receivers_that_mean_no_good_hold_up_nobody;
         guests:
             guests_reach_their_order_by_its_link_and_nothing_else;
         live:
             an_order_is_watched_without_a_gap_whatever_is_cut_or_killed,
+            an_update_is_on_the_screen_of_who_watches_and_of_who_asks,
             an_order_is_watched_by_whose_it_is,
             the_events_of_all_orders_are_watched_with_a_pattern,
             the_board_is_watched_as_it_changes,

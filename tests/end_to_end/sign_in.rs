@@ -16,13 +16,14 @@ const HOUR: Duration = Duration::from_hours(1);
 /// The requests of a row: placing an order as oneself and as somebody else, reading and cancelling an order of one's own and
 /// one of somebody else, reading and counting the stock; withdrawing from both orders, and taking back what nobody sends;
 /// placing an order at a price of one's own, reading and setting a price; erasing a customer, and seeing what is held of
-/// Ada; clearing an order that nobody knows; reading the events.
-type Row = [u16; 18];
+/// Ada; clearing an order that nobody knows; reading the events; the state of the queues; one's webhooks; asking in GraphQL.
+type Row = [u16; 21];
 
-const REFUSED: Row = [401; 18];
+const REFUSED: Row = [401; 21];
 
 /// That of who has no token. Prices are no secret where guests may order.
-const ANONYMOUS: Row = [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401, 401, 401, 401, 401];
+const ANONYMOUS: Row =
+    [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401, 401, 401, 401, 401, 401, 401, 401];
 
 /// Price of the goods, in cents.
 const PRICE: u64 = 1990;
@@ -53,57 +54,67 @@ fn callers(shop: &Shop) -> Vec<(&'static str, Option<String>, Row)> {
         (
             "a customer",
             token(ADA, ""),
-            [201, 403, 200, 404, 202, 404, 403, 403, 202, 404, 403, 409, 200, 403, 403, 200, 403, 403],
+            [201, 403, 200, 404, 202, 404, 403, 403, 202, 404, 403, 409, 200, 403, 403, 200, 403, 403, 403, 403, 200],
         ),
         (
             "another customer",
             token("cus_grace", ""),
-            [403, 201, 404, 200, 404, 202, 403, 403, 404, 202, 403, 403, 200, 403, 403, 403, 403, 403],
+            [403, 201, 404, 200, 404, 202, 403, 403, 404, 202, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 200],
         ),
         (
             "orders:any",
             token("staff", "orders:any"),
-            [201, 201, 200, 200, 202, 202, 403, 403, 202, 202, 403, 409, 200, 403, 403, 403, 403, 403],
+            [201, 201, 200, 200, 202, 202, 403, 403, 202, 202, 403, 409, 200, 403, 403, 403, 403, 403, 403, 403, 200],
         ),
         (
             "stock:read",
             token("staff", "stock:read"),
-            [403, 403, 404, 404, 404, 404, 200, 403, 404, 404, 403, 403, 200, 403, 403, 403, 403, 403],
+            [403, 403, 404, 404, 404, 404, 200, 403, 404, 404, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 200],
         ),
         (
             "stock:write",
             token("staff", "stock:write"),
-            [403, 403, 404, 404, 404, 404, 403, 200, 404, 404, 409, 403, 200, 403, 403, 403, 403, 403],
+            [403, 403, 404, 404, 404, 404, 403, 200, 404, 404, 409, 403, 200, 403, 403, 403, 403, 403, 403, 403, 200],
         ),
         (
             "prices:state",
             token(ADA, "prices:state"),
-            [201, 403, 200, 404, 202, 404, 403, 403, 202, 404, 403, 201, 200, 403, 403, 200, 403, 403],
+            [201, 403, 200, 404, 202, 404, 403, 403, 202, 404, 403, 201, 200, 403, 403, 200, 403, 403, 403, 403, 200],
         ),
         (
             "prices:write",
             token("staff", "prices:write"),
-            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 200, 403, 403, 403, 403],
+            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 200, 403, 403, 403, 403, 403, 403, 200],
         ),
         (
             "privacy",
             token("officer", "privacy"),
-            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 403, 202, 200, 403, 403],
+            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 403, 202, 200, 403, 403, 403, 403, 200],
         ),
         (
             "events:read",
             token("partner", "events:read"),
-            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 403, 403, 403, 403, 200],
+            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 403, 403, 403, 403, 200, 403, 403, 200],
+        ),
+        (
+            "operations",
+            token("operator", "operations"),
+            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 403, 403, 403, 404, 403, 200, 403, 200],
+        ),
+        (
+            "webhooks",
+            token("partner", "webhooks"),
+            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 403, 403, 403, 403, 403, 403, 200, 200],
         ),
         (
             "other scopes",
             token("staff", "orders stock prices orders:any2 STOCK:READ"),
-            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 403, 403, 403, 403, 403],
+            [403, 403, 404, 404, 404, 404, 403, 403, 404, 404, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 200],
         ),
         (
             "every scope",
             token(ADA, &all_scopes()),
-            [201, 201, 200, 200, 202, 202, 200, 200, 202, 202, 409, 201, 200, 200, 202, 200, 404, 200],
+            [201, 201, 200, 200, 202, 202, 200, 200, 202, 202, 409, 201, 200, 200, 202, 200, 404, 200, 200, 200, 200],
         ),
         ("expired", changed("exp", json!(now - 120)), REFUSED),
         ("not yet valid", changed("nbf", json!(now + 3_600)), REFUSED),
@@ -156,6 +167,9 @@ pub(crate) async fn each_route_answers_each_caller_as_the_contract_says(shop: &S
         (Method::GET, format!("/customers/{ADA}/export"), Value::Null),
         (Method::POST, "/operations/orders/ord_nobody/clear".to_owned(), json!({ "why": "a test" })),
         (Method::GET, "/events?limit=1".to_owned(), Value::Null),
+        (Method::GET, "/operations/status".to_owned(), Value::Null),
+        (Method::GET, "/webhooks".to_owned(), Value::Null),
+        (Method::POST, "/graphql".to_owned(), json!({ "query": "{ __typename }" })),
     ];
     for (caller, token, expected) in callers(shop) {
         let api = shop.api.clone().without_token();

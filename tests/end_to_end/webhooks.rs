@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use orderflow_local::{Api, Reply};
-use orderflow_tests::{Answering, FULFILLED, Gap, Message, PATIENCE, Receiver, Shop, eventually, node_packages, order};
+use orderflow_tests::{
+    Answering, Channel, FULFILLED, Gap, Message, PATIENCE, Receiver, Shop, eventually, node_packages, order,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -151,6 +153,7 @@ pub(crate) async fn a_partner_gets_what_it_wants_signed_and_again_if_it_was_down
         test.to_verify(&text(&rotated["secret"]), true),
         test.to_verify(stranger, false),
     ]);
+    to_verify.extend(of_public_keys(&partner).await);
     verify(shop, &to_verify).await;
     // Anything again, under the same id.
     let ids = |messages: &[Message]| {
@@ -172,6 +175,33 @@ pub(crate) async fn a_partner_gets_what_it_wants_signed_and_again_if_it_was_down
         partner.told(Method::DELETE, path, None, 200).await;
         partner.told(Method::GET, path, None, 404).await;
     }
+}
+
+/// Messages that are signed by Ed25519, before, during and after a rotation, and forgeries.
+async fn of_public_keys(partner: &Partner) -> Vec<Value> {
+    let receiver = ready().await;
+    let new = json!({ "url": receiver.url(), "signing": "ed25519" });
+    let made = partner.told(Method::POST, "/webhooks", Some(new), 201).await;
+    assert!(made.get("secret").is_none(), "{made}");
+    let (webhook, first) = (format!("/webhooks/{}", text(&made["id"])), text(&made["publicKey"]));
+    let test = async || {
+        partner.told(Method::POST, &format!("{webhook}/test"), None, 200).await;
+        let messages = receiver.messages();
+        messages.into_iter().rfind(|it| it.event()["type"] == "WebhookTested").expect("it is posted")
+    };
+    let before = test().await;
+    let rotated = partner.told(Method::POST, &format!("{webhook}/rotate"), None, 200).await;
+    let (second, during) = (text(&rotated["publicKey"]), test().await);
+    let mut forged = during.clone();
+    forged.body = forged.body.replacen("orderflow", "evilflow", 1);
+    partner.told(Method::DELETE, &webhook, None, 200).await;
+    vec![
+        before.to_verify(&first, true),
+        before.to_verify(&second, false),
+        during.to_verify(&first, true),
+        during.to_verify(&second, true),
+        forged.to_verify(&second, false),
+    ]
 }
 
 pub(crate) async fn webhooks_are_their_owners_and_go_nowhere_inside(shop: &Shop) {
@@ -272,4 +302,50 @@ pub(crate) async fn receivers_that_mean_no_good_hold_up_nobody(shop: &Shop) {
     for webhook in &webhooks {
         partner.told(Method::DELETE, webhook, None, 200).await;
     }
+}
+
+pub(crate) async fn the_owner_of_a_webhook_that_is_gone_is_told_once_and_an_operator_sees_to_it(shop: &Shop) {
+    if shop.emulator.lacks(Gap::Receivers) {
+        return;
+    }
+    shop.stock("outage", 10).await;
+    let partner = Partner::of(shop, "outage");
+    let gone = Receiver::that(|_| Answering::Status(410, "")).await;
+    let contact = json!({ "contact": "owner.of.the.webhook@partner.example", "match": { "type": ["OrderCreated"] } });
+    let (webhook, _) = partner.webhook(&gone, contact).await;
+    let id = webhook.trim_start_matches("/webhooks/").to_owned();
+    let order = shop.order(&order("outage", 1, "pm_card_visa")).await;
+    shop.wait_for_types(&order, &FULFILLED).await;
+    let mails = async || shop.messages(Channel::Email, &id).await;
+    eventually("the owner is told", async || {
+        shop.run_clock("WebhooksFunctionName").await;
+        let told = mails().await;
+        if told.is_empty() { Err(json!(shop.log_of("webhooks-send").await)) } else { Ok(()) }
+    })
+    .await;
+    let shown = partner.told(Method::GET, &webhook, None, 200).await;
+    assert_eq!((&shown["disabled"]["reason"], &shown["hasContact"]), (&json!("gone"), &json!(true)), "{shown}");
+    // Its texts, and its subject: all of one mail.
+    let told = mails().await;
+    for _ in 0..3 {
+        shop.run_clock("WebhooksFunctionName").await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    assert_eq!(mails().await, told, "once for the outage");
+    assert!(told.iter().any(|text| text.contains("410 Gone") && text.contains("/hook")), "{told:?}");
+    for item in shop.scan(shop.output("WebhooksTableName")).await {
+        assert!(!format!("{item:?}").contains("owner.of.the.webhook"), "nobody is in a row in clear: {item:?}");
+    }
+    // An operator.
+    let operator = Partner { api: shop.api_as("operator", "operations") };
+    let all = operator.told(Method::GET, "/webhooks?all=true", None, 200).await;
+    let listed = all["webhooks"].as_array().unwrap().iter().find(|it| it["id"] == *id).cloned().expect("it is listed");
+    assert_eq!(listed["owner"], "outage");
+    operator.told(Method::PATCH, &webhook, Some(json!({ "enabled": false })), 200).await;
+    partner.told(Method::PATCH, &webhook, Some(json!({ "enabled": true })), 409).await;
+    operator.told(Method::POST, &format!("{webhook}/test"), None, 403).await;
+    operator.told(Method::DELETE, &webhook, None, 200).await;
+    partner.told(Method::GET, &webhook, None, 404).await;
+    let deleted = operator.told(Method::GET, &format!("{webhook}?deleted=true"), None, 200).await;
+    assert_eq!((&deleted["operator"]["by"], &deleted["operator"]["what"]), (&json!("operator"), &json!("deleted")));
 }

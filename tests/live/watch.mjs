@@ -45,7 +45,7 @@ const latencies = [];
 
 function watch(id) {
   open.add(id);
-  told[id] = { sequences: [], types: [], statuses: [], errors: [] };
+  told[id] = { sequences: [], types: [], statuses: [], times: [], heardAt: [], errors: [] };
   // The same object at each attempt: so the client itself comes back with the last sequence.
   const variables = { id, after: 0 };
   let end = () => {};
@@ -60,6 +60,8 @@ function watch(id) {
         told[id].sequences.push(sequence);
         told[id].types.push(type);
         told[id].statuses.push(order.status);
+        told[id].times.push(Date.parse(time));
+        told[id].heardAt.push(Date.now());
         if (order.timeline.length < sequence) told[id].errors.push('an order is older than its update');
         latencies.push(Date.now() - Date.parse(time));
         if (told[id].sequences.length === updates) finish();

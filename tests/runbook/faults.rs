@@ -120,9 +120,12 @@ pub(crate) fn is_second_row(call: &Call) -> bool {
 /// Answer of a service that does not do a call.
 fn refused(call: &Call, status: u16, code: &str) -> Response<Bytes> {
     let body = match call.service {
-        AwsService::DynamoDb | AwsService::Sqs | AwsService::SecretsManager | AwsService::Ssm | AwsService::Lambda => {
-            json!({ "__type": code, "message": "made by a test" }).to_string()
-        }
+        AwsService::DynamoDb
+        | AwsService::Sqs
+        | AwsService::SecretsManager
+        | AwsService::Ssm
+        | AwsService::Lambda
+        | AwsService::Connections => json!({ "__type": code, "message": "made by a test" }).to_string(),
         AwsService::Sns | AwsService::Ses => format!(
             "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>made by a test</Message></Error>\
              <RequestId>test</RequestId></ErrorResponse>"

@@ -11,6 +11,9 @@ const ATTEMPT: HeaderName = HeaderName::from_static("amz-sdk-request");
 /// Path of the functions of Lambda.
 const FUNCTIONS: &str = "/2015-03-31/functions/";
 
+/// Piece of the paths of a WebSocket API's connections, as it is and as the SDK writes it.
+const CONNECTIONS: [&str; 2] = ["/@connections/", "/%40connections/"];
+
 /// The service that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AwsService {
@@ -28,6 +31,8 @@ pub enum AwsService {
     Ssm,
     /// The function in the path.
     Lambda,
+    /// The connection of a WebSocket API in the path.
+    Connections,
 }
 
 /// One call.
@@ -66,6 +71,10 @@ impl Call {
         if path.starts_with(FUNCTIONS) && path.ends_with("/invocations") {
             let (operation, path) = ("Invoke".to_owned(), path.to_owned());
             return Some(Self { service: AwsService::Lambda, operation, path, is_retry, body });
+        }
+        if CONNECTIONS.iter().any(|piece| path.contains(piece)) {
+            let (operation, path) = ("ManageConnections".to_owned(), path.to_owned());
+            return Some(Self { service: AwsService::Connections, operation, path, is_retry, body });
         }
         let field = |wanted: &str| form_urlencoded::parse(&body).find(|(name, _)| name == wanted);
         let operation = field("Action")?.1.into_owned();
@@ -129,6 +138,14 @@ mod tests {
         let form = call.form();
         assert_eq!(entries(&form, "Id"), ["0"]);
         assert_eq!(entries(&form, "Message"), [r#"{"a": 1}"#]);
+    }
+
+    #[test]
+    fn what_is_sent_to_a_connection_is_known_by_its_path() {
+        for path in ["/_aws/execute-api/a/dev/%40connections/c%3D", "/a/dev/@connections/c"] {
+            let call = Call::read(path, &HeaderMap::new(), Bytes::from_static(b"text")).unwrap();
+            assert_eq!((call.service, call.operation.as_str()), (AwsService::Connections, "ManageConnections"));
+        }
     }
 
     #[test]

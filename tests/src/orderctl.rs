@@ -13,7 +13,7 @@ use crate::shop::{PATIENCE, Shop};
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let mut cargo = orderflow_local::cargo(workspace);
-    cargo.args(["build", "--quiet", "--bin", "orderctl", "--message-format", "json-render-diagnostics"]);
+    cargo.args(["build", "--locked", "--quiet", "--bin", "orderctl", "--message-format", "json-render-diagnostics"]);
     let output = cargo.stderr(Stdio::inherit()).output().expect("cargo runs");
     assert!(output.status.success(), "orderctl is not built");
     let messages = String::from_utf8(output.stdout).expect("UTF-8");

@@ -255,7 +255,7 @@ fn what_all_of_them_cost_is_told() {
         &[
             ("LagAlarm", GONE, "6 of each of"),
             ("RelayAgeAlarm", GONE, "1 of each of"),
-            ("ThrottlesAlarm", GONE, "13 of the whole"),
+            ("ThrottlesAlarm", GONE, "15 of the whole"),
             ("ApiBudgetHourAlarm", GONE, "7 alarms of 10 metrics"),
             ("ApiBudgetAlarm", GONE, "2 composite"),
         ],

@@ -288,6 +288,7 @@ fn outputs(stack: &Stack) -> Vec<String> {
             "LiveUrl",
             "WebhooksTableName",
             "WebhooksFunctionName",
+            "WebhooksSendFunctionName",
         ]
         .map(ToOwned::to_owned),
     );

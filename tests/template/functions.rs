@@ -20,7 +20,7 @@ const WEBHOOKS: &str = "functions/webhooks/src/aws.rs";
 const POST: &str = "functions/operations/src/settings.rs";
 
 /// Calls that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 14] = [
+const TOOLKIT: [(&str, &str, &str); 15] = [
     ("onewrite::", METRICS, "pub fn read(environment"),
     ("onewrite::main!(", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
@@ -35,6 +35,7 @@ const TOOLKIT: [(&str, &str, &str); 14] = [
     ("Guests::read(", GUESTS, "pub fn read(environment"),
     ("Post::read(", POST, "pub fn read(environment"),
     ("loopback_of(environment)", WEBHOOKS, "pub fn loopback_of("),
+    ("mailer_of(environment", WEBHOOKS, "pub fn mailer_of("),
 ];
 
 #[test]
@@ -76,6 +77,7 @@ fn functions_have_exactly_the_variables_that_they_read() {
             ("template Parameters/SmsCountries/AllowedPattern", GONE, "NotificationFunction"),
             ("template Parameters/ShopUrl/AllowedPattern", GONE, "NotificationFunction"),
             ("OrdersApiFunction Environment/Variables/SHOP_URL", GONE, "OrdersApiFunction"),
+            ("WebhooksSendFunction Environment/Variables/SENDER_EMAIL", GONE, "WebhooksSendFunction"),
             ("template Globals/Function/Environment", json!({"Variables": {"RUST_LOG": "info"}}), "OrdersApiFunction"),
         ],
     );
@@ -116,6 +118,35 @@ fn variables(stack: &Stack) -> Vec<String> {
     let read = Environment::new(move |name| (name == "SETTINGS").then(|| settings.clone()))
         .read(Environment::settings::<orderflow_notices::Settings>);
     faults.extend(read.err().map(|error| format!("NoticesFunction: {error}")));
+    faults
+}
+
+#[test]
+fn calls_of_a_round_are_not_repeated_by_lambda() {
+    check(
+        "The next round is the next attempt; Lambda's own two would only double the work of what is down.",
+        rounds,
+        &[
+            ("WebhooksInvokes", GONE, "WebhooksFunction"),
+            ("WebhooksSendInvokes MaximumRetryAttempts", json!(2), "WebhooksSendFunction"),
+            ("NoticesInvokes FunctionName", reference("JobsFunction"), "NoticesFunction"),
+        ],
+    );
+}
+
+/// Functions that work in rounds, of what is on record as left to do.
+const OF_ROUNDS: [&str; 3] = ["NoticesFunction", "WebhooksFunction", "WebhooksSendFunction"];
+
+fn rounds(stack: &Stack) -> Vec<String> {
+    let once = json!({"Qualifier": "$LATEST", "MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60});
+    let mut faults = Vec::new();
+    for function in OF_ROUNDS {
+        let of_function = |(_, invokes): &(&str, &Json)| invokes["FunctionName"] == reference(function);
+        match stack.of_type("AWS::Lambda::EventInvokeConfig").find(of_function) {
+            Some((_, invokes)) => faults.extend(unlike(function, invokes, &once)),
+            None => faults.push(format!("{function}: Lambda repeats its calls")),
+        }
+    }
     faults
 }
 

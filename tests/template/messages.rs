@@ -29,6 +29,9 @@ const FEED: &str = "FeedTable";
 /// Table of the counts.
 const COUNTS: &str = "CountTable";
 
+/// Table of the dead letters.
+const LETTERS: &str = "LettersTable";
+
 #[test]
 fn every_relay_gets_each_row_with_events_of_its_service_and_nothing_else() {
     check(
@@ -90,7 +93,7 @@ fn relays(stack: &Stack) -> Vec<String> {
     for (id, properties) in stack.of_type(TABLE) {
         let is_outbox = publishing.iter().any(|(_, table, _)| table == id);
         let stream = match id {
-            FEED | COUNTS => json!({"StreamViewType": "KEYS_ONLY"}),
+            FEED | COUNTS | LETTERS => json!({"StreamViewType": "KEYS_ONLY"}),
             _ if is_outbox => json!({"StreamViewType": "NEW_IMAGE"}),
             _ => GONE,
         };
@@ -116,6 +119,7 @@ fn whoever_watches_is_told_of_each_row_and_page() {
             ("LiveFeedEventSource EventSourceArn", arn("FeedTable"), "LivePushFunction"),
             ("LiveBoardEventSource", GONE, "LivePushFunction"),
             ("LiveBoardEventSource MaximumBatchingWindowInSeconds", GONE, "LivePushFunction"),
+            ("LiveLettersEventSource", GONE, "LivePushFunction"),
             ("LiveBoardEventSource FilterCriteria", json!({"Filters": [{"Pattern": "{}"}]}), "LivePushFunction"),
         ],
     );
@@ -130,6 +134,7 @@ fn pushes(stack: &Stack) -> Vec<String> {
         (PUSH, FEED, &new_items, GONE),
         (DISPATCH, FEED, &new_items, GONE),
         (PUSH, COUNTS, &GONE, json!(5)),
+        (PUSH, LETTERS, &GONE, json!(5)),
     ] {
         let source = stack.sources(TABLE).find(|(function, from, _)| *function == reader && *from == table);
         let source = source.map_or(&GONE, |(_, _, source)| source);

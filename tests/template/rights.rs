@@ -11,7 +11,7 @@ const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
 /// Function, the variable or the setting by which it calls a table, the table, and what it does with it; besides what every
 /// service does with its ledger.
-const TABLES: [(&str, &str, &str, &str); 55] = [
+const TABLES: [(&str, &str, &str, &str); 57] = [
     ("OrdersApiFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
     ("OrdersApiFunction", "PRICE_TABLE_NAME", "PriceTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem"),
     ("IntakeFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query dynamodb:PutItem dynamodb:BatchGetItem"),
@@ -72,6 +72,9 @@ const TABLES: [(&str, &str, &str, &str); 55] = [
     ("LiveFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("LiveFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
     ("LiveFunction", "COUNT_TABLE_NAME", "CountTable", "dynamodb:GetItem dynamodb:Query"),
+    // An index of it, and no letter.
+    ("LiveFunction", "LETTERS_TABLE_NAME", "LettersTable", ""),
+    ("LivePushFunction", "LETTERS_TABLE_NAME", "LettersTable", ""),
     ("LivePushFunction", "TABLE_NAME", "OrdersTable", "dynamodb:Query"),
     ("LivePushFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("LivePushFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
@@ -94,7 +97,7 @@ const TABLES: [(&str, &str, &str, &str); 55] = [
     ("WebhooksFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("WebhooksFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
     ("WebhooksSendFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", OF_DELIVERIES),
-    ("WebhooksSendFunction", "WEBHOOK_KEYS_NAME", "WebhookKeys", "dynamodb:GetItem"),
+    ("WebhooksSendFunction", "WEBHOOK_KEYS_NAME", "WebhookKeys", "dynamodb:DeleteItem dynamodb:GetItem"),
     ("WebhooksSendFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("WebhooksSendFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
 ];
@@ -178,10 +181,10 @@ const OF_THE_STACK: [(&str, &str, &str); 11] = [
 /// The functions of those who operate.
 const BOTH: &str = "OperationsApiFunction JobsFunction";
 
-/// Right of the operations to the index of the letters.
+/// Right of the operations to the index of the letters by their state.
 const INDEX: &str = "dynamodb:Query on ${LettersTable.Arn}/index/ByState";
 
-/// Right of the jobs to the index by which the letters are counted that wait.
+/// Right of the same, and of those who tell the board, to the index by which the letters are counted that wait.
 const OPEN_LETTERS: &str = "dynamodb:Query on ${LettersTable.Arn}/index/OpenLetters";
 
 /// Right of the operations API to the ages of the oldest messages. IAM knows no resource of a metric.
@@ -222,6 +225,11 @@ fn functions_have_exactly_the_rights_that_they_use() {
             ),
             ("NoticesRole Policies/~notices/PolicyDocument/Statement/~BatchGetItem", GONE, "NoticesFunction"),
             (
+                "WebhooksSendRole Policies/~webhooks-send/PolicyDocument/Statement/~ses:SendEmail/Condition",
+                GONE,
+                "WebhooksSendFunction",
+            ),
+            (
                 "Payment Parameters/Settings",
                 json!({"Fn::Sub": "{\"providerTableName\": \"${CarrierTable}\"}"}),
                 "PaymentFunction",
@@ -255,6 +263,11 @@ fn functions_have_exactly_the_rights_that_they_use() {
                 "LiveFunction",
             ),
             ("LivePushRole Policies/~live-push/PolicyDocument/Statement/~ListStreams", GONE, "LivePushFunction"),
+            (
+                "LivePushRole Policies/~live-push/PolicyDocument/Statement/~OpenLetters/Resource",
+                json!({"Fn::GetAtt": ["LettersTable", "Arn"]}),
+                "LivePushFunction",
+            ),
             ("WebhooksRole Policies/~webhooks/PolicyDocument/Statement/~InvokeFunction/Resource", json!("*"), DISPATCH),
             (
                 "WebhooksSendRole Policies/~webhooks-send/PolicyDocument/Statement/~WebhookKeys/Resource",
@@ -372,7 +385,7 @@ fn tables() -> Vec<(String, &'static str, String, &'static str)> {
 fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     let mut rights = BTreeSet::new();
     let mut may = |actions: &str, resource: &str| {
-        rights.extend(actions.split(' ').map(|action| format!("{action} on {resource}")));
+        rights.extend(actions.split_whitespace().map(|action| format!("{action} on {resource}")));
     };
     may(LOG_RIGHTS, &function.replace("Function", "LogGroup"));
     let variables = stack.variables(function);
@@ -402,14 +415,14 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
     }
     match function {
         "NotificationFunction" => rights.extend(CHANNELS.map(ToOwned::to_owned)),
-        "NoticesFunction" => {
+        "NoticesFunction" | "WebhooksSendFunction" => {
             rights.extend(CHANNELS.iter().filter(|of| of.starts_with("ses:")).map(|of| (*of).to_owned()));
         }
         "OrdersApiFunction" | "GraphqlFunction" => {
             rights.insert(OF_A_CUSTOMER.to_owned());
         }
         "LiveFunction" | PUSH => {
-            rights.insert(CONNECTIONS.replace("${Stage}", "dev"));
+            rights.extend([CONNECTIONS.replace("${Stage}", "dev"), OPEN_LETTERS.to_owned()]);
         }
         DISPATCH => {
             rights.insert(OF_THE_DISPATCH.to_owned());
@@ -421,8 +434,7 @@ fn used(stack: &Stack, function: &str) -> BTreeSet<String> {
         "OperationsApiFunction" | "JobsFunction" => {
             let own = OF_THE_STACK.iter().filter(|(functions, ..)| functions.split(' ').any(|name| name == function));
             rights.extend(own.map(|(_, action, resource)| format!("{action} on arn:${{AWS::Partition}}:{resource}")));
-            rights.insert(INDEX.to_owned());
-            rights.extend((function == "JobsFunction").then(|| OPEN_LETTERS.to_owned()));
+            rights.extend([INDEX, OPEN_LETTERS].map(ToOwned::to_owned));
             rights.extend((function == "OperationsApiFunction").then(|| AGES.to_owned()));
         }
         _ => {}

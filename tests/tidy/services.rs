@@ -18,13 +18,14 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 85] = [
+const BESIDES: [(&str, &str); 88] = [
     ("analytics", "board.rs"),
     ("analytics", "counts.rs"),
     ("analytics", "tally.rs"),
     ("inventory", "api/returns.rs"),
     ("journal", "entry.rs"),
     ("journal", "handler.rs"),
+    ("live", "board.rs"),
     ("live", "feed.rs"),
     ("live", "protocol.rs"),
     ("live", "push.rs"),
@@ -100,10 +101,12 @@ const BESIDES: [(&str, &str); 85] = [
     ("screening", "rules.rs"),
     ("webhooks", "dispatch.rs"),
     ("webhooks", "feed.rs"),
+    ("webhooks", "outage.rs"),
     ("webhooks", "record.rs"),
     ("webhooks", "send.rs"),
     ("webhooks", "tests/api.rs"),
     ("webhooks", "view.rs"),
+    ("webhooks", "wording.rs"),
 ];
 
 /// Files of services with other names than those of the other services.

@@ -26,12 +26,11 @@ struct Dependency {
 /// Crates of the workspace that those in a folder may depend on, for tests as well; `None` of a folder that may know all.
 fn known(folder: &str) -> Option<&'static [&'static str]> {
     Some(match folder {
-        // CloudEvents for anybody: no toolkit, no shop.
+        // CloudEvents for anybody: no toolkit, no shop. The operator's command: the API alone.
         "shared/envelope" | "shared/orderctl" => &[],
         // The toolkit: no shop. The contract: no toolkit, for another team can depend on it alone.
         "shared/onewrite" | "shared/events" => &["onewrite-envelope"],
         "shared/simulator" => &["onewrite-envelope", "onewrite"],
-        // The operator's command: the API alone.
         // Another application: the toolkit alone, and for its tests what simulates and deploys it.
         "tests/identity" => &["onewrite"],
         // Windows, and no services: they decide nothing, and show what services know.
@@ -42,9 +41,13 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
             "orderflow-events",
             "orderflow-inventory",
             "orderflow-journal",
+            "orderflow-operations",
             "orderflow-orders",
         ],
-        "functions/webhooks" => &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal"],
+        // And it sends mails as notification does.
+        "functions/webhooks" => {
+            &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal", "orderflow-notification"]
+        }
         // A follower of the journal's feed, and no service: it decides nothing about an order, and sends mails as notification does.
         "functions/notices" => {
             &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal", "orderflow-notification"]

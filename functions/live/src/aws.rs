@@ -170,7 +170,7 @@ impl Watches for DynamoWatches {
 
     async fn connection(&self, connection: &str) -> Result<Option<Connection>> {
         let Some(open) = self.opened(connection).await? else { return Ok(None) };
-        Ok(Some(Connection { right: right_of(&open.right)?, subscriptions: open.watches.into_keys().collect() }))
+        Ok(Some(Connection { right: right_of(&open.right)?, subscriptions: open.watches }))
     }
 
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added> {

@@ -1,11 +1,14 @@
 //! Topics, their updates, and who may see them: pure.
 
+use std::collections::BTreeMap;
+
 use onewrite::access::Caller;
 use onewrite::envelope::derive_id;
 use onewrite::link::Link;
 use orderflow_analytics::Board;
 use orderflow_events::scope::{EVENTS_READ, OPERATIONS};
 use orderflow_events::{OrderId, Text, Time};
+use orderflow_operations::OpenLetters;
 use orderflow_orders::{Known, Order, Seen, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,15 +71,38 @@ pub struct FeedEvent {
 pub struct BoardUpdate {
     /// Digest of its numbers, which stays while they do.
     pub digest: String,
-    /// The board.
+    /// Orders and money.
     pub board: Board,
+    /// Letters that are open, of each service that has any, by its name.
+    pub letters: Vec<ServiceLetters>,
 }
 
-impl From<Board> for BoardUpdate {
-    fn from(board: Board) -> Self {
+/// Letters of a service for which somebody has to do something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServiceLetters {
+    /// The service.
+    pub service: String,
+    /// Number of them; of more than 500,000 at least so many.
+    pub count: u32,
+    /// First failure of the oldest.
+    pub oldest: Time,
+}
+
+impl BoardUpdate {
+    /// The board of these orders and letters. Classes of failures are one here: a wall says where somebody has to look.
+    #[must_use]
+    pub fn new(board: Board, open: Vec<OpenLetters>) -> Self {
+        let mut by_service = BTreeMap::<String, (u32, Time)>::new();
+        for OpenLetters { service, class: _, count, oldest } in open {
+            let known = by_service.entry(service).or_insert((0, oldest));
+            *known = (known.0.saturating_add(count), known.1.min(oldest));
+        }
+        let letters =
+            by_service.into_iter().map(|(service, (count, oldest))| ServiceLetters { service, count, oldest });
+        let letters: Vec<ServiceLetters> = letters.collect();
         let Board { at: _, minutes, hours, skus } = &board;
-        let numbers = serde_json::json!([minutes, hours, skus]);
-        Self { digest: derive_id("", &[&numbers.to_string()]), board }
+        let numbers = serde_json::json!([minutes, hours, skus, letters]);
+        Self { digest: derive_id("", &[&numbers.to_string()]), board, letters }
     }
 }
 

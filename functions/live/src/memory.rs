@@ -53,10 +53,10 @@ impl MemoryWatches {
         self.connections.borrow_mut().remove(connection);
     }
 
-    fn of_connection(&self, connection: &str) -> Vec<String> {
+    fn of_connection(&self, connection: &str) -> BTreeMap<String, String> {
         let (watches, begin) = (self.watches.borrow(), place(connection, ""));
         let own = watches.range(begin.clone()..).take_while(|(place, _)| place.starts_with(&begin));
-        own.map(|(_, watch)| watch.subscription.clone()).collect()
+        own.map(|(_, watch)| (watch.subscription.clone(), watch.topic.key())).collect()
     }
 }
 

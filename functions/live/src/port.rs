@@ -1,19 +1,21 @@
 //! Ports: who watches what, and the sockets that lead to them.
 
+use std::collections::BTreeMap;
+
 use auto_impl::auto_impl;
 use onewrite::Result;
 use orderflow_events::Time;
 use serde_json::Value;
 
-use crate::domain::{Ahead, Right, Topic};
+use crate::domain::{Ahead, BoardUpdate, Right, Topic};
 
 /// A connection whose caller has said who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// Their right.
     pub right: Right,
-    /// Ids of the subscriptions that it has.
-    pub subscriptions: Vec<String>,
+    /// Subscriptions that it has: the [key](Topic::key) of the topic of each, by its id.
+    pub subscriptions: BTreeMap<String, String>,
 }
 
 /// Subscription to a topic.
@@ -180,6 +182,17 @@ pub trait Feed {
     ///
     /// The feed cannot be read.
     async fn end(&self) -> Result<String>;
+}
+
+/// Board of the shop.
+#[auto_impl(&)]
+pub trait Boards {
+    /// The board as it is at that time. Letters may be a little behind.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    async fn board(&self, now: Time) -> Result<BoardUpdate>;
 }
 
 /// Result of sending a message.

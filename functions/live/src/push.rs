@@ -18,14 +18,13 @@ use futures::lock::Mutex;
 use futures::{StreamExt, TryStreamExt, stream};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Ledger, Result};
-use orderflow_analytics::{CountStore, Counts, board};
 use orderflow_events::{OrderId, Subject};
 use orderflow_orders::Orders;
 use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::domain::{Ahead, BoardUpdate, OrderUpdate, Refusal, Topic, Update, ahead_of, board_ahead, updates_of};
-use crate::port::{Feed, Found, Page, Sent, Sockets, Watch, Watches};
+use crate::port::{Boards, Feed, Found, Page, Sent, Sockets, Watch, Watches};
 use crate::protocol::ToClient;
 use crate::schema::{self, Schema};
 
@@ -108,16 +107,16 @@ enum Place {
 pub struct Push<L, W, S, C, F, B> {
     ledger: Ledger<L, W>,
     feed: F,
-    counts: Counts<B>,
+    board: B,
     watches: S,
     sockets: C,
     schema: Schema,
 }
 
-impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> Push<L, W, S, C, F, B> {
-    /// Sends what the ledger of the orders, the feed and the counts say to the watches, by those sockets.
-    pub fn new(ledger: Ledger<L, W>, feed: F, counts: B, watches: S, sockets: C) -> Self {
-        Self { ledger, feed, counts: Counts::new(counts), watches, sockets, schema: schema::build() }
+impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push<L, W, S, C, F, B> {
+    /// Sends what the ledger of the orders, the feed and the board say to the watches, by those sockets.
+    pub fn new(ledger: Ledger<L, W>, feed: F, board: B, watches: S, sockets: C) -> Self {
+        Self { ledger, feed, board, watches, sockets, schema: schema::build() }
     }
 
     pub(crate) const fn feed(&self) -> &F {
@@ -168,12 +167,25 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore> 
         self.tell_topic(&Topic::Board).await
     }
 
+    /// Tells one subscription to the board that there is another, if there is. It is looked at before its facts are.
+    ///
+    /// # Errors
+    ///
+    /// Its client may not have been told. It does no harm to try again.
+    pub(crate) async fn tell_board_of(&self, connection: &str, subscription: &str) -> Result<()> {
+        let Some(watch) = self.watches.get(&Topic::Board.key(), connection, subscription).await? else {
+            return Ok(());
+        };
+        let facts = self.facts(&Topic::Board).await?;
+        self.advance_or_close(watch, &facts).await
+    }
+
     /// Facts of a topic, as they are now.
     pub(crate) async fn facts(&self, topic: &Topic) -> Result<Facts> {
         Ok(match topic {
             Topic::Order(order) => Facts::Order(self.updates(order).await?),
             Topic::Events(_) => Facts::Events(Reads::default()),
-            Topic::Board => Facts::Board(Box::new(board(&self.counts, self.world().now()).await?.into())),
+            Topic::Board => Facts::Board(Box::new(self.board.board(self.world().now()).await?)),
         })
     }
 

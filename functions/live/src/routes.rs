@@ -14,7 +14,6 @@ use onewrite::http::Problem;
 use onewrite::link::{LinkKeySource, NoLinkKeys};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Result};
-use orderflow_analytics::CountStore;
 use orderflow_events::scope::{EVENTS_READ, OPERATIONS, ORDERS_ANY};
 use orderflow_events::{OrderId, Time};
 use orderflow_orders::{Guests, Visitor};
@@ -23,7 +22,7 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::domain::{Refusal, Right, Topic};
-use crate::port::{Added, Feed, MAX_SUBSCRIPTIONS, Sent, Sockets, Watch, Watches};
+use crate::port::{Added, Boards, Feed, MAX_SUBSCRIPTIONS, Sent, Sockets, Watch, Watches};
 use crate::protocol::{self, Credentials, FromClient, Plain, SUBPROTOCOL, ToClient};
 use crate::push::Push;
 use crate::schema::{Wish, errors, refused};
@@ -90,7 +89,7 @@ pub struct Routes<L, W, S, C, F, B, K = NoKeySets, G = NoLinkKeys> {
     guests: Option<Guests<G>>,
 }
 
-impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore, K: KeySets, G: LinkKeySource>
+impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards, K: KeySets, G: LinkKeySource>
     Routes<L, W, S, C, F, B, K, G>
 {
     /// Routes for whom `access` lets in, and for guests, if there are to be any.
@@ -128,7 +127,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore, 
     async fn hear(&self, connection: &str, text: &str) -> Result<()> {
         match protocol::read(text) {
             Some(FromClient::ConnectionInit(credentials)) => self.open(connection, credentials).await,
-            Some(FromClient::Ping(payload)) => self.say(connection, &Plain::Pong { payload: payload.as_deref() }).await,
+            Some(FromClient::Ping(payload)) => {
+                self.say(connection, &Plain::Pong { payload: payload.as_deref() }).await?;
+                self.tell_boards(connection).await
+            }
             Some(FromClient::Pong) => Ok(()),
             Some(FromClient::Subscribe(id, request)) => self.subscribe(connection, id, request.get()).await,
             Some(FromClient::Complete(id)) => self.push.watches().end(connection, &id).await,
@@ -175,9 +177,20 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: CountStore, 
         }
     }
 
+    /// Tells a client the board if it watches that, and it is another: by the time alone, of which nobody else tells. So the client's
+    /// clock is the board's, and where nobody watches there is none.
+    async fn tell_boards(&self, connection: &str) -> Result<()> {
+        let Some(known) = self.push.watches().connection(connection).await? else { return Ok(()) };
+        let key = Topic::Board.key();
+        for (subscription, _) in known.subscriptions.iter().filter(|(_, topic)| **topic == key) {
+            self.push.tell_board_of(connection, subscription).await?;
+        }
+        Ok(())
+    }
+
     async fn subscribe(&self, connection: &str, id: String, request: &str) -> Result<()> {
         let known = self.push.watches().connection(connection).await?;
-        let Some(known) = known.filter(|known| !known.subscriptions.contains(&id)) else {
+        let Some(known) = known.filter(|known| !known.subscriptions.contains_key(&id)) else {
             info!("a subscription before its connection is opened, or twice");
             return self.push.close(connection).await;
         };

@@ -169,11 +169,11 @@ impl Subscription {
         })
     }
 
-    /// Orders and money of late, with the scope operations or events:read: as it is, and then whenever it changes, some seconds apart
-    /// at the least.
+    /// Orders and money of late, and the letters that are open, with the scope operations or events:read: as it is, and then
+    /// whenever it changes, some seconds apart at the least. A change by the time alone is told at the client's next ping.
     async fn board(&self, context: &Context<'_>) -> impl Stream<Item = Board> {
         stream::iter(match executed_for(context, || Wish::Board) {
-            Some(Update::Board(update)) => Some(Board::from(&update.board)),
+            Some(Update::Board(update)) => Some(Board::from(update.as_ref())),
             Some(Update::Order(_) | Update::Event(_)) | None => None,
         })
     }

@@ -3,6 +3,7 @@
 mod rights;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use futures::FutureExt;
 use futures::executor::block_on;
@@ -13,9 +14,13 @@ use onewrite::port::{Clock, Random};
 use onewrite::{Commit, Delivery, Handle, History, Ledger, Origin, Process};
 use orderflow_analytics::{Analytics, CountEffects, MemoryCounts};
 use orderflow_events::{InventoryReserved, OrderId, Payload, Subject, sample};
+use orderflow_operations::{
+    Arrival, Class, Destination, Letter, LetterStore, MemoryOperations, Message, Origin as DeadLetterOrigin, Since,
+};
 use orderflow_orders::{Change, Orders, Seen};
 use serde_json::{Value, json};
 
+use crate::board::ShopBoard;
 use crate::domain::{Right, Topic};
 use crate::memory::{MemoryFeed, MemorySockets, MemoryWatches};
 use crate::port::{Added, PAGE, Watch, Watches};
@@ -33,7 +38,7 @@ type Ports<'a> = Push<
     Paced<'a, &'a MemoryWatches>,
     Paced<'a, &'a MemorySockets>,
     Paced<'a, &'a MemoryFeed>,
-    &'a MemoryCounts,
+    ShopBoard<&'a MemoryCounts, &'a MemoryOperations>,
 >;
 
 /// An order, those who watch it, and one client.
@@ -43,6 +48,7 @@ struct Stage {
     feed: MemoryFeed,
     rows_of_counts: MemoryLog,
     counts: MemoryCounts,
+    letters: MemoryOperations,
     watches: MemoryWatches,
     sockets: MemorySockets,
     history: RefCell<History<Orders>>,
@@ -74,6 +80,7 @@ impl Stage {
             feed: MemoryFeed::default(),
             rows_of_counts: MemoryLog::default(),
             counts: MemoryCounts::default(),
+            letters: MemoryOperations::default(),
             watches: MemoryWatches::default(),
             sockets: MemorySockets::default(),
             history: RefCell::new(History::unknown(subject())),
@@ -84,7 +91,8 @@ impl Stage {
     fn push<'a>(&'a self, pace: &'a Pace) -> Ports<'a> {
         let ledger = Ledger::new(Paced { port: &self.log, pace }, &self.world);
         let feed = Paced { port: &self.feed, pace };
-        Push::new(ledger, feed, &self.counts, Paced { port: &self.watches, pace }, Paced { port: &self.sockets, pace })
+        let board = ShopBoard::new(&self.counts, &self.letters);
+        Push::new(ledger, feed, board, Paced { port: &self.watches, pace }, Paced { port: &self.sockets, pace })
     }
 
     /// The order gets a row.
@@ -119,6 +127,27 @@ impl Stage {
         created.context.time = self.world.now();
         let delivery = Delivery { text: "", deadline: created.context.time };
         block_on(service.handle(&created, &delivery)).unwrap();
+    }
+
+    /// A message of a service fails, in that class.
+    fn park(&self, service: &str, class: Class) {
+        let destination =
+            Destination { queue_url: "q".to_owned(), function: "f".to_owned(), is_journal: false, is_door: false };
+        let arrival = Arrival {
+            service: service.to_owned(),
+            origin: DeadLetterOrigin::Consumer,
+            source_queue: "q".to_owned(),
+            destination,
+            message: Message { body: format!("{class:?} at {}", self.world.now()), attributes: BTreeMap::new() },
+            class,
+            reason: "a test".to_owned(),
+            failed_at: self.world.now(),
+            function: "f".to_owned(),
+            receives: 1,
+            mark: None,
+        };
+        let letter = Letter::collected(None, arrival.letter_id(), &arrival).unwrap();
+        block_on(self.letters.put(&letter, Since::New)).unwrap();
     }
 
     /// An attempt to tell, as the stream makes one.

@@ -55,7 +55,7 @@ function parts({ at, minutes, hours, skus }, status, show) {
     return [
       h("div", { class: "wide" }, empty("Nothing was ordered within a day", "Orders show here some seconds after they are placed.")),
       status && lags(status),
-      status && letters(status),
+      status && letters(status, at),
     ];
   }
   const currency = currencies.includes(chosen) ? chosen : currencies[0];
@@ -70,7 +70,7 @@ function parts({ at, minutes, hours, skus }, status, show) {
     revenue(slots(at, HOUR_MS, HOURS), lastDay, money),
     best(of(skus), money),
     status && lags(status),
-    status && letters(status),
+    status && letters(status, at),
   ];
 }
 
@@ -254,10 +254,23 @@ function lags({ queues = [] }) {
   );
 }
 
-function letters({ letters = {}, orders }) {
+function letters({ openLetters = [], orders }, at) {
   const number = (name, value, state) =>
     h("div", { "data-state": state }, h("dt", {}, name), h("dd", {}, (value ?? 0).toLocaleString("en")));
-  const open = (letters.waiting ?? 0) + (letters.parkedAgain ?? 0);
+  const services = new Map();
+  for (const { service, count, oldest } of openLetters) {
+    const known = services.get(service) ?? { count: 0, oldest };
+    services.set(service, { count: known.count + count, oldest: oldest < known.oldest ? oldest : known.oldest });
+  }
+  const row = ([service, { count, oldest }]) =>
+    h(
+      "li",
+      {},
+      h("span", { class: "badge", "data-state": "parkedAgain" }, service),
+      h("span", { class: "money" }, count.toLocaleString("en")),
+      h("span", { class: "money" }, lasting(Math.max(0, Date.parse(at) - Date.parse(oldest)))),
+    );
+  const open = sum([...services.values()], "count");
   return h(
     "section",
     {},
@@ -269,5 +282,7 @@ function letters({ letters = {}, orders }) {
       orders && number("Open orders", orders.open),
       orders && number("Late orders", orders.late),
     ),
+    services.size > 0 && h("h3", { class: "hint" }, "Open letters of each service, and since when"),
+    services.size > 0 && h("ul", { class: "rows needs" }, [...services].map(row)),
   );
 }

@@ -246,7 +246,7 @@ export function lasting(ms) {
   return ms >= 1_000 ? `${Math.round(ms / 100) / 10} s` : `${ms} ms`;
 }
 
-const exact = (iso) => `${iso.replace("T", " ").replace("Z", "")} UTC`;
+export const exact = (iso) => `${iso.replace("T", " ").replace("Z", "")} UTC`;
 
 function ago(iso) {
   const ms = Date.now() - Date.parse(iso);

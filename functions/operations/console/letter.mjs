@@ -1,6 +1,6 @@
 // One letter: what it says, what has happened to it, and mending it.
 
-import { at, badge, button, classOf, count, facts, failed, field, h, link, request, say, when } from "./common.mjs";
+import { at, badge, button, classOf, count, exact, facts, failed, field, h, link, request, say, when } from "./common.mjs";
 import { askWhy, redrive } from "./letters.mjs";
 import { diff, faultOf, indent, near, placeOf } from "./text.mjs";
 
@@ -138,6 +138,7 @@ function about(letter) {
     h("h2", {}, "About"),
     facts([
       ["First failure", when(letter.failedAt, { withExact: true })],
+      ...(letter.readableUntil ? [["Readable until", exact(letter.readableUntil)]] : []),
       ["Handed out", letter.receives ? count(letter.receives, "time") : "not known"],
       ["By", letter.function || "nobody has said"],
       ["From", h("span", { class: "mono", title: letter.sourceQueue }, queue)],

@@ -26,7 +26,8 @@ use crate::domain::{Glimpse, Letter, LetterId, Refused, State};
 use crate::message::Message;
 use crate::persons::EDITED_FROM;
 use crate::port::{
-    Archive, Consumers, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Since, Stored,
+    Archive, Backlog, Consumers, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues, Since,
+    Stored,
 };
 use crate::sealing;
 use crate::selection::Selection;
@@ -59,7 +60,7 @@ pub struct OperationsApi<S, R, N, W, K = NoKeySets> {
 
 impl<S, R, N, W, K> OperationsApi<S, R, N, W, K>
 where
-    S: LetterStore + JobStore + PartStore,
+    S: Backlog + LetterStore + JobStore + PartStore,
     R: Keys,
     N: Archive + Consumers + Directory + Gauges + Logs + Outboxes + Queues,
     W: Clock + Random,

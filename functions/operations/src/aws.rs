@@ -26,7 +26,7 @@ use crate::domain::{Class, Letter, LetterId, State};
 use crate::jobs::job::Job;
 use crate::jobs::redrive::RedriveId;
 use crate::message::Kept;
-use crate::port::{JobStore, LetterStore, OpenLetters, PartStore, Since, Stored};
+use crate::port::{Backlog, JobStore, LetterStore, OpenLetters, PartStore, Since, Stored};
 
 /// Index of what is in a state, by place.
 const BY_STATE: &str = "ByState";
@@ -209,7 +209,9 @@ impl LetterStore for DynamoOperations {
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {
         self.in_state(state.as_str(), after).await
     }
+}
 
+impl Backlog for DynamoOperations {
     /// From group to group: of each the first letter is asked for, which is the oldest, and then their number.
     async fn open_letters(&self) -> Result<Vec<OpenLetters>> {
         let mut open = Vec::new();

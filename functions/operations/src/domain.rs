@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::message::Message;
-use crate::persons::{Persons, unwrapped};
+use crate::persons::{Persons, UNOWNED_KEPT, unwrapped};
 
 text_type!(
     /// Id of a dead letter.
@@ -267,6 +267,9 @@ pub struct Letter {
     pub message: String,
     /// True if its message is sealed.
     pub is_sealed: bool,
+    /// Time until which its message can be opened at least, where nobody can tell whose it is ([`UNOWNED_KEPT`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readable_until: Option<Time>,
     /// The body, if it is short, and the message is not sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short_body: Option<String>,
@@ -333,13 +336,14 @@ impl Arrival {
             glimpse: Glimpse::default(),
             message: String::new(),
             is_sealed: false,
+            readable_until: None,
             short_body: None,
             sends: 0,
             sending: None,
             history: Vec::new(),
             revision: 1,
         };
-        letter.take(&self.message);
+        letter.take(&self.message, self.failed_at);
         letter.note(self.failed_at, by, "parked", Some(&self.reason));
         letter
     }
@@ -469,7 +473,7 @@ impl Letter {
         if let Some(entry) = letter.history.last_mut() {
             entry.replaced = Some(self.message.clone());
         }
-        letter.take(message);
+        letter.take(message, now);
         Ok(letter)
     }
 
@@ -507,10 +511,12 @@ impl Letter {
         format!("{}#{}", self.failed_at, self.id)
     }
 
-    /// Has that message from now on.
-    fn take(&mut self, message: &Message) {
+    /// Has that message from then on; it is sealed no earlier.
+    fn take(&mut self, message: &Message, at: Time) {
         let glimpse = Glimpse::of(&message.body);
-        self.is_sealed = self.persons_in(&message.body) != Persons::Nobody;
+        let persons = self.persons_in(&message.body);
+        self.is_sealed = persons != Persons::Nobody;
+        self.readable_until = (persons == Persons::Unknown).then(|| at.after(UNOWNED_KEPT));
         self.message = message.digest();
         self.short_body = (!self.is_sealed && message.body.len() <= MAX_SHORT).then(|| message.body.clone());
         self.glimpse = if self.is_sealed { glimpse.without_persons() } else { glimpse };

@@ -7,7 +7,7 @@ use onewrite::telemetry::{Measure, Observation, Unit, observe};
 use orderflow_events::Time;
 
 use crate::domain::Class;
-use crate::port::{LetterStore, OpenLetters};
+use crate::port::{Backlog, OpenLetters};
 
 /// Time that SQS keeps a message: whatever is older could not be there any more, were it not collected.
 const KEPT: Duration = Duration::from_hours(14 * 24);
@@ -17,7 +17,7 @@ const KEPT: Duration = Duration::from_hours(14 * 24);
 /// # Errors
 ///
 /// The store cannot be read: nothing is told.
-pub async fn observe_letters(store: &impl LetterStore, now: Time) -> Result<()> {
+pub async fn observe_letters(store: &impl Backlog, now: Time) -> Result<()> {
     let open = store.open_letters().await?;
     let oldest = open.iter().map(|open| open.oldest).min();
     let age = oldest.map(|oldest| oldest.until(now)).unwrap_or_default();

@@ -45,12 +45,11 @@ pub use jobs::replay::{Replay, ReplayId, Wanted};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryOperations;
 pub use message::{Kept, Message};
-pub use persons::Persons;
+pub use persons::{Persons, UNOWNED_KEPT};
 pub use port::{
-    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes, PART, PartStore,
-    Queues, Relays, Since, Stored,
+    Archive, Backlog, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes, PART,
+    PartStore, Queues, Relays, Since, Stored,
 };
 pub use reason::general;
-pub use sealing::UNOWNED_KEPT;
 pub use selection::Selection;
 pub use service::{Service, TableType};

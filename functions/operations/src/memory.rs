@@ -15,8 +15,8 @@ use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::RedriveId;
 use crate::message::{Kept, Message};
 use crate::port::{
-    Archive, Consumers, Depth, Directory, GONE, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes, PartStore,
-    Queues, Relays, Since, Stored,
+    Archive, Backlog, Consumers, Depth, Directory, GONE, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes,
+    PartStore, Queues, Relays, Since, Stored,
 };
 use crate::service::Service;
 
@@ -229,7 +229,9 @@ impl LetterStore for MemoryOperations {
         let of_state = places.range((begin, Bound::Unbounded)).take_while(|((other, _), _)| *other == state);
         Ok(of_state.take(self.page).filter_map(|(_, id)| letters.get(id).cloned()).collect())
     }
+}
 
+impl Backlog for MemoryOperations {
     async fn open_letters(&self) -> Result<Vec<OpenLetters>> {
         let mut open = BTreeMap::<(String, &str), OpenLetters>::new();
         for letter in self.letters.borrow().values().filter(|letter| letter.state.is_open()) {

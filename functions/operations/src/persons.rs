@@ -1,7 +1,12 @@
 //! Persons in clear that a message may have.
 
+use std::time::Duration;
+
 use orderflow_events::{Event, Payload, Text};
 use serde_json::Value;
+
+/// Time for which a message can be opened at least of which nobody can tell whose it is.
+pub const UNOWNED_KEPT: Duration = Duration::from_hours(90 * 24);
 
 /// Persons in clear that a message may have.
 #[derive(Clone, Debug, PartialEq, Eq)]

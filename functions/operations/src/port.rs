@@ -85,7 +85,11 @@ pub trait LetterStore {
     ///
     /// The store cannot be read.
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>>;
+}
 
+/// Counts of the letters for which somebody has to do something. No letter is read for them.
+#[auto_impl(&)]
+pub trait Backlog {
     /// Letters that are [open](State::is_open), by service and class, of which each is counted by itself: however many there are of
     /// one, no other is hidden. They may be a little behind.
     ///

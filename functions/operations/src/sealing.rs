@@ -14,11 +14,8 @@ use orderflow_events::Time;
 
 use crate::domain::{Letter, LetterId};
 use crate::message::{Kept, Message};
-use crate::persons::Persons;
+use crate::persons::{Persons, UNOWNED_KEPT};
 use crate::port::LetterStore;
-
-/// Time for which a message can be opened at least of which nobody can tell whose it is.
-pub const UNOWNED_KEPT: Duration = Duration::from_hours(90 * 24);
 
 /// The longest month: so long one key seals what nobody can tell whose it is.
 const MONTH: Duration = Duration::from_hours(31 * 24);

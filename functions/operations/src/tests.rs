@@ -25,8 +25,8 @@ use crate::jobs::redrive::{Redrive, RedriveId};
 use crate::jobs::redrives::RedriveRunner;
 use crate::message::{Kept, Message};
 use crate::port::{
-    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes, PartStore,
-    Queues, Relays, Since, Stored,
+    Archive, Backlog, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes,
+    PartStore, Queues, Relays, Since, Stored,
 };
 use crate::sealing;
 use crate::service::Service;
@@ -85,7 +85,9 @@ impl<T: LetterStore> LetterStore for Paced<'_, T> {
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {
         call(self.pace, "page", self.port.page(state, after), timed_out).await
     }
+}
 
+impl<T: Backlog> Backlog for Paced<'_, T> {
     async fn open_letters(&self) -> Result<Vec<OpenLetters>> {
         call(self.pace, "open_letters", self.port.open_letters(), timed_out).await
     }

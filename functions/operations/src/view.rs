@@ -16,6 +16,7 @@ use crate::jobs::reconciliation::{Finding, Reconciliation, ReconciliationId};
 use crate::jobs::redrive::{Redrive, RedriveId};
 use crate::jobs::replay::{Replay, ReplayId};
 use crate::message::Message;
+use crate::port::OpenLetters;
 use crate::reason::general;
 use crate::service::Service;
 
@@ -50,6 +51,10 @@ pub(crate) struct Brief {
     /// old. Such a letter can be dropped, and neither edited nor sent back.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
+    /// Time until which the message can be opened at least, of one of which nobody can tell whose it is; absent of all others, which
+    /// can be opened until their customer is erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    readable_until: Option<Time>,
 }
 
 impl Brief {
@@ -66,6 +71,7 @@ impl Brief {
             failed_at: letter.failed_at,
             receives: letter.receives,
             erased: body.is_none(),
+            readable_until: letter.readable_until.filter(|_| body.is_some()),
             body: body.unwrap_or_default(),
         }
     }
@@ -495,11 +501,15 @@ pub(crate) struct JournalEntry {
 /// State of the stack.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct StatusView {
     /// Queue of each service.
     pub(crate) queues: Vec<QueueView>,
     /// Letters by their state.
     pub(crate) letters: LetterCounts,
+    /// Letters for which somebody has to do something, by service and class; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) open_letters: Vec<OpenLettersView>,
     /// Orders that have not come to their end, where a service keeps an index of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) orders: Option<OrderCounts>,
@@ -550,6 +560,26 @@ pub(crate) struct StreamView {
     pub(crate) service: String,
     /// Rows that its relay could not publish, and about which nothing has been done.
     pub(crate) relay_letters: u32,
+}
+
+/// Letters of one service and class for which somebody has to do something.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct OpenLettersView {
+    /// The service.
+    service: String,
+    /// Class of their latest failure.
+    class: Class,
+    /// Number of them; where there are more than 500,000, at least so many.
+    count: u32,
+    /// First failure of the oldest.
+    oldest: Time,
+}
+
+impl From<OpenLetters> for OpenLettersView {
+    fn from(OpenLetters { service, class, count, oldest }: OpenLetters) -> Self {
+        Self { service, class, count, oldest }
+    }
 }
 
 /// Numbers of letters.

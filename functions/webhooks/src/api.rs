@@ -1,4 +1,5 @@
-//! The HTTP API of webhooks. Each belongs to the subject of the token that has made it; others' are not there.
+//! The HTTP API of webhooks. Each belongs to the subject of the token that has made it; others' are not there. An operator sees all of
+//! them, switches them off and on, and deletes them; that it was an operator, and who, is on record.
 
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
@@ -7,19 +8,19 @@ use onewrite::access::{Access, Caller, KeySets, NoKeySets};
 use onewrite::envelope::derive_id;
 use onewrite::feed::{FeedLog, end};
 use onewrite::http::{Problem, answer, path, read_body, read_json};
-use onewrite::personal::{KeyRing, Keys};
+use onewrite::personal::{KeyRing, Keys, SealedText};
 use onewrite::port::{Clock, Random};
 use onewrite::webhook::{Loopback, Secret};
-use orderflow_events::scope::WEBHOOKS;
-use orderflow_events::{EventId, Time};
+use orderflow_events::scope::{OPERATIONS, WEBHOOKS};
+use orderflow_events::{Email, EventId, Time};
 use serde_json::{Value, json};
 use tracing::info;
 
-use crate::domain::{Delivery, Disabled, Endpoint};
+use crate::domain::{Act, Delivery, Disabled, Endpoint, MAX_EARLIER, What};
 use crate::port::{Deliveries, Endpoints, Receivers};
-use crate::record::{change, secrets_of};
+use crate::record::{secrets_of, try_change};
 use crate::view::{
-    DeliveryPage, NewWebhook, Resend, Webhook, WebhookChange, WebhookDelivery, WebhookList, read_with_url,
+    DeliveryPage, NewWebhook, Resend, Signing, Webhook, WebhookChange, WebhookDelivery, WebhookList, read_with_url,
 };
 
 /// The most webhooks of an owner. Of many that are made at one moment some more may be.
@@ -27,6 +28,15 @@ const MAX_OF_OWNER: usize = 20;
 
 /// Deliveries of a page.
 const OF_A_PAGE: usize = 100;
+
+/// Standing of a caller to a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It is theirs.
+    Owner,
+    /// It is another's, and they are an operator.
+    Operator,
+}
 
 /// Takes webhooks, and shows what becomes of them.
 pub struct WebhooksApi<L, S, R, P, W, K = NoKeySets> {
@@ -74,11 +84,18 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         if parts.first() != Some(&"webhooks") {
             return Err(Problem::not_found("resource"));
         }
-        caller.demand(WEBHOOKS)?;
+        let is_for_operators = match (method, parts) {
+            (&Method::GET, [_]) => truth(request, "all")?,
+            (&Method::GET, [_, _]) => truth(request, "deleted")? || caller.has(OPERATIONS),
+            (&Method::GET, [_, _, "deliveries"]) | (&Method::PATCH | &Method::DELETE, [_, _]) => caller.has(OPERATIONS),
+            _ => false,
+        };
+        caller.demand(if is_for_operators { OPERATIONS } else { WEBHOOKS })?;
         match (method, parts) {
-            (&Method::GET, [_]) => self.list(caller).await,
+            (&Method::GET, [_]) => self.list(caller, is_for_operators).await,
             (&Method::POST, [_]) => self.create(request, caller).await,
-            (&Method::GET, [_, id]) => Ok(self.shown(&self.own(id, caller).await?, None)),
+            (&Method::GET, [_, id]) if truth(request, "deleted")? => self.show_deleted(id).await,
+            (&Method::GET, [_, id]) => self.known(id, caller).await.map(|(it, standing)| self.shown_to(standing, &it)),
             (&Method::PATCH, [_, id]) => self.change(request, id, caller).await,
             (&Method::DELETE, [_, id]) => self.delete(id, caller).await,
             (&Method::GET, [_, id, "deliveries"]) => self.deliveries(request, id, caller).await,
@@ -93,69 +110,95 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         answer(StatusCode::OK, &Webhook::of(endpoint, secret, self.world.now()))
     }
 
+    fn shown_to(&self, standing: Standing, endpoint: &Endpoint) -> Response<Body> {
+        match standing {
+            Standing::Owner => self.shown(endpoint, None),
+            Standing::Operator => {
+                answer(StatusCode::OK, &Webhook::of(endpoint, None, self.world.now()).with_operation(endpoint))
+            }
+        }
+    }
+
     async fn own(&self, id: &str, caller: &Caller) -> Result<Endpoint, Problem> {
+        match self.known(id, caller).await? {
+            (endpoint, Standing::Owner) => Ok(endpoint),
+            (_, Standing::Operator) => Err(Problem::not_found("webhook")),
+        }
+    }
+
+    /// A webhook that the caller may know of, and as whom.
+    async fn known(&self, id: &str, caller: &Caller) -> Result<(Endpoint, Standing), Problem> {
         // The store has more than endpoints under names that somebody may guess.
         if !id.starts_with("whk_") {
             return Err(Problem::not_found("webhook"));
         }
-        let found = self.store.get(id).await?.filter(|endpoint| is_own(endpoint, caller));
-        found.ok_or_else(|| Problem::not_found("webhook"))
+        let found = self.store.get(id).await?.filter(|endpoint| endpoint.deleted.is_none());
+        let known = found.and_then(|it| standing(&it, caller).map(|standing| (it, standing)));
+        known.ok_or_else(|| Problem::not_found("webhook"))
     }
 
+    /// Changes a webhook by `make`, if the caller may change it and `make` does not say why it may not be.
     async fn changed(
         &self,
         id: &str,
         caller: &Caller,
-        make: impl Fn(&mut Endpoint, Time),
-    ) -> Result<Endpoint, Problem> {
-        let changed = change(&self.store, id, |endpoint| {
-            let is_own = is_own(endpoint, caller);
-            if is_own {
-                make(endpoint, self.world.now());
+        make: impl Fn(&mut Endpoint, Standing, Time) -> Result<(), Problem>,
+    ) -> Result<(Endpoint, Standing), Problem> {
+        let changed = try_change(&self.store, id, |endpoint| {
+            match standing(endpoint, caller).filter(|_| endpoint.deleted.is_none()) {
+                Some(standing) => make(endpoint, standing, self.world.now()).map(|()| true),
+                None => Ok(false),
             }
-            is_own
         });
-        changed.await?.ok_or_else(|| Problem::not_found("webhook"))
+        let known = changed.await?.and_then(|it| standing(&it, caller).map(|standing| (it, standing)));
+        known.ok_or_else(|| Problem::not_found("webhook"))
     }
 
-    async fn list(&self, caller: &Caller) -> Result<Response<Body>, Problem> {
+    async fn list(&self, caller: &Caller, is_of_all: bool) -> Result<Response<Body>, Problem> {
         let (roster, now) = (self.store.roster().await?, self.world.now());
-        let own = roster.endpoints.iter().filter(|endpoint| is_own(endpoint, caller));
-        let webhooks = own.map(|endpoint| Webhook::of(endpoint, None, now)).collect();
+        let there = roster.endpoints.iter().filter(|endpoint| endpoint.deleted.is_none());
+        let webhooks = if is_of_all {
+            there.map(|endpoint| Webhook::of(endpoint, None, now).with_operation(endpoint)).collect()
+        } else {
+            there.filter(|endpoint| is_own(endpoint, caller)).map(|endpoint| Webhook::of(endpoint, None, now)).collect()
+        };
         Ok(answer(StatusCode::OK, &WebhookList { webhooks }))
+    }
+
+    /// One that was deleted, for operators. It is on record for some weeks.
+    async fn show_deleted(&self, id: &str) -> Result<Response<Body>, Problem> {
+        let unknown = || Problem::not_found("deleted webhook");
+        if !id.starts_with("whk_") {
+            return Err(unknown());
+        }
+        let there = self.store.get(id).await?;
+        let known = if there.is_some() { there } else { self.store.removed(id).await? };
+        let deleted = known.filter(|endpoint| endpoint.deleted.is_some()).ok_or_else(unknown)?;
+        Ok(self.shown_to(Standing::Operator, &deleted))
     }
 
     /// It gets what happens from now on, of all orders.
     async fn create(&self, request: &Request, caller: &Caller) -> Result<Response<Body>, Problem> {
         let new: NewWebhook = read_with_url(&read_json(request)?, self.loopback).map_err(Problem::invalid_at)?;
         let roster = self.store.roster().await?;
-        if roster.endpoints.iter().filter(|endpoint| is_own(endpoint, caller)).count() >= MAX_OF_OWNER {
+        let own = roster.endpoints.iter().filter(|endpoint| endpoint.deleted.is_none() && is_own(endpoint, caller));
+        if own.count() >= MAX_OF_OWNER {
             let detail = format!("There are {MAX_OF_OWNER} webhooks of yours, and there may be no more.");
             return Err(Problem::new(StatusCode::CONFLICT, detail));
         }
         let now = self.world.now();
         let id = derive_id("whk_", &[&self.event_id(now)]);
-        let secret = Secret::random(&self.world).text();
+        let (secret, shown) = self.secret(new.signing == Some(Signing::Ed25519));
+        let sealed = self.keys.seal_text(&id, &secret.text(), None).await?;
+        let contact = self.sealed_address(&id, new.contact.as_ref()).await?;
         let endpoint = Endpoint {
-            revision: 0,
             owner: caller.subject().cloned(),
-            url: new.url,
             pattern: new.pattern.map(|pattern| pattern.document().clone()),
             description: new.description,
             in_order: new.in_order.unwrap_or(false),
-            created_at: now,
-            secret: self.keys.seal_text(&id, &secret, None).await?,
-            previous: None,
-            disabled: None,
-            cursor: end(&self.feed.0, self.feed.1).await?,
-            wakes: 0,
-            // Awake: whoever looks through the feed at this moment may not know of it.
-            due: Some(now),
-            hold: None,
-            failing: None,
-            has_waiting: false,
-            hurries: false,
-            id,
+            contact,
+            public_key: secret.public(),
+            ..Endpoint::new(id, new.url, sealed, end(&self.feed.0, self.feed.1).await?, now)
         };
         // Whether this attempt has made it, or one before it whose answer was lost, is the same.
         let is_made = self.store.put(&endpoint).await?
@@ -164,7 +207,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "This did not work out. Try again in a moment."));
         }
         info!(endpoint = endpoint.id, "a webhook is made");
-        let mut made = self.shown(&endpoint, Some(secret));
+        let mut made = self.shown(&endpoint, shown);
         *made.status_mut() = StatusCode::CREATED;
         if let Ok(location) = HeaderValue::try_from(format!("/webhooks/{}", endpoint.id)) {
             made.headers_mut().insert(header::LOCATION, location);
@@ -172,40 +215,113 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         Ok(made)
     }
 
+    /// A new secret, and its text for its owner, if they need it.
+    fn secret(&self, is_ed25519: bool) -> (Secret, Option<String>) {
+        if is_ed25519 {
+            return (Secret::random_ed25519(&self.world), None);
+        }
+        let secret = Secret::random(&self.world);
+        let text = secret.text();
+        (secret, Some(text))
+    }
+
+    async fn sealed_address(&self, id: &str, address: Option<&Email>) -> Result<Option<SealedText>> {
+        match address {
+            Some(address) => self.keys.seal_text(id, address.as_str(), None).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn change(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        self.own(id, caller).await?;
+        let (known, standing) = self.known(id, caller).await?;
         let document = read_json(request)?;
         let change: WebhookChange = read_with_url(&document, self.loopback).map_err(Problem::invalid_at)?;
-        let gets_all = document.get("match").is_some_and(Value::is_null);
-        let changed = self.changed(id, caller, |endpoint, now| {
-            if let Some(pattern) = &change.pattern {
-                endpoint.pattern = Some(pattern.document().clone());
-            } else if gets_all {
-                endpoint.pattern = None;
+        let is_named = |name: &str| document.get(name).is_some();
+        let is_removed = |name: &str| document.get(name).is_some_and(Value::is_null);
+        if standing == Standing::Operator && ["url", "match", "contact"].into_iter().any(is_named) {
+            let detail = "It is another's: an operator switches it on or off, and changes nothing else.";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+        // The place before the end: what is told between the two is told again.
+        let places = if is_named("match") {
+            Some((self.store.roster().await?.place, end(&self.feed.0, self.feed.1).await?))
+        } else {
+            None
+        };
+        let contact = self.sealed_address(id, change.contact.as_ref()).await?;
+        let changed = self.changed(id, caller, |endpoint, standing, now| {
+            if let Some((seen, end)) = &places {
+                let pattern = change.pattern.as_ref().map(|pattern| pattern.document().clone());
+                let seen = seen.as_ref().map_or(&endpoint.cursor, |place| &place.cursor).clone();
+                if !endpoint.listen(pattern, (&seen, end), now) {
+                    let detail =
+                        format!("Its condition was changed {MAX_EARLIER} times since it has got all that there was.");
+                    return Err(Problem::new(StatusCode::CONFLICT, detail));
+                }
             }
             if let Some(url) = change.url.as_ref().filter(|url| **url != endpoint.url) {
                 endpoint.url.clone_from(url);
                 endpoint.begin_anew(now);
             }
+            if contact.is_some() || is_removed("contact") {
+                endpoint.set_contact(contact.clone());
+            }
             match change.enabled {
+                Some(true) if endpoint.is_disabled_by_operator() && !caller.has(OPERATIONS) => {
+                    let detail = "An operator has disabled it, and alone may enable it.";
+                    return Err(Problem::new(StatusCode::CONFLICT, detail));
+                }
                 Some(true) => endpoint.enable(now),
-                Some(false) => endpoint.disable(Disabled::ByOwner, now),
+                Some(false) => endpoint.disable(
+                    match standing {
+                        Standing::Owner => Disabled::ByOwner,
+                        Standing::Operator => Disabled::ByOperator,
+                    },
+                    now,
+                ),
                 None => {}
             }
+            if let (Standing::Operator, Some(is_enabled)) = (standing, change.enabled) {
+                let what = if is_enabled { What::Enabled } else { What::Disabled };
+                endpoint.operator = Some(Act { at: now, by: caller.subject().cloned(), what });
+            }
+            Ok(())
         });
-        Ok(self.shown(&changed.await?, None))
+        let changed = changed.await;
+        if changed.is_err() && contact.is_some() {
+            self.drop_key_of_none(&known.id).await;
+        }
+        let (endpoint, standing) = changed?;
+        info!(endpoint = endpoint.id, ?standing, enabled = change.enabled, "a webhook is changed");
+        Ok(self.shown_to(standing, &endpoint))
     }
 
-    /// The key goes last: whatever is sealed with it is gone by then.
+    /// From now on it is gone. Its key and what waits go once nobody is at work for it any more: whoever has crashed at that is
+    /// followed by another.
     async fn delete(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        let endpoint = self.own(id, caller).await?;
-        self.store.remove(&endpoint.id).await?;
-        self.keys.erase(&endpoint.id).await?;
-        Ok(self.shown(&endpoint, None))
+        let before = self.known(id, caller).await?;
+        let deleted = self.changed(id, caller, |endpoint, standing, now| {
+            if standing == Standing::Operator {
+                endpoint.operator = Some(Act { at: now, by: caller.subject().cloned(), what: What::Deleted });
+            }
+            endpoint.delete(caller.subject(), now);
+            Ok(())
+        });
+        let (endpoint, standing) = deleted.await?;
+        info!(endpoint = endpoint.id, ?standing, "a webhook is deleted");
+        Ok(self.shown_to(standing, &before.0))
+    }
+
+    /// A key that was made for an endpoint which somebody deletes at this moment goes again. If this fails, it goes when that is
+    /// cleared up.
+    async fn drop_key_of_none(&self, id: &str) {
+        if matches!(self.store.get(id).await, Ok(None)) {
+            let _ = self.keys.erase(id).await;
+        }
     }
 
     async fn deliveries(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        let endpoint = self.own(id, caller).await?;
+        let (endpoint, _) = self.known(id, caller).await?;
         let parameters = request.query_string_parameters();
         let before = parameters.first("before").filter(|text| !text.is_empty());
         let before = before.map(|before| {
@@ -248,20 +364,33 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
     }
 
     async fn rotate(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
-        self.own(id, caller).await?;
-        let secret = Secret::random(&self.world).text();
-        let sealed = self.keys.seal_text(id, &secret, None).await?;
-        let rotated = self.changed(id, caller, |endpoint, now| endpoint.rotate(sealed.clone(), now)).await?;
-        Ok(self.shown(&rotated, Some(secret)))
+        let endpoint = self.own(id, caller).await?;
+        let (secret, shown) = self.secret(endpoint.public_key.is_some());
+        let sealed = self.keys.seal_text(id, &secret.text(), None).await?;
+        let rotated = self.changed(id, caller, |endpoint, _, now| {
+            endpoint.rotate(sealed.clone(), secret.public(), now);
+            Ok(())
+        });
+        let rotated = rotated.await;
+        if rotated.is_err() {
+            self.drop_key_of_none(id).await;
+        }
+        Ok(self.shown(&rotated?.0, shown))
     }
 
+    /// One at a time: it would be a way to have the same events posted without an end.
     async fn resend(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
         self.own(id, caller).await?;
         let Resend { after } = read_body(request)?;
+        let end = end(&self.feed.0, self.feed.1).await?;
         // Nobody has got what has not happened yet.
-        let after = after.nearest(&end(&self.feed.0, self.feed.1).await?);
-        let sent = self.changed(id, caller, |endpoint, now| endpoint.resend(after.clone(), now)).await?;
-        Ok(answer(StatusCode::ACCEPTED, &Webhook::of(&sent, None, self.world.now())))
+        let after = after.nearest(&end);
+        let sent = self.changed(id, caller, |endpoint, _, now| {
+            let detail = "It still gets what was asked for before. Try again once resending is not there any more.";
+            let is_begun = endpoint.resend(after.clone(), &end, now);
+            is_begun.then_some(()).ok_or_else(|| Problem::new(StatusCode::CONFLICT, detail))
+        });
+        Ok(answer(StatusCode::ACCEPTED, &Webhook::of(&sent.await?.0, None, self.world.now())))
     }
 
     fn event_id(&self, now: Time) -> String {
@@ -273,4 +402,20 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
 
 fn is_own(endpoint: &Endpoint, caller: &Caller) -> bool {
     endpoint.owner.as_ref() == caller.subject()
+}
+
+fn standing(endpoint: &Endpoint, caller: &Caller) -> Option<Standing> {
+    if is_own(endpoint, caller) && caller.has(WEBHOOKS) {
+        return Some(Standing::Owner);
+    }
+    caller.has(OPERATIONS).then_some(Standing::Operator)
+}
+
+/// Parameter of a request that is true or false; without it, it is false.
+fn truth(request: &Request, name: &str) -> Result<bool, Problem> {
+    match request.query_string_parameters().first(name) {
+        None | Some("" | "false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Problem::malformed(format!("The parameter {name} must be true or false."))),
+    }
 }

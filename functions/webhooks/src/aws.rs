@@ -9,8 +9,11 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use onewrite::aws::{SdkConfig, WebhookClient, classify, put_if};
 use onewrite::config::Environment;
+use onewrite::envelope::parse;
 use onewrite::webhook::{Answer, Loopback, Target, Unanswered};
 use onewrite::{Failure, Result};
+use orderflow_events::Email;
+use orderflow_notification::{ConfigurationSet, SesMailer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -22,6 +25,9 @@ use crate::port::{Deliveries, Endpoints, Place, Receivers, Roster, Workers};
 /// Partition of all endpoints, and of the place before them.
 const ENDPOINTS: &str = "endpoints";
 
+/// Partition of the endpoints that are removed.
+const REMOVED: &str = "removed";
+
 /// Sort key of the place, before those of the endpoints.
 const PLACE: &str = "#place";
 
@@ -31,7 +37,7 @@ const KEPT_SECONDS: i64 = 30 * 86_400;
 type Item = HashMap<String, AttributeValue>;
 
 /// Endpoints and deliveries in a table. `record` has each as JSON; an endpoint has its `revision` besides, and a delivery
-/// that has ended the time after which the table forgets it.
+/// that has ended, and an endpoint that is removed, the time after which the table forgets it.
 #[derive(Clone, Debug)]
 pub struct DynamoWebhooks {
     client: Client,
@@ -54,6 +60,14 @@ impl DynamoWebhooks {
         }
         let put = put.condition_expression("revision = :read");
         put_if(put.expression_attribute_values(":read", number(revision))).await
+    }
+
+    async fn endpoint(&self, partition: &str, id: &str) -> Result<Option<Endpoint>> {
+        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let get = get.key("pk", text(partition)).key("sk", text(id));
+        let found = Box::pin(get.send()).await.map_err(|error| classify("GetItem", &error))?.item;
+        let endpoint = |item: Item| Ok(Endpoint { revision: revision_of(&item)?, ..read(&item)? });
+        found.map(endpoint).transpose()
     }
 
     fn query(&self, partition: &str) -> QueryFluentBuilder {
@@ -93,26 +107,33 @@ impl Endpoints for DynamoWebhooks {
     }
 
     async fn get(&self, id: &str) -> Result<Option<Endpoint>> {
-        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let get = get.key("pk", text(ENDPOINTS)).key("sk", text(id));
-        let found = Box::pin(get.send()).await.map_err(|error| classify("GetItem", &error))?.item;
-        let endpoint = |item: Item| Ok(Endpoint { revision: revision_of(&item)?, ..read(&item)? });
-        found.map(endpoint).transpose()
+        self.endpoint(ENDPOINTS, id).await
     }
 
     async fn put(&self, endpoint: &Endpoint) -> Result<bool> {
         self.put_next(&endpoint.id, endpoint.revision, endpoint).await
     }
 
-    /// The endpoint goes last: until then its owner can remove it again.
-    async fn remove(&self, id: &str) -> Result<()> {
-        let partition = waiting(id);
+    /// The endpoint goes last: until then it can be removed again.
+    async fn remove(&self, endpoint: &Endpoint) -> Result<()> {
+        let partition = waiting(&endpoint.id);
         for item in self.all(&partition).await? {
             if let Some(Ok(event)) = item.get("sk").map(AttributeValue::as_s) {
                 self.delete(&partition, event).await?;
             }
         }
-        self.delete(ENDPOINTS, id).await
+        let put = self.client.put_item().table_name(&self.table);
+        let put = put.item("pk", text(REMOVED)).item("sk", text(&endpoint.id));
+        let put = put.item("revision", number(endpoint.revision)).item("record", text(&written(endpoint)?));
+        // As long as what was posted to it.
+        let since = endpoint.deleted.as_ref().map_or(endpoint.created_at, |(at, _)| *at);
+        let put = put.item("expiresAt", number(since.as_millis() / 1_000 + KEPT_SECONDS));
+        Box::pin(put.send()).await.map_err(|error| classify("PutItem", &error))?;
+        self.delete(ENDPOINTS, &endpoint.id).await
+    }
+
+    async fn removed(&self, id: &str) -> Result<Option<Endpoint>> {
+        self.endpoint(REMOVED, id).await
     }
 
     async fn put_place(&self, place: &Place) -> Result<bool> {
@@ -198,6 +219,20 @@ pub fn loopback_of(environment: &mut Environment) -> Option<Loopback> {
         "refused" => Some(Loopback::Refused),
         _ => environment.fault("WEBHOOK_LOOPBACK must be allowed or refused"),
     }
+}
+
+/// Mails to owners, by the variables `SENDER_EMAIL` and `CONFIGURATION_SET`.
+pub fn mailer_of(environment: &mut Environment, config: &SdkConfig) -> Option<SesMailer> {
+    let (sender, set) = (environment.text("SENDER_EMAIL"), environment.optional("CONFIGURATION_SET"));
+    let sender = sender.and_then(|sender| match Email::new(sender) {
+        Ok(sender) => Some(sender),
+        Err(rule) => environment.fault(format!("SENDER_EMAIL {rule}")),
+    });
+    let set = match parse::<ConfigurationSet>(&json!(set.unwrap_or_default())) {
+        Ok(set) => Some(set),
+        Err(rule) => environment.fault(format!("CONFIGURATION_SET {rule}")),
+    };
+    Some(SesMailer::new(config, sender?, set?))
 }
 
 /// Receivers over HTTP.

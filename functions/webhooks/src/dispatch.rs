@@ -64,8 +64,10 @@ impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
     pub async fn run(&self, deadline: Time) -> Result<()> {
         let mut roster = self.endpoints.roster().await?;
         let mut is_first = true;
-        while roster.endpoints.iter().any(|endpoint| endpoint.disabled.is_none()) {
-            let page = self.page(&mut roster).await?;
+        loop {
+            // Whoever is disabled may have to be told, or cleared up; the feed is nothing to them.
+            let is_read = roster.endpoints.iter().any(|endpoint| endpoint.disabled.is_none());
+            let page = if is_read { self.page(&mut roster).await? } else { Page::None };
             if is_first || page != Page::None {
                 self.start(&roster.endpoints).await?;
             }
@@ -104,7 +106,14 @@ impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
         let mut endpoints = self.endpoints.roster().await?.endpoints;
         let events: Vec<Value> = page.iter().map(|it| serde_json::from_str(&it.text).unwrap_or_default()).collect();
         for endpoint in endpoints.iter_mut().filter(|endpoint| endpoint.disabled.is_none()) {
-            if let Some(first) = events.iter().position(endpoint.condition()) {
+            let is_wanted = endpoint.condition();
+            let wants = |&index: &usize| {
+                let (event, happened) = (events.get(index), page.get(index));
+                event
+                    .zip(happened)
+                    .is_some_and(|(event, it)| is_wanted(event, place_before(&page, index, &start), &it.cursor))
+            };
+            if let Some(first) = (0..page.len()).find(wants) {
                 self.wake(endpoint, place_before(&page, first, &start)).await?;
             }
         }
@@ -131,11 +140,11 @@ impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
         Err(Failure::transient(format!("a wake-up of a webhook lost {MAX_RACES} races")))
     }
 
-    /// Has somebody work for each that is due. One for which that fails stays due, and holds up no other.
+    /// Has somebody work for each that needs it. One for which that fails stays due, and holds up no other.
     async fn start(&self, endpoints: &[Endpoint]) -> Result<()> {
         let now = self.clock.now();
         let mut started = Ok(());
-        for endpoint in endpoints.iter().filter(|endpoint| endpoint.is_due(now)) {
+        for endpoint in endpoints.iter().filter(|endpoint| endpoint.needs_somebody(now)) {
             if let Err(failure) = self.workers.start(&endpoint.id).await {
                 warn!(endpoint = endpoint.id, reason = failure.reason(), "nobody works for an endpoint that is due");
                 started = Err(failure);

@@ -20,6 +20,15 @@ pub const TRIED_FOR: Duration = Duration::from_hours(72);
 /// Time for which the secret before the current one signs, too.
 pub const BOTH_SIGN_FOR: Duration = Duration::from_hours(24);
 
+/// Time between two mails about outages of one endpoint, at least: whoever makes it come and go sends somebody no more of them.
+pub const MAILS_APART: Duration = Duration::from_hours(1);
+
+/// Time after which what is left of a deleted endpoint is cleared: longer than anybody who does not know of it yet is at work.
+pub const CLEARED_AFTER: Duration = Duration::from_mins(5);
+
+/// Most patterns before the current one that count for what an endpoint has not got yet.
+pub const MAX_EARLIER: usize = 5;
+
 /// Endpoint: a URL that gets the events that match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,6 +53,8 @@ pub struct Endpoint {
     pub created_at: Time,
     /// Secret that signs.
     pub secret: SealedText,
+    /// Public key of the secret, where that is a private key of Ed25519; none where it is one of HMAC.
+    pub public_key: Option<String>,
     /// Secret before it, and the time from which on it signs no more.
     pub previous: Option<(SealedText, Time)>,
     /// Reason why it gets nothing, and since when.
@@ -62,15 +73,66 @@ pub struct Endpoint {
     pub has_waiting: bool,
     /// Tells that all that wait are tried at once, for there is a reason to think that they are taken now.
     pub hurries: bool,
+    /// Mail address that is told of its outages, sealed.
+    pub contact: Option<SealedText>,
+    /// Outage that nobody was told of yet.
+    pub untold: Option<Untold>,
+    /// Time of the last mail about an outage.
+    pub told_at: Option<Time>,
+    /// Patterns before the current one, the earliest first, each with the place of the feed up to which it counts.
+    #[serde(default)]
+    pub earlier: Vec<(Option<Value>, Cursor)>,
+    /// Place of the feed up to which events are sent again, while they are.
+    pub resending: Option<Cursor>,
+    /// Last act of an operator.
+    pub operator: Option<Act>,
+    /// Time at which it was deleted, and the subject of whom it was deleted by. For everybody but those who clear it up it is gone.
+    pub deleted: Option<(Time, Option<Text>)>,
+}
+
+/// Outage that the owner of an endpoint is to be told of. It comes on record with the outage, by the same write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// Time at which somebody may tell of it: before that somebody is about to, or it has to wait.
+    pub due: Time,
+    /// Number of attempts.
+    pub attempts: u32,
+}
+
+/// Act of an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Act {
+    /// Time of it.
+    pub at: Time,
+    /// Subject of whom it was; none where access is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Text>,
+    /// Kind of act.
+    pub what: What,
+}
+
+/// Kind of act of an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum What {
+    /// Switch it on.
+    Enabled,
+    /// Switch it off.
+    Disabled,
+    /// Delete it.
+    Deleted,
 }
 
 /// Reason why an endpoint gets nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Disabled {
     /// Its owner has said so.
     ByOwner,
+    /// An operator has said so: its owner cannot switch it on.
+    ByOperator,
     /// It has taken nothing for three days.
     Dead,
     /// It has answered `410 Gone`.
@@ -167,15 +229,69 @@ pub struct Round {
     pub pause: Duration,
 }
 
+/// Test of an event by a pattern. That was looked at when it was named: one that is not understood lets nothing through.
+fn test_of(pattern: Option<&Value>) -> impl Fn(&Value) -> bool + use<> {
+    let pattern = pattern.map(parse::<Pattern>);
+    move |event| pattern.as_ref().is_none_or(|pattern| pattern.as_ref().is_ok_and(|it| it.matches(event)))
+}
+
 impl Endpoint {
-    /// Test of an event: true of one that the endpoint gets.
-    pub fn condition(&self) -> impl Fn(&Value) -> bool + use<> {
-        let pattern = self.pattern.as_ref().map(parse::<Pattern>);
-        // It was looked at when it was named: one that is not understood lets nothing through.
-        move |event| pattern.as_ref().is_none_or(|pattern| pattern.as_ref().is_ok_and(|it| it.matches(event)))
+    /// An endpoint of nobody that is made now, and gets all events after that place of the feed. It is awake: whoever looks through
+    /// the feed at this moment may not know of it.
+    #[must_use]
+    pub const fn new(id: String, url: String, secret: SealedText, cursor: Cursor, now: Time) -> Self {
+        Self {
+            id,
+            revision: 0,
+            owner: None,
+            url,
+            pattern: None,
+            description: None,
+            in_order: false,
+            created_at: now,
+            secret,
+            public_key: None,
+            previous: None,
+            disabled: None,
+            cursor,
+            wakes: 0,
+            due: Some(now),
+            hold: None,
+            failing: None,
+            has_waiting: false,
+            hurries: false,
+            contact: None,
+            untold: None,
+            told_at: None,
+            earlier: Vec::new(),
+            resending: None,
+            operator: None,
+            deleted: None,
+        }
     }
 
-    /// Tells that somebody has to be at work for it.
+    /// Test of an event of the feed, by the cursors before and after it: true of one that the endpoint gets. Each event is held
+    /// against the pattern of its time.
+    pub fn condition(&self) -> impl Fn(&Value, &Cursor, &Cursor) -> bool + use<> {
+        let tests = self.earlier.iter().map(|(pattern, until)| (test_of(pattern.as_ref()), until.clone()));
+        let (tests, latest) = (tests.collect::<Vec<_>>(), test_of(self.pattern.as_ref()));
+        move |event, before, after| {
+            // An event moves one shard: one that is within a place moves nothing beyond it.
+            let is_within = |until: &Cursor| until.furthest(before) == until.furthest(after);
+            match tests.iter().find(|(_, until)| is_within(until)) {
+                Some((test, _)) => test(event),
+                None => latest(event),
+            }
+        }
+    }
+
+    /// Tells that somebody has to be at work for it: to post, to tell its owner of an outage, or to clear up what is left of it.
+    #[must_use]
+    pub fn needs_somebody(&self, now: Time) -> bool {
+        self.is_due(now) || self.is_to_be_told(now) || self.is_to_be_cleared(now)
+    }
+
+    /// Tells that somebody has to post to it.
     #[must_use]
     pub fn is_due(&self, now: Time) -> bool {
         self.disabled.is_none() && self.due.is_some_and(|due| due <= now) && !self.is_held(now)
@@ -227,6 +343,9 @@ impl Endpoint {
             self.cursor = round.cursor.clone();
         }
         self.has_waiting = round.next_at.is_some();
+        if round.is_end || self.resending.as_ref().is_some_and(|until| self.has_passed(until)) {
+            self.resending = None;
+        }
         let was_failing = self.failing.is_some();
         let is_nothing_left = round.is_end && round.next_at.is_none();
         if round.attempts.contains(&Attempt::Taken) || round.attempts.is_empty() && is_nothing_left {
@@ -235,6 +354,11 @@ impl Endpoint {
             self.fails_on(round, now);
         }
         self.hurries = was_failing && self.failing.is_none();
+        if self.failing.is_none() {
+            // While it fails its cursor may go back.
+            let cursor = &self.cursor;
+            self.earlier.retain(|(_, until)| cursor.furthest(until) != *cursor);
+        }
         let is_dead = |failing: &Failing| failing.refused_new > 1 && failing.since.after(TRIED_FOR) <= now;
         let is_dead = self.failing.as_ref().is_some_and(is_dead);
         if is_dead || round.attempts.contains(&Attempt::Gone) {
@@ -269,9 +393,20 @@ impl Endpoint {
         }
     }
 
-    /// It gets nothing any more, and finds what it has missed after its cursor.
+    /// It gets nothing any more, and finds what it has missed after its cursor. Of an outage its owner is to be told, if they have
+    /// named an address.
     pub fn disable(&mut self, reason: Disabled, now: Time) {
+        let is_outage = match reason {
+            Disabled::Dead | Disabled::Gone => true,
+            Disabled::ByOwner | Disabled::ByOperator => false,
+        };
         if self.disabled.is_none() {
+            let due = self.told_at.map_or(now, |at| now.max(at.after(MAILS_APART)));
+            self.untold = (is_outage && self.contact.is_some()).then_some(Untold { due, attempts: 0 });
+        }
+        // An operator has the last word.
+        let is_by_operator = self.is_disabled_by_operator();
+        if self.disabled.is_none() || reason == Disabled::ByOperator && !is_by_operator {
             self.disabled = Some((reason, now));
         }
         if let Some(failing) = self.failing.take() {
@@ -281,11 +416,97 @@ impl Endpoint {
         (self.due, self.hold) = (None, None);
     }
 
-    /// It gets what it has missed, and what comes then.
+    /// Tells that an operator has disabled it.
+    #[must_use]
+    pub fn is_disabled_by_operator(&self) -> bool {
+        self.disabled.is_some_and(|(reason, _)| reason == Disabled::ByOperator)
+    }
+
+    /// It gets what it has missed, and what comes then. Whoever enables it knows of its outage.
     pub fn enable(&mut self, now: Time) {
         if self.disabled.take().is_some() {
+            self.untold = None;
             self.begin_anew(now);
         }
+    }
+
+    /// Tells that its owner is to be told of an outage, and nobody is about to.
+    #[must_use]
+    pub fn is_to_be_told(&self, now: Time) -> bool {
+        self.deleted.is_none() && self.untold.as_ref().is_some_and(|untold| untold.due <= now)
+    }
+
+    /// Somebody is about to tell its owner of an outage, if that is due: until then nobody else is. What they have in hand.
+    pub fn tell(&mut self, now: Time, until: Time) -> Option<Untold> {
+        let is_due = self.is_to_be_told(now);
+        let untold = self.untold.as_mut().filter(|_| is_due)?;
+        *untold = Untold { due: until, attempts: untold.attempts + 1 };
+        Some(untold.clone())
+    }
+
+    /// Its owner was told by those who have that in hand; or was not, and they are again after a pause, if there is one. Tells
+    /// whether it was still theirs.
+    pub fn told(&mut self, in_hand: &Untold, again_at: Option<Time>, now: Time) -> bool {
+        let is_theirs = self.untold.as_ref() == Some(in_hand);
+        if is_theirs {
+            self.untold = again_at.map(|due| Untold { due, ..in_hand.clone() });
+            self.told_at = Some(now).filter(|_| again_at.is_none()).or(self.told_at);
+        }
+        is_theirs
+    }
+
+    /// Another address is told of its outages, or none.
+    pub fn set_contact(&mut self, contact: Option<SealedText>) {
+        self.contact = contact;
+        if self.contact.is_none() {
+            self.untold = None;
+        }
+    }
+
+    /// Another pattern counts for what happens after `end`, a cursor of the end of the feed; up to there it is the one before. All up to
+    /// `seen` was told to it. Answers false where too many patterns count for what it has not got yet, and changes nothing.
+    pub fn listen(&mut self, pattern: Option<Value>, (seen, end): (&Cursor, &Cursor), now: Time) -> bool {
+        if self.pattern == pattern {
+            return true;
+        }
+        if self.disabled.is_none() && self.due.is_none() {
+            // Asleep: it wants nothing of what it was not told of.
+            self.cursor = self.cursor.furthest(seen);
+        }
+        let is_behind = !self.has_passed(end) || self.failing.is_some();
+        if is_behind && self.earlier.len() >= MAX_EARLIER {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.pattern, pattern);
+        if is_behind {
+            self.earlier.push((before, end.clone()));
+        }
+        // Whoever is at work for it, or looks through the feed, does not know of it.
+        self.has_waiting |= self.hold.take().is_some();
+        self.wakes += 1;
+        if self.disabled.is_none() {
+            self.due = Some(self.due.map_or(now, |due| due.min(now)));
+        }
+        true
+    }
+
+    fn has_passed(&self, place: &Cursor) -> bool {
+        self.cursor.furthest(place) == self.cursor
+    }
+
+    /// It is gone, by the word of that subject, and is cleared up later.
+    pub fn delete(&mut self, by: Option<&Text>, now: Time) {
+        if self.deleted.is_none() {
+            self.disable(Disabled::ByOwner, now);
+            self.untold = None;
+            self.deleted = Some((now, by.cloned()));
+        }
+    }
+
+    /// Tells that it is deleted, and that nobody is at work for it any more who does not know.
+    #[must_use]
+    pub fn is_to_be_cleared(&self, now: Time) -> bool {
+        self.deleted.as_ref().is_some_and(|(at, _)| at.after(CLEARED_AFTER) <= now)
     }
 
     /// Begins anew: whatever was the matter with it is over, as far as anybody knows. What is under way counts no more.
@@ -299,17 +520,25 @@ impl Endpoint {
         }
     }
 
-    /// It gets again what is after that place.
-    pub fn resend(&mut self, after: Cursor, now: Time) {
+    /// It gets again what is after that place, up to the end of the feed and then on, by its current pattern. Answers false, and changes
+    /// nothing, while it still gets what it has asked for before.
+    pub fn resend(&mut self, after: Cursor, end: &Cursor, now: Time) -> bool {
+        if self.resending.is_some() && self.disabled.is_none() {
+            return false;
+        }
         self.cursor = after;
+        self.earlier.clear();
+        self.resending = Some(end.clone());
         self.begin_anew(now);
+        true
     }
 
     /// Another secret signs from now on, and for a day the one before it as well.
-    pub fn rotate(&mut self, secret: SealedText, now: Time) {
+    pub fn rotate(&mut self, secret: SealedText, public_key: Option<String>, now: Time) {
         if self.secret == secret {
             return;
         }
+        self.public_key = public_key;
         self.previous = Some((std::mem::replace(&mut self.secret, secret), now.after(BOTH_SIGN_FOR)));
     }
 

@@ -13,17 +13,22 @@ mod domain;
 mod feed;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
+mod outage;
 mod port;
 mod record;
 mod send;
 #[cfg(test)]
 mod tests;
 mod view;
+mod wording;
 
 pub use api::WebhooksApi;
-pub use aws::{DynamoWebhooks, HttpReceivers, LambdaWorkers, loopback_of};
+pub use aws::{DynamoWebhooks, HttpReceivers, LambdaWorkers, loopback_of, mailer_of};
 pub use dispatch::Dispatch;
-pub use domain::{Attempt, BOTH_SIGN_FOR, Delivery, DeliveryState, Disabled, Endpoint, Failing, Round, TRIED_FOR};
+pub use domain::{
+    Act, Attempt, BOTH_SIGN_FOR, CLEARED_AFTER, Delivery, DeliveryState, Disabled, Endpoint, Failing, MAILS_APART,
+    MAX_EARLIER, Round, TRIED_FOR, Untold, What,
+};
 pub use feed::JournalFeed;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryReceivers, MemoryWebhooks, MemoryWorkers};

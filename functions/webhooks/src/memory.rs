@@ -16,6 +16,7 @@ use crate::port::{Deliveries, Endpoints, Feed, Happened, Place, Receivers, Roste
 #[derive(Debug, Default)]
 pub struct MemoryWebhooks {
     endpoints: RefCell<BTreeMap<String, Endpoint>>,
+    removed: RefCell<BTreeMap<String, Endpoint>>,
     place: RefCell<Option<Place>>,
     waiting: RefCell<BTreeMap<(String, String), Delivery>>,
     ended: RefCell<BTreeMap<(String, String), Delivery>>,
@@ -41,10 +42,15 @@ impl Endpoints for MemoryWebhooks {
         Ok(is_next)
     }
 
-    async fn remove(&self, id: &str) -> Result<()> {
-        self.waiting.borrow_mut().retain(|(endpoint, _), _| endpoint != id);
-        self.endpoints.borrow_mut().remove(id);
+    async fn remove(&self, endpoint: &Endpoint) -> Result<()> {
+        self.waiting.borrow_mut().retain(|(of, _), _| *of != endpoint.id);
+        self.removed.borrow_mut().insert(endpoint.id.clone(), endpoint.clone());
+        self.endpoints.borrow_mut().remove(&endpoint.id);
         Ok(())
+    }
+
+    async fn removed(&self, id: &str) -> Result<Option<Endpoint>> {
+        Ok(self.removed.borrow().get(id).cloned())
     }
 
     async fn put_place(&self, place: &Place) -> Result<bool> {
@@ -179,8 +185,13 @@ impl<T: Endpoints> Endpoints for Paced<'_, T> {
         self.pace.call("put endpoint", self.port.put(endpoint), timed_out).await
     }
 
-    async fn remove(&self, id: &str) -> Result<()> {
-        self.pace.call("remove endpoint", self.port.remove(id), timed_out).await
+    async fn remove(&self, endpoint: &Endpoint) -> Result<()> {
+        self.pace.call("remove endpoint", self.port.remove(endpoint), timed_out).await
+    }
+
+    async fn removed(&self, id: &str) -> Result<Option<Endpoint>> {
+        self.pace.pause("before removed").await;
+        self.port.removed(id).await
     }
 
     async fn put_place(&self, place: &Place) -> Result<bool> {

@@ -51,12 +51,20 @@ pub trait Endpoints {
     /// It is unknown whether it was done.
     async fn put(&self, endpoint: &Endpoint) -> Result<bool>;
 
-    /// Removes an endpoint, and what waits for it. To remove it twice is to remove it once.
+    /// Removes an endpoint, and what waits for it: it stays on record among those that are removed, for some weeks. To remove it twice
+    /// is to remove it once.
     ///
     /// # Errors
     ///
     /// It is unknown whether it is removed.
-    async fn remove(&self, id: &str) -> Result<()>;
+    async fn remove(&self, endpoint: &Endpoint) -> Result<()>;
+
+    /// The endpoint of that id among those that are removed.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn removed(&self, id: &str) -> Result<Option<Endpoint>>;
 
     /// Puts the place on record as the next revision of the one that was read; answers whether nobody was faster.
     ///

@@ -1,13 +1,21 @@
 //! Endpoints on record: how they are changed, and their secrets.
 
+use std::time::Duration;
+
 use onewrite::personal::{KeyRing, Keys, SealedText};
 use onewrite::port::{Clock, Random};
 use onewrite::webhook::{Secret, Secrets};
-use onewrite::{Failure, Result};
+use onewrite::{Failure, Result, backoff_seconds};
 use orderflow_events::Time;
 
 use crate::domain::Endpoint;
 use crate::port::Endpoints;
+
+/// Longest pause between two attempts, in seconds.
+const MAX_PAUSE_SECONDS: u32 = 4 * 3_600;
+
+/// Number of the attempt of the back-off that the first pause is as long as: up to half a minute.
+const FIRST_PAUSE: u32 = 5;
 
 /// Number of attempts at a change that collides with others.
 const MAX_RACES: u32 = 20;
@@ -22,9 +30,22 @@ pub(crate) async fn change(
     id: &str,
     change: impl Fn(&mut Endpoint) -> bool,
 ) -> Result<Option<Endpoint>> {
+    try_change(endpoints, id, |endpoint| Ok::<_, Failure>(change(endpoint))).await
+}
+
+/// The same, of a change that may be refused with a reason.
+///
+/// # Errors
+///
+/// That reason, and those of [`change`].
+pub(crate) async fn try_change<E: From<Failure>>(
+    endpoints: &impl Endpoints,
+    id: &str,
+    change: impl Fn(&mut Endpoint) -> Result<bool, E>,
+) -> Result<Option<Endpoint>, E> {
     for _ in 0..MAX_RACES {
         let Some(mut endpoint) = endpoints.get(id).await?.filter(|it| it.id == id) else { return Ok(None) };
-        if !change(&mut endpoint) {
+        if !change(&mut endpoint)? {
             return Ok(None);
         }
         if endpoints.put(&endpoint).await? {
@@ -32,7 +53,7 @@ pub(crate) async fn change(
             return Ok(Some(endpoint));
         }
     }
-    Err(Failure::transient(format!("a change of a webhook lost {MAX_RACES} races")))
+    Err(Failure::transient(format!("a change of a webhook lost {MAX_RACES} races")).into())
 }
 
 /// The secrets that sign for an endpoint at that time.
@@ -62,4 +83,9 @@ async fn open<K: Keys, W: Clock + Random>(keys: &KeyRing<K, W>, id: &str, sealed
     let text = keys.open_text(id, sealed).await?;
     let secret = text.and_then(|text| Secret::new(&text).ok());
     secret.ok_or_else(|| Failure::permanent("the secret of a webhook cannot be opened"))
+}
+
+/// Time until the next attempt, after so many.
+pub(crate) fn pause(attempts: u32, random: &impl Random) -> Duration {
+    Duration::from_secs(backoff_seconds(attempts + FIRST_PAUSE + 1, MAX_PAUSE_SECONDS, random).into())
 }

@@ -8,18 +8,20 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use futures::future::try_join_all;
+use onewrite::Result;
 use onewrite::feed::Cursor;
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use onewrite::webhook::Secrets;
-use onewrite::{Result, backoff_seconds};
 use orderflow_events::Time;
+use orderflow_notification::Mailer;
 use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::domain::{Attempt, Delivery, Endpoint, Round};
+use crate::outage::tell;
 use crate::port::{Deliveries, Endpoints, Feed, Happened, Receivers};
-use crate::record::{change, secrets_of};
+use crate::record::{change, pause, secrets_of};
 
 /// Events that are posted at once.
 const AT_ONCE: usize = 10;
@@ -30,12 +32,6 @@ const OF_A_ROUND: usize = 50;
 /// Events that wait at the most. Beyond that nothing new is taken on for an endpoint.
 const MAX_WAITING: usize = 100;
 
-/// Longest pause between two attempts, in seconds.
-const MAX_PAUSE_SECONDS: u32 = 4 * 3_600;
-
-/// Number of the attempt of the back-off that the first pause is as long as: up to half a minute.
-const FIRST_PAUSE: u32 = 5;
-
 /// Time that a round takes at the most: less is not begun with.
 pub(crate) const ROUND_TAKES: Duration = Duration::from_secs(40);
 
@@ -43,11 +39,12 @@ pub(crate) const ROUND_TAKES: Duration = Duration::from_secs(40);
 const POST_TAKES: Duration = Duration::from_secs(20);
 
 /// Sender for an endpoint.
-pub struct Sender<F, S, R, K, W> {
+pub struct Sender<F, S, R, K, M, W> {
     feed: F,
     store: S,
     receivers: R,
     keys: KeyRing<K, W>,
+    mailer: M,
     world: W,
 }
 
@@ -67,13 +64,16 @@ struct Fresh {
     is_end: bool,
 }
 
-impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Random + Clone> Sender<F, S, R, K, W> {
-    /// A sender of that feed to those receivers, with the secrets that `keys` open.
-    pub fn new(feed: F, store: S, receivers: R, keys: K, world: W) -> Self {
-        Self { feed, store, receivers, keys: KeyRing::new(keys, world.clone()), world }
+impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, M: Mailer, W: Clock + Random + Clone>
+    Sender<F, S, R, K, M, W>
+{
+    /// A sender of that feed to those receivers, with the secrets that `keys` open; owners are told by that mailer.
+    pub fn new(feed: F, store: S, receivers: R, keys: K, mailer: M, world: W) -> Self {
+        Self { feed, store, receivers, keys: KeyRing::new(keys, world.clone()), mailer, world }
     }
 
-    /// Works for an endpoint, if it is due and nobody else does, as far as there is time.
+    /// Works for an endpoint, if it is due and nobody else does, as far as there is time; tells its owner of an outage, and clears up
+    /// what is left of one that was deleted.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         self.world.fill(&mut name);
         let holder = BASE64URL_NOPAD.encode(&name);
         let held = change(&self.store, id, |endpoint| endpoint.hold(&holder, self.world.now(), deadline)).await?;
-        let Some(endpoint) = held else { return Ok(()) };
+        let Some(endpoint) = held else { return self.conclude(id, deadline).await };
         let worked = self.work(endpoint, &holder, deadline).await;
         if worked.is_err() {
             // So that another need not wait for the end of the hold. If this fails as well, they do.
@@ -96,6 +96,22 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
             let _ = change(&self.store, id, release).await;
         }
         worked
+    }
+
+    /// Does what is left to do for an endpoint that is posted to no more.
+    async fn conclude(&self, id: &str, deadline: Time) -> Result<()> {
+        let (found, now) = (self.store.get(id).await?, self.world.now());
+        match found {
+            Some(endpoint) if endpoint.is_to_be_cleared(now) => {
+                // The record goes last: until then somebody goes on here.
+                self.keys.erase(id).await?;
+                self.store.remove(&endpoint).await
+            }
+            Some(endpoint) if endpoint.is_to_be_told(now) => {
+                tell(&self.store, &self.keys, &self.mailer, &self.world, (id, deadline)).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     async fn work(&self, mut endpoint: Endpoint, holder: &str, deadline: Time) -> Result<()> {
@@ -120,6 +136,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
                 Some(advanced) => {
                     if let Some((reason, _)) = advanced.disabled {
                         warn!(endpoint = id, ?reason, "an endpoint is disabled");
+                        return self.conclude(&id, deadline).await;
                     }
                     return Ok(());
                 }
@@ -237,7 +254,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
         for Happened { key, text, cursor } in page {
             let event: Value = serde_json::from_str(&text).unwrap_or_default();
             // After a crash before the cursor was moved it waits already.
-            if is_wanted(&event) && !waiting.iter().any(|it| it.key == key) {
+            if is_wanted(&event, &fresh.cursor, &cursor) && !waiting.iter().any(|it| it.key == key) {
                 if fresh.posts.len() == room {
                     break;
                 }
@@ -250,7 +267,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, W: Clock + Rando
     }
 
     fn pause(&self, attempts: u32) -> Duration {
-        Duration::from_secs(backoff_seconds(attempts + FIRST_PAUSE + 1, MAX_PAUSE_SECONDS, &self.world).into())
+        pause(attempts, &self.world)
     }
 }
 

@@ -14,13 +14,14 @@ use onewrite::memory::{MemoryFeed, MemoryKeys, Pace, Paced, VirtualTime};
 use onewrite::personal::KeyRing;
 use onewrite::port::{Clock, Random};
 use onewrite::webhook::{Answer, Secret, Unanswered};
-use onewrite::{Delivery as Delivered, Project, Result};
-use orderflow_events::{Envelope, Time};
+use onewrite::{Delivery as Delivered, Failure, Project, Result};
+use orderflow_events::{Email, Envelope, Time};
 use orderflow_journal::{Journal, MemoryJournal};
+use orderflow_notification::{Mail, MailError, Mailer, MemoryMailer};
 use serde_json::{Value, json};
 
 use crate::dispatch::Dispatch;
-use crate::domain::{DeliveryState, Disabled, Endpoint, TRIED_FOR};
+use crate::domain::{CLEARED_AFTER, DeliveryState, Disabled, Endpoint, TRIED_FOR};
 use crate::feed::JournalFeed;
 use crate::memory::{MemoryReceivers, MemoryWebhooks, MemoryWorkers, Posted};
 use crate::port::{Deliveries, Endpoints, Receivers};
@@ -37,8 +38,19 @@ type PacedSender<'a> = Sender<
     Paced<'a, &'a MemoryWebhooks>,
     Paced<'a, &'a MemoryReceivers>,
     Paced<'a, &'a MemoryKeys>,
+    PacedMailer<'a>,
     &'a VirtualTime,
 >;
+
+/// Mailer whose calls are paced.
+struct PacedMailer<'a>(Paced<'a, &'a MemoryMailer>);
+
+impl Mailer for PacedMailer<'_> {
+    async fn send(&self, recipient: &Email, mail: &Mail) -> Result<(), MailError> {
+        let timed_out = || MailError::Other(Failure::transient("timed out"));
+        self.0.pace.call("send", self.0.port.send(recipient, mail), timed_out).await
+    }
+}
 
 /// Work that is under way.
 type Work<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
@@ -52,6 +64,7 @@ struct Stage {
     receivers: MemoryReceivers,
     workers: MemoryWorkers,
     keys: MemoryKeys,
+    mailer: MemoryMailer,
     told: RefCell<Vec<Value>>,
 }
 
@@ -65,6 +78,7 @@ impl Stage {
             receivers: MemoryReceivers::default(),
             workers: MemoryWorkers::default(),
             keys: MemoryKeys::default(),
+            mailer: MemoryMailer::default(),
             told: RefCell::default(),
         }
     }
@@ -84,26 +98,10 @@ impl Stage {
     /// An endpoint that begins now.
     fn endpoint(&self, name: &str, pattern: Option<Value>, in_order: bool) -> Endpoint {
         let (keys, now) = (KeyRing::new(&self.keys, &self.world), self.world.now());
-        let endpoint = Endpoint {
-            id: name.to_owned(),
-            revision: 0,
-            owner: None,
-            url: url(name),
-            pattern,
-            description: None,
-            in_order,
-            created_at: now,
-            secret: block_on(keys.seal_text(name, &Secret::random(&self.world).text(), None)).unwrap(),
-            previous: None,
-            disabled: None,
-            cursor: block_on(end(&self.log, SHARDS)).unwrap(),
-            wakes: 0,
-            due: Some(now),
-            hold: None,
-            failing: None,
-            has_waiting: false,
-            hurries: false,
-        };
+        let secret = block_on(keys.seal_text(name, &Secret::random(&self.world).text(), None)).unwrap();
+        let cursor = block_on(end(&self.log, SHARDS)).unwrap();
+        let new = Endpoint::new(name.to_owned(), url(name), secret, cursor, now);
+        let endpoint = Endpoint { pattern, in_order, ..new };
         assert!(block_on(self.store.put(&endpoint)).unwrap());
         self.found(name)
     }
@@ -116,6 +114,11 @@ impl Stage {
         let mut endpoint = self.found(name);
         change(&mut endpoint, self.world.now());
         assert!(block_on(self.store.put(&endpoint)).unwrap());
+    }
+
+    fn resend(&self, name: &str, after: Cursor) {
+        let end = block_on(end(&self.log, SHARDS)).unwrap();
+        self.change(name, |endpoint, now| assert!(endpoint.resend(after, &end, now)));
     }
 
     fn deadline(&self) -> Time {
@@ -138,6 +141,7 @@ impl Stage {
             Paced { port: &self.store, pace },
             Paced { port: &self.receivers, pace },
             Paced { port: &self.keys, pace },
+            PacedMailer(Paced { port: &self.mailer, pace }),
             &self.world,
         )
     }
@@ -497,7 +501,8 @@ fn a_round_for_which_there_is_no_time_ends_in_time_and_repeats_nothing() {
     (0..50).for_each(|number| stage.tell(number * 7));
     let feed = || JournalFeed::new(&stage.log, SHARDS, &stage.journal);
     for run in 0..40 {
-        let sender = Sender::new(feed(), &stage.store, Slow(&stage.receivers, &stage.world), &stage.keys, &stage.world);
+        let slow = Slow(&stage.receivers, &stage.world);
+        let sender = Sender::new(feed(), &stage.store, slow, &stage.keys, &stage.mailer, &stage.world);
         let deadline = stage.deadline();
         assert_eq!(go_on(pin!(sender.run("slow", deadline))), Some(Ok(())));
         assert!(stage.world.now() <= deadline, "run {run}");
@@ -530,10 +535,10 @@ fn what_is_after_any_cursor_is_sent_again() {
     let middle = stage.found("again").cursor;
     (30..60).for_each(|number| stage.tell(number));
     stage.minutes(2);
-    stage.change("again", |endpoint, now| endpoint.resend(middle, now));
+    stage.resend("again", middle);
     stage.minutes(2);
     assert_eq!(stage.posted("again").len(), 20 + 10);
-    stage.change("again", |endpoint, now| endpoint.resend(Cursor::default(), now));
+    stage.resend("again", Cursor::default());
     stage.minutes(3);
     assert_eq!(stage.posted("again").len(), 20 + 10 + 20);
     stage.all_is_done("again", (0..60).filter(|number| number % 3 == 0));
@@ -545,7 +550,7 @@ fn whoever_is_sent_beyond_the_end_of_the_feed_hides_nothing_from_others() {
     (0..30).for_each(|number| stage.tell(number));
     stage.endpoint("first", None, false);
     stage.minute();
-    stage.change("first", |endpoint, now| endpoint.resend("999".parse().unwrap(), now));
+    stage.resend("first", "999".parse().unwrap());
     (30..60).for_each(|number| stage.tell(number));
     stage.minutes(2);
     stage.endpoint("second", None, false);
@@ -553,6 +558,143 @@ fn whoever_is_sent_beyond_the_end_of_the_feed_hides_nothing_from_others() {
     (60..90).for_each(|number| stage.tell(number));
     stage.minutes(3);
     stage.all_is_done("second", 60..90);
+}
+
+/// An endpoint that answers 410 to the one event that there is, and whose owner has an address.
+fn gone() -> Stage {
+    let stage = Stage::new();
+    stage.endpoint("gone", None, false);
+    let keys = KeyRing::new(&stage.keys, &stage.world);
+    let contact = block_on(keys.seal_text("gone", "ada@partner.example", None)).unwrap();
+    stage.change("gone", |endpoint, _| endpoint.set_contact(Some(contact)));
+    stage.receivers.answer(&url("gone"), [Ok(410)]);
+    stage.tell(0);
+    stage
+}
+
+#[test]
+fn the_owner_is_told_once_for_the_outage_wherever_somebody_dies() {
+    let (mut longest, mut repeated) = (0, 0);
+    for crash_at in 0.. {
+        let stage = gone();
+        let pace = Pace::of(crash_at);
+        let mut has_crashed = stage.dispatch(&pace).is_none();
+        for name in stage.workers.take() {
+            has_crashed |= stage.send(&name, &pace).is_none();
+        }
+        (1..9).for_each(|number| stage.tell(number));
+        stage.minutes(30);
+        let sent = stage.mailer.sent();
+        assert!((1..=2).contains(&sent.len()), "{crash_at}: {}", sent.len());
+        repeated += sent.len() - 1;
+        let (to, mail) = &sent[0];
+        assert_eq!((to.as_str(), mail.subject.as_str()), ("ada@partner.example", "Webhook gone is disabled"));
+        for text in [&mail.text, &mail.html] {
+            assert!(text.contains("https://gone.example/hook") && text.contains("410 Gone"), "{text}");
+        }
+        assert_eq!(stage.found("gone").untold, None);
+        if !has_crashed {
+            break;
+        }
+        longest = crash_at;
+    }
+    assert!(longest > 20, "the run had {longest} calls");
+    // Those that have died between sending it and putting that on record.
+    assert_eq!(repeated, 3);
+}
+
+#[test]
+fn the_owner_is_told_of_the_next_outage_too_and_by_one_alone() {
+    let stage = gone();
+    stage.minute();
+    let told = || stage.mailer.sent().len();
+    assert_eq!(told(), 1);
+    stage.minutes(200);
+    assert_eq!(told(), 1, "once for the outage");
+    for outage in 2..4 {
+        stage.change("gone", Endpoint::enable);
+        stage.minutes(90);
+        assert_eq!(told(), outage);
+    }
+    // Whoever makes it come and go has no more mails sent than one in an hour.
+    for _ in 0..10 {
+        stage.change("gone", Endpoint::enable);
+        stage.minutes(3);
+    }
+    assert_eq!(told(), 4);
+    stage.minutes(60);
+    assert_eq!(told(), 5);
+    // Two at once.
+    let stage = gone();
+    let pace = Pace::until("before send");
+    assert_eq!(stage.dispatch(&free()), Some(Ok(())));
+    assert_eq!(stage.send("gone", &pace), None);
+    assert_eq!(stage.send("gone", &free()), Some(Ok(())));
+    assert_eq!(stage.mailer.sent().len(), 0, "another has it in hand");
+    stage.minutes(5);
+    assert_eq!(stage.mailer.sent().len(), 1, "until they have died");
+}
+
+#[test]
+fn a_mail_that_fails_comes_again_and_one_that_never_can_be_sent_is_given_up() {
+    let stage = gone();
+    (0..3).for_each(|_| stage.mailer.fail_next(MailError::TooFast));
+    assert_eq!(stage.dispatch(&free()), Some(Ok(())));
+    assert!(stage.send("gone", &free()).unwrap().unwrap_err().kind().is_retryable());
+    let minute = || {
+        stage.world.pass(Duration::from_mins(1));
+        assert_eq!(stage.dispatch(&free()), Some(Ok(())));
+        stage.workers.take().iter().for_each(|name| drop(stage.send(name, &free())));
+    };
+    (0..30).for_each(|_| minute());
+    assert_eq!(stage.mailer.sent().len(), 1);
+    for error in [MailError::Unreachable("x".to_owned()), MailError::Refused("x".to_owned())] {
+        let stage = gone();
+        stage.mailer.fail_next(error);
+        stage.minutes(500);
+        assert_eq!((stage.mailer.sent().len(), stage.found("gone").untold), (0, None));
+    }
+    let stage = gone();
+    (0..1_000).for_each(|_| stage.mailer.fail_next(MailError::QuotaUsedUp));
+    for _ in 0..80 * 60 {
+        stage.world.pass(Duration::from_mins(1));
+        assert_eq!(stage.dispatch(&free()), Some(Ok(())));
+        stage.workers.take().iter().for_each(|name| drop(stage.send(name, &free())));
+    }
+    assert_eq!(stage.found("gone").untold, None, "after three days nobody is told any more");
+}
+
+#[test]
+fn what_is_deleted_leaves_nothing_wherever_somebody_dies() {
+    for crash_at in 0..40 {
+        let stage = Stage::new();
+        stage.endpoint("gone", None, false);
+        stage.endpoint("other", None, false);
+        stage.receivers.refuse("e-");
+        (0..5).for_each(|number| stage.tell(number));
+        // Whoever is at work notes what is not taken, though it was deleted meanwhile.
+        let pace = Pace::of(0);
+        let sender = stage.sender(&pace);
+        let mut at_work = pin!(sender.run("gone", stage.deadline()));
+        while stage.posted("gone").len() < 5 {
+            pace.grant(1);
+            assert_eq!(go_on(&mut at_work), None);
+        }
+        stage.change("gone", |endpoint, now| endpoint.delete(None, now));
+        pace.grant(1_000);
+        assert_eq!(go_on(&mut at_work), Some(Ok(())));
+        assert_eq!(block_on(stage.store.waiting("gone")).unwrap().len(), 5);
+        stage.world.pass(CLEARED_AFTER);
+        let pace = Pace::of(crash_at);
+        assert_eq!(stage.dispatch(&free()), Some(Ok(())));
+        let _ = stage.send("gone", &pace);
+        stage.minutes(3);
+        assert_eq!(block_on(stage.store.get("gone")).unwrap(), None, "{crash_at}");
+        assert_eq!(block_on(stage.store.waiting("gone")).unwrap(), [], "{crash_at}");
+        assert_eq!(stage.keys.owners(), ["other"], "{crash_at}");
+        assert!(block_on(stage.store.removed("gone")).unwrap().is_some_and(|it| it.deleted.is_some()), "{crash_at}");
+        assert_eq!(stage.posted("gone").len(), 5, "nothing is posted any more");
+    }
 }
 
 #[test]
@@ -570,7 +712,7 @@ fn both_secrets_sign_for_a_day() {
     };
     stage.minute();
     assert_eq!(signatures(0).len(), 1);
-    stage.change("rotated", |endpoint, now| endpoint.rotate(sealed, now));
+    stage.change("rotated", |endpoint, now| endpoint.rotate(sealed, None, now));
     assert_eq!(signatures(1).len(), 2);
     stage.world.pass(Duration::from_hours(24));
     assert_eq!(signatures(2).len(), 1);

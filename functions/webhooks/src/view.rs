@@ -3,11 +3,11 @@
 use onewrite::envelope::{Fault, Faults, Node, Pattern, Read, parse};
 use onewrite::feed::Cursor;
 use onewrite::webhook::{Loopback, Target};
-use orderflow_events::{Text, Time};
+use orderflow_events::{Email, Text, Time};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::domain::{Delivery, DeliveryState, Disabled, Endpoint};
+use crate::domain::{Act, Delivery, DeliveryState, Disabled, Endpoint};
 
 /// Webhook that is to be made.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -16,13 +16,30 @@ pub(crate) struct NewWebhook {
     /// URL that events are posted to. It begins with `https://` and has a public address.
     #[cfg_attr(feature = "schema", schemars(extend("format" = "uri", "maxLength" = 2000)))]
     pub(crate) url: String,
-    /// Condition on the events: those that match are posted. Without it all are.
+    /// Condition on the events, of at most 4,096 bytes as JSON: those that match are posted. Without it all are.
     #[cfg_attr(feature = "schema", schemars(rename = "match"))]
     pub(crate) pattern: Option<Pattern>,
     /// Words of yours.
     pub(crate) description: Option<Text>,
     /// True: an event of an order is posted once those before it are taken or given up. Else none waits for another.
     pub(crate) in_order: Option<bool>,
+    /// Signatures of the messages: `hmac`, by a secret that the receiver knows, too; `ed25519`, by a private key that never leaves here,
+    /// and the receiver verifies by the public one.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = "hmac")))]
+    pub(crate) signing: Option<Signing>,
+    /// Mail address that is told when it is disabled by what it answers, once for the outage. It is kept sealed, and not shown.
+    pub(crate) contact: Option<Email>,
+}
+
+/// Way in which messages are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename_all = "camelCase"))]
+pub(crate) enum Signing {
+    /// HMAC-SHA-256: `v1`.
+    Hmac,
+    /// Ed25519: `v1a`.
+    Ed25519,
 }
 
 /// Change of a webhook. What it does not name stays as it is.
@@ -31,11 +48,14 @@ pub(crate) struct WebhookChange {
     /// Another URL.
     #[cfg_attr(feature = "schema", schemars(extend("format" = "uri", "maxLength" = 2000)))]
     pub(crate) url: Option<String>,
-    /// Another condition; `null` for all events.
+    /// Another condition, of at most 4,096 bytes as JSON; `null` for all events. It counts for what happens from now on: what was
+    /// missed before is held against the one of its time.
     #[cfg_attr(feature = "schema", schemars(rename = "match"))]
     pub(crate) pattern: Option<Pattern>,
     /// False: nothing is posted. True: what was missed is posted, and what comes then.
     pub(crate) enabled: Option<bool>,
+    /// Another mail address that is told of outages; `null` for none.
+    pub(crate) contact: Option<Email>,
 }
 
 /// Place of the feed after which events are to be posted again.
@@ -62,6 +82,19 @@ impl Read for Truth {
     }
 }
 
+impl Read for Signing {
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.text(faults)? {
+            "hmac" => Some(Self::Hmac),
+            "ed25519" => Some(Self::Ed25519),
+            _ => {
+                faults.add(node, "must be hmac or ed25519");
+                None
+            }
+        }
+    }
+}
+
 impl Read for Whatever {
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         node.text(faults).map(|text| Self(text.to_owned()))
@@ -73,9 +106,12 @@ impl Read for NewWebhook {
         node.object(faults)?;
         let (url, pattern) = (node.required("url", faults), node.optional("match", faults));
         let (description, in_order) = (node.optional("description", faults), node.optional("inOrder", faults));
+        let (contact, signing) = (node.optional("contact", faults), node.optional("signing", faults));
         let Whatever(url) = url?;
         let in_order: Option<Truth> = in_order?;
-        Some(Self { url, pattern: pattern?, description: description?, in_order: in_order.map(|Truth(truth)| truth) })
+        let in_order = in_order.map(|Truth(truth)| truth);
+        let (pattern, description) = (pattern?, description?);
+        Some(Self { url, pattern, description, in_order, signing: signing?, contact: contact? })
     }
 }
 
@@ -83,10 +119,11 @@ impl Read for WebhookChange {
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         node.object(faults)?;
         let (url, pattern) = (node.optional("url", faults), node.optional("match", faults));
-        let enabled: Option<Option<Truth>> = node.optional("enabled", faults);
+        let (enabled, contact) = (node.optional("enabled", faults), node.optional("contact", faults));
+        let enabled: Option<Option<Truth>> = enabled;
         let url: Option<Whatever> = url?;
         let enabled = enabled?.map(|Truth(truth)| truth);
-        Some(Self { url: url.map(|Whatever(url)| url), pattern: pattern?, enabled })
+        Some(Self { url: url.map(|Whatever(url)| url), pattern: pattern?, enabled, contact: contact? })
     }
 }
 
@@ -158,22 +195,68 @@ pub(crate) struct Webhook<'a> {
     /// after it.
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     cursor: &'a Cursor,
+    /// Tells that events are posted again, as was asked for, and have not come to the place where the feed ended then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resending: Option<bool>,
+    /// Tells that there is a mail address that is told of its outages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    has_contact: Option<bool>,
     /// Time at which it was made.
     created_at: Time,
-    /// Secret that the receiver verifies with. It is shown once.
+    /// Public key that the receiver verifies with, `whpk_` and base64, where messages are signed by Ed25519.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<&'a str>,
+    /// Secret that the receiver verifies with, where they are signed by HMAC. It is shown once.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
-    /// Time up to which the secret before the current one signs as well.
+    /// Time up to which the secret, or private key, before the current one signs as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_secret_until: Option<Time>,
+    /// Subject of whom it belongs to, for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a Text>,
+    /// Last act of an operator, for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<&'a Act>,
+    /// Time at which it was deleted, and by whom, for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<Gone<'a>>,
+}
+
+/// Deletion of a webhook.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Gone<'a> {
+    /// Time of it.
+    at: Time,
+    /// Subject of whom it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a Text>,
 }
 
 /// Reason why a webhook gets nothing.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+enum Reason {
+    /// Somebody has said so.
+    ByOwner,
+    /// It has taken nothing for three days.
+    Dead,
+    /// It has answered `410 Gone`.
+    Gone,
+}
+
+/// State of a webhook that gets nothing.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 struct Off {
-    /// `byOwner`; `dead`: it has taken nothing for three days; `gone`: it has answered 410.
-    reason: Disabled,
+    /// `byOwner`: somebody has said so; `dead`: it has taken nothing for three days; `gone`: it has answered 410.
+    reason: Reason,
+    /// Tells that it was not its owner who has said so, but an operator, who alone may enable it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_operator: Option<bool>,
     /// Time since when.
     since: Time,
 }
@@ -201,17 +284,37 @@ impl<'a> Webhook<'a> {
             description: endpoint.description.as_ref(),
             in_order: endpoint.in_order,
             enabled: endpoint.disabled.is_none(),
-            disabled: endpoint.disabled.map(|(reason, since)| Off { reason, since }),
+            disabled: endpoint.disabled.map(|(reason, since)| Off {
+                reason: match reason {
+                    Disabled::ByOwner | Disabled::ByOperator => Reason::ByOwner,
+                    Disabled::Dead => Reason::Dead,
+                    Disabled::Gone => Reason::Gone,
+                },
+                by_operator: endpoint.is_disabled_by_operator().then_some(true),
+                since,
+            }),
             failing: endpoint.failing.as_ref().map(|it| Trouble { since: it.since, next_attempt: endpoint.due }),
             cursor: &endpoint.cursor,
+            resending: endpoint.resending.is_some().then_some(true),
+            has_contact: endpoint.contact.is_some().then_some(true),
             created_at: endpoint.created_at,
+            public_key: endpoint.public_key.as_deref(),
             secret,
             previous_secret_until: previous.filter(|until| now < *until),
+            owner: None,
+            operator: None,
+            deleted: None,
         }
+    }
+
+    /// The same with what operators see besides.
+    pub(crate) fn with_operation(self, endpoint: &'a Endpoint) -> Self {
+        let deleted = endpoint.deleted.as_ref().map(|(at, by)| Gone { at: *at, by: by.as_ref() });
+        Self { owner: endpoint.owner.as_ref(), operator: endpoint.operator.as_ref(), deleted, ..self }
     }
 }
 
-/// Webhooks of a caller.
+/// Webhooks of a caller, or of all owners.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct WebhookList<'a> {

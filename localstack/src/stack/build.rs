@@ -94,7 +94,7 @@ impl Cargo {
         // The workspace's root and no package: cargo then chooses the features of dependencies for all members at
         // once, just as in `cargo build`, and compiles none of them twice.
         let mut command = Command::from(cargo(workspace.root()));
-        command.args(["build", "--message-format", "json-render-diagnostics"]);
+        command.args(["build", "--locked", "--message-format", "json-render-diagnostics"]);
         for binary in binaries {
             command.args(["--bin", binary]);
         }

@@ -33,7 +33,7 @@ pub struct Context {
     /// The id of the event that caused this one; none for the first of a flow.
     pub causation_id: Option<Text>,
     /// `traceparent` of W3C Trace Context (CloudEvents *distributed tracing* extension). It is not checked here: a
-    /// broken trace must never stop an order.
+    /// broken trace must never stop an event.
     pub trace_parent: Option<String>,
     /// `tracestate` of W3C Trace Context.
     pub trace_state: Option<String>,

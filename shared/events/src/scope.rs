@@ -24,7 +24,7 @@ pub const WEBHOOKS: &str = "webhooks";
 /// Erasing a customer, and seeing what is held of one.
 pub const PRIVACY: &str = "privacy";
 
-/// Operations: letters, redrives, and all that mends; and the word that a flagged order may be shipped.
+/// Operations: letters, redrives, and all that mends; the word that a flagged order may be shipped; and the webhooks of all owners.
 pub const OPERATIONS: &str = "operations";
 
 /// Every scope, with what it lets do.
@@ -37,5 +37,5 @@ pub const SCOPES: [(&str, &str); 9] = [
     (EVENTS_READ, "Read the events of all orders"),
     (WEBHOOKS, "Have the events of all orders posted to webhooks of one's own"),
     (PRIVACY, "Erase a customer, and see what is held of one"),
-    (OPERATIONS, "See dead letters, mend them and send them back, and clear flagged orders"),
+    (OPERATIONS, "See dead letters, mend them and send them back, clear flagged orders, and switch off webhooks"),
 ];

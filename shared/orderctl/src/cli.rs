@@ -14,6 +14,7 @@ use crate::commands::journal::{Journal, Reconcile, Replay};
 use crate::commands::order::{self, OrderCommand, Publish};
 use crate::commands::prices::PricesCommand;
 use crate::commands::stock::StockCommand;
+use crate::commands::webhooks::WebhooksCommand;
 use crate::commands::{Context, Ended};
 use crate::error::{Error, Exit, exit_codes};
 use crate::terminal::Terminal;
@@ -81,6 +82,9 @@ enum Command {
     /// Show or set the prices of the price table
     #[command(subcommand)]
     Prices(PricesCommand),
+    /// See the webhooks of all owners, switch them off and on, and delete them
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
     /// Place an order
     Publish(Publish),
     /// Show the queues, the letters by state, and the orders that are open or late
@@ -146,6 +150,7 @@ impl Cli {
             Command::Job(job) => job.run(&context),
             Command::Stock(stock) => stock.run(&context),
             Command::Prices(prices) => prices.run(&context),
+            Command::Webhooks(webhooks) => webhooks.run(&context),
             Command::Publish(publish) => publish.run(&context),
             Command::Status => order::show_status(&context),
             Command::Completions { .. } => Ok(Exit::Done),
@@ -240,6 +245,12 @@ mod tests {
             ("prices set beans 1490", false),
             ("prices import", false),
             ("prices import - --dry-run --json", true),
+            ("webhooks", false),
+            ("webhooks list --json", true),
+            ("webhooks disable", false),
+            ("webhooks disable whk_1 --yes", true),
+            ("webhooks enable whk_1", true),
+            ("webhooks delete whk_1 -y", true),
             ("publish - --key k", true),
             ("completions zsh", true),
             ("completions tcsh", false),

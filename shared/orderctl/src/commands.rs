@@ -17,6 +17,7 @@ pub(crate) mod order;
 pub(crate) mod prices;
 pub(crate) mod redrive;
 pub(crate) mod stock;
+pub(crate) mod webhooks;
 
 /// Classes of failures, as the API names them.
 const CLASSES: [&str; 3] = ["permanent", "exhausted", "none"];

@@ -43,6 +43,38 @@ pub(crate) struct Erased {
     pub(crate) orders: u64,
 }
 
+/// Webhooks of all owners.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Webhooks {
+    pub(crate) webhooks: Vec<Webhook>,
+}
+
+/// Webhook.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Webhook {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    pub(crate) owner: Option<String>,
+    pub(crate) disabled: Option<Off>,
+    pub(crate) failing: Option<Failing>,
+}
+
+/// Reason why a webhook gets nothing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Off {
+    pub(crate) reason: String,
+    #[serde(default)]
+    pub(crate) by_operator: bool,
+    pub(crate) since: Moment,
+}
+
+/// Failures of a webhook.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Failing {
+    pub(crate) since: Moment,
+}
+
 /// Page of letters, each as the API has written it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LetterPage {
@@ -59,6 +91,7 @@ pub(crate) struct WholeLetter {
     pub(crate) body: String,
     #[serde(default)]
     pub(crate) erased: bool,
+    pub(crate) readable_until: Option<Moment>,
     #[serde(default)]
     pub(crate) function: String,
     #[serde(default)]

@@ -8,3 +8,4 @@ pub(crate) mod price;
 pub(crate) mod status;
 pub(crate) mod stock;
 mod table;
+pub(crate) mod webhook;

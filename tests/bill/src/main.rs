@@ -14,10 +14,12 @@ mod cli;
 mod deployed;
 mod meter;
 mod mix;
+mod pace;
 mod prices;
 mod report;
 mod run;
 mod usage;
+mod webhooks;
 
 use std::process::ExitCode;
 

@@ -74,7 +74,8 @@ impl Counts {
             | AwsService::Ses
             | AwsService::SecretsManager
             | AwsService::Ssm
-            | AwsService::Lambda => Units::default(),
+            | AwsService::Lambda
+            | AwsService::Connections => Units::default(),
         };
         self.tallies.entry((function.clone(), call.service)).or_default().count(Counted {
             operation: &call.operation,
@@ -89,7 +90,11 @@ impl Counts {
         }
         match call.service {
             AwsService::DynamoDb => self.keep(&call.operation, &body),
-            AwsService::Sqs | AwsService::SecretsManager | AwsService::Ssm | AwsService::Lambda => {}
+            AwsService::Sqs
+            | AwsService::SecretsManager
+            | AwsService::Ssm
+            | AwsService::Lambda
+            | AwsService::Connections => {}
             AwsService::Sns if call.operation == "PublishBatch" => {
                 let texts = entries(&call.form(), "Message").into_iter().map(str::to_owned).collect();
                 self.publications.push(Publication { function, at, texts });
@@ -134,14 +139,13 @@ fn units(operation: &str, request: &Value, answer: &[u8]) -> Units {
     Units { read, write }
 }
 
-/// Units of the index that an item is in, too, of which the index has the keys alone: an entry of the journal, or the first row
-/// of an order. The row is taken out of it again, once and later than anybody counts here: an update of it, and of the index.
+/// Units of the indexes that an item is in, too, of which each has the keys alone: an entry of the journal, or the first row
+/// of an order, which its customer's orders are found by. That row is taken out of the index of the open ones again, once and later than
+/// anybody counts here: an update of it, and of the index.
 fn of_index(item: &Map<String, Value>) -> f64 {
     let entry = write_units(0);
-    if item.contains_key("open") {
-        return entry + write_units(item_bytes(item)) + entry;
-    }
-    if item.contains_key("slot") { entry } else { 0.0 }
+    let of = |key: &str, units: f64| if item.contains_key(key) { units } else { 0.0 };
+    of("slot", entry) + of("owner", entry) + of("open", entry + write_units(item_bytes(item)) + entry)
 }
 
 #[cfg(test)]
@@ -171,6 +175,8 @@ mod tests {
         assert_eq!(units_of("PutItem", &put, &json!({})), (0.0, 2.0));
         let put = json!({"Item": {"pk": {"S": "a".repeat(1_500)}, "open": {"S": "1"}}});
         assert_eq!(units_of("PutItem", &put, &json!({})), (0.0, 6.0), "and again as it is closed");
+        let put = json!({"Item": {"pk": {"S": "a"}, "owner": {"S": "cus_1"}, "open": {"S": "1"}}});
+        assert_eq!(units_of("PutItem", &put, &json!({})), (0.0, 5.0), "one of each index, and its end");
     }
 
     #[test]

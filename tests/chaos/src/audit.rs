@@ -78,6 +78,8 @@ pub(crate) enum Rule {
     NeverUsed,
     /// An act of an operator, on a letter or by a job, is done once.
     NotDoneOnce,
+    /// Whoever watches is told each update once, and in sequence.
+    ToldWrongly,
     /// A reconciliation finds nothing where nothing is wrong.
     FoundByReconciliation,
     /// A run shows something only if faults were injected.

@@ -59,6 +59,7 @@ pub(crate) fn needs(call: &Call) -> Vec<Need> {
         AwsService::Ssm => vec![need("ssm", &call.operation, "")],
         AwsService::SecretsManager => vec![need("secretsmanager", &call.operation, "")],
         AwsService::Lambda => vec![need("lambda", "InvokeFunction", call.function())],
+        AwsService::Connections => vec![need("execute-api", &call.operation, "")],
     }
 }
 
@@ -95,10 +96,11 @@ pub(crate) fn failed(call: &Call, trouble: Trouble) -> Response<Bytes> {
                 json_answer(500, &json!({ "__type": "InternalServerError", "message": "made up" }))
             }
         },
-        AwsService::Lambda => {
-            let (status, code) = match trouble {
-                Trouble::Throttled => (429, "TooManyRequestsException"),
-                Trouble::Broken | Trouble::Conflict => (500, "ServiceException"),
+        AwsService::Lambda | AwsService::Connections => {
+            let (status, code) = match (call.service, trouble) {
+                (AwsService::Connections, Trouble::Throttled) => (429, "LimitExceededException"),
+                (_, Trouble::Throttled) => (429, "TooManyRequestsException"),
+                (_, Trouble::Broken | Trouble::Conflict) => (500, "ServiceException"),
             };
             let mut response = json_answer(status, &json!({ "Type": "User", "Message": "made up" }));
             response.headers_mut().insert(REST_ERROR, HeaderValue::from_static(code));

@@ -59,6 +59,8 @@ impl Fault {
     fn can_happen_to(self, call: &Call) -> bool {
         match self {
             Self::Refused(Trouble::Conflict) => may_conflict(call),
+            // What is sent to a connection nobody repeats, and neither does the wire.
+            Self::DoneTwice => call.service != AwsService::Connections,
             Self::DoneInPart => (call.service, call.operation.as_str()) == (AwsService::Sns, "PublishBatch"),
             _ => true,
         }

@@ -4,6 +4,7 @@
 //!   customers ──► API ──► functions ──► proxy ──► emulator
 //!                             ▲           ▲           ▲
 //!                             └─ kills    └─ faults   └─ duplicates, poison ── fault injector
+//!   watchers ◄── sockets ◄────┘
 //!
 //!   then quiet, redrives, and the audit: tables, queues, dead letters, provider, carrier, stock, journal
 //! ```
@@ -27,6 +28,7 @@ mod run;
 mod snapshot;
 mod tally;
 mod timeline;
+mod watchers;
 
 use std::process::ExitCode;
 

@@ -85,8 +85,10 @@ pub(crate) enum Repeat {
     Changed(Duration),
 }
 
-/// Texts that every order of these customers has, and that say who somebody is: they may stand in nothing that is kept.
-pub(crate) const PERSONAL: [&str; 4] = ["Ada Lovelace", "Analytical Road", "@example.com", "@mailinator.com"];
+/// Texts that the orders of these customers have, and that say who somebody is: they may stand in nothing that is kept. Of a
+/// telephone it is the beginning, as it is written and as it is called.
+pub(crate) const PERSONAL: [&str; 6] =
+    ["Ada Lovelace", "Analytical Road", "@example.com", "@mailinator.com", "030 9019", "+49309019"];
 
 /// Price in cents from which on an order is suspicious to screening.
 const SUSPICIOUS: u32 = 100_000;
@@ -142,7 +144,7 @@ impl Plan {
         if self.has_phone {
             // A number of one's own: nobody gets the messages of all.
             let number = self.customer.trim_start_matches(|c: char| !c.is_ascii_digit());
-            customer["phone"] = json!(format!("030 2{number:0>6}"));
+            customer["phone"] = json!(format!("030 9019{number:0>4}"));
         }
         let price = (self.pricing != Pricing::Listed).then(|| self.unit_price());
         let line = |(sku, quantity): &(String, u32)| json!({ "sku": sku, "quantity": quantity, "unitPrice": price });

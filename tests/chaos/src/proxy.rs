@@ -47,9 +47,9 @@ impl Sabotage {
         self.not_allowed.borrow().clone()
     }
 
-    /// Rights that roles give, and that no function has used.
-    pub(crate) fn unused_rights(&self) -> Vec<Right> {
-        self.rights.unused(&self.used.borrow())
+    /// Rights that roles give, and that no function has used, in a run in which somebody has watched, or nobody.
+    pub(crate) fn unused_rights(&self, is_watched: bool) -> Vec<Right> {
+        self.rights.unused(&self.used.borrow(), is_watched)
     }
 
     fn kill(&self, proxy: &Proxy, caller: SocketAddr) {

@@ -63,20 +63,20 @@ const BY_AWS: [&str; 12] = [
 /// Rights that only a distress asks for, which no run may have had, by role, action and resource, where it is not any: a store of
 /// letters that is down for an hour, letters that are worth another try, also of somebody who is in them, what has got lost, an
 /// order that is not paid for days, and a letter with somebody in it that is edited.
-const IN_DISTRESS: [(&str, &str, Option<&str>); 11] = [
+const IN_DISTRESS: [(&str, &str, Option<&str>); 8] = [
     ("LettersRole", "sqs:SendMessage", None),
     ("JobsRole", "sqs:SendMessage", None),
     ("JobsRole", "dynamodb:GetItem", Some("CustomerKeys")),
     ("OpenOrdersRole", "dynamodb:PutItem", None),
     ("OperationsApiRole", "dynamodb:PutItem", Some("CustomerKeys")),
-    // Nobody watches an order here, and nobody has a webhook.
-    ("GraphqlRole", "", None),
-    ("LiveRole", "", None),
-    ("LivePushRole", "", None),
+    // Nobody has a webhook.
     ("WebhooksApiRole", "", None),
     ("WebhooksRole", "", None),
     ("WebhooksSendRole", "", None),
 ];
+
+/// Roles whose rights nobody has asked for where nobody watches.
+const OF_LIVE: [&str; 2] = ["LiveRole", "LivePushRole"];
 
 /// Right of every consumer that the toolkit uses where an attempt fails. Of some services none may fail in a short run: what
 /// one consumer has used, all have a use for.
@@ -116,8 +116,9 @@ impl Rights {
         }
     }
 
-    /// Rights of all functions' roles that no call of these has used, but for those that AWS uses in a function's name.
-    pub(crate) fn unused(&self, used: &BTreeSet<Right>) -> Vec<Right> {
+    /// Rights of all functions' roles that no call of these has used, but for those that AWS uses in a function's name, and those of
+    /// live where nobody has watched.
+    pub(crate) fn unused(&self, used: &BTreeSet<Right>, is_watched: bool) -> Vec<Right> {
         let roles = self.template["Resources"].as_object().into_iter().flatten();
         let roles = roles.filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role").map(|(role, _)| role);
         let is_of_function =
@@ -132,7 +133,9 @@ impl Rights {
                 is_of_it && right.role.ends_with(role) && right.action.starts_with(action)
             })
         };
-        let is_wanted = |right: &Right| !BY_AWS.contains(&right.action.as_str()) && !is_distress(right);
+        let is_unwatched = |right: &Right| !is_watched && OF_LIVE.contains(&right.role.as_str());
+        let is_wanted =
+            |right: &Right| !BY_AWS.contains(&right.action.as_str()) && !is_distress(right) && !is_unwatched(right);
         rights.filter(|right| is_wanted(right) && !is_used(right)).collect()
     }
 
@@ -239,6 +242,9 @@ mod tests {
             ("JobsFunction", "dynamodb:PutItem", "s-PaymentTable-1", false),
             ("JobsFunction", "sqs:SendMessage", "s-PaymentQueue-1", true),
             ("JobsFunction", "sqs:SendMessage", "s-PaymentDlq-1", false),
+            ("LivePushFunction", "execute-api:ManageConnections", "", true),
+            ("PaymentFunction", "execute-api:ManageConnections", "", false),
+            ("LivePushFunction", "dynamodb:GetItem", "s-LettersTable-1", false),
         ] {
             let need = Need { action: action.to_owned(), resource: resource.to_owned() };
             let held = rights.hold(&format!("s-{function}-0C428D223317D"), &need);
@@ -249,22 +255,24 @@ mod tests {
     #[test]
     fn a_right_that_nobody_uses_is_found() {
         let rights = Rights::of_the_template();
-        let all = rights.unused(&BTreeSet::new());
+        let all = rights.unused(&BTreeSet::new(), true);
         let used = |but: &str| all.iter().filter(|right| right.to_string() != but).cloned().collect();
         for right in [
             "PaymentRole allows dynamodb:UpdateItem on PaymentProviderTable",
             "NotificationRole allows ses:SendEmail",
             "NotificationRole allows sns:Publish",
             "OrdersRelayRole allows sns:Publish on EventsTopic",
+            "LiveRole allows execute-api:ManageConnections",
+            "LivePushRole allows dynamodb:Query on LettersTable",
         ] {
-            let unused: Vec<String> = rights.unused(&used(right)).iter().map(ToString::to_string).collect();
+            let unused: Vec<String> = rights.unused(&used(right), true).iter().map(ToString::to_string).collect();
             assert_eq!(unused, [right]);
             let once: Vec<&Right> = all.iter().filter(|right| right.action == ONCE_FOR_ALL).collect();
             let others: BTreeSet<Right> = all.iter().filter(|right| right.action != ONCE_FOR_ALL).cloned().collect();
             assert!(once.len() > 1);
-            assert_eq!(rights.unused(&others).iter().collect::<Vec<_>>(), once, "nobody uses it");
+            assert_eq!(rights.unused(&others, true).iter().collect::<Vec<_>>(), once, "nobody uses it");
             let with_one = others.iter().chain([once[0]]).cloned().collect();
-            assert_eq!(rights.unused(&with_one), [], "one uses it");
+            assert_eq!(rights.unused(&with_one, true), [], "one uses it");
         }
     }
 }

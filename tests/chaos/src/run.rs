@@ -7,8 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use fastrand::Rng;
 use orderflow_events::Time;
-use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Stack};
-use orderflow_tests::{Emulator, Proxy, Shop, free_port, queues};
+use orderflow_local::{Endpoint, EventStream, Options, PortChoice, Profile, Progress, Reply, Stack};
+use orderflow_tests::{Emulator, Proxy, Shop, collector, free_port, queues};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -26,6 +26,7 @@ use crate::proxy::Sabotage;
 use crate::report::{self, Line, Times};
 use crate::snapshot::{Letter, Snapshot, shelves};
 use crate::tally::{Kind, Tally};
+use crate::watchers::{Watchers, audit_told};
 
 /// Customers wait while there are so many messages in all queues together.
 const MOST_WAITING: u64 = 400;
@@ -39,6 +40,9 @@ const MOST_ROUNDS: u32 = 20;
 
 /// So many orders always meet some of each kind of fault.
 const ENOUGH_FOR_SOME: usize = 100;
+
+/// So many orders are watched, which are spread over the run.
+const MOST_WATCHED: usize = 40;
 
 /// So many orders have every function make each of its calls.
 const ENOUGH_FOR_EVERYTHING: usize = 500;
@@ -65,6 +69,8 @@ struct Run {
     seen: RefCell<BTreeSet<String>>,
     begun_at: Instant,
     operator: Operator,
+    /// None where there is nothing to watch with.
+    watchers: Option<Rc<Watchers>>,
     arguments: Arguments,
 }
 
@@ -87,8 +93,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
         progress: Progress::Shown,
         ..Options::apart(home.path())
     };
-    let parameters = [("PricingProducers", plan::PRICING_PRODUCER), ("HoldFlagged", "yes")];
+    let spans = collector().endpoint();
+    let parameters = [("PricingProducers", plan::PRICING_PRODUCER), ("HoldFlagged", "yes"), ("OtlpEndpoint", &spans)];
     options.parameters.extend(parameters.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    // What is sent to connections goes by the proxy, too.
+    let connections = format!("http://127.0.0.1:{}/_aws/execute-api", proxy.port());
+    options.parameters.insert("ConnectionsUrl".to_owned(), connections);
     let stack = Box::pin(Stack::up(&options)).await?;
     let emulator = stack.emulator_pid().expect("an emulator of our own");
     proxy.knows_those_of(emulator);
@@ -100,6 +110,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
         stack,
         stock_table: shop.tables("StockTable").await.pop().unwrap_or_default(),
         operator: Operator::new(Rc::clone(&shop)),
+        watchers: Watchers::start(&shop).map(Rc::new),
         shop,
         proxy,
         sabotage,
@@ -112,6 +123,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     let shelves = run.prepare().await;
     if !cfg!(target_os = "linux") {
         run.say("functions are found by /proc: on this system none is killed");
+    }
+    if run.watchers.is_none() {
+        run.say("nobody watches: ORDERFLOW_NODE_MODULES names no packages to do it with");
     }
     fault_mix.set(arguments.faults);
     let begin = Instant::now();
@@ -160,6 +174,9 @@ impl Run {
         let customers = self.start_customers(injector, &Rc::new(means), &mut rng).await;
         let customers = self.join(customers, injector).await;
         injector.stop();
+        if let Some(watchers) = &self.watchers {
+            watchers.calm().await;
+        }
         while let Some(injection) = injections.join_next().await {
             injection.expect("the injector comes to an end");
         }
@@ -189,12 +206,17 @@ impl Run {
         let mut customers = JoinSet::new();
         let pause = Duration::from_secs_f64(1.0 / self.arguments.rate.max(0.01));
         let mut next_look = Instant::now();
+        let watched_of = self.arguments.orders.get().div_ceil(MOST_WATCHED);
         for number in 0..self.arguments.orders.get() {
             let (mut customer, means) = (Customer::new(Plan::draw(rng, number)), Rc::clone(means));
             let injector = Rc::clone(injector);
+            let watchers = self.watchers.clone().filter(|_| number.is_multiple_of(watched_of));
             customers.spawn_local(async move {
                 customer.order(&means).await;
                 if let Some(order) = customer.order_ids.first() {
+                    if let Some(watchers) = watchers {
+                        watchers.watch(order).await;
+                    }
                     injector.poison(order).await;
                 }
                 customer.follow(&means).await;
@@ -362,23 +384,55 @@ impl Run {
             self.shop.operations(Method::GET, &format!("/operations/journal?from={from}"), None, 200).await;
         }
         // What is on record is in the feed, once.
-        let id = |source: &str, id: &str| format!("{source} {id}");
+        let id = |source: &Value, id: &str| format!("{} {id}", source.as_str().unwrap_or_default());
         let (feed, _) = self.shop.feed_after(String::new(), 500, &Value::Null).await;
-        let mut listed: Vec<String> = feed
-            .iter()
-            .map(|event| id(event["source"].as_str().unwrap_or_default(), event["id"].as_str().unwrap_or_default()))
-            .collect();
+        let feed = feed.iter().map(|event| id(&event["source"], event["id"].as_str().unwrap_or_default()));
+        let feed: Vec<String> = feed.collect();
+        violations.extend(self.query(snapshot.journal.first().map_or("none", |fact| &fact.subject)).await);
+        violations.extend(self.look_at_watchers(&feed).await);
+        let mut listed = feed.clone();
         listed.sort_unstable();
-        let kept: BTreeSet<String> = snapshot
-            .journal
-            .iter()
-            .map(|fact| id(fact.json["source"].as_str().unwrap_or_default(), &fact.id))
-            .collect();
+        let kept: BTreeSet<String> = snapshot.journal.iter().map(|fact| id(&fact.json["source"], &fact.id)).collect();
         if !listed.iter().eq(&kept) {
             violations
                 .push(found(format!("the feed has {} events, and the journal {}", listed.len(), kept.len()), None));
         }
         violations
+    }
+
+    /// Asks by GraphQL, all that there is to ask for.
+    async fn query(&self, order: &str) -> Option<Violation> {
+        let query =
+            format!("{{ order(id: \"{order}\") {{ id }} orders {{ nodes {{ id }} }} stock(sku: \"none\") {{ sku }} }}");
+        let asked = self.shop.api.request(Method::POST, "/graphql").json(&json!({ "query": query }));
+        let answer = Reply::to(asked).await.expect("an answer");
+        let is_right = answer.status == 200 && answer.body["errors"].is_null();
+        let detail = format!("GraphQL has answered {}: {}", answer.status, answer.body);
+        (!is_right).then_some(Violation { rule: Rule::WrongAnswer, order: None, detail })
+    }
+
+    /// Looks whether all who watch were told what they should have been, by an order's own account and the feed's.
+    async fn look_at_watchers(&self, feed: &[String]) -> Vec<Violation> {
+        let Some(watchers) = &self.watchers else { return Vec::new() };
+        let told = watchers.told().await;
+        let mut updates = BTreeMap::new();
+        for order in told.orders.keys() {
+            let reply = self.shop.api.order(order).await.expect("an answer");
+            updates.insert(order.clone(), reply.body["timeline"].as_array().map_or(0, Vec::len));
+        }
+        let of_orders: usize = told.orders.values().map(Vec::len).sum();
+        for (name, count) in
+            [("of orders", of_orders as u64), ("of all", feed.len() as u64), ("of the board", told.boards)]
+        {
+            self.tally.add(Kind::Told, name, count);
+        }
+        self.say(&format!(
+            "{} orders were watched by {} connections, of which {} were cut",
+            told.orders.len(),
+            told.connections,
+            told.cuts
+        ));
+        audit_told(&told, &updates, feed)
     }
 
     /// Properties that the run does not show.
@@ -396,11 +450,15 @@ impl Run {
                 (Kind::Duplicate, true),
                 (Kind::Poison, true),
                 (Kind::Right, has_processes),
+                (Kind::Told, self.watchers.is_some()),
             ] {
                 if is_expected && self.tally.total(kind) == 0 {
                     untested.push(format!("there was no {kind:?}"));
                 }
             }
+        }
+        if collector().spans().is_empty() {
+            untested.push("there was no span".to_owned());
         }
         untested
     }
@@ -424,10 +482,8 @@ impl Run {
             detail,
         }));
         if self.arguments.orders.get() >= ENOUGH_FOR_EVERYTHING && cfg!(target_os = "linux") {
-            violations.extend(self.sabotage.unused_rights().into_iter().map(|right| Violation {
-                rule: Rule::NeverUsed,
-                order: None,
-                detail: format!("{right}, and no call has needed it"),
+            violations.extend(self.sabotage.unused_rights(self.watchers.is_some()).into_iter().map(|right| {
+                Violation { rule: Rule::NeverUsed, order: None, detail: format!("{right}, and no call has needed it") }
             }));
         }
         violations.extend(self.untested().into_iter().map(|detail| Violation {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orderflow_tests::{Item, Service, Shop, queues};
+use orderflow_tests::{Item, Service, Shop, collector, queues};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -268,6 +268,7 @@ impl Snapshot {
         for function in shop.logging().await {
             kept.push((shop.log_of(&function).await.join("\n"), format!("the log of {function}")));
         }
+        kept.push((format!("{:?}", collector().spans()), "a span".to_owned()));
         kept.push((shop.objects(shop.output("DiscardedBucketName")).await.join("\n"), "the bucket".to_owned()));
         for (text, place) in kept {
             snapshot.persons.extend(persons_in(&text).map(|personal| format!("{place} has {personal:?}")));

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Letter,
     /// Letters that were sent back.
     Redrive,
+    /// Updates that whoever watches was told.
+    Told,
 }
 
 /// Counts of everything.

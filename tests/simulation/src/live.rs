@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -13,8 +14,10 @@ use onewrite::{Ledger, Result};
 use orderflow_analytics::MemoryCounts;
 use orderflow_events::{OrderId, Time};
 use orderflow_live::{
-    Added, Connection, Event, MemoryFeed, MemoryWatches, Page, Push, Right, Routes, Sent, Sockets, Watch, Watches,
+    Added, Connection, Event, MemoryFeed, MemoryWatches, Page, Push, Right, Routes, Sent, ShopBoard, Sockets, Watch,
+    Watches,
 };
+use orderflow_operations::MemoryOperations;
 use serde_json::{Value, json};
 use simulator::model::source::invoke;
 use simulator::ports::Table;
@@ -41,11 +44,51 @@ const RETRY_MS: u64 = 5_000;
 
 const QUERY: &str = "subscription ($id: ID!, $after: Int) { order(id: $id, after: $after) { sequence } }";
 
+/// Time after which API Gateway closes a connection, whatever goes on in it, and after which one in which nothing is said.
+const LIFETIME: Duration = Duration::from_hours(2);
+const IDLE: Duration = Duration::from_mins(10);
+
+/// Pause between two pings of a client that sends any.
+const PING_MS: u64 = 5 * 60 * 1_000;
+
+/// The largest message to a client, in bytes.
+const MAX_TEXT_BYTES: usize = 128 * 1024;
+
+/// Limits of API Gateway that are held in a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections that are opened within a second. Of AWS it is 500.
+    pub opened_per_second: u32,
+    /// Time of the run for which connections come to their end by their age or by silence. They would for ever, and so would the run.
+    pub ends_for: Duration,
+}
+
+impl Limits {
+    /// None that such a run could reach.
+    pub const FAR: Self = Self { opened_per_second: 500, ends_for: Duration::ZERO };
+}
+
+/// What has become of those who watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Times that a client has come back.
+    pub returns: u64,
+    /// Connections that had become too old.
+    pub too_old: u64,
+    /// Connections that were silent for too long.
+    pub silent: u64,
+    /// Connections that were not opened, for there were too many at once.
+    pub refused: u64,
+}
+
 /// Sends by live's functions.
-type Pushes = Push<Table, Caller, WatchTable, SocketPort, MemoryFeed, MemoryCounts>;
+type Pushes = Push<Table, Caller, WatchTable, SocketPort, MemoryFeed, Board>;
+
+/// The board, which nobody watches.
+type Board = ShopBoard<MemoryCounts, MemoryOperations>;
 
 /// Answers to the routes.
-type LiveRoutes = Routes<Table, Caller, WatchTable, SocketPort, MemoryFeed, MemoryCounts, NoKeySets, NoLinkKeys>;
+type LiveRoutes = Routes<Table, Caller, WatchTable, SocketPort, MemoryFeed, Board, NoKeySets, NoLinkKeys>;
 
 /// Live, and all who watch.
 pub struct Live {
@@ -55,44 +98,127 @@ pub struct Live {
     routes: Rc<LiveRoutes>,
     /// Updates that each client of an order has.
     clients: RefCell<BTreeMap<OrderId, Vec<Rc<Cell<u32>>>>>,
-    /// Times that a client has come back.
-    returns: Cell<u64>,
+    watched: Rc<Cell<Watched>>,
     connections: Cell<u64>,
 }
 
-/// API Gateway: connections, each with the way to its client.
-#[derive(Default)]
-struct Gateway(RefCell<BTreeMap<String, UnboundedSender<String>>>);
+/// API Gateway.
+struct Gateway {
+    run: Rc<Run>,
+    limits: Limits,
+    sockets: RefCell<BTreeMap<String, Socket>>,
+    /// The present second, and how many connections were opened in it.
+    opened: Cell<(i64, u32)>,
+    begun_at_ms: i64,
+    watched: Rc<Cell<Watched>>,
+}
+
+/// Connection, with the way to its client.
+struct Socket {
+    way: UnboundedSender<String>,
+    /// Time at which something was said last, by whichever side.
+    said_at_ms: Cell<i64>,
+}
 
 impl Gateway {
-    fn connect(&self, connection: &str) -> UnboundedReceiver<String> {
-        let (sender, receiver) = unbounded();
-        self.0.borrow_mut().insert(connection.to_owned(), sender);
-        receiver
+    fn note(&self, note: impl FnOnce(&mut Watched)) {
+        note_in(&self.watched, note);
+    }
+
+    /// Opens a connection, unless there were too many within this second.
+    fn connect(self: &Rc<Self>, connection: &str) -> Option<UnboundedReceiver<String>> {
+        let now = self.run.executor.millis();
+        let (second, opened) = self.opened.get();
+        let opened = if second == now / 1_000 { opened } else { 0 };
+        if opened >= self.limits.opened_per_second {
+            self.note(|watched| watched.refused += 1);
+            return None;
+        }
+        self.opened.set((now / 1_000, opened + 1));
+        let (way, receiver) = unbounded();
+        self.sockets.borrow_mut().insert(connection.to_owned(), Socket { way, said_at_ms: Cell::new(now) });
+        if self.is_limited() {
+            let (gateway, connection) = (Rc::clone(self), connection.to_owned());
+            self.run.spawn(async move { gateway.end(&connection).await });
+        }
+        Some(receiver)
+    }
+
+    fn is_limited(&self) -> bool {
+        self.run.executor.millis() - self.begun_at_ms < millis(self.limits.ends_for)
+    }
+
+    /// Closes a connection that is too old, or in which nothing was said for too long.
+    async fn end(&self, connection: &str) {
+        let old_at_ms = self.run.executor.millis() + millis(LIFETIME);
+        loop {
+            let Some(said_at_ms) = self.sockets.borrow().get(connection).map(|socket| socket.said_at_ms.get()) else {
+                return;
+            };
+            let (now, silent_at_ms) = (self.run.executor.millis(), said_at_ms + millis(IDLE));
+            if now >= old_at_ms || now >= silent_at_ms {
+                let is_too_old = now >= old_at_ms;
+                self.note(|watched| *if is_too_old { &mut watched.too_old } else { &mut watched.silent } += 1);
+                return self.close(connection);
+            }
+            self.run.sleep_ms(u64::try_from(old_at_ms.min(silent_at_ms) - now).unwrap_or_default()).await;
+        }
     }
 
     fn close(&self, connection: &str) {
-        self.0.borrow_mut().remove(connection);
+        self.sockets.borrow_mut().remove(connection);
+    }
+
+    /// Notes that something was said; answers whether there is such a connection.
+    fn hear(&self, connection: &str) -> bool {
+        let sockets = self.sockets.borrow();
+        let socket = sockets.get(connection);
+        socket.inspect(|socket| socket.said_at_ms.set(self.run.executor.millis())).is_some()
     }
 
     fn send(&self, connection: &str, text: &str) -> Sent {
-        let connections = self.0.borrow();
-        let sent = connections.get(connection).map(|way| way.unbounded_send(text.to_owned()));
+        if text.len() > MAX_TEXT_BYTES {
+            self.run.check(Err(Violation::of(connection, format!("a message has {} bytes", text.len()))));
+        }
+        if !self.hear(connection) {
+            return Sent::Gone;
+        }
+        let sockets = self.sockets.borrow();
+        let sent = sockets.get(connection).map(|socket| socket.way.unbounded_send(text.to_owned()));
         if sent.is_some_and(|sent| sent.is_ok()) { Sent::Done } else { Sent::Gone }
     }
 }
 
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn note_in(watched: &Cell<Watched>, note: impl FnOnce(&mut Watched)) {
+    let mut noted = watched.get();
+    note(&mut noted);
+    watched.set(noted);
+}
+
 impl Live {
-    /// Live on that stack.
+    /// Live on that stack, behind a gateway with those limits.
     #[must_use]
-    pub fn start(stack: &Rc<Stack>) -> Rc<Self> {
-        let (watches, gateway) = (Rc::<MemoryWatches>::default(), Rc::<Gateway>::default());
+    pub fn start(stack: &Rc<Stack>, limits: Limits) -> Rc<Self> {
+        let (watches, watched) = (Rc::<MemoryWatches>::default(), Rc::<Cell<Watched>>::default());
+        let gateway = Rc::new(Gateway {
+            run: Rc::clone(&stack.run),
+            limits,
+            sockets: RefCell::default(),
+            opened: Cell::default(),
+            begun_at_ms: stack.run.executor.millis(),
+            watched: Rc::clone(&watched),
+        });
         let push = |function| {
             let caller = Caller::new(&stack.run, function);
             let ledger = Ledger::new(stack.table(ORDERS, &caller), caller.clone());
             let sockets = SocketPort { caller: caller.clone(), gateway: Rc::clone(&gateway) };
             let watches = WatchTable { caller, watches: Rc::clone(&watches) };
-            Push::new(ledger, MemoryFeed::default(), MemoryCounts::default(), watches, sockets)
+            let board = Board::new(MemoryCounts::default(), MemoryOperations::default());
+            Push::new(ledger, MemoryFeed::default(), board, watches, sockets)
         };
         Rc::new(Self {
             stack: Rc::clone(stack),
@@ -100,7 +226,7 @@ impl Live {
             routes: Rc::new(Routes::new(push(ROUTES), Access::open(), None)),
             gateway,
             clients: RefCell::default(),
-            returns: Cell::new(0),
+            watched,
             connections: Cell::new(0),
         })
     }
@@ -109,10 +235,10 @@ impl Live {
         &self.stack.run
     }
 
-    /// Number of times that a client has come back.
+    /// What has become of those who watch.
     #[must_use]
-    pub fn returns(&self) -> u64 {
-        self.returns.get()
+    pub fn watched(&self) -> Watched {
+        self.watched.get()
     }
 
     /// A row of an order is on record. The stream delivers it, at least once; of two rows at the same time.
@@ -140,16 +266,30 @@ impl Live {
         }
     }
 
-    /// One more client watches an order.
+    /// One more client watches an order. The first of an order sends pings.
     fn join(self: &Rc<Self>, order: &OrderId) {
         let latest = Rc::<Cell<u32>>::default();
-        self.clients.borrow_mut().entry(order.clone()).or_default().push(Rc::clone(&latest));
+        let mut clients = self.clients.borrow_mut();
+        let of_order = clients.entry(order.clone()).or_default();
+        of_order.push(Rc::clone(&latest));
+        let has_pings = of_order.len() == 1;
         let (live, order) = (Rc::clone(self), order.clone());
-        self.run().spawn(async move { live.watch(&order, &latest).await });
+        self.run().spawn(async move { live.watch(&order, &latest, has_pings).await });
+    }
+
+    /// Sends pings for as long as connections come to their end by silence.
+    async fn ping(self: &Rc<Self>, connection: &str) {
+        while self.gateway.is_limited() {
+            self.run().sleep_ms(PING_MS).await;
+            if !self.gateway.hear(connection) {
+                return;
+            }
+            self.say(connection, "MESSAGE", &json!({ "type": "ping" }));
+        }
     }
 
     /// A client, which comes back for ever.
-    async fn watch(self: &Rc<Self>, order: &OrderId, latest: &Cell<u32>) {
+    async fn watch(self: &Rc<Self>, order: &OrderId, latest: &Cell<u32>, has_pings: bool) {
         let run = Rc::clone(self.run());
         let mut cuts = 0;
         loop {
@@ -157,7 +297,11 @@ impl Live {
             let number = self.connections.get();
             self.connections.set(number + 1);
             let connection = format!("connection-{number}");
-            let mut texts = self.gateway.connect(&connection);
+            let Some(mut texts) = self.gateway.connect(&connection) else { continue };
+            if has_pings && self.gateway.is_limited() {
+                let (live, connection) = (Rc::clone(self), connection.clone());
+                run.spawn(async move { live.ping(&connection).await });
+            }
             self.say(&connection, "MESSAGE", &json!({ "type": "connection_init" }));
             while let Some(text) = texts.next().await {
                 let message: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -178,6 +322,7 @@ impl Live {
                         }
                         latest.set(latest.get() + 1);
                     }
+                    Some("pong") => {}
                     // A client that subscribes before the first row is read begins again.
                     _ => self.gateway.close(&connection),
                 }
@@ -186,7 +331,7 @@ impl Live {
                     self.gateway.close(&connection);
                 }
             }
-            self.returns.set(self.returns.get() + 1);
+            note_in(&self.watched, |watched| watched.returns += 1);
             self.say(&connection, "DISCONNECT", &Value::Null);
         }
     }
@@ -194,6 +339,7 @@ impl Live {
     /// A client says something, or is gone. Where the function dies at it, the gateway says something in return that is not of the
     /// protocol.
     fn say(self: &Rc<Self>, connection: &str, kind: &str, body: &Value) {
+        self.gateway.hear(connection);
         let event = json!({
             "requestContext": { "connectionId": connection, "eventType": kind }, "body": body.to_string(),
         });

@@ -17,12 +17,13 @@ use crate::chores::{self, Chore};
 use crate::customers::{self, Answer, Door, Script};
 use crate::damage::{Damage, Damaging, Found};
 use crate::invariants_at_rest::{known, shipped, unreachable};
-use crate::live::Live;
+use crate::live::{Limits, Live, Watched};
 use crate::names::{NOTIFICATION, ORDERS};
 use crate::operations::Manner;
 use crate::operator;
 use crate::services::System;
 use crate::shop::{Listener, Shop};
+use crate::webhooks::{Partner, Pushed, Webhooks};
 
 /// Figures of a run, and of the shop in it.
 #[derive(Clone, Debug, Default)]
@@ -130,33 +131,80 @@ pub fn simulate_script(script: Script, planned: Option<PlannedFault>, trace: Tra
     simulate_with(&plan, trace, Shop::default().with_rule(script.rule), |system| customers::arrive_by(system, script))
 }
 
-/// Runs one order by a script, which somebody watches, with at most one fault. Answers with the number of times that a client has come
-/// back.
+/// Runs one order by a script, which somebody watches, with at most one fault. Answers with what has become of who watches, too.
 #[must_use]
-pub fn simulate_watched_script(script: Script, planned: Option<PlannedFault>, trace: Trace) -> (Report, u64) {
+pub fn simulate_watched_script(
+    script: Script,
+    planned: Option<PlannedFault>,
+    limits: Limits,
+    trace: Trace,
+) -> (Report, Watched) {
     let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
     let shop = Shop::default().with_rule(script.rule);
-    simulate_watched_with(&plan, trace, shop, |system| customers::arrive_by(system, script))
+    simulate_watched_with(&plan, limits, trace, shop, |system| customers::arrive_by(system, script))
 }
 
 /// Runs a plan in which each order is watched, likewise.
 #[must_use]
-pub fn simulate_watched(plan: &Plan, trace: Trace) -> (Report, u64) {
+pub fn simulate_watched(plan: &Plan, limits: Limits, trace: Trace) -> (Report, Watched) {
     let shop = Shop::default().with_rule(rule_of(plan));
-    simulate_watched_with(plan, trace, shop, |system| customers::arrive(system, plan.seed, plan.subjects))
+    simulate_watched_with(plan, limits, trace, shop, |system| customers::arrive(system, plan.seed, plan.subjects))
 }
 
-fn simulate_watched_with(plan: &Plan, trace: Trace, shop: Shop, arrive: impl FnOnce(&Rc<System>)) -> (Report, u64) {
+fn simulate_watched_with(
+    plan: &Plan,
+    limits: Limits,
+    trace: Trace,
+    shop: Shop,
+    arrive: impl FnOnce(&Rc<System>),
+) -> (Report, Watched) {
     let watching = Rc::<RefCell<Option<Rc<Live>>>>::default();
     let started = Rc::clone(&watching);
     let report = simulate_with(plan, trace, shop, move |system| {
-        let live = Live::start(&system.stack);
+        let live = Live::start(&system.stack, limits);
         system.shop.live.replace(Some(Rc::clone(&live)));
         started.replace(Some(live));
         arrive(system);
     });
-    let returns = watching.take().map_or(0, |live| live.returns());
-    (report, returns)
+    let watched = watching.take().map_or_else(Watched::default, |live| live.watched());
+    (report, watched)
+}
+
+/// Runs one order by a script, whose events are posted to those partners, with at most one fault.
+#[must_use]
+pub fn simulate_pushed_script(
+    script: Script,
+    partners: &[Partner],
+    planned: Option<PlannedFault>,
+    trace: Trace,
+) -> (Report, Pushed) {
+    let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
+    let shop = Shop::default().with_rule(script.rule);
+    simulate_pushed_with(&plan, trace, shop, partners, |system| customers::arrive_by(system, script))
+}
+
+/// Runs a plan whose events are posted to those partners.
+#[must_use]
+pub fn simulate_pushed(plan: &Plan, partners: &[Partner], trace: Trace) -> (Report, Pushed) {
+    let shop = Shop::default().with_rule(rule_of(plan));
+    simulate_pushed_with(plan, trace, shop, partners, |system| customers::order(system, plan.seed, plan.subjects))
+}
+
+fn simulate_pushed_with(
+    plan: &Plan,
+    trace: Trace,
+    shop: Shop,
+    partners: &[Partner],
+    arrive: impl FnOnce(&Rc<System>),
+) -> (Report, Pushed) {
+    let pushing = Rc::<RefCell<Option<Rc<Webhooks>>>>::default();
+    let started = Rc::clone(&pushing);
+    let report = simulate_with(plan, trace, shop, move |system| {
+        started.replace(Some(system.start_webhooks(partners)));
+        arrive(system);
+    });
+    let pushed = pushing.take().map(|webhooks| webhooks.figures()).unwrap_or_default();
+    (report, pushed)
 }
 
 /// Runs one order about which an operator has a chore, with at most one fault. Answers with the number of the call with which the
@@ -277,5 +325,6 @@ fn simulate_with(plan: &Plan, trace: Trace, shop: Shop, arrive: impl FnOnce(&Rc<
     let findings = shop.findings();
     shop.operations.take();
     shop.live.take();
+    shop.follower.take();
     Report { run, orders: orders.len() as u64, shipped, messages, repeated_messages, findings }
 }

@@ -1,6 +1,9 @@
 //! Those who watch an order, whatever goes wrong at any call: each is told each update once and in order.
 
+use std::time::Duration;
+
 use orderflow_simulation::customers::Script;
+use orderflow_simulation::live::{Limits, Watched};
 use orderflow_simulation::simulation::{simulate_watched, simulate_watched_script};
 use simulator::{FaultKind, Plan, PlannedFault, Trace};
 
@@ -16,16 +19,16 @@ const SCRIPTS: [(&str, Script); 2] = [
 fn nobody_misses_or_hears_twice_what_happens_wherever_a_function_dies() {
     let (mut runs, mut returns) = (0, 0);
     for (name, script) in SCRIPTS {
-        let (well, _) = simulate_watched_script(script, None, Trace::default());
+        let (well, _) = simulate_watched_script(script, None, Limits::FAR, Trace::default());
         assert_eq!(well.run.violation, None, "{name}");
         println!("{name}: {} calls", well.run.calls);
         for kind in KINDS {
             for call in 0..well.run.calls {
                 let planned = Some(PlannedFault { call, kind });
-                let (report, returned) = simulate_watched_script(script, planned, Trace::default());
+                let (report, watched) = simulate_watched_script(script, planned, Limits::FAR, Trace::default());
                 assert_eq!(report.run.violation, None, "{name}, {kind} at call {call}");
                 runs += 1;
-                returns += returned;
+                returns += watched.returns;
             }
         }
     }
@@ -37,15 +40,44 @@ fn nobody_misses_or_hears_twice_what_happens_wherever_a_function_dies() {
 fn nobody_misses_or_hears_twice_what_happens_to_any_order_of_many_under_all_faults() {
     let (mut orders, mut returns) = (0, 0);
     for seed in 0..8 {
-        let (report, returned) = simulate_watched(&Plan::new(seed, 20), Trace::default());
+        let (report, watched) = simulate_watched(&Plan::new(seed, 20), Limits::FAR, Trace::default());
         if let Some(violation) = report.run.violation {
             let trace = violation.subject.as_deref().map_or_else(Trace::of_none, Trace::of);
-            let (again, _) = simulate_watched(&Plan::new(seed, 20), trace);
+            let (again, _) = simulate_watched(&Plan::new(seed, 20), Limits::FAR, trace);
             panic!("seed {seed}: {}\n{}", violation.what, again.run.trace);
         }
         orders += report.orders;
-        returns += returned;
+        returns += watched.returns;
     }
     println!("{orders} orders, {returns} clients that came back");
     assert!(orders > 80 && returns > orders, "{orders} orders, {returns} came back");
+}
+
+/// An order is shipped within seconds, and hours later its customer withdraws.
+#[test]
+fn nothing_is_missed_where_connections_grow_old_or_are_silent_for_too_long() {
+    let hours = |hours: u64| Duration::from_hours(hours);
+    let later_ms = u64::try_from(hours(7).as_millis()).unwrap();
+    let script = Script { withdraw_after_ms: Some(later_ms), ..Script::SHIPPED };
+    let limits = Limits { ends_for: hours(6), ..Limits::FAR };
+    let (report, watched) = simulate_watched_script(script, None, limits, Trace::default());
+    assert_eq!(report.run.violation, None);
+    println!("{watched:?}");
+    // One client sends pings, and the other none: six hours have three connections of two hours, and some 36 of ten minutes.
+    let Watched { too_old, silent, .. } = watched;
+    assert!((2..=3).contains(&too_old) && (34..=38).contains(&silent), "{watched:?}");
+}
+
+/// AWS opens 500 connections of an account within a second: here a few, and so many clients at once that most are refused at first.
+#[test]
+fn nothing_is_missed_where_more_connect_at_once_than_may() {
+    let mut refused = 0;
+    for seed in 0..4 {
+        let limits = Limits { opened_per_second: 3, ..Limits::FAR };
+        let (report, watched) = simulate_watched(&Plan::new(seed, 20), limits, Trace::default());
+        assert_eq!(report.run.violation, None, "seed {seed}");
+        refused += watched.refused;
+    }
+    println!("{refused} connections were refused");
+    assert!(refused > 100, "{refused} only");
 }

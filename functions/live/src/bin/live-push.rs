@@ -1,4 +1,4 @@
-//! Consumer of the rows of the orders' table, of the pages of the feed, and of the counts: tells those who watch what has happened.
+//! Consumer of the rows of the orders' table, of the pages of the feed, of the counts, and of dead letters: tells those who watch what has happened.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use onewrite::telemetry;
 use orderflow_analytics::DynamoCounts;
 use orderflow_events::OrderId;
 use orderflow_journal::DynamoJournal;
-use orderflow_live::{DynamoWatches, GatewaySockets, JournalFeed, Push};
+use orderflow_live::{DynamoWatches, GatewaySockets, JournalFeed, Push, ShopBoard};
+use orderflow_operations::DynamoOperations;
 use serde::Deserialize;
 
 /// An invocation by a stream of DynamoDB. All that counts is which orders have got rows.
@@ -65,18 +66,20 @@ fn main() -> Result<(), Error> {
             let feed = DynamoFeed::new(aws.dynamodb(), feed_table.clone()?);
             let feed = JournalFeed::new(feed, u8::try_from(shards?).ok()?, journal);
             let count_table = environment.text("COUNT_TABLE_NAME");
+            let letters_table = environment.text("LETTERS_TABLE_NAME");
             let counts = DynamoCounts::new(aws.dynamodb(), count_table.clone()?);
+            let board = ShopBoard::new(counts, DynamoOperations::new(aws.dynamodb(), letters_table.clone()?));
             let watches = DynamoWatches::new(aws.dynamodb(), watches?);
             let sockets = GatewaySockets::new(aws.config(), &connections?);
-            Some((Push::new(ledger?, feed, counts, watches, sockets), feed_table?, count_table?))
+            Some((Push::new(ledger?, feed, board, watches, sockets), feed_table?, [count_table?, letters_table?]))
         });
-        let (push, feed_table, count_table) = &push?;
+        let (push, feed_table, board_tables) = &push?;
         push.warm().await;
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<StreamEvent>| {
             let _deadline = telemetry::begin(&invocation.context);
             let told = if invocation.payload.is_of(feed_table) {
                 Box::pin(push.tell_events()).await
-            } else if invocation.payload.is_of(count_table) {
+            } else if board_tables.iter().any(|table| invocation.payload.is_of(table)) {
                 Box::pin(push.tell_board()).await
             } else {
                 Box::pin(push.tell(invocation.payload.orders())).await

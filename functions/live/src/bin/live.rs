@@ -6,7 +6,8 @@ use onewrite::config::Environment;
 use onewrite::telemetry;
 use orderflow_analytics::DynamoCounts;
 use orderflow_journal::DynamoJournal;
-use orderflow_live::{DynamoWatches, Event, GatewaySockets, JournalFeed, Push, Routes};
+use orderflow_live::{DynamoWatches, Event, GatewaySockets, JournalFeed, Push, Routes, ShopBoard};
+use orderflow_operations::DynamoOperations;
 use orderflow_orders::Guests;
 
 fn main() -> Result<(), Error> {
@@ -19,9 +20,11 @@ fn main() -> Result<(), Error> {
             let journal = DynamoJournal::new(aws.dynamodb(), environment.text("JOURNAL_TABLE_NAME")?);
             let feed = JournalFeed::new(DynamoFeed::new(aws.dynamodb(), feed?), u8::try_from(shards?).ok()?, journal);
             let counts = DynamoCounts::new(aws.dynamodb(), environment.text("COUNT_TABLE_NAME")?);
+            let letters = DynamoOperations::new(aws.dynamodb(), environment.text("LETTERS_TABLE_NAME")?);
+            let board = ShopBoard::new(counts, letters);
             let watches = DynamoWatches::new(aws.dynamodb(), watches?);
             let sockets = GatewaySockets::new(aws.config(), &connections?);
-            Some(Routes::new(Push::new(ledger?, feed, counts, watches, sockets), access?, guests?))
+            Some(Routes::new(Push::new(ledger?, feed, board, watches, sockets), access?, guests?))
         });
         let routes = &routes?;
         routes.warm().await;

@@ -58,7 +58,7 @@ pub(crate) struct Event {
     data: Option<Json<serde_json::Value>>,
 }
 
-/// Orders and money of late.
+/// Orders and money of late, and what waits for a person.
 #[derive(SimpleObject)]
 pub(crate) struct Board {
     /// Time at which it was so.
@@ -69,6 +69,19 @@ pub(crate) struct Board {
     hours: Vec<Tally>,
     /// SKUs that were paid for in this hour and the one before, what has brought most first: ten of each currency.
     skus: Vec<Sold>,
+    /// Dead letters for which somebody has to do something: of each service that has any.
+    letters: Vec<OpenLetters>,
+}
+
+/// Dead letters of a service for which somebody has to do something.
+#[derive(SimpleObject)]
+struct OpenLetters {
+    /// The service.
+    service: String,
+    /// Number of them.
+    count: u32,
+    /// Time at which the oldest failed first.
+    oldest: DateTime,
 }
 
 /// Orders that have reached a step within a span of time, and their totals in the smallest unit of a currency.
@@ -311,15 +324,24 @@ impl From<&domain::FeedEvent> for Event {
     }
 }
 
-impl From<&orderflow_analytics::Board> for Board {
-    fn from(board: &orderflow_analytics::Board) -> Self {
+impl From<&domain::BoardUpdate> for Board {
+    fn from(update: &domain::BoardUpdate) -> Self {
+        let domain::BoardUpdate { digest: _, board, letters } = update;
         let orderflow_analytics::Board { at, minutes, hours, skus } = board;
         Self {
             at: DateTime(*at),
             minutes: minutes.iter().map(Tally::from).collect(),
             hours: hours.iter().map(Tally::from).collect(),
             skus: skus.iter().map(Sold::from).collect(),
+            letters: letters.iter().map(OpenLetters::from).collect(),
         }
+    }
+}
+
+impl From<&domain::ServiceLetters> for OpenLetters {
+    fn from(letters: &domain::ServiceLetters) -> Self {
+        let domain::ServiceLetters { service, count, oldest } = letters;
+        Self { service: service.clone(), count: *count, oldest: DateTime(*oldest) }
     }
 }
 

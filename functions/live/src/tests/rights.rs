@@ -305,6 +305,75 @@ fn the_board_is_for_operators_and_readers_of_events_and_comes_when_it_changes() 
 }
 
 #[test]
+fn the_board_tells_how_many_letters_each_service_has_and_since_when() {
+    let door = Door::new("ada");
+    let token = door.issuer.token("wall", "events:read");
+    door.say("1", &json!({ "type": "connection_init", "payload": { "token": token } }));
+    let payload = json!({ "query": "subscription { board { letters { service count oldest } } }" });
+    door.say("1", &json!({ "id": "b", "type": "subscribe", "payload": payload }));
+    let tell = || assert_eq!(run(door.stage.push(&Pace::of(u32::MAX)).tell_board()), Some(Ok(())));
+    let last = || door.received("1").last().unwrap()["payload"]["data"]["board"]["letters"].clone();
+    assert_eq!(last(), json!([]));
+    let first = door.stage.world.now();
+    door.stage.park("shipping", Class::Permanent);
+    door.stage.world.pass(HOUR);
+    door.stage.park("payment", Class::None);
+    door.stage.park("shipping", Class::Exhausted);
+    let count = door.received("1").len();
+    for _ in 0..2 {
+        tell();
+    }
+    assert_eq!(door.received("1").len(), count + 1, "once");
+    let expected = json!([
+        { "service": "payment", "count": 1, "oldest": door.stage.world.now().to_string() },
+        { "service": "shipping", "count": 2, "oldest": first.to_string() },
+    ]);
+    assert_eq!(last(), expected);
+}
+
+/// Of the time that goes by nobody writes a row.
+#[test]
+fn the_board_moves_with_the_time_at_each_ping_of_whoever_watches_it() {
+    let door = Door::new("ada");
+    let say = |connection: &str, message: Value| door.say(connection, &message);
+    let mut claims = MemoryIssuer::claims("wall", "operations");
+    claims["exp"] = json!(door.stage.world.now().after(2 * HOUR).as_millis() / 1_000);
+    let token = door.issuer.signed(&json!({ "alg": "ES256", "kid": "1" }), &claims);
+    door.stage.count_order(1);
+    for connection in ["wall", "idle", "order"] {
+        say(connection, json!({ "type": "connection_init", "payload": { "token": token } }));
+    }
+    let payload = json!({ "query": "subscription { board { minutes { created } } }" });
+    for connection in ["wall", "idle"] {
+        say(connection, json!({ "id": "b", "type": "subscribe", "payload": payload }));
+    }
+    let since = |connection: &str, count: usize| -> Vec<Value> {
+        let received = door.received(connection).into_iter().skip(count);
+        received.map(|message| json!([message["type"], message["payload"]["data"]["board"]["minutes"]])).collect()
+    };
+    let before = ["wall", "idle", "order"].map(|connection| door.received(connection).len());
+    door.stage.world.pass(Duration::from_mins(30));
+    say("wall", json!({ "type": "ping" }));
+    assert_eq!(since("wall", before[0]), [json!(["pong", null])], "it is the same board");
+    door.stage.world.pass(Duration::from_mins(30));
+    for connection in ["wall", "wall", "order"] {
+        say(connection, json!({ "type": "ping" }));
+    }
+    let expected = [json!(["pong", null]), json!(["pong", null]), json!(["next", []]), json!(["pong", null])];
+    assert_eq!(since("wall", before[0]), expected, "the hour is over");
+    assert_eq!(since("order", before[2]), [json!(["pong", null])], "it watches something else");
+    assert_eq!(
+        since("idle", before[1]),
+        Vec::<Value>::new(),
+        "what is silent for ten minutes is closed by the gateway"
+    );
+    // A right ends, too.
+    door.stage.world.pass(HOUR);
+    say("wall", json!({ "type": "ping" }));
+    assert_eq!(door.last("wall"), "UNAUTHENTICATED");
+}
+
+#[test]
 fn an_update_that_is_too_large_ends_its_subscription_and_not_the_connection() {
     let door = Door::new("ada");
     let token = door.issuer.token("staff", "events:read");
@@ -319,5 +388,5 @@ fn an_update_that_is_too_large_ends_its_subscription_and_not_the_connection() {
     }
     assert!(door.stage.sockets.is_open("1"));
     let open = block_on(door.stage.watches.connection("1")).unwrap().unwrap();
-    assert_eq!(open.subscriptions, ["small"]);
+    assert_eq!(open.subscriptions.into_keys().collect::<Vec<_>>(), ["small"]);
 }

@@ -25,7 +25,8 @@ use crate::jobs::redrive::{MAX_LETTERS, Redrive, RedriveId};
 use crate::jobs::replay::{Replay, ReplayId, Wanted};
 use crate::pages;
 use crate::port::{
-    Archive, Consumers, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PART, PartStore, Queues, Since,
+    Archive, Backlog, Consumers, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PART, PartStore, Queues,
+    Since,
 };
 use crate::sealing;
 use crate::selection::{Selection, is_sendable};
@@ -46,7 +47,7 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 
 impl<S, R, N, W, K> OperationsApi<S, R, N, W, K>
 where
-    S: LetterStore + JobStore + PartStore,
+    S: Backlog + LetterStore + JobStore + PartStore,
     R: Keys,
     N: Archive + Consumers + Directory + Gauges + Logs + Outboxes + Queues,
     W: Clock + Random,

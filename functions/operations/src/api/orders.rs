@@ -22,12 +22,13 @@ use crate::domain::{Glimpse, Origin, State};
 use crate::jobs::inquiry::outlooks;
 use crate::pages;
 use crate::port::{
-    Archive, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues,
+    Archive, Backlog, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, Outboxes, PartStore, Queues,
 };
 use crate::selection::Selection;
 use crate::service::{Service, journal_of};
 use crate::view::{
-    Brief, JournalEntry, JournalPage, LetterCounts, OrderCounts, QueueView, StatusView, StreamView, Timeline, Waiting,
+    Brief, JournalEntry, JournalPage, LetterCounts, OpenLettersView, OrderCounts, QueueView, StatusView, StreamView,
+    Timeline, Waiting,
 };
 
 /// Time that the logs are looked into, in milliseconds: the longest back-off that an attempt has by default, four times.
@@ -35,7 +36,7 @@ const LOOKED_BACK_MS: i64 = 3_600_000;
 
 impl<S, R, N, W, K> OperationsApi<S, R, N, W, K>
 where
-    S: LetterStore + JobStore + PartStore,
+    S: Backlog + LetterStore + JobStore + PartStore,
     R: Keys,
     N: Archive + Consumers + Directory + Gauges + Logs + Outboxes + Queues,
     W: Clock + Random,
@@ -182,7 +183,7 @@ where
         Ok(queues)
     }
 
-    /// Depth of every queue, and the letters by their state.
+    /// Depth of every queue, and the letters by their state, those that are open by service and class.
     pub(super) async fn status(&self) -> Result<Response<Body>, Problem> {
         let services = self.stack.services().await?;
         let queues = self.queues(&services).await?;
@@ -209,7 +210,9 @@ where
             service: service.name.clone(),
             relay_letters: of_relays.get(&service.name).copied().unwrap_or(0),
         });
-        Ok(answer(StatusCode::OK, &StatusView { queues, letters, orders, streams: streams.collect() }))
+        let open_letters = self.store.open_letters().await?.into_iter().map(OpenLettersView::from).collect();
+        let streams = streams.collect();
+        Ok(answer(StatusCode::OK, &StatusView { queues, letters, open_letters, orders, streams }))
     }
 }
 

@@ -219,6 +219,8 @@ fn whatever_may_have_somebody_in_it_is_sealed_and_says_nothing_of_them() {
         let body = &arrival.message.body;
         assert_eq!(letter.persons_in(body), persons, "{body} {origin:?} {is_door}");
         assert_eq!(letter.is_sealed, persons != Persons::Nobody);
+        let readable_until = (persons == Persons::Unknown).then(|| at(10).after(crate::UNOWNED_KEPT));
+        assert_eq!(letter.readable_until, readable_until);
         assert_eq!(letter.short_body.is_none(), letter.is_sealed);
         let record = serde_json::to_string(&letter).unwrap();
         assert!(!record.contains("Ada") && !record.contains("Road"), "{record}");
@@ -241,6 +243,8 @@ fn whatever_an_edit_brings_in_is_sealed() {
     ] {
         let edited = letter.edited(&message(&body), "ada", "typo", at(50)).unwrap();
         assert_eq!((edited.is_sealed, edited.short_body.as_ref()), (true, None), "{body}");
+        let readable_until = (persons == Persons::Unknown).then(|| at(50).after(crate::UNOWNED_KEPT));
+        assert_eq!(edited.readable_until, readable_until);
         assert_eq!((edited.persons_in(&body), edited.glimpse.source.as_ref()), (persons, None), "{body}");
     }
 }

@@ -469,6 +469,13 @@ fn an_order_is_told_over_all_services() {
     let (_, page) = stack.ask("GET", "/operations/status", "*", &json!({}));
     assert_eq!(page["queues"].as_array().unwrap().len(), 3);
     assert_eq!(page["orders"], json!({ "open": 1, "late": 1 }));
+    assert_eq!(page["openLetters"], Value::Null);
+    let arrival = stack.arrival(message(1, "good"), None);
+    block_on(stack.collect(&arrival, &Pace::of(u32::MAX))).unwrap();
+    let (_, page) = stack.ask("GET", "/operations/status", "*", &json!({}));
+    let oldest = arrival.failed_at.to_string();
+    let expected = json!([{ "service": "payment", "class": "permanent", "count": 1, "oldest": oldest }]);
+    assert_eq!(page["openLetters"], expected);
     assert_eq!(
         page["streams"],
         json!([{ "service": "orders", "relayLetters": 0 }, { "service": "payment", "relayLetters": 0 }])

@@ -5,7 +5,7 @@ use onewrite::aws::{DynamoFeed, DynamoKeys, System, block_on};
 use onewrite::config::Environment;
 use onewrite::telemetry;
 use orderflow_journal::DynamoJournal;
-use orderflow_webhooks::{DynamoWebhooks, HttpReceivers, JournalFeed, Sender, loopback_of};
+use orderflow_webhooks::{DynamoWebhooks, HttpReceivers, JournalFeed, Sender, loopback_of, mailer_of};
 use serde::Deserialize;
 
 /// An invocation by the dispatch.
@@ -24,8 +24,9 @@ fn main() -> Result<(), Error> {
             let journal = DynamoJournal::new(aws.dynamodb(), journal?);
             let feed = JournalFeed::new(DynamoFeed::new(aws.dynamodb(), feed?), u8::try_from(shards?).ok()?, journal);
             let (store, keys) = (DynamoWebhooks::new(aws.dynamodb(), table?), DynamoKeys::new(aws.dynamodb(), keys?));
+            let mailer = mailer_of(environment, aws.config());
             match HttpReceivers::new(loopback?) {
-                Ok(receivers) => Some(Sender::new(feed, store, receivers, keys, System)),
+                Ok(receivers) => Some(Sender::new(feed, store, receivers, keys, mailer?, System)),
                 Err(error) => environment.fault(error.to_string()),
             }
         });

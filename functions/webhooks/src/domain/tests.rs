@@ -20,26 +20,8 @@ fn sealed() -> SealedText {
 
 /// An endpoint that sleeps after the fifth page.
 fn asleep() -> Endpoint {
-    Endpoint {
-        id: "whk_1".to_owned(),
-        revision: 1,
-        owner: None,
-        url: "https://partner.example/".to_owned(),
-        pattern: None,
-        description: None,
-        in_order: false,
-        created_at: at(0),
-        secret: sealed(),
-        previous: None,
-        disabled: None,
-        cursor: cursor("5"),
-        wakes: 0,
-        due: None,
-        hold: None,
-        failing: None,
-        has_waiting: false,
-        hurries: false,
-    }
+    let url = "https://partner.example/".to_owned();
+    Endpoint { revision: 1, due: None, ..Endpoint::new("whk_1".to_owned(), url, sealed(), cursor("5"), at(0)) }
 }
 
 fn awake() -> Endpoint {
@@ -172,7 +154,7 @@ fn what_a_disabled_endpoint_has_missed_is_after_its_cursor() {
     endpoint.disable(Disabled::Dead, at(2));
     assert_eq!((endpoint.disabled, &endpoint.cursor), (Some((Disabled::ByOwner, at(1))), &cursor("2")));
     assert_eq!((endpoint.due, endpoint.hold.clone(), endpoint.failing.clone()), (None, None, None));
-    endpoint.resend(cursor("1"), at(3));
+    assert!(endpoint.resend(cursor("1"), &cursor("9"), at(3)));
     assert_eq!((endpoint.due, &endpoint.cursor), (None, &cursor("1")), "it stays disabled");
     endpoint.enable(at(4));
     assert_eq!((endpoint.due, endpoint.disabled, endpoint.hurries), (Some(at(4)), None, true));
@@ -193,7 +175,7 @@ fn whoever_takes_over_or_begins_anew_looks_for_what_was_noted() {
     assert!(disabled.has_waiting && disabled.hold.is_none());
     assert!(anew.has_waiting && anew.hold.is_none(), "what was posted to the URL before says nothing of the new one");
     let mut rotated = awake();
-    rotated.rotate(sealed(), at(5));
+    rotated.rotate(sealed(), None, at(5));
     assert_eq!(rotated, awake(), "that secret it has already");
 }
 
@@ -237,4 +219,141 @@ fn an_event_is_tried_for_three_days_from_its_first_attempt() {
         assert_eq!(delivery.answer.as_deref(), Some(told), "{case}");
         assert_eq!(delivery.status, answer.ok().map(|answer| answer.status), "{case}");
     }
+}
+
+fn with_contact() -> Endpoint {
+    Endpoint { contact: Some(sealed()), ..awake() }
+}
+
+#[test]
+fn an_owner_is_to_be_told_of_each_outage_once() {
+    use Disabled::{ByOperator, ByOwner, Dead, Gone};
+    let due = |seconds| Some(Untold { due: at(seconds), attempts: 0 });
+    let told_before = || Endpoint { told_at: Some(at(0)), ..with_contact() };
+    let off = || Endpoint { disabled: Some((ByOwner, at(0))), ..with_contact() };
+    for (case, endpoint, reason, expected) in [
+        ("dead", with_contact(), Dead, due(9)),
+        ("gone", with_contact(), Gone, due(9)),
+        ("by its owner", with_contact(), ByOwner, None),
+        ("by an operator", with_contact(), ByOperator, None),
+        ("without an address", awake(), Dead, None),
+        ("off already", off(), Dead, None),
+        ("told of another within the hour", told_before(), Gone, due(3_600)),
+    ] {
+        let mut endpoint = endpoint;
+        endpoint.disable(reason, at(9));
+        assert_eq!(endpoint.untold, expected, "{case}");
+        endpoint.disable(ByOperator, at(10));
+        assert_eq!((endpoint.untold.clone(), endpoint.disabled.unwrap().0), (expected, ByOperator), "{case}");
+        endpoint.disable(Dead, at(11));
+        assert!(endpoint.is_disabled_by_operator(), "{case}: an operator has the last word");
+    }
+    let outage = || {
+        let mut endpoint = with_contact();
+        endpoint.disable(Dead, at(9));
+        endpoint
+    };
+    let mut endpoint = outage();
+    assert!(endpoint.needs_somebody(at(9)) && !endpoint.needs_somebody(at(8)));
+    assert_eq!(endpoint.tell(at(8), at(100)), None);
+    let first = endpoint.tell(at(9), at(100)).unwrap();
+    assert_eq!((first.attempts, endpoint.tell(at(99), at(200))), (1, None), "somebody has it in hand");
+    let second = endpoint.tell(at(100), at(200)).unwrap();
+    assert!(!endpoint.told(&first, None, at(101)), "who is too late says nothing");
+    assert!(endpoint.told(&second, Some(at(500)), at(101)));
+    assert_eq!((endpoint.untold.clone(), endpoint.told_at), (Some(Untold { due: at(500), attempts: 2 }), None));
+    let third = endpoint.tell(at(500), at(600)).unwrap();
+    assert!(endpoint.told(&third, None, at(501)));
+    assert_eq!((endpoint.untold.clone(), endpoint.told_at), (None, Some(at(501))));
+    endpoint.enable(at(600));
+    endpoint.disable(Dead, at(90_000));
+    assert_eq!(endpoint.untold, due(90_000), "of another outage it is told again");
+    for (case, end) in [
+        ("enabled", Box::new(|it: &mut Endpoint| it.enable(at(20))) as Box<dyn Fn(&mut Endpoint)>),
+        ("without an address since", Box::new(|it: &mut Endpoint| it.set_contact(None))),
+        ("deleted", Box::new(|it: &mut Endpoint| it.delete(None, at(20)))),
+    ] {
+        let mut endpoint = outage();
+        end(&mut endpoint);
+        assert_eq!((endpoint.tell(at(30), at(100)), endpoint.untold), (None, None), "{case}");
+    }
+    let mut endpoint = outage();
+    endpoint.set_contact(Some(sealed()));
+    assert_eq!(endpoint.untold, due(9), "another address is told");
+}
+
+#[test]
+fn what_is_deleted_is_cleared_once_nobody_is_at_work_for_it() {
+    let mut endpoint = Endpoint { hold: Some(("a".to_owned(), at(100))), ..awake() };
+    let by = Text::new("ada").unwrap();
+    endpoint.delete(Some(&by), at(9));
+    endpoint.delete(None, at(10));
+    assert_eq!(endpoint.deleted, Some((at(9), Some(by))));
+    assert!(!endpoint.is_held_by("a") && !endpoint.is_due(at(200)));
+    let after = |seconds: i64| endpoint.needs_somebody(at(9 + seconds));
+    assert_eq!((after(299), after(300)), (false, true));
+}
+
+#[test]
+fn a_pattern_counts_from_the_place_where_it_was_named() {
+    let is = |number: i64| Some(json!({ "data": { "number": [number] } }));
+    let of = |endpoint: &Endpoint, number: i64, before: &str, after: &str| {
+        endpoint.condition()(&json!({ "data": { "number": number } }), &cursor(before), &cursor(after))
+    };
+    let (seen, end) = (cursor("6"), cursor("7-3"));
+    for (case, endpoint, at_cursor, earlier) in [
+        ("asleep", Endpoint { pattern: is(1), ..asleep() }, "6", 1),
+        ("asleep at the end", Endpoint { pattern: is(1), cursor: cursor("7-3"), ..asleep() }, "7-3", 0),
+        ("awake", Endpoint { pattern: is(1), ..awake() }, "5", 1),
+        ("failing at the end", Endpoint { pattern: is(1), cursor: cursor("8-8"), ..failing(0) }, "8-8", 1),
+        ("disabled", Endpoint { pattern: is(1), disabled: Some((Disabled::Dead, at(0))), ..asleep() }, "5", 1),
+    ] {
+        let mut changed = Endpoint { hold: Some(("a".to_owned(), at(100))), ..endpoint.clone() };
+        assert!(changed.listen(is(1), (&seen, &end), at(9)) && changed.pattern == is(1), "{case}: it is that already");
+        assert!(changed.is_held_by("a") || changed.disabled.is_some(), "{case}");
+        assert!(changed.listen(is(2), (&seen, &end), at(9)), "{case}");
+        assert_eq!((changed.cursor.clone(), changed.earlier.len()), (cursor(at_cursor), earlier), "{case}");
+        assert!(changed.hold.is_none() && changed.has_waiting && changed.wakes == endpoint.wakes + 1, "{case}");
+        assert_eq!(changed.due.is_some(), changed.disabled.is_none(), "{case}");
+        if earlier == 1 {
+            for (number, before, after, is_wanted) in [
+                (1, "5-3", "6-3", true),
+                (2, "5-3", "6-3", false),
+                (1, "5-3", "5-3.1", false),
+                (2, "5-3", "5-3.1", true),
+                (2, "7-1", "7.1-1", true),
+                (1, "8-1", "8-2", true),
+            ] {
+                assert_eq!(of(&changed, number, before, after), is_wanted, "{case}: {number} from {before} to {after}");
+            }
+        }
+    }
+    let mut often = Endpoint { pattern: is(0), ..awake() };
+    assert!((1..6).all(|number| often.listen(is(number), (&seen, &end), at(9))));
+    assert!(!often.listen(is(6), (&seen, &end), at(9)) && often.pattern == is(5));
+    often.advance(&Round { cursor: end.clone(), ..round(&[Attempt::Taken]) }, at(10));
+    assert!(often.earlier.is_empty() && often.listen(is(6), (&seen, &end), at(9)));
+}
+
+#[test]
+fn one_request_to_send_again_is_followed_at_a_time() {
+    let mut endpoint = awake();
+    assert!(endpoint.resend(cursor("1"), &cursor("8"), at(1)));
+    assert!(!endpoint.resend(cursor("0"), &cursor("8"), at(2)) && endpoint.cursor == cursor("1"));
+    let to = |from: &str, to: &str| Round {
+        before: (cursor(from), 1),
+        cursor: cursor(to),
+        is_end: false,
+        ..round(&[Attempt::Taken])
+    };
+    endpoint.advance(&to("1", "7"), at(3));
+    assert!(endpoint.resending.is_some());
+    endpoint.advance(&to("7", "8"), at(3));
+    assert!(endpoint.resending.is_none() && endpoint.resend(cursor("0"), &cursor("9"), at(4)));
+    let at_its_end = Round { is_end: true, ..to("0", "3") };
+    endpoint.advance(&at_its_end, at(5));
+    assert!(endpoint.resending.is_none(), "there was nothing more");
+    assert!(endpoint.resend(cursor("0"), &cursor("9"), at(6)));
+    endpoint.disable(Disabled::ByOwner, at(7));
+    assert!(endpoint.resend(cursor("2"), &cursor("9"), at(8)), "nothing is sent meanwhile");
 }

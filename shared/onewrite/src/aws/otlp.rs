@@ -2,7 +2,7 @@
 //!
 //! Nothing of it is made unless an endpoint is configured. A batch is sent when the answer of its invocation is, with
 //! [`LIMIT`] for it: a batch that a collector does not take by then is lost, and it is left alone for a while, for which spans
-//! wait. So a collector that is slow or dead costs spans, and never an order.
+//! wait. So a collector that is slow or dead costs spans, and never an event.
 
 use std::cell::RefCell;
 use std::mem::take;

@@ -1,52 +1,98 @@
-//! Secrets, and the signatures that are made with them.
+//! Secrets, and the signatures that are made with them: by HMAC-SHA-256, whose secret the receiver knows, or by Ed25519, whose
+//! public key is all that they need.
 
 use std::fmt;
 
 use data_encoding::BASE64;
 use envelope::{Invalid, Time};
 use ring::hmac;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use crate::port::Random;
 
-/// Beginning of a secret's text.
+/// Beginning of the text of a secret of HMAC.
 const PREFIX: &str = "whsec_";
+
+/// Beginning of the text of a private key of Ed25519.
+const PRIVATE: &str = "whsk_";
+
+/// Beginning of the text of a public key.
+const PUBLIC: &str = "whpk_";
 
 /// Length of a secret that is made here, in bytes.
 const BYTES: usize = 32;
 
-/// Secret of an endpoint, which the receiver knows, too. It does not show in its `Debug`.
+/// Secret of an endpoint. It does not show in its `Debug`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
+pub struct Secret(Kind);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    /// The receiver knows it, too.
+    Hmac(Vec<u8>),
+    /// Seed of a private key, which nobody else knows.
+    Ed25519([u8; BYTES]),
+}
 
 impl Secret {
-    /// The secret that a text is: `whsec_`, and 24 to 64 bytes in base64.
+    /// The secret that a text is: `whsec_`, and 24 to 64 bytes in base64; or `whsk_`, and the 32 bytes of a private key.
     ///
     /// # Errors
     ///
     /// It is none. The rule does not repeat it.
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let bytes = text.strip_prefix(PREFIX).and_then(|text| BASE64.decode(text.as_bytes()).ok());
-        let bytes = bytes.filter(|bytes| (24..=64).contains(&bytes.len()));
-        bytes.map(Self).ok_or_else(|| Invalid::rule(format!("must be {PREFIX} and 24 to 64 bytes in base64")))
+        let bytes = |prefix| text.strip_prefix(prefix).and_then(|text: &str| BASE64.decode(text.as_bytes()).ok());
+        let seed = bytes(PRIVATE).and_then(|bytes| bytes.try_into().ok()).map(Kind::Ed25519);
+        let bytes = bytes(PREFIX).filter(|bytes| (24..=64).contains(&bytes.len()));
+        let kind = bytes.map(Kind::Hmac).or(seed);
+        kind.map(Self).ok_or_else(|| Invalid::rule(format!("must be {PREFIX} and 24 to 64 bytes in base64")))
     }
 
-    /// A new one.
+    /// A new one of HMAC.
     #[must_use]
     pub fn random(random: &impl Random) -> Self {
         let mut bytes = vec![0; BYTES];
         random.fill(&mut bytes);
-        Self(bytes)
+        Self(Kind::Hmac(bytes))
     }
 
-    /// Its text, for its owner alone.
+    /// A new private key of Ed25519.
+    #[must_use]
+    pub fn random_ed25519(random: &impl Random) -> Self {
+        let mut seed = [0; BYTES];
+        random.fill(&mut seed);
+        Self(Kind::Ed25519(seed))
+    }
+
+    /// Its text: that of HMAC for its owner alone, that of a private key for nobody.
     #[must_use]
     pub fn text(&self) -> String {
-        format!("{PREFIX}{}", BASE64.encode(&self.0))
+        match &self.0 {
+            Kind::Hmac(bytes) => format!("{PREFIX}{}", BASE64.encode(bytes)),
+            Kind::Ed25519(seed) => format!("{PRIVATE}{}", BASE64.encode(seed)),
+        }
     }
 
-    fn sign(&self, signed: &str) -> String {
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), signed.as_bytes());
-        format!("v1,{}", BASE64.encode(tag.as_ref()))
+    /// The public key that a receiver verifies with, `whpk_` and 32 bytes in base64; none of HMAC.
+    #[must_use]
+    pub fn public(&self) -> Option<String> {
+        let Kind::Ed25519(seed) = &self.0 else { return None };
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
+        Some(format!("{PUBLIC}{}", BASE64.encode(pair.public_key().as_ref())))
+    }
+
+    /// The signature of a text. There is one: each seed of that length makes a key.
+    fn sign(&self, signed: &str) -> Option<String> {
+        match &self.0 {
+            Kind::Hmac(bytes) => {
+                let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), signed.as_bytes());
+                Some(format!("v1,{}", BASE64.encode(tag.as_ref())))
+            }
+            Kind::Ed25519(seed) => {
+                let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
+                Some(format!("v1a,{}", BASE64.encode(pair.sign(signed.as_bytes()).as_ref())))
+            }
+        }
     }
 }
 
@@ -77,7 +123,7 @@ impl Secrets {
         let timestamp = at.as_millis().div_euclid(1_000).to_string();
         let signed = format!("{id}.{timestamp}.{body}");
         let secrets = [Some(&self.current), self.previous.as_ref()];
-        let signatures: Vec<String> = secrets.into_iter().flatten().map(|secret| secret.sign(&signed)).collect();
+        let signatures: Vec<String> = secrets.into_iter().flatten().filter_map(|secret| secret.sign(&signed)).collect();
         [("webhook-id", id.to_owned()), ("webhook-timestamp", timestamp), ("webhook-signature", signatures.join(" "))]
     }
 }

@@ -43,6 +43,29 @@ fn a_secret_is_read_as_it_was_told_and_is_shown_to_nobody_else() {
 }
 
 #[test]
+fn a_private_key_signs_as_libraries_of_others_do_and_its_public_key_is_shown() {
+    // By `cryptography` 50 of PyPI, of the seed 0, 1, 2 … 31.
+    let private = "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let public = "whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+    let expected = "v1a,yoUrgEkc12aGqm0n4Sydmdz55xJfTz4AsAgieHFjmkR7LJtqVCZOQYzvvHjI5kAey+r4iaBGxTFRrl2iBQxtDQ==";
+    let secret = Secret::new(private).unwrap();
+    assert_eq!((secret.text().as_str(), secret.public().as_deref()), (private, Some(public)));
+    let at = Time::from_millis(1_614_265_330_999);
+    let hmac = Secret::new(KNOWN).unwrap();
+    let [.., (_, signatures)] =
+        Secrets::new(secret, Some(hmac.clone())).headers("msg_p5jXN8AQM9LWM0D4loKWxJek", at, r#"{"test": 2432232314}"#);
+    let signatures: Vec<&str> = signatures.split(' ').collect();
+    assert_eq!(signatures, [expected, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="]);
+    assert_eq!(hmac.public(), None);
+    let fresh = Secret::random_ed25519(&VirtualTime::new(1));
+    assert_eq!(Secret::new(&fresh.text()), Ok(fresh.clone()));
+    assert!(fresh.public().unwrap().starts_with("whpk_") && !format!("{fresh:?}").contains("whsk"));
+    for text in ["whsk_", "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==", public] {
+        assert!(Secret::new(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn an_address_is_public_or_it_is_not() {
     for address in [
         "1.1.1.1",

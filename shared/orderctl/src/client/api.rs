@@ -35,6 +35,7 @@ pub(crate) enum Method {
     Get,
     Put,
     Post,
+    Patch,
     Delete,
 }
 
@@ -64,6 +65,7 @@ impl fmt::Display for Method {
             Self::Get => "GET",
             Self::Put => "PUT",
             Self::Post => "POST",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         })
     }
@@ -193,6 +195,7 @@ impl Api {
             Method::Delete => self.with_headers(self.http.delete(url), ask).force_send_body().send(body),
             Method::Put => self.with_headers(self.http.put(url), ask).send(body),
             Method::Post => self.with_headers(self.http.post(url), ask).send(body),
+            Method::Patch => self.with_headers(self.http.patch(url), ask).send(body),
         }
     }
 

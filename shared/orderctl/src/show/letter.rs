@@ -52,7 +52,8 @@ pub(crate) fn groups(groups: &Groups, now: Moment) -> String {
 
 /// A letter whole: what it is, all that has happened to it, and its body.
 pub(crate) fn whole(letter: &WholeLetter, now: Moment) -> String {
-    let WholeLetter { letter: brief, body, erased, function, source_queue, attributes, history } = letter;
+    let WholeLetter { letter: brief, body, erased, readable_until, function, source_queue, attributes, history } =
+        letter;
     let mut text = format!("{}  {}\n", strong(&shown(&brief.id)), state(&brief.state));
     let function = if function.is_empty() { NONE } else { function };
     for (name, value) in [
@@ -67,6 +68,9 @@ pub(crate) fn whole(letter: &WholeLetter, now: Moment) -> String {
         ("queue", shown(source_queue)),
     ] {
         line(&mut text, name, &value);
+    }
+    if let Some(until) = readable_until {
+        line(&mut text, "readable", &format!("until {until} at least: nobody can tell whose it is"));
     }
     for (name, value) in attributes {
         line(&mut text, "attribute", &format!("{} = {}", shown(name), shown(value)));
@@ -208,6 +212,15 @@ mod tests {
         let letter: WholeLetter = serde_json::from_value(erased).unwrap();
         let text = whole(&letter, at("2026-11-22T12:05:00Z"));
         assert!(text.ends_with(&format!("\nBody\n  {ERASED}\n")), "{text}");
+    }
+
+    #[test]
+    fn a_letter_of_nobody_knows_whom_says_how_long_it_can_be_read() {
+        let mut unowned = document();
+        unowned["readableUntil"] = json!("2027-02-20T09:00:00.000Z");
+        let letter: WholeLetter = serde_json::from_value(unowned).unwrap();
+        let text = whole(&letter, at("2026-11-22T12:05:00Z"));
+        assert!(text.contains("\n  readable   until 2027-02-20T09:00:00.000Z at least: "), "{text}");
     }
 
     #[test]

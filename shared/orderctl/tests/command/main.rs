@@ -448,3 +448,37 @@ fn a_customer_is_exported_whole_and_erased_once_however_often_it_is_asked() {
         assert_eq!(api.run("customer erase x --yes").code, Some(code), "{status}");
     }
 }
+
+#[test]
+fn webhooks_of_all_owners_are_listed_switched_and_deleted() {
+    let webhook = |more: Value| {
+        let mut webhook =
+            json!({ "id": "whk_1", "url": "https://partner.example/hook", "owner": "ada", "enabled": true });
+        webhook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        webhook
+    };
+    let since = "2026-11-29T09:00:00.000Z";
+    let off =
+        webhook(json!({ "enabled": false, "disabled": { "reason": "byOwner", "byOperator": true, "since": since } }));
+    let api = ScriptedApi::of([(200, json!({ "webhooks": [off] }))]);
+    let ran = api.run("webhooks list");
+    assert!(ran.code == Some(0) && ran.stdout.contains("byOperator") && ran.stdout.contains("ada"), "{ran:?}");
+    assert_eq!(api.lines(), ["GET /webhooks?all=true"]);
+    for (command, is_enabled, changed) in [("disable", false, off.clone()), ("enable", true, webhook(json!({})))] {
+        let api = ScriptedApi::of([(200, webhook(json!({}))), (200, changed)]);
+        let ran = api.run(&format!("webhooks {command} whk_1 --yes"));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(api.lines(), ["GET /webhooks/whk_1", "PATCH /webhooks/whk_1"]);
+        assert_eq!(api.asked()[1].body, json!({ "enabled": is_enabled }));
+    }
+    let api = ScriptedApi::of([(200, off.clone()), (200, off.clone())]);
+    let ran = api.run("webhooks delete whk_1 --yes");
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "whk_1 is deleted.\n"));
+    assert_eq!(api.lines(), ["GET /webhooks/whk_1", "DELETE /webhooks/whk_1"]);
+    let api = ScriptedApi::of([(200, off)]);
+    assert_eq!(api.run("webhooks delete whk_1").code, Some(2), "nobody has agreed");
+    assert_eq!(api.lines(), ["GET /webhooks/whk_1"]);
+    for command in ["list", "disable", "enable", "delete"] {
+        assert!(include_str!("../../../../docs/operations.md").contains(&format!("orderctl webhooks {command}")));
+    }
+}

@@ -152,7 +152,7 @@ impl State {
             }
             AwsService::Sqs => self.sqs(&call.operation, &call.json()),
             AwsService::Sns | AwsService::Ses => self.form(&call.operation, &call.form()),
-            AwsService::SecretsManager | AwsService::Ssm | AwsService::Lambda => {
+            AwsService::SecretsManager | AwsService::Ssm | AwsService::Lambda | AwsService::Connections => {
                 self.not_understood("a call that no order of these makes")
             }
         };

@@ -9,9 +9,9 @@ use onewrite::port::{DeadLetters, OpenSubjects};
 use onewrite::{Answers, DeadLetter, Failure, Inquiry, Result, Slot};
 use orderflow_events::Time;
 use orderflow_operations::{
-    Archive, Consumers, Depth, Directory, Gauges, Glimpse, Job, JobStore, Kept, Letter, LetterId, LetterStore, Logs,
-    MemoryOperations, Message, OpenLetters, OutboxRow, Outboxes, PartStore, Queues, Range, Recorded, RedriveId, Relays,
-    RowPage, Service, Since, SlotPage, State, Stored,
+    Archive, Backlog, Consumers, Depth, Directory, Gauges, Glimpse, Job, JobStore, Kept, Letter, LetterId, LetterStore,
+    Logs, MemoryOperations, Message, OpenLetters, OutboxRow, Outboxes, PartStore, Queues, Range, Recorded, RedriveId,
+    Relays, RowPage, Service, Since, SlotPage, State, Stored,
 };
 use serde_json::json;
 use simulator::model::queue::{Message as QueueMessage, StandardQueue};
@@ -98,7 +98,9 @@ impl LetterStore for LettersTable {
         let after = after.map(str::to_owned);
         self.ask("page of letters", move |store| async move { store.page(state, after.as_deref()).await }).await
     }
+}
 
+impl Backlog for LettersTable {
     async fn open_letters(&self) -> Result<Vec<OpenLetters>> {
         self.ask("open letters", |store| async move { store.open_letters().await }).await
     }

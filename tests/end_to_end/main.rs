@@ -41,7 +41,7 @@ use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
 use orderflow_tests::{
     Emulator, FULFILLED, NOTICES, PARTNER_ARN, PARTNER_PATTERN, Rotel, Shop, chromium, collector, event, foreign_order,
-    node_packages, order,
+    node_packages, order, too_many_lost,
 };
 
 /// Producers that may state prices here: those of the tests.
@@ -73,7 +73,7 @@ fn main() -> std::process::ExitCode {
         eprintln!("the stack {STACK} is not deleted: {error}");
         return std::process::ExitCode::FAILURE;
     }
-    if let Some(fault) = traces::too_many_lost() {
+    if let Some(fault) = too_many_lost() {
         eprintln!("{fault}");
         return std::process::ExitCode::FAILURE;
     }

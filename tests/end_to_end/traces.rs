@@ -1,12 +1,11 @@
 //! Traces as a collector gets them: one order is one connected trace, and what comes later is linked to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use orderflow_local::{Reply, Span};
 use orderflow_registry::SERVICES;
-use orderflow_tests::{Gap, Shop, collector, eventually};
+use orderflow_tests::{Gap, Shop, collector, eventually, note_try};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -19,16 +18,6 @@ const TRIES: usize = 6;
 
 /// Time in which the spans of an order that has ended arrive, unless they are lost.
 const SOON: Duration = Duration::from_secs(30);
-
-/// Tries of the run whose spans were all there, and those that have lost some.
-static WHOLE: AtomicUsize = AtomicUsize::new(0);
-static LOST: AtomicUsize = AtomicUsize::new(0);
-
-/// The fault of a run of which more tries have lost spans than not: that is no busy machine, but a loss of each.
-pub(crate) fn too_many_lost() -> Option<String> {
-    let [whole, lost] = [&WHOLE, &LOST].map(|tries| tries.load(Ordering::Relaxed));
-    (lost > whole).then(|| format!("{lost} tries have lost spans, and only {whole} have not"))
-}
 
 /// Types of an order whose payment is declined.
 const DECLINED: [&str; 5] =
@@ -316,12 +305,12 @@ async fn unless_lost<T>(what: &str, attempt: impl AsyncFn() -> Result<T, Value>)
     for number in 1..=TRIES {
         match attempt().await {
             Ok(whole) => {
-                WHOLE.fetch_add(1, Ordering::Relaxed);
+                note_try(true);
                 return whole;
             }
             Err(gap) => seen = gap,
         }
-        LOST.fetch_add(1, Ordering::Relaxed);
+        note_try(false);
         eprintln!("{what}: not whole in try {number} of {TRIES}: {seen}");
     }
     panic!("{what}: not whole in any of {TRIES} tries; last seen: {seen}")

@@ -9,8 +9,8 @@ use onewrite::memory::VirtualTime;
 use onewrite::personal::{Key, SealedText, seal_text};
 use orderflow_events::{Text, Time};
 use orderflow_webhooks::{
-    Act, Deliveries, Delivery, DeliveryState, Disabled, DynamoWebhooks, Endpoint, Endpoints, Failing, MemoryWebhooks, Place,
-    Roster, Untold, What,
+    Act, Deliveries, Delivery, DeliveryState, Disabled, DynamoWebhooks, Endpoint, Endpoints, Failing, MemoryWebhooks,
+    Place, Roster, Untold, What,
 };
 use serde_json::json;
 
@@ -73,7 +73,10 @@ fn endpoint(id: &str) -> Endpoint {
         contact: Some(sealed()),
         untold: Some(Untold { due: at(4), attempts: 2 }),
         told_at: Some(at(3)),
-        earlier: vec![(Some(json!({ "type": ["OrderCreated"] })), "3-0-8".parse().unwrap()), (None, "4".parse().unwrap())],
+        earlier: vec![
+            (Some(json!({ "type": ["OrderCreated"] })), "3-0-8".parse().unwrap()),
+            (None, "4".parse().unwrap()),
+        ],
         resending: Some("9-9-9".parse().unwrap()),
         operator: Some(Act { at: at(2), by: Some(Text::new("ops").unwrap()), what: What::Disabled }),
         deleted: None,

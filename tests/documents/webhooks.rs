@@ -76,8 +76,10 @@ fn of(scopes: &[&str], (id, summary): (&str, &str), more: Value, own: &[(&str, V
 }
 
 pub(crate) fn create_webhook() -> Value {
-    let mut made =
-        shown("The webhook, with the secret that its receiver verifies with, which is not shown again, or the public key.", secret());
+    let mut made = shown(
+        "The webhook, with the secret that its receiver verifies with, which is not shown again, or the public key.",
+        secret(),
+    );
     made["headers"] = json!({ "Location": {
         "description": "The path of the webhook.",
         "required": true,
@@ -221,12 +223,18 @@ pub(crate) fn resend_events() -> Value {
         }),
         &[
             ("202", shown("The webhook as it is now.", json!({}))),
-            ("409", problems("It still gets what was asked for before.", &json!({ "resending": { "value": problem(
+            (
+                "409",
+                problems(
+                    "It still gets what was asked for before.",
+                    &json!({ "resending": { "value": problem(
                 409,
                 "about:blank",
                 "Conflict",
                 "It still gets what was asked for before. Try again once resending is not there any more.",
-            ) } }))),
+            ) } }),
+                ),
+            ),
             ("422", invalid("/after", "must be a cursor that the feed has given out")),
         ],
         &[&BODY_FAULTS[..], &["404"]].concat(),

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use orderflow_local::{Api, Reply};
-use orderflow_tests::{Answering, Channel, FULFILLED, Gap, Message, PATIENCE, Receiver, Shop, eventually, node_packages, order};
+use orderflow_tests::{
+    Answering, Channel, FULFILLED, Gap, Message, PATIENCE, Receiver, Shop, eventually, node_packages, order,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;

@@ -87,9 +87,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         let is_for_operators = match (method, parts) {
             (&Method::GET, [_]) => truth(request, "all")?,
             (&Method::GET, [_, _]) => truth(request, "deleted")? || caller.has(OPERATIONS),
-            (&Method::GET, [_, _, "deliveries"]) | (&Method::PATCH | &Method::DELETE, [_, _]) => {
-                caller.has(OPERATIONS)
-            }
+            (&Method::GET, [_, _, "deliveries"]) | (&Method::PATCH | &Method::DELETE, [_, _]) => caller.has(OPERATIONS),
             _ => false,
         };
         caller.demand(if is_for_operators { OPERATIONS } else { WEBHOOKS })?;
@@ -139,7 +137,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         known.ok_or_else(|| Problem::not_found("webhook"))
     }
 
-    /// What `make` makes of a webhook that the caller may change, unless that says why it may not be.
+    /// Changes a webhook by `make`, if the caller may change it and `make` does not say why it may not be.
     async fn changed(
         &self,
         id: &str,
@@ -256,7 +254,8 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
                 let pattern = change.pattern.as_ref().map(|pattern| pattern.document().clone());
                 let seen = seen.as_ref().map_or(&endpoint.cursor, |place| &place.cursor).clone();
                 if !endpoint.listen(pattern, (&seen, end), now) {
-                    let detail = format!("Its condition was changed {MAX_EARLIER} times since it has got all that there was.");
+                    let detail =
+                        format!("Its condition was changed {MAX_EARLIER} times since it has got all that there was.");
                     return Err(Problem::new(StatusCode::CONFLICT, detail));
                 }
             }

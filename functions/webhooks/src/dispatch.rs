@@ -109,7 +109,9 @@ impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
             let is_wanted = endpoint.condition();
             let wants = |&index: &usize| {
                 let (event, happened) = (events.get(index), page.get(index));
-                event.zip(happened).is_some_and(|(event, it)| is_wanted(event, place_before(&page, index, &start), &it.cursor))
+                event
+                    .zip(happened)
+                    .is_some_and(|(event, it)| is_wanted(event, place_before(&page, index, &start), &it.cursor))
             };
             if let Some(first) = (0..page.len()).find(wants) {
                 self.wake(endpoint, place_before(&page, first, &start)).await?;

@@ -84,7 +84,7 @@ pub struct Endpoint {
     pub earlier: Vec<(Option<Value>, Cursor)>,
     /// Place of the feed up to which events are sent again, while they are.
     pub resending: Option<Cursor>,
-    /// What an operator did to it last.
+    /// Last act of an operator.
     pub operator: Option<Act>,
     /// Time at which it was deleted, and the subject of whom it was deleted by. For everybody but those who clear it up it is gone.
     pub deleted: Option<(Time, Option<Text>)>,
@@ -108,11 +108,11 @@ pub struct Act {
     /// Subject of whom it was; none where access is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Text>,
-    /// What it was.
+    /// Kind of act.
     pub what: What,
 }
 
-/// What an operator may do to an endpoint.
+/// Kind of act of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use futures::future::try_join_all;
+use onewrite::Result;
 use onewrite::feed::Cursor;
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use onewrite::webhook::Secrets;
-use onewrite::Result;
 use orderflow_events::Time;
 use orderflow_notification::Mailer;
 use serde_json::Value;

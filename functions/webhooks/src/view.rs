@@ -215,7 +215,7 @@ pub(crate) struct Webhook<'a> {
     /// Subject of whom it belongs to, for operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a Text>,
-    /// What an operator did to it last, for operators.
+    /// Last act of an operator, for operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     operator: Option<&'a Act>,
     /// Time at which it was deleted, and by whom, for operators.

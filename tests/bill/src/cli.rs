@@ -24,6 +24,15 @@ pub(crate) struct Arguments {
     /// Place a few orders alone, and make what a shipped order takes its budget
     #[arg(long, conflicts_with = "check")]
     pub(crate) write_budgets: bool,
+    /// Have the events of the orders posted and pulled instead: what a million deliveries cost, and how many there are a second
+    #[arg(long, conflicts_with_all = ["check", "write_budgets"])]
+    pub(crate) webhooks: bool,
+    /// Release builds of the functions, of which rates a second mean something
+    #[arg(long)]
+    pub(crate) release: bool,
+    /// Shards of the feed [default: the template's]
+    #[arg(long)]
+    pub(crate) shards: Option<u8>,
     /// Have so many clients place the orders, and print how long each took until it was shipped, and no bill
     #[arg(long, conflicts_with_all = ["check", "write_budgets"])]
     pub(crate) clients: Option<NonZeroUsize>,

@@ -19,6 +19,7 @@ mod prices;
 mod report;
 mod run;
 mod usage;
+mod webhooks;
 
 use std::process::ExitCode;
 

@@ -23,7 +23,7 @@ pub(crate) struct Column {
 pub(crate) fn table(columns: &[Column], prices: &Prices, queues: u32) -> String {
     let mut text = format!("USD a million orders, {}, list prices (tests/bill/prices.json)\n\n", prices.region);
     money(&mut text, columns, prices);
-    functions(&mut text, columns);
+    functions(&mut text, columns, "an order");
     let idle = idle(prices, f64::from(queues));
     let _ = writeln!(text, "\nidle: {idle:.2} a month, for the receives that Lambda has open at {queues} queues");
     for Column { title, usage } in columns.iter().filter(|column| column.title.ends_with("quiet")) {
@@ -46,20 +46,20 @@ pub(crate) fn table(columns: &[Column], prices: &Prices, queues: u32) -> String 
     text
 }
 
+/// All that is printed of deliveries.
+pub(crate) fn deliveries(columns: &[Column], prices: &Prices) -> String {
+    let mut text = format!("USD a million deliveries, {}, list prices (tests/bill/prices.json)\n\n", prices.region);
+    row(&mut text, "", columns.iter().map(|column| column.title.to_owned()));
+    lines(&mut text, columns, prices);
+    functions(&mut text, columns, "a delivery");
+    text
+}
+
 fn money(text: &mut String, columns: &[Column], prices: &Prices) {
     row(text, "", columns.iter().map(|column| column.title.to_owned()));
-    let all: Vec<_> = columns.iter().map(|column| column.usage.quantities(&prices.assumptions)).collect();
-    for (line, (label, ..)) in all.first().into_iter().flatten().enumerate() {
-        let cell = |(_, price, quantity): (&str, &str, f64)| cell(quantity, prices.of(price, quantity * MILLION));
-        row(text, label, all.iter().map(|quantities| cell(quantities[line])));
-    }
-    let sum = |usage: &Usage| -> f64 {
-        let quantities = usage.quantities(&prices.assumptions);
-        quantities.iter().map(|(_, price, quantity)| prices.of(price, quantity * MILLION)).sum()
-    };
+    lines(text, columns, prices);
     let mails = |usage: &Usage| prices.of("mails", usage.mails_an_order() * MILLION);
     let usages = || columns.iter().map(|column| &column.usage);
-    row(text, "without mail", usages().map(|usage| format!("{:.2}", sum(usage))));
     row(
         text,
         "goal",
@@ -70,7 +70,22 @@ fn money(text: &mut String, columns: &[Column], prices: &Prices) {
         }),
     );
     row(text, "mails", usages().map(|usage| cell(usage.mails_an_order(), mails(usage))));
-    row(text, "with mail", usages().map(|usage| format!("{:.2}", sum(usage) + mails(usage))));
+    row(text, "with mail", usages().map(|usage| format!("{:.2}", sum(usage, prices) + mails(usage))));
+}
+
+/// The lines of all that is paid for, but for mails, and their sum.
+fn lines(text: &mut String, columns: &[Column], prices: &Prices) {
+    let all: Vec<_> = columns.iter().map(|column| column.usage.quantities(&prices.assumptions)).collect();
+    for (line, (label, ..)) in all.first().into_iter().flatten().enumerate() {
+        let cell = |(_, price, quantity): (&str, &str, f64)| cell(quantity, prices.of(price, quantity * MILLION));
+        row(text, label, all.iter().map(|quantities| cell(quantities[line])));
+    }
+    row(text, "without mail", columns.iter().map(|column| format!("{:.2}", sum(&column.usage, prices))));
+}
+
+fn sum(usage: &Usage, prices: &Prices) -> f64 {
+    let quantities = usage.quantities(&prices.assumptions);
+    quantities.iter().map(|(_, price, quantity)| prices.of(price, quantity * MILLION)).sum()
 }
 
 /// Adds a line of the table.
@@ -91,12 +106,12 @@ fn quantity_text(quantity: f64) -> String {
     if quantity > 0.0 && quantity < 0.000_1 { format!("{:.0} B", quantity * 1e9) } else { format!("{quantity:.3}") }
 }
 
-fn functions(text: &mut String, columns: &[Column]) {
+fn functions(text: &mut String, columns: &[Column], of_what: &str) {
     for Column { title, usage } in columns {
         let figures = usage.figures();
         let _ = writeln!(
             text,
-            "\n{title}: an order\n  {:<18}{:>12}{:>8}{:>8}{:>8}{:>8}{:>10}{:>10}{:>10}",
+            "\n{title}: {of_what}\n  {:<18}{:>12}{:>8}{:>8}{:>8}{:>8}{:>10}{:>10}{:>10}",
             "", "invocations", "batch", "calls", "reads", "writes", "sent B", "got B", "logs B"
         );
         for (name, function) in usage.functions.iter().filter(|(_, function)| function.invocations > 0) {

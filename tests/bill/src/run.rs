@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use futures::future::join_all;
-use orderflow_local::{Endpoint, Options, PortChoice, Stack};
+use orderflow_local::{Endpoint, Options, PortChoice, Profile, Stack};
 use orderflow_tests::{Emulator, Proxy, Shop, free_port};
 use tokio::time::sleep;
 
@@ -18,6 +18,7 @@ use crate::pace::pace;
 use crate::prices::Prices;
 use crate::report::{self, Column, SHIPPED_BUSY, SHIPPED_QUIET};
 use crate::usage::Usage;
+use crate::webhooks::{self, Webhook};
 
 /// Orders of a check.
 const CHECKED: usize = 5;
@@ -44,7 +45,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Vec<String>, orderflow_
         return Ok(Vec::new());
     }
     let home = tempfile::tempdir()?;
-    let run = Run::up(home.path()).await?;
+    let run = Run::up(home.path(), arguments).await?;
     let (count, mut rng) = (arguments.orders as usize, Rng::with_seed(arguments.seed));
     run.warm_up(if arguments.check || arguments.write_budgets { CHECKED } else { count }, &mut rng).await;
     let faults = if arguments.check || arguments.write_budgets {
@@ -57,6 +58,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Vec<String>, orderflow_
         } else {
             budgets.faults(&order)
         }
+    } else if arguments.webhooks {
+        anstream::println!("{}", run.webhooks(count, &mut rng).await);
+        Vec::new()
     } else {
         let columns = run.columns(count, &mut rng).await;
         anstream::println!("{}", report::table(&columns, &Prices::read(), run.deployed.queues));
@@ -67,14 +71,16 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Vec<String>, orderflow_
 }
 
 impl Run {
-    async fn up(home: &std::path::Path) -> Result<Self, orderflow_local::Error> {
+    async fn up(home: &std::path::Path, arguments: &Arguments) -> Result<Self, orderflow_local::Error> {
         let (port, meter) = (free_port()?, Rc::new(Meter::default()));
         let proxy = Proxy::open(port, Rc::clone(&meter)).await;
-        let options = Options {
+        let mut options = Options {
             port: PortChoice::Given(port),
             detour: Some(Endpoint::local(proxy.port())),
+            profile: if arguments.release { Profile::Release } else { Profile::default() },
             ..Options::apart(home)
         };
+        options.parameters.extend(arguments.shards.map(|shards| ("FeedShards".to_owned(), shards.to_string())));
         let stack = Box::pin(Stack::up(&options)).await?;
         proxy.knows_those_of(stack.emulator_pid().expect("an emulator of our own"));
         let shop = Shop::on(&stack, &Emulator::of(&stack).await);
@@ -131,20 +137,52 @@ impl Run {
         }
     }
 
+    /// Figures of deliveries: those of orders one at a time, those of all events at once, and how many there are a second.
+    async fn webhooks(&self, count: usize, rng: &mut Rng) -> String {
+        let webhook = Webhook::of(&self.shop).await;
+        self.take_deliveries(0).await;
+        for order in Sample::Shipped.orders(count, &prefix(rng), rng) {
+            self.place(&order).await;
+            self.settle().await;
+        }
+        let singly = webhook.count();
+        let mut columns = vec![Column { title: "one by one", usage: self.take_deliveries(singly as u64).await }];
+        webhook.send_all().await;
+        webhooks::strike(&self.shop).await;
+        let usage = self.take_deliveries(0).await;
+        let events = webhook.count() - singly;
+        columns.push(Column { title: "all at once", usage: Usage { orders: events as u64, ..usage } });
+        webhook.delete().await;
+        let rates = webhooks::rates(&self.shop, events).await;
+        format!("{}\n{rates}", report::deliveries(&columns, &Prices::read()))
+    }
+
+    /// Takes what the webhooks' functions have used since the last time, for so many deliveries.
+    async fn take_deliveries(&self, deliveries: u64) -> Usage {
+        self.settle().await;
+        let logs = self.deployed.take_logs(&self.shop).await;
+        Usage::of_deliveries(deliveries, &webhooks::FUNCTIONS, &self.meter.take(), &logs, &self.deployed)
+    }
+
     /// Waits for quiet, and takes what was counted since the last time.
     async fn take(&self, orders: u64) -> Usage {
+        self.settle().await;
+        if let Some(unread) = self.proxy.unread() {
+            anstream::eprintln!("not counted, for it is not understood: {unread}");
+        }
+        Usage::of(orders, &self.meter.take(), &self.deployed.take_logs(&self.shop).await, &self.deployed)
+    }
+
+    /// Waits for quiet.
+    async fn settle(&self) {
         loop {
             let calls = self.proxy.calls();
             self.shop.quiet().await;
             sleep(QUIET).await;
             if self.proxy.calls() == calls {
-                break;
+                return;
             }
         }
-        if let Some(unread) = self.proxy.unread() {
-            anstream::eprintln!("not counted, for it is not understood: {unread}");
-        }
-        Usage::of(orders, &self.meter.take(), &self.deployed.take_logs(&self.shop).await, &self.deployed)
     }
 }
 

@@ -115,6 +115,35 @@ impl Usage {
         Self { orders, functions, topic, kept_items, kept_bytes, mails, texts }
     }
 
+    /// Usage by deliveries of webhooks: that of the functions of those names, whatever has called them. The time of a receiver is not
+    /// in it.
+    pub(crate) fn of_deliveries(
+        deliveries: u64,
+        names: &[&str],
+        counts: &Counts,
+        logs: &BTreeMap<String, Logged>,
+        deployed: &Deployed,
+    ) -> Self {
+        let mut functions: BTreeMap<String, FunctionUse> = BTreeMap::new();
+        for name in names {
+            let Logged { invocations, lines, bytes } = logs.get(*name).copied().unwrap_or_default();
+            let one = FunctionUse {
+                invocations,
+                records: deliveries,
+                log_lines: lines,
+                log_bytes: bytes,
+                ..FunctionUse::default()
+            };
+            functions.insert((*name).to_owned(), one);
+        }
+        for ((function, _), tally) in &counts.tallies {
+            if let Some(one) = functions.get_mut(deployed.name(function)) {
+                one.tally.add(tally);
+            }
+        }
+        Self { orders: deliveries, functions, ..Self::default() }
+    }
+
     /// Adds the usage by other orders.
     pub(crate) fn add(&mut self, other: &Self) {
         self.orders += other.orders;

@@ -18,6 +18,7 @@ use crate::names::ORDERS;
 use crate::outside::{GONE, OPTED_OUT};
 use crate::requests::{MAX_ATTEMPTS, by_link, post, read, request};
 use crate::services::{SHOP_URL, System};
+use crate::webhooks::Partner;
 
 /// The mean time between two orders.
 const GAP_MS: u64 = 25;
@@ -158,6 +159,14 @@ pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
     if seed % 4 == 3 {
         system.start_notices();
     }
+    if seed % 8 == 2 {
+        system.start_webhooks(&Partner::OF_A_SHOP);
+    }
+    order(system, seed, orders);
+}
+
+/// Starts everybody who places one of `orders` orders, and nothing else.
+pub fn order(system: &Rc<System>, seed: u64, orders: u64) {
     for number in 0..orders {
         let customer = Customer::new(system, seed, number);
         system.run().spawn(customer.shop());

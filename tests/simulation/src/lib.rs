@@ -23,3 +23,4 @@ pub mod services;
 pub mod shop;
 pub mod simulation;
 pub mod template;
+pub mod webhooks;

@@ -502,7 +502,15 @@ pub struct FeedTable(pub Port);
 impl FeedLog for FeedTable {
     async fn append(&self, shard: u8, position: u64, page: &Page) -> Result<bool> {
         let (feed, page) = (Rc::clone(&self.0.shop.outside.feed), page.clone());
-        let effect = move || async move { feed.append(shard, position, &page).await };
+        let shop = Rc::clone(&self.0.shop);
+        let effect = move || async move {
+            let is_added = feed.append(shard, position, &page).await;
+            let follower = shop.follower.borrow().clone();
+            if let (Ok(true), Some(follower)) = (&is_added, follower) {
+                follower.page(shard, position, &page);
+            }
+            is_added
+        };
         self.0.caller.ask("feed", "append", effect).await
     }
 

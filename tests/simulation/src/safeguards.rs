@@ -32,8 +32,17 @@ pub const RECORD_FIRST: Safeguard = Safeguard { name: "record-first", what: "the
 /// Confirmation: without it a letter that is about to be sent back counts as sent, whether or not its queue has taken it.
 pub const CONFIRMATION: Safeguard = Safeguard { name: "confirmation", what: "the confirmation of what is sent back" };
 
+/// Revision of a webhook: without its condition a record of one is replaced by one that was made of an older.
+pub const WEBHOOK_REVISION: Safeguard = Safeguard { name: "webhook-revision", what: "the revision of a webhook" };
+
+/// Wake-ups of a webhook: without their number one falls asleep that was woken while its sender was at work.
+pub const WEBHOOK_WAKES: Safeguard = Safeguard { name: "webhook-wakes", what: "the number of a webhook's wake-ups" };
+
+/// Note of a delivery: without it nobody knows what a receiver has not taken.
+pub const WEBHOOK_NOTE: Safeguard = Safeguard { name: "webhook-note", what: "the note of what is not taken" };
+
 /// Every safeguard of the shop.
-pub const OF_THE_SHOP: [Safeguard; 10] = [
+pub const OF_THE_SHOP: [Safeguard; 13] = [
     PROVIDER_KEY,
     COMPENSATION,
     FIND,
@@ -44,6 +53,9 @@ pub const OF_THE_SHOP: [Safeguard; 10] = [
     RECIPIENT_LIMIT,
     RECORD_FIRST,
     CONFIRMATION,
+    WEBHOOK_REVISION,
+    WEBHOOK_WAKES,
+    WEBHOOK_NOTE,
 ];
 
 /// Every safeguard: those of the toolkit and those of the shop.

@@ -48,6 +48,7 @@ use crate::ports::{
 use crate::safeguards::{CLEARANCE, COMPENSATION, DECLINE_LIMIT, PRICING, RECIPIENT_LIMIT};
 use crate::shop::Shop;
 use crate::template::template;
+use crate::webhooks::{Partner, Webhooks};
 
 /// Binary that a clock invokes, and how long an order may be unpaid.
 pub const CLOCK: &str = "open-orders";
@@ -354,6 +355,13 @@ impl System {
                 let _ = invoke(&run, notices::TIMEOUT, async move { told.run(deadline).await }).await;
             }
         });
+    }
+
+    /// Lets those partners have the shop's events posted to them, from now on.
+    pub fn start_webhooks(&self, partners: &[Partner]) -> Rc<Webhooks> {
+        let webhooks = Webhooks::start(self.run(), &self.shop, &ISSUER, partners);
+        self.shop.follower.replace(Some(Rc::clone(&webhooks) as _));
+        webhooks
     }
 
     /// Lets no order reach its payment: payment is not told of goods that are reserved.

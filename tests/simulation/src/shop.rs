@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use onewrite::Row;
+use onewrite::feed::Page;
 use onewrite::telemetry::Observation;
 use orderflow_events::{Event, HoldFlagged, OrderFlagged, OrderId, Payload};
 use simulator::{Append, Observer, Rest, Violation};
@@ -33,6 +34,8 @@ pub struct Shop {
     pub operations: RefCell<Option<Rc<Operations>>>,
     /// Those who watch orders, in a run in which somebody does.
     pub(crate) live: RefCell<Option<Rc<Live>>>,
+    /// Follower of the feed, in a run in which there is one.
+    pub(crate) follower: RefCell<Option<Rc<dyn Follower>>>,
     /// Findings of the comparison at rest, of each of which a letter tells.
     findings: Cell<u64>,
     letters: RefCell<BTreeMap<String, BTreeSet<&'static str>>>,
@@ -41,6 +44,19 @@ pub struct Shop {
 
 /// Whoever hears of an order that is held.
 pub(crate) type OnHold = dyn Fn(&OrderId);
+
+/// Follower of the feed, beside those whom a clock calls.
+pub(crate) trait Follower {
+    /// Hears of a page that was added.
+    fn page(self: Rc<Self>, shard: u8, position: u64, page: &Page);
+
+    /// Checks what there is once nothing is left to do.
+    ///
+    /// # Errors
+    ///
+    /// An invariant that does not hold.
+    fn check(self: Rc<Self>) -> Result<(), Violation>;
+}
 
 /// Listener to what the functions observe of themselves: each by its service, with the type of the event.
 pub type Listener = dyn Fn(&'static str, Option<&str>, &Observation<'_>);
@@ -119,7 +135,8 @@ impl Observer for Shop {
         if let Some(operations) = operations {
             self.findings.set(operations.check()?);
         }
-        Ok(())
+        let follower = self.follower.borrow().clone();
+        follower.map_or(Ok(()), Follower::check)
     }
 
     fn footprint(&self) -> Vec<(&'static str, u64)> {

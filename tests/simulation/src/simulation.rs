@@ -23,6 +23,7 @@ use crate::operations::Manner;
 use crate::operator;
 use crate::services::System;
 use crate::shop::{Listener, Shop};
+use crate::webhooks::{Partner, Pushed, Webhooks};
 
 /// Figures of a run, and of the shop in it.
 #[derive(Clone, Debug, Default)]
@@ -169,6 +170,43 @@ fn simulate_watched_with(
     (report, watched)
 }
 
+/// Runs one order by a script, whose events are posted to those partners, with at most one fault.
+#[must_use]
+pub fn simulate_pushed_script(
+    script: Script,
+    partners: &[Partner],
+    planned: Option<PlannedFault>,
+    trace: Trace,
+) -> (Report, Pushed) {
+    let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
+    let shop = Shop::default().with_rule(script.rule);
+    simulate_pushed_with(&plan, trace, shop, partners, |system| customers::arrive_by(system, script))
+}
+
+/// Runs a plan whose events are posted to those partners.
+#[must_use]
+pub fn simulate_pushed(plan: &Plan, partners: &[Partner], trace: Trace) -> (Report, Pushed) {
+    let shop = Shop::default().with_rule(rule_of(plan));
+    simulate_pushed_with(plan, trace, shop, partners, |system| customers::order(system, plan.seed, plan.subjects))
+}
+
+fn simulate_pushed_with(
+    plan: &Plan,
+    trace: Trace,
+    shop: Shop,
+    partners: &[Partner],
+    arrive: impl FnOnce(&Rc<System>),
+) -> (Report, Pushed) {
+    let pushing = Rc::<RefCell<Option<Rc<Webhooks>>>>::default();
+    let started = Rc::clone(&pushing);
+    let report = simulate_with(plan, trace, shop, move |system| {
+        started.replace(Some(system.start_webhooks(partners)));
+        arrive(system);
+    });
+    let pushed = pushing.take().map(|webhooks| webhooks.figures()).unwrap_or_default();
+    (report, pushed)
+}
+
 /// Runs one order about which an operator has a chore, with at most one fault. Answers with the number of the call with which the
 /// operator begins.
 #[must_use]
@@ -287,5 +325,6 @@ fn simulate_with(plan: &Plan, trace: Trace, shop: Shop, arrive: impl FnOnce(&Rc<
     let findings = shop.findings();
     shop.operations.take();
     shop.live.take();
+    shop.follower.take();
     Report { run, orders: orders.len() as u64, shipped, messages, repeated_messages, findings }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use orderflow_simulation::safeguards::{
     self, CLEARANCE, COMPENSATION, CONFIRMATION, DECLINE_LIMIT, FENCE, FIND, PRICING, PROVIDER_KEY, RECIPIENT_LIMIT,
-    RECORD_FIRST,
+    RECORD_FIRST, WEBHOOK_NOTE, WEBHOOK_REVISION, WEBHOOK_WAKES,
 };
-use orderflow_simulation::simulation::{Presence, simulate, simulate_where};
+use orderflow_simulation::simulation::{Presence, simulate, simulate_pushed, simulate_where};
+use orderflow_simulation::webhooks::Partner;
 use simulator::{FaultKind, FaultKinds, Plan, Report, Safeguard, Trace, shrink};
 
 /// Safeguards that are taken away elsewhere. One the toolkit's own services miss soon (`shared/simulator/tests/library.rs`): the
@@ -20,7 +21,13 @@ const EPISODE: u64 = 25;
 /// Safeguards of the service for operators, which is at work while they are taken away.
 const OF_OPERATIONS: [Safeguard; 2] = [RECORD_FIRST, CONFIRMATION];
 
+/// Safeguards of the webhooks, which partners have while they are taken away.
+const OF_WEBHOOKS: [Safeguard; 3] = [WEBHOOK_REVISION, WEBHOOK_WAKES, WEBHOOK_NOTE];
+
 fn run(plan: &Plan) -> Report {
+    if plan.without.is_some_and(|without| OF_WEBHOOKS.contains(&without)) {
+        return simulate_pushed(plan, &Partner::OF_A_SHOP, Trace::default()).0.run;
+    }
     let is_at_work = plan.without.is_some_and(|without| OF_OPERATIONS.contains(&without));
     let operations = if is_at_work { Presence::Always } else { Presence::Never };
     simulate_where(operations, plan, Trace::default()).run
@@ -62,6 +69,11 @@ safeguards! {
     the_record_before_a_letters_deletion: RECORD_FIRST, within 100, PLAIN;
     the_confirmation_of_what_is_sent_back: CONFIRMATION, within 800,
         storm([FaultKind::CrashBefore, FaultKind::Refused, FaultKind::Impatient]);
+    the_revision_of_a_webhook: WEBHOOK_REVISION, within 800,
+        storm([FaultKind::Slow, FaultKind::Frozen, FaultKind::Delayed]);
+    the_number_of_a_webhooks_wake_ups: WEBHOOK_WAKES, within 800,
+        storm([FaultKind::Slow, FaultKind::Frozen, FaultKind::Delayed]);
+    the_note_of_what_is_not_taken: WEBHOOK_NOTE, within 100, PLAIN;
     the_fence_at_the_provider: FENCE, within 3_000,
         storm([FaultKind::Refused, FaultKind::Late, FaultKind::Impatient]);
 }

@@ -341,7 +341,10 @@ fn one_request_to_send_again_is_followed_at_a_time() {
     assert!(endpoint.resend(cursor("1"), &cursor("8"), at(1)));
     assert!(!endpoint.resend(cursor("0"), &cursor("8"), at(2)) && endpoint.cursor == cursor("1"));
     let to = |from: &str, to: &str| Round {
-        before: (cursor(from), 1), cursor: cursor(to), is_end: false, ..round(&[Attempt::Taken])
+        before: (cursor(from), 1),
+        cursor: cursor(to),
+        is_end: false,
+        ..round(&[Attempt::Taken])
     };
     endpoint.advance(&to("1", "7"), at(3));
     assert!(endpoint.resending.is_some());

@@ -87,7 +87,9 @@ fn a_webhook_is_made_shown_changed_and_deleted() {
     let id = made["id"].as_str().unwrap();
     assert_eq!(block_on(stage.store.waiting(id)).unwrap().len(), 1);
     stage.told(Method::DELETE, &path, None, 200);
-    for (method, path) in [(Method::GET, path.clone()), (Method::DELETE, path.clone()), (Method::POST, format!("{path}/rotate"))] {
+    for (method, path) in
+        [(Method::GET, path.clone()), (Method::DELETE, path.clone()), (Method::POST, format!("{path}/rotate"))]
+    {
         stage.told(method, &path, None, 404);
     }
     assert_eq!(stage.told(Method::GET, "/webhooks", None, 200), json!({ "webhooks": [] }));
@@ -247,7 +249,9 @@ fn an_operator_sees_switches_and_deletes_any_and_is_on_record() {
     for rest in ["/test", "/rotate", "/resend"] {
         assert_eq!(ask("ops", Method::POST, &format!("{path}{rest}"), Some(&json!({ "after": "0" }))).0, 403, "{rest}");
     }
-    for more in [json!({ "url": "https://ops.example/" }), json!({ "match": null }), json!({ "contact": "ops@shop.example" })] {
+    for more in
+        [json!({ "url": "https://ops.example/" }), json!({ "match": null }), json!({ "contact": "ops@shop.example" })]
+    {
         assert_eq!(ask("ops", Method::PATCH, &path, Some(&more)).0, 403, "{more}");
     }
     let disabled = ask("ops", Method::PATCH, &path, Some(&off)).1;
@@ -377,7 +381,11 @@ fn a_public_key_is_shown_and_its_private_key_to_nobody() {
     let signatures = || {
         stage.told(Method::POST, &path("/test"), None, 200);
         let post = stage.receivers.posts().pop().unwrap();
-        post.headers[2].1.split(' ').map(|signature| signature.split(',').next().unwrap().to_owned()).collect::<Vec<_>>()
+        post.headers[2]
+            .1
+            .split(' ')
+            .map(|signature| signature.split(',').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(signatures(), ["v1a"]);
     let rotated = stage.told(Method::POST, &path("/rotate"), None, 200);

@@ -452,12 +452,14 @@ fn a_customer_is_exported_whole_and_erased_once_however_often_it_is_asked() {
 #[test]
 fn webhooks_of_all_owners_are_listed_switched_and_deleted() {
     let webhook = |more: Value| {
-        let mut webhook = json!({ "id": "whk_1", "url": "https://partner.example/hook", "owner": "ada", "enabled": true });
+        let mut webhook =
+            json!({ "id": "whk_1", "url": "https://partner.example/hook", "owner": "ada", "enabled": true });
         webhook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         webhook
     };
     let since = "2026-11-29T09:00:00.000Z";
-    let off = webhook(json!({ "enabled": false, "disabled": { "reason": "byOwner", "byOperator": true, "since": since } }));
+    let off =
+        webhook(json!({ "enabled": false, "disabled": { "reason": "byOwner", "byOperator": true, "since": since } }));
     let api = ScriptedApi::of([(200, json!({ "webhooks": [off] }))]);
     let ran = api.run("webhooks list");
     assert!(ran.code == Some(0) && ran.stdout.contains("byOperator") && ran.stdout.contains("ada"), "{ran:?}");

@@ -403,6 +403,11 @@ impl Watches for WatchTable {
         self.ask("get connection", move |watches| async move { watches.connection(&connection).await }).await
     }
 
+    async fn watching(&self, connection: &str, key: &str) -> Result<Vec<String>> {
+        let [connection, key] = [connection, key].map(ToOwned::to_owned);
+        self.ask("get watching", move |watches| async move { watches.watching(&connection, &key).await }).await
+    }
+
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added> {
         let watch = watch.clone();
         self.ask("add watch", move |watches| async move { watches.add(&watch, expires).await }).await

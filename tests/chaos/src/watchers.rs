@@ -140,13 +140,14 @@ pub(crate) fn audit_board(told: &Value, counts: &Value, status: &Value) -> Vec<V
         let at = tally["at"].as_str().and_then(|at| Time::new(at).ok());
         at.is_some_and(|at| at.as_millis() >= begin)
     };
-    let minutes = |board: &Value| numbers(board["minutes"].as_array().into_iter().flatten().filter(is_in_both));
-    let hours = |board: &Value| numbers(board["hours"].as_array().into_iter().flatten());
+    let minutes =
+        |board: &Value| format!("{:?}", numbers(board["minutes"].as_array().into_iter().flatten().filter(is_in_both)));
+    let hours = |board: &Value| format!("{:?}", numbers(board["hours"].as_array().into_iter().flatten()));
     let letters = [&told["letters"], &status["openLetters"]].map(by_service);
     let mut violations = Vec::new();
     for (what, told, known) in [
-        ("minutes", format!("{:?}", minutes(told)), format!("{:?}", minutes(counts))),
-        ("hours", format!("{:?}", hours(told)), format!("{:?}", hours(counts))),
+        ("minutes", minutes(told), minutes(counts)),
+        ("hours", hours(told), hours(counts)),
         ("letters", format!("{:?}", letters[0]), format!("{:?}", letters[1])),
     ] {
         if told != known {
@@ -159,16 +160,8 @@ pub(crate) fn audit_board(told: &Value, counts: &Value, status: &Value) -> Vec<V
 
 /// Numbers that are asked for, of each span of time and currency.
 fn numbers<'a>(tallies: impl Iterator<Item = &'a Value>) -> BTreeMap<[&'a str; 2], [i64; 8]> {
-    const NAMES: [&str; 8] = [
-        "created",
-        "createdAmount",
-        "paid",
-        "paidAmount",
-        "refunded",
-        "refundedAmount",
-        "shipped",
-        "cancelled",
-    ];
+    const NAMES: [&str; 8] =
+        ["created", "createdAmount", "paid", "paidAmount", "refunded", "refundedAmount", "shipped", "cancelled"];
     let key = |tally: &'a Value| ["at", "currency"].map(|name| tally[name].as_str().unwrap_or_default());
     tallies.map(|tally| (key(tally), NAMES.map(|name| tally[name].as_i64().unwrap_or_default()))).collect()
 }

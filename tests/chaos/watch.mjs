@@ -20,7 +20,8 @@ const BACK_MS = 200;
 
 const ORDER = 'subscription ($id: ID!, $after: Int) { order(id: $id, after: $after) { sequence } }';
 const EVENTS = 'subscription ($after: String) { events(after: $after) { cursor id source } }';
-const BOARD = 'subscription { board { at minutes { created } letters { service count } } }';
+const TALLY = 'at currency created createdAmount paid paidAmount refunded refundedAmount shipped cancelled';
+const BOARD = `subscription { board { at minutes { ${TALLY} } hours { ${TALLY} } letters { service count } } }`;
 
 const sockets = new Set();
 class Observed extends WebSocket {
@@ -31,7 +32,7 @@ class Observed extends WebSocket {
   }
 }
 
-const told = { orders: {}, events: [], boards: 0, errors: [], connections: 0, cuts: 0 };
+const told = { orders: {}, events: [], boards: 0, board: null, errors: [], connections: 0, cuts: 0 };
 let isCalm = false;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -75,7 +76,10 @@ watch(EVENTS, position, ({ events: { cursor, id, source } }) => {
   position.after = cursor;
   told.events.push(`${source} ${id}`);
 });
-watch(BOARD, {}, () => (told.boards += 1));
+watch(BOARD, {}, ({ board }) => {
+  told.boards += 1;
+  told.board = board;
+});
 
 async function cut() {
   while (!isCalm) {

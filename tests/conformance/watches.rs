@@ -23,6 +23,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             a_connection_is_opened_once,
             a_subscription_is_added_to_an_open_connection_alone_and_once,
             subscriptions_are_found_by_their_topic,
+            subscriptions_of_a_connection_to_a_topic_are_found,
             one_attempt_sends_and_only_from_where_the_last_has_ended,
             whoever_has_not_held_releases_nothing,
             of_many_who_would_send_one_does,
@@ -166,6 +167,21 @@ async fn of_many_who_would_send_one_does(watches: &impl Watches) {
     let holders: Vec<String> = (0..10).map(|number| format!("holder {number}")).collect();
     let held = join_all(holders.iter().map(|holder| watches.hold(&watch, holder))).await;
     assert_eq!(held.into_iter().filter(|held| *held == Ok(true)).count(), 1);
+}
+
+async fn subscriptions_of_a_connection_to_a_topic_are_found(watches: &impl Watches) {
+    let none: [&str; 0] = [];
+    assert_eq!(watches.watching("a", &key(1)).await.unwrap(), none);
+    for connection in ["a", "b"] {
+        opened(watches, connection).await;
+    }
+    for (connection, subscription, number) in [("a", "1", 1), ("a", "2", 2), ("a", "#3", 1), ("b", "4", 1)] {
+        added(watches, &watch(connection, subscription, number)).await;
+    }
+    assert_eq!(watches.watching("a", &key(1)).await.unwrap(), ["#3", "1"]);
+    assert_eq!(watches.watching("a", &key(3)).await.unwrap(), none);
+    watches.close("a").await.unwrap();
+    assert_eq!(watches.watching("a", &key(1)).await.unwrap(), none);
 }
 
 async fn a_subscription_that_is_removed_is_gone_for_its_topic_too(watches: &impl Watches) {

@@ -325,8 +325,17 @@ const scenes = {
     await page.getByRole("img", { name: /^Placed, by minute of the last hour: [1-9]/ }).waitFor();
     await page.getByRole("img", { name: /^Revenue by hour of the last day/ }).waitFor();
     await page.locator(".lags").getByText("payment", { exact: true }).waitFor();
-    await page.locator(".needs li", { hasText: "payment" }).filter({ hasText: /[1-9]/ }).waitFor();
+    const count = page.locator(".needs li", { hasText: "payment" }).locator(".money").first();
+    await count.filter({ hasText: /^[1-9][0-9,]*$/ }).waitFor();
     await look(page, "board");
+    // The counts stay where nobody tells how the services are, or how many letters there are.
+    await page.route("**/operations/status", (route) => route.fulfill({ json: { queues: [], letters: {}, streams: [] } }));
+    const needs = page.locator("section", { has: page.getByRole("heading", { name: "What needs a person" }) });
+    await needs.locator("dd").first().filter({ hasText: /^–$/ }).waitFor();
+    await page.route("**/operations/status", (route) => route.fulfill({ status: 500, json: { title: "No" } }));
+    await page.getByRole("heading", { name: "What needs a person" }).waitFor({ state: "detached" });
+    await page.getByRole("img", { name: /^Placed, by minute of the last hour: [1-9]/ }).waitFor();
+    await page.unroute("**/operations/status");
     await page.getByRole("link", { name: "Open letters" }).click();
     await page.getByRole("heading", { level: 1, name: "Letters" }).waitFor();
     await page.keyboard.press("5");

@@ -4,18 +4,22 @@ use std::collections::BTreeSet;
 
 use onewrite::config::{Environment, QueueSettings};
 use onewrite::relay::RESERVE;
+use orderflow_live::GOES_ON_FOR;
 use orderflow_registry::SERVICES;
 use serde_json::{Value as Json, json};
 
 use crate::stack::{
-    BUCKET, DISPATCH, GONE, PUSH, QUEUE, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members, number,
-    plain, reference, unlike, unpaired,
+    BUCKET, DISPATCH, GONE, PUSH, QUEUE, ROUTES, SUBSCRIPTION, Stack, TABLE, TOPIC, arn, check, id_of, list, members,
+    number, plain, reference, unlike, unpaired,
 };
 
 const QUEUE_POLICY: &str = "AWS::SQS::QueuePolicy";
 
 /// Filter of a relay: rows are only ever put, and some have no events.
 const NEW_ROWS: &str = r#"{"eventName":["INSERT"],"dynamodb":{"NewImage":{"events":{"S":[{"exists":true}]}}}}"#;
+
+/// Filter of the reader of letters: their messages, and the jobs, are items of the same table.
+const LETTERS_ALONE: &str = r#"{"dynamodb":{"Keys":{"sk":{"S":["letter"]}}}}"#;
 
 /// Path of the roles that may publish events.
 const RELAYS: &str = "/${AWS::StackName}/relay/";
@@ -120,6 +124,9 @@ fn whoever_watches_is_told_of_each_row_and_page() {
             ("LiveBoardEventSource", GONE, "LivePushFunction"),
             ("LiveBoardEventSource MaximumBatchingWindowInSeconds", GONE, "LivePushFunction"),
             ("LiveLettersEventSource", GONE, "LivePushFunction"),
+            ("LiveLettersEventSource FilterCriteria", GONE, "LivePushFunction"),
+            ("LiveFunction Timeout", GONE, "LiveFunction"),
+            ("LivePushFunction Timeout", json!(20), "LivePushFunction"),
             ("LiveBoardEventSource FilterCriteria", json!({"Filters": [{"Pattern": "{}"}]}), "LivePushFunction"),
         ],
     );
@@ -127,14 +134,15 @@ fn whoever_watches_is_told_of_each_row_and_page() {
 
 fn pushes(stack: &Stack) -> Vec<String> {
     let mut faults = Vec::new();
-    let new_items = json!({"Filters": [{"Pattern": r#"{"eventName":["INSERT"]}"#}]});
+    let of = |pattern: &str| json!({"Filters": [{"Pattern": pattern}]});
+    let (new_items, letters) = (of(r#"{"eventName":["INSERT"]}"#), of(LETTERS_ALONE));
     // The board is paced by the window: a count changes all the time.
     for (reader, table, filter, window) in [
         (PUSH, "OrdersTable", &new_items, GONE),
         (PUSH, FEED, &new_items, GONE),
         (DISPATCH, FEED, &new_items, GONE),
         (PUSH, COUNTS, &GONE, json!(5)),
-        (PUSH, LETTERS, &GONE, json!(5)),
+        (PUSH, LETTERS, &letters, json!(5)),
     ] {
         let source = stack.sources(TABLE).find(|(function, from, _)| *function == reader && *from == table);
         let source = source.map_or(&GONE, |(_, _, source)| source);
@@ -152,6 +160,13 @@ fn pushes(stack: &Stack) -> Vec<String> {
                 "Enabled": null,
             }),
         ));
+    }
+    // Whoever has a long past is told of it for half of the time that a function has.
+    for function in [ROUTES, PUSH] {
+        let timeout = number(&stack.properties(function)["Timeout"]).unwrap_or_default();
+        if timeout < 2 * GOES_ON_FOR.as_secs() {
+            faults.push(format!("{function}: begins something for {} s of its {timeout} s", GOES_ON_FOR.as_secs()));
+        }
     }
     // Where there are no sockets, nothing of it is there, but for the queries.
     let without = stack.with([("Live", json!("no"))]);

@@ -32,6 +32,7 @@ const BESIDES: [(&str, &str); 88] = [
     ("live", "routes.rs"),
     ("live", "schema.rs"),
     ("live", "schema/objects.rs"),
+    ("live", "tests/pasts.rs"),
     ("live", "tests/rights.rs"),
     ("notices", "wording.rs"),
     ("notification", "fixture.rs"),

@@ -76,9 +76,9 @@ impl DynamoWatches {
         Self { client, table: table.into() }
     }
 
-    /// Item of a connection.
-    async fn item(&self, connection: &str) -> Result<Option<Item>> {
-        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
+    /// Item of a connection, as of now if `is_latest`, which costs twice as much.
+    async fn item(&self, connection: &str, is_latest: bool) -> Result<Option<Item>> {
+        let get = self.client.get_item().table_name(&self.table).consistent_read(is_latest);
         let get = get.key("pk", text(&connection_key(connection))).key("sk", text(ITSELF));
         let answer = Box::pin(get.send()).await.map_err(|error| classify("GetItem", &error))?;
         Ok(answer.item)
@@ -86,8 +86,7 @@ impl DynamoWatches {
 
     /// A connection that is open.
     async fn opened(&self, connection: &str) -> Result<Option<Open>> {
-        let known: Option<Open> = self.item(connection).await?.map(read).transpose()?;
-        Ok(known.filter(|known| !known.closed))
+        open(self.item(connection, true).await?)
     }
 
     /// Query of what is under a topic, as of now or later.
@@ -171,6 +170,12 @@ impl Watches for DynamoWatches {
     async fn connection(&self, connection: &str) -> Result<Option<Connection>> {
         let Some(open) = self.opened(connection).await? else { return Ok(None) };
         Ok(Some(Connection { right: right_of(&open.right)?, subscriptions: open.watches }))
+    }
+
+    async fn watching(&self, connection: &str, key: &str) -> Result<Vec<String>> {
+        let watches = open(self.item(connection, false).await?)?.map(|open| open.watches).unwrap_or_default();
+        let of_topic = watches.into_iter().filter(|(_, topic)| topic == key);
+        Ok(of_topic.map(|(subscription, _)| subscription).collect())
     }
 
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added> {
@@ -311,7 +316,7 @@ impl Watches for DynamoWatches {
             return Ok(());
         }
         // Who closes it at the same time has removed it already.
-        let Some(item) = self.item(connection).await? else { return Ok(()) };
+        let Some(item) = self.item(connection, true).await? else { return Ok(()) };
         // Of one that is not understood nobody knows what it has: that goes with its time to live.
         let watches = read::<Open>(item).map(|open| open.watches).unwrap_or_default();
         let deletions = watches
@@ -354,6 +359,12 @@ fn seconds(time: Time) -> i64 {
 
 fn read<T: for<'a> Deserialize<'a>>(item: Item) -> Result<T> {
     serde_dynamo::from_item(item).map_err(|_| Failure::permanent("an item of the watches is not understood"))
+}
+
+/// A connection that is open, of its item.
+fn open(item: Option<Item>) -> Result<Option<Open>> {
+    let known: Option<Open> = item.map(read).transpose()?;
+    Ok(known.filter(|known| !known.closed))
 }
 
 fn right_text(right: &Right) -> Result<String> {

@@ -29,6 +29,6 @@ pub use feed::JournalFeed;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryFeed, MemorySockets, MemoryWatches};
 pub use port::{Added, Boards, Connection, Feed, Found, MAX_SUBSCRIPTIONS, PAGE, Page, Sent, Sockets, Watch, Watches};
-pub use push::Push;
+pub use push::{GOES_ON_FOR, Push};
 pub use routes::{Event, EventType, Reply, Routes};
 pub use schema::sdl;

@@ -93,6 +93,14 @@ impl Watches for MemoryWatches {
         Ok(Some(Connection { right: right.clone(), subscriptions: self.of_connection(connection) }))
     }
 
+    async fn watching(&self, connection: &str, key: &str) -> Result<Vec<String>> {
+        if !self.connections.borrow().contains_key(connection) {
+            return Ok(Vec::new());
+        }
+        let own = self.of_connection(connection).into_iter().filter(|(_, topic)| topic == key);
+        Ok(own.map(|(subscription, _)| subscription).collect())
+    }
+
     async fn add(&self, watch: &Watch, _: Time) -> Result<Added> {
         if self.watches.borrow().values().filter(|other| is_of_one(&other.topic, &watch.topic)).count()
             >= watch.topic.most()
@@ -283,6 +291,10 @@ impl<T: Watches> Watches for Paced<'_, T> {
 
     async fn connection(&self, connection: &str) -> Result<Option<Connection>> {
         self.pace.call("connection", self.port.connection(connection), timed_out).await
+    }
+
+    async fn watching(&self, connection: &str, key: &str) -> Result<Vec<String>> {
+        self.pace.call("watching", self.port.watching(connection, key), timed_out).await
     }
 
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added> {

@@ -97,6 +97,13 @@ pub trait Watches {
     /// The store cannot be read.
     async fn connection(&self, connection: &str) -> Result<Option<Connection>>;
 
+    /// Subscriptions of a connection to a topic, by its [key](Topic::key), as of now or some moments ago.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn watching(&self, connection: &str, key: &str) -> Result<Vec<String>>;
+
     /// Adds a subscription to its connection, if that is open and has none of its id. Of those who add at once to one topic, some
     /// more than it may have are taken.
     ///

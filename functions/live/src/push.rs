@@ -10,12 +10,15 @@
 //! whether it has arrived. The client knows. So its connection is closed, and it comes back with the number of the last update
 //! that it has. There is no clock in this: who is taken for dead and is not, finds its connection closed.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::channel::oneshot::{Receiver, Sender, channel};
+use futures::future::{Shared, try_join_all};
 use futures::lock::Mutex;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Ledger, Result};
 use orderflow_events::{OrderId, Subject};
@@ -47,9 +50,16 @@ const MAX_TEXT_BYTES: usize = 128 * 1024;
 /// Most times that one attempt goes on with a subscription.
 const MAX_TURNS: u32 = 100;
 
-/// Most times that one attempt sends to a subscription, or looks at what does not match. What is left then, a long past of all
-/// events, the next page of the feed goes on with: the position is kept.
+/// Most times that a subscription is sent to, or is looked for what matches, before all others of its topic are looked at again: so
+/// nobody waits for one that has a long past of all events.
 const MAX_STRETCHES: u32 = 10;
+
+/// Time after which an attempt begins nothing more with a subscription that has a long past: a stream tries again then, and a client
+/// comes back. Half of the time that a function has, for what it has begun.
+pub const GOES_ON_FOR: Duration = Duration::from_secs(14);
+
+/// Pause before letters are counted once more: their index comes after their table, as a rule within a second.
+const INDEX_LAG: Duration = Duration::from_secs(2);
 
 /// Facts that the subscriptions to a topic are told of, as far as they are read once for all of them.
 #[derive(Debug)]
@@ -59,7 +69,52 @@ pub(crate) enum Facts {
     /// The feed.
     Events(Reads),
     /// The board.
-    Board(Box<BoardUpdate>),
+    Board(BoardReads),
+}
+
+impl Facts {
+    /// Moment of a look at subscriptions that was just answered.
+    pub(crate) fn looked(&self) -> Moment {
+        match self {
+            Self::Order(_) | Self::Events(_) => Moment::default(),
+            Self::Board(reads) => reads.moment(),
+        }
+    }
+}
+
+/// Place of a look or of a read among those of an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
+
+/// Reads of the board. Of two boards nobody can tell which is the later one, so a subscription is told of a read alone that began after
+/// it was looked at: such a board is not older than the one that it has. One read is under way at a time, and all who wait for it have the
+/// next one together, if they need another.
+#[derive(Debug, Default)]
+pub(crate) struct BoardReads {
+    latest: Cell<Moment>,
+    last: RefCell<Option<(Moment, Result<Rc<BoardUpdate>>)>>,
+    /// End of the read that is under way.
+    end: RefCell<Option<Shared<Receiver<()>>>>,
+}
+
+impl BoardReads {
+    /// The next moment.
+    fn moment(&self) -> Moment {
+        let Moment(latest) = self.latest.get();
+        self.latest.set(Moment(latest + 1));
+        self.latest.get()
+    }
+
+    /// The board of a read that began after that look.
+    fn known_after(&self, looked: Moment) -> Option<Result<Rc<BoardUpdate>>> {
+        let last = self.last.borrow();
+        last.as_ref().filter(|(begun, _)| *begun > looked).map(|(_, board)| board.clone())
+    }
+
+    /// End of the read that is under way, if there is one.
+    fn under_way(&self) -> Option<Shared<Receiver<()>>> {
+        self.end.borrow().clone().filter(|end| end.peek().is_none())
+    }
 }
 
 /// Reads of the feed, by where they begin and what is to match: most subscriptions are at the same place. A read that is kept is not
@@ -73,7 +128,7 @@ const MAX_READS: usize = 64;
 /// Failure to advance a subscription.
 #[derive(Debug)]
 pub(crate) enum Stopped {
-    /// It could not be held, so that nothing was sent.
+    /// It is not held: what was sent is on record.
     Before(Failure),
     /// Something may have been sent.
     At(Failure),
@@ -91,6 +146,27 @@ impl From<Stopped> for Failure {
             Stopped::Before(failure) | Stopped::At(failure) => failure,
         }
     }
+}
+
+/// Result of telling a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// Nobody watches it.
+    Nobody,
+    /// Somebody has to be told more.
+    Part,
+    /// All were told all.
+    All,
+}
+
+/// A subscription that was held by another.
+enum Next {
+    /// Nobody holds it any more.
+    Free(Watch),
+    /// It was held by one after the other, who sends for long.
+    Busy(Watch),
+    /// It is no more.
+    Gone,
 }
 
 /// Place in the pages of a topic.
@@ -164,70 +240,135 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
     ///
     /// Somebody may not have been told. It does no harm to try again.
     pub async fn tell_board(&self) -> Result<()> {
-        self.tell_topic(&Topic::Board).await
+        self.tell_topic(&Topic::Board).await.map(drop)
     }
 
-    /// Tells one subscription to the board that there is another, if there is. It is looked at before its facts are.
+    /// Tells those who watch the board of letters. They are counted in an index that comes after its table, so they are counted twice,
+    /// with a pause between the two, if anybody watches.
+    ///
+    /// # Errors
+    ///
+    /// Somebody may not have been told. It does no harm to try again.
+    pub async fn tell_letters(&self) -> Result<()> {
+        if self.tell_topic(&Topic::Board).await? {
+            self.world().sleep(INDEX_LAG).await;
+            self.tell_topic(&Topic::Board).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the subscriptions of a connection to the board that there is another, if there is. All are looked at before that is read.
     ///
     /// # Errors
     ///
     /// Its client may not have been told. It does no harm to try again.
-    pub(crate) async fn tell_board_of(&self, connection: &str, subscription: &str) -> Result<()> {
-        let Some(watch) = self.watches.get(&Topic::Board.key(), connection, subscription).await? else {
-            return Ok(());
-        };
+    pub(crate) async fn tell_board_to(&self, connection: &str) -> Result<()> {
+        let key = &Topic::Board.key();
+        let subscriptions = self.watches.watching(connection, key).await?;
+        let watches = subscriptions.iter().map(|subscription| self.watches.get(key, connection, subscription));
+        let watches = try_join_all(watches).await?;
         let facts = self.facts(&Topic::Board).await?;
-        self.advance_or_close(watch, &facts).await
+        let looked = facts.looked();
+        for watch in watches.into_iter().flatten() {
+            self.advance_or_close(watch, &facts, looked).await?;
+        }
+        Ok(())
     }
 
-    /// Facts of a topic, as they are now.
+    /// Tells a subscription that has begun what has happened before it. A client whose past is too long for one attempt comes back for
+    /// the rest: its connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// It is unknown what was sent.
+    pub(crate) async fn tell_past(&self, watch: Watch) -> Result<()> {
+        let begun_at = self.world().now();
+        let mut behind = Some(watch);
+        while let Some(watch) = behind {
+            if begun_at.until(self.world().now()) >= GOES_ON_FOR {
+                info!("a client has a long past: it comes back for the rest");
+                return self.close(&watch.connection).await;
+            }
+            let facts = self.facts(&watch.topic).await?;
+            behind = self.advance(watch, &facts, facts.looked()).await?;
+        }
+        Ok(())
+    }
+
+    /// Facts of a topic: as they are now, or to be read once they are needed.
     pub(crate) async fn facts(&self, topic: &Topic) -> Result<Facts> {
         Ok(match topic {
             Topic::Order(order) => Facts::Order(self.updates(order).await?),
             Topic::Events(_) => Facts::Events(Reads::default()),
-            Topic::Board => Facts::Board(Box::new(self.board.board(self.world().now()).await?)),
+            Topic::Board => Facts::Board(BoardReads::default()),
         })
     }
 
-    /// Facts of a topic for a subscription that was looked at after the last were read, if they may not be older than what it was told:
-    /// of two boards nobody can tell which is the later one.
-    async fn newer(&self, topic: &Topic) -> Result<Option<Facts>> {
-        match topic {
-            Topic::Order(_) | Topic::Events(_) => Ok(None),
-            Topic::Board => self.facts(topic).await.map(Some),
+    /// The board, by a read that began after that look.
+    async fn board_after(&self, looked: Moment, reads: &BoardReads) -> Result<Rc<BoardUpdate>> {
+        let ended = loop {
+            if let Some(known) = reads.known_after(looked) {
+                return known;
+            }
+            let Some(end) = reads.under_way() else {
+                let (ended, end) = channel();
+                *reads.end.borrow_mut() = Some(end.shared());
+                break ended;
+            };
+            // However it ends: then there is a board, or another has to read.
+            let _ = end.await;
+        };
+        let begun = reads.moment();
+        let board = self.board.board(self.world().now()).await.map(Rc::new);
+        *reads.last.borrow_mut() = Some((begun, board.clone()));
+        drop::<Sender<()>>(ended);
+        board
+    }
+
+    /// Tells those who watch a topic all that they have not been told; answers whether anybody does.
+    async fn tell_topic(&self, topic: &Topic) -> Result<bool> {
+        let begun_at = self.world().now();
+        loop {
+            match self.tell_once(topic).await? {
+                Told::Nobody => return Ok(false),
+                Told::All => return Ok(true),
+                Told::Part if begun_at.until(self.world().now()) < GOES_ON_FOR => {}
+                Told::Part => return Err(Failure::transient("somebody who watches has a long past, and is told more")),
+            }
         }
     }
 
-    async fn tell_topic(&self, topic: &Topic) -> Result<()> {
+    async fn tell_once(&self, topic: &Topic) -> Result<Told> {
         let key = &topic.key();
         let first = self.watches.page(key, None).await?;
         if first.found.is_empty() {
-            return Ok(());
+            return Ok(Told::Nobody);
         }
-        let facts = Rc::new(self.facts(topic).await?);
-        // Page by page, of which each is read before its facts.
-        let pages = stream::try_unfold((Place::At(first), facts), |(place, facts)| async move {
-            let (page, facts) = match place {
-                Place::At(page) => (page, facts),
-                Place::After(place) => {
-                    let page = self.watches.page(key, Some(&place)).await?;
-                    (page, self.newer(topic).await?.map_or(facts, Rc::new))
-                }
+        let facts = &self.facts(topic).await?;
+        // Page by page, each with the moment at which it was looked at.
+        let pages = stream::try_unfold(Place::At(first), |place| async move {
+            let page = match place {
+                Place::At(page) => page,
+                Place::After(place) => self.watches.page(key, Some(&place)).await?,
                 Place::End => return Ok(None),
             };
-            let found: Vec<_> =
-                page.found.into_iter().map(|found| Ok::<_, Failure>((found, Rc::clone(&facts)))).collect();
-            Ok::<_, Failure>(Some((stream::iter(found), (page.next.map_or(Place::End, Place::After), facts))))
+            let looked = facts.looked();
+            let found: Vec<_> = page.found.into_iter().map(|found| Ok::<_, Failure>((found, looked))).collect();
+            Ok::<_, Failure>(Some((stream::iter(found), page.next.map_or(Place::End, Place::After))))
         });
         let told = pages.try_flatten().map(async |found| match found? {
-            (Found::Watch(watch), facts) => self.advance_or_close(watch, &facts).await,
+            (Found::Watch(watch), looked) => self.advance_or_close(watch, facts, looked).await,
             (Found::Broken(connection), _) => {
                 warn!("a subscription is not understood: its connection is closed");
-                self.close(&connection).await
+                self.close(&connection).await.map(|()| Told::All)
             }
         });
-        let failed = told.buffer_unordered(AT_WORK).filter_map(async |told| told.err());
-        failed.fold(Ok(()), async |first, failure| first.and(Err(failure))).await
+        let all = told.buffer_unordered(AT_WORK).fold(Ok(Told::All), async |all, told| match (all, told) {
+            (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),
+            (Ok(Told::Part), Ok(_)) => Ok(Told::Part),
+            (Ok(Told::Nobody | Told::All), Ok(told)) => Ok(told),
+        });
+        all.await
     }
 
     /// Tells those who watch the events of all orders what they have not been told.
@@ -236,11 +377,11 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
     ///
     /// Somebody may not have been told. It does no harm to try again.
     pub async fn tell_events(&self) -> Result<()> {
-        self.tell_topic(&Topic::Events(None)).await
+        self.tell_topic(&Topic::Events(None)).await.map(drop)
     }
 
     /// Updates that a subscription is to be told next, of the facts of its topic.
-    async fn ahead(&self, watch: &Watch, facts: &Facts) -> Result<Result<Ahead, Refusal>> {
+    async fn ahead(&self, watch: &Watch, facts: &Facts, looked: Moment) -> Result<Result<Ahead, Refusal>> {
         let now = self.world().now();
         Ok(match (&watch.topic, facts) {
             (Topic::Order(_), Facts::Order(updates)) => {
@@ -250,9 +391,10 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
                 Ok(()) => Ok(self.feed_after(&watch.position, pattern.as_ref(), reads).await?),
                 Err(refusal) => Err(refusal),
             },
-            (Topic::Board, Facts::Board(board)) => {
-                watch.right.of_board(now).map(|()| board_ahead(board, &watch.position))
-            }
+            (Topic::Board, Facts::Board(reads)) => match watch.right.of_board(now) {
+                Ok(()) => Ok(board_ahead(&*self.board_after(looked, reads).await?, &watch.position)),
+                Err(refusal) => Err(refusal),
+            },
             (Topic::Order(_) | Topic::Events(_) | Topic::Board, _) => {
                 return Err(Failure::permanent("a subscription is under the key of another topic"));
             }
@@ -281,64 +423,64 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
     /// Advances a subscription, and closes its connection where that fails: one client that does not read, or one subscription that
     /// is not understood any more, must not hold up all others. The client comes back with what it has. Where the table has too much to
     /// do, nothing was sent: then it is tried again.
-    async fn advance_or_close(&self, watch: Watch, facts: &Facts) -> Result<()> {
+    async fn advance_or_close(&self, watch: Watch, facts: &Facts, looked: Moment) -> Result<Told> {
         let connection = watch.connection.clone();
-        match self.advance(watch, facts).await {
-            Ok(()) => Ok(()),
+        match self.advance(watch, facts, looked).await {
+            Ok(behind) => Ok(behind.map_or(Told::All, |_| Told::Part)),
             Err(Stopped::Before(failure)) if failure.kind().is_retryable() => Err(failure),
             Err(Stopped::Before(failure) | Stopped::At(failure)) => {
                 warn!(reason = failure.reason(), "a subscription does not go on: its connection is closed");
-                self.close(&connection).await
+                self.close(&connection).await.map(|()| Told::All)
             }
         }
     }
 
-    /// Sends what the subscription has not been sent of the facts of its topic.
+    /// Sends what the subscription has not been sent of the facts of its topic, which was looked at at that moment; answers it as it is
+    /// then, if there may be more.
     ///
     /// # Errors
     ///
     /// It is unknown whether it was, unless the failure says so.
-    pub(crate) async fn advance(&self, mut watch: Watch, facts: &Facts) -> Result<(), Stopped> {
-        let (mut stretches, mut newer) = (0, None);
+    pub(crate) async fn advance(
+        &self,
+        mut watch: Watch,
+        facts: &Facts,
+        mut looked: Moment,
+    ) -> Result<Option<Watch>, Stopped> {
+        let mut stretches = 0;
         for _ in 0..MAX_TURNS {
             if stretches == MAX_STRETCHES {
-                return Ok(());
+                return Ok(Some(watch));
             }
-            let ahead = self.ahead(&watch, newer.as_ref().unwrap_or(facts)).await?;
+            let ahead = self.ahead(&watch, facts, looked).await.map_err(Stopped::Before)?;
             if ahead.as_ref().is_ok_and(|ahead| ahead.position.is_none()) {
-                return Ok(());
+                return Ok(None);
             }
             let holder = self.name();
             if watch.holder.is_none() && self.watches.hold(&watch, &holder).await.map_err(Stopped::Before)? {
                 let Ahead { updates, position: Some(position) } = (match ahead {
                     Ok(ahead) => ahead,
-                    Err(refusal) => return Ok(self.refuse(&watch, &refusal).await?),
+                    Err(refusal) => return Ok(self.refuse(&watch, &refusal).await.map(|()| None)?),
                 }) else {
-                    return Ok(());
+                    return Ok(None);
                 };
-                let Some(sent) = self.send_all(&watch, &updates, position).await? else { return Ok(()) };
-                let is_released = self.watches.release(&watch, &holder, &sent).await?;
-                if !is_released {
-                    // It is no more; or it is released, and the answer was lost.
-                    let Some(next) = self.next(&watch).await? else { return Ok(()) };
-                    newer = self.newer(&next.topic).await?.or(newer);
-                    watch = next;
+                let Some(sent) = self.send_all(&watch, &updates, position).await? else { return Ok(None) };
+                // Where it is not released it is no more; or it is released, and the answer was lost.
+                if self.watches.release(&watch, &holder, &sent).await? {
+                    if sent == watch.position {
+                        return Err(Failure::transient("a connection has too much to do").into());
+                    }
+                    watch.position = sent;
+                    stretches += 1;
                     continue;
                 }
-                if sent == watch.position {
-                    return Err(Failure::transient("a connection has too much to do").into());
-                }
-                watch.position = sent;
-                stretches += 1;
-                continue;
             }
-            match self.next(&watch).await? {
-                Some(next) => {
-                    newer = self.newer(&next.topic).await?.or(newer);
-                    watch = next;
-                }
-                None => return Ok(()),
-            }
+            watch = match self.next(&watch).await.map_err(Stopped::Before)? {
+                Next::Free(next) => next,
+                Next::Busy(next) => return Ok(Some(next)),
+                Next::Gone => return Ok(None),
+            };
+            looked = facts.looked();
         }
         Err(Failure::transient("a subscription does not come to an end").into())
     }
@@ -382,26 +524,27 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
         Ok(Sent::Busy)
     }
 
-    /// The subscription once whoever holds it has released it; none if there is none any more. Who does not release it has died:
-    /// then the connection is closed.
-    async fn next(&self, watch: &Watch) -> Result<Option<Watch>> {
+    /// The subscription once whoever holds it has released it. Who does not release it has died: then the connection is closed.
+    async fn next(&self, watch: &Watch) -> Result<Next> {
         let Watch { topic, connection, subscription, .. } = watch;
         let mut held: HashMap<Option<String>, u32> = HashMap::new();
-        loop {
-            let Some(next) = self.watches.get(&topic.key(), connection, subscription).await? else { return Ok(None) };
-            let looks = held.entry(next.holder.clone()).or_default();
-            *looks += 1;
+        for looks in 1.. {
+            let Some(next) = self.watches.get(&topic.key(), connection, subscription).await? else { break };
+            let of_holder = held.entry(next.holder.clone()).or_default();
+            *of_holder += 1;
             match &next.holder {
-                None => return Ok(Some(next)),
-                Some(_) if *looks < LOOKS => self.world().sleep(PAUSE).await,
-                Some(_) => {
+                None => return Ok(Next::Free(next)),
+                Some(_) if *of_holder >= LOOKS => {
                     info!("a subscription is held by one who has died");
                     self.close(connection).await?;
                     self.watches.forget(&next).await?;
-                    return Ok(None);
+                    break;
                 }
+                Some(_) if looks >= LOOKS => return Ok(Next::Busy(next)),
+                Some(_) => self.world().sleep(PAUSE).await,
             }
         }
+        Ok(Next::Gone)
     }
 
     /// Closes a connection: first the socket, for what was sent before nobody knows, then what is kept of it.

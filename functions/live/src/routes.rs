@@ -129,7 +129,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards, K: K
             Some(FromClient::ConnectionInit(credentials)) => self.open(connection, credentials).await,
             Some(FromClient::Ping(payload)) => {
                 self.say(connection, &Plain::Pong { payload: payload.as_deref() }).await?;
-                self.tell_boards(connection).await
+                self.tell_board(connection).await
             }
             Some(FromClient::Pong) => Ok(()),
             Some(FromClient::Subscribe(id, request)) => self.subscribe(connection, id, request.get()).await,
@@ -178,14 +178,15 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards, K: K
     }
 
     /// Tells a client the board if it watches that, and it is another: by the time alone, of which nobody else tells. So the client's
-    /// clock is the board's, and where nobody watches there is none.
-    async fn tell_boards(&self, connection: &str) -> Result<()> {
-        let Some(known) = self.push.watches().connection(connection).await? else { return Ok(()) };
-        let key = Topic::Board.key();
-        for (subscription, _) in known.subscriptions.iter().filter(|(_, topic)| **topic == key) {
-            self.push.tell_board_of(connection, subscription).await?;
+    /// clock is the board's, and where nobody watches there is none. What passes closes nobody: the next ping looks again.
+    async fn tell_board(&self, connection: &str) -> Result<()> {
+        match self.push.tell_board_to(connection).await {
+            Err(failure) if failure.kind().is_retryable() => {
+                warn!(reason = failure.reason(), "a ping finds no board");
+                Ok(())
+            }
+            told => told,
         }
-        Ok(())
     }
 
     async fn subscribe(&self, connection: &str, id: String, request: &str) -> Result<()> {
@@ -198,10 +199,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards, K: K
             Ok(watch) => {
                 match self.add(&watch).await? {
                     // What happens from here on is told by whoever hears of it; what has happened before it, now.
-                    Added::Done => {
-                        let facts = self.push.facts(&watch.topic).await?;
-                        self.push.advance(watch, &facts).await.map_err(Failure::from)
-                    }
+                    Added::Done => self.push.tell_past(watch).await,
                     Added::Taken => self.push.close(connection).await,
                     Added::Closed | Added::Ended => Ok(()),
                     Added::ConnectionFull => {

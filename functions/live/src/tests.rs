@@ -1,5 +1,6 @@
 //! Those who watch an order, whoever dies at telling them.
 
+mod pasts;
 mod rights;
 
 use std::cell::RefCell;

@@ -30,7 +30,7 @@ export async function board(view) {
   const look = async () => {
     const ask = (path) => request("GET", path, { signal: view.signal }).then(({ body }) => body);
     try {
-      const [counts, status] = await Promise.all([ask("operations/board"), ask("operations/status").catch(onlyCounts)]);
+      const [counts, status] = await Promise.all([ask("operations/board"), ask("operations/status").catch(without)]);
       const show = () => redraw(box, ...parts(counts, status, show));
       show();
     } catch (problem) {
@@ -43,9 +43,9 @@ export async function board(view) {
   await poll(look, LOOK_MS, view.signal);
 }
 
-/// Who may read events and is no operator sees the counts alone.
-function onlyCounts(problem) {
-  if (problem.status !== 403) throw problem;
+/// The counts alone: for who may read events and is no operator, and where the state of the services is not known.
+function without(problem) {
+  if (problem.name === "AbortError") throw problem;
   return null;
 }
 
@@ -254,11 +254,11 @@ function lags({ queues = [] }) {
   );
 }
 
-function letters({ openLetters = [], orders }, at) {
+function letters({ openLetters, orders }, at) {
   const number = (name, value, state) =>
-    h("div", { "data-state": state }, h("dt", {}, name), h("dd", {}, (value ?? 0).toLocaleString("en")));
+    h("div", { "data-state": state }, h("dt", {}, name), h("dd", {}, value?.toLocaleString("en") ?? "–"));
   const services = new Map();
-  for (const { service, count, oldest } of openLetters) {
+  for (const { service, count, oldest } of openLetters ?? []) {
     const known = services.get(service) ?? { count: 0, oldest };
     services.set(service, { count: known.count + count, oldest: oldest < known.oldest ? oldest : known.oldest });
   }
@@ -270,7 +270,8 @@ function letters({ openLetters = [], orders }, at) {
       h("span", { class: "money" }, count.toLocaleString("en")),
       h("span", { class: "money" }, lasting(Math.max(0, Date.parse(at) - Date.parse(oldest)))),
     );
-  const open = sum([...services.values()], "count");
+  // Where they could not be counted in time nobody knows.
+  const open = openLetters && sum([...services.values()], "count");
   return h(
     "section",
     {},

@@ -507,9 +507,9 @@ pub(crate) struct StatusView {
     pub(crate) queues: Vec<QueueView>,
     /// Letters by their state.
     pub(crate) letters: LetterCounts,
-    /// Letters for which somebody has to do something, by service and class; absent where there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) open_letters: Vec<OpenLettersView>,
+    /// Letters for which somebody has to do something, by service and class; absent where they could not be counted in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) open_letters: Option<Vec<OpenLettersView>>,
     /// Orders that have not come to their end, where a service keeps an index of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) orders: Option<OrderCounts>,

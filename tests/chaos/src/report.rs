@@ -87,6 +87,7 @@ pub(crate) fn summary(tally: &Tally, calls: u64, times: Times, violations: &[Vio
         ("dead letters", Kind::Letter),
         ("redrives", Kind::Redrive),
         ("told live", Kind::Told),
+        ("cut sockets", Kind::Cut),
     ] {
         let total = if kind == Kind::Order { orders(tally) } else { tally.total(kind) };
         let _ = writeln!(text, "  {title:<14}{total:>9}");

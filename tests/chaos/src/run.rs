@@ -26,7 +26,7 @@ use crate::proxy::Sabotage;
 use crate::report::{self, Line, Times};
 use crate::snapshot::{Letter, Snapshot, shelves};
 use crate::tally::{Kind, Tally};
-use crate::watchers::{Watchers, audit_told};
+use crate::watchers::{Watchers, audit_board, audit_told};
 
 /// Customers wait while there are so many messages in all queues together.
 const MOST_WAITING: u64 = 400;
@@ -414,7 +414,14 @@ impl Run {
     /// Looks whether all who watch were told what they should have been, by an order's own account and the feed's.
     async fn look_at_watchers(&self, feed: &[String]) -> Vec<Violation> {
         let Some(watchers) = &self.watchers else { return Vec::new() };
-        let told = watchers.told().await;
+        // The audit has called for things itself, and letters have come and gone by it.
+        self.quiet().await;
+        let counts = self.shop.operations(Method::GET, "/operations/board", None, 200).await;
+        let status = self.shop.operations(Method::GET, "/operations/status", None, 200).await;
+        let told = match watchers.told().await {
+            Ok(told) => told,
+            Err(detail) => return vec![Violation { rule: Rule::ToldWrongly, order: None, detail }],
+        };
         let mut updates = BTreeMap::new();
         for order in told.orders.keys() {
             let reply = self.shop.api.order(order).await.expect("an answer");
@@ -422,17 +429,20 @@ impl Run {
         }
         let of_orders: usize = told.orders.values().map(Vec::len).sum();
         for (name, count) in
-            [("of orders", of_orders as u64), ("of all", feed.len() as u64), ("of the board", told.boards)]
+            [("of orders", of_orders as u64), ("of all", told.events.len() as u64), ("of the board", told.boards)]
         {
             self.tally.add(Kind::Told, name, count);
         }
+        self.tally.add(Kind::Cut, "of whoever watches", told.cuts);
         self.say(&format!(
             "{} orders were watched by {} connections, of which {} were cut",
             told.orders.len(),
             told.connections,
             told.cuts
         ));
-        audit_told(&told, &updates, feed)
+        let mut violations = audit_told(&told, &updates, feed);
+        violations.extend(audit_board(&told.board, &counts, &status));
+        violations
     }
 
     /// Properties that the run does not show.
@@ -451,11 +461,14 @@ impl Run {
                 (Kind::Poison, true),
                 (Kind::Right, has_processes),
                 (Kind::Told, self.watchers.is_some()),
+                (Kind::Cut, self.watchers.is_some()),
             ] {
                 if is_expected && self.tally.total(kind) == 0 {
                     untested.push(format!("there was no {kind:?}"));
                 }
             }
+            let told = self.tally.of(Kind::Told).into_iter();
+            untested.extend(told.filter(|(_, count)| *count == 0).map(|(name, _)| format!("nothing {name} was told")));
         }
         if collector().spans().is_empty() {
             untested.push("there was no span".to_owned());

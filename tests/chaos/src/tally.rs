@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Redrive,
     /// Updates that whoever watches was told.
     Told,
+    /// Sockets that were cut.
+    Cut,
 }
 
 /// Counts of everything.

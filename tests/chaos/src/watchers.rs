@@ -1,16 +1,20 @@
 //! Those who watch: the client of GraphQL over WebSocket that others have written, whose sockets are cut while all else goes wrong, and
 //! what it must have been told in the end.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
+use orderflow_events::Time;
 use orderflow_events::scope::{EVENTS_READ, ORDERS_ANY};
 use orderflow_tests::{Shop, node_packages};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::audit::{Rule, Violation};
 
@@ -20,8 +24,20 @@ const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/watch.mjs");
 /// Longer than any run.
 const LIFETIME: Duration = Duration::from_hours(24);
 
+/// Time within which they listen, and come to an end.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Span of the board's minutes, in milliseconds: so many, and the present one.
+const MINUTE_MS: i64 = 60_000;
+const EARLIER_MINUTES: i64 = 59;
+
 /// All who watch. They are one process, with a socket for each order.
-pub(crate) struct Watchers(Mutex<Option<Child>>);
+pub(crate) struct Watchers {
+    node: Mutex<Option<Child>>,
+    /// They did not listen.
+    are_deaf: Cell<bool>,
+    patience: Duration,
+}
 
 /// Updates that they were told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,8 +48,10 @@ pub(crate) struct Told {
     pub(crate) events: Vec<String>,
     /// Number of boards.
     pub(crate) boards: u64,
+    /// The last of them.
+    pub(crate) board: Value,
     /// Errors that were the last word about something.
-    errors: Vec<serde_json::Value>,
+    errors: Vec<Value>,
     /// Connections, each of which was acknowledged.
     pub(crate) connections: u64,
     /// Sockets that were cut.
@@ -46,9 +64,13 @@ impl Watchers {
         let packages = node_packages()?;
         let token = shop.tokens.token("watcher", &format!("{ORDERS_ANY} {EVENTS_READ}"), LIFETIME).expect("a token");
         let mut node = Command::new("node");
-        node.arg(CLIENT).arg(packages).arg(shop.output("LiveUrl")).arg(token).kill_on_drop(true);
-        let child = node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node starts");
-        Some(Self(Mutex::new(Some(child))))
+        node.arg(CLIENT).arg(packages).arg(shop.output("LiveUrl")).arg(token);
+        Some(Self::of(&mut node, PATIENCE))
+    }
+
+    fn of(node: &mut Command, patience: Duration) -> Self {
+        let child = node.kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        Self { node: Mutex::new(Some(child)), are_deaf: Cell::new(false), patience }
     }
 
     /// They watch that order, too, from its beginning.
@@ -62,18 +84,27 @@ impl Watchers {
     }
 
     async fn say(&self, line: &str) {
-        let mut child = self.0.lock().await;
-        if let Some(input) = child.as_mut().and_then(|child| child.stdin.as_mut()) {
-            input.write_all(format!("{line}\n").as_bytes()).await.expect("they listen");
-        }
+        let mut node = self.node.lock().await;
+        let Some(input) = node.as_mut().and_then(|child| child.stdin.as_mut()) else { return };
+        let text = format!("{line}\n");
+        let said = timeout(self.patience, input.write_all(text.as_bytes())).await;
+        self.are_deaf.set(self.are_deaf.get() || !said.is_ok_and(|said| said.is_ok()));
     }
 
     /// All that they were told. They are gone then.
-    pub(crate) async fn told(&self) -> Told {
-        let child = self.0.lock().await.take().expect("they are asked once");
+    ///
+    /// # Errors
+    ///
+    /// They have died, or hang.
+    pub(crate) async fn told(&self) -> Result<Told, String> {
+        let child = self.node.lock().await.take().ok_or("they were asked before")?;
         // Its input is closed first.
-        let output = child.wait_with_output().await.expect("they come to an end");
-        serde_json::from_slice(&output.stdout).expect("JSON")
+        let output = timeout(self.patience, child.wait_with_output()).await;
+        let output = output.map_err(|_| "whoever watches does not come to an end")?;
+        let output = output.map_err(|error| format!("whoever watches cannot be waited for: {error}"))?;
+        let told = serde_json::from_slice(&output.stdout);
+        let told = told.map_err(|error| format!("whoever watches has died, with {}: {error}", output.status))?;
+        if self.are_deaf.get() { Err("whoever watches did not listen".to_owned()) } else { Ok(told) }
     }
 }
 
@@ -100,11 +131,123 @@ pub(crate) fn audit_told(told: &Told, updates: &BTreeMap<String, usize>, feed: &
     violations
 }
 
+/// Breaches of the same at the board: the last that was told, against what the API answers of the counts and of the letters once all is quiet.
+pub(crate) fn audit_board(told: &Value, counts: &Value, status: &Value) -> Vec<Violation> {
+    // Minutes that both still have.
+    let begin = [told, counts].into_iter().filter_map(|board| Time::new(board["at"].as_str()?).ok()).max();
+    let begin = begin.map_or(0, |at| (at.as_millis().div_euclid(MINUTE_MS) - EARLIER_MINUTES) * MINUTE_MS);
+    let is_in_both = |tally: &&Value| {
+        let at = tally["at"].as_str().and_then(|at| Time::new(at).ok());
+        at.is_some_and(|at| at.as_millis() >= begin)
+    };
+    let minutes = |board: &Value| numbers(board["minutes"].as_array().into_iter().flatten().filter(is_in_both));
+    let hours = |board: &Value| numbers(board["hours"].as_array().into_iter().flatten());
+    let letters = [&told["letters"], &status["openLetters"]].map(by_service);
+    let mut violations = Vec::new();
+    for (what, told, known) in [
+        ("minutes", format!("{:?}", minutes(told)), format!("{:?}", minutes(counts))),
+        ("hours", format!("{:?}", hours(told)), format!("{:?}", hours(counts))),
+        ("letters", format!("{:?}", letters[0]), format!("{:?}", letters[1])),
+    ] {
+        if told != known {
+            let detail = format!("the last board that was told has the {what} {told}, and they are {known}");
+            violations.push(Violation { rule: Rule::ToldWrongly, order: None, detail });
+        }
+    }
+    violations
+}
+
+/// Numbers that are asked for, of each span of time and currency.
+fn numbers<'a>(tallies: impl Iterator<Item = &'a Value>) -> BTreeMap<[&'a str; 2], [i64; 8]> {
+    const NAMES: [&str; 8] = [
+        "created",
+        "createdAmount",
+        "paid",
+        "paidAmount",
+        "refunded",
+        "refundedAmount",
+        "shipped",
+        "cancelled",
+    ];
+    let key = |tally: &'a Value| ["at", "currency"].map(|name| tally[name].as_str().unwrap_or_default());
+    tallies.map(|tally| (key(tally), NAMES.map(|name| tally[name].as_i64().unwrap_or_default()))).collect()
+}
+
+/// Open letters of each service; none where nobody has counted them.
+fn by_service(letters: &Value) -> Option<BTreeMap<&str, u64>> {
+    let mut counts = BTreeMap::new();
+    for letter in letters.as_array()? {
+        *counts.entry(letter["service"].as_str()?).or_default() += letter["count"].as_u64()?;
+    }
+    Some(counts)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_last_board_has_the_counts_and_the_letters_that_there_are() {
+        let tally = |at: &str, created: u32| json!({ "at": at, "currency": "EUR", "created": created, "paid": 1 });
+        let (minute, hour) = ("2026-01-01T12:10:00.000Z", "2026-01-01T12:00:00.000Z");
+        let board = |at: &str, created: u32, letters: Value| {
+            let minutes = [tally("2026-01-01T11:11:00.000Z", 9), tally(minute, created)];
+            json!({ "at": at, "minutes": minutes, "hours": [tally(hour, 0)], "letters": letters })
+        };
+        let letters = json!([{ "service": "payment", "count": 3 }]);
+        let told = board("2026-01-01T12:10:01.000Z", 2, letters.clone());
+        let classes = json!([{ "service": "payment", "count": 1 }, { "service": "payment", "count": 2 }]);
+        let status = json!({ "openLetters": classes });
+        let mut later = board("2026-01-01T12:11:01.000Z", 2, Value::Null);
+        later["minutes"].as_array_mut().unwrap().remove(0);
+        let (mut other_hour, mut more) = (later.clone(), later.clone());
+        other_hour["hours"][0]["paid"] = json!(2);
+        more["minutes"].as_array_mut().unwrap().push(tally("2026-01-01T12:11:00.000Z", 1));
+        for (told, counts, status, breaches) in [
+            (&told, &later, &status, 0),
+            (&told, &board("2026-01-01T12:10:02.000Z", 2, Value::Null), &status, 0),
+            (&told, &board("2026-01-01T12:10:02.000Z", 3, Value::Null), &status, 1),
+            (&told, &other_hour, &status, 1),
+            (&told, &more, &status, 1),
+            (&told, &later, &json!({ "openLetters": letters }), 0),
+            (&told, &later, &json!({ "openLetters": [] }), 1),
+            (&told, &later, &json!({}), 1),
+            (&Value::Null, &later, &status, 3),
+        ] {
+            assert_eq!(audit_board(told, counts, status).len(), breaches, "{told} {counts} {status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_watches_may_die_or_hang_and_the_run_goes_on() {
+        let told = r#"cat > /dev/null; echo '{"orders":{},"events":[],"boards":1,"board":{},"errors":[],"connections":1,"cuts":2}'"#;
+        for (script, expected) in [
+            (told, Ok(2)),
+            ("exit 1", Err("has died, with exit status: 1")),
+            ("cat > /dev/null; echo '{'", Err("has died, with exit status: 0")),
+            ("exec sleep 600", Err("does not come to an end")),
+        ] {
+            let watchers = Watchers::of(Command::new("sh").args(["-c", script]), Duration::from_secs(2));
+            watchers.watch("ord_1").await;
+            watchers.calm().await;
+            match (watchers.told().await, expected) {
+                (Ok(told), Ok(cuts)) => assert_eq!(told.cuts, cuts),
+                (Err(reason), Err(part)) => assert!(reason.contains(part), "{script}: {reason}"),
+                (told, _) => panic!("{script}: {told:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_listen_is_a_violation() {
+        let script = "exec <&-; sleep 1; echo '{\"orders\":{},\"events\":[],\"boards\":1,\"board\":{},\"errors\":[],\"connections\":1,\"cuts\":2}'";
+        let watchers = Watchers::of(Command::new("sh").args(["-c", script]), Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        watchers.watch("ord_1").await;
+        assert!(watchers.told().await.is_err_and(|reason| reason.contains("did not listen")));
+    }
 
     fn told(sequences: &[usize], events: &[&str]) -> Told {
         let events = events.iter().map(|event| (*event).to_owned()).collect();

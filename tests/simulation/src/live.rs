@@ -68,7 +68,7 @@ impl Limits {
     pub const FAR: Self = Self { opened_per_second: 500, ends_for: Duration::ZERO };
 }
 
-/// What has become of those who watch.
+/// Fates of those who watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
     /// Times that a client has come back.
@@ -235,7 +235,7 @@ impl Live {
         &self.stack.run
     }
 
-    /// What has become of those who watch.
+    /// Fates of those who watch.
     #[must_use]
     pub fn watched(&self) -> Watched {
         self.watched.get()
@@ -401,6 +401,11 @@ impl Watches for WatchTable {
     async fn connection(&self, connection: &str) -> Result<Option<Connection>> {
         let connection = connection.to_owned();
         self.ask("get connection", move |watches| async move { watches.connection(&connection).await }).await
+    }
+
+    async fn watching(&self, connection: &str, key: &str) -> Result<Vec<String>> {
+        let [connection, key] = [connection, key].map(ToOwned::to_owned);
+        self.ask("get watching", move |watches| async move { watches.watching(&connection, &key).await }).await
     }
 
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added> {

@@ -71,16 +71,18 @@ fn main() -> Result<(), Error> {
             let board = ShopBoard::new(counts, DynamoOperations::new(aws.dynamodb(), letters_table.clone()?));
             let watches = DynamoWatches::new(aws.dynamodb(), watches?);
             let sockets = GatewaySockets::new(aws.config(), &connections?);
-            Some((Push::new(ledger?, feed, board, watches, sockets), feed_table?, [count_table?, letters_table?]))
+            Some((Push::new(ledger?, feed, board, watches, sockets), [feed_table?, count_table?, letters_table?]))
         });
-        let (push, feed_table, board_tables) = &push?;
+        let (push, [feed_table, count_table, letters_table]) = &push?;
         push.warm().await;
         lambda_runtime::run(service_fn(async |invocation: LambdaEvent<StreamEvent>| {
             let _deadline = telemetry::begin(&invocation.context);
             let told = if invocation.payload.is_of(feed_table) {
                 Box::pin(push.tell_events()).await
-            } else if board_tables.iter().any(|table| invocation.payload.is_of(table)) {
+            } else if invocation.payload.is_of(count_table) {
                 Box::pin(push.tell_board()).await
+            } else if invocation.payload.is_of(letters_table) {
+                Box::pin(push.tell_letters()).await
             } else {
                 Box::pin(push.tell(invocation.payload.orders())).await
             };

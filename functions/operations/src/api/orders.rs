@@ -1,8 +1,10 @@
 //! Orders over HTTP: one of them over all services, the journal, and where the stack stands.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
+use std::time::Duration;
 
-use futures::future::{try_join, try_join_all};
+use futures::future::{Either, select, try_join, try_join_all};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::access::KeySets;
@@ -33,6 +35,9 @@ use crate::view::{
 
 /// Time that the logs are looked into, in milliseconds: the longest back-off that an attempt has by default, four times.
 const LOOKED_BACK_MS: i64 = 3_600_000;
+
+/// Time within which the open letters are counted: of a great many the number is not waited for.
+const COUNTED_WITHIN: Duration = Duration::from_secs(3);
 
 impl<S, R, N, W, K> OperationsApi<S, R, N, W, K>
 where
@@ -183,6 +188,22 @@ where
         Ok(queues)
     }
 
+    /// Letters for which somebody has to do something, if they can be counted in time. All the rest is told none the less.
+    async fn open_letters(&self) -> Option<Vec<OpenLettersView>> {
+        let time_up = pin!(self.world.sleep(COUNTED_WITHIN));
+        match select(pin!(self.store.open_letters()), time_up).await {
+            Either::Left((Ok(open), _)) => Some(open.into_iter().map(OpenLettersView::from).collect()),
+            Either::Left((Err(failure), _)) => {
+                warn!(reason = failure.reason(), "the open letters are not counted");
+                None
+            }
+            Either::Right(_) => {
+                warn!("the open letters are not counted in time");
+                None
+            }
+        }
+    }
+
     /// Depth of every queue, and the letters by their state, those that are open by service and class.
     pub(super) async fn status(&self) -> Result<Response<Body>, Problem> {
         let services = self.stack.services().await?;
@@ -210,7 +231,7 @@ where
             service: service.name.clone(),
             relay_letters: of_relays.get(&service.name).copied().unwrap_or(0),
         });
-        let open_letters = self.store.open_letters().await?.into_iter().map(OpenLettersView::from).collect();
+        let open_letters = self.open_letters().await;
         let streams = streams.collect();
         Ok(answer(StatusCode::OK, &StatusView { queues, letters, open_letters, orders, streams }))
     }

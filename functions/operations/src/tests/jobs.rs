@@ -469,7 +469,7 @@ fn an_order_is_told_over_all_services() {
     let (_, page) = stack.ask("GET", "/operations/status", "*", &json!({}));
     assert_eq!(page["queues"].as_array().unwrap().len(), 3);
     assert_eq!(page["orders"], json!({ "open": 1, "late": 1 }));
-    assert_eq!(page["openLetters"], Value::Null);
+    assert_eq!(page["openLetters"], json!([]));
     let arrival = stack.arrival(message(1, "good"), None);
     block_on(stack.collect(&arrival, &Pace::of(u32::MAX))).unwrap();
     let (_, page) = stack.ask("GET", "/operations/status", "*", &json!({}));
@@ -480,6 +480,16 @@ fn an_order_is_told_over_all_services() {
         page["streams"],
         json!([{ "service": "orders", "relayLetters": 0 }, { "service": "payment", "relayLetters": 0 }])
     );
+}
+
+#[test]
+fn letters_that_are_not_counted_in_time_hold_up_nothing_else() {
+    let stack = Stack::with_orders(1);
+    for pace in [Pace::until("before open_letters"), Pace::losing("open_letters")] {
+        let (status, page) = block_on(stack.request(&pace, "GET", "/operations/status", "*", &json!({})));
+        assert_eq!((status.as_u16(), page["queues"].as_array().unwrap().len()), (200, 3), "{page}");
+        assert_eq!((page.get("openLetters"), &page["orders"]), (None, &json!({ "open": 1, "late": 1 })));
+    }
 }
 
 #[test]

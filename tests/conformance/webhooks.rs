@@ -68,10 +68,11 @@ fn endpoint(id: &str) -> Endpoint {
             had_new: true,
             missed_after: "2-0-7".parse().unwrap(),
         }),
+        unable_since: Some(at(5)),
         has_waiting: true,
         hurries: true,
         contact: Some(sealed()),
-        untold: Some(Untold { due: at(4), attempts: 2 }),
+        untold: Some(Untold { due: at(4), attempts: 2, reason: Disabled::Gone, since: at(8) }),
         told_at: Some(at(3)),
         earlier: vec![
             (Some(json!({ "type": ["OrderCreated"] })), "3-0-8".parse().unwrap()),

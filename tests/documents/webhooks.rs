@@ -85,8 +85,16 @@ pub(crate) fn create_webhook() -> Value {
         "required": true,
         "schema": { "type": "string", "format": "uri-reference", "pattern": "^/webhooks/[A-Za-z0-9_-]{1,64}$" },
     } });
-    let many = problem(409, "about:blank", "Conflict", "There are 20 webhooks of yours, and there may be no more.");
-    let many = problems("There are 20 webhooks of yours.", &json!({ "many": { "value": many } }));
+    let many = problem(
+        409,
+        "about:blank",
+        "Conflict",
+        "There are 20 webhooks of yours, with those deleted within the last hour, and there may be no more.",
+    );
+    let many = problems(
+        "There are 20 webhooks of yours, with those deleted within the last hour.",
+        &json!({ "many": { "value": many } }),
+    );
     of_owners(
         "createWebhook",
         "Has events posted to a URL",
@@ -113,6 +121,12 @@ pub(crate) fn list_webhooks() -> Value {
         "description": "For operators: those of all owners.",
         "schema": { "type": "boolean", "default": false },
         "example": true,
+    }, {
+        "name": "after",
+        "in": "query",
+        "description": "The `next` of the page before.",
+        "schema": { "type": "string" },
+        "example": ID,
     }] });
     of_operators("listWebhooks", "Lists your webhooks", more, &[("200", list)], &["400"])
 }
@@ -182,6 +196,10 @@ pub(crate) fn list_deliveries() -> Value {
     )
 }
 
+fn disabled() -> Value {
+    problem(409, "about:blank", "Conflict", "An operator has disabled it, and nothing is posted to it.")
+}
+
 pub(crate) fn test_webhook() -> Value {
     let mut tested = answer("What came of it.", "WebhookDelivery", &json!({}));
     with_example(
@@ -195,7 +213,10 @@ pub(crate) fn test_webhook() -> Value {
         "testWebhook",
         "Posts an event of the type `WebhookTested`, at once and once",
         json!({}),
-        &[("200", tested)],
+        &[
+            ("200", tested),
+            ("409", problems("An operator has disabled it.", &json!({ "disabled": { "value": disabled() } }))),
+        ],
         &["404"],
     )
 }
@@ -213,6 +234,9 @@ pub(crate) fn rotate_webhook() -> Value {
 }
 
 pub(crate) fn resend_events() -> Value {
+    let detail = "It still gets what was asked for before. Try again once resending is not there any more.";
+    let resending = problem(409, "about:blank", "Conflict", detail);
+    let examples = json!({ "resending": { "value": resending }, "disabled": { "value": disabled() } });
     of_owners(
         "resendEvents",
         "Posts again what is after a cursor",
@@ -223,18 +247,7 @@ pub(crate) fn resend_events() -> Value {
         }),
         &[
             ("202", shown("The webhook as it is now.", json!({}))),
-            (
-                "409",
-                problems(
-                    "It still gets what was asked for before.",
-                    &json!({ "resending": { "value": problem(
-                409,
-                "about:blank",
-                "Conflict",
-                "It still gets what was asked for before. Try again once resending is not there any more.",
-            ) } }),
-                ),
-            ),
+            ("409", problems("It still gets what was asked for before; or an operator has disabled it.", &examples)),
             ("422", invalid("/after", "must be a cursor that the feed has given out")),
         ],
         &[&BODY_FAULTS[..], &["404"]].concat(),

@@ -1,9 +1,9 @@
 //! Alarms as they are deployed: each is crossed by what AWS, or a function, publishes of its fault, and somebody hears it.
 //!
 //! An emulator makes no metrics, neither of its own services nor of what functions log. So they are published here, those of a
-//! function from its log.
+//! function from its log: of orders that are late, and of dead letters, after there were such.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 
 use onewrite::memory::Series;
@@ -11,6 +11,9 @@ use orderflow_tests::{Alarm, Datum, Gap, Letter, Shop, chromium, eventually, nod
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+
+use crate::letters::park;
+use crate::operations::{an_hour_ago, begin_at, close};
 
 /// Services with a stream.
 fn publishing() -> impl Iterator<Item = &'static orderflow_registry::Service> {
@@ -24,9 +27,11 @@ pub(crate) async fn each_is_crossed_by_its_fault_and_heard(shop: &Shop) {
     let alarms = shop.alarms().await;
     let on_call = shop.on_call().await;
     let (stack, mut faults) = (shop.name(), faults(shop).await);
-    let (letter, counted) = a_letter_of_payment(shop).await;
-    for (_, datum) in faults.iter_mut().filter(|(alarm, _)| alarm == "payment-permanent-letters") {
-        *datum = counted.clone();
+    let real = real_faults(shop).await;
+    for (alarm, datum) in &mut faults {
+        if let Some(counted) = real.counted.get(alarm.as_str()) {
+            *datum = counted.clone();
+        }
     }
     let name = |alarm: &str| format!("{stack}-{alarm}");
     for (alarm, datum) in &faults {
@@ -53,29 +58,76 @@ pub(crate) async fn each_is_crossed_by_its_fault_and_heard(shop: &Shop) {
         let description = told["AlarmDescription"].as_str().unwrap_or_default();
         assert!(description.contains("docs/RUNBOOK.md#"), "{name} says {description:?}");
     }
-    shop.drop_letter(&letter).await;
+    real.end(shop).await;
 }
 
-/// A message that nobody can read, and the metric in which the jobs have counted it.
-async fn a_letter_of_payment(shop: &Shop) -> (Letter, Datum) {
+/// Faults that there are, and what the functions have counted of them, by the alarm that it is to cross.
+struct RealFaults {
+    counted: BTreeMap<&'static str, Datum>,
+    letters: [Letter; 2],
+    open: [String; 2],
+}
+
+/// A message that nobody can read, one that is a dead letter since long ago, and orders that are late and forgotten.
+async fn real_faults(shop: &Shop) -> RealFaults {
     let body = "<an alarm is to tell of it/>";
     shop.send("Payment", body).await;
-    let letter = shop.wait_for_letter("Payment", body).await;
-    let expected = Datum::new(shop.name(), "LettersWaiting", &[("Service", "payment"), ("Class", "permanent")], 0.0);
-    let counted = eventually("the jobs have counted it", async || {
-        shop.run_jobs().await;
-        let lines = shop.log_of("jobs").await;
-        let series =
-            lines.iter().flat_map(|line| Series::of_line(line).unwrap_or_else(|fault| panic!("{fault}: {line}")));
-        let mut data = series.map(|(Series { namespace, name, dimensions, .. }, values)| Datum {
-            namespace,
-            name,
-            dimensions,
-            values,
+    let unreadable = shop.wait_for_letter("Payment", body).await;
+    park(shop, &["web-alarm".to_owned()], "an outage of long ago").await;
+    let old = eventually("the old letter is collected", async || {
+        let letters = shop.open_letters("Screening").await;
+        letters.into_iter().find(|letter| letter.body().contains("web-alarm")).ok_or(json!("it is not there"))
+    })
+    .await;
+    let open = ["late", "forgotten"].map(|name| format!("web-alarm-{name}"));
+    begin_at(shop, &open[0], &an_hour_ago()).await;
+    begin_at(shop, &open[1], "2026-01-01T00:00:00.000Z").await;
+    let permanent = [("Service", "payment"), ("Class", "permanent")];
+    let mut counted = BTreeMap::new();
+    for (alarm, (clock, function), name, dimensions, above) in [
+        ("payment-permanent-letters", JOBS, "LettersWaiting", &permanent[..], 0.0),
+        ("old-letter", JOBS, "OldestLetterShare", &[], 0.5),
+        ("late-orders", OPEN_ORDERS, "LateOrders", &[], 0.0),
+        ("forgotten-order", OPEN_ORDERS, "OldestOpenOrderSeconds", &[], 86_400.0),
+    ] {
+        let expected = Datum::new(shop.name(), name, dimensions, 0.0);
+        let what = format!("{function} has counted what {alarm} tells");
+        let datum = eventually(&what, async || {
+            shop.run_clock(clock).await;
+            let found = last_counted(&shop.log_of(function).await, &expected);
+            found.filter(|datum| datum.values.iter().all(|value| *value > above)).ok_or_else(|| json!(name))
         });
-        data.rfind(|datum| datum.with(0.0) == expected).ok_or_else(|| json!(lines))
+        counted.insert(alarm, datum.await);
+    }
+    RealFaults { counted, letters: [unreadable, old], open }
+}
+
+impl RealFaults {
+    /// Ends them, so that nobody else finds them.
+    async fn end(self, shop: &Shop) {
+        for letter in &self.letters {
+            shop.drop_letter(letter).await;
+        }
+        for order in &self.open {
+            close(shop, order).await;
+        }
+    }
+}
+
+/// Functions that count: the output that names each, and its log.
+const JOBS: (&str, &str) = ("JobsFunctionName", "jobs");
+const OPEN_ORDERS: (&str, &str) = ("OpenOrdersFunctionName", "open-orders");
+
+/// The values of a series that a function has logged last.
+fn last_counted(lines: &[String], expected: &Datum) -> Option<Datum> {
+    let series = lines.iter().flat_map(|line| Series::of_line(line).unwrap_or_else(|fault| panic!("{fault}: {line}")));
+    let mut data = series.map(|(Series { namespace, name, dimensions, .. }, values)| Datum {
+        namespace,
+        name,
+        dimensions,
+        values,
     });
-    (letter, counted.await)
+    data.rfind(|datum| datum.with(0.0) == *expected)
 }
 
 fn threshold(alarms: &[Alarm], name: &str) -> f64 {

@@ -67,7 +67,7 @@ pub(crate) async fn an_order_is_watched_without_a_gap_whatever_is_cut_or_killed(
     nothing_is_kept(shop).await;
 }
 
-/// How soon that is, hop by hop, is printed, beside what who asks every two seconds sees.
+/// Prints how soon that is, hop by hop, beside what who asks every two seconds sees.
 pub(crate) async fn an_update_is_on_the_screen_of_who_watches_and_of_who_asks(shop: &Shop) {
     let Some(packages) = node_packages() else { return };
     if shop.emulator.lacks(Gap::Sockets) {

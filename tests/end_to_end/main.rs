@@ -41,7 +41,7 @@ use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use orderflow_local::{Endpoint, Error, Options, Progress, Stack};
 use orderflow_tests::{
     Emulator, FULFILLED, NOTICES, PARTNER_ARN, PARTNER_PATTERN, Rotel, Shop, chromium, collector, event, foreign_order,
-    node_packages, order,
+    node_packages, order, too_many_lost,
 };
 
 /// Producers that may state prices here: those of the tests.
@@ -71,6 +71,10 @@ fn main() -> std::process::ExitCode {
         && let Err(error) = runtime.block_on(Stack::delete(&endpoint, STACK, Progress::Silent))
     {
         eprintln!("the stack {STACK} is not deleted: {error}");
+        return std::process::ExitCode::FAILURE;
+    }
+    if let Some(fault) = too_many_lost() {
+        eprintln!("{fault}");
         return std::process::ExitCode::FAILURE;
     }
     conclusion.exit_code()
@@ -264,6 +268,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         traces:
             every_kind_of_order_is_one_connected_trace,
             an_order_of_another_producer_goes_on_in_its_trace,
+            what_is_done_to_an_order_later_is_linked_to_its_trace,
+            the_end_of_an_order_by_the_clock_is_linked_to_its_trace,
             what_is_sent_back_is_a_trace_of_its_own_and_linked_to_the_first;
     ]
 }

@@ -20,6 +20,25 @@ pub(crate) fn now() -> String {
     Time::from_millis(since.as_millis().try_into().expect("a time")).to_string()
 }
 
+pub(crate) fn an_hour_ago() -> String {
+    let now = Time::new(&now()).expect("a time");
+    Time::from_millis(now.as_millis() - 60 * 60 * 1_000).to_string()
+}
+
+/// Puts an order on record that was begun then, and has no row that anybody understands: nothing ends it.
+pub(crate) async fn begin_at(shop: &Shop, order: &str, at: &str) {
+    let cause = json!({ "source": "test", "id": "late", "type": "Test" });
+    shop.put_row("Orders", &json!({ "pk": order, "sk": 1, "at": at, "cause": cause, "open": "0" })).await;
+}
+
+/// Takes an order out of the index of those that are open.
+pub(crate) async fn close(shop: &Shop, order: &str) {
+    let close =
+        shop.dynamodb.update_item().table_name(shop.output("OrdersTableName")).update_expression("REMOVE #open");
+    let close = close.key("pk", AttributeValue::S(order.to_owned())).key("sk", AttributeValue::N("1".to_owned()));
+    close.expression_attribute_names("#open", "open").send().await.expect("it is closed");
+}
+
 async fn timeline(shop: &Shop, order: &str) -> Value {
     shop.operations(Method::GET, &format!("/operations/orders/{order}"), None, 200).await
 }
@@ -71,11 +90,8 @@ pub(crate) async fn an_order_is_open_until_it_has_ended(shop: &Shop) {
         shop.stock(sku, 1).await;
     }
     let ended = shop.order(&order("ended", 1, "pm_card_visa")).await;
-    // One that was begun long ago, and has no row that anybody understands.
     let late = format!("{ended}-late");
-    let cause = json!({ "source": "test", "id": "late", "type": "Test" });
-    let row = json!({ "pk": late, "sk": 1, "at": "2026-01-01T00:00:00.000Z", "cause": cause, "open": "0" });
-    shop.put_row("Orders", &row).await;
+    begin_at(shop, &late, "2026-01-01T00:00:00.000Z").await;
 
     let is_open = async |id: &str| {
         let get = shop.dynamodb.get_item().table_name(shop.output("OrdersTableName")).consistent_read(true);
@@ -97,11 +113,7 @@ pub(crate) async fn an_order_is_open_until_it_has_ended(shop: &Shop) {
     }
     let orders = shop.operations(Method::GET, "/operations/status", None, 200).await["orders"].clone();
     assert!(orders["open"].as_u64() >= Some(1) && orders["late"].as_u64() >= Some(1), "{orders}");
-
-    let close =
-        shop.dynamodb.update_item().table_name(shop.output("OrdersTableName")).update_expression("REMOVE #open");
-    let close = close.key("pk", AttributeValue::S(late)).key("sk", AttributeValue::N("1".to_owned()));
-    close.expression_attribute_names("#open", "open").send().await.expect("it is closed");
+    close(shop, &late).await;
 }
 
 pub(crate) async fn what_is_tried_again_is_told_with_its_attempts_and_its_age(shop: &Shop) {

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use orderflow_local::Collector;
 use serde_json::json;
@@ -20,6 +21,23 @@ use crate::shop::eventually;
 pub fn collector() -> &'static Collector {
     static COLLECTOR: OnceLock<Collector> = OnceLock::new();
     COLLECTOR.get_or_init(|| Collector::open().expect("a collector"))
+}
+
+/// Tries of this process whose spans were all there, and those that have lost some.
+static WHOLE: AtomicUsize = AtomicUsize::new(0);
+static LOST: AtomicUsize = AtomicUsize::new(0);
+
+/// Notes a try at which all spans were there, or some were lost.
+pub fn note_try(is_whole: bool) {
+    let tries = if is_whole { &WHOLE } else { &LOST };
+    tries.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Fault of a run of which more tries have lost spans than not: that is no busy machine, but a loss by rule.
+#[must_use]
+pub fn too_many_lost() -> Option<String> {
+    let [whole, lost] = [&WHOLE, &LOST].map(|tries| tries.load(Ordering::Relaxed));
+    (lost > whole).then(|| format!("{lost} tries have lost spans, and only {whole} have not"))
 }
 
 /// Rotel, a collector that nobody here has written: what it does not understand it does not pass on. It ends when it is

@@ -32,7 +32,7 @@ pub use browser::{chromium, node_packages};
 pub use call::{AwsService, Call, entries};
 pub use capacity::{item_bytes, read_units, write_units};
 pub use cognito::UserPool;
-pub use collector::{Rotel, collector};
+pub use collector::{Rotel, collector, note_try, too_many_lost};
 pub use double::Double;
 pub use emulator::{Channel, Emulator, Gap};
 pub use issuer::Issuer;

@@ -287,16 +287,9 @@ fn relay_of(function: &str) -> String {
     format!("{}-relay", function.trim_end_matches("RelayFunction").to_lowercase())
 }
 
-/// Functions that handle no events: those that a clock calls, each minute, and those of whoever watches.
-const WITHOUT_SPANS: [&str; 7] = [
-    "JobsFunction",
-    "LiveFunction",
-    "LivePushFunction",
-    "NoticesFunction",
-    "OpenOrdersFunction",
-    "WebhooksFunction",
-    "WebhooksSendFunction",
-];
+/// Functions that neither handle nor commit events: those that a clock calls, each minute, and those of whoever watches.
+const WITHOUT_SPANS: [&str; 6] =
+    ["JobsFunction", "LiveFunction", "LivePushFunction", "NoticesFunction", "WebhooksFunction", "WebhooksSendFunction"];
 
 /// All functions make spans but those, and the collectors of dead letters.
 fn spans(stack: &Stack) -> Vec<String> {

@@ -9,6 +9,7 @@
 mod access;
 mod alarms;
 mod api;
+mod computed;
 mod dashboard;
 mod functions;
 mod messages;

@@ -85,7 +85,7 @@ const TABLES: [(&str, &str, &str, &str); 57] = [
         "LiveTable",
         "dynamodb:DeleteItem dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem",
     ),
-    ("WebhooksApiFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", OF_DELIVERIES),
+    ("WebhooksApiFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
     (
         "WebhooksApiFunction",
         "WEBHOOK_KEYS_NAME",
@@ -96,14 +96,16 @@ const TABLES: [(&str, &str, &str, &str); 57] = [
     ("WebhooksFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", "dynamodb:GetItem dynamodb:PutItem dynamodb:Query"),
     ("WebhooksFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("WebhooksFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
-    ("WebhooksSendFunction", "WEBHOOKS_TABLE_NAME", "WebhooksTable", OF_DELIVERIES),
+    (
+        "WebhooksSendFunction",
+        "WEBHOOKS_TABLE_NAME",
+        "WebhooksTable",
+        "dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query",
+    ),
     ("WebhooksSendFunction", "WEBHOOK_KEYS_NAME", "WebhookKeys", "dynamodb:DeleteItem dynamodb:GetItem"),
     ("WebhooksSendFunction", "FEED_TABLE_NAME", "FeedTable", "dynamodb:Query"),
     ("WebhooksSendFunction", "JOURNAL_TABLE_NAME", "JournalTable", "dynamodb:BatchGetItem"),
 ];
-
-/// Rights of those who put endpoints and deliveries on record, and remove them.
-const OF_DELIVERIES: &str = "dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query";
 
 /// Right of the dispatch of webhooks: to have somebody work for one.
 const OF_THE_DISPATCH: &str = "lambda:InvokeFunction on WebhooksSendFunction";

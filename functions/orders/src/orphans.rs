@@ -9,6 +9,7 @@ use std::time::Duration;
 use onewrite::envelope::KeyName;
 use onewrite::personal::Keys;
 use onewrite::port::{Clock, Log, Random};
+use onewrite::telemetry::within_root_span;
 use onewrite::{Cause, Committed, Failure, Ledger, Origin, Result, Step, TraceParent};
 use orderflow_events::{Extensions, Subject, Time};
 use tracing::{info, warn};
@@ -18,6 +19,9 @@ use crate::domain::{Known, Order, Orders, Status};
 
 /// Age from which an order is looked at. Nearly all have ended long before.
 const LOOKED_AT_AFTER: Duration = Duration::from_mins(5);
+
+/// Name of the cause of an orphan's end, and of its trace.
+const END_ORPHAN: &str = "EndOrphan";
 
 /// Number of times that an erasure of one order that loses the race against an event is decided again.
 const MAX_RACES: u32 = 10;
@@ -81,7 +85,8 @@ async fn end_orphan<L: Log, W: Clock + Random>(
     let key = keys.find(details.customer.id.as_str()).await?.map(|key| key.name().clone());
     let is_orphan = erase(&Order::Known(known), key.as_ref()) != Step::Nothing;
     if is_orphan {
-        tell_erased(ledger, subject, key.as_ref(), |known| origin_of_clock(known, ledger.world())).await?;
+        let told = tell_erased(ledger, subject, key.as_ref(), |known| origin_of_clock(known, ledger.world()));
+        within_root_span(END_ORPHAN, told).await?;
     }
     Ok(is_orphan)
 }
@@ -90,7 +95,7 @@ async fn end_orphan<L: Log, W: Clock + Random>(
 fn origin_of_clock(known: &Known, random: &impl Random) -> Origin {
     let id = known.created.order_id.to_string();
     Origin {
-        cause: Cause { source: "orderflow/open-orders".to_owned(), id, event_type: "EndOrphan".to_owned(), by: None },
+        cause: Cause { source: "orderflow/open-orders".to_owned(), id, event_type: END_ORPHAN.to_owned(), by: None },
         correlation_id: Some(known.correlation_id.clone()),
         causation_id: None,
         extensions: Extensions::new(),

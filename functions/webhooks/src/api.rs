@@ -6,13 +6,13 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::Result;
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
 use onewrite::envelope::derive_id;
-use onewrite::feed::{FeedLog, end};
+use onewrite::feed::{Cursor, FeedLog, end};
 use onewrite::http::{Problem, answer, path, read_body, read_json};
 use onewrite::personal::{KeyRing, Keys, SealedText};
 use onewrite::port::{Clock, Random};
 use onewrite::webhook::{Loopback, Secret};
 use orderflow_events::scope::{OPERATIONS, WEBHOOKS};
-use orderflow_events::{Email, EventId, Time};
+use orderflow_events::{Email, EventId, Text, Time};
 use serde_json::{Value, json};
 use tracing::info;
 
@@ -23,8 +23,12 @@ use crate::view::{
     DeliveryPage, NewWebhook, Resend, Signing, Webhook, WebhookChange, WebhookDelivery, WebhookList, read_with_url,
 };
 
-/// The most webhooks of an owner. Of many that are made at one moment some more may be.
+/// The most webhooks of an owner, with those that were deleted and are not cleared up yet. Of many that are made at one moment some more
+/// may be.
 const MAX_OF_OWNER: usize = 20;
+
+/// Webhooks of a page: of the largest ones no more than a megabyte, of the six that a function may answer.
+const WEBHOOKS_OF_A_PAGE: usize = 100;
 
 /// Deliveries of a page.
 const OF_A_PAGE: usize = 100;
@@ -92,7 +96,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         };
         caller.demand(if is_for_operators { OPERATIONS } else { WEBHOOKS })?;
         match (method, parts) {
-            (&Method::GET, [_]) => self.list(caller, is_for_operators).await,
+            (&Method::GET, [_]) => self.list(request, caller, is_for_operators).await,
             (&Method::POST, [_]) => self.create(request, caller).await,
             (&Method::GET, [_, id]) if truth(request, "deleted")? => self.show_deleted(id).await,
             (&Method::GET, [_, id]) => self.known(id, caller).await.map(|(it, standing)| self.shown_to(standing, &it)),
@@ -137,7 +141,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         known.ok_or_else(|| Problem::not_found("webhook"))
     }
 
-    /// Changes a webhook by `make`, if the caller may change it and `make` does not say why it may not be.
+    /// Changes a webhook by `make`, if the caller may change it and `make` does not say why it may not be: as it is then, and as whom.
     async fn changed(
         &self,
         id: &str,
@@ -154,15 +158,20 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         known.ok_or_else(|| Problem::not_found("webhook"))
     }
 
-    async fn list(&self, caller: &Caller, is_of_all: bool) -> Result<Response<Body>, Problem> {
+    async fn list(&self, request: &Request, caller: &Caller, is_of_all: bool) -> Result<Response<Body>, Problem> {
+        let parameters = request.query_string_parameters();
+        let after = parameters.first("after").unwrap_or_default();
         let (roster, now) = (self.store.roster().await?, self.world.now());
-        let there = roster.endpoints.iter().filter(|endpoint| endpoint.deleted.is_none());
-        let webhooks = if is_of_all {
-            there.map(|endpoint| Webhook::of(endpoint, None, now).with_operation(endpoint)).collect()
-        } else {
-            there.filter(|endpoint| is_own(endpoint, caller)).map(|endpoint| Webhook::of(endpoint, None, now)).collect()
-        };
-        Ok(answer(StatusCode::OK, &WebhookList { webhooks }))
+        let is_shown =
+            |it: &&Endpoint| it.deleted.is_none() && (is_of_all || is_own(it, caller)) && it.id.as_str() > after;
+        let mut there = roster.endpoints.iter().filter(is_shown).peekable();
+        let page: Vec<&Endpoint> = there.by_ref().take(WEBHOOKS_OF_A_PAGE).collect();
+        let next = page.last().filter(|_| there.peek().is_some()).map(|last| last.id.as_str());
+        let shown = page.into_iter().map(|endpoint| {
+            let webhook = Webhook::of(endpoint, None, now);
+            if is_of_all { webhook.with_operation(endpoint) } else { webhook }
+        });
+        Ok(answer(StatusCode::OK, &WebhookList { webhooks: shown.collect(), next }))
     }
 
     /// One that was deleted, for operators. It is on record for some weeks.
@@ -180,15 +189,40 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
     /// It gets what happens from now on, of all orders.
     async fn create(&self, request: &Request, caller: &Caller) -> Result<Response<Body>, Problem> {
         let new: NewWebhook = read_with_url(&read_json(request)?, self.loopback).map_err(Problem::invalid_at)?;
-        let roster = self.store.roster().await?;
-        let own = roster.endpoints.iter().filter(|endpoint| endpoint.deleted.is_none() && is_own(endpoint, caller));
-        if own.count() >= MAX_OF_OWNER {
-            let detail = format!("There are {MAX_OF_OWNER} webhooks of yours, and there may be no more.");
+        let (roster, now) = (self.store.roster().await?, self.world.now());
+        // Else somebody who makes and deletes them would have as many mails sent as they like.
+        let counts = |endpoint: &&Endpoint| is_own(endpoint, caller) && !endpoint.is_to_be_cleared(now);
+        if roster.endpoints.iter().filter(counts).count() >= MAX_OF_OWNER {
+            let detail = format!(
+                "There are {MAX_OF_OWNER} webhooks of yours, with those deleted within the last hour, and there may be no more."
+            );
             return Err(Problem::new(StatusCode::CONFLICT, detail));
         }
-        let now = self.world.now();
         let id = derive_id("whk_", &[&self.event_id(now)]);
         let (secret, shown) = self.secret(new.signing == Some(Signing::Ed25519));
+        let end = end(&self.feed.0, self.feed.1).await?;
+        let put = self.put_new(id.clone(), new, caller, (&secret, end), now).await;
+        if put.is_err() {
+            self.drop_key_of_none(&id).await;
+        }
+        let endpoint = put?;
+        info!(endpoint = endpoint.id, by = by(caller), "a webhook is made");
+        let mut made = self.shown(&endpoint, shown);
+        *made.status_mut() = StatusCode::CREATED;
+        if let Ok(location) = HeaderValue::try_from(format!("/webhooks/{}", endpoint.id)) {
+            made.headers_mut().insert(header::LOCATION, location);
+        }
+        Ok(made)
+    }
+
+    async fn put_new(
+        &self,
+        id: String,
+        new: NewWebhook,
+        caller: &Caller,
+        (secret, end): (&Secret, Cursor),
+        now: Time,
+    ) -> Result<Endpoint, Problem> {
         let sealed = self.keys.seal_text(&id, &secret.text(), None).await?;
         let contact = self.sealed_address(&id, new.contact.as_ref()).await?;
         let endpoint = Endpoint {
@@ -198,21 +232,13 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
             in_order: new.in_order.unwrap_or(false),
             contact,
             public_key: secret.public(),
-            ..Endpoint::new(id, new.url, sealed, end(&self.feed.0, self.feed.1).await?, now)
+            ..Endpoint::new(id, new.url, sealed, end, now)
         };
         // Whether this attempt has made it, or one before it whose answer was lost, is the same.
         let is_made = self.store.put(&endpoint).await?
             || self.store.get(&endpoint.id).await?.is_some_and(|found| found.secret == endpoint.secret);
-        if !is_made {
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "This did not work out. Try again in a moment."));
-        }
-        info!(endpoint = endpoint.id, "a webhook is made");
-        let mut made = self.shown(&endpoint, shown);
-        *made.status_mut() = StatusCode::CREATED;
-        if let Ok(location) = HeaderValue::try_from(format!("/webhooks/{}", endpoint.id)) {
-            made.headers_mut().insert(header::LOCATION, location);
-        }
-        Ok(made)
+        let detail = "This did not work out. Try again in a moment.";
+        is_made.then_some(endpoint).ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
     }
 
     /// A new secret, and its text for its owner, if they need it.
@@ -266,23 +292,22 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
             if contact.is_some() || is_removed("contact") {
                 endpoint.set_contact(contact.clone());
             }
-            match change.enabled {
-                Some(true) if endpoint.is_disabled_by_operator() && !caller.has(OPERATIONS) => {
+            let before = endpoint.disabled;
+            match (change.enabled, standing) {
+                (Some(true), _) if endpoint.is_disabled_by_operator() && !caller.has(OPERATIONS) => {
                     let detail = "An operator has disabled it, and alone may enable it.";
                     return Err(Problem::new(StatusCode::CONFLICT, detail));
                 }
-                Some(true) => endpoint.enable(now),
-                Some(false) => endpoint.disable(
-                    match standing {
-                        Standing::Owner => Disabled::ByOwner,
-                        Standing::Operator => Disabled::ByOperator,
-                    },
-                    now,
-                ),
-                None => {}
+                (Some(true), Standing::Owner) => endpoint.enable(now),
+                (Some(true), Standing::Operator) => endpoint.enable_for_owner(now),
+                (Some(false), Standing::Owner) => endpoint.disable(Disabled::ByOwner, now),
+                (Some(false), Standing::Operator) => endpoint.disable(Disabled::ByOperator, now),
+                (None, _) => {}
             }
-            if let (Standing::Operator, Some(is_enabled)) = (standing, change.enabled) {
-                let what = if is_enabled { What::Enabled } else { What::Disabled };
+            // Whoever lifts what an operator has done acts as one, though it be their own.
+            let is_lifted = before.is_some_and(|(reason, _)| reason == Disabled::ByOperator);
+            if endpoint.disabled != before && (standing == Standing::Operator || is_lifted) {
+                let what = if endpoint.disabled.is_some() { What::Disabled } else { What::Enabled };
                 endpoint.operator = Some(Act { at: now, by: caller.subject().cloned(), what });
             }
             Ok(())
@@ -292,7 +317,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
             self.drop_key_of_none(&known.id).await;
         }
         let (endpoint, standing) = changed?;
-        info!(endpoint = endpoint.id, ?standing, enabled = change.enabled, "a webhook is changed");
+        info!(endpoint = endpoint.id, ?standing, by = by(caller), enabled = change.enabled, "a webhook is changed");
         Ok(self.shown_to(standing, &endpoint))
     }
 
@@ -308,7 +333,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
             Ok(())
         });
         let (endpoint, standing) = deleted.await?;
-        info!(endpoint = endpoint.id, ?standing, "a webhook is deleted");
+        info!(endpoint = endpoint.id, ?standing, by = by(caller), "a webhook is deleted");
         Ok(self.shown_to(standing, &before.0))
     }
 
@@ -343,6 +368,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
     /// An event that says nothing is posted, signed as any other, at once and once.
     async fn test(&self, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
         let endpoint = self.own(id, caller).await?;
+        demand_no_operator(&endpoint)?;
         let now = self.world.now();
         let event = json!({
             "specversion": "1.0",
@@ -386,6 +412,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         // Nobody has got what has not happened yet.
         let after = after.nearest(&end);
         let sent = self.changed(id, caller, |endpoint, _, now| {
+            demand_no_operator(endpoint)?;
             let detail = "It still gets what was asked for before. Try again once resending is not there any more.";
             let is_begun = endpoint.resend(after.clone(), &end, now);
             is_begun.then_some(()).ok_or_else(|| Problem::new(StatusCode::CONFLICT, detail))
@@ -398,6 +425,16 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         self.world.fill(&mut random);
         EventId::v7(u64::try_from(now.as_millis()).unwrap_or_default(), random).to_string()
     }
+}
+
+/// Nothing is posted to one that an operator has disabled, whoever asks for it.
+fn demand_no_operator(endpoint: &Endpoint) -> Result<(), Problem> {
+    let detail = "An operator has disabled it, and nothing is posted to it.";
+    if endpoint.is_disabled_by_operator() { Err(Problem::new(StatusCode::CONFLICT, detail)) } else { Ok(()) }
+}
+
+fn by(caller: &Caller) -> &str {
+    caller.subject().map_or("anybody", Text::as_str)
 }
 
 fn is_own(endpoint: &Endpoint, caller: &Caller) -> bool {

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use onewrite::feed::Cursor;
 use onewrite::port::Clock;
 use onewrite::{Failure, Result};
@@ -25,6 +26,12 @@ const MAX_RACES: u32 = 20;
 
 /// Time that a page takes at the most: less is not begun with.
 const PAGE_TAKES: Duration = Duration::from_secs(5);
+
+/// Workers that are started at once.
+const STARTED_AT_ONCE: usize = 10;
+
+/// Time that it takes at the most to start them: less is not begun with.
+const START_TAKES: Duration = Duration::from_secs(5);
 
 /// Dispatcher of the feed.
 pub struct Dispatch<F, E, W, C> {
@@ -69,7 +76,7 @@ impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
             let is_read = roster.endpoints.iter().any(|endpoint| endpoint.disabled.is_none());
             let page = if is_read { self.page(&mut roster).await? } else { Page::None };
             if is_first || page != Page::None {
-                self.start(&roster.endpoints).await?;
+                self.start(&roster.endpoints, deadline).await?;
             }
             if page != Page::Mine || self.clock.now().after(PAGE_TAKES) >= deadline {
                 break;
@@ -140,17 +147,28 @@ impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
         Err(Failure::transient(format!("a wake-up of a webhook lost {MAX_RACES} races")))
     }
 
-    /// Has somebody work for each that needs it. One for which that fails stays due, and holds up no other.
-    async fn start(&self, endpoints: &[Endpoint]) -> Result<()> {
+    /// Has somebody work for each that needs it, as far as there is time. One for which that fails stays due, and holds up no other; so
+    /// do those for whom there is no time, and the next dispatch finds the others at work.
+    async fn start(&self, endpoints: &[Endpoint], deadline: Time) -> Result<()> {
         let now = self.clock.now();
+        let mut due = endpoints.iter().filter(|endpoint| endpoint.needs_somebody(now)).peekable();
         let mut started = Ok(());
-        for endpoint in endpoints.iter().filter(|endpoint| endpoint.needs_somebody(now)) {
-            if let Err(failure) = self.workers.start(&endpoint.id).await {
-                warn!(endpoint = endpoint.id, reason = failure.reason(), "nobody works for an endpoint that is due");
-                started = Err(failure);
+        while due.peek().is_some() {
+            if self.clock.now().after(START_TAKES) >= deadline {
+                warn!("there is no time to have somebody work for all that are due");
+                break;
             }
+            let at_once = due.by_ref().take(STARTED_AT_ONCE).map(|endpoint| self.start_one(endpoint));
+            started = join_all(at_once).await.into_iter().fold(started, Result::and);
         }
         started
+    }
+
+    async fn start_one(&self, endpoint: &Endpoint) -> Result<()> {
+        let started = self.workers.start(&endpoint.id).await;
+        started.inspect_err(|failure| {
+            warn!(endpoint = endpoint.id, reason = failure.reason(), "nobody works for an endpoint that is due");
+        })
     }
 }
 

@@ -23,8 +23,15 @@ pub const BOTH_SIGN_FOR: Duration = Duration::from_hours(24);
 /// Time between two mails about outages of one endpoint, at least: whoever makes it come and go sends somebody no more of them.
 pub const MAILS_APART: Duration = Duration::from_hours(1);
 
-/// Time after which what is left of a deleted endpoint is cleared: longer than anybody who does not know of it yet is at work.
-pub const CLEARED_AFTER: Duration = Duration::from_mins(5);
+/// Most mails about outages of the endpoints of one owner within [`MAILS_APART`]: whose address it is nobody has proved.
+pub const MAX_MAILS_OF_OWNER: usize = 10;
+
+/// Time after which what is left of a deleted endpoint is cleared: longer than anybody who does not know of it yet is at work, and than
+/// its mails count.
+pub const CLEARED_AFTER: Duration = Duration::from_hours(1);
+
+/// Time for which an endpoint is left alone that cannot be worked for: shorter than a period of the alarm, which so lasts as long.
+pub const UNABLE_PAUSE: Duration = Duration::from_mins(4);
 
 /// Most patterns before the current one that count for what an endpoint has not got yet.
 pub const MAX_EARLIER: usize = 5;
@@ -69,6 +76,9 @@ pub struct Endpoint {
     pub hold: Option<(String, Time)>,
     /// Failures since it has last taken anything, if there are any.
     pub failing: Option<Failing>,
+    /// Time since when nobody can work for it, for a reason that stays, such as a key that is lost.
+    #[serde(default)]
+    pub unable_since: Option<Time>,
     /// Tells that there may be events that wait for another attempt.
     pub has_waiting: bool,
     /// Tells that all that wait are tried at once, for there is a reason to think that they are taken now.
@@ -77,7 +87,7 @@ pub struct Endpoint {
     pub contact: Option<SealedText>,
     /// Outage that nobody was told of yet.
     pub untold: Option<Untold>,
-    /// Time of the last mail about an outage.
+    /// Time at which the last mail about an outage was taken in hand.
     pub told_at: Option<Time>,
     /// Patterns before the current one, the earliest first, each with the place of the feed up to which it counts.
     #[serde(default)]
@@ -97,6 +107,10 @@ pub struct Untold {
     pub due: Time,
     /// Number of attempts.
     pub attempts: u32,
+    /// Reason of the outage.
+    pub reason: Disabled,
+    /// Time of it.
+    pub since: Time,
 }
 
 /// Act of an operator.
@@ -217,7 +231,9 @@ pub struct Round {
     pub before: (Cursor, u64),
     /// Cursor after what was looked at.
     pub cursor: Cursor,
-    /// Tells that there was nothing after it.
+    /// Tells that the feed had nothing after it.
+    pub is_feed_end: bool,
+    /// Tells that nothing after it can be taken on: there is nothing, or no room for it.
     pub is_end: bool,
     /// Results of the attempts.
     pub attempts: Vec<Attempt>,
@@ -258,6 +274,7 @@ impl Endpoint {
             due: Some(now),
             hold: None,
             failing: None,
+            unable_since: None,
             has_waiting: false,
             hurries: false,
             contact: None,
@@ -285,6 +302,12 @@ impl Endpoint {
         }
     }
 
+    /// Its URL without the query, which may be a secret.
+    #[must_use]
+    pub fn plain_url(&self) -> &str {
+        self.url.split(['?', '#']).next().unwrap_or_default()
+    }
+
     /// Tells that somebody has to be at work for it: to post, to tell its owner of an outage, or to clear up what is left of it.
     #[must_use]
     pub fn needs_somebody(&self, now: Time) -> bool {
@@ -302,13 +325,14 @@ impl Endpoint {
     }
 
     /// There is something for it after `place`, and nothing between its cursor and that which it has not got, unless it is awake:
-    /// then it looks for itself. An endpoint that fails is left alone as long as before, if it has refused something new lately.
+    /// then it looks for itself. An endpoint that fails is left alone as long as before, if it has refused something new lately; so is
+    /// one that nobody can work for.
     pub fn wake(&mut self, place: &Cursor, now: Time) {
         self.wakes += 1;
         if self.due.is_none() {
             self.cursor = self.cursor.furthest(place);
         }
-        let is_left_alone = self.failing.as_ref().is_some_and(|failing| failing.had_new);
+        let is_left_alone = self.unable_since.is_some() || self.failing.as_ref().is_some_and(|failing| failing.had_new);
         self.due = match self.due {
             Some(due) if is_left_alone => Some(due),
             due => Some(due.map_or(now, |due| due.min(now))),
@@ -334,6 +358,12 @@ impl Endpoint {
         self.disabled.is_none() && self.hold.as_ref().is_some_and(|(held_by, _)| held_by == holder)
     }
 
+    /// Nobody can work for it, for a reason that stays: it is left alone for a while, whatever happens.
+    pub fn give_up(&mut self, now: Time) {
+        self.unable_since.get_or_insert(now);
+        self.due = Some(now.after(UNABLE_PAUSE));
+    }
+
     /// A round is over. It sleeps only if nobody has woken it since that began; whoever has sent it to another place of the feed
     /// meanwhile is right.
     pub fn advance(&mut self, round: &Round, now: Time) {
@@ -342,8 +372,8 @@ impl Endpoint {
         if is_where_it_was {
             self.cursor = round.cursor.clone();
         }
-        self.has_waiting = round.next_at.is_some();
-        if round.is_end || self.resending.as_ref().is_some_and(|until| self.has_passed(until)) {
+        (self.unable_since, self.has_waiting) = (None, round.next_at.is_some());
+        if round.is_feed_end || self.resending.as_ref().is_some_and(|until| self.has_passed(until)) {
             self.resending = None;
         }
         let was_failing = self.failing.is_some();
@@ -400,9 +430,9 @@ impl Endpoint {
             Disabled::Dead | Disabled::Gone => true,
             Disabled::ByOwner | Disabled::ByOperator => false,
         };
-        if self.disabled.is_none() {
+        if self.disabled.is_none() && is_outage {
             let due = self.told_at.map_or(now, |at| now.max(at.after(MAILS_APART)));
-            self.untold = (is_outage && self.contact.is_some()).then_some(Untold { due, attempts: 0 });
+            self.untold = self.contact.is_some().then_some(Untold { due, attempts: 0, reason, since: now });
         }
         // An operator has the last word.
         let is_by_operator = self.is_disabled_by_operator();
@@ -422,10 +452,15 @@ impl Endpoint {
         self.disabled.is_some_and(|(reason, _)| reason == Disabled::ByOperator)
     }
 
-    /// It gets what it has missed, and what comes then. Whoever enables it knows of its outage.
+    /// Its owner has it get what it has missed, and what comes then: they know of its outage.
     pub fn enable(&mut self, now: Time) {
+        self.untold = None;
+        self.enable_for_owner(now);
+    }
+
+    /// Somebody else does: its owner is still to be told of its outage.
+    pub fn enable_for_owner(&mut self, now: Time) {
         if self.disabled.take().is_some() {
-            self.untold = None;
             self.begin_anew(now);
         }
     }
@@ -436,30 +471,55 @@ impl Endpoint {
         self.deleted.is_none() && self.untold.as_ref().is_some_and(|untold| untold.due <= now)
     }
 
-    /// Somebody is about to tell its owner of an outage, if that is due: until then nobody else is. What they have in hand.
+    /// Tells that its owner may be told now, by what there is of all endpoints: there are not too many mails about those of one owner. Of
+    /// many that are due at once the first are told of, so that whoever asks for another of them answers the same.
+    #[must_use]
+    pub fn may_be_told(&self, all: &[Self], now: Time) -> bool {
+        let own = || all.iter().filter(|it| it.owner == self.owner);
+        let told = own().filter(|it| it.told_at.is_some_and(|at| now < at.after(MAILS_APART))).count();
+        let is_before = |it: &&Self| it.is_to_be_told(now) && it.id < self.id;
+        told + own().filter(is_before).count() < MAX_MAILS_OF_OWNER
+    }
+
+    /// Its owner is told later, if that is due: they were told of enough.
+    pub fn tell_later(&mut self, now: Time) -> bool {
+        let is_due = self.is_to_be_told(now);
+        if let Some(untold) = self.untold.as_mut().filter(|_| is_due) {
+            untold.due = now.after(MAILS_APART);
+        }
+        is_due
+    }
+
+    /// Somebody is about to tell its owner of an outage, if that is due: until then nobody else is. What they have in hand. The mail
+    /// counts from now on, whatever somebody does meanwhile.
     pub fn tell(&mut self, now: Time, until: Time) -> Option<Untold> {
         let is_due = self.is_to_be_told(now);
         let untold = self.untold.as_mut().filter(|_| is_due)?;
-        *untold = Untold { due: until, attempts: untold.attempts + 1 };
-        Some(untold.clone())
+        (untold.due, untold.attempts) = (until, untold.attempts + 1);
+        self.told_at = Some(now);
+        self.untold.clone()
     }
 
     /// Its owner was told by those who have that in hand; or was not, and they are again after a pause, if there is one. Tells
     /// whether it was still theirs.
-    pub fn told(&mut self, in_hand: &Untold, again_at: Option<Time>, now: Time) -> bool {
+    pub fn told(&mut self, in_hand: &Untold, again_at: Option<Time>) -> bool {
         let is_theirs = self.untold.as_ref() == Some(in_hand);
         if is_theirs {
             self.untold = again_at.map(|due| Untold { due, ..in_hand.clone() });
-            self.told_at = Some(now).filter(|_| again_at.is_none()).or(self.told_at);
         }
         is_theirs
     }
 
-    /// Another address is told of its outages, or none.
+    /// Another address is told of its outages, or none. If a mail to the one before is under way, the new one gets its own, as late as
+    /// that of another outage.
     pub fn set_contact(&mut self, contact: Option<SealedText>) {
+        if self.contact == contact {
+            return;
+        }
         self.contact = contact;
-        if self.contact.is_none() {
-            self.untold = None;
+        self.untold = self.untold.take().filter(|_| self.contact.is_some());
+        if let (Some(untold), Some(at)) = (&mut self.untold, self.told_at) {
+            (untold.due, untold.attempts) = (at.after(MAILS_APART), 0);
         }
     }
 
@@ -494,11 +554,12 @@ impl Endpoint {
         self.cursor.furthest(place) == self.cursor
     }
 
-    /// It is gone, by the word of that subject, and is cleared up later.
+    /// It is gone, by the word of that subject, and is cleared up later. What may be a secret of its owner is not kept.
     pub fn delete(&mut self, by: Option<&Text>, now: Time) {
         if self.deleted.is_none() {
             self.disable(Disabled::ByOwner, now);
-            self.untold = None;
+            self.url = self.plain_url().to_owned();
+            (self.untold, self.contact) = (None, None);
             self.deleted = Some((now, by.cloned()));
         }
     }
@@ -512,7 +573,7 @@ impl Endpoint {
     /// Begins anew: whatever was the matter with it is over, as far as anybody knows. What is under way counts no more.
     pub fn begin_anew(&mut self, now: Time) {
         (self.hold, self.has_waiting) = (None, true);
-        self.failing = None;
+        (self.failing, self.unable_since) = (None, None);
         self.hurries = true;
         self.wakes += 1;
         if self.disabled.is_none() {
@@ -533,10 +594,17 @@ impl Endpoint {
         true
     }
 
-    /// Another secret signs from now on, and for a day the one before it as well.
+    /// Another secret signs from now on, and for a day the one before it as well. Where it is sealed with another key the one before is
+    /// lost, and with it the address that was sealed with that; it is worked for at once, for this may be what it took.
     pub fn rotate(&mut self, secret: SealedText, public_key: Option<String>, now: Time) {
         if self.secret == secret {
             return;
+        }
+        if self.contact.as_ref().is_some_and(|contact| contact.key_name() != secret.key_name()) {
+            self.set_contact(None);
+        }
+        if self.unable_since.take().is_some() && self.disabled.is_none() {
+            self.due = Some(now);
         }
         self.public_key = public_key;
         self.previous = Some((std::mem::replace(&mut self.secret, secret), now.after(BOTH_SIGN_FOR)));

@@ -43,15 +43,22 @@ pub(crate) async fn try_change<E: From<Failure>>(
     id: &str,
     change: impl Fn(&mut Endpoint) -> Result<bool, E>,
 ) -> Result<Option<Endpoint>, E> {
+    let mut tried = None;
     for _ in 0..MAX_RACES {
         let Some(mut endpoint) = endpoints.get(id).await?.filter(|it| it.id == id) else { return Ok(None) };
+        if tried.as_ref() == Some(&endpoint) {
+            // Nobody was faster: the answer to the first attempt was lost, and it was made again.
+            return Ok(tried);
+        }
         if !change(&mut endpoint)? {
             return Ok(None);
         }
-        if endpoints.put(&endpoint).await? {
-            endpoint.revision += 1;
+        let is_put = endpoints.put(&endpoint).await?;
+        endpoint.revision += 1;
+        if is_put {
             return Ok(Some(endpoint));
         }
+        tried = Some(endpoint);
     }
     Err(Failure::transient(format!("a change of a webhook lost {MAX_RACES} races")).into())
 }

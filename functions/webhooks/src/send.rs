@@ -16,7 +16,7 @@ use onewrite::webhook::Secrets;
 use orderflow_events::Time;
 use orderflow_notification::Mailer;
 use serde_json::Value;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::domain::{Attempt, Delivery, Endpoint, Round};
 use crate::outage::tell;
@@ -77,7 +77,8 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, M: Mailer, W: Cl
     ///
     /// # Errors
     ///
-    /// The feed or the store cannot be reached, or the secret cannot be opened. The endpoint stays due.
+    /// The feed or the store cannot be reached: the endpoint stays due. Or the secret cannot be opened, and whatever else does not pass by
+    /// itself: it is left alone for a while.
     pub async fn run(&self, id: &str, deadline: Time) -> Result<()> {
         let mut name = [0; 12];
         self.world.fill(&mut name);
@@ -85,12 +86,19 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, M: Mailer, W: Cl
         let held = change(&self.store, id, |endpoint| endpoint.hold(&holder, self.world.now(), deadline)).await?;
         let Some(endpoint) = held else { return self.conclude(id, deadline).await };
         let worked = self.work(endpoint, &holder, deadline).await;
-        if worked.is_err() {
+        if let Err(failure) = &worked {
+            let stays = !failure.kind().is_retryable();
+            if stays {
+                error!(endpoint = id, reason = failure.reason(), "nobody can work for an endpoint");
+            }
             // So that another need not wait for the end of the hold. If this fails as well, they do.
             let release = |endpoint: &mut Endpoint| {
                 let is_held = endpoint.is_held_by(&holder);
                 // Something may be noted of which the endpoint does not know.
                 endpoint.has_waiting |= is_held;
+                if is_held && stays {
+                    endpoint.give_up(self.world.now());
+                }
                 endpoint.hold.take_if(|_| is_held).is_some()
             };
             let _ = change(&self.store, id, release).await;
@@ -177,10 +185,11 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, M: Mailer, W: Cl
         let new = u32::try_from(posted.iter().filter(is_new).count()).unwrap_or(u32::MAX);
         let next_at = next_of(endpoint.in_order, left.iter().chain(posted.iter().map(|(_, delivery)| delivery)));
         // Without room nothing new can be taken on before something of the waiting is taken.
-        let is_end = fresh.is_end || room == 0 && !attempts.contains(&Attempt::Taken);
+        let is_feed_end = fresh.is_end;
+        let is_end = is_feed_end || room == 0 && !attempts.contains(&Attempt::Taken);
         let pause = self.pause(endpoint.failing.as_ref().map_or(0, |failing| failing.rounds));
         let before = (endpoint.cursor.clone(), endpoint.wakes);
-        Ok(Round { before, cursor: fresh.cursor, is_end, attempts, new, next_at, pause })
+        Ok(Round { before, cursor: fresh.cursor, is_feed_end, is_end, attempts, new, next_at, pause })
     }
 
     /// Posts the events of a group, one after the other. Where order counts, what is behind one that was not taken is only noted,

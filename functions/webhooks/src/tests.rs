@@ -636,6 +636,46 @@ fn the_owner_is_told_of_the_next_outage_too_and_by_one_alone() {
 }
 
 #[test]
+fn a_mail_says_what_was_the_matter_and_what_has_become_of_it() {
+    for (case, change, subject, text) in [
+        ("off", (|_, _| {}) as fn(&mut Endpoint, Time), "is disabled", "enable it"),
+        ("off by an operator", |it, now| it.disable(Disabled::ByOperator, now), "is disabled", "alone may enable it"),
+        ("on by an operator", |it, now| it.enable_for_owner(now), "was disabled", "an operator has enabled it"),
+    ] {
+        let stage = gone();
+        stage.mailer.fail_next(MailError::TooFast);
+        assert_eq!(stage.dispatch(&free()), Some(Ok(())));
+        assert!(stage.send("gone", &free()).unwrap().is_err());
+        stage.receivers.answer(&url("gone"), [Ok(200)]);
+        stage.change("gone", change);
+        stage.minutes(10);
+        let sent = stage.mailer.sent();
+        assert_eq!(sent.len(), 1, "{case}");
+        let mail = &sent[0].1;
+        assert_eq!(mail.subject, format!("Webhook gone {subject}"), "{case}");
+        for body in [&mail.text, &mail.html] {
+            let told = body.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(told.contains("410 Gone") && told.contains(subject) && told.contains(text), "{case}: {told}");
+            assert_eq!(told.contains("PATCH"), case == "off", "{case}: {told}");
+        }
+    }
+}
+
+#[test]
+fn who_has_no_time_left_starts_nobody_and_those_stay_due() {
+    let stage = Stage::new();
+    (0..25).for_each(|number| drop(stage.endpoint(&format!("p{number:02}"), None, false)));
+    let pace = free();
+    let feed = JournalFeed::new(&stage.log, SHARDS, &stage.journal);
+    let dispatch = Dispatch::new(feed, &stage.store, Paced { port: &stage.workers, pace: &pace }, &stage.world);
+    let late = stage.world.now().after(Duration::from_secs(5));
+    assert_eq!(block_on(dispatch.run(late)), Ok(()));
+    assert_eq!(stage.workers.take(), [] as [String; 0]);
+    assert_eq!(block_on(dispatch.run(stage.deadline())), Ok(()));
+    assert_eq!(stage.workers.take().len(), 25);
+}
+
+#[test]
 fn a_mail_that_fails_comes_again_and_one_that_never_can_be_sent_is_given_up() {
     let stage = gone();
     (0..3).for_each(|_| stage.mailer.fail_next(MailError::TooFast));

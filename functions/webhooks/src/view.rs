@@ -171,7 +171,7 @@ pub(crate) fn read_with_url<T: Read>(document: &Value, loopback: Loopback) -> Re
 pub(crate) struct Webhook<'a> {
     /// Its id.
     id: &'a str,
-    /// URL that events are posted to.
+    /// URL that events are posted to. Operators see it without its query, which may be a secret.
     #[cfg_attr(feature = "schema", schemars(extend("format" = "uri")))]
     url: &'a str,
     /// Condition on the events; without it all are posted.
@@ -191,6 +191,9 @@ pub(crate) struct Webhook<'a> {
     /// Failures since it has last taken an event, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     failing: Option<Trouble>,
+    /// Time since when nothing can be posted to it, for a reason that stays: its secret cannot be opened, and `rotate` makes another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unable_since: Option<Time>,
     /// Place of the feed up to which it has got all, but for what waits for another attempt. What a disabled webhook has missed is
     /// after it.
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
@@ -294,6 +297,7 @@ impl<'a> Webhook<'a> {
                 since,
             }),
             failing: endpoint.failing.as_ref().map(|it| Trouble { since: it.since, next_attempt: endpoint.due }),
+            unable_since: endpoint.unable_since.filter(|_| endpoint.disabled.is_none()),
             cursor: &endpoint.cursor,
             resending: endpoint.resending.is_some().then_some(true),
             has_contact: endpoint.contact.is_some().then_some(true),
@@ -310,7 +314,8 @@ impl<'a> Webhook<'a> {
     /// The same with what operators see besides.
     pub(crate) fn with_operation(self, endpoint: &'a Endpoint) -> Self {
         let deleted = endpoint.deleted.as_ref().map(|(at, by)| Gone { at: *at, by: by.as_ref() });
-        Self { owner: endpoint.owner.as_ref(), operator: endpoint.operator.as_ref(), deleted, ..self }
+        let (owner, operator) = (endpoint.owner.as_ref(), endpoint.operator.as_ref());
+        Self { url: endpoint.plain_url(), owner, operator, deleted, ..self }
     }
 }
 
@@ -318,8 +323,11 @@ impl<'a> Webhook<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct WebhookList<'a> {
-    /// The webhooks.
+    /// The webhooks, at most 100, in the order of their ids.
     pub(crate) webhooks: Vec<Webhook<'a>>,
+    /// Parameter `after` of the next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<&'a str>,
 }
 
 /// Delivery of an event.

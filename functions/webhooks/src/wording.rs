@@ -4,7 +4,7 @@ use askama::Template;
 use orderflow_events::Time;
 use orderflow_notification::Mail;
 
-use crate::domain::{Disabled, Endpoint};
+use crate::domain::{Disabled, Endpoint, Untold};
 
 #[derive(Template)]
 #[template(path = "outage.txt")]
@@ -24,6 +24,7 @@ struct Html<'a> {
 #[template(path = "subject.txt")]
 struct Subject<'a> {
     id: &'a str,
+    is_enabled: bool,
 }
 
 /// Outage as it is told.
@@ -33,19 +34,25 @@ struct Outage<'a> {
     url: &'a str,
     description: &'a str,
     is_gone: bool,
-    since: Option<Time>,
+    since: Time,
+    /// An operator has enabled it since.
+    is_enabled: bool,
+    /// An operator has disabled it since.
+    is_by_operator: bool,
 }
 
-/// Mail to the owner of an endpoint that was disabled.
-pub(crate) fn outage(endpoint: &Endpoint) -> Result<Mail, askama::Error> {
+/// Mail to the owner of an endpoint about an outage, which may not be all that has happened to it since.
+pub(crate) fn outage(endpoint: &Endpoint, untold: &Untold) -> Result<Mail, askama::Error> {
     let outage = Outage {
         id: &endpoint.id,
-        url: endpoint.url.split(['?', '#']).next().unwrap_or_default(),
+        url: endpoint.plain_url(),
         description: endpoint.description.as_ref().map_or("", |text| text.as_str()),
-        is_gone: endpoint.disabled.is_some_and(|(reason, _)| reason == Disabled::Gone),
-        since: endpoint.disabled.map(|(_, since)| since),
+        is_gone: untold.reason == Disabled::Gone,
+        since: untold.since,
+        is_enabled: endpoint.disabled.is_none(),
+        is_by_operator: endpoint.is_disabled_by_operator(),
     };
-    let subject = Subject { id: outage.id }.render()?.trim_end().to_owned();
+    let subject = Subject { id: outage.id, is_enabled: outage.is_enabled }.render()?.trim_end().to_owned();
     let text = Plain { outage: &outage }.render()?;
     let html = Html { subject: &subject, outage: &outage }.render()?;
     Ok(Mail { subject, text, html })

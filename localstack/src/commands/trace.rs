@@ -1,4 +1,4 @@
-//! `cargo local trace`: an order's trace as a waterfall.
+//! `cargo local trace`: an order's traces as a waterfall, one below the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Write};
@@ -43,12 +43,12 @@ pub(crate) fn show(order: &str, file: &Path) -> Result<(), TraceError> {
     let lines = BufReader::new(fs::File::open(file).map_err(TraceError::NoSpans)?).lines();
     // The last line may be on its way.
     let spans = lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok());
-    let rows = rows(order, spans.collect());
-    if rows.is_empty() {
+    let pictures = pictures(order, spans.collect());
+    if pictures.is_empty() {
         return Err(TraceError::Unknown(shown(order)));
     }
     let mut stdout = anstream::stdout();
-    for line in draw(&rows) {
+    for line in draw(&pictures) {
         writeln!(stdout, "{line}")?;
     }
     Ok(())
@@ -92,16 +92,40 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The spans of all traces in which the order is, those of each parent below it, in the order of their beginnings.
+/// The traces in which the order is, and those that are linked to them, such as that of a request of days later: the rows of
+/// each, in the order of their beginnings.
+fn pictures(order: &str, spans: Vec<Span>) -> Vec<Vec<Row>> {
+    let mut by_trace: BTreeMap<String, Vec<Span>> = BTreeMap::new();
+    for span in spans {
+        by_trace.entry(span.trace.clone()).or_default().push(span);
+    }
+    let is_in = |span: &Span| span.attributes.get(SUBJECT).is_some_and(|subject| subject == order);
+    let is_own = |(_, spans): &(&String, &Vec<Span>)| spans.iter().any(is_in);
+    let own: BTreeSet<String> = by_trace.iter().filter(is_own).map(|(trace, _)| trace.clone()).collect();
+    let is_linked = |span: &Span| own.contains(&span.trace) || span.links.iter().any(|(trace, _)| own.contains(trace));
+    let linked = by_trace.into_values().filter(|spans| spans.iter().any(is_linked));
+    let mut pictures: Vec<Vec<Row>> = linked.map(|spans| rows(order, spans)).filter(|rows| !rows.is_empty()).collect();
+    pictures.sort_by_key(|rows| begin(rows));
+    pictures
+}
+
+/// Beginning of what is shown, in nanoseconds since 1970.
+fn begin(rows: &[Row]) -> u64 {
+    rows.iter().map(|row| row.span.start_ns).min().unwrap_or_default()
+}
+
+/// The spans of one trace, those of each parent below it, in the order of their beginnings. What is about another order, as in
+/// a request about several, is left out with all that is below it.
 fn rows(order: &str, spans: Vec<Span>) -> Vec<Row> {
-    let is_about = |span: &&Span| span.attributes.get(SUBJECT).is_some_and(|subject| subject == order);
-    let traces: BTreeSet<String> = spans.iter().filter(is_about).map(|span| span.trace.clone()).collect();
-    let spans: Vec<Span> = spans.into_iter().filter(|span| traces.contains(&span.trace)).collect();
+    let is_of_another = |span: &Span| span.attributes.get(SUBJECT).is_some_and(|subject| subject != order);
     let ids: BTreeSet<String> = spans.iter().map(|span| span.id.clone()).collect();
     let mut below: BTreeMap<String, Vec<Span>> = BTreeMap::new();
     for span in spans {
         // What hangs on a span that nobody has sent stands at the edge.
         let parent = if ids.contains(&span.parent) { span.parent.clone() } else { String::new() };
+        if is_of_another(&span) {
+            continue;
+        }
         below.entry(parent).or_default().push(span);
     }
     for siblings in below.values_mut() {
@@ -147,12 +171,25 @@ fn gathered(span: &Span) -> u64 {
     gathered_ns.filter(|gathered_ns| *gathered_ns >= WORTH_TELLING_NS).unwrap_or_default()
 }
 
-fn draw(rows: &[Row]) -> Vec<String> {
-    let begin = rows.iter().map(|row| row.span.start_ns).min().unwrap_or_default();
+/// Lines of the pictures. Each has a time of its own, for between them may be days.
+fn draw(pictures: &[Vec<Row>]) -> Vec<String> {
+    let services = pictures.iter().flatten().map(|row| row.span.service.chars().count());
+    let (mut colours, width) = (Colours::default(), services.max().unwrap_or_default());
+    let first = pictures.first().map_or(0, |rows| begin(rows));
+    let mut lines = Vec::new();
+    for (index, rows) in pictures.iter().enumerate() {
+        if index > 0 {
+            lines.push(faint(format!("{} later, in a trace of its own:", long(begin(rows) - first))));
+        }
+        lines.extend(draw_one(rows, width, &mut colours));
+    }
+    lines
+}
+
+fn draw_one(rows: &[Row], service_width: usize, colours: &mut Colours) -> Vec<String> {
+    let begin = begin(rows);
     let end = rows.iter().map(|row| row.span.end_ns).max().unwrap_or_default();
     let column = |at: u64| usize::try_from((at - begin) * COLUMNS / (end - begin).max(1)).unwrap_or_default();
-    let service_width = rows.iter().map(|row| row.span.service.chars().count()).max().unwrap_or_default();
-    let mut colours = Colours::default();
     let line = |Row { span, depth, wait }: &Row| {
         let colour = colours.of(family(&span.service));
         let (from, to) = (column(span.start_ns), column(span.end_ns));
@@ -201,6 +238,18 @@ fn duration(ns: u64) -> String {
     }
 }
 
+/// `12 s`, `3 min`, `2 h 14 min`, `3 d 1 h`.
+fn long(ns: u64) -> String {
+    let seconds = ns / 1_000_000_000;
+    let (minutes, hours) = (seconds / 60, seconds / 3_600);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{minutes} min"),
+        3_600..86_400 => format!("{hours} h {} min", minutes % 60),
+        86_400.. => format!("{} d {} h", hours / 24, hours % 24),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,10 +284,7 @@ mod tests {
             span("orders-api", ["1", ""], "POST /orders", [0, 10]),
             Span { trace: "another".to_owned(), ..span("orders-api", ["9", ""], "POST /orders", [0, 10]) },
         ];
-        let lines: Vec<String> = draw(&rows("ord_1", spans))
-            .iter()
-            .map(|line| anstream::adapter::strip_str(line).to_string().trim_end().to_owned())
-            .collect();
+        let lines = drawn("ord_1", spans);
         let expected = [
             "   0.0 ms  ████                                       orders-api    POST /orders  10 ms",
             "   5.0 ms    ██                                       orders-api      create OrderCreated  5.0 ms",
@@ -247,7 +293,46 @@ mod tests {
             "    90 ms                      ················████   payment           process payment  10 ms  after 40 ms of back-off",
         ];
         assert_eq!(lines, expected);
-        assert!(rows("ord_2", Vec::new()).is_empty());
+        assert!(pictures("ord_2", Vec::new()).is_empty());
+    }
+
+    fn drawn(order: &str, spans: Vec<Span>) -> Vec<String> {
+        let plain = |line: &String| anstream::adapter::strip_str(line).to_string().trim_end().to_owned();
+        draw(&pictures(order, spans)).iter().map(plain).collect()
+    }
+
+    #[test]
+    fn what_comes_later_is_drawn_below_by_its_link_without_the_orders_of_others() {
+        const HOUR: u64 = 3_600_000;
+        let about = |order: &str| BTreeMap::from([(SUBJECT.to_owned(), order.to_owned())]);
+        let create = |order: &str, ids: [&str; 2], what: &str, times: [u64; 2]| Span {
+            attributes: about(order),
+            ..span("orders-api", ids, what, times)
+        };
+        let to_first = vec![("t".to_owned(), "1".to_owned())];
+        let later = |span: Span| Span { trace: "later".to_owned(), ..span };
+        let revoke = span("orders-api", ["7", ""], "DELETE /orders/{orderId}/access", [26 * HOUR, 26 * HOUR + 4]);
+        let spans = vec![
+            Span { trace: "last".to_owned(), links: to_first.clone(), ..revoke },
+            later(span("orders-api", ["2", ""], "POST /customers/{id}/erase", [2 * HOUR, 2 * HOUR + 40])),
+            later(Span {
+                links: to_first,
+                ..create("ord_1", ["3", "2"], "create PersonalDataErased", [2 * HOUR + 10, 2 * HOUR + 20])
+            }),
+            later(create("ord_2", ["4", "2"], "create PersonalDataErased", [2 * HOUR + 10, 2 * HOUR + 20])),
+            later(span("orders-relay", ["5", "4"], "send events", [2 * HOUR + 30, 2 * HOUR + 40])),
+            create("ord_1", ["1", ""], "create OrderCreated", [0, 10]),
+            Span { trace: "of another".to_owned(), ..create("ord_2", ["6", ""], "create OrderCreated", [0, 10]) },
+        ];
+        let expected = [
+            "   0.0 ms  ████████████████████████████████████████   orders-api  create OrderCreated  10 ms",
+            "2 h 0 min later, in a trace of its own:",
+            "   0.0 ms  ████████████████████████████████████████   orders-api  POST /customers/{id}/erase  40 ms",
+            "    10 ms            ██████████                       orders-api    create PersonalDataErased  10 ms",
+            "1 d 2 h later, in a trace of its own:",
+            "   0.0 ms  ████████████████████████████████████████   orders-api  DELETE /orders/{orderId}/access  4.0 ms",
+        ];
+        assert_eq!(drawn("ord_1", spans), expected);
     }
 
     #[test]
@@ -272,5 +357,7 @@ mod tests {
     #[test]
     fn times_are_as_exact_as_they_are_short() {
         assert_eq!([0, 440_000, 12_000_000, 2_140_000_000].map(duration), ["0.0 ms", "0.4 ms", "12 ms", "2.1 s"]);
+        let seconds = [59, 60, 3_660, 90_000].map(|seconds: u64| long(seconds * 1_000_000_000));
+        assert_eq!(seconds, ["59 s", "1 min", "1 h 1 min", "1 d 1 h"]);
     }
 }

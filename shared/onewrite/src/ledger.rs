@@ -45,6 +45,8 @@ pub struct History<D: Decider> {
     created_at: Option<Time>,
     changed_at: Option<Time>,
     begun_by: Option<(String, String)>,
+    /// Creation of the first event on record, where spans are made.
+    begun_in: Option<TraceParent>,
 }
 
 /// Origin of a decision: the cause that its row is marked with, and the context that its events carry on.
@@ -87,10 +89,13 @@ fn is_trace_state(text: &str) -> bool {
 struct Created(Vec<spans::Span>);
 
 impl Created {
-    /// Starts them, and lets each event name its own.
-    fn new<P: Contract>(events: &mut [Event<P>], origin: &Origin) -> Self {
+    /// Starts them, and lets each event name its own. A request that says nothing to anybody has a span of its own alone.
+    fn new<P: Contract>(events: &mut [Event<P>], origin: &Origin, begun_in: Option<&TraceParent>) -> Self {
+        if events.is_empty() && origin.causation_id.is_none() {
+            spans::link(begun_in);
+        }
         let start = |event: &mut Event<P>| {
-            let span = spans::create(event, origin.trace_parent.as_ref());
+            let span = spans::create(event, origin.trace_parent.as_ref(), begun_in);
             if let Some(parent) = span.trace_parent() {
                 event.context.trace_parent = Some(parent.to_string());
             }
@@ -210,7 +215,7 @@ impl<L: Log, W: Clock + Random> Ledger<L, W> {
             .zip(commit.events)
             .map(|(sequence, payload)| self.event(D::SOURCE, history, origin, sequence, now, payload))
             .collect();
-        let created = Created::new(&mut events, origin);
+        let created = Created::new(&mut events, origin, history.begun_in.as_ref());
         let told = if let [event] = events.as_slice() { D::change_from(event) } else { None };
         let stored = commit.change.as_ref().filter(|change| told.as_ref() != Some(*change)).map(to_json).transpose()?;
         let change = commit.change.or(told);
@@ -289,6 +294,7 @@ impl<D: Decider> History<D> {
             created_at: None,
             changed_at: None,
             begun_by: None,
+            begun_in: None,
         }
     }
 
@@ -326,6 +332,10 @@ impl<D: Decider> History<D> {
         self.version = row.version;
         self.created_at.get_or_insert(row.at);
         self.changed_at = Some(row.at);
+        if self.begun_in.is_none() && spans::is_traced() {
+            let created = events.iter().find_map(|event| event.context.trace_parent.as_deref());
+            self.begun_in = created.and_then(TraceParent::parse);
+        }
         self.emitted += events.len() as u64;
         if !row.unfinished {
             self.handled.push((row.cause.clone(), row.version));

@@ -10,7 +10,11 @@ use serde::de::DeserializeOwned;
 
 /// Serves invocations until Lambda ends the process. The spans of an invocation are exported once its answer is sent, and
 /// before the next one is asked for: until then Lambda lets the process run.
-pub(crate) async fn run<A, F, R>(handler: F) -> Result<(), Error>
+///
+/// # Errors
+///
+/// The Lambda Runtime API cannot be reached.
+pub async fn run<A, F, R>(handler: F) -> Result<(), Error>
 where
     F: Service<LambdaEvent<A>, Response = R>,
     F::Error: Into<Diagnostic> + Debug,

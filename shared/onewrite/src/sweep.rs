@@ -17,6 +17,7 @@ use crate::ledger::{Committed, History, Ledger, Origin};
 use crate::port::{Clock, Log, OpenSubjects, Random};
 use crate::row::Cause;
 use crate::slot::SHARDS;
+use crate::telemetry::within_root_span;
 use crate::trace::TraceParent;
 
 /// Age below which nobody looks whether a subject is over: most are, before they are so old.
@@ -189,7 +190,7 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
         found
     }
 
-    /// Writes the end of a subject, unless somebody else writes something meanwhile.
+    /// Writes the end of a subject, unless somebody else writes something meanwhile. It is a trace of its own.
     async fn end<D: Decider>(&self, history: &mut History<D>, ending: EndingOf<D>) -> Result<bool> {
         let (world, mut random) = (self.ledger.world(), [0; 10]);
         world.fill(&mut random);
@@ -208,7 +209,8 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
             trace_parent: Some(TraceParent::new(world)),
             trace_state: None,
         };
-        match self.ledger.commit(history, &origin, ending.commit).await? {
+        let commit = self.ledger.commit(history, &origin, ending.commit);
+        match within_root_span(ending.name, commit).await? {
             Committed::Done(_) => Ok(true),
             Committed::LostRace | Committed::Short(_) => Ok(false),
         }

@@ -28,7 +28,7 @@ pub(crate) use invocation::deadline;
 pub use invocation::{is_cold_start, request_id, trace_parent};
 pub use metrics::{Metrics, MetricsSettings};
 pub use observe::{Measure, Observation, Observe, Unit, is_observed, observed_by, set_observer};
-pub use spans::{is_traced, set_tracer};
+pub use spans::{is_traced, set_tracer, within_root_span};
 
 /// Tells an observation, about an event of that type where it is known: to the log, to the span that is at work, and to the
 /// [observer of this thread](set_observer).

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::moment::Moment;
@@ -43,20 +44,23 @@ pub(crate) struct Erased {
     pub(crate) orders: u64,
 }
 
-/// Webhooks of all owners.
+/// Page of the webhooks of all owners.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Webhooks {
-    pub(crate) webhooks: Vec<Webhook>,
+    pub(crate) webhooks: Vec<Value>,
+    pub(crate) next: Option<String>,
 }
 
 /// Webhook.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Webhook {
     pub(crate) id: String,
     pub(crate) url: String,
     pub(crate) owner: Option<String>,
     pub(crate) disabled: Option<Off>,
     pub(crate) failing: Option<Failing>,
+    pub(crate) unable_since: Option<Moment>,
 }
 
 /// Reason why a webhook gets nothing.

@@ -10,6 +10,7 @@ use clap::Parser;
 /// Orders are placed one at a time, and then many at once, so that the queues give batches. Prices and assumptions are in
 /// tests/bill/prices.json; calls, bytes and units of a shipped order have budgets in tests/bill/budgets.json.
 #[derive(Clone, Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(name = "cargo bill", bin_name = "cargo bill", version, about)]
 pub(crate) struct Arguments {
     /// Orders of each column of the table

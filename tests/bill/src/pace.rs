@@ -7,7 +7,7 @@ use fastrand::Rng;
 use futures::future::join_all;
 use orderflow_events::Time;
 use orderflow_local::{Options, Stack};
-use orderflow_tests::{Emulator, Shop};
+use orderflow_tests::{Emulator, FULFILLED, Shop};
 use tokio::time::Instant;
 
 use crate::cli::Arguments;
@@ -35,7 +35,7 @@ pub(crate) async fn pace(arguments: &Arguments, clients: usize) -> Result<String
     took.sort_unstable();
     let of = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)].as_secs_f64();
     Ok(format!(
-        "{} orders by {clients} clients: all accepted in {:.1} s; from the request to OrderShipped p50 {:.1} s, p90 {:.1} s, p99 {:.1} s",
+        "{} orders by {clients} clients: all accepted in {:.1} s; from the request to its shipment p50 {:.1} s, p90 {:.1} s, p99 {:.1} s",
         took.len(),
         accepted.as_secs_f64(),
         of(50),
@@ -65,9 +65,9 @@ async fn run(shop: &Shop, orders: &[Order], clients: usize) -> Pace {
     let accepted = begin.elapsed();
     let mut took = Vec::new();
     for (id, asked) in placed.into_iter().flatten() {
-        shop.wait_for(&id, "shipped").await;
+        shop.wait_for_types(&id, &FULFILLED).await;
         let events = shop.way(&id).await;
-        let shipped = events.iter().find(|event| event["type"] == "OrderShipped").expect("a shipment");
+        let shipped = events.iter().find(|event| event["type"] == "ShipmentCreated").expect("a shipment");
         let shipped: Time = serde_json::from_value(shipped["time"].clone()).expect("a time");
         let shipped = Duration::from_millis(u64::try_from(shipped.as_millis()).expect("a time after 1970"));
         took.push(shipped.saturating_sub(asked));

@@ -51,6 +51,7 @@ pub(crate) fn deliveries(columns: &[Column], prices: &Prices) -> String {
     let mut text = format!("USD a million deliveries, {}, list prices (tests/bill/prices.json)\n\n", prices.region);
     row(&mut text, "", columns.iter().map(|column| column.title.to_owned()));
     lines(&mut text, columns, prices);
+    row(&mut text, "sum", columns.iter().map(|column| format!("{:.2}", sum(&column.usage, prices))));
     functions(&mut text, columns, "a delivery");
     text
 }
@@ -58,6 +59,7 @@ pub(crate) fn deliveries(columns: &[Column], prices: &Prices) -> String {
 fn money(text: &mut String, columns: &[Column], prices: &Prices) {
     row(text, "", columns.iter().map(|column| column.title.to_owned()));
     lines(text, columns, prices);
+    row(text, "without mail", columns.iter().map(|column| format!("{:.2}", sum(&column.usage, prices))));
     let mails = |usage: &Usage| prices.of("mails", usage.mails_an_order() * MILLION);
     let usages = || columns.iter().map(|column| &column.usage);
     row(
@@ -73,14 +75,13 @@ fn money(text: &mut String, columns: &[Column], prices: &Prices) {
     row(text, "with mail", usages().map(|usage| format!("{:.2}", sum(usage, prices) + mails(usage))));
 }
 
-/// The lines of all that is paid for, but for mails, and their sum.
+/// The lines of all that is paid for, but for mails.
 fn lines(text: &mut String, columns: &[Column], prices: &Prices) {
     let all: Vec<_> = columns.iter().map(|column| column.usage.quantities(&prices.assumptions)).collect();
     for (line, (label, ..)) in all.first().into_iter().flatten().enumerate() {
         let cell = |(_, price, quantity): (&str, &str, f64)| cell(quantity, prices.of(price, quantity * MILLION));
         row(text, label, all.iter().map(|quantities| cell(quantities[line])));
     }
-    row(text, "without mail", columns.iter().map(|column| format!("{:.2}", sum(&column.usage, prices))));
 }
 
 fn sum(usage: &Usage, prices: &Prices) -> f64 {

@@ -1,5 +1,6 @@
 //! Load of those who have events posted to them, and of those who pull them: partners with receivers here.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -23,7 +24,7 @@ const PULLED_FOR: Duration = Duration::from_secs(10);
 
 /// Pause between two looks, and the longest time in which nothing comes.
 const LOOK: Duration = Duration::from_millis(20);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Webhook of a partner, and its receiver.
 pub(crate) struct Webhook {
@@ -67,11 +68,11 @@ pub(crate) async fn rates(shop: &Shop, events: usize) -> String {
     let mut text = format!("a second, of {events} events, with whatever else this machine does\n");
     for count in AT_ONCE {
         let rate = posted(shop, events, count).await;
-        text += &format!("  deliveries to {count:>2} receivers    {rate:>10.0}\n");
+        let _ = writeln!(text, "  deliveries to {count:>2} receivers    {rate:>10.0}");
     }
     for count in AT_ONCE {
         let (requests, pulled) = pulled(shop, count).await;
-        text += &format!("  events to {count:>2} who pull        {pulled:>10.0}, by {requests:.1} requests\n");
+        let _ = writeln!(text, "  events to {count:>2} who pull        {pulled:>10.0}, by {requests:.1} requests");
     }
     text
 }

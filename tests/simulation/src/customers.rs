@@ -160,7 +160,7 @@ pub fn arrive(system: &Rc<System>, seed: u64, orders: u64) {
         system.start_notices();
     }
     if seed % 8 == 2 {
-        system.start_webhooks(&Partner::OF_A_SHOP);
+        let _ = system.start_webhooks(&Partner::OF_A_SHOP);
     }
     order(system, seed, orders);
 }

@@ -68,7 +68,7 @@ impl Limits {
     pub const FAR: Self = Self { opened_per_second: 500, ends_for: Duration::ZERO };
 }
 
-/// What has become of those who watch.
+/// Fates of those who watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
     /// Times that a client has come back.
@@ -235,7 +235,7 @@ impl Live {
         &self.stack.run
     }
 
-    /// What has become of those who watch.
+    /// Fates of those who watch.
     #[must_use]
     pub fn watched(&self) -> Watched {
         self.watched.get()

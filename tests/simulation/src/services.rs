@@ -358,6 +358,7 @@ impl System {
     }
 
     /// Lets those partners have the shop's events posted to them, from now on.
+    #[must_use]
     pub fn start_webhooks(&self, partners: &[Partner]) -> Rc<Webhooks> {
         let webhooks = Webhooks::start(self.run(), &self.shop, &ISSUER, partners);
         self.shop.follower.replace(Some(Rc::clone(&webhooks) as _));

@@ -39,7 +39,7 @@ fn nobody_misses_what_is_posted_wherever_a_function_dies() {
 
 #[test]
 fn nobody_misses_what_is_posted_of_many_orders_under_all_faults() {
-    let (mut orders, mut events, mut again, mut given_up, mut dead, mut mails) = (0, 0, 0, 0, 0, 0);
+    let (mut orders, mut events, mut again, mut given_up, mut dead, mut mails, mut overtaken) = (0, 0, 0, 0, 0, 0, 0);
     for seed in 0..16 {
         let plan = Plan::new(seed, 20);
         let (report, pushed) = simulate_pushed(&plan, &Partner::OF_A_SHOP, Trace::default());
@@ -54,8 +54,10 @@ fn nobody_misses_what_is_posted_of_many_orders_under_all_faults() {
         given_up += pushed.given_up;
         dead += pushed.dead;
         mails += pushed.mails;
+        overtaken += pushed.overtaken;
     }
     println!("{orders} orders, {events} events posted, {again} again; {given_up} given up");
+    println!("{overtaken} overtaken on their way to the feed");
     println!("{dead} webhooks dead, of which {mails} mails tell");
     assert!(orders > 200 && events > 2_000 && again > 500 && dead > 8, "{orders}, {events}, {again}, {dead}");
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use onewrite::aws::{DynamoKeys, System, block_on};
+use onewrite::aws::{DynamoKeys, System, block_on, run};
 use onewrite::config::Environment;
 use onewrite::port::Clock;
 use onewrite::{Sweep, telemetry};
@@ -22,7 +22,7 @@ fn main() -> Result<(), Error> {
             Some((sweep, PaymentDue::of_hours(due?), orders?, DynamoKeys::new(aws.dynamodb(), keys?)))
         });
         let (sweep, due, orders, keys) = &sweep?;
-        lambda_runtime::run(service_fn(async |invocation: LambdaEvent<Value>| {
+        run(service_fn(async |invocation: LambdaEvent<Value>| {
             let deadline = telemetry::begin(&invocation.context);
             let swept = Box::pin(sweep.run_ending::<Orders>(deadline, |order, age| due.ending(order, age))).await;
             if let Ok(swept) = &swept {

@@ -38,6 +38,7 @@ fn round(attempts: &[Attempt]) -> Round {
     Round {
         before: (cursor("5"), 0),
         cursor: cursor("9"),
+        is_feed_end: true,
         is_end: true,
         attempts: attempts.to_vec(),
         new: u32::try_from(attempts.len()).unwrap(),
@@ -103,7 +104,7 @@ fn each_round_says_when_the_next_is() {
         endpoint.failing.as_mut().unwrap().refused_new = 1;
         endpoint
     };
-    let rows: [Row; 19] = [
+    let rows: Vec<Row> = vec![
         ("only what waits fails", awake(), only_waits.clone(), ("9", Some(at(70)), None, None)),
         ("fails on at what waits", failing(0), only_waits.clone(), ("9", Some(at(69)), Some(4), None)),
         ("fails, and none is to be tried yet", failing(0), none_in_its_time, ("9", Some(at(70)), Some(3), None)),
@@ -228,17 +229,17 @@ fn with_contact() -> Endpoint {
 #[test]
 fn an_owner_is_to_be_told_of_each_outage_once() {
     use Disabled::{ByOperator, ByOwner, Dead, Gone};
-    let due = |seconds| Some(Untold { due: at(seconds), attempts: 0 });
+    let untold = |due, attempts, reason, since| Some(Untold { due: at(due), attempts, reason, since: at(since) });
     let told_before = || Endpoint { told_at: Some(at(0)), ..with_contact() };
     let off = || Endpoint { disabled: Some((ByOwner, at(0))), ..with_contact() };
     for (case, endpoint, reason, expected) in [
-        ("dead", with_contact(), Dead, due(9)),
-        ("gone", with_contact(), Gone, due(9)),
+        ("dead", with_contact(), Dead, untold(9, 0, Dead, 9)),
+        ("gone", with_contact(), Gone, untold(9, 0, Gone, 9)),
         ("by its owner", with_contact(), ByOwner, None),
         ("by an operator", with_contact(), ByOperator, None),
         ("without an address", awake(), Dead, None),
         ("off already", off(), Dead, None),
-        ("told of another within the hour", told_before(), Gone, due(3_600)),
+        ("told of another within the hour", told_before(), Gone, untold(3_600, 0, Gone, 9)),
     ] {
         let mut endpoint = endpoint;
         endpoint.disable(reason, at(9));
@@ -259,15 +260,15 @@ fn an_owner_is_to_be_told_of_each_outage_once() {
     let first = endpoint.tell(at(9), at(100)).unwrap();
     assert_eq!((first.attempts, endpoint.tell(at(99), at(200))), (1, None), "somebody has it in hand");
     let second = endpoint.tell(at(100), at(200)).unwrap();
-    assert!(!endpoint.told(&first, None, at(101)), "who is too late says nothing");
-    assert!(endpoint.told(&second, Some(at(500)), at(101)));
-    assert_eq!((endpoint.untold.clone(), endpoint.told_at), (Some(Untold { due: at(500), attempts: 2 }), None));
+    assert!(!endpoint.told(&first, None), "who is too late says nothing");
+    assert!(endpoint.told(&second, Some(at(500))));
+    assert_eq!((endpoint.untold.clone(), endpoint.told_at), (untold(500, 2, Dead, 9), Some(at(100))));
     let third = endpoint.tell(at(500), at(600)).unwrap();
-    assert!(endpoint.told(&third, None, at(501)));
-    assert_eq!((endpoint.untold.clone(), endpoint.told_at), (None, Some(at(501))));
+    assert!(endpoint.told(&third, None));
+    assert_eq!((endpoint.untold.clone(), endpoint.told_at), (None, Some(at(500))));
     endpoint.enable(at(600));
     endpoint.disable(Dead, at(90_000));
-    assert_eq!(endpoint.untold, due(90_000), "of another outage it is told again");
+    assert_eq!(endpoint.untold, untold(90_000, 0, Dead, 90_000), "of another outage it is told again");
     for (case, end) in [
         ("enabled", Box::new(|it: &mut Endpoint| it.enable(at(20))) as Box<dyn Fn(&mut Endpoint)>),
         ("without an address since", Box::new(|it: &mut Endpoint| it.set_contact(None))),
@@ -279,7 +280,87 @@ fn an_owner_is_to_be_told_of_each_outage_once() {
     }
     let mut endpoint = outage();
     endpoint.set_contact(Some(sealed()));
-    assert_eq!(endpoint.untold, due(9), "another address is told");
+    assert_eq!(endpoint.untold, untold(9, 0, Dead, 9), "another address is told");
+    let in_hand = endpoint.tell(at(10), at(100)).unwrap();
+    endpoint.set_contact(endpoint.contact.clone());
+    assert_eq!(endpoint.untold.as_ref(), Some(&in_hand), "the same address");
+    let key = Key::draw(&onewrite::memory::VirtualTime::new(1)).unwrap();
+    endpoint.set_contact(Some(seal_text("eve@partner.example", &key, [1; 12]).unwrap()));
+    assert!(!endpoint.told(&in_hand, None), "another address");
+    assert_eq!(endpoint.untold, untold(3_610, 0, Dead, 9), "is told, too, and not before another mail may be");
+    // Whoever enables it while a mail is under way does not make it uncounted.
+    let mut endpoint = outage();
+    let in_hand = endpoint.tell(at(10), at(100)).unwrap();
+    endpoint.enable(at(11));
+    assert!(!endpoint.told(&in_hand, None));
+    endpoint.disable(Gone, at(12));
+    assert_eq!(endpoint.untold, untold(3_610, 0, Gone, 12));
+    // What an operator does is no reason for its owner to know.
+    let mut endpoint = outage();
+    endpoint.disable(ByOperator, at(10));
+    endpoint.enable_for_owner(at(11));
+    assert_eq!((endpoint.disabled, endpoint.untold.clone()), (None, untold(9, 0, Dead, 9)));
+    endpoint.disable(ByOperator, at(12));
+    assert_eq!(endpoint.untold, untold(9, 0, Dead, 9));
+    endpoint.enable(at(13));
+    assert_eq!(endpoint.untold, None);
+}
+
+#[test]
+fn of_the_outages_of_an_owner_some_are_told_of_in_an_hour() {
+    let endpoint = |number: usize, owner: &str| {
+        let owner = Some(Text::new(owner).unwrap());
+        let mut endpoint = Endpoint { id: format!("whk_{number:02}"), owner, ..with_contact() };
+        endpoint.disable(Disabled::Gone, at(0));
+        endpoint
+    };
+    let mut all: Vec<Endpoint> = (0..20).map(|number| endpoint(number, "ada")).collect();
+    all.push(endpoint(20, "eve"));
+    let may = |all: &[Endpoint], now: i64| -> Vec<usize> {
+        let may = |it: &&Endpoint| it.is_to_be_told(at(now)) && it.may_be_told(all, at(now));
+        all.iter().filter(may).map(|it| it.id[4..].parse().unwrap()).collect()
+    };
+    let first: Vec<usize> = (0..10).chain([20]).collect();
+    assert_eq!(may(&all, 1), first, "the first of them, whoever asks");
+    let tell = |it: &mut Endpoint, now| {
+        let in_hand = it.tell(at(now), at(100)).unwrap();
+        assert!(it.told(&in_hand, None));
+    };
+    tell(&mut all[3], 1);
+    assert_eq!(may(&all, 2), first.iter().copied().filter(|number| *number != 3).collect::<Vec<_>>());
+    for number in first.into_iter().filter(|number| *number != 3) {
+        tell(&mut all[number], 2);
+    }
+    all[0].enable(at(3));
+    all[1].delete(None, at(3));
+    assert_eq!(may(&all, 4), [] as [usize; 0], "whatever was done to those");
+    assert!(all[15].tell_later(at(4)) && !all[15].tell_later(at(5)));
+    assert_eq!(may(&all, 3_602), [10, 11, 12, 13, 14, 16, 17, 18, 19], "an hour later");
+}
+
+#[test]
+fn one_that_nobody_can_work_for_is_left_alone() {
+    let mut endpoint = awake();
+    endpoint.give_up(at(9));
+    let due = || Some(at(9).after(UNABLE_PAUSE));
+    endpoint.wake(&cursor("7"), at(10));
+    assert_eq!((endpoint.unable_since, endpoint.due), (Some(at(9)), due()), "whatever happens");
+    let mut again = endpoint.clone();
+    again.give_up(at(300));
+    assert_eq!((again.unable_since, again.due), (Some(at(9)), Some(at(300).after(UNABLE_PAUSE))));
+    again.advance(&round(&[]), at(600));
+    assert_eq!(again.unable_since, None, "it can be worked for again");
+    let key = |random: u64| Key::draw(&onewrite::memory::VirtualTime::new(random)).unwrap();
+    let of = |key: &Key, nonce: u8| seal_text("whsec_", key, [nonce; 12]).unwrap();
+    let (known, lost) = (key(2), key(3));
+    for (contact, is_kept) in [(of(&known, 1), true), (of(&lost, 1), false)] {
+        let mut rotated = Endpoint { contact: Some(contact), ..endpoint.clone() };
+        rotated.rotate(of(&known, 2), None, at(20));
+        assert_eq!(rotated.contact.is_some(), is_kept, "what is sealed with another key nobody can open");
+        assert_eq!((rotated.unable_since, rotated.due), (None, Some(at(20))));
+    }
+    endpoint.begin_anew(at(20));
+    assert_eq!((endpoint.unable_since, endpoint.due), (None, Some(at(20))));
 }
 
 #[test]
@@ -291,7 +372,11 @@ fn what_is_deleted_is_cleared_once_nobody_is_at_work_for_it() {
     assert_eq!(endpoint.deleted, Some((at(9), Some(by))));
     assert!(!endpoint.is_held_by("a") && !endpoint.is_due(at(200)));
     let after = |seconds: i64| endpoint.needs_somebody(at(9 + seconds));
-    assert_eq!((after(299), after(300)), (false, true));
+    assert_eq!((after(3_599), after(3_600)), (false, true));
+    let url = "https://partner.example/hook?token=1".to_owned();
+    let mut endpoint = Endpoint { url, ..with_contact() };
+    endpoint.delete(None, at(9));
+    assert_eq!((endpoint.url.as_str(), endpoint.contact), ("https://partner.example/hook", None));
 }
 
 #[test]
@@ -343,6 +428,7 @@ fn one_request_to_send_again_is_followed_at_a_time() {
     let to = |from: &str, to: &str| Round {
         before: (cursor(from), 1),
         cursor: cursor(to),
+        is_feed_end: false,
         is_end: false,
         ..round(&[Attempt::Taken])
     };
@@ -350,7 +436,10 @@ fn one_request_to_send_again_is_followed_at_a_time() {
     assert!(endpoint.resending.is_some());
     endpoint.advance(&to("7", "8"), at(3));
     assert!(endpoint.resending.is_none() && endpoint.resend(cursor("0"), &cursor("9"), at(4)));
-    let at_its_end = Round { is_end: true, ..to("0", "3") };
+    let is_full = Round { is_end: true, ..to("0", "3") };
+    endpoint.advance(&is_full, at(5));
+    assert!(endpoint.resending.is_some(), "there is more, and no room for it");
+    let at_its_end = Round { is_feed_end: true, is_end: true, ..to("0", "3") };
     endpoint.advance(&at_its_end, at(5));
     assert!(endpoint.resending.is_none(), "there was nothing more");
     assert!(endpoint.resend(cursor("0"), &cursor("9"), at(6)));

@@ -1,11 +1,16 @@
+use std::cell::Cell;
+
 use lambda_http::http::{self, Method};
 use lambda_http::{Body, Request, RequestExt};
 use onewrite::access::{Access, KeySets, NoKeySets};
 use onewrite::memory::MemoryIssuer;
+use onewrite::personal::Keys;
 use onewrite::webhook::Loopback;
 
 use super::*;
 use crate::api::WebhooksApi;
+use crate::domain::Delivery;
+use crate::port::{Place, Roster};
 
 impl Stage {
     fn ask_with<K: KeySets>(
@@ -22,9 +27,9 @@ impl Stage {
         }
         let body = body.map_or(Body::Empty, |body| Body::Text(body.to_string()));
         let request: Request = request.body(body).unwrap().with_raw_http_path(path);
-        let pairs = query.split_once('=').map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
-        let request =
-            request.with_query_string_parameters(pairs.into_iter().collect::<std::collections::HashMap<_, _>>());
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
+        let request = request.with_query_string_parameters(pairs.collect::<std::collections::HashMap<_, _>>());
         let log = (&self.log, SHARDS);
         let api =
             WebhooksApi::new(log, &self.store, &self.receivers, &self.keys, &self.world, access, Loopback::Refused);
@@ -93,7 +98,8 @@ fn a_webhook_is_made_shown_changed_and_deleted() {
         stage.told(method, &path, None, 404);
     }
     assert_eq!(stage.told(Method::GET, "/webhooks", None, 200), json!({ "webhooks": [] }));
-    stage.minutes(7);
+    stage.world.pass(CLEARED_AFTER);
+    stage.minute();
     assert_eq!(block_on(stage.store.waiting(id)).unwrap(), [], "what waits goes with it");
     assert_eq!(block_on(stage.store.get(id)).unwrap(), None);
     stage.told(Method::GET, &path, None, 404);
@@ -274,7 +280,8 @@ fn an_operator_sees_switches_and_deletes_any_and_is_on_record() {
         let shown = ask("ops", Method::GET, &deleted, None).1;
         let by = (&shown["deleted"]["by"], &shown["operator"]["what"], &shown["owner"]);
         assert_eq!(by, (&json!("ops"), &json!("deleted"), &json!("ada")), "{shown}");
-        stage.minutes(7);
+        stage.world.pass(CLEARED_AFTER);
+        stage.minute();
     }
     assert!(stage.keys.owners().is_empty());
     assert_eq!(ask("ops", Method::GET, "/webhooks/-", None).0, 404);
@@ -332,22 +339,28 @@ fn each_event_is_held_against_the_condition_of_its_time() {
         let stage = Stage::new();
         let made = stage.told(Method::POST, "/webhooks", Some(&new()), 201);
         let path = format!("/webhooks/{}", made["id"].as_str().unwrap());
-        let patch = |body: Value| stage.told(Method::PATCH, &path, Some(&body), 200);
+        let change = |body: Value| stage.told(Method::PATCH, &path, Some(&body), 200);
         stage.minutes(2);
         if !is_asleep {
-            patch(json!({ "enabled": false }));
+            change(json!({ "enabled": false }));
         }
         // None of them is a payment.
-        [1, 2, 4, 5, 7].into_iter().for_each(|number| stage.tell(number));
+        for number in [1, 2, 4, 5, 7] {
+            stage.tell(number);
+        }
         stage.minutes(2);
         stage.tell(9);
         let shipments = json!({ "match": { "type": ["ShipmentCreated"] } });
-        patch(shipments.clone());
-        patch(shipments);
-        [10, 12, 13].into_iter().for_each(|number| stage.tell(number));
-        patch(json!({ "match": null, "url": "https://other.example/" }));
-        [14, 15].into_iter().for_each(|number| stage.tell(number));
-        patch(json!({ "enabled": true }));
+        change(shipments.clone());
+        change(shipments);
+        for number in [10, 12, 13] {
+            stage.tell(number);
+        }
+        change(json!({ "match": null, "url": "https://other.example/" }));
+        for number in [14, 15] {
+            stage.tell(number);
+        }
+        change(json!({ "enabled": true }));
         stage.minutes(3);
         let posted: BTreeSet<usize> = stage.receivers.posts().iter().map(number_of).collect();
         assert_eq!(posted, BTreeSet::from([9, 10, 13, 14, 15]), "asleep: {is_asleep}");
@@ -355,13 +368,13 @@ fn each_event_is_held_against_the_condition_of_its_time() {
         for number in 16..60 {
             stage.tell(number);
         }
-        patch(json!({ "enabled": false }));
+        change(json!({ "enabled": false }));
         let (mut changes, mut status) = (0, 200);
         while status == 200 {
             stage.tell(100 + changes);
             changes += 1;
-            let change = json!({ "match": { "data": { "number": [changes] } } });
-            status = stage.ask(Method::PATCH, &path, Some(&change)).0;
+            let named = json!({ "match": { "data": { "number": [changes] } } });
+            status = stage.ask(Method::PATCH, &path, Some(&named)).0;
         }
         assert_eq!((status, changes), (409, 6));
     }
@@ -391,4 +404,206 @@ fn a_public_key_is_shown_and_its_private_key_to_nobody() {
     let rotated = stage.told(Method::POST, &path("/rotate"), None, 200);
     assert!(rotated.get("secret").is_none() && rotated["publicKey"] != made["publicKey"], "{rotated}");
     assert_eq!(signatures(), ["v1a", "v1a"]);
+}
+
+#[test]
+fn whoever_makes_and_deletes_webhooks_has_no_more_of_them_and_no_more_mails_sent() {
+    let stage = Stage::new();
+    stage.receivers.answer("https://partner.example/hook", [Ok(410)]);
+    let new = json!({ "url": "https://partner.example/hook", "contact": "victim@elsewhere.example" });
+    let mut made = 0;
+    for number in 0..60 {
+        let (status, webhook) = stage.ask(Method::POST, "/webhooks", Some(&new));
+        stage.tell(number);
+        stage.minute();
+        if status == 201 {
+            made += 1;
+            stage.told(Method::DELETE, &format!("/webhooks/{}", webhook["id"].as_str().unwrap()), None, 200);
+        }
+    }
+    assert_eq!((made, stage.mailer.sent().len()), (20, 10));
+    stage.world.pass(CLEARED_AFTER);
+    stage.minute();
+    assert_eq!(block_on(stage.store.roster()).unwrap().endpoints, [], "nothing is left of them");
+    stage.told(Method::POST, "/webhooks", Some(&new), 201);
+}
+
+#[test]
+fn the_webhooks_of_all_are_listed_by_pages() {
+    let stage = Stage::new();
+    for number in 0..250 {
+        stage.endpoint(&format!("whk_{number:03}"), None, false);
+    }
+    stage.change("whk_100", |endpoint, now| endpoint.delete(None, now));
+    let (mut listed, mut sizes, mut path) = (Vec::new(), Vec::new(), "/webhooks?all=true".to_owned());
+    loop {
+        let page = stage.told(Method::GET, &path, None, 200);
+        let webhooks = page["webhooks"].as_array().unwrap();
+        sizes.push(webhooks.len());
+        listed.extend(webhooks.iter().map(|webhook| webhook["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/webhooks?all=true&after={next}");
+    }
+    let expected: Vec<String> =
+        (0..250).filter(|number| *number != 100).map(|number| format!("whk_{number:03}")).collect();
+    assert_eq!((listed, sizes), (expected, vec![100, 100, 49]));
+}
+
+#[test]
+fn an_act_of_an_operator_is_on_record_where_it_has_changed_something() {
+    let stage = Stage::new();
+    let issuer = MemoryIssuer::new("1");
+    let ask = |who: &str, scopes: &str, method: Method, path: &str, body: Option<&Value>| {
+        stage.ask_with(issuer.access(), Some(&issuer.token(who, scopes)), (method, path), body)
+    };
+    let new = json!({ "url": "https://partner.example/hook?token=secret" });
+    let (_, made) = ask("ada", "webhooks", Method::POST, "/webhooks", Some(&new));
+    let path = format!("/webhooks/{}", made["id"].as_str().unwrap());
+    let (on, off) = (json!({ "enabled": true }), json!({ "enabled": false }));
+    let patch = |who: &str, scopes: &str, body: &Value| {
+        assert_eq!(ask(who, scopes, Method::PATCH, &path, Some(body)).0, 200);
+        let act = ask("ops", "operations", Method::GET, &path, None).1["operator"].clone();
+        stage.world.pass(Duration::from_secs(1));
+        (act["by"].as_str().map(str::to_owned), act["what"].as_str().map(str::to_owned))
+    };
+    let act = |by: &str, what: &str| (Some(by.to_owned()), Some(what.to_owned()));
+    assert_eq!(patch("ops", "operations", &on), (None, None), "it is on already");
+    assert_eq!(patch("ops", "operations", &off), act("ops", "disabled"));
+    assert_eq!(patch("other", "operations", &off), act("ops", "disabled"), "it is off already");
+    for rest in ["/test", "/resend"] {
+        let body = json!({ "after": "0" });
+        assert_eq!(ask("ada", "webhooks", Method::POST, &format!("{path}{rest}"), Some(&body)).0, 409, "{rest}");
+    }
+    assert_eq!(stage.receivers.posts(), [], "nothing is posted to it");
+    assert_eq!(patch("ada", "webhooks operations", &on), act("ada", "enabled"), "what an operator has done");
+    assert_eq!(patch("ada", "webhooks operations", &off), act("ada", "enabled"), "her own");
+    assert_eq!(patch("ada", "webhooks operations", &on), act("ada", "enabled"));
+    // The query of the URL may be a secret.
+    assert_eq!(ask("ada", "webhooks", Method::GET, &path, None).1["url"], new["url"]);
+    let plain = "https://partner.example/hook";
+    assert_eq!(ask("ops", "operations", Method::GET, &path, None).1["url"], plain);
+    assert_eq!(ask("ops", "operations", Method::GET, "/webhooks?all=true", None).1["webhooks"][0]["url"], plain);
+    assert_eq!(ask("ada", "webhooks", Method::DELETE, &path, None).1["url"], new["url"]);
+    assert_eq!(stage.found(made["id"].as_str().unwrap()).url, plain);
+}
+
+/// Store whose answer to the next change is lost, so that it is made again and refused; or that takes none.
+struct Forgetful<'a>(&'a MemoryWebhooks, Cell<Option<Loss>>);
+
+/// Loss of a change.
+enum Loss {
+    Answer,
+    Change,
+}
+
+impl Deliveries for Forgetful<'_> {
+    async fn record(&self, endpoint: &str, delivery: &Delivery, was_waiting: bool) -> Result<()> {
+        self.0.record(endpoint, delivery, was_waiting).await
+    }
+
+    async fn waiting(&self, endpoint: &str) -> Result<Vec<Delivery>> {
+        self.0.waiting(endpoint).await
+    }
+
+    async fn ended(&self, endpoint: &str, before: Option<&str>, most: usize) -> Result<Vec<Delivery>> {
+        self.0.ended(endpoint, before, most).await
+    }
+}
+
+impl Endpoints for Forgetful<'_> {
+    async fn roster(&self) -> Result<Roster> {
+        self.0.roster().await
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<Endpoint>> {
+        self.0.get(id).await
+    }
+
+    async fn put(&self, endpoint: &Endpoint) -> Result<bool> {
+        match self.1.take() {
+            Some(Loss::Change) => Err(Failure::transient("the store takes nothing")),
+            Some(Loss::Answer) => self.0.put(endpoint).await.map(|_| false),
+            None => self.0.put(endpoint).await,
+        }
+    }
+
+    async fn remove(&self, endpoint: &Endpoint) -> Result<()> {
+        self.0.remove(endpoint).await
+    }
+
+    async fn removed(&self, id: &str) -> Result<Option<Endpoint>> {
+        self.0.removed(id).await
+    }
+
+    async fn put_place(&self, place: &Place) -> Result<bool> {
+        self.0.put_place(place).await
+    }
+}
+
+impl Stage {
+    /// The API on a store that loses something of the next change.
+    fn ask_losing(&self, loss: Loss, method: Method, path: &str, body: &Value) -> u16 {
+        let request = http::Request::builder().method(method).uri(path);
+        let request: Request = request.body(Body::Text(body.to_string())).unwrap().with_raw_http_path(path);
+        let (log, access) = ((&self.log, SHARDS), Access::<NoKeySets>::open());
+        let store = Forgetful(&self.store, Cell::new(Some(loss)));
+        let api = WebhooksApi::new(log, store, &self.receivers, &self.keys, &self.world, access, Loopback::Refused);
+        block_on(api.answer(&request)).status().as_u16()
+    }
+}
+
+#[test]
+fn a_change_whose_answer_is_lost_is_made_once_and_answered() {
+    let stage = Stage::new();
+    stage.endpoint("whk_1", None, false);
+    let after = json!({ "after": "0" });
+    for (method, path, body, status) in [
+        (Method::POST, "/webhooks/whk_1/resend", &after, 202),
+        (Method::PATCH, "/webhooks/whk_1", &json!({ "enabled": false }), 200),
+        (Method::DELETE, "/webhooks/whk_1", &Value::Null, 200),
+    ] {
+        let before = stage.found("whk_1").revision;
+        assert_eq!(stage.ask_losing(Loss::Answer, method, path, body), status, "{path}");
+        assert_eq!(stage.found("whk_1").revision, before + 1, "{path}");
+    }
+    assert_eq!(stage.ask_losing(Loss::Answer, Method::POST, "/webhooks", &new()), 201);
+    assert_eq!(stage.ask_losing(Loss::Answer, Method::DELETE, "/webhooks/whk_1", &Value::Null), 404, "it was before");
+}
+
+#[test]
+fn a_webhook_that_is_not_made_leaves_no_key() {
+    let stage = Stage::new();
+    let new = json!({ "url": "https://partner.example/hook", "contact": "ada@partner.example" });
+    assert_eq!(stage.ask_losing(Loss::Change, Method::POST, "/webhooks", &new), 503);
+    assert_eq!(stage.keys.owners(), [] as [String; 0]);
+}
+
+#[test]
+fn one_whose_key_is_lost_is_left_alone_and_goes_on_once_its_secret_is_rotated() {
+    let stage = Stage::new();
+    let new = json!({ "url": "https://partner.example/hook", "contact": "ada@partner.example" });
+    let made = stage.told(Method::POST, "/webhooks", Some(&new), 201);
+    let id = made["id"].as_str().unwrap();
+    let path = format!("/webhooks/{id}");
+    stage.minutes(2);
+    block_on(stage.keys.erase(id)).unwrap();
+    stage.world.pass(Duration::from_mins(2));
+    let mut worked = 0;
+    for number in 0..20 {
+        // Whatever happens in the shop.
+        stage.tell(number);
+        assert_eq!(stage.dispatch(&free()), Some(Ok(())));
+        for name in stage.workers.take() {
+            worked += 1;
+            assert!(stage.send(&name, &free()).unwrap().is_err());
+        }
+        stage.world.pass(Duration::from_mins(1));
+    }
+    assert_eq!(worked, 5, "not at each dispatch");
+    let shown = stage.told(Method::GET, &path, None, 200);
+    assert!(shown["unableSince"].is_string() && shown["hasContact"] == true, "{shown}");
+    let rotated = stage.told(Method::POST, &format!("{path}/rotate"), None, 200);
+    assert_eq!((rotated.get("unableSince"), rotated.get("hasContact")), (None, None), "its address is lost as well");
+    stage.minutes(2);
+    assert_eq!(stage.receivers.posts().len(), 20, "nothing is missed");
 }

@@ -24,6 +24,7 @@ mod topic;
 #[cfg(feature = "webhook")]
 mod webhooks;
 
+pub use crate::runtime::run;
 pub use aws_config::SdkConfig;
 pub use config::{sdk_config, without_retries};
 pub use dynamo::{DynamoLeases, DynamoLog, DynamoOpenSubjects, put_if, update_if};

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use envelope::{Source, consumes};
@@ -7,7 +8,7 @@ use futures::executor::block_on;
 use super::*;
 use crate::decider::{Decision, Step};
 use crate::memory::sample::{BookRequested, LOANS, Library, RequestCancelled, event, requested};
-use crate::memory::{MemoryLog, Pace, Paced, VirtualTime};
+use crate::memory::{MemoryLog, MemorySpans, Pace, Paced, VirtualTime};
 use crate::row::{Cause, Row};
 
 consumes!(
@@ -165,6 +166,7 @@ fn wherever_a_sweep_is_cut_off_the_next_one_does_the_rest() {
 
 #[test]
 fn what_nothing_else_ends_is_ended_once_and_closed() {
+    let spans = MemorySpans::record();
     let shelf = Shelf::of(20, &[0]);
     shelf.world.pass(Duration::from_secs(3_590));
     // The first ten are an hour old; of them the first is over already.
@@ -176,6 +178,9 @@ fn what_nothing_else_ends_is_ended_once_and_closed() {
     assert_eq!((row.cause.source.as_str(), row.cause.event_type.as_str()), ("library/loans/sweep", "GiveUp"));
     let again = block_on(shelf.ending(&Pace::of(u32::MAX))).unwrap();
     assert_eq!((again.open, again.ended), (9, 0));
+    let traces: BTreeSet<_> = spans.ended().iter().map(|span| span.span_context.trace_id().to_bytes()).collect();
+    assert_eq!((spans.ended().len(), traces.len()), (10, 10), "each end is a trace of its own");
+    assert!(spans.ended().iter().all(|span| span.name == "GiveUp"));
 }
 
 #[test]

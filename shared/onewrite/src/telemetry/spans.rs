@@ -214,8 +214,13 @@ pub(crate) fn process(record: &SqsMessage, fact: Option<&impl Incoming>, now: Ti
     })
 }
 
-/// Creation of an event: the span that its `traceparent` names. It is a child of the span at work, else of `origin`.
-pub(crate) fn create<P: Contract>(event: &Event<P>, origin: Option<&TraceParent>) -> Span {
+/// Creation of an event: the span that its `traceparent` names. It is a child of the span at work, else of `origin`. What is
+/// created in another trace than the first event of its subject, as by a request of days later, is linked to that.
+pub(crate) fn create<P: Contract>(
+    event: &Event<P>,
+    origin: Option<&TraceParent>,
+    begun_in: Option<&TraceParent>,
+) -> Span {
     Span::start(|| {
         let event_type = event.event_type().to_string();
         let mut parent = Context::current();
@@ -231,8 +236,35 @@ pub(crate) fn create<P: Contract>(event: &Event<P>, origin: Option<&TraceParent>
         ];
         let builder = SpanBuilder::from_name(named("create", &event_type)).with_kind(SpanKind::Producer);
         attributes.extend(cloud_event(&event.context, event_type));
-        (builder.with_attributes(attributes), parent)
+        let links = begun_elsewhere(&parent, begun_in).map(Link::with_context);
+        (builder.with_attributes(attributes).with_links(links.into_iter().collect()), parent)
     })
+}
+
+/// Links the span at work to the creation of its subject's first event, if that is in another trace.
+pub(crate) fn link(begun_in: Option<&TraceParent>) {
+    let context = Context::current();
+    if context.has_active_span()
+        && let Some(begun_in) = begun_elsewhere(&context, begun_in)
+    {
+        context.span().add_link(begun_in, Vec::new());
+    }
+}
+
+/// Creation of a subject's first event, if that is in another trace than `context`.
+fn begun_elsewhere(context: &Context, begun_in: Option<&TraceParent>) -> Option<SpanContext> {
+    let begun_in = begun_in?.remote(None);
+    (begun_in.trace_id() != context.span().span_context().trace_id()).then_some(begun_in)
+}
+
+/// Does `work` within a span that begins a trace: for what no message and no request has set off, but a clock. Without a
+/// tracer there is no span.
+pub async fn within_root_span<T>(name: &'static str, work: impl Future<Output = T>) -> T {
+    let span = Span::start(|| {
+        let builder = SpanBuilder::from_name(name).with_kind(SpanKind::Internal);
+        (builder.with_attributes(invocation_attributes()), Context::new())
+    });
+    span.follow(work).await
 }
 
 /// Publication of one event of a batch of `count`. By the conventions it is a CLIENT: the context that the message carries

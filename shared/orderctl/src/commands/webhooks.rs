@@ -1,12 +1,13 @@
 //! `orderctl webhooks`: the webhooks of all owners.
 
 use clap::Subcommand;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::client::{Ask, Method};
 use crate::commands::{Context, Ended};
 use crate::documents::{Webhook, Webhooks};
-use crate::error::Exit;
+use crate::error::{Error, Exit};
 use crate::show::webhook::webhooks;
 use crate::text::shown;
 
@@ -36,9 +37,11 @@ impl WebhooksCommand {
     pub(crate) fn run(self, context: &Context) -> Ended {
         match self {
             Self::List => {
-                let answer = context.api.ask(&Ask::get(&["webhooks"]).with("all", Some(true)))?;
-                let Webhooks { webhooks: all } = answer.read()?;
-                context.terminal.answer(&answer.body, || webhooks(&all))?;
+                let all = all(context)?;
+                let read = all.iter().map(Webhook::deserialize).collect::<Result<Vec<_>, _>>();
+                let not_understood = |source| Error::NotUnderstood { request: "GET /webhooks".to_owned(), source };
+                let read = read.map_err(not_understood)?;
+                context.terminal.answer(&json!({ "webhooks": all }).to_string(), || webhooks(&read))?;
                 Ok(Exit::Done)
             }
             Self::Disable { webhook } => switch(context, &webhook, false),
@@ -54,7 +57,21 @@ impl WebhooksCommand {
     }
 }
 
-fn found(context: &Context, webhook: &str) -> Result<Webhook, crate::error::Error> {
+/// Webhooks of all owners, of all pages.
+fn all(context: &Context) -> Result<Vec<Value>, Error> {
+    let (mut all, mut after): (Vec<Value>, Option<String>) = (Vec::new(), None);
+    loop {
+        let ask = Ask::get(&["webhooks"]).with("all", Some(true)).with("after", after.as_ref());
+        let Webhooks { webhooks: page, next } = context.api.ask(&ask)?.read()?;
+        all.extend(page);
+        after = next;
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+fn found(context: &Context, webhook: &str) -> Result<Webhook, Error> {
     context.api.ask(&Ask::get(&["webhooks", webhook]))?.read()
 }
 

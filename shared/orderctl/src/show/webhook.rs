@@ -11,11 +11,12 @@ pub(crate) fn webhooks(webhooks: &[Webhook]) -> String {
     }
     let row = |webhook: &Webhook| {
         let owner = webhook.owner.as_ref().map_or_else(|| NONE.to_owned(), |owner| shown(owner));
-        let state = match (&webhook.disabled, &webhook.failing) {
-            (Some(off), _) if off.by_operator => format!("byOperator {}", off.since),
-            (Some(off), _) => format!("{} {}", shown(&off.reason), off.since),
-            (None, Some(failing)) => format!("failing {}", failing.since),
-            (None, None) => "well".to_owned(),
+        let state = match (&webhook.disabled, &webhook.unable_since, &webhook.failing) {
+            (Some(off), ..) if off.by_operator => format!("byOperator {}", off.since),
+            (Some(off), ..) => format!("{} {}", shown(&off.reason), off.since),
+            (None, Some(since), _) => format!("unable {since}"),
+            (None, None, Some(failing)) => format!("failing {}", failing.since),
+            (None, None, None) => "well".to_owned(),
         };
         vec![shown(&webhook.id), owner, state, shown(&webhook.url)]
     };
@@ -40,11 +41,13 @@ mod tests {
             webhook(json!({ "owner": "ada" })),
             webhook(json!({ "failing": { "since": since } })),
             webhook(json!({ "disabled": { "reason": "dead", "since": since }, "failing": { "since": since } })),
+            webhook(json!({ "unableSince": since, "failing": { "since": since } })),
         ];
         let shown = webhooks(&all);
         let states: Vec<&str> = shown.lines().skip(1).map(|line| line[14..].trim()).collect();
         assert!(states[0].starts_with("well"), "{shown}");
         assert!(states[1].starts_with("failing") && states[2].starts_with("dead"), "{shown}");
+        assert!(states[3].starts_with("unable"), "{shown}");
         assert_eq!(webhooks(&[]), "There are no webhooks.");
     }
 }

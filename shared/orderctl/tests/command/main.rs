@@ -464,6 +464,13 @@ fn webhooks_of_all_owners_are_listed_switched_and_deleted() {
     let ran = api.run("webhooks list");
     assert!(ran.code == Some(0) && ran.stdout.contains("byOperator") && ran.stdout.contains("ada"), "{ran:?}");
     assert_eq!(api.lines(), ["GET /webhooks?all=true"]);
+    let second = webhook(json!({ "id": "whk_2", "unableSince": since }));
+    let first = json!({ "webhooks": [off], "next": "whk_1" });
+    let api = ScriptedApi::of([(200, first), (200, json!({ "webhooks": [second] }))]);
+    let ran = api.run("webhooks list --json");
+    let listed: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(listed, json!({ "webhooks": [off, second] }), "{ran:?}");
+    assert_eq!(api.lines(), ["GET /webhooks?all=true", "GET /webhooks?all=true&after=whk_1"]);
     for (command, is_enabled, changed) in [("disable", false, off.clone()), ("enable", true, webhook(json!({})))] {
         let api = ScriptedApi::of([(200, webhook(json!({}))), (200, changed)]);
         let ran = api.run(&format!("webhooks {command} whk_1 --yes"));

@@ -48,6 +48,8 @@ struct Known {
     seen: HashSet<Key>,
     /// Furthest place of those, of each order and shard.
     furthest: HashMap<(String, usize), (u64, usize)>,
+    /// Highest sequence of those, of each order and source.
+    highest: HashMap<(String, String), String>,
     /// Time since which it is disabled by its owner.
     off_since: Option<Time>,
 }
@@ -85,6 +87,8 @@ pub struct Pushed {
     pub latencies: Vec<(String, Duration)>,
     /// Events that arrived again.
     pub again: u64,
+    /// Events that were overtaken by a later one of their source on the way to the feed, where order counts.
+    pub overtaken: u64,
     /// Events that were given up.
     pub given_up: u64,
     /// Endpoints that were disabled because nobody took anything.
@@ -110,6 +114,7 @@ pub(super) struct Audit {
     endpoints: RefCell<BTreeMap<String, Known>>,
     latencies: RefCell<Vec<(String, Duration)>>,
     again: Cell<u64>,
+    overtaken: Cell<u64>,
     dead: Cell<u64>,
     mails: RefCell<BTreeMap<String, u64>>,
 }
@@ -168,6 +173,7 @@ impl Audit {
                 given_up: HashSet::new(),
                 seen: HashSet::new(),
                 furthest: HashMap::new(),
+                highest: HashMap::new(),
                 off_since: None,
             };
             endpoints.insert(endpoint.id.clone(), known);
@@ -253,6 +259,13 @@ impl Audit {
             return violation(format!("{url} gets {:?} after what was listed behind it", listed.key));
         }
         *furthest = listed.place.max(*furthest);
+        let text = |name: &str| listed.event[name].as_str().unwrap_or_default().to_owned();
+        let (highest, sequence) =
+            (known.highest.entry((subject.clone(), text("source"))).or_default(), text("sequence"));
+        if known.in_order && sequence < *highest {
+            self.overtaken.set(self.overtaken.get() + 1);
+        }
+        *highest = sequence.max(std::mem::take(highest));
         Ok(())
     }
 
@@ -273,6 +286,7 @@ impl Audit {
         Pushed {
             latencies: self.latencies.borrow().clone(),
             again: self.again.get(),
+            overtaken: self.overtaken.get(),
             given_up: self.endpoints.borrow().values().map(|known| known.given_up.len() as u64).sum(),
             dead: self.dead.get(),
             mails: self.mails.borrow().values().sum(),

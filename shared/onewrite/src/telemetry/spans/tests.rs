@@ -3,6 +3,7 @@ use std::future::pending;
 use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessageAttribute};
 use envelope::sample::{another_event, event};
+use envelope::{Extensions, Subject, Text};
 use futures::FutureExt;
 use futures::executor::block_on;
 use opentelemetry_sdk::trace::SpanData;
@@ -11,16 +12,17 @@ use serde_json::json;
 use super::*;
 use crate::batch::Batch;
 use crate::config::QueueSettings;
-use crate::decider::{Attempt, NoEffects};
+use crate::decider::{Attempt, Commit, NoEffects};
 use crate::external::{External, Request, perform_once};
 use crate::failure::{FailureKind, Result};
 use crate::handle::{Delivery, Handle, Handled};
-use crate::ledger::Ledger;
+use crate::ledger::{Committed, Ledger, Origin};
 use crate::memory::sample::{BookReady, Library, LibraryType, Shelf, requested};
 use crate::memory::{MemoryLog, MemoryQueue, MemorySpans, MemoryTopic, Pace, Paced, VirtualTime};
 use crate::port::Clock;
 use crate::process::Process;
 use crate::relay::Relay;
+use crate::row::Cause;
 
 type LibraryEvent = Event<Library>;
 
@@ -218,6 +220,54 @@ fn a_redrive_and_a_late_event_are_traces_of_their_own_with_a_link() {
     let ready: Vec<String> =
         service.published().iter().map(|event| event.context.trace_parent.clone().unwrap()[3..35].to_owned()).collect();
     assert_eq!(ready.iter().collect::<std::collections::BTreeSet<_>>(), traces.iter().collect());
+}
+
+/// Commits to `req_1` in the trace of `parent`, because of an event or of a request.
+async fn commit(service: &Service, parent: &str, causation_id: Option<&str>, events: &[BookReady]) {
+    let ledger = Ledger::new(&service.log, &service.time);
+    let origin = Origin {
+        cause: Cause { source: "test".to_owned(), id: String::new(), event_type: "Test".to_owned(), by: None },
+        correlation_id: None,
+        causation_id: causation_id.map(Text::shortened),
+        extensions: Extensions::new(),
+        trace_parent: TraceParent::parse(parent),
+        trace_state: None,
+    };
+    let mut history = ledger.load::<Shelf>(&Subject::new("req_1").unwrap()).await.unwrap();
+    let events = events.iter().cloned().map(Library::from).collect();
+    let commit = Commit { change: Some(true), events, updates: Vec::new(), unfinished: false };
+    assert!(matches!(ledger.commit(&mut history, &origin, commit).await, Ok(Committed::Done(_))));
+}
+
+#[test]
+fn what_another_trace_commits_later_is_linked_to_the_first_event_of_its_subject() {
+    const LATER: &str = "00-11111111111111111111111111111111-1111111111111111-01";
+    let recorded = MemorySpans::record();
+    let service = Service::new();
+    service.deliver(vec![message(&request_now(&service.time, 1, Some(REMOTE)))], &Pace::of(u32::MAX)).unwrap();
+    let first = id_in(service.published()[0].context.trace_parent.as_deref().unwrap());
+    let again = [BookReady { request_id: Subject::new("req_1").unwrap(), copies: 1 }];
+    block_on(commit(&service, REMOTE, None, &again));
+    block_on(commit(&service, LATER, None, &again));
+    // A clock has no trace that it could be in.
+    block_on(within_root_span("GiveUp", commit(&service, LATER, None, &again)));
+    // Without an event the request itself is linked. Whoever hears an event is linked to that already.
+    block_on(within_root_span("Forget", commit(&service, LATER, None, &[])));
+    block_on(within_root_span("Hear", commit(&service, LATER, Some("id"), &[])));
+    let spans = recorded.ended();
+    let links = |span: &SpanData| {
+        span.links.iter().map(|link| id_in(&TraceParent::from(&link.span_context).to_string())).collect::<Vec<_>>()
+    };
+    let [began, same, later, given_up] = named(&spans, "create BookReady")[..] else { panic!("{spans:?}") };
+    let expected = [&[][..], &[], std::slice::from_ref(&first), std::slice::from_ref(&first)];
+    assert_eq!([began, same, later, given_up].map(links), expected);
+    assert_eq!(parent_of(later), id_in(LATER));
+    let [root, forget, hear] = ["GiveUp", "Forget", "Hear"].map(|name| named(&spans, name)[0]);
+    assert_eq!((parent_of(given_up), root.parent_span_id), (id_of(root), opentelemetry::SpanId::INVALID));
+    assert_eq!([root, forget, hear].map(links), [&[][..], std::slice::from_ref(&first), &[]]);
+    let told: Vec<_> =
+        service.published().iter().map(|event| id_in(event.context.trace_parent.as_deref().unwrap())).collect();
+    assert_eq!(told, [began, same, later, given_up].map(id_of), "each event names its own");
 }
 
 #[test]

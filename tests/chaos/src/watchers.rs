@@ -136,18 +136,11 @@ pub(crate) fn audit_board(told: &Value, counts: &Value, status: &Value) -> Vec<V
     // Minutes that both still have.
     let begin = [told, counts].into_iter().filter_map(|board| Time::new(board["at"].as_str()?).ok()).max();
     let begin = begin.map_or(0, |at| (at.as_millis().div_euclid(MINUTE_MS) - EARLIER_MINUTES) * MINUTE_MS);
-    let is_in_both = |tally: &&Value| {
-        let at = tally["at"].as_str().and_then(|at| Time::new(at).ok());
-        at.is_some_and(|at| at.as_millis() >= begin)
-    };
-    let minutes =
-        |board: &Value| format!("{:?}", numbers(board["minutes"].as_array().into_iter().flatten().filter(is_in_both)));
-    let hours = |board: &Value| format!("{:?}", numbers(board["hours"].as_array().into_iter().flatten()));
     let letters = [&told["letters"], &status["openLetters"]].map(by_service);
     let mut violations = Vec::new();
     for (what, told, known) in [
-        ("minutes", minutes(told), minutes(counts)),
-        ("hours", hours(told), hours(counts)),
+        ("minutes", numbers(&told["minutes"], begin), numbers(&counts["minutes"], begin)),
+        ("hours", numbers(&told["hours"], 0), numbers(&counts["hours"], 0)),
         ("letters", format!("{:?}", letters[0]), format!("{:?}", letters[1])),
     ] {
         if told != known {
@@ -158,12 +151,18 @@ pub(crate) fn audit_board(told: &Value, counts: &Value, status: &Value) -> Vec<V
     violations
 }
 
-/// Numbers that are asked for, of each span of time and currency.
-fn numbers<'a>(tallies: impl Iterator<Item = &'a Value>) -> BTreeMap<[&'a str; 2], [i64; 8]> {
+/// Numbers that are asked for, of each span of time and currency, from a time on in milliseconds, to be compared.
+fn numbers(tallies: &Value, begin: i64) -> String {
     const NAMES: [&str; 8] =
         ["created", "createdAmount", "paid", "paidAmount", "refunded", "refundedAmount", "shipped", "cancelled"];
-    let key = |tally: &'a Value| ["at", "currency"].map(|name| tally[name].as_str().unwrap_or_default());
-    tallies.map(|tally| (key(tally), NAMES.map(|name| tally[name].as_i64().unwrap_or_default()))).collect()
+    let mut known = BTreeMap::new();
+    for tally in tallies.as_array().into_iter().flatten() {
+        let [at, currency] = ["at", "currency"].map(|name| tally[name].as_str().unwrap_or_default());
+        if Time::new(at).is_ok_and(|at| at.as_millis() >= begin) {
+            known.insert([at, currency], NAMES.map(|name| tally[name].as_i64().unwrap_or_default()));
+        }
+    }
+    format!("{known:?}")
 }
 
 /// Open letters of each service; none where nobody has counted them.

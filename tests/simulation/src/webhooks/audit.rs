@@ -44,8 +44,11 @@ struct Known {
     /// Events of which there is a record at it, and those among them that were given up.
     noted: HashSet<Key>,
     given_up: HashSet<Key>,
-    /// Events that its receiver has got.
+    /// Events that its receiver has got, and those among them that it has taken.
     seen: HashSet<Key>,
+    taken: HashSet<Key>,
+    /// Shard and place of the others, until it takes them.
+    refused: HashMap<Key, (usize, (u64, usize))>,
     /// Furthest place of those, of each order and shard.
     furthest: HashMap<(String, usize), (u64, usize)>,
     /// Highest sequence of those, of each order and source.
@@ -172,6 +175,8 @@ impl Audit {
                 noted: HashSet::new(),
                 given_up: HashSet::new(),
                 seen: HashSet::new(),
+                taken: HashSet::new(),
+                refused: HashMap::new(),
                 furthest: HashMap::new(),
                 highest: HashMap::new(),
                 off_since: None,
@@ -231,9 +236,9 @@ impl Audit {
         *self.mails.borrow_mut().entry(owner.to_owned()).or_default() += 1;
     }
 
-    /// Notes what has arrived at a receiver: an event as it was published, which its owner wants; where order counts, after those of
-    /// its order that were listed before it.
-    pub(super) fn received(&self, url: &str, body: &str, now: Time) -> Result<(), Violation> {
+    /// Notes what has arrived at a receiver, and whether it is taken: an event as it was published, which its owner wants; where order
+    /// counts, after those of its order that were listed before it, and after what was refused of them is taken.
+    pub(super) fn received(&self, url: &str, body: &str, now: Time, is_taken: bool) -> Result<(), Violation> {
         let by_text = self.by_text.borrow();
         let Some(listed) = by_text.get(body) else {
             return Err(Violation::new(format!("{url} gets what nobody has published: {body}")));
@@ -248,6 +253,18 @@ impl Audit {
         }
         if known.off_since.is_some_and(|since| since.after(ON_ITS_WAY) < now) {
             return violation(format!("{url} gets {:?}, though it is disabled", listed.key));
+        }
+        let is_held_up = known.refused.iter().any(|(key, (shard, place))| {
+            key.0 == *subject && *shard == listed.shard && *place < listed.place && !known.given_up.contains(key)
+        });
+        if known.in_order && is_held_up {
+            return violation(format!("{url} gets {:?} before it has taken what was listed before", listed.key));
+        }
+        if is_taken {
+            known.refused.remove(&listed.key);
+            known.taken.insert(listed.key.clone());
+        } else if !known.taken.contains(&listed.key) {
+            known.refused.insert(listed.key.clone(), (listed.shard, listed.place));
         }
         if !known.seen.insert(listed.key.clone()) {
             self.again.set(self.again.get() + 1);
@@ -269,13 +286,13 @@ impl Audit {
         Ok(())
     }
 
-    /// Each receiver has got each event that it wants, but for those that were given up.
+    /// Each receiver has taken each event that it wants, but for those that were given up.
     pub(super) fn check(&self) -> Result<(), Violation> {
         for known in self.endpoints.borrow().values() {
             for listed in self.pages.borrow().values().flatten().flatten() {
                 let is_due = !known.begun.have_passed(listed) && (known.is_wanted)(&listed.event);
-                if is_due && !known.seen.contains(&listed.key) && !known.given_up.contains(&listed.key) {
-                    return Err(Violation::of(&listed.key.0, format!("{} never gets {:?}", known.url, listed.key)));
+                if is_due && !known.taken.contains(&listed.key) && !known.given_up.contains(&listed.key) {
+                    return Err(Violation::of(&listed.key.0, format!("{} never takes {:?}", known.url, listed.key)));
                 }
             }
         }

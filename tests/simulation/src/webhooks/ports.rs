@@ -128,8 +128,10 @@ impl Receivers for ReceiverPort {
         let (port, url, body) = (self.clone(), url.to_owned(), body.to_owned());
         let effect = move || async move {
             let (run, now) = (&port.caller.run, port.caller.run.executor.now());
-            run.check(port.audit.received(&url, &body, now));
-            port.partners.answer(&url, now)
+            let answer = port.partners.answer(&url, now);
+            let is_taken = answer.is_some_and(|status| (200..300).contains(&status));
+            run.check(port.audit.received(&url, &body, now, is_taken));
+            answer
         };
         match self.caller.call("receiver", "post", effect).await {
             Ok(Some(status)) => Ok(Answer { status, beginning: String::new() }),

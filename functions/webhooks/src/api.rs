@@ -201,11 +201,7 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         let id = derive_id("whk_", &[&self.event_id(now)]);
         let (secret, shown) = self.secret(new.signing == Some(Signing::Ed25519));
         let end = end(&self.feed.0, self.feed.1).await?;
-        let put = self.put_new(id.clone(), new, caller, (&secret, end), now).await;
-        if put.is_err() {
-            self.drop_key_of_none(&id).await;
-        }
-        let endpoint = put?;
+        let endpoint = self.put_new(id, new, caller, (&secret, end), now).await?;
         info!(endpoint = endpoint.id, by = by(caller), "a webhook is made");
         let mut made = self.shown(&endpoint, shown);
         *made.status_mut() = StatusCode::CREATED;
@@ -224,7 +220,12 @@ impl<L: FeedLog, S: Endpoints + Deliveries, R: Receivers, P: Keys, W: Clock + Ra
         now: Time,
     ) -> Result<Endpoint, Problem> {
         let sealed = self.keys.seal_text(&id, &secret.text(), None).await?;
-        let contact = self.sealed_address(&id, new.contact.as_ref()).await?;
+        let contact = self.sealed_address(&id, new.contact.as_ref()).await;
+        if contact.is_err() {
+            // Later than this the key stays: a write whose result is unknown may still come to pass, and needs it.
+            self.drop_key_of_none(&id).await;
+        }
+        let contact = contact?;
         let endpoint = Endpoint {
             owner: caller.subject().cloned(),
             pattern: new.pattern.map(|pattern| pattern.document().clone()),

@@ -571,11 +571,11 @@ fn a_change_whose_answer_is_lost_is_made_once_and_answered() {
 }
 
 #[test]
-fn a_webhook_that_is_not_made_leaves_no_key() {
+fn a_webhook_that_may_still_be_made_keeps_its_key() {
     let stage = Stage::new();
     let new = json!({ "url": "https://partner.example/hook", "contact": "ada@partner.example" });
     assert_eq!(stage.ask_losing(Loss::Change, Method::POST, "/webhooks", &new), 503);
-    assert_eq!(stage.keys.owners(), [] as [String; 0]);
+    assert_eq!(stage.keys.owners().len(), 1, "the write may be late");
 }
 
 #[test]

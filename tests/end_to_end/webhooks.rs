@@ -343,6 +343,7 @@ pub(crate) async fn the_owner_of_a_webhook_that_is_gone_is_told_once_and_an_oper
     assert_eq!(listed["owner"], "outage");
     operator.told(Method::PATCH, &webhook, Some(json!({ "enabled": false })), 200).await;
     partner.told(Method::PATCH, &webhook, Some(json!({ "enabled": true })), 409).await;
+    partner.told(Method::POST, &format!("{webhook}/test"), None, 409).await;
     operator.told(Method::POST, &format!("{webhook}/test"), None, 403).await;
     operator.told(Method::DELETE, &webhook, None, 200).await;
     partner.told(Method::GET, &webhook, None, 404).await;

@@ -509,6 +509,7 @@ pub(crate) struct StatusView {
     pub(crate) letters: LetterCounts,
     /// Letters for which somebody has to do something, by service and class; absent where they could not be counted in time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<OpenLettersView>"))]
     pub(crate) open_letters: Option<Vec<OpenLettersView>>,
     /// Orders that have not come to their end, where a service keeps an index of them.
     #[serde(skip_serializing_if = "Option::is_none")]

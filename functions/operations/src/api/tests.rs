@@ -134,7 +134,8 @@ fn letters_are_listed_the_oldest_failure_first_by_what_they_are() {
         page["letters"][0],
         json!({
             "id": ids[1], "service": "payment", "state": "waiting", "class": "permanent", "reason": "row 1 is late",
-            "type": "PaymentFailed", "orderId": "ord_1", "failedAt": "1970-01-01T00:00:00.010Z", "receives": 2,
+            "type": "PaymentFailed", "orderId": "ord_1", "failedAt": "1970-01-01T00:00:00.010Z",
+            "readableUntil": "1970-04-01T00:00:00.010Z", "receives": 2,
             "body": body("ord_1"),
         })
     );

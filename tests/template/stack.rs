@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Who answers the routes of those who watch.
+/// Function that answers the routes of those who watch.
 pub(crate) const ROUTES: &str = "LiveFunction";
 
 /// The readers of streams that are no relays: who tells those who watch, and who tells the webhooks.

@@ -158,7 +158,7 @@ fn a_past_is_told_wherever_an_attempt_dies() {
     }
 }
 
-/// What is left of a past that is too long for one attempt is told to whoever comes back.
+/// Rest of a past that is too long for one attempt: it is told to whoever comes back.
 #[test]
 fn whoever_subscribes_is_told_their_past_to_the_end() {
     for takes in [Duration::ZERO, Duration::from_millis(250)] {

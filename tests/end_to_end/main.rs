@@ -159,7 +159,13 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             )*)*]
         };
     }
+    // The longest comes first, and last are those that wait until all is quiet.
     trials![
+        outsiders:
+            the_api_answers_as_its_openapi_document_says,
+            scripts_of_another_team_place_orders_and_follow_them,
+            a_partner_in_typescript_pulls_and_goes_on_where_it_was,
+            a_partner_in_typescript_is_pushed_to_and_verifies;
         orders:
             an_order_is_reserved_paid_and_shipped_and_the_customer_is_told,
             a_declined_order_gives_its_goods_back,
@@ -172,13 +178,6 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             people_are_served_as_they_are,
             a_suspicious_order_is_flagged_and_fulfilled,
             every_error_is_a_problem;
-        cancellation:
-            an_order_that_is_cancelled_while_it_is_charged_is_not_charged,
-            an_order_of_another_producer_that_is_cancelled_while_it_is_charged_is_not_charged,
-            an_order_that_is_cancelled_while_it_is_booked_is_refunded,
-            an_order_that_is_not_paid_for_days_is_given_up_and_its_goods_are_released,
-            orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
-            an_order_that_was_cancelled_before_it_was_known_has_no_effect;
         withdrawal:
             an_order_that_was_shipped_is_withdrawn_from_sent_back_and_refunded,
             a_withdrawal_before_the_shipment_cancels,
@@ -205,16 +204,6 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             what_is_not_allowed_not_there_or_not_possible_is_told_apart,
             an_order_is_told_exported_and_replayed,
             goods_and_orders_are_placed;
-        messages:
-            an_event_in_an_sns_envelope_counts,
-            a_duplicate_of_every_event_in_every_queue_changes_nothing,
-            poison_is_parked_in_each_queue_and_holds_nothing_up,
-            a_bad_message_is_parked_with_its_reason,
-            a_message_with_many_attributes_keeps_them_all,
-            a_letter_that_is_redriven_can_be_parked_again,
-            a_second_order_created_is_parked_at_the_intake,
-            an_unknown_type_is_kept_by_the_journal,
-            an_event_that_stays_too_early_is_parked_as_exhausted;
         metrics:
             what_becomes_of_orders_is_in_the_metrics_of_the_stack;
         notices:
@@ -249,11 +238,6 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
         killed:
             a_message_that_kills_its_function_ends_among_the_dead_letters_and_its_group_goes_on,
             orders_that_share_a_batch_with_a_message_that_kills_its_function_do_not_die_with_it;
-        outsiders:
-            scripts_of_another_team_place_orders_and_follow_them,
-            a_partner_in_typescript_pulls_and_goes_on_where_it_was,
-            a_partner_in_typescript_is_pushed_to_and_verifies,
-            the_api_answers_as_its_openapi_document_says;
         prices:
             an_order_costs_what_the_table_says_when_it_is_placed,
             a_producer_that_is_not_named_states_no_prices;
@@ -271,6 +255,23 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             what_is_done_to_an_order_later_is_linked_to_its_trace,
             the_end_of_an_order_by_the_clock_is_linked_to_its_trace,
             what_is_sent_back_is_a_trace_of_its_own_and_linked_to_the_first;
+        messages:
+            an_event_in_an_sns_envelope_counts,
+            a_duplicate_of_every_event_in_every_queue_changes_nothing,
+            poison_is_parked_in_each_queue_and_holds_nothing_up,
+            a_bad_message_is_parked_with_its_reason,
+            a_message_with_many_attributes_keeps_them_all,
+            a_letter_that_is_redriven_can_be_parked_again,
+            a_second_order_created_is_parked_at_the_intake,
+            an_unknown_type_is_kept_by_the_journal,
+            an_event_that_stays_too_early_is_parked_as_exhausted;
+        cancellation:
+            an_order_that_is_cancelled_while_it_is_charged_is_not_charged,
+            an_order_of_another_producer_that_is_cancelled_while_it_is_charged_is_not_charged,
+            an_order_that_is_cancelled_while_it_is_booked_is_refunded,
+            an_order_that_is_not_paid_for_days_is_given_up_and_its_goods_are_released,
+            orders_that_are_cancelled_at_any_moment_leave_nothing_behind,
+            an_order_that_was_cancelled_before_it_was_known_has_no_effect;
     ]
 }
 

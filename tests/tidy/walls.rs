@@ -45,11 +45,8 @@ fn known(folder: &str) -> Option<&'static [&'static str]> {
             "orderflow-orders",
         ],
         // And it sends mails as notification does.
-        "functions/webhooks" => {
-            &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal", "orderflow-notification"]
-        }
-        // A follower of the journal's feed, and no service: it decides nothing about an order, and sends mails as notification does.
-        "functions/notices" => {
+        // Followers of the journal's feed, and no services: they decide nothing about an order, and send mails as notification does.
+        "functions/webhooks" | "functions/notices" => {
             &["onewrite-envelope", "onewrite", "orderflow-events", "orderflow-journal", "orderflow-notification"]
         }
         _ if folder == "shared/simulated" || folder.starts_with("functions/") => {

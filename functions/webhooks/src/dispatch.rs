@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use futures::{TryStreamExt, stream};
 use onewrite::feed::Cursor;
 use onewrite::port::Clock;
 use onewrite::{Failure, Result};
@@ -26,6 +27,9 @@ const MAX_RACES: u32 = 20;
 
 /// Time that a page takes at the most: less is not begun with.
 const PAGE_TAKES: Duration = Duration::from_secs(5);
+
+/// Endpoints that are woken at once: each is an item of its own.
+const WOKEN_AT_ONCE: usize = 10;
 
 /// Workers that are started at once.
 const STARTED_AT_ONCE: usize = 10;
@@ -112,18 +116,22 @@ impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
         // Once more, after the feed: whoever has come meanwhile may want something of this page.
         let mut endpoints = self.endpoints.roster().await?.endpoints;
         let events: Vec<Value> = page.iter().map(|it| serde_json::from_str(&it.text).unwrap_or_default()).collect();
+        let (page, start) = (page.as_slice(), &start);
+        let mut wanted = Vec::new();
         for endpoint in endpoints.iter_mut().filter(|endpoint| endpoint.disabled.is_none()) {
             let is_wanted = endpoint.condition();
             let wants = |&index: &usize| {
                 let (event, happened) = (events.get(index), page.get(index));
                 event
                     .zip(happened)
-                    .is_some_and(|(event, it)| is_wanted(event, place_before(&page, index, &start), &it.cursor))
+                    .is_some_and(|(event, it)| is_wanted(event, place_before(page, index, start), &it.cursor))
             };
-            if let Some(first) = (0..page.len()).find(wants) {
-                self.wake(endpoint, place_before(&page, first, &start)).await?;
-            }
+            let first = (0..page.len()).find(wants);
+            drop(is_wanted);
+            wanted.extend(first.map(|first| Ok((endpoint, place_before(page, first, start)))));
         }
+        let woken = stream::iter(wanted);
+        woken.try_for_each_concurrent(WOKEN_AT_ONCE, |(endpoint, place)| self.wake(endpoint, place)).await?;
         // Whoever else has looked at this page has done the same, and may be further.
         let is_mine = self.endpoints.put_place(place).await?;
         place.revision += 1;

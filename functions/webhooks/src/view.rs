@@ -23,9 +23,8 @@ pub(crate) struct NewWebhook {
     pub(crate) description: Option<Text>,
     /// True: an event of an order is posted once those before it are taken or given up. Else none waits for another.
     pub(crate) in_order: Option<bool>,
-    /// Signatures of the messages: `hmac`, by a secret that the receiver knows, too; `ed25519`, by a private key that never leaves here,
-    /// and the receiver verifies by the public one.
-    #[cfg_attr(feature = "schema", schemars(extend("default" = "hmac")))]
+    /// Signatures of the messages: `hmac`, as where nothing is said, by a secret that the receiver knows, too; `ed25519`, by a private
+    /// key that never leaves here, and the receiver verifies by the public one.
     pub(crate) signing: Option<Signing>,
     /// Mail address that is told when it is disabled by what it answers, once for the outage. It is kept sealed, and not shown.
     pub(crate) contact: Option<Email>,

@@ -79,11 +79,14 @@ fn p99_ms(pushed: &Pushed, is_meant: impl Fn(&str) -> bool) -> u128 {
     latencies[latencies.len() * 99 / 100]
 }
 
+/// Runs of which each is another few hundred events: of fewer the slowest in a hundred are a matter of chance.
+const SEEDS: u64 = 20;
+
 #[test]
 fn one_of_a_hundred_that_hangs_delays_no_other() {
     let run = |partners: &[Partner]| {
         let mut all = Pushed::default();
-        for seed in 0..5 {
+        for seed in 0..SEEDS {
             let plan = Plan { kinds: FaultKinds::NONE, ..Plan::new(seed, 15) };
             let (report, pushed) = simulate_pushed(&plan, partners, Trace::default());
             assert_eq!(report.run.violation, None);

@@ -134,7 +134,7 @@ async fn rows_at(shop: &Shop, id: &str) -> Vec<i64> {
     let query = query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", Text(id.to_owned()));
     let rows = query.consistent_read(true).send().await.expect("rows");
     let at = |row: &HashMap<String, AttributeValue>| Time::new(row.get("at")?.as_s().ok()?).ok();
-    rows.items().iter().filter_map(at).map(|at| at.as_millis()).collect()
+    rows.items().iter().filter_map(at).map(Time::as_millis).collect()
 }
 
 pub(crate) async fn an_order_is_watched_by_whose_it_is(shop: &Shop) {

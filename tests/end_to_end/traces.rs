@@ -1,14 +1,14 @@
 //! Traces as a collector gets them: one order is one connected trace, and what comes later is linked to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use orderflow_local::{Reply, Span};
 use orderflow_registry::SERVICES;
 use orderflow_tests::{Gap, Shop, collector, eventually, note_try};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::operations::now;
 use crate::{FULFILLED, event, foreign_order, order};
@@ -365,7 +365,7 @@ async fn connected(
         }
         for (event, (_, span)) in events.iter().zip(&created) {
             let kind = event["type"].as_str().unwrap_or_default();
-            let creates = by_id.get(span).is_some_and(|span| span.name == format!("create {kind}"));
+            let is_made = by_id.get(span).is_some_and(|span| span.name == format!("create {kind}"));
             let below = |what: &str| {
                 let below = spans.iter().filter(|child| child.parent == *span && child.name.starts_with(what));
                 below.map(|child| child.service.clone()).collect::<BTreeSet<String>>()
@@ -376,9 +376,9 @@ async fn connected(
             let receive =
                 SERVICES.iter().filter(|service| service.receives().iter().any(|heard| heard.as_str() == kind));
             let receivers: BTreeSet<String> = receive.map(|service| service.name.to_owned()).collect();
-            if !creates || Some(&sent) != relay.as_ref() || heard != receivers {
+            if !is_made || Some(&sent) != relay.as_ref() || heard != receivers {
                 return Err(
-                    json!({ "event": kind, "creates": creates, "sent": sent, "heard": heard, "receivers": receivers }),
+                    json!({ "event": kind, "creates": is_made, "sent": sent, "heard": heard, "receivers": receivers }),
                 );
             }
         }

@@ -203,14 +203,14 @@ impl Live {
     /// Live on that stack, behind a gateway with those limits.
     #[must_use]
     pub fn start(stack: &Rc<Stack>, limits: Limits) -> Rc<Self> {
-        let (watches, watched) = (Rc::<MemoryWatches>::default(), Rc::<Cell<Watched>>::default());
+        let (watches, noted) = (Rc::<MemoryWatches>::default(), Rc::<Cell<Watched>>::default());
         let gateway = Rc::new(Gateway {
             run: Rc::clone(&stack.run),
             limits,
             sockets: RefCell::default(),
             opened: Cell::default(),
             begun_at_ms: stack.run.executor.millis(),
-            watched: Rc::clone(&watched),
+            watched: Rc::clone(&noted),
         });
         let push = |function| {
             let caller = Caller::new(&stack.run, function);
@@ -226,7 +226,7 @@ impl Live {
             routes: Rc::new(Routes::new(push(ROUTES), Access::open(), None)),
             gateway,
             clients: RefCell::default(),
-            watched,
+            watched: noted,
             connections: Cell::new(0),
         })
     }

@@ -233,7 +233,8 @@ impl Webhooks {
         let run = Rc::clone(&self.run);
         async move {
             // What fails is due still.
-            let _ = invoke(&run, timeout, async move { sender.run(&endpoint, deadline).await }).await;
+            let _ =
+                Box::pin(invoke(&run, timeout, async move { Box::pin(sender.run(&endpoint, deadline)).await })).await;
         }
         .boxed_local()
     }

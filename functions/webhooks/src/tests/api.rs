@@ -460,24 +460,24 @@ fn an_act_of_an_operator_is_on_record_where_it_has_changed_something() {
     let (_, made) = ask("ada", "webhooks", Method::POST, "/webhooks", Some(&new));
     let path = format!("/webhooks/{}", made["id"].as_str().unwrap());
     let (on, off) = (json!({ "enabled": true }), json!({ "enabled": false }));
-    let patch = |who: &str, scopes: &str, body: &Value| {
+    let change = |who: &str, scopes: &str, body: &Value| {
         assert_eq!(ask(who, scopes, Method::PATCH, &path, Some(body)).0, 200);
         let act = ask("ops", "operations", Method::GET, &path, None).1["operator"].clone();
         stage.world.pass(Duration::from_secs(1));
         (act["by"].as_str().map(str::to_owned), act["what"].as_str().map(str::to_owned))
     };
     let act = |by: &str, what: &str| (Some(by.to_owned()), Some(what.to_owned()));
-    assert_eq!(patch("ops", "operations", &on), (None, None), "it is on already");
-    assert_eq!(patch("ops", "operations", &off), act("ops", "disabled"));
-    assert_eq!(patch("other", "operations", &off), act("ops", "disabled"), "it is off already");
+    assert_eq!(change("ops", "operations", &on), (None, None), "it is on already");
+    assert_eq!(change("ops", "operations", &off), act("ops", "disabled"));
+    assert_eq!(change("other", "operations", &off), act("ops", "disabled"), "it is off already");
     for rest in ["/test", "/resend"] {
         let body = json!({ "after": "0" });
         assert_eq!(ask("ada", "webhooks", Method::POST, &format!("{path}{rest}"), Some(&body)).0, 409, "{rest}");
     }
     assert_eq!(stage.receivers.posts(), [], "nothing is posted to it");
-    assert_eq!(patch("ada", "webhooks operations", &on), act("ada", "enabled"), "what an operator has done");
-    assert_eq!(patch("ada", "webhooks operations", &off), act("ada", "enabled"), "her own");
-    assert_eq!(patch("ada", "webhooks operations", &on), act("ada", "enabled"));
+    assert_eq!(change("ada", "webhooks operations", &on), act("ada", "enabled"), "what an operator has done");
+    assert_eq!(change("ada", "webhooks operations", &off), act("ada", "enabled"), "her own");
+    assert_eq!(change("ada", "webhooks operations", &on), act("ada", "enabled"));
     // The query of the URL may be a secret.
     assert_eq!(ask("ada", "webhooks", Method::GET, &path, None).1["url"], new["url"]);
     let plain = "https://partner.example/hook";

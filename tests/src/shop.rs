@@ -619,9 +619,9 @@ impl Shop {
         scan.into_paginator().items().send().try_collect().await.expect("an answer")
     }
 
-    /// Waits until no queue has a message and nothing new is said.
+    /// Waits until no queue has a message and nothing new is said: for as long as other tests are at work on the same stack.
     pub async fn quiet(&self) {
-        eventually("all is quiet", async || {
+        eventually_within(3 * PATIENCE, "all is quiet", async || {
             let before = self.journal_size().await;
             let mut waiting = 0;
             for service in queues() {
@@ -784,11 +784,15 @@ fn collect(value: &Value, word: &str, found: &mut Vec<String>) -> bool {
 
 /// Tries until `attempt` answers `Ok`, ever more patiently; gives up after five minutes, with what `attempt` saw last.
 pub async fn eventually<T>(what: &str, attempt: impl AsyncFn() -> Result<T, Value>) -> T {
+    eventually_within(PATIENCE, what, attempt).await
+}
+
+async fn eventually_within<T>(patience: Duration, what: &str, attempt: impl AsyncFn() -> Result<T, Value>) -> T {
     let begin = Instant::now();
     loop {
         match attempt().await {
             Ok(value) => return value,
-            Err(seen) if begin.elapsed() > PATIENCE => panic!("{what}: not after {PATIENCE:?}; last seen: {seen}"),
+            Err(seen) if begin.elapsed() > patience => panic!("{what}: not after {patience:?}; last seen: {seen}"),
             // All tests ask at once, and on LocalStack each question takes time from what is being waited for.
             Err(_) => sleep((begin.elapsed() / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await,
         }

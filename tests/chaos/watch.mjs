@@ -37,9 +37,8 @@ let isCalm = false;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/// Watches by a client of its own. What the variables say at each attempt is where it goes on; `isEarly` tells errors that pass.
-function watch(query, variables, take, isEarly = () => false) {
-  const client = createClient({
+const connect = () =>
+  createClient({
     url,
     connectionParams: { token },
     webSocketImpl: Observed,
@@ -47,8 +46,13 @@ function watch(query, variables, take, isEarly = () => false) {
     retryWait: () => pause(Math.random() * BACK_MS),
     on: { connected: () => (told.connections += 1) },
   });
+
+/// Watches by a client of its own, and by another after an error that the first does not get over: its socket may take a while to close,
+/// and it would take that for the end of the next. What the variables say at each attempt is where it goes on; `isEarly` tells errors
+/// that pass.
+function watch(query, variables, take, isEarly = () => false) {
   const begin = () =>
-    client.subscribe({ query, variables }, {
+    connect().subscribe({ query, variables }, {
       next: ({ data, errors }) => (errors ? told.errors.push(...errors) : take(data)),
       error: (error) => {
         // Errors of GraphQL are the last word, unless they pass. What a function said that died is not of the protocol.

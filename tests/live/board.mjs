@@ -12,12 +12,13 @@ const require = createRequire(`${packages}/`);
 const { createClient } = require('graphql-ws');
 const { WebSocket } = require('ws');
 
-const client = createClient({ url, connectionParams: { token }, webSocketImpl: WebSocket, retryAttempts: Infinity });
+// A client that has met an error takes the end of its old socket for that of the next.
+const connect = () => createClient({ url, connectionParams: { token }, webSocketImpl: WebSocket, retryAttempts: Infinity });
 
 const query = 'subscription { board { at minutes { created } skus { sku pieces amount } letters { service count oldest } } }';
 const told = [];
 const watch = () =>
-  client.subscribe({ query }, {
+  connect().subscribe({ query }, {
     next: ({ data, errors }) => {
       if (errors) throw new Error(JSON.stringify(errors));
       told.push(data.board);

@@ -20,19 +20,21 @@ class Observed extends WebSocket {
   }
 }
 
-const client = createClient({
-  url,
-  connectionParams: { token },
-  webSocketImpl: Observed,
-  retryAttempts: Infinity,
-  retryWait: () => new Promise((resolve) => setTimeout(resolve, 50)),
-});
+// A client that has met an error takes the end of its old socket for that of the next.
+const connect = () =>
+  createClient({
+    url,
+    connectionParams: { token },
+    webSocketImpl: Observed,
+    retryAttempts: Infinity,
+    retryWait: () => new Promise((resolve) => setTimeout(resolve, 50)),
+  });
 
 const query = 'subscription ($match: JSON, $after: String) { events(match: $match, after: $after) { cursor type subject } }';
 const variables = { match, after: null };
 const told = [];
 const watch = () =>
-  client.subscribe({ query, variables }, {
+  connect().subscribe({ query, variables }, {
     next: ({ data, errors }) => {
       if (errors) throw new Error(JSON.stringify(errors));
       variables.after = data.events.cursor;

@@ -28,14 +28,18 @@ class Observed extends WebSocket {
 }
 
 let connections = 0;
-const client = createClient({
-  url,
-  connectionParams: credentials,
-  webSocketImpl: Observed,
-  retryAttempts: Infinity,
-  retryWait: () => new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 80)),
-  on: { connected: () => (connections += 1) },
-});
+const connect = () =>
+  createClient({
+    url,
+    connectionParams: credentials,
+    webSocketImpl: Observed,
+    retryAttempts: Infinity,
+    retryWait: () => new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 80)),
+    on: { connected: () => (connections += 1) },
+  });
+/// The client of all subscriptions, until it meets an error that it does not get over: it would take the end of its old socket for that of
+/// the next.
+let client = connect();
 
 const told = {};
 const open = new Set();
@@ -52,7 +56,8 @@ function watch(id) {
   // What is told twice would come a moment later.
   const finish = () => setTimeout(() => (end(), open.delete(id)), 2_000);
   const begin = () => {
-    end = client.subscribe({ query: QUERY, variables }, {
+    const own = client;
+    end = own.subscribe({ query: QUERY, variables }, {
       next: ({ data, errors }) => {
         if (errors) return told[id].errors.push(...errors);
         const { sequence, type, time, order } = data.order;
@@ -72,6 +77,7 @@ function watch(id) {
           told[id].errors.push(...error);
           finish();
         } else {
+          if (client === own) client = connect();
           setTimeout(begin, 50);
         }
       },

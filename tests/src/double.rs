@@ -15,9 +15,6 @@ use crate::calls::{answer, iam, lambda};
 use crate::process::FunctionProcess;
 use crate::shop::{Shop, unique};
 
-/// Receives of a message at the most.
-const MAX_RECEIVES: u32 = 3;
-
 /// The one policy of its role.
 const POLICY: &str = "double";
 
@@ -38,10 +35,10 @@ pub struct Double {
 
 impl Double {
     /// Deploys it to the emulator, which has to run its functions as processes of this machine.
-    pub async fn killed_by(word: &'static str, shop: &Shop) -> Self {
+    pub async fn killed_by(word: &'static str, receives: u32, shop: &Shop) -> Self {
         let name = format!("double-{}", unique());
         let (dead_letters_url, dead_letters_arn) = queue(shop, &format!("{name}-dlq"), &[]).await;
-        let redrive = json!({ "deadLetterTargetArn": dead_letters_arn, "maxReceiveCount": MAX_RECEIVES });
+        let redrive = json!({ "deadLetterTargetArn": dead_letters_arn, "maxReceiveCount": receives });
         let attributes = [
             (QueueAttributeName::VisibilityTimeout, PATIENCE_SECONDS.to_string()),
             (QueueAttributeName::RedrivePolicy, redrive.to_string()),
@@ -57,7 +54,7 @@ impl Double {
         let mut variables = function["Configuration"]["Environment"]["Variables"].take();
         variables["QUEUE_URL"] = json!(queue_url);
         variables["DEAD_LETTER_QUEUE_URL"] = json!(dead_letters_url);
-        variables["MAX_RECEIVE_COUNT"] = json!(MAX_RECEIVES.to_string());
+        variables["MAX_RECEIVE_COUNT"] = json!(receives.to_string());
         variables["AWS_ENDPOINT_URL_DYNAMODB"] = json!(endpoint);
         let configuration = json!({
             "FunctionName": name,

@@ -86,8 +86,9 @@ pub(crate) fn start_reconciliation() -> Value {
         json!({
             "description": "Finds rows that are missing, or whose events never reached the journal (`gap`, `unpublished`), \
                             events that a service has not handled (`unhandled`), services that fail when they are asked \
-                            (`unanswered`), orders that should have ended (`late`), and what a provider has done without a row \
-                            that says so (`charge`, `refund`, `label`, `void`). Healing publishes and sends once more.",
+                            (`unanswered`), rows that a service does not understand (`unreadable`), orders that should have \
+                            ended (`late`), and what a provider has done without a row that says so (`charge`, `refund`, \
+                            `label`, `void`). Healing publishes and sends once more.",
             "requestBody": body("NewReconciliation", &json!({ "heal": true })),
         }),
         &[

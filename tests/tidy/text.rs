@@ -24,8 +24,15 @@ const POINTERS: [&str; 6] = ["earlier", "last", "next", "our", "previous", "this
 /// Words of the shop, in the crates that are for anybody.
 const WORDS_OF_THE_SHOP: [&str; 4] = ["OrderId", "OrderCreated", "order_id", "urn:orderflow"];
 
-/// Folders of the crates that are for anybody, and of an application that is not the shop.
-const FOR_ANYBODY: [&str; 4] = ["shared/envelope/", "shared/onewrite/", "shared/simulator/", "tests/identity/"];
+/// Those that not even an example has there, in whatever case.
+const WORDS_OF_ITS_EXAMPLES: [&str; 7] =
+    ["orderflow", "customer", "payment", "shipment", "inventory", "/orders", "stock:"];
+
+/// Folders of the crates that are for anybody.
+const FOR_ANYBODY: [&str; 3] = ["shared/envelope/", "shared/onewrite/", "shared/simulator/"];
+
+/// Folder of an application that is not the shop, though its tests are run by the shop's.
+const ANOTHER: &str = "tests/identity/";
 
 /// Crates that others take from a registry.
 const PACKAGES: [&str; 3] = ["shared/envelope", "shared/onewrite", "shared/simulator"];
@@ -97,8 +104,13 @@ fn ignored_tests(repository: &Repository) -> Vec<String> {
 }
 
 fn words_of_the_shop(repository: &Repository) -> Vec<String> {
-    let files = repository.files().filter(|(path, _)| FOR_ANYBODY.iter().any(|folder| path.starts_with(folder)));
-    lines_that(files, |line| WORDS_OF_THE_SHOP.iter().any(|word| line.contains(word)))
+    let is_for_anybody = |path: &str| FOR_ANYBODY.iter().any(|folder| path.starts_with(folder));
+    let of_the_shop = |line: &str| WORDS_OF_THE_SHOP.iter().any(|word| line.contains(word));
+    let of_examples = |line: &str| WORDS_OF_ITS_EXAMPLES.iter().any(|word| line.to_lowercase().contains(word));
+    let mut found = lines_that(repository.files().filter(|(path, _)| path.starts_with(ANOTHER)), of_the_shop);
+    let toolkit = repository.files().filter(|(path, _)| is_for_anybody(path));
+    found.extend(lines_that(toolkit, |line| of_the_shop(line) || of_examples(line)));
+    found
 }
 
 fn lines_that<'a>(files: impl Iterator<Item = (&'a str, &'a str)>, is_such: impl Fn(&str) -> bool) -> Vec<String> {
@@ -184,4 +196,7 @@ fn a_word_in_the_wrong_place_is_found() {
     assert_none(&words_of_the_shop(&of("shared/events/src/id.rs", "pub struct OrderId;")));
     assert_one(&words_of_the_shop(&of("shared/onewrite/src/port.rs", "fn read(order: &OrderId);")), "port.rs:1");
     assert_one(&words_of_the_shop(&of("shared/envelope/README.md", "`urn:orderflow:x`")), "README.md:1");
+    assert_one(&words_of_the_shop(&of("shared/onewrite/src/http.rs", "// Such as `/orders/1`.")), "http.rs:1");
+    assert_none(&words_of_the_shop(&of("tests/identity/src/lib.rs", "use orderflow_tests::Shop;")));
+    assert_one(&words_of_the_shop(&of("tests/identity/src/lib.rs", "use orderflow_events::OrderId;")), "lib.rs:1");
 }

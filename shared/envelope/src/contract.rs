@@ -33,7 +33,7 @@ pub trait Contract: Sized + Clone + Debug + PartialEq + Serialize {
 
 /// Types of an application's events: an enum that [`events!`](crate::events) writes.
 pub trait EventType: Copy + Eq + Debug + Display + 'static {
-    /// First part of the attribute `dataschema`, before the type and the version, such as `urn:shop`.
+    /// First part of the attribute `dataschema`, before the type and the version, such as `urn:library`.
     const NAMESPACE: &'static str;
 
     /// Every type.
@@ -372,7 +372,7 @@ macro_rules! events {
 /// ```text
 /// consumes!(
 ///     /// Events that loyalty takes.
-///     pub enum Heard in Shop { PaymentProcessed, PaymentRefunded }
+///     pub enum Heard in Library { LoanGranted, LoanRefused }
 /// );
 /// ```
 #[macro_export]

@@ -37,12 +37,12 @@ const MAX_TEXT_BYTES: usize = 256;
 /// use envelope::{Pattern, parse};
 /// use serde_json::json;
 ///
-/// let pattern: Pattern = parse(&json!({ "type": ["PaymentFailed"], "data": { "total": { "amount": [{ "numeric": [">", 50_000] }] } } }))?;
-/// assert!(pattern.matches(&json!({ "type": "PaymentFailed", "data": { "total": { "amount": 50_001 } } })));
-/// assert!(!pattern.matches(&json!({ "type": "PaymentFailed", "data": {} })));
+/// let pattern: Pattern = parse(&json!({ "type": ["LoanRefused"], "data": { "total": { "amount": [{ "numeric": [">", 50_000] }] } } }))?;
+/// assert!(pattern.matches(&json!({ "type": "LoanRefused", "data": { "total": { "amount": 50_001 } } })));
+/// assert!(!pattern.matches(&json!({ "type": "LoanRefused", "data": {} })));
 ///
-/// let faults = parse::<Pattern>(&json!({ "data": { "sku": [{ "like": "A" }] } })).unwrap_err();
-/// assert!(faults.to_string().starts_with("/data/sku/0 must have one operator of prefix, suffix,"));
+/// let faults = parse::<Pattern>(&json!({ "data": { "title": [{ "like": "A" }] } })).unwrap_err();
+/// assert!(faults.to_string().starts_with("/data/title/0 must have one operator of prefix, suffix,"));
 /// # Ok::<(), envelope::Faults>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -66,14 +66,14 @@ pub trait Read: Sized {
 ///
 /// ```
 /// # use envelope::{Text, parse, reads};
-/// struct Customer {
+/// struct Member {
 ///     name: Text,
 ///     phone: Option<Text>,
 /// }
 ///
-/// reads!(Customer { name: required("name"), phone: optional("phone") });
+/// reads!(Member { name: required("name"), phone: optional("phone") });
 ///
-/// let faults = parse::<Customer>(&serde_json::json!({ "phone": 7 })).err().unwrap_or_default();
+/// let faults = parse::<Member>(&serde_json::json!({ "phone": 7 })).err().unwrap_or_default();
 /// assert_eq!(faults.to_string(), "/name is required; /phone must be a text");
 /// ```
 #[macro_export]

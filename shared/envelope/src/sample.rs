@@ -17,7 +17,7 @@ pub fn event<P: Contract>(data: impl Into<P>) -> Event<P> {
 #[must_use]
 #[expect(clippy::expect_used, reason = "a sample that is wrong should be noticed at once")]
 pub fn another_event<P: Contract>(data: impl Into<P>, number: u8) -> Event<P> {
-    const ANYONE: Source = Source::from_static("https://shop.example");
+    const ANYONE: Source = Source::from_static("https://library.example");
     let data = data.into();
     let event_type = data.event_type();
     let step = P::Type::ALL.iter().position(|other| *other == event_type).and_then(|step| u8::try_from(step).ok());

@@ -133,7 +133,7 @@ pub fn personal<T>() -> impl Strategy<Value = Personal<T>> {
 /// A text that the contract allows, odd as it may be: what looks like syntax, turns the direction, is no character alone,
 /// or stands at the end of a range of Unicode.
 ///
-/// It is boxed, for what a text is made from is large, and what an order is made from has a dozen of it: as one value, it
+/// It is boxed, for what a text is made from is large, and what a large document is made from has a dozen of it: as one value, it
 /// would overflow the stack of a test.
 pub fn text() -> BoxedStrategy<String> {
     const ODD: &[char] = &[

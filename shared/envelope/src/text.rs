@@ -183,7 +183,7 @@ crate::json_schema_of!(
         "minLength": 1,
         "maxLength": 200,
         "pattern": r"^[A-Za-z0-9\-._~%:/?#\[\]@!$&'()*+,;=]+$",
-        "examples": ["https://shop.example/web"],
+        "examples": ["https://app.example/web"],
     }
 );
 
@@ -197,7 +197,7 @@ impl Source {
     ///
     /// ```
     /// # use envelope::Source;
-    /// const SOURCE: Source = Source::from_static("shop/loyalty");
+    /// const SOURCE: Source = Source::from_static("library/fines");
     /// ```
     ///
     /// # Panics
@@ -288,7 +288,7 @@ mod tests {
     fn texts_keep_their_rules() {
         let (full, over) = ("ä".repeat(200), "ä".repeat(201));
         check(Text::new, &["x", &full], &["", &over, "a\nb", "a\u{7f}", "a\u{fffe}", "a\u{ffff}"]);
-        check(Source::new, &["shop/orders", "https://shop.example/a?b#c"], &["", "a b", "ä", "<x>"]);
+        check(Source::new, &["library/loans", "https://library.example/a?b#c"], &["", "a b", "ä", "<x>"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sns::SnsEvent;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use envelope::Time;
+use envelope::{Subject, Time};
 use futures::FutureExt;
 use futures::future::{Either, LocalBoxFuture, join_all, select, try_join_all};
 use tracing::{Instrument, Span, info_span, warn};
@@ -17,7 +17,7 @@ use crate::backoff::{any_of, hidden_seconds};
 use crate::config::QueueSettings;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::handle::{Delivery, Handle, Handled, LEAST, RESERVE};
-use crate::inspect::{Answers, Inquiry, Outlook};
+use crate::inspect::{Answers, Discrepancy, Inquiry, Outlook, UNREADABLE};
 use crate::message::{Incoming, open};
 use crate::park::DeadLetter;
 use crate::port::{Clock, DeadLetters, Random, Visibility};
@@ -187,7 +187,8 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         }
     }
 
-    /// Tells what the events of an inquiry would come to, and compares its subjects with the world outside. Nothing is done.
+    /// Tells what the events of an inquiry would come to, and compares its subjects with the world outside. Nothing is done. What fails
+    /// for ever, as where a row is not understood, is the answer about that one: it would be refused, or is [`UNREADABLE`].
     ///
     /// # Errors
     ///
@@ -202,7 +203,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
             }
             for subjects in inquiry.subjects.chunks(INSPECTED_AT_ONCE) {
                 let quiet_since = inquiry.quiet_since.unwrap_or(Time::from_millis(0));
-                let audits = subjects.iter().map(|subject| self.handler.audit(subject, quiet_since));
+                let audits = subjects.iter().map(|subject| self.audit(subject, quiet_since));
                 answers.subjects.extend(try_join_all(audits).await?);
             }
             Ok(answers)
@@ -211,11 +212,23 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     }
 
     async fn outlook(&self, body: &str, received: Time) -> Result<Outlook> {
-        match open::<H::Incoming>(body, received) {
+        let outlook = match open::<H::Incoming>(body, received) {
             Ok((fact, _)) if self.handler.consumes(&fact) => self.handler.outlook(&fact).await,
             Ok(_) => Ok(Outlook::Nothing),
-            Err(error) => Ok(Outlook::Refused { reason: Failure::from(error).reason().to_owned() }),
-        }
+            Err(error) => Err(error.into()),
+        };
+        // That is about this one, and the others are answered all the same.
+        outlook.or_else(|failure| {
+            let reason = failure.reason().to_owned();
+            if failure.kind().is_retryable() { Err(failure) } else { Ok(Outlook::Refused { reason }) }
+        })
+    }
+
+    async fn audit(&self, subject: &Subject, quiet_since: Time) -> Result<Vec<Discrepancy>> {
+        self.handler.audit(subject, quiet_since).await.or_else(|failure| {
+            let discrepancy = Discrepancy { kind: UNREADABLE.to_owned(), detail: failure.reason().to_owned() };
+            if failure.kind().is_retryable() { Err(failure) } else { Ok(vec![discrepancy]) }
+        })
     }
 
     fn is_last_receive(&self, record: &SqsMessage) -> bool {

@@ -68,7 +68,7 @@ pub trait Decider {
         state
     }
 
-    /// Owner of the subject that the published `event` begins, such as the customer of an order: the first row has it, and an
+    /// Owner of the subject that the published `event` begins, such as the member who borrows a book: the first row has it, and an
     /// [index](crate::port::OwnedSubjects) finds the subject by it. Nobody, as here, for most services.
     #[must_use]
     fn owner(event: &Event<ContractOf<Self>>) -> Option<&str>
@@ -175,7 +175,7 @@ impl<C, P> Commit<C, P> {
     }
 }
 
-/// A change of the counters of one item that stands beside the rows, such as the stock of a SKU.
+/// A change of the counters of one item that stands beside the rows, such as the copies of a book.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CounterUpdate {
     /// The item's key.

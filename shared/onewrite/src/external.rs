@@ -68,7 +68,7 @@ pub trait External<R: Request> {
 #[auto_impl(&)]
 pub trait Cancel<R: Request>: External<R> {
     /// Sees to it that nothing is performed under that id, by whatever request, however late it arrives. What was
-    /// performed before stays, and is the answer. At Stripe this is to cancel a `PaymentIntent`.
+    /// performed before stays, and is the answer. At Stripe this is to cancel an intent to charge.
     ///
     /// # Errors
     ///

@@ -192,7 +192,7 @@ pub fn answer_as(status: StatusCode, media_type: &'static str, body: &impl Seria
     *response.status_mut() = status;
     for (name, value) in [
         (header::CONTENT_TYPE, media_type),
-        // There is a customer in it, or somebody's business.
+        // There is a person in it, or somebody's business.
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // The address of a page may let in whoever has it.
@@ -203,7 +203,7 @@ pub fn answer_as(status: StatusCode, media_type: &'static str, body: &impl Seria
     response
 }
 
-/// The parts of the path, without the stage: `/orders/ord_1` is `["orders", "ord_1"]`. A custom domain may put a base
+/// The parts of the path, without the stage: `/loans/l-1` is `["loans", "l-1"]`. A custom domain may put a base
 /// path before it; the API's own part is as long as the resource that the gateway has matched.
 #[must_use]
 pub fn path(request: &Request) -> Vec<&str> {
@@ -320,7 +320,7 @@ pub async fn within(
     Ok(response)
 }
 
-/// Route that the gateway has matched, such as `/orders/{orderId}`.
+/// Route that the gateway has matched, such as `/loans/{loanId}`.
 fn route(request: &Request) -> Option<&str> {
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => context.resource_path.as_deref(),
@@ -397,7 +397,7 @@ mod tests {
         let spans = MemorySpans::record();
         let cors = crate::config::Environment::new(|_| None).read(|environment| Some(Cors::read(environment))).unwrap();
         for (header, status) in [(CALLER, 201), ("nonsense", 503), (CALLER, 404)] {
-            let request = lambda_http::http::Request::post("/orders").header("traceparent", header);
+            let request = lambda_http::http::Request::post("/loans").header("traceparent", header);
             let mut response = Response::new(Body::Empty);
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
             let request = request.body(Body::Empty).unwrap();

@@ -71,6 +71,9 @@ impl Outlook {
     }
 }
 
+/// Kind of a discrepancy where a service has something on record that it does not understand.
+pub const UNREADABLE: &str = "unreadable";
+
 /// Difference between what a service has on record and what the world outside says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discrepancy {

@@ -60,7 +60,7 @@ pub use decider::{
 pub use envelope::{self, Event, consumes, events};
 pub use failure::{Failure, FailureKind, Result};
 pub use handle::{Delivery, Handle, Handled};
-pub use inspect::{Answers, Discrepancy, Inquiry, Outlook};
+pub use inspect::{Answers, Discrepancy, Inquiry, Outlook, UNREADABLE};
 pub use lease::{LEASE_KEPT, Lease, Leased, Part, with_lease, with_lease_of_parts};
 pub use ledger::{Committed, History, Ledger, Origin};
 pub use message::Incoming;
@@ -84,8 +84,8 @@ pub use trace::TraceParent;
 ///
 /// onewrite::main!(|environment, aws| {
 ///     let (ledger, settings) = (aws.ledger(environment), environment.settings::<Settings>());
-///     let effects = ProviderEffects::new(provider(aws, settings?));
-///     Some(Process::<Payment, _, _, _>::new(ledger?, effects))
+///     let effects = LockEffects::new(lock(aws, settings?));
+///     Some(Process::<Doors, _, _, _>::new(ledger?, effects))
 /// });
 /// ```
 #[cfg(feature = "aws")]

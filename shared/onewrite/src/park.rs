@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn letter(message: &SqsMessage, failure: &Failure) -> DeadLetter {
-        DeadLetter::about(message, failure, "payment", Time::from_millis(0))
+        DeadLetter::about(message, failure, "lending", Time::from_millis(0))
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
             ("failure-class", "permanent"),
             ("failure-reason", "notJSON"),
             ("failed-at", "1970-01-01T00:00:00.000Z"),
-            ("failed-function", "payment"),
+            ("failed-function", "lending"),
         ] {
             assert_eq!(letter.attributes[name], Attribute::string(value));
         }
@@ -318,7 +318,7 @@ mod tests {
             let found = FoundLetter::from(&handed_out(&letter(&sent, &Failure::transient("down"))));
             assert_eq!((found.body.as_str(), &found.attributes), ("{}", &kept_attributes(&sent)), "{attributes}");
             let FoundFailure { class, reason, at, function } = found.failure.unwrap();
-            assert_eq!((class.as_str(), reason.as_str(), function.as_str()), ("exhausted", "down", "payment"));
+            assert_eq!((class.as_str(), reason.as_str(), function.as_str()), ("exhausted", "down", "lending"));
             assert_eq!(at, Some(Time::from_millis(0)));
         }
         assert_eq!(FoundLetter::from(&message(3)).failure, None);

@@ -223,7 +223,7 @@ pub trait Allowances {
 /// Most occurrences that are counted; more are as many. It bounds what one reading costs.
 pub const MAX_COUNTED: u32 = 100;
 
-/// Occurrences: what has happened to somebody, each with an id and a time, such as the orders of a customer or the declines of a
+/// Occurrences: what has happened to somebody, each with an id and a time, such as the loans of a member or the refusals of a
 /// card. They are counted within a window, and forgotten after a while.
 ///
 /// Whose they are is a text of the caller's making, best a digest, so that the store names nobody. Who records first and counts

@@ -47,7 +47,7 @@ impl<D: Decider, L: Log, W: Clock + Random, E: Effects<D>> Handle for Process<D,
         let Some(heard) = event.heard::<D::Heard>() else { return Ok(Handled::Ignored) };
         let origin = Origin { extensions: D::extensions(&heard), ..Origin::from(event) };
         let mut history = self.ledger.load::<D>(&event.context.subject).await?;
-        // The answer of the world outside must not be forgotten, whoever else is at work on the order. That of the
+        // The answer of the world outside must not be forgotten, whoever else is at work on the subject. That of the
         // counters holds only as long as nobody is.
         let (mut performed, mut refused) = (None, None);
         let mut attempt = Attempt::Retry;

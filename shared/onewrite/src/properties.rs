@@ -114,7 +114,7 @@ proptest! {
     #[test]
     fn a_letter_keeps_every_attribute_through_a_redrive(attributes in attributes(), now in time(), reason in any::<String>()) {
         let failure = Failure::permanent(reason);
-        let about = |attributes: &BTreeMap<String, Attribute>| DeadLetter::about(&message(attributes), &failure, "payment", now);
+        let about = |attributes: &BTreeMap<String, Attribute>| DeadLetter::about(&message(attributes), &failure, "lending", now);
         let letter = about(&attributes);
         prop_assert!(letter.attributes.len() <= 10);
         let missing: Vec<&String> =

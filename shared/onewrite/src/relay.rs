@@ -292,16 +292,16 @@ mod tests {
         }
     }
 
-    /// Of which order the event is, and what it is called there.
+    /// Of which subject the event is, and what it is called there.
     fn name(message: &str) -> String {
         let event: Value = serde_json::from_str(message).unwrap();
         format!("{}{}", event["subject"].as_str().unwrap(), event["name"].as_str().unwrap())
     }
 
-    fn event(order: &str, name: &str, filling: usize) -> Value {
+    fn event(subject: &str, name: &str, filling: usize) -> Value {
         let number = name.bytes().fold(0, u8::wrapping_add);
-        let id = sample::another_event::<sample::Library>(sample::requested(order), number).context.id;
-        json!({ "id": id, "source": "library/loans", "subject": order, "name": name, "filling": "x".repeat(filling) })
+        let id = sample::another_event::<sample::Library>(sample::requested(subject), number).context.id;
+        json!({ "id": id, "source": "library/loans", "subject": subject, "name": name, "filling": "x".repeat(filling) })
     }
 
     fn record(kind: &str, events: &Value) -> EventRecord {
@@ -329,11 +329,11 @@ mod tests {
     }
 
     fn rows(rows: &[(&str, &str)]) -> Vec<EventRecord> {
-        rows.iter().map(|(order, name)| record("INSERT", &json!([event(order, name, 0)]))).collect()
+        rows.iter().map(|(subject, name)| record("INSERT", &json!([event(subject, name, 0)]))).collect()
     }
 
     #[test]
-    fn a_batch_has_one_event_of_an_order_and_keeps_the_order_of_its_events() {
+    fn a_batch_has_one_event_of_a_subject_and_keeps_the_order_of_its_events() {
         let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
         run(&topic, &letters, rows(&[("a", "1"), ("a", "2"), ("b", "1"), ("a", "3"), ("c", "1")])).unwrap();
         assert_eq!(*topic.batches.borrow(), [vec!["a1", "b1", "c1"], vec!["a2"], vec!["a3"]]);
@@ -342,10 +342,11 @@ mod tests {
     #[test]
     fn a_batch_keeps_the_limits_of_sns() {
         let (topic, letters) = (FakeTopic::default(), MemoryQueue::default());
-        let orders: Vec<String> = (0..25).map(|number| format!("o{number}_")).collect();
-        run(&topic, &letters, rows(&orders.iter().map(|order| (order.as_str(), "x")).collect::<Vec<_>>())).unwrap();
+        let subjects: Vec<String> = (0..25).map(|number| format!("o{number}_")).collect();
+        run(&topic, &letters, rows(&subjects.iter().map(|subject| (subject.as_str(), "x")).collect::<Vec<_>>()))
+            .unwrap();
         assert_eq!(topic.batches.take().iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
-        let large = ["a", "b", "c"].map(|order| record("INSERT", &json!([event(order, "1", 120_000)])));
+        let large = ["a", "b", "c"].map(|subject| record("INSERT", &json!([event(subject, "1", 120_000)])));
         run(&topic, &letters, large.into()).unwrap();
         assert_eq!(topic.batches.take(), [vec!["a1", "b1"], vec!["c1"]]);
     }
@@ -374,8 +375,8 @@ mod tests {
     #[test]
     fn batches_of_other_subjects_are_published_side_by_side() {
         let topic = Together { sns: FakeTopic::default(), missing: Cell::new(5) };
-        let orders: Vec<String> = (0..60).map(|number| format!("o{number}_")).collect();
-        let mut rows = rows(&orders.iter().map(|order| (order.as_str(), "x")).collect::<Vec<_>>());
+        let subjects: Vec<String> = (0..60).map(|number| format!("o{number}_")).collect();
+        let mut rows = rows(&subjects.iter().map(|subject| (subject.as_str(), "x")).collect::<Vec<_>>());
         rows.insert(1, record("INSERT", &json!([event("o0_", "y", 0)])));
         let records = rows.into_iter().map(Ok).collect();
         let (world, letters) = (VirtualTime::new(1), MemoryQueue::default());
@@ -513,11 +514,11 @@ mod tests {
     fn ten_events_of_200_kb_are_published() {
         let world = VirtualTime::new(1);
         let sns = MemoryTopic::new(&world);
-        let orders: Vec<String> = (0..10).map(|number| format!("o{number}_")).collect();
-        let row = |order: &String| record("INSERT", &json!([event(order, "x", 200_000)]));
-        let records: Vec<EventRecord> = orders.iter().map(row).collect();
+        let subjects: Vec<String> = (0..10).map(|number| format!("o{number}_")).collect();
+        let row = |subject: &String| record("INSERT", &json!([event(subject, "x", 200_000)]));
+        let records: Vec<EventRecord> = subjects.iter().map(row).collect();
         assert_eq!(block_on(invoke(&sns, &world, &records)), Ok(()));
-        assert_eq!(published(&sns), orders.iter().map(|order| format!("{order}x")).collect::<Vec<_>>());
+        assert_eq!(published(&sns), subjects.iter().map(|subject| format!("{subject}x")).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The trace that an order leaves: W3C Trace Context.
+//! The trace that a subject leaves: W3C Trace Context.
 
 use std::fmt;
 

@@ -8,8 +8,8 @@
 //! use envelope::Time;
 //! use onewrite::webhook::{Loopback, Secret, Secrets, Target};
 //!
-//! let target = Target::new("https://partner.example/hooks?shop=1", Loopback::Refused)?;
-//! assert_eq!(target.to_string(), "https://partner.example/hooks?shop=1");
+//! let target = Target::new("https://partner.example/hooks?branch=1", Loopback::Refused)?;
+//! assert_eq!(target.to_string(), "https://partner.example/hooks?branch=1");
 //! for inner in ["http://partner.example/", "https://169.254.169.254/latest", "https://0x7f.1/", "https://[::ffff:10.0.0.1]/"] {
 //!     assert!(Target::new(inner, Loopback::Refused).is_err(), "{inner}");
 //! }

@@ -96,12 +96,12 @@ mod tests {
     #[test]
     fn a_trace_tells_of_its_subject_alone() {
         let trace = Trace::of("a");
-        for (second, subject, caller) in [(0, "a", "front-desk"), (1, "b", "payment"), (2, "a", "inventory")] {
+        for (second, subject, caller) in [(0, "a", "front-desk"), (1, "b", "lending"), (2, "a", "catalogue")] {
             trace.tell_of(subject, Time::from_millis(second * 1_000), caller, || format!("works on {subject}"));
         }
         trace.tell(Time::from_millis(2_500), "front-desk", || "dies".to_owned());
         let expected = [
-            "          time fdes inve",
+            "          time fdes cata",
             "       0.000 s  ●    ·    works on a",
             "       2.000 s  ·    ●    works on a",
             "       2.500 s  ●    ·    dies",

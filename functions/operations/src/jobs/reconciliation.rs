@@ -74,7 +74,7 @@ pub enum Phase {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Its kind: `unpublished`, `gap`, `unhandled`, `unanswered`, `late`, or a kind of the service's own, such as `charge`.
+    /// Its kind: `unpublished`, `gap`, `unhandled`, `unanswered`, `late`, `unreadable`, or a kind of the service's own, such as `charge`.
     pub kind: String,
     /// The service that it was found at.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -75,14 +75,14 @@ mod tests {
     }
 
     const ISSUER: (&str, &str) = ("TOKEN_ISSUER", "https://id.example/");
-    const AUDIENCE: (&str, &str) = ("TOKEN_AUDIENCE", "orders, ,shop");
+    const AUDIENCE: (&str, &str) = ("TOKEN_AUDIENCE", "library, ,museum");
     const SIGNED_IN: (&str, &str) = ("ACCESS", "signed-in");
 
     #[test]
     fn access_is_open_only_where_it_is_said() {
         assert!(read(&[("ACCESS", "open")]).unwrap().is_none());
         let settings = read(&[SIGNED_IN, ISSUER, AUDIENCE]).unwrap().unwrap();
-        assert_eq!(settings.rules.audiences, ["orders", "shop"]);
+        assert_eq!(settings.rules.audiences, ["library", "museum"]);
         for (variables, fault) in [
             (&[][..], "ACCESS is not set"),
             (&[("ACCESS", "Open")], "ACCESS must be signed-in or open"),

@@ -32,12 +32,12 @@ fn set(keys: &[Value]) -> KeySet {
 }
 
 fn rules() -> TokenRules {
-    let audiences = ["orders", "client-1"].map(ToOwned::to_owned).into();
+    let audiences = ["library", "client-1"].map(ToOwned::to_owned).into();
     TokenRules { issuer: "https://id.example".to_owned(), audiences, scope_prefix: String::new() }
 }
 
 fn claims() -> Value {
-    json!({ "iss": "https://id.example", "sub": "ada", "aud": "orders", "exp": NOW + 3_600, "scope": "stock:read a" })
+    json!({ "iss": "https://id.example", "sub": "ada", "aud": "library", "exp": NOW + 3_600, "scope": "loans:read a" })
 }
 
 /// The claims, some of them others; null is none.
@@ -58,13 +58,13 @@ fn caller(subject: &str, scopes: &[&str]) -> Caller {
 fn the_claims_of_a_token_have_to_keep_the_rules() {
     let signer = MemoryIssuer::new("1");
     let keys = set(&[signer.public_key()]);
-    let ada = || Ok(caller("ada", &["stock:read", "a"]));
+    let ada = || Ok(caller("ada", &["loans:read", "a"]));
     for (changes, expected) in [
         (json!({}), ada()),
-        (json!({ "aud": ["other", "orders"] }), ada()),
+        (json!({ "aud": ["other", "library"] }), ada()),
         (json!({ "aud": null, "client_id": "client-1", "token_use": "access" }), ada()),
-        (json!({ "scope": null, "scp": ["stock:read", "a"] }), ada()),
-        (json!({ "scope": null, "scp": "stock:read a" }), ada()),
+        (json!({ "scope": null, "scp": ["loans:read", "a"] }), ada()),
+        (json!({ "scope": null, "scp": "loans:read a" }), ada()),
         (json!({ "scope": null }), Ok(caller("ada", &[]))),
         (json!({ "nbf": NOW + 59 }), ada()),
         (json!({ "exp": NOW - 59 }), ada()),
@@ -96,8 +96,8 @@ fn a_token_that_names_no_key_is_signed_by_the_only_one() {
     let mut without_id = signer.public_key();
     without_id.as_object_mut().unwrap().remove("kid");
     for (token, keys, expected) in [
-        (nameless(&signer), vec![signer.public_key()], Ok(caller("ada", &["stock:read", "a"]))),
-        (nameless(&signer), vec![without_id.clone()], Ok(caller("ada", &["stock:read", "a"]))),
+        (nameless(&signer), vec![signer.public_key()], Ok(caller("ada", &["loans:read", "a"]))),
+        (nameless(&signer), vec![without_id.clone()], Ok(caller("ada", &["loans:read", "a"]))),
         (nameless(&other), vec![signer.public_key()], Err(Refusal::UnknownKey)),
         (nameless(&signer), vec![signer.public_key(), other.public_key()], Err(Refusal::Malformed)),
         (nameless(&signer), vec![], Err(Refusal::UnknownKey)),
@@ -110,10 +110,9 @@ fn a_token_that_names_no_key_is_signed_by_the_only_one() {
 #[test]
 fn only_scopes_with_the_prefix_of_the_api_count() {
     let signer = MemoryIssuer::new("1");
-    let rules = TokenRules { scope_prefix: "orderflow/".to_owned(), ..rules() };
-    let token =
-        issued(&signer, &with(&json!({ "scope": "orderflow/stock:read stock:write other/stock:write openid" })));
-    assert_eq!(verify(&token, &set(&[signer.public_key()]), &rules, at(0)), Ok(caller("ada", &["stock:read"])));
+    let rules = TokenRules { scope_prefix: "library/".to_owned(), ..rules() };
+    let token = issued(&signer, &with(&json!({ "scope": "library/loans:read loans:write other/loans:write openid" })));
+    assert_eq!(verify(&token, &set(&[signer.public_key()]), &rules, at(0)), Ok(caller("ada", &["loans:read"])));
 }
 
 #[test]
@@ -127,10 +126,10 @@ fn a_token_is_signed_by_a_key_of_the_issuer_in_the_way_of_that_key() {
         let key = hmac::Key::new(hmac::HMAC_SHA256, signer.public_point());
         format!("{message}.{}", BASE64URL_NOPAD.encode(hmac::sign(&key, message.as_bytes()).as_ref()))
     };
-    let admin = encoded(&with(&json!({ "scope": "stock:write" })));
+    let admin = encoded(&with(&json!({ "scope": "loans:write" })));
     let unsigned = encoded(&json!({ "alg": "none", "kid": "1" }));
     for (token, expected) in [
-        (good.clone(), Ok(caller("ada", &["stock:read", "a"]))),
+        (good.clone(), Ok(caller("ada", &["loans:read", "a"]))),
         (hmac_with_public_key, Err(Refusal::Algorithm)),
         (signer.signed(&json!({ "alg": "ES384", "kid": "1" }), &claims()), Err(Refusal::Algorithm)),
         (signer.signed(&json!({ "alg": "RS256", "kid": "1" }), &claims()), Err(Refusal::UnknownKey)),
@@ -168,7 +167,7 @@ const RSA_TOKEN: &str = "\
 fn a_token_may_be_signed_by_rsa() {
     let key = |modulus: &str| json!({ "kty": "RSA", "kid": "rsa-1", "use": "sig", "n": modulus, "e": "AQAB" });
     let verified = |key: Value| verify(RSA_TOKEN, &set(&[key]), &rules(), at(0));
-    let ada = Ok(caller("ada", &["stock:read"]));
+    let ada = Ok(caller("ada", &["loans:read"]));
     assert_eq!(verified(key(RSA_MODULUS)), ada);
     // As DER would have it.
     let modulus = [&[0][..], &BASE64URL_NOPAD.decode(RSA_MODULUS.as_bytes()).unwrap()].concat();
@@ -347,10 +346,10 @@ fn invented_keys_do_not_have_the_issuer_asked_without_end() {
 
 #[test]
 fn a_missing_scope_is_forbidden_and_named() {
-    let ada = caller("ada", &["stock:read"]);
-    assert!(ada.demand("stock:read").is_ok() && Caller::anybody().demand("stock:write").is_ok());
-    let response = lambda_http::Response::<Body>::from(ada.demand("stock:write").unwrap_err());
-    let challenge = "Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"stock:write\"";
+    let ada = caller("ada", &["loans:read"]);
+    assert!(ada.demand("loans:read").is_ok() && Caller::anybody().demand("loans:write").is_ok());
+    let response = lambda_http::Response::<Body>::from(ada.demand("loans:write").unwrap_err());
+    let challenge = "Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"loans:write\"";
     assert_eq!(
         (response.status().as_u16(), &response.headers()["www-authenticate"]),
         (403, &challenge.parse().unwrap())

@@ -22,7 +22,7 @@ pub struct TokenRules {
     pub issuer: String,
     /// Audiences of which a token has to name one: in `aud`, or, where a token has none as those of Cognito, in `client_id`.
     pub audiences: Vec<String>,
-    /// Beginning of the scopes that are meant for this API, such as `orders/` of a resource server of Cognito. Other scopes
+    /// Beginning of the scopes that are meant for this API, such as `library/` of a resource server of Cognito. Other scopes
     /// of a token do not count.
     pub scope_prefix: String,
 }

@@ -267,7 +267,7 @@ fn addresses_are_left_out_of_what_a_service_says() {
 #[tokio::test]
 async fn the_endpoint_is_that_of_the_environment() {
     const NAME: &str = "aws::tests::the_endpoint_is_that_of_the_environment";
-    let child = Environment::of_process().read(|environment| environment.text("ORDERFLOW_TEST_CHILD"));
+    let child = Environment::of_process().read(|environment| environment.text("ONEWRITE_TEST_CHILD"));
     if child.is_ok() {
         read(&sdk_config().unwrap()).await;
         return;
@@ -278,7 +278,7 @@ async fn the_endpoint_is_that_of_the_environment() {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", NAME])
-            .env("ORDERFLOW_TEST_CHILD", "yes")
+            .env("ONEWRITE_TEST_CHILD", "yes")
             .env("AWS_ENDPOINT_URL", if of_one { nowhere } else { &server.url })
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "id")

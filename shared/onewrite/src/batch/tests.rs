@@ -38,6 +38,37 @@ impl<F: AsyncFn(&Event, &Delivery<'_>) -> Result<Handled>> Handle for Fake<F> {
     }
 }
 
+/// Answers inquiries about whatever is not `req_odd`, of which it understands nothing, or whose store is down.
+struct Asked(fn() -> Failure);
+
+impl Asked {
+    fn read(&self, subject: &Subject) -> Result<()> {
+        if subject.as_str() == "req_odd" { Err(self.0()) } else { Ok(()) }
+    }
+}
+
+impl Handle for Asked {
+    type Incoming = Event;
+
+    fn consumes(&self, _: &Event) -> bool {
+        true
+    }
+
+    async fn warm(&self) {}
+
+    async fn handle(&self, _: &Event, _: &Delivery<'_>) -> Result<Handled> {
+        Ok(Handled::Changed)
+    }
+
+    async fn outlook(&self, event: &Event) -> Result<Outlook> {
+        self.read(&event.context.subject).map(|()| Outlook::Due)
+    }
+
+    async fn audit(&self, subject: &Subject, _: Time) -> Result<Vec<Discrepancy>> {
+        self.read(subject).map(|()| Vec::new())
+    }
+}
+
 /// A record about request `req_…` as SQS hands it out for the how-manieth time; its receipt handle is `r-…`.
 fn record(id: &str, subject: &str, receives: u32) -> SqsMessage {
     recreq_of(id, receives, &body_of(id, subject))
@@ -72,6 +103,16 @@ struct Fates {
     parked: Vec<(String, String, String)>,
 }
 
+fn settings() -> QueueSettings {
+    QueueSettings {
+        queue_url: "queue".to_owned(),
+        dead_letter_queue_url: "dead".to_owned(),
+        max_receive_count: MAX_RECEIVES,
+        max_backoff_seconds: CAP,
+        function: "test".to_owned(),
+    }
+}
+
 fn run(handle: impl AsyncFn(&Event, &Delivery<'_>) -> Result<Handled>, records: Vec<SqsMessage>) -> Fates {
     let (world, queue) = (VirtualTime::new(1), MemoryQueue::default());
     run_on(&world, &queue, &queue, Duration::from_secs(30), handle, records)
@@ -97,20 +138,13 @@ fn run_with(
     handler: impl Handle<Incoming = Event>,
     records: Vec<SqsMessage>,
 ) -> Fates {
-    let settings = QueueSettings {
-        queue_url: "queue".to_owned(),
-        dead_letter_queue_url: "dead".to_owned(),
-        max_receive_count: MAX_RECEIVES,
-        max_backoff_seconds: CAP,
-        function: "test".to_owned(),
-    };
     let mut event = SqsEvent::default();
     event.records = records;
     for record in &event.records {
         memory.hand_out(record.receipt_handle.clone().unwrap());
     }
     let deadline = world.now().after(time);
-    let response = block_on(Batch::new(handler, queue, world, settings).run(event, deadline));
+    let response = block_on(Batch::new(handler, queue, world, settings()).run(event, deadline));
     assert!(world.now() <= deadline, "the answer came {:?} after the deadline", deadline.until(world.now()));
     fates(memory, response)
 }
@@ -134,6 +168,25 @@ fn fates(memory: &MemoryQueue, response: SqsBatchResponse) -> Fates {
 /// The letter about the message of that id, which is one of `req_1`.
 fn parked(id: &str, class: &str, reason: &str) -> (String, String, String) {
     (body_of(id, "req_1"), class.to_owned(), reason.to_owned())
+}
+
+#[test]
+fn what_is_not_understood_is_the_answer_about_that_one_alone() {
+    let subjects = ["req_1", "req_odd", "req_2"];
+    let events = subjects.iter().enumerate().map(|(index, subject)| body_of(&index.to_string(), subject)).collect();
+    let of = |subject: &str| Subject::new(subject).unwrap();
+    let inquiry = Inquiry { events, subjects: subjects.map(of).into(), quiet_since: None };
+    let asked = |failure| {
+        let (world, queue) = (VirtualTime::new(1), MemoryQueue::default());
+        let deadline = world.now().after(Duration::from_secs(10));
+        block_on(Batch::new(Asked(failure), &queue, &world, settings()).inspect(&inquiry, deadline))
+    };
+    let answers = asked(|| Failure::permanent("a row of another version")).unwrap();
+    let reason = "a row of another version".to_owned();
+    assert_eq!(answers.events, [Outlook::Due, Outlook::Refused { reason: reason.clone() }, Outlook::Due]);
+    let unreadable = Discrepancy { kind: UNREADABLE.to_owned(), detail: reason };
+    assert_eq!(answers.subjects, [vec![], vec![unreadable], vec![]]);
+    assert!(asked(|| Failure::transient("the store is down")).is_err(), "what passes is asked again");
 }
 
 #[test]

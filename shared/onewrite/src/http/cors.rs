@@ -22,7 +22,7 @@ pub struct Cors {
 }
 
 impl Cors {
-    /// Reads the variable `ALLOWED_ORIGIN`, such as `https://shop.example`; absent, no page of another origin may call.
+    /// Reads the variable `ALLOWED_ORIGIN`, such as `https://app.example`; absent, no page of another origin may call.
     #[must_use]
     pub fn read(environment: &mut Environment) -> Self {
         let Some(origin) = environment.optional("ALLOWED_ORIGIN") else { return Self::default() };
@@ -74,11 +74,11 @@ mod tests {
 
     #[test]
     fn a_page_of_the_origin_may_ask_and_read_the_answer() {
-        let cors = cors("https://shop.example");
+        let cors = cors("https://app.example");
         let preflight = cors.preflight(&request(Method::OPTIONS)).unwrap();
         assert_eq!(preflight.status(), 204);
         for response in [preflight, cors.allow(Response::default())] {
-            assert_eq!(response.headers()["access-control-allow-origin"], "https://shop.example");
+            assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example");
         }
         assert!(cors.preflight(&request(Method::POST)).is_none());
     }

@@ -9,7 +9,7 @@ use crate::access::{Access, KeySet, KeySets, TokenRules};
 use crate::failure::Result;
 
 const ISSUER: &str = "https://id.example";
-const AUDIENCE: &str = "orders";
+const AUDIENCE: &str = "library";
 
 /// Issuer with one key, whose tokens never end.
 pub struct MemoryIssuer {

@@ -211,8 +211,8 @@ fn a_key_for_something_else_is_made_once_and_read_once_a_minute() {
 fn a_person_of_an_order_costs_next_to_nothing() {
     let bench = Bench::new();
     let [door, reader] = [bench.function(), bench.function()];
-    // An order is sealed once, and opened by three services. The best of many is what it takes when nobody disturbs.
-    let order = || {
+    // A person is sealed once, and opened by three services. The best of many is what it takes when nobody disturbs.
+    let sealing = || {
         let begun = Instant::now();
         let sealed = block_on(door.seal("ada", &ada())).unwrap();
         for _ in 0..3 {
@@ -220,7 +220,7 @@ fn a_person_of_an_order_costs_next_to_nothing() {
         }
         begun.elapsed()
     };
-    let best = (0..1_000).map(|_| order()).min().unwrap();
+    let best = (0..1_000).map(|_| sealing()).min().unwrap();
     // Without optimization it takes some times as long.
     let most = Duration::from_micros(if cfg!(debug_assertions) { 500 } else { 50 });
     assert!(best < most, "{best:?}");

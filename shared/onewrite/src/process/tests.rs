@@ -163,11 +163,11 @@ enum Fate {
     FailsAfter,
     IsDown,
     Conflicts,
-    /// Somebody else is faster, and makes this of the order.
+    /// Somebody else is faster, and makes this of the subject.
     LosesTo(Change),
     /// The same, and it is another attempt at the same event.
     LosesToTwin(Change),
-    /// Somebody else is faster, and new goods arrive.
+    /// Somebody else is faster, and new copies arrive.
     LosesToDelivery,
 }
 
@@ -231,7 +231,7 @@ impl Bench {
         block_on(Ledger::new(&self.log, &self.world).load::<Loans>(&req_1())).unwrap().state
     }
 
-    /// Story of an order: what can be told of it when ids and times are left out.
+    /// Story of a subject: what can be told of it when ids and times are left out.
     fn story(&self) -> Story {
         let rows = self.rows().into_iter().map(|row| {
             let events = row.events.iter().map(|text| Event::decode(text).unwrap());

@@ -22,7 +22,7 @@ impl Observe for Log {
                 FailureKind::Deferred => info!(reason = failure.reason(), "deferred"),
                 FailureKind::Permanent => warn!(reason = failure.reason(), "failed for ever"),
             },
-            // The operations read in this line when an order is tried again.
+            // The operations read in this line when a subject is tried again.
             Observation::PutBack { hidden_seconds, .. } if hidden_seconds > 0 => {
                 info!(hidden_seconds, "comes again");
             }

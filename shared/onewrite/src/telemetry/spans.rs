@@ -36,7 +36,7 @@ use crate::relay::Entry;
 use crate::trace::TraceParent;
 
 /// Age of an event from which its processing is a trace of its own, linked to the first: longer than a message's receives
-/// and their back-off last, and too long for a picture of one order.
+/// and their back-off last, and too long for a picture of one subject.
 const LATE: Duration = Duration::from_hours(2);
 
 thread_local! {

@@ -19,7 +19,7 @@ pub fn is_public(address: IpAddr) -> bool {
 const INNER: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::UNSPECIFIED, 8),           // this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
-    (Ipv4Addr::new(100, 64, 0, 0), 10),   // shared by the customers of a carrier
+    (Ipv4Addr::new(100, 64, 0, 0), 10),   // shared by the subscribers of a carrier
     (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback
     (Ipv4Addr::new(169, 254, 0, 0), 16),  // link-local, with the metadata
     (Ipv4Addr::new(172, 16, 0, 0), 12),   // private

@@ -56,7 +56,7 @@ fn read(stream: &mut impl BufRead) -> Received {
 /// An export to that URL on which a span has ended.
 fn ended(url: &str) -> (SdkTracerProvider, Export) {
     let variables = |name: &str| match name {
-        "AWS_LAMBDA_FUNCTION_NAME" => Some("orders-function".to_owned()),
+        "AWS_LAMBDA_FUNCTION_NAME" => Some("loans-function".to_owned()),
         "AWS_REGION" => Some("eu-west-1".to_owned()),
         _ => None,
     };
@@ -66,7 +66,7 @@ fn ended(url: &str) -> (SdkTracerProvider, Export) {
 }
 
 fn end_span(provider: &SdkTracerProvider) {
-    drop(provider.tracer("test").start("process orders"));
+    drop(provider.tracer("test").start("process loans"));
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> (T, Duration) {
@@ -87,11 +87,11 @@ fn spans_arrive_as_a_collector_reads_them() {
     let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
     let [resource] = request.resource_spans.try_into().unwrap();
     let attributes = format!("{:?}", resource.resource.unwrap().attributes);
-    for told in ["service.name", "orders-function", "cloud.region", "eu-west-1"] {
+    for told in ["service.name", "loans-function", "cloud.region", "eu-west-1"] {
         assert!(attributes.contains(told), "no {told} in {attributes}");
     }
     let names: Vec<_> = resource.scope_spans[0].spans.iter().map(|span| span.name.as_str()).collect();
-    assert_eq!(names, ["process orders"]);
+    assert_eq!(names, ["process loans"]);
     // Sent is sent.
     block_on(export.flush(System.now(), LIMIT));
     assert!(received.try_recv().is_err());

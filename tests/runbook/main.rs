@@ -45,9 +45,16 @@ fn main() -> std::process::ExitCode {
     }
     arguments.test_threads = Some(1);
     let mut trials = trials(Some(&stage));
-    if arguments.filter.is_none() && !is_whole() {
-        eprintln!("left out: all scenes but {}; ORDERFLOW_RUNBOOK=whole has them, too", SHORT.join(", "));
-        trials.retain(|trial| SHORT.iter().any(|scene| trial.name().contains(scene)));
+    if arguments.filter.is_none() {
+        let is_short = |trial: &Trial| SHORT.iter().any(|scene| trial.name().contains(scene));
+        match told().as_str() {
+            "whole" => {}
+            "rest" => trials.retain(|trial| !is_short(trial)),
+            _ => {
+                eprintln!("left out: all scenes but {}; ORDERFLOW_RUNBOOK=whole has them, too, or rest alone", SHORT.join(", "));
+                trials.retain(is_short);
+            }
+        }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -55,10 +62,10 @@ fn main() -> std::process::ExitCode {
 /// Scenes of a run that says nothing else: all of them take eight minutes.
 const SHORT: [&str; 2] = ["a_bug_in_one_consumer", "a_consumer_that_was_off"];
 
-/// True if all scenes are to run.
+/// Scenes that are to run: the `whole`, the `rest` of a short run, or else those.
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment how much to do")]
-fn is_whole() -> bool {
-    std::env::var("ORDERFLOW_RUNBOOK").is_ok_and(|much| much == "whole")
+fn told() -> String {
+    std::env::var("ORDERFLOW_RUNBOOK").unwrap_or_default()
 }
 
 async fn bring_up(home: &Path) -> Result<Stage, Error> {

@@ -80,7 +80,7 @@ async fn got(shop: &Shop, receiver: &Receiver, order: &str, types: &[&str]) {
     .await;
 }
 
-/// Has both libraries verify the messages.
+/// Has the libraries of both languages verify the messages.
 async fn verify(shop: &Shop, messages: &[Value]) {
     let mut python = shop.python().await;
     python.arg("webhooks/verify.py");

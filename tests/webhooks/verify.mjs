@@ -1,5 +1,5 @@
-// Verifies messages of webhooks: a JSON list of {secret, headers, body, genuine} on the input. Those of a secret by the library
-// `standardwebhooks`, those of a public key, which it does not know, by the cryptography of Node.
+// Verifies messages of webhooks: a JSON list of {secret, headers, body, genuine} on the input. Those of a secret by the libraries
+// `standardwebhooks` and `svix`, those of a public key, which they do not know, by the cryptography of Node.
 // node verify.mjs PACKAGES
 
 import { createPublicKey, verify } from 'node:crypto';
@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 
 const packages = createRequire(`${process.argv[2]}/`);
 const { Webhook } = packages('standardwebhooks');
+const { Webhook: OfSvix } = await import(packages.resolve('svix'));
 
 // The public key of Ed25519, as a JSON Web Key has it.
 const isSigned = ({ secret, headers, body }) => {
@@ -18,13 +19,24 @@ const isSigned = ({ secret, headers, body }) => {
   return signatures.some((it) => verify(null, signed, key, Buffer.from(it.slice('v1a,'.length), 'base64')));
 };
 
-for (const message of JSON.parse(readFileSync(0, 'utf8'))) {
-  let genuine = false;
+const isTaken = (check) => {
   try {
-    if (message.secret.startsWith('whpk_')) genuine = isSigned(message);
-    else genuine = new Webhook(message.secret).verify(message.body, message.headers).id === message.headers['webhook-id'];
+    return check();
   } catch (error) {
     if (error.name !== 'WebhookVerificationError') throw error;
+    return false;
   }
-  if (genuine !== message.genuine) throw new Error(`genuine: ${genuine}: ${JSON.stringify(message)}`);
+};
+
+const checks = {
+  standardwebhooks: ({ secret, headers, body }) => new Webhook(secret).verify(body, headers).id === headers['webhook-id'],
+  // It gives nothing back, and throws at a forgery.
+  svix: ({ secret, headers, body }) => new OfSvix(secret).verify(body, headers) === undefined,
+};
+
+for (const message of JSON.parse(readFileSync(0, 'utf8'))) {
+  for (const [name, check] of Object.entries(message.secret.startsWith('whpk_') ? { node: isSigned } : checks)) {
+    const genuine = isTaken(() => check(message));
+    if (genuine !== message.genuine) throw new Error(`genuine: ${genuine}, by ${name}: ${JSON.stringify(message)}`);
+  }
 }

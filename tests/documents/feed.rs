@@ -5,19 +5,23 @@ use serde_json::{Value, json};
 
 use crate::parts::{ORDER_ID, answer, operation, problem, problems, with_example};
 
-pub(crate) fn read_events() -> Value {
-    let event = json!({
+/// An event as it was published.
+pub(crate) fn event() -> Value {
+    json!({
         "specversion": "1.0", "id": "01938f2a-6c00-7000-8000-000000000001", "source": "orderflow/shipping", "type": "ShipmentCreated",
         "subject": ORDER_ID, "time": "2026-11-29T09:00:00.000Z", "datacontenttype": "application/json",
-        "dataschema": "urn:orderflow:ShipmentCreated:1",
+        "dataschema": "urn:orderflow:ShipmentCreated:1", "sequence": "00000000000000000001",
         "data": { "orderId": ORDER_ID, "shipmentId": "shp_1", "carrier": "DHL", "trackingNumber": "JJD0001" },
-    });
+    })
+}
+
+pub(crate) fn read_events() -> Value {
     let mut page = answer(
         "A page of events; none, and the cursor of the request, at the end of the log.",
         "EventPage",
         &json!({}),
     );
-    with_example(&mut page, json!({ "events": [event], "next": "17-12.3-0-9" }));
+    with_example(&mut page, json!({ "events": [event()], "next": "17-12.3-0-9" }));
     let mut faulty = problem(
         422,
         "urn:onewrite:problem:pattern",

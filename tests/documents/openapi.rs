@@ -25,8 +25,8 @@ use crate::parts::{
 use crate::places::{with, without};
 use crate::schemas::hoist;
 use crate::webhooks::{
-    change_webhook, create_webhook, delete_webhook, get_webhook, list_deliveries, list_webhooks, resend_events,
-    rotate_webhook, test_webhook, webhook_id,
+    change_webhook, create_webhook, delete_webhook, get_webhook, list_deliveries, list_webhooks, post_event,
+    resend_events, rotate_webhook, test_webhook, webhook_id,
 };
 use crate::withdrawals::{take_goods_back, withdraw_order};
 
@@ -52,7 +52,11 @@ pub(crate) fn documents() -> Vec<Document> {
 
 fn document() -> Value {
     let mut schemas = Map::new();
-    let own = [("NewOrder", schema::of_request::<NewOrder>()), ("Problem", schema::of_answer::<Problem>())];
+    let own = [
+        ("NewOrder", schema::of_request::<NewOrder>()),
+        ("Problem", schema::of_answer::<Problem>()),
+        ("Event", schema::of_event()),
+    ];
     let of_services = orderflow_orders::schemas().into_iter().chain(orderflow_inventory::schemas());
     let of_services = of_services.chain(orderflow_screening::schemas()).chain(orderflow_analytics::schemas());
     let of_services = of_services.chain(orderflow_journal::schemas()).chain(orderflow_webhooks::schemas());
@@ -133,6 +137,7 @@ fn document() -> Value {
             "/operations/status": { "get": get_status() },
             "/operations/board": { "get": get_board() },
         },
+        "webhooks": { "event": { "post": post_event() } },
         "components": {
             "schemas": schemas,
             "responses": shared_responses(),
@@ -600,7 +605,7 @@ pub(crate) fn broken() -> Vec<String> {
 /// Every change of the API that harms those who have built on it.
 fn breaks(released: &Value, new: &Value) -> Vec<String> {
     let mut breaks = Vec::new();
-    for (path, method) in operations(released) {
+    for (path, method) in operations(released, "paths") {
         let (before, after) = (&released["paths"][&path][&method], &new["paths"][&path][&method]);
         let name = format!("{PATH}: {method} {path}");
         if after["operationId"] != before["operationId"] {
@@ -641,9 +646,9 @@ fn breaks(released: &Value, new: &Value) -> Vec<String> {
     breaks
 }
 
-/// Each path with each of its methods.
-fn operations(document: &Value) -> Vec<(String, String)> {
-    let paths = document["paths"].as_object().expect("paths");
+/// Each path, or webhook, with each of its methods.
+fn operations(document: &Value, place: &str) -> Vec<(String, String)> {
+    let paths = document[place].as_object().expect("paths");
     let methods = |(path, item): (&String, &Value)| {
         let methods = item.as_object().expect("methods").keys().filter(|name| *name != "parameters");
         methods.map(|method| (path.clone(), method.clone())).collect::<Vec<_>>()
@@ -711,8 +716,10 @@ pub(crate) fn every_example_keeps_its_schema() {
         assert!(faults.is_empty(), "{example}: {faults:?}");
         count += 1;
     };
-    for (path, method) in operations(&document) {
-        let operation = &document["paths"][&path][&method];
+    let of = |place| operations(&document, place).into_iter().map(move |operation| (place, operation));
+    for (place, (path, method)) in of("paths").chain(of("webhooks")) {
+        let item = &document[place][&path];
+        let operation = &item[&method];
         let answers = operation["responses"].as_object().into_iter().flatten().map(|(_, answer)| answer);
         for body in answers.chain(operation.get("requestBody")) {
             for (_, content) in resolved(body, &document)["content"].as_object().into_iter().flatten() {
@@ -721,7 +728,7 @@ pub(crate) fn every_example_keeps_its_schema() {
                 examples.chain(content.get("example")).for_each(|example| check(&content["schema"], example));
             }
         }
-        for parameter in list(&operation["parameters"]).iter().chain(list(&document["paths"][&path]["parameters"])) {
+        for parameter in list(&operation["parameters"]).iter().chain(list(&item["parameters"])) {
             check(&parameter["schema"], &parameter["example"]);
         }
     }

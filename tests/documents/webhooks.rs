@@ -3,7 +3,8 @@
 use orderflow_events::scope::{OPERATIONS, WEBHOOKS};
 use serde_json::{Value, json};
 
-use crate::parts::{BODY_FAULTS, answer, body, operation, problem, problems, with_example};
+use crate::feed::event;
+use crate::parts::{BODY_FAULTS, answer, body, operation, problem, problems, reference, with_example};
 
 const ID: &str = "whk_4r9t0z3m7q2x8c1v5b6n0a9s8d";
 
@@ -99,17 +100,68 @@ pub(crate) fn create_webhook() -> Value {
         "createWebhook",
         "Has events posted to a URL",
         json!({
-            "description": "Events that happen from now on, and match, are posted as they were published, in the structured mode of \
-                            CloudEvents, and signed by Standard Webhooks: `webhook-id` is the id of the event, and stays the same when \
-                            it is sent again; verify `webhook-signature` with any library for it. Answer 2xx within five seconds. What \
-                            is not taken is tried for three days; at least once, and in no order, unless `inOrder`: `sequence` of an \
-                            event counts those of its `source` about its order. A webhook that takes nothing for three days, or answers \
-                            410, is disabled, and its `contact` is told by mail, once for the outage. No redirect is followed.",
+            "description": "Events that happen from now on, and match, are posted: what comes and what is answered is `webhooks` of this \
+                            document. In no order, unless `inOrder`: `sequence` of an event counts those of its `source` about its \
+                            order. A webhook that takes nothing for three days, or answers 410, is disabled, and its `contact` is told \
+                            by mail, once for the outage.",
             "requestBody": body("NewWebhook", &json!({ "url": "https://partner.example/hooks", "match": pattern() })),
         }),
         &[("201", made), ("409", many), ("422", invalid("/url", "must have a public address"))],
         &BODY_FAULTS,
     )
+}
+
+/// What a receiver is posted, and answers.
+pub(crate) fn post_event() -> Value {
+    let header = |name: &str, description: &str, schema: Value, example: &str| {
+        json!({
+            "name": name, "in": "header", "required": true, "description": description, "schema": schema, "example": example,
+        })
+    };
+    let event = event();
+    json!({
+        "operationId": "postEvent",
+        "summary": "An event is posted to the URL of a webhook",
+        "description": "It comes as it was published, in the structured mode of CloudEvents, and signed by Standard Webhooks: verify it \
+                        with any library for it, which refuses what is minutes old, too. Answer within five seconds. What `testWebhook` \
+                        posts, once, is of the type `WebhookTested`.",
+        "tags": ["webhooks"],
+        "security": [],
+        "parameters": [
+            header(
+                "webhook-id",
+                "The id of the event. It stays the same when it is sent again: at least once.",
+                reference("schemas", "EventId"),
+                event["id"].as_str().unwrap_or_default(),
+            ),
+            header(
+                "webhook-timestamp",
+                "When it was sent: seconds since 1970.",
+                json!({ "type": "string", "pattern": "^[0-9]+$" }),
+                "1795942800",
+            ),
+            header(
+                "webhook-signature",
+                "Signatures of `{webhook-id}.{webhook-timestamp}.{body}`, a space between them: `v1` by HMAC-SHA256, `v1a` by Ed25519. \
+                 For a day after `rotateSecret` there are two, and one that is right is enough.",
+                json!({ "type": "string", "pattern": "^v1a?,[A-Za-z0-9+/]+=*( v1a?,[A-Za-z0-9+/]+=*)*$" }),
+                "v1,pvIAndmcwrzak+XLd9qIrcH20KHk95Fxa/w1sWAMJUM=",
+            ),
+        ],
+        "requestBody": {
+            "required": true,
+            "description": "The event. What its `data` has, its type and version say: see `dataschema`, and asyncapi.json.",
+            "content": { "application/cloudevents+json": { "schema": reference("schemas", "Event"), "example": event } },
+        },
+        "responses": {
+            "2XX": { "description": "It is taken. Whatever else is answered is not looked at; its first bytes are shown by `listDeliveries`." },
+            "410": { "description": "Nothing is wanted any more: the webhook is disabled, until `changeWebhook` enables it." },
+            "default": {
+                "description": "It is not taken, as where there is no answer in time: it is posted again for three days, after pauses that grow. \
+                                No redirect is followed.",
+            },
+        },
+    })
 }
 
 pub(crate) fn list_webhooks() -> Value {

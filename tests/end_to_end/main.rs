@@ -166,7 +166,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             the_api_answers_as_its_openapi_document_says,
             scripts_of_another_team_place_orders_and_follow_them,
             a_partner_in_typescript_pulls_and_goes_on_where_it_was,
-            a_partner_in_typescript_is_pushed_to_and_verifies;
+            a_partner_in_typescript_is_pushed_to_and_verifies,
+            a_partner_in_python_is_pushed_to_and_asks_again_for_what_it_has_lost;
         operations:
             an_order_is_told_over_all_services,
             an_order_is_open_until_it_has_ended,

@@ -111,22 +111,18 @@ impl TypeScript {
     }
 }
 
-pub(crate) async fn a_partner_in_typescript_is_pushed_to_and_verifies(shop: &Shop) {
-    if shop.emulator.lacks(Gap::Receivers) {
-        return;
-    }
-    let Some(programs) = TypeScript::of(&["receiver.ts"]).await else { return };
+/// A partner who is pushed to: a program that takes the API, a token and a pattern, and says so once it is registered. It is told, of an
+/// order of that SKU with that card, the events of those types.
+async fn is_pushed_to(shop: &Shop, mut program: Command, sku: &str, card: &str, types: &[&str]) {
     let scopes = format!("{WEBHOOKS} {EVENTS_READ}");
-    let token = shop.tokens.token("typed", &scopes, Duration::from_hours(1)).expect("a token");
-    let types = ["OrderCreated", "InventoryReserved"];
-    let pattern = json!({ "type": types, "data": { "lines": { "sku": ["pushed"] } } }).to_string();
-    let mut receiver = programs.command(&["receiver.js", shop.output("ApiUrl"), &token, &pattern]);
-    let mut receiver = receiver.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let token = shop.tokens.token("pushed", &scopes, Duration::from_hours(1)).expect("a token");
+    let pattern = json!({ "type": types, "data": { "lines": { "sku": [sku] } } }).to_string();
+    program.args([shop.output("ApiUrl"), &token, &pattern]);
+    let mut receiver = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut lines = BufReader::new(receiver.stdout.take().expect("an output")).lines();
     assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("registered"));
-    shop.stock("pushed", 10).await;
-    let id = shop.order(&order("pushed", 1, "pm_card_visa")).await;
-    shop.wait_for_types(&id, &FULFILLED).await;
+    shop.stock(sku, 10).await;
+    let id = shop.order(&order(sku, 1, card)).await;
     let mut seen: Vec<Value> = Vec::new();
     let read = async {
         while seen.len() < types.len() {
@@ -149,6 +145,26 @@ pub(crate) async fn a_partner_in_typescript_is_pushed_to_and_verifies(shop: &Sho
         events.sort_by_key(|event| event["id"].to_string());
     }
     assert_eq!(seen, expected);
+}
+
+pub(crate) async fn a_partner_in_typescript_is_pushed_to_and_verifies(shop: &Shop) {
+    if shop.emulator.lacks(Gap::Receivers) {
+        return;
+    }
+    let Some(programs) = TypeScript::of(&["receiver.ts"]).await else { return };
+    let types = ["OrderCreated", "InventoryReserved"];
+    is_pushed_to(shop, programs.command(&["receiver.js"]), "pushed", "pm_card_visa", &types).await;
+}
+
+pub(crate) async fn a_partner_in_python_is_pushed_to_and_asks_again_for_what_it_has_lost(shop: &Shop) {
+    if shop.emulator.lacks(Gap::Receivers) {
+        return;
+    }
+    let mut program = shop.python().await;
+    program.args(["outsiders/receiver.py", CONTRACTS]);
+    // The second of the stock about the order tells that the first is missing.
+    let types = ["OrderCreated", "InventoryReserved", "InventoryReleased"];
+    is_pushed_to(shop, program, "pushed-python", "pm_card_visa_chargeDeclinedInsufficientFunds", &types).await;
 }
 
 pub(crate) async fn a_partner_in_typescript_pulls_and_goes_on_where_it_was(shop: &Shop) {

@@ -1,4 +1,4 @@
-//! The operations of the OpenAPI document by which a customer is erased, and sees what is held of them.
+//! The operations of the OpenAPI document by which a customer is erased, and sees all their orders.
 
 use orderflow_events::scope::PRIVACY;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub(crate) fn erase_customer() -> Value {
 }
 
 pub(crate) fn export_customer(order: &Value, address: &Value) -> Value {
-    let mut exported = answer("All that is held of the customer, in clear.", "CustomerExport", &json!({}));
+    let mut exported = answer("All orders of the customer, in clear.", "CustomerExport", &json!({}));
     with_example(
         &mut exported,
         json!({
@@ -40,9 +40,11 @@ pub(crate) fn export_customer(order: &Value, address: &Value) -> Value {
     operation(
         json!({
             "operationId": "exportCustomer",
-            "summary": "Shows all that is held of a customer",
-            "description": "A customer sees their own by their token; that of another needs the scope `privacy`. The orders \
-                            come in pages, the oldest first.",
+            "summary": "Shows all orders of a customer",
+            "description": "A customer sees their own by their token; those of another need the scope `privacy`. They come in \
+                            pages, the oldest first. Dead letters are not among them, not even those that are sealed with the \
+                            customer's key: they are copies of what happened to these orders, or what no service could take, \
+                            and operators read them.",
             "tags": ["customers"],
             "parameters": [{
                 "name": "after",

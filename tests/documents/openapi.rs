@@ -84,7 +84,7 @@ fn document() -> Value {
         "security": [{ "token": [] }],
         "tags": [
             { "name": "orders", "description": "What customers do." },
-            { "name": "customers", "description": "What is held of a customer, and how it is erased." },
+            { "name": "customers", "description": "All orders of a customer, and how a customer is erased." },
             { "name": "prices", "description": "What the goods cost." },
             { "name": "inventory", "description": "What the warehouse does." },
             { "name": "events", "description": "All that has happened, for those who pull it." },

@@ -1,10 +1,13 @@
 //! Retention: each table says how long what is in it is kept, and why.
 
+use std::fs;
+use std::path::Path;
+
 use onewrite::LEASE_KEPT;
 use orderflow_payment::DECLINES_KEPT;
 use serde_json::{Value as Json, json};
 
-use crate::stack::{GONE, Stack, TABLE, check, list, plain};
+use crate::stack::{Files, GONE, ROOT, Stack, TABLE, check, list, plain};
 
 #[test]
 fn every_table_says_how_long_it_keeps_what_it_has() {
@@ -58,6 +61,18 @@ fn retention(stack: &Stack) -> Vec<String> {
     let told = settings["sightingsDays"] == SIGHTINGS_DAYS;
     faults.extend((!told).then(|| "SightingsTable: screening is not told how long".to_owned()));
     faults
+}
+
+#[test]
+fn the_section_on_retention_has_every_table_of_the_template() {
+    let text = fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let (_, rest) = text.split_once("**Retention.**").expect("a section on retention");
+    let (section, _) = rest.split_once("\n## ").expect("another section after it");
+    let template = Files::read().template;
+    let resources = template["Resources"].as_object().expect("resources");
+    let tables = resources.iter().filter(|(_, resource)| resource["Type"] == TABLE).map(|(id, _)| id);
+    let missing: Vec<&String> = tables.filter(|id| !section.contains(&format!("`{id}`"))).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md does not say how long these are kept: {missing:?}");
 }
 
 fn stated(properties: &Json) -> String {

@@ -180,7 +180,7 @@ pub(crate) struct Erasure<'a> {
     pub(crate) orders: usize,
 }
 
-/// All that is held of a customer.
+/// A page of all orders of a customer, in clear.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

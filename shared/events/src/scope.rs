@@ -21,7 +21,7 @@ pub const EVENTS_READ: &str = "events:read";
 /// Having the events of all orders posted to webhooks of one's own.
 pub const WEBHOOKS: &str = "webhooks";
 
-/// Erasing a customer, and seeing what is held of one.
+/// Erasing a customer, and seeing all orders of one.
 pub const PRIVACY: &str = "privacy";
 
 /// Operations: letters, redrives, and all that mends; the word that a flagged order may be shipped; and the webhooks of all owners.
@@ -36,6 +36,6 @@ pub const SCOPES: [(&str, &str); 9] = [
     (STOCK_WRITE, "Count the stock, and take goods back"),
     (EVENTS_READ, "Read the events of all orders"),
     (WEBHOOKS, "Have the events of all orders posted to webhooks of one's own"),
-    (PRIVACY, "Erase a customer, and see what is held of one"),
+    (PRIVACY, "Erase a customer, and see all orders of one"),
     (OPERATIONS, "See dead letters, mend them and send them back, clear flagged orders, and switch off webhooks"),
 ];

@@ -58,7 +58,7 @@ struct Which {
 enum Command {
     /// Show an order over all services: its steps with their delays, where it waits, its letters; or clear it
     Order(OrderCommand),
-    /// Show all that is held of a customer, or erase them
+    /// Show all orders of a customer, opened, or erase them
     #[command(subcommand)]
     Customer(CustomerCommand),
     /// See dead letters, mend them, and send them back

@@ -26,7 +26,7 @@ pub(crate) struct Letter {
     pub(crate) receives: u32,
 }
 
-/// Page of all that is held of a customer.
+/// Page of all orders of a customer.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExportPage {

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::plan::{Entrance, Plan, Pricing, Repeat};
 use crate::tally::{Kind, Tally};
+use crate::watchers::LIFETIME;
 
 /// Name under which cancellations are counted, which are no orders of their own.
 pub(crate) const CANCELLATION: &str = "among all these, with a wish to cancel";
@@ -88,7 +89,8 @@ pub(crate) struct Means {
 
 impl Means {
     pub(crate) fn new(shop: Rc<Shop>, tally: Rc<Tally>, rng: Rng) -> Self {
-        let (page, guests) = (shop.api_as("page", ORDERS_ANY), shop.api.clone().without_token());
+        let token = shop.tokens.token("page", ORDERS_ANY, LIFETIME).expect("a token");
+        let (page, guests) = (shop.api.clone().with_token(token), shop.api.clone().without_token());
         Self { page, guests, shop, tally, rng: RefCell::new(rng) }
     }
 

@@ -22,7 +22,7 @@ use crate::audit::{Rule, Violation};
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/watch.mjs");
 
 /// Longer than any run.
-const LIFETIME: Duration = Duration::from_hours(24);
+pub(crate) const LIFETIME: Duration = Duration::from_hours(24);
 
 /// Time within which they listen, and come to an end.
 const PATIENCE: Duration = Duration::from_mins(1);

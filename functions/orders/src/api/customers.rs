@@ -1,4 +1,4 @@
-//! Customers over HTTP: all that is held of one, and its erasure.
+//! Customers over HTTP: all orders of one, and its erasure.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
             .await
     }
 
-    /// All that is held of a customer, in clear, for them or for whom may see it: their orders, the oldest first, page by page.
+    /// All orders of a customer, in clear, for them or for whom may see them: the oldest first, page by page.
     pub(super) async fn export(&self, request: &Request, id: &str, caller: &Caller) -> Result<Response<Body>, Problem> {
         let customer = customer_of(id)?;
         // A guest's id is nobody's subject, whatever an issuer may say.

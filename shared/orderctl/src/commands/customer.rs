@@ -1,4 +1,4 @@
-//! `orderctl customer`: all that is held of one, and their erasure.
+//! `orderctl customer`: all orders of one, and their erasure.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::text::shown;
 /// Customers, with the scope `privacy`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CustomerCommand {
-    /// Print all that is held of a customer, as JSON to hand over
+    /// Print all orders of a customer, opened, as JSON to hand over
     Export {
         /// The customer, by the shop's own id
         customer: String,

@@ -1,4 +1,4 @@
-//! Erasure of a customer, and all that is held of one.
+//! Erasure of a customer, and all orders of one.
 
 use super::*;
 

@@ -51,7 +51,10 @@ fn main() -> std::process::ExitCode {
             "whole" => {}
             "rest" => trials.retain(|trial| !is_short(trial)),
             _ => {
-                eprintln!("left out: all scenes but {}; ORDERFLOW_RUNBOOK=whole has them, too, or rest alone", SHORT.join(", "));
+                eprintln!(
+                    "left out: all scenes but {}; ORDERFLOW_RUNBOOK=whole has them, too, or rest alone",
+                    SHORT.join(", ")
+                );
                 trials.retain(is_short);
             }
         }

@@ -5,5 +5,5 @@ mod demo;
 pub(crate) mod error;
 mod logs;
 mod publish;
-mod trace;
+pub(crate) mod trace;
 mod watch;

@@ -26,6 +26,7 @@ pub use client::outputs::Outputs;
 pub use client::token::{TokenError, TokenSigner, all_scopes, token_claims, token_header};
 pub use commands::cli::Cli;
 pub use commands::error::Error;
+pub use commands::trace::{TraceError, waterfall};
 pub use emulator::collector::{Collector, Span};
 pub use emulator::port::PortChoice;
 pub use emulator::python::{Python, PythonError};

@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 
-use onewrite::memory::Series;
-use orderflow_tests::{Alarm, Datum, Gap, Letter, Shop, chromium, eventually, node_packages, queues};
+use orderflow_tests::{
+    Alarm, Datum, Gap, JOBS, Letter, OPEN_ORDERS, Shop, chromium, eventually, node_packages, queues,
+};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -84,20 +85,14 @@ async fn real_faults(shop: &Shop) -> RealFaults {
     begin_at(shop, &open[1], "2026-01-01T00:00:00.000Z").await;
     let permanent = [("Service", "payment"), ("Class", "permanent")];
     let mut counted = BTreeMap::new();
-    for (alarm, (clock, function), name, dimensions, above) in [
+    for (alarm, function, name, dimensions, above) in [
         ("payment-permanent-letters", JOBS, "LettersWaiting", &permanent[..], 0.0),
         ("old-letter", JOBS, "OldestLetterShare", &[], 0.5),
         ("late-orders", OPEN_ORDERS, "LateOrders", &[], 0.0),
         ("forgotten-order", OPEN_ORDERS, "OldestOpenOrderSeconds", &[], 86_400.0),
     ] {
-        let expected = Datum::new(shop.name(), name, dimensions, 0.0);
-        let what = format!("{function} has counted what {alarm} tells");
-        let datum = eventually(&what, async || {
-            shop.run_clock(clock).await;
-            let found = last_counted(&shop.log_of(function).await, &expected);
-            found.filter(|datum| datum.values.iter().all(|value| *value > above)).ok_or_else(|| json!(name))
-        });
-        counted.insert(alarm, datum.await);
+        let series = Datum::new(shop.name(), name, dimensions, 0.0);
+        counted.insert(alarm, shop.counted(function, &series, |value| value > above).await);
     }
     RealFaults { counted, letters: [unreadable, old], open }
 }
@@ -112,22 +107,6 @@ impl RealFaults {
             close(shop, order).await;
         }
     }
-}
-
-/// Functions that count: the output that names each, and its log.
-const JOBS: (&str, &str) = ("JobsFunctionName", "jobs");
-const OPEN_ORDERS: (&str, &str) = ("OpenOrdersFunctionName", "open-orders");
-
-/// The values of a series that a function has logged last.
-fn last_counted(lines: &[String], expected: &Datum) -> Option<Datum> {
-    let series = lines.iter().flat_map(|line| Series::of_line(line).unwrap_or_else(|fault| panic!("{fault}: {line}")));
-    let mut data = series.map(|(Series { namespace, name, dimensions, .. }, values)| Datum {
-        namespace,
-        name,
-        dimensions,
-        values,
-    });
-    data.rfind(|datum| datum.with(0.0) == *expected)
 }
 
 fn threshold(alarms: &[Alarm], name: &str) -> f64 {

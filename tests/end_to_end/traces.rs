@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use orderflow_local::{Reply, Span};
+use orderflow_local::{Reply, Span, waterfall};
 use orderflow_registry::SERVICES;
 use orderflow_tests::{Gap, Shop, collector, eventually, note_try};
 use reqwest::Method;
@@ -68,12 +68,38 @@ pub(crate) async fn every_kind_of_order_is_one_connected_trace(shop: &Shop) {
                 shop.order(&order).await
             };
             shop.wait_for_types(&id, types).await;
-            connected(shop, &id, None, 1, is_whole).await
+            let spans = connected(shop, &id, None, 1, is_whole).await?;
+            if sku == "traced" {
+                is_drawn(&id, &spans)?;
+            }
+            Ok(spans)
         })
         .await;
         let root = spans.iter().find(|span| span.parent.is_empty()).unwrap();
         assert_eq!((root.service.as_str(), root.name.as_str()), ("orders-api", "POST /orders"));
         assert_eq!(root.attributes["http.response.status_code"], "201");
+    }
+}
+
+/// The waterfall that `cargo local trace` draws of an order has a line of each service that has a span of it, and nothing has failed.
+fn is_drawn(id: &str, spans: &[Span]) -> Result<(), Value> {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let file = folder.path().join("spans");
+    let kept = collector().spans();
+    let kept: Vec<String> = kept.iter().map(|span| serde_json::to_string(span).expect("JSON")).collect();
+    std::fs::write(&file, kept.join("\n")).expect("a file");
+    let lines = waterfall(id, &file).expect("it is drawn");
+    // When it began, with its unit, and the bar stand before the service.
+    let drawn: BTreeSet<&str> = lines.iter().filter_map(|line| line.split_whitespace().nth(3)).collect();
+    let services: BTreeSet<&str> = spans.iter().map(|span| span.service.as_str()).collect();
+    // The reason of a failure would be told behind the time that it took, and a back-off before what follows it.
+    let ends = [" ms", " s", " in the stream", " in the queue", " of it the batching window"];
+    let is_failed = |line: &&String| !ends.iter().any(|end| line.trim_end().ends_with(end));
+    let failed: Vec<&String> = lines.iter().filter(is_failed).collect();
+    if services.is_subset(&drawn) && failed.is_empty() {
+        Ok(())
+    } else {
+        Err(json!({ "drawn": lines, "services": services, "failed": failed }))
     }
 }
 

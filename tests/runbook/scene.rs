@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use orderflow_events::Time;
 use orderflow_local::Stack;
-use orderflow_tests::{Datum, Emulator, FULFILLED, Orderctl, PATIENCE, Ran, Shop, eventually, foreign_order, order};
+use orderflow_tests::{
+    Datum, Emulator, FULFILLED, JOBS, Orderctl, PATIENCE, Ran, Shop, eventually, foreign_order, order,
+};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -137,12 +139,13 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Wants the alarm for so many letters of a service to be heard.
+    /// Has the jobs count the letters of a service until they count so many at the least, and wants the alarm for that to be heard.
     pub(crate) async fn letters_ring(&self, service: &str, class: &str, count: usize) {
         #[expect(clippy::cast_precision_loss, reason = "as many as a scene has")]
         let count = count as f64;
         let dimensions = [("Service", service), ("Class", class)];
-        let waiting = Datum::new(self.shop.name(), "LettersWaiting", &dimensions, count);
+        let series = Datum::new(self.shop.name(), "LettersWaiting", &dimensions, 0.0);
+        let waiting = self.shop.counted(JOBS, &series, |number| number >= count).await;
         self.shop.rings(&format!("{service}-{class}-letters"), &waiting).await;
     }
 

@@ -3,11 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use onewrite::memory::Series;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::calls::cloudwatch;
 use crate::shop::{Shop, eventually};
+
+/// The function that counts dead letters, each minute: the output that names it, and its log.
+pub const JOBS: (&str, &str) = ("JobsFunctionName", "jobs");
+
+/// The function that counts orders that are open, likewise.
+pub const OPEN_ORDERS: (&str, &str) = ("OpenOrdersFunctionName", "open-orders");
 
 /// Values of one series of a metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +43,18 @@ impl Datum {
     pub fn with(&self, value: f64) -> Self {
         Self { values: vec![value], ..self.clone() }
     }
+}
+
+/// The values of a series that a function has logged last.
+fn last_counted(lines: &[String], expected: &Datum) -> Option<Datum> {
+    let series = lines.iter().flat_map(|line| Series::of_line(line).unwrap_or_else(|fault| panic!("{fault}: {line}")));
+    let mut data = series.map(|(Series { namespace, name, dimensions, .. }, values)| Datum {
+        namespace,
+        name,
+        dimensions,
+        values,
+    });
+    data.rfind(|datum| datum.with(0.0) == expected.with(0.0))
 }
 
 /// Alarm of one metric, as it is deployed.
@@ -129,6 +148,24 @@ impl Shop {
         }
     }
 
+    /// Has a function that counts run, until all that it has counted last of that series is as it should be; answers that.
+    pub async fn counted(
+        &self,
+        (clock, function): (&str, &str),
+        series: &Datum,
+        is_expected: impl Fn(f64) -> bool,
+    ) -> Datum {
+        let Datum { name, dimensions, .. } = series;
+        eventually(&format!("{function} has counted {name} {dimensions:?}"), async || {
+            self.run_clock(clock).await;
+            match last_counted(&self.log_of(function).await, series) {
+                Some(datum) if datum.values.iter().all(|value| is_expected(*value)) => Ok(datum),
+                other => Err(json!(other.map(|datum| datum.values))),
+            }
+        })
+        .await
+    }
+
     /// Publishes a metric, as AWS does itself of its services, and of what a function has logged.
     pub async fn put_metric(&self, datum: &Datum) {
         let Datum { namespace, name, dimensions, values } = datum;
@@ -217,5 +254,17 @@ mod tests {
         assert!(!alarm.is_crossed_by(&age("q", 300.0)));
         assert!(!alarm.is_crossed_by(&age("r", 301.0)));
         assert!(!alarm.is_crossed_by(&Datum::new("AWS/SQS", "Age", &[], 301.0)));
+    }
+
+    #[test]
+    fn what_was_counted_last_is_told_of_its_series_alone() {
+        let line = |name: &str, value: u32| {
+            let metrics = json!({ "Namespace": "shop", "Dimensions": [[]], "Metrics": [{ "Name": name }] });
+            json!({ "_aws": { "Timestamp": 1, "CloudWatchMetrics": [metrics] }, name: value }).to_string()
+        };
+        let lines = [line("Late", 1), line("Late", 2), line("Other", 3), "a line of a log".to_owned()];
+        let late = Datum::new("shop", "Late", &[], 2.0);
+        assert_eq!(last_counted(&lines, &late.with(7.0)), Some(late.clone()));
+        assert_eq!(last_counted(&lines, &Datum { namespace: "AWS/SQS".to_owned(), ..late }), None);
     }
 }

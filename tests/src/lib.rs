@@ -26,7 +26,7 @@ mod script;
 mod shop;
 mod tally;
 
-pub use alarms::{Alarm, Datum, OnCall};
+pub use alarms::{Alarm, Datum, JOBS, OPEN_ORDERS, OnCall};
 pub use api_double::ApiDouble;
 pub use browser::{chromium, node_packages};
 pub use call::{AwsService, Call, entries};

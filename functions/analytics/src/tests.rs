@@ -231,6 +231,48 @@ fn what_is_late_is_summed_with_the_rest() {
     assert_eq!([sum(&shop.board(), "minutes", "created"), sum(&shop.board(), "minutes", "paid")], [2, 1]);
 }
 
+/// Sums as they lie in the table.
+fn sums(shop: &Shop) -> BTreeMap<Key, String> {
+    let is_sum = |key: &Key| ["steps ", "skus "].iter().any(|sums| key.partition.starts_with(sums));
+    shop.counts.items().into_iter().filter(|(key, _)| is_sum(key)).collect()
+}
+
+/// Another service with a table of its own hears what was before, backwards and some of it twice, and the first goes on: what happens
+/// meanwhile comes to both.
+#[test]
+fn counts_that_are_built_beside_those_that_are_shown_are_the_same() {
+    let (shown, beside) = (Shop::default(), Shop::default());
+    let mut journal: Vec<Event> = orders(30, shown.time.now()).into_iter().flatten().collect();
+    for (number, event) in (0..).zip(&mut journal) {
+        event.context.time = event.context.time.after(Duration::from_secs(40) * number);
+    }
+    for shop in [&shown, &beside] {
+        shop.time.pass(Duration::from_mins(45));
+    }
+    let (past, present) = journal.split_at(40);
+    for event in past {
+        shown.hear(event);
+    }
+    let replayed: Vec<&Event> = past.iter().rev().collect();
+    for (happens, replayed) in present.iter().zip(replayed.chunks(2)) {
+        shown.hear(happens);
+        for event in [&[happens][..], replayed, &replayed[..1], &[happens]].concat() {
+            beside.hear(event);
+        }
+    }
+    let now = shown.time.now();
+    let board_of = |shop: &Shop| block_on(board(&Counts::new(&shop.counts), now)).unwrap();
+    assert_eq!(board_of(&beside), board_of(&shown), "before all is summed");
+    for shop in [&shown, &beside] {
+        shop.sum_up(now.after(Duration::from_mins(5)));
+    }
+    assert_eq!(sums(&beside), sums(&shown), "to the byte");
+    let board = board_of(&beside);
+    assert_eq!(board, board_of(&shown));
+    let count = |of: fn(&BoardTally) -> i64| board.minutes.iter().map(of).sum::<i64>();
+    assert_eq!([count(|tally| tally.created), count(|tally| tally.paid)], [30, 30]);
+}
+
 /// Number of pauses that an attempt passes.
 fn pauses(shop: impl Fn() -> Shop, event: &Event) -> u32 {
     let passes = |steps: &u32| run(shop().attempt(event, &Pace::of(*steps))).is_some();

@@ -40,6 +40,25 @@ pub enum TraceError {
 
 /// Shows the trace of an order, from the spans in a collector's file.
 pub(crate) fn show(order: &str, file: &Path) -> Result<(), TraceError> {
+    let mut stdout = anstream::stdout();
+    for line in drawn(order, file)? {
+        writeln!(stdout, "{line}")?;
+    }
+    Ok(())
+}
+
+/// The lines by which `cargo local trace` shows the trace of an order, without their colours: of the spans in a file as a
+/// [`Collector`](crate::Collector) keeps it.
+///
+/// # Errors
+///
+/// There is no such file, or no span of the order in it.
+pub fn waterfall(order: &str, file: &Path) -> Result<Vec<String>, TraceError> {
+    let plain = |line: &String| anstream::adapter::strip_str(line).to_string();
+    Ok(drawn(order, file)?.iter().map(plain).collect())
+}
+
+fn drawn(order: &str, file: &Path) -> Result<Vec<String>, TraceError> {
     let lines = BufReader::new(fs::File::open(file).map_err(TraceError::NoSpans)?).lines();
     // The last line may be on its way.
     let spans = lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok());
@@ -47,11 +66,7 @@ pub(crate) fn show(order: &str, file: &Path) -> Result<(), TraceError> {
     if pictures.is_empty() {
         return Err(TraceError::Unknown(shown(order)));
     }
-    let mut stdout = anstream::stdout();
-    for line in draw(&pictures) {
-        writeln!(stdout, "{line}")?;
-    }
-    Ok(())
+    Ok(draw(&pictures))
 }
 
 /// A span in its place of the waterfall.
@@ -284,7 +299,7 @@ mod tests {
             span("orders-api", ["1", ""], "POST /orders", [0, 10]),
             Span { trace: "another".to_owned(), ..span("orders-api", ["9", ""], "POST /orders", [0, 10]) },
         ];
-        let lines = drawn("ord_1", spans);
+        let lines = picture("ord_1", spans);
         let expected = [
             "   0.0 ms  ████                                       orders-api    POST /orders  10 ms",
             "   5.0 ms    ██                                       orders-api      create OrderCreated  5.0 ms",
@@ -296,7 +311,7 @@ mod tests {
         assert!(pictures("ord_2", Vec::new()).is_empty());
     }
 
-    fn drawn(order: &str, spans: Vec<Span>) -> Vec<String> {
+    fn picture(order: &str, spans: Vec<Span>) -> Vec<String> {
         let plain = |line: &String| anstream::adapter::strip_str(line).to_string().trim_end().to_owned();
         draw(&pictures(order, spans)).iter().map(plain).collect()
     }
@@ -332,7 +347,7 @@ mod tests {
             "1 d 2 h later, in a trace of its own:",
             "   0.0 ms  ████████████████████████████████████████   orders-api  DELETE /orders/{orderId}/access  4.0 ms",
         ];
-        assert_eq!(drawn("ord_1", spans), expected);
+        assert_eq!(picture("ord_1", spans), expected);
     }
 
     #[test]

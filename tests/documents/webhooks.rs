@@ -111,7 +111,7 @@ pub(crate) fn create_webhook() -> Value {
     )
 }
 
-/// What a receiver is posted, and answers.
+/// Message to a receiver, and its answers.
 pub(crate) fn post_event() -> Value {
     let header = |name: &str, description: &str, schema: Value, example: &str| {
         json!({

@@ -7,7 +7,7 @@ use crate::text::{Invalid, is_plain, plain};
 use crate::text_type;
 
 text_type!(
-    /// Subject of an event: the one that it is about, such as a loan, a user, an address of mail or an ARN. 1 to 1,024
+    /// Subject of an event: the one that it is about, such as a user, an address of mail or an ARN. 1 to 1,024
     /// bytes without control characters: a key of DynamoDB has no more.
     Subject,
     subject_rule,

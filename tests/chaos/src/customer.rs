@@ -17,7 +17,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::plan::{Entrance, Plan, Pricing, Repeat};
 use crate::tally::{Kind, Tally};
-use crate::watchers::LIFETIME;
+
+/// Lifetime of a token, longer than any run.
+pub(crate) const LIFETIME: Duration = Duration::from_hours(24);
 
 /// Name under which cancellations are counted, which are no orders of their own.
 pub(crate) const CANCELLATION: &str = "among all these, with a wish to cancel";

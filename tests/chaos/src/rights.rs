@@ -87,8 +87,9 @@ const NOT_ASKED_FOR: [(&str, &str, Option<&str>); 6] = [
     ("IntakeRole", "dynamodb:GetItem", Some("CustomerKeys")),
 ];
 
-/// Roles whose rights nobody has asked for where nobody watches.
-const OF_LIVE: [&str; 2] = ["LiveRole", "LivePushRole"];
+/// Rights that nobody has asked for where nobody watches, by role and action: what is told, and what it is held against in the end.
+const OF_LIVE: [(&str, &str); 4] =
+    [("LiveRole", ""), ("LivePushRole", ""), ("AnalyticsApiRole", ""), ("OperationsApiRole", "dynamodb:Query")];
 
 /// Right of every consumer that the toolkit uses where an attempt fails. Of some services none may fail in a short run: what
 /// one consumer has used, all have a use for.
@@ -145,7 +146,10 @@ impl Rights {
                 is_of_it && right.role.ends_with(role) && right.action.starts_with(action)
             })
         };
-        let is_unwatched = |right: &Right| !is_watched && OF_LIVE.contains(&right.role.as_str());
+        let of_live = |right: &Right| {
+            OF_LIVE.iter().any(|(role, action)| right.role == *role && right.action.starts_with(action))
+        };
+        let is_unwatched = |right: &Right| !is_watched && of_live(right);
         let is_wanted =
             |right: &Right| !BY_AWS.contains(&right.action.as_str()) && !is_distress(right) && !is_unwatched(right);
         // That to a table and that to its index are one.

@@ -17,12 +17,10 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::audit::{Rule, Violation};
+use crate::customer::LIFETIME;
 
 /// Client of the live functions.
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/watch.mjs");
-
-/// Longer than any run.
-pub(crate) const LIFETIME: Duration = Duration::from_hours(24);
 
 /// Time within which they listen, and come to an end.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -152,16 +152,16 @@ fn a_token_is_signed_by_a_key_of_the_issuer_in_the_way_of_that_key() {
 
 /// A public key and a token that OpenSSL has signed with the private one, which is gone.
 const RSA_MODULUS: &str = "\
-    nIvJW_F9He4cHAilrOOK3Bj8sCcdvbe7bTGI14aDtYjbpTF0B68QgZkSXUzEtlGdU8RLcKaDYowh_BeGmN1So1J95OoV41CjppyjrWpZHMe2sd\
-    LZuB41JUNuaJ_1GlpJoQhkBipDDNLgX9cj-Ct0KNrI81Dn09Xl7L97LjDDUEUijos-M9w7f9QvBuOFyYL-rY7dqvovb0RJIQAMkE_S7iXRxGr0\
-    C2SmVo3u756iZYuyTTVMw1tV_QMcRjnJYCYX-1xG3G7Rvb8qIAWjne1GusTbrfBwlscYfCUhJvVmpqhUpHQwFele20AJJgJ5S0tInxd57naFdV\
-    fZQPjD-6JzqQ";
+    qH5JjCNTQG_R0ITDJyvM6jsyUntEAKk14Ovy8wfSLYC1eiRN-b53bnjxeNk5FlO2_IZfDqSkfLTPgdHBS56aTRCxZkYdmqhxHUJOwcEQqGdnoY\
+    5jUFOHL5oGVKipWFv8ddzHJIfPM1-SBUi3taJSO05bQGKSB2HI4hsEhNwFTUAH6KLe0pJzADxM9py-9rYtBiwq1ZQ7VZuENl8xFE6nJ7F1kf03\
+    xBgI4gKMZIKDMN0qoU7UM8rLtDSSgYvzrSEgdTrcbRHALxDvgTPksr5F9Bn6tKdCiUxdYTE30R5lqIl4G4Vh_tNgiV3jycvRI6cjLJXx-tJDjX\
+    VjIbylju4scw";
 const RSA_TOKEN: &str = "\
     eyJhbGciOiJSUzI1NiIsImtpZCI6InJzYS0xIiwidHlwIjoiYXQrand0In0.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUiLCJzdWIiOiJhZG\
-    EiLCJhdWQiOiJvcmRlcnMiLCJleHAiOjE3NjcyMjkyMDAsInNjb3BlIjoic3RvY2s6cmVhZCJ9.RxQIFmGLM8zBOCPEhxIYRzjpeXA1thmdRFq\
-    QS5Agq1lTtYXx7MFWMYe8ZVNZZ2FXKDAam0QMR58unFHvLwLoZWXvgDpb0Cnp3BGXTPxEBagUg5pHc5EG-D5vgnS0w7j7vkSsb6tYEZhctFmqa\
-    ieAjaZbrz6c2VmomkATQYmyGp07sgfy-2C7C1dJITgr4NtuwhERNCNzUb62AJd7OEhrPe_egzDogMrkMkdCeOvSPqQHv7ct3_WasMo-Vl0iTbj\
-    Ob8-jd4hhCsP8SPe34-VFNmxaQ6rpVJDBSD6hX-pyHGmsh6px3hW33ziJN_vfuiJLILIIN0i0bxYgy-gBQfUdzg";
+    EiLCJhdWQiOiJsaWJyYXJ5IiwiZXhwIjoxNzY3MjI5MjAwLCJzY29wZSI6ImxvYW5zOnJlYWQifQ.Z0_U6Sb7A5-HG2wvgNsV_V5B3EWp_Z2Hz\
+    I1EuPamtMZ-Vy9gGDVkw4ff2czOBmV7EOqS7517tvgIMyRuRm8R_iAlHAa4_bNkMQtNaAQJkQIDFExGfPdIxSoUIDatQlzd-6zqzNKKmQ49xrU\
+    AbgyydEi1J4pqZ65t_YOS_Qdh0TuoZ0V6LQXsduiGGUbvUXwMBccF_hn8qJDVeSPZuk2oppVo6yl8kHTCnsORP7W6r0QoOv6Os5l6-r2iyBvxF\
+    r8Di2s-tgPmEu2V-mljva7XvS793NsWO2BfOFT-yGNk8AlJDswjzM44HF_MBs8M7YEZr6QxC_n2CQNcyCFe9a2lRA";
 
 #[test]
 fn a_token_may_be_signed_by_rsa() {

@@ -234,7 +234,7 @@ fn whatever_an_edit_brings_in_is_sealed() {
     arrival.message = fact.clone();
     let letter = collected(None, &arrival).unwrap();
     assert_eq!((letter.is_sealed, letter.short_body.as_ref()), (false, Some(&fact.body)));
-    assert_eq!(letter.glimpse.source.as_deref(), Some("https://shop.example"));
+    assert_eq!(letter.glimpse.source.as_deref(), Some("https://library.example"));
     for (body, persons) in [
         ("Ada Lovelace".to_owned(), Persons::Unknown),
         // An event has room for somebody in many a place.

@@ -75,8 +75,8 @@ impl Operator {
     }
 
     async fn edit(&self, from: &str) -> Option<Act> {
-        let event = self.event(from).await?;
         let act = self.one_of(&MENDED).await?;
+        let event = self.event(from).await?;
         self.insist(&act.id, "edited", async |path, tag| {
             let api = self.shop.api_as("operator", "operations");
             let request = api.request(Method::PUT, path).header("If-Match", tag);
@@ -113,13 +113,17 @@ impl Operator {
         Some(act)
     }
 
-    /// A letter of one of these services that is no event. One that a consumer has refused may come again, with a copy of its event.
+    /// A letter of one of these services that is no event, once there is one. One that a consumer has refused may come again, with a copy
+    /// of its event.
     async fn one_of(&self, services: &[&'static str]) -> Option<Act> {
-        for service in services.iter().copied() {
-            let letters = self.shop.open_letters(service).await;
-            if let Some(letter) = letters.iter().find(|letter| is_no_event(letter)) {
-                return Some(Act { id: letter.id().to_owned(), letter: Letter::of(service, letter) });
+        for _ in 0..MAX_ATTEMPTS {
+            for service in services.iter().copied() {
+                let letters = self.shop.open_letters(service).await;
+                if let Some(letter) = letters.iter().find(|letter| is_no_event(letter)) {
+                    return Some(Act { id: letter.id().to_owned(), letter: Letter::of(service, letter) });
+                }
             }
+            sleep(PAUSE).await;
         }
         None
     }

@@ -176,12 +176,23 @@ impl<'a> Scene<'a> {
         orders
     }
 
+    /// Waits until the journal has the payments of these orders.
+    pub(crate) async fn has_paid(&self, orders: &[String]) {
+        self.all("all orders are paid", orders, |events| events.contains_key("PaymentProcessed")).await;
+    }
+
     /// Waits until these orders are shipped, each event of theirs once.
     pub(crate) async fn shipped(&self, orders: &[String]) {
         let expected = FULFILLED.map(|kind| (kind.to_owned(), 1)).into();
-        eventually("all orders have ended", async || {
+        self.all("all orders have ended", orders, |events| *events == expected).await;
+    }
+
+    /// Waits until the journal has such events of each of these orders, by type.
+    async fn all(&self, what: &str, orders: &[String], is_there: impl Fn(&BTreeMap<String, usize>) -> bool) {
+        eventually(what, async || {
             let journal = self.journal().await;
-            let open: Vec<_> = orders.iter().filter(|order| journal.get(*order) != Some(&expected)).collect();
+            let is_open = |order: &&String| !journal.get(*order).is_some_and(&is_there);
+            let open: Vec<_> = orders.iter().filter(is_open).collect();
             match open[..] {
                 [] => Ok(()),
                 [first, ..] => Err(json!([open.len(), first, journal.get(first)])),

@@ -96,7 +96,7 @@ impl Row {
 }
 
 impl Report {
-    /// What has a budget: the functions as they are now, without those that were only started, of whose events nothing is known.
+    /// Functions that have a budget: as they are now, without those that were only started, of whose events nothing is known.
     pub(crate) fn measured(&self) -> Vec<Measured<'_>> {
         let compares = cfg!(target_arch = "x86_64") && self.tls;
         let now = self.rows.iter().filter(|row| row.build == BuildKind::Now);

@@ -333,7 +333,7 @@ fn feed() -> Value {
     })
 }
 
-/// What an event has beside it where it is posted by itself.
+/// Headers that an event has beside it where it is posted by itself.
 fn posted() -> Value {
     json!({ "bindingVersion": "0.3.0", "headers": fields(&post_event()["parameters"]) })
 }
@@ -537,7 +537,7 @@ pub(crate) fn every_message_says_what_its_event_is() {
     }
 }
 
-/// What the toolkit signs has the headers of the document, and a page of the feed is what it calls one.
+/// Headers as the toolkit signs them are those of the document, and a page of the feed is what it calls one.
 pub(crate) fn what_is_posted_and_what_is_pulled_are_what_it_says() {
     let document = document();
     let validator = |place: &str| {

@@ -59,7 +59,7 @@ What can never be handled, and what failed too often, is moved to its dead-lette
 `failure-reason`, `failed-at` and `failed-function`.";
 
 const PARTNER_QUEUE: &str = "\
-A queue of somebody else, in this account or in another, FIFO or standard: its ARN is the stack's parameter `PartnerQueueArn`, and \
+A queue of somebody else, in the shop's account or in another, FIFO or standard: its ARN is the stack's parameter `PartnerQueueArn`, and \
 its owner's policy lets the topic send to it. To a FIFO queue the events of one order come in the order in which they are sent.";
 
 const HOOKS: &str = "\
@@ -349,11 +349,8 @@ fn fields(parameters: &Value) -> Value {
         (name(parameter), schema)
     };
     let required: Vec<String> = parameters.iter().filter(|parameter| parameter["required"] == true).map(name).collect();
-    in_draft_7(json!({
-        "type": "object",
-        "properties": parameters.iter().map(field).collect::<Map<_, _>>(),
-        "required": required,
-    }))
+    let properties: Map<String, Value> = parameters.iter().map(field).collect();
+    in_draft_7(json!({ "type": "object", "properties": properties, "required": required }))
 }
 
 /// Settings of that queue in the template.

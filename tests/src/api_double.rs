@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::calls::{answer, lambda};
+use crate::calls::{FUNCTIONS, answer, lambda};
 use crate::shop::{Shop, unique};
 use crate::twin::Twin;
 
@@ -28,7 +28,7 @@ impl ApiDouble {
     }
 
     async fn with(shop: &Shop, part: &str, rights: Option<&Value>) -> Self {
-        let functions = answer(lambda(shop, Method::GET, "functions/?MaxItems=1000")).await;
+        let functions = answer(lambda(shop, Method::GET, FUNCTIONS)).await;
         // Others may have stacks on the same emulator; the function that is meant has this stack's table.
         let tables = ["OrdersTableName", "InventoryTableName", "CountTableName"].map(|name| shop.output(name));
         let is_it = |function: &&Value| {

@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::calls::FUNCTIONS;
 use crate::shop::Shop;
-
-/// All functions, those of the tests before the stack's: a page of usual length may not have them all.
-const FUNCTIONS: &str = "functions/?MaxItems=1000";
 
 impl Shop {
     /// Names of the log groups of the stack's functions, as [`Shop::log_of`] takes them. A test may remove its own at any moment.

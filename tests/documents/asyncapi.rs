@@ -1,16 +1,21 @@
-//! The AsyncAPI document: the topic, the queues, every message, and who sends and receives it.
+//! The AsyncAPI document: the topic, the queues, the webhooks and the feed, every message, and who sends and receives it.
 
 use std::path::Path;
 
-use orderflow_events::{ADDRESS_BLOCK, EventType, schema};
+use onewrite::webhook::{Secret, Secrets};
+use orderflow_events::scope::{EVENTS_READ, WEBHOOKS};
+use orderflow_events::{ADDRESS_BLOCK, EventType, Time, schema};
 use orderflow_local::expanded;
 use orderflow_registry::{SERVICES, Service};
 use serde_json::{Map, Value, json};
 
 use crate::document::Document;
+use crate::feed::{event, read_events};
 use crate::golden::{self, versions};
-use crate::places::with;
+use crate::openapi;
+use crate::places::{with, without};
 use crate::schemas::{hoist, of_data};
+use crate::webhooks::post_event;
 
 const ABOUT: &str = "\
 orderflow takes orders and fulfils them. What happens to an order is told by events: each is a fact about one order, and a \
@@ -26,6 +31,10 @@ To create an order, publish `OrderCreated` under a `source` of your own, as the 
 counts from another source than the one in its message.
 
 Both need credentials of AWS whose role may do so: `sns:Subscribe` on the topic of all events, `sns:Publish` on that of the intake.
+
+Whoever has no such role receives the same events in one of three ways, each by a pattern in the syntax of SNS: a queue of their \
+own, which the shop subscribes as `receiveAsPartner` says; a webhook, to which they are posted as `postEvent` says; and the feed, \
+from which they are pulled as `readEvents` says. openapi.json has the last two under the same names, and how a webhook is made.
 
 The newest version of each type is the one that is sent. Older ones are understood for ever.";
 
@@ -49,6 +58,17 @@ const QUEUE: &str = "\
 What can never be handled, and what failed too often, is moved to its dead-letter queue with the attributes `failure-class`, \
 `failure-reason`, `failed-at` and `failed-function`.";
 
+const PARTNER_QUEUE: &str = "\
+A queue of somebody else, in the shop's account or in another, FIFO or standard: its ARN is the stack's parameter `PartnerQueueArn`, and \
+its owner's policy lets the topic send to it. To a FIFO queue the events of one order come in the order in which they are sent.";
+
+const HOOKS: &str = "\
+The URLs of the webhooks, each its owner's, who has registered it by `createWebhook` of openapi.json, with a pattern of the events that \
+are posted to it. Nothing else is posted but the test of `testWebhook`, an event of the type `WebhookTested`.";
+
+const FEED: &str = "\
+All events that were ever published, in the order of the log, a page at a time: whoever pulls keeps a cursor of their own.";
+
 /// The topic's name, of which the first part is the stack's.
 const TOPIC_NAME: &str = "{stack}-events.fifo";
 
@@ -62,9 +82,20 @@ fn document() -> Value {
     for (kind, version) in versions() {
         hoist(&of_data(kind, version), &name(kind, version), in_draft_7, &mut schemas);
     }
+    for (name, schema) in orderflow_journal::schemas() {
+        hoist(&schema, name, in_draft_7, &mut schemas);
+    }
     let messages: Map<String, Value> =
         versions().map(|(kind, version)| (name(kind, version), message(kind, version))).collect();
-    let mut channels = Map::from_iter([("events".to_owned(), topic()), ("intake".to_owned(), intake())]);
+    let channels = [
+        ("events", topic()),
+        ("intake", intake()),
+        ("partnerQueue", partner_queue()),
+        ("webhooks", webhooks()),
+        ("feed", feed()),
+    ];
+    let mut channels: Map<String, Value> =
+        channels.into_iter().map(|(name, channel)| (name.to_owned(), channel)).collect();
     let mut operations = Map::new();
     let template = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
     let template = expanded(template).expect("the template");
@@ -77,6 +108,9 @@ fn document() -> Value {
     }
     operations.insert("receiveAsAnyone".to_owned(), receive_as_anyone());
     operations.insert("sendAsAnyone".to_owned(), send_as_anyone());
+    operations.insert("receiveAsPartner".to_owned(), receive_as_partner());
+    operations.insert("postEvent".to_owned(), post());
+    operations.insert("readEvents".to_owned(), read());
     json!({
         "asyncapi": "3.0.0",
         "id": "urn:orderflow",
@@ -90,10 +124,17 @@ fn document() -> Value {
         "servers": {
             "sns": server("sns"),
             "sqs": server("sqs"),
+            "api": api(),
+            "receiver": receiver(),
         },
         "channels": channels,
         "operations": operations,
-        "components": { "messages": messages, "schemas": schemas },
+        "components": {
+            "messages": messages,
+            "messageBindings": { "event": { "http": posted() } },
+            "schemas": schemas,
+            "securitySchemes": { "token": openapi::token() },
+        },
     })
 }
 
@@ -103,6 +144,27 @@ fn server(service: &str) -> Value {
         "protocol": service,
         "description": "AWS. A local stack has it at the URL that `cargo local outputs` calls `Endpoint`.",
         "variables": { "region": { "description": "The region of the stack.", "default": "eu-central-1" } },
+    })
+}
+
+/// The HTTP API, as the OpenAPI document has it.
+fn api() -> Value {
+    let mut server = openapi::server();
+    let url = server.as_object_mut().and_then(|server| server.remove("url")).unwrap_or_default();
+    let parts = url.as_str().and_then(|url| url.strip_prefix("https://")?.split_once('/'));
+    let (host, path) = parts.expect("a URL with a host and a path");
+    server["host"] = json!(host);
+    server["pathname"] = json!(format!("/{path}"));
+    server["protocol"] = json!("https");
+    server
+}
+
+fn receiver() -> Value {
+    json!({
+        "host": "{receiver}",
+        "protocol": "https",
+        "description": "The receiver of a webhook. It has a public address.",
+        "variables": { "receiver": { "description": "The host of its URL.", "default": "partner.example" } },
     })
 }
 
@@ -152,6 +214,7 @@ fn message(kind: EventType, version: u32) -> Value {
         "payload": {
             "allOf": [reference("components/schemas", "Event"), { "type": "object", "properties": attributes }],
         },
+        "bindings": reference("components/messageBindings", "event"),
         "examples": golden::read(kind, version).map(|event| json!({ "name": "published", "payload": event })).as_slice(),
     })
 }
@@ -220,6 +283,74 @@ fn queue(service: &Service, template: &Value) -> Value {
             },
         },
     })
+}
+
+fn partner_queue() -> Value {
+    json!({
+        "address": null,
+        "title": "What a partner's queue receives",
+        "description": PARTNER_QUEUE,
+        "servers": [reference("servers", "sqs")],
+        "messages": Map::from_iter(in_all_versions("components/messages", &EventType::ALL)),
+    })
+}
+
+fn webhooks() -> Value {
+    json!({
+        "address": null,
+        "title": "What is posted to webhooks",
+        "description": HOOKS,
+        "servers": [reference("servers", "receiver")],
+        "messages": Map::from_iter(in_all_versions("components/messages", &EventType::ALL)),
+    })
+}
+
+fn feed() -> Value {
+    let pulled = read_events();
+    let page = &pulled["responses"]["200"];
+    json!({
+        "address": "/events",
+        "title": "The feed",
+        "description": FEED,
+        "servers": [reference("servers", "api")],
+        "messages": {
+            "EventRequest": {
+                "name": "EventRequest",
+                "title": "A request for a page",
+                "summary": "All of it is in the query: there is no body.",
+                "payload": { "type": "null" },
+            },
+            "EventPage": {
+                "name": "EventPage",
+                "title": "A page of the feed",
+                "summary": page["description"],
+                "contentType": "application/json",
+                "payload": reference("components/schemas", "EventPage"),
+                "bindings": { "http": { "bindingVersion": "0.3.0", "statusCode": 200 } },
+                "examples": [{ "name": "page", "payload": page["content"]["application/json"]["example"] }],
+            },
+        },
+    })
+}
+
+/// Headers that an event has beside it where it is posted by itself.
+fn posted() -> Value {
+    json!({ "bindingVersion": "0.3.0", "headers": fields(&post_event()["parameters"]) })
+}
+
+/// The schema of an object whose fields are those parameters of the OpenAPI document.
+fn fields(parameters: &Value) -> Value {
+    let parameters = parameters.as_array().map(Vec::as_slice).unwrap_or_default();
+    let name = |parameter: &Value| parameter["name"].as_str().unwrap_or_default().to_owned();
+    let field = |parameter: &Value| {
+        let mut schema = parameter["schema"].clone();
+        schema["description"] = parameter["description"].clone();
+        schema["examples"] = json!([parameter["example"]]);
+        (name(parameter), schema)
+    };
+    let required: Vec<String> = parameters.iter().filter(|parameter| parameter["required"] == true).map(name).collect();
+    let properties: Map<String, Value> = parameters.iter().map(field).collect();
+    in_draft_7(json!({ "type": "object", "properties": properties, "required": required }))
 }
 
 /// Settings of that queue in the template.
@@ -303,6 +434,66 @@ fn send_as_anyone() -> Value {
     })
 }
 
+fn receive_as_partner() -> Value {
+    let messages = in_all_versions("channels/partnerQueue/messages", &EventType::ALL);
+    let mut bindings = subscription("PartnerQueueArn", None);
+    let undelivered = json!({ "deadLetterQueue": { "name": "PartnerUndeliverableQueue" } });
+    bindings["sns"]["consumers"][0]["endpoint"] = json!({ "arn": "{PartnerQueueArn}" });
+    bindings["sns"]["consumers"][0]["redrivePolicy"] = undelivered;
+    json!({
+        "action": "receive",
+        "title": "a partner receives",
+        "description": "All events, or those that match the stack's parameter `PartnerPattern`. The owner of a queue in another account \
+                        confirms the subscription. What cannot be delivered the shop keeps for 14 days.",
+        "channel": reference("channels", "partnerQueue"),
+        "messages": messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(),
+        "tags": [{ "name": "partners" }],
+        "bindings": bindings,
+    })
+}
+
+/// An event is posted by orderflow. AsyncAPI has no place for a range of statuses, so that a sentence says what answers mean.
+fn post() -> Value {
+    let posted = post_event();
+    let messages = in_all_versions("channels/webhooks/messages", &EventType::ALL);
+    let answers = posted["responses"].as_object().into_iter().flatten();
+    let answers: Vec<String> = answers
+        .map(|(status, answer)| format!("- `{status}`: {}", answer["description"].as_str().unwrap_or_default()))
+        .collect();
+    let about = posted["description"].as_str().unwrap_or_default();
+    json!({
+        "action": "send",
+        "title": "webhooks send",
+        "summary": posted["summary"],
+        "description": format!("{about} To make one needs the scope `{WEBHOOKS}`.\n\nAnswers:\n\n{}", answers.join("\n")),
+        "channel": reference("channels", "webhooks"),
+        "messages": messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(),
+        "tags": [{ "name": "webhooks" }],
+        "bindings": { "http": { "bindingVersion": "0.3.0", "method": "POST" } },
+    })
+}
+
+/// A page is asked for by whoever pulls.
+fn read() -> Value {
+    let pulled = read_events();
+    let about = pulled["description"].as_str().unwrap_or_default();
+    json!({
+        "action": "send",
+        "title": "another consumer pulls",
+        "summary": pulled["summary"],
+        "description": format!("{about} It needs the scope `{EVENTS_READ}`."),
+        "channel": reference("channels", "feed"),
+        "messages": [reference("channels/feed/messages", "EventRequest")],
+        "reply": {
+            "channel": reference("channels", "feed"),
+            "messages": [reference("channels/feed/messages", "EventPage")],
+        },
+        "security": [reference("components/securitySchemes", "token")],
+        "tags": [{ "name": "other consumers" }],
+        "bindings": { "http": { "bindingVersion": "0.3.0", "method": "GET", "query": fields(&pulled["parameters"]) } },
+    })
+}
+
 /// AsyncAPI's own dialect is that of draft 7, in which nothing may stand beside a reference.
 fn in_draft_7(schema: Value) -> Value {
     match schema {
@@ -341,4 +532,29 @@ pub(crate) fn every_message_says_what_its_event_is() {
         let stranger = with(&event, "/source", json!("https://shop.example/web"));
         assert_eq!(validator.is_valid(&stranger), kind.source().is_none(), "{kind} {version}");
     }
+}
+
+/// Headers as the toolkit signs them are those of the document, and a page of the feed is what it calls one.
+pub(crate) fn what_is_posted_and_what_is_pulled_are_what_it_says() {
+    let document = document();
+    let validator = |place: &str| {
+        let schema = json!({ "$ref": format!("#/{place}"), "components": document["components"] });
+        jsonschema::draft7::new(&schema).expect("a schema")
+    };
+    let secret = || Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+    let (event, now) = (event(), Time::new("2026-11-29T09:00:00Z").expect("a time"));
+    let headers = validator("components/messageBindings/event/http/headers");
+    for secrets in [Secrets::new(secret(), None), Secrets::new(secret(), Some(secret()))] {
+        let id = event["id"].as_str().expect("an id");
+        let signed = secrets.headers(id, now, &event.to_string());
+        let signed: Map<String, Value> =
+            signed.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
+        let signed = Value::Object(signed);
+        assert!(headers.is_valid(&signed), "{signed}");
+        for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+            assert!(!headers.is_valid(&without(&signed, &format!("/{name}"))), "without {name}");
+        }
+    }
+    let (page, body) = (validator("components/schemas/EventPage"), json!({ "events": [event], "next": "17-12.3-0-9" }));
+    assert!(page.is_valid(&body) && !page.is_valid(&without(&body, "/next")), "{body}");
 }

@@ -21,9 +21,10 @@ fn document() -> String {
 <!-- Made of the types by `cargo documents`. -->
 
 Each event is a fact about one order: a [CloudEvent](https://github.com/cloudevents/spec) of version 1.0 in structured JSON,
-published to one FIFO topic. [asyncapi.json](asyncapi.json) has the topic and the queues, [schemas](schemas) the JSON Schema
-of each type and version, and [golden](golden) an event of each. Who receives events takes them more than once and in any
-order, and ignores what they do not know. Older versions are understood for ever; the newest is the one that is sent.
+published to one FIFO topic. [asyncapi.json](asyncapi.json) has the topic and the queues, the webhooks and the feed,
+[schemas](schemas) the JSON Schema of each type and version, and [golden](golden) an event of each. Who receives events takes
+them more than once and in any order, and ignores what they do not know. Older versions are understood for ever; the newest is
+the one that is sent.
 
 | type | version | from | to |
 |---|---|---|---|

@@ -55,7 +55,8 @@ fn trials() -> Vec<Trial> {
             the_schemas_take_the_data_that_the_decoder_takes,
             the_schema_takes_the_attributes_that_the_decoder_takes;
         asyncapi:
-            every_message_says_what_its_event_is;
+            every_message_says_what_its_event_is,
+            what_is_posted_and_what_is_pulled_are_what_it_says;
         cloudevents:
             every_event_is_what_the_specification_says,
             every_event_survives_the_official_sdk,

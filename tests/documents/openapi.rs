@@ -72,15 +72,7 @@ fn document() -> Value {
             "description": ABOUT,
             "license": { "name": "MIT", "identifier": "MIT" },
         },
-        "servers": [{
-            "url": SERVER,
-            "description": "The stack's output `ApiUrl`.",
-            "variables": {
-                "api": { "description": "The id of the API.", "default": "api" },
-                "region": { "description": "The region of the stack.", "default": "eu-central-1" },
-                "stage": { "description": "The parameter `Stage` of the stack.", "default": "dev" },
-            },
-        }],
+        "servers": [server()],
         "security": [{ "token": [] }],
         "tags": [
             { "name": "orders", "description": "What customers do." },
@@ -147,7 +139,19 @@ fn document() -> Value {
     })
 }
 
-fn token() -> Value {
+pub(crate) fn server() -> Value {
+    json!({
+        "url": SERVER,
+        "description": "The stack's output `ApiUrl`.",
+        "variables": {
+            "api": { "description": "The id of the API.", "default": "api" },
+            "region": { "description": "The region of the stack.", "default": "eu-central-1" },
+            "stage": { "description": "The parameter `Stage` of the stack.", "default": "dev" },
+        },
+    })
+}
+
+pub(crate) fn token() -> Value {
     let scopes = SCOPES.map(|(name, does)| format!("- `{name}`: {does}.")).join("\n");
     json!({
         "type": "http",

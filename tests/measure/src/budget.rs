@@ -46,7 +46,7 @@ struct Budget {
     init_kilo_instructions: Option<f64>,
 }
 
-/// Measured figures of one function.
+/// Measured figures of one function that has handled events.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured<'a> {
     pub(crate) name: &'a str,
@@ -100,7 +100,7 @@ impl Budgets {
                 write_units: rounded(one.per_event.write_units),
                 kilo_instructions: one
                     .instructions
-                    .map(|count| kilo(count.event))
+                    .and_then(|count| count.event.map(kilo))
                     .or_else(|| old.and_then(|old| old.kilo_instructions)),
                 init_kilo_instructions: one
                     .instructions
@@ -147,7 +147,7 @@ impl Budgets {
             ("write units an event", Some(per_event.write_units), Some(budget.write_units), 0.0),
             (
                 "thousand instructions an event",
-                kilo(instructions.map(|count| count.event)),
+                kilo(instructions.and_then(|count| count.event)),
                 budget.kilo_instructions,
                 of_instructions,
             ),
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_keeps_to_its_budget_is_no_fault() {
-        let most = Instructions { init: 5_149_000.0, event: 1_544_000.0 };
+        let most = Instructions { init: 5_149_000.0, event: Some(1_544_000.0) };
         assert_eq!(faults(&per_event(), None), [""; 0]);
         assert_eq!(faults(&PerEvent { sent_bytes: 1_009.0, ..per_event() }, Some(most)), [""; 0]);
     }
@@ -234,12 +234,12 @@ mod tests {
         ] {
             assert_eq!(faults(&figures, None), [expected]);
         }
-        let event = Instructions { init: 5_000_000.0, event: 1_546_000.0 };
+        let event = Instructions { init: 5_000_000.0, event: Some(1_546_000.0) };
         assert_eq!(
             faults(&per_event(), Some(event)),
             ["payment: 1546.000 thousand instructions an event, its budget is 1500"]
         );
-        let init = Instructions { init: 5_151_000.0, event: 1_500_000.0 };
+        let init = Instructions { init: 5_151_000.0, event: Some(1_500_000.0) };
         assert_eq!(
             faults(&per_event(), Some(init)),
             ["payment: 5151.000 thousand instructions for its init, its budget is 5000"]

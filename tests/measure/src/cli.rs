@@ -7,9 +7,9 @@ use clap::Parser;
 /// The functions' release binaries beside a bare one: time, memory, calls to AWS, instructions.
 ///
 /// It places orders at the real binaries, with a stub of Lambda and AWS around them, and measures each function on what
-/// these orders have it do. Only figures of one run compare: the same machine may be three times slower an hour later.
-/// Calls, bytes, capacity units and instructions depend on no machine's mood, and have budgets in
-/// tests/measure/budgets.json.
+/// these orders have it do. One that no order comes to is only started. Only figures of one run compare: the same machine
+/// may be three times slower an hour later. Calls, bytes, capacity units and instructions depend on no machine's mood, and
+/// have budgets in tests/measure/budgets.json.
 #[derive(Clone, Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(name = "cargo measure", bin_name = "cargo measure", version, about)]

@@ -24,8 +24,21 @@ pub(crate) struct Subject {
     pub(crate) name: String,
     /// The tables before the first invocation.
     pub(crate) tables: Tables,
-    /// Invocations by group of orders, in the order in which they happened. All groups are alike.
+    /// Invocations by group of orders, in the order in which they happened. All groups are alike. Without any the function is
+    /// only started.
     pub(crate) groups: Rc<[Vec<Invocation>]>,
+}
+
+impl Subject {
+    /// A function that no order comes to: all tables are empty, and there is nothing to do.
+    pub(crate) fn without_events(function: &Function, stack: &Stack) -> Self {
+        subject(function.binary.clone(), &Tables::new(stack.tables.clone()), Vec::new())
+    }
+
+    /// Tells whether there is anything to do.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.groups.is_empty()
+    }
 }
 
 /// One invocation.
@@ -137,6 +150,25 @@ impl Invocation {
 pub(crate) fn expect_no_fault(aws: &Aws, name: &str) -> Result<()> {
     let fault = aws.take_faults().into_iter().next();
     fault.map_or(Ok(()), |fault| Err(FeedError::Unwell { name: name.to_owned(), fault }))
+}
+
+/// Functions that no order has come to, as those on a schedule. Of those that share a binary, the first.
+pub(crate) fn idle<'a>(stack: &'a Stack, fed: &[(Subject, Launch)]) -> Vec<&'a Function> {
+    let is_fed = |binary: &str| fed.iter().any(|(subject, _)| subject.name.split(' ').next() == Some(binary));
+    let mut idle = Vec::<&Function>::new();
+    for function in &stack.functions {
+        if !is_fed(&function.binary) && idle.iter().all(|one| one.binary != function.binary) {
+            idle.push(function);
+        }
+    }
+    idle
+}
+
+/// Starts a function that no order comes to, to see whether it can be measured.
+pub(crate) async fn expect_start(aws: &Aws, subject: &Subject, launch: &Launch) -> Result<()> {
+    aws.restore(subject.tables.clone());
+    Process::start(launch).await?.stop().await;
+    expect_no_fault(aws, &subject.name)
 }
 
 /// Functions that have been invoked by a queue or a stream. Of those that share a binary, the one with most to do.
@@ -342,9 +374,12 @@ fn routes<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use serde_json::json;
 
     use super::*;
+    use crate::affinity::Cores;
 
     fn inbox(received: &[(usize, usize, &str)]) -> Inbox {
         let record = |number, &(group, round, kind): &(usize, usize, &str)| Received {
@@ -369,6 +404,45 @@ mod tests {
         let batch = |records: &[usize]| (u32::try_from(records.len()).unwrap(), json!({"Records": records}));
         assert_eq!(groups, [vec![batch(&[0, 1]), batch(&[4]), batch(&[2])], vec![batch(&[3])]]);
         assert_eq!(batches(&inbox.of_round(2)), [batch(&[2])]);
+    }
+
+    #[test]
+    fn of_the_functions_that_no_order_comes_to_each_binary_is_started() {
+        let function = |(id, binary): (&str, &str)| Function {
+            id: id.to_owned(),
+            binary: binary.to_owned(),
+            variables: BTreeMap::new(),
+            trigger: Trigger::Other,
+        };
+        let functions = [
+            ("OrdersRelay", "relay"),
+            ("PaymentRelay", "relay"),
+            ("OrdersApi", "orders-api"),
+            ("Orders", "orders"),
+            ("OrdersLetters", "letters"),
+            ("PaymentLetters", "letters"),
+        ];
+        let functions = functions.map(function).into();
+        let stack = Stack { functions, subscriptions: Vec::new(), tables: BTreeMap::new() };
+        let launch = Launch {
+            wrapper: Vec::new(),
+            binary: PathBuf::new(),
+            variables: BTreeMap::new(),
+            endpoint: String::new(),
+            log: None,
+            cores: Cores::shared(),
+        };
+        let fed = ["relay", "orders-api POST /orders"].map(|name| {
+            let groups = vec![vec![Invocation::of(&[])]];
+            (subject(name.to_owned(), &Tables::default(), groups), launch.clone())
+        });
+        assert!(fed.iter().all(|(subject, _)| subject.has_events()));
+        let idle = idle(&stack, &fed);
+        let ids: Vec<&str> = idle.iter().map(|function| function.id.as_str()).collect();
+        assert_eq!(ids, ["Orders", "OrdersLetters"]);
+        let letters = Subject::without_events(idle[1], &stack);
+        assert_eq!(letters.name, "letters");
+        assert!(!letters.has_events());
     }
 
     #[test]

@@ -26,16 +26,23 @@ pub(crate) struct Extent {
 pub(crate) struct Figures {
     pub(crate) init_ms: Vec<f64>,
     pub(crate) init_cpu_ms: Vec<f64>,
-    pub(crate) first_ms: Vec<f64>,
-    pub(crate) later_ms: Vec<f64>,
-    pub(crate) event_cpu_ms: Vec<f64>,
     pub(crate) resident_after_init_mb: Vec<f64>,
-    pub(crate) resident_after_events_mb: Vec<f64>,
-    pub(crate) per_event: PerEvent,
     /// Calls before the first invocation.
     pub(crate) init_calls: u64,
     /// Attempts of the SDK to repeat a call, because it took too long.
     pub(crate) retries: u64,
+    /// Figures of its events; `None` of a function that was only started.
+    pub(crate) handling: Option<Handling>,
+}
+
+/// Figures of the events that a function has handled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Handling {
+    pub(crate) first_ms: Vec<f64>,
+    pub(crate) later_ms: Vec<f64>,
+    pub(crate) event_cpu_ms: Vec<f64>,
+    pub(crate) resident_after_events_mb: Vec<f64>,
+    pub(crate) per_event: PerEvent,
     /// Events that were handled when the memory was looked at.
     pub(crate) events: u32,
 }
@@ -64,14 +71,22 @@ impl Figures {
     pub(crate) fn add(&mut self, round: Self) {
         self.init_ms.extend(round.init_ms);
         self.init_cpu_ms.extend(round.init_cpu_ms);
+        self.resident_after_init_mb.extend(round.resident_after_init_mb);
+        self.init_calls = round.init_calls;
+        self.retries += round.retries;
+        if let Some(handling) = round.handling {
+            self.handling.get_or_insert_default().add(handling);
+        }
+    }
+}
+
+impl Handling {
+    fn add(&mut self, round: Self) {
         self.first_ms.extend(round.first_ms);
         self.later_ms.extend(round.later_ms);
         self.event_cpu_ms.extend(round.event_cpu_ms);
-        self.resident_after_init_mb.extend(round.resident_after_init_mb);
         self.resident_after_events_mb.extend(round.resident_after_events_mb);
         self.per_event = round.per_event;
-        self.init_calls = round.init_calls;
-        self.retries += round.retries;
         self.events = round.events;
     }
 }
@@ -82,7 +97,7 @@ pub(crate) fn groups_of(subject: &Subject, events: u32) -> usize {
     usize::try_from(events.div_ceil(of_a_group.max(1))).unwrap_or(usize::MAX)
 }
 
-/// Measures a function once.
+/// Measures a function once. One without events is started, and no more.
 pub(crate) async fn measure(
     aws: &Aws,
     subject: &Subject,
@@ -104,28 +119,35 @@ pub(crate) async fn measure(
     // Its first thread of its own, and what it still writes, come to rest.
     tokio::time::sleep(Duration::from_millis(20)).await;
     figures.resident_after_init_mb.push(process.resident_mb());
+    if !subject.has_events() {
+        process.stop().await;
+        feed::expect_no_fault(aws, &subject.name)?;
+        return Ok(figures);
+    }
 
+    let mut handling = Handling::default();
     let (warm_up, measured) = subject.groups.split_at(WARM_UP.min(subject.groups.len()));
     for invocation in warm_up.iter().flatten() {
         let answer = process.invoke(&invocation.payload).await?;
-        if figures.first_ms.is_empty() {
-            figures.first_ms.push(milliseconds(answer.took));
+        if handling.first_ms.is_empty() {
+            handling.first_ms.push(milliseconds(answer.took));
         }
-        figures.events += invocation.events;
+        handling.events += invocation.events;
     }
     let (tally, cpu_ms) = (aws.tally(), process.cpu_ms());
     let mut events = 0;
     for invocation in measured.iter().take(groups_of(subject, extent.events)).flatten() {
-        figures.later_ms.push(milliseconds(process.invoke(&invocation.payload).await?.took));
+        handling.later_ms.push(milliseconds(process.invoke(&invocation.payload).await?.took));
         events += invocation.events;
     }
     feed::expect_no_fault(aws, &subject.name)?;
-    figures.event_cpu_ms.push((process.cpu_ms() - cpu_ms) / f64::from(events.max(1)));
+    handling.event_cpu_ms.push((process.cpu_ms() - cpu_ms) / f64::from(events.max(1)));
     let tally = aws.tally().since(&tally);
     figures.retries = tally.retries;
-    figures.per_event = tally.per_event(events);
-    figures.events += events;
-    figures.resident_after_events_mb.push(process.resident_mb());
+    handling.per_event = tally.per_event(events);
+    handling.events += events;
+    handling.resident_after_events_mb.push(process.resident_mb());
+    figures.handling = Some(handling);
     process.stop().await;
     Ok(figures)
 }
@@ -150,5 +172,27 @@ mod tests {
         assert_eq!(Spread::of(&[3.0, 1.0, 9.0]), Spread { median: 3.0, least: 1.0, most: 9.0 });
         assert_eq!(Spread::of(&[3.0, 1.0, 9.0, 4.0]).median.to_string(), "3.5");
         assert_eq!(Spread::of(&[]), Spread::default());
+    }
+
+    #[test]
+    fn a_function_that_was_only_started_has_no_figures_of_events() {
+        let started = || Figures { init_ms: vec![2.0], init_calls: 1, ..Figures::default() };
+        let mut figures = Figures::default();
+        figures.add(started());
+        figures.add(started());
+        assert_eq!((figures.init_ms.len(), figures.init_calls), (2, 1));
+        assert!(figures.handling.is_none());
+    }
+
+    #[test]
+    fn the_rounds_of_a_function_with_events_are_added_up() {
+        let handling = |later_ms| Handling { later_ms: vec![later_ms], events: 530, ..Handling::default() };
+        let mut figures = Figures::default();
+        for later_ms in [1.0, 3.0] {
+            figures.add(Figures { handling: Some(handling(later_ms)), ..Figures::default() });
+        }
+        let handling = figures.handling.unwrap();
+        assert_eq!(Spread::of(&handling.later_ms).median.to_string(), "2");
+        assert_eq!(handling.events, 530);
     }
 }

@@ -11,16 +11,16 @@ use tempfile::TempDir;
 
 use crate::affinity::Cores;
 use crate::aws::{Aws, KeySchema, Tables};
-use crate::budget::{BudgetError, Budgets, Measured};
+use crate::budget::{BudgetError, Budgets};
 use crate::build::{self, BuildError};
 use crate::cli::Arguments;
 use crate::collector::Collector;
 use crate::feed::{self, FeedError, GROUP, Subject};
 use crate::package::{self, Size};
 use crate::process::{Launch, ProcessError};
-use crate::report::{BuildKind, Report, Row};
-use crate::rounds::{self, Extent, Figures, Spread, WARM_UP};
-use crate::stack::{Stack, StackError};
+use crate::report::{BuildKind, Handled, Report, Row};
+use crate::rounds::{self, Extent, Figures, Handling, Spread, WARM_UP};
+use crate::stack::{Function, Stack, StackError};
 use crate::trust::{Identity, TrustError};
 use crate::valgrind::{Instructions, Undisturbed, Valgrind};
 
@@ -207,15 +207,26 @@ impl<'a> Bench<'a> {
         let groups = WARM_UP + usize::try_from(self.arguments.events()).unwrap_or(usize::MAX).div_ceil(GROUP);
         say(&format!("{} orders through the functions of {}", groups * GROUP, bin_dir.display()));
         let log = self.folder.path().join(format!("{build:?}.log"));
-        let start = |function: &crate::stack::Function| {
+        let start = |function: &Function| {
             // It was copied above.
             let binary = self.runnable(&bin_dir.join(&function.binary), build).unwrap_or_default();
             Launch { log: Some(log.clone()), ..self.launch(binary, function.variables.clone()) }
         };
-        let subjects = feed::record(&stack, &self.aws, &start, groups).await?;
-        let is_fed = |binary: &str| subjects.iter().any(|(subject, _)| subject.name.split(' ').next() == Some(binary));
-        for function in stack.functions.iter().filter(|function| !is_fed(&function.binary)) {
-            say(&format!("not measured, for an order does not come to it: {}", function.id));
+        let mut subjects = feed::record(&stack, &self.aws, &start, groups).await?;
+        for function in feed::idle(&stack, &subjects) {
+            let name = &function.binary;
+            if self.arguments.debug {
+                say(&format!("not counted, for an order does not come to it: {name}"));
+            } else if is_asked_for(name, &self.arguments.only) {
+                let (subject, launch) = (Subject::without_events(function, &stack), start(function));
+                match feed::expect_start(&self.aws, &subject, &launch).await {
+                    Ok(()) => {
+                        say(&format!("only started, for an order does not come to it: {name}"));
+                        subjects.push((subject, launch));
+                    }
+                    Err(error) => say(&format!("not measured, for it does not start here: {error}")),
+                }
+            }
         }
         let candidate = |(subject, launch): (Subject, Launch)| Candidate {
             build,
@@ -246,7 +257,8 @@ impl<'a> Bench<'a> {
         for candidate in candidates {
             say(&format!("instructions of {}", candidate.subject.name));
             let figures = &candidate.figures;
-            let undisturbed = Undisturbed { init: figures.init_calls, event: figures.per_event.calls };
+            let event = figures.handling.as_ref().map(|handling| handling.per_event.calls);
+            let undisturbed = Undisturbed { init: figures.init_calls, event };
             match valgrind.count(&self.aws, &candidate.subject, &candidate.launch, WARM_UP, undisturbed).await {
                 Ok(instructions) => candidate.instructions = Some(instructions),
                 Err(error) => say(&format!("no instructions: {error}")),
@@ -280,17 +292,7 @@ impl<'a> Bench<'a> {
             let json = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
             fs::write(path, json).map_err(|source| file(path, source))?;
         }
-        let compares = cfg!(target_arch = "x86_64") && report.tls;
-        let measured: Vec<Measured<'_>> = report
-            .rows
-            .iter()
-            .filter(|row| row.build == BuildKind::Now)
-            .map(|row| Measured {
-                name: &row.name,
-                per_event: &row.per_event,
-                instructions: row.instructions.filter(|_| compares),
-            })
-            .collect();
+        let measured = report.measured();
         if arguments.write_budgets {
             Budgets::read()?.replaced(&measured, arguments.only.is_empty()).write()?;
         }
@@ -317,23 +319,31 @@ impl Candidate {
             init_ms: Spread::of(&figures.init_ms),
             init_cpu_ms: Spread::of(&figures.init_cpu_ms),
             resident_after_init_mb: Spread::of(&figures.resident_after_init_mb),
-            resident_after_events_mb: Spread::of(&figures.resident_after_events_mb),
-            events: figures.events,
-            first_ms: Spread::of(&figures.first_ms),
-            later_ms: Spread::of(&figures.later_ms),
-            event_cpu_ms: Spread::of(&figures.event_cpu_ms),
-            per_event: figures.per_event.clone(),
+            handled: figures.handling.as_ref().map(handled),
             instructions: self.instructions,
         }
     }
 }
 
-/// The functions once more for each collector of their spans: each trace is collected, which is the most that they cost.
+fn handled(handling: &Handling) -> Handled {
+    Handled {
+        resident_after_events_mb: Spread::of(&handling.resident_after_events_mb),
+        events: handling.events,
+        first_ms: Spread::of(&handling.first_ms),
+        later_ms: Spread::of(&handling.later_ms),
+        event_cpu_ms: Spread::of(&handling.event_cpu_ms),
+        per_event: handling.per_event.clone(),
+    }
+}
+
+/// The functions that have events once more for each collector of their spans: each trace is collected, which is the most that
+/// they cost.
 async fn traced(candidates: &[Candidate]) -> Result<Vec<Candidate>> {
     let mut traced = Vec::new();
     for collector in Collector::ALL {
         let endpoint = collector.open().await.map_err(Error::Listen)?;
-        for candidate in candidates.iter().filter(|one| one.build == BuildKind::Now) {
+        let fed = candidates.iter().filter(|one| one.build == BuildKind::Now && one.subject.has_events());
+        for candidate in fed {
             let mut candidate = candidate.clone();
             let variables = [
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),

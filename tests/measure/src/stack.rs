@@ -14,6 +14,9 @@ use crate::sign_in;
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const REGION: &str = "us-east-1";
 
+/// One rule, of those by which the staff are told of events.
+const NOTICES: &str = r#"[{"match":{"type":["OrderFlagged"]},"to":"staff@shop.example","every":15}]"#;
+
 /// Functions, tables and subscriptions of one template.
 #[derive(Clone, Debug)]
 pub(crate) struct Stack {
@@ -67,13 +70,16 @@ pub(crate) enum StackError {
 type Result<T> = std::result::Result<T, StackError>;
 
 impl Stack {
-    /// Reads a template, each parameter at its default but for those that say whose tokens count, and for the pace of mails,
-    /// which would only be waited for.
+    /// Reads a template, each parameter at its default but for those that say whose tokens count, for the pace of mails, which
+    /// would only be waited for, and for the notices, without which there is no function for them.
     pub(crate) fn read(template: &Path) -> Result<Self> {
         let mut document = expanded(template)?;
         sign_in::let_in(&mut document);
         if let Some(pace) = document["Parameters"].get_mut("MailsPerSecond") {
             pace["Default"] = json!(100_000);
+        }
+        if let Some(notices) = document["Parameters"].get_mut("Notices") {
+            notices["Default"] = NOTICES.into();
         }
         Self::of(&document)
     }
@@ -439,6 +445,9 @@ mod tests {
         }
         let queues = stack.functions.iter().filter(|function| matches!(function.trigger, Trigger::Queue(_))).count();
         assert!(queues >= 7, "{queues}");
+        let notices = stack.functions.iter().find(|function| function.binary == "notices").unwrap();
+        let settings: Value = serde_json::from_str(&notices.variables["SETTINGS"]).unwrap();
+        assert_eq!(settings["notices"][0]["every"], 15, "{settings}");
     }
 
     #[test]

@@ -18,8 +18,9 @@ use orderflow_tests::to_f64;
 pub(crate) struct Instructions {
     /// From the first of the process until it asks for an invocation.
     pub(crate) init: f64,
-    /// For one event.
-    pub(crate) event: f64,
+    /// For one event; `None` of a function that was only started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) event: Option<f64>,
 }
 
 /// Valgrind, as it is installed.
@@ -50,8 +51,8 @@ pub(crate) enum CountError {
 pub(crate) struct Undisturbed {
     /// Before its first invocation.
     pub(crate) init: u64,
-    /// For one event.
-    pub(crate) event: f64,
+    /// For one event; `None` of a function that is only started.
+    pub(crate) event: Option<f64>,
 }
 
 /// One process under valgrind.
@@ -77,7 +78,8 @@ impl Valgrind {
     }
 
     /// Counts a function's instructions: in three processes, one that is not invoked, one that handles the `before` first
-    /// groups, and one that handles some more. The difference is the events' alone.
+    /// groups, and one that handles some more. The difference is the events' alone. Of a function that is only started the first
+    /// is all.
     pub(crate) async fn count(
         &self,
         aws: &Aws,
@@ -86,16 +88,17 @@ impl Valgrind {
         before: usize,
         undisturbed: Undisturbed,
     ) -> Result<Instructions, CountError> {
+        let init = to_f64(self.run(aws, subject, launch, 0, undisturbed).await?.instructions);
+        let Some(calls) = undisturbed.event else { return Ok(Instructions { init, event: None }) };
         let more = rounds::groups_of(subject, EVENTS).min(subject.groups.len().saturating_sub(before));
-        let init = self.run(aws, subject, launch, 0, undisturbed).await?;
         let short = self.run(aws, subject, launch, before, undisturbed).await?;
         let long = self.run(aws, subject, launch, before + more, undisturbed).await?;
         let events = f64::from(long.events - short.events);
-        if (to_f64(long.calls - short.calls) / events - undisturbed.event).abs() > 0.01 {
+        if (to_f64(long.calls - short.calls) / events - calls).abs() > 0.01 {
             return Err(CountError::OtherCalls(subject.name.clone()));
         }
         let event = (to_f64(long.instructions) - to_f64(short.instructions)) / events;
-        Ok(Instructions { init: to_f64(init.instructions), event })
+        Ok(Instructions { init, event: Some(event) })
     }
 
     /// A process that handles so many groups, none of whose calls timed out.

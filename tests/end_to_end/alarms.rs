@@ -1,7 +1,8 @@
 //! Alarms as they are deployed: each is crossed by what AWS, or a function, publishes of its fault, and somebody hears it.
 //!
-//! An emulator makes no metrics, neither of its own services nor of what functions log. So they are published here, those of a
-//! function from its log: of orders that are late, and of dead letters, after there were such.
+//! An emulator makes no metrics, neither of its own services nor of what functions log. So they are published here. What can be measured
+//! is, after there was the fault: orders that are late and dead letters are in a function's log, and how deep a queue is the queue tells.
+//! Of the others it is a number past the threshold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
@@ -29,11 +30,7 @@ pub(crate) async fn each_is_crossed_by_its_fault_and_heard(shop: &Shop) {
     let on_call = shop.on_call().await;
     let (stack, mut faults) = (shop.name(), faults(shop).await);
     let real = real_faults(shop).await;
-    for (alarm, datum) in &mut faults {
-        if let Some(counted) = real.counted.get(alarm.as_str()) {
-            *datum = counted.clone();
-        }
-    }
+    faults.extend(real.measured.iter().map(|(alarm, datum)| ((*alarm).to_owned(), datum.clone())));
     let name = |alarm: &str| format!("{stack}-{alarm}");
     for (alarm, datum) in &faults {
         let crossed = |datum: &Datum| {
@@ -46,13 +43,13 @@ pub(crate) async fn each_is_crossed_by_its_fault_and_heard(shop: &Shop) {
     }
     // What nobody publishes any more no emulator misses.
     let (silent, watched): (Vec<_>, Vec<_>) = alarms.iter().partition(|alarm| alarm.alarm_name.ends_with("-silent"));
-    let names: BTreeSet<String> = faults.iter().map(|(alarm, _)| name(alarm)).collect();
+    let names: BTreeSet<String> = faults.keys().map(|alarm| name(alarm)).collect();
     assert_eq!(names, watched.iter().map(|alarm| alarm.alarm_name.clone()).collect(), "each alarm has its fault");
     assert_eq!(silent.len(), 2);
     let early: Vec<_> = watched.iter().filter(|alarm| alarm.state_value == "ALARM").collect();
     assert!(early.is_empty(), "nothing was published yet: {early:?}");
 
-    for (_, datum) in &faults {
+    for datum in faults.values() {
         shop.put_metric(datum).await;
     }
     for (name, told) in on_call.hears(&names).await {
@@ -62,14 +59,21 @@ pub(crate) async fn each_is_crossed_by_its_fault_and_heard(shop: &Shop) {
     real.end(shop).await;
 }
 
-/// Faults that there are, and what the functions have counted of them, by the alarm that it is to cross.
+/// Queues that nobody reads, by the outputs that name them, each with the alarm for a message in it.
+const UNREAD: [(&str, &str); 2] =
+    [("partner-undeliverable", "PartnerUndeliverableQueueUrl"), ("uncollected-letters", "LettersDlqUrl")];
+
+/// The message that is left in each of them.
+const LEFT: &str = "an alarm is to tell of what is left";
+
+/// Faults that there are, and what was measured of them, by the alarm that it is to cross.
 struct RealFaults {
-    counted: BTreeMap<&'static str, Datum>,
+    measured: BTreeMap<&'static str, Datum>,
     letters: [Letter; 2],
     open: [String; 2],
 }
 
-/// A message that nobody can read, one that is a dead letter since long ago, and orders that are late and forgotten.
+/// A message that nobody can read, one that is a dead letter since long ago, orders that are late and forgotten, and what is left in queues.
 async fn real_faults(shop: &Shop) -> RealFaults {
     let body = "<an alarm is to tell of it/>";
     shop.send("Payment", body).await;
@@ -84,7 +88,7 @@ async fn real_faults(shop: &Shop) -> RealFaults {
     begin_at(shop, &open[0], &an_hour_ago()).await;
     begin_at(shop, &open[1], "2026-01-01T00:00:00.000Z").await;
     let permanent = [("Service", "payment"), ("Class", "permanent")];
-    let mut counted = BTreeMap::new();
+    let mut measured = BTreeMap::new();
     for (alarm, function, name, dimensions, above) in [
         ("payment-permanent-letters", JOBS, "LettersWaiting", &permanent[..], 0.0),
         ("old-letter", JOBS, "OldestLetterShare", &[], 0.5),
@@ -92,9 +96,19 @@ async fn real_faults(shop: &Shop) -> RealFaults {
         ("forgotten-order", OPEN_ORDERS, "OldestOpenOrderSeconds", &[], 86_400.0),
     ] {
         let series = Datum::new(shop.name(), name, dimensions, 0.0);
-        counted.insert(alarm, shop.counted(function, &series, |value| value > above).await);
+        measured.insert(alarm, shop.counted(function, &series, |value| value > above).await);
     }
-    RealFaults { counted, letters: [unreadable, old], open }
+    for (alarm, queue) in UNREAD {
+        let url = shop.output(queue);
+        leave(shop, url).await;
+        let depth = eventually(&format!("{queue} tells of its message"), async || {
+            let depth = shop.depth(url).await;
+            if depth.values.iter().all(|count| *count > 0.0) { Ok(depth) } else { Err(json!(depth.values)) }
+        })
+        .await;
+        measured.insert(alarm, depth);
+    }
+    RealFaults { measured, letters: [unreadable, old], open }
 }
 
 impl RealFaults {
@@ -106,25 +120,31 @@ impl RealFaults {
         for order in &self.open {
             close(shop, order).await;
         }
+        for (_, queue) in UNREAD {
+            shop.take_messages(shop.output(queue), &[LEFT]).await;
+        }
     }
+}
+
+/// Leaves a message in a queue, as SNS and Lambda do with what they cannot deliver.
+async fn leave(shop: &Shop, url: &str) {
+    let mut send = shop.sqs.send_message().queue_url(url).message_body(LEFT);
+    if url.ends_with(".fifo") {
+        send = send.message_group_id("alarms").message_deduplication_id("alarms");
+    }
+    send.send().await.expect("it is sent");
 }
 
 fn threshold(alarms: &[Alarm], name: &str) -> f64 {
     alarms.iter().find(|alarm| alarm.alarm_name == name).unwrap_or_else(|| panic!("no alarm {name}")).threshold
 }
 
-/// Name of an alarm without its stack's, and what is published of the fault that it is for.
-async fn faults(shop: &Shop) -> Vec<(String, Datum)> {
+/// What is published of the faults that no emulator measures, by the name of the alarm for it without its stack's.
+async fn faults(shop: &Shop) -> BTreeMap<String, Datum> {
     let stack = shop.name();
-    let own = |name: &str, value: f64| Datum::new(stack, name, &[], value);
     let of_api = [("ApiName", stack), ("Stage", "dev")];
     let bucket = [("BucketName", shop.output("DiscardedBucketName")), ("StorageType", "AllStorageTypes")];
-    let undelivered = [("QueueName", name_of(shop.output("PartnerUndeliverableQueueUrl")))];
-    let letters_dlq = [("QueueName", name_of(shop.output("LettersDlqUrl")))];
-    let mut faults = vec![
-        ("late-orders", own("LateOrders", 1.0)),
-        ("forgotten-order", own("OldestOpenOrderSeconds", 90_000.0)),
-        ("old-letter", own("OldestLetterShare", 0.6)),
+    let faults = [
         ("jobs-errors", Datum::new("AWS/Lambda", "Errors", &[("FunctionName", shop.output("JobsFunctionName"))], 1.0)),
         (
             "webhooks-errors",
@@ -138,8 +158,6 @@ async fn faults(shop: &Shop) -> Vec<(String, Datum)> {
             "notices-errors",
             Datum::new("AWS/Lambda", "Errors", &[("FunctionName", shop.output("NoticesFunctionName"))], 1.0),
         ),
-        ("partner-undeliverable", Datum::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", &undelivered, 1.0)),
-        ("uncollected-letters", Datum::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", &letters_dlq, 1.0)),
         ("discarded-rows", Datum::new("AWS/S3", "NumberOfObjects", &bucket, 1.0)),
         ("api-errors", Datum::new("AWS/ApiGateway", "5XXError", &of_api, 1.0)),
         ("api-latency", Datum::new("AWS/ApiGateway", "Latency", &of_api, 2_500.0)),
@@ -149,10 +167,10 @@ async fn faults(shop: &Shop) -> Vec<(String, Datum)> {
         ("mail-quota", Datum::new("AWS/SES", "Send", &[], 200.0)),
         ("sms-spend", Datum::new("AWS/SNS", "SMSMonthToDateSpentUSD", &[], 1.0)),
     ];
-    let mut all: Vec<_> = faults.drain(..).map(|(alarm, datum)| (alarm.to_owned(), datum)).collect();
+    let mut all: BTreeMap<String, Datum> = faults.map(|(alarm, datum)| (alarm.to_owned(), datum)).into();
     for id in queues() {
         let service = id.to_lowercase();
-        let mut add = |alarm: &str, datum| all.push((format!("{service}-{alarm}"), datum));
+        let mut add = |alarm: &str, datum| all.insert(format!("{service}-{alarm}"), datum);
         let queue = [("QueueName", name_of(shop.queue(id)))];
         add("lag", Datum::new("AWS/SQS", "ApproximateAgeOfOldestMessage", &queue, 1_900.0));
         add("in-flight", Datum::new("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", &queue, 90_000.0));
@@ -166,7 +184,7 @@ async fn faults(shop: &Shop) -> Vec<(String, Datum)> {
     }
     for service in publishing() {
         let relay = [("FunctionName", shop.output(&format!("{}RelayFunctionName", service.id)))];
-        let mut add = |alarm: &str, datum| all.push((format!("{}-{alarm}", service.name), datum));
+        let mut add = |alarm: &str, datum| all.insert(format!("{}-{alarm}", service.name), datum);
         // Milliseconds: a quarter of an hour.
         add("relay-age", Datum::new("AWS/Lambda", "IteratorAge", &relay, 900_000.0));
         add("relay-errors", Datum::new("AWS/Lambda", "Errors", &relay, 1.0));

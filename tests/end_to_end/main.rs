@@ -191,7 +191,8 @@ fn trials(up: Option<(&Arc<Stack>, &Emulator)>) -> Vec<Trial> {
             a_withdrawal_before_the_shipment_cancels,
             a_customer_withdraws_by_the_page_alone;
         analytics:
-            what_is_counted_is_exact_and_the_same_when_it_is_made_anew;
+            what_is_counted_is_exact_and_the_same_when_it_is_made_anew,
+            counts_that_are_built_beside_those_that_are_shown_are_the_same_and_switched_to;
         order_page:
             a_customer_sees_the_order_move_and_cancels_by_the_page_alone;
         alarms:

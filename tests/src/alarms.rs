@@ -166,6 +166,16 @@ impl Shop {
         .await
     }
 
+    /// What AWS publishes of the queue with that URL each minute: the number of messages that it would hand out.
+    pub async fn depth(&self, url: &str) -> Datum {
+        let get = self.sqs.get_queue_attributes().queue_url(url);
+        let get = get.attribute_names(QueueAttributeName::ApproximateNumberOfMessages);
+        let told = get.send().await.expect("an answer").attributes.unwrap_or_default();
+        let count = told[&QueueAttributeName::ApproximateNumberOfMessages].parse().expect("a number");
+        let name = url.rsplit('/').next().unwrap_or_default();
+        Datum::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", &[("QueueName", name)], count)
+    }
+
     /// Publishes a metric, as AWS does itself of its services, and of what a function has logged.
     pub async fn put_metric(&self, datum: &Datum) {
         let Datum { namespace, name, dimensions, values } = datum;

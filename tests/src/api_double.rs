@@ -1,57 +1,50 @@
-//! Doubles of the functions behind the API, which take the tokens of another issuer.
+//! Doubles of the functions behind the API, which take the tokens of another issuer, or read another table.
 
-use data_encoding::BASE64;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::calls::{answer, lambda};
-use crate::function::set_variables;
+use crate::calls::{FUNCTIONS, answer, lambda};
 use crate::shop::{Shop, unique};
+use crate::twin::Twin;
+
+/// Time-out of a double.
+const TIMEOUT_SECONDS: u32 = 10;
 
 /// The same program as a function of the API, with other variables. It has no gateway before it: it is invoked with what a
 /// gateway would hand over.
 pub struct ApiDouble {
-    name: String,
-    variables: Value,
+    twin: Twin,
 }
 
 impl ApiDouble {
     /// Double of the function whose name has `part` in it, such as `OrdersApi`.
     pub async fn of(shop: &Shop, part: &str) -> Self {
-        let functions = answer(lambda(shop, Method::GET, "functions/?MaxItems=1000")).await;
+        Self::with(shop, part, None).await
+    }
+
+    /// The same, which may do nothing but what that statement of a policy says.
+    pub async fn with_rights(shop: &Shop, part: &str, rights: &Value) -> Self {
+        Self::with(shop, part, Some(rights)).await
+    }
+
+    async fn with(shop: &Shop, part: &str, rights: Option<&Value>) -> Self {
+        let functions = answer(lambda(shop, Method::GET, FUNCTIONS)).await;
         // Others may have stacks on the same emulator; the function that is meant has this stack's table.
-        let tables = ["OrdersTableName", "InventoryTableName"].map(|name| shop.output(name));
+        let tables = ["OrdersTableName", "InventoryTableName", "CountTableName"].map(|name| shop.output(name));
         let is_it = |function: &&Value| {
-            let table = function["Environment"]["Variables"]["TABLE_NAME"].as_str().unwrap_or_default();
-            function["FunctionName"].as_str().is_some_and(|name| name.contains(part)) && tables.contains(&table)
+            let variables = function["Environment"]["Variables"].to_string();
+            function["FunctionName"].as_str().is_some_and(|name| name.contains(part))
+                && tables.iter().any(|table| variables.contains(*table))
         };
         let original = functions["Functions"].as_array().expect("functions").iter().find(is_it).expect("the original");
-        let path = format!("functions/{}", original["FunctionName"].as_str().expect("a name"));
-        let mut function = answer(lambda(shop, Method::GET, &path)).await;
-        let code = function["Code"]["Location"].as_str().expect("where the code is").to_owned();
-        let code = shop.http.get(code).send().await.expect("an answer").bytes().await.expect("the code");
-        let variables = function["Configuration"]["Environment"]["Variables"].take();
+        let function = original["FunctionName"].as_str().expect("a name");
         let name = format!("double-{part}-{}", unique());
-        let configuration = json!({
-            "FunctionName": name,
-            "Runtime": function["Configuration"]["Runtime"],
-            "Handler": function["Configuration"]["Handler"],
-            "Role": function["Configuration"]["Role"],
-            "Architectures": function["Configuration"]["Architectures"],
-            "Timeout": 10,
-            "Environment": { "Variables": variables },
-            "Code": { "ZipFile": BASE64.encode(&code) },
-        });
-        answer(lambda(shop, Method::POST, "functions").json(&configuration)).await;
-        Self { name, variables }
+        Self { twin: Twin::of(shop, function, &name, rights, TIMEOUT_SECONDS, &[]).await }
     }
 
     /// Sets some of its variables; from then on it is told these.
     pub async fn configure(&mut self, shop: &Shop, variables: &[(&str, String)]) {
-        for (name, value) in variables {
-            self.variables[*name] = json!(value);
-        }
-        set_variables(shop, &self.name, &self.variables).await;
+        self.twin.configure(shop, variables).await;
     }
 
     /// Asks for `path`, one of the route `resource`: status, headers and body of the answer.
@@ -73,8 +66,7 @@ impl ApiDouble {
             },
             "body": if body.is_null() { Value::Null } else { json!(body.to_string()) }, "isBase64Encoded": false,
         });
-        let path = format!("functions/{}/invocations", self.name);
-        let reply = answer(lambda(shop, Method::POST, &path).json(&event)).await;
+        let reply = self.twin.invoke(shop, &event).await;
         let headers = ["headers", "multiValueHeaders"].into_iter().map(|name| reply[name].to_string().to_lowercase());
         let body = serde_json::from_str(reply["body"].as_str().unwrap_or_default()).unwrap_or_default();
         (reply["statusCode"].as_u64().expect("a status"), json!(headers.collect::<String>()), body)
@@ -82,6 +74,6 @@ impl ApiDouble {
 
     /// Removes it from the emulator.
     pub async fn remove(self, shop: &Shop) {
-        answer(lambda(shop, Method::DELETE, &format!("functions/{}", self.name))).await;
+        self.twin.remove(shop).await;
     }
 }

@@ -6,6 +6,9 @@ use serde_json::Value;
 /// Attempts of a call that may fail without a reason.
 const ATTEMPTS: usize = 10;
 
+/// Path of the list of all functions. A page of usual length may not have them all: there are those of the tests, too.
+pub(crate) const FUNCTIONS: &str = "functions/?MaxItems=1000";
+
 /// Way to an emulator's services.
 pub(crate) trait Reach {
     /// The client of HTTP.

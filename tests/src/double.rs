@@ -4,19 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use data_encoding::BASE64;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::calls::{answer, iam, lambda};
+use crate::calls::{answer, lambda};
 use crate::process::FunctionProcess;
 use crate::shop::{Shop, unique};
-
-/// The one policy of its role.
-const POLICY: &str = "double";
+use crate::twin::Twin;
 
 /// Time-out of a function, and visibility timeout of a message that it was given.
 const PATIENCE_SECONDS: u32 = 3;
@@ -28,7 +25,7 @@ pub struct Double {
     pub queue_url: String,
     /// The URL of its dead-letter queue.
     pub dead_letters_url: String,
-    name: String,
+    twin: Twin,
     mapping: String,
     kills: Arc<AtomicU32>,
 }
@@ -47,45 +44,32 @@ impl Double {
         let kills = Arc::new(AtomicU32::new(0));
         let trap = Trap { word, function: name.clone(), upstream: upstream(shop), kills: Arc::clone(&kills) };
         let endpoint = trap.set().await;
-        let journal = format!("functions/{}", shop.output("JournalFunctionName"));
-        let mut function = answer(lambda(shop, Method::GET, &journal)).await;
-        let code = function["Code"]["Location"].as_str().expect("where the code is").to_owned();
-        let code = shop.http.get(code).send().await.expect("an answer").bytes().await.expect("the code");
-        let mut variables = function["Configuration"]["Environment"]["Variables"].take();
-        variables["QUEUE_URL"] = json!(queue_url);
-        variables["DEAD_LETTER_QUEUE_URL"] = json!(dead_letters_url);
-        variables["MAX_RECEIVE_COUNT"] = json!(receives.to_string());
-        variables["AWS_ENDPOINT_URL_DYNAMODB"] = json!(endpoint);
-        let configuration = json!({
-            "FunctionName": name,
-            "Runtime": function["Configuration"]["Runtime"],
-            "Handler": function["Configuration"]["Handler"],
-            "Role": role(shop, &name).await,
-            "Architectures": function["Configuration"]["Architectures"],
-            "Timeout": PATIENCE_SECONDS,
-            "Environment": { "Variables": variables },
-            "Code": { "ZipFile": BASE64.encode(&code) },
-        });
-        answer(lambda(shop, Method::POST, "functions").json(&configuration)).await;
+        let variables = [
+            ("QUEUE_URL", queue_url.clone()),
+            ("DEAD_LETTER_QUEUE_URL", dead_letters_url.clone()),
+            ("MAX_RECEIVE_COUNT", receives.to_string()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
+        ];
+        let rights =
+            json!({ "Effect": "Allow", "Action": ["sqs:*", "dynamodb:PutItem", "dynamodb:Query"], "Resource": "*" });
+        let journal = shop.output("JournalFunctionName");
+        let twin = Twin::of(shop, journal, &name, Some(&rights), PATIENCE_SECONDS, &variables).await;
         let mapping = json!({
             "EventSourceArn": queue_arn, "FunctionName": name, "BatchSize": 10,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
         });
         let mapping = answer(lambda(shop, Method::POST, "event-source-mappings/").json(&mapping)).await;
         let mapping = mapping["UUID"].as_str().expect("an id").to_owned();
-        Self { queue_url, dead_letters_url, name, mapping, kills }
+        Self { queue_url, dead_letters_url, twin, mapping, kills }
     }
 
     /// Removes it from the emulator.
     pub async fn remove(self, shop: &Shop) {
-        for path in [format!("event-source-mappings/{}", self.mapping), format!("functions/{}", self.name)] {
-            answer(lambda(shop, Method::DELETE, &path)).await;
-        }
+        answer(lambda(shop, Method::DELETE, &format!("event-source-mappings/{}", self.mapping))).await;
+        self.twin.remove(shop).await;
         for url in [&self.queue_url, &self.dead_letters_url] {
             shop.sqs.delete_queue().queue_url(url).send().await.expect("it is deleted");
         }
-        iam(shop, "DeleteRolePolicy", &[("RoleName", &self.name), ("PolicyName", POLICY)]).await;
-        iam(shop, "DeleteRole", &[("RoleName", &self.name)]).await;
     }
 
     /// Number of kills.
@@ -105,20 +89,6 @@ async fn queue(shop: &Shop, name: &str, attributes: &[(QueueAttributeName, Strin
     let get = shop.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
     let attributes = get.send().await.expect("an answer").attributes.unwrap_or_default();
     (url, attributes[&QueueAttributeName::QueueArn].clone())
-}
-
-/// A role for the queues of the double and for the journal's tables: its ARN. The journal's own knows the journal's queues
-/// alone.
-async fn role(shop: &Shop, name: &str) -> String {
-    let policy = |statement: &Value| json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
-    let trust =
-        json!({ "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole" });
-    let created = iam(shop, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", &policy(&trust))]).await;
-    let rights = policy(
-        &json!({ "Effect": "Allow", "Action": ["sqs:*", "dynamodb:PutItem", "dynamodb:Query"], "Resource": "*" }),
-    );
-    iam(shop, "PutRolePolicy", &[("RoleName", name), ("PolicyName", POLICY), ("PolicyDocument", &rights)]).await;
-    created.text("Arn").to_owned()
 }
 
 fn upstream(shop: &Shop) -> String {

@@ -16,7 +16,7 @@ pub(crate) async fn set_variables(shop: &Shop, function: &str, variables: &Value
 }
 
 /// Waits until the last change of a function has taken effect: until then no other is taken.
-async fn settled(shop: &Shop, path: &str) {
+pub(crate) async fn settled(shop: &Shop, path: &str) {
     eventually("the function is as it was told", async || {
         let function = answer(lambda(shop, Method::GET, path)).await;
         let is_settled = function["State"] != "Pending" && function["LastUpdateStatus"] != "InProgress";

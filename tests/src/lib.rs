@@ -25,6 +25,7 @@ mod receiver;
 mod script;
 mod shop;
 mod tally;
+mod twin;
 
 pub use alarms::{Alarm, Datum, JOBS, OPEN_ORDERS, OnCall};
 pub use api_double::ApiDouble;
@@ -45,3 +46,4 @@ pub use proxy::{Answer, Arrived, Dropped, Interceptor, Proxy, free_port, whole};
 pub use receiver::{Answering, Message, Receiver};
 pub use shop::{INTAKE, Item, PATIENCE, SERVICES, Service, Shop, eventually, queues};
 pub use tally::{Counted, PerEvent, Tally, Units, to_f64};
+pub use twin::Twin;

@@ -4,22 +4,23 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::calls::FUNCTIONS;
 use crate::shop::Shop;
 
 impl Shop {
-    /// Names of the log groups of all functions, as [`Shop::log_of`] takes them.
+    /// Names of the log groups of the stack's functions, as [`Shop::log_of`] takes them. A test may remove its own at any moment.
     pub async fn logging(&self) -> BTreeSet<String> {
-        let functions = self.ask_lambda("functions/").await;
+        let functions = self.ask_lambda(FUNCTIONS).await;
         let functions = functions["Functions"].as_array().into_iter().flatten();
-        let groups =
-            functions.filter_map(|function| function["LoggingConfig"]["LogGroup"].as_str()?.rsplit('/').next());
-        groups.map(str::to_owned).collect()
+        let groups = functions.filter_map(|function| function["LoggingConfig"]["LogGroup"].as_str()?.rsplit_once('/'));
+        let of_stack = format!("/aws/lambda/{}", self.name());
+        groups.filter(|(of, _)| *of == of_stack).map(|(_, name)| name.to_owned()).collect()
     }
 
     /// Lines that a function has written, by the name of its log group: to that which the template gives it or, on LocalStack, to
     /// one that is named after the function.
     pub async fn log_of(&self, function: &str) -> Vec<String> {
-        let functions = self.ask_lambda("functions/").await;
+        let functions = self.ask_lambda(FUNCTIONS).await;
         let of = |deployed: &&Value| {
             let group = deployed["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
             group.ends_with(&format!("/{function}"))

@@ -316,8 +316,10 @@ async fn of_many_who_watch_the_events_of_all_each_is_found_told_and_removed(watc
     added(watches, &board).await;
 
     let all = of_topic(watches, Topic::EVENTS).await;
-    let expected: Vec<Watch> =
-        connections.iter().flat_map(|connection| subscriptions.iter().map(|id| of_events(connection, id))).collect();
+    let expected: Vec<Watch> = connections
+        .iter()
+        .flat_map(|connection| subscriptions.iter().map(move |id| of_events(connection, id)))
+        .collect();
     assert!(all.len() > PAGE, "more than a page");
     assert_eq!(sorted(&all), sorted(&expected));
     assert_eq!(of_topic(watches, Topic::BOARD).await, [board]);

@@ -153,7 +153,7 @@ impl DynamoWatches {
     async fn parts(&self, key: &str) -> Result<VecDeque<Part>> {
         let query = self.under(&part_key(key, ""));
         let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
-        let parts: Result<VecDeque<Part>> = answer.items.unwrap_or_default().into_iter().map(read).collect();
+        let parts: Result<VecDeque<Part>> = answer.items.unwrap_or_default().into_iter().map(read::<Part>).collect();
         let mut parts = parts?;
         parts.retain(|part| part.empty_at != Some(part.joins));
         Ok(parts)
@@ -278,7 +278,8 @@ impl Watches for DynamoWatches {
         let Watch { topic, connection, subscription, right, request, position, holder: _ } = watch;
         let (key, place) = (topic.key(), watch_key(connection, subscription));
         let partition = partition_of(&key, &place);
-        if self.has(&partition, if has_parts(&key) { MOST_OF_PART } else { topic.most() }).await? {
+        let most = if has_parts(&key) { MOST_OF_PART } else { topic.most() };
+        if self.has(&partition, most).await? {
             return Ok(Added::TopicFull);
         }
         let item = item(&[

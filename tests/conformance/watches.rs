@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::ScalarAttributeType;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use libtest_mimic::Trial;
 use orderflow_events::{OrderId, Time};
 use orderflow_live::{
@@ -33,6 +33,8 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             a_connection_has_so_many_subscriptions_and_no_more,
             an_order_has_so_many_who_watch_it_and_they_come_in_pages,
             nothing_is_left_of_a_connection_that_is_closed,
+            of_many_who_watch_the_events_of_all_each_is_found_told_and_removed,
+            whoever_begins_to_watch_as_others_look_is_found_from_then_on,
         ]
     )
 }
@@ -285,4 +287,84 @@ async fn an_order_has_so_many_who_watch_it_and_they_come_in_pages(watches: &impl
     assert_eq!(places.len(), most + 1);
     watches.close("c7").await.unwrap();
     added(watches, &watch("more", "1", 1)).await;
+}
+
+fn of_events(connection: &str, subscription: &str) -> Watch {
+    Watch { topic: Topic::Events(None), ..watch(connection, subscription, 1) }
+}
+
+/// Connections and subscriptions of watches, in their sequence.
+fn sorted(watches: &[Watch]) -> Vec<(&str, &str)> {
+    let mut sorted: Vec<(&str, &str)> =
+        watches.iter().map(|watch| (watch.connection.as_str(), watch.subscription.as_str())).collect();
+    sorted.sort_unstable();
+    sorted
+}
+
+async fn of_many_who_watch_the_events_of_all_each_is_found_told_and_removed(watches: &impl Watches) {
+    let connections: Vec<String> = (0..13).map(|number| format!("c{number}")).collect();
+    let subscriptions: Vec<String> = (0..MAX_SUBSCRIPTIONS).map(|number| number.to_string()).collect();
+    join_all(connections.iter().map(async |connection| {
+        opened(watches, connection).await;
+        for subscription in &subscriptions {
+            added(watches, &of_events(connection, subscription)).await;
+        }
+    }))
+    .await;
+    opened(watches, "other").await;
+    let board = Watch { topic: Topic::Board, ..watch("other", "1", 1) };
+    added(watches, &board).await;
+
+    let all = of_topic(watches, Topic::EVENTS).await;
+    let expected: Vec<Watch> = connections
+        .iter()
+        .flat_map(|connection| subscriptions.iter().map(move |id| of_events(connection, id)))
+        .collect();
+    assert!(all.len() > PAGE, "more than a page");
+    assert_eq!(sorted(&all), sorted(&expected));
+    assert_eq!(of_topic(watches, Topic::BOARD).await, [board]);
+    let known = watches.connection("c0").await.unwrap().unwrap().subscriptions;
+    assert_eq!(known.len(), MAX_SUBSCRIPTIONS);
+    assert!(known.values().all(|key| key == Topic::EVENTS), "{known:?}");
+    assert_eq!(watches.watching("c0", Topic::EVENTS).await.unwrap().len(), MAX_SUBSCRIPTIONS);
+    assert_eq!(watches.add(&of_events("c0", "7"), later()).await.unwrap(), Added::Taken);
+
+    let some = all.iter().filter(|watch| watch.subscription == "7");
+    join_all(some.map(async |watch| {
+        assert!(watches.hold(watch, "x").await.unwrap());
+        assert!(!watches.hold(watch, "y").await.unwrap());
+        assert!(watches.release(watch, "x", "9").await.unwrap());
+        let known = watches.get(Topic::EVENTS, &watch.connection, &watch.subscription).await.unwrap().unwrap();
+        assert_eq!(known, Watch { position: "9".to_owned(), ..watch.clone() });
+    }))
+    .await;
+
+    watches.remove("c0", "7").await.unwrap();
+    watches.end("c0", "8").await.unwrap();
+    watches.forget(&of_events("c0", "9")).await.unwrap();
+    let left = of_topic(watches, Topic::EVENTS).await;
+    assert_eq!(left.len(), all.len() - 3);
+    for subscription in ["7", "8", "9"] {
+        assert_eq!(watches.get(Topic::EVENTS, "c0", subscription).await.unwrap(), None, "{subscription}");
+        assert!(
+            left.iter().all(|watch| (watch.connection.as_str(), watch.subscription.as_str()) != ("c0", subscription))
+        );
+    }
+    join_all(connections.iter().map(async |connection| watches.close(connection).await.unwrap())).await;
+    // The second look is at a topic that is known to be left by all.
+    for _ in 0..2 {
+        assert_eq!(of_topic(watches, Topic::EVENTS).await, []);
+    }
+    added(watches, &of_events("other", "e")).await;
+    assert_eq!(of_topic(watches, Topic::EVENTS).await, [of_events("other", "e")]);
+}
+
+async fn whoever_begins_to_watch_as_others_look_is_found_from_then_on(watches: &impl Watches) {
+    opened(watches, "a").await;
+    let watch = of_events("a", "1");
+    for round in 0..30 {
+        join(join(of_topic(watches, Topic::EVENTS), of_topic(watches, Topic::EVENTS)), added(watches, &watch)).await;
+        assert_eq!(of_topic(watches, Topic::EVENTS).await, [watch.clone()], "round {round}");
+        watches.remove("a", "1").await.unwrap();
+    }
 }

@@ -3,8 +3,20 @@
 //! A connection is an item, which names its subscriptions with their topics; each subscription is an item under its topic. Both are
 //! written in one transaction, which wants the connection to be open. Who closes a connection first says so in its item, and so finds
 //! all its subscriptions: none can be added behind.
+//!
+//! Subscriptions to an order are in one partition. A topic that thousands may watch has parts, each a partition: a subscription is in the
+//! part that its own key says, so that everybody finds it. Which parts there are to be looked at is said under the topic by an item for
+//! each: whoever joins a part counts themselves there, after the transaction and before anything is read for them; whoever then finds the
+//! part empty says at which count. So what nobody watches is one look, and nobody's joining is overlooked:
+//!
+//! ```text
+//!   joins:  write the subscription ──────────► count up ──► read what has happened so far
+//!   looks:  read the counts ──► find nobody ──► say that it was empty at that count, unless there is another
+//! ```
+//!
+//! Of one who has not been found, the subscription came after the look, and so did the count: it is another.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use aws_sdk_apigatewaymanagement::error::SdkError;
 use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnectionError;
@@ -17,15 +29,20 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, Select, TransactWriteItem, Update};
 use futures::future::try_join_all;
 use onewrite::aws::{SdkConfig, classify, put_if, update_if, without_retries};
+use onewrite::envelope::derive_id;
 use onewrite::{Failure, Result};
 use orderflow_events::Time;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Right, Topic};
 use crate::port::{Added, Connection, Found, MAX_SUBSCRIPTIONS, PAGE, Page, Sent, Sockets, Watch, Watches};
 
 /// Sort key of a connection.
 const ITSELF: &str = "#";
+
+/// Most subscriptions in a part of a topic. With two writes for each and update it stays below the thousand a second that a partition takes.
+/// Of 10,000 each of the 32 parts has 313, give or take 18: none is full before its topic is, and all have 12,800.
+pub(crate) const MOST_OF_PART: usize = 400;
 
 const IS_NEW: &str = "attribute_not_exists(pk)";
 
@@ -70,6 +87,28 @@ struct UnderTopic {
     holder: Option<String>,
 }
 
+/// Part of a topic, as it is said under that.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Part {
+    /// Its name.
+    sk: String,
+    /// Times that somebody has joined it.
+    joins: u64,
+    /// Number of those at which it was found empty.
+    #[serde(default)]
+    empty_at: Option<u64>,
+}
+
+/// Place in the pages of a topic that has parts.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    /// Parts that are still to be looked at.
+    parts: VecDeque<Part>,
+    /// Place in the first of them.
+    after: Option<String>,
+}
+
 impl DynamoWatches {
     /// Watches in that table.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
@@ -95,12 +134,52 @@ impl DynamoWatches {
         query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", text(key))
     }
 
-    /// True of a topic that has so many subscriptions.
-    async fn has(&self, key: &str, most: usize) -> Result<bool> {
+    /// A page of a partition.
+    async fn look(&self, partition: &str, after: Option<&str>) -> Result<Page> {
+        let begin = after.map(|after| item(&[("pk", text(partition)), ("sk", text(after))]));
+        let query = self.under(partition).limit(i32::try_from(PAGE).unwrap_or(i32::MAX)).set_exclusive_start_key(begin);
+        let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
+        let place = |item: &Item| item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
+        let next = answer.last_evaluated_key.as_ref().map(place);
+        let found = answer.items.unwrap_or_default().into_iter().map(|item| {
+            let place = place(&item);
+            let connection = || place.split('#').next().unwrap_or_default().to_owned();
+            watch_of(item).map_or_else(|_| Found::Broken(connection()), Found::Watch)
+        });
+        Ok(Page { found: found.collect(), next })
+    }
+
+    /// Parts of a topic that somebody may be in.
+    async fn parts(&self, key: &str) -> Result<VecDeque<Part>> {
+        let query = self.under(&part_key(key, ""));
+        let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
+        let parts: Result<VecDeque<Part>> = answer.items.unwrap_or_default().into_iter().map(read::<Part>).collect();
+        let mut parts = parts?;
+        parts.retain(|part| part.empty_at != Some(part.joins));
+        Ok(parts)
+    }
+
+    /// Says that somebody has joined a part of a topic.
+    async fn join(&self, key: &str, part: &str, expires: Time) -> Result<()> {
+        let join = self.update(&part_key(key, ""), part).update_expression("SET expiresAt = :expires ADD joins :one");
+        let join = join.expression_attribute_values(":expires", number(&seconds(expires)));
+        let join = join.expression_attribute_values(":one", number(&1));
+        Box::pin(join.send()).await.map(drop).map_err(|error| classify("UpdateItem", &error))
+    }
+
+    /// Says that nobody is in a part of a topic, unless somebody has joined it since that was read.
+    async fn leave(&self, key: &str, part: &Part) -> Result<()> {
+        let leave = self.update(&part_key(key, ""), &part.sk).update_expression("SET emptyAt = :joins");
+        let leave = leave.condition_expression("joins = :joins");
+        update_if(leave.expression_attribute_values(":joins", number(&part.joins))).await.map(drop)
+    }
+
+    /// True of a partition that has so many subscriptions.
+    async fn has(&self, partition: &str, most: usize) -> Result<bool> {
         let (mut count, mut next) = (0, None);
         while count < most {
             let limit = i32::try_from(most - count).unwrap_or(i32::MAX);
-            let query = self.under(key).select(Select::Count).limit(limit).set_exclusive_start_key(next);
+            let query = self.under(partition).select(Select::Count).limit(limit).set_exclusive_start_key(next);
             let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
             count += usize::try_from(answer.count).unwrap_or_default();
             next = answer.last_evaluated_key;
@@ -111,10 +190,20 @@ impl DynamoWatches {
         Ok(count >= most)
     }
 
+    /// Update of an item.
+    fn update(&self, pk: &str, sk: &str) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).key("pk", text(pk)).key("sk", text(sk))
+    }
+
     /// Update of a connection.
-    fn update(&self, connection: &str) -> UpdateItemFluentBuilder {
-        let update = self.client.update_item().table_name(&self.table);
-        update.key("pk", text(&connection_key(connection))).key("sk", text(ITSELF))
+    fn update_connection(&self, connection: &str) -> UpdateItemFluentBuilder {
+        self.update(&connection_key(connection), ITSELF)
+    }
+
+    /// Update of a subscription under its topic.
+    fn update_watch(&self, watch: &Watch) -> UpdateItemFluentBuilder {
+        let place = watch_key(&watch.connection, &watch.subscription);
+        self.update(&partition_of(&watch.topic.key(), &place), &place)
     }
 
     /// Reason for which a subscription was not added.
@@ -124,7 +213,7 @@ impl DynamoWatches {
             return Ok(Added::Taken);
         }
         if open.ended.contains(subscription) {
-            let forget = self.update(connection).update_expression("DELETE ended :ended");
+            let forget = self.update_connection(connection).update_expression("DELETE ended :ended");
             let forget = forget.condition_expression("contains(ended, :id)");
             let forget =
                 forget.expression_attribute_values(":ended", AttributeValue::Ss(vec![subscription.to_owned()]));
@@ -139,10 +228,17 @@ impl DynamoWatches {
         Box::pin(delete.send()).await.map(drop).map_err(|error| classify("DeleteItem", &error))
     }
 
+    /// Deletes a subscription under its topic.
+    async fn delete_of(&self, topic: &str, connection: &str, subscription: &str) -> Result<()> {
+        let place = watch_key(connection, subscription);
+        self.delete(&partition_of(topic, &place), &place).await
+    }
+
     /// Removes a subscription under its topic, and then from its connection, by which it is found.
     async fn remove_of(&self, topic: &str, connection: &str, subscription: &str) -> Result<()> {
-        self.delete(topic, &watch_key(connection, subscription)).await?;
-        let update = self.update(connection).update_expression("REMOVE #watches.#id").condition_expression(IS_THERE);
+        self.delete_of(topic, connection, subscription).await?;
+        let update = self.update_connection(connection).update_expression("REMOVE #watches.#id");
+        let update = update.condition_expression(IS_THERE);
         let update = update.expression_attribute_names("#watches", "watches");
         update_if(update.expression_attribute_names("#id", subscription)).await.map(drop)
     }
@@ -180,12 +276,15 @@ impl Watches for DynamoWatches {
 
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added> {
         let Watch { topic, connection, subscription, right, request, position, holder: _ } = watch;
-        if self.has(&topic.key(), topic.most()).await? {
+        let (key, place) = (topic.key(), watch_key(connection, subscription));
+        let partition = partition_of(&key, &place);
+        let most = if has_parts(&key) { MOST_OF_PART } else { topic.most() };
+        if self.has(&partition, most).await? {
             return Ok(Added::TopicFull);
         }
         let item = item(&[
-            ("pk", text(&topic.key())),
-            ("sk", text(&watch_key(connection, subscription))),
+            ("pk", text(&partition)),
+            ("sk", text(&place)),
             ("topic", text(&topic_text(topic)?)),
             ("connection", text(connection)),
             ("subscription", text(subscription)),
@@ -202,7 +301,7 @@ impl Watches for DynamoWatches {
             .condition_expression(MAY_BE_ADDED)
             .expression_attribute_names("#watches", "watches")
             .expression_attribute_names("#id", subscription)
-            .expression_attribute_values(":topic", text(&topic.key()))
+            .expression_attribute_values(":topic", text(&key))
             .expression_attribute_values(":id", text(subscription))
             .expression_attribute_values(":most", number(&MAX_SUBSCRIPTIONS))
             .build();
@@ -212,7 +311,12 @@ impl Watches for DynamoWatches {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(update).build())
             .transact_items(self.put(item)?);
-        let Err(error) = Box::pin(add.send()).await else { return Ok(Added::Done) };
+        let Err(error) = Box::pin(add.send()).await else {
+            if has_parts(&key) {
+                self.join(&key, &part_of(&place), expires).await?;
+            }
+            return Ok(Added::Done);
+        };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             let mut reasons = cancelled.cancellation_reasons().iter();
             return match reasons.position(is_failed_condition) {
@@ -225,31 +329,42 @@ impl Watches for DynamoWatches {
     }
 
     async fn page(&self, key: &str, after: Option<&str>) -> Result<Page> {
-        let begin = after.map(|after| item(&[("pk", text(key)), ("sk", text(after))]));
-        let query = self.under(key).limit(i32::try_from(PAGE).unwrap_or(i32::MAX)).set_exclusive_start_key(begin);
-        let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
-        let place = |item: &Item| item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
-        let next = answer.last_evaluated_key.as_ref().map(place);
-        let found = answer.items.unwrap_or_default().into_iter().map(|item| {
-            let place = place(&item);
-            let connection = || place.split('#').next().unwrap_or_default().to_owned();
-            watch_of(item).map_or_else(|_| Found::Broken(connection()), Found::Watch)
-        });
-        Ok(Page { found: found.collect(), next })
+        if !has_parts(key) {
+            return self.look(key, after).await;
+        }
+        let mut place = match after {
+            Some(after) => place_of(after)?,
+            None => Place { parts: self.parts(key).await?, after: None },
+        };
+        // Until there is somebody: a page without is the last.
+        while let Some(part) = place.parts.front() {
+            let page = self.look(&part_key(key, &part.sk), place.after.as_deref()).await?;
+            if page.found.is_empty() && place.after.is_none() && page.next.is_none() {
+                self.leave(key, part).await?;
+            }
+            place.after = page.next;
+            if place.after.is_none() {
+                place.parts.pop_front();
+            }
+            if !page.found.is_empty() {
+                let next = (!place.parts.is_empty()).then(|| place_text(&place)).transpose()?;
+                return Ok(Page { found: page.found, next });
+            }
+        }
+        Ok(Page::default())
     }
 
     async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>> {
         let get = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let get = get.key("pk", text(key)).key("sk", text(&watch_key(connection, subscription)));
+        let place = watch_key(connection, subscription);
+        let get = get.key("pk", text(&partition_of(key, &place))).key("sk", text(&place));
         let answer = Box::pin(get.send()).await.map_err(|error| classify("GetItem", &error))?;
         answer.item.map(watch_of).transpose()
     }
 
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool> {
-        let update = self.client.update_item().table_name(&self.table);
-        let update = update
-            .key("pk", text(&watch.topic.key()))
-            .key("sk", text(&watch_key(&watch.connection, &watch.subscription)))
+        let update = self
+            .update_watch(watch)
             .update_expression("SET #holder = :holder")
             .condition_expression("#position = :position AND (attribute_not_exists(#holder) OR #holder = :holder)")
             .expression_attribute_names("#holder", "holder")
@@ -260,10 +375,8 @@ impl Watches for DynamoWatches {
     }
 
     async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool> {
-        let update = self.client.update_item().table_name(&self.table);
-        let update = update
-            .key("pk", text(&watch.topic.key()))
-            .key("sk", text(&watch_key(&watch.connection, &watch.subscription)))
+        let update = self
+            .update_watch(watch)
             .update_expression("SET #position = :position REMOVE #holder")
             .condition_expression("#holder = :holder")
             .expression_attribute_names("#holder", "holder")
@@ -291,7 +404,8 @@ impl Watches for DynamoWatches {
             if open.ended.len() >= MAX_SUBSCRIPTIONS {
                 return Err(Failure::permanent("a client has ended too many subscriptions that never were"));
             }
-            let keep = self.update(connection).update_expression("ADD ended :ended").condition_expression(IS_NOT_THERE);
+            let keep = self.update_connection(connection).update_expression("ADD ended :ended");
+            let keep = keep.condition_expression(IS_NOT_THERE);
             let keep = keep.expression_attribute_names("#watches", "watches");
             let keep = keep.expression_attribute_names("#id", subscription);
             let keep = keep.expression_attribute_values(":ended", AttributeValue::Ss(vec![subscription.to_owned()]));
@@ -303,12 +417,12 @@ impl Watches for DynamoWatches {
     }
 
     async fn forget(&self, watch: &Watch) -> Result<()> {
-        self.delete(&watch.topic.key(), &watch_key(&watch.connection, &watch.subscription)).await
+        self.delete_of(&watch.topic.key(), &watch.connection, &watch.subscription).await
     }
 
     async fn close(&self, connection: &str) -> Result<()> {
         let close = self
-            .update(connection)
+            .update_connection(connection)
             .update_expression("SET closed = :true")
             .condition_expression("attribute_exists(pk)");
         let close = close.expression_attribute_values(":true", AttributeValue::Bool(true));
@@ -321,7 +435,7 @@ impl Watches for DynamoWatches {
         let watches = read::<Open>(item).map(|open| open.watches).unwrap_or_default();
         let deletions = watches
             .iter()
-            .map(|(subscription, topic)| async move { self.delete(topic, &watch_key(connection, subscription)).await });
+            .map(|(subscription, topic)| async move { self.delete_of(topic, connection, subscription).await });
         try_join_all(deletions).await?;
         self.delete(&connection_key(connection), ITSELF).await
     }
@@ -338,6 +452,34 @@ fn connection_key(connection: &str) -> String {
 /// API Gateway's ids have no `#`.
 fn watch_key(connection: &str, subscription: &str) -> String {
     format!("{connection}#{subscription}")
+}
+
+/// True of a topic that has parts.
+fn has_parts(key: &str) -> bool {
+    key == Topic::EVENTS || key == Topic::BOARD
+}
+
+/// Part of a topic that the subscription with that sort key is in: one of 32, by chance and for good.
+pub(crate) fn part_of(place: &str) -> String {
+    derive_id("", &[place]).chars().take(1).collect()
+}
+
+/// Partition of a part of a topic; of no part, that of what is said of the parts. Other keys begin otherwise.
+fn part_key(key: &str, part: &str) -> String {
+    format!("{key}#{part}")
+}
+
+/// Partition of a subscription under its topic.
+fn partition_of(key: &str, place: &str) -> String {
+    if has_parts(key) { part_key(key, &part_of(place)) } else { key.to_owned() }
+}
+
+fn place_text(place: &Place) -> Result<String> {
+    serde_json::to_string(place).map_err(|_| Failure::permanent("a place in the pages cannot be written"))
+}
+
+fn place_of(text: &str) -> Result<Place> {
+    serde_json::from_str(text).map_err(|_| Failure::permanent("a place in the pages is not understood"))
 }
 
 fn item(attributes: &[(&str, AttributeValue)]) -> Item {

@@ -32,23 +32,26 @@ impl Topic {
         match self {
             Self::Order(order) => Self::key_of(order),
             Self::Events(_) => Self::EVENTS.to_owned(),
-            Self::Board => "b".to_owned(),
+            Self::Board => Self::BOARD.to_owned(),
         }
     }
 
-    /// Most subscriptions that it may have. Each costs three calls for each update, and whoever may see an order can open any number of
-    /// connections; the events of all are for those who are trusted with more. All of one topic are in one partition, which takes a
-    /// thousand writes a second: with two for each that is one update a second for all of them.
+    /// Most subscriptions that it may have, or some more. Each costs three calls for each update, and whoever may see an order can open any
+    /// number of connections; the events of all and the board are for those who are trusted with more. All of an order are found by one
+    /// look.
     #[must_use]
     pub const fn most(&self) -> usize {
         match self {
             Self::Order(_) => 100,
-            Self::Events(_) | Self::Board => 500,
+            Self::Events(_) | Self::Board => 10_000,
         }
     }
 
     /// Key of the subscriptions to the events of all orders.
     pub const EVENTS: &'static str = "e";
+
+    /// Key of the subscriptions to the board.
+    pub const BOARD: &'static str = "b";
 
     /// Key of the subscriptions to an order.
     #[must_use]

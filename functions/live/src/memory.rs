@@ -9,7 +9,7 @@ use onewrite::{Failure, Result};
 use orderflow_events::Time;
 use serde_json::Value;
 
-use crate::domain::{Ahead, FeedEvent, Right, Topic, Update};
+use crate::domain::{Ahead, FeedEvent, Right, Update};
 use crate::port::{Added, Connection, Feed, Found, MAX_SUBSCRIPTIONS, PAGE, Page, Sent, Sockets, Watch, Watches};
 
 /// Watches in memory.
@@ -17,6 +17,8 @@ use crate::port::{Added, Connection, Feed, Found, MAX_SUBSCRIPTIONS, PAGE, Page,
 pub struct MemoryWatches {
     connections: RefCell<BTreeMap<String, Open>>,
     watches: RefCell<BTreeMap<String, Watch>>,
+    /// Places of the watches of each topic, by its key.
+    topics: RefCell<BTreeMap<String, BTreeSet<String>>>,
     broken: RefCell<BTreeSet<String>>,
 }
 
@@ -58,14 +60,12 @@ impl MemoryWatches {
         let own = watches.range(begin.clone()..).take_while(|(place, _)| place.starts_with(&begin));
         own.map(|(_, watch)| (watch.subscription.clone(), watch.topic.key())).collect()
     }
-}
 
-/// True of topics whose subscriptions are found by one key.
-fn is_of_one(one: &Topic, other: &Topic) -> bool {
-    match (one, other) {
-        (Topic::Order(one), Topic::Order(other)) => one == other,
-        (Topic::Events(_), Topic::Events(_)) | (Topic::Board, Topic::Board) => true,
-        (Topic::Order(_) | Topic::Events(_) | Topic::Board, _) => false,
+    /// Removes a watch; answers whether it was there.
+    fn take(&self, place: &str) -> bool {
+        let taken = self.watches.borrow_mut().remove(place);
+        let Some(watch) = taken else { return false };
+        self.topics.borrow_mut().entry(watch.topic.key()).or_default().remove(place)
     }
 }
 
@@ -102,9 +102,7 @@ impl Watches for MemoryWatches {
     }
 
     async fn add(&self, watch: &Watch, _: Time) -> Result<Added> {
-        if self.watches.borrow().values().filter(|other| is_of_one(&other.topic, &watch.topic)).count()
-            >= watch.topic.most()
-        {
+        if self.topics.borrow().get(&watch.topic.key()).map_or(0, BTreeSet::len) >= watch.topic.most() {
             return Ok(Added::TopicFull);
         }
         let mut connections = self.connections.borrow_mut();
@@ -119,15 +117,17 @@ impl Watches for MemoryWatches {
             return Ok(Added::ConnectionFull);
         }
         self.watches.borrow_mut().insert(key(watch), watch.clone());
+        self.topics.borrow_mut().entry(watch.topic.key()).or_default().insert(key(watch));
         Ok(Added::Done)
     }
 
     async fn page(&self, key: &str, after: Option<&str>) -> Result<Page> {
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let watches = self.watches.borrow();
-        let mut of_topic =
-            watches.range::<str, _>((after, Bound::Unbounded)).filter(|(_, watch)| watch.topic.key() == key);
+        let (watches, topics) = (self.watches.borrow(), self.topics.borrow());
         let mut page = Page::default();
+        let Some(places) = topics.get(key) else { return Ok(page) };
+        let mut of_topic =
+            places.range::<str, _>((after, Bound::Unbounded)).filter_map(|place| watches.get_key_value(place));
         for (place, watch) in of_topic.by_ref().take(PAGE) {
             page.next = Some(place.clone());
             page.found.push(if self.broken.borrow().contains(place) {
@@ -162,12 +162,12 @@ impl Watches for MemoryWatches {
     }
 
     async fn remove(&self, connection: &str, subscription: &str) -> Result<()> {
-        self.watches.borrow_mut().remove(&place(connection, subscription));
+        self.take(&place(connection, subscription));
         Ok(())
     }
 
     async fn end(&self, connection: &str, subscription: &str) -> Result<()> {
-        if self.watches.borrow_mut().remove(&place(connection, subscription)).is_some() {
+        if self.take(&place(connection, subscription)) {
             return Ok(());
         }
         let mut connections = self.connections.borrow_mut();
@@ -180,13 +180,15 @@ impl Watches for MemoryWatches {
     }
 
     async fn forget(&self, watch: &Watch) -> Result<()> {
-        self.watches.borrow_mut().remove(&key(watch));
+        self.take(&key(watch));
         Ok(())
     }
 
     async fn close(&self, connection: &str) -> Result<()> {
         if self.connections.borrow_mut().remove(connection).is_some() {
-            self.watches.borrow_mut().retain(|_, watch| watch.connection != connection);
+            for subscription in self.of_connection(connection).keys() {
+                self.take(&place(connection, subscription));
+            }
         }
         Ok(())
     }
@@ -237,7 +239,8 @@ impl<T: Feed> Feed for Paced<'_, T> {
 #[derive(Debug, Default)]
 pub struct MemorySockets {
     open: RefCell<BTreeSet<String>>,
-    sent: RefCell<Vec<(String, String)>>,
+    /// Texts by their connections.
+    sent: RefCell<BTreeMap<String, Vec<String>>>,
 }
 
 impl MemorySockets {
@@ -260,8 +263,7 @@ impl MemorySockets {
     /// Texts that have come to a connection, in their sequence.
     #[must_use]
     pub fn received(&self, connection: &str) -> Vec<String> {
-        let sent = self.sent.borrow();
-        sent.iter().filter(|(to, _)| to == connection).map(|(_, text)| text.clone()).collect()
+        self.sent.borrow().get(connection).cloned().unwrap_or_default()
     }
 }
 
@@ -270,7 +272,7 @@ impl Sockets for MemorySockets {
         if !self.is_open(connection) {
             return Ok(Sent::Gone);
         }
-        self.sent.borrow_mut().push((connection.to_owned(), text.to_owned()));
+        self.sent.borrow_mut().entry(connection.to_owned()).or_default().push(text.to_owned());
         Ok(Sent::Done)
     }
 

@@ -105,7 +105,7 @@ pub trait Watches {
     async fn watching(&self, connection: &str, key: &str) -> Result<Vec<String>>;
 
     /// Adds a subscription to its connection, if that is open and has none of its id. Of those who add at once to one topic, some
-    /// more than it may have are taken.
+    /// more than it may have are taken, and some more of many, which need not be counted to the last.
     ///
     /// # Errors
     ///

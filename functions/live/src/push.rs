@@ -21,7 +21,7 @@ use futures::lock::Mutex;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, Ledger, Result};
-use orderflow_events::{OrderId, Subject};
+use orderflow_events::{OrderId, Subject, Time};
 use orderflow_orders::Orders;
 use serde_json::Value;
 use tracing::{info, warn};
@@ -54,8 +54,8 @@ const MAX_TURNS: u32 = 100;
 /// nobody waits for one that has a long past of all events.
 const MAX_STRETCHES: u32 = 10;
 
-/// Time after which an attempt begins nothing more with a subscription that has a long past: a stream tries again then, and a client
-/// comes back. Half of the time that a function has, for what it has begun.
+/// Time after which an attempt begins nothing more with a subscription that has a long past, nor with more of those who watch a topic: a
+/// stream tries again then, and a client comes back. Half of the time that a function has, for what it has begun.
 pub const GOES_ON_FOR: Duration = Duration::from_secs(14);
 
 /// Pause before letters are counted once more: their index comes after their table, as a rule within a second.
@@ -329,7 +329,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
     async fn tell_topic(&self, topic: &Topic) -> Result<bool> {
         let begun_at = self.world().now();
         loop {
-            match self.tell_once(topic).await? {
+            match self.tell_once(topic, begun_at).await? {
                 Told::Nobody => return Ok(false),
                 Told::All => return Ok(true),
                 Told::Part if begun_at.until(self.world().now()) < GOES_ON_FOR => {}
@@ -338,7 +338,9 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
         }
     }
 
-    async fn tell_once(&self, topic: &Topic) -> Result<Told> {
+    /// Tells those who watch a topic, each a stretch, by an attempt that began at that time. Of more than it has the time for the next tells
+    /// those who are left: whom this has told costs that no call.
+    async fn tell_once(&self, topic: &Topic, begun_at: Time) -> Result<Told> {
         let key = &topic.key();
         let first = self.watches.page(key, None).await?;
         if first.found.is_empty() {
@@ -349,6 +351,9 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
         let pages = stream::try_unfold(Place::At(first), |place| async move {
             let page = match place {
                 Place::At(page) => page,
+                Place::After(_) if begun_at.until(self.world().now()) >= GOES_ON_FOR => {
+                    return Err(Failure::transient("more watch a topic than are told in the time of an attempt"));
+                }
                 Place::After(place) => self.watches.page(key, Some(&place)).await?,
                 Place::End => return Ok(None),
             };

@@ -21,6 +21,7 @@ use orderflow_operations::{
 use orderflow_orders::{Change, Orders, Seen};
 use serde_json::{Value, json};
 
+use crate::aws::{MOST_OF_PART, part_of};
 use crate::board::ShopBoard;
 use crate::domain::{Right, Topic};
 use crate::memory::{MemoryFeed, MemorySockets, MemoryWatches};
@@ -159,19 +160,36 @@ impl Stage {
 
     /// Somebody watches the order from its beginning, by a subscription of their connection.
     fn add(&self, connection: &str, subscription: &str) -> Added {
+        let topic = Topic::Order(OrderId::new(ORDER).unwrap());
+        let query = format!("subscription {{ order(id: \"{ORDER}\") {{ sequence }} }}");
+        self.try_watch(connection, subscription, &topic, &query, "0")
+    }
+
+    /// So many events have happened.
+    fn happen(&self, count: u32) {
+        for _ in 0..count {
+            self.feed.add(json!({ "id": "1", "source": "s", "type": "t" }));
+        }
+    }
+
+    /// Somebody watches a topic from that position.
+    fn watch_from(&self, connection: &str, subscription: &str, topic: &Topic, query: &str, position: &str) {
+        assert_eq!(self.try_watch(connection, subscription, topic, query, position), Added::Done);
+    }
+
+    fn try_watch(&self, connection: &str, subscription: &str, topic: &Topic, query: &str, position: &str) -> Added {
         self.sockets.connect(connection);
+        let (right, expires) = (Right::Anybody, self.world.now());
+        block_on(self.watches.open(connection, &right, expires)).unwrap();
         let watch = Watch {
-            topic: Topic::Order(OrderId::new(ORDER).unwrap()),
+            topic: topic.clone(),
             connection: connection.to_owned(),
             subscription: subscription.to_owned(),
-            right: Right::Anybody,
-            request: json!({ "query": format!("subscription {{ order(id: \"{ORDER}\") {{ sequence }} }}") })
-                .to_string(),
-            position: "0".to_owned(),
+            right,
+            request: json!({ "query": query }).to_string(),
+            position: position.to_owned(),
             holder: None,
         };
-        let expires = self.world.now();
-        block_on(self.watches.open(connection, &Right::Anybody, expires)).unwrap();
         block_on(self.watches.add(&watch, expires)).unwrap()
     }
 
@@ -517,34 +535,54 @@ fn an_attempt_that_is_asked_twice_holds_once() {
 
 #[test]
 fn an_event_costs_each_who_watches_three_calls_and_all_of_them_two_reads_and_a_look_for_each_page() {
-    let watchers = u32::try_from(Topic::Events(None).most()).unwrap();
-    let pages = watchers.div_ceil(u32::try_from(PAGE).unwrap());
-    let calls = pages + 2 + 3 * watchers;
-    assert_eq!(calls, 1_507, "as docs/live.md says");
+    let most = u32::try_from(Topic::Events(None).most()).unwrap();
+    let calls = |watchers: u32| watchers.div_ceil(u32::try_from(PAGE).unwrap()) + 2 + 3 * watchers;
+    assert_eq!(calls(most), 30_102, "as docs/live.md says");
     // A call has two pauses.
-    for (pauses, is_enough) in [(2 * calls, true), (2 * calls - 1, false)] {
+    for (watchers, lacking) in [(most, 0), (500, 1)] {
         let stage = Stage::new();
-        let expires = stage.world.now();
         for number in 0..watchers {
-            let connection = number.to_string();
-            stage.sockets.connect(&connection);
-            let watch = Watch {
-                topic: Topic::Events(None),
-                connection: connection.clone(),
-                subscription: "1".to_owned(),
-                right: Right::Anybody,
-                request: json!({ "query": "subscription { events { cursor } }" }).to_string(),
-                position: "0".to_owned(),
-                holder: None,
-            };
-            block_on(stage.watches.open(&connection, &Right::Anybody, expires)).unwrap();
-            assert_eq!(block_on(stage.watches.add(&watch, expires)), Ok(Added::Done));
+            let query = "subscription { events { cursor } }";
+            stage.watch_from(&number.to_string(), "1", &Topic::Events(None), query, "0");
         }
-        stage.feed.add(json!({ "id": "1", "source": "s", "type": "t" }));
-        let pace = Pace::of(pauses);
-        assert_eq!(run(stage.push(&pace).tell_events()), is_enough.then_some(Ok(())));
+        stage.happen(1);
+        let pace = Pace::of(2 * calls(watchers) - lacking);
+        let is_enough = lacking == 0;
+        assert_eq!(run(stage.push(&pace).tell_events()), is_enough.then_some(Ok(())), "{watchers} who watch");
         if is_enough {
             assert!((0..watchers).all(|number| stage.sockets.received(&number.to_string()).len() == 1));
         }
     }
+}
+
+#[test]
+fn an_order_costs_nothing_by_ten_thousand_who_watch_others() {
+    let stage = Stage::new();
+    stage.begin();
+    for number in 0..10_000 {
+        let other = Topic::Order(OrderId::new(format!("ord_other_{number}")).unwrap());
+        stage.watch_from(&format!("other-{number}"), "1", &other, QUERY, "0");
+    }
+    // A look, and the reading of rows and three calls for one that is told. A call has two pauses, the reading one.
+    assert!(stage.tell(&Pace::of(2)), "nobody watches it");
+    assert_eq!(stage.add("own", "1"), Added::Done);
+    assert!(stage.tell(&Pace::of(2 + 1 + 6)));
+    assert_eq!(stage.sockets.received("own").len(), 1);
+}
+
+/// Connections as API Gateway names them, by chance: no part of a topic is full before the topic is.
+#[test]
+fn the_subscriptions_to_a_topic_are_spread_over_its_parts() {
+    let chance = VirtualTime::new(1);
+    let mut parts = BTreeMap::<String, usize>::new();
+    for _ in 0..Topic::Board.most() {
+        let mut drawn = [0; 11];
+        chance.fill(&mut drawn);
+        let connection = data_encoding::BASE64URL.encode(&drawn);
+        *parts.entry(part_of(&format!("{connection}#1"))).or_default() += 1;
+    }
+    assert_eq!(parts.len(), 32);
+    assert!(parts.values().all(|count| (200..MOST_OF_PART).contains(count)), "{parts:?}");
+    // The same for good: what one version has written another finds.
+    assert_eq!(part_of("L0SM9cOFvHcCIhw=#1"), "1");
 }

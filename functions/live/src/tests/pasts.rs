@@ -54,30 +54,6 @@ impl Stage {
         ShopBoard::new(&self.counts, &self.letters)
     }
 
-    /// So many events have happened.
-    fn happen(&self, count: u32) {
-        for _ in 0..count {
-            self.feed.add(json!({ "id": "1", "source": "s", "type": "t" }));
-        }
-    }
-
-    /// Somebody watches a topic from that position.
-    fn watch_from(&self, connection: &str, subscription: &str, topic: &Topic, query: &str, position: &str) {
-        self.sockets.connect(connection);
-        let (right, expires) = (Right::Anybody, self.world.now());
-        block_on(self.watches.open(connection, &right, expires)).unwrap();
-        let watch = Watch {
-            topic: topic.clone(),
-            connection: connection.to_owned(),
-            subscription: subscription.to_owned(),
-            right,
-            request: json!({ "query": query }).to_string(),
-            position: position.to_owned(),
-            holder: None,
-        };
-        assert_eq!(block_on(self.watches.add(&watch, expires)), Ok(Added::Done));
-    }
-
     /// Cursors of the events that a connection was told, as they came.
     fn cursors(&self, connection: &str) -> Vec<u32> {
         let texts = self.sockets.received(connection);
@@ -140,6 +116,35 @@ fn a_past_that_is_too_long_for_an_attempt_is_told_by_those_that_follow() {
     }
     assert_eq!(stage.cursors("past"), range(1, PAST));
     assert_eq!(attempts, 2, "of 75 reads at 0.25 s");
+}
+
+/// They are told all the same, each once: whoever has been told costs the next attempt no call.
+#[test]
+fn of_more_who_watch_than_an_attempt_has_the_time_for_the_next_tells_the_rest() {
+    let stage = Stage::new();
+    let connections: Vec<String> = (0..250).map(|number| format!("connection-{number}")).collect();
+    for connection in &connections {
+        stage.watch_from(connection, "e", &Topic::Events(None), "subscription { events { cursor } }", "0");
+    }
+    stage.happen(1);
+    let feed = stage.slow(&stage.feed, GOES_ON_FOR / 2);
+    let told = |connection: &&String| stage.cursors(connection) == [1];
+    let mut attempts = Vec::new();
+    loop {
+        let push =
+            Push::new(Ledger::new(&stage.log, &stage.world), &feed, stage.shop_board(), &stage.watches, &stage.sockets);
+        let begun_at = stage.world.now();
+        let answer = run(push.tell_events()).unwrap();
+        assert!(begun_at.until(stage.world.now()) < 2 * GOES_ON_FOR);
+        attempts.push(connections.iter().filter(told).count());
+        match answer {
+            Ok(()) => break,
+            Err(failure) => assert!(failure.kind().is_retryable()),
+        }
+    }
+    // Each page has two reads, of which those behind the last event are one for all: half of the time each.
+    assert_eq!(attempts, [100, 200, 250]);
+    assert!(connections.iter().all(|connection| stage.sockets.is_open(connection)));
 }
 
 #[test]

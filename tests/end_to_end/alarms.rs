@@ -139,7 +139,7 @@ fn threshold(alarms: &[Alarm], name: &str) -> f64 {
     alarms.iter().find(|alarm| alarm.alarm_name == name).unwrap_or_else(|| panic!("no alarm {name}")).threshold
 }
 
-/// What is published of the faults that no emulator measures, by the name of the alarm for it without its stack's.
+/// Metrics that are published of the faults that no emulator measures, by the name of the alarm for it without its stack's.
 async fn faults(shop: &Shop) -> BTreeMap<String, Datum> {
     let stack = shop.name();
     let of_api = [("ApiName", stack), ("Stage", "dev")];

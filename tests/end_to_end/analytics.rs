@@ -20,7 +20,7 @@ type Own = (&'static str, &'static str);
 const COUNTED: Own = ("counted", "ISK");
 const BESIDE: Own = ("beside", "SEK");
 
-/// Who forgets the counts forgets those of all. Others look at what happens from then on.
+/// Lock of the counts: whoever forgets them forgets those of all. Others look at what happens from then on.
 static COUNTS: Mutex<()> = Mutex::const_new(());
 
 const BOARD: &str = "/operations/board";

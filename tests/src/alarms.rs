@@ -166,7 +166,7 @@ impl Shop {
         .await
     }
 
-    /// What AWS publishes of the queue with that URL each minute: the number of messages that it would hand out.
+    /// Metric that AWS publishes of the queue with that URL each minute: the number of messages that it would hand out.
     pub async fn depth(&self, url: &str) -> Datum {
         let get = self.sqs.get_queue_attributes().queue_url(url);
         let get = get.attribute_names(QueueAttributeName::ApproximateNumberOfMessages);

@@ -1,6 +1,7 @@
 //! Endpoints and deliveries in a table of DynamoDB, receivers over HTTP, and workers that are invocations of a function.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -235,21 +236,39 @@ pub fn mailer_of(environment: &mut Environment, config: &SdkConfig) -> Option<Se
     Some(SesMailer::new(config, sender?, set?))
 }
 
-/// Receivers over HTTP.
+/// Receivers over HTTP. To read the roots of trust of this machine takes three times what all else of an init does, so a client that
+/// seldom posts is made once it does.
 #[derive(Debug)]
 pub struct HttpReceivers {
-    client: WebhookClient,
+    client: OnceLock<WebhookClient>,
     loopback: Loopback,
 }
 
 impl HttpReceivers {
-    /// Receivers by that rule.
+    /// Receivers by that rule, whose client is made with the first post.
+    #[must_use]
+    pub fn new(loopback: Loopback) -> Self {
+        Self { client: OnceLock::new(), loopback }
+    }
+
+    /// Receivers by that rule, whose client is there already.
     ///
     /// # Errors
     ///
     /// The trust store cannot be built.
-    pub fn new(loopback: Loopback) -> Result<Self, lambda_runtime::Error> {
-        Ok(Self { client: WebhookClient::new(loopback)?, loopback })
+    pub fn ready(loopback: Loopback) -> Result<Self, lambda_runtime::Error> {
+        Ok(Self { client: WebhookClient::new(loopback)?.into(), loopback })
+    }
+
+    fn client(&self) -> Result<&WebhookClient, Unanswered> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = WebhookClient::new(self.loopback).map_err(|error| {
+            error!(%error, "there is no client for receivers");
+            Unanswered::Unreachable
+        })?;
+        Ok(self.client.get_or_init(|| client))
     }
 }
 
@@ -257,7 +276,7 @@ impl Receivers for HttpReceivers {
     /// The rule for URLs is looked at here, too: it may have become narrower since somebody has named one.
     async fn post(&self, url: &str, headers: &[(&'static str, String)], body: &str) -> Result<Answer, Unanswered> {
         let target = Target::new(url, self.loopback).map_err(|_| Unanswered::NotPublic)?;
-        Box::pin(self.client.post(&target, headers, body)).await
+        Box::pin(self.client()?.post(&target, headers, body)).await
     }
 }
 

@@ -10,8 +10,5 @@ onewrite::http_main!(|environment, aws| {
     let feed = (DynamoFeed::new(aws.dynamodb(), feed?), u8::try_from(shards?).ok()?);
     let (store, keys) = (DynamoWebhooks::new(aws.dynamodb(), table?), DynamoKeys::new(aws.dynamodb(), keys?));
     let loopback = loopback?;
-    match HttpReceivers::new(loopback) {
-        Ok(receivers) => Some(WebhooksApi::new(feed, store, receivers, keys, System, access?, loopback)),
-        Err(error) => environment.fault(error.to_string()),
-    }
+    Some(WebhooksApi::new(feed, store, HttpReceivers::new(loopback), keys, System, access?, loopback))
 });

@@ -25,7 +25,7 @@ fn main() -> Result<(), Error> {
             let feed = JournalFeed::new(DynamoFeed::new(aws.dynamodb(), feed?), u8::try_from(shards?).ok()?, journal);
             let (store, keys) = (DynamoWebhooks::new(aws.dynamodb(), table?), DynamoKeys::new(aws.dynamodb(), keys?));
             let mailer = mailer_of(environment, aws.config());
-            match HttpReceivers::new(loopback?) {
+            match HttpReceivers::ready(loopback?) {
                 Ok(receivers) => Some(Sender::new(feed, store, receivers, keys, mailer?, System)),
                 Err(error) => environment.fault(error.to_string()),
             }

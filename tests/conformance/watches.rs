@@ -11,6 +11,8 @@ use orderflow_events::{OrderId, Time};
 use orderflow_live::{
     Added, DynamoWatches, Found, MAX_SUBSCRIPTIONS, MemoryWatches, PAGE, Right, Topic, Watch, Watches,
 };
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use crate::aws::Aws;
 
@@ -35,6 +37,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             nothing_is_left_of_a_connection_that_is_closed,
             of_many_who_watch_the_events_of_all_each_is_found_told_and_removed,
             whoever_begins_to_watch_as_others_look_is_found_from_then_on,
+            whoever_is_cut_off_as_they_begin_to_watch_is_found_if_they_do,
         ]
     )
 }
@@ -367,4 +370,23 @@ async fn whoever_begins_to_watch_as_others_look_is_found_from_then_on(watches: &
         assert_eq!(of_topic(watches, Topic::EVENTS).await, [watch.clone()], "round {round}");
         watches.remove("a", "1").await.unwrap();
     }
+}
+
+async fn whoever_is_cut_off_as_they_begin_to_watch_is_found_if_they_do(watches: &impl Watches) {
+    opened(watches, "a").await;
+    let watch = of_events("a", "1");
+    let mut there = 0;
+    for round in 0..60 {
+        let add = timeout(Duration::from_micros(200 * round), watches.add(&watch, later()));
+        let _: (_, Result<_, Elapsed>) = join(of_topic(watches, Topic::EVENTS), add).await;
+        // What is on its way arrives, and a look meanwhile may find it, or not.
+        for _ in 0..5 {
+            of_topic(watches, Topic::EVENTS).await;
+        }
+        let is_there = watches.get(Topic::EVENTS, "a", "1").await.unwrap().is_some();
+        there += usize::from(is_there);
+        assert_eq!(of_topic(watches, Topic::EVENTS).await.len(), usize::from(is_there), "round {round}");
+        watches.remove("a", "1").await.unwrap();
+    }
+    assert!(there > 0, "it was always cut off before");
 }

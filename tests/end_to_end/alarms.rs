@@ -66,7 +66,7 @@ const UNREAD: [(&str, &str); 2] =
 /// The message that is left in each of them.
 const LEFT: &str = "an alarm is to tell of what is left";
 
-/// Faults that there are, and what was measured of them, by the alarm that it is to cross.
+/// Faults that the stack itself counts, or that were left in a queue, and what was measured of them, by the alarm that it is to cross.
 struct RealFaults {
     measured: BTreeMap<&'static str, Datum>,
     letters: [Letter; 2],

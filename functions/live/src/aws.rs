@@ -6,15 +6,17 @@
 //!
 //! Subscriptions to an order are in one partition. A topic that thousands may watch has parts, each a partition: a subscription is in the
 //! part that its own key says, so that everybody finds it. Which parts there are to be looked at is said under the topic by an item for
-//! each: whoever joins a part counts themselves there, after the transaction and before anything is read for them; whoever then finds the
-//! part empty says at which count. So what nobody watches is one look, and nobody's joining is overlooked:
+//! each. Whoever joins a part counts themselves there and says that they are under way, before the transaction, and takes that word back
+//! after it. Whoever finds a part empty says at which count, unless somebody is under way or the count is another. So what nobody watches
+//! is one look, and nobody's joining is overlooked:
 //!
 //! ```text
-//!   joins:  write the subscription ──────────► count up ──► read what has happened so far
-//!   looks:  read the counts ──► find nobody ──► say that it was empty at that count, unless there is another
+//!   joins:  count up, "under way" ──► write the subscription ──► take the word back ──► read what has happened so far
+//!   looks:  read the counts ──► find nobody ──► say that it was empty at that count, if that stands and nobody is under way
 //! ```
 //!
-//! Of one who has not been found, the subscription came after the look, and so did the count: it is another.
+//! Of one who was not found the subscription came after the look. Then the count is another, or they were under way, or still are. The word
+//! of one who has died stays until the item ends, and costs a look for each that there is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -28,11 +30,13 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, Select, TransactWriteItem, Update};
 use futures::future::try_join_all;
-use onewrite::aws::{SdkConfig, classify, put_if, update_if, without_retries};
+use onewrite::aws::{SdkConfig, System, classify, put_if, update_if, without_retries};
 use onewrite::envelope::derive_id;
+use onewrite::port::Random;
 use onewrite::{Failure, Result};
 use orderflow_events::Time;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use crate::domain::{Right, Topic};
 use crate::port::{Added, Connection, Found, MAX_SUBSCRIPTIONS, PAGE, Page, Sent, Sockets, Watch, Watches};
@@ -93,8 +97,10 @@ struct UnderTopic {
 struct Part {
     /// Its name.
     sk: String,
-    /// Times that somebody has joined it.
+    /// Times that somebody has begun to join it.
     joins: u64,
+    /// End of the item, after which there may be another with the same number.
+    expires_at: u64,
     /// Number of those at which it was found empty.
     #[serde(default)]
     empty_at: Option<u64>,
@@ -156,21 +162,38 @@ impl DynamoWatches {
         let parts: Result<VecDeque<Part>> = answer.items.unwrap_or_default().into_iter().map(read::<Part>).collect();
         let mut parts = parts?;
         parts.retain(|part| part.empty_at != Some(part.joins));
+        // Anywhere: where one attempt has too little time for all, the next does not begin with the same.
+        let begin = System.below(u64::try_from(parts.len().max(1)).unwrap_or(1));
+        parts.rotate_left(usize::try_from(begin).unwrap_or_default());
         Ok(parts)
     }
 
-    /// Says that somebody has joined a part of a topic.
-    async fn join(&self, key: &str, part: &str, expires: Time) -> Result<()> {
-        let join = self.update(&part_key(key, ""), part).update_expression("SET expiresAt = :expires ADD joins :one");
+    /// Says that an attempt to join a part of a topic is under way.
+    async fn join(&self, key: &str, part: &str, attempt: &str, expires: Time) -> Result<()> {
+        let join = self.update(&part_key(key, ""), part);
+        let join = join.update_expression("SET expiresAt = :expires ADD joins :one, underWay :attempt");
         let join = join.expression_attribute_values(":expires", number(&seconds(expires)));
         let join = join.expression_attribute_values(":one", number(&1));
+        let join = join.expression_attribute_values(":attempt", AttributeValue::Ss(vec![attempt.to_owned()]));
         Box::pin(join.send()).await.map(drop).map_err(|error| classify("UpdateItem", &error))
     }
 
-    /// Says that nobody is in a part of a topic, unless somebody has joined it since that was read.
+    /// Says that the attempt is over, whatever has come of it. Where that is not known the part is looked at for longer, and no more.
+    async fn joined(&self, key: &str, part: &str, attempt: &str) {
+        let joined = self.update(&part_key(key, ""), part).update_expression("DELETE underWay :attempt");
+        let joined = joined.expression_attribute_values(":attempt", AttributeValue::Ss(vec![attempt.to_owned()]));
+        // Not one that has ended meanwhile: it would be made anew.
+        if let Err(failure) = update_if(joined.condition_expression("attribute_exists(pk)")).await {
+            warn!(%failure, "a part of a topic is looked at until its item ends");
+        }
+    }
+
+    /// Says that nobody is in a part of a topic, unless somebody has begun to join it since that was read, or is under way.
     async fn leave(&self, key: &str, part: &Part) -> Result<()> {
         let leave = self.update(&part_key(key, ""), &part.sk).update_expression("SET emptyAt = :joins");
-        let leave = leave.condition_expression("joins = :joins");
+        let leave =
+            leave.condition_expression("joins = :joins AND expiresAt = :expires AND attribute_not_exists(underWay)");
+        let leave = leave.expression_attribute_values(":expires", number(&part.expires_at));
         update_if(leave.expression_attribute_values(":joins", number(&part.joins))).await.map(drop)
     }
 
@@ -311,12 +334,19 @@ impl Watches for DynamoWatches {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(update).build())
             .transact_items(self.put(item)?);
-        let Err(error) = Box::pin(add.send()).await else {
-            if has_parts(&key) {
-                self.join(&key, &part_of(&place), expires).await?;
-            }
-            return Ok(Added::Done);
+        let (part, attempt) = (part_of(&place), System.below(u64::MAX).to_string());
+        if has_parts(&key) {
+            self.join(&key, &part, &attempt, expires).await?;
+        }
+        let added = Box::pin(add.send()).await;
+        let is_refused = |error: &SdkError<TransactWriteItemsError>| {
+            error.as_service_error().is_some_and(TransactWriteItemsError::is_transaction_canceled_exception)
         };
+        let is_known = added.as_ref().err().is_none_or(is_refused);
+        if has_parts(&key) && is_known {
+            self.joined(&key, &part, &attempt).await;
+        }
+        let Err(error) = added else { return Ok(Added::Done) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             let mut reasons = cancelled.cancellation_reasons().iter();
             return match reasons.position(is_failed_condition) {

@@ -69,6 +69,9 @@ are posted to it. Nothing else is posted but the test of `testWebhook`, an event
 const FEED: &str = "\
 All events that were ever published, in the order of the log, a page at a time: whoever pulls keeps a cursor of their own.";
 
+/// Type of the event by which a webhook is tested.
+const TESTED: &str = "WebhookTested";
+
 /// The topic's name, of which the first part is the stack's.
 const TOPIC_NAME: &str = "{stack}-events.fifo";
 
@@ -296,12 +299,37 @@ fn partner_queue() -> Value {
 }
 
 fn webhooks() -> Value {
+    let mut messages = Map::from_iter(in_all_versions("components/messages", &EventType::ALL));
+    messages.insert(TESTED.to_owned(), tested());
     json!({
         "address": null,
         "title": "What is posted to webhooks",
         "description": HOOKS,
         "servers": [reference("servers", "receiver")],
-        "messages": Map::from_iter(in_all_versions("components/messages", &EventType::ALL)),
+        "messages": messages,
+    })
+}
+
+/// Message of a test, which no other channel has.
+fn tested() -> Value {
+    let attributes = json!({
+        "type": { "const": TESTED },
+        "source": { "const": "orderflow/webhooks" },
+        "data": {
+            "type": "object",
+            "properties": { "webhookId": { "type": "string", "description": "The webhook." } },
+            "required": ["webhookId"],
+        },
+    });
+    json!({
+        "name": TESTED,
+        "title": "A test of a webhook",
+        "summary": "Nothing has happened: its owner wants to see that it is taken. It is posted once, and is about the webhook.",
+        "contentType": "application/cloudevents+json",
+        "payload": {
+            "allOf": [reference("components/schemas", "Event"), { "type": "object", "properties": attributes }],
+        },
+        "bindings": reference("components/messageBindings", "event"),
     })
 }
 
@@ -455,7 +483,8 @@ fn receive_as_partner() -> Value {
 /// An event is posted by orderflow. AsyncAPI has no place for a range of statuses, so that a sentence says what answers mean.
 fn post() -> Value {
     let posted = post_event();
-    let messages = in_all_versions("channels/webhooks/messages", &EventType::ALL);
+    let mut messages = in_all_versions("channels/webhooks/messages", &EventType::ALL);
+    messages.push((TESTED.to_owned(), reference("channels/webhooks/messages", TESTED)));
     let answers = posted["responses"].as_object().into_iter().flatten();
     let answers: Vec<String> = answers
         .map(|(status, answer)| format!("- `{status}`: {}", answer["description"].as_str().unwrap_or_default()))
@@ -534,13 +563,16 @@ pub(crate) fn every_message_says_what_its_event_is() {
     }
 }
 
+/// Validator of a schema of the document.
+fn validator_of(schema: &Value, document: &Value) -> jsonschema::Validator {
+    let schema = json!({ "allOf": [schema], "components": document["components"] });
+    jsonschema::draft7::new(&schema).expect("a schema")
+}
+
 /// Headers as the toolkit signs them are those of the document, and a page of the feed is what it calls one.
 pub(crate) fn what_is_posted_and_what_is_pulled_are_what_it_says() {
     let document = document();
-    let validator = |place: &str| {
-        let schema = json!({ "$ref": format!("#/{place}"), "components": document["components"] });
-        jsonschema::draft7::new(&schema).expect("a schema")
-    };
+    let validator = |place: &str| validator_of(&json!({ "$ref": format!("#/{place}") }), &document);
     let secret = || Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
     let (event, now) = (event(), Time::new("2026-11-29T09:00:00Z").expect("a time"));
     let headers = validator("components/messageBindings/event/http/headers");
@@ -555,6 +587,12 @@ pub(crate) fn what_is_posted_and_what_is_pulled_are_what_it_says() {
             assert!(!headers.is_valid(&without(&signed, &format!("/{name}"))), "without {name}");
         }
     }
+    let test = json!({
+        "specversion": "1.0", "id": "1", "source": "orderflow/webhooks", "type": "WebhookTested", "subject": "whk_1",
+        "time": now, "datacontenttype": "application/json", "data": { "webhookId": "whk_1" },
+    });
+    let tested = validator_of(&document["channels"]["webhooks"]["messages"][TESTED]["payload"], &document);
+    assert!(tested.is_valid(&test) && !tested.is_valid(&without(&test, "/data/webhookId")), "{test}");
     let (page, body) = (validator("components/schemas/EventPage"), json!({ "events": [event], "next": "17-12.3-0-9" }));
     assert!(page.is_valid(&body) && !page.is_valid(&without(&body, "/next")), "{body}");
 }

@@ -74,11 +74,14 @@ def signers(body, given):
 
 
 def take(event, count):
+    def validate(schema, instance):
+        Draft202012Validator(schema, format_checker=FormatChecker()).validate(instance)
+
+    validate(event_schema, event)
     if event["type"] == "WebhookTested":
         tests.append(count)
         return
-    for schema, instance in (event_schema, event), (schemas[event["dataschema"]], event["data"]):
-        Draft202012Validator(schema, format_checker=FormatChecker()).validate(instance)
+    validate(schemas[event["dataschema"]], event["data"])
     if (event["source"], int(event["sequence"])) == (INVENTORY, 1) and not lost:
         lost.append(event["id"])
         return

@@ -129,7 +129,7 @@ impl RealFaults {
 /// Leaves a message in a queue, as SNS and Lambda do with what they cannot deliver.
 async fn leave(shop: &Shop, url: &str) {
     let mut send = shop.sqs.send_message().queue_url(url).message_body(LEFT);
-    if url.ends_with(".fifo") {
+    if url.rsplit('.').next() == Some("fifo") {
         send = send.message_group_id("alarms").message_deduplication_id("alarms");
     }
     send.send().await.expect("it is sent");

@@ -545,7 +545,8 @@ impl Auditor {
             // The carrier refuses, as it was told to.
             let is_refusal = letter.service == "Shipping"
                 && plan.zip(fact.as_ref()).is_some_and(|(plan, fact)| match plan.postal_code {
-                    "SIM-REFUSED" => fact.kind == "PaymentProcessed",
+                    // Of an order that was held, once somebody has cleared it.
+                    "SIM-REFUSED" => ["PaymentProcessed", "OrderCleared"].contains(&fact.kind.as_str()),
                     "SIM-NO-VOID" => fact.kind == "OrderCancelled",
                     _ => false,
                 });

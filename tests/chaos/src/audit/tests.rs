@@ -629,13 +629,19 @@ fn what_the_carrier_refuses_is_excused_by_a_letter_and_by_nothing_else() {
         day.charge("refused");
     };
     check(refused, &[Rule::NeverEnded]);
-    check(
-        |day| {
-            refused(day);
-            day.letter("Shipping", &day.fact("refused", "PaymentProcessed").json.to_string(), "permanent");
-        },
-        &[],
-    );
+    for (kind, rules) in
+        [("PaymentProcessed", &[][..]), ("OrderCleared", &[]), ("OrderCreated", &[Rule::NeedlesslyDead])]
+    {
+        check(
+            |day| {
+                refused(day);
+                let mut fact = day.fact("refused", "PaymentProcessed").json;
+                fact["type"] = json!(kind);
+                day.letter("Shipping", &fact.to_string(), "permanent");
+            },
+            rules,
+        );
+    }
     let kept = |day: &mut Day| {
         day.forget_fact("regretted", "ShipmentCancelled");
         day.booking_of("regretted").voided_at = None;

@@ -214,12 +214,15 @@ fn message(kind: EventType, version: u32) -> Value {
             "description": "The id of the first event of the flow.",
             "location": "$message.payload#/correlationid",
         },
-        "payload": {
-            "allOf": [reference("components/schemas", "Event"), { "type": "object", "properties": attributes }],
-        },
+        "payload": payload(&attributes),
         "bindings": reference("components/messageBindings", "event"),
         "examples": golden::read(kind, version).map(|event| json!({ "name": "published", "payload": event })).as_slice(),
     })
+}
+
+/// Schema of an event with those attributes.
+fn payload(attributes: &Value) -> Value {
+    json!({ "allOf": [reference("components/schemas", "Event"), { "type": "object", "properties": attributes }] })
 }
 
 fn topic() -> Value {
@@ -326,9 +329,7 @@ fn tested() -> Value {
         "title": "A test of a webhook",
         "summary": "Nothing has happened: its owner wants to see that it is taken. It is posted once, and is about the webhook.",
         "contentType": "application/cloudevents+json",
-        "payload": {
-            "allOf": [reference("components/schemas", "Event"), { "type": "object", "properties": attributes }],
-        },
+        "payload": payload(&attributes),
         "bindings": reference("components/messageBindings", "event"),
     })
 }

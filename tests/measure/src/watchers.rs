@@ -74,10 +74,9 @@ pub(crate) async fn measure(
     let launch = |binary| Ok::<Launch, FeedError>(connected(start(named(stack, binary)?), aws.endpoint()));
     let mut live = Process::start(&launch(LIVE)?).await?;
     for number in 0..watchers {
-        join(&mut live, &connection(number)).await?;
+        join(aws, &mut live, &connection(number)).await?;
     }
     live.stop().await;
-    feed::expect_no_fault(aws, LIVE)?;
     expect_each(&aws.take_posts(), watchers, "connection_ack").map_err(|fault| unwell(LIVE, fault))?;
 
     let mut journal = Process::start(&launch(JOURNAL)?).await?;
@@ -174,11 +173,12 @@ fn connection(number: u32) -> String {
 }
 
 /// A client connects, says who they are, and watches the events of all orders.
-async fn join(live: &mut Process, connection: &str) -> Result<()> {
+async fn join(aws: &Aws, live: &mut Process, connection: &str) -> Result<()> {
     let init = json!({"type": "connection_init", "payload": {"token": sign_in::token()}});
     let subscribe = json!({"id": "1", "type": "subscribe", "payload": {"query": QUERY}});
     for message in [None, Some(&init), Some(&subscribe)] {
         live.invoke(&payload::web_socket(connection, message)).await?;
+        feed::expect_no_fault(aws, LIVE)?;
     }
     Ok(())
 }

@@ -1,6 +1,9 @@
-"""Holds every line of the documents that asks AWS against what AWS's own models know, and what it looks for in a log against the sources.
+"""Holds every command of the documents that asks AWS against what AWS's own models know, and what it looks for in a log against the sources.
 
     python tests/documents/commands.py
+
+In a block, which is copied whole, a command has all that its operation requires. Within a sentence it may be abbreviated to what the
+sentence is about: its service, its operation and the options that it names have to exist, and none has to be there.
 
 Needs botocore, whose models are those of the command line.
 """
@@ -20,6 +23,7 @@ COMMON = {"output", "query", "region", "profile", "endpoint-url", "max-items", "
 CUSTOM = {
     ("logs", "tail"): {"since", "filter-pattern", "follow", "format"},
     ("s3", "rm"): {"recursive"},
+    ("configure", None): set(),
     ("cloudformation", "deploy"): {"template-file", "stack-name", "capabilities", "parameter-overrides"},
 }
 
@@ -34,11 +38,26 @@ def kebab(name):
     return botocore.xform_name(name, "-")
 
 
-def commands(text):
-    """Commands of the code in a document, each with what follows it after a backslash."""
-    for block in re.findall(r"^```(?:sh|text)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
-            yield from re.findall(r"(?:^|[|(;]\s*|^\s+)(aws .*)", line)
+# A block of code, with its language and its lines.
+BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+
+# Code within a sentence, between as many backticks as it begins with.
+INLINE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+
+
+def of_blocks(text):
+    """Commands of the blocks of a document, each with what follows it after a backslash."""
+    for language, block in BLOCK.findall(text):
+        if language in {"sh", "text"}:
+            for line in block.replace("\\\n", " ").splitlines():
+                yield from re.findall(r"(?:^|[|(;]\s*|^\s+)(aws .*)", line)
+
+
+def of_sentences(text):
+    """Commands within the sentences of a document. One may go on after a line's end, and ends with its paragraph."""
+    for paragraph in re.split(r"\n\s*\n", BLOCK.sub("\n", text)):
+        for _, code in INLINE.findall(paragraph):
+            yield from re.findall(r"(?:^|[|(;]\s*)(aws .*)", " ".join(code.split()))
 
 
 def words(command):
@@ -51,9 +70,10 @@ def words(command):
         yield word
 
 
-def faults(command):
-    _, service, operation, *rest = words(command)
-    options = [word.removeprefix("--").partition("=")[0] for word in rest if word.startswith("--")]
+def faults(command, is_whole):
+    _, *names = words(command)
+    service, operation = (*[name for name in names if not name.startswith("--")], None, None)[:2]
+    options = [name.removeprefix("--").partition("=")[0] for name in names if name.startswith("--")]
     custom = CUSTOM.get((service, operation))
     if custom is not None:
         return [f"no option --{option}" for option in options if option not in custom | COMMON]
@@ -68,7 +88,7 @@ def faults(command):
     members = {RENAMED.get((service, operation, kebab(name)), kebab(name)): member.type_name for name, member in members}
     required = {kebab(name) for name in shape.required_members} if shape else set()
     known = set(members) | {f"no-{name}" for name, kind in members.items() if kind == "boolean"} | COMMON
-    missing = required - set(options)
+    missing = required - set(options) if is_whole else set()
     return [f"no option --{option}" for option in options if option not in known] + [f"it lacks --{name}" for name in sorted(missing)]
 
 
@@ -76,9 +96,10 @@ def main():
     sources = [path.read_text() for folder in ("functions", "shared") for path in (ROOT / folder).rglob("*.rs")]
     found, count = [], 0
     for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]):
-        for command in commands(path.read_text()):
+        text = path.read_text()
+        for command, is_whole in [*((one, True) for one in of_blocks(text)), *((one, False) for one in of_sentences(text))]:
             count += 1
-            wrong = faults(command)
+            wrong = faults(command, is_whole)
             # Only what has blanks is a sentence of our own.
             for quoted in re.findall(r'\?"([^"]+)"', command):
                 if quoted != "timed out" and not any(quoted in source for source in sources):

@@ -131,7 +131,9 @@ fn unknown_commands(repository: &Repository, is_known: impl Fn(&[&str]) -> Resul
             let line = line.split(" # ").next().unwrap_or_default();
             for command in line.split(['|', ';', '(', ')', '&']).map(str::trim) {
                 let words = words_of(command);
-                if let ["cargo", words @ ..] = words.as_slice()
+                // What comes before it are variables.
+                let begin = words.iter().position(|word| !word.contains('=')).unwrap_or(words.len());
+                if let ["cargo", words @ ..] = &words[begin..]
                     && let Err(reason) = is_known(words)
                 {
                     faults.push(format!("{path}: {command}: {reason}"));
@@ -140,6 +142,15 @@ fn unknown_commands(repository: &Repository, is_known: impl Fn(&[&str]) -> Resul
         }
     }
     faults
+}
+
+/// Tests that README.md tells to run, and that the gate does not run by the same words.
+fn untried(repository: &Repository) -> Vec<String> {
+    let gate = repository.text(".ci/run").unwrap_or_default();
+    let commands = Document::read(repository.text("README.md").unwrap_or_default()).commands;
+    let tests = commands.into_iter().filter(|command| command.starts_with("cargo test"));
+    let untried = tests.filter(|command| gate.lines().all(|line| line != command));
+    untried.map(|command| format!("README.md: {command}: .ci/run has no such line")).collect()
 }
 
 /// Words of a command, of which some have blanks in them, between quotation marks.
@@ -155,6 +166,9 @@ fn words_of(command: &str) -> Vec<&str> {
 /// Commands of Cargo that the documents tell how to install.
 const INSTALLED: [&str; 2] = ["deny", "fuzz"];
 
+/// Commands of Cargo that resolve dependencies. As they are pasted they take those of `Cargo.lock`; an alias says so itself.
+const RESOLVING: [&str; 9] = ["build", "check", "clippy", "doc", "fetch", "install", "package", "run", "test"];
+
 /// Judges the words of a command after `cargo`: by the command line of `cargo local` itself, else by the first of them.
 fn judge(words: &[&str], of_cargo: &BTreeSet<String>) -> Result<(), String> {
     match words {
@@ -162,6 +176,7 @@ fn judge(words: &[&str], of_cargo: &BTreeSet<String>) -> Result<(), String> {
             Err(error) if error.kind() != ErrorKind::DisplayHelp => Err(error.to_string()),
             _ => Ok(()),
         },
+        [first, ..] if RESOLVING.contains(first) && !words.contains(&"--locked") => Err("it lacks --locked".to_owned()),
         [first, ..] if of_cargo.contains(*first) || INSTALLED.contains(first) => Ok(()),
         _ => Err("no such command".to_owned()),
     }
@@ -191,6 +206,11 @@ fn all_commands_that_documents_name_exist() {
 }
 
 #[test]
+fn the_gate_runs_the_tests_as_the_readme_says() {
+    assert_none(&untried(Repository::this()));
+}
+
+#[test]
 fn a_dead_link_is_found() {
     let links =
         |text| dead_links(&Repository::of(&[("docs/a.md", text), ("b.md", "# One `two`, three!"), ("c/d.rs", "")]));
@@ -217,12 +237,30 @@ fn a_command_that_does_not_exist_is_found() {
         let text = format!("```sh\n{line}\n```\n\n```text\ncargo nothing\n```");
         unknown_commands(&Repository::of(&[("a.md", &text)]), |words| judge(words, &of_cargo))
     };
-    for line in
-        ["cargo test # a|b", "A=$(cargo local outputs --json | python3)", "cargo fuzz run", "cargo local", "curl x"]
-    {
+    for line in [
+        "cargo test --locked # a|b",
+        "A=$(cargo local outputs --json | python3)",
+        "cargo fuzz run",
+        "cargo local",
+        "curl x",
+    ] {
         assert_none(&unknown(line));
     }
+    assert_one(&unknown("cargo test # --locked"), "cargo test: it lacks --locked");
+    assert_one(&unknown("A=1 B=2 cargo package --package a"), "it lacks --locked");
     assert_one(&unknown("cargo simulat"), "cargo simulat: no such command");
     assert_one(&unknown("cargo local updo"), "updo");
     assert_one(&unknown("A=$(cargo local outputs --jason)"), "jason");
+}
+
+#[test]
+fn a_test_that_the_gate_does_not_run_is_found() {
+    let untried = |line: &str| {
+        let readme = format!("```sh\n{line}\n```");
+        untried(&Repository::of(&[("README.md", &readme), (".ci/run", "step \"tests\"\ncargo test --locked\n")]))
+    };
+    assert_none(&untried("cargo test --locked"));
+    assert_none(&untried("cargo local"));
+    assert_one(&untried("cargo test"), "cargo test: .ci/run has no such line");
+    assert_one(&untried("cargo test --locked -p a"), ".ci/run has no such line");
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::watchers;
+
 /// The functions' release binaries beside a bare one: time, memory, calls to AWS, instructions.
 ///
 /// It places orders at the real binaries, with a stub of Lambda and AWS around them, and measures each function on what
@@ -41,6 +43,15 @@ pub(crate) struct Arguments {
     /// Each function with its spans collected, too: by a collector that answers, a slow one and a dead one
     #[arg(long)]
     pub(crate) traced: bool,
+    /// Instead of all that: so many watch the events of all orders, and are told of one. Times mean something of release builds
+    /// alone
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(watchers::MOST)),
+        conflicts_with_all = ["baseline", "only", "traced", "json", "check", "write_budgets"],
+    )]
+    pub(crate) watchers: Option<u32>,
     /// HTTP without TLS, which needs no copy of the binaries
     #[arg(long)]
     pub(crate) plain: bool,

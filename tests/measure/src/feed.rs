@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use orderflow_tests::matches;
 use serde_json::Value;
 
 use crate::aws::{Aws, Tables};
@@ -286,9 +285,7 @@ impl<'a> Shop<'a> {
                 let subject = change.keys.values().next().and_then(|key| key["S"].as_str()).unwrap_or_default();
                 let Some(group) = group_of.get(subject) else { continue };
                 for function in &self.stack.functions {
-                    let Trigger::Streams { tables, patterns } = &function.trigger else { continue };
-                    let passes = patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, &record));
-                    if passes && tables.contains(&change.table) {
+                    if function.hears(&change.table, &record) {
                         self.receive(function, *group, change.table.clone(), record.clone());
                     }
                 }
@@ -349,7 +346,8 @@ impl<'a> Shop<'a> {
 const ORDERS_API: &str = "orders-api";
 const INVENTORY_API: &str = "inventory-api";
 
-fn named<'a>(stack: &'a Stack, binary: &'static str) -> Result<&'a Function> {
+/// The function of that binary.
+pub(crate) fn named<'a>(stack: &'a Stack, binary: &'static str) -> Result<&'a Function> {
     stack.functions.iter().find(|function| function.binary == binary).ok_or(FeedError::Absent(binary))
 }
 

@@ -1,7 +1,7 @@
 //! `cargo measure`: the release binaries of the functions beside a bare one, in time, memory, calls and instructions.
 //!
 //! ```text
-//!   feed ──► Runtime API ──► function ──► AWS: DynamoDB, SNS, SQS, SES in memory
+//!   feed ──► Runtime API ──► function ──► AWS: DynamoDB, SNS, SQS, SES, connections in memory
 //!              (stub)       (a process)     (stub, TLS)
 //!                               │                │
 //!                               └─ CPU, memory,  └─ calls, bytes, capacity units ──► table, JSON, budgets
@@ -27,6 +27,7 @@ mod sign_in;
 mod stack;
 mod trust;
 mod valgrind;
+mod watchers;
 
 use std::process::ExitCode;
 

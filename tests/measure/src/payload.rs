@@ -105,6 +105,26 @@ pub(crate) fn stream_record(change: &Change, number: usize) -> Value {
     })
 }
 
+/// An event of a WebSocket API: a client connects by the protocol of GraphQL, or says something.
+pub(crate) fn web_socket(connection: &str, message: Option<&Value>) -> Bytes {
+    let (route, event_type) = if message.is_some() { ("$default", "MESSAGE") } else { ("$connect", "CONNECT") };
+    let mut event = json!({
+        "requestContext": {
+            "routeKey": route, "eventType": event_type, "connectionId": connection, "messageDirection": "IN",
+            "extendedRequestId": "CfmbSG5SjoEEWlQ=", "requestTime": "01/Jan/2026:00:00:00 +0000",
+            "requestTimeEpoch": SENT_MS, "connectedAt": SENT_MS, "stage": "dev", "apiId": "1a2b3c4d5e",
+            "domainName": HOST, "requestId": "CfmbSG5SjoEEWlQ=",
+            "identity": {"sourceIp": "203.0.113.7", "userAgent": "node"},
+        },
+        "isBase64Encoded": false,
+    });
+    match message {
+        Some(message) => event["body"] = message.to_string().into(),
+        None => event["headers"] = json!({"Host": HOST, "Sec-WebSocket-Protocol": "graphql-transport-ws"}),
+    }
+    Bytes::from(event.to_string())
+}
+
 /// A batch of messages or records.
 pub(crate) fn batch(records: &[Value]) -> Bytes {
     Bytes::from(json!({"Records": records}).to_string())
@@ -126,6 +146,20 @@ mod tests {
         assert_eq!(payload["path"], "/orders");
         assert_eq!(payload["pathParameters"], Value::Null);
         assert_eq!(payload["multiValueHeaders"]["Idempotency-Key"], json!(["k"]));
+    }
+
+    #[test]
+    fn a_client_connects_by_a_header_and_then_says_something() {
+        let event = |message: Option<&Value>| serde_json::from_slice::<Value>(&web_socket("c1", message)).unwrap();
+        let connect = event(None);
+        assert_eq!(connect["requestContext"]["eventType"], "CONNECT");
+        assert_eq!(connect["headers"]["Sec-WebSocket-Protocol"], "graphql-transport-ws");
+        let says = event(Some(&json!({"type": "ping"})));
+        assert_eq!(
+            (&says["requestContext"]["connectionId"], &says["body"]),
+            (&json!("c1"), &json!(r#"{"type":"ping"}"#))
+        );
+        assert_eq!(says.get("headers"), None);
     }
 
     #[test]

@@ -119,6 +119,28 @@ impl Process {
 
     /// Invokes it, and waits until it asks for the next invocation.
     pub(crate) async fn invoke(&mut self, payload: &Bytes) -> Result<Answer> {
+        let answer = self.attempt(payload).await?.map_err(|body| self.failed(&body))?;
+        if is_success(&answer.body) { Ok(answer) } else { Err(self.failed(&answer.body)) }
+    }
+
+    /// Invokes it as a shard of a stream does: one invocation after the other, by the same records until they are handled, and `most` times.
+    /// Answers how many it were.
+    pub(crate) async fn invoke_until_handled(&mut self, payload: &Bytes, most: u32) -> Result<u32> {
+        let mut invocations = 0;
+        loop {
+            invocations += 1;
+            let body = match self.attempt(payload).await? {
+                Ok(answer) if is_success(&answer.body) => return Ok(invocations),
+                Ok(Answer { body, .. }) | Err(body) => body,
+            };
+            if invocations >= most {
+                return Err(self.failed(&body));
+            }
+        }
+    }
+
+    /// Invokes it, and waits until it asks for the next invocation: its answer, or what it says of its failure.
+    async fn attempt(&mut self, payload: &Bytes) -> Result<std::result::Result<Answer, Bytes>> {
         let invoked = Instant::now();
         let is_sent = self.waiting.take().is_some_and(|waiting| waiting.send(payload.clone()).is_ok());
         if !is_sent {
@@ -127,12 +149,11 @@ impl Process {
         let mut answer = None;
         loop {
             match self.arrival().await? {
-                Arrival::Answer { at, body } => answer = Some(Answer { body, took: at - invoked }),
-                Arrival::Failure { body } => return Err(self.failed(&body)),
+                Arrival::Answer { at, body } => answer = Some(Ok(Answer { body, took: at - invoked })),
+                Arrival::Failure { body } => answer = Some(Err(body)),
                 Arrival::Next { reply, .. } => {
                     self.waiting = Some(reply);
-                    let answer = answer.ok_or_else(|| self.silent("asks for more without an answer"))?;
-                    return if is_success(&answer.body) { Ok(answer) } else { Err(self.failed(&answer.body)) };
+                    return answer.ok_or_else(|| self.silent("asks for more without an answer"));
                 }
             }
         }
@@ -149,10 +170,7 @@ impl Process {
 
     /// CPU time of its threads so far, in ms. Exact while it waits.
     pub(crate) fn cpu_ms(&self) -> f64 {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.id)).into_iter().flatten().flatten();
-        let of_thread = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("schedstat")).ok();
-        let nanoseconds = |text: String| text.split(' ').next()?.parse::<u64>().ok();
-        to_f64(threads.filter_map(of_thread).filter_map(nanoseconds).sum()) / 1e6
+        cpu_ms_of(&self.id.to_string())
     }
 
     /// Its resident memory, in MB of 1,024² bytes. `smaps_rollup` is exact; `status` may be off by a quarter of one.
@@ -232,6 +250,18 @@ impl Launch {
         command.envs(&self.variables);
         Ok(command)
     }
+}
+
+/// CPU time of this program so far, in ms: of the stubs, for the most part.
+pub(crate) fn own_cpu_ms() -> f64 {
+    cpu_ms_of("self")
+}
+
+fn cpu_ms_of(process: &str) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let of_thread = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("schedstat")).ok();
+    let nanoseconds = |text: String| text.split(' ').next()?.parse::<u64>().ok();
+    to_f64(threads.filter_map(of_thread).filter_map(nanoseconds).sum()) / 1e6
 }
 
 fn name_of(binary: &Path) -> String {

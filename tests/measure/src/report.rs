@@ -302,7 +302,7 @@ fn percent(before: Option<f64>, now: Option<f64>) -> String {
     shown(both, |(before, now)| format!("{:+.1}", (now / before - 1.0) * 100.0))
 }
 
-fn tenths(figure: f64) -> String {
+pub(crate) fn tenths(figure: f64) -> String {
     format!("{figure:.1}")
 }
 
@@ -315,13 +315,13 @@ fn thousands(count: f64) -> String {
 }
 
 /// At most two digits after the point, and none that is 0.
-fn short(figure: f64) -> String {
+pub(crate) fn short(figure: f64) -> String {
     let text = format!("{figure:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A table whose columns are as wide as they must be; all but the first are flush right.
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(crate) fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let rows: Vec<Vec<String>> = rows.collect();
     let width_of = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());

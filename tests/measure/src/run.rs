@@ -23,6 +23,7 @@ use crate::rounds::{self, Extent, Figures, Handling, Spread, WARM_UP};
 use crate::stack::{Function, Stack, StackError};
 use crate::trust::{Identity, TrustError};
 use crate::valgrind::{Instructions, Undisturbed, Valgrind};
+use crate::watchers;
 
 /// Reason why nothing could be measured.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome> {
         None => build::build(arguments.debug)?,
     };
     let bench = Bench::open(&arguments).await?;
+    if let Some(watchers) = arguments.watchers {
+        return bench.watched(&bin_dir, watchers).await;
+    }
     let mut candidates = bench.floors(&bin_dir)?;
     candidates.extend(bench.functions(&bin_dir, BuildKind::Now).await?);
     if let Some(baseline) = &arguments.baseline {
@@ -201,17 +205,9 @@ impl<'a> Bench<'a> {
     /// The functions of one build, each with its feed.
     async fn functions(&self, bin_dir: &Path, build: BuildKind) -> Result<Vec<Candidate>> {
         let stack = Stack::read(&build::template_of(bin_dir))?;
-        for function in &stack.functions {
-            self.runnable(&bin_dir.join(&function.binary), build)?;
-        }
+        let start = self.starter(&stack, bin_dir, build)?;
         let groups = WARM_UP + usize::try_from(self.arguments.events()).unwrap_or(usize::MAX).div_ceil(GROUP);
         say(&format!("{} orders through the functions of {}", groups * GROUP, bin_dir.display()));
-        let log = self.folder.path().join(format!("{build:?}.log"));
-        let start = |function: &Function| {
-            // It was copied above.
-            let binary = self.runnable(&bin_dir.join(&function.binary), build).unwrap_or_default();
-            Launch { log: Some(log.clone()), ..self.launch(binary, function.variables.clone()) }
-        };
         let mut subjects = feed::record(&stack, &self.aws, &start, groups).await?;
         for function in feed::idle(&stack, &subjects) {
             let name = &function.binary;
@@ -237,6 +233,37 @@ impl<'a> Bench<'a> {
             instructions: None,
         };
         Ok(subjects.into_iter().map(candidate).collect())
+    }
+
+    /// Recipe by which the functions of a build are started, all of which are there then.
+    fn starter(&self, stack: &Stack, bin_dir: &Path, build: BuildKind) -> Result<impl Fn(&Function) -> Launch> {
+        for function in &stack.functions {
+            self.runnable(&bin_dir.join(&function.binary), build)?;
+        }
+        let log = self.folder.path().join(format!("{build:?}.log"));
+        Ok(move |function: &Function| {
+            // It was copied above.
+            let binary = self.runnable(&bin_dir.join(&function.binary), build).unwrap_or_default();
+            Launch { log: Some(log.clone()), ..self.launch(binary, function.variables.clone()) }
+        })
+    }
+
+    /// Events of which so many are told.
+    async fn watched(&self, bin_dir: &Path, watchers: u32) -> Result<Outcome> {
+        let stack = Stack::read(&build::template_of(bin_dir))?;
+        let start = self.starter(&stack, bin_dir, BuildKind::Now)?;
+        say(&format!("{watchers} connect, and watch the events of all orders"));
+        let latency = Duration::from_millis(self.arguments.latency_ms);
+        let load = load();
+        let told = watchers::measure(&self.aws, &stack, &start, watchers, latency).await?;
+        let transport = if self.identity.is_some() { "TLS" } else { "no TLS" };
+        let conditions = format!(
+            "{}; {watchers} who watch; {transport}; {} ms a call; load {load:.1} at the beginning, {:.1} at the end.",
+            processor(),
+            self.arguments.latency_ms,
+            self::load()
+        );
+        Ok(Outcome { text: format!("{conditions}\n{}", watchers::tables(&told)), is_good: true })
     }
 
     async fn measure(&self, candidate: &Candidate) -> Result<Figures> {

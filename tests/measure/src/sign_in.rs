@@ -20,7 +20,12 @@ static SIGN_IN: LazyLock<Result<SignIn, TokenError>> = LazyLock::new(|| {
 
 /// Value of the header `Authorization`.
 pub(crate) fn authorization() -> String {
-    SIGN_IN.as_ref().map(|sign_in| format!("Bearer {}", sign_in.token)).unwrap_or_default()
+    format!("Bearer {}", token())
+}
+
+/// The token itself.
+pub(crate) fn token() -> &'static str {
+    SIGN_IN.as_ref().map(|sign_in| sign_in.token.as_str()).unwrap_or_default()
 }
 
 /// Makes the parameters of a template, as far as it has them, those of a stack that takes the tokens.

@@ -130,6 +130,15 @@ impl Stack {
     }
 }
 
+impl Function {
+    /// Tells that it is invoked for that record of a table's stream.
+    pub(crate) fn hears(&self, table: &str, record: &Value) -> bool {
+        let Trigger::Streams { tables, patterns } = &self.trigger else { return false };
+        let passes = patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, record));
+        passes && tables.iter().any(|one| one == table)
+    }
+}
+
 /// Values of a template, as `CloudFormation` would resolve them.
 struct Resolver<'a> {
     document: &'a Value,
@@ -422,6 +431,18 @@ mod tests {
         let streams =
             Trigger::Streams { tables: vec!["PayTable".to_owned()], patterns: vec![json!({"eventName": ["INSERT"]})] };
         assert_eq!(triggers, [&Trigger::Other, &streams, &queue]);
+    }
+
+    #[test]
+    fn a_record_goes_to_those_whose_filter_it_passes() {
+        let stack = Stack::of(&template()).unwrap();
+        let hear = |table: &str, name: &str| {
+            let record = json!({"eventName": name});
+            stack.functions.iter().filter(|one| one.hears(table, &record)).map(|one| one.id.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(hear("PayTable", "INSERT"), ["Relay"]);
+        assert!(hear("PayTable", "MODIFY").is_empty());
+        assert!(hear("OtherTable", "INSERT").is_empty());
     }
 
     #[test]

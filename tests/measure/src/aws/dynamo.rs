@@ -101,6 +101,7 @@ impl Tables {
     pub(crate) fn answer(&mut self, operation: &str, request: &Value, effects: &mut Effects) -> Result<Value> {
         match operation {
             "GetItem" => self.get(request, effects),
+            "BatchGetItem" => self.batch_get(request, effects),
             "Query" => self.query(request, effects),
             "PutItem" | "UpdateItem" | "DeleteItem" => self.write(operation, request, effects),
             "TransactWriteItems" => self.transact(request, effects),
@@ -109,7 +110,10 @@ impl Tables {
     }
 
     fn table(&self, request: &Value) -> Result<(&str, &Table)> {
-        let name = request["TableName"].as_str().unwrap_or_default();
+        self.named(request["TableName"].as_str().unwrap_or_default())
+    }
+
+    fn named(&self, name: &str) -> Result<(&str, &Table)> {
         let found = self.tables.get_key_value(name).map(|(name, table)| (name.as_str(), table));
         let details = json!({"message": format!("there is no table {name}")});
         found.ok_or(Refused { code: "ResourceNotFoundException", details })
@@ -123,6 +127,24 @@ impl Tables {
         item.map_or_else(|| Ok(json!({})), |item| Ok(json!({"Item": projected(item, request)?})))
     }
 
+    fn batch_get(&self, request: &Value, effects: &mut Effects) -> Result<Value> {
+        let mut responses = Item::new();
+        for (name, asked) in request["RequestItems"].as_object().into_iter().flatten() {
+            let (_, table) = self.named(name)?;
+            let mut found = Vec::new();
+            for key in asked["Keys"].as_array().into_iter().flatten() {
+                let (partition, sort, _) = table.schema.key_in(key)?;
+                let item = table.partitions.get(&partition).and_then(|items| items.get(&sort));
+                effects.units.read += read_units(item.map_or(0, |item| item_bytes(item)), asked);
+                if let Some(item) = item {
+                    found.push(projected(item, asked)?);
+                }
+            }
+            responses.insert(name.clone(), found.into());
+        }
+        Ok(json!({"Responses": responses, "UnprocessedKeys": {}}))
+    }
+
     fn query(&self, request: &Value, effects: &mut Effects) -> Result<Value> {
         if !request["IndexName"].is_null() {
             return Err(Invalid("an index is not known here".to_owned()).into());
@@ -131,25 +153,47 @@ impl Tables {
         let condition = Expression::of(request, "KeyConditionExpression")
             .ok_or_else(|| Invalid("a query without a key condition".to_owned()))?;
         let partition = scalar(condition.partition(&table.schema.hash)?)?;
-        let items = table.partitions.get(partition).into_iter().flat_map(BTreeMap::values);
-        let mut items: Vec<&Rc<Item>> = items.collect();
-        if request["ScanIndexForward"] == json!(false) {
+        let start = &request["ExclusiveStartKey"];
+        let start = if start.is_null() { None } else { Some(table.schema.key_in(start)?.1) };
+        let is_backward = request["ScanIndexForward"] == json!(false);
+        let items = table.partitions.get(partition).into_iter().flatten();
+        let is_after = |sort: &Sort, start: &Sort| if is_backward { sort < start } else { sort > start };
+        let items = items.filter(|(sort, _)| start.as_ref().is_none_or(|start| is_after(sort, start)));
+        let mut items: Vec<&Rc<Item>> = items.map(|(_, item)| item).collect();
+        if is_backward {
             items.reverse();
         }
-        let (mut found, mut bytes, mut scanned) = (Vec::new(), 0, 0);
+        let (mut found, mut count, mut bytes, mut scanned, mut last) = (Vec::new(), 0, 0, 0, None);
         let limit = request["Limit"].as_u64().unwrap_or(u64::MAX);
+        let is_count = request["Select"] == "COUNT";
         let filter = Expression::of(request, "FilterExpression");
         for item in items {
-            if scanned < limit && condition.holds(Some(item))? {
-                scanned += 1;
-                bytes += item_bytes(item);
-                if filter.map_or(Ok(true), |filter| filter.holds(Some(item)))? {
+            if !condition.holds(Some(item))? {
+                continue;
+            }
+            scanned += 1;
+            bytes += item_bytes(item);
+            if filter.map_or(Ok(true), |filter| filter.holds(Some(item)))? {
+                count += 1;
+                if !is_count {
                     found.push(projected(item, request)?);
                 }
             }
+            if scanned == limit {
+                // Whether there is more, DynamoDB does not look.
+                last = Some(table.schema.keys_of(item));
+                break;
+            }
         }
         effects.units.read += read_units(bytes, request);
-        Ok(json!({"Count": found.len(), "ScannedCount": scanned, "Items": found}))
+        let mut answer = json!({"Count": count, "ScannedCount": scanned});
+        if !is_count {
+            answer["Items"] = found.into();
+        }
+        if let Some(last) = last {
+            answer["LastEvaluatedKey"] = last.into();
+        }
+        Ok(answer)
     }
 
     fn write(&mut self, operation: &str, request: &Value, effects: &mut Effects) -> Result<Value> {
@@ -274,6 +318,12 @@ impl KeySchema {
         };
         Ok((scalar(hash)?.to_owned(), sort, keys))
     }
+
+    /// Key of an item that is in the table.
+    fn keys_of(&self, item: &Item) -> Item {
+        let names = [Some(&self.hash), self.range.as_ref()].into_iter().flatten();
+        names.filter_map(|name| Some((name.clone(), item.get(name)?.clone()))).collect()
+    }
 }
 
 fn scalar(value: &Value) -> Result<&str> {
@@ -363,6 +413,56 @@ mod tests {
             "ExpressionAttributeValues": {":pk": {"S": "a"}, ":from": {"N": "2"}, ":to": {"N": "10"}},
         });
         assert_eq!(texts(&mut tables, &between), ["nine", "ten"]);
+    }
+
+    #[test]
+    fn a_query_goes_on_where_the_one_before_has_ended() {
+        let mut tables = tables();
+        for sk in 1..=5 {
+            call(&mut tables, "PutItem", &put(sk, &sk.to_string())).unwrap();
+        }
+        for (forward, expected) in [(true, vec!["1 2", "3 4", "5"]), (false, vec!["5 4", "3 2", "1"])] {
+            let (mut pages, mut start) = (Vec::new(), Value::Null);
+            loop {
+                let query = json!({
+                    "TableName": "t", "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "a"}},
+                    "ScanIndexForward": forward, "Limit": 2, "ExclusiveStartKey": start,
+                });
+                let answer = call(&mut tables, "Query", &query).unwrap();
+                let items = answer["Items"].as_array().unwrap();
+                let texts: Vec<&str> = items.iter().map(|item| item["text"]["S"].as_str().unwrap()).collect();
+                pages.push(texts.join(" "));
+                start = answer["LastEvaluatedKey"].clone();
+                if start.is_null() {
+                    break;
+                }
+            }
+            assert_eq!(pages, expected, "forward: {forward}");
+        }
+    }
+
+    #[test]
+    fn a_count_has_no_items() {
+        let mut tables = tables();
+        call(&mut tables, "PutItem", &put(1, "one")).unwrap();
+        let query = json!({
+            "TableName": "t", "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "a"}},
+            "Select": "COUNT",
+        });
+        assert_eq!(call(&mut tables, "Query", &query), Ok(json!({"Count": 1, "ScannedCount": 1})));
+    }
+
+    #[test]
+    fn a_batch_finds_what_is_there() {
+        let mut tables = tables();
+        call(&mut tables, "PutItem", &put(1, "one")).unwrap();
+        let keys = [1, 2].map(|sk| json!({"pk": {"S": "a"}, "sk": {"N": sk.to_string()}}));
+        let request =
+            json!({"RequestItems": {"t": {"Keys": keys, "ProjectionExpression": "sk", "ConsistentRead": true}}});
+        let mut effects = Effects::default();
+        let answer = tables.answer("BatchGetItem", &request, &mut effects);
+        assert_eq!(answer, Ok(json!({"Responses": {"t": [{"sk": {"N": "1"}}]}, "UnprocessedKeys": {}})));
+        assert!((effects.units.read - 2.0).abs() < 1e-9, "a unit for each, and for what is not there, too");
     }
 
     #[test]

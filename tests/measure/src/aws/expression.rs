@@ -1,4 +1,4 @@
-//! Expressions of DynamoDB, evaluated against an item: conditions and updates, on attributes of the first level.
+//! Expressions of DynamoDB, evaluated against an item: conditions and updates, on attributes and on what is in maps.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -61,7 +61,8 @@ impl<'a> Expression<'a> {
         let mut changes = BTreeMap::new();
         while let Some(clause) = reader.next() {
             loop {
-                let name = self.name(reader.some()?)?;
+                let path = self.path(reader.some()?)?;
+                let known = value_at(&before, &path);
                 let value = match clause {
                     "SET" => {
                         reader.expect("=")?;
@@ -69,24 +70,31 @@ impl<'a> Expression<'a> {
                     }
                     "ADD" => {
                         let by = reader.operand()?.ok_or_else(|| Invalid("ADD of nothing".to_owned()))?;
-                        Some(added(before.get(name), &by)?)
+                        Some(added(known, &by)?)
+                    }
+                    "DELETE" => {
+                        let less = reader.operand()?.ok_or_else(|| Invalid("DELETE of nothing".to_owned()))?;
+                        without(known, &less)?
                     }
                     "REMOVE" => None,
                     other => return Err(Invalid(format!("{other} is no clause that is known here"))),
                 };
-                changes.insert(name.to_owned(), value);
+                changes.insert(path, value);
                 if !reader.eat(",") {
                     break;
                 }
             }
         }
-        for (name, value) in &changes {
-            match value {
-                Some(value) => drop(item.insert(name.clone(), value.clone())),
-                None => drop(item.remove(name)),
-            }
+        for (path, value) in &changes {
+            put_at(item, path, value.clone())?;
         }
-        Ok(changes.into_iter().filter_map(|(name, value)| value.map(|_| name)).collect())
+        let set = changes.iter().filter(|(_, value)| value.is_some());
+        Ok(set.filter_map(|(path, _)| path.first().map(|name| (*name).to_owned())).collect())
+    }
+
+    /// The attribute that a token stands for, and what is meant in its map, such as `#watches.#id`.
+    fn path(self, token: &'a str) -> Result<Vec<&'a str>> {
+        token.split('.').map(|name| self.name(name)).collect()
     }
 
     /// The attribute that a name or a placeholder stands for.
@@ -296,16 +304,40 @@ impl<'a> Reader<'a> {
             self.expect("(")?;
             let attribute = self.operand()?;
             self.expect(")")?;
-            let members = attribute.as_ref().and_then(|attribute| attribute["SS"].as_array()).map(Vec::len);
+            let members = attribute.as_ref().and_then(|attribute| {
+                let texts = attribute["SS"].as_array().map(Vec::len);
+                texts.or_else(|| attribute["M"].as_object().map(Map::len))
+            });
             return Ok(members.map(|members| json!({"N": members.to_string()})));
         }
         if token.starts_with(':') {
             let value = self.expression.values.get(token).cloned();
             return value.map(Some).ok_or_else(|| Invalid(format!("{token} stands for no value")));
         }
-        let name = self.expression.name(token)?;
-        Ok(self.item.and_then(|item| item.get(name)).cloned())
+        let path = self.expression.path(token)?;
+        Ok(self.item.and_then(|item| value_at(item, &path)).cloned())
     }
+}
+
+/// The value under a path: of an attribute, or in its map.
+fn value_at<'a>(item: &'a Item, path: &[&str]) -> Option<&'a Value> {
+    let (attribute, names) = path.split_first()?;
+    names.iter().try_fold(item.get(*attribute)?, |value, name| value["M"].get(*name))
+}
+
+/// Sets what is under a path, or removes it. The map that it is in has to be there.
+fn put_at(item: &mut Item, path: &[&str], value: Option<Value>) -> Result<()> {
+    let Some((last, names)) = path.split_last() else { return Ok(()) };
+    let mut map = item;
+    for name in names {
+        let within = map.get_mut(*name).and_then(|value| value.get_mut("M")?.as_object_mut());
+        map = within.ok_or_else(|| Invalid(format!("{name} is no map")))?;
+    }
+    match value {
+        Some(value) => drop(map.insert((*last).to_owned(), value)),
+        None => drop(map.remove(*last)),
+    }
+    Ok(())
 }
 
 /// Order of two values: of numbers and of texts any, of all other types equality alone.
@@ -346,6 +378,14 @@ fn added(before: Option<&Value>, by: &Value) -> Result<Value> {
     Ok(json!({"SS": known.iter().chain(new).collect::<Vec<_>>()}))
 }
 
+/// Value of a set of texts from which a clause `DELETE` has taken some; none where nothing is left, for no set is empty.
+fn without(before: Option<&Value>, less: &Value) -> Result<Option<Value>> {
+    let less = less["SS"].as_array().ok_or_else(|| Invalid("DELETE of what is no set of texts".to_owned()))?;
+    let known = before.and_then(|before| before["SS"].as_array());
+    let left: Vec<&Value> = known.into_iter().flatten().filter(|text| !less.contains(text)).collect();
+    Ok((!left.is_empty()).then(|| json!({"SS": left})))
+}
+
 fn add(left: &Value, right: &Value, factor: i128) -> Result<Value> {
     Ok(json!({"N": (number(&left["N"])? + factor * number(&right["N"])?).to_string()}))
 }
@@ -355,7 +395,7 @@ mod tests {
     use super::*;
 
     fn item() -> Item {
-        let item = json!({"pk": {"S": "lease#1"}, "until": {"N": "10"}, "owner": {"S": "me"}, "done": {"BOOL": true}, "parts": {"SS": ["m", "n"]}});
+        let item = json!({"pk": {"S": "lease#1"}, "until": {"N": "10"}, "owner": {"S": "me"}, "done": {"BOOL": true}, "parts": {"SS": ["m", "n"]}, "map": {"M": {"n": {"S": "me"}}}});
         item.as_object().unwrap().clone()
     }
 
@@ -366,7 +406,7 @@ mod tests {
             "ExpressionAttributeValues": {
                 ":one": {"N": "1"}, ":nine": {"N": "9"}, ":ten": {"N": "10"}, ":me": {"S": "me"}, ":m": {"S": "m"},
                 ":true": {"BOOL": true}, ":pk": {"S": "lease#1"}, ":none": {"L": []}, ":list": {"L": [{"N": "1"}]},
-                ":set": {"SS": ["a", "b"]},
+                ":set": {"SS": ["a", "b"]}, ":some": {"SS": ["m", "o"]}, ":all": {"SS": ["m", "n"]},
             },
         })
     }
@@ -396,7 +436,11 @@ mod tests {
             ("contains(parts, :me)", false, false),
             ("size(parts) > :one", true, false),
             ("size(parts) < :nine AND NOT size(parts) <= :one", true, false),
-            // Of what is no set nothing is known.
+            ("size(map) < :nine", true, false),
+            ("attribute_exists(map.#n) AND map.#n = :me", true, false),
+            ("attribute_not_exists(map.pk)", true, true),
+            ("attribute_exists(pk.#n)", false, false),
+            // Of what is no set and no map nothing is known.
             ("size(pk) < :nine", false, false),
             // OR binds less than AND.
             ("attribute_not_exists(pk) OR #owner = :me AND #until = :nine", false, true),
@@ -415,7 +459,7 @@ mod tests {
     #[test]
     fn an_expression_that_is_not_understood_is_refused() {
         for text in
-            ["", "pk =", "pk = :nobody", "#nobody = :me", "pk ~ :me", "length(pk) = :one", "pk = :me :me", "a.b = :me"]
+            ["", "pk =", "pk = :nobody", "#nobody = :me", "pk ~ :me", "length(pk) = :one", "pk = :me :me", "a[0] = :me"]
         {
             assert!(holds(text, Some(&item())).is_err(), "{text}");
         }
@@ -447,6 +491,12 @@ mod tests {
                 json!({"owner": {"S": "lease#1"}, "n": {"SS": ["a", "b"]}}),
             ),
             ("REMOVE done SET #n = #until", vec!["n"], json!({"n": {"N": "10"}, "done": null})),
+            ("SET map.pk = :me", vec!["map"], json!({"map": {"M": {"n": {"S": "me"}, "pk": {"S": "me"}}}})),
+            ("REMOVE map.#n", vec![], json!({"map": {"M": {}}})),
+            ("DELETE parts :some", vec!["parts"], json!({"parts": {"SS": ["n"]}})),
+            // No set is empty.
+            ("DELETE parts :all", vec![], json!({"parts": null})),
+            ("DELETE #n :all", vec![], json!({})),
         ] {
             let mut updated = item();
             let request = request(text);
@@ -462,6 +512,13 @@ mod tests {
             }
             assert_eq!(updated, whole, "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_is_set_in_what_is_no_map() {
+        let request = request("SET pk.#n = :me");
+        let set = Expression::of(&request, "Expression").unwrap().update(&mut item());
+        assert_eq!(set, Err(Invalid("pk is no map".to_owned())));
     }
 
     #[test]

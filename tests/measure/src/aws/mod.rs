@@ -1,4 +1,4 @@
-//! A stub of AWS in this process: DynamoDB's tables, and of SNS, SQS and SES their answers.
+//! A stub of AWS in this process: DynamoDB's tables, and of SNS, SQS, SES and the connections of API Gateway their answers.
 
 mod dynamo;
 mod expression;
@@ -6,4 +6,4 @@ mod server;
 mod wire;
 
 pub(crate) use dynamo::{Change, KeySchema, Tables};
-pub(crate) use server::Aws;
+pub(crate) use server::{Aws, Post};

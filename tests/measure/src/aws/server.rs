@@ -1,6 +1,6 @@
 //! The endpoint: HTTP, with TLS or without, and the count of what is asked of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::Response;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Method, Response};
 use hyper_util::rt::TokioIo;
 use orderflow_tests::{AwsService, Call, Counted, Tally, entries};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::spawn_local;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::dynamo::{Change, Effects, Tables};
@@ -30,11 +31,19 @@ pub(crate) struct Message {
     pub(crate) body: String,
 }
 
+/// A message that was sent to a client of a WebSocket API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Post {
+    pub(crate) connection: String,
+    pub(crate) text: Bytes,
+    pub(crate) at: Instant,
+}
+
 /// The stub of AWS. It runs for as long as the program.
 pub(crate) struct Aws {
     endpoint: String,
     state: RefCell<State>,
-    latency: Duration,
+    latency: Cell<Duration>,
 }
 
 #[derive(Default)]
@@ -43,6 +52,7 @@ struct State {
     tally: Tally,
     changes: Vec<Change>,
     messages: Vec<Message>,
+    posts: Vec<Post>,
     faults: Vec<String>,
 }
 
@@ -56,7 +66,7 @@ impl Aws {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let endpoint = format!("{scheme}://localhost:{}", listener.local_addr()?.port());
-        let aws = Rc::new(Self { endpoint, state: RefCell::default(), latency });
+        let aws = Rc::new(Self { endpoint, state: RefCell::default(), latency: Cell::new(latency) });
         spawn_local(Rc::clone(&aws).accept(listener, tls));
         Ok(aws)
     }
@@ -64,6 +74,11 @@ impl Aws {
     /// URL of the endpoint, for `AWS_ENDPOINT_URL`.
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Makes it take that long for each answer from now on.
+    pub(crate) fn set_latency(&self, latency: Duration) {
+        self.latency.set(latency);
     }
 
     /// Replaces the tables, and forgets all changes and messages.
@@ -90,6 +105,11 @@ impl Aws {
     /// Messages published since the last time.
     pub(crate) fn take_messages(&self) -> Vec<Message> {
         std::mem::take(&mut self.state.borrow_mut().messages)
+    }
+
+    /// Messages sent to clients since the last time, in the order in which they came.
+    pub(crate) fn take_posts(&self) -> Vec<Post> {
+        std::mem::take(&mut self.state.borrow_mut().posts)
     }
 
     /// Calls since the last time that no function makes if all is well: those that are not understood, and messages to
@@ -127,18 +147,20 @@ impl Aws {
         let Ok(body) = body.collect().await else { return Ok(wire::not_understood()) };
         let body = body.to_bytes();
         let answer = match Call::read(head.uri.path(), &head.headers, body.clone()) {
-            Some(call) => self.state.borrow_mut().answer(&call, body.len()),
+            Some(call) => self.state.borrow_mut().answer(&call, &head.method, body.len()),
             None => self.state.borrow_mut().not_understood("a call of an unknown service"),
         };
-        if !self.latency.is_zero() {
-            tokio::time::sleep(self.latency).await;
+        let latency = self.latency.get();
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
         }
         Ok(answer)
     }
 }
 
 impl State {
-    fn answer(&mut self, call: &Call, sent_bytes: usize) -> Answer {
+    fn answer(&mut self, call: &Call, method: &Method, sent_bytes: usize) -> Answer {
+        let is_post = call.service == AwsService::Connections && *method == Method::POST;
         let mut effects = Effects::default();
         let answer = match call.service {
             AwsService::DynamoDb => {
@@ -152,6 +174,11 @@ impl State {
             }
             AwsService::Sqs => self.sqs(&call.operation, &call.json()),
             AwsService::Sns | AwsService::Ses => self.form(&call.operation, &call.form()),
+            AwsService::Connections if is_post => {
+                let connection = call.path.rsplit('/').next().unwrap_or_default().to_owned();
+                self.posts.push(Post { connection, text: call.body.clone(), at: Instant::now() });
+                wire::empty()
+            }
             AwsService::SecretsManager | AwsService::Ssm | AwsService::Lambda | AwsService::Connections => {
                 self.not_understood("a call that no order of these makes")
             }
@@ -159,7 +186,7 @@ impl State {
         self.changes.append(&mut effects.changes);
         let received_bytes = answer.body().size_hint().exact().unwrap_or(0);
         self.tally.count(Counted {
-            operation: &call.operation,
+            operation: if is_post { "PostToConnection" } else { &call.operation },
             is_refused: !answer.status().is_success(),
             is_retry: call.is_retry,
             sent_bytes: sent_bytes as u64,
@@ -262,6 +289,22 @@ mod tests {
             let message = Message { topic_arn: "arn:t".to_owned(), body: "hello".to_owned() };
             assert_eq!(aws.take_messages(), [message]);
             assert_eq!(aws.take_messages(), []);
+        });
+    }
+
+    #[test]
+    fn messages_to_clients_are_kept_and_a_connection_that_is_closed_is_a_fault() {
+        with_runtime(async {
+            let aws = Aws::open(None, Duration::ZERO).await.unwrap();
+            let url = format!("{}/a/dev/@connections/c1", aws.endpoint());
+            let client = reqwest::Client::new();
+            let posted = client.post(&url).body("text").send().await.unwrap();
+            assert_eq!((posted.status().as_u16(), aws.take_faults().len()), (200, 0));
+            let posts = aws.take_posts();
+            assert_eq!((posts.len(), posts[0].connection.as_str(), &*posts[0].text), (1, "c1", &b"text"[..]));
+            assert_eq!(aws.tally().calls["PostToConnection"], 1);
+            assert_eq!(client.delete(&url).send().await.unwrap().status().as_u16(), 400);
+            assert_eq!((aws.take_posts().len(), aws.take_faults().len()), (0, 1));
         });
     }
 

@@ -1,4 +1,4 @@
-//! Answers as they are on the wire: JSON of DynamoDB and SQS, XML of SNS and SES.
+//! Answers as they are on the wire: JSON of DynamoDB and SQS, XML of SNS and SES, nothing of API Gateway.
 
 use std::fmt::Write as _;
 
@@ -45,6 +45,11 @@ pub(crate) fn xml(operation: &str, result: &str) -> Answer {
     let _ =
         write!(body, "<ResponseMetadata><RequestId>{REQUEST_ID}</RequestId></ResponseMetadata></{operation}Response>");
     answer(StatusCode::OK, "text/xml", body)
+}
+
+/// An answer without a body, as of API Gateway to what is sent to a connection.
+pub(crate) fn empty() -> Answer {
+    answer(StatusCode::OK, "application/json", String::new())
 }
 
 /// An answer to what is not understood.

@@ -280,8 +280,9 @@ mod tests {
             resident_mb: 14.5,
         };
         let text = tables(&[one]);
-        let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
-        let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| the first")).map(cells).collect();
+        let columns =
+            |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| the first")).map(columns).collect();
         assert_eq!(rows[0], ["the first", "2", "1500", "1600", "12.0", "1.200", "9.0", "14.5"]);
         assert_eq!(rows[1][1..4], ["35", "3.5", "PostToConnection 10, Query 5, UpdateItem 20"]);
     }

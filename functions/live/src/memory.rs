@@ -1,11 +1,11 @@
 //! Watches and sockets in memory.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use onewrite::memory::Paced;
-use onewrite::{Failure, Result};
+use onewrite::{Failure, FailureKind, Result};
 use orderflow_events::Time;
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub struct MemoryWatches {
     /// Places of the watches of each topic, by its key.
     topics: RefCell<BTreeMap<String, BTreeSet<String>>>,
     broken: RefCell<BTreeSet<String>>,
+    /// Releases that are still to fail, and how.
+    failing: Cell<Option<(u32, FailureKind)>>,
 }
 
 /// A connection itself.
@@ -53,6 +55,11 @@ impl MemoryWatches {
     /// The item of a connection is lost, and its subscriptions are not.
     pub fn lose_connection(&self, connection: &str) {
         self.connections.borrow_mut().remove(connection);
+    }
+
+    /// The next so many releases are not done, and fail in that way.
+    pub fn fail_releases(&self, times: u32, kind: FailureKind) {
+        self.failing.set(Some((times, kind)));
     }
 
     fn of_connection(&self, connection: &str) -> BTreeMap<String, String> {
@@ -156,6 +163,10 @@ impl Watches for MemoryWatches {
     }
 
     async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool> {
+        if let Some((times, kind)) = self.failing.get().filter(|(times, _)| *times > 0) {
+            self.failing.set(Some((times - 1, kind)));
+            return Err(Failure::new(kind, "not done"));
+        }
         let mut watches = self.watches.borrow_mut();
         let held = watches.get_mut(&key(watch)).filter(|known| known.holder.as_deref() == Some(holder));
         Ok(held.map(|known| (known.holder, known.position) = (None, position.to_owned())).is_some())

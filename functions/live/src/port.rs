@@ -135,7 +135,8 @@ pub trait Watches {
     /// It is unknown whether it may.
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool>;
 
-    /// Records that `holder` has sent all up to `position`, and sends no more; answers whether it was the one to send.
+    /// Records that `holder` has sent all up to `position`, and sends no more; answers whether it was the one to send. Once that is
+    /// recorded it is not any more: so it may be asked again where the answer was lost, and nothing is recorded twice.
     ///
     /// # Errors
     ///

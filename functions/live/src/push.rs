@@ -9,6 +9,9 @@
 //! To send is no part of any transaction: of what an attempt has sent that has died, or whose answer was lost, nobody here knows
 //! whether it has arrived. The client knows. So its connection is closed, and it comes back with the number of the last update
 //! that it has. There is no clock in this: who is taken for dead and is not, finds its connection closed.
+//!
+//! To release can be repeated: only who holds a subscription releases it, and once. So where the table has too much to do it is
+//! tried again before the connection is closed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +23,7 @@ use futures::future::{Shared, try_join_all};
 use futures::lock::Mutex;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use onewrite::port::{Clock, Log, Random};
-use onewrite::{Failure, Ledger, Result};
+use onewrite::{Failure, FailureKind, Ledger, Result};
 use orderflow_events::{OrderId, Subject, Time};
 use orderflow_orders::Orders;
 use serde_json::Value;
@@ -40,6 +43,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Attempts to send to a connection that has too much to do, and the pauses between them.
 const ATTEMPTS: u32 = 4;
+
+/// Time after which a release is not tried again: shorter than that after which others take whoever holds the subscription for dead, and
+/// than what is left of a function's time (see [`GOES_ON_FOR`]).
+const RELEASED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Most updates that are sent while a subscription is held once, so that nobody waits in vain for whom sends for long.
 const AT_ONCE: usize = 20;
@@ -453,6 +460,8 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
         mut looked: Moment,
     ) -> Result<Option<Watch>, Stopped> {
         let mut stretches = 0;
+        // For all that is held here one after the other, so that a table without an end to its troubles does not take each time anew.
+        let mut spare = ATTEMPTS - 1;
         for _ in 0..MAX_TURNS {
             if stretches == MAX_STRETCHES {
                 return Ok(Some(watch));
@@ -471,7 +480,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
                 };
                 let Some(sent) = self.send_all(&watch, &updates, position).await? else { return Ok(None) };
                 // Where it is not released it is no more; or it is released, and the answer was lost.
-                if self.watches.release(&watch, &holder, &sent).await? {
+                if self.release(&watch, &holder, &sent, &mut spare).await? {
                     if sent == watch.position {
                         return Err(Failure::transient("a connection has too much to do").into());
                     }
@@ -488,6 +497,29 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
             looked = facts.looked();
         }
         Err(Failure::transient("a subscription does not come to an end").into())
+    }
+
+    /// Releases a subscription; answers whether that holder held it. What fails in passing is tried again, as often as `spare` says, which
+    /// counts down: it does no harm where it was done and the answer was lost, for then nobody has that holder's name any more.
+    async fn release(&self, watch: &Watch, holder: &str, position: &str, spare: &mut u32) -> Result<bool> {
+        let begun_at = self.world().now();
+        loop {
+            match self.watches.release(watch, holder, position).await {
+                Err(failure)
+                    if *spare > 0
+                        && passes_in_a_moment(failure.kind())
+                        && begun_at.until(self.world().now()) < RELEASED_WITHIN =>
+                {
+                    warn!(reason = failure.reason(), "a subscription could not be released: it is tried again");
+                    let most = PAUSE * (ATTEMPTS - *spare);
+                    *spare -= 1;
+                    // At random, for a hundred may be at it at once.
+                    let pause_ms = self.world().below(u64::try_from(most.as_millis()).unwrap_or_default());
+                    self.world().sleep(Duration::from_millis(pause_ms)).await;
+                }
+                released => return released,
+            }
+        }
     }
 
     /// Sends updates one after the other; the position after the last that was sent, `position` after all, or none where the
@@ -573,5 +605,13 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
         let mut drawn = [0; 10];
         self.world().fill(&mut drawn);
         data_encoding::BASE64URL_NOPAD.encode(&drawn)
+    }
+}
+
+/// True of a failure that may be over a moment later.
+const fn passes_in_a_moment(kind: FailureKind) -> bool {
+    match kind {
+        FailureKind::Transient | FailureKind::Unavailable | FailureKind::Deferred => true,
+        FailureKind::Misconfigured | FailureKind::Permanent => false,
     }
 }

@@ -5,6 +5,7 @@ mod rights;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::executor::block_on;
@@ -12,7 +13,7 @@ use onewrite::access::{Access, NoKeySets};
 use onewrite::link::NoLinkKeys;
 use onewrite::memory::{MemoryLog, Pace, Paced, VirtualTime};
 use onewrite::port::{Clock, Random};
-use onewrite::{Commit, Delivery, Handle, History, Ledger, Origin, Process};
+use onewrite::{Commit, Delivery, FailureKind, Handle, History, Ledger, Origin, Process};
 use orderflow_analytics::{Analytics, CountEffects, MemoryCounts};
 use orderflow_events::{InventoryReserved, OrderId, Payload, Subject, sample};
 use orderflow_operations::{
@@ -354,6 +355,63 @@ fn what_could_not_be_held_is_tried_again_and_closes_nobody() {
     assert!(["a", "b"].iter().all(|connection| stage.sockets.is_open(connection)));
     let told = ["a", "b"].iter().filter(|connection| stage.sockets.received(connection).len() == 1);
     assert_eq!(told.count(), 1, "the other is told all the same");
+}
+
+/// What was sent is known: who holds it says so once more, and nobody's connection is closed for a table that is busy for a moment.
+#[test]
+fn what_could_not_be_released_is_tried_again_for_a_moment_and_sent_once() {
+    for (times, kind, stays) in [
+        (0, FailureKind::Transient, true),
+        (2, FailureKind::Transient, true),
+        (3, FailureKind::Unavailable, true),
+        (4, FailureKind::Transient, false),
+        (u32::MAX, FailureKind::Transient, false),
+        (1, FailureKind::Misconfigured, false),
+        (1, FailureKind::Permanent, false),
+    ] {
+        let stage = Stage::new();
+        stage.begin();
+        stage.add("a", "1");
+        stage.watches.fail_releases(times, kind);
+        assert!(stage.tell(&Pace::of(u32::MAX)), "{times} times {kind:?}");
+        assert_eq!(stage.sockets.is_open("a"), stays, "{times} times {kind:?}");
+        assert_eq!(stage.watches.is_empty(), !stays, "{times} times {kind:?}");
+        stage.watches.fail_releases(0, kind);
+        stage.go_on(1);
+        assert!(stage.tell(&Pace::of(u32::MAX)), "{times} times {kind:?}");
+        assert_eq!(stage.sockets.received("a").len(), 1 + usize::from(stays), "{times} times {kind:?}");
+    }
+}
+
+/// It is released: nobody holds it by that name any more.
+#[test]
+fn a_release_that_was_done_and_not_answered_closes_nobody() {
+    let stage = Stage::new();
+    stage.begin();
+    stage.add("a", "1");
+    assert!(stage.tell(&Pace::losing("release")));
+    assert!(stage.sockets.is_open("a"));
+    assert_eq!(stage.sockets.received("a").len(), 1);
+}
+
+/// Others take whoever holds it for dead then.
+#[test]
+fn a_release_that_takes_its_time_is_not_tried_again() {
+    let stage = Stage::new();
+    stage.begin();
+    stage.add("a", "1");
+    stage.watches.fail_releases(1, FailureKind::Unavailable);
+    let pace = Pace::until("before release");
+    let push = stage.push(&pace);
+    let mut telling = std::pin::pin!(push.tell([OrderId::new(ORDER).unwrap()]));
+    for _ in 0..10 {
+        assert!(telling.as_mut().now_or_never().is_none());
+    }
+    stage.world.pass(Duration::from_secs(2));
+    pace.release();
+    assert_eq!(run(telling), Some(Ok(())));
+    assert!(!stage.sockets.is_open("a"));
+    assert!(stage.watches.is_empty());
 }
 
 /// It would be in the way of each update.

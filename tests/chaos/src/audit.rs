@@ -80,6 +80,8 @@ pub(crate) enum Rule {
     NotDoneOnce,
     /// Whoever watches is told each update once, and in sequence.
     ToldWrongly,
+    /// A connection that is closed leaves no row; what a killed function leaves of it is gone with the next push, or with its time to live.
+    LeftBehind,
     /// A reconciliation finds nothing where nothing is wrong.
     FoundByReconciliation,
     /// A run shows something only if faults were injected.

@@ -17,6 +17,7 @@ mod cli;
 mod customer;
 mod fault_injector;
 mod fault_mix;
+mod leftovers;
 mod operator;
 mod order;
 mod plan;

@@ -19,6 +19,7 @@ use crate::cli::Arguments;
 use crate::customer::{Customer, Means};
 use crate::fault_injector::FaultInjector;
 use crate::fault_mix::FaultMix;
+use crate::leftovers::{self, Looks, audit_leftovers};
 use crate::operator::Operator;
 use crate::order::{End, ends};
 use crate::plan::{self, Plan};
@@ -146,6 +147,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, orderflow_local
     Ok(outcome)
 }
 
+/// Time that is so long after the beginning of 1970.
+fn time_at(elapsed: Duration) -> Time {
+    Time::from_millis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+}
+
 impl Run {
     fn say(&self, text: &str) {
         self.line.borrow_mut().say(text);
@@ -250,7 +256,7 @@ impl Run {
     /// A time of the run.
     fn after_begin(&self, passed: Duration) -> String {
         let begun_at = UNIX_EPOCH.elapsed().unwrap_or_default().saturating_sub(self.begun_at.elapsed());
-        Time::from_millis(i64::try_from((begun_at + passed).as_millis()).unwrap_or(i64::MAX)).to_string()
+        time_at(begun_at + passed).to_string()
     }
 
     /// Joins all customers.
@@ -418,6 +424,7 @@ impl Run {
         self.quiet().await;
         let counts = self.shop.operations(Method::GET, "/operations/board", None, 200).await;
         let status = self.shop.operations(Method::GET, "/operations/status", None, 200).await;
+        let connected = leftovers::rows(&self.shop).await;
         let told = match watchers.told().await {
             Ok(told) => told,
             Err(detail) => return vec![Violation { rule: Rule::ToldWrongly, order: None, detail }],
@@ -442,7 +449,24 @@ impl Run {
         ));
         let mut violations = audit_told(&told, &updates, feed);
         violations.extend(audit_board(&told.board, &counts, &status));
+        violations.extend(self.look_at_leftovers(connected, told.sockets()).await);
         violations
+    }
+
+    /// Looks at what is left of those who have watched, of whom so many were connected until now and had those rows. Then something
+    /// happens of which nobody is there to be told any more.
+    async fn look_at_leftovers(&self, connected: Vec<leftovers::Row>, closed: usize) -> Vec<Violation> {
+        self.quiet().await;
+        let gone = leftovers::rows(&self.shop).await;
+        let mut order = orderflow_tests::order(plan::ABSENT, 1, "pm_card_visa");
+        // At the price of the table.
+        order["lines"][0]["unitPrice"].take();
+        self.shop.order(&order).await;
+        self.quiet().await;
+        let looks = Looks { connected, gone, told: leftovers::rows(&self.shop).await };
+        let rows = [&looks.connected, &looks.gone, &looks.told].map(Vec::len);
+        self.say(&format!("{rows:?} rows of who watches: connected, gone, and had anybody been told"));
+        audit_leftovers(&looks, closed, time_at(UNIX_EPOCH.elapsed().unwrap_or_default()))
     }
 
     /// Properties that the run does not show.

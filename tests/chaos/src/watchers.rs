@@ -56,6 +56,13 @@ pub(crate) struct Told {
     pub(crate) cuts: u64,
 }
 
+impl Told {
+    /// Sockets that they had in the end: one for each order, one for the events of all, and one for the board.
+    pub(crate) fn sockets(&self) -> usize {
+        self.orders.len() + 2
+    }
+}
+
 impl Watchers {
     /// Starts them, if there are packages of Node.js to do it with: they watch the events of all orders and the board.
     pub(crate) fn start(shop: &Shop) -> Option<Self> {

@@ -1,21 +1,24 @@
-//! Those who watch orders: the functions of live, the sockets, and clients that come back with the last update that they have.
+//! Those who watch: the functions of live, the sockets, and clients that come back with the last update that they have.
+
+mod clients;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::{FutureExt, StreamExt};
 use onewrite::access::{Access, NoKeySets};
+use onewrite::feed::{FeedLog, RecordKey};
 use onewrite::link::NoLinkKeys;
 use onewrite::memory::MemoryLog;
 use onewrite::{Ledger, Result};
-use orderflow_analytics::MemoryCounts;
 use orderflow_events::{OrderId, Time};
+use orderflow_journal::Events;
 use orderflow_live::{
-    Added, Connection, Event, MemoryFeed, MemoryWatches, Page, Push, Right, Routes, Sent, ShopBoard, Sockets, Watch,
-    Watches,
+    Added, BoardUpdate, Boards, Connection, Event, JournalFeed, MemoryWatches, Page, Push, Right, Routes, Sent,
+    ShopBoard, Sockets, Watch, Watches,
 };
 use orderflow_operations::MemoryOperations;
 use serde_json::{Value, json};
@@ -24,7 +27,12 @@ use simulator::ports::Table;
 use simulator::{Caller, Run, Stack, Violation};
 
 use crate::invariants_at_rest::known;
+use crate::live::clients::{Client, Listed, numbers};
 use crate::names::ORDERS;
+use crate::outside::FEED_SHARDS;
+use crate::ports::{CountTable, FeedTable, JournalTable, Port};
+use crate::safeguards::WATCH_HOLD;
+use crate::shop::{Onlookers, Shop};
 use crate::template::template;
 
 /// Binary of the routes.
@@ -42,7 +50,9 @@ const MAX_CUTS: u32 = 3;
 const COMES_BACK_MS: u64 = 1_000;
 const RETRY_MS: u64 = 5_000;
 
-const QUERY: &str = "subscription ($id: ID!, $after: Int) { order(id: $id, after: $after) { sequence } }";
+/// Longest pause before a stream tells of a row, in milliseconds; and that of the counts, which waits for more of them.
+const STREAM_MS: u64 = 300;
+const COUNTS_MS: u64 = 5_000;
 
 /// Time after which API Gateway closes a connection, whatever goes on in it, and after which one in which nothing is said.
 const LIFETIME: Duration = Duration::from_hours(2);
@@ -68,9 +78,32 @@ impl Limits {
     pub const FAR: Self = Self { opened_per_second: 500, ends_for: Duration::ZERO };
 }
 
+/// Those who watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Each order is watched.
+    Orders,
+    /// Besides, the events of all orders are, all of them and some, and the board.
+    Everything,
+}
+
+impl Audience {
+    /// Those of a run of that seed: of every other run all.
+    #[must_use]
+    pub const fn of(seed: u64) -> Self {
+        if seed.is_multiple_of(2) { Self::Everything } else { Self::Orders }
+    }
+}
+
 /// Fates of those who watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
+    /// Updates of orders that were told.
+    pub updates: u64,
+    /// Events that were told, to each who wants them.
+    pub events: u64,
+    /// Boards that were told.
+    pub boards: u64,
     /// Times that a client has come back.
     pub returns: u64,
     /// Connections that had become too old.
@@ -82,24 +115,49 @@ pub struct Watched {
 }
 
 /// Sends by live's functions.
-type Pushes = Push<Table, Caller, WatchTable, SocketPort, MemoryFeed, Board>;
-
-/// The board, which nobody watches.
-type Board = ShopBoard<MemoryCounts, MemoryOperations>;
+type Pushes = Push<Table, Caller, WatchTable, SocketPort, Feed, BoardPort>;
 
 /// Answers to the routes.
-type LiveRoutes = Routes<Table, Caller, WatchTable, SocketPort, MemoryFeed, Board, NoKeySets, NoLinkKeys>;
+type LiveRoutes = Routes<Table, Caller, WatchTable, SocketPort, Feed, BoardPort, NoKeySets, NoLinkKeys>;
+
+/// The feed of the journal.
+type Feed = JournalFeed<FeedTable, JournalTable>;
 
 /// Live, and all who watch.
 pub struct Live {
     stack: Rc<Stack>,
+    shop: Rc<Shop>,
     gateway: Rc<Gateway>,
     push: Rc<Pushes>,
     routes: Rc<LiveRoutes>,
-    /// Updates that each client of an order has.
-    clients: RefCell<BTreeMap<OrderId, Vec<Rc<Cell<u32>>>>>,
+    /// Clients of each order.
+    clients: RefCell<BTreeMap<OrderId, Vec<Rc<Client>>>>,
+    /// Clients of what is of all orders, if there are any.
+    of_all: Vec<Rc<Client>>,
+    /// Tells that the stream of the feed is about to tell, and that of the counts.
+    is_feed_due: Cell<bool>,
+    is_count_due: Cell<bool>,
+    counted: Rc<Counted>,
     watched: Rc<Cell<Watched>>,
     connections: Cell<u64>,
+}
+
+/// Topic of what is of all orders.
+#[derive(Clone, Copy)]
+enum OfAll {
+    /// The events.
+    Events,
+    /// The board.
+    Board,
+}
+
+/// Boards that were read.
+#[derive(Default)]
+struct Counted {
+    /// Times that something was counted.
+    times: Cell<u64>,
+    /// Numbers of the boards that were read since the last time, from beginning to end.
+    boards: RefCell<Vec<Value>>,
 }
 
 /// API Gateway.
@@ -200,10 +258,11 @@ fn note_in(watched: &Cell<Watched>, note: impl FnOnce(&mut Watched)) {
 }
 
 impl Live {
-    /// Live on that stack, behind a gateway with those limits.
+    /// Live on that stack of that shop, behind a gateway with those limits, and those who watch.
     #[must_use]
-    pub fn start(stack: &Rc<Stack>, limits: Limits) -> Rc<Self> {
+    pub fn start(stack: &Rc<Stack>, shop: &Rc<Shop>, audience: Audience, limits: Limits) -> Rc<Self> {
         let (watches, noted) = (Rc::<MemoryWatches>::default(), Rc::<Cell<Watched>>::default());
+        let counted = Rc::<Counted>::default();
         let gateway = Rc::new(Gateway {
             run: Rc::clone(&stack.run),
             limits,
@@ -214,21 +273,38 @@ impl Live {
         });
         let push = |function| {
             let caller = Caller::new(&stack.run, function);
+            let port = || Port { caller: caller.clone(), shop: Rc::clone(shop) };
             let ledger = Ledger::new(stack.table(ORDERS, &caller), caller.clone());
+            let feed = JournalFeed::new(FeedTable(port()), FEED_SHARDS, JournalTable(port()));
+            let board = ShopBoard::new(CountTable(port()), MemoryOperations::default());
+            let board = BoardPort { board, counted: Rc::clone(&counted) };
             let sockets = SocketPort { caller: caller.clone(), gateway: Rc::clone(&gateway) };
-            let watches = WatchTable { caller, watches: Rc::clone(&watches) };
-            let board = Board::new(MemoryCounts::default(), MemoryOperations::default());
-            Push::new(ledger, MemoryFeed::default(), board, watches, sockets)
+            let watches = WatchTable { caller: caller.clone(), watches: Rc::clone(&watches) };
+            Push::new(ledger, feed, board, watches, sockets)
         };
-        Rc::new(Self {
+        let of_all = match audience {
+            Audience::Orders => Vec::new(),
+            Audience::Everything => Client::of_all().map(Rc::new).into(),
+        };
+        let live = Rc::new(Self {
             stack: Rc::clone(stack),
+            shop: Rc::clone(shop),
             push: Rc::new(push(PUSH)),
             routes: Rc::new(Routes::new(push(ROUTES), Access::open(), None)),
             gateway,
             clients: RefCell::default(),
+            of_all,
+            is_feed_due: Cell::new(false),
+            is_count_due: Cell::new(false),
+            counted,
             watched: noted,
             connections: Cell::new(0),
-        })
+        });
+        for client in &live.of_all {
+            let (live, client) = (Rc::clone(&live), Rc::clone(client));
+            stack.run.spawn(async move { live.watch(&client, false).await });
+        }
+        live
     }
 
     fn run(&self) -> &Rc<Run> {
@@ -241,22 +317,14 @@ impl Live {
         self.watched.get()
     }
 
-    /// A row of an order is on record. The stream delivers it, at least once; of two rows at the same time.
-    pub fn row(self: &Rc<Self>, order: &OrderId) {
-        let clients = self.clients.borrow().get(order).map_or(0, Vec::len);
-        for _ in clients..CLIENTS {
-            self.join(order);
-        }
-        let copies = if self.run().faults.below(8) == 0 { 2 } else { 1 };
-        for _ in 0..copies {
-            let (live, order) = (Rc::clone(self), order.clone());
-            self.run().spawn(async move { live.deliver(order).await });
-        }
+    /// Number of times that a stream tells of something: at least once; of two at the same time.
+    fn copies(&self) -> u32 {
+        if self.run().faults.below(8) == 0 { 2 } else { 1 }
     }
 
     async fn deliver(&self, order: OrderId) {
         loop {
-            self.run().sleep_ms(1 + self.run().faults.below(300)).await;
+            self.run().sleep_ms(1 + self.run().faults.below(STREAM_MS)).await;
             let (push, order) = (Rc::clone(&self.push), order.clone());
             let told = invoke(self.run(), template().timeout(PUSH), async move { push.tell([order]).await }).await;
             if told.is_some_and(|told| told.is_ok()) {
@@ -266,15 +334,58 @@ impl Live {
         }
     }
 
+    fn is_due(&self, topic: OfAll) -> &Cell<bool> {
+        match topic {
+            OfAll::Events => &self.is_feed_due,
+            OfAll::Board => &self.is_count_due,
+        }
+    }
+
+    /// Something has changed that those who watch a topic of all orders are told of. The stream tells of it, with all that changes until
+    /// then.
+    fn changed(self: &Rc<Self>, topic: OfAll) {
+        if self.of_all.is_empty() || self.is_due(topic).replace(true) {
+            return;
+        }
+        for _ in 0..self.copies() {
+            let live = Rc::clone(self);
+            self.run().spawn(async move { live.deliver_of_all(topic).await });
+        }
+    }
+
+    async fn deliver_of_all(&self, topic: OfAll) {
+        let window_ms = match topic {
+            OfAll::Events => STREAM_MS,
+            OfAll::Board => COUNTS_MS,
+        };
+        loop {
+            self.run().sleep_ms(1 + self.run().faults.below(window_ms)).await;
+            // Of what changes from here on the stream tells once more.
+            self.is_due(topic).set(false);
+            let push = Rc::clone(&self.push);
+            let telling = async move {
+                match topic {
+                    OfAll::Events => Box::pin(push.tell_events()).await,
+                    OfAll::Board => Box::pin(push.tell_board()).await,
+                }
+            };
+            let told = invoke(self.run(), template().timeout(PUSH), telling).await;
+            if told.is_some_and(|told| told.is_ok()) {
+                return;
+            }
+            self.run().sleep_ms(1 + self.run().faults.below(RETRY_MS)).await;
+        }
+    }
+
     /// One more client watches an order. The first of an order sends pings.
     fn join(self: &Rc<Self>, order: &OrderId) {
-        let latest = Rc::<Cell<u32>>::default();
+        let client = Rc::new(Client::of_order(order.clone()));
         let mut clients = self.clients.borrow_mut();
         let of_order = clients.entry(order.clone()).or_default();
-        of_order.push(Rc::clone(&latest));
+        of_order.push(Rc::clone(&client));
         let has_pings = of_order.len() == 1;
-        let (live, order) = (Rc::clone(self), order.clone());
-        self.run().spawn(async move { live.watch(&order, &latest, has_pings).await });
+        let live = Rc::clone(self);
+        self.run().spawn(async move { live.watch(&client, has_pings).await });
     }
 
     /// Sends pings for as long as connections come to their end by silence.
@@ -289,7 +400,7 @@ impl Live {
     }
 
     /// A client, which comes back for ever.
-    async fn watch(self: &Rc<Self>, order: &OrderId, latest: &Cell<u32>, has_pings: bool) {
+    async fn watch(self: &Rc<Self>, client: &Client, has_pings: bool) {
         let run = Rc::clone(self.run());
         let mut cuts = 0;
         loop {
@@ -307,20 +418,18 @@ impl Live {
                 let message: Value = serde_json::from_str(&text).unwrap_or_default();
                 match message["type"].as_str() {
                     Some("connection_ack") => {
-                        let payload = json!({ "query": QUERY, "variables": { "id": order, "after": latest.get() } });
-                        self.say(
-                            &connection,
-                            "MESSAGE",
-                            &json!({ "type": "subscribe", "id": "1", "payload": payload }),
-                        );
+                        let subscribe = json!({ "type": "subscribe", "id": "1", "payload": client.request() });
+                        self.say(&connection, "MESSAGE", &subscribe);
                     }
                     Some("next") => {
-                        let sequence = &message["payload"]["data"]["order"]["sequence"];
-                        if *sequence != json!(latest.get() + 1) {
-                            let what = format!("a client that has {} updates is told the {sequence}th", latest.get());
-                            run.check(Err(Violation::of(order.as_str(), what)));
-                        }
-                        latest.set(latest.get() + 1);
+                        run.check(client.hear(&message["payload"]["data"]));
+                        note_in(&self.watched, |watched| {
+                            *match client {
+                                Client::Order(..) => &mut watched.updates,
+                                Client::Events(_) => &mut watched.events,
+                                Client::Board(_) => &mut watched.boards,
+                            } += 1;
+                        });
                     }
                     Some("pong") => {}
                     // A client that subscribes before the first row is read begins again.
@@ -354,22 +463,67 @@ impl Live {
         });
     }
 
-    /// Checks that each client has all updates of its order, once nothing is left to do.
-    ///
-    /// # Errors
-    ///
-    /// A client that has less, or more.
-    pub fn check(&self, orders: &MemoryLog) -> std::result::Result<(), Violation> {
+    /// Events of each shard of the feed.
+    fn feed(&self) -> Vec<Vec<Listed>> {
+        let outside = &self.shop.outside;
+        let listed = |shard| -> Vec<Listed> {
+            let pages = outside.feed.after(shard, 0, u16::MAX).now_or_never().and_then(Result::ok).unwrap_or_default();
+            let keys: Vec<RecordKey> = pages.into_iter().flat_map(|(_, page)| page.records).collect();
+            let texts = outside.journal.texts(&keys).now_or_never().and_then(Result::ok).unwrap_or_default();
+            let events = texts.into_iter().flatten().filter_map(|text| serde_json::from_str::<Value>(&text).ok());
+            events.map(|event| Listed::of(&event)).collect()
+        };
+        (0..FEED_SHARDS).map(listed).collect()
+    }
+}
+
+impl Onlookers for Live {
+    fn row(self: Rc<Self>, order: &OrderId) {
+        let clients = self.clients.borrow().get(order).map_or(0, Vec::len);
+        for _ in clients..CLIENTS {
+            self.join(order);
+        }
+        for _ in 0..self.copies() {
+            let (live, order) = (Rc::clone(&self), order.clone());
+            self.run().spawn(async move { live.deliver(order).await });
+        }
+    }
+
+    fn page(self: Rc<Self>) {
+        self.changed(OfAll::Events);
+    }
+
+    fn counted(self: Rc<Self>) {
+        self.counted.times.set(self.counted.times.get() + 1);
+        self.counted.boards.borrow_mut().clear();
+        self.changed(OfAll::Board);
+    }
+
+    fn check(&self, orders: &MemoryLog) -> Result<(), Violation> {
         for (order, clients) in &*self.clients.borrow() {
             let updates = known(orders, order).map_or(0, |known| known.timeline.len());
-            for latest in clients.iter().map(|latest| latest.get()) {
-                if latest as usize != updates {
-                    let what = format!("a client has {latest} updates of {updates}");
-                    return Err(Violation::of(order.as_str(), what));
-                }
-            }
+            clients.iter().try_for_each(|client| client.check_updates(updates))?;
         }
-        Ok(())
+        let (feed, boards) = (self.feed(), self.counted.boards.borrow());
+        self.of_all.iter().try_for_each(|client| client.check_of_all(&feed, &boards))
+    }
+}
+
+/// The board: orders and money. Letters are none, for nobody collects them where somebody watches.
+struct BoardPort {
+    board: ShopBoard<CountTable, MemoryOperations>,
+    counted: Rc<Counted>,
+}
+
+impl Boards for BoardPort {
+    async fn board(&self, now: Time) -> Result<BoardUpdate> {
+        let begun = self.counted.times.get();
+        let update = self.board.board(now).await?;
+        if self.counted.times.get() == begun {
+            let board = serde_json::to_value(&update.board).unwrap_or_default();
+            self.counted.boards.borrow_mut().push(numbers(&board));
+        }
+        Ok(update)
     }
 }
 
@@ -424,8 +578,14 @@ impl Watches for WatchTable {
     }
 
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool> {
-        let (watch, holder) = (watch.clone(), holder.to_owned());
-        self.ask("hold watch", move |watches| async move { watches.hold(&watch, &holder).await }).await
+        let (watch, holder, is_taken) = (watch.clone(), holder.to_owned(), self.caller.run.lacks(WATCH_HOLD));
+        let effect = move |watches: Rc<MemoryWatches>| async move {
+            if is_taken {
+                take(&watches, &watch).await?;
+            }
+            watches.hold(&watch, &holder).await
+        };
+        self.ask("hold watch", effect).await
     }
 
     async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool> {
@@ -453,6 +613,17 @@ impl Watches for WatchTable {
         let connection = connection.to_owned();
         self.ask("close watches", move |watches| async move { Watches::close(&*watches, &connection).await }).await
     }
+}
+
+/// Takes a subscription from whoever holds it.
+async fn take(watches: &MemoryWatches, watch: &Watch) -> Result<()> {
+    let known = watches.get(&watch.topic.key(), &watch.connection, &watch.subscription).await?;
+    if let Some(known) = known
+        && let Some(other) = &known.holder
+    {
+        watches.release(&known, other, &known.position).await?;
+    }
+    Ok(())
 }
 
 /// Sockets of the gateway.

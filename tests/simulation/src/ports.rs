@@ -408,14 +408,23 @@ impl CountStore for CountTable {
     }
 
     async fn put(&self, key: &Key, text: &str) -> Result<()> {
-        let (counts, key, text) = (Rc::clone(&self.0.shop.outside.counts), key.clone(), text.to_owned());
-        self.0.caller.ask("table", "put count", move || async move { counts.put(&key, &text).await }).await
+        let (shop, key, text) = (Rc::clone(&self.0.shop), key.clone(), text.to_owned());
+        let effect = move || async move {
+            let put = shop.outside.counts.put(&key, &text).await;
+            shop.counted();
+            put
+        };
+        self.0.caller.ask("table", "put count", effect).await
     }
 
     async fn replace(&self, key: &Key, before: Option<&str>, text: &str) -> Result<bool> {
-        let (counts, key, text) = (Rc::clone(&self.0.shop.outside.counts), key.clone(), text.to_owned());
+        let (shop, key, text) = (Rc::clone(&self.0.shop), key.clone(), text.to_owned());
         let before = before.map(str::to_owned);
-        let effect = move || async move { counts.replace(&key, before.as_deref(), &text).await };
+        let effect = move || async move {
+            let is_replaced = shop.outside.counts.replace(&key, before.as_deref(), &text).await;
+            shop.counted();
+            is_replaced
+        };
         self.0.caller.ask("table", "replace count", effect).await
     }
 
@@ -505,9 +514,8 @@ impl FeedLog for FeedTable {
         let shop = Rc::clone(&self.0.shop);
         let effect = move || async move {
             let is_added = feed.append(shard, position, &page).await;
-            let follower = shop.follower.borrow().clone();
-            if let (Ok(true), Some(follower)) = (&is_added, follower) {
-                follower.page(shard, position, &page);
+            if is_added == Ok(true) {
+                shop.listed(shard, position, &page);
             }
             is_added
         };

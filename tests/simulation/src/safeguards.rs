@@ -41,8 +41,11 @@ pub const WEBHOOK_WAKES: Safeguard = Safeguard { name: "webhook-wakes", what: "t
 /// Note of a delivery: without it nobody knows what a receiver has not taken.
 pub const WEBHOOK_NOTE: Safeguard = Safeguard { name: "webhook-note", what: "the note of what is not taken" };
 
+/// Hold of a subscription: without it one attempt to tell a client takes it from another, and both send.
+pub const WATCH_HOLD: Safeguard = Safeguard { name: "watch-hold", what: "the hold of a subscription" };
+
 /// Every safeguard of the shop.
-pub const OF_THE_SHOP: [Safeguard; 13] = [
+pub const OF_THE_SHOP: [Safeguard; 14] = [
     PROVIDER_KEY,
     COMPENSATION,
     FIND,
@@ -56,6 +59,7 @@ pub const OF_THE_SHOP: [Safeguard; 13] = [
     WEBHOOK_REVISION,
     WEBHOOK_WAKES,
     WEBHOOK_NOTE,
+    WATCH_HOLD,
 ];
 
 /// Every safeguard: those of the toolkit and those of the shop.

@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use onewrite::Row;
 use onewrite::feed::Page;
+use onewrite::memory::MemoryLog;
 use onewrite::telemetry::Observation;
 use orderflow_events::{Event, HoldFlagged, OrderFlagged, OrderId, Payload};
 use simulator::{Append, Observer, Rest, Violation};
 
 use crate::audit::Audit;
 use crate::invariants_at_rest;
-use crate::live::Live;
 use crate::names::ORDERS;
 use crate::operations::{Manner, Operations};
 use crate::outside::Outside;
@@ -32,8 +32,8 @@ pub struct Shop {
     pub manner: Option<Manner>,
     /// That service, once it is started.
     pub operations: RefCell<Option<Rc<Operations>>>,
-    /// Those who watch orders, in a run in which somebody does.
-    pub(crate) live: RefCell<Option<Rc<Live>>>,
+    /// Those who watch, in a run in which somebody does.
+    pub(crate) live: RefCell<Option<Rc<dyn Onlookers>>>,
     /// Follower of the feed, in a run in which there is one.
     pub(crate) follower: RefCell<Option<Rc<dyn Follower>>>,
     /// Findings of the comparison at rest, of each of which a letter tells.
@@ -44,6 +44,25 @@ pub struct Shop {
 
 /// Whoever hears of an order that is held.
 pub(crate) type OnHold = dyn Fn(&OrderId);
+
+/// Those who watch what happens, as it happens.
+pub(crate) trait Onlookers {
+    /// A row of an order is on record.
+    fn row(self: Rc<Self>, order: &OrderId);
+
+    /// A page was added to the feed.
+    fn page(self: Rc<Self>);
+
+    /// Something was counted.
+    fn counted(self: Rc<Self>);
+
+    /// Checks that each was told all, once nothing is left to do: of orders by the table of those.
+    ///
+    /// # Errors
+    ///
+    /// One who was told less, or something else.
+    fn check(&self, orders: &MemoryLog) -> Result<(), Violation>;
+}
 
 /// Follower of the feed, beside those whom a clock calls.
 pub(crate) trait Follower {
@@ -93,6 +112,27 @@ impl Shop {
     }
 }
 
+impl Shop {
+    /// A page was added to the feed.
+    pub(crate) fn listed(&self, shard: u8, position: u64, page: &Page) {
+        let (follower, live) = (self.follower.borrow().clone(), self.live.borrow().clone());
+        if let Some(follower) = follower {
+            follower.page(shard, position, page);
+        }
+        if let Some(live) = live {
+            live.page();
+        }
+    }
+
+    /// Something was counted.
+    pub(crate) fn counted(&self) {
+        let live = self.live.borrow().clone();
+        if let Some(live) = live {
+            live.counted();
+        }
+    }
+}
+
 /// Orders of which a row says that they are held.
 fn held(row: &Row) -> impl Iterator<Item = OrderId> {
     row.events.iter().filter_map(|text| match Event::decode(text).ok()?.data {
@@ -107,7 +147,7 @@ impl Observer for Shop {
         let live = self.live.borrow().clone();
         for append in appends.iter().filter(|append| append.service == ORDERS) {
             if let (Some(live), Ok(order)) = (&live, OrderId::new(append.addition.subject.as_str())) {
-                live.row(&order);
+                Rc::clone(live).row(&order);
             }
         }
         let on_hold = self.on_hold.borrow().clone();

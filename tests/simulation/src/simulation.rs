@@ -17,7 +17,7 @@ use crate::chores::{self, Chore};
 use crate::customers::{self, Answer, Door, Script};
 use crate::damage::{Damage, Damaging, Found};
 use crate::invariants_at_rest::{known, shipped, unreachable};
-use crate::live::{Limits, Live, Watched};
+use crate::live::{Audience, Limits, Live, Watched};
 use crate::names::{NOTIFICATION, ORDERS};
 use crate::operations::Manner;
 use crate::operator;
@@ -136,23 +136,27 @@ pub fn simulate_script(script: Script, planned: Option<PlannedFault>, trace: Tra
 pub fn simulate_watched_script(
     script: Script,
     planned: Option<PlannedFault>,
+    audience: Audience,
     limits: Limits,
     trace: Trace,
 ) -> (Report, Watched) {
     let plan = Plan { kinds: FaultKinds::NONE, planned, ..Plan::new(0, 1) };
     let shop = Shop::default().with_rule(script.rule);
-    simulate_watched_with(&plan, limits, trace, shop, |system| customers::arrive_by(system, script))
+    simulate_watched_with(&plan, audience, limits, trace, shop, |system| customers::arrive_by(system, script))
 }
 
 /// Runs a plan in which each order is watched, likewise.
 #[must_use]
-pub fn simulate_watched(plan: &Plan, limits: Limits, trace: Trace) -> (Report, Watched) {
+pub fn simulate_watched(plan: &Plan, audience: Audience, limits: Limits, trace: Trace) -> (Report, Watched) {
     let shop = Shop::default().with_rule(rule_of(plan));
-    simulate_watched_with(plan, limits, trace, shop, |system| customers::arrive(system, plan.seed, plan.subjects))
+    simulate_watched_with(plan, audience, limits, trace, shop, |system| {
+        customers::arrive(system, plan.seed, plan.subjects);
+    })
 }
 
 fn simulate_watched_with(
     plan: &Plan,
+    audience: Audience,
     limits: Limits,
     trace: Trace,
     shop: Shop,
@@ -161,8 +165,8 @@ fn simulate_watched_with(
     let watching = Rc::<RefCell<Option<Rc<Live>>>>::default();
     let started = Rc::clone(&watching);
     let report = simulate_with(plan, trace, shop, move |system| {
-        let live = Live::start(&system.stack, limits);
-        system.shop.live.replace(Some(Rc::clone(&live)));
+        let live = Live::start(&system.stack, &system.shop, audience, limits);
+        system.shop.live.replace(Some(Rc::clone(&live) as _));
         started.replace(Some(live));
         arrive(system);
     });

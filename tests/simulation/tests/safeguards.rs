@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use orderflow_simulation::live::{Audience, Limits};
 use orderflow_simulation::safeguards::{
     self, CLEARANCE, COMPENSATION, CONFIRMATION, DECLINE_LIMIT, FENCE, FIND, PRICING, PROVIDER_KEY, RECIPIENT_LIMIT,
-    RECORD_FIRST, WEBHOOK_NOTE, WEBHOOK_REVISION, WEBHOOK_WAKES,
+    RECORD_FIRST, WATCH_HOLD, WEBHOOK_NOTE, WEBHOOK_REVISION, WEBHOOK_WAKES,
 };
-use orderflow_simulation::simulation::{Presence, simulate, simulate_pushed, simulate_where};
+use orderflow_simulation::simulation::{Presence, simulate, simulate_pushed, simulate_watched, simulate_where};
 use orderflow_simulation::webhooks::Partner;
 use simulator::{FaultKind, FaultKinds, Plan, Report, Safeguard, Trace, shrink};
 
@@ -27,6 +28,9 @@ const OF_WEBHOOKS: [Safeguard; 3] = [WEBHOOK_REVISION, WEBHOOK_WAKES, WEBHOOK_NO
 fn run(plan: &Plan) -> Report {
     if plan.without.is_some_and(|without| OF_WEBHOOKS.contains(&without)) {
         return simulate_pushed(plan, &Partner::OF_A_SHOP, Trace::default()).0.run;
+    }
+    if plan.without == Some(WATCH_HOLD) {
+        return simulate_watched(plan, Audience::Everything, Limits::FAR, Trace::default()).0.run;
     }
     let is_at_work = plan.without.is_some_and(|without| OF_OPERATIONS.contains(&without));
     let operations = if is_at_work { Presence::Always } else { Presence::Never };
@@ -74,6 +78,7 @@ safeguards! {
     the_number_of_a_webhooks_wake_ups: WEBHOOK_WAKES, within 800,
         storm([FaultKind::Slow, FaultKind::Frozen, FaultKind::Delayed]);
     the_note_of_what_is_not_taken: WEBHOOK_NOTE, within 100, PLAIN;
+    the_hold_of_a_subscription: WATCH_HOLD, within 400, PLAIN;
     the_fence_at_the_provider: FENCE, within 3_000,
         storm([FaultKind::Refused, FaultKind::Late, FaultKind::Impatient]);
 }

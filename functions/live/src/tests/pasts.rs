@@ -1,7 +1,6 @@
 //! Long pasts, and boards that are read for many: to the end, and as seldom as can be.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use futures::future::join;
 use onewrite::Result;

@@ -357,7 +357,7 @@ fn what_could_not_be_held_is_tried_again_and_closes_nobody() {
     assert_eq!(told.count(), 1, "the other is told all the same");
 }
 
-/// What was sent is known: who holds it says so once more, and nobody's connection is closed for a table that is busy for a moment.
+/// A release that was throttled is tried again, for what was sent is known: no connection is closed for a table that is busy for a moment.
 #[test]
 fn what_could_not_be_released_is_tried_again_for_a_moment_and_sent_once() {
     for (times, kind, stays) in [

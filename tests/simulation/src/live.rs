@@ -14,6 +14,7 @@ use onewrite::feed::{FeedLog, RecordKey};
 use onewrite::link::NoLinkKeys;
 use onewrite::memory::MemoryLog;
 use onewrite::{Ledger, Result};
+use orderflow_analytics::{CountStore, Key, MemoryCounts};
 use orderflow_events::{OrderId, Time};
 use orderflow_journal::Events;
 use orderflow_live::{
@@ -30,7 +31,7 @@ use crate::invariants_at_rest::known;
 use crate::live::clients::{Client, Listed, numbers};
 use crate::names::ORDERS;
 use crate::outside::FEED_SHARDS;
-use crate::ports::{CountTable, FeedTable, JournalTable, Port};
+use crate::ports::{FeedTable, JournalTable, Port};
 use crate::safeguards::WATCH_HOLD;
 use crate::shop::{Onlookers, Shop};
 use crate::template::template;
@@ -46,9 +47,11 @@ const CLIENTS: usize = 2;
 /// Most times that a client loses its connection by itself.
 const MAX_CUTS: u32 = 3;
 
-/// Pauses of a client before it comes back, and of the stream before it tries again, in milliseconds, at the most.
+/// First pauses of a client before it comes back, and of the stream before it tries again, in milliseconds, at the most. They double with
+/// each time that this was in vain, up to nine times: what is away may be so for days.
 const COMES_BACK_MS: u64 = 1_000;
 const RETRY_MS: u64 = 5_000;
+const MAX_DOUBLINGS: u32 = 9;
 
 /// Longest pause before a stream tells of a row, in milliseconds; and that of the counts, which waits for more of them.
 const STREAM_MS: u64 = 300;
@@ -276,8 +279,9 @@ impl Live {
             let port = || Port { caller: caller.clone(), shop: Rc::clone(shop) };
             let ledger = Ledger::new(stack.table(ORDERS, &caller), caller.clone());
             let feed = JournalFeed::new(FeedTable(port()), FEED_SHARDS, JournalTable(port()));
-            let board = ShopBoard::new(CountTable(port()), MemoryOperations::default());
-            let board = BoardPort { board, counted: Rc::clone(&counted) };
+            let counts = CalmCounts { run: Rc::clone(&stack.run), counts: Rc::clone(&shop.outside.counts) };
+            let board = Rc::new(ShopBoard::new(counts, MemoryOperations::default()));
+            let board = BoardPort { caller: caller.clone(), board, counted: Rc::clone(&counted) };
             let sockets = SocketPort { caller: caller.clone(), gateway: Rc::clone(&gateway) };
             let watches = WatchTable { caller: caller.clone(), watches: Rc::clone(&watches) };
             Push::new(ledger, feed, board, watches, sockets)
@@ -322,15 +326,21 @@ impl Live {
         if self.run().faults.below(8) == 0 { 2 } else { 1 }
     }
 
+    /// Pauses for that long at the most, or longer after so many times in vain.
+    async fn pause(&self, first_ms: u64, times_in_vain: u32) {
+        let longest_ms = first_ms << times_in_vain.min(MAX_DOUBLINGS);
+        self.run().sleep_ms(1 + self.run().faults.below(longest_ms)).await;
+    }
+
     async fn deliver(&self, order: OrderId) {
-        loop {
+        for times_in_vain in 0.. {
             self.run().sleep_ms(1 + self.run().faults.below(STREAM_MS)).await;
             let (push, order) = (Rc::clone(&self.push), order.clone());
             let told = invoke(self.run(), template().timeout(PUSH), async move { push.tell([order]).await }).await;
             if told.is_some_and(|told| told.is_ok()) {
                 return;
             }
-            self.run().sleep_ms(1 + self.run().faults.below(RETRY_MS)).await;
+            self.pause(RETRY_MS, times_in_vain).await;
         }
     }
 
@@ -358,7 +368,7 @@ impl Live {
             OfAll::Events => STREAM_MS,
             OfAll::Board => COUNTS_MS,
         };
-        loop {
+        for times_in_vain in 0.. {
             self.run().sleep_ms(1 + self.run().faults.below(window_ms)).await;
             // Of what changes from here on the stream tells once more.
             self.is_due(topic).set(false);
@@ -373,7 +383,7 @@ impl Live {
             if told.is_some_and(|told| told.is_ok()) {
                 return;
             }
-            self.run().sleep_ms(1 + self.run().faults.below(RETRY_MS)).await;
+            self.pause(RETRY_MS, times_in_vain).await;
         }
     }
 
@@ -402,9 +412,9 @@ impl Live {
     /// A client, which comes back for ever.
     async fn watch(self: &Rc<Self>, client: &Client, has_pings: bool) {
         let run = Rc::clone(self.run());
-        let mut cuts = 0;
+        let (mut cuts, mut times_in_vain) = (0, 0);
         loop {
-            run.sleep_ms(1 + run.faults.below(COMES_BACK_MS)).await;
+            self.pause(COMES_BACK_MS, times_in_vain).await;
             let number = self.connections.get();
             self.connections.set(number + 1);
             let connection = format!("connection-{number}");
@@ -422,6 +432,7 @@ impl Live {
                         self.say(&connection, "MESSAGE", &subscribe);
                     }
                     Some("next") => {
+                        times_in_vain = 0;
                         run.check(client.hear(&message["payload"]["data"]));
                         note_in(&self.watched, |watched| {
                             *match client {
@@ -433,7 +444,10 @@ impl Live {
                     }
                     Some("pong") => {}
                     // A client that subscribes before the first row is read begins again.
-                    _ => self.gateway.close(&connection),
+                    _ => {
+                        times_in_vain += 1;
+                        self.gateway.close(&connection);
+                    }
                 }
                 if cuts < MAX_CUTS && run.faults.below(6) == 0 {
                     cuts += 1;
@@ -511,14 +525,46 @@ impl Onlookers for Live {
 
 /// The board: orders and money. Letters are none, for nobody collects them where somebody watches.
 struct BoardPort {
-    board: ShopBoard<CountTable, MemoryOperations>,
+    caller: Caller,
+    board: Rc<ShopBoard<CalmCounts, MemoryOperations>>,
     counted: Rc<Counted>,
+}
+
+/// Counts of which each read takes its time, and succeeds. A board is some hundred of them, each of which the SDK tries again: a read of the
+/// whole fails as often as any other call.
+#[derive(Clone)]
+struct CalmCounts {
+    run: Rc<Run>,
+    counts: Rc<MemoryCounts>,
+}
+
+impl CountStore for CalmCounts {
+    async fn get(&self, key: &Key) -> Result<Option<String>> {
+        self.run.sleep_ms(1 + self.run.faults.below(8)).await;
+        self.counts.get(key).await
+    }
+
+    async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<(String, String)>> {
+        self.run.sleep_ms(1 + self.run.faults.below(8)).await;
+        self.counts.range(partition, from, to).await
+    }
+
+    async fn put(&self, key: &Key, text: &str) -> Result<()> {
+        self.counts.put(key, text).await
+    }
+
+    async fn replace(&self, key: &Key, before: Option<&str>, text: &str) -> Result<bool> {
+        self.counts.replace(key, before, text).await
+    }
+
+    async fn warm(&self) {}
 }
 
 impl Boards for BoardPort {
     async fn board(&self, now: Time) -> Result<BoardUpdate> {
         let begun = self.counted.times.get();
-        let update = self.board.board(now).await?;
+        let board = Rc::clone(&self.board);
+        let update = self.caller.ask("table", "read board", move || async move { board.board(now).await }).await?;
         if self.counted.times.get() == begun {
             let board = serde_json::to_value(&update.board).unwrap_or_default();
             self.counted.boards.borrow_mut().push(numbers(&board));

@@ -9,20 +9,24 @@ use crate::port::Random;
 /// A `traceparent` of version 00: which trace, which span of it, and whether it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent {
-    trace: String,
-    span: String,
-    flags: String,
+    trace: TraceId,
+    span: SpanId,
+    flags: TraceFlags,
 }
 
 impl TraceParent {
     /// Reads a `traceparent`; a broken one is none, as W3C Trace Context wants it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.split('-').collect();
-        let &["00", trace, span, flags] = parts.as_slice() else { return None };
-        let valid = is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2);
-        let present = trace.bytes().any(|byte| byte != b'0') && span.bytes().any(|byte| byte != b'0');
-        (valid && present).then(|| Self { trace: trace.to_owned(), span: span.to_owned(), flags: flags.to_owned() })
+        let mut parts = text.strip_prefix("00-")?.split('-');
+        let (trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?);
+        let valid = is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2) && parts.next().is_none();
+        if !valid {
+            return None;
+        }
+        let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
+        let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
+        (trace != TraceId::INVALID && span != SpanId::INVALID).then_some(Self { trace, span, flags })
     }
 
     /// Reads AWS's own form, `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`.
@@ -37,7 +41,9 @@ impl TraceParent {
     /// A trace that begins here, and is recorded.
     #[must_use]
     pub fn new(chance: &impl Random) -> Self {
-        Self { trace: format!("{}{}", span_id(chance), span_id(chance)), span: span_id(chance), flags: "01".to_owned() }
+        let halves = [span_id(chance), span_id(chance)];
+        let [high, low] = halves.map(|half| u128::from(u64::from_be_bytes(half.to_bytes())));
+        Self { trace: TraceId::from((high << 64) | low), span: span_id(chance), flags: TraceFlags::SAMPLED }
     }
 
     /// The next span of the same trace.
@@ -49,40 +55,32 @@ impl TraceParent {
     /// Tells that the trace is recorded.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
-        self.parts().2.is_sampled()
+        self.flags.is_sampled()
     }
 
     /// Its parts as OpenTelemetry has them.
     pub(crate) fn parts(&self) -> (TraceId, SpanId, TraceFlags) {
-        (
-            TraceId::from_hex(&self.trace).unwrap_or(TraceId::INVALID),
-            SpanId::from_hex(&self.span).unwrap_or(SpanId::INVALID),
-            TraceFlags::new(u8::from_str_radix(&self.flags, 16).unwrap_or_default()),
-        )
+        (self.trace, self.span, self.flags)
     }
 }
 
 impl From<&SpanContext> for TraceParent {
     fn from(context: &SpanContext) -> Self {
-        Self {
-            trace: context.trace_id().to_string(),
-            span: context.span_id().to_string(),
-            flags: format!("{:02x}", context.trace_flags()),
-        }
+        Self { trace: context.trace_id(), span: context.span_id(), flags: context.trace_flags() }
     }
 }
 
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-{}", self.trace, self.span, self.flags)
+        write!(f, "00-{}-{}-{:02x}", self.trace, self.span, self.flags)
     }
 }
 
-fn span_id(chance: &impl Random) -> String {
+fn span_id(chance: &impl Random) -> SpanId {
     let mut bytes = [0; 8];
     chance.fill(&mut bytes);
     // All zeros would be no id at all.
-    format!("{:016x}", u64::from_be_bytes(bytes).max(1))
+    SpanId::from(u64::from_be_bytes(bytes).max(1))
 }
 
 fn is_hex(text: &str, length: usize) -> bool {
@@ -110,8 +108,20 @@ mod tests {
 
     #[test]
     fn a_broken_trace_is_none() {
-        for text in ["", "nonsense", &PARENT.to_uppercase(), &PARENT.replace('7', "0").replace("0a", "zz"), "00-0-0-0"]
-        {
+        let zero = |length| "0".repeat(length);
+        for text in [
+            "",
+            "nonsense",
+            "00-0-0-0",
+            &PARENT.to_uppercase(),
+            &PARENT.replace('7', "0").replace("0a", "zz"),
+            &PARENT.replacen("00", "01", 1),
+            &format!("{PARENT}-00"),
+            &PARENT[..52],
+            &PARENT.replace("0af7651916cd43dd8448eb211c80319c", &zero(32)),
+            &PARENT.replace("b7ad6b7169203331", &zero(16)),
+            &PARENT.replace("b7ad", "+7ad"),
+        ] {
             assert_eq!(TraceParent::parse(text), None, "{text}");
         }
     }

@@ -56,9 +56,10 @@ fn start(request: &HttpRequest) -> Span {
     spans::call_aws(service, operation, attempt(header("amz-sdk-request")), server)
 }
 
-/// Service that a signature is for: `Credential=key/date/region/dynamodb/aws4_request`.
+/// Service that a signature is for: `AWS4-HMAC-SHA256 Credential=key/date/region/dynamodb/aws4_request, …`.
 fn service(authorization: &str) -> &str {
-    let scope = authorization.split("Credential=").nth(1).and_then(|rest| rest.split(',').next());
+    let fields = authorization.split_once(' ').and_then(|(_, fields)| fields.strip_prefix("Credential="));
+    let scope = fields.and_then(|fields| fields.split(',').next());
     scope.and_then(|scope| scope.rsplit('/').nth(1)).unwrap_or("aws")
 }
 

@@ -317,15 +317,18 @@ pub(crate) fn call_aws(service: &str, operation: &str, attempt: Option<i64>, ser
         return Span::default();
     }
     Span::start(|| {
-        let mut attributes = vec![
+        let method = [service, "/", operation].concat();
+        // With the status of the answer.
+        let mut attributes = Vec::with_capacity(4);
+        attributes.extend([
             KeyValue::new(attribute::RPC_SYSTEM_NAME, "aws-api"),
-            KeyValue::new(attribute::RPC_METHOD, format!("{service}/{operation}")),
+            KeyValue::new(attribute::RPC_METHOD, method.clone()),
             KeyValue::new(attribute::SERVER_ADDRESS, server.to_owned()),
-        ];
+        ]);
         if let Some(resent) = attempt.map(|attempt| attempt - 1).filter(|resent| *resent > 0) {
             attributes.push(KeyValue::new(attribute::HTTP_REQUEST_RESEND_COUNT, resent));
         }
-        let builder = SpanBuilder::from_name(format!("{service}/{operation}"));
+        let builder = SpanBuilder::from_name(method);
         (builder.with_kind(SpanKind::Client).with_attributes(attributes), current)
     })
 }
@@ -358,19 +361,23 @@ fn invocation_attributes() -> impl Iterator<Item = KeyValue> {
 }
 
 fn named(operation: &str, on: &str) -> Cow<'static, str> {
-    format!("{operation} {on}").trim_end().to_owned().into()
+    if on.is_empty() { operation.to_owned().into() } else { [operation, " ", on].concat().into() }
 }
 
 fn name_of_arn(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or_default()
 }
 
+/// Room for all attributes of the processing of a message, which has the most.
+const MESSAGING_ATTRIBUTES: usize = 13;
+
 fn messaging(system: &'static str, destination: &str, operation: &'static str) -> Vec<KeyValue> {
-    let mut attributes = vec![
+    let mut attributes = Vec::with_capacity(MESSAGING_ATTRIBUTES);
+    attributes.extend([
         KeyValue::new(attribute::MESSAGING_SYSTEM, system),
         KeyValue::new(attribute::MESSAGING_OPERATION_NAME, operation),
         KeyValue::new(attribute::MESSAGING_OPERATION_TYPE, operation),
-    ];
+    ]);
     if !destination.is_empty() {
         attributes.push(KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, destination.to_owned()));
     }
@@ -380,10 +387,10 @@ fn messaging(system: &'static str, destination: &str, operation: &'static str) -
 fn cloud_event(context: &envelope::Context, event_type: String) -> [KeyValue; 5] {
     [
         KeyValue::new(attribute::CLOUDEVENTS_EVENT_ID, context.id.as_str().to_owned()),
-        KeyValue::new(attribute::CLOUDEVENTS_EVENT_SOURCE, context.source.to_string()),
-        KeyValue::new(attribute::CLOUDEVENTS_EVENT_SUBJECT, context.subject.to_string()),
+        KeyValue::new(attribute::CLOUDEVENTS_EVENT_SOURCE, context.source.as_str().to_owned()),
+        KeyValue::new(attribute::CLOUDEVENTS_EVENT_SUBJECT, context.subject.as_str().to_owned()),
         KeyValue::new(attribute::CLOUDEVENTS_EVENT_TYPE, event_type),
-        KeyValue::new(attribute::MESSAGING_MESSAGE_CONVERSATION_ID, context.correlation().to_string()),
+        KeyValue::new(attribute::MESSAGING_MESSAGE_CONVERSATION_ID, String::from(context.correlation())),
     ]
 }
 

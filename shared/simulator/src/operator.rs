@@ -115,7 +115,7 @@ mod tests {
     fn letter(body: &str, poison: Option<&str>) -> Message {
         let attributes =
             poison.map(|number| (POISON.to_owned(), Attribute::Text("Number".to_owned(), number.to_owned())));
-        Message { attributes: attributes.into_iter().collect(), ..Message::new(Rc::from("s"), Rc::from(body)) }
+        Message { attributes: Rc::new(attributes.into_iter().collect()), ..Message::new(Rc::from("s"), Rc::from(body)) }
     }
 
     #[test]

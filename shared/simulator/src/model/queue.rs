@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::future::poll_fn;
+use std::mem;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -68,8 +69,8 @@ pub struct Message {
     pub id: u64,
     /// Its body.
     pub body: Rc<str>,
-    /// Its attributes.
-    pub attributes: BTreeMap<String, Attribute>,
+    /// Its attributes, which its copies share.
+    pub attributes: Rc<BTreeMap<String, Attribute>>,
     /// Subject of the event in the body, for the trace: the functions are shown the body alone.
     pub subject: Rc<str>,
     /// Number of times that it was handed out.
@@ -104,7 +105,7 @@ impl Message {
     /// Message that is to be sent: SQS will give it an id.
     #[must_use]
     pub fn new(subject: Rc<str>, body: Rc<str>) -> Self {
-        Self { id: 0, body, attributes: BTreeMap::new(), subject, receives: 0, sent_at: None }
+        Self { id: 0, body, attributes: Rc::default(), subject, receives: 0, sent_at: None }
     }
 
     /// Receipt handle of the last time that it was handed out.
@@ -249,18 +250,16 @@ impl StandardQueue {
 
     /// Takes all messages out, whatever became of them: to look at them, or to send them elsewhere.
     pub fn drain(&self) -> Vec<Message> {
-        let messages = self.look();
         let mut state = self.state.borrow_mut();
-        *state = State { ids: state.ids, ..State::default() };
-        messages
+        let ids = state.ids;
+        let State { messages, .. } = mem::replace(&mut *state, State { ids, ..State::default() });
+        in_order(messages.into_values().map(|stored| stored.message).collect())
     }
 
     /// All messages, as they are, in the order in which they were sent.
     pub fn look(&self) -> Vec<Message> {
         let state = self.state.borrow();
-        let mut messages: Vec<Message> = state.messages.values().map(|stored| stored.message.clone()).collect();
-        messages.sort_by_key(|message| message.id);
-        messages
+        in_order(state.messages.values().map(|stored| stored.message.clone()).collect())
     }
 
     /// Number of messages, handed out or not.
@@ -294,6 +293,12 @@ impl StandardQueue {
             waker.wake();
         }
     }
+}
+
+/// Messages in the order in which they were sent.
+fn in_order(mut messages: Vec<Message>) -> Vec<Message> {
+    messages.sort_unstable_by_key(|message| message.id);
+    messages
 }
 
 impl State {

@@ -151,7 +151,7 @@ fn to_record(queue: &str, message: &Message) -> SqsMessage {
     record.attributes.insert("ApproximateReceiveCount".to_owned(), message.receives.to_string());
     let sent_at = message.sent_at.map_or(0, Time::as_millis);
     record.attributes.insert("SentTimestamp".to_owned(), sent_at.to_string());
-    for (name, attribute) in &message.attributes {
+    for (name, attribute) in &*message.attributes {
         if let Attribute::Text(data_type, value) = attribute {
             let mut attribute = SqsMessageAttribute::default();
             attribute.data_type = Some(data_type.clone());

@@ -140,7 +140,7 @@ impl StandardTopic {
         self.poisoned.borrow_mut().push((subscription.service, Rc::clone(&body)));
         let number = format!("{} {}", subscription.service, self.poisoned());
         let attributes = BTreeMap::from([(POISON.to_owned(), Attribute::Text("String".to_owned(), number))]);
-        Message { attributes, ..Message::new(Rc::from(POISON), body) }
+        Message { attributes: Rc::new(attributes), ..Message::new(Rc::from(POISON), body) }
     }
 
     /// Subscriptions.

@@ -36,7 +36,7 @@ impl Visibility for Queues {
 impl DeadLetters for Queues {
     async fn park(&self, letter: &DeadLetter) -> Result<()> {
         let message = Message::new(Rc::from(&*Head::of(&letter.body).subject), Rc::from(letter.body.as_str()));
-        self.dead_letters.send(Message { attributes: letter.attributes.clone(), ..message });
+        self.dead_letters.send(Message { attributes: Rc::new(letter.attributes.clone()), ..message });
         Ok(())
     }
 }

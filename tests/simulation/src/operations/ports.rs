@@ -157,7 +157,7 @@ impl DeadLetters for OwnLetters {
 /// Message for a queue.
 fn to_message(body: &str, attributes: std::collections::BTreeMap<String, onewrite::Attribute>) -> QueueMessage {
     let subject = Glimpse::of(body).subject.unwrap_or_default();
-    QueueMessage { attributes, ..QueueMessage::new(Rc::from(subject), Rc::from(body)) }
+    QueueMessage { attributes: Rc::new(attributes), ..QueueMessage::new(Rc::from(subject), Rc::from(body)) }
 }
 
 /// Service, as operations reach it.

@@ -40,7 +40,7 @@ fn message_of(letter: &Letter, store: &MemoryOperations, seen: &Seen) -> Message
     let class = if letter.state == State::Dropped { "permanent" } else { letter.class.as_str() };
     attributes.insert("failure-class".to_owned(), Attribute::Text("String".to_owned(), class.to_owned()));
     let subject = letter.glimpse.subject.as_deref().unwrap_or_default();
-    Message { attributes, ..Message::new(Rc::from(subject), Rc::from(body)) }
+    Message { attributes: Rc::new(attributes), ..Message::new(Rc::from(subject), Rc::from(body)) }
 }
 
 /// Every letter's state is what its service says.

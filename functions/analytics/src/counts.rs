@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use futures::future::try_join_all;
 use futures::try_join;
+use onewrite::concurrent::try_all;
 use onewrite::{Failure, Result};
 use orderflow_events::{EventId, Time};
 use serde::de::DeserializeOwned;
@@ -99,11 +99,11 @@ impl<S: CountStore> Counts<S> {
         }
         let items = minutes.iter().map(|(minute, entries)| items_of(*minute, entries));
         let items: Vec<(Key, String)> = items.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-        try_join_all(items.iter().map(|(key, text)| self.store.put(key, text))).await?;
+        try_all(items.iter().map(|(key, text)| self.store.put(key, text))).await?;
         let mark = self.mark().await?.map(|(_, mark)| mark);
         let is_summed = |minute: &&Time| mark.is_none_or(|mark| **minute < mark.sums);
         let summed: Vec<&Time> = minutes.keys().filter(is_summed).collect();
-        try_join_all(summed.into_iter().map(|minute| self.sum(*minute))).await.map(drop)
+        try_all(summed.into_iter().map(|minute| self.sum(*minute))).await.map(drop)
     }
 
     /// Tells that the entries are all there.
@@ -113,7 +113,7 @@ impl<S: CountStore> Counts<S> {
     /// The store cannot be read.
     pub async fn has(&self, entries: &[(Time, Entry)]) -> Result<bool> {
         let minutes: BTreeSet<Time> = entries.iter().map(|(at, _)| floor(*at, MINUTE)).collect();
-        let found = try_join_all(minutes.iter().map(|minute| self.entries(*minute, minute.after(MINUTE)))).await?;
+        let found = try_all(minutes.iter().map(|minute| self.entries(*minute, minute.after(MINUTE)))).await?;
         let known: BTreeSet<&EventId> = found.iter().flatten().map(|(_, entry)| &entry.id).collect();
         Ok(entries.iter().all(|(_, entry)| known.contains(&entry.id)))
     }
@@ -216,7 +216,7 @@ impl<S: CountStore> Counts<S> {
                 .collect::<Result<Vec<_>>>()
         };
         let parts: Vec<_> = parts(from, until, sums.length()).collect();
-        Ok(try_join_all(parts.into_iter().map(read)).await?.into_iter().flatten().collect())
+        Ok(try_all(parts.into_iter().map(read)).await?.into_iter().flatten().collect())
     }
 
     /// Entries of the minutes from one time to another, each with its minute, and as often as it is there.
@@ -235,7 +235,7 @@ impl<S: CountStore> Counts<S> {
             }
             Ok::<_, Failure>(entries)
         };
-        Ok(try_join_all(of_shards.into_iter().map(read)).await?.into_iter().flatten().collect())
+        Ok(try_all(of_shards.into_iter().map(read)).await?.into_iter().flatten().collect())
     }
 
     async fn mark(&self) -> Result<Option<(String, Mark)>> {

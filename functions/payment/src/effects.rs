@@ -3,7 +3,7 @@
 //! A decline is put down before its outcome is on record. A crash between the two is a charge that the next attempt finds
 //! declined, and puts down once more, under the same time and the same id: that of its charge.
 
-use futures::future::try_join_all;
+use onewrite::concurrent::try_all;
 use onewrite::external::{External, Settled, cancel, perform_once};
 use onewrite::port::Occurrences;
 use onewrite::telemetry::{Measure, Observation, Unit, observe};
@@ -36,7 +36,7 @@ impl<P: PaymentProvider, D: Occurrences> Effects<Payment> for ProviderEffects<P,
         match effect {
             Effect::CountDeclines { counted, at } => {
                 let whose = counted.iter().map(Tally::as_str);
-                let counts = try_join_all(whose.map(|whose| self.declines.count(whose, at, WINDOW))).await?;
+                let counts = try_all(whose.map(|whose| self.declines.count(whose, at, WINDOW))).await?;
                 if is_reached(self.limit.0, &counts) {
                     // One of them is no alarm, but many at once are.
                     warn!("too many declines");
@@ -53,7 +53,7 @@ impl<P: PaymentProvider, D: Occurrences> Effects<Payment> for ProviderEffects<P,
                 let charged = perform_once(&self.provider, &payment, &Charge { amount, method }, attempt).await?;
                 if let Settled::Performed(Verdict::Declined(_)) = &charged {
                     let whose = counted.iter().map(Tally::as_str);
-                    try_join_all(whose.map(|whose| self.declines.record(whose, payment.as_str(), at))).await?;
+                    try_all(whose.map(|whose| self.declines.record(whose, payment.as_str(), at))).await?;
                 }
                 Ok(answer(payment, charged))
             }

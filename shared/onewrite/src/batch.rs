@@ -10,10 +10,11 @@ use aws_lambda_events::sns::SnsEvent;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use envelope::{Subject, Time};
 use futures::FutureExt;
-use futures::future::{Either, LocalBoxFuture, join_all, select, try_join_all};
+use futures::future::{Either, LocalBoxFuture, select};
 use tracing::{Instrument, Span, info_span, warn};
 
 use crate::backoff::{any_of, hidden_seconds};
+use crate::concurrent::{all, try_all};
 use crate::config::QueueSettings;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::handle::{Delivery, Handle, Handled, LEAST, RESERVE};
@@ -134,7 +135,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
         let records: Vec<_> = event.records.into_iter().map(|record| Received::open(record, received)).collect();
         self.set_apart(&records, deadline).await;
         let subjects = by_subject(records).into_iter().map(|records| self.run_subject(records, deadline));
-        let again = join_all(subjects).await.concat();
+        let again = all(subjects).await.concat();
         self.slow_down(&again, deadline).await;
         self.put_back(&again, deadline).await;
         let mut response = SqsBatchResponse::default();
@@ -199,12 +200,12 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
             let mut answers = Answers::default();
             for events in inquiry.events.chunks(INSPECTED_AT_ONCE) {
                 let outlooks = events.iter().map(|body| self.outlook(body, received));
-                answers.events.extend(try_join_all(outlooks).await?);
+                answers.events.extend(try_all(outlooks).await?);
             }
             for subjects in inquiry.subjects.chunks(INSPECTED_AT_ONCE) {
                 let quiet_since = inquiry.quiet_since.unwrap_or(Time::from_millis(0));
                 let audits = subjects.iter().map(|subject| self.audit(subject, quiet_since));
-                answers.subjects.extend(try_join_all(audits).await?);
+                answers.subjects.extend(try_all(audits).await?);
             }
             Ok(answers)
         };
@@ -353,7 +354,7 @@ impl<H: Handle, Q: Visibility + DeadLetters, W: Clock + Random> Batch<H, Q, W> {
     async fn set_visibility(&self, records: impl Iterator<Item = (&SqsMessage, u32)>, limit: Duration) {
         let changes = records.filter_map(|(record, seconds)| Some((record.receipt_handle.clone()?, seconds)));
         let changes: Vec<(String, u32)> = changes.collect();
-        let set = join_all(changes.chunks(MAX_CHANGES).map(|changes| self.queue.set(changes)));
+        let set = all(changes.chunks(MAX_CHANGES).map(|changes| self.queue.set(changes)));
         let results = self.in_time(limit, set).await.unwrap_or_else(|| vec![Err(time_up())]);
         for failure in results.into_iter().filter_map(Result::err) {
             warn!(request_id = telemetry::request_id(), reason = failure.reason(), "visibility not changed");

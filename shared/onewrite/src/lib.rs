@@ -7,6 +7,7 @@ pub mod aws;
 mod backoff;
 mod batch;
 mod breaker;
+pub mod concurrent;
 pub mod config;
 mod decider;
 pub mod external;

@@ -21,7 +21,10 @@ use crate::mix::{Order, SKUS, Sample};
 /// The stack does not come up.
 pub(crate) async fn pace(arguments: &Arguments, clients: usize) -> Result<String, orderflow_local::Error> {
     let home = tempfile::tempdir()?;
-    let stack = Box::pin(Stack::up(&Options::apart(home.path()))).await?;
+    let mut options = Options::apart(home.path());
+    // What is looked for is how many there can be, and not how many may.
+    options.parameters.extend(["RequestsPerSecond", "RequestsAtOnce"].map(|name| (name.to_owned(), "1000".to_owned())));
+    let stack = Box::pin(Stack::up(&options)).await?;
     let shop = Rc::new(Shop::on(&stack, &Emulator::of(&stack).await));
     for sku in SKUS {
         shop.stock(sku, 1_000_000).await;

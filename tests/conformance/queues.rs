@@ -84,7 +84,9 @@ impl Bench for SimulatedBench {
 
     async fn letters(&self) -> Vec<DeadLetter> {
         let letters = self.0.dead_letters.look().into_iter();
-        letters.map(|letter| DeadLetter { body: letter.body.to_string(), attributes: letter.attributes }).collect()
+        letters
+            .map(|letter| DeadLetter { body: letter.body.to_string(), attributes: (*letter.attributes).clone() })
+            .collect()
     }
 
     async fn hand_out(&self, messages: usize) -> Vec<String> {

@@ -29,8 +29,8 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, Select, TransactWriteItem, Update};
+use futures::future::try_join_all;
 use onewrite::aws::{SdkConfig, System, classify, put_if, update_if, without_retries};
-use onewrite::concurrent::try_all;
 use onewrite::envelope::derive_id;
 use onewrite::port::Random;
 use onewrite::{Failure, Result};
@@ -466,7 +466,7 @@ impl Watches for DynamoWatches {
         let deletions = watches
             .iter()
             .map(|(subscription, topic)| async move { self.delete_of(topic, connection, subscription).await });
-        try_all(deletions).await?;
+        try_join_all(deletions).await?;
         self.delete(&connection_key(connection), ITSELF).await
     }
 }

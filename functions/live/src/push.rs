@@ -19,10 +19,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::channel::oneshot::{Receiver, Sender, channel};
-use futures::future::Shared;
+use futures::future::{Shared, try_join_all};
 use futures::lock::Mutex;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use onewrite::concurrent::try_all;
 use onewrite::port::{Clock, Log, Random};
 use onewrite::{Failure, FailureKind, Ledger, Result};
 use orderflow_events::{OrderId, Subject, Time};
@@ -274,7 +273,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
         let key = &Topic::Board.key();
         let subscriptions = self.watches.watching(connection, key).await?;
         let watches = subscriptions.iter().map(|subscription| self.watches.get(key, connection, subscription));
-        let watches = try_all(watches).await?;
+        let watches = try_join_all(watches).await?;
         let facts = self.facts(&Topic::Board).await?;
         let looked = facts.looked();
         for watch in watches.into_iter().flatten() {

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use onewrite::concurrent::try_all;
+use futures::future::try_join_all;
 use onewrite::feed::{Cursor, FeedLog, read};
 use onewrite::port::{Clock, Leases, Random};
 use onewrite::{Failure, Lease, Result, with_lease};
@@ -132,7 +132,7 @@ impl<L: FeedLog, E: Events, S: NoticeStore, Q: Leases, M: Mailer, W: Clock + Ran
 
     /// Cursor of the end of the feed, as it is now.
     async fn end(&self) -> Result<String> {
-        let heads = try_all((0..self.shards).map(|shard| self.feed.head(shard))).await?;
+        let heads = try_join_all((0..self.shards).map(|shard| self.feed.head(shard))).await?;
         Ok(heads.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"))
     }
 }

@@ -7,11 +7,11 @@ mod requests;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use futures::future::join_all;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::Failure;
 use onewrite::access::{Access, Caller, KeySets, NoKeySets};
-use onewrite::concurrent::all;
 use onewrite::http::{IfMatch, Problem, answer, if_match, path, read_body};
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
@@ -130,7 +130,7 @@ where
             if some.is_empty() {
                 break;
             }
-            for (letter, body) in some.iter().zip(all(some.iter().map(|letter| self.body(letter))).await) {
+            for (letter, body) in some.iter().zip(join_all(some.iter().map(|letter| self.body(letter))).await) {
                 let body = body?;
                 bytes += body.as_ref().map_or(0, String::len);
                 page.push(Brief::of(letter, body));

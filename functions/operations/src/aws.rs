@@ -13,12 +13,12 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, Select, TransactWriteItem};
 use onewrite::aws::{classify, put_if};
-use onewrite::concurrent::try_all;
 use onewrite::{Failure, FailureKind, Result};
 use orderflow_events::Time;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use futures::future::try_join_all;
 use items::{AT_ONCE, Item, is_at, items, string, text};
 pub use stack::AwsStack;
 
@@ -203,7 +203,7 @@ impl LetterStore for DynamoOperations {
                 Err(_) => self.message(&letter.id, &letter.message).await,
             }
         });
-        try_all(messages).await
+        try_join_all(messages).await
     }
 
     async fn page(&self, state: State, after: Option<&str>) -> Result<Vec<Letter>> {

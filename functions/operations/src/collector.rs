@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use onewrite::concurrent::all;
+use futures::future::join_all;
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, DeadLetters, Random};
 use onewrite::telemetry::{Observation, observe};
@@ -57,7 +57,7 @@ impl<S: LetterStore, R: Keys, Q: DeadLetters, W: Clock + Random> Collector<S, R,
 
     /// Puts the messages of one invocation on record. Those that are not come again.
     pub async fn run(&self, event: SqsEvent) -> SqsBatchResponse {
-        let outcomes = all(event.records.iter().map(|record| self.run_record(record))).await;
+        let outcomes = join_all(event.records.iter().map(|record| self.run_record(record))).await;
         let mut response = SqsBatchResponse::default();
         for (record, outcome) in event.records.into_iter().zip(outcomes) {
             if let Err(failure) = outcome {

@@ -2,7 +2,7 @@
 
 use std::iter::successors;
 
-use onewrite::concurrent::try_all;
+use futures::future::try_join_all;
 use onewrite::{Failure, Result, Slot};
 
 use crate::archive::{Range, Recorded, SlotPage};
@@ -41,7 +41,7 @@ pub(crate) async fn page(archive: &impl Archive, journal: &str, range: Range, cu
     for _ in 0..MAX_ROUNDS {
         let slots: Vec<Slot> = successors(Some(slot), |slot| slot.next(range.to)).take(count).collect();
         let read = slots.iter().map(|slot| archive.slot(journal, *slot, range, within.as_deref()));
-        for (slot, SlotPage { entries, next }) in slots.iter().zip(try_all(read).await?) {
+        for (slot, SlotPage { entries, next }) in slots.iter().zip(try_join_all(read).await?) {
             if let Some(next) = next {
                 return Ok(Page { entries, next: Some(format!("{slot}{SEPARATOR}{next}")) });
             }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use onewrite::concurrent::all;
+use futures::future::join_all;
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use onewrite::{Failure, Result};
@@ -73,7 +73,7 @@ pub(crate) async fn messages<R: Keys, W: Clock + Random>(
     letters: &[&Letter],
 ) -> Result<Vec<Result<Option<Message>>>> {
     let kept = store.messages_of(letters).await?;
-    Ok(all(kept.into_iter().map(|kept| opened(keys, kept))).await)
+    Ok(join_all(kept.into_iter().map(|kept| opened(keys, kept))).await)
 }
 
 async fn opened<R: Keys, W: Clock + Random>(keys: &KeyRing<R, W>, kept: Option<Kept>) -> Result<Option<Message>> {

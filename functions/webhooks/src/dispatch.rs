@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use futures::{TryStreamExt, stream};
-use onewrite::concurrent::all;
 use onewrite::feed::Cursor;
 use onewrite::port::Clock;
 use onewrite::{Failure, Result};
@@ -167,7 +167,7 @@ impl<F: Feed, E: Endpoints, W: Workers, C: Clock> Dispatch<F, E, W, C> {
                 break;
             }
             let at_once = due.by_ref().take(STARTED_AT_ONCE).map(|endpoint| self.start_one(endpoint));
-            started = all(at_once).await.into_iter().fold(started, Result::and);
+            started = join_all(at_once).await.into_iter().fold(started, Result::and);
         }
         started
     }

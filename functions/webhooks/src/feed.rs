@@ -1,7 +1,7 @@
 //! The feed of the journal, as it is followed here.
 
+use futures::future::try_join_all;
 use onewrite::Result;
-use onewrite::concurrent::try_all;
 use onewrite::feed::{Cursor, FeedLog, RecordKey, end, read};
 use orderflow_journal::Events;
 
@@ -46,7 +46,7 @@ impl<L: FeedLog, E: Events> Feed for JournalFeed<L, E> {
 
     async fn texts(&self, keys: &[(String, String)]) -> Result<Vec<Option<String>>> {
         let keys: Vec<_> = keys.iter().map(|(pk, sk)| RecordKey(pk.clone(), sk.clone())).collect();
-        let parts = try_all(keys.chunks(AT_ONCE).map(|keys| self.events.texts(keys))).await?;
+        let parts = try_join_all(keys.chunks(AT_ONCE).map(|keys| self.events.texts(keys))).await?;
         Ok(parts.into_iter().flatten().collect())
     }
 }

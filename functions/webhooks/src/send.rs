@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
+use futures::future::try_join_all;
 use onewrite::Result;
-use onewrite::concurrent::try_all;
 use onewrite::feed::Cursor;
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
@@ -178,7 +178,7 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, M: Mailer, W: Cl
                 let is_blocked = endpoint.in_order && blocked.contains(group.as_str());
                 self.post_group(endpoint, &secrets, is_blocked, posts, deadline)
             });
-            posted.extend(try_all(at_once).await?.into_iter().flatten());
+            posted.extend(try_join_all(at_once).await?.into_iter().flatten());
         }
         let attempts: Vec<Attempt> = posted.iter().filter_map(|(attempt, _)| *attempt).collect();
         let is_new = |(attempt, delivery): &&(Option<Attempt>, Delivery)| attempt.is_some() && delivery.attempts == 1;

@@ -12,9 +12,9 @@ use std::time::Duration;
 use auto_impl::auto_impl;
 use aws_lambda_events::dynamodb::EventRecord;
 use envelope::{Source, Time};
+use futures::future::join_all;
 use serde_json::value::RawValue;
 
-use crate::concurrent;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::park::DeadLetter;
 use crate::port::{Clock, DeadLetters, Random};
@@ -127,7 +127,7 @@ impl<T: Topic, D: DeadLetters, W: Clock + Random> Relay<T, D, W> {
                 return Err(Failure::transient(format!("{} of {count} events are not published", outbox.len())));
             }
             let batches = outbox.take_batches(SIDE_BY_SIDE, most).into_iter().map(|batch| self.publish(batch));
-            let Outcome { published, again, never, spoiled } = concurrent::all(batches).await.into_iter().collect();
+            let Outcome { published, again, never, spoiled } = join_all(batches).await.into_iter().collect();
             all.add(published);
             unpublishable.extend(never);
             // A batch that is refused as a whole has one that spoils it: alone, each shows what it is.

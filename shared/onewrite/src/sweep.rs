@@ -8,9 +8,9 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use envelope::{EventId, Extensions, Subject, Text, Time};
+use futures::future::{join_all, try_join_all};
 use tracing::{error, warn};
 
-use crate::concurrent::{all, try_all};
 use crate::decider::{Commit, ContractOf, Decider};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::ledger::{Committed, History, Ledger, Origin};
@@ -117,7 +117,7 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
         ending: impl Fn(&D::State, Duration) -> Option<EndingOf<D>>,
     ) -> Result<Swept> {
         let ending = &ending;
-        let shards = try_all((0..SHARDS).map(|shard| self.shard::<D>(shard, deadline, ending))).await?;
+        let shards = try_join_all((0..SHARDS).map(|shard| self.shard::<D>(shard, deadline, ending))).await?;
         let mut swept = Swept::default();
         for shard in shards {
             swept += shard;
@@ -135,7 +135,7 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
         loop {
             let page = self.index.page(shard, after.as_deref()).await?;
             for entries in page.subjects.chunks(AT_ONCE) {
-                let looks = all(entries.iter().map(|entry| self.look::<D>(entry, deadline, ending))).await;
+                let looks = join_all(entries.iter().map(|entry| self.look::<D>(entry, deadline, ending))).await;
                 for look in looks {
                     swept += look;
                 }

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;
 use std::time::Duration;
 
-use futures::future::{Either, select, try_join};
+use futures::future::{Either, select, try_join, try_join_all};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::access::KeySets;
-use onewrite::concurrent::try_all;
 use onewrite::http::{Problem, answer};
 use onewrite::personal::Keys;
 use onewrite::port::{Clock, Random};
@@ -64,7 +63,7 @@ where
             return Err(Problem::not_found("order"));
         }
         let hearing = services.iter().filter(|service| service.hears_facts());
-        let waiting = try_all(hearing.map(|service| self.waiting(service, id, &entries))).await?.concat();
+        let waiting = try_join_all(hearing.map(|service| self.waiting(service, id, &entries))).await?.concat();
         Ok(answer(StatusCode::OK, &Timeline::of(id, &services, &entries, waiting, letters)))
     }
 
@@ -157,14 +156,14 @@ where
         let tables = services.iter().filter_map(Service::open_index);
         let counts =
             tables.map(async |table| try_join(self.stack.open(table, now), self.stack.open(table, late_before)).await);
-        let counts = try_all(counts).await?;
+        let counts = try_join_all(counts).await?;
         Ok(counts.into_iter().map(|(open, late)| OrderCounts { open, late }).reduce(OrderCounts::and))
     }
 
     /// Depth of every queue, and the age of its oldest message.
     async fn queues(&self, services: &[Service]) -> Result<Vec<QueueView>, Failure> {
         let urls = services.iter().map(|service| service.queue_url.as_str());
-        let depths = try_all(urls.map(|url| self.stack.depth(url))).await?;
+        let depths = try_join_all(urls.map(|url| self.stack.depth(url))).await?;
         let (mut queues, mut filled) = (Vec::new(), Vec::new());
         for (service, depth) in services.iter().zip(depths) {
             let (name, Depth { visible, hidden }) = (service.name.clone(), depth);

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use futures::future::try_join;
-use onewrite::concurrent::try_all;
+use futures::future::{try_join, try_join_all};
 use onewrite::port::Clock;
 use onewrite::{Discrepancy, Inquiry, Outlook, Result};
 use orderflow_events::{EventType, Subject, Time};
@@ -148,7 +147,7 @@ where
         // Each service is asked by itself, so that one that is slow costs its own time only.
         let consumers = services.iter().filter(|service| service.hears_facts());
         let found = consumers.map(|service| self.ask(job, service, &page.entries, &begun));
-        let mut findings = try_all(found).await?.concat();
+        let mut findings = try_join_all(found).await?.concat();
         for (subject, created_at) in begun.iter().filter(|(_, created_at)| *created_at < job.late_before) {
             findings.extend(self.late(journal, subject, *created_at).await?);
         }

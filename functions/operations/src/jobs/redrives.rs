@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use onewrite::concurrent;
+use futures::future::join_all;
 use onewrite::personal::{KeyRing, Keys};
 use onewrite::port::{Clock, Random};
 use onewrite::{Failure, FailureKind, Outlook, Result};
@@ -226,7 +226,7 @@ where
                 Ok(is_handled) => Ok((*id, self.claim(redrive, letter, is_handled).await?)),
                 Err(failure) => Err(failure),
             });
-            for claim in concurrent::all(claims).await {
+            for claim in join_all(claims).await {
                 match claim? {
                     (_, Claim::Lost) => {}
                     (id, Claim::None(outcome)) => drop(outcomes.insert(id, outcome)),
@@ -279,10 +279,10 @@ where
             let sent = sent.unwrap_or_else(|failure| vec![Err(failure); places.len()]);
             places.into_iter().zip(sent).collect::<Vec<_>>()
         });
-        for (place, result) in concurrent::all(sendings).await.into_iter().flatten() {
+        for (place, result) in join_all(sendings).await.into_iter().flatten() {
             sent[place] = result;
         }
-        concurrent::all(letters.iter().zip(sent).map(async |(letter, sent)| self.settle(letter, sent).await)).await
+        join_all(letters.iter().zip(sent).map(async |(letter, sent)| self.settle(letter, sent).await)).await
     }
 
     async fn settle(&self, letter: &Letter, sent: Result<()>) -> Result<()> {
@@ -346,10 +346,9 @@ where
                 Err(failure) => vec![Err(failure); asked.len()],
             };
             let told = asked.into_iter().zip(told);
-            concurrent::all(told.map(async |((place, _), outlook)| (place, self.told(letters[place], outlook).await)))
-                .await
+            join_all(told.map(async |((place, _), outlook)| (place, self.told(letters[place], outlook).await))).await
         });
-        for (place, answer) in concurrent::all(inquiries).await.into_iter().flatten() {
+        for (place, answer) in join_all(inquiries).await.into_iter().flatten() {
             answers[place] = answer;
         }
         answers

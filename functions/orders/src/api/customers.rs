@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use onewrite::access::{Caller, KeySets};
-use onewrite::concurrent::try_all;
 use onewrite::envelope::KeyName;
 use onewrite::http::{Problem, answer};
 use onewrite::link::LinkKeySource;
@@ -51,7 +51,7 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
                     Failure::transient("the customer has more orders than one request can tell of: ask again").into()
                 );
             }
-            try_all(some.iter().map(|order| self.erase_order(request, order, key.as_ref(), caller))).await?;
+            try_join_all(some.iter().map(|order| self.erase_order(request, order, key.as_ref(), caller))).await?;
         }
         info!(had_key, orders = orders.len(), by = caller.subject().map(Text::as_str), "customer erased");
         Ok(answer(StatusCode::ACCEPTED, &Erasure { customer_id: &customer, orders: orders.len() }))
@@ -88,7 +88,7 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
         let page = rest.get(..PAGE).unwrap_or(rest);
         let mut orders = Vec::new();
         for some in page.chunks(AT_ONCE) {
-            orders.extend(try_all(some.iter().map(|subject| self.order_and_person(subject))).await?);
+            orders.extend(try_join_all(some.iter().map(|subject| self.order_and_person(subject))).await?);
         }
         info!(orders = orders.len(), by = caller.subject().map(Text::as_str), "customer exported");
         let next = page.last().filter(|_| page.len() < rest.len());

@@ -17,12 +17,12 @@ use aws_sdk_dynamodb::types::{
     TransactWriteItem, Update,
 };
 use envelope::{Subject, Time};
+use futures::future::try_join_all;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::failure::classify;
-use crate::concurrent::try_all;
 use crate::decider::{CounterUpdate, InsufficientCounter};
 use crate::failure::{Failure, Result};
 use crate::lease::LEASE_KEPT;
@@ -305,7 +305,7 @@ impl OpenSubjects for DynamoOpenSubjects {
             }
             Ok::<_, Failure>(count)
         };
-        Ok(try_all((0..SHARDS).map(count)).await?.into_iter().sum())
+        Ok(try_join_all((0..SHARDS).map(count)).await?.into_iter().sum())
     }
 
     async fn close(&self, subject: &Subject) -> Result<()> {

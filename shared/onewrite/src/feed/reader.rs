@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
+use futures::future::try_join_all;
+
 use super::cursor::{Cursor, Place};
 use super::log::{FeedLog, Page, RecordKey};
-use crate::concurrent::try_all;
 use crate::failure::Result;
 
 /// Pages of a shard that are read at once.
@@ -33,7 +34,7 @@ struct Ahead {
 ///
 /// The feed cannot be read.
 pub async fn end(log: &impl FeedLog, shards: u8) -> Result<Cursor> {
-    let heads = try_all((0..shards).map(|shard| log.head(shard))).await?;
+    let heads = try_join_all((0..shards).map(|shard| log.head(shard))).await?;
     let place = |cursor: Cursor, (shard, pages)| cursor.moved(shard, Place { pages, records: 0 });
     Ok((0..shards).zip(heads).fold(Cursor::default(), place))
 }
@@ -47,7 +48,7 @@ pub async fn end(log: &impl FeedLog, shards: u8) -> Result<Cursor> {
 ///
 /// The feed cannot be read.
 pub async fn read(log: &impl FeedLog, shards: u8, cursor: &Cursor, most: usize) -> Result<Vec<Listed>> {
-    let ahead = try_all((0..shards).map(|shard| ahead(log, shard, cursor.place(shard).pages)));
+    let ahead = try_join_all((0..shards).map(|shard| ahead(log, shard, cursor.place(shard).pages)));
     let (mut ahead, mut cursor, mut listed) = (ahead.await?, cursor.clone(), Vec::new());
     while listed.len() < most {
         // What comes first may be among what was not read.

@@ -167,7 +167,8 @@ fn words_of(command: &str) -> Vec<&str> {
 const INSTALLED: [&str; 2] = ["deny", "fuzz"];
 
 /// Commands of Cargo that resolve dependencies. As they are pasted they take those of `Cargo.lock`; an alias says so itself.
-const RESOLVING: [&str; 9] = ["build", "check", "clippy", "doc", "fetch", "install", "package", "run", "test"];
+const RESOLVING: [&str; 10] =
+    ["bench", "build", "check", "clippy", "doc", "fetch", "install", "package", "run", "test"];
 
 /// Judges the words of a command after `cargo`: by the command line of `cargo local` itself, else by the first of them.
 fn judge(words: &[&str], of_cargo: &BTreeSet<String>) -> Result<(), String> {
@@ -176,7 +177,12 @@ fn judge(words: &[&str], of_cargo: &BTreeSet<String>) -> Result<(), String> {
             Err(error) if error.kind() != ErrorKind::DisplayHelp => Err(error.to_string()),
             _ => Ok(()),
         },
-        [first, ..] if RESOLVING.contains(first) && !words.contains(&"--locked") => Err("it lacks --locked".to_owned()),
+        [first, ..]
+            if RESOLVING.contains(first)
+                && !words.iter().take_while(|word| **word != "--").any(|word| *word == "--locked") =>
+        {
+            Err("it lacks --locked".to_owned())
+        }
         [first, ..] if of_cargo.contains(*first) || INSTALLED.contains(first) => Ok(()),
         _ => Err("no such command".to_owned()),
     }

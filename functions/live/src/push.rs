@@ -44,8 +44,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Attempts to send to a connection that has too much to do, and the pauses between them.
 const ATTEMPTS: u32 = 4;
 
-/// Time after which a release is not tried again: shorter than that after which others take whoever holds the subscription for dead, and
-/// than what is left of a function's time (see [`GOES_ON_FOR`]).
+/// Time after which no further try of a release begins, which is shorter than what is left of a function's time (see [`GOES_ON_FOR`]). Whoever holds a
+/// subscription for longer may be taken for dead, which costs a connection; no update is sent twice for it.
 const RELEASED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Most updates that are sent while a subscription is held once, so that nobody waits in vain for whom sends for long.

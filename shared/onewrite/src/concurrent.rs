@@ -16,7 +16,8 @@ pub async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Outp
 ///
 /// # Errors
 ///
-/// The first of those that failed; the futures behind it are dropped.
+/// That of the first in their order that failed. It is told once all before it have ended, and those behind it are dropped then, wherever they
+/// are.
 pub async fn try_all<T, E, F>(futures: impl IntoIterator<Item = F>) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<T, E>>,
@@ -64,6 +65,7 @@ mod tests {
     #[test]
     fn the_first_failure_is_the_answer() {
         let [fine, failed] = [Ok(1), Err("no")].map(|result| ready(result).left_future());
-        assert_eq!(try_all([fine, failed, pending().right_future()]).now_or_never(), Some(Err("no")));
+        assert_eq!(try_all([fine, failed.clone(), pending().right_future()]).now_or_never(), Some(Err("no")));
+        assert_eq!(try_all([pending().right_future(), failed]).now_or_never(), None);
     }
 }

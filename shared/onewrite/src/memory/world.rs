@@ -76,15 +76,20 @@ impl Clock for VirtualTime {
     async fn sleep(&self, duration: Duration) {
         let number = self.sleeps.get();
         self.sleeps.set(number + 1);
-        Sleep { world: self, turn: (self.now.get().after(duration), number), has_yielded: false }.await;
+        Sleep { world: self, turn: (self.now.get().after(duration), number), yields: 0 }.await;
     }
 }
+
+/// Times that a sleeper lets others go first: `FuturesUnordered` hands over to whoever is beside it when two that it runs have yielded, or one has
+/// twice.
+const YIELDS: u8 = 2;
 
 /// One sleep. It counts for as long as it exists: whoever drops it need not wait for it.
 struct Sleep<'a> {
     world: &'a VirtualTime,
     turn: Turn,
-    has_yielded: bool,
+    /// Times that it has let others go first.
+    yields: u8,
 }
 
 impl Future for Sleep<'_> {
@@ -94,11 +99,12 @@ impl Future for Sleep<'_> {
         let (world, turn) = (self.world, self.turn);
         world.sleepers.borrow_mut().insert(turn, context.waker().clone());
         if !world.is_next(turn) {
-            self.has_yielded = false;
+            self.yields = 0;
             return Poll::Pending;
         }
         // Those that are ready get their turn first, and may fall asleep for a shorter time, or give this sleep up.
-        if !std::mem::replace(&mut self.has_yielded, true) {
+        if self.yields < YIELDS {
+            self.yields += 1;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -24,7 +24,7 @@ use crate::settings::{Countries, LinkSettings, Number, ShopUrl};
 use crate::wording::{self, MailedLinks};
 
 /// Greatest age of an event that a customer is told of: some days less than [its lease is kept](LEASE_KEPT).
-const TOLD_WITHIN: Duration = Duration::from_hours(40 * 24);
+pub const TOLD_WITHIN: Duration = Duration::from_hours(40 * 24);
 
 const _: () = assert!(TOLD_WITHIN.as_secs() < LEASE_KEPT.as_secs());
 

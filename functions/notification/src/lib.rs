@@ -26,7 +26,7 @@ mod wording;
 
 pub use aws::{SesMailer, SnsSms};
 pub use domain::{Channel, Notification, State};
-pub use effects::{MailLinks, Messenger};
+pub use effects::{MailLinks, Messenger, TOLD_WITHIN};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryMailer, MemorySms};
 pub use pacing::Pacing;

@@ -30,7 +30,7 @@ pub(crate) fn check(stack: &Stack) -> Result<(), Violation> {
     let letters = letters(stack)?;
     run.guarantees.check_published()?;
     let (tables, events) = (stack.tables(), run.guarantees.events());
-    run.observer.at_rest(&Rest { tables: &tables, letters: &letters, events: &events })?;
+    run.observer.at_rest(&Rest { tables: &tables, letters: &letters, events: &events, now: run.executor.now() })?;
     check_outlooks(stack, &letters)?;
     check_again(stack)
 }

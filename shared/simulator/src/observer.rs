@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use envelope::Time;
 use onewrite::memory::MemoryLog;
 use onewrite::port::Addition;
 use onewrite::telemetry::Observation;
@@ -78,4 +79,6 @@ pub struct Rest<'a> {
     pub letters: &'a BTreeMap<String, BTreeSet<&'static str>>,
     /// Ids of all events that were committed or published.
     pub events: &'a BTreeSet<String>,
+    /// Time at which all is at rest.
+    pub now: Time,
 }

@@ -20,15 +20,16 @@ const WEBHOOKS: &str = "functions/webhooks/src/aws.rs";
 const POST: &str = "functions/operations/src/settings.rs";
 
 /// Calls that read variables for the binary that makes them, and where: the file, and the start of the code.
-const TOOLKIT: [(&str, &str, &str); 15] = [
+const TOOLKIT: [(&str, &str, &str); 16] = [
     ("onewrite::", METRICS, "pub fn read(environment"),
-    ("onewrite::main!(", CONFIG, "pub fn read(environment"),
+    ("onewrite::main!(|environment", CONFIG, "pub fn read(environment"),
+    ("onewrite::main!(orderflow_", CONFIG, "pub fn read(environment"),
     ("onewrite::main!(orderflow_", RUN, "pub fn table("),
     ("aws.ledger(", RUN, "pub fn table("),
     ("aws.ledger_with_open_index(", RUN, "pub fn table("),
     ("aws.keys(", RUN, "pub fn keys("),
     ("aws.table(", RUN, "pub fn table("),
-    ("aws::relay(", RUN, "pub fn relay("),
+    ("aws::relay(", RUN, "pub async fn relay("),
     ("aws.access(", ACCESS, "pub fn read(environment"),
     ("onewrite::http_main!(", CORS, "pub fn read(environment"),
     (".settings::<", CONFIG, "const SETTINGS"),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use onewrite::aws;
 use reqwest::Url;
 
 use crate::client::http::{http_client, innermost};
@@ -102,12 +103,13 @@ impl Endpoint {
     /// may be used on an async runtime that ends before the stack does.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {
+        let http = aws::http_client().unwrap_or_else(|error| unreachable!("its roots are compiled in: {error}"));
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
             .endpoint_url(self.to_string())
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "local")))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(http)
             .build()
     }
 }

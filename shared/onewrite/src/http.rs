@@ -341,11 +341,15 @@ fn parent(request: &Request) -> Option<(TraceParent, Option<String>)> {
 /// For the macros of this crate alone.
 #[doc(hidden)]
 pub mod __private {
-    use lambda_http::{Adapter, Body, Request, Response, Service};
+    use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+    use lambda_http::request::LambdaRequest;
+    use lambda_http::tower::util::{MapRequest, MapResponse};
+    use lambda_http::{Body, LambdaEvent, Request, RequestExt, Response, Service};
 
     pub use lambda_http::service_fn;
 
-    /// Serves requests until Lambda ends the process.
+    /// Serves requests until Lambda ends the process. It takes the place of `lambda_http::run`, which knows how to answer in Big5 and
+    /// all other encodings, for 100 KB of a package.
     ///
     /// # Errors
     ///
@@ -355,7 +359,21 @@ pub mod __private {
         S: Service<Request, Response = Response<Body>, Error = std::convert::Infallible>,
         S::Future: Send,
     {
-        crate::runtime::run(Adapter::from(handler)).await
+        let request =
+            |event: LambdaEvent<LambdaRequest>| Request::from(event.payload).with_lambda_context(event.context);
+        crate::runtime::run(MapRequest::new(MapResponse::new(handler, answer), request)).await
+    }
+
+    /// The answer as a REST API of API Gateway takes it. All of its headers are among those of many values, for the gateway would put
+    /// both kinds together.
+    pub(super) fn answer(response: Response<Body>) -> ApiGatewayProxyResponse {
+        let (head, body) = response.into_parts();
+        let mut answer = ApiGatewayProxyResponse::default();
+        answer.status_code = head.status.as_u16().into();
+        answer.multi_value_headers = head.headers;
+        answer.is_base64_encoded = matches!(body, Body::Binary(_));
+        answer.body = (!body.is_empty()).then_some(body);
+        answer
     }
 }
 
@@ -387,6 +405,21 @@ mod tests {
             assert_eq!((&body["type"], &body["status"]), (&"about:blank".into(), &status.into()));
             assert!(!body.to_string().contains("t-1"), "{body}");
         }
+    }
+
+    #[test]
+    fn an_answer_is_what_a_rest_api_takes() {
+        let of = |response| serde_json::to_value(__private::answer(response)).unwrap();
+        let mut created = answer_as(StatusCode::CREATED, "application/json", &"é");
+        created.headers_mut().insert(header::ETAG, HeaderValue::from_static("\"1\""));
+        let created = of(created);
+        assert_eq!((&created["statusCode"], &created["body"]), (&201.into(), &"\"é\"".into()));
+        assert_eq!((&created["isBase64Encoded"], &created["headers"]), (&false.into(), &serde_json::json!({})));
+        let headers = &created["multiValueHeaders"];
+        assert_eq!((&headers["content-type"][0], &headers["etag"][0]), (&"application/json".into(), &"\"1\"".into()));
+        assert_eq!(of(Response::new(Body::Empty))["body"], Value::Null);
+        let bytes = of(Response::new(Body::Binary(vec![0, 159])));
+        assert_eq!((&bytes["isBase64Encoded"], &bytes["body"]), (&true.into(), &"AJ8=".into()));
     }
 
     #[test]

@@ -77,8 +77,11 @@ pub use slot::Slot;
 pub use sweep::{Ending, EndingOf, Sweep, Swept};
 pub use trace::TraceParent;
 
-/// The `main` of a consumer. A decider without effects needs nothing else; any other handler is made of the environment and
-/// the clients.
+/// The `main` of a function. Of a consumer: a decider without effects needs nothing else, and any other handler is made of the
+/// environment and the clients. What is no consumer is made of the clients alone.
+///
+/// It allocates by mimalloc, for a function allocates some 2,000 times an event: it takes 13 % off an event's instructions, 8 % off its
+/// CPU time, and costs 0.3 MB of memory. Huge pages are off, which are 6 MB of it.
 ///
 /// ```text
 /// onewrite::main!(Loyalty);
@@ -88,19 +91,27 @@ pub use trace::TraceParent;
 ///     let effects = LockEffects::new(lock(aws, settings?));
 ///     Some(Process::<Doors, _, _, _>::new(ledger?, effects))
 /// });
+///
+/// onewrite::main!(async |aws| onewrite::aws::relay(aws).await);
 /// ```
 #[cfg(feature = "aws")]
 #[macro_export]
 macro_rules! main {
+    (async |$aws:ident| $run:expr) => {
+        #[global_allocator]
+        static ALLOCATOR: $crate::__private::MiMalloc = $crate::__private::MiMalloc;
+
+        fn main() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
+            $crate::aws::block_on(env!("CARGO_PKG_NAME"), async |$aws| $run)
+        }
+    };
     ($decider:path) => {
         $crate::main!(|environment, aws| {
             Some($crate::Process::<$decider, _, _, _>::new(aws.ledger(environment)?, $crate::NoEffects))
         });
     };
     (|$environment:ident, $aws:ident| $wire:expr) => {
-        fn main() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
-            $crate::aws::consume(env!("CARGO_PKG_NAME"), |$environment, $aws| $wire)
-        }
+        $crate::main!(async |aws| $crate::aws::consume(aws, |$environment, $aws| $wire).await);
     };
 }
 
@@ -112,19 +123,24 @@ macro_rules! main {
 macro_rules! http_main {
     (|$environment:ident, $aws:ident| $wire:expr) => {
         // A macro, for the runtime wants a future that is `Send`, and that shows of a type that is known only.
-        fn main() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
-            $crate::aws::block_on(env!("CARGO_PKG_NAME"), async |$aws| {
-                let wired = $crate::config::Environment::of_process().read(|$environment| {
-                    let cors = $crate::http::Cors::read($environment);
-                    Some(($wire?, cors))
-                });
-                let (api, cors) = &wired?;
-                api.warm().await;
-                $crate::http::__private::run($crate::http::__private::service_fn(async |request| {
-                    $crate::http::within(&request, cors, Box::pin(api.answer(&request))).await
-                }))
-                .await
-            })
-        }
+        $crate::main!(async |$aws| {
+            let wired = $crate::config::Environment::of_process().read(|$environment| {
+                let cors = $crate::http::Cors::read($environment);
+                Some(($wire?, cors))
+            });
+            let (api, cors) = &wired?;
+            api.warm().await;
+            $crate::http::__private::run($crate::http::__private::service_fn(async |request| {
+                $crate::http::within(&request, cors, Box::pin(api.answer(&request))).await
+            }))
+            .await
+        });
     };
+}
+
+/// For the macros of this crate alone.
+#[cfg(feature = "aws")]
+#[doc(hidden)]
+pub mod __private {
+    pub use mimalloc::MiMalloc;
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use onewrite::aws::{DynamoFeed, block_on};
+use onewrite::aws::DynamoFeed;
 use onewrite::config::Environment;
 use onewrite::telemetry;
 use orderflow_analytics::DynamoCounts;
@@ -56,39 +56,37 @@ impl StreamEvent {
     }
 }
 
-fn main() -> Result<(), Error> {
-    block_on(env!("CARGO_PKG_NAME"), async |aws| {
-        let push = Environment::of_process().read(|environment| {
-            let ledger = aws.ledger(environment);
-            let (watches, connections) = (environment.text("LIVE_TABLE_NAME"), environment.text("CONNECTIONS_URL"));
-            let (feed_table, shards) = (environment.text("FEED_TABLE_NAME"), environment.number("FEED_SHARDS", 1..=64));
-            let journal = DynamoJournal::new(aws.dynamodb(), environment.text("JOURNAL_TABLE_NAME")?);
-            let feed = DynamoFeed::new(aws.dynamodb(), feed_table.clone()?);
-            let feed = JournalFeed::new(feed, u8::try_from(shards?).ok()?, journal);
-            let count_table = environment.text("COUNT_TABLE_NAME");
-            let letters_table = environment.text("LETTERS_TABLE_NAME");
-            let counts = DynamoCounts::new(aws.dynamodb(), count_table.clone()?);
-            let board = ShopBoard::new(counts, DynamoOperations::new(aws.dynamodb(), letters_table.clone()?));
-            let watches = DynamoWatches::new(aws.dynamodb(), watches?);
-            let sockets = GatewaySockets::new(aws.config(), &connections?);
-            Some((Push::new(ledger?, feed, board, watches, sockets), [feed_table?, count_table?, letters_table?]))
-        });
-        let (push, [feed_table, count_table, letters_table]) = &push?;
-        push.warm().await;
-        lambda_runtime::run(service_fn(async |invocation: LambdaEvent<StreamEvent>| {
-            let _deadline = telemetry::begin(&invocation.context);
-            let told = if invocation.payload.is_of(feed_table) {
-                Box::pin(push.tell_events()).await
-            } else if invocation.payload.is_of(count_table) {
-                Box::pin(push.tell_board()).await
-            } else if invocation.payload.is_of(letters_table) {
-                Box::pin(push.tell_letters()).await
-            } else {
-                Box::pin(push.tell(invocation.payload.orders())).await
-            };
-            telemetry::end();
-            told.map_err(Error::from)
-        }))
-        .await
-    })
-}
+onewrite::main!(async |aws| {
+    let push = Environment::of_process().read(|environment| {
+        let ledger = aws.ledger(environment);
+        let (watches, connections) = (environment.text("LIVE_TABLE_NAME"), environment.text("CONNECTIONS_URL"));
+        let (feed_table, shards) = (environment.text("FEED_TABLE_NAME"), environment.number("FEED_SHARDS", 1..=64));
+        let journal = DynamoJournal::new(aws.dynamodb(), environment.text("JOURNAL_TABLE_NAME")?);
+        let feed = DynamoFeed::new(aws.dynamodb(), feed_table.clone()?);
+        let feed = JournalFeed::new(feed, u8::try_from(shards?).ok()?, journal);
+        let count_table = environment.text("COUNT_TABLE_NAME");
+        let letters_table = environment.text("LETTERS_TABLE_NAME");
+        let counts = DynamoCounts::new(aws.dynamodb(), count_table.clone()?);
+        let board = ShopBoard::new(counts, DynamoOperations::new(aws.dynamodb(), letters_table.clone()?));
+        let watches = DynamoWatches::new(aws.dynamodb(), watches?);
+        let sockets = GatewaySockets::new(aws.config(), &connections?);
+        Some((Push::new(ledger?, feed, board, watches, sockets), [feed_table?, count_table?, letters_table?]))
+    });
+    let (push, [feed_table, count_table, letters_table]) = &push?;
+    push.warm().await;
+    lambda_runtime::run(service_fn(async |invocation: LambdaEvent<StreamEvent>| {
+        let _deadline = telemetry::begin(&invocation.context);
+        let told = if invocation.payload.is_of(feed_table) {
+            Box::pin(push.tell_events()).await
+        } else if invocation.payload.is_of(count_table) {
+            Box::pin(push.tell_board()).await
+        } else if invocation.payload.is_of(letters_table) {
+            Box::pin(push.tell_letters()).await
+        } else {
+            Box::pin(push.tell(invocation.payload.orders())).await
+        };
+        telemetry::end();
+        told.map_err(Error::from)
+    }))
+    .await
+});

@@ -1,5 +1,3 @@
 //! Relay of one service: publishes the events of its table's new rows.
 
-fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    onewrite::aws::relay(env!("CARGO_PKG_NAME"))
-}
+onewrite::main!(async |aws| onewrite::aws::relay(aws).await);

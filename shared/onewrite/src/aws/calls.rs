@@ -42,8 +42,7 @@ impl HttpConnector for TracedConnector {
 
 /// Connector whose requests are spans, where there are any.
 #[cfg(feature = "link")]
-pub(super) fn traced(connector: impl HttpConnector + 'static) -> SharedHttpConnector {
-    let connector = SharedHttpConnector::new(connector);
+pub(super) fn traced(connector: SharedHttpConnector) -> SharedHttpConnector {
     if telemetry::is_traced() { SharedHttpConnector::new(TracedConnector(connector)) } else { connector }
 }
 

@@ -7,14 +7,12 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::{TimeoutConfig, TimeoutConfigBuilder};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::shared::IntoShared;
 use aws_types::sdk_config::Builder as SdkConfigBuilder;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::calls::TracedClient;
-use super::roots;
+use super::connector::http_client;
 use crate::config::Environment;
 use crate::telemetry;
 
@@ -53,8 +51,7 @@ impl LoadServiceConfig for ServiceVariables {
 }
 
 pub(super) fn config() -> Result<SdkConfigBuilder, lambda_runtime::Error> {
-    let context = TlsContext::builder().with_trust_store(roots::amazon()).build()?;
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https();
+    let http = http_client()?;
     let http = if telemetry::is_traced() { TracedClient(http).into_shared() } else { http };
     // A function's time is short: a call that hangs must leave room for another try, and for putting messages back.
     let timeouts = timeouts().operation_attempt_timeout(Duration::from_secs(2)).build();
@@ -66,7 +63,7 @@ pub(super) fn config() -> Result<SdkConfigBuilder, lambda_runtime::Error> {
 }
 
 fn timeouts() -> TimeoutConfigBuilder {
-    TimeoutConfig::builder().connect_timeout(Duration::from_secs(1)).operation_timeout(Duration::from_secs(5))
+    TimeoutConfig::builder().operation_timeout(Duration::from_secs(5))
 }
 
 /// The same for calls that have no idempotency key, such as one that sends a mail: a second request would be a second

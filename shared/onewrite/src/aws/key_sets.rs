@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use lambda_http::http::Uri;
 
-use super::roots;
+use super::connector::connector;
 use crate::access::{KeySet, KeySetPlace, KeySets};
 use crate::failure::{Failure, Result};
 
@@ -26,7 +25,7 @@ pub struct HttpKeySets(Source);
 #[derive(Debug)]
 enum Source {
     Inline(KeySet),
-    Remote { url: String, connector: Connector },
+    Remote { url: String, connector: SharedHttpConnector },
 }
 
 impl HttpKeySets {
@@ -40,7 +39,7 @@ impl HttpKeySets {
             KeySetPlace::Inline(keys) => Source::Inline(keys),
             KeySetPlace::Url(url) => {
                 url.parse::<Uri>()?;
-                Source::Remote { connector: roots::connector(&url)?, url }
+                Source::Remote { connector: connector(&url, TIMEOUT)?, url }
             }
         }))
     }
@@ -59,7 +58,7 @@ impl KeySets for HttpKeySets {
     }
 }
 
-async fn get(connector: &Connector, url: &str) -> std::result::Result<Bytes, &'static str> {
+async fn get(connector: &SharedHttpConnector, url: &str) -> std::result::Result<Bytes, &'static str> {
     let request = HttpRequest::get(url).map_err(|_| "its URL is none")?;
     let response = connector.call(request).await.map_err(|_| "no answer")?;
     if response.status().as_u16() != 200 {

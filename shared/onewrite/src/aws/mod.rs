@@ -2,6 +2,7 @@
 
 mod calls;
 mod config;
+mod connector;
 mod dynamo;
 mod failure;
 mod feed;
@@ -27,6 +28,7 @@ mod webhooks;
 pub use crate::runtime::run;
 pub use aws_config::SdkConfig;
 pub use config::{sdk_config, without_retries};
+pub use connector::http_client;
 pub use dynamo::{DynamoLeases, DynamoLog, DynamoOpenSubjects, put_if, update_if};
 pub use failure::{classify, without_addresses};
 pub use feed::DynamoFeed;

@@ -13,8 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::provider::ProvideCredentials;
-use aws_smithy_http_client::Connector;
-use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use bytes::Bytes;
 use envelope::Time;
@@ -30,7 +29,8 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, Span, SpanData, SpanExporter a
 use opentelemetry_semantic_conventions::attribute;
 use tracing::warn;
 
-use super::roots::{connector, host_of};
+use super::connector::connector;
+use super::roots::host_of;
 use super::sigv4::{Fault, sign_request};
 use super::system::System;
 use crate::config::Environment;
@@ -116,7 +116,7 @@ fn endpoint(environment: &Environment) -> Option<String> {
 /// The exporter reads the headers, and the provider the sampler, from the variables of OpenTelemetry. By default the sampler
 /// follows the parent.
 fn export(endpoint: &str, environment: &Environment) -> Result<(SdkTracerProvider, Export), Fault> {
-    let client = Client { connector: connector(endpoint)?, x_ray_region: region_of_x_ray(host_of(endpoint)) };
+    let client = Client { connector: connector(endpoint, LIMIT)?, x_ray_region: region_of_x_ray(host_of(endpoint)) };
     let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).with_http_client(client);
     let mut exporter = exporter.with_retry_policy(RetryPolicy::disabled()).build()?;
     let resource = resource(environment);
@@ -177,7 +177,7 @@ impl Export {
 /// Client of HTTP for the exporter: the one of the SDK, and its signature where X-Ray is asked.
 #[derive(Debug)]
 struct Client {
-    connector: Connector,
+    connector: SharedHttpConnector,
     x_ray_region: Option<String>,
 }
 

@@ -119,17 +119,18 @@ pub fn block_on(package: &str, function: impl AsyncFnOnce(&Aws) -> Result<(), Er
 /// # Errors
 ///
 /// The environment lacks something, or the Lambda Runtime API cannot be reached.
-pub fn consume<H: Handle>(package: &str, wire: impl FnOnce(&mut Environment, &Aws) -> Option<H>) -> Result<(), Error> {
-    block_on(package, async |aws| {
-        let settings = Environment::of_process().read(|environment| {
-            let queue = QueueSettings::read(environment);
-            let handler = wire(environment, aws);
-            Some((queue?, handler?))
-        });
-        let (settings, handler) = settings?;
-        let queue = SqsQueue::new(aws.config(), &settings.queue_url, &settings.dead_letter_queue_url);
-        serve(Batch::new(handler, queue, System, settings)).await
-    })
+pub async fn consume<H: Handle>(
+    aws: &Aws,
+    wire: impl FnOnce(&mut Environment, &Aws) -> Option<H>,
+) -> Result<(), Error> {
+    let settings = Environment::of_process().read(|environment| {
+        let queue = QueueSettings::read(environment);
+        let handler = wire(environment, aws);
+        Some((queue?, handler?))
+    });
+    let (settings, handler) = settings?;
+    let queue = SqsQueue::new(aws.config(), &settings.queue_url, &settings.dead_letter_queue_url);
+    serve(Batch::new(handler, queue, System, settings)).await
 }
 
 /// An invocation by a stream of DynamoDB. Each record is read by itself, so that one that cannot be costs no other.
@@ -145,29 +146,27 @@ struct StreamEvent {
 /// # Errors
 ///
 /// The environment lacks something, or the Lambda Runtime API cannot be reached.
-pub fn relay(package: &str) -> Result<(), Error> {
-    block_on(package, async |aws| {
-        let relay = Environment::of_process().read(|environment| {
-            let source = environment.source("SOURCE");
-            let (topic, letters) = (environment.text("TOPIC_ARN"), environment.text("DEAD_LETTER_QUEUE_URL"));
-            let function = environment.text("AWS_LAMBDA_FUNCTION_NAME");
-            let topic = SnsTopic::new(aws_sdk_sns::Client::new(aws.config()), topic?);
-            let letters = SqsDeadLetters::new(aws.config(), letters?);
-            Some(Relay::new(source?, topic, letters, System, function?))
-        });
-        let relay = &relay?;
-        relay.warm().await;
-        runtime::run(service_fn(async |invocation: LambdaEvent<StreamEvent>| {
-            let deadline = telemetry::begin(&invocation.context);
-            let records = invocation
-                .payload
-                .records
-                .into_iter()
-                .map(|raw| serde_json::from_str::<EventRecord>(raw.get()).map_err(|_| raw));
-            let published = Box::pin(relay.run(records.collect(), deadline)).await;
-            telemetry::end();
-            published.map_err(Error::from)
-        }))
-        .await
-    })
+pub async fn relay(aws: &Aws) -> Result<(), Error> {
+    let relay = Environment::of_process().read(|environment| {
+        let source = environment.source("SOURCE");
+        let (topic, letters) = (environment.text("TOPIC_ARN"), environment.text("DEAD_LETTER_QUEUE_URL"));
+        let function = environment.text("AWS_LAMBDA_FUNCTION_NAME");
+        let topic = SnsTopic::new(aws_sdk_sns::Client::new(aws.config()), topic?);
+        let letters = SqsDeadLetters::new(aws.config(), letters?);
+        Some(Relay::new(source?, topic, letters, System, function?))
+    });
+    let relay = &relay?;
+    relay.warm().await;
+    runtime::run(service_fn(async |invocation: LambdaEvent<StreamEvent>| {
+        let deadline = telemetry::begin(&invocation.context);
+        let records = invocation
+            .payload
+            .records
+            .into_iter()
+            .map(|raw| serde_json::from_str::<EventRecord>(raw.get()).map_err(|_| raw));
+        let published = Box::pin(relay.run(records.collect(), deadline)).await;
+        telemetry::end();
+        published.map_err(Error::from)
+    }))
+    .await
 }

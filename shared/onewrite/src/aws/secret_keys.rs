@@ -17,8 +17,8 @@ use serde_json::json;
 
 use super::calls::traced;
 use super::config::FIRST_PAUSE;
+use super::connector::connector;
 use super::failure::without_addresses;
-use super::roots::connector;
 use super::sigv4::{Fault, sign_request};
 use super::system::System;
 use crate::config::Environment;
@@ -130,7 +130,7 @@ impl SecretLinkKeys {
         if let Some(connector) = self.connector.get() {
             return Ok(connector);
         }
-        let connector = connector(&self.endpoint).map_err(|error| Failure::permanent(error.to_string()))?;
+        let connector = connector(&self.endpoint, TIMEOUT).map_err(|error| Failure::permanent(error.to_string()))?;
         Ok(self.connector.get_or_init(|| traced(connector)))
     }
 

@@ -2,20 +2,23 @@
 
 use std::error::Error;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
-use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper_util::client::legacy::connect::HttpConnector as Tcp;
+use hyper_util::client::legacy::connect::dns::Name;
+use lambda_runtime::service_fn;
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout_at};
 
+use super::connector::{cause, over};
+use super::roots;
 use crate::webhook::{Answer, Loopback, Target, Unanswered};
 
 /// Time for all of it: the name, the connection, the answer and the beginning of its body.
@@ -30,7 +33,7 @@ const MAX_BYTES: usize = 512;
 /// it, so that it cannot be another the next time it is asked for. It follows no redirect, and reads the beginning of an answer.
 #[derive(Debug)]
 pub struct WebhookClient {
-    connector: Connector,
+    connector: SharedHttpConnector,
 }
 
 impl WebhookClient {
@@ -52,9 +55,17 @@ impl WebhookClient {
         resolver: impl ResolveDns + Clone + 'static,
         loopback: Loopback,
     ) -> Result<Self, lambda_runtime::Error> {
-        let tls = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
-        let tls = tls.tls_context(TlsContext::builder().build()?);
-        Ok(Self { connector: tls.build_with_resolver(PublicOnly { resolver, loopback }) })
+        let roots = roots::of_this_machine()?;
+        let resolver = PublicOnly { resolver, loopback };
+        let resolve = service_fn(move |name: Name| {
+            let resolver = resolver.clone();
+            async move {
+                let found = resolver.resolve_dns(name.as_str()).await?;
+                // The port is the URL's.
+                Ok::<_, ResolveDnsError>(found.into_iter().map(|address| SocketAddr::new(address, 0)))
+            }
+        });
+        Ok(Self { connector: over(Tcp::new_with_resolver(resolve), roots, TIMEOUT)? })
     }
 
     /// Posts a CloudEvent with those headers: the answer, whatever it says.
@@ -97,19 +108,11 @@ impl WebhookClient {
         for (name, value) in own.into_iter().chain(headers) {
             request.headers_mut().try_insert(name, value.to_owned()).map_err(|_| Unanswered::Unreachable)?;
         }
-        self.connector.call(request).await.map_err(|error| unanswered(&error))
+        self.connector.call(request).await.map_err(|error| match cause::<NotPublic>(&error) {
+            Some(NotPublic) => Unanswered::NotPublic,
+            None => Unanswered::Unreachable,
+        })
     }
-}
-
-fn unanswered(error: &(dyn Error + 'static)) -> Unanswered {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<NotPublic>() {
-            return Unanswered::NotPublic;
-        }
-        next = error.source();
-    }
-    Unanswered::Unreachable
 }
 
 /// Resolver of this machine.

@@ -11,14 +11,9 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use futures::future::join_all;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
-
-/// The roots that the functions trust.
-const ROOTS: &[u8] = include_bytes!("../../../../shared/onewrite/src/aws/amazon-trust-services.pem");
 
 /// Attributes of an event that make up the key of its item.
 #[derive(Deserialize)]
@@ -80,13 +75,10 @@ impl Floor {
 }
 
 fn sdk_config() -> Result<SdkConfig, Error> {
-    let roots = TrustStore::empty().with_pem_certificate(ROOTS);
-    let context = TlsContext::builder().with_trust_store(roots).build()?;
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https();
     let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
     Ok(SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(onewrite::aws::http_client()?)
         .region(Region::new(variable("AWS_REGION")))
         .endpoint_url(variable("AWS_ENDPOINT_URL"))
         .credentials_provider(credentials)

@@ -35,31 +35,31 @@ use super::roots;
 const CONNECT: Duration = Duration::from_secs(1);
 
 /// Client of HTTP for clients of the SDK, which trusts Amazon's roots alone. They have a second for a connection, whatever their own
-/// configuration says of that.
+/// configuration says of that, and of a time to read.
 ///
 /// # Errors
 ///
 /// The trust store cannot be built.
 pub fn http_client() -> Result<SharedHttpClient, lambda_runtime::Error> {
-    let connector = over(Tcp::new(), roots::amazon()?, CONNECT)?;
+    let connector = over(Tcp::new(), roots::amazon()?, Some(CONNECT))?;
     Ok(http_client_fn(move |_, _| connector.clone()))
 }
 
 /// Connector for one URL, with the roots that its host needs: AWS has its certificates of Amazon, and others have theirs of
-/// whom they like. It has that time for a connection.
+/// whom they like. Whoever asks has a time for all of it.
 #[cfg(any(feature = "http", feature = "link", feature = "otlp"))]
-pub(super) fn connector(url: &str, connect: Duration) -> Result<SharedHttpConnector, lambda_runtime::Error> {
+pub(super) fn connector(url: &str) -> Result<SharedHttpConnector, lambda_runtime::Error> {
     let is_of_aws = roots::host_of(url).ends_with(".amazonaws.com");
     let needs_none = url.starts_with("http:");
     let roots = if is_of_aws || needs_none { roots::amazon()? } else { roots::of_this_machine()? };
-    over(Tcp::new(), roots, connect)
+    over(Tcp::new(), roots, None)
 }
 
-/// HTTP over these connections of TCP, with TLS by these roots where the URL wants it. It has that time for a connection.
+/// HTTP over these connections of TCP, with TLS by these roots where the URL wants it. With a limit, a connection is to come within that.
 pub(super) fn over<R>(
     mut tcp: Tcp<R>,
     roots: RootCertStore,
-    connect: Duration,
+    limit: Option<Duration>,
 ) -> Result<SharedHttpConnector, lambda_runtime::Error>
 where
     Tcp<R>: Service<hyper::Uri, Response = TokioIo<TcpStream>, Future: Send, Error: Into<BoxError>>
@@ -75,7 +75,12 @@ where
     let tls = tls.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth();
     let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
     let limited = MapFuture::new(https, move |connecting| {
-        Box::pin(async move { tokio::time::timeout(connect, connecting).await.map_err(BoxError::from)? })
+        Box::pin(async move {
+            match limit {
+                Some(limit) => tokio::time::timeout(limit, connecting).await?,
+                None => connecting.await,
+            }
+        })
     });
     let mut pool = Client::builder(TokioExecutor::new());
     pool.pool_timer(TokioTimer::new());
@@ -190,7 +195,7 @@ mod tests {
         answered: impl Fn(),
     ) -> Vec<Result<u16, ConnectorError>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let connector = over(Tcp::new(), roots::amazon().unwrap(), Duration::from_millis(300)).unwrap();
+        let connector = over(Tcp::new(), roots::amazon().unwrap(), Some(Duration::from_millis(300))).unwrap();
         let ask = async || {
             let mut request = HttpRequest::get(url).unwrap();
             prepare(&mut request);

@@ -1,4 +1,4 @@
-//! Key sets over HTTP, by the client that the SDK has.
+//! Key sets over HTTP, by the client that all calls have.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl HttpKeySets {
             KeySetPlace::Inline(keys) => Source::Inline(keys),
             KeySetPlace::Url(url) => {
                 url.parse::<Uri>()?;
-                Source::Remote { connector: connector(&url, TIMEOUT)?, url }
+                Source::Remote { connector: connector(&url)?, url }
             }
         }))
     }

@@ -116,7 +116,7 @@ fn endpoint(environment: &Environment) -> Option<String> {
 /// The exporter reads the headers, and the provider the sampler, from the variables of OpenTelemetry. By default the sampler
 /// follows the parent.
 fn export(endpoint: &str, environment: &Environment) -> Result<(SdkTracerProvider, Export), Fault> {
-    let client = Client { connector: connector(endpoint, LIMIT)?, x_ray_region: region_of_x_ray(host_of(endpoint)) };
+    let client = Client { connector: connector(endpoint)?, x_ray_region: region_of_x_ray(host_of(endpoint)) };
     let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).with_http_client(client);
     let mut exporter = exporter.with_retry_policy(RetryPolicy::disabled()).build()?;
     let resource = resource(environment);
@@ -174,7 +174,7 @@ impl Export {
     }
 }
 
-/// Client of HTTP for the exporter: the one of the SDK, and its signature where X-Ray is asked.
+/// Client of HTTP for the exporter: that of all calls, and a signature where X-Ray is asked.
 #[derive(Debug)]
 struct Client {
     connector: SharedHttpConnector,

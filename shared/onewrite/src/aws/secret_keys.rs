@@ -130,7 +130,7 @@ impl SecretLinkKeys {
         if let Some(connector) = self.connector.get() {
             return Ok(connector);
         }
-        let connector = connector(&self.endpoint, TIMEOUT).map_err(|error| Failure::permanent(error.to_string()))?;
+        let connector = connector(&self.endpoint).map_err(|error| Failure::permanent(error.to_string()))?;
         Ok(self.connector.get_or_init(|| traced(connector)))
     }
 

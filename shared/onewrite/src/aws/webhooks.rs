@@ -1,4 +1,4 @@
-//! Webhooks over HTTP, by the client that the SDK has.
+//! Webhooks over HTTP, by the client that all calls have.
 
 use std::error::Error;
 use std::fmt;
@@ -65,7 +65,7 @@ impl WebhookClient {
                 Ok::<_, ResolveDnsError>(found.into_iter().map(|address| SocketAddr::new(address, 0)))
             }
         });
-        Ok(Self { connector: over(Tcp::new_with_resolver(resolve), roots, TIMEOUT)? })
+        Ok(Self { connector: over(Tcp::new_with_resolver(resolve), roots, None)? })
     }
 
     /// Posts a CloudEvent with those headers: the answer, whatever it says.

@@ -1,7 +1,8 @@
 //! A bare consumer of a queue: the Lambda runtime, the AWS SDK, and one conditional put for each message, or a query and a
 //! put. It decides nothing, keeps nothing apart and is never wrong: what a function costs before it does anything.
 //!
-//! `cargo measure` runs it beside the functions. It is built as they are, of the same dependencies, and is deployed nowhere.
+//! `cargo measure` runs it beside the functions. It is built as they are, of the same dependencies and with their client of HTTP, but
+//! allocates by the C library. It is deployed nowhere.
 
 use std::collections::HashMap;
 

@@ -34,9 +34,8 @@ use crate::port::{Boards, Feed, Found, Page, Sent, Sockets, Watch, Watches};
 use crate::protocol::ToClient;
 use crate::schema::{self, Schema};
 
-/// Subscriptions that one attempt is at work on at once, each on a connection of its own: as many as a seventh of a processor can open
-/// within the second that the client has for one.
-const AT_WORK: usize = 32;
+/// Subscriptions that one attempt is at work on at once.
+const AT_WORK: usize = 100;
 
 /// Looks at a subscription that somebody holds, and the pauses between them: together 3 s, and more than it takes to send.
 const LOOKS: u32 = 30;

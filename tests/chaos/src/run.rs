@@ -25,9 +25,9 @@ use crate::order::{End, ends};
 use crate::plan::{self, Plan};
 use crate::proxy::Sabotage;
 use crate::report::{self, Line, Times};
-use crate::snapshot::{Letter, Snapshot, shelves};
+use crate::snapshot::{Fact, Letter, Snapshot, shelves};
 use crate::tally::{Kind, Tally};
-use crate::watchers::{Watchers, audit_board, audit_told};
+use crate::watchers::{Shards, Watchers, audit_board, audit_told};
 
 /// Customers wait while there are so many messages in all queues together.
 const MOST_WAITING: u64 = 400;
@@ -390,15 +390,18 @@ impl Run {
             self.shop.operations(Method::GET, &format!("/operations/journal?from={from}"), None, 200).await;
         }
         // What is on record is in the feed, once.
-        let id = |source: &Value, id: &str| format!("{} {id}", source.as_str().unwrap_or_default());
         let (feed, _) = self.shop.feed_after(String::new(), 500, &Value::Null).await;
-        let feed = feed.iter().map(|event| id(&event["source"], event["id"].as_str().unwrap_or_default()));
-        let feed: Vec<String> = feed.collect();
+        let feed: Vec<String> = feed.into_iter().map(|event| Fact::from(event).key()).collect();
+        let mut shards = Shards::new();
+        for event in &feed {
+            let shard = snapshot.shards.get(event).map_or("none", String::as_str);
+            shards.entry(shard.to_owned()).or_default().push(event.clone());
+        }
         violations.extend(self.query(snapshot.journal.first().map_or("none", |fact| &fact.subject)).await);
-        violations.extend(self.look_at_watchers(&feed).await);
-        let mut listed = feed.clone();
+        violations.extend(self.look_at_watchers(&shards).await);
+        let mut listed = feed;
         listed.sort_unstable();
-        let kept: BTreeSet<String> = snapshot.journal.iter().map(|fact| id(&fact.json["source"], &fact.id)).collect();
+        let kept: BTreeSet<String> = snapshot.journal.iter().map(Fact::key).collect();
         if !listed.iter().eq(&kept) {
             violations
                 .push(found(format!("the feed has {} events, and the journal {}", listed.len(), kept.len()), None));
@@ -418,7 +421,7 @@ impl Run {
     }
 
     /// Looks whether all who watch were told what they should have been, by an order's own account and the feed's.
-    async fn look_at_watchers(&self, feed: &[String]) -> Vec<Violation> {
+    async fn look_at_watchers(&self, feed: &Shards) -> Vec<Violation> {
         let Some(watchers) = &self.watchers else { return Vec::new() };
         // The audit has called for things itself, and letters have come and gone by it.
         self.quiet().await;

@@ -29,6 +29,8 @@ pub(crate) struct Snapshot {
     pub(crate) bookings: BTreeMap<String, Booking>,
     /// The events of the journal.
     pub(crate) journal: Vec<Fact>,
+    /// Shard of the feed that each of them is listed in, by source and id.
+    pub(crate) shards: BTreeMap<String, String>,
     /// The parts of leases that are done: what customers were told, as `source#event id#channel`.
     pub(crate) told: BTreeSet<String>,
     /// Messages of the dead-letter queues.
@@ -91,6 +93,13 @@ impl From<Value> for Fact {
             sequence: text("sequence"),
             json,
         }
+    }
+}
+
+impl Fact {
+    /// Its source and its id, by which there is one of it.
+    pub(crate) fn key(&self) -> String {
+        format!("{} {}", self.source, self.id)
     }
 }
 
@@ -254,8 +263,15 @@ impl Snapshot {
             snapshot.bookings = bookings(keyed(shop, &table).await);
         }
         let journal = shop.scan(shop.output("JournalTableName")).await;
-        snapshot.journal =
-            journal.iter().flat_map(|item| facts(item["event"].as_s().map_or("", String::as_str), true)).collect();
+        for item in &journal {
+            let text = |name: &str| item[name].as_s().map_or("", String::as_str);
+            // Its mark is a shard, and a page of it.
+            let shard = text("mark").split_once('#').map_or("none", |(shard, _)| shard);
+            for fact in facts(text("event"), true) {
+                snapshot.shards.insert(fact.key(), shard.to_owned());
+                snapshot.journal.push(fact);
+            }
+        }
         let mut kept = Vec::new();
         for table in shop.tables("").await {
             kept.push((format!("{:?}", shop.scan(&table).await), table));

@@ -113,9 +113,12 @@ impl Watchers {
     }
 }
 
+/// Events of each shard of the feed, by source and id, in their order.
+pub(crate) type Shards = BTreeMap<String, Vec<String>>;
+
 /// Breaches of what they are promised: each update of an order once and in sequence, to the last of so many, and the events of all
-/// orders as the feed has them.
-pub(crate) fn audit_told(told: &Told, updates: &BTreeMap<String, usize>, feed: &[String]) -> Vec<Violation> {
+/// orders once, those of each shard of the feed in its order. Which of two shards is told first hangs on when their pages were seen.
+pub(crate) fn audit_told(told: &Told, updates: &BTreeMap<String, usize>, feed: &Shards) -> Vec<Violation> {
     let violation =
         |order: Option<&String>, detail: String| Violation { rule: Rule::ToldWrongly, order: order.cloned(), detail };
     let mut violations = Vec::new();
@@ -126,11 +129,29 @@ pub(crate) fn audit_told(told: &Told, updates: &BTreeMap<String, usize>, feed: &
                 .push(violation(Some(order), format!("of {count} updates whoever watches was told {sequences:?}")));
         }
     }
-    if told.events != feed {
-        let place = told.events.iter().zip(feed).take_while(|(one, other)| one == other).count();
-        let (count, other) = (told.events.len(), feed.len());
-        let detail = format!("of {other} events of the feed {count} were told; they are the same up to the {place}th");
-        violations.push(violation(None, detail));
+    let shards: BTreeMap<_, _> =
+        feed.iter().flat_map(|(shard, events)| events.iter().map(move |event| (event, shard))).collect();
+    let mut of_shards: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for event in &told.events {
+        match shards.get(event) {
+            Some(shard) => of_shards.entry(*shard).or_default().push(event),
+            None => violations.push(violation(None, format!("{event} was told, and the feed does not have it"))),
+        }
+    }
+    for (shard, events) in feed {
+        let told = of_shards.remove(shard).unwrap_or_default();
+        if !told.iter().copied().eq(events) {
+            let same = told.iter().copied().zip(events).take_while(|(one, other)| one == other).count();
+            let next = |event: Option<&String>| event.map_or("nothing", String::as_str).to_owned();
+            let detail = format!(
+                "of {} events of shard {shard} of the feed {} were told; after {same} that are the same {} is told, and the feed has {}",
+                events.len(),
+                told.len(),
+                next(told.get(same).copied()),
+                next(events.get(same))
+            );
+            violations.push(violation(None, detail));
+        }
     }
     violations.extend(told.errors.iter().map(|error| violation(None, format!("whoever watches was told {error}"))));
     violations
@@ -254,19 +275,28 @@ mod tests {
     #[test]
     fn whoever_watches_is_told_each_update_once_and_in_order() {
         let updates = BTreeMap::from([("ord_1".to_owned(), 3)]);
-        let feed = ["a".to_owned(), "b".to_owned()];
-        let error = Told { errors: vec![json!({ "message": "no" })], ..told(&[1, 2, 3], &["a", "b"]) };
+        let feed = [("0", ["a", "b"].as_slice()), ("1", &["x"])];
+        let feed =
+            feed.map(|(shard, events)| (shard.to_owned(), events.iter().map(|event| (*event).to_owned()).collect()));
+        let feed = BTreeMap::from(feed);
+        let error = Told { errors: vec![json!({ "message": "no" })], ..told(&[1, 2, 3], &["a", "b", "x"]) };
         for (told, breaches) in [
-            (told(&[1, 2, 3], &["a", "b"]), 0),
-            (told(&[1, 3], &["a", "b"]), 1),
-            (told(&[1, 2, 2, 3], &["a", "b"]), 1),
-            (told(&[2, 1, 3], &["a", "b"]), 1),
-            (told(&[1, 2], &["a", "b"]), 1),
-            (told(&[1, 2, 3, 4], &["a", "b"]), 1),
-            (told(&[], &["a", "b"]), 1),
-            (told(&[1, 2, 3], &["b", "a"]), 1),
-            (told(&[1, 2, 3], &["a"]), 1),
-            (told(&[1, 2, 3], &["a", "b", "b"]), 1),
+            (told(&[1, 2, 3], &["a", "b", "x"]), 0),
+            (told(&[1, 2, 3], &["x", "a", "b"]), 0),
+            (told(&[1, 2, 3], &["a", "x", "b"]), 0),
+            (told(&[1, 3], &["a", "b", "x"]), 1),
+            (told(&[1, 2, 2, 3], &["a", "b", "x"]), 1),
+            (told(&[2, 1, 3], &["a", "b", "x"]), 1),
+            (told(&[1, 2], &["a", "b", "x"]), 1),
+            (told(&[1, 2, 3, 4], &["a", "b", "x"]), 1),
+            (told(&[], &["a", "b", "x"]), 1),
+            (told(&[1, 2, 3], &["b", "a", "x"]), 1),
+            (told(&[1, 2, 3], &["a", "x"]), 1),
+            (told(&[1, 2, 3], &["a", "b"]), 1),
+            (told(&[1, 2, 3], &["a", "b", "x", "b"]), 1),
+            (told(&[1, 2, 3], &["a", "b", "x", "of nobody"]), 1),
+            (told(&[1, 2, 3], &["a", "a", "x"]), 1),
+            (told(&[1, 2, 3], &[]), 2),
             (error, 1),
         ] {
             assert_eq!(audit_told(&told, &updates, &feed).len(), breaches, "{told:?}");

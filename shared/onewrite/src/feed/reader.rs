@@ -42,6 +42,9 @@ pub async fn end(log: &impl FeedLog, shards: u8) -> Result<Cursor> {
 /// The records after `cursor`, at most `most`; none at the end. Those of a shard come in their order, and the shards are merged
 /// by the time of their pages. It may be fewer than there are: whoever wants more asks again, with the cursor of the last.
 ///
+/// A page that takes long to write becomes visible after younger ones of other shards. So whoever reads along may have the records of two
+/// shards in another order than whoever reads later; those of one shard all have in the same.
+///
 /// A feed of more shards than a cursor was made of is read from the beginning of those that are new.
 ///
 /// # Errors

@@ -230,6 +230,22 @@ fn the_shards_are_merged_by_time_and_a_new_one_is_read_from_its_beginning() {
 }
 
 #[test]
+fn a_page_that_took_long_comes_after_younger_ones_for_who_reads_along() {
+    let (feed, world) = (MemoryFeed::default(), VirtualTime::new(1));
+    let begun = world.now();
+    world.pass(Duration::from_secs(1));
+    let add = |shard: u8, at: Time, number: usize| {
+        let page = Page { at, records: vec![key(number)] };
+        assert_eq!(block_on(feed.append(shard, 1, &page)), Ok(true));
+    };
+    add(1, world.now(), 0);
+    let along = block_on(read(&&feed, 2, &Cursor::default(), 500)).unwrap().remove(0);
+    add(0, begun, 1);
+    assert_eq!([along.key, rest(&feed, 2, along.cursor, 500).remove(0)], [key(0), key(1)]);
+    assert_eq!(rest(&feed, 2, Cursor::default(), 500), [key(1), key(0)]);
+}
+
+#[test]
 fn a_page_that_is_not_seen_yet_is_not_passed() {
     /// A log that shows the second page before the first.
     struct Hasty;

@@ -5,10 +5,12 @@ the emulator and every function that it runs. A byte on it means "detached": fro
 """
 
 from contextvars import ContextVar
+from functools import lru_cache
 import os
 import signal
 import sys
 import threading
+import time
 from urllib.parse import urlsplit
 
 
@@ -19,16 +21,22 @@ def end_with_parent():
 
 threading.Thread(target=end_with_parent, daemon=True).start()
 
-import ministack.app  # noqa: E402 - slow to import: the thread comes first.
+import hypercorn.asyncio  # noqa: E402 - slow to import: the thread comes first.
+import ministack.app  # noqa: E402
 from ministack.core import iam_actions, iam_evaluator  # noqa: E402
-from ministack.services import apigateway, iam  # noqa: E402
+from ministack.services import apigateway, dynamodb, iam, lambda_svc  # noqa: E402
 from ministack.services.cloudformation import _stacks, provisioners  # noqa: E402
+import uvicorn  # noqa: E402
 
 # Where MiniStack 1.5.33 does not judge a call as AWS does, or fails at an update.
 extract_iam_action = iam_actions.extract_iam_action
 extract_resource_arn = iam_actions.extract_resource_arn
 resolve_condition_key = iam_evaluator._resolve_condition_key
+poll_dynamodb_streams = lambda_svc._poll_dynamodb_streams
 update_resource = provisioners._update_resource
+iter_all_mappings = lambda_svc._iter_all_esms
+parse_policy_document = iam_evaluator.parse_policy_document
+parse_policy_text = lru_cache(maxsize=None)(parse_policy_document)
 app = ministack.app.app
 handle_websocket = apigateway.handle_websocket
 invoke_ws_lambda = apigateway._invoke_ws_lambda
@@ -72,6 +80,8 @@ def update_resource_of_nested_stack(kind, physical_id, old, new, stack, logical_
     return update_resource(kind, physical_id, old, new, stack, logical_id, attributes)
 
 
+# The event source mapping that a thread polls, with its account and region.
+one_mapping = ContextVar("one_mapping", default=None)
 # Protocol that the function behind $connect has chosen, of the client that is being let in.
 subprotocol = ContextVar("subprotocol", default=None)
 
@@ -130,6 +140,53 @@ async def app_of_this_machine(scope, receive, send):
     await send({"type": "http.response.body", "body": b"The emulator answers programs and pages of this machine only.\n"})
 
 
+def parse_policy_document_once(document):
+    """Every call is judged by policies that are parsed for it, and they are the same ones each time."""
+    return parse_policy_text(document) if isinstance(document, str) else parse_policy_document(document)
+
+
+def poll_dynamodb_streams_apart():
+    """Lambda polls each stream by itself. MiniStack polls one after the other, and all that it polls waits for each function."""
+    for account, region, mapping in iter_all_mappings():
+        if is_behind(account, region, mapping):
+            lambda_svc._dispatch_esm_batch(mapping["UUID"], poll_stream, account, region, mapping)
+    return False
+
+
+def is_behind(account, region, mapping):
+    source, identifier = mapping.get("EventSourceArn", ""), mapping["UUID"]
+    if ":dynamodb:" not in source or not mapping.get("Enabled", True) or lambda_svc._esm_inflight.get(identifier, 0):
+        return False
+    if lambda_svc._esm_backoff_until.get(identifier, 0) > time.time():
+        return False
+    table = source.split("/stream/")[0].split("/")[-1]
+    end = dynamodb.stream_end_position(table, account_id=account, region=region)
+    return lambda_svc._dynamodb_stream_positions.get(identifier) != end
+
+
+def poll_stream(*mapping):
+    one_mapping.set([mapping])
+    while poll_dynamodb_streams():
+        pass
+
+
+def iter_mappings():
+    return one_mapping.get() or iter_all_mappings()
+
+
+async def serve(served, config):
+    """Serves HTTP by uvicorn. One thread does all that the emulator does, and a third of it was hypercorn's parser of HTTP in Python."""
+    host, port = config.bind[0].rsplit(":", 1)
+    await uvicorn.Server(uvicorn.Config(
+        served, host=host, port=int(port), http="httptools", ws="websockets-sansio", lifespan="on", access_log=False, log_config=None,
+        timeout_keep_alive=config.keep_alive_timeout, ws_ping_interval=None, date_header=False, server_header=False,
+    )).serve()
+
+
+hypercorn.asyncio.serve = serve
+iam_evaluator.parse_policy_document = parse_policy_document_once
+lambda_svc._iter_all_esms = iter_mappings
+lambda_svc._poll_dynamodb_streams = poll_dynamodb_streams_apart
 iam_actions.extract_iam_action = extract_iam_action_of_aws
 iam_actions.extract_resource_arn = extract_resource_arn_of_aws
 iam_evaluator._resolve_condition_key = resolve_condition_key_of_aws

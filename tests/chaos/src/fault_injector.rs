@@ -134,8 +134,7 @@ impl FaultInjector {
                 (2, Fault::NotDelivered),
                 (3, Fault::AnswerLost),
             ];
-            let (victim, may_be_long) = self.victim();
-            let is_long = may_be_long && number % LONG_OUTAGE_OF == 1;
+            let (victim, is_long) = (self.victim(), number % LONG_OUTAGE_OF == 1);
             let (fault, seconds) = self.draw(|rng| (*pick(rng, &faults), rng.u64(1..6)));
             let duration = if is_long { LONG_OUTAGE } else { Duration::from_secs(seconds) };
             self.fault_mix.begin(Outage { victim, fault, share: 0.9, until: Instant::now() + duration });
@@ -146,14 +145,13 @@ impl FaultInjector {
         }
     }
 
-    /// Victim of an outage, and whether it is a long one. The emulator waits for its relay, and does nothing else meanwhile: what
-    /// the relay needs is never down for long.
-    fn victim(&self) -> (String, bool) {
+    /// Victim of an outage.
+    fn victim(&self) -> String {
         let (index, is_relay) = self.draw(|rng| (rng.usize(..self.tables.len() + 2), rng.bool()));
         match self.tables.get(index) {
-            Some(table) => (table.clone(), true),
-            None if is_relay => ("PublishBatch".to_owned(), false),
-            None => ("SendEmail".to_owned(), true),
+            Some(table) => table.clone(),
+            None if is_relay => "PublishBatch".to_owned(),
+            None => "SendEmail".to_owned(),
         }
     }
 

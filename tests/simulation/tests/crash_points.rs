@@ -4,7 +4,9 @@
 //! each fault happens in a run of its own, and in the end all must be well.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::rc::Rc;
+use std::thread;
 
 use orderflow_events::{EventType, HoldFlagged};
 use orderflow_simulation::customers::{Entry, Script};
@@ -64,27 +66,34 @@ const KINDS: &[FaultKind] =
 
 #[test]
 fn whatever_goes_wrong_at_any_call_all_is_well_in_the_end() {
-    let mut runs = 0;
-    for (name, script) in SCRIPTS {
-        let well = simulate_script(*script, None, Trace::default()).run;
-        assert_eq!(well.violation, None, "{name}");
-        println!("{name}: {} calls", well.calls);
-        for kind in KINDS.iter().copied() {
-            for call in 0..well.calls {
-                let planned = Some(PlannedFault { call, kind });
-                let report = simulate_script(*script, planned, Trace::default()).run;
-                assert_eq!(report.happened, 1, "{name}, {kind} at call {call}");
-                if let Some(violation) = report.violation {
-                    let trace = violation.subject.as_deref().map_or_else(Trace::of_none, Trace::of);
-                    let trace = simulate_script(*script, planned, trace).run.trace;
-                    panic!("{name}, {kind} at call {call}: {}\n{trace}", violation.what);
-                }
-                runs += 1;
+    // Runs are of one thread each, and know nothing of each other.
+    let runs: usize = thread::scope(|scope| {
+        let scripts = SCRIPTS.iter().map(|(name, script)| scope.spawn(|| try_every_fault(name, *script)));
+        let scripts: Vec<_> = scripts.collect();
+        scripts.into_iter().map(|script| script.join().unwrap_or_else(|panic| resume_unwind(panic))).sum()
+    });
+    println!("{runs} places and faults");
+    assert!(runs > 3_000, "there were {runs} places and faults only");
+}
+
+/// Tries each fault at each call of a script. Answers the number of runs.
+fn try_every_fault(name: &str, script: Script) -> usize {
+    let well = simulate_script(script, None, Trace::default()).run;
+    assert_eq!(well.violation, None, "{name}");
+    println!("{name}: {} calls", well.calls);
+    for kind in KINDS.iter().copied() {
+        for call in 0..well.calls {
+            let planned = Some(PlannedFault { call, kind });
+            let report = simulate_script(script, planned, Trace::default()).run;
+            assert_eq!(report.happened, 1, "{name}, {kind} at call {call}");
+            if let Some(violation) = report.violation {
+                let trace = violation.subject.as_deref().map_or_else(Trace::of_none, Trace::of);
+                let trace = simulate_script(script, planned, trace).run.trace;
+                panic!("{name}, {kind} at call {call}: {}\n{trace}", violation.what);
             }
         }
     }
-    println!("{runs} places and faults");
-    assert!(runs > 3_000, "there were {runs} places and faults only");
+    KINDS.len() * usize::try_from(well.calls).unwrap_or_default()
 }
 
 /// The scripts lead every event to every function that consumes it: a new type needs a script that shows it.

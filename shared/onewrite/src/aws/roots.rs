@@ -1,10 +1,15 @@
 //! Root certificates that the functions trust: the five roots of Amazon Trust Services, under which every AWS endpoint
 //! has its certificate. A store of five is read in a fraction of the time, and memory, of a store of hundreds.
 
+#[cfg(any(feature = "http", feature = "link", feature = "otlp", feature = "webhook"))]
+use std::env;
+
 use lambda_runtime::Error;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+#[cfg(any(feature = "http", feature = "link", feature = "otlp", feature = "webhook"))]
+use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 
 /// Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority - G2, from
 /// <https://www.amazontrust.com/repository/>.
@@ -18,11 +23,16 @@ pub(super) fn amazon() -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// The machine's own roots, hundreds of them, which take a moment to read.
+/// The machine's own roots, hundreds of them, which take a moment to read. Where one file has all of them its folder has each once or twice
+/// more, and is left alone, unless somebody has said what is to be read: `SSL_CERT_FILE`, `SSL_CERT_DIR`.
 #[cfg(any(feature = "http", feature = "link", feature = "otlp", feature = "webhook"))]
 pub(super) fn of_this_machine() -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
+    let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| env::var_os(name).is_some());
+    let found = match openssl_probe::probe().cert_file {
+        Some(file) if cfg!(target_os = "linux") && !is_told => load_certs_from_paths(Some(&file), None),
+        Some(_) | None => load_native_certs(),
+    };
     if let (0, _) = roots.add_parsable_certificates(found.certs) {
         return Err(format!("this machine has no roots of trust: {:?}", found.errors).into());
     }

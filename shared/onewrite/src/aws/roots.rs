@@ -28,6 +28,7 @@ pub(super) fn amazon() -> Result<RootCertStore, Error> {
 #[cfg(any(feature = "http", feature = "link", feature = "otlp", feature = "webhook"))]
 pub(super) fn of_this_machine() -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
+    #[expect(clippy::disallowed_methods, reason = "where a machine has its roots is no setting of a function")]
     let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| env::var_os(name).is_some());
     let found = match openssl_probe::probe().cert_file {
         Some(file) if cfg!(target_os = "linux") && !is_told => load_certs_from_paths(Some(&file), None),

@@ -165,9 +165,9 @@ def is_behind(account, region, mapping):
 
 
 def poll_stream(*mapping):
+    # One batch: what ends wakes the poller, which looks anew at what there is to poll.
     one_mapping.set([mapping])
-    while poll_dynamodb_streams():
-        pass
+    poll_dynamodb_streams()
 
 
 def iter_mappings():

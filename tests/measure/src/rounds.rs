@@ -105,7 +105,7 @@ pub(crate) async fn measure(
     extent: Extent,
 ) -> Result<Figures, FeedError> {
     let mut figures = Figures::default();
-    // Once: who is started right after that finds the processor's caches full of tables, and takes a fifth longer.
+    // Once: who is started right after that finds the processor's caches full of tables, and takes up to a third longer.
     aws.restore(subject.tables.clone());
     for _ in 0..extent.starts {
         let process = Process::start(launch).await?;

@@ -2,6 +2,8 @@
 //! finds what is lost and nothing else, and a process that dies at any call of its jobs loses and doubles nothing.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::thread;
 
 use orderflow_events::EventType;
 use orderflow_simulation::chores::Chore;
@@ -72,27 +74,32 @@ const KINDS: [FaultKind; 5] =
 
 #[test]
 fn wherever_a_process_dies_no_letter_is_lost_and_no_effect_is_doubled() {
-    let mut runs = 0;
-    for chore in Chore::ALL {
-        let (well, begins_at) = simulate_chore(chore, None, Trace::default());
-        assert_eq!((well.run.violation, well.shipped), (None, 1), "{chore:?}");
-        println!("{chore:?}: calls {begins_at} to {}", well.run.calls);
-        assert!(begins_at > 0 && begins_at + 5 < well.run.calls, "{chore:?} makes no calls");
-        for kind in KINDS {
-            for call in begins_at..well.run.calls {
-                let planned = Some(PlannedFault { call, kind });
-                let (report, _) = simulate_chore(chore, planned, Trace::default());
-                assert_eq!(report.run.happened, 1, "{chore:?}, {kind} at call {call}");
-                if let Some(violation) = report.run.violation {
-                    let trace = violation.subject.as_deref().map_or_else(Trace::of_none, Trace::of);
-                    let (report, _) = simulate_chore(chore, planned, trace);
-                    panic!("{chore:?}, {kind} at call {call}: {}\n{}", violation.what, report.run.trace);
-                }
-                assert_eq!(report.shipped, 1, "{chore:?}, {kind} at call {call}");
-                runs += 1;
-            }
-        }
-    }
+    // Runs are of one thread each, and know nothing of each other.
+    let runs: u64 = thread::scope(|scope| {
+        let all = Chore::ALL.into_iter().flat_map(|chore| KINDS.map(|kind| (chore, kind)));
+        let threads: Vec<_> = all.map(|(chore, kind)| scope.spawn(move || try_at_every_call(chore, kind))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).sum()
+    });
     println!("{runs} places and faults");
     assert!(runs > 500, "there were {runs} places and faults only");
+}
+
+/// Tries a fault at each call that a chore makes. Answers the number of runs.
+fn try_at_every_call(chore: Chore, kind: FaultKind) -> u64 {
+    let (well, begins_at) = simulate_chore(chore, None, Trace::default());
+    assert_eq!((well.run.violation, well.shipped), (None, 1), "{chore:?}");
+    println!("{chore:?}: calls {begins_at} to {}", well.run.calls);
+    assert!(begins_at > 0 && begins_at + 5 < well.run.calls, "{chore:?} makes no calls");
+    for call in begins_at..well.run.calls {
+        let planned = Some(PlannedFault { call, kind });
+        let (report, _) = simulate_chore(chore, planned, Trace::default());
+        assert_eq!(report.run.happened, 1, "{chore:?}, {kind} at call {call}");
+        if let Some(violation) = report.run.violation {
+            let trace = violation.subject.as_deref().map_or_else(Trace::of_none, Trace::of);
+            let (report, _) = simulate_chore(chore, planned, trace);
+            panic!("{chore:?}, {kind} at call {call}: {}\n{}", violation.what, report.run.trace);
+        }
+        assert_eq!(report.shipped, 1, "{chore:?}, {kind} at call {call}");
+    }
+    well.run.calls - begins_at
 }

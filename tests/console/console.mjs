@@ -8,13 +8,13 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { looker } from "./look.mjs";
 import "./text.mjs";
 
 const [packages, executablePath, url, json, screenshots] = process.argv.slice(2);
 const task = JSON.parse(json);
 const require = createRequire(`${packages}/`);
 const { chromium } = require("playwright-core");
-const { AxeBuilder } = require("@axe-core/playwright");
 
 const FLAGS = [
   "--no-sandbox",
@@ -64,27 +64,12 @@ async function open(at) {
   return page;
 }
 
+const lookAt = looker(require, { sizes: SIZES, screenshots });
 let views = 0;
 
 /// Holds what is seen against axe, in each size and colour.
 async function look(page, name) {
-  for (const size of SIZES) {
-    await page.setViewportSize(size);
-    for (const colorScheme of ["light", "dark"]) {
-      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      const where = `${name}-${size.width}-${colorScheme}`;
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const told = violations.flatMap(({ id, nodes }) =>
-        nodes.map(({ html, failureSummary }) => [id, html, failureSummary]),
-      );
-      assert.deepEqual(told, [], where);
-      const isTooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-      assert.ok(!isTooWide, `${where} is wider than the screen`);
-      if (screenshots) await page.screenshot({ path: join(screenshots, `${where}.png`) });
-    }
-  }
-  await page.setViewportSize(WIDE);
-  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+  await lookAt(page, name);
   views += 1;
 }
 

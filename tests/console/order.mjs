@@ -6,11 +6,12 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
+import { looker } from "./look.mjs";
+
 const [packages, executablePath, url, json, screenshots] = process.argv.slice(2);
 const task = JSON.parse(json);
 const require = createRequire(`${packages}/`);
 const { chromium } = require("playwright-core");
-const { AxeBuilder } = require("@axe-core/playwright");
 
 const PATIENCE_MS = 60_000;
 const MAX_BYTES = 30_000;
@@ -21,8 +22,8 @@ const SIZES = [
 
 const args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"];
 const browser = await chromium.launch({ executablePath, args });
-const context = await browser.newContext();
-const plain = await browser.newContext({ javaScriptEnabled: false });
+const context = await browser.newContext({ reducedMotion: "reduce" });
+const plain = await browser.newContext({ javaScriptEnabled: false, reducedMotion: "reduce" });
 const faults = [];
 
 async function open(address, where = context) {
@@ -65,22 +66,7 @@ async function heading(page, text) {
   await found.waitFor().catch(async () => assert.fail(`no heading ${text} in ${await page.content()}`));
 }
 
-/// Holds what is seen against axe, in each size and colour.
-async function look(page, name) {
-  for (const viewport of SIZES) {
-    await page.setViewportSize(viewport);
-    for (const colorScheme of ["light", "dark"]) {
-      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      const where = `order-${name}-${viewport.width}-${colorScheme}`;
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const told = violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary]));
-      assert.deepEqual(told, [], where);
-      const isTooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-      assert.ok(!isTooWide, `${where} is wider than the screen`);
-      if (screenshots) await page.screenshot({ path: join(screenshots, `${where}.png`), fullPage: true });
-    }
-  }
-}
+const look = looker(require, { prefix: "order-", sizes: SIZES, screenshots, fullPage: true });
 
 /// Texts of the steps that have happened.
 const happened = (page) => page.locator(".way li:not(.now):not(.next) .what").allTextContents();

@@ -8,11 +8,12 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { looker } from "./look.mjs";
+
 const [packages, executablePath, url, json, screenshots] = process.argv.slice(2);
 const task = JSON.parse(json);
 const require = createRequire(`${packages}/`);
 const { chromium } = require("playwright-core");
-const { AxeBuilder } = require("@axe-core/playwright");
 
 const PATIENCE_MS = 60_000;
 const SIZES = [
@@ -41,22 +42,7 @@ async function open(order, token) {
   return page;
 }
 
-/// Holds what is seen against axe, in each size and colour.
-async function look(page, name) {
-  for (const viewport of SIZES) {
-    await page.setViewportSize(viewport);
-    for (const colorScheme of ["light", "dark"]) {
-      await page.emulateMedia({ colorScheme });
-      const where = `withdrawal-${name}-${viewport.width}-${colorScheme}`;
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const told = violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary]));
-      assert.deepEqual(told, [], where);
-      const isTooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-      assert.ok(!isTooWide, `${where} is wider than the screen`);
-      if (screenshots) await page.screenshot({ path: join(screenshots, `${where}.png`) });
-    }
-  }
-}
+const look = looker(require, { prefix: "withdrawal-", sizes: SIZES, screenshots });
 
 async function heading(page, text) {
   const found = page.getByRole("heading", { level: 1, name: text });

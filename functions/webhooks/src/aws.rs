@@ -6,9 +6,7 @@ use std::sync::OnceLock;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::InvocationType;
-use onewrite::aws::{SdkConfig, WebhookClient, classify, put_if};
+use onewrite::aws::{Functions, SdkConfig, WebhookClient, classify, put_if};
 use onewrite::config::Environment;
 use onewrite::envelope::parse;
 use onewrite::webhook::{Answer, Loopback, Target, Unanswered};
@@ -281,23 +279,21 @@ impl Receivers for HttpReceivers {
 }
 
 /// Workers that are invocations of a function, which nobody waits for.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct LambdaWorkers {
-    client: aws_sdk_lambda::Client,
+    functions: Functions,
     function: String,
 }
 
 impl LambdaWorkers {
     /// Invocations of that function.
     pub fn new(config: &SdkConfig, function: impl Into<String>) -> Self {
-        Self { client: aws_sdk_lambda::Client::new(config), function: function.into() }
+        Self { functions: Functions::new(config), function: function.into() }
     }
 }
 
 impl Workers for LambdaWorkers {
     async fn start(&self, endpoint: &str) -> Result<()> {
-        let payload = Blob::new(json!({ "endpoint": endpoint }).to_string());
-        let invoke = self.client.invoke().function_name(&self.function).invocation_type(InvocationType::Event);
-        Box::pin(invoke.payload(payload).send()).await.map(drop).map_err(|error| classify("Invoke", &error))
+        Ok(self.functions.start(&self.function, &json!({ "endpoint": endpoint })).await?)
     }
 }

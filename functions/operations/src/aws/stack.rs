@@ -4,15 +4,13 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, ScanBy};
-use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
-use onewrite::aws::{classify, without_addresses};
+use onewrite::aws::{AwsService, Functions, Invoked, SignedClient, classify, without_addresses};
 use onewrite::{Answers, Attribute, Failure, FailureKind, Inquiry, Result};
 use orderflow_events::Time;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tracing::warn;
 
@@ -24,9 +22,9 @@ use crate::service::Service;
 /// Longest time that a function is waited for: a relay takes up to a minute.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Distance between two values of a metric of SQS, and the time in which there is one if the queue has been active: it may come
+/// Distance in seconds between two values of a metric of SQS, and the time in which there is one if the queue has been active: it may come
 /// some minutes late.
-const MEASURED_EACH_SECONDS: i32 = 60;
+const MEASURED_EACH_SECONDS: u32 = 60;
 const MEASURED_WITHIN: Duration = Duration::from_mins(10);
 
 /// Most pages of a log that are read: each is a call, and somebody waits for the answer.
@@ -36,18 +34,63 @@ const MAX_LOG_PAGES: usize = 10;
 const SENT_AT_ONCE: usize = 10;
 const MAX_BATCH_BYTES: usize = 256 * 1024;
 
-/// The stack on AWS. Each client is made when it is first needed.
+/// The stack on AWS. Nothing is opened before it is first needed.
 #[derive(Debug)]
 pub struct AwsStack {
     config: SdkConfig,
     /// Path of the directory's parameters.
     directory: String,
-    cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
-    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
+    cloudwatch: SignedClient,
+    logs: SignedClient,
+    parameters: SignedClient,
+    functions: Functions,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
-    lambda: OnceLock<aws_sdk_lambda::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
-    ssm: OnceLock<aws_sdk_ssm::Client>,
+}
+
+/// A page of the parameter store.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Parameters {
+    #[serde(default)]
+    parameters: Vec<Parameter>,
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Parameter {
+    value: String,
+}
+
+/// Values of metrics, the newest first.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metrics {
+    #[serde(default)]
+    metric_data_results: Vec<Values>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Values {
+    id: String,
+    #[serde(default)]
+    values: Vec<f64>,
+}
+
+/// A page of a log.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    events: Vec<Line>,
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    message: String,
 }
 
 impl AwsStack {
@@ -56,25 +99,13 @@ impl AwsStack {
         Self {
             config: config.clone(),
             directory: directory.into(),
-            cloudwatch: OnceLock::new(),
-            logs: OnceLock::new(),
+            cloudwatch: SignedClient::new(config, AwsService::CloudWatch),
+            logs: SignedClient::new(config, AwsService::Logs),
+            parameters: SignedClient::new(config, AwsService::SystemsManager),
+            functions: Functions::new(config).within(ANSWERED_WITHIN),
             dynamodb,
-            lambda: OnceLock::new(),
             sqs: OnceLock::new(),
-            ssm: OnceLock::new(),
         }
-    }
-
-    /// A function may work longer than any other call takes, and is not asked twice meanwhile.
-    fn lambda(&self) -> &aws_sdk_lambda::Client {
-        self.lambda.get_or_init(|| {
-            let timeouts = TimeoutConfig::builder()
-                .operation_attempt_timeout(ANSWERED_WITHIN)
-                .operation_timeout(ANSWERED_WITHIN)
-                .read_timeout(ANSWERED_WITHIN);
-            let config = self.config.to_builder().timeout_config(timeouts.build()).build();
-            aws_sdk_lambda::Client::new(&config)
-        })
     }
 
     fn sqs(&self) -> &aws_sdk_sqs::Client {
@@ -121,33 +152,39 @@ impl AwsStack {
 
     /// Invokes a function, and answers what it answers; `None` where it fails, or is gone.
     async fn invoke(&self, function: &str, payload: &Value) -> Result<Option<Value>> {
-        let invoke = self.lambda().invoke().function_name(function).payload(Blob::new(payload.to_string()));
-        let answer = match Box::pin(invoke.send()).await {
-            Ok(answer) => answer,
+        let Invoked { payload, error } = match self.functions.invoke(function, payload).await {
+            Ok(invoked) => invoked,
             Err(error) if error.code() == Some("ResourceNotFoundException") => {
                 warn!(function, "a function is gone");
                 return Ok(None);
             }
-            Err(error) => return Err(classify("Invoke", &error)),
+            Err(error) => return Err(error.into()),
         };
-        let payload = answer.payload().map(Blob::as_ref).unwrap_or_default();
-        if let Some(error) = answer.function_error() {
+        if let Some(error) = error {
             warn!(function, error, "a function has failed at an inquiry");
             return Ok(None);
         }
-        let payload = serde_json::from_slice(payload);
+        let payload = serde_json::from_slice(&payload);
         payload.map(Some).map_err(|_| Failure::permanent("a function's answer is not understood"))
     }
 }
 
 impl Directory for AwsStack {
     async fn services(&self) -> Result<Vec<Service>> {
-        let client = self.ssm.get_or_init(|| aws_sdk_ssm::Client::new(&self.config));
-        let pages = client.get_parameters_by_path().path(&self.directory).into_paginator().send();
-        let pages: Vec<_> = pages.try_collect().await.map_err(|error| classify("GetParametersByPath", &error))?;
-        let parameters = pages.iter().filter_map(|page| page.parameters.as_ref()).flatten();
-        let entries = parameters.filter_map(|parameter| parameter.value.as_deref());
-        let services = entries.map(|entry| {
+        let (mut entries, mut next) = (Vec::new(), None);
+        loop {
+            let mut ask = json!({ "Path": self.directory });
+            if let Some(next) = next {
+                ask["NextToken"] = Value::String(next);
+            }
+            let page: Parameters = asked(&self.parameters, "GetParametersByPath", &ask).await?;
+            entries.extend(page.parameters);
+            next = page.next_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        let services = entries.iter().map(|Parameter { value: entry }| {
             serde_json::from_str(entry).map_err(|_| Failure::permanent("an entry of the directory is not understood"))
         });
         services.collect()
@@ -182,26 +219,26 @@ impl Gauges for AwsStack {
     async fn oldest(&self, queue_urls: &[&str], now: Time) -> Result<Vec<Option<Duration>>> {
         let query = |(index, url): (usize, &&str)| {
             let name = url.rsplit('/').next().unwrap_or_default();
-            let metric = Metric::builder()
-                .namespace("AWS/SQS")
-                .metric_name("ApproximateAgeOfOldestMessage")
-                .dimensions(Dimension::builder().name("QueueName").value(name).build());
-            let stat = MetricStat::builder().metric(metric.build()).period(MEASURED_EACH_SECONDS).stat("Maximum");
-            MetricDataQuery::builder().id(format!("q{index}")).metric_stat(stat.build()).build()
+            let metric = json!({
+                "Namespace": "AWS/SQS",
+                "MetricName": "ApproximateAgeOfOldestMessage",
+                "Dimensions": [{ "Name": "QueueName", "Value": name }],
+            });
+            let stat = json!({ "Metric": metric, "Period": MEASURED_EACH_SECONDS, "Stat": "Maximum" });
+            json!({ "Id": format!("q{index}"), "MetricStat": stat })
         };
-        let at = |age: Duration| DateTime::from_millis(now.as_millis() - i64::try_from(age.as_millis()).unwrap_or(0));
-        let client = self.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.config));
-        let ask = client
-            .get_metric_data()
-            .start_time(at(MEASURED_WITHIN))
-            .end_time(at(Duration::ZERO))
-            .scan_by(ScanBy::TimestampDescending)
-            .set_metric_data_queries(Some(queue_urls.iter().enumerate().map(query).collect()));
-        let answer = Box::pin(ask.send()).await.map_err(|error| classify("GetMetricData", &error))?;
+        let end = now.as_millis() / 1_000;
+        let ask = json!({
+            "StartTime": end - MEASURED_WITHIN.as_secs().cast_signed(),
+            "EndTime": end,
+            "ScanBy": "TimestampDescending",
+            "MetricDataQueries": queue_urls.iter().enumerate().map(query).collect::<Vec<_>>(),
+        });
+        let answer: Metrics = asked(&self.cloudwatch, "GetMetricData", &ask).await?;
         let newest = |index: usize| {
             let id = format!("q{index}");
-            let result = answer.metric_data_results().iter().find(|result| result.id() == Some(&id))?;
-            Duration::try_from_secs_f64(*result.values().first()?).ok()
+            let result = answer.metric_data_results.iter().find(|result| result.id == id)?;
+            Duration::try_from_secs_f64(*result.values.first()?).ok()
         };
         Ok((0..queue_urls.len()).map(newest).collect())
     }
@@ -213,18 +250,19 @@ impl Logs for AwsStack {
         if !subject.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
             return Ok(Vec::new());
         }
-        let client = self.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(&self.config));
         let (mut lines, mut next) = (Vec::new(), None);
         for _ in 0..MAX_LOG_PAGES {
-            let ask = client
-                .filter_log_events()
-                .log_group_name(log_group)
-                .filter_pattern(format!("{{ $.span.subject = \"{subject}\" }}"))
-                .start_time(since.as_millis())
-                .set_next_token(next);
-            let answer = Box::pin(ask.send()).await.map_err(|error| classify("FilterLogEvents", &error))?;
-            lines.extend(answer.events.into_iter().flatten().filter_map(|event| event.message));
-            next = answer.next_token;
+            let mut ask = json!({
+                "logGroupName": log_group,
+                "filterPattern": format!("{{ $.span.subject = \"{subject}\" }}"),
+                "startTime": since.as_millis(),
+            });
+            if let Some(next) = next {
+                ask["nextToken"] = Value::String(next);
+            }
+            let page: Page = asked(&self.logs, "FilterLogEvents", &ask).await?;
+            lines.extend(page.events.into_iter().map(|line| line.message));
+            next = page.next_token;
             if next.is_none() {
                 break;
             }
@@ -259,6 +297,13 @@ impl Relays for AwsStack {
             None => Err(Failure::transient("the relay has not published all rows")),
         }
     }
+}
+
+/// Answer of a service to a call, read.
+async fn asked<T: DeserializeOwned>(client: &SignedClient, operation: &str, ask: &Value) -> Result<T> {
+    let answer = client.call(operation, ask).await?;
+    let answer = serde_json::from_slice(&answer);
+    answer.map_err(|_| Failure::transient(format!("{operation}: the answer is not understood")))
 }
 
 /// Messages in the portions of one call each. One that is larger than that goes alone, and SQS says whether it takes it.

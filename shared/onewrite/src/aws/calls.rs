@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use super::roots::host_of;
-#[cfg(feature = "link")]
+#[cfg(feature = "signed")]
 use crate::telemetry;
 use crate::telemetry::spans::{self, Span};
 
@@ -41,7 +41,7 @@ impl HttpConnector for TracedConnector {
 }
 
 /// Connector whose requests are spans, where there are any.
-#[cfg(feature = "link")]
+#[cfg(feature = "signed")]
 pub(super) fn traced(connector: SharedHttpConnector) -> SharedHttpConnector {
     if telemetry::is_traced() { SharedHttpConnector::new(TracedConnector(connector)) } else { connector }
 }

@@ -47,7 +47,7 @@ pub fn http_client() -> Result<SharedHttpClient, lambda_runtime::Error> {
 
 /// Connector for one URL, with the roots that its host needs: AWS has its certificates of Amazon, and others have theirs of
 /// whom they like. Whoever asks has a time for all of it.
-#[cfg(any(feature = "http", feature = "link", feature = "otlp"))]
+#[cfg(any(feature = "http", feature = "otlp", feature = "signed"))]
 pub(super) fn connector(url: &str) -> Result<SharedHttpConnector, lambda_runtime::Error> {
     let is_of_aws = roots::host_of(url).ends_with(".amazonaws.com");
     let needs_none = url.starts_with("http:");

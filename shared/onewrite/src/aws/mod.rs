@@ -18,7 +18,9 @@ mod roots;
 mod run;
 #[cfg(feature = "link")]
 mod secret_keys;
-#[cfg(any(feature = "link", feature = "otlp"))]
+#[cfg(feature = "signed")]
+mod signed;
+#[cfg(any(feature = "otlp", feature = "signed"))]
 mod sigv4;
 mod system;
 mod topic;
@@ -43,6 +45,8 @@ pub use queue::{SqsDeadLetters, SqsQueue};
 pub use run::{Aws, block_on, consume, relay};
 #[cfg(feature = "link")]
 pub use secret_keys::SecretLinkKeys;
+#[cfg(feature = "signed")]
+pub use signed::{AwsService, CallError, Functions, Invoked, SignedClient};
 pub use system::System;
 pub use topic::SnsTopic;
 #[cfg(feature = "webhook")]

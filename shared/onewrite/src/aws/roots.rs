@@ -1,14 +1,14 @@
 //! Root certificates that the functions trust: the five roots of Amazon Trust Services, under which every AWS endpoint
 //! has its certificate. A store of five is read in a fraction of the time, and memory, of a store of hundreds.
 
-#[cfg(any(feature = "http", feature = "link", feature = "otlp", feature = "webhook"))]
+#[cfg(any(feature = "http", feature = "otlp", feature = "signed", feature = "webhook"))]
 use std::env;
 
 use lambda_runtime::Error;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-#[cfg(any(feature = "http", feature = "link", feature = "otlp", feature = "webhook"))]
+#[cfg(any(feature = "http", feature = "otlp", feature = "signed", feature = "webhook"))]
 use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 
 /// Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority - G2, from
@@ -25,7 +25,7 @@ pub(super) fn amazon() -> Result<RootCertStore, Error> {
 
 /// The machine's own roots, hundreds of them, which take a moment to read. Where one file has all of them its folder has each once or twice
 /// more, and is left alone, unless somebody has said what is to be read: `SSL_CERT_FILE`, `SSL_CERT_DIR`.
-#[cfg(any(feature = "http", feature = "link", feature = "otlp", feature = "webhook"))]
+#[cfg(any(feature = "http", feature = "otlp", feature = "signed", feature = "webhook"))]
 pub(super) fn of_this_machine() -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     #[expect(clippy::disallowed_methods, reason = "where a machine has its roots is no setting of a function")]

@@ -1,5 +1,5 @@
-// The console as an operator uses it, in Chromium, on a stack that runs. Every view is held against axe in light and dark,
-// wide and at 400 pixels.
+// The console as an operator uses it, in Chromium, on a stack that runs. Every view is held against axe, wide and at 400
+// pixels, and its colours in light and dark.
 // node tests/console/console.mjs NODE-MODULES CHROMIUM URL TASK [FOLDER-FOR-SCREENSHOTS]
 // TASK is JSON: the tokens of two operators and of somebody else, and the letters that a fault has left.
 import assert from "node:assert/strict";
@@ -70,6 +70,8 @@ let views = 0;
 /// Holds what is seen against axe, in each size and colour.
 async function look(page, name) {
   await lookAt(page, name);
+  await page.setViewportSize(WIDE);
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
   views += 1;
 }
 

@@ -26,7 +26,5 @@ export function looker(require, { prefix = "", sizes, screenshots, fullPage = fa
         if (screenshots) await page.screenshot({ path: join(screenshots, `${where}.png`), fullPage });
       }
     }
-    await page.setViewportSize(sizes[0]);
-    await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
   };
 }

@@ -1,5 +1,5 @@
 // The page of a withdrawal as a customer uses it, in Chromium and without scripts, on a stack that runs. Every view is held
-// against axe in light and dark, wide and at 400 pixels.
+// against axe, wide and at 400 pixels, and its colours in light and dark.
 // node tests/console/withdrawal.mjs NODE-MODULES CHROMIUM API-URL TASK [FOLDER-FOR-SCREENSHOTS]
 // TASK is JSON: a token, as the address of the page will have one, and an order that is shipped and one that is not.
 import assert from "node:assert/strict";

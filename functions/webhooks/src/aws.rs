@@ -294,6 +294,7 @@ impl LambdaWorkers {
 
 impl Workers for LambdaWorkers {
     async fn start(&self, endpoint: &str) -> Result<()> {
-        Ok(self.functions.start(&self.function, &json!({ "endpoint": endpoint })).await?)
+        let started = self.functions.start(&self.function, &json!({ "endpoint": endpoint })).await;
+        started.map_err(|error| classify("Invoke", &error))
     }
 }

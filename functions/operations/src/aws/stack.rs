@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
 use onewrite::aws::{AwsService, Functions, Invoked, SignedClient, classify, without_addresses};
@@ -22,8 +23,8 @@ use crate::service::Service;
 /// Longest time that a function is waited for: a relay takes up to a minute.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Distance in seconds between two values of a metric of SQS, and the time in which there is one if the queue has been active: it may come
-/// some minutes late.
+/// Distance in seconds between two values of a metric of SQS, and the time in which there is one if the queue has been
+/// active: it may come some minutes late.
 const MEASURED_EACH_SECONDS: u32 = 60;
 const MEASURED_WITHIN: Duration = Duration::from_mins(10);
 
@@ -96,13 +97,16 @@ struct Line {
 impl AwsStack {
     /// The stack whose directory is at that path of the parameter store.
     pub fn new(config: &SdkConfig, dynamodb: aws_sdk_dynamodb::Client, directory: impl Into<String>) -> Self {
+        // A function may work longer than any other call takes, and is not asked twice meanwhile.
+        let timeouts =
+            TimeoutConfig::builder().operation_attempt_timeout(ANSWERED_WITHIN).operation_timeout(ANSWERED_WITHIN);
         Self {
             config: config.clone(),
             directory: directory.into(),
             cloudwatch: SignedClient::new(config, AwsService::CloudWatch),
             logs: SignedClient::new(config, AwsService::Logs),
             parameters: SignedClient::new(config, AwsService::SystemsManager),
-            functions: Functions::new(config).within(ANSWERED_WITHIN),
+            functions: Functions::new(&config.to_builder().timeout_config(timeouts.build()).build()),
             dynamodb,
             sqs: OnceLock::new(),
         }
@@ -158,7 +162,7 @@ impl AwsStack {
                 warn!(function, "a function is gone");
                 return Ok(None);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(classify("Invoke", &error)),
         };
         if let Some(error) = error {
             warn!(function, error, "a function has failed at an inquiry");
@@ -179,7 +183,7 @@ impl Directory for AwsStack {
             }
             let page: Parameters = asked(&self.parameters, "GetParametersByPath", &ask).await?;
             entries.extend(page.parameters);
-            next = page.next_token;
+            next = page.next_token.filter(|next| !next.is_empty());
             if next.is_none() {
                 break;
             }
@@ -262,7 +266,7 @@ impl Logs for AwsStack {
             }
             let page: Page = asked(&self.logs, "FilterLogEvents", &ask).await?;
             lines.extend(page.events.into_iter().map(|line| line.message));
-            next = page.next_token;
+            next = page.next_token.filter(|next| !next.is_empty());
             if next.is_none() {
                 break;
             }
@@ -301,7 +305,7 @@ impl Relays for AwsStack {
 
 /// Answer of a service to a call, read.
 async fn asked<T: DeserializeOwned>(client: &SignedClient, operation: &str, ask: &Value) -> Result<T> {
-    let answer = client.call(operation, ask).await?;
+    let answer = client.call(operation, ask).await.map_err(|error| classify(operation, &error))?;
     let answer = serde_json::from_slice(&answer);
     answer.map_err(|_| Failure::transient(format!("{operation}: the answer is not understood")))
 }

@@ -32,7 +32,7 @@ use tokio::time::error::Elapsed;
 use super::roots;
 
 /// The longest time until there is a connection to AWS, TLS included. A function's time is short.
-const CONNECT: Duration = Duration::from_secs(1);
+pub(super) const CONNECT: Duration = Duration::from_secs(1);
 
 /// Client of HTTP for clients of the SDK, which trusts Amazon's roots alone. They have a second for a connection, whatever their own
 /// configuration says of that, and of a time to read.
@@ -46,13 +46,13 @@ pub fn http_client() -> Result<SharedHttpClient, lambda_runtime::Error> {
 }
 
 /// Connector for one URL, with the roots that its host needs: AWS has its certificates of Amazon, and others have theirs of
-/// whom they like. Whoever asks has a time for all of it.
+/// whom they like. With a limit, a connection is to come within that; without, whoever asks has a time for all of it.
 #[cfg(any(feature = "http", feature = "otlp", feature = "signed"))]
-pub(super) fn connector(url: &str) -> Result<SharedHttpConnector, lambda_runtime::Error> {
+pub(super) fn connector(url: &str, limit: Option<Duration>) -> Result<SharedHttpConnector, lambda_runtime::Error> {
     let is_of_aws = roots::host_of(url).ends_with(".amazonaws.com");
     let needs_none = url.starts_with("http:");
     let roots = if is_of_aws || needs_none { roots::amazon()? } else { roots::of_this_machine()? };
-    over(Tcp::new(), roots, None)
+    over(Tcp::new(), roots, limit)
 }
 
 /// HTTP over these connections of TCP, with TLS by these roots where the URL wants it. With a limit, a connection is to come within that.

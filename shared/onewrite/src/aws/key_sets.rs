@@ -39,7 +39,7 @@ impl HttpKeySets {
             KeySetPlace::Inline(keys) => Source::Inline(keys),
             KeySetPlace::Url(url) => {
                 url.parse::<Uri>()?;
-                Source::Remote { connector: connector(&url)?, url }
+                Source::Remote { connector: connector(&url, None)?, url }
             }
         }))
     }

@@ -116,7 +116,7 @@ fn endpoint(environment: &Environment) -> Option<String> {
 /// The exporter reads the headers, and the provider the sampler, from the variables of OpenTelemetry. By default the sampler
 /// follows the parent.
 fn export(endpoint: &str, environment: &Environment) -> Result<(SdkTracerProvider, Export), Fault> {
-    let client = Client { connector: connector(endpoint)?, x_ray_region: region_of_x_ray(host_of(endpoint)) };
+    let client = Client { connector: connector(endpoint, None)?, x_ray_region: region_of_x_ray(host_of(endpoint)) };
     let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).with_http_client(client);
     let mut exporter = exporter.with_retry_policy(RetryPolicy::disabled()).build()?;
     let resource = resource(environment);

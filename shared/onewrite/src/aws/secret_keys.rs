@@ -1,9 +1,11 @@
 //! Keys of links in a secret of Secrets Manager: its stages are the two keys that count.
 
 use aws_config::SdkConfig;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::failure::classify;
 use super::signed::{AwsService, CallError, SignedClient};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::link::{LinkKeySource, LinkKeys};
@@ -60,7 +62,7 @@ fn read(answer: std::result::Result<&[u8], &CallError>) -> Result<Option<String>
             .map(|found| Some(found.secret_string))
             .map_err(|_| Failure::new(FailureKind::Misconfigured, format!("{CALL}: the secret is no text"))),
         Err(error) if error.code() == Some(NOT_FOUND) => Ok(None),
-        Err(error) => Err(error.clone().into()),
+        Err(error) => Err(classify(CALL, error)),
     }
 }
 

@@ -3,34 +3,33 @@
 //! Each client of the SDK is in the package of a function with all that it has for every operation, and in each of its builds: half a
 //! minute of a processor for Systems Manager alone, of which one call is made.
 
+use std::future::Future;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
-use hyper::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::calls::traced;
-use super::config::FIRST_PAUSE;
-use super::connector::connector;
-use super::failure::without_addresses;
+use super::connector::{CONNECT, connector};
+use super::failure::classify;
 use super::sigv4::{Fault, sign_request};
 use super::system::System;
+use crate::backoff::any_of;
 use crate::config::Environment;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::FailureKind;
 use crate::port::Clock;
-
-/// Time for an attempt, for all attempts, and the most of them: those of the SDK's clients.
-const ATTEMPT: Duration = Duration::from_secs(2);
-const ALL_ATTEMPTS: Duration = Duration::from_secs(5);
-const MAX_ATTEMPTS: u32 = 3;
 
 /// The largest answer that is read, in bytes. The largest there is are the [6 MB of a function][quotas].
 ///
@@ -40,8 +39,12 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Characters that stay as they are in a segment of a path.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A service of AWS that is called without a client of the SDK.
+/// An error of a call, just as the SDK's clients have it: for [`classify`].
+pub type CallError = SdkError<ErrorMetadata, HttpResponse>;
+
+/// A service of AWS that speaks JSON, and is called without a client of the SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AwsService {
     /// Metrics of CloudWatch.
     CloudWatch,
@@ -51,41 +54,25 @@ pub enum AwsService {
     SecretsManager,
     /// Systems Manager, which has the parameter store.
     SystemsManager,
-    /// Lambda: see [`Functions`].
-    Lambda,
 }
 
 impl AwsService {
-    /// Its name in a signature, and in the name of its host.
-    const fn name(self) -> &'static str {
+    const fn name(self) -> Name {
         match self {
-            Self::CloudWatch => "monitoring",
-            Self::Logs => "logs",
-            Self::SecretsManager => "secretsmanager",
-            Self::SystemsManager => "ssm",
-            Self::Lambda => "lambda",
+            Self::CloudWatch => Name { signed: "monitoring", variable: "AWS_ENDPOINT_URL_CLOUDWATCH" },
+            Self::Logs => Name { signed: "logs", variable: "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS" },
+            Self::SecretsManager => Name { signed: "secretsmanager", variable: "AWS_ENDPOINT_URL_SECRETS_MANAGER" },
+            Self::SystemsManager => Name { signed: "ssm", variable: "AWS_ENDPOINT_URL_SSM" },
         }
     }
 
-    /// The variable with an endpoint for it alone.
-    const fn variable(self) -> &'static str {
+    /// Its part of the target of an operation, and the version of the protocol.
+    const fn target(self) -> (&'static str, &'static str) {
         match self {
-            Self::CloudWatch => "AWS_ENDPOINT_URL_CLOUDWATCH",
-            Self::Logs => "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
-            Self::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-            Self::SystemsManager => "AWS_ENDPOINT_URL_SSM",
-            Self::Lambda => "AWS_ENDPOINT_URL_LAMBDA",
-        }
-    }
-
-    /// Its part of the target of an operation, and the version of the JSON protocol; `None` of a service that has paths.
-    const fn target(self) -> Option<(&'static str, &'static str)> {
-        match self {
-            Self::CloudWatch => Some(("GraniteServiceVersion20100801", "application/x-amz-json-1.0")),
-            Self::Logs => Some(("Logs_20140328", "application/x-amz-json-1.1")),
-            Self::SecretsManager => Some(("secretsmanager", "application/x-amz-json-1.1")),
-            Self::SystemsManager => Some(("AmazonSSM", "application/x-amz-json-1.1")),
-            Self::Lambda => None,
+            Self::CloudWatch => ("GraniteServiceVersion20100801", "application/x-amz-json-1.0"),
+            Self::Logs => ("Logs_20140328", "application/x-amz-json-1.1"),
+            Self::SecretsManager => ("secretsmanager", "application/x-amz-json-1.1"),
+            Self::SystemsManager => ("AmazonSSM", "application/x-amz-json-1.1"),
         }
     }
 }
@@ -93,187 +80,34 @@ impl AwsService {
 /// A client of one service. Nothing is opened before the first call.
 #[derive(Debug)]
 pub struct SignedClient {
-    config: SdkConfig,
     service: AwsService,
-    endpoint: String,
-    region: String,
-    attempt_within: Duration,
-    all_within: Duration,
-    connector: OnceLock<SharedHttpConnector>,
-}
-
-/// A call that has failed: why, and the code that the service has for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallError {
-    failure: Failure,
-    code: Option<String>,
-}
-
-impl CallError {
-    /// The service's code, where it has answered.
-    #[must_use]
-    pub fn code(&self) -> Option<&str> {
-        self.code.as_deref()
-    }
-}
-
-impl From<Failure> for CallError {
-    fn from(failure: Failure) -> Self {
-        Self { failure, code: None }
-    }
-}
-
-impl From<CallError> for Failure {
-    fn from(error: CallError) -> Self {
-        error.failure
-    }
-}
-
-/// A request as it is before it is signed, and the name of its operation for whoever reads of its failure.
-struct Call<'a> {
-    operation: &'a str,
-    path: &'a str,
-    headers: &'a [(&'static str, &'a str)],
-    body: String,
+    caller: Caller,
 }
 
 impl SignedClient {
-    /// A client of that service where the configuration has it: its region, its credentials, its endpoint.
+    /// A client of that service, where the configuration has it: with its region, credentials, endpoint, retries and times.
     #[must_use]
     pub fn new(config: &SdkConfig, service: AwsService) -> Self {
-        let region = config.region().map(ToString::to_string).unwrap_or_default();
-        let own = Environment::of_process().optional(service.variable());
-        let endpoint = own.or_else(|| config.endpoint_url().map(ToOwned::to_owned));
-        let endpoint = endpoint.unwrap_or_else(|| endpoint_of(service, &region));
-        let endpoint = endpoint.trim_end_matches('/').to_owned();
-        let (attempt_within, all_within) = (ATTEMPT, ALL_ATTEMPTS);
-        Self {
-            config: config.clone(),
-            service,
-            endpoint,
-            region,
-            attempt_within,
-            all_within,
-            connector: OnceLock::new(),
-        }
+        Self { service, caller: Caller::new(config, service.name()) }
     }
 
-    /// The same client, which waits so long for an answer, and for all attempts: for what may work longer than a call takes.
-    #[must_use]
-    pub fn within(self, longest: Duration) -> Self {
-        Self { attempt_within: longest, all_within: longest, ..self }
-    }
-
-    /// Calls an operation of a service that speaks JSON, and answers what it has answered. Repeated as the calls of the SDK's
-    /// clients are.
+    /// Calls an operation, and answers what the service has answered.
     ///
     /// # Errors
     ///
-    /// The service refuses it, or there is no answer in time; permanent of a service that has no such operations.
+    /// The service refuses it, or there is no answer in time.
     pub async fn call(&self, operation: &str, body: &Value) -> Result<Bytes, CallError> {
-        let Some((target, version)) = self.service.target() else {
-            return Err(
-                Failure::permanent(format!("{operation}: {:?} is not called by JSON alone", self.service)).into()
-            );
-        };
+        let (target, version) = self.service.target();
         let target = format!("{target}.{operation}");
         let headers = [("content-type", version), ("x-amz-target", &target)];
         let call = Call { operation, path: "/", headers: &headers, body: body.to_string() };
-        Ok(self.send(&call).await?.into_body())
+        Ok(bytes_of(Box::pin(self.caller.call(&call)).await?))
     }
-
-    async fn send(&self, call: &Call<'_>) -> Result<Response<Bytes>, CallError> {
-        let attempts = async {
-            let mut pause = FIRST_PAUSE;
-            for _ in 1..MAX_ATTEMPTS {
-                match self.attempt(call).await {
-                    Err(CallError { failure, .. })
-                        if matches!(failure.kind(), FailureKind::Unavailable | FailureKind::Transient) =>
-                    {
-                        System.sleep(pause).await;
-                        pause *= 2;
-                    }
-                    answered => return answered,
-                }
-            }
-            self.attempt(call).await
-        };
-        let timed_out = |_| Err(Failure::unavailable(format!("{}: timed out", call.operation)).into());
-        tokio::time::timeout(self.all_within, attempts).await.unwrap_or_else(timed_out)
-    }
-
-    async fn attempt(&self, call: &Call<'_>) -> Result<Response<Bytes>, CallError> {
-        let operation = call.operation;
-        let request = self.request(call).await.map_err(|_| {
-            let reason = format!("{operation}: the request cannot be made: are there credentials?");
-            Failure::new(FailureKind::Misconfigured, reason)
-        })?;
-        let answer = tokio::time::timeout(self.attempt_within, self.answer(operation, request)).await;
-        let answer = answer.map_err(|_| Failure::unavailable(format!("{operation}: timed out")))??;
-        if answer.status().is_success() { Ok(answer) } else { Err(refusal(operation, &answer)) }
-    }
-
-    async fn request(&self, call: &Call<'_>) -> Result<HttpRequest, Fault> {
-        let mut request = HttpRequest::new(call.body.clone().into());
-        request.set_method("POST")?;
-        request.set_uri(format!("{}{}", self.endpoint, call.path))?;
-        for (name, value) in call.headers {
-            request.headers_mut().try_insert(*name, (*value).to_owned())?;
-        }
-        let provider = self.config.credentials_provider().ok_or("no credentials")?;
-        let credentials = provider.provide_credentials().await?;
-        sign_request(&mut request, credentials, (self.service.name(), &self.region), System.now())?;
-        Ok(request)
-    }
-
-    fn connector(&self) -> Result<&SharedHttpConnector, Failure> {
-        if let Some(connector) = self.connector.get() {
-            return Ok(connector);
-        }
-        let connector = connector(&self.endpoint).map_err(|error| Failure::permanent(error.to_string()))?;
-        Ok(self.connector.get_or_init(|| traced(connector)))
-    }
-
-    async fn answer(&self, operation: &str, request: HttpRequest) -> Result<Response<Bytes>, Failure> {
-        let failed = |why: &str| Failure::unavailable(format!("{operation}: {why}"));
-        let answer = self.connector()?.call(request).await.map_err(|_| failed("no connection"))?;
-        let answer = HttpResponse::try_into_http1x(answer).map_err(|_| failed("the answer is not understood"))?;
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, MAX_BYTES).collect().await;
-        let body = body.map_err(|_| failed("the end of the answer does not come"))?.to_bytes();
-        Ok(Response::from_parts(head, body))
-    }
-}
-
-fn endpoint_of(service: AwsService, region: &str) -> String {
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://{}.{region}.{domain}", service.name())
-}
-
-/// Answer that tells why there is none, in the body or, of services with paths, in a header.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Refused {
-    #[serde(rename = "__type")]
-    code: String,
-    #[serde(alias = "Message")]
-    message: String,
-}
-
-fn refusal(operation: &str, answer: &Response<Bytes>) -> CallError {
-    let status = answer.status().as_u16();
-    let Refused { code, message } = serde_json::from_slice(answer.body()).unwrap_or_default();
-    let of_header = answer.headers().get("x-amzn-errortype").and_then(|code| code.to_str().ok());
-    // `namespace#Code`, or `Code:http://documentation/`.
-    let code = of_header.unwrap_or(&code).split(':').next().unwrap_or_default();
-    let code = code.rsplit('#').next().unwrap_or_default().to_owned();
-    let (kind, message) = (FailureKind::of_answer(status, &code), without_addresses(&message));
-    CallError { failure: Failure::new(kind, format!("{operation}: {code} ({status}): {message}")), code: Some(code) }
 }
 
 /// Functions of Lambda, to be invoked.
 #[derive(Debug)]
-pub struct Functions(SignedClient);
+pub struct Functions(Caller);
 
 /// Answer of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -288,13 +122,7 @@ impl Functions {
     /// Functions of the configuration's account and region.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        Self(SignedClient::new(config, AwsService::Lambda))
-    }
-
-    /// The same, of which an answer is waited for as long as that.
-    #[must_use]
-    pub fn within(self, longest: Duration) -> Self {
-        Self(self.0.within(longest))
+        Self(Caller::new(config, Name { signed: "lambda", variable: "AWS_ENDPOINT_URL_LAMBDA" }))
     }
 
     /// Invokes a function, by its name or ARN, and waits for its answer.
@@ -304,9 +132,8 @@ impl Functions {
     /// Lambda refuses it, or there is no answer in time. A function that fails is no error of the call.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Invoked, CallError> {
         let answer = self.post(function, "RequestResponse", payload).await?;
-        let error = answer.headers().get("x-amz-function-error");
-        let error = error.map(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        Ok(Invoked { payload: answer.into_body(), error })
+        let error = answer.headers().get("x-amz-function-error").map(ToOwned::to_owned);
+        Ok(Invoked { payload: bytes_of(answer), error })
     }
 
     /// Has Lambda invoke a function, which nobody waits for.
@@ -318,57 +145,195 @@ impl Functions {
         self.post(function, "Event", payload).await.map(drop)
     }
 
-    async fn post(&self, function: &str, how: &str, payload: &Value) -> Result<Response<Bytes>, CallError> {
+    async fn post(&self, function: &str, how: &str, payload: &Value) -> Result<HttpResponse, CallError> {
         let path = format!("/2015-03-31/functions/{}/invocations", utf8_percent_encode(function, UNRESERVED));
-        let headers = [("content-type", "application/json"), ("x-amz-invocation-type", how)];
-        self.0.send(&Call { operation: "Invoke", path: &path, headers: &headers, body: payload.to_string() }).await
+        // By the trace of this invocation Lambda finds out about functions that invoke each other for ever.
+        let trace = Environment::of_process().optional("_X_AMZN_TRACE_ID").unwrap_or_default();
+        let headers =
+            [("content-type", "application/json"), ("x-amz-invocation-type", how), ("x-amzn-trace-id", trace.as_str())];
+        let headers = if trace.is_empty() { &headers[..2] } else { &headers };
+        let call = Call { operation: "Invoke", path: &path, headers, body: payload.to_string() };
+        Box::pin(self.0.call(&call)).await
     }
+}
+
+/// A service's name in a signature and in its host, and the variable with an endpoint for it alone.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    signed: &'static str,
+    variable: &'static str,
+}
+
+/// Whoever makes calls of one service.
+#[derive(Debug)]
+struct Caller {
+    config: SdkConfig,
+    service: Name,
+    endpoint: String,
+    region: String,
+    connector: OnceLock<SharedHttpConnector>,
+}
+
+/// A request as it is before it is signed.
+struct Call<'a> {
+    operation: &'a str,
+    path: &'a str,
+    headers: &'a [(&'static str, &'a str)],
+    body: String,
+}
+
+impl Caller {
+    fn new(config: &SdkConfig, service: Name) -> Self {
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let own = Environment::of_process().optional(service.variable);
+        let endpoint = own.or_else(|| config.endpoint_url().map(ToOwned::to_owned));
+        let endpoint = endpoint.unwrap_or_else(|| format!("https://{}.{region}.amazonaws.com", service.signed));
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        Self { config: config.clone(), service, endpoint, region, connector: OnceLock::new() }
+    }
+
+    /// Makes a call as often as the configuration says, with a pause at random before each further attempt, which may be
+    /// twice as long as before the last one.
+    async fn call(&self, call: &Call<'_>) -> Result<HttpResponse, CallError> {
+        let attempts = async {
+            let retries = self.config.retry_config().cloned().unwrap_or_else(RetryConfig::disabled);
+            let (most, mut pause) = (retries.max_attempts().max(1), retries.initial_backoff());
+            let mut number = 1;
+            loop {
+                match self.attempt(call, number, most).await {
+                    Err(error) if number < most && may_pass(call.operation, &error) => {
+                        let millis = u32::try_from(pause.as_millis()).unwrap_or(u32::MAX);
+                        System.sleep(Duration::from_millis(any_of(&(0..=millis), &System).into())).await;
+                        (number, pause) = (number + 1, pause * 2);
+                    }
+                    answered => return answered,
+                }
+            }
+        };
+        within(self.config.timeout_config().and_then(TimeoutConfig::operation_timeout), attempts).await
+    }
+
+    async fn attempt(&self, call: &Call<'_>, number: u32, most: u32) -> Result<HttpResponse, CallError> {
+        let mut request = self.request(call, number, most).await.map_err(SdkError::construction_failure)?;
+        let connection = CaptureSmithyConnection::new();
+        request.add_extension(connection.clone());
+        let limit = self.config.timeout_config().and_then(TimeoutConfig::operation_attempt_timeout);
+        let answer = within(limit, self.answer(request)).await;
+        // The next attempt is to find another server.
+        if answer.as_ref().map_or(true, |answer| answer.status().is_server_error())
+            && let Some(connection) = connection.get()
+        {
+            connection.poison();
+        }
+        let answer = answer?;
+        if answer.status().is_success() { Ok(answer) } else { Err(SdkError::service_error(refusal(&answer), answer)) }
+    }
+
+    async fn request(&self, call: &Call<'_>, number: u32, most: u32) -> Result<HttpRequest, Fault> {
+        if self.region.is_empty() {
+            return Err("no region".into());
+        }
+        let mut request = HttpRequest::new(call.body.clone().into());
+        request.set_method("POST")?;
+        request.set_uri(format!("{}{}", self.endpoint, call.path))?;
+        for (name, value) in call.headers {
+            request.headers_mut().try_insert(*name, (*value).to_owned())?;
+        }
+        request.headers_mut().try_insert("amz-sdk-request", format!("attempt={number}; max={most}"))?;
+        let provider = self.config.credentials_provider().ok_or("no credentials")?;
+        let credentials = provider.provide_credentials().await?;
+        sign_request(&mut request, credentials, (self.service.signed, &self.region), System.now())?;
+        Ok(request)
+    }
+
+    /// Answer to a request, with all of its body.
+    async fn answer(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
+        let connector = self.connector().map_err(SdkError::construction_failure)?;
+        let mut answer = connector.call(request).await.map_err(SdkError::dispatch_failure)?;
+        let body = Limited::new(answer.take_body(), MAX_BYTES).collect().await;
+        let body = body.map_err(|error| SdkError::dispatch_failure(ConnectorError::io(error)))?;
+        *answer.body_mut() = SdkBody::from(body.to_bytes());
+        Ok(answer)
+    }
+
+    fn connector(&self) -> Result<&SharedHttpConnector, Fault> {
+        if let Some(connector) = self.connector.get() {
+            return Ok(connector);
+        }
+        let connector = connector(&self.endpoint, Some(CONNECT))?;
+        Ok(self.connector.get_or_init(|| traced(connector)))
+    }
+}
+
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, work).await.map_err(SdkError::timeout_error)?,
+        None => work.await,
+    }
+}
+
+fn may_pass(operation: &str, error: &CallError) -> bool {
+    match classify(operation, error).kind() {
+        FailureKind::Unavailable | FailureKind::Transient => true,
+        FailureKind::Deferred | FailureKind::Misconfigured | FailureKind::Permanent => false,
+    }
+}
+
+fn bytes_of(mut answer: HttpResponse) -> Bytes {
+    let body = answer.take_body();
+    body.bytes().map(Bytes::copy_from_slice).unwrap_or_default()
+}
+
+/// Code and words of an answer that is none: the code is in its body or, of services with paths, in a header, as
+/// `namespace#Code` or `Code:http://documentation/`.
+fn refusal(answer: &HttpResponse) -> ErrorMetadata {
+    let body: Value = answer.body().bytes().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+    let text =
+        |names: [&str; 2]| names.into_iter().find_map(|name| body[name].as_str().filter(|text| !text.is_empty()));
+    let of_header = answer.headers().get("x-amzn-errortype").filter(|code| !code.is_empty());
+    let code = of_header.or_else(|| text(["__type", "code"]));
+    let code = code.map(|code| code.split(':').next().unwrap_or_default().rsplit('#').next().unwrap_or_default());
+    let mut refusal = ErrorMetadata::builder();
+    if let Some(code) = code {
+        refusal = refusal.code(code);
+    }
+    if let Some(message) = text(["message", "Message"]) {
+        refusal = refusal.message(message);
+    }
+    refusal.build()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(status: u16, headers: &[(&'static str, &str)], body: &'static str) -> Response<Bytes> {
-        let mut answer = Response::builder().status(status);
-        for (name, value) in headers {
-            answer = answer.header(*name, *value);
-        }
-        answer.body(Bytes::from_static(body.as_bytes())).unwrap()
-    }
-
     #[test]
-    fn a_refusal_has_its_code_and_says_whether_to_try_again() {
-        let of_rest = [("x-amzn-errortype", "ResourceNotFoundException:http://internal.amazon.com/coral/")];
-        for (answer, code, kind) in [
+    fn a_refusal_has_its_code_and_its_words_wherever_they_are() {
+        let documented = Some("ResourceNotFoundException:http://internal.amazon.com/coral/");
+        for (header, body, code, message) in [
             (
-                answer(400, &[], r#"{"__type": "com.amazonaws.ssm#AccessDeniedException", "Message": "no"}"#),
-                "AccessDeniedException",
-                FailureKind::Misconfigured,
+                None,
+                r#"{"__type": "com.amazonaws.ssm#ThrottlingException", "Message": "no"}"#,
+                Some("ThrottlingException"),
+                Some("no"),
             ),
+            (None, r#"{"__type": "AccessDenied", "message": null, "Message": "no"}"#, Some("AccessDenied"), Some("no")),
             (
-                answer(404, &of_rest, r#"{"Message": "not found: me@example.com"}"#),
-                "ResourceNotFoundException",
-                FailureKind::Misconfigured,
+                Some(""),
+                r#"{"code": "AccessDenied", "message": "no", "Message": "no"}"#,
+                Some("AccessDenied"),
+                Some("no"),
             ),
-            (answer(400, &[], r#"{"__type": "ThrottlingException"}"#), "ThrottlingException", FailureKind::Transient),
-            (
-                answer(500, &[], r#"{"__type": "InternalServiceError"}"#),
-                "InternalServiceError",
-                FailureKind::Unavailable,
-            ),
-            (answer(502, &[], "<html>"), "", FailureKind::Unavailable),
+            (documented, r#"{"Message": "not found"}"#, Some("ResourceNotFoundException"), Some("not found")),
+            (None, "<html>", None, None),
+            (None, "", None, None),
         ] {
-            let error = refusal("GetIt", &answer);
-            assert_eq!((error.code(), error.failure.kind()), (Some(code), kind), "{error:?}");
-            assert!(error.failure.reason().starts_with("GetIt: "), "{error:?}");
-            assert!(!error.failure.reason().contains('@'), "{error:?}");
+            let mut answer = HttpResponse::new(400.try_into().unwrap(), SdkBody::from(body));
+            if let Some(header) = header {
+                answer.headers_mut().insert("x-amzn-errortype", header);
+            }
+            let refusal = refusal(&answer);
+            assert_eq!((refusal.code(), refusal.message()), (code, message), "{header:?} {body}");
         }
-    }
-
-    #[test]
-    fn endpoints_are_those_of_the_region() {
-        assert_eq!(endpoint_of(AwsService::SystemsManager, "eu-west-1"), "https://ssm.eu-west-1.amazonaws.com");
-        assert_eq!(endpoint_of(AwsService::CloudWatch, "cn-north-1"), "https://monitoring.cn-north-1.amazonaws.com.cn");
     }
 }

@@ -44,22 +44,41 @@ pub(super) fn sign_request(
 mod tests {
     use super::*;
 
-    /// The header of the same request as botocore's `SigV4Auth` has it, which nobody here has written.
-    const BY_BOTOCORE: &str = "AWS4-HMAC-SHA256 Credential=AKID/20261128/eu-west-1/xray/aws4_request, \
-        SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, \
-        Signature=53ddc1256cfeeb43b27604231b41c1242811374319206b870a5c3a587b1644b9";
+    /// The headers of the same requests as botocore's `SigV4Auth` has them, which nobody here has written.
+    const BY_BOTOCORE: [(&str, &str, &str, &str, &str); 2] = [
+        (
+            "xray",
+            "/v1/traces",
+            "application/x-protobuf",
+            "spans",
+            "53ddc1256cfeeb43b27604231b41c1242811374319206b870a5c3a587b1644b9",
+        ),
+        (
+            "lambda",
+            "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Arelay%3Alive/invocations",
+            "application/json",
+            "{}",
+            "303a77ec91725a98dfc8ab7e8ed9cdf787012d5055d739a18620fae8828b7a78",
+        ),
+    ];
 
     #[test]
     fn a_request_is_signed_as_others_sign_it() {
-        let mut request = HttpRequest::new("spans".into());
-        request.set_method("POST").unwrap();
-        request.set_uri("https://xray.eu-west-1.amazonaws.com/v1/traces").unwrap();
-        request.headers_mut().insert("content-type", "application/x-protobuf");
-        let credentials = Credentials::new("AKID", "secret", Some("token".to_owned()), None, "test");
-        let now = Time::new("2026-11-28T12:00:00Z").unwrap();
-        sign_request(&mut request, credentials, ("xray", "eu-west-1"), now).unwrap();
-        assert_eq!(request.headers().get("authorization"), Some(BY_BOTOCORE));
-        assert_eq!(request.headers().get("x-amz-date"), Some("20261128T120000Z"));
-        assert_eq!(request.headers().get("x-amz-security-token"), Some("token"));
+        for (service, path, content_type, body, signature) in BY_BOTOCORE {
+            let mut request = HttpRequest::new(body.into());
+            request.set_method("POST").unwrap();
+            request.set_uri(format!("https://{service}.eu-west-1.amazonaws.com{path}")).unwrap();
+            request.headers_mut().insert("content-type", content_type);
+            let credentials = Credentials::new("AKID", "secret", Some("token".to_owned()), None, "test");
+            let now = Time::new("2026-11-28T12:00:00Z").unwrap();
+            sign_request(&mut request, credentials, (service, "eu-west-1"), now).unwrap();
+            let expected = format!(
+                "AWS4-HMAC-SHA256 Credential=AKID/20261128/eu-west-1/{service}/aws4_request, \
+                 SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, Signature={signature}"
+            );
+            assert_eq!(request.headers().get("authorization"), Some(expected.as_str()), "{service}");
+            assert_eq!(request.headers().get("x-amz-date"), Some("20261128T120000Z"));
+            assert_eq!(request.headers().get("x-amz-security-token"), Some("token"));
+        }
     }
 }

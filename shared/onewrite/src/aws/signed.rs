@@ -305,7 +305,14 @@ fn refusal(answer: &HttpResponse) -> ErrorMetadata {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
+    use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+    use serde_json::json;
+
     use super::*;
+    use crate::aws::tests::{Answer, Server, says};
+    use crate::aws::without_retries;
 
     #[test]
     fn a_refusal_has_its_code_and_its_words_wherever_they_are() {
@@ -334,6 +341,114 @@ mod tests {
             }
             let refusal = refusal(&answer);
             assert_eq!((refusal.code(), refusal.message()), (code, message), "{header:?} {body}");
+        }
+    }
+
+    /// Calls that the toolkit signs are as good as those of the SDK: the same table.
+    #[tokio::test]
+    async fn a_signed_call_is_classified_and_tried_again_where_that_helps() {
+        let not_found = || says("400 Bad Request", "ResourceNotFoundException");
+        for (answer, kind, reason, attempts) in [
+            (not_found(), FailureKind::Misconfigured, "GetIt: ResourceNotFoundException (400): said …", 1),
+            (
+                says("400 Bad Request", "ThrottlingException"),
+                FailureKind::Transient,
+                "GetIt: ThrottlingException (400): said …",
+                3,
+            ),
+            (
+                says("400 Bad Request", "ValidationException"),
+                FailureKind::Permanent,
+                "GetIt: ValidationException (400): said …",
+                1,
+            ),
+            (
+                Answer::Says("503 Oh", "<html>".to_owned()),
+                FailureKind::Unavailable,
+                "GetIt: no code (503): no message",
+                3,
+            ),
+            (Answer::HangsUp, FailureKind::Unavailable, "GetIt: no connection", 3),
+        ] {
+            let server = Server::start(answer);
+            let client = SignedClient::new(&server.config(), AwsService::SystemsManager);
+            let failure = classify("GetIt", &client.call("GetIt", &json!({})).await.unwrap_err());
+            assert_eq!((failure.kind(), failure.reason()), (kind, reason));
+            assert_eq!(server.requests.load(Ordering::SeqCst), attempts, "{reason}");
+        }
+        let server = Server::start(not_found());
+        let error = Functions::new(&server.config()).invoke("relay", &json!({})).await.unwrap_err();
+        assert_eq!(error.code(), Some("ResourceNotFoundException"));
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_for_a_person_to_mend() {
+        let server = Server::start(says("500 Oh", "InternalServerError"));
+        let mut without_credentials = server.config().to_builder();
+        without_credentials.set_credentials_provider(None);
+        let mut without_region = server.config().to_builder();
+        without_region.set_region(None);
+        for config in [without_credentials.build(), without_region.build()] {
+            let error = SignedClient::new(&config, AwsService::Logs).call("GetIt", &json!({})).await.unwrap_err();
+            let failure = classify("GetIt", &error);
+            assert_eq!(
+                (failure.kind(), failure.reason()),
+                (FailureKind::Misconfigured, "GetIt: the request cannot be made")
+            );
+        }
+        assert_eq!(server.requests.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn a_signed_call_takes_as_long_and_is_made_as_often_as_its_configuration_says() {
+        let server = Server::start(Answer::SaysNothing);
+        let times = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(20));
+        let hasty = server.config().to_builder().timeout_config(times.build()).build();
+        let error = Functions::new(&hasty).start("relay", &json!({})).await.unwrap_err();
+        assert_eq!(classify("Invoke", &error).reason(), "Invoke: timed out");
+        assert_eq!(server.requests.load(Ordering::SeqCst), 3);
+
+        let server = Server::start(says("500 Oh", "InternalServerError"));
+        let once = without_retries(&server.config());
+        Functions::new(&once).start("relay", &json!({})).await.unwrap_err();
+        assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_function_is_invoked_by_its_arn_and_may_fail() {
+        let server = Server::start(Answer::Says(
+            "200 OK\r\nx-amz-function-error: Unhandled",
+            r#"{"errorMessage":"no"}"#.to_owned(),
+        ));
+        let arn = "arn:aws:lambda:us-east-1:123456789012:function:relay:live";
+        let invoked = Functions::new(&server.config()).invoke(arn, &json!({ "Records": [] })).await.unwrap();
+        assert_eq!(
+            (invoked.error.as_deref(), &invoked.payload[..]),
+            (Some("Unhandled"), &br#"{"errorMessage":"no"}"#[..])
+        );
+        let request = server.last_request();
+        let line = "POST /2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Arelay%3Alive/invocations HTTP/1.1";
+        assert!(request.starts_with(line), "{request}");
+        for part in [
+            "x-amz-invocation-type: RequestResponse\r\n",
+            "amz-sdk-request: attempt=1; max=3\r\n",
+            "/us-east-1/lambda/aws4_request",
+            r#"{"Records":[]}"#,
+        ] {
+            assert!(request.contains(part), "{part}: {request}");
+        }
+
+        let server = Server::start(Answer::Says("200 OK", r#"{"MetricDataResults":[]}"#.to_owned()));
+        let client = SignedClient::new(&server.config(), AwsService::CloudWatch);
+        assert_eq!(client.call("GetMetricData", &json!({})).await.unwrap(), r#"{"MetricDataResults":[]}"#);
+        let request = server.last_request();
+        for part in [
+            "POST / HTTP/1.1\r\n",
+            "content-type: application/x-amz-json-1.0\r\n",
+            "x-amz-target: GraniteServiceVersion20100801.GetMetricData\r\n",
+            "/us-east-1/monitoring/aws4_request",
+        ] {
+            assert!(request.contains(part), "{part}: {request}");
         }
     }
 }

@@ -6,13 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::config::{AsyncSleep, Credentials, Region, SharedCredentialsProvider, Sleep};
-use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata, SdkError};
 use envelope::{Subject, Time};
-use serde_json::json;
 
 use super::config::{FIRST_PAUSE, config};
 use super::*;
@@ -22,26 +20,26 @@ use crate::port::{Appended, Log};
 use crate::row::{Cause, Row};
 
 /// A server that knows one answer.
-struct Server {
+pub(super) struct Server {
     url: String,
-    requests: Arc<AtomicUsize>,
+    pub(super) requests: Arc<AtomicUsize>,
     last: Arc<Mutex<String>>,
 }
 
 /// Answer of a server to a request.
 #[derive(Clone)]
-enum Answer {
+pub(super) enum Answer {
     Says(&'static str, String),
     HangsUp,
     SaysNothing,
 }
 
-fn says(status: &'static str, code: &str) -> Answer {
+pub(super) fn says(status: &'static str, code: &str) -> Answer {
     Answer::Says(status, format!(r#"{{"__type":"com.amazonaws.dynamodb#{code}","message":"said ada@example.com"}}"#))
 }
 
 impl Server {
-    fn start(answer: Answer) -> Self {
+    pub(super) fn start(answer: Answer) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
@@ -69,11 +67,11 @@ impl Server {
         Self { url, requests, last }
     }
 
-    fn last_request(&self) -> String {
+    pub(super) fn last_request(&self) -> String {
         self.last.lock().unwrap().clone()
     }
 
-    fn config(&self) -> SdkConfig {
+    pub(super) fn config(&self) -> SdkConfig {
         config_of(&self.url)
     }
 }
@@ -129,86 +127,7 @@ async fn an_answer_is_classified_and_tried_again_where_that_helps() {
         let failure = read(&server.config()).await;
         assert_eq!((failure.kind(), failure.reason()), (kind, reason));
         assert_eq!(server.requests.load(Ordering::SeqCst), attempts, "{reason}");
-    }
-}
-
-/// What is signed by the toolkit is as good as what a client of the SDK signs.
-#[tokio::test]
-async fn a_signed_call_is_classified_and_tried_again_where_that_helps() {
-    let not_found = || says("400 Bad Request", "ResourceNotFoundException");
-    for (answer, kind, reason, attempts) in [
-        (not_found(), FailureKind::Misconfigured, "GetIt: ResourceNotFoundException (400): said …", 1),
-        (
-            says("400 Bad Request", "ThrottlingException"),
-            FailureKind::Transient,
-            "GetIt: ThrottlingException (400): said …",
-            3,
-        ),
-        (
-            says("400 Bad Request", "ValidationException"),
-            FailureKind::Permanent,
-            "GetIt: ValidationException (400): said …",
-            1,
-        ),
-        (Answer::Says("503 Oh", "<html>".to_owned()), FailureKind::Unavailable, "GetIt: no code (503): no message", 3),
-        (Answer::HangsUp, FailureKind::Unavailable, "GetIt: no connection", 3),
-    ] {
-        let server = Server::start(answer);
-        let client = SignedClient::new(&server.config(), AwsService::SystemsManager);
-        let failure = classify("GetIt", &client.call("GetIt", &json!({})).await.unwrap_err());
-        assert_eq!((failure.kind(), failure.reason()), (kind, reason));
-        assert_eq!(server.requests.load(Ordering::SeqCst), attempts, "{reason}");
-    }
-    let server = Server::start(not_found());
-    let error = Functions::new(&server.config()).invoke("relay", &json!({})).await.unwrap_err();
-    assert_eq!(error.code(), Some("ResourceNotFoundException"));
-}
-
-#[tokio::test]
-async fn a_signed_call_takes_as_long_and_is_made_as_often_as_its_configuration_says() {
-    let server = Server::start(Answer::SaysNothing);
-    let times = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(20));
-    let hasty = server.config().to_builder().timeout_config(times.build()).build();
-    let error = Functions::new(&hasty).start("relay", &json!({})).await.unwrap_err();
-    assert_eq!(classify("Invoke", &error).reason(), "Invoke: timed out");
-    assert_eq!(server.requests.load(Ordering::SeqCst), 3);
-
-    let server = Server::start(says("500 Oh", "InternalServerError"));
-    let once = without_retries(&server.config());
-    Functions::new(&once).start("relay", &json!({})).await.unwrap_err();
-    assert_eq!(server.requests.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn a_function_is_invoked_by_its_arn_and_may_fail() {
-    let server =
-        Server::start(Answer::Says("200 OK\r\nx-amz-function-error: Unhandled", r#"{"errorMessage":"no"}"#.to_owned()));
-    let arn = "arn:aws:lambda:us-east-1:123456789012:function:relay:live";
-    let invoked = Functions::new(&server.config()).invoke(arn, &json!({ "Records": [] })).await.unwrap();
-    assert_eq!((invoked.error.as_deref(), &invoked.payload[..]), (Some("Unhandled"), &br#"{"errorMessage":"no"}"#[..]));
-    let request = server.last_request();
-    let line = "POST /2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Arelay%3Alive/invocations HTTP/1.1";
-    assert!(request.starts_with(line), "{request}");
-    for part in [
-        "x-amz-invocation-type: RequestResponse\r\n",
-        "amz-sdk-request: attempt=1; max=3\r\n",
-        "/us-east-1/lambda/aws4_request",
-        r#"{"Records":[]}"#,
-    ] {
-        assert!(request.contains(part), "{part}: {request}");
-    }
-
-    let server = Server::start(Answer::Says("200 OK", r#"{"MetricDataResults":[]}"#.to_owned()));
-    let client = SignedClient::new(&server.config(), AwsService::CloudWatch);
-    assert_eq!(client.call("GetMetricData", &json!({})).await.unwrap(), r#"{"MetricDataResults":[]}"#);
-    let request = server.last_request();
-    for part in [
-        "POST / HTTP/1.1\r\n",
-        "content-type: application/x-amz-json-1.0\r\n",
-        "x-amz-target: GraniteServiceVersion20100801.GetMetricData\r\n",
-        "/us-east-1/monitoring/aws4_request",
-    ] {
-        assert!(request.contains(part), "{part}: {request}");
+        assert!(server.last_request().contains("DynamoDB_20120810.Query"));
     }
 }
 
@@ -305,12 +224,6 @@ async fn what_is_missing_before_there_is_a_connection_is_for_a_person_to_mend() 
         let failure = read(&config).await;
         assert_eq!(failure.kind(), FailureKind::Misconfigured, "{failure}");
         assert!(failure.reason().contains("are there credentials"), "{failure}");
-        let error = SignedClient::new(&config, AwsService::Logs).call("GetIt", &json!({})).await.unwrap_err();
-        let failure = classify("GetIt", &error);
-        assert_eq!(
-            (failure.kind(), failure.reason()),
-            (FailureKind::Misconfigured, "GetIt: the request cannot be made")
-        );
     }
     assert_eq!(server.requests.load(Ordering::SeqCst), 0);
 }

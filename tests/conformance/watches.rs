@@ -1,6 +1,7 @@
 //! The suite of live's [`Watches`].
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,18 @@ use orderflow_events::{OrderId, Time};
 use orderflow_live::{
     Added, DynamoWatches, Found, MAX_SUBSCRIPTIONS, MemoryWatches, PAGE, Right, Topic, Watch, Watches,
 };
+use orderflow_local::Endpoint;
+use orderflow_tests::{Answer, Arrived, Dropped, Interceptor, Proxy, whole};
+use tokio::sync::Notify;
+use tokio::task::LocalSet;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::aws::Aws;
+use crate::suite::trial;
 
 pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
-    crate::suite::suite!(
+    let mut trials = crate::suite::suite!(
         aws,
         MemoryWatches::default,
         on_aws,
@@ -39,7 +45,11 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             whoever_begins_to_watch_as_others_look_is_found_from_then_on,
             whoever_is_cut_off_as_they_begin_to_watch_is_found_if_they_do,
         ]
-    )
+    );
+    let name = "whoever_begins_to_watch_between_a_look_and_its_word_is_found";
+    let aws = Arc::clone(aws);
+    trials.push(trial("aws", name, async move || LocalSet::new().run_until(between_a_look_and_its_word(&aws)).await));
+    trials
 }
 
 async fn on_aws(aws: &Aws) -> DynamoWatches {
@@ -389,4 +399,50 @@ async fn whoever_is_cut_off_as_they_begin_to_watch_is_found_if_they_do(watches: 
         watches.remove("a", "1").await.unwrap();
     }
     assert!(there > 0, "it was always cut off before");
+}
+
+/// Holds the subscription back until a look has found nobody, and what that look says of it until the subscription is there.
+#[derive(Default)]
+struct Between {
+    joining: Notify,
+    looked: Notify,
+    joined: Notify,
+}
+
+impl Interceptor for Between {
+    async fn intercept(&self, proxy: &Rc<Proxy>, arrived: Arrived) -> Result<Answer, Dropped> {
+        let body = String::from_utf8_lossy(&arrived.call.body);
+        match arrived.call.operation.as_str() {
+            "TransactWriteItems" => {
+                self.joining.notify_one();
+                self.looked.notified().await;
+            }
+            "UpdateItem" if body.contains("emptyAt") => {
+                self.looked.notify_one();
+                self.joined.notified().await;
+            }
+            _ => {}
+        }
+        proxy.forward(arrived.request).await.map(whole)
+    }
+}
+
+async fn between_a_look_and_its_word(aws: &Aws) {
+    let between = Rc::new(Between::default());
+    let proxy = Proxy::open(aws.stack().endpoint().port(), Rc::clone(&between)).await;
+    let client = aws_sdk_dynamodb::Client::new(&Endpoint::local(proxy.port()).sdk_config());
+    let watches = DynamoWatches::new(client, aws.sorted_table(2, ScalarAttributeType::S).await);
+    opened(&watches, "a").await;
+    let watch = of_events("a", "1");
+    let joins = async {
+        added(&watches, &watch).await;
+        between.joined.notify_one();
+    };
+    let looks = async {
+        between.joining.notified().await;
+        assert_eq!(of_topic(&watches, Topic::EVENTS).await, []);
+        between.looked.notify_one();
+    };
+    join(joins, looks).await;
+    assert_eq!(of_topic(&watches, Topic::EVENTS).await, [watch]);
 }

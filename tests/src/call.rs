@@ -11,8 +11,8 @@ const ATTEMPT: HeaderName = HeaderName::from_static("amz-sdk-request");
 /// Path of the functions of Lambda.
 const FUNCTIONS: &str = "/2015-03-31/functions/";
 
-/// Piece of the paths of a WebSocket API's connections, as it is and as the SDK writes it.
-const CONNECTIONS: [&str; 2] = ["/@connections/", "/%40connections/"];
+/// Piece of the paths of a WebSocket API's connections.
+const CONNECTIONS: &str = "/@connections/";
 
 /// The service that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +72,7 @@ impl Call {
             let (operation, path) = ("Invoke".to_owned(), path.to_owned());
             return Some(Self { service: AwsService::Lambda, operation, path, is_retry, body });
         }
-        if CONNECTIONS.iter().any(|piece| path.contains(piece)) {
+        if path.contains(CONNECTIONS) {
             let (operation, path) = ("ManageConnections".to_owned(), path.to_owned());
             return Some(Self { service: AwsService::Connections, operation, path, is_retry, body });
         }

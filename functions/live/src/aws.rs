@@ -12,25 +12,23 @@
 //!
 //! ```text
 //!   joins:  count up, "under way" ──► write the subscription ──► take the word back ──► read what has happened so far
-//!   looks:  read the counts ──► find nobody ──► say that it was empty at that count, if that stands and nobody is under way
+//!   looks:  read the counts ──► find nobody ──► say that it was empty at that count, if nobody was under way then and the count stands
 //! ```
 //!
-//! Of one who was not found the subscription came after the look. Then the count is another, or they were under way, or still are. The word
-//! of one who has died stays until the item ends, and costs a look for each that there is.
+//! Of one who was not found the subscription came after the look. Then they were under way as the counts were read, or the count is
+//! another since. That nobody is under way any more says nothing: they may have written it meanwhile. The word of one who has died stays
+//! until the item ends, and costs a look for each that there is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use aws_sdk_apigatewaymanagement::error::SdkError;
-use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnectionError;
-use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
-use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, Select, TransactWriteItem, Update};
 use futures::future::try_join_all;
-use onewrite::aws::{SdkConfig, System, classify, put_if, update_if, without_retries};
+use onewrite::aws::{CallError, Connections, SdkConfig, System, classify, put_if, update_if};
 use onewrite::envelope::derive_id;
 use onewrite::port::Random;
 use onewrite::{Failure, Result};
@@ -99,6 +97,9 @@ struct Part {
     sk: String,
     /// Times that somebody has begun to join it.
     joins: u64,
+    /// Those of them that are under way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    under_way: Vec<String>,
     /// End of the item, after which there may be another with the same number.
     expires_at: u64,
     /// Number of those at which it was found empty.
@@ -188,11 +189,13 @@ impl DynamoWatches {
         }
     }
 
-    /// Says that nobody is in a part of a topic, unless somebody has begun to join it since that was read, or is under way.
+    /// Says that nobody is in a part of a topic, unless somebody was under way as it was read, or has begun to join it since.
     async fn leave(&self, key: &str, part: &Part) -> Result<()> {
+        if !part.under_way.is_empty() {
+            return Ok(());
+        }
         let leave = self.update(&part_key(key, ""), &part.sk).update_expression("SET emptyAt = :joins");
-        let leave =
-            leave.condition_expression("joins = :joins AND expiresAt = :expires AND attribute_not_exists(underWay)");
+        let leave = leave.condition_expression("joins = :joins AND expiresAt = :expires");
         let leave = leave.expression_attribute_values(":expires", number(&part.expires_at));
         update_if(leave.expression_attribute_values(":joins", number(&part.joins))).await.map(drop)
     }
@@ -559,41 +562,36 @@ fn watch_of(item: Item) -> Result<Watch> {
 
 /// Sockets of an API of API Gateway.
 #[derive(Clone, Debug)]
-pub struct GatewaySockets {
-    client: aws_sdk_apigatewaymanagement::Client,
-}
+pub struct GatewaySockets(Connections);
 
 impl GatewaySockets {
     /// Sockets of the API whose connections are at that URL. What was sent and is not known to have come is not sent again.
     #[must_use]
     pub fn new(config: &SdkConfig, url: &str) -> Self {
-        let config = aws_sdk_apigatewaymanagement::config::Builder::from(&without_retries(config)).endpoint_url(url);
-        Self { client: aws_sdk_apigatewaymanagement::Client::from_conf(config.build()) }
+        Self(Connections::new(config, url))
     }
 }
 
 impl Sockets for GatewaySockets {
     async fn send(&self, connection: &str, text: &str) -> Result<Sent> {
-        let post = self.client.post_to_connection().connection_id(connection).data(Blob::new(text));
-        match Box::pin(post.send()).await {
-            Ok(_) => Ok(Sent::Done),
-            Err(SdkError::ServiceError(answer)) if answer.err().is_gone_exception() => Ok(Sent::Gone),
-            Err(SdkError::ServiceError(answer)) if is_busy(answer.err(), answer.raw().status().as_u16()) => {
-                Ok(Sent::Busy)
-            }
-            Err(error) => Err(classify("PostToConnection", &error)),
+        match self.0.post(connection, text).await {
+            Ok(()) => Ok(Sent::Done),
+            Err(error) => match status(&error) {
+                Some(410) => Ok(Sent::Gone),
+                Some(429) => Ok(Sent::Busy),
+                _ => Err(classify("PostToConnection", &error)),
+            },
         }
     }
 
     async fn close(&self, connection: &str) -> Result<()> {
-        match Box::pin(self.client.delete_connection().connection_id(connection).send()).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(DeleteConnectionError::is_gone_exception) => Ok(()),
-            Err(error) => Err(classify("DeleteConnection", &error)),
+        match self.0.delete(connection).await {
+            Err(error) if status(&error) != Some(410) => Err(classify("DeleteConnection", &error)),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 }
 
-fn is_busy(error: &PostToConnectionError, status: u16) -> bool {
-    error.is_limit_exceeded_exception() || status == 429
+fn status(error: &CallError) -> Option<u16> {
+    error.raw_response().map(|answer| answer.status().as_u16())
 }

@@ -46,7 +46,7 @@ pub use run::{Aws, block_on, consume, relay};
 #[cfg(feature = "link")]
 pub use secret_keys::SecretLinkKeys;
 #[cfg(feature = "signed")]
-pub use signed::{AwsService, CallError, Functions, Invoked, SignedClient};
+pub use signed::{AwsService, CallError, Connections, Functions, Invoked, SignedClient};
 pub use system::System;
 pub use topic::SnsTopic;
 #[cfg(feature = "webhook")]

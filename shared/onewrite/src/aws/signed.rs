@@ -22,6 +22,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::calls::traced;
+use super::config::without_retries;
 use super::connector::{CONNECT, connector};
 use super::failure::classify;
 use super::sigv4::{Fault, sign_request};
@@ -100,7 +101,7 @@ impl SignedClient {
         let (target, version) = self.service.target();
         let target = format!("{target}.{operation}");
         let headers = [("content-type", version), ("x-amz-target", &target)];
-        let call = Call { operation, path: "/", headers: &headers, body: body.to_string() };
+        let call = Call { operation, method: "POST", path: "/", headers: &headers, body: body.to_string() };
         Ok(bytes_of(Box::pin(self.caller.call(&call)).await?))
     }
 }
@@ -152,8 +153,49 @@ impl Functions {
         let headers =
             [("content-type", "application/json"), ("x-amz-invocation-type", how), ("x-amzn-trace-id", trace.as_str())];
         let headers = if trace.is_empty() { &headers[..2] } else { &headers };
-        let call = Call { operation: "Invoke", path: &path, headers, body: payload.to_string() };
+        let call = Call { operation: "Invoke", method: "POST", path: &path, headers, body: payload.to_string() };
         Box::pin(self.0.call(&call)).await
+    }
+}
+
+/// Connections of a WebSocket API of API Gateway.
+#[derive(Clone, Debug)]
+pub struct Connections(Caller);
+
+impl Connections {
+    /// Connections at that URL, which the documentation calls the [callback URL][api]. What was sent and is not known to have come is
+    /// not sent again.
+    ///
+    /// [api]: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
+    #[must_use]
+    pub fn new(config: &SdkConfig, url: &str) -> Self {
+        Self(Caller::at(&without_retries(config), "execute-api", url))
+    }
+
+    /// Sends a text to a connection.
+    ///
+    /// # Errors
+    ///
+    /// API Gateway refuses it, with 410 where the connection is closed and 429 where it takes no more at the moment, or there is no
+    /// answer in time.
+    pub async fn post(&self, connection: &str, text: &str) -> Result<(), CallError> {
+        self.call("PostToConnection", "POST", connection, text).await
+    }
+
+    /// Closes a connection.
+    ///
+    /// # Errors
+    ///
+    /// API Gateway refuses it, with 410 where it is closed, or there is no answer in time.
+    pub async fn delete(&self, connection: &str) -> Result<(), CallError> {
+        self.call("DeleteConnection", "DELETE", connection, "").await
+    }
+
+    async fn call(&self, operation: &str, method: &str, connection: &str, text: &str) -> Result<(), CallError> {
+        let path = format!("/@connections/{}", utf8_percent_encode(connection, UNRESERVED));
+        let headers = [("content-type", "application/octet-stream")];
+        let call = Call { operation, method, path: &path, headers: &headers, body: text.to_owned() };
+        Box::pin(self.0.call(&call)).await.map(drop)
     }
 }
 
@@ -165,10 +207,11 @@ struct Name {
 }
 
 /// Whoever makes calls of one service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Caller {
     config: SdkConfig,
-    service: Name,
+    /// Its name in signatures.
+    service: &'static str,
     endpoint: String,
     region: String,
     connector: OnceLock<SharedHttpConnector>,
@@ -177,6 +220,7 @@ struct Caller {
 /// A request as it is before it is signed.
 struct Call<'a> {
     operation: &'a str,
+    method: &'a str,
     path: &'a str,
     headers: &'a [(&'static str, &'a str)],
     body: String,
@@ -188,6 +232,11 @@ impl Caller {
         let own = Environment::of_process().optional(service.variable);
         let endpoint = own.or_else(|| config.endpoint_url().map(ToOwned::to_owned));
         let endpoint = endpoint.unwrap_or_else(|| format!("https://{}.{region}.amazonaws.com", service.signed));
+        Self::at(config, service.signed, &endpoint)
+    }
+
+    fn at(config: &SdkConfig, service: &'static str, endpoint: &str) -> Self {
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         Self { config: config.clone(), service, endpoint, region, connector: OnceLock::new() }
     }
@@ -234,7 +283,7 @@ impl Caller {
             return Err("no region".into());
         }
         let mut request = HttpRequest::new(call.body.clone().into());
-        request.set_method("POST")?;
+        request.set_method(call.method)?;
         request.set_uri(format!("{}{}", self.endpoint, call.path))?;
         for (name, value) in call.headers {
             request.headers_mut().try_insert(*name, (*value).to_owned())?;
@@ -242,7 +291,7 @@ impl Caller {
         request.headers_mut().try_insert("amz-sdk-request", format!("attempt={number}; max={most}"))?;
         let provider = self.config.credentials_provider().ok_or("no credentials")?;
         let credentials = provider.provide_credentials().await?;
-        sign_request(&mut request, credentials, (self.service.signed, &self.region), System.now())?;
+        sign_request(&mut request, credentials, (self.service, &self.region), System.now())?;
         Ok(request)
     }
 
@@ -450,5 +499,31 @@ mod tests {
         ] {
             assert!(request.contains(part), "{part}: {request}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_written_to_once_and_closed() {
+        let server = Server::start(Answer::Says("200 OK", String::new()));
+        let connections =
+            Connections::new(&server.config(), &format!("{}/dev/", server.config().endpoint_url().unwrap()));
+        connections.post("L0SM9cOFvHcCIhw=", "{}").await.unwrap();
+        let request = server.last_request();
+        for part in [
+            "POST /dev/@connections/L0SM9cOFvHcCIhw%3D HTTP/1.1\r\n",
+            "/us-east-1/execute-api/aws4_request",
+            "\r\n\r\n{}",
+        ] {
+            assert!(request.contains(part), "{part}: {request}");
+        }
+        connections.delete("L0SM9cOFvHcCIhw=").await.unwrap();
+        let request = server.last_request();
+        assert!(request.starts_with("DELETE /dev/@connections/L0SM9cOFvHcCIhw%3D HTTP/1.1\r\n"), "{request}");
+
+        let server = Server::start(says("500 Oh", "InternalServerError"));
+        Connections::new(&server.config(), server.config().endpoint_url().unwrap())
+            .post("L0SM9cOFvHcCIhw=", "{}")
+            .await
+            .unwrap_err();
+        assert_eq!(server.requests.load(Ordering::SeqCst), 1);
     }
 }

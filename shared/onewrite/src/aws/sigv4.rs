@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     /// The headers of the same requests as botocore's `SigV4Auth` has them, which nobody here has written.
-    const BY_BOTOCORE: [(&str, &str, &str, &str, &str); 2] = [
+    const BY_BOTOCORE: [(&str, &str, &str, &str, &str); 3] = [
         (
             "xray",
             "/v1/traces",
@@ -59,6 +59,13 @@ mod tests {
             "application/json",
             "{}",
             "303a77ec91725a98dfc8ab7e8ed9cdf787012d5055d739a18620fae8828b7a78",
+        ),
+        (
+            "execute-api",
+            "/dev/@connections/L0SM9cOFvHcCIhw%3D",
+            "application/octet-stream",
+            "text",
+            "98dbd44c424e5c6f41587f931ad98082d13f778de3cad0d0a528282487d9241e",
         ),
     ];
 

@@ -48,12 +48,34 @@ async function place(key, { isGuest = false, isQuick = false } = {}) {
   if (!isGuest) headers.Authorization = `Bearer ${task.token}`;
   for (;;) {
     const answer = await fetch(`${url}/orders`, { method: "POST", headers, body: JSON.stringify(order) });
+    if (answer.status >= 502) continue;
     const placed = await answer.json();
-    if (answer.status === 503) continue;
     assert.equal(answer.status, 201, JSON.stringify(placed));
     const link = placed.links && `${url}${new URL(placed.links.order).pathname}${new URL(placed.links.order).search}`;
     return { id: placed.orderId, link };
   }
+}
+
+/// Does what is only possible with an order that has not left, once more with another where it has left meanwhile: it takes some
+/// twenty seconds, which are soon over on a machine that has much to do.
+async function beforeItLeaves(key, use, isGuest = true) {
+  for (let number = 1; ; number += 1) {
+    const order = await place(`${key}-${number}`, { isGuest });
+    try {
+      return await use(order);
+    } catch (error) {
+      if (number === 3 || (await statusOf(order)) !== "shipped") throw error;
+      process.stdout.write(`${order.id} has left: ${error.message.split("\n")[0]}\n`);
+      await context.setOffline(false);
+      for (const page of [...context.pages(), ...plain.pages()]) await page.close();
+    }
+  }
+}
+
+async function statusOf({ id, link }) {
+  const headers = link ? { Accept: "application/json" } : { Accept: "application/json", Authorization: `Bearer ${task.token}` };
+  const answer = await fetch(link ?? `${url}/orders/${id}`, { headers });
+  return (await answer.json()).status;
 }
 
 /// Heading of an order that has not left.
@@ -72,10 +94,11 @@ const look = looker(require, { prefix: "order-", sizes: SIZES, screenshots, full
 const happened = (page) => page.locator(".way li:not(.now):not(.next) .what").allTextContents();
 
 /// An order that gets on while it is looked at: nothing is missed, nothing is shown twice, and the page is never loaded again.
-async function follows() {
+async function follows(number = 1) {
   let bytes = 0;
-  const { id } = await place("follow", { isQuick: true });
+  const { id } = await place(`follow-${number}`, { isQuick: true });
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   page.on("pageerror", (error) => faults.push(error.message));
   page.on("response", async (response) => {
     const isPart = response.request().resourceType() !== "xhr";
@@ -84,7 +107,13 @@ async function follows() {
   await page.goto(signedIn(id));
   await page.evaluate(() => (window.isTheSame = true));
   assert.ok(!page.url().includes("token"), "the token is taken out of the address");
-  await heading(page, ON_ITS_WAY);
+  const first = await page.locator("main[data-view=order] h1").textContent();
+  if (first === "Your order is on its way" && number < 5) {
+    // It was faster than the browser.
+    await page.close();
+    return follows(number + 1);
+  }
+  assert.match(first, ON_ITS_WAY);
   await look(page, "reserved");
   // The picture of the README, docs/order-page.png.
   if (screenshots) {
@@ -122,8 +151,7 @@ async function withdraws(page) {
 }
 
 /// Two tabs of one order: what is done in one is seen in the other at once. By keyboard.
-async function inTwoTabs() {
-  const { id } = await place("tabs");
+async function inTwoTabs({ id }) {
   const [one, other] = [await open(signedIn(id)), await open(signedIn(id))];
   await heading(other, ON_ITS_WAY);
   await one.bringToFront();
@@ -147,14 +175,13 @@ async function inTwoTabs() {
 }
 
 /// Without a connection the page says so, and goes on where it was once there is one.
-async function offlineAndBack() {
-  const { link } = await place("offline", { isGuest: true });
+async function offlineAndBack({ link }) {
   const page = await open(link);
   await heading(page, ON_ITS_WAY);
   await context.setOffline(true);
   await page.getByText(/^No connection/).waitFor();
   const before = await happened(page);
-  assert.equal((await fetch(link.replace("?", "/cancel?"), { method: "POST" })).status, 202);
+  await cancel(link);
   await look(page, "offline");
   assert.deepEqual(await happened(page), before);
   await context.setOffline(false);
@@ -164,8 +191,8 @@ async function offlineAndBack() {
 }
 
 /// A tab that nobody sees hardly asks, and looks as soon as somebody does.
-async function asleep() {
-  const page = await open(signedIn((await place("asleep")).id));
+async function asleep({ link }) {
+  const page = await open(link);
   await heading(page, ON_ITS_WAY);
   let asked = 0;
   page.on("request", () => (asked += 1));
@@ -180,23 +207,20 @@ async function asleep() {
   await page.waitForTimeout(6_000);
   assert.equal(asked, 0, "nobody sees it");
   await hide(false);
-  await page.waitForTimeout(1_000);
-  assert.ok(asked >= 1, "it looks at once");
+  await until(() => asked >= 1, "it looks at once");
   await page.close();
 }
 
-/// Requests for the page while nothing happens for some seconds.
-async function requestsAtRest(page) {
-  let asked = 0;
-  page.on("request", (request) => (asked += request.resourceType() === "xhr" ? 1 : 0));
-  await page.waitForTimeout(7_000);
-  return asked;
+/// Counts what a page asks for from here on.
+function requestsOf(page) {
+  const count = { asked: 0 };
+  page.on("request", (request) => (count.asked += request.resourceType() === "xhr" ? 1 : 0));
+  return count;
 }
 
 /// A page that hears by the socket does not ask while nothing happens, and shows at once what does; it begins again where the socket is
-/// cut. One that cannot hear asks.
-async function bySocket() {
-  const { id, link } = await place("socket", { isGuest: true });
+/// cut.
+async function bySocket({ id, link }) {
   const probe = await open(link);
   const hasSocket = await probe.locator("#line[data-socket]").count();
   await probe.close();
@@ -216,38 +240,46 @@ async function bySocket() {
     });
   });
   await page.goto(link);
-  await heading(page, "Your order is paid");
+  await heading(page, ON_ITS_WAY);
   await until(() => heard > 0, "it hears");
-  const asked = await requestsAtRest(page);
-  assert.ok(asked <= 1, `it asks ${asked} times though it hears`);
+  const [count, first] = [requestsOf(page), heard];
+  await page.waitForTimeout(7_000);
+  // Once for the first that it has heard, and once for each step that the order has taken meanwhile.
+  const [{ asked }, steps] = [count, heard - first];
+  assert.ok(asked <= 1 + steps, `it asks ${asked} times though it hears, of ${steps} steps`);
   routes.at(-1).close();
   const before = heard;
   await until(() => routes.length > 1 && heard > before, "it hears again");
 
-  const deaf = await context.newPage();
-  deaf.setDefaultTimeout(PATIENCE_MS);
-  await deaf.routeWebSocket(/./, (route) => route.close());
-  await deaf.goto(link);
-  await heading(deaf, "Your order is paid");
-  const asking = await requestsAtRest(deaf);
-  assert.ok(asking >= 2, `it asks ${asking} times though it hears nothing`);
-
   const [begun, known] = [Date.now(), heard];
-  // On a slow machine it is on its way by now: then that is what both are told of.
-  const { status } = await fetch(link.replace("?", "/cancel?"), { method: "POST" });
-  assert.ok([202, 409].includes(status), `${status}`);
-  if (status === 202) {
-    await until(() => heard > known, "it is told");
-    await heading(page, "Your order is cancelled");
-    process.stdout.write(`${id}: shown by socket after ${Date.now() - begun} ms\n`);
-    await heading(deaf, "Your order is cancelled");
-  } else {
-    await heading(page, "Your order is on its way");
-    await heading(deaf, "Your order is on its way");
-  }
+  await cancel(link);
+  await until(() => heard > known, "it is told");
+  await heading(page, "Your order is cancelled");
+  process.stdout.write(`${id}: shown by socket after ${Date.now() - begun} ms\n`);
   await look(page, "heard");
   await page.close();
-  await deaf.close();
+}
+
+/// A page that cannot hear asks.
+async function deaf({ link }) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  await page.routeWebSocket(/./, (route) => route.close());
+  const count = requestsOf(page);
+  await page.goto(link);
+  await heading(page, ON_ITS_WAY);
+  await until(() => count.asked >= 3, "it asks though it hears nothing");
+  await cancel(link);
+  await heading(page, "Your order is cancelled");
+  await page.close();
+}
+
+async function cancel(link) {
+  for (;;) {
+    const { status } = await fetch(link.replace("?", "/cancel?"), { method: "POST" });
+    if (status >= 502) continue;
+    return assert.equal(status, 202);
+  }
 }
 
 async function until(is, what) {
@@ -259,8 +291,7 @@ async function until(is, what) {
 }
 
 /// Without scripts: the same page, its form, and a reload that does nothing twice.
-async function withoutScripts() {
-  const { link } = await place("plain", { isGuest: true });
+async function withoutScripts({ link }) {
   const page = await open(link, plain);
   await heading(page, ON_ITS_WAY);
   await page.locator("summary").click();
@@ -274,11 +305,12 @@ async function withoutScripts() {
 }
 
 try {
-  await withoutScripts();
-  await inTwoTabs();
-  await offlineAndBack();
-  await asleep();
-  await bySocket();
+  await beforeItLeaves("plain", withoutScripts);
+  await beforeItLeaves("tabs", inTwoTabs, false);
+  await beforeItLeaves("offline", offlineAndBack);
+  await beforeItLeaves("asleep", asleep);
+  await beforeItLeaves("socket", bySocket);
+  await beforeItLeaves("deaf", deaf);
   await withdraws(await follows());
   for (const [name, address, text] of [
     ["unknown", signedIn("ord_0"), "There is no such order"],

@@ -1,7 +1,8 @@
 // The page of a withdrawal as a customer uses it, in Chromium and without scripts, on a stack that runs. Every view is held
 // against axe, wide and at 400 pixels, and its colours in light and dark.
 // node tests/console/withdrawal.mjs NODE-MODULES CHROMIUM API-URL TASK [FOLDER-FOR-SCREENSHOTS]
-// TASK is JSON: a token, as the address of the page will have one, and an order that is shipped and one that is not.
+// TASK is JSON: a token, as the address of the page will have one, an order that is shipped, and one to be placed, which takes a while
+// until it is. In the end it prints the id of that.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -57,8 +58,20 @@ async function press(page, label) {
   await page.keyboard.press("Enter");
 }
 
+/// Places the order, at once or as soon as there is time for it.
+async function place() {
+  const headers = { "content-type": "application/json", "idempotency-key": "withdrawal", authorization: `Bearer ${task.token}` };
+  for (;;) {
+    const answer = await fetch(`${url}/orders`, { method: "POST", headers, body: JSON.stringify(task.order) });
+    if (answer.status >= 502) continue;
+    assert.equal(answer.status, 201);
+    return (await answer.json()).orderId;
+  }
+}
+
 try {
-  // The order that is open is being charged meanwhile: nobody looks at its pages before the end.
+  // It is being charged meanwhile: nobody looks at its pages before the end.
+  task.open = await place();
   for (const [order, isLookedAt] of [["open", false], ["shipped", true]]) {
     const page = await open(task[order], task.token);
     const seen = async (name) => isLookedAt && (await look(page, `${order}-${name}`));
@@ -87,6 +100,7 @@ try {
     await page.close();
   }
   assert.deepEqual(faults, []);
+  process.stdout.write(task.open);
 } finally {
   await context.close();
   await rm(profile, { recursive: true, force: true });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{AttributeValue, BillingMode};
 use orderflow_analytics::{Counts, DynamoCounts};
 use orderflow_events::Time;
-use orderflow_tests::{ApiDouble, PATIENCE, Shop, Twin, eventually};
+use orderflow_tests::{ApiDouble, LASTING, Shop, Twin, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -21,7 +21,7 @@ const COUNTED: Own = ("counted", "ISK");
 const BESIDE: Own = ("beside", "SEK");
 
 /// Lock of the counts: whoever forgets them forgets those of all. Others look at what happens from then on.
-static COUNTS: Mutex<()> = Mutex::const_new(());
+pub(crate) static COUNTS: Mutex<()> = Mutex::const_new(());
 
 const BOARD: &str = "/operations/board";
 
@@ -216,7 +216,7 @@ async fn are_shown(shop: &Shop, orders: i64) {
 
 /// Waits until the double of the board shows that of our own.
 async fn shows(shop: &Shop, board: &ApiDouble, expected: &Value) {
-    let token = shop.tokens.token("operator", "operations", PATIENCE).expect("a token");
+    let token = shop.tokens.token("operator", "operations", LASTING).expect("a token");
     eventually("the board shows it", async || {
         let (status, _, told) = board.ask(shop, ("GET", BOARD, BOARD), &token, &Value::Null).await;
         let told = if status == 200 { part(&told, BESIDE) } else { told };

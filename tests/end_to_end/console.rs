@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use orderflow_tests::{PATIENCE, Shop, chromium, event, eventually, node_packages};
+use orderflow_tests::{LASTING, PATIENCE, Shop, chromium, event, eventually, node_packages};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
@@ -85,7 +85,7 @@ async fn task(shop: &Shop) -> Value {
     })
     .await;
     hold(shop, HELD).await;
-    let token = |subject: &str, scopes: &str| shop.tokens.token(subject, scopes, 4 * PATIENCE).unwrap();
+    let token = |subject: &str, scopes: &str| shop.tokens.token(subject, scopes, LASTING).unwrap();
     json!({
         "operator": token("ada", "operations"),
         "second": token("grace", "operations"),

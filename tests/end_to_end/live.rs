@@ -9,11 +9,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::types::AttributeValue::S as Text;
 use orderflow_events::Time;
-use orderflow_tests::{FULFILLED, FunctionProcess, Gap, PATIENCE, Shop, eventually, node_packages, order};
+use orderflow_tests::{FULFILLED, FunctionProcess, Gap, LASTING, PATIENCE, Shop, eventually, node_packages, order};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
+
+use crate::analytics::COUNTS;
 
 /// Times that a socket is cut, where nobody asks for more, and of how many one order is watched.
 const CUTS: u32 = 40;
@@ -41,7 +43,7 @@ pub(crate) async fn an_order_is_watched_without_a_gap_whatever_is_cut_or_killed(
         return;
     }
     shop.stock("live", 1_000).await;
-    let token = shop.tokens.token("ada", "", PATIENCE).unwrap();
+    let token = shop.tokens.token("ada", "", LASTING).unwrap();
     let mut client = Client::start(shop, &packages, &json!({ "token": token }), number(MORE, CUTS));
     let mut ids = Vec::new();
     for _ in 0..(number(MORE, CUTS) / CUTS_PER_ORDER).min(MAX_ORDERS) {
@@ -74,7 +76,7 @@ pub(crate) async fn an_update_is_on_the_screen_of_who_watches_and_of_who_asks(sh
         return;
     }
     shop.stock("live", 1_000).await;
-    let token = shop.tokens.token("ada", "", 2 * PATIENCE).unwrap();
+    let token = shop.tokens.token("ada", "", LASTING).unwrap();
     let mut hops = BTreeMap::<&str, Vec<i64>>::new();
     let mut left = number(MORE_WATCHED, WATCHED);
     while left > 0 {
@@ -145,7 +147,7 @@ pub(crate) async fn an_order_is_watched_by_whose_it_is(shop: &Shop) {
     shop.stock("live", 1_000).await;
     let id = place_as(shop, "grace").await;
     shop.wait_for(&id, "shipped").await;
-    let token = |subject: &str, scopes: &str| json!({ "token": shop.tokens.token(subject, scopes, PATIENCE).unwrap() });
+    let token = |subject: &str, scopes: &str| json!({ "token": shop.tokens.token(subject, scopes, LASTING).unwrap() });
     for (credentials, error) in [
         (token("grace", ""), None),
         (token("staff", "orders:any"), None),
@@ -169,10 +171,11 @@ pub(crate) async fn the_events_of_all_orders_are_watched_with_a_pattern(shop: &S
         return;
     }
     shop.stock("live-events", 10).await;
-    let token = shop.tokens.token("warehouse", "events:read", PATIENCE).unwrap();
+    let token = shop.tokens.token("warehouse", "events:read", LASTING).unwrap();
     let id = shop.order(&order("live-events", 1, "pm_card_visa")).await;
     let pattern = json!({ "subject": [id], "type": [{ "anything-but": "InventoryReserved" }] });
-    let task = json!({ "token": token, "match": pattern, "until": "ShipmentCreated" });
+    let wanted = ["OrderCreated", "PaymentProcessed", "ShipmentCreated"];
+    let task = json!({ "token": token, "match": pattern, "until": wanted });
     let mut node = Command::new("node");
     node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/live/events.mjs")).arg(packages).arg(shop.output("LiveUrl"));
     node.arg(task.to_string()).kill_on_drop(true);
@@ -182,7 +185,7 @@ pub(crate) async fn the_events_of_all_orders_are_watched_with_a_pattern(shop: &S
         serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)));
     let types: Vec<&str> = told.as_array().expect("a list").iter().filter_map(|event| event["type"].as_str()).collect();
     assert!(!types.contains(&"InventoryReserved"), "{types:?}");
-    for kind in ["OrderCreated", "PaymentProcessed", "ShipmentCreated"] {
+    for kind in wanted {
         assert_eq!(types.iter().filter(|known| **known == kind).count(), 1, "{types:?}");
     }
 }
@@ -192,8 +195,10 @@ pub(crate) async fn the_board_is_watched_as_it_changes(shop: &Shop) {
     if shop.emulator.lacks(Gap::Sockets) {
         return;
     }
+    // Whoever forgets all counts forgets these, too.
+    let _alone = COUNTS.lock().await;
     shop.stock("live-board", 1_000).await;
-    let token = shop.tokens.token("wall", "operations", PATIENCE).unwrap();
+    let token = shop.tokens.token("wall", "operations", LASTING).unwrap();
     let task = json!({ "token": token, "sku": "live-board", "service": "screening" });
     let mut node = Command::new("node");
     node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/live/board.mjs")).arg(packages).arg(shop.output("LiveUrl"));
@@ -225,7 +230,7 @@ pub(crate) async fn the_board_is_watched_as_it_changes(shop: &Shop) {
 pub(crate) async fn queries_are_answered_as_graphql_over_http_has_it(shop: &Shop) {
     shop.stock("live", 1_000).await;
     let id = place_as(shop, "ada").await;
-    let token = shop.tokens.token("ada", "", PATIENCE).unwrap();
+    let token = shop.tokens.token("ada", "", LASTING).unwrap();
     let query =
         json!({ "query": format!("{{ order(id: \"{id}\") {{ id customer {{ id }} }} orders {{ nodes {{ id }} }} }}") });
     let url = format!("{}/graphql", shop.output("ApiUrl"));

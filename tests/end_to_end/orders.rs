@@ -1,10 +1,10 @@
 //! Orders as customers and partners see them.
 
 use futures::StreamExt;
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use futures::stream;
 use orderflow_local::Reply;
-use orderflow_tests::{Channel, Gap, Shop, eventually};
+use orderflow_tests::{Channel, Gap, Shop, answered, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -118,12 +118,14 @@ pub(crate) async fn of_40_orders_for_10_items_10_are_shipped(shop: &Shop) {
 pub(crate) async fn one_request_sent_16_times_at_once_is_one_order(shop: &Shop) {
     shop.stock("once", 100).await;
     let body = order("once", 1, "pm_card_visa");
-    let replies = try_join_all((0..16).map(|_| shop.api.place_order(&body, Some("click-1")))).await.expect("answers");
+    let place = || answered(async || shop.api.place_order(&body, Some("click-1")).await);
+    let replies = join_all((0..16).map(|_| place())).await;
     for reply in &replies {
         assert_eq!((reply.status, &reply.body), (201, &replies[0].body));
     }
     let replayed = replies.iter().filter(|reply| reply.header("Idempotent-Replayed") == Some("true")).count();
-    assert_eq!(replayed, 15);
+    // Whoever has had no answer to the first is answered as by a replay.
+    assert!((15..=16).contains(&replayed), "{replayed}");
     let id = replies[0].body["orderId"].as_str().expect("an id").to_owned();
     assert_eq!(replies[0].header("Location"), Some(format!("/orders/{id}").as_str()));
     shop.wait_for(&id, "shipped").await;

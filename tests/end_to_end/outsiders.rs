@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use orderflow_events::scope::{EVENTS_READ, WEBHOOKS};
 use orderflow_local::all_scopes;
-use orderflow_tests::{Gap, PATIENCE, Shop, node_packages};
+use orderflow_tests::{Gap, LASTING, PATIENCE, Shop, node_packages};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -245,10 +245,9 @@ pub(crate) async fn the_api_answers_as_its_openapi_document_says(shop: &Shop) {
     schemathesis.current_dir(folder.path()).env("SCHEMATHESIS_HOOKS", place("outsiders/hooks.py"));
     schemathesis.args(["-m", "schemathesis.cli", "--config-file"]).arg(place("outsiders/schemathesis.toml"));
     schemathesis.arg("run").arg(place(CONTRACTS).join("openapi.json")).args(["--url", shop.output("ApiUrl")]);
-    // Of an hour: it takes minutes, and the slowest machine has more of them.
-    let token = shop.tokens.token("cus_ada", &all_scopes(), Duration::from_hours(1)).expect("a token");
+    let token = shop.tokens.token("cus_ada", &all_scopes(), LASTING).expect("a token");
     schemathesis.arg("--header").arg(format!("Authorization: Bearer {token}"));
-    let output = timeout(2 * PATIENCE, schemathesis.output()).await.expect("it ends").expect("it starts");
+    let output = timeout(6 * PATIENCE, schemathesis.output()).await.expect("it ends").expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let seen = fs::read_to_string(folder.path().join("seen.txt")).expect("what was seen");
     let missing: Vec<&str> = ANSWERS.into_iter().filter(|answer| !seen.lines().any(|one| one == *answer)).collect();

@@ -14,10 +14,10 @@ use crate::operations::now;
 use crate::{FULFILLED, event, foreign_order, order};
 
 /// Most tries until spans of one try are all there.
-const TRIES: usize = 6;
+const TRIES: usize = 12;
 
 /// Time in which the spans of an order that has ended arrive, unless they are lost.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Types of an order whose payment is declined.
 const DECLINED: [&str; 5] =

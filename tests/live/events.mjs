@@ -2,7 +2,7 @@
 //
 //   node events.mjs PACKAGES URL TASK
 //
-// TASK is JSON: a token, a pattern, and the type of the last event that is waited for. In the end it prints what it was told.
+// TASK is JSON: a token, a pattern, and the types of events that are waited for. In the end it prints what it was told.
 
 import { createRequire } from 'node:module';
 
@@ -33,6 +33,7 @@ const connect = () =>
 const query = 'subscription ($match: JSON, $after: String) { events(match: $match, after: $after) { cursor type subject } }';
 const variables = { match, after: null };
 const told = [];
+let isAtEnd = false;
 const watch = () =>
   connect().subscribe({ query, variables }, {
     next: ({ data, errors }) => {
@@ -41,7 +42,10 @@ const watch = () =>
       told.push(data.events);
       socket.terminate();
       // What is told twice would come a moment later.
-      if (data.events.type === until) setTimeout(finish, 2_000);
+      if (until.every((type) => told.some((event) => event.type === type)) && !isAtEnd) {
+        isAtEnd = true;
+        setTimeout(finish, 2_000);
+      }
     },
     error: (error) => {
       if (Array.isArray(error)) throw new Error(JSON.stringify(error));

@@ -16,7 +16,7 @@ use crate::shop::{Shop, unique};
 use crate::twin::Twin;
 
 /// Time-out of a function, and visibility timeout of a message that it was given.
-const PATIENCE_SECONDS: u32 = 3;
+const PATIENCE_SECONDS: u32 = 5;
 
 /// A second journal beside the stack's own: the same program with queues of its own, of little patience. It is killed
 /// whenever it is about to put an entry on record that has a certain word in it.

@@ -44,6 +44,6 @@ pub use pattern::matches;
 pub use process::FunctionProcess;
 pub use proxy::{Answer, Arrived, Dropped, Interceptor, Proxy, free_port, whole};
 pub use receiver::{Answering, Message, Receiver};
-pub use shop::{INTAKE, Item, PATIENCE, SERVICES, Service, Shop, eventually, queues};
+pub use shop::{INTAKE, Item, LASTING, PATIENCE, SERVICES, Service, Shop, answered, eventually, queues};
 pub use tally::{Counted, PerEvent, Tally, Units, to_f64};
 pub use twin::Twin;

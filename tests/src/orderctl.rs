@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::shop::{PATIENCE, Shop};
+use crate::shop::{LASTING, Shop};
 
 /// The program, built once for all tests of a process, as `cargo build` does it.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -46,7 +46,7 @@ impl Orderctl {
     /// The command with a token for that subject, with those scopes.
     #[must_use]
     pub fn of(shop: &Shop, subject: &str, scopes: &str) -> Self {
-        let token = shop.tokens.token(subject, scopes, PATIENCE).expect("a token");
+        let token = shop.tokens.token(subject, scopes, LASTING).expect("a token");
         Self { api: shop.output("ApiUrl").to_owned(), token }
     }
 

@@ -451,7 +451,7 @@ mod tests {
     #[tokio::test]
     async fn a_signed_call_takes_as_long_and_is_made_as_often_as_its_configuration_says() {
         let server = Server::start(Answer::SaysNothing);
-        let times = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(20));
+        let times = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(200));
         let hasty = server.config().to_builder().timeout_config(times.build()).build();
         let error = Functions::new(&hasty).start("relay", &json!({})).await.unwrap_err();
         assert_eq!(classify("Invoke", &error).reason(), "Invoke: timed out");

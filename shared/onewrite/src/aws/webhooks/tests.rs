@@ -132,7 +132,7 @@ async fn who_answers_by_drops_or_not_at_all_is_given_up() {
         };
         let (slow, silent, good) = futures::join!(timed(&slow), timed(&silent), timed(&good));
         assert_eq!((slow.0, silent.0, good.0), (Err(Unanswered::TooSlow), Err(Unanswered::TooSlow), Ok(200)));
-        assert!(slow.1 < TIMEOUT + Duration::from_secs(2) && good.1 < Duration::from_secs(2), "{slow:?} {good:?}");
+        assert!(slow.1 < TIMEOUT + Duration::from_secs(2) && good.1 < TIMEOUT, "{slow:?} {good:?}");
     })
     .await;
 }

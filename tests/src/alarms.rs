@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::calls::cloudwatch;
-use crate::shop::{Shop, eventually};
+use crate::patience::eventually;
+use crate::shop::Shop;
 
 /// The function that counts dead letters, each minute: the output that names it, and its log.
 pub const JOBS: (&str, &str) = ("JobsFunctionName", "jobs");

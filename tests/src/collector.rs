@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio::process::Child;
 
 use crate::issuer::Issuer;
+use crate::patience::eventually;
 use crate::script::python;
-use crate::shop::eventually;
 
 /// The one collector of this process.
 ///

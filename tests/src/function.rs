@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::calls::{answer, lambda};
-use crate::shop::{Shop, eventually};
+use crate::patience::eventually;
+use crate::shop::Shop;
 
 /// Sets the environment variables of a function, all of them, and waits until they have taken effect.
 pub(crate) async fn set_variables(shop: &Shop, function: &str, variables: &Value) {

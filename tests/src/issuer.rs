@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::shop::{Shop, eventually};
+use crate::patience::eventually;
+use crate::shop::Shop;
 
 /// The client, and so the audience, of all tokens.
 const CLIENT: &str = "orderflow";

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::shop::{LASTING, Shop};
+use crate::patience::LASTING;
+use crate::shop::Shop;
 
 /// The program, built once for all tests of a process, as `cargo build` does it.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {

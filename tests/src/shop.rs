@@ -2,7 +2,6 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -13,11 +12,12 @@ use aws_sdk_sqs::types::{Message, MessageAttributeValue, QueueAttributeName, Sen
 use orderflow_local::{Api, Outputs, Reply, Stack, TokenSigner};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::calls::{Reach, answer, iam, lambda, logs, s3, secrets, sts};
 use crate::emulator::{Channel, Emulator};
 use crate::letter::Letter;
+use crate::patience::{LASTING, LONGEST_PAUSE, PATIENCE, answered, eventually, eventually_within};
 
 /// The services that have a queue at the topic of all facts, as the stack's outputs name them.
 pub static SERVICES: LazyLock<Vec<Service>> =
@@ -36,17 +36,6 @@ pub type Service = &'static str;
 
 /// Services whose events make an order's way. What others say of it is their own tests' business.
 const ON_THE_WAY: [&str; 5] = ["orders", "inventory", "payment", "shipping", "screening"];
-
-/// Longest wait for anything that takes a moment: long enough for the slowest machine, for it is reached only by a
-/// failure.
-pub const PATIENCE: Duration = Duration::from_mins(5);
-
-/// Time for which a token of the tests counts: more than any of them takes.
-pub const LASTING: Duration = Duration::from_hours(1);
-
-/// The pauses between two looks at what is to happen.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A deployed stack and clients for all of it.
 pub struct Shop {
@@ -785,34 +774,4 @@ fn collect(value: &Value, word: &str, found: &mut Vec<String>) -> bool {
         found.push(value.to_string());
     }
     mentions
-}
-
-/// The answer to a request that may be made twice. A function that is too slow for it, as on a machine that has much to do, is
-/// answered for by API Gateway: then it is made again.
-pub async fn answered<E: fmt::Debug>(ask: impl AsyncFn() -> Result<Reply, E>) -> Reply {
-    for _ in 0..4 {
-        let reply = ask().await.expect("an answer");
-        if !matches!(reply.status, 502..=504) {
-            return reply;
-        }
-        sleep(Duration::from_secs(1)).await;
-    }
-    ask().await.expect("an answer")
-}
-
-/// Tries until `attempt` answers `Ok`, ever more patiently; gives up after five minutes, with what `attempt` saw last.
-pub async fn eventually<T>(what: &str, attempt: impl AsyncFn() -> Result<T, Value>) -> T {
-    eventually_within(PATIENCE, what, attempt).await
-}
-
-async fn eventually_within<T>(patience: Duration, what: &str, attempt: impl AsyncFn() -> Result<T, Value>) -> T {
-    let begin = Instant::now();
-    loop {
-        match attempt().await {
-            Ok(value) => return value,
-            Err(seen) if begin.elapsed() > patience => panic!("{what}: not after {patience:?}; last seen: {seen}"),
-            // All tests ask at once, and on LocalStack each question takes time from what is being waited for.
-            Err(_) => sleep((begin.elapsed() / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await,
-        }
-    }
 }

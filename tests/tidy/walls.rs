@@ -62,7 +62,11 @@ fn through_walls(crates: &[Crate]) -> Vec<String> {
     let mut faults = Vec::new();
     for each in crates {
         let Some(known) = known(&each.folder) else { continue };
-        for dependency in each.dependencies.iter().filter(|dependency| ours.contains(dependency.name.as_str())) {
+        for dependency in each
+            .dependencies
+            .iter()
+            .filter(|dependency| ours.contains(dependency.name.as_str()) && dependency.name != each.name)
+        {
             // It is no code: see `features`.
             let is_evener = dependency.name == "workspace-hack" && dependency.is_dev;
             let is_feature = dependency.name == "orderflow-simulated"

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
+import { answered } from "./ask.mjs";
 import { looker } from "./look.mjs";
 
 const [packages, executablePath, url, json, screenshots] = process.argv.slice(2);
@@ -46,26 +47,27 @@ async function place(key, { isGuest = false, isQuick = false } = {}) {
   if (!isQuick) order.shippingAddress.postalCode = "SIM-UNAVAILABLE-9";
   const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
   if (!isGuest) headers.Authorization = `Bearer ${task.token}`;
-  for (;;) {
-    const answer = await fetch(`${url}/orders`, { method: "POST", headers, body: JSON.stringify(order) });
-    if (answer.status >= 502) continue;
-    const placed = await answer.json();
-    assert.equal(answer.status, 201, JSON.stringify(placed));
-    const link = placed.links && `${url}${new URL(placed.links.order).pathname}${new URL(placed.links.order).search}`;
-    return { id: placed.orderId, link };
-  }
+  const answer = await answered(`${url}/orders`, { method: "POST", headers, body: JSON.stringify(order) });
+  assert.equal(answer.status, 201, answer.text);
+  const placed = answer.json();
+  const link = placed.links && `${url}${new URL(placed.links.order).pathname}${new URL(placed.links.order).search}`;
+  return { id: placed.orderId, link };
 }
 
-/// Does what is only possible with an order that has not left, once more with another where it has left meanwhile: it takes some
-/// twenty seconds, which are soon over on a machine that has much to do.
+/// What is to be tried takes an order that has not left, and it has.
+class HasLeft extends Error {
+  message = "the order has left";
+}
+
+/// Tries something with an order, and with another one where it has left too soon: it takes some twenty seconds, which are soon over on a
+/// machine that has much to do.
 async function beforeItLeaves(key, use, isGuest = true) {
   for (let number = 1; ; number += 1) {
     const order = await place(`${key}-${number}`, { isGuest });
     try {
       return await use(order);
     } catch (error) {
-      if (number === 3 || (await statusOf(order)) !== "shipped") throw error;
-      process.stdout.write(`${order.id} has left: ${error.message.split("\n")[0]}\n`);
+      if (!(error instanceof HasLeft) || number === 5 || (await statusOf(order)) !== "shipped") throw error;
       await context.setOffline(false);
       for (const page of [...context.pages(), ...plain.pages()]) await page.close();
     }
@@ -74,8 +76,13 @@ async function beforeItLeaves(key, use, isGuest = true) {
 
 async function statusOf({ id, link }) {
   const headers = link ? { Accept: "application/json" } : { Accept: "application/json", Authorization: `Bearer ${task.token}` };
-  const answer = await fetch(link ?? `${url}/orders/${id}`, { headers });
-  return (await answer.json()).status;
+  return (await answered(link ?? `${url}/orders/${id}`, { headers })).json().status;
+}
+
+async function cancel(link) {
+  const { status, text } = await answered(link.replace("?", "/cancel?"), { method: "POST" });
+  if (status === 409) throw new HasLeft();
+  assert.equal(status, 202, text);
 }
 
 /// Heading of an order that has not left.
@@ -86,6 +93,24 @@ const signedIn = (order) => `${url}/orders/${order}#token=${task.token}`;
 async function heading(page, text) {
   const found = page.getByRole("heading", { level: 1, name: text });
   await found.waitFor().catch(async () => assert.fail(`no heading ${text} in ${await page.content()}`));
+}
+
+const LEFT = "Your order is on its way";
+
+const hasLeft = (page) => page.getByRole("heading", { level: 1, name: LEFT }).isVisible();
+
+/// Uses a page of an order that has not left.
+async function unlessItLeaves(page, use) {
+  await use().catch(async (error) => {
+    throw (await hasLeft(page)) ? new HasLeft() : error;
+  });
+}
+
+/// Waits for that heading, of an order that has not left.
+async function headingBefore(page, text) {
+  const either = page.getByRole("heading", { level: 1, name: text }).or(page.getByRole("heading", { level: 1, name: LEFT }));
+  await either.waitFor().catch(async () => assert.fail(`no heading ${text} in ${await page.content()}`));
+  if (await hasLeft(page)) throw new HasLeft();
 }
 
 const look = looker(require, { prefix: "order-", sizes: SIZES, screenshots, fullPage: true });
@@ -108,7 +133,7 @@ async function follows(number = 1) {
   await page.evaluate(() => (window.isTheSame = true));
   assert.ok(!page.url().includes("token"), "the token is taken out of the address");
   const first = await page.locator("main[data-view=order] h1").textContent();
-  if (first === "Your order is on its way" && number < 5) {
+  if (first === LEFT && number < 5) {
     // It was faster than the browser.
     await page.close();
     return follows(number + 1);
@@ -121,7 +146,7 @@ async function follows(number = 1) {
     await page.emulateMedia({ colorScheme: "light" });
     await page.locator("main").screenshot({ path: join(screenshots, "order-page.png") });
   }
-  await heading(page, "Your order is on its way");
+  await heading(page, LEFT);
   const steps = await happened(page);
   const expected = ["We have your order", "Your goods are set aside", "Your payment has gone through", "Your parcel is with the carrier"];
   assert.deepEqual(steps, expected);
@@ -153,21 +178,23 @@ async function withdraws(page) {
 /// Two tabs of one order: what is done in one is seen in the other at once. By keyboard.
 async function inTwoTabs({ id }) {
   const [one, other] = [await open(signedIn(id)), await open(signedIn(id))];
-  await heading(other, ON_ITS_WAY);
+  await headingBefore(other, ON_ITS_WAY);
   await one.bringToFront();
-  await heading(one, ON_ITS_WAY);
-  await one.locator("main").focus();
-  await one.keyboard.press("Tab");
-  assert.equal(await one.evaluate(() => document.activeElement.textContent), "Cancel the order…");
-  await one.keyboard.press("Enter");
-  await one.getByRole("button", { name: "Cancel the order" }).waitFor();
-  // What is open stays open while the page asks again.
-  await one.waitForTimeout(3_000);
-  await one.locator("summary").focus();
-  await one.keyboard.press("Tab");
-  assert.equal(await one.evaluate(() => document.activeElement.textContent), "Cancel the order");
-  await one.keyboard.press("Enter");
-  await heading(one, "Your order is cancelled");
+  await headingBefore(one, ON_ITS_WAY);
+  await unlessItLeaves(one, async () => {
+    await one.locator("main").focus();
+    await one.keyboard.press("Tab");
+    assert.equal(await one.evaluate(() => document.activeElement.textContent), "Cancel the order…");
+    await one.keyboard.press("Enter");
+    await one.getByRole("button", { name: "Cancel the order" }).waitFor();
+    // What is open stays open while the page asks again.
+    await one.waitForTimeout(3_000);
+    await one.locator("summary").focus();
+    await one.keyboard.press("Tab");
+    assert.equal(await one.evaluate(() => document.activeElement.textContent), "Cancel the order");
+    await one.keyboard.press("Enter");
+  });
+  await headingBefore(one, "Your order is cancelled");
   await heading(other, "Your order is cancelled");
   await look(one, "cancelled");
   await one.close();
@@ -177,7 +204,7 @@ async function inTwoTabs({ id }) {
 /// Without a connection the page says so, and goes on where it was once there is one.
 async function offlineAndBack({ link }) {
   const page = await open(link);
-  await heading(page, ON_ITS_WAY);
+  await headingBefore(page, ON_ITS_WAY);
   await context.setOffline(true);
   await page.getByText(/^No connection/).waitFor();
   const before = await happened(page);
@@ -193,7 +220,7 @@ async function offlineAndBack({ link }) {
 /// A tab that nobody sees hardly asks, and looks as soon as somebody does.
 async function asleep({ link }) {
   const page = await open(link);
-  await heading(page, ON_ITS_WAY);
+  await headingBefore(page, ON_ITS_WAY);
   let asked = 0;
   page.on("request", () => (asked += 1));
   const hide = (isHidden) =>
@@ -240,8 +267,8 @@ async function bySocket({ id, link }) {
     });
   });
   await page.goto(link);
-  await heading(page, ON_ITS_WAY);
-  await until(() => heard > 0, "it hears");
+  await headingBefore(page, ON_ITS_WAY);
+  await until(() => heard > 0, "it hears", page);
   const [count, first] = [requestsOf(page), heard];
   await page.waitForTimeout(7_000);
   // Once for the first that it has heard, and once for each step that the order has taken meanwhile.
@@ -249,7 +276,7 @@ async function bySocket({ id, link }) {
   assert.ok(asked <= 1 + steps, `it asks ${asked} times though it hears, of ${steps} steps`);
   routes.at(-1).close();
   const before = heard;
-  await until(() => routes.length > 1 && heard > before, "it hears again");
+  await until(() => routes.length > 1 && heard > before, "it hears again", page);
 
   const [begun, known] = [Date.now(), heard];
   await cancel(link);
@@ -267,24 +294,18 @@ async function deaf({ link }) {
   await page.routeWebSocket(/./, (route) => route.close());
   const count = requestsOf(page);
   await page.goto(link);
-  await heading(page, ON_ITS_WAY);
-  await until(() => count.asked >= 3, "it asks though it hears nothing");
+  await headingBefore(page, ON_ITS_WAY);
+  await until(() => count.asked >= 3, "it asks though it hears nothing", page);
   await cancel(link);
   await heading(page, "Your order is cancelled");
   await page.close();
 }
 
-async function cancel(link) {
-  for (;;) {
-    const { status } = await fetch(link.replace("?", "/cancel?"), { method: "POST" });
-    if (status >= 502) continue;
-    return assert.equal(status, 202);
-  }
-}
-
-async function until(is, what) {
+/// Waits until it is so; of the page of an order, as long as that has not left.
+async function until(is, what, page) {
   const patience = Date.now() + PATIENCE_MS;
   while (!is()) {
+    if (page && (await hasLeft(page))) throw new HasLeft();
     assert.ok(Date.now() < patience, what);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -293,10 +314,10 @@ async function until(is, what) {
 /// Without scripts: the same page, its form, and a reload that does nothing twice.
 async function withoutScripts({ link }) {
   const page = await open(link, plain);
-  await heading(page, ON_ITS_WAY);
+  await headingBefore(page, ON_ITS_WAY);
   await page.locator("summary").click();
   await page.getByRole("button", { name: "Cancel the order" }).click();
-  await heading(page, "Your order is cancelled");
+  await headingBefore(page, "Your order is cancelled");
   assert.equal(page.url(), link);
   if (screenshots) await page.screenshot({ path: join(screenshots, "order-plain.png"), fullPage: true });
   await page.reload();

@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { answered } from "./ask.mjs";
 import { looker } from "./look.mjs";
 
 const [packages, executablePath, url, json, screenshots] = process.argv.slice(2);
@@ -58,15 +59,11 @@ async function press(page, label) {
   await page.keyboard.press("Enter");
 }
 
-/// Places the order, at once or as soon as there is time for it.
 async function place() {
   const headers = { "content-type": "application/json", "idempotency-key": "withdrawal", authorization: `Bearer ${task.token}` };
-  for (;;) {
-    const answer = await fetch(`${url}/orders`, { method: "POST", headers, body: JSON.stringify(task.order) });
-    if (answer.status >= 502) continue;
-    assert.equal(answer.status, 201);
-    return (await answer.json()).orderId;
-  }
+  const placed = await answered(`${url}/orders`, { method: "POST", headers, body: JSON.stringify(task.order) });
+  assert.equal(placed.status, 201, placed.text);
+  return placed.json().orderId;
 }
 
 try {

@@ -1,5 +1,7 @@
 //! Orders as customers and partners see them.
 
+use std::cell::Cell;
+
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream;
@@ -118,14 +120,20 @@ pub(crate) async fn of_40_orders_for_10_items_10_are_shipped(shop: &Shop) {
 pub(crate) async fn one_request_sent_16_times_at_once_is_one_order(shop: &Shop) {
     shop.stock("once", 100).await;
     let body = order("once", 1, "pm_card_visa");
-    let place = || answered(async || shop.api.place_order(&body, Some("click-1")).await);
+    let requests = Cell::new(0);
+    let place = || {
+        answered(async || {
+            requests.set(requests.get() + 1);
+            shop.api.place_order(&body, Some("click-1")).await
+        })
+    };
     let replies = join_all((0..16).map(|_| place())).await;
     for reply in &replies {
         assert_eq!((reply.status, &reply.body), (201, &replies[0].body));
     }
     let replayed = replies.iter().filter(|reply| reply.header("Idempotent-Replayed") == Some("true")).count();
-    // Whoever has had no answer to the first is answered as by a replay.
-    assert!((15..=16).contains(&replayed), "{replayed}");
+    // Whoever was not answered at first may be the one whose order it is.
+    assert!(replayed == 15 || replayed == 16 && requests.get() > 16, "{replayed} of {}", requests.get());
     let id = replies[0].body["orderId"].as_str().expect("an id").to_owned();
     assert_eq!(replies[0].header("Location"), Some(format!("/orders/{id}").as_str()));
     shop.wait_for(&id, "shipped").await;

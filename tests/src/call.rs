@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_to_a_connection_is_known_by_its_path() {
-        for path in ["/_aws/execute-api/a/dev/%40connections/c%3D", "/a/dev/@connections/c"] {
+        for path in ["/_aws/execute-api/a/dev/@connections/c%3D", "/a/dev/@connections/c"] {
             let call = Call::read(path, &HeaderMap::new(), Bytes::from_static(b"text")).unwrap();
             assert_eq!((call.service, call.operation.as_str()), (AwsService::Connections, "ManageConnections"));
         }

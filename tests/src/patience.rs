@@ -18,17 +18,18 @@ pub const LASTING: Duration = Duration::from_hours(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// The answer to a request that may be made twice. A function that is too slow for it, as on a machine that has much to do, is
-/// answered for by API Gateway: then it is made again.
+/// The answer to a request that may be made any number of times. Where its function is too slow, as on a machine that has much to
+/// do, it is made again, as clients are asked to. A function that dies is not too slow.
 pub async fn answered<E: fmt::Debug>(ask: impl AsyncFn() -> Result<Reply, E>) -> Reply {
-    for _ in 0..4 {
+    eventually("a function has the time to answer", async || {
         let reply = ask().await.expect("an answer");
-        if !matches!(reply.status, 502..=504) {
-            return reply;
-        }
-        sleep(Duration::from_secs(1)).await;
-    }
-    ask().await.expect("an answer")
+        let is_too_slow = match reply.status {
+            502 => reply.body.to_string().contains("timed out"),
+            status => matches!(status, 503 | 504),
+        };
+        if is_too_slow { Err(reply.body) } else { Ok(reply) }
+    })
+    .await
 }
 
 /// Tries until `attempt` answers `Ok`, ever more patiently; gives up after five minutes, with what `attempt` saw last.

@@ -7,7 +7,7 @@
 //! Subscriptions to an order are in one partition. A topic that thousands may watch has parts, each a partition: a subscription is in the
 //! part that its own key says, so that everybody finds it. Which parts there are to be looked at is said under the topic by an item for
 //! each. Whoever joins a part counts themselves there and says that they are under way, before the transaction, and takes that word back
-//! after it. Whoever finds a part empty says at which count, unless somebody is under way or the count is another. So what nobody watches
+//! after it. Whoever finds a part empty says at which count, unless somebody was under way as it was read or the count is another since. So what nobody watches
 //! is one look, and nobody's joining is overlooked:
 //!
 //! ```text
@@ -17,7 +17,7 @@
 //!
 //! Of one who was not found the subscription came after the look. Then they were under way as the counts were read, or the count is
 //! another since. That nobody is under way any more says nothing: they may have written it meanwhile. The word of one who has died stays
-//! until the item ends, and costs a look for each that there is.
+//! until nobody has joined that part for as long as a connection lasts, and costs a look for each that there is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -158,10 +158,18 @@ impl DynamoWatches {
 
     /// Parts of a topic that somebody may be in.
     async fn parts(&self, key: &str) -> Result<VecDeque<Part>> {
-        let query = self.under(&part_key(key, ""));
-        let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
-        let parts: Result<VecDeque<Part>> = answer.items.unwrap_or_default().into_iter().map(read::<Part>).collect();
-        let mut parts = parts?;
+        let (mut parts, mut next) = (VecDeque::new(), None);
+        loop {
+            let query = self.under(&part_key(key, "")).set_exclusive_start_key(next);
+            let answer = Box::pin(query.send()).await.map_err(|error| classify("Query", &error))?;
+            for item in answer.items.unwrap_or_default() {
+                parts.push_back(read::<Part>(item)?);
+            }
+            next = answer.last_evaluated_key;
+            if next.is_none() {
+                break;
+            }
+        }
         parts.retain(|part| part.empty_at != Some(part.joins));
         // Anywhere: where one attempt has too little time for all, the next does not begin with the same.
         let begin = System.below(u64::try_from(parts.len().max(1)).unwrap_or(1));
@@ -373,7 +381,10 @@ impl Watches for DynamoWatches {
         while let Some(part) = place.parts.front() {
             let page = self.look(&part_key(key, &part.sk), place.after.as_deref()).await?;
             if page.found.is_empty() && place.after.is_none() && page.next.is_none() {
-                self.leave(key, part).await?;
+                // Where that fails it is looked at again, and no more.
+                if let Err(failure) = self.leave(key, part).await {
+                    warn!(%failure, "a part of a topic that nobody is in is looked at again");
+                }
             }
             place.after = page.next;
             if place.after.is_none() {
@@ -561,7 +572,7 @@ fn watch_of(item: Item) -> Result<Watch> {
 }
 
 /// Sockets of an API of API Gateway.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct GatewaySockets(Connections);
 
 impl GatewaySockets {

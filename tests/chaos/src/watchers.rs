@@ -262,8 +262,7 @@ mod tests {
     async fn whoever_does_not_listen_is_a_violation() {
         let script = "exec <&-; sleep 1; echo '{\"orders\":{},\"events\":[],\"boards\":1,\"board\":{},\"errors\":[],\"connections\":1,\"cuts\":2}'";
         let watchers = Watchers::of(Command::new("sh").args(["-c", script]), Duration::from_secs(10));
-        // Until it has closed its ears.
-        for _ in 0..20 {
+        while !watchers.are_deaf.get() {
             tokio::time::sleep(Duration::from_millis(50)).await;
             watchers.watch("ord_1").await;
         }

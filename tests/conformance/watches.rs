@@ -34,6 +34,7 @@ pub(crate) fn trials(aws: &Arc<Aws>) -> Vec<Trial> {
             subscriptions_of_a_connection_to_a_topic_are_found,
             one_attempt_sends_and_only_from_where_the_last_has_ended,
             whoever_has_not_held_releases_nothing,
+            a_position_that_comes_back_is_another_turn,
             of_many_who_would_send_one_does,
             a_subscription_that_is_removed_is_gone_for_its_topic_too,
             a_subscription_that_is_forgotten_is_gone_for_its_topic,
@@ -76,6 +77,7 @@ fn watch(connection: &str, subscription: &str, number: u32) -> Watch {
         right: Right::Holder { order: order(number), issued_at: later(), ends_at: later() },
         request: r#"{"query":"subscription"}"#.to_owned(),
         position: "3".to_owned(),
+        turn: "begun".to_owned(),
         holder: None,
     }
 }
@@ -173,6 +175,27 @@ async fn whoever_has_not_held_releases_nothing(watches: &impl Watches) {
     assert!(watches.hold(&watch, "x").await.unwrap());
     assert!(!watches.release(&watch, "y", "9").await.unwrap());
     assert_eq!(watches.get(&key(1), "a", "1").await.unwrap().unwrap().position, "3");
+}
+
+async fn a_position_that_comes_back_is_another_turn(watches: &impl Watches) {
+    opened(watches, "a").await;
+    let begun = watch("a", "1", 1);
+    added(watches, &begun).await;
+    for (position, holder) in [("5", "x"), ("3", "y")] {
+        let known = watches.get(&key(1), "a", "1").await.unwrap().unwrap();
+        assert!(watches.hold(&known, holder).await.unwrap());
+        assert!(watches.release(&known, holder, position).await.unwrap());
+    }
+    let again = watches.get(&key(1), "a", "1").await.unwrap().unwrap();
+    assert_eq!(again.position, begun.position);
+    assert!(!watches.hold(&begun, "z").await.unwrap(), "it is at 3 once more");
+    assert!(watches.hold(&again, "z").await.unwrap());
+
+    watches.end("a", "1").await.unwrap();
+    let anew = Watch { turn: "anew".to_owned(), ..begun.clone() };
+    added(watches, &anew).await;
+    assert!(!watches.hold(&begun, "z").await.unwrap(), "another has its id");
+    assert!(watches.hold(&anew, "z").await.unwrap());
 }
 
 async fn of_many_who_would_send_one_does(watches: &impl Watches) {
@@ -348,7 +371,7 @@ async fn of_many_who_watch_the_events_of_all_each_is_found_told_and_removed(watc
         assert!(!watches.hold(watch, "y").await.unwrap());
         assert!(watches.release(watch, "x", "9").await.unwrap());
         let known = watches.get(Topic::EVENTS, &watch.connection, &watch.subscription).await.unwrap().unwrap();
-        assert_eq!(known, Watch { position: "9".to_owned(), ..watch.clone() });
+        assert_eq!(known, Watch { position: "9".to_owned(), turn: "x".to_owned(), ..watch.clone() });
     }))
     .await;
 

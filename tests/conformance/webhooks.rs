@@ -55,7 +55,7 @@ fn endpoint(id: &str) -> Endpoint {
         created_at: at(0),
         secret: sealed(),
         public_key: Some("whpk_AAAA".to_owned()),
-        previous: Some((sealed(), at(9))),
+        previous: vec![(sealed(), at(8)), (sealed(), at(9))],
         disabled: Some((Disabled::Gone, at(8))),
         cursor: "3.1-0-7".parse().unwrap(),
         wakes: 12,

@@ -143,7 +143,7 @@ pub(crate) fn post_event() -> Value {
             header(
                 "webhook-signature",
                 "Signatures of `{webhook-id}.{webhook-timestamp}.{body}`, a space between them: `v1` by HMAC-SHA256, `v1a` by Ed25519. \
-                 For a day after `rotateSecret` there are two, and one that is right is enough.",
+                 For a day after `rotateSecret` there are two or more, and one that is right is enough.",
                 json!({ "type": "string", "pattern": "^v1a?,[A-Za-z0-9+/]+=*( v1a?,[A-Za-z0-9+/]+=*)*$" }),
                 "v1,pvIAndmcwrzak+XLd9qIrcH20KHk95Fxa/w1sWAMJUM=",
             ),

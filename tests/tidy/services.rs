@@ -18,7 +18,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// Files that one service has besides.
-const BESIDES: [(&str, &str); 89] = [
+const BESIDES: [(&str, &str); 91] = [
     ("analytics", "board.rs"),
     ("analytics", "counts.rs"),
     ("analytics", "tally.rs"),
@@ -43,6 +43,8 @@ const BESIDES: [(&str, &str); 89] = [
     ("operations", "api/jobs.rs"),
     ("operations", "api/orders.rs"),
     ("operations", "api/requests.rs"),
+    ("operations", "api/tests/floods.rs"),
+    ("operations", "api/walk.rs"),
     ("operations", "archive.rs"),
     ("operations", "attempt.rs"),
     ("operations", "aws/items.rs"),

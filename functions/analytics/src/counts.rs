@@ -32,6 +32,7 @@ use orderflow_events::{EventId, Time};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tracing::warn;
 
 use crate::port::{CountStore, Key};
 use crate::tally::{Entry, Skus, Steps, Tally};
@@ -41,6 +42,10 @@ const SHARDS: u8 = 4;
 
 /// Bytes of the entries that are put down together: with its key an item takes one write unit, which has 1,024.
 const MAX_TEXT_BYTES: usize = 900;
+
+/// SKUs of a minute in its sums, which are one item of at most 400 KB: with the longest names there are 90 bytes of each. Of more, those
+/// that sold best are in them.
+const MOST_SKUS: usize = 4_000;
 
 /// Number of attempts to sum a minute that others sum as well.
 const MAX_SUMS: u32 = 16;
@@ -106,7 +111,8 @@ impl<S: CountStore> Counts<S> {
         try_all(summed.into_iter().map(|minute| self.sum(*minute))).await.map(drop)
     }
 
-    /// Tells that the entries are all there.
+    /// Tells that the entries are all there, and in the sums of the minutes that are summed. What is the one and not the other has to
+    /// come again.
     ///
     /// # Errors
     ///
@@ -115,7 +121,20 @@ impl<S: CountStore> Counts<S> {
         let minutes: BTreeSet<Time> = entries.iter().map(|(at, _)| floor(*at, MINUTE)).collect();
         let found = try_all(minutes.iter().map(|minute| self.entries(*minute, minute.after(MINUTE)))).await?;
         let known: BTreeSet<&EventId> = found.iter().flatten().map(|(_, entry)| &entry.id).collect();
-        Ok(entries.iter().all(|(_, entry)| known.contains(&entry.id)))
+        if !entries.iter().all(|(_, entry)| known.contains(&entry.id)) {
+            return Ok(false);
+        }
+        let mark = self.mark().await?.map(|(_, mark)| mark);
+        // A sum that is not ended, by whomever, begins again with the minutes that come after.
+        let is_summed = |minute: &Time| mark.is_none_or(|mark| *minute < mark.summed);
+        let found = minutes.iter().zip(&found).filter(|(minute, _)| is_summed(minute));
+        let are_summed = try_all(found.map(async |(minute, entries)| {
+            let (steps, skus) = (Sums::Steps.key(*minute), Sums::Skus.key(*minute));
+            let (steps, skus) = try_join!(self.store.get(&steps), self.store.get(&skus))?;
+            let tally = tally_of(entries);
+            Ok::<_, Failure>(is_sum(steps.as_deref(), &tally.steps)? && is_sum(skus.as_deref(), &tally.skus)?)
+        }));
+        Ok(are_summed.await?.into_iter().all(|is_summed| is_summed))
     }
 
     /// Sums the minutes that are over at that time, if that is not done. What another has begun and not ended is ended here; where
@@ -187,9 +206,9 @@ impl<S: CountStore> Counts<S> {
         for _ in 0..MAX_SUMS {
             let (old_steps, old_skus) = try_join!(self.store.get(&steps), self.store.get(&skus))?;
             let entries = self.entries(minute, minute.after(MINUTE)).await?;
-            let tally = Tally::of(entries.iter().map(|(_, entry)| entry));
-            let steps = self.settle(&steps, old_steps, &tally.steps, tally.steps.is_empty());
-            let skus = self.settle(&skus, old_skus, &tally.skus, tally.skus.is_empty());
+            let tally = tally_of(&entries);
+            let steps = self.settle(&steps, old_steps, &tally.steps);
+            let skus = self.settle(&skus, old_skus, &tally.skus);
             if try_join!(steps, skus)? == (true, true) {
                 return Ok(());
             }
@@ -198,10 +217,11 @@ impl<S: CountStore> Counts<S> {
     }
 
     /// Puts sums in the place of older ones, unless they are the same; false where somebody else has put others.
-    async fn settle(&self, key: &Key, old: Option<String>, sums: &impl Serialize, is_empty: bool) -> Result<bool> {
-        let text = to_text(sums)?;
-        let is_there = if is_empty { old.is_none() } else { old.as_ref() == Some(&text) };
-        if is_there { Ok(true) } else { self.store.replace(key, old.as_deref(), &text).await }
+    async fn settle<T: Serialize>(&self, key: &Key, old: Option<String>, sums: &BTreeMap<String, T>) -> Result<bool> {
+        if is_sum(old.as_deref(), sums)? {
+            return Ok(true);
+        }
+        self.store.replace(key, old.as_deref(), &to_text(sums)?).await
     }
 
     async fn sums<T: DeserializeOwned>(&self, sums: Sums, from: Time, until: Time) -> Result<Vec<(Time, T)>> {
@@ -248,6 +268,20 @@ impl<S: CountStore> Counts<S> {
         let text = to_text(&mark)?;
         Ok(self.store.replace(&mark_key(), before, &text).await?.then_some(text))
     }
+}
+
+/// Sums of a minute of its entries.
+fn tally_of(entries: &[(Time, Entry)]) -> Tally {
+    let mut tally = Tally::of(entries.iter().map(|(_, entry)| entry));
+    if tally.keep_best(MOST_SKUS) {
+        warn!(most = MOST_SKUS, "a minute has more SKUs than its sums can have: those that sold best are in them");
+    }
+    tally
+}
+
+/// Tells that a text is that of these sums; of none there is no text.
+fn is_sum<T: Serialize>(text: Option<&str>, sums: &BTreeMap<String, T>) -> Result<bool> {
+    Ok(if sums.is_empty() { text.is_none() } else { text == Some(to_text(sums)?.as_str()) })
 }
 
 /// Kinds of sums.

@@ -3,9 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use onewrite::Result;
+use onewrite::{Failure, Result};
 
 use crate::port::{CountStore, Key};
+
+/// The largest item of DynamoDB, with what its key takes.
+const MAX_BYTES: usize = 399_000;
 
 /// Items in memory.
 #[derive(Debug, Default)]
@@ -36,6 +39,9 @@ impl CountStore for MemoryCounts {
     }
 
     async fn put(&self, key: &Key, text: &str) -> Result<()> {
+        if text.len() > MAX_BYTES {
+            return Err(Failure::permanent("an item is too large"));
+        }
         self.items.borrow_mut().insert(key.clone(), text.to_owned());
         Ok(())
     }

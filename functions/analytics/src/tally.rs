@@ -1,5 +1,6 @@
 //! Entries and their sums: pure arithmetic.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
 use orderflow_events::{EventId, Sku};
@@ -101,6 +102,25 @@ impl Tally {
             sum.pieces += pieces;
             sum.amount += amount;
         }
+    }
+
+    /// Keeps so many SKUs at the most, of all currencies together, of which the most pieces were sold; true if there were more.
+    pub(crate) fn keep_best(&mut self, most: usize) -> bool {
+        let of_all =
+            self.skus.iter().flat_map(|(currency, skus)| skus.iter().map(move |(sku, sold)| (sold, currency, sku)));
+        let mut of_all: Vec<(Reverse<i64>, String, String)> =
+            of_all.map(|(sold, currency, sku)| (Reverse(sold.pieces), currency.clone(), sku.clone())).collect();
+        if of_all.len() <= most {
+            return false;
+        }
+        of_all.sort_unstable();
+        for (_, currency, sku) in of_all.drain(most..) {
+            if let Some(skus) = self.skus.get_mut(&currency) {
+                skus.remove(&sku);
+            }
+        }
+        self.skus.retain(|_, skus| !skus.is_empty());
+        true
     }
 
     /// Adds the sums of other entries.

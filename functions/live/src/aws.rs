@@ -85,6 +85,7 @@ struct UnderTopic {
     right: String,
     request: String,
     position: String,
+    turn: String,
     #[serde(default)]
     holder: Option<String>,
 }
@@ -309,7 +310,7 @@ impl Watches for DynamoWatches {
     }
 
     async fn add(&self, watch: &Watch, expires: Time) -> Result<Added> {
-        let Watch { topic, connection, subscription, right, request, position, holder: _ } = watch;
+        let Watch { topic, connection, subscription, right, request, position, turn, holder: _ } = watch;
         let (key, place) = (topic.key(), watch_key(connection, subscription));
         let partition = partition_of(&key, &place);
         let most = if has_parts(&key) { MOST_OF_PART } else { topic.most() };
@@ -325,6 +326,7 @@ impl Watches for DynamoWatches {
             ("right", text(&right_text(right)?)),
             ("request", text(request)),
             ("position", text(position)),
+            ("turn", text(turn)),
             ("expiresAt", number(&seconds(expires))),
         ]);
         let update = Update::builder()
@@ -410,21 +412,22 @@ impl Watches for DynamoWatches {
         let update = self
             .update_watch(watch)
             .update_expression("SET #holder = :holder")
-            .condition_expression("#position = :position AND (attribute_not_exists(#holder) OR #holder = :holder)")
+            .condition_expression("#turn = :turn AND (attribute_not_exists(#holder) OR #holder = :holder)")
             .expression_attribute_names("#holder", "holder")
-            .expression_attribute_names("#position", "position")
+            .expression_attribute_names("#turn", "turn")
             .expression_attribute_values(":holder", text(holder))
-            .expression_attribute_values(":position", text(&watch.position));
+            .expression_attribute_values(":turn", text(&watch.turn));
         update_if(update).await
     }
 
     async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool> {
         let update = self
             .update_watch(watch)
-            .update_expression("SET #position = :position REMOVE #holder")
+            .update_expression("SET #position = :position, #turn = :holder REMOVE #holder")
             .condition_expression("#holder = :holder")
             .expression_attribute_names("#holder", "holder")
             .expression_attribute_names("#position", "position")
+            .expression_attribute_names("#turn", "turn")
             .expression_attribute_values(":holder", text(holder))
             .expression_attribute_values(":position", text(position));
         update_if(update).await
@@ -566,9 +569,9 @@ fn topic_text(topic: &Topic) -> Result<String> {
 }
 
 fn watch_of(item: Item) -> Result<Watch> {
-    let UnderTopic { topic, connection, subscription, right, request, position, holder } = read(item)?;
+    let UnderTopic { topic, connection, subscription, right, request, position, turn, holder } = read(item)?;
     let topic = serde_json::from_str(&topic).map_err(|_| Failure::permanent("a topic is not understood"))?;
-    Ok(Watch { topic, connection, subscription, right: right_of(&right)?, request, position, holder })
+    Ok(Watch { topic, connection, subscription, right: right_of(&right)?, request, position, turn, holder })
 }
 
 /// Sockets of an API of API Gateway.

@@ -21,7 +21,8 @@ pub struct MemoryWatches {
     topics: RefCell<BTreeMap<String, BTreeSet<String>>>,
     broken: RefCell<BTreeSet<String>>,
     /// Releases that are still to fail, and how.
-    failing: Cell<Option<(u32, FailureKind)>>,
+    failing_releases: Cell<Option<(u32, FailureKind)>>,
+    failing_holds: Cell<Option<(u32, FailureKind)>>,
 }
 
 /// A connection itself.
@@ -57,9 +58,14 @@ impl MemoryWatches {
         self.connections.borrow_mut().remove(connection);
     }
 
+    /// The next so many holds are not done, and fail in that way.
+    pub fn fail_holds(&self, times: u32, kind: FailureKind) {
+        self.failing_holds.set(Some((times, kind)));
+    }
+
     /// The next so many releases are not done, and fail in that way.
     pub fn fail_releases(&self, times: u32, kind: FailureKind) {
-        self.failing.set(Some((times, kind)));
+        self.failing_releases.set(Some((times, kind)));
     }
 
     fn of_connection(&self, connection: &str) -> BTreeMap<String, String> {
@@ -74,6 +80,13 @@ impl MemoryWatches {
         let Some(watch) = taken else { return false };
         self.topics.borrow_mut().entry(watch.topic.key()).or_default().remove(place)
     }
+}
+
+/// Fails as often as it is to.
+fn fail(failing: &Cell<Option<(u32, FailureKind)>>) -> Result<()> {
+    let Some((times, kind)) = failing.get().filter(|(times, _)| *times > 0) else { return Ok(()) };
+    failing.set(Some((times - 1, kind)));
+    Err(Failure::new(kind, "not done"))
 }
 
 fn place(connection: &str, subscription: &str) -> String {
@@ -154,22 +167,23 @@ impl Watches for MemoryWatches {
     }
 
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool> {
+        fail(&self.failing_holds)?;
         let mut watches = self.watches.borrow_mut();
         let is_free = |known: &&mut Watch| {
-            known.position == watch.position && known.holder.as_deref().is_none_or(|other| other == holder)
+            known.turn == watch.turn && known.holder.as_deref().is_none_or(|other| other == holder)
         };
         let free = watches.get_mut(&key(watch)).filter(is_free);
         Ok(free.map(|known| known.holder = Some(holder.to_owned())).is_some())
     }
 
     async fn release(&self, watch: &Watch, holder: &str, position: &str) -> Result<bool> {
-        if let Some((times, kind)) = self.failing.get().filter(|(times, _)| *times > 0) {
-            self.failing.set(Some((times - 1, kind)));
-            return Err(Failure::new(kind, "not done"));
-        }
+        fail(&self.failing_releases)?;
         let mut watches = self.watches.borrow_mut();
         let held = watches.get_mut(&key(watch)).filter(|known| known.holder.as_deref() == Some(holder));
-        Ok(held.map(|known| (known.holder, known.position) = (None, position.to_owned())).is_some())
+        let release = |known: &mut Watch| {
+            (known.holder, known.position, known.turn) = (None, position.to_owned(), holder.to_owned());
+        };
+        Ok(held.map(release).is_some())
     }
 
     async fn remove(&self, connection: &str, subscription: &str) -> Result<()> {

@@ -33,6 +33,9 @@ pub struct Watch {
     pub request: String,
     /// Position after all that was sent: of an order the number of its last update, of the feed a cursor.
     pub position: String,
+    /// Name of the last change of the position, which no other change has: of the attempt that has released it, or drawn as it was added.
+    /// Positions come back, as those of a board do, and so does the id of a subscription that the client has ended.
+    pub turn: String,
     /// Attempt that is sending, if there is one. What an attempt that has died has sent, nobody knows.
     pub holder: Option<String>,
 }
@@ -64,6 +67,7 @@ pub const PAGE: usize = 100;
 
 /// Subscription of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are understood, and a page has a hundred at the most")]
 pub enum Found {
     /// It is understood.
     Watch(Watch),
@@ -127,15 +131,16 @@ pub trait Watches {
     /// The store cannot be read.
     async fn get(&self, key: &str, connection: &str, subscription: &str) -> Result<Option<Watch>>;
 
-    /// Lets `holder` send what comes after `watch.position`, if nobody else is sending, and that was sent last; answers whether it
-    /// may. Asked twice it says the same, so that an answer which was lost can be asked for again: a holder is one attempt.
+    /// Lets `holder` send what comes after `watch.position`, if nobody else is sending, and it is still the turn of `watch`; answers whether
+    /// it may. Asked twice it says the same, so that an answer which was lost can be asked for again: a holder is one attempt.
     ///
     /// # Errors
     ///
     /// It is unknown whether it may.
     async fn hold(&self, watch: &Watch, holder: &str) -> Result<bool>;
 
-    /// Records that `holder` has sent all up to `position`, and sends no more; answers whether it was the one to send. Once that is
+    /// Records that `holder` has sent all up to `position`, and sends no more, which is a turn of its name; answers whether it was the one to
+    /// send. Once that is
     /// recorded it is not any more: so it may be asked again where the answer was lost, and nothing is recorded twice.
     ///
     /// # Errors

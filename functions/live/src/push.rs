@@ -44,9 +44,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Attempts to send to a connection that has too much to do, and the pauses between them.
 const ATTEMPTS: u32 = 4;
 
-/// Time after which no further try of a release begins, which is shorter than what is left of a function's time (see [`GOES_ON_FOR`]). Whoever holds a
+/// Time after which no further try of a hold or a release begins, which is shorter than what is left of a function's time (see [`GOES_ON_FOR`]). Whoever holds a
 /// subscription for longer may be taken for dead, which costs a connection; no update is sent twice for it.
-const RELEASED_WITHIN: Duration = Duration::from_secs(2);
+const INSISTS_FOR: Duration = Duration::from_secs(2);
 
 /// Most updates that are sent while a subscription is held once, so that nobody waits in vain for whom sends for long.
 const AT_ONCE: usize = 20;
@@ -471,7 +471,8 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
                 return Ok(None);
             }
             let holder = self.name();
-            if watch.holder.is_none() && self.watches.hold(&watch, &holder).await.map_err(Stopped::Before)? {
+            let hold = async || self.watches.hold(&watch, &holder).await;
+            if watch.holder.is_none() && self.insist(&mut spare, hold).await.map_err(Stopped::Before)? {
                 let Ahead { updates, position: Some(position) } = (match ahead {
                     Ok(ahead) => ahead,
                     Err(refusal) => return Ok(self.refuse(&watch, &refusal).await.map(|()| None)?),
@@ -480,11 +481,12 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
                 };
                 let Some(sent) = self.send_all(&watch, &updates, position).await? else { return Ok(None) };
                 // Where it is not released it is no more; or it is released, and the answer was lost.
-                if self.release(&watch, &holder, &sent, &mut spare).await? {
+                let release = async || self.watches.release(&watch, &holder, &sent).await;
+                if self.insist(&mut spare, release).await? {
                     if sent == watch.position {
                         return Err(Failure::transient("a connection has too much to do").into());
                     }
-                    watch.position = sent;
+                    (watch.position, watch.turn) = (sent, holder);
                     stretches += 1;
                     continue;
                 }
@@ -499,25 +501,26 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
         Err(Failure::transient("a subscription does not come to an end").into())
     }
 
-    /// Releases a subscription; answers whether that holder held it. What fails in passing is tried again, as often as `spare` says, which
-    /// counts down: it does no harm where it was done and the answer was lost, for then nobody has that holder's name any more.
-    async fn release(&self, watch: &Watch, holder: &str, position: &str, spare: &mut u32) -> Result<bool> {
+    /// Holds or releases a subscription; answers whether that was done. Where it fails in passing it is tried again, as often as `spare`
+    /// says, which counts down: it does no harm where it was done and the answer was lost. To hold by the same name is to hold once, and
+    /// once it is released nobody has that name any more.
+    async fn insist(&self, spare: &mut u32, call: impl AsyncFn() -> Result<bool>) -> Result<bool> {
         let begun_at = self.world().now();
         loop {
-            match self.watches.release(watch, holder, position).await {
+            match call().await {
                 Err(failure)
                     if *spare > 0
                         && passes_in_a_moment(failure.kind())
-                        && begun_at.until(self.world().now()) < RELEASED_WITHIN =>
+                        && begun_at.until(self.world().now()) < INSISTS_FOR =>
                 {
-                    warn!(reason = failure.reason(), "a subscription could not be released: it is tried again");
+                    warn!(reason = failure.reason(), "a subscription could not be held or released: it is tried again");
                     let most = PAUSE * (ATTEMPTS - *spare);
                     *spare -= 1;
                     // At random, for a hundred may be at it at once.
                     let pause_ms = self.world().below(u64::try_from(most.as_millis()).unwrap_or_default());
                     self.world().sleep(Duration::from_millis(pause_ms)).await;
                 }
-                released => return released,
+                answered => return answered,
             }
         }
     }
@@ -601,7 +604,8 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
         }
     }
 
-    fn name(&self) -> String {
+    /// A name that nobody else has.
+    pub(crate) fn name(&self) -> String {
         let mut drawn = [0; 10];
         self.world().fill(&mut drawn);
         data_encoding::BASE64URL_NOPAD.encode(&drawn)

@@ -260,6 +260,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards, K: K
             right,
             request: request.to_owned(),
             position,
+            turn: self.push.name(),
             holder: None,
         };
         Ok(begin.map(watch))

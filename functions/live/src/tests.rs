@@ -189,6 +189,7 @@ impl Stage {
             right,
             request: json!({ "query": query }).to_string(),
             position: position.to_owned(),
+            turn: String::new(),
             holder: None,
         };
         block_on(self.watches.add(&watch, expires)).unwrap()
@@ -346,15 +347,35 @@ fn an_answer_that_is_lost_loses_nothing() {
 /// The table takes no more writes for the moment: nobody's connection is closed for that.
 #[test]
 fn what_could_not_be_held_is_tried_again_and_closes_nobody() {
+    for (times, is_told) in [(1, true), (6, true), (7, false)] {
+        let stage = Stage::new();
+        stage.begin();
+        for connection in ["a", "b"] {
+            stage.add(connection, "1");
+        }
+        stage.watches.fail_holds(times, FailureKind::Transient);
+        assert_eq!(stage.tell(&Pace::of(u32::MAX)), is_told, "{times}");
+        let told = ["a", "b"].iter().filter(|connection| stage.sockets.received(connection).len() == 1);
+        assert_eq!(told.count(), 1 + usize::from(is_told), "{times}: the other is told all the same");
+        assert!(stage.tell(&Pace::of(u32::MAX)), "by the record of the stream");
+        for connection in ["a", "b"] {
+            assert!(stage.sockets.is_open(connection), "{times}");
+            assert_eq!(stage.sockets.received(connection).len(), 1, "{times}");
+        }
+    }
+}
+
+/// It is held by that name, and by no other.
+#[test]
+fn a_hold_that_was_done_and_not_answered_closes_nobody() {
     let stage = Stage::new();
     stage.begin();
-    for connection in ["a", "b"] {
-        stage.add(connection, "1");
-    }
-    assert!(!stage.tell(&Pace::losing("hold")), "it is tried again");
-    assert!(["a", "b"].iter().all(|connection| stage.sockets.is_open(connection)));
-    let told = ["a", "b"].iter().filter(|connection| stage.sockets.received(connection).len() == 1);
-    assert_eq!(told.count(), 1, "the other is told all the same");
+    stage.add("a", "1");
+    assert!(stage.tell(&Pace::losing("hold")));
+    stage.go_on(1);
+    assert!(stage.tell(&Pace::of(u32::MAX)));
+    assert!(stage.sockets.is_open("a"));
+    assert_eq!(stage.sockets.received("a").len(), 2);
 }
 
 /// A release that was throttled is tried again, for what was sent is known: no connection is closed for a table that is busy for a moment.

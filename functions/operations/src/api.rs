@@ -3,8 +3,10 @@
 mod jobs;
 mod orders;
 mod requests;
+mod walk;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -21,6 +23,7 @@ use serde_json::Value;
 use tracing::info;
 
 use self::requests::{Drop, Edit};
+use self::walk::Walk;
 use crate::console::console;
 use crate::domain::{Glimpse, Letter, LetterId, Refused, State};
 use crate::message::Message;
@@ -31,7 +34,7 @@ use crate::port::{
 };
 use crate::sealing;
 use crate::selection::Selection;
-use crate::view::{Brief, Groups, Page, Whole};
+use crate::view::{Brief, Grouping, Groups, Page, Whole};
 
 /// Letters of one page.
 const PAGE: usize = 48;
@@ -42,7 +45,8 @@ const MAX_PAGE_BYTES: usize = 1_000_000;
 /// Messages of a page that are read at once.
 const AT_ONCE: usize = 4;
 
-/// Letters that one request looks at.
+/// Letters that one page of a list looks at. Of those that are handled or dropped, so many are looked at for an order; and of each
+/// state, the status counts so many.
 const MAX_SEEN: usize = 20_000;
 
 /// Number of attempts at a letter that others are changing.
@@ -140,15 +144,19 @@ where
     }
 
     async fn groups(&self) -> Result<Response<Body>, Problem> {
-        let mut open = Vec::new();
+        let (walk, mut grouping) = (Walk::new(&self.store, &self.world), Grouping::default());
         for state in State::ALL.into_iter().filter(|state| state.is_open()) {
-            let selection = Selection { state: Some(state), ..Selection::default() };
-            let mut letters = Letters::of(&self.store, &selection, None);
-            while let Some(letter) = letters.next().await? {
-                open.push(letter);
+            let is_whole = walk.all(state, |letter| {
+                grouping.add(&letter);
+                ControlFlow::Continue(())
+            });
+            if !is_whole.await? {
+                let detail = "There are too many open letters to be grouped in one request. GET /operations/status counts them \
+                    by service and class, and GET /operations/letters lists them page by page.";
+                return Err(too_many(StatusCode::SERVICE_UNAVAILABLE, detail));
             }
         }
-        Ok(answer(StatusCode::OK, &Groups::of(&open)))
+        Ok(answer(StatusCode::OK, &Groups::from(grouping)))
     }
 
     async fn show(&self, id: &str) -> Result<Response<Body>, Problem> {
@@ -204,8 +212,8 @@ where
         }
         let mut message = self.message(&letter).await?.ok_or_else(erased)?;
         message.body = self.mended(&letter, &message.body, &body)?;
-        let edited = letter.edited(&message, &by(caller), why.as_str(), self.world.now()).map_err(refused)?;
-        sealing::keep(&self.store, &self.keys, &edited, &message, self.world.now()).await?;
+        let mut edited = letter.edited(&message, &by(caller), why.as_str(), self.world.now()).map_err(refused)?;
+        sealing::keep(&self.store, &self.keys, &mut edited, &message, self.world.now()).await?;
         if self.store.put(&edited, Since::Revision(letter.revision)).await? == Stored::Changed
             && self.store.letter(&letter.id).await?.as_ref() != Some(&edited)
         {
@@ -336,6 +344,10 @@ fn refused(refused: Refused) -> Problem {
 fn erased() -> Problem {
     Problem::new(StatusCode::CONFLICT, format!("That is not possible: {}. It can be dropped.", sealing::ERASED))
         .of_kind("urn:orderflow:problem:letter-erased", "Letter erased")
+}
+
+fn too_many(status: StatusCode, detail: &str) -> Problem {
+    Problem::new(status, detail).of_kind("urn:orderflow:problem:too-many-letters", "Too many letters")
 }
 
 fn selection_of(request: &Request) -> Result<Selection, Problem> {

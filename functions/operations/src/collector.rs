@@ -11,11 +11,11 @@ use onewrite::{Attribute, DeadLetter, Failure, FoundFailure, FoundLetter, Result
 use orderflow_events::Time;
 use tracing::{error, info, warn};
 
-use crate::domain::{Arrival, Class, Destination, Letter, LetterId, Origin};
+use crate::domain::{Arrival, Class, Destination, Letter, LetterId, Origin, State};
 use crate::gauges::{count, dimensions};
 use crate::message::Message;
 use crate::port::{LetterStore, Since, Stored};
-use crate::sealing::keep;
+use crate::sealing::{keep, sealed};
 
 /// Number of attempts at a letter that others are changing.
 const MAX_RACES: u32 = 10;
@@ -90,10 +90,17 @@ impl<S: LetterStore, R: Keys, Q: DeadLetters, W: Clock + Random> Collector<S, R,
     pub async fn collect(&self, arrival: &Arrival) -> Result<()> {
         for _ in 0..MAX_RACES {
             let (id, known) = self.known(arrival).await?;
-            let Some(letter) = Letter::collected(known.as_ref(), id, arrival) else { return Ok(()) };
+            let collected = Letter::collected(known.as_ref(), id, arrival);
+            let (letter, has_message) = match &known {
+                Some(known) if self.is_shut(known, arrival).await? => (known.renewed(collected, arrival), false),
+                Some(_) => (collected, true),
+                None => (collected, false),
+            };
+            let Some(mut letter) = letter else { return Ok(()) };
             let since = known.as_ref().map_or(Since::New, |known| Since::Revision(known.revision));
-            if since == Since::New {
-                keep(&self.store, &self.keys, &letter, &arrival.message, self.world.now()).await?;
+            // Before the letter says so: who dies between them leaves a message that no letter has, and all is done once more.
+            if !has_message {
+                keep(&self.store, &self.keys, &mut letter, &arrival.message, self.world.now()).await?;
             }
             if self.store.put(&letter, since).await? == Stored::Done {
                 info!(letter = letter.id.as_str(), state = letter.state.as_str(), "letter on record");
@@ -107,12 +114,26 @@ impl<S: LetterStore, R: Keys, Q: DeadLetters, W: Clock + Random> Collector<S, R,
         Err(Failure::transient(format!("a letter lost {MAX_RACES} races")))
     }
 
+    /// Tells of a known letter that nobody can open its message any more, or that nobody promises it. A collector may open nothing: it
+    /// compares the name of the key with that of the key which the owner has now.
+    async fn is_shut(&self, known: &Letter, arrival: &Arrival) -> Result<bool> {
+        let now = self.world.now();
+        match known.readable_until {
+            _ if !known.is_sealed || known.state == State::Handled => Ok(false),
+            Some(until) => Ok(until <= now),
+            None => {
+                let (name, _) = sealed(&self.keys, known, &arrival.message, now).await?;
+                Ok(known.is_shut(&name))
+            }
+        }
+    }
+
     /// The letter that a message belongs to, and its id.
     async fn known(&self, arrival: &Arrival) -> Result<(LetterId, Option<Letter>)> {
         // Anybody may write a mark: it counts for the message that was sent under it alone.
         if let Some((id, _)) = &arrival.mark
             && let Some(known) = self.store.letter(id).await?
-            && known.message == arrival.message.digest()
+            && known.is_of(&arrival.message)
         {
             return Ok((id.clone(), Some(known)));
         }

@@ -263,7 +263,7 @@ pub struct Letter {
     pub receives: u32,
     /// The event in the body, as far as it has nobody in it.
     pub glimpse: Glimpse,
-    /// Name of its message: the digest of the body.
+    /// Name of its message: the digest of the body, and of one that is sealed a hyphen and the name of the key, too.
     pub message: String,
     /// True if its message is sealed.
     pub is_sealed: bool,
@@ -319,8 +319,12 @@ impl Arrival {
         letter_id(&self.service, self.origin, &self.message)
     }
 
+    /// Author of the failure, for a history.
+    fn by(&self) -> &str {
+        if self.function.is_empty() { "sqs" } else { &self.function }
+    }
+
     fn letter(&self, id: LetterId) -> Letter {
-        let by = if self.function.is_empty() { "sqs" } else { &self.function };
         let mut letter = Letter {
             id,
             state: State::Waiting,
@@ -344,7 +348,7 @@ impl Arrival {
             revision: 1,
         };
         letter.take(&self.message, self.failed_at);
-        letter.note(self.failed_at, by, "parked", Some(&self.reason));
+        letter.note(self.failed_at, self.by(), "parked", Some(&self.reason));
         letter
     }
 }
@@ -360,6 +364,19 @@ fn letter_id(service: &str, origin: Origin, message: &Message) -> LetterId {
 pub fn letter_id_of(service: &str, body: &str) -> LetterId {
     let message = Message { body: body.to_owned(), ..Message::default() };
     letter_id(service, Origin::Consumer, &message)
+}
+
+/// Between the digest and the name of the key, in the name of a message that is sealed. No digest has it.
+const SEALED_WITH: char = '-';
+
+/// Name of a message that is sealed with the key of that name.
+pub(crate) fn sealed_name(message: &Message, key: &str) -> String {
+    format!("{}{SEALED_WITH}{key}", message.digest())
+}
+
+/// Digest and name of the key that the name of a message says; no key of one that is in clear.
+fn name_parts(name: &str) -> (&str, Option<&str>) {
+    name.split_once(SEALED_WITH).map_or((name, None), |(digest, key)| (digest, Some(key)))
 }
 
 /// Change that a letter's state does not allow.
@@ -384,12 +401,51 @@ impl Letter {
             State::Sent if known.is_relapse(arrival) => Some(known.relapsed(arrival)),
             State::Dropped if arrival.mark.is_none() && arrival.failed_at > known.changed_at() => {
                 let mut letter = known.next(State::Waiting);
-                letter.note(arrival.failed_at, &arrival.function, "parked", Some(&arrival.reason));
+                letter.note(arrival.failed_at, arrival.by(), "parked", Some(&arrival.reason));
                 Some(letter)
             }
             // What is handled is on record; whatever else of it fails has nothing left to do.
             State::Sent | State::Dropped | State::Waiting | State::ParkedAgain | State::Handled => None,
         }
+    }
+
+    /// True if its message has the body of that one.
+    #[must_use]
+    pub(crate) fn is_of(&self, message: &Message) -> bool {
+        name_parts(&self.message).0 == message.digest()
+    }
+
+    /// True if the owner of its message has another key now, so that nobody can open it any more; `name` is that of one of its messages as it
+    /// would be sealed now. Where both had never the same key, as where an edit has named somebody else, nobody can tell.
+    #[must_use]
+    pub(crate) fn is_shut(&self, name: &str) -> bool {
+        let (_, key) = name_parts(&self.message);
+        let (digest, key_now) = name_parts(name);
+        let replaced = self.history.iter().filter_map(|entry| entry.replaced.as_ref());
+        replaced.chain([&self.message]).any(|known| name_parts(known) == (digest, key)) && key != key_now
+    }
+
+    /// Letter with the message of an arrival in the place of its own, which nobody can open any more; `collected` is what it is after that
+    /// arrival otherwise. Whoever waits for something to be done about it waits on, for that message. `None` where nothing changes:
+    /// it is handled, or dropped, and the arrival is a copy.
+    #[must_use]
+    pub(crate) fn renewed(&self, collected: Option<Self>, arrival: &Arrival) -> Option<Self> {
+        let mut letter = match (collected, self.state) {
+            (Some(letter), _) => letter,
+            (None, State::Handled | State::Dropped) => return None,
+            (None, state @ (State::Waiting | State::Sent | State::ParkedAgain)) => {
+                let mut letter = self.next(state);
+                letter.note(arrival.failed_at, arrival.by(), "parked", Some(&arrival.reason));
+                letter
+            }
+        };
+        if !self.is_of(&arrival.message)
+            && let Some(entry) = letter.history.last_mut()
+        {
+            entry.replaced = Some(self.message.clone());
+        }
+        letter.take(&arrival.message, arrival.failed_at);
+        Some(letter)
     }
 
     fn is_relapse(&self, arrival: &Arrival) -> bool {
@@ -404,8 +460,7 @@ impl Letter {
         let mut letter = self.next(State::ParkedAgain);
         (letter.class, letter.reason) = (arrival.class, arrival.reason.clone());
         (letter.function, letter.receives) = (arrival.function.clone(), arrival.receives);
-        let by = if arrival.function.is_empty() { "sqs" } else { &arrival.function };
-        letter.note(arrival.failed_at, by, "parkedAgain", Some(&arrival.reason));
+        letter.note(arrival.failed_at, arrival.by(), "parkedAgain", Some(&arrival.reason));
         letter
     }
 

@@ -24,7 +24,7 @@ use self::change::change;
 use self::job::Job;
 use self::reconciler::Reconciler;
 use self::reconciliation::Reconciliation;
-use self::redrives::RedriveRunner;
+use self::redrives::{Followed, RedriveRunner};
 use self::replay::Replay;
 use self::replays::ReplayRunner;
 use crate::port::{Archive, Consumers, Directory, JobStore, LetterStore, Outboxes, PartStore, Queues, Relays};
@@ -44,6 +44,7 @@ pub struct Jobs<S, R, N, W> {
     keys: KeyRing<R, W>,
     stack: N,
     world: W,
+    followed: Followed,
 }
 
 impl<S, R, N, W> Jobs<S, R, N, W>
@@ -55,7 +56,7 @@ where
 {
     /// A runner on that store, whose letters those keys open, for that stack.
     pub fn new(store: S, keys: KeyRing<R, W>, stack: N, world: W) -> Self {
-        Self { store, keys, stack, world }
+        Self { store, keys, stack, world, followed: Followed::default() }
     }
 
     /// Takes all jobs on until nothing is left to do, or its time is up.
@@ -67,7 +68,7 @@ where
         let mut drawn = [0; 16];
         self.world.fill(&mut drawn);
         let run = derive_id("run_", &[&format!("{:032x}", u128::from_be_bytes(drawn))]);
-        let redrives = RedriveRunner::new(&self.store, &self.keys, &self.stack, &self.world);
+        let redrives = RedriveRunner::new(&self.store, &self.keys, &self.stack, &self.world, &self.followed);
         let replays = ReplayRunner::new(&self.store, &self.stack, &self.world);
         let reconciler = Reconciler::new(&self.store, &self.stack, &self.world);
         let (of_redrives, of_replays, of_reconciliations) = futures::join!(

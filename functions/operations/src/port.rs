@@ -56,8 +56,8 @@ pub trait LetterStore {
     /// It is unknown whether it was done.
     async fn put(&self, letter: &Letter, since: Since) -> Result<Stored>;
 
-    /// Keeps a message of a letter for ever, under that name: the digest of its body. To keep it twice is to keep it once, as it
-    /// was the first time.
+    /// Keeps a message of a letter for ever, under [that name](Letter::message). To keep it twice is to keep it once, as it was the
+    /// first time.
     ///
     /// # Errors
     ///

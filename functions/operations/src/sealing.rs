@@ -12,7 +12,7 @@ use onewrite::port::{Clock, Random};
 use onewrite::{Failure, Result};
 use orderflow_events::Time;
 
-use crate::domain::{Letter, LetterId};
+use crate::domain::{Letter, LetterId, sealed_name};
 use crate::message::{Kept, Message};
 use crate::persons::{Persons, UNOWNED_KEPT};
 use crate::port::LetterStore;
@@ -23,7 +23,7 @@ const MONTH: Duration = Duration::from_hours(31 * 24);
 /// Reason for which a message is not there any more.
 pub(crate) const ERASED: &str = "it is erased: nobody can open it any more";
 
-/// Keeps a message of a letter, sealed where that letter [is](Letter::is_sealed).
+/// Keeps a message that a letter has, sealed where that letter [is](Letter::is_sealed), and says its name in the letter.
 ///
 /// # Errors
 ///
@@ -31,21 +31,36 @@ pub(crate) const ERASED: &str = "it is erased: nobody can open it any more";
 pub(crate) async fn keep<R: Keys, W: Clock + Random>(
     store: &impl LetterStore,
     keys: &KeyRing<R, W>,
-    letter: &Letter,
+    letter: &mut Letter,
     message: &Message,
     now: Time,
 ) -> Result<()> {
+    let (name, kept) = sealed(keys, letter, message, now).await?;
+    letter.message = name;
+    store.keep(&letter.id, &letter.message, &kept).await
+}
+
+/// A message as it is kept with a letter, and the name that it has then. One that is sealed with another key has another name: so it is
+/// kept beside what nobody can open any more, and not taken for it.
+///
+/// # Errors
+///
+/// The key cannot be had.
+pub(crate) async fn sealed<R: Keys, W: Clock + Random>(
+    keys: &KeyRing<R, W>,
+    letter: &Letter,
+    message: &Message,
+    now: Time,
+) -> Result<(String, Kept)> {
     let (owner, expires_at) = match letter.persons_in(&message.body) {
-        Persons::Nobody => {
-            return store.keep(&letter.id, &message.digest(), &Kept::Clear(message.clone())).await;
-        }
+        Persons::Nobody => return Ok((message.digest(), Kept::Clear(message.clone()))),
         Persons::Customer(id) => (id.to_string(), None),
         // No customer has an id with a tab in it.
         Persons::Unknown => (format!("\tletters {:.7}", now.to_string()), Some(now.after(MONTH + UNOWNED_KEPT))),
     };
     let text = serde_json::to_string(message).map_err(|_| Failure::permanent("a message cannot be written"))?;
     let sealed = keys.seal_text(&owner, &text, expires_at).await?;
-    store.keep(&letter.id, &message.digest(), &Kept::Sealed { owner, message: sealed }).await
+    Ok((sealed_name(message, sealed.key_name()), Kept::Sealed { owner, message: sealed }))
 }
 
 /// A message of a letter by its name; none where nobody can open it any more.

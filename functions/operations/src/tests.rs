@@ -22,7 +22,7 @@ use crate::domain::{Arrival, Class, Destination, Glimpse, Letter, LetterId, Orig
 use crate::jobs::job::{Job, Progress};
 use crate::jobs::reconciliation::{OutboxRow, RowPage};
 use crate::jobs::redrive::{Redrive, RedriveId};
-use crate::jobs::redrives::RedriveRunner;
+use crate::jobs::redrives::{Followed, RedriveRunner};
 use crate::message::{Kept, Message};
 use crate::port::{
     Archive, Backlog, Consumers, Depth, Directory, Gauges, JobStore, LetterStore, Logs, OpenLetters, Outboxes,
@@ -539,7 +539,8 @@ fn a_letter_whose_queue_was_down_is_sent_at_the_next_minute() {
     stack.redrive(&json!({ "service": "payment" }));
     let pace = Pace::of(u32::MAX);
     let keys = stack.keys(&pace);
-    let runner = RedriveRunner::new(&stack.ports, &keys, Down, &stack.world);
+    let followed = Followed::default();
+    let runner = RedriveRunner::new(&stack.ports, &keys, Down, &stack.world, &followed);
     assert!(block_on(runner.run("run_1", stack.world.now().after(Duration::from_mins(1)))).is_err());
     assert_eq!((stack.ports.sent().len(), stack.states()), (0, BTreeMap::from([(State::Sent, 1)])));
     stack.world.pass(Duration::from_secs(50));
@@ -553,8 +554,9 @@ fn a_letter_to_a_consumer_that_is_off_for_days_is_told_as_handled_within_the_hou
     stack.redrive(&json!({ "service": "payment" }));
     let pace = Pace::of(u32::MAX);
     let keys = stack.keys(&pace);
+    let followed = Followed::default();
     let run = || {
-        let runner = RedriveRunner::new(&stack.ports, &keys, &stack.ports, &stack.world);
+        let runner = RedriveRunner::new(&stack.ports, &keys, &stack.ports, &stack.world, &followed);
         block_on(runner.run("run_1", stack.world.now().after(Duration::from_mins(1)))).unwrap();
     };
     run();

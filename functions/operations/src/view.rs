@@ -155,25 +155,31 @@ pub(crate) struct Groups {
     groups: Vec<Group>,
 }
 
-impl Groups {
-    pub(crate) fn of(letters: &[Letter]) -> Self {
-        let mut groups = BTreeMap::<_, Group>::new();
-        for letter in letters {
-            let (event_type, reason) = (letter.glimpse.event_type.clone(), general(&letter.reason));
-            let key = (letter.service.clone(), event_type.clone(), letter.class, reason.clone());
-            let new = || Group {
-                service: letter.service.clone(),
-                event_type,
-                class: letter.class,
-                reason,
-                count: 0,
-                oldest: letter.failed_at,
-            };
-            let group = groups.entry(key).or_insert_with(new);
-            group.count += 1;
-            group.oldest = group.oldest.min(letter.failed_at);
-        }
-        let mut groups: Vec<Group> = groups.into_values().collect();
+/// Groups to which one letter after the other is added.
+#[derive(Default)]
+pub(crate) struct Grouping(BTreeMap<(String, Option<String>, Class, String), Group>);
+
+impl Grouping {
+    pub(crate) fn add(&mut self, letter: &Letter) {
+        let (event_type, reason) = (letter.glimpse.event_type.clone(), general(&letter.reason));
+        let key = (letter.service.clone(), event_type.clone(), letter.class, reason.clone());
+        let new = || Group {
+            service: letter.service.clone(),
+            event_type,
+            class: letter.class,
+            reason,
+            count: 0,
+            oldest: letter.failed_at,
+        };
+        let group = self.0.entry(key).or_insert_with(new);
+        group.count += 1;
+        group.oldest = group.oldest.min(letter.failed_at);
+    }
+}
+
+impl From<Grouping> for Groups {
+    fn from(grouping: Grouping) -> Self {
+        let mut groups: Vec<Group> = grouping.0.into_values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));
         Self { groups }
     }

@@ -3,7 +3,7 @@
 //! Four functions stand on one table. `orders-api` places, shows and cancels orders over HTTP, of guests too, and takes
 //! withdrawals from them, `intake` takes those of other
 //! producers, `orders` listens to the other services, and `open-orders` counts each minute what has not come to its end, and cancels what
-//! is never paid.
+//! is never paid, and what is nobody's.
 //! Beside it stands the price table, which `orders-api` keeps, and by which both doors check what an order is to cost.
 
 mod api;
@@ -33,8 +33,7 @@ pub use guests::{Guests, Visitor};
 pub use intake::{Intake, IntakeHandler, Seal, SealEffects};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryPrices;
-pub use open::{PaymentDue, tell};
-pub use orphans::end_orphans;
+pub use open::{Endings, PaymentDue, tell};
 pub use page::Socket;
 pub use port::{Listed, NewPrice, PriceStore, Quote};
 pub use settings::{PricingProducers, Settings};

@@ -1,13 +1,15 @@
-//! Open orders: the end of those whose payment never comes, and what is told of the others each minute.
+//! Open orders: the end of those that nothing else will end, and what is told of the others each minute.
 
 use std::time::Duration;
 
+use onewrite::personal::Keys;
 use onewrite::telemetry::{Measure, Observation, Unit, observe};
-use onewrite::{EndingOf, Swept};
+use onewrite::{EndingOf, Result, Swept};
 use orderflow_events::Time;
 use tracing::{info, warn};
 
 use crate::domain::{Order, Orders, cancel_unpaid};
+use crate::orphans::end_orphan;
 
 /// Time after its creation at which an order that nobody has paid is given up, so that its goods are for sale again.
 ///
@@ -32,11 +34,35 @@ impl PaymentDue {
 
     /// The end of an order of that age, if it is unpaid for too long.
     #[must_use]
-    pub fn ending(self, order: &Order, age: Duration) -> Option<EndingOf<Orders>> {
+    fn ending(self, order: &Order, age: Duration) -> Option<EndingOf<Orders>> {
         if age < self.0 {
             return None;
         }
         cancel_unpaid(order)
+    }
+}
+
+/// Ends of the orders that nothing else will make an end of: orphans, and those that are unpaid for too long.
+#[derive(Clone, Debug)]
+pub struct Endings<K> {
+    due: PaymentDue,
+    keys: K,
+}
+
+impl<K: Keys> Endings<K> {
+    /// Ends of the orders of customers who have those keys.
+    pub const fn new(due: PaymentDue, keys: K) -> Self {
+        Self { due, keys }
+    }
+
+    /// The end of an order of that age, if it is to have one. An orphan is told to be one, also where it is unpaid for too long.
+    ///
+    /// # Errors
+    ///
+    /// The keys cannot be read: it is unknown whether the order is an orphan.
+    pub async fn of(&self, order: &Order, age: Duration) -> Result<Option<EndingOf<Orders>>> {
+        let orphan = end_orphan(&self.keys, order, age).await?;
+        Ok(orphan.or_else(|| self.due.ending(order, age)))
     }
 }
 
@@ -45,7 +71,7 @@ impl PaymentDue {
 pub fn tell(swept: &Swept, now: Time) {
     let Swept { open, late, forgotten, closed, ended, oldest } = swept;
     let oldest_seconds = oldest.first().map_or(0, |(_, begun)| begun.until(now).as_secs());
-    info!(open, late, forgotten, closed, unpaid = ended, oldest_seconds, "open orders");
+    info!(open, late, forgotten, closed, ended, oldest_seconds, "open orders");
     let measure =
         |name, unit, value: u64| Measure { name, unit, value: f64::from(u32::try_from(value).unwrap_or(u32::MAX)) };
     let measures = [

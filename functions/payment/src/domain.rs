@@ -157,10 +157,14 @@ pub enum Effect {
         /// Time of a decline.
         at: Time,
     },
-    /// See to it that this is never charged, or find out that it was.
+    /// See to it that this is never charged, or find out that it was, or was declined, which is counted.
     Cancel {
         /// The id of the charge.
         payment: PaymentId,
+        /// Tallies that a decline is counted by.
+        counted: Vec<Tally>,
+        /// Time of a decline.
+        at: Time,
     },
     /// See to it that this is refunded once.
     Refund {
@@ -235,7 +239,7 @@ impl Decider for Payment {
         match &event.data {
             Heard::OrderCreated(created) => Ok(on_created(state, created, &event.context.extensions)),
             Heard::InventoryReserved(_) => on_reserved(state, order, event.context.time, answer),
-            Heard::OrderCancelled(_) => on_cancelled(state, order, answer),
+            Heard::OrderCancelled(_) => on_cancelled(state, order, event.context.time, answer),
             Heard::GoodsReturned(_) => on_returned(state, order, answer),
         }
     }
@@ -297,13 +301,14 @@ fn on_reserved(state: &State, order: &OrderId, at: Time, answer: Option<&Answer>
 }
 
 /// The order is given up: what was charged goes back, and what was not is not charged any more.
-fn on_cancelled(state: &State, order: &OrderId, answer: Option<&Answer>) -> Result<Next, Rejection> {
+fn on_cancelled(state: &State, order: &OrderId, at: Time, answer: Option<&Answer>) -> Result<Next, Rejection> {
     Ok(match (state, answer) {
         (State::Unknown | State::Free { .. } | State::Due { .. }, _)
         | (State::Charging { .. }, Some(Answer::Cancelled)) => Step::record(Change::Cancelled),
-        (State::Charging { payment, .. }, Some(Answer::Admitted | Answer::Refused | Answer::Refunded) | None) => {
-            Step::Perform(Effect::Cancel { payment: payment.clone() })
-        }
+        (
+            State::Charging { payment, counted, .. },
+            Some(Answer::Admitted | Answer::Refused | Answer::Refunded) | None,
+        ) => Step::Perform(Effect::Cancel { payment: payment.clone(), counted: counted.clone(), at }),
         (State::Charging { .. }, Some(Answer::Declined { payment, reason })) => declined(order, payment, reason),
         (State::Charging { .. }, Some(Answer::Charged { payment, amount })) => {
             charged(Step::record_intent, order, payment, *amount)

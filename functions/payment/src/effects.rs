@@ -1,14 +1,15 @@
 //! Effects of the service: they ask the provider for what the domain wants done, once, and count what it declines.
 //!
 //! A decline is put down before its outcome is on record. A crash between the two is a charge that the next attempt finds
-//! declined, and puts down once more, under the same time and the same id: that of its charge.
+//! declined, and puts down once more, under the same time and the same id: that of its charge. Where the order was cancelled
+//! meanwhile, it is the cancellation that finds it.
 
 use onewrite::concurrent::try_all;
 use onewrite::external::{External, Settled, cancel, perform_once};
 use onewrite::port::Occurrences;
 use onewrite::telemetry::{Measure, Observation, Unit, observe};
 use onewrite::{Attempt, Delivery, Discrepancy, Effects, Result};
-use orderflow_events::PaymentId;
+use orderflow_events::{PaymentId, Time};
 use tracing::warn;
 
 use crate::domain::{Answer, Effect, Payment, State};
@@ -28,6 +29,13 @@ impl<P: PaymentProvider, D: Occurrences> ProviderEffects<P, D> {
     /// Effects on that provider, which is asked until so many of these declines are counted.
     pub fn new(provider: P, declines: D, limit: DeclinesPerHour) -> Self {
         Self { provider, declines, limit }
+    }
+
+    /// Counts a charge that was declined: once, whoever finds that and however often.
+    async fn count(&self, charge: &Settled<Verdict>, payment: &PaymentId, counted: &[Tally], at: Time) -> Result<()> {
+        let Settled::Performed(Verdict::Declined(_)) = charge else { return Ok(()) };
+        let whose = counted.iter().map(Tally::as_str);
+        try_all(whose.map(|whose| self.declines.record(whose, payment.as_str(), at))).await.map(drop)
     }
 }
 
@@ -51,14 +59,13 @@ impl<P: PaymentProvider, D: Occurrences> Effects<Payment> for ProviderEffects<P,
             }
             Effect::Charge { payment, amount, method, counted, at } => {
                 let charged = perform_once(&self.provider, &payment, &Charge { amount, method }, attempt).await?;
-                if let Settled::Performed(Verdict::Declined(_)) = &charged {
-                    let whose = counted.iter().map(Tally::as_str);
-                    try_all(whose.map(|whose| self.declines.record(whose, payment.as_str(), at))).await?;
-                }
+                self.count(&charged, &payment, &counted, at).await?;
                 Ok(answer(payment, charged))
             }
-            Effect::Cancel { payment } => {
+            Effect::Cancel { payment, counted, at } => {
                 let cancelled = cancel::<Charge>(&self.provider, &payment).await?;
+                // Whoever has charged it may have died before it was counted.
+                self.count(&cancelled, &payment, &counted, at).await?;
                 Ok(answer(payment, cancelled))
             }
             Effect::Refund { payment, refund, amount } => {

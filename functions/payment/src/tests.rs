@@ -344,6 +344,27 @@ fn a_decline_counts_once() {
     }
 }
 
+/// Wherever the charge has crashed, its decline is counted by whoever finds it: here by a cancellation.
+#[test]
+fn a_decline_that_a_cancellation_finds_is_counted() {
+    let payer = Payer { customer: "ada", method: DECLINED, address: "203.0.113.7" };
+    let mut found = 0;
+    for crash in 0..20 {
+        let shop = Shop::new();
+        let [created, reserved] = bought(1, 0, &payer);
+        shop.deliver_all([created]);
+        let _ = shop.attempt(&reserved, &Pace::of(crash)).now_or_never();
+        shop.handle(&cancelled()).unwrap();
+        let _ = shop.handle(&reserved);
+        let tally = Tally::of_method(&PaymentMethod::new(DECLINED).unwrap());
+        let count = shop.declines.count(tally.as_str(), reserved.context.time, Duration::from_hours(1));
+        let declined = u32::from(shop.published().contains(&"PaymentFailed"));
+        assert_eq!(count.now_or_never(), Some(Ok(declined)), "crash at {crash}");
+        found += declined;
+    }
+    assert!((1..20).contains(&found), "{found}");
+}
+
 /// Two attempts at one order, of which one was admitted before the limit was reached, and the other was not: whoever writes
 /// first decides, and nobody is charged whose payment has failed.
 #[test]

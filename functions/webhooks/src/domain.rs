@@ -17,7 +17,7 @@ use serde_json::Value;
 /// Time for which an event is tried, and an endpoint may fail.
 pub const TRIED_FOR: Duration = Duration::from_hours(72);
 
-/// Time for which the secret before the current one signs, too.
+/// Time for which a secret signs, too, once another has taken its place.
 pub const BOTH_SIGN_FOR: Duration = Duration::from_hours(24);
 
 /// Time between two mails about outages of one endpoint, at least: whoever makes it come and go sends somebody no more of them.
@@ -32,6 +32,9 @@ pub const CLEARED_AFTER: Duration = Duration::from_hours(1);
 
 /// Time for which an endpoint is left alone that cannot be worked for: shorter than a period of the alarm, which so lasts as long.
 pub const UNABLE_PAUSE: Duration = Duration::from_mins(4);
+
+/// Most secrets before the current one that sign, too: a signature of each is in the header of a message.
+pub const MAX_PREVIOUS: usize = 5;
 
 /// Most patterns before the current one that count for what an endpoint has not got yet.
 pub const MAX_EARLIER: usize = 5;
@@ -62,8 +65,9 @@ pub struct Endpoint {
     pub secret: SealedText,
     /// Public key of the secret, where that is a private key of Ed25519; none where it is one of HMAC.
     pub public_key: Option<String>,
-    /// Secret before it, and the time from which on it signs no more.
-    pub previous: Option<(SealedText, Time)>,
+    /// Secrets before it, the earliest first, each with the time from which on it signs no more. They are sealed with the key of the
+    /// current one.
+    pub previous: Vec<(SealedText, Time)>,
     /// Reason why it gets nothing, and since when.
     pub disabled: Option<(Disabled, Time)>,
     /// Place of the feed up to which it has got all, but for what waits.
@@ -267,7 +271,7 @@ impl Endpoint {
             created_at: now,
             secret,
             public_key: None,
-            previous: None,
+            previous: Vec::new(),
             disabled: None,
             cursor,
             wakes: 0,
@@ -594,8 +598,9 @@ impl Endpoint {
         true
     }
 
-    /// Another secret signs from now on, and for a day the one before it as well. Where it is sealed with another key the one before is
-    /// lost, and with it the address that was sealed with that; it is worked for at once, for this may be what it took.
+    /// Another secret signs from now on, and for a day the one before it as well; those before that do until their own day is over,
+    /// so that who has lost the answer may ask again. Beyond [`MAX_PREVIOUS`] the earliest goes. Where it is sealed with another key those
+    /// before are lost, and with them the address that was sealed with that; it is worked for at once, for this may be what it took.
     pub fn rotate(&mut self, secret: SealedText, public_key: Option<String>, now: Time) {
         if self.secret == secret {
             return;
@@ -607,14 +612,17 @@ impl Endpoint {
             self.due = Some(now);
         }
         self.public_key = public_key;
-        self.previous = Some((std::mem::replace(&mut self.secret, secret), now.after(BOTH_SIGN_FOR)));
+        self.previous.push((std::mem::replace(&mut self.secret, secret), now.after(BOTH_SIGN_FOR)));
+        let key = self.secret.key_name();
+        self.previous.retain(|(secret, until)| now < *until && secret.key_name() == key);
+        if self.previous.len() > MAX_PREVIOUS {
+            self.previous.remove(0);
+        }
     }
 
-    /// Secrets that sign at that time.
-    #[must_use]
-    pub fn secrets(&self, now: Time) -> (&SealedText, Option<&SealedText>) {
-        let previous = self.previous.as_ref().filter(|(_, until)| now < *until);
-        (&self.secret, previous.map(|(secret, _)| secret))
+    /// Secrets before the current one that sign at that time as well, the latest first.
+    pub fn still_signing(&self, now: Time) -> impl Iterator<Item = &SealedText> {
+        self.previous.iter().rev().filter(move |(_, until)| now < *until).map(|(secret, _)| secret)
     }
 }
 

@@ -27,7 +27,7 @@ pub use aws::{DynamoWebhooks, HttpReceivers, LambdaWorkers, loopback_of, mailer_
 pub use dispatch::Dispatch;
 pub use domain::{
     Act, Attempt, BOTH_SIGN_FOR, CLEARED_AFTER, Delivery, DeliveryState, Disabled, Endpoint, Failing, MAILS_APART,
-    MAX_EARLIER, MAX_MAILS_OF_OWNER, Round, TRIED_FOR, UNABLE_PAUSE, Untold, What,
+    MAX_EARLIER, MAX_MAILS_OF_OWNER, MAX_PREVIOUS, Round, TRIED_FOR, UNABLE_PAUSE, Untold, What,
 };
 pub use feed::JournalFeed;
 #[cfg(any(test, feature = "testing"))]

@@ -67,22 +67,17 @@ pub(crate) async fn try_change<E: From<Failure>>(
 ///
 /// # Errors
 ///
-/// The key cannot be had, or is not that which they were sealed with.
+/// The key cannot be had, or is not that which they are sealed with.
 pub(crate) async fn secrets_of<K: Keys, W: Clock + Random>(
     keys: &KeyRing<K, W>,
     endpoint: &Endpoint,
     now: Time,
 ) -> Result<Secrets> {
-    let (current, previous) = endpoint.secrets(now);
-    let current = open(keys, &endpoint.id, current).await?;
-    let previous = match previous {
-        // Its key may be lost, and the current secret sealed with another: then that signs alone.
-        Some(previous) => match open(keys, &endpoint.id, previous).await {
-            Err(failure) if failure.kind().is_retryable() => return Err(failure),
-            opened => opened.ok(),
-        },
-        None => None,
-    };
+    let current = open(keys, &endpoint.id, &endpoint.secret).await?;
+    let mut previous = Vec::new();
+    for sealed in endpoint.still_signing(now) {
+        previous.push(open(keys, &endpoint.id, sealed).await?);
+    }
     Ok(Secrets::new(current, previous))
 }
 

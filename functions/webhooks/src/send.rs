@@ -184,9 +184,10 @@ impl<F: Feed, S: Endpoints + Deliveries, R: Receivers, K: Keys, M: Mailer, W: Cl
         let is_new = |(attempt, delivery): &&(Option<Attempt>, Delivery)| attempt.is_some() && delivery.attempts == 1;
         let new = u32::try_from(posted.iter().filter(is_new).count()).unwrap_or(u32::MAX);
         let next_at = next_of(endpoint.in_order, left.iter().chain(posted.iter().map(|(_, delivery)| delivery)));
-        // Without room nothing new can be taken on before something of the waiting is taken.
+        // Without room nothing new can be taken on before one that waits is taken or given up.
+        let is_room_made = posted.iter().any(|(_, delivery)| delivery.next_at.is_none());
         let is_feed_end = fresh.is_end;
-        let is_end = is_feed_end || room == 0 && !attempts.contains(&Attempt::Taken);
+        let is_end = is_feed_end || room == 0 && !is_room_made;
         let pause = self.pause(endpoint.failing.as_ref().map_or(0, |failing| failing.rounds));
         let before = (endpoint.cursor.clone(), endpoint.wakes);
         Ok(Round { before, cursor: fresh.cursor, is_feed_end, is_end, attempts, new, next_at, pause })

@@ -738,6 +738,29 @@ fn what_is_deleted_leaves_nothing_wherever_somebody_dies() {
 }
 
 #[test]
+fn once_all_that_waits_is_given_up_what_there_was_no_room_for_is_posted() {
+    let stage = Stage::new();
+    stage.endpoint("full", None, false);
+    stage.minute();
+    // One in three is never taken.
+    stage.receivers.refuse("PaymentProcessed");
+    (0..400).for_each(|number| stage.tell(number));
+    stage.minutes(2);
+    assert_eq!(block_on(stage.store.waiting("full")).unwrap().len(), 100, "there is no room for another");
+    assert!(stage.posted("full").iter().all(|number| *number < 320), "there is more");
+    stage.change("full", |endpoint, now| endpoint.disable(Disabled::ByOwner, now));
+    stage.world.pass(TRIED_FOR);
+    stage.change("full", Endpoint::enable);
+    stage.minutes(2);
+    let ended = block_on(stage.store.ended("full", None, 1_000)).unwrap();
+    assert_eq!(ended.iter().filter(|it| it.state == DeliveryState::Failed).count(), 100);
+    stage.tell(400);
+    stage.minutes(2);
+    let posted: BTreeSet<usize> = stage.posted("full").into_iter().collect();
+    assert_eq!(posted, (0..=400).collect());
+}
+
+#[test]
 fn both_secrets_sign_for_a_day() {
     let stage = Stage::new();
     stage.endpoint("rotated", None, false);

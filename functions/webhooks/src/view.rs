@@ -278,7 +278,7 @@ struct Trouble {
 impl<'a> Webhook<'a> {
     /// A webhook as it is at that time, with its secret if that is new.
     pub(crate) fn of(endpoint: &'a Endpoint, secret: Option<String>, now: Time) -> Self {
-        let previous = endpoint.previous.as_ref().map(|(_, until)| *until);
+        let previous = endpoint.previous.last().map(|(_, until)| *until);
         Self {
             id: &endpoint.id,
             url: &endpoint.url,

@@ -1,5 +1,5 @@
-//! Effects that have no idempotency key, such as a mail: at least once, and again only after a crash or when their answer
-//! was lost.
+//! Effects that have no idempotency key, such as a mail: at least once, and again only after a crash, when their answer was
+//! lost, or where nothing can be recorded for seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
@@ -17,6 +17,10 @@ use crate::port::{Acquired, Clock, Leases, NextOfLease, Random};
 /// Longest time that a part which is done waits for the others to be recorded with it. Channels of messages answer within it,
 /// so that one write does for all.
 const RECORDED_WITHIN: Duration = Duration::from_millis(500);
+
+/// Pauses before a record of what was done is tried again: three seconds in all, of which a batch has more before its end.
+const RECORD_PAUSES: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_millis(400), Duration::from_millis(800), Duration::from_millis(1_600)];
 
 /// Retention of a lease after it was taken last, for tidiness. A message is at most 14 days in each of three queues: the one
 /// for what the topic could not deliver, its own, and the one for dead letters. What is sent back later than that, by whatever
@@ -122,15 +126,24 @@ pub async fn with_lease_of_parts<W: Clock + Random>(
         }
     }
     let next = if results.values().all(Result::is_ok) { NextOfLease::Done } else { NextOfLease::Released };
-    match leases.record(&lease.key, &owner, &unrecorded, next).await {
-        // The lease may be another's by now, which makes no difference any more: what was done is done.
-        Ok(_) => Ok(results),
-        // If only the end of the lease is not recorded, the next attempt waits until it has run out: later, but not wrong.
-        Err(failure) if unrecorded.is_empty() => {
-            warn!(reason = failure.reason(), "lease not released");
-            Ok(results)
-        }
-        Err(failure) => Err(failure),
+    let mut pauses = RECORD_PAUSES.into_iter();
+    loop {
+        let failure = match leases.record(&lease.key, &owner, &unrecorded, next).await {
+            // The lease may be another's by now, which makes no difference any more: what was done is done.
+            Ok(_) => return Ok(results),
+            // If only the end of the lease is not recorded, the next attempt waits until it has run out: later, but not wrong.
+            Err(failure) if unrecorded.is_empty() => {
+                warn!(reason = failure.reason(), "lease not released");
+                return Ok(results);
+            }
+            Err(failure) => failure,
+        };
+        // What is done and not on record is done again, so that a store that is busy is waited for. As long as the lease lasts nobody
+        // else begins.
+        let pause = pauses.next().filter(|pause| world.now().after(*pause) < lease.until);
+        let Some(pause) = pause.filter(|_| failure.kind().is_retryable()) else { return Err(failure) };
+        warn!(reason = failure.reason(), "not recorded: it is tried again");
+        world.sleep(pause).await;
     }
 }
 
@@ -142,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::memory::{MemoryLeases, Pace, VirtualTime};
+    use crate::port::DoneParts;
 
     struct Bench {
         leases: MemoryLeases,
@@ -213,6 +227,57 @@ mod tests {
             bench.world.pass(Duration::from_mins(1));
             assert!(block_on(bench.tell((1, Ok(())), (1, Ok(())))).is_ok());
             assert_eq!(bench.sent.get(), sent, "a crash after {crash_millis} ms");
+        }
+    }
+
+    /// Leases whose next so many records fail.
+    struct Busy<'a> {
+        leases: &'a MemoryLeases,
+        failures: Cell<u32>,
+    }
+
+    impl Leases for Busy<'_> {
+        async fn acquire(&self, key: &str, owner: &str, now: Time, until: Time) -> Result<Acquired> {
+            self.leases.acquire(key, owner, now, until).await
+        }
+
+        async fn record(
+            &self,
+            key: &str,
+            owner: &str,
+            done: &BTreeSet<&'static str>,
+            next: NextOfLease,
+        ) -> Result<bool> {
+            if self.failures.get() > 0 {
+                self.failures.set(self.failures.get() - 1);
+                return Err(Failure::transient("busy"));
+            }
+            self.leases.record(key, owner, done, next).await
+        }
+
+        async fn done(&self, key: &str) -> Result<DoneParts> {
+            self.leases.done(key).await
+        }
+    }
+
+    #[test]
+    fn a_store_that_is_busy_for_a_moment_repeats_nothing() {
+        for (failures, seconds, sent) in [(0, 60, 1), (4, 60, 1), (5, 60, 2), (1, 1, 2)] {
+            let bench = Bench::new();
+            let busy = Busy { leases: &bench.leases, failures: Cell::new(failures) };
+            for _ in 0..2 {
+                let until = bench.world.now().after(Duration::from_secs(seconds));
+                let send = async {
+                    bench.sent.set(bench.sent.get() + 1);
+                    bench.world.sleep(Duration::from_millis(900)).await;
+                    Ok(())
+                };
+                let lease = Lease { key: "mail".to_owned(), until };
+                let leased = block_on(with_lease(&busy, &bench.world, lease, send));
+                assert_eq!(leased.is_ok(), sent == 1 || bench.sent.get() == 2, "{failures} {seconds}");
+                bench.world.pass(Duration::from_mins(2));
+            }
+            assert_eq!(bench.sent.get(), sent, "{failures} failures, a lease of {seconds} s");
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use envelope::{EventId, Extensions, Subject, Text, Time};
 use futures::future::{join_all, try_join_all};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::decider::{Commit, ContractOf, Decider};
 use crate::failure::{Failure, FailureKind, Result};
@@ -103,18 +103,19 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
     ///
     /// The index cannot be read. A subject that cannot be is counted as open.
     pub async fn run<D: Decider>(&self, deadline: Time) -> Result<Swept> {
-        self.run_ending::<D>(deadline, |_, _| None).await
+        self.run_ending::<D>(deadline, async |_, _| Ok(None)).await
     }
 
-    /// The same, and makes the end of those of which `ending` has one: for a state, and the time since the subject was begun.
+    /// The same, and makes the end of those of which `ending` has one: for a state, and the time since the subject was begun. It is
+    /// asked of each subject that is old enough to be looked at, and not over.
     ///
     /// # Errors
     ///
-    /// Those of [`run`](Self::run). What cannot be written counts as open.
+    /// Those of [`run`](Self::run). What cannot be written, and what `ending` fails at, counts as open.
     pub async fn run_ending<D: Decider>(
         &self,
         deadline: Time,
-        ending: impl Fn(&D::State, Duration) -> Option<EndingOf<D>>,
+        ending: impl AsyncFn(&D::State, Duration) -> Result<Option<EndingOf<D>>>,
     ) -> Result<Swept> {
         let ending = &ending;
         let shards = try_join_all((0..SHARDS).map(|shard| self.shard::<D>(shard, deadline, ending))).await?;
@@ -129,7 +130,7 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
         &self,
         shard: u8,
         deadline: Time,
-        ending: &impl Fn(&D::State, Duration) -> Option<EndingOf<D>>,
+        ending: &impl AsyncFn(&D::State, Duration) -> Result<Option<EndingOf<D>>>,
     ) -> Result<Swept> {
         let (mut swept, mut after) = (Swept::default(), None::<String>);
         loop {
@@ -151,14 +152,13 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
         &self,
         entry: &(Subject, Time),
         deadline: Time,
-        ending: &impl Fn(&D::State, Duration) -> Option<EndingOf<D>>,
+        ending: &impl AsyncFn(&D::State, Duration) -> Result<Option<EndingOf<D>>>,
     ) -> Swept {
         let (subject, begun) = entry;
         let now = self.ledger.world().now();
         let age = begun.until(now);
         let is_looked_at = age >= YOUNG && now.until(deadline) > RESERVE;
-        let found =
-            if is_looked_at { self.found::<D>(subject, |state| ending(state, age)).await } else { Found::default() };
+        let found = if is_looked_at { self.found::<D>(subject, age, ending).await } else { Found::default() };
         let ended = u64::from(found.is_ended);
         if found.is_closed {
             return Swept { closed: 1, ended, ..Swept::default() };
@@ -169,14 +169,23 @@ impl<L: Log, W: Clock + Random, O: OpenSubjects> Sweep<L, W, O> {
     }
 
     /// Looks at a subject: ends it, if there is an ending, and closes it if it is over, by that or before.
-    async fn found<D: Decider>(&self, subject: &Subject, ending: impl Fn(&D::State) -> Option<EndingOf<D>>) -> Found {
+    async fn found<D: Decider>(
+        &self,
+        subject: &Subject,
+        age: Duration,
+        ending: &impl AsyncFn(&D::State, Duration) -> Result<Option<EndingOf<D>>>,
+    ) -> Found {
         let mut found = Found::default();
         let look = async {
             let mut history = self.ledger.load::<D>(subject).await?;
             if !D::is_over(&history.state)
-                && let Some(ending) = ending(&history.state)
+                && let Some(ending) = ending(&history.state, age).await?
             {
+                let name = ending.name;
                 found.is_ended = self.end(&mut history, ending).await?;
+                if found.is_ended {
+                    info!(subject = subject.as_str(), name, "ended");
+                }
             }
             if D::is_over(&history.state) {
                 self.index.close(subject).await?;

@@ -2,7 +2,7 @@
 //!
 //! A receiver is hostile until shown otherwise. Its URL is `https` and nothing but a URL ([`Target`]); what its name resolves to is
 //! looked at by who connects, who connects to that very address ([`is_public`]); no redirect is followed, and of an answer a few
-//! bytes are read, within a time. [`Secrets`] sign each message, with two secrets while one is replaced by another.
+//! bytes are read, within a time. [`Secrets`] sign each message, with those before the current one, too, while they are replaced.
 //!
 //! ```
 //! use envelope::Time;

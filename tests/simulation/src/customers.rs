@@ -502,8 +502,8 @@ impl Customer {
         }
     }
 
-    /// Lets the clock strike on for as long as an order of somebody who is erased is open: it comes to those first that have been open
-    /// for longest, and while a service is down that may be many.
+    /// Lets the clock strike on for as long as an order of somebody who is erased is open: a look that failed it makes again when it strikes
+    /// next.
     async fn wait_for_the_clock(&self) {
         let orders = &self.system.stack.tables()[ORDERS];
         let is_orphan = |order: &OrderId| {

@@ -24,8 +24,8 @@ use orderflow_notification::{
     Countries, Limits, LinkSettings, MailLinks, Messenger, Notification, Number, Pacing, ShopUrl,
 };
 use orderflow_orders::{
-    Guests, IntakeHandler, MemoryPrices, NewPrice, Orders, OrdersApi, PaymentDue, PriceStore, PricingProducers,
-    WithdrawalPeriod, end_orphans,
+    Endings, Guests, IntakeHandler, MemoryPrices, NewPrice, Order, Orders, OrdersApi, PaymentDue, PriceStore,
+    PricingProducers, WithdrawalPeriod,
 };
 use orderflow_payment::{DeclinesPerHour, Payment, ProviderEffects};
 use orderflow_registry::SERVICES;
@@ -320,22 +320,26 @@ impl System {
         });
     }
 
-    /// Lets the clock of the orders strike once: it ends what is unpaid for too long, and looks at those that are open for longest.
-    /// Answers whether it could look at all of these. What it does not come to is there for the next.
+    /// Lets the clock of the orders strike once: it ends what is unpaid for too long, and orphans. Answers whether it has found all that
+    /// are open. Those that it cannot look at are there for the next.
     pub async fn run_clock(&self) -> bool {
         let (caller, now) = (Caller::new(self.run(), CLOCK), self.run().executor.now());
-        let [swept, ended] = [(); 2].map(|()| self.stack.table(ORDERS, &caller));
+        let table = self.stack.table(ORDERS, &caller);
         let keys = KeyTable { caller: caller.clone(), keys: Rc::clone(&self.shop.outside.keys) };
         let (timeout, shop) = (template().timeout(CLOCK), Rc::clone(&self.shop));
         let clock = async move {
             let port = Port { caller: caller.clone(), shop: Rc::clone(&shop) };
-            let (index, deadline) = (OpenIndex { port, log: Rc::clone(&swept.log) }, caller.now().after(timeout));
-            let sweep = Sweep::new(Ledger::new(swept, caller.clone()), index, LATE_AFTER);
-            let swept = sweep.run_ending::<Orders>(deadline, |order, age| PAYMENT_DUE.ending(order, age)).await?;
-            shop.audit.swept(now, PAYMENT_DUE.duration() + SWEPT_WITHIN);
-            end_orphans(&Ledger::new(ended, caller), &keys, &swept.oldest).await
+            let (index, deadline) = (OpenIndex { port, log: Rc::clone(&table.log) }, caller.now().after(timeout));
+            let sweep = Sweep::new(Ledger::new(table, caller), index, LATE_AFTER);
+            let endings = Endings::new(PAYMENT_DUE, keys);
+            let ending = async |order: &Order, age| endings.of(order, age).await;
+            let swept = sweep.run_ending::<Orders>(deadline, ending).await;
+            if swept.is_ok() {
+                shop.audit.swept(now, PAYMENT_DUE.duration() + SWEPT_WITHIN);
+            }
+            swept
         };
-        invoke(self.run(), timeout, clock).await.is_some_and(|ended| ended.is_ok())
+        invoke(self.run(), timeout, clock).await.is_some_and(|swept| swept.is_ok())
     }
 
     /// Lets the clock of the notices to the staff strike from now on: each minute for as long as orders come, and later on each half an

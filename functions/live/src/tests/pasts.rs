@@ -271,7 +271,7 @@ fn letters_are_counted_once_more_if_anybody_watches() {
 /// It kept the connection open before there was a board.
 #[test]
 fn a_ping_closes_nobody_for_what_passes() {
-    for (call, is_told) in [("watching", false), ("get", false), ("hold", false), ("none", true)] {
+    for (call, is_told) in [("watching", false), ("get", false), ("hold", true), ("none", true)] {
         let stage = Stage::new();
         let connection = stage.client.borrow().connection();
         stage.watch_from(&connection, "b", &Topic::Board, BOARD, "");

@@ -1,5 +1,6 @@
 //! Jobs over HTTP: redrives, replays and reconciliations are taken on, told of, and stopped.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use lambda_http::http::StatusCode;
@@ -15,7 +16,8 @@ use serde_json::Value;
 use tracing::info;
 
 use super::requests::{NewReconciliation, NewRedrive, NewReplay, Which};
-use super::{Letters, OperationsApi, by, erased};
+use super::walk::Walk;
+use super::{OperationsApi, by, erased, too_many};
 use crate::archive::{Range, Recorded};
 use crate::domain::{Letter, LetterId, State};
 use crate::jobs::change::change;
@@ -103,18 +105,27 @@ where
         }
     }
 
-    async fn all(&self, selection: &Selection) -> Result<Vec<LetterId>, Failure> {
-        let mut all = Vec::new();
+    /// The letters of a selection that can be sent back, the oldest failure first, as far as one redrive takes them. All that are open
+    /// are looked at, or it is refused: of what is hidden behind others nobody would know.
+    async fn all(&self, selection: &Selection) -> Result<Vec<LetterId>, Problem> {
+        let (walk, mut all) = (Walk::new(&self.store, &self.world), Vec::new());
         for state in State::ALL.into_iter().filter(|state| state.is_open()) {
-            let selection = Selection { state: Some(state), ..selection.clone() };
-            let mut letters = Letters::of(&self.store, &selection, None);
-            while let Some(letter) = letters.next().await? {
-                all.push((letter.place(), letter));
+            let mut found = 0;
+            let is_whole = walk.all(state, |letter| {
+                if selection.has(&letter) && is_sendable(&letter) {
+                    found += 1;
+                    all.push((letter.place(), letter.id));
+                }
+                if found < MAX_LETTERS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            if !is_whole.await? {
+                let detail = "There are too many open letters to be looked at in one request. Nothing was begun. Name the letters \
+                    instead, as GET /operations/letters lists them page by page, or drop first what nobody needs.";
+                return Err(too_many(StatusCode::UNPROCESSABLE_ENTITY, detail));
             }
         }
-        all.retain(|(_, letter)| is_sendable(letter));
-        all.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(all.into_iter().take(MAX_LETTERS).map(|(_, letter)| letter.id).collect())
+        all.sort();
+        Ok(all.into_iter().take(MAX_LETTERS).map(|(_, id)| id).collect())
     }
 
     pub(super) async fn redrive_progress(&self, id: &str) -> Result<Response<Body>, Problem> {

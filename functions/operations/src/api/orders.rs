@@ -17,10 +17,11 @@ use serde_json::value::RawValue;
 use tracing::warn;
 
 use super::jobs::MAX_RANGE;
-use super::{Letters, MAX_SEEN, OperationsApi};
+use super::walk::Walk;
+use super::{MAX_SEEN, OperationsApi};
 use crate::archive::{Range, Recorded};
 use crate::attempt::{Attempt, last_attempts};
-use crate::domain::{Glimpse, Origin, State};
+use crate::domain::{Glimpse, Letter, LetterId, Origin, State, letter_id_of};
 use crate::jobs::inquiry::outlooks;
 use crate::pages;
 use crate::port::{
@@ -35,6 +36,9 @@ use crate::view::{
 
 /// Time that the logs are looked into, in milliseconds: the longest back-off that an attempt has by default, four times.
 const LOOKED_BACK_MS: i64 = 3_600_000;
+
+/// Letters that are asked for at once by their ids.
+const AT_ONCE: usize = 100;
 
 /// Time within which the open letters are counted: of a great many the number is not waited for.
 const COUNTED_WITHIN: Duration = Duration::from_secs(3);
@@ -54,17 +58,42 @@ where
             Some(journal) => self.stack.of_subject(journal, id).await?,
             None => Vec::new(),
         };
-        let selection = Selection { order: Some(id.to_owned()), ..Selection::default() };
-        let (mut of_order, mut letters) = (Letters::of(&self.store, &selection, None), Vec::new());
-        while let Some(letter) = of_order.next().await? {
-            letters.push(Brief::of(&letter, self.body(&letter).await?));
+        let (of_order, is_whole) = self.letters_of(id, &services, &entries).await?;
+        if entries.is_empty() && of_order.is_empty() {
+            return Err(if is_whole { Problem::not_found("order") } else { not_seen() });
         }
-        if entries.is_empty() && letters.is_empty() {
-            return Err(Problem::not_found("order"));
+        let mut letters = Vec::new();
+        for letter in of_order {
+            letters.push(Brief::of(&letter, self.body(&letter).await?));
         }
         let hearing = services.iter().filter(|service| service.hears_facts());
         let waiting = try_join_all(hearing.map(|service| self.waiting(service, id, &entries))).await?.concat();
         Ok(answer(StatusCode::OK, &Timeline::of(id, &services, &entries, waiting, letters)))
+    }
+
+    /// Letters of an order, the oldest failure first; and false if there may be more. Those of events in the journal are found by their
+    /// ids, however many letters there are. Others, such as of the intake and of relays, are looked for: those that are open or under way
+    /// as far as the time goes, of the rest the newest.
+    async fn letters_of(
+        &self,
+        order: &str,
+        services: &[Service],
+        entries: &[Recorded],
+    ) -> Result<(Vec<Letter>, bool), Failure> {
+        let hearing = services.iter().filter(|service| service.hears_facts());
+        let ids: Vec<LetterId> =
+            hearing.flat_map(|service| entries.iter().map(|entry| letter_id_of(&service.name, &entry.text))).collect();
+        let selection = Selection { order: Some(order.to_owned()), ..Selection::default() };
+        let walk = Walk::new(&self.store, &self.world);
+        let begun = [State::Waiting, State::ParkedAgain, State::Sent];
+        let (begun, is_whole) = walk.newest(&begun, &selection, usize::MAX).await?;
+        let (ended, is_whole_of_ended) = walk.newest(&[State::Handled, State::Dropped], &selection, MAX_SEEN).await?;
+        let known = try_join_all(ids.chunks(AT_ONCE).map(|ids| self.store.letters_of(ids))).await?;
+        let known = known.into_iter().flatten().flatten();
+        // What has changed its state meanwhile may have been seen twice.
+        let letters: BTreeMap<String, Letter> =
+            begun.into_iter().chain(ended).chain(known).map(|letter| (letter.place(), letter)).collect();
+        Ok((letters.into_values().collect(), is_whole && is_whole_of_ended))
     }
 
     /// Events that a service has not handled.
@@ -235,6 +264,13 @@ where
         let streams = streams.collect();
         Ok(answer(StatusCode::OK, &StatusView { queues, letters, open_letters, orders, streams }))
     }
+}
+
+/// No such order, as far as anybody has looked.
+fn not_seen() -> Problem {
+    let detail = "No such order is in the journal, or among the letters that were looked at. There are more: those that were handled or \
+        dropped long ago, or so many open ones that there was no time for the oldest. GET /operations/letters lists all.";
+    Problem::new(StatusCode::NOT_FOUND, detail)
 }
 
 fn time_of(name: &str, text: &str) -> Result<Time, Problem> {

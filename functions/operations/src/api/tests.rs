@@ -12,6 +12,8 @@ use super::*;
 use crate::MemoryOperations;
 use crate::domain::{Arrival, Class, Destination, Origin};
 
+mod floods;
+
 const LATE_AFTER: Duration = Duration::from_mins(15);
 
 fn arrival(number: i64, service: &str, body: &str, reason: &str) -> Arrival {
@@ -41,15 +43,19 @@ thread_local! {
 
 /// The keys of the test.
 fn keys() -> KeyRing<Rc<MemoryKeys>, VirtualTime> {
-    KeyRing::new(KEYS.with(Rc::clone), VirtualTime::new(7))
+    keys_in(VirtualTime::new(7))
+}
+
+fn keys_in<W: Clock + Random>(world: W) -> KeyRing<Rc<MemoryKeys>, W> {
+    KeyRing::new(KEYS.with(Rc::clone), world)
 }
 
 /// A store with letters; answers their ids.
 fn store(letters: &[Arrival]) -> (MemoryOperations, Vec<LetterId>) {
     let store = MemoryOperations::default();
     let ids = letters.iter().map(|arrival| {
-        let letter = Letter::collected(None, arrival.letter_id(), arrival).unwrap();
-        block_on(sealing::keep(&store, &keys(), &letter, &arrival.message, Time::from_millis(0))).unwrap();
+        let mut letter = Letter::collected(None, arrival.letter_id(), arrival).unwrap();
+        block_on(sealing::keep(&store, &keys(), &mut letter, &arrival.message, Time::from_millis(0))).unwrap();
         assert_eq!(block_on(store.put(&letter, Since::New)), Ok(Stored::Done));
         letter.id
     });
@@ -71,7 +77,7 @@ fn ask(store: &MemoryOperations, method: &str, path: &str, headers: &[(&str, &st
 }
 
 fn ask_of(
-    api: &OperationsApi<&MemoryOperations, Rc<MemoryKeys>, &MemoryOperations, VirtualTime, impl KeySets>,
+    api: &OperationsApi<&MemoryOperations, Rc<MemoryKeys>, &MemoryOperations, impl Clock + Random, impl KeySets>,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -46,6 +47,24 @@ const SENT_AT_ONCE: usize = 10;
 /// Letters that are looked at at once: so many are one inquiry to a service.
 const LOOKED_AT_ONCE: usize = 25;
 
+/// Least time that a redrive gets before the next has its turn.
+const SHARE: Duration = Duration::from_secs(8);
+
+/// Place of the last letter that a run has looked after, if it came to no end. It lasts as long as the function does: the
+/// first run of a new one begins with the oldest letter.
+#[derive(Debug, Default)]
+pub(crate) struct Followed(Mutex<Option<String>>);
+
+impl Followed {
+    fn place(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn end_at(&self, place: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+}
+
 /// Parts of the list of a redrive's letters that were read, by their numbers.
 type List = BTreeMap<u32, Vec<LetterId>>;
 
@@ -66,6 +85,7 @@ pub(crate) struct RedriveRunner<'a, S, R, V, N, W> {
     keys: &'a KeyRing<R, V>,
     stack: N,
     world: W,
+    followed: &'a Followed,
 }
 
 impl<'a, S, R, V, N, W> RedriveRunner<'a, S, R, V, N, W>
@@ -76,29 +96,33 @@ where
     N: Queues + Consumers,
     W: Clock,
 {
-    /// A runner on that store, whose letters those keys open, for that stack.
-    pub(crate) fn new(store: S, keys: &'a KeyRing<R, V>, stack: N, world: W) -> Self {
-        Self { store, keys, stack, world }
+    /// A runner on that store, whose letters those keys open, for that stack. It goes on looking after letters where `followed` says.
+    pub(crate) fn new(store: S, keys: &'a KeyRing<R, V>, stack: N, world: W, followed: &'a Followed) -> Self {
+        Self { store, keys, stack, world, followed }
     }
 
     /// Takes all redrives on until nothing is left to do, or its time is up. One that fails is left to the next run, and holds up no
-    /// other.
+    /// other. Nor does one that is slow: the time that is left is shared between those that have not had their turn. Before them,
+    /// letters are looked after that nobody waits for; after half of the time no question about these is begun.
     ///
     /// # Errors
     ///
     /// The reason why one of them does not go on; the others did.
     pub(crate) async fn run(&self, run: &str, deadline: Time) -> Result<()> {
         // What is wrong with letters of before is no reason to leave those of now alone.
-        let mut failed = self.follow(deadline).await.err();
+        let begun_at = self.world.now();
+        let mut failed = self.follow(begun_at.after(begun_at.until(deadline) / 2)).await.err();
         let mut left_alone = BTreeSet::<String>::new();
         let mut changed_at = self.world.now();
         loop {
             let mut is_waiting = false;
-            for redrive in self.store.active::<Redrive>().await? {
-                if left_alone.contains(redrive.id()) {
-                    continue;
-                }
-                match self.advance(&redrive.head.id, run, deadline).await {
+            let mut active = self.store.active::<Redrive>().await?;
+            active.retain(|redrive| !left_alone.contains(redrive.id()));
+            for (redrive, others) in active.iter().zip((0..active.len()).rev()) {
+                let now = self.world.now();
+                let share = now.until(deadline) / u32::try_from(others + 1).unwrap_or(u32::MAX);
+                let turn_ends = now.after(share.max(SHARE)).min(deadline);
+                match self.advance(&redrive.head.id, run, turn_ends).await {
                     Ok(Advance::Ended) => {}
                     Ok(Advance::Waits { has_changed }) => {
                         is_waiting = true;
@@ -382,45 +406,64 @@ where
     }
 
     /// Looks after the letters that were sent of late, whoever waits for them; those that were claimed by a run that died
-    /// before it had sent them, it sends. A service that does not answer, or whose queue does not, holds up no other.
-    async fn follow(&self, deadline: Time) -> Result<()> {
-        let (mut after, mut failed, mut silent) = (None, None, BTreeSet::<String>::new());
-        while !self.is_late(deadline) {
-            let letters = self.store.page(State::Sent, after.as_deref()).await?;
-            let Some(last) = letters.last() else { break };
-            after = Some(last.place());
-            let now = self.world.now();
-            let (mut forgotten, mut watched) = (Vec::new(), Vec::new());
-            for letter in letters {
-                let Some(sending) = &letter.sending else { continue };
-                let since = sending.at.until(now);
-                if !sending.is_confirmed && since > LEASE {
-                    forgotten.push(letter);
-                } else if since < FOLLOWED_FOR || has_turn(&letter.id, now) {
-                    watched.push(letter);
-                }
+    /// before it had sent them, it sends. A service that does not answer, or whose queue does not, holds up no other. It begins
+    /// where the run before has ended for want of time, and comes to those before last.
+    async fn follow(&self, until: Time) -> Result<()> {
+        let begun_after = self.followed.place();
+        let (mut after, mut is_second_round) = (begun_after.clone(), begun_after.is_none());
+        let (mut failed, mut silent) = (None, BTreeSet::<String>::new());
+        'pages: loop {
+            let mut letters = self.store.page(State::Sent, after.as_deref()).await?;
+            if is_second_round && let Some(begun_after) = &begun_after {
+                letters.retain(|letter| letter.place() <= *begun_after);
             }
-            for some in forgotten.chunks(SENT_AT_ONCE) {
-                let settled = self.deliver(some).await;
-                failed = settled.into_iter().filter_map(Result::err).next_back().or(failed);
-            }
-            // So that each is asked about many at once.
-            watched.sort_by(|one, other| one.destination.function.cmp(&other.destination.function));
-            for some in watched.chunks(LOOKED_AT_ONCE) {
-                let asked: Vec<&Letter> =
-                    some.iter().filter(|letter| !silent.contains(&letter.destination.function)).collect();
-                if self.is_late(deadline) {
+            if letters.is_empty() {
+                after = None;
+                if is_second_round {
                     break;
                 }
-                for (letter, answer) in asked.iter().zip(self.are_handled(&asked).await) {
-                    if let Err(failure) = answer {
-                        silent.insert(letter.destination.function.clone());
-                        failed = Some(failure);
-                    }
+                is_second_round = true;
+            }
+            // In the order of their places: whoever goes on misses none.
+            for some in letters.chunks(LOOKED_AT_ONCE) {
+                if self.is_late(until) {
+                    break 'pages;
+                }
+                after = some.last().map(Letter::place);
+                if let Some(failure) = self.follow_some(some, &mut silent).await {
+                    failed = Some(failure);
                 }
             }
         }
+        self.followed.end_at(after);
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Looks after some letters; answers what is wrong with the last of those that it cannot look after.
+    async fn follow_some(&self, letters: &[Letter], silent: &mut BTreeSet<String>) -> Option<Failure> {
+        let now = self.world.now();
+        let (mut forgotten, mut watched, mut failed) = (Vec::new(), Vec::new(), None);
+        for letter in letters {
+            let Some(sending) = &letter.sending else { continue };
+            let since = sending.at.until(now);
+            if !sending.is_confirmed && since > LEASE {
+                forgotten.push(letter.clone());
+            } else if (since < FOLLOWED_FOR || has_turn(&letter.id, now))
+                && !silent.contains(&letter.destination.function)
+            {
+                watched.push(letter);
+            }
+        }
+        for some in forgotten.chunks(SENT_AT_ONCE) {
+            failed = self.deliver(some).await.into_iter().filter_map(Result::err).next_back().or(failed);
+        }
+        for (letter, answer) in watched.iter().zip(self.are_handled(&watched).await) {
+            if let Err(failure) = answer {
+                silent.insert(letter.destination.function.clone());
+                failed = Some(failure);
+            }
+        }
+        failed
     }
 }
 

@@ -1,6 +1,7 @@
 //! Letters with somebody in them: in nothing that is stored in clear, and opened by nobody once they are erased.
 
-use onewrite::personal::Keys;
+use onewrite::FailureKind;
+use onewrite::personal::{Key, Keys};
 
 use super::*;
 
@@ -31,14 +32,55 @@ fn mended(id: &str) -> String {
     body.to_string()
 }
 
+/// Keys as a collector may use them: it seals, and opens nothing.
+struct Sealing<K>(K);
+
+impl<K: Keys> Keys for Sealing<K> {
+    async fn find(&self, _: &str) -> Result<Option<Key>> {
+        Err(Failure::new(FailureKind::Misconfigured, "GetItem: AccessDenied"))
+    }
+
+    async fn find_or_create(&self, owner: &str, fresh: &Key, now: Time) -> Result<Key> {
+        self.0.find_or_create(owner, fresh, now).await
+    }
+
+    async fn erase(&self, _: &str) -> Result<bool> {
+        Err(Failure::new(FailureKind::Misconfigured, "DeleteItem: AccessDenied"))
+    }
+}
+
+/// Puts a message on record that has failed now at the door.
+async fn collect_at_door(stack: &Stack, message: &Message, pace: &Pace) -> Result<()> {
+    let mut arrival = stack.arrival(message.clone(), None);
+    arrival.destination.is_door = true;
+    let keys = KeyRing::new(Sealing(Paced { port: &stack.keys, pace }), &stack.world);
+    let store = Paced { port: &stack.ports, pace };
+    Collector::new(store, keys, MemoryQueue::default(), &stack.world, Stack::post()).collect(&arrival).await
+}
+
+fn park_at_door(stack: &Stack, message: &Message) {
+    block_on(collect_at_door(stack, message, &Pace::of(u32::MAX))).unwrap();
+}
+
 /// A stack with that letter at the door.
 fn with_letter(message: &Message) -> (Stack, LetterId) {
     let stack = Stack::new();
-    let mut arrival = stack.arrival(message.clone(), None);
-    arrival.destination.is_door = true;
-    block_on(stack.collect(&arrival, &Pace::of(u32::MAX))).unwrap();
+    park_at_door(&stack, message);
     let id = stack.ports.letters().remove(0).id;
     (stack, id)
+}
+
+/// The only letter, and its message, if anybody can open it.
+fn only_letter(stack: &Stack) -> (Letter, Option<Message>) {
+    let [letter] = stack.ports.letters().try_into().unwrap();
+    let message = stack.opened(&letter.id, &letter.message);
+    (letter, message)
+}
+
+/// Puts the next revision of the only letter on record.
+fn change(stack: &Stack, next: impl Fn(&Letter) -> Letter) {
+    let letter = stack.ports.letters().remove(0);
+    block_on(stack.ports.put(&next(&letter), Since::Revision(letter.revision))).unwrap();
 }
 
 /// Everything that is stored of letters, as text.
@@ -194,4 +236,119 @@ fn of_whom_nobody_can_tell_the_letters_have_an_end() {
     assert_eq!(stack.opened(&id, &name), Some(message));
     block_on(stack.keys.erase(&owner)).unwrap();
     assert_eq!(stack.opened(&id, &name), None);
+}
+
+#[test]
+fn what_comes_again_after_an_erasure_is_a_letter_that_opens() {
+    let sent = |letter: &Letter, now: Time| letter.claimed("red_1", "ada", now).unwrap().confirmed();
+    let again = |change_of: &dyn Fn(&Stack)| {
+        let (stack, _) = with_letter(&order_in_clear());
+        change_of(&stack);
+        erase(&stack);
+        stack.world.pass(Duration::from_mins(2));
+        let before = only_letter(&stack);
+        assert_eq!(before.1, None, "nobody can open it");
+        park_at_door(&stack, &order_in_clear());
+        assert!(!has_canary(&stored(&stack)));
+        (before.0, stack)
+    };
+    let drop_it = |letter: &Letter, now: Time| letter.dropped("ada", "erased", now).unwrap().unwrap();
+    let relapsed = |letter: &Letter, now: Time| sent(letter, now).unsendable("why", now);
+    for (change_of, after) in [
+        (&(|_: &Stack| ()) as &dyn Fn(&Stack), State::Waiting),
+        (&|stack| change(stack, |letter| drop_it(letter, stack.world.now())), State::Waiting),
+        (&|stack| change(stack, |letter| sent(letter, stack.world.now())), State::ParkedAgain),
+        (&|stack| change(stack, |letter| relapsed(letter, stack.world.now())), State::ParkedAgain),
+    ] {
+        let (before, stack) = again(change_of);
+        let (letter, message) = only_letter(&stack);
+        let in_history = letter.history.len() - before.history.len();
+        assert_eq!((letter.state, letter.revision, in_history), (after, before.revision + 1, 1), "{:?}", before.state);
+        assert_eq!(message, Some(order_in_clear()), "{:?}", before.state);
+        // A copy of it changes nothing, and it can be sent back.
+        park_at_door(&stack, &order_in_clear());
+        assert_eq!(only_letter(&stack).0, letter);
+        stack.redrive(&json!({ "letters": [letter.id] }));
+        stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
+        assert_eq!(stack.ports.sent().remove(0).1.body, order_in_clear().body);
+        erase(&stack);
+        stack.world.pass(Duration::from_mins(2));
+        assert_eq!(only_letter(&stack).1, None, "an erasure reaches it");
+    }
+    let handled = |stack: &Stack| change(stack, |letter| letter.handled(Some(1), stack.world.now()).unwrap());
+    let (before, stack) = again(&handled);
+    assert_eq!(only_letter(&stack), (before, None), "nothing is left to be done");
+}
+
+#[test]
+fn what_comes_again_after_an_erasure_is_kept_wherever_its_collector_dies() {
+    at_every_call(
+        || {
+            let (stack, _) = with_letter(&order_in_clear());
+            erase(&stack);
+            stack.world.pass(Duration::from_mins(2));
+            stack
+        },
+        |stack, pace| is_done(collect_at_door(stack, &order_in_clear(), pace)),
+        |stack| park_at_door(stack, &order_in_clear()),
+        |stack, place| {
+            let (letter, message) = only_letter(stack);
+            assert_eq!((letter.state, letter.revision), (State::Waiting, 2), "{place}");
+            assert_eq!(message, Some(order_in_clear()), "{place}");
+        },
+    );
+}
+
+#[test]
+fn who_is_erased_while_their_letter_is_put_on_record_loses_it_to_nobody() {
+    let stack = Stack::new();
+    assert!(!is_done(collect_at_door(&stack, &order_in_clear(), &Pace::until("before put"))));
+    erase(&stack);
+    park_at_door(&stack, &order_in_clear());
+    assert_eq!(only_letter(&stack).1, Some(order_in_clear()));
+}
+
+#[test]
+fn what_comes_again_after_its_end_has_another() {
+    let message = Message { body: CANARY.join(", "), attributes: BTreeMap::new() };
+    for is_dropped in [true, false] {
+        let (stack, id) = with_letter(&message);
+        if is_dropped {
+            change(&stack, |letter| letter.dropped("ada", "a test", stack.world.now()).unwrap().unwrap());
+        }
+        stack.world.pass(Duration::from_hours(122 * 24));
+        for owner in stack.keys.owners() {
+            block_on(stack.keys.erase(&owner)).unwrap();
+        }
+        park_at_door(&stack, &message);
+        let (letter, opened) = only_letter(&stack);
+        assert_eq!((letter.state, opened), (State::Waiting, Some(message.clone())), "{is_dropped}");
+        assert_eq!(letter.readable_until, Some(stack.world.now().after(crate::UNOWNED_KEPT)));
+        assert!(!has_canary(&stored(&stack)));
+        let shown = stack.ask("GET", &format!("/operations/letters/{id}"), "*", &json!(null)).1;
+        assert_eq!((&shown["body"], shown.get("erased")), (&json!(message.body), None));
+    }
+}
+
+#[test]
+fn an_edit_stays_until_nobody_can_open_it() {
+    let named = |id: &str, customer: &str| mended(id).replace("cus_q", customer);
+    for (customer, is_renewed) in [("cus_q", true), ("cus_other", false)] {
+        let (stack, id) = with_letter(&order_in_clear());
+        let body = json!({ "body": named("1", customer), "why": "it was half" });
+        assert_eq!(stack.ask("PUT", &format!("/operations/letters/{id}"), "\"1\"", &body).0, 200);
+        let edited = only_letter(&stack);
+        park_at_door(&stack, &order_in_clear());
+        assert_eq!(only_letter(&stack), edited, "a copy of what it was made of undoes no edit");
+        erase(&stack);
+        stack.world.pass(Duration::from_mins(2));
+        park_at_door(&stack, &order_in_clear());
+        let (letter, message) = only_letter(&stack);
+        if is_renewed {
+            assert_eq!((letter.state, message), (State::Waiting, Some(order_in_clear())));
+            assert_eq!(letter.history.last().unwrap().replaced.as_ref(), Some(&edited.0.message));
+        } else {
+            assert_eq!((letter, message), edited, "it is somebody else's");
+        }
+    }
 }

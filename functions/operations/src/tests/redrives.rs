@@ -114,7 +114,8 @@ impl Stack {
     fn run_without_rights(&self) -> Result<()> {
         let pace = Pace::of(u32::MAX);
         let keys = self.keys(&pace);
-        let runner = RedriveRunner::new(&self.ports, &keys, Forbidden(&self.ports), &self.world);
+        let followed = Followed::default();
+        let runner = RedriveRunner::new(&self.ports, &keys, Forbidden(&self.ports), &self.world, &followed);
         block_on(runner.run("run_1", self.world.now().after(Duration::from_mins(1))))
     }
 }
@@ -152,4 +153,98 @@ fn a_service_that_nobody_may_ask_holds_up_no_redrive_of_another() {
         stack.run(&Pace::of(u32::MAX)).unwrap().unwrap();
     }
     assert_eq!(states_of(&stack, "forbidden"), BTreeMap::from([(State::Handled, 30)]));
+}
+
+/// The stack, of which one function takes four seconds for each answer; and the ids of the events that it is asked about.
+struct Slow<'a>(&'a Stack, &'a RefCell<Vec<String>>);
+
+impl Queues for Slow<'_> {
+    async fn send(&self, queue_url: &str, messages: &[Message]) -> Result<Vec<Result<()>>> {
+        self.0.ports.send(queue_url, messages).await
+    }
+
+    async fn depth(&self, queue_url: &str) -> Result<Depth> {
+        self.0.ports.depth(queue_url).await
+    }
+}
+
+impl Consumers for Slow<'_> {
+    async fn inspect(&self, function: &str, inquiry: &Inquiry) -> Result<Option<Answers>> {
+        if function == "slow-function" {
+            self.0.world.pass(Duration::from_secs(4));
+            self.1.borrow_mut().extend(inquiry.events.iter().filter_map(|event| Glimpse::of(event).id));
+        }
+        self.0.ports.inspect(function, inquiry).await
+    }
+}
+
+/// A stack in which so many letters were sent back to a slow service, and none is handled, and three of another wait.
+fn with_slow_letters(count: u32) -> Stack {
+    let stack = with_letters_of(&["slow"], count);
+    for letter in stack.ports.letters() {
+        let sent = letter.claimed("red_0", "ada", stack.world.now()).unwrap().confirmed();
+        block_on(stack.ports.put(&sent, Since::Revision(letter.revision))).unwrap();
+    }
+    for number in 0..3 {
+        stack.park(message(number, "good"), None);
+    }
+    stack
+}
+
+/// Lets the redrives run for a minute while one service is slow; answers about which of its letters it was asked.
+fn run_slowly(stack: &Stack, followed: &Followed) -> Vec<String> {
+    let (pace, asked) = (Pace::of(u32::MAX), RefCell::default());
+    let keys = stack.keys(&pace);
+    let runner = RedriveRunner::new(&stack.ports, &keys, Slow(stack, &asked), &stack.world, followed);
+    block_on(runner.run("run_1", stack.world.now().after(Duration::from_mins(1)))).unwrap();
+    asked.take()
+}
+
+#[test]
+fn many_letters_that_were_sent_to_a_slow_service_hold_up_no_redrive_of_another() {
+    let stack = with_slow_letters(3_000);
+    let id = stack.redrive(&json!({ "service": "payment" }));
+    let begun_at = stack.world.now();
+    run_slowly(&stack, &Followed::default());
+    assert!(begun_at.until(stack.world.now()) < Duration::from_mins(1));
+    assert_eq!((stack.told(&id).sent, stack.ports.sent().len()), (3, 3));
+}
+
+#[test]
+fn of_many_letters_that_were_sent_to_a_slow_service_each_has_its_turn() {
+    let stack = with_slow_letters(60);
+    let (followed, mut asked) = (Followed::default(), BTreeMap::<String, u32>::new());
+    let mut runs = 0;
+    while asked.len() < 60 {
+        let of_run = run_slowly(&stack, &followed);
+        assert!((15..30).contains(&of_run.len()), "{}", of_run.len());
+        for letter in of_run {
+            *asked.entry(letter).or_default() += 1;
+        }
+        runs += 1;
+        assert!(runs < 10, "{} letters were looked at in {runs} runs", asked.len());
+    }
+    let again = asked.values().filter(|times| **times > 1).count();
+    assert!(again < 15, "those come last that were looked at: {again}");
+    // Those that are behind the end are followed by those before it.
+    for _ in 0..runs {
+        for letter in run_slowly(&stack, &followed) {
+            *asked.entry(letter).or_default() += 1;
+        }
+    }
+    assert!(asked.values().all(|times| *times > 1));
+}
+
+#[test]
+fn a_redrive_of_a_slow_service_holds_up_none_of_another() {
+    let stack = with_letters_of(&["slow"], 1_000);
+    let slow = stack.redrive(&json!({ "service": "slow" }));
+    stack.world.pass(Duration::from_secs(1));
+    for number in 0..3 {
+        stack.park(message(number, "good"), None);
+    }
+    let payment = stack.redrive(&json!({ "service": "payment" }));
+    run_slowly(&stack, &Followed::default());
+    assert!(stack.told(&slow).sent > 0);
+    assert_eq!(stack.told(&payment).sent, 3);
 }

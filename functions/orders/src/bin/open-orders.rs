@@ -8,7 +8,7 @@ use onewrite::aws::{DynamoKeys, System, run};
 use onewrite::config::Environment;
 use onewrite::port::Clock;
 use onewrite::{Sweep, telemetry};
-use orderflow_orders::{Orders, PaymentDue, end_orphans, tell};
+use orderflow_orders::{Endings, Order, Orders, PaymentDue, tell};
 use serde_json::Value;
 
 onewrite::main!(async |aws| {
@@ -16,18 +16,15 @@ onewrite::main!(async |aws| {
         let (ledger, index) = (aws.ledger(environment), aws.open_subjects(environment));
         let late_after = environment.number("LATE_AFTER_SECONDS", 60..=43_200);
         let due = environment.number("PAYMENT_DUE_HOURS", 1..=8_760);
-        let (orders, keys) = (aws.ledger(environment), environment.text("KEY_TABLE_NAME"));
+        let keys = environment.text("KEY_TABLE_NAME");
         let sweep = Sweep::new(ledger?, index?, Duration::from_secs(late_after?.into()));
-        Some((sweep, PaymentDue::of_hours(due?), orders?, DynamoKeys::new(aws.dynamodb(), keys?)))
+        Some((sweep, Endings::new(PaymentDue::of_hours(due?), DynamoKeys::new(aws.dynamodb(), keys?))))
     });
-    let (sweep, due, orders, keys) = &sweep?;
+    let (sweep, endings) = &sweep?;
     run(service_fn(async |invocation: LambdaEvent<Value>| {
         let deadline = telemetry::begin(&invocation.context);
-        let swept = Box::pin(sweep.run_ending::<Orders>(deadline, |order, age| due.ending(order, age))).await;
-        if let Ok(swept) = &swept {
-            // What could not be looked at is told by itself, and looked at in the next minute.
-            let _ = Box::pin(end_orphans(orders, keys, &swept.oldest)).await;
-        }
+        let ending = async |order: &Order, age| endings.of(order, age).await;
+        let swept = Box::pin(sweep.run_ending::<Orders>(deadline, ending)).await;
         // Before the end, which writes the metrics.
         let told = swept.map(|swept| tell(&swept, System.now()));
         telemetry::end();

@@ -69,7 +69,10 @@ fn inventory_reserved() {
 fn order_cancelled() {
     let nothing = || Ok(Step::Nothing);
     let cancel = || Step::record(Change::Cancelled);
-    let ask = || Step::Perform(Effect::Cancel { payment: payment() });
+    let ask = || {
+        let of_it = OrderCancelled { order_id: order(), reason: CancellationReason::CustomerRequest };
+        Step::Perform(Effect::Cancel { payment: payment(), counted: counted(), at: event(of_it).context.time })
+    };
     check(
         OrderCancelled { order_id: order(), reason: CancellationReason::CustomerRequest },
         [

@@ -364,6 +364,38 @@ fn one_that_nobody_can_work_for_is_left_alone() {
 }
 
 #[test]
+fn each_secret_signs_for_its_own_day_and_no_more_of_them_than_the_last_ones() {
+    let day = 86_400;
+    let key = |random: u64| Key::draw(&onewrite::memory::VirtualTime::new(random)).unwrap();
+    let of = |key: &Key, nonce: u8| seal_text("whsec_", key, [nonce; 12]).unwrap();
+    let (known, lost) = (key(2), key(3));
+    let secret = |number: u8| of(&known, number);
+    // Those that sign at a time, by their numbers, the current one first.
+    let sign = |endpoint: &Endpoint, now: i64| -> Vec<u8> {
+        let all: Vec<&SealedText> = std::iter::once(&endpoint.secret).chain(endpoint.still_signing(at(now))).collect();
+        all.into_iter().map(|it| (0..10).find(|number| *it == secret(*number)).unwrap()).collect()
+    };
+    let mut endpoint = Endpoint { secret: secret(0), ..awake() };
+    for number in 1..=5 {
+        endpoint.rotate(secret(number), None, at(i64::from(number)));
+    }
+    assert_eq!(sign(&endpoint, 5), [5, 4, 3, 2, 1, 0]);
+    assert_eq!((sign(&endpoint, day), sign(&endpoint, day + 1)), (vec![5, 4, 3, 2, 1, 0], vec![5, 4, 3, 2, 1]));
+    assert_eq!((sign(&endpoint, day + 4), sign(&endpoint, day + 5)), (vec![5, 4], vec![5]));
+    let mut often = endpoint.clone();
+    for number in 6..10 {
+        often.rotate(secret(number), None, at(6));
+        assert_eq!(often.previous.len(), MAX_PREVIOUS);
+    }
+    assert_eq!(sign(&often, 6), [9, 8, 7, 6, 5, 4], "the earliest goes");
+    let mut later = endpoint.clone();
+    later.rotate(secret(6), None, at(day + 4));
+    assert_eq!((sign(&later, day + 4), later.previous.len()), (vec![6, 5, 4], 2), "what has ended is not kept");
+    endpoint.rotate(of(&lost, 0), None, at(6));
+    assert_eq!(endpoint.previous, [], "nobody can open what is sealed with another key");
+}
+
+#[test]
 fn what_is_deleted_is_cleared_once_nobody_is_at_work_for_it() {
     let mut endpoint = Endpoint { hold: Some(("a".to_owned(), at(100))), ..awake() };
     let by = Text::new("ada").unwrap();

@@ -5,11 +5,11 @@ use lambda_http::{Body, Request, RequestExt};
 use onewrite::access::{Access, KeySets, NoKeySets};
 use onewrite::memory::MemoryIssuer;
 use onewrite::personal::Keys;
-use onewrite::webhook::Loopback;
+use onewrite::webhook::{Loopback, Secrets};
 
 use super::*;
 use crate::api::WebhooksApi;
-use crate::domain::Delivery;
+use crate::domain::{BOTH_SIGN_FOR, Delivery, MAX_PREVIOUS};
 use crate::port::{Place, Roster};
 
 impl Stage {
@@ -177,6 +177,47 @@ fn it_is_tested_rotated_and_sent_again() {
     stage.told(Method::POST, &path("/resend"), Some(&json!({ "after": made["cursor"] })), 202);
     stage.minutes(2);
     assert_eq!(stage.receivers.posts().len(), 3 + 3 + 3);
+}
+
+/// Tells that a receiver that knows that secret, and no other, takes what was posted last.
+fn is_taken_with(stage: &Stage, secret: &Value) -> bool {
+    let post = stage.receivers.posts().pop().unwrap();
+    let [(_, id), (_, seconds), (_, signatures)] = post.headers.as_slice() else { panic!("{post:?}") };
+    let at = Time::from_millis(seconds.parse::<i64>().unwrap() * 1_000);
+    let secret = Secret::new(secret.as_str().unwrap()).unwrap();
+    let [.., (_, expected)] = Secrets::new(secret, None).headers(id, at, &post.body);
+    signatures.split(' ').any(|signature| signature == expected)
+}
+
+#[test]
+fn a_secret_signs_for_a_day_though_it_is_rotated_again_meanwhile() {
+    let stage = Stage::new();
+    let made = stage.told(Method::POST, "/webhooks", Some(&new()), 201);
+    let path = |rest: &str| format!("/webhooks/{}{rest}", made["id"].as_str().unwrap());
+    let rotate = || stage.told(Method::POST, &path("/rotate"), None, 200);
+    let taken_with = |secrets: [&Value; 3]| {
+        stage.told(Method::POST, &path("/test"), None, 200);
+        secrets.map(|secret| is_taken_with(&stage, secret))
+    };
+    // Its answer is lost, so that it is asked for again.
+    let (first, rotated_at) = (rotate(), stage.world.now());
+    stage.world.pass(Duration::from_hours(1));
+    let second = rotate();
+    let secrets = [&made["secret"], &first["secret"], &second["secret"]];
+    assert_eq!(taken_with(secrets), [true, true, true]);
+    let pass_to = |after: Duration| {
+        let left = stage.world.now().until(rotated_at.after(after));
+        stage.world.pass(left);
+    };
+    pass_to(BOTH_SIGN_FOR.saturating_sub(Duration::from_secs(1)));
+    assert_eq!(taken_with(secrets), [true, true, true]);
+    pass_to(BOTH_SIGN_FOR);
+    assert_eq!(taken_with(secrets), [false, true, true], "a day after the first rotation");
+    let shown = stage.told(Method::GET, &path(""), None, 200);
+    assert_eq!(shown["previousSecretUntil"], second["previousSecretUntil"]);
+    pass_to(BOTH_SIGN_FOR + Duration::from_hours(1));
+    assert_eq!(taken_with(secrets), [false, false, true], "a day after the second");
+    assert_eq!(stage.told(Method::GET, &path(""), None, 200).get("previousSecretUntil"), None);
 }
 
 #[test]
@@ -404,6 +445,11 @@ fn a_public_key_is_shown_and_its_private_key_to_nobody() {
     let rotated = stage.told(Method::POST, &path("/rotate"), None, 200);
     assert!(rotated.get("secret").is_none() && rotated["publicKey"] != made["publicKey"], "{rotated}");
     assert_eq!(signatures(), ["v1a", "v1a"]);
+    for _ in 0..9 {
+        stage.told(Method::POST, &path("/rotate"), None, 200);
+    }
+    assert_eq!(signatures(), ["v1a"; 1 + MAX_PREVIOUS]);
+    assert!(stage.receivers.posts().pop().unwrap().headers[2].1.len() < 600, "servers take headers of some kilobytes");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
@@ -76,10 +77,7 @@ impl Shelf {
 
     /// A sweep that ends what was begun an hour ago.
     async fn ending(&self, pace: &Pace) -> Result<Swept> {
-        let ending = |_: &bool, age: Duration| {
-            let commit = Commit { change: Some(true), events: Vec::new(), updates: Vec::new(), unfinished: false };
-            (age >= AN_HOUR).then_some(Ending { name: "GiveUp", commit, correlation_id: None })
-        };
+        let ending = async |_: &bool, age: Duration| Ok((age >= AN_HOUR).then(give_up));
         self.sweep(pace).run_ending::<Requests>(self.in_a_minute(), ending).await
     }
 
@@ -98,6 +96,11 @@ impl Shelf {
     fn count(&self) -> u64 {
         block_on(self.log.count(self.in_a_minute())).unwrap()
     }
+}
+
+fn give_up() -> EndingOf<Requests> {
+    let commit = Commit { change: Some(true), events: Vec::new(), updates: Vec::new(), unfinished: false };
+    Ending { name: "GiveUp", commit, correlation_id: None }
 }
 
 fn subject(number: u32) -> Subject {
@@ -211,4 +214,21 @@ fn whoever_is_faster_than_the_sweep_counts_and_the_next_one_looks_again() {
     assert_eq!((swept.open, swept.ended, shelf.rows(0)), (1, 0, 2));
     let swept = block_on(shelf.ending(&Pace::of(u32::MAX))).unwrap();
     assert_eq!((swept.ended, swept.closed, shelf.rows(0)), (1, 1, 3));
+}
+
+/// Of each that is open somebody else is asked, as of a key in another table, and of some they do not answer.
+#[test]
+fn what_it_fails_to_find_the_end_of_stays_open_and_the_others_are_ended() {
+    let shelf = Shelf::of(15, &[0]);
+    shelf.world.pass(AN_HOUR);
+    let (pace, asked) = (Pace::of(u32::MAX), Cell::new(0));
+    let ending = async |_: &bool, _: Duration| {
+        shelf.world.sleep(Duration::from_secs(1)).await;
+        asked.set(asked.get() + 1);
+        if asked.get() % 7 == 0 { Err(Failure::transient("no answer")) } else { Ok(Some(give_up())) }
+    };
+    let swept = block_on(shelf.sweep(&pace).run_ending::<Requests>(shelf.in_a_minute(), ending)).unwrap();
+    assert_eq!((asked.get(), swept.open, swept.ended, swept.closed), (14, 2, 12, 13));
+    assert_eq!(block_on(shelf.ending(&pace)).unwrap().ended, 2);
+    assert_eq!(shelf.count(), 0);
 }

@@ -102,28 +102,28 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Secrets of an endpoint: the one that counts, and the one before it, while it is being replaced.
+/// Secrets of an endpoint: the one that counts, and those before it, while they are being replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secrets {
     current: Secret,
-    previous: Option<Secret>,
+    previous: Vec<Secret>,
 }
 
 impl Secrets {
-    /// Those secrets.
+    /// Those secrets. A message has a signature by each, of up to 92 characters, in the order in which they are named.
     #[must_use]
-    pub const fn new(current: Secret, previous: Option<Secret>) -> Self {
-        Self { current, previous }
+    pub fn new(current: Secret, previous: impl IntoIterator<Item = Secret>) -> Self {
+        Self { current, previous: previous.into_iter().collect() }
     }
 
     /// Headers of a message with that id, sent at that time, with that body: a signature by each secret, so that a receiver who knows
-    /// either takes it. The id stays the same when it is sent again; the time does not.
+    /// any of them takes it. The id stays the same when it is sent again; the time does not.
     #[must_use]
     pub fn headers(&self, id: &str, at: Time, body: &str) -> [(&'static str, String); 3] {
         let timestamp = at.as_millis().div_euclid(1_000).to_string();
         let signed = format!("{id}.{timestamp}.{body}");
-        let secrets = [Some(&self.current), self.previous.as_ref()];
-        let signatures: Vec<String> = secrets.into_iter().flatten().filter_map(|secret| secret.sign(&signed)).collect();
+        let secrets = std::iter::once(&self.current).chain(&self.previous);
+        let signatures: Vec<String> = secrets.filter_map(|secret| secret.sign(&signed)).collect();
         [("webhook-id", id.to_owned()), ("webhook-timestamp", timestamp), ("webhook-signature", signatures.join(" "))]
     }
 }

@@ -21,11 +21,11 @@ fn a_signature_is_the_one_that_libraries_of_others_make() {
             ("webhook-signature", expected.to_owned())
         )
     );
-    // While a secret is replaced, both sign.
-    let fresh = Secret::random(&VirtualTime::new(1));
-    let [.., (_, both)] = Secrets::new(fresh, Some(known)).headers(id, at, body);
-    assert_eq!(both.split(' ').count(), 2);
-    assert_eq!(both.split(' ').nth(1), Some(expected));
+    // While secrets are replaced, all sign.
+    let [current, other] = [1, 2].map(|seed| Secret::random(&VirtualTime::new(seed)));
+    let [.., (_, all)] = Secrets::new(current, [other, known]).headers(id, at, body);
+    assert_eq!(all.split(' ').count(), 3);
+    assert_eq!(all.split(' ').nth(2), Some(expected));
 }
 
 #[test]

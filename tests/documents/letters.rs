@@ -55,7 +55,10 @@ pub(crate) fn list_groups() -> Value {
         "listGroups",
         "Groups the letters about which something has to be done",
         json!({ "description": "By service, type, class and reason, without the numbers and ids in the reason." }),
-        &[("200", groups)],
+        &[
+            ("200", groups),
+            ("422", problems("There are too many to be grouped.", &json!({ "tooMany": { "value": too_many() } }))),
+        ],
         &[],
     )
 }
@@ -97,6 +100,16 @@ fn erased() -> Value {
         "urn:orderflow:problem:letter-erased",
         "Letter erased",
         "That is not possible: it is erased: nobody can open it any more. It can be dropped.",
+    )
+}
+
+/// The problem of more open letters than one request can look at.
+fn too_many() -> Value {
+    problem(
+        422,
+        "urn:orderflow:problem:too-many-letters",
+        "Too many letters",
+        "There are too many open letters to be looked at in one request.",
     )
 }
 
@@ -208,7 +221,13 @@ pub(crate) fn start_redrive() -> Value {
                     &json!({ "erased": { "value": erased() } }),
                 ),
             ),
-            ("422", problems("The body is well-formed but invalid.", &json!({ "invalid": { "value": invalid } }))),
+            (
+                "422",
+                problems(
+                    "The body is well-formed but invalid, or it names no letters and there are too many open ones to be looked at. Nothing was begun.",
+                    &json!({ "invalid": { "value": invalid }, "tooMany": { "value": too_many() } }),
+                ),
+            ),
         ],
         &BODY_FAULTS,
     )

@@ -279,7 +279,7 @@ pub(crate) fn rotate_webhook() -> Value {
     of_owners(
         "rotateSecret",
         "Makes another secret",
-        json!({ "description": "For a day both sign: a receiver that knows either takes each message. Of Ed25519 it is another public key." }),
+        json!({ "description": "For a day the one before signs, too, and so do five before that: a receiver that knows any of them takes each message. Of Ed25519 it is another public key." }),
         &[("200", shown("The webhook with its new secret, which is not shown again.", more))],
         &["404"],
     )

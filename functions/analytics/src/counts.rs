@@ -125,7 +125,7 @@ impl<S: CountStore> Counts<S> {
             return Ok(false);
         }
         let mark = self.mark().await?.map(|(_, mark)| mark);
-        // A sum that is not ended, by whomever, begins again with the minutes that come after.
+        // Minutes between the two marks are being summed, or are as soon as somebody goes on: nothing is missing of them as yet.
         let is_summed = |minute: &Time| mark.is_none_or(|mark| *minute < mark.summed);
         let found = minutes.iter().zip(&found).filter(|(minute, _)| is_summed(minute));
         let are_summed = try_all(found.map(async |(minute, entries)| {

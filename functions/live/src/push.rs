@@ -461,7 +461,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
     ) -> Result<Option<Watch>, Stopped> {
         let mut stretches = 0;
         // For all that is held here one after the other, so that a table without an end to its troubles does not take each time anew.
-        let mut spare = ATTEMPTS - 1;
+        let (mut spare_holds, mut spare_releases) = (ATTEMPTS - 1, ATTEMPTS - 1);
         for _ in 0..MAX_TURNS {
             if stretches == MAX_STRETCHES {
                 return Ok(Some(watch));
@@ -472,7 +472,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
             }
             let holder = self.name();
             let hold = async || self.watches.hold(&watch, &holder).await;
-            if watch.holder.is_none() && self.insist(&mut spare, hold).await.map_err(Stopped::Before)? {
+            if watch.holder.is_none() && self.insist(&mut spare_holds, hold).await.map_err(Stopped::Before)? {
                 let Ahead { updates, position: Some(position) } = (match ahead {
                     Ok(ahead) => ahead,
                     Err(refusal) => return Ok(self.refuse(&watch, &refusal).await.map(|()| None)?),
@@ -482,7 +482,7 @@ impl<L: Log, W: Clock + Random, S: Watches, C: Sockets, F: Feed, B: Boards> Push
                 let Some(sent) = self.send_all(&watch, &updates, position).await? else { return Ok(None) };
                 // Where it is not released it is no more; or it is released, and the answer was lost.
                 let release = async || self.watches.release(&watch, &holder, &sent).await;
-                if self.insist(&mut spare, release).await? {
+                if self.insist(&mut spare_releases, release).await? {
                     if sent == watch.position {
                         return Err(Failure::transient("a connection has too much to do").into());
                     }

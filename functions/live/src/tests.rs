@@ -393,6 +393,8 @@ fn what_could_not_be_released_is_tried_again_for_a_moment_and_sent_once() {
         let stage = Stage::new();
         stage.begin();
         stage.add("a", "1");
+        // A hold that had to be tried again leaves no less for the release.
+        stage.watches.fail_holds(3, FailureKind::Transient);
         stage.watches.fail_releases(times, kind);
         assert!(stage.tell(&Pace::of(u32::MAX)), "{times} times {kind:?}");
         assert_eq!(stage.sockets.is_open("a"), stays, "{times} times {kind:?}");

@@ -118,8 +118,8 @@ impl<L: FeedLog, E: Events, S: NoticeStore, Q: Leases, M: Mailer, W: Clock + Ran
         Ok(state.clone().found(cursor.to_string(), found))
     }
 
-    /// Sends a digest, unless it was sent: at least once, and again only after a crash between sending and recording that, or when
-    /// the answer was lost.
+    /// Sends a digest, unless it was sent: at least once, and again only after a crash between sending and recording that, when
+    /// the answer was lost, or where nothing can be recorded for seconds.
     async fn tell(&self, rule: &Rule, number: u64, digest: &Found, deadline: Time) -> Result<()> {
         let mail = wording::digest(rule, number, digest, self.console.as_ref().map(Text::as_str))
             .map_err(|error| Failure::permanent(format!("the digest cannot be written: {error}")))?;

@@ -6,7 +6,8 @@
 //! It publishes nothing. What it knows of an order are three rows at most: whom to tell, that the order was cancelled, and
 //! that somebody cannot be reached, which is an outcome and no dead letter. Neither a mail nor an SMS has an idempotency key,
 //! so the messages about an event are handed over behind one lease, which has on record what each channel has taken: at least
-//! once, and again only after a crash between handing it over and recording that, or when the answer to it was lost.
+//! once, and again only after a crash between handing it over and recording that, when the answer to it was lost, or where nothing can be
+//! recorded for seconds.
 //!
 //! - `domain` decides what is told: pure, and without IO.
 //! - `wording` finds the words, from the templates in `templates/`; `amount` writes amounts, `phone` reads numbers.

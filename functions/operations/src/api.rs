@@ -153,7 +153,7 @@ where
             if !is_whole.await? {
                 let detail = "There are too many open letters to be grouped in one request. GET /operations/status counts them \
                     by service and class, and GET /operations/letters lists them page by page.";
-                return Err(too_many(StatusCode::SERVICE_UNAVAILABLE, detail));
+                return Err(too_many(detail));
             }
         }
         Ok(answer(StatusCode::OK, &Groups::from(grouping)))
@@ -346,8 +346,10 @@ fn erased() -> Problem {
         .of_kind("urn:orderflow:problem:letter-erased", "Letter erased")
 }
 
-fn too_many(status: StatusCode, detail: &str) -> Problem {
-    Problem::new(status, detail).of_kind("urn:orderflow:problem:too-many-letters", "Too many letters")
+/// No 503: it does not pass by itself.
+fn too_many(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+        .of_kind("urn:orderflow:problem:too-many-letters", "Too many letters")
 }
 
 fn selection_of(request: &Request) -> Result<Selection, Problem> {

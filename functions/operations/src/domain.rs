@@ -401,6 +401,7 @@ impl Letter {
             State::Sent if known.is_relapse(arrival) => Some(known.relapsed(arrival)),
             State::Dropped if arrival.mark.is_none() && arrival.failed_at > known.changed_at() => {
                 let mut letter = known.next(State::Waiting);
+                letter.fail(arrival);
                 letter.note(arrival.failed_at, arrival.by(), "parked", Some(&arrival.reason));
                 Some(letter)
             }
@@ -435,6 +436,7 @@ impl Letter {
             (None, State::Handled | State::Dropped) => return None,
             (None, state @ (State::Waiting | State::Sent | State::ParkedAgain)) => {
                 let mut letter = self.next(state);
+                letter.fail(arrival);
                 letter.note(arrival.failed_at, arrival.by(), "parked", Some(&arrival.reason));
                 letter
             }
@@ -458,10 +460,15 @@ impl Letter {
 
     fn relapsed(&self, arrival: &Arrival) -> Self {
         let mut letter = self.next(State::ParkedAgain);
-        (letter.class, letter.reason) = (arrival.class, arrival.reason.clone());
-        (letter.function, letter.receives) = (arrival.function.clone(), arrival.receives);
+        letter.fail(arrival);
         letter.note(arrival.failed_at, arrival.by(), "parkedAgain", Some(&arrival.reason));
         letter
+    }
+
+    /// Says the latest failure.
+    fn fail(&mut self, arrival: &Arrival) {
+        (self.class, self.reason) = (arrival.class, arrival.reason.clone());
+        (self.function, self.receives) = (arrival.function.clone(), arrival.receives);
     }
 
     /// Letter that is about to be sent back.

@@ -2,7 +2,7 @@
 //!
 //! A decline is put down before its outcome is on record. A crash between the two is a charge that the next attempt finds
 //! declined, and puts down once more, under the same time and the same id: that of its charge. Where the order was cancelled
-//! meanwhile, it is the cancellation that finds it.
+//! meanwhile, it is the cancellation that finds it, and that counts it at its own time: of a record that failed no other time is known.
 
 use onewrite::concurrent::try_all;
 use onewrite::external::{External, Settled, cancel, perform_once};

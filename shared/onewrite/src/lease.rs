@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::future::{Either, LocalBoxFuture, select, select_all};
 use tracing::warn;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::port::{Acquired, Clock, Leases, NextOfLease, Random};
 
 /// Longest time that a part which is done waits for the others to be recorded with it. Channels of messages answer within it,
@@ -141,7 +141,8 @@ pub async fn with_lease_of_parts<W: Clock + Random>(
         // What is done and not on record is done again, so that a store that is busy is waited for. As long as the lease lasts nobody
         // else begins.
         let pause = pauses.next().filter(|pause| world.now().after(*pause) < lease.until);
-        let Some(pause) = pause.filter(|_| failure.kind().is_retryable()) else { return Err(failure) };
+        let may_pass = matches!(failure.kind(), FailureKind::Transient | FailureKind::Unavailable);
+        let Some(pause) = pause.filter(|_| may_pass) else { return Err(failure) };
         warn!(reason = failure.reason(), "not recorded: it is tried again");
         world.sleep(pause).await;
     }

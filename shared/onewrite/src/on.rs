@@ -16,7 +16,7 @@ use crate::port::{Clock, Leases, Random};
 /// `UserLoggedIn`".
 ///
 /// The act is behind a [lease](with_lease) of its event: it is done at least once, and again only after a crash in its
-/// middle, or when the answer was lost. What can be asked whether it was done, or has to know what was before, is better a
+/// middle, when the answer was lost, or where nothing can be recorded for seconds. What can be asked whether it was done, or has to know what was before, is better a
 /// [`Decider`](crate::Decider).
 ///
 /// ```

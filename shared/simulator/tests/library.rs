@@ -195,7 +195,7 @@ fn a_lease_is_given_to_one_at_a_time() {
     let kinds = [FaultKind::Refused, FaultKind::Late, FaultKind::Slow, FaultKind::Doubled];
     let kinds = kinds.into_iter().fold(FaultKinds::NONE, FaultKinds::with);
     let plan = Plan { kinds, intensity: Some(100), without: Some(Safeguard::LEASE_FENCE), ..Plan::new(1, 25) };
-    let Shrunk { violation, .. } = breaks(plan, 100);
+    let Shrunk { violation, .. } = breaks(plan, 1_000);
     assert!(violation.what.contains("while somebody else held it"), "{}", violation.what);
 }
 

@@ -121,7 +121,7 @@ where
             if !is_whole.await? {
                 let detail = "There are too many open letters to be looked at in one request. Nothing was begun. Name the letters \
                     instead, as GET /operations/letters lists them page by page, or drop first what nobody needs.";
-                return Err(too_many(StatusCode::UNPROCESSABLE_ENTITY, detail));
+                return Err(too_many(detail));
             }
         }
         all.sort();

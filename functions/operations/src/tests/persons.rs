@@ -254,8 +254,15 @@ fn what_comes_again_after_an_erasure_is_a_letter_that_opens() {
     };
     let drop_it = |letter: &Letter, now: Time| letter.dropped("ada", "erased", now).unwrap().unwrap();
     let relapsed = |letter: &Letter, now: Time| sent(letter, now).unsendable("why", now);
+    let failed_otherwise = |letter: &Letter| Letter {
+        reason: "another".to_owned(),
+        class: Class::Exhausted,
+        revision: letter.revision + 1,
+        ..letter.clone()
+    };
     for (change_of, after) in [
         (&(|_: &Stack| ()) as &dyn Fn(&Stack), State::Waiting),
+        (&|stack| change(stack, failed_otherwise), State::Waiting),
         (&|stack| change(stack, |letter| drop_it(letter, stack.world.now())), State::Waiting),
         (&|stack| change(stack, |letter| sent(letter, stack.world.now())), State::ParkedAgain),
         (&|stack| change(stack, |letter| relapsed(letter, stack.world.now())), State::ParkedAgain),
@@ -265,6 +272,7 @@ fn what_comes_again_after_an_erasure_is_a_letter_that_opens() {
         let in_history = letter.history.len() - before.history.len();
         assert_eq!((letter.state, letter.revision, in_history), (after, before.revision + 1, 1), "{:?}", before.state);
         assert_eq!(message, Some(order_in_clear()), "{:?}", before.state);
+        assert_ne!(letter.reason, "another", "it is that of the latest failure");
         // A copy of it changes nothing, and it can be sent back.
         park_at_door(&stack, &order_in_clear());
         assert_eq!(only_letter(&stack).0, letter);

@@ -126,7 +126,7 @@ impl<L: Log + OwnedSubjects, P: PriceStore, W: Clock + Random, R: Keys, K: KeySe
     }
 }
 
-/// Orders, of which the oldest come first, in the turn in which a request tells of them: the newest first, for those are open, and the
+/// Orders, of which the oldest come first, in the turn in which a request tells of them: the ten newest first, for those are open, and the
 /// others from a place by chance on and around, so that requests without time for all come to each of them.
 fn in_turn(orders: &[Subject], random: &impl Random) -> Vec<Subject> {
     let mut turn: Vec<Subject> = orders.iter().rev().cloned().collect();

@@ -66,10 +66,10 @@ fn erase(context: &Context, customer: &str, dry_run: bool) -> Ended {
     }
     let question = "for ever? Nobody can bring them back, and their open orders are cancelled";
     context.terminal.confirm(&format!("Erase {}, {question}.", shown(customer)))?;
-    // Erased or not: again it goes on where it was.
+    // Erased or not: again it goes on with the rest.
     let ask = Ask::new(Method::Post, &["customers", customer, "erase"]).repeatable();
     let answer = context.api.ask(&ask).map_err(|error| {
-        if error.may_pass() { error.with_hint("repeat it: it goes on where it was".to_owned()) } else { error }
+        if error.may_pass() { error.with_hint("repeat it: it goes on with the rest".to_owned()) } else { error }
     })?;
     let Erased { customer_id, orders } = answer.read()?;
     let told = || format!("{} is erased. Orders that know them no more: {orders}.", shown(&customer_id));

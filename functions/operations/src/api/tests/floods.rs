@@ -142,7 +142,7 @@ fn where_the_time_is_up_before_all_are_looked_at_nothing_is_begun_and_nothing_to
     assert!(problem["detail"].as_str().unwrap().contains("Nothing was begun"), "{problem}");
     assert!(!store.has_active_jobs());
     let (status, _, problem) = ask("GET", "groups", &Value::Null);
-    assert_eq!((status, &problem["type"]), (503, &kind), "{problem}");
+    assert_eq!((status, &problem["type"]), (422, &kind), "{problem}");
     let (status, _, problem) = ask("GET", "orders/ord_1", &Value::Null);
     let detail = problem["detail"].as_str().unwrap();
     assert!(status == 404 && detail.contains("There are more"), "{problem}");

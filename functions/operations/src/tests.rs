@@ -33,7 +33,7 @@ use crate::service::Service;
 use crate::{Collector, Jobs, MemoryOperations, OperationsApi, Post};
 
 mod gauges;
-mod jobs;
+pub(crate) mod jobs;
 mod persons;
 mod redrives;
 

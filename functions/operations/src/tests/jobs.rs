@@ -14,7 +14,7 @@ const TABLES: [(&str, TableType, &[&str]); 3] = [
     ("payment", TableType::Outbox, &["OrderCreated"]),
 ];
 
-fn service(name: &str, table_type: TableType, event_types: &[&str]) -> Service {
+pub(crate) fn service(name: &str, table_type: TableType, event_types: &[&str]) -> Service {
     Service {
         name: name.to_owned(),
         source: format!("orderflow/{name}"),

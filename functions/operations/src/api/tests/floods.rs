@@ -3,25 +3,11 @@
 use super::*;
 use crate::archive::Recorded;
 use crate::letter_id_of;
-use crate::service::{Service, TableType};
+use crate::service::TableType;
+use crate::tests::jobs::service;
 
 /// More letters than a list looks at for one page.
 const FLOOD: i64 = 20_001;
-
-fn service(name: &str, table_type: TableType) -> Service {
-    Service {
-        name: name.to_owned(),
-        source: format!("orderflow/{name}"),
-        function: format!("{name}-function"),
-        queue_url: format!("{name}-queue"),
-        log_group: format!("{name}-log"),
-        table: Some(format!("{name}-table")),
-        table_type,
-        has_open_index: false,
-        relay: None,
-        event_types: Vec::new(),
-    }
-}
 
 fn put(store: &MemoryOperations, arrival: &Arrival) -> Letter {
     let mut letter = Letter::collected(None, arrival.letter_id(), arrival).unwrap();
@@ -67,7 +53,7 @@ fn a_flood_hides_no_letter_of_an_order_that_is_younger_or_in_the_journal() {
     let hour = 3_600_000;
     let store = flooded(now() - 24 * 40 * hour, true, 0);
     for (name, table_type) in [("journal", TableType::Journal), ("payment", TableType::Outbox)] {
-        store.add_service(service(name, table_type));
+        store.add_service(service(name, table_type, &[]));
     }
     let drop = |letter: &Letter| {
         let dropped = letter.dropped("ada", "a test", Time::from_millis(now())).unwrap().unwrap();
